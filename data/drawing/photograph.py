@@ -1,0 +1,186 @@
+"""The photograph around the piece: table, gloss of the cardboard, shadow, light, lens and sensor."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from data.drawing.noise import Field, Rng, fractal, ramp, smooth
+from data.drawing.outline import Points
+
+Shape = tuple[int, int]
+_SUPERSAMPLING = 4
+_FULL = 240  # a multiple of the 16 samples: their mean stays a whole number
+
+
+def coverage(points: Points, shape: Shape, spread: float = 0.0) -> Field:
+    """Share of each pixel (H, W) inside the polygon `points` (N, 2), in 0 to 1, from 4 by 4 samples.
+
+    Pixel (row 0, column 0) spans 0 to 1 in x and y. `spread` sweeps the polygon towards the
+    picture's centre by that share of the distance, as the foot of a thick piece lies under its face.
+    """
+    fine = (shape[0] * _SUPERSAMPLING, shape[1] * _SUPERSAMPLING)
+    samples = np.zeros(fine, np.uint8)
+    centre = np.array([shape[1] / 2, shape[0] / 2])
+    for share in (0.0, 1 / 3, 2 / 3, 1.0) if spread else (0.0,):
+        swept = centre + (points - centre) * (1 - spread * share)
+        fixed = np.round((swept * _SUPERSAMPLING - 0.5) * 256).astype(np.int32)
+        cv2.fillPoly(samples, [fixed], _FULL, shift=8)
+    area = cv2.resize(samples, shape[::-1], interpolation=cv2.INTER_AREA)
+    return area.astype(np.float32) / np.float32(_FULL)
+
+
+def table(rng: Rng, shape: Shape, unit: float) -> Field:
+    """Grey-beige fibrous cardboard (H, W, 3), float32 RGB."""
+    colour = rng.uniform(128, 195) + rng.uniform(-4, 16) * np.array([1, 0.25, -1]) + rng.normal(0, 3, 3)
+    relief = _relief(rng, shape, unit)
+    tone = 1 + relief + rng.uniform(0.01, 0.035) * fractal(rng, shape, 60 * unit, octaves=2)
+    _seam(rng, tone, unit)
+    surface = np.multiply.outer(tone, colour.astype(np.float32)).astype(np.float32)
+    _specks(rng, surface, unit)
+    return surface
+
+
+def _relief(rng: Rng, shape: Shape, unit: float) -> Field:
+    """Ribs one way, fibres the other, lit from the side: relative brightness around 0."""
+    rib, fibre = rng.uniform(3, 6) * unit, rng.uniform(9, 22) * unit
+    ribs = smooth(rng, shape, fibre, rib) if rng.random() < 0.7 else smooth(rng, shape, rib, fibre)
+    felt = smooth(rng, shape, 7 * unit, 11 * unit) + 0.7 * smooth(rng, shape, 2.5 * unit)
+    relief = rng.uniform(0.015, 0.05) * ribs + rng.uniform(0.01, 0.035) * felt
+    return np.asarray(relief, np.float32)
+
+
+def _seam(rng: Rng, tone: Field, unit: float) -> None:
+    """A fold of the table near one border, in half the pictures."""
+    if rng.random() < 0.5:
+        return
+    height, width = tone.shape
+    angle = rng.choice([0, 1, 2, 3]) * math.pi / 2 + rng.normal(0, 0.02)
+    reach = (height if abs(math.sin(angle)) > 0.5 else width) * rng.uniform(0.38, 0.48)
+    beyond = ramp(tone.shape, angle) - reach + unit * smooth(rng, tone.shape, 40 * unit)
+    softness = max(rng.uniform(0.7, 4) * unit, 0.4)
+    tone *= 1 + rng.uniform(-0.06, 0.1) / (1 + np.exp(np.clip(-beyond / softness, -30, 30)))
+    tone *= 1 - rng.uniform(0, 0.1) * np.exp(-((beyond / softness) ** 2))
+
+
+def _specks(rng: Rng, surface: Field, unit: float) -> None:
+    """Dark crumbs, pale flecks and a few stains: how many, how large, how bright."""
+    for n, smallest, largest, darkest, palest in (
+        (70, 0.6, 2.2, 0.45, 0.8),
+        (60, 0.8, 2.5, 1.06, 1.18),
+        (4, 3.0, 8.0, 0.6, 0.85),
+    ):
+        for _ in range(rng.poisson(n * rng.uniform(0.1, 1.4))):
+            radii = rng.uniform(smallest, largest, 2) * unit
+            _speck(rng, surface, radii, rng.uniform(darkest, palest))
+
+
+def _speck(rng: Rng, surface: Field, radii: Points, shade: float) -> None:
+    height, width = surface.shape[:2]
+    centre = (rng.uniform(size=2) * (width, height) * 16).astype(int).tolist()
+    axes = np.maximum(radii * 16, 5).astype(int).tolist()
+    colour = surface[height // 2, width // 2] * shade * [1.03, 1, 0.97]
+    turn = rng.uniform(0, 180)
+    cv2.ellipse(surface, centre, axes, turn, 0, 360, colour.tolist(), -1, cv2.LINE_8, shift=4)
+
+
+def light(rng: Rng, shape: Shape) -> Field:
+    """Relative brightness (H, W) of the scene: vignette, a fall-off to one side, and unevenness."""
+    height, width = shape
+    y, x = np.ogrid[:height, :width]
+    middle = rng.normal(0.5, 0.08, 2)
+    squared = ((x / width - middle[0]) ** 2 + (y / height - middle[1]) ** 2 * 0.6).astype(np.float32)
+    falloff = ramp(shape, rng.uniform(0, 2 * math.pi)) / np.float32(max(shape)) * rng.uniform(0, 0.3)
+    level = 1.06 - rng.uniform(0.4, 1.1) * squared + falloff + 0.02 * smooth(rng, shape, max(shape) / 4)
+    return np.asarray(level, np.float32)
+
+
+def gloss(rng: Rng, cover: Field, unit: float) -> tuple[Field, Field]:
+    """The rounded rim of a pressed piece: (factor on the print, white light added), each (H, W)."""
+    sigma = max(rng.uniform(2.5, 6) * unit, 0.5)
+    hill = cv2.GaussianBlur(cover, (0, 0), sigma)
+    angle = rng.uniform(0, 2 * math.pi)
+    lit = math.cos(angle) * cv2.Sobel(hill, cv2.CV_32F, 1, 0) + math.sin(angle) * cv2.Sobel(
+        hill, cv2.CV_32F, 0, 1
+    )
+    lit *= np.float32(sigma * 0.313)  # 1 on a straight edge that faces the light
+    uneven = np.clip(0.6 + smooth(rng, cover.shape, 70 * unit), 0, 1.6)
+    sheen = np.maximum(fractal(rng, cover.shape, 240 * unit, octaves=2) - 0.3, 0)
+    rim = np.exp(-((hill - 0.5) ** 2) / 0.01)
+    factor = 1 + rng.uniform(0.05, 0.45) * lit - rng.uniform(0, 0.35) * rim
+    added = (
+        rng.uniform(10, 90) * uneven * np.maximum(lit, 0) ** 2
+        + rng.uniform(0, 22) * sheen
+        + rng.uniform(0, 8)
+    )
+    return factor, added
+
+
+def shadow(rng: Rng, cover: Field, unit: float) -> Field:
+    """How much of the light (H, W) reaches the table beside the piece: a wide soft shadow and a tight one."""
+    angle = rng.uniform(0, 2 * math.pi)
+    way = np.array([math.cos(angle), math.sin(angle)])
+    reached = np.ones_like(cover)
+    for reach, blur, depth in (
+        (rng.uniform(3, 14), rng.uniform(6, 16), 0.45),
+        (rng.uniform(0, 4), rng.uniform(1.5, 4), 0.5),
+    ):
+        step = way * reach * unit
+        shifted = cv2.warpAffine(
+            cover, np.array([[1, 0, step[0]], [0, 1, step[1]]], np.float32), cover.shape[::-1]
+        )
+        soft = cv2.GaussianBlur(shifted, (0, 0), max(blur * unit, 0.5))
+        reached *= 1 - rng.uniform(0.15, 1) * np.float32(depth) * soft
+    return reached
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What lens, sensor and file format do.
+
+    `blur` and `corner_blur` are Gaussian deviations in pixels, `noise` one in grey levels.
+    """
+
+    blur: float
+    corner_blur: float
+    noise: float
+    gamma: float
+    balance: tuple[float, float, float]
+    quality: int
+
+    @classmethod
+    def pick(cls, rng: Rng, unit: float) -> "Camera":
+        """Any phone on any evening."""
+        blur = rng.uniform(0.6, 1.7) * unit
+        red, green, blue = (1 + rng.normal(0, 0.03, 3)).tolist()
+        gamma, quality = math.exp(rng.normal(0, 0.12)), int(rng.integers(82, 97))
+        return cls(
+            blur,
+            blur + rng.uniform(0, 1.5) * unit,
+            rng.uniform(1, 5) * unit,
+            gamma,
+            (red, green, blue),
+            quality,
+        )
+
+    def take(self, rng: Rng, scene: Field) -> NDArray[np.uint8]:
+        """A scene (H, W, 3), float32 RGB, as the photograph (H, W, 3) uint8."""
+        exposed = self._lens(scene) * np.array(self.balance, np.float32) / np.float32(255)
+        seen = 255 * np.clip(exposed, 0, 1) ** np.float32(self.gamma)
+        if self.noise:
+            grain = rng.standard_normal(seen.shape, dtype=np.float32)
+            seen += np.float32(self.noise) * cv2.GaussianBlur(grain, (0, 0), 0.6)
+        pixels = np.clip(np.round(seen), 0, 255).astype(np.uint8)
+        packed = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1]
+        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+    def _lens(self, scene: Field) -> Field:
+        """Sharp in the middle, softer in the corners; symmetric, so that no edge moves."""
+        height, width = scene.shape[:2]
+        middle = cv2.GaussianBlur(scene, (0, 0), max(self.blur, 0.3))
+        corners = cv2.GaussianBlur(scene, (0, 0), max(self.corner_blur, 0.3))
+        y, x = np.ogrid[:height, :width]
+        radius = ((x / width - 0.5) ** 2 + (y / height - 0.5) ** 2).astype(np.float32) * 2
+        return np.asarray(middle + radius[..., None] * (corners - middle), np.float32)

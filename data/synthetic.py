@@ -1,0 +1,168 @@
+"""Draw jigsaw photographs with exact masks from a seed: `python -m data.synthetic FOLDER [--seed N]`.
+
+No photograph, font or texture file is involved: outline, print, table, light and lens are all drawn here,
+from one random generator. The code of each lies in `data/drawing/`.
+"""
+
+import argparse
+import hashlib
+import math
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from data.drawing import outline, photograph, prints
+from data.drawing.noise import Field
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.uint8]
+
+SHARE = (0.2, 0.3)
+"""The piece covers this share of the picture; less where a long piece would otherwise leave the frame."""
+
+CACHE = Path(__file__).resolve().parents[1] / ".cache"
+DEFAULT_SEED = 0
+
+
+def draw(seed: int | np.random.Generator, height: int = 768, width: int = 1024) -> tuple[Image, Mask]:
+    """One photograph (H, W, 3) uint8 RGB and its mask (H, W) uint8, 1 where the piece covers half the pixel.
+
+    Equal seeds give equal bytes on one machine. Another size shows the same scene, as far as its pixels can.
+    Lengths below are in units of one pixel of a photograph of 1024 by 768.
+    """
+    shape, unit = (height, width), math.sqrt(height * width / (768 * 1024))
+    form, print_rng, table_rng, light_rng, lens = np.random.default_rng(seed).spawn(5)
+    piece = outline.place(form, outline.piece(form), height, width, form.uniform(*SHARE))
+    face = photograph.coverage(piece.points, shape)
+    body = photograph.coverage(piece.points, shape, spread=form.uniform(0, 0.012))
+    mask = (body >= 0.5).astype(np.uint8)
+
+    printed = _printed(print_rng, face, unit)
+    wall = np.array([92, 86, 80], np.float32) * np.float32(form.uniform(0.4, 1.2))
+    solid = wall + face[..., None] * (printed - wall)
+    ground = photograph.table(table_rng, shape, unit) * photograph.shadow(light_rng, body, unit)[..., None]
+    scene = ground + body[..., None] * (solid - ground)
+    scene *= photograph.light(light_rng, shape)[..., None]
+    return photograph.Camera.pick(lens, unit).take(lens, scene), mask
+
+
+def _printed(rng: np.random.Generator, face: Field, unit: float) -> Field:
+    """The print with its glossy rim, drawn only where the face is: (H, W, 3), 0 elsewhere."""
+    rows, columns = np.flatnonzero(face.any(axis=1)), np.flatnonzero(face.any(axis=0))
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = prints.draw(rng, face[window].shape, unit, prints.kind(rng))
+    factor, added = photograph.gloss(rng, face, unit)
+    printed = np.zeros((*face.shape, 3), np.float32)
+    printed[window] = ink * factor[window][..., None] + added[window][..., None]
+    return printed
+
+
+def write(
+    folder: Path,
+    seed: int,
+    n_train: int = 10,
+    n_val: int = 4,
+    n_test: int = 4,
+    *,
+    height: int = 768,
+    width: int = 1024,
+) -> None:
+    """Draw train, val and test folders of images/image-N.png and masks/mask-N.png (0 or 255), N from 1."""
+    splits = ["train"] * n_train + ["val"] * n_val + ["test"] * n_test
+    for number, split in enumerate(splits, start=1):
+        image, mask = draw(np.random.default_rng((seed, number)), height, width)
+        for kind, pixels in (("image", image[..., ::-1]), ("mask", mask * 255)):
+            path = folder / split / f"{kind}s" / f"{kind}-{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        _progress(f"drawing photograph {number} of {len(splits)}", last=number == len(splits))
+
+
+def resolve(name: str) -> Path:
+    """The folder that `name` means: drawn and drawn:SEED are drawn once and kept, all else is a path.
+
+    Safe when several processes ask at once: each draws aside, the first to finish is kept.
+    Raises ValueError when SEED is no whole number from 0 on.
+    """
+    first, _, tail = name.partition(":")
+    if first != "drawn":
+        return Path(name)
+    if name != "drawn" and not (tail.isascii() and tail.isdigit()):
+        raise ValueError(f"data: '{name}' is not 'drawn' or 'drawn:SEED' with a whole number, as in drawn:7")
+    seed = int(tail or DEFAULT_SEED)
+    target = CACHE / f"drawn-{seed}-{_version()}"
+    if not target.is_dir():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=CACHE))
+        try:
+            write(aside, seed)
+            _publish(aside, target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return target
+
+
+def _publish(aside: Path, target: Path) -> None:
+    aside.chmod(0o755)
+    try:
+        aside.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+def _version() -> str:
+    """Changes whenever the code that draws does."""
+    code = hashlib.sha256()
+    for path in [Path(__file__), *sorted(Path(prints.__file__).parent.glob("*.py"))]:
+        code.update(path.read_bytes())
+    return code.hexdigest()[:8]
+
+
+def _progress(line: str, *, last: bool) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{line}", end="\n" if last else "", file=sys.stderr, flush=True)
+
+
+def sheet(path: Path, seed: int, columns: int = 4, rows: int = 3, side: int = 384) -> None:
+    """A contact sheet of the first columns by rows photographs of `seed`, each `side` pixels wide."""
+    high = side * 3 // 4
+    drawn = [draw(np.random.default_rng((seed, n + 1)))[0] for n in range(columns * rows)]
+    small = [cv2.resize(image, (side, high), interpolation=cv2.INTER_AREA)[..., ::-1] for image in drawn]
+    page = np.vstack([np.hstack(small[r * columns : (r + 1) * columns]) for r in range(rows)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 88] if path.suffix == ".jpg" else []
+    cv2.imwrite(str(path), page, quality)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m data.synthetic", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "folder", type=Path, nargs="?", help="where train/, val/ and test/ go; must be new or empty"
+    )
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    for split, n in (("train", 10), ("val", 4), ("test", 4)):
+        parser.add_argument(f"--{split}", type=int, default=n, metavar="N", help=f"photographs (default {n})")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="OUT.png", help="draw a contact sheet of 12 photographs"
+    )
+    options = parser.parse_args(arguments)
+    if options.folder is None and options.sheet is None:
+        parser.error("name a FOLDER to draw into, or --sheet OUT.png")
+    if min(options.seed, options.train, options.val, options.test) < 0:
+        parser.error("--seed, --train, --val and --test are whole numbers from 0 on")
+    if options.folder is not None:
+        if options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
+            parser.error(f"{options.folder} is not an empty folder: name a new one, nothing is overwritten")
+        write(options.folder, options.seed, options.train, options.val, options.test)
+    if options.sheet is not None:
+        sheet(options.sheet, options.seed)
+
+
+if __name__ == "__main__":
+    main()
