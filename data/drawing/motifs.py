@@ -43,12 +43,7 @@ def _line(layer: Layer, points: Points, colour: Colour, thickness: float) -> Non
 
 def _eye(rng: Rng, layer: Layer, at: Points, unit: float, colour: Colour) -> None:
     radius = rng.uniform(22, 60) * unit
-    for share, shade in (
-        (1.12, INKS["black"]),
-        (1.0, INKS["white"]),
-        (0.6, tuple(colour)),
-        (0.36, INKS["black"]),
-    ):
+    for share, shade in ((1.12, BLACK), (1.0, WHITE), (0.6, colour), (0.36, BLACK)):
         _disc(layer, at, radius * share, shade)
     _disc(layer, at + radius * np.array([0.2, -0.2]), radius * 0.1, WHITE)
 
