@@ -1,0 +1,6 @@
+"""A picture and its mask: found on disk (puzzle), drawn from a seed (synthetic), varied (augment)."""
+
+import os
+
+# albumentations asks the network for a newer version when it is imported; training must not wait for that.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

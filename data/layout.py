@@ -1,0 +1,261 @@
+"""Which file is which: find image and mask files below a folder, pair them by name, and split them.
+
+Nothing is decoded here. `find` returns a Listing; what is wrong with names and folders is in its `problems`,
+one sentence each, so that a caller can add what is wrong with the pixels and report everything at once.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "validation", "valid"),
+    "test": ("test", "testing"),
+}
+IMAGE_FOLDERS = ("images", "image", "imgs", "img")
+MASK_FOLDERS = ("masks", "mask", "labels", "label")
+SPLIT_FILE = "split.csv"
+ROLE_WORDS = {"image", "images", "img", "photo", "picture", "mask", "masks", "label", "labels", "gt", "seg"}
+# Pillow cannot open these without plugins. To call them unreadable is kinder than to pass over a photograph.
+OTHER_PICTURE_SUFFIXES = {".heic", ".heif", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".svg"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image with its mask; None stands for a file that is missing or that cannot be told for certain."""
+
+    split: str
+    name: str
+    image: Path | None
+    mask: Path | None
+
+
+@dataclass
+class Listing:
+    """`rule` says in words where the split comes from; `ignored` are files that are no pictures."""
+
+    items: list[Item] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    ignored: list[Path] = field(default_factory=list)
+    rule: str = ""
+    seeded: bool = False
+
+
+def find(folder: Path, split_seed: int) -> Listing:
+    """List the pairs of `folder`, in any layout of data/README.md. Raises OSError if it cannot be read."""
+    listing = Listing()
+    if not folder.is_dir():
+        listing.problems.append(
+            f"{folder} is a file: give the folder that holds the images and masks."
+            if folder.exists()
+            else f"{folder} does not exist: give the folder that holds the images and masks."
+        )
+        return listing
+    by_split = {split: _subfolder(folder, names, listing) for split, names in SPLITS.items()}
+    images, masks = _subfolder(folder, IMAGE_FOLDERS, listing), _subfolder(folder, MASK_FOLDERS, listing)
+    if any(by_split.values()):
+        _list_splits(folder, by_split, listing)
+        if images or masks:
+            listing.problems.append(
+                f"{folder} has split folders and also {(images or masks or folder).name}/ beside them: "
+                "move its files into the split folders or out of the way."
+            )
+    elif images or masks:
+        _list_flat(folder, split_seed, listing)
+    if not listing.items and not listing.problems:
+        listing.problems.append(
+            f"{folder} holds no images: it needs train/, val/ and test/, each with images/ and masks/, "
+            "or just images/ and masks/."
+        )
+    return listing
+
+
+def _list_splits(folder: Path, by_split: dict[str, Path | None], listing: Listing) -> None:
+    listing.rule = "split by its folders"
+    for split, path in by_split.items():
+        if path is None:
+            listing.problems.append(
+                f"{folder} has no {split}/ folder: add one with images/ and masks/ in it."
+            )
+            continue
+        items = _pairs(path, split, listing)
+        if not items and _has_both_folders(path):
+            listing.problems.append(
+                f"{path} holds no images: every split needs at least one image with its mask."
+            )
+        listing.items += items
+
+
+def _list_flat(folder: Path, split_seed: int, listing: Listing) -> None:
+    items = _pairs(folder, "", listing)
+    split_file = _child(folder, SPLIT_FILE)
+    if split_file is not None and items:
+        listing.rule = f"split by {split_file.name}"
+        splits = _splits_from_file(split_file, items, listing)
+    elif 0 < len(items) < 3:
+        listing.problems.append(
+            f"{folder} holds {len(items)} image{'s' * (len(items) > 1)}: "
+            "a split into train, val and test needs at least 3."
+        )
+        splits = ["train"] * len(items)
+    else:
+        listing.rule, listing.seeded = f"split at random with split_seed={split_seed}", True
+        splits = seeded_split(len(items), split_seed)
+    listing.items = [replace(item, split=split) for item, split in zip(items, splits, strict=True)]
+
+
+def seeded_split(n: int, seed: int) -> list[str]:
+    """Split names for n ≥ 3 images in order: 10/4/4 of every 18, rounded, at least one each.
+
+    Validation and test get round(4 n / 18) images each, and at least one; training gets the rest. Equal n and
+    seed give equal splits.
+    """
+    held_out = max(1, round(4 * n / 18))
+    ordered = ["val"] * held_out + ["test"] * held_out + ["train"] * (n - 2 * held_out)
+    splits = [""] * n
+    for position, split in zip(np.random.default_rng(seed).permutation(n), ordered, strict=False):
+        splits[position] = split
+    return splits
+
+
+def _pairs(folder: Path, split: str, listing: Listing) -> list[Item]:
+    """Items of one couple of images/ and masks/ in natural order of their names; problems go to `listing`."""
+    image_folder = _subfolder(folder, IMAGE_FOLDERS, listing)
+    mask_folder = _subfolder(folder, MASK_FOLDERS, listing)
+    for path, wanted in ((image_folder, "images"), (mask_folder, "masks")):
+        if path is None:
+            listing.problems.append(f"{folder} has no {wanted}/ folder: add one.")
+    images = _pictures(image_folder, listing)
+    masks = _pictures(mask_folder, listing)
+    candidates = {mask: _candidates(mask, images) for mask in masks}
+    takers = Counter(found[0] for found in candidates.values() if len(found) == 1)
+    items = []
+    for image in images:
+        mine = [mask for mask, found in candidates.items() if image in found]
+        alone = len(mine) == 1 and candidates[mine[0]] == [image]
+        items.append(Item(split, image.stem, image, mine[0] if alone else None))
+        if not mine and mask_folder is not None:
+            listing.problems.append(
+                f"{image} has no mask: add {mask_folder / image.stem}.png or remove the image."
+            )
+        elif takers[image] > 1:
+            names = " and ".join(mask.name for mask in mine)
+            listing.problems.append(f"{image} has {len(mine)} masks, {names}: keep one.")
+    for mask, fitting in candidates.items():
+        if len(fitting) != 1 or takers[fitting[0]] > 1:
+            items.append(Item(split, mask.stem, None, mask))
+        if not fitting and image_folder is not None:
+            listing.problems.append(
+                f"{mask} has no image: add its image to {image_folder} or remove the mask."
+            )
+        elif len(fitting) > 1:
+            names = " and ".join(image.name for image in fitting)
+            listing.problems.append(
+                f"{mask} fits {len(fitting)} images, {names}: rename them so that it fits one."
+            )
+    return items
+
+
+def _candidates(mask: Path, images: Sequence[Path]) -> list[Path]:
+    """The images this mask may belong to: of the same name, or else of the longest common image number."""
+    same_name = [image for image in images if _words(image.stem) == _words(mask.stem)]
+    if same_name:
+        return same_name
+    numbers = _numbers(mask.stem)
+    lengths = {image: len(_numbers(image.stem)) for image in images}
+    fitting = [
+        image for image in images if lengths[image] and numbers[: lengths[image]] == _numbers(image.stem)
+    ]
+    longest = max((lengths[image] for image in fitting), default=0)
+    return [image for image in fitting if lengths[image] == longest]
+
+
+def _words(stem: str) -> list[str]:
+    """A name without separators and without the words that only say what kind of file it is."""
+    return [word for word in re.findall(r"[^\W\d_]+|\d+", stem.casefold()) if word not in ROLE_WORDS]
+
+
+def _numbers(stem: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", stem)]
+
+
+def _splits_from_file(path: Path, items: Sequence[Item], listing: Listing) -> list[str]:
+    """The split of every item as a CSV with the columns `image` (file name or stem) and `split` says."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        listing.problems.append(f"{path} is not UTF-8 text: save it as CSV in UTF-8.")
+        return ["train"] * len(items)
+    delimiter = ";" if lines and ";" in lines[0] else ","
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    if not rows or [cell.casefold() for cell in rows[0]] != ["image", "split"]:
+        listing.problems.append(f"{path} does not begin with the line image,split: add it.")
+        return ["train"] * len(items)
+    known = {key: item.name for item in items if item.image for key in (item.image.name, item.name)}
+    chosen: dict[str, str] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if any(row):
+            _read_row(f"{path}, line {number}:", row, known, chosen, listing)
+    for item in items:
+        if item.image and item.name not in chosen:
+            listing.problems.append(f"{item.image} is not in {path}: add a line for it.")
+    listing.problems += [
+        f"{path} puts no image into {split}: train, val and test need at least one each."
+        for split in SPLITS
+        if split not in chosen.values()
+    ]
+    return [chosen.get(item.name, "train") for item in items]
+
+
+def _read_row(
+    where: str, row: list[str], known: dict[str, str], chosen: dict[str, str], listing: Listing
+) -> None:
+    name, word = (*row, "", "")[:2]
+    split = next((split for split, words in SPLITS.items() if word.casefold() in words), None)
+    if name not in known:
+        listing.problems.append(f"{where} there is no image {name!r}: give a file name of the images folder.")
+    elif known[name] in chosen:
+        listing.problems.append(f"{where} {name!r} is there for the second time: keep one of its lines.")
+    else:
+        chosen[known[name]] = split or "train"
+    if split is None:
+        listing.problems.append(f"{where} {word!r} is no split: use train, val or test.")
+
+
+def _pictures(folder: Path | None, listing: Listing) -> list[Path]:
+    """Picture files of a folder in natural order (2 before 10); others, unless hidden, count as ignored."""
+    files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")] if folder else []
+    suffixes = Image.registered_extensions().keys() | OTHER_PICTURE_SUFFIXES
+    listing.ignored += sorted(path for path in files if path.suffix.lower() not in suffixes)
+    return sorted((path for path in files if path.suffix.lower() in suffixes), key=_natural)
+
+
+def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
+    parts: Iterable[str] = re.findall(r"\d+|\D+", path.stem.casefold())
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], path.name
+
+
+def _subfolder(folder: Path, names: Sequence[str], listing: Listing) -> Path | None:
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and path.name.casefold() in names)
+    if len(found) > 1:
+        both = " and ".join(f"{path.name}/" for path in found)
+        sentence = f"{folder} has {both}, which mean the same: keep one."
+        if sentence not in listing.problems:
+            listing.problems.append(sentence)
+    return found[0] if found else None
+
+
+def _has_both_folders(folder: Path) -> bool:
+    throwaway = Listing()
+    return None not in (_subfolder(folder, names, throwaway) for names in (IMAGE_FOLDERS, MASK_FOLDERS))
+
+
+def _child(folder: Path, name: str) -> Path | None:
+    return next((path for path in sorted(folder.iterdir()) if path.name.casefold() == name), None)
