@@ -1,0 +1,158 @@
+"""One configuration of one run, as a value.
+
+A field has the same name as its flag, its key in a sweep and its column in a table.
+"""
+
+import argparse
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+AUGMENTATIONS = ("none", "light", "medium", "strong")
+SCRATCH = ("unet_transposed", "unet_bilinear")
+SMP = ("unet", "deeplabv3plus")
+MODEL_FIELDS = ("architecture", "backbone", "weights")
+
+
+class ConfigError(ValueError):
+    """A setting is wrong; the text names it, its value, the rule, and the allowed values."""
+
+
+def setting(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting of a run.
+
+    Raises:
+        ConfigError: when made with a value that is not allowed.
+    """
+
+    model: str = setting("", "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three")
+    architecture: str = setting("unet_transposed", f"one of {', '.join(SCRATCH + SMP)}")
+    backbone: str = setting("none", "an SMP encoder such as resnet18; none for the U-Nets written here")
+    weights: str = setting("none", "none (random) or imagenet")
+    width: int = setting(64, "channels of the first level of the U-Nets written here; the paper has 64")
+    augmentation: str = setting("light", f"one of {', '.join(AUGMENTATIONS)}")
+    learning_rate: float = setting(1e-3, "Adam's step size")
+    batch_size: int = setting(2, "images per step")
+    epochs: int = setting(50, "passes over the training images")
+    image_size: int = setting(512, "side of the square that images are resized to, pixels, a multiple of 16")
+    seed: int = setting(1, "the one source of randomness of the run")
+    data: str = setting("drawn", "a folder of photographs and masks, or drawn, or drawn:SEED")
+    split_seed: int = setting(0, "seed of the 10/4/4 split of a folder that has no split of its own")
+
+    def __post_init__(self) -> None:
+        one_of("architecture", self.architecture, SCRATCH + SMP)
+        one_of("weights", self.weights, ("none", "imagenet"))
+        one_of("augmentation", self.augmentation, AUGMENTATIONS)
+        for name in ("width", "epochs", "seed", "split_seed", "batch_size"):
+            at_least(name, getattr(self, name), 0 if "seed" in name else 1)
+        if not 0 < self.learning_rate <= 1:
+            raise ConfigError(f"learning_rate is {self.learning_rate:g}, but must be above 0 and at most 1")
+        if self.image_size < 32 or self.image_size % 16:
+            raise ConfigError(
+                f"image_size is {self.image_size}, but must be a multiple of 16 pixels, from 32 up"
+            )
+        if self.architecture in SCRATCH and (self.backbone, self.weights) != ("none", "none"):
+            raise ConfigError(
+                f"{self.architecture} is written from scratch and has no backbone and no weights: leave both at none "
+                f"(they are {self.backbone} and {self.weights}), or take architecture {' or '.join(SMP)}"
+            )
+        if self.architecture in SMP and self.backbone == "none":
+            raise ConfigError(f"{self.architecture} needs a backbone, for instance resnet18")
+        if self.architecture == "deeplabv3plus" and self.batch_size == 1:
+            raise ConfigError(
+                "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
+            )
+
+
+def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        near = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ConfigError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}{hint}")
+
+
+def at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ConfigError(f"{name} is {value}, but must be at least {least}")
+
+
+def from_settings(settings: Mapping[str, Any]) -> Config:
+    """A Config from settings given by name, the shorthand `model` spelled out.
+
+    Raises:
+        ConfigError: a value is not allowed, or `model` contradicts a setting it fills.
+    """
+    filled = dict(settings)
+    if settings.get("model"):
+        parts = str(settings["model"]).split("/")
+        if len(parts) > len(MODEL_FIELDS):
+            raise ConfigError(
+                f"model is {settings['model']!r}, but has the form ARCHITECTURE[/BACKBONE[/WEIGHTS]]"
+            )
+        for name, part in zip(MODEL_FIELDS, parts, strict=False):
+            if settings.get(name, part) != part:
+                raise ConfigError(
+                    f"model {settings['model']} says {name} {part}, but {name} is {settings[name]}"
+                )
+            filled[name] = part
+    config = Config(**filled)
+    if config.model:
+        return config
+    names = (
+        [config.architecture]
+        if config.architecture in SCRATCH
+        else [getattr(config, f) for f in MODEL_FIELDS]
+    )
+    return dataclasses.replace(config, model="/".join(names))
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a wrong flag is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message)
+
+
+def parse(arguments: Sequence[str]) -> Config:
+    """A Config from flags `--learning_rate 1e-3` or `--learning_rate=0.001`, as `wandb agent` writes them.
+
+    Raises:
+        ConfigError: an unknown flag, a value of the wrong type, or one that is not allowed.
+    """
+    parser = Parser(
+        prog="python -m agent.train",
+        description="Train, test and record one configuration as one W&B run.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    for each in dataclasses.fields(Config):
+        parser.add_argument(
+            f"--{each.name}",
+            type=_reader(each.name, each.type),
+            default=argparse.SUPPRESS,
+            metavar=str(getattr(each.type, "__name__", "VALUE")).upper(),
+            help=f"{each.metadata['help']} (default: {each.default or 'from the next three'})",
+        )
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        names = [each.name for each in dataclasses.fields(Config)]
+        raise ConfigError(f"unknown setting {unknown[0]}; the settings are {', '.join(names)}")
+    return from_settings(vars(known))
+
+
+def _reader(name: str, kind: Any) -> Any:
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            what = {int: "a whole number", float: "a number"}[kind]
+            raise argparse.ArgumentTypeError(f"is {text!r}, but must be {what}") from None
+
+    return read

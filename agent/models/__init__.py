@@ -1,0 +1,28 @@
+"""Architectures by name. `build` makes every model of the study: (B, 3, H, W) images → (B, 2, H, W) logits."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from agent.models import smp
+from agent.models.unet import UNet
+
+SCRATCH: dict[str, Callable[[int], nn.Module]] = {
+    "unet_transposed": lambda width: UNet("transposed", width),
+    "unet_bilinear": lambda width: UNet("bilinear", width),
+}
+"""The two U-Nets written here; they have a width and no backbone."""
+
+ARCHITECTURES = (*SCRATCH, *smp.ARCHITECTURES)
+
+
+def build(architecture: str, backbone: str = "none", weights: str = "none", width: int = 64) -> nn.Module:
+    """The model that a configuration names, its new parameters drawn from torch's global generator.
+
+    Raises:
+        smp.CombinationError: the architecture cannot be built on this backbone.
+        weights.WeightsError: ImageNet weights were asked for and cannot be had.
+    """
+    if architecture in SCRATCH:
+        return SCRATCH[architecture](width)
+    return smp.build(architecture, backbone, weights)
