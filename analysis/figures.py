@@ -1,0 +1,142 @@
+"""curves.png: loss and IoU against epoch, training and validation, for every model."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from analysis.cli import main
+from analysis.comparison import Comparison, compare
+from analysis.runs import Study
+
+COLOURS = {"train": "#E69F00", "val": "#0072B2"}
+"""Okabe & Ito (2008): orange and blue keep apart for every kind of colour vision, and in grey."""
+LINES: dict[str, Literal["--", "-"]] = {"train": "--", "val": "-"}
+MARKS = {"best_loss": "v", "best_iou": "^"}
+COLUMNS = 4
+MOST_MODELS = 16
+
+
+def draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
+    """`train/QUANTITY` and `val/QUANTITY` against epoch on `axes`: a thin line per run, a thick one for the mean.
+
+    `history` has run_id, epoch and the two columns. Where there is one run, it is the thick line. The mean ends
+    where the first run ends, so that it never jumps because a run dropped out.
+    """
+    for split, colour in COLOURS.items():
+        curves = history.pivot(index="epoch", columns="run_id", values=f"{split}/{quantity}")
+        mean = curves.mean(axis=1, skipna=False)
+        if len(curves.columns) > 1:
+            axes.plot(curves.index, curves, color=colour, linewidth=0.6, alpha=0.45)
+        axes.plot(mean.index, mean, color=colour, linewidth=1.8, linestyle=LINES[split])
+
+
+def mark_best(axes: Axes, history: pd.DataFrame, runs: pd.DataFrame, quantity: str) -> None:
+    """Marks the best validation epoch of every run by `quantity`, filled if the lab's rule tests that one.
+
+    `runs` has run_id, best_loss/epoch, best_iou/epoch and test/rule.
+    """
+    rule = f"best_{quantity}"
+    values = history.set_index(["run_id", "epoch"])[f"val/{quantity}"]
+    for run in runs.to_dict("records"):
+        at = (run["run_id"], int(run[f"{rule}/epoch"]))
+        if at in values.index:
+            face = COLOURS["val"] if rule == run["test/rule"] else "white"
+            axes.plot(at[1], values[at], MARKS[rule], color=COLOURS["val"], markerfacecolor=face, zorder=3)
+
+
+def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -> Figure:
+    """A loss panel above an IoU panel for every model, best model first; every panel of a kind has the same axes.
+
+    Only the best `MOST_MODELS` are drawn; the caption says so where it applies, with n and the command.
+    """
+    models = list(comparison.table["model"][:MOST_MODELS])
+    columns = min(COLUMNS, len(models))
+    blocks = -(-len(models) // columns)
+    figure = Figure(figsize=(max(2.6 * columns, 6.5), 3.3 * blocks + 1.1), dpi=200, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(2 * blocks, columns, squeeze=False, sharex=True)
+    first_loss, first_iou = panels[0, 0], panels[1, 0]
+    for place in range(blocks * columns):
+        row, column = divmod(place, columns)
+        loss, iou = panels[2 * row, column], panels[2 * row + 1, column]
+        if place >= len(models):
+            loss.set_visible(False)
+            iou.set_visible(False)
+            continue
+        draw_model(loss, iou, models[place], comparison.runs, history)
+        if place:
+            loss.sharey(first_loss)
+            iou.sharey(first_iou)
+        for axes, name in ((loss, "loss"), (iou, "IoU")):
+            axes.tick_params(labelleft=column == 0)
+            axes.set_ylabel("" if column else name, fontsize=8)
+        iou.tick_params(labelbottom=True)
+        iou.set_xlabel("epoch", fontsize=8)
+    add_legend(figure, several=bool((comparison.table["n_runs"] > 1).any()))
+    figure.supxlabel(caption(comparison, len(models), command), fontsize=7, color="0.3")
+    return figure
+
+
+def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: pd.DataFrame) -> None:
+    """One model's two panels: loss on a logarithmic axis with the model's name above, IoU from 0 to 1."""
+    of_model = runs[runs["model"] == model]
+    curves = history[history["run_id"].isin(of_model["run_id"])]
+    for axes, quantity in ((loss, "loss"), (iou, "iou")):
+        draw_curves(axes, curves, quantity)
+        mark_best(axes, curves, of_model, quantity)
+        axes.grid(color="0.9", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=7)
+    loss.set_yscale("log")
+    loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    loss.yaxis.set_major_formatter("{x:g}")
+    loss.yaxis.set_minor_formatter(NullFormatter())
+    iou.set_ylim(0, 1.02)
+    loss.set_title("\n".join(textwrap.wrap(model, 30)), fontsize=8.5, fontweight="bold")
+
+
+def add_legend(figure: Figure, *, several: bool) -> None:
+    """What lines and marks mean, in one row above all panels."""
+
+    def mark(shape: str, face: str, text: str) -> Line2D:
+        colour = COLOURS["val"]
+        return Line2D([], [], linestyle="", marker=shape, color=colour, markerfacecolor=face, label=text)
+
+    handles = [
+        Line2D([], [], color=COLOURS["train"], linewidth=1.8, linestyle=LINES["train"], label="training"),
+        Line2D([], [], color=COLOURS["val"], linewidth=1.8, label="validation"),
+        mark(MARKS["best_loss"], "white", "lowest validation loss"),
+        mark(MARKS["best_iou"], "white", "highest validation IoU"),
+        mark("o", COLOURS["val"], "filled: the one tested"),
+    ]
+    if several:
+        handles.insert(2, Line2D([], [], color="0.5", linewidth=0.6, label="single runs (thick: their mean)"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=7.5, frameon=False)
+
+
+def caption(comparison: Comparison, drawn: int, command: str) -> str:
+    """n, what was left out, and how to draw the figure again."""
+    table = comparison.table
+    part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
+    n = int(table["n_runs"][:drawn].sum())
+    return textwrap.fill(f"{part}, n = {n} runs, by test IoU from top left; drawn by: {command}", 120)
+
+
+def write(study: Study, out: Path, command: str) -> list[Path]:
+    """Writes curves.png into `out`."""
+    file = out / "curves.png"
+    curves_figure(compare(study), study.history, command).savefig(file)
+    return [file]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("python -m analysis.figures", str(__doc__), [write]))

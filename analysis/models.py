@@ -1,0 +1,85 @@
+"""Runs → models: which runs repeat one row of the table, what the row is called, which settings are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+IDENTITY = ("architecture", "backbone", "weights")
+SCIENTIFIC = ("augmentation", "width", "image_size")
+NUISANCE = ("learning_rate", "batch_size", "epochs")
+ARCHITECTURES = {
+    "unet_transposed": "U-Net, transposed",
+    "unet_bilinear": "U-Net, bilinear",
+    "unet": "U-Net",
+    "deeplabv3plus": "DeepLabV3+",
+}
+
+
+def with_models(runs: pd.DataFrame) -> pd.DataFrame:
+    """`runs` with a column `model`, the label of its row: equal for runs that repeat each other.
+
+    A model is an architecture with its backbone and weights; scientific fields that vary among the runs
+    (augmentation, width of the U-Nets written here, image size) make further models.
+    """
+    runs = runs.copy()
+    if "width" in runs:
+        runs["width"] = runs["width"].where(runs["backbone"] == "none")
+    fields = varying(runs, SCIENTIFIC)
+    both_weights = runs.groupby(["architecture", "backbone"])["weights"].transform("nunique") > 1
+    runs["model"] = [
+        label(row, fields, bool(weights))
+        for row, weights in zip(runs.to_dict("records"), both_weights, strict=True)
+    ]
+    return runs
+
+
+def varying(runs: pd.DataFrame, fields: Sequence[str]) -> list[str]:
+    """Those of `fields` that take more than one value among `runs`."""
+    return [name for name in fields if name in runs and runs[name].nunique() > 1]
+
+
+def label(run: Mapping[Any, Any], fields: Sequence[str] = (), weights: bool = False) -> str:
+    """A model's name for people, such as `DeepLabV3+ / mobilenet_v2, strong, 512 px`."""
+    name = ARCHITECTURES.get(str(run["architecture"]), str(run["architecture"]))
+    if run["backbone"] != "none":
+        name += f" / {str(run['backbone']).removeprefix('tu-')}"
+    if weights:
+        name += ", ImageNet" if run["weights"] == "imagenet" else ", from scratch"
+    units = {"augmentation": "{}", "width": "{:.0f} wide", "image_size": "{:.0f} px"}
+    return name + "".join(f", {units[f].format(run[f])}" for f in fields if pd.notna(run[f]))
+
+
+def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
+    """For each model the runs of one nuisance setting (learning rate, batch size, epochs), and a sentence.
+
+    Of several settings the one with the highest mean best validation IoU is kept; the test images have no say.
+    The sentence tells that a choice was made among how many; None if there was nothing to choose.
+    """
+    fields = varying(runs, NUISANCE)
+    settings = runs[fields].astype(str).agg(", ".join, axis=1) if fields else pd.Series("", index=runs.index)
+    means = runs["val/iou"].groupby([runs["model"], settings]).mean()
+    if len(means) == runs["model"].nunique():
+        return runs, None
+    best = means.groupby(level=0).idxmax()
+    kept = runs[[pair in set(best) for pair in zip(runs["model"], settings, strict=True)]]
+    words = ", ".join(fields).replace("_", " ")
+    return kept.reset_index(drop=True), (
+        f"Settings of {words} vary: each model is shown at the one with the best mean validation IoU"
+        f" ({len(kept)} of {len(runs)} runs); choosing flatters, and the more the more were tried."
+    )
+
+
+def mixed_data(runs: pd.DataFrame) -> str | None:
+    """A sentence if runs of one split seed and image size were trained on different data; else None."""
+    if not {"data_digest", "split_seed", "image_size"} <= set(runs):
+        return None
+    most = int(runs.groupby(["split_seed", "image_size"], dropna=False)["data_digest"].nunique().max())
+    if most < 2:
+        return None
+    return (
+        f"WARNING: these runs saw {most} different data sets (data_digest): their rows cannot be compared;"
+        " give the paths of one data set at a time."
+    )

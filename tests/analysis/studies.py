@@ -1,0 +1,117 @@
+"""Hand-made studies in the shape that analysis.runs pulls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.masks import METRICS, Mask, Predictions, image_scores, pooled_scores
+from analysis.runs import Study
+
+SIDE = 32
+MODELS = [
+    ("unet_transposed", "none", "none"),
+    ("unet_bilinear", "none", "none"),
+    *(
+        ("unet", b, w)
+        for b, w in (("resnet18", "none"), ("mobilenet_v2", "none"), ("tu-tf_efficientnet_lite0", "imagenet"))
+    ),
+    *(
+        ("deeplabv3plus", b, w)
+        for b, w in (("resnet18", "none"), ("mobilenet_v2", "none"), ("tu-tf_efficientnet_lite0", "imagenet"))
+    ),
+]
+
+
+def square(top: int, left: int, side: int, size: int = SIDE) -> Mask:
+    mask = np.zeros((size, size), dtype=bool)
+    mask[top : top + side, left : left + side] = True
+    return mask
+
+
+def predictions(shift: int, images: int = 4, size: int = SIDE) -> Predictions:
+    """Truth: squares of half the size. Predictions: the same, `shift` pixels to the right (best_iou: one more down)."""
+    truth = {f"image-{i}": square(4 + i, 6, size // 2, size) for i in range(images)}
+    return Predictions(
+        images={
+            stem: np.where(mask[..., None], 200, 60).repeat(3, axis=2).astype(np.uint8)
+            for stem, mask in truth.items()
+        },
+        truth=truth,
+        masks={
+            "best_loss": {stem: np.roll(mask, shift, axis=1) for stem, mask in truth.items()},
+            "best_iou": {stem: np.roll(mask, (1, shift), axis=(0, 1)) for stem, mask in truth.items()},
+        },
+    )
+
+
+def history(run_id: str, epochs: int = 20, best: int = 12, noise: float = 0.0) -> pd.DataFrame:
+    """Curves that fall until epoch `best`; after it validation loss rises, training loss goes on falling."""
+    epoch = np.arange(1, epochs + 1)
+    train = 0.6 * 0.85**epoch + 0.01
+    val = 0.65 * 0.85 ** np.minimum(epoch, best) + 0.03 + 0.01 * np.maximum(0, epoch - best) + noise
+    return pd.DataFrame(
+        {
+            "run_id": run_id,
+            "epoch": epoch,
+            "train/loss": train,
+            "val/loss": val,
+            "train/iou": 1 - train,
+            "val/iou": 1 - val,
+            "seconds_per_epoch": 0.5,
+        }
+    )
+
+
+def run(
+    run_id: str, model: tuple[str, str, str], predicted: Predictions | None, **fields: Any
+) -> dict[str, Any]:
+    """A run's row whose test metrics are those of its predictions."""
+    architecture, backbone, weights = model
+    rule = "best_iou" if backbone == "none" else "best_loss"
+    row: dict[str, Any] = {
+        "run_id": run_id,
+        "path": f"lab/puzzle/{run_id}",
+        "name": run_id,
+        "state": "finished",
+        "model": "/".join(part for part in model if part != "none"),
+        "architecture": architecture,
+        "backbone": backbone,
+        "weights": weights,
+        **{"width": 16, "augmentation": "light", "learning_rate": 1e-3, "batch_size": 2, "epochs": 20},
+        **{
+            "image_size": SIDE,
+            "seed": 1,
+            "split_seed": 0,
+            "data_digest": "d1",
+            "n_test": 4,
+            "n_parameters": 1_900_000,
+        },
+        **{
+            "val/iou": 0.9,
+            "val/loss": 0.1,
+            "best_iou/epoch": 12,
+            "best_loss/epoch": 12,
+            "seconds/train": 30.0,
+        },
+        "test/rule": rule,
+    }
+    if predicted is not None:
+        for pooled in pooled_scores(image_scores({run_id: predicted})).to_dict("records"):
+            row |= {f"{pooled['checkpoint']}/test_{metric}": pooled[metric] for metric in METRICS}
+        row |= {f"test/{metric}": row[f"{rule}/test_{metric}"] for metric in METRICS}
+    return row | fields
+
+
+def study(seeds: int = 1, models: list[tuple[str, str, str]] = MODELS) -> Study:
+    """Every model with `seeds` runs; predictions of model i are i pixels off, seeds differ in validation loss."""
+    predicted = {f"r{i}s{s}": predictions(shift=i) for i in range(len(models)) for s in range(seeds)}
+    rows = [
+        run(f"r{i}s{s}", model, predicted[f"r{i}s{s}"], seed=s)
+        for i, model in enumerate(models)
+        for s in range(seeds)
+    ]
+    curves = [history(row["run_id"], noise=0.02 * row["seed"]) for row in rows]
+    return Study(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), predicted)
