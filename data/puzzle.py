@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from data import synthetic
 from data.layout import SPLITS, Item, Listing, find
 
 # A thumbnail is 16x16 RGB. Copies of one photograph (rescaled, or a JPEG of quality 30) differ by at most 3
@@ -239,15 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _resolve(folder: str) -> Path:
-    if folder != "drawn" and not folder.startswith("drawn:"):
-        return Path(folder)
-    from data import synthetic
-
+def _resolve(name: str) -> Path:
     try:
-        return synthetic.resolve(folder)
+        return synthetic.resolve(name)
     except ValueError as error:
-        raise DataError([str(error)]) from error
+        raise DataError([f"{error}."]) from error
 
 
 if __name__ == "__main__":
