@@ -6,6 +6,7 @@ What the run writes is listed in docs/runs.md.
 
 import dataclasses
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"agent.train: {error}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with wandb.init(
         project=os.environ.get("WANDB_PROJECT", PROJECT),
         name=f"{config.model}, seed {config.seed}",
@@ -59,9 +61,16 @@ def train(config: Config, run: wandb.Run) -> None:
     """The whole run: data, model, epochs, test, Artifacts."""
     started = time.monotonic()
     dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size)
+    device = best_device()
     torch.manual_seed(config.seed)
-    model = models.build(config.architecture, config.backbone, config.weights, config.width).to(best_device())
-    run.config.update(facts(dataset, model))
+    model = models.build(config.architecture, config.backbone, config.weights, config.width).to(device)
+    known = facts(dataset, model)
+    run.config.update(known)
+    print(
+        f"trial {run.name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
+        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; {device}",
+        flush=True,
+    )
 
     keeper = Keeper(Path(run.dir).parent / "checkpoints", config)
     fit(config, run, dataset, model, keeper)

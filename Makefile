@@ -1,0 +1,52 @@
+# Every command of the project. `make` alone prints them.
+#
+# study takes DATA=folder SIZE=pixels EPOCHS=n SEEDS=n SWEEP=file TRIALS=side-by-side; serve takes PORT=n.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8080
+export NO_ALBUMENTATIONS_UPDATE := 1
+
+.PHONY: help setup study serve test check pins
+
+help:
+	@echo 'make study    train the eight models and compare them; DATA=folder SIZE=pixels EPOCHS=n SEEDS=n'
+	@echo 'make serve    look at the runs again in a browser; PORT=8080'
+	@echo 'make test     run the tests'
+	@echo 'make check    ruff, mypy, and the rules of the house'
+	@echo 'make setup    only install: .venv with the exact versions of requirements.txt'
+	@echo 'make pins     write requirements.txt anew from requirements.in'
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'python3 is older than 3.11: install a newer one, or name it with PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null \
+	  || { echo 'this python3 cannot make environments: install its venv module (Debian: python3-venv)'; exit 1; }
+	@echo 'setting up $(VENV): about 5 GB, a few minutes'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+study: setup
+	@$(PY) -m study $(if $(DATA),--data '$(DATA)') $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SWEEP),--sweep '$(SWEEP)') $(if $(TRIALS),--trials $(TRIALS))
+
+serve: setup
+	@$(PY) -m server --port $(PORT) --dir results/server
+
+test: setup
+	@$(PY) -m pytest
+
+check: setup
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(PY) -m pytest -q tests/test_architecture.py tests/test_readme.py
+
+pins:
+	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet --disable-pip-version-check uv
+	@.cache/uv/bin/uv pip compile requirements.in --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --output-file requirements.txt

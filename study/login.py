@@ -1,0 +1,89 @@
+"""Which W&B server a study talks to: the person's own if the environment names one, else the embedded one."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from study import processes
+from study.plan import StudyError
+
+CLOUD = "https://api.wandb.ai"
+READY = "listening on "
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers, and the environment variables that log a client in."""
+
+    base_url: str
+    login: dict[str, str]
+    folder: Path | None
+    """Where the embedded server keeps its data; None for any other server."""
+
+
+def named_by(environ: Mapping[str, str]) -> Server | None:
+    """The server of the person's own login, if the environment has one; its files are never looked at.
+
+    Raises:
+        StudyError: an address without a key.
+    """
+    key, base_url = environ.get("WANDB_API_KEY"), environ.get("WANDB_BASE_URL")
+    if key:
+        address = base_url or CLOUD
+        return Server(address, {"WANDB_API_KEY": key, "WANDB_BASE_URL": address}, None)
+    if base_url:
+        raise StudyError(
+            f"WANDB_BASE_URL is {base_url} but WANDB_API_KEY is not set: set both, or neither for the embedded server"
+        )
+    return None
+
+
+@contextlib.contextmanager
+def embedded(folder: Path, root: Path) -> Iterator[Server]:
+    """The embedded server on a free loopback port, for as long as the block lasts.
+
+    A server that already works on this folder, for instance `make serve`, is used and left running.
+
+    Raises:
+        StudyError: it did not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    running = _running(folder)
+    if running:
+        yield running
+        return
+    command = [sys.executable, "-m", "server", "--port", "0", "--dir", str(folder)]
+    with processes.started(command, os.environ, root) as process:
+        base_url = _ready(process)
+        processes.follow(process, folder / "server.log")
+        yield _server(base_url, folder)
+
+
+def _ready(process: subprocess.Popen[str]) -> str:
+    """Wait for the line that carries the address."""
+    printed = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        printed.append(line)
+        if READY in line:
+            return line.split(READY, 1)[1].split()[0]
+    raise StudyError(f"the embedded server did not start: {''.join(printed).strip()}")
+
+
+def _running(folder: Path) -> Server | None:
+    return None
+
+
+def _server(base_url: str, folder: Path) -> Server:
+    key = (folder / "api-key").read_text().strip()
+    login = {
+        "WANDB_API_KEY": key,
+        "WANDB_BASE_URL": base_url,
+        "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1",
+        "WANDB_ERROR_REPORTING": "false",
+    }
+    return Server(base_url, login, folder)

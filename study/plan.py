@@ -1,0 +1,95 @@
+"""What a study is: one grid sweep over given photographs, and the folder its results go to."""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class StudyError(Exception):
+    """The study cannot go on; the text is one sentence for the person who started it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sweep as it will be sent, and where its results go."""
+
+    sweep: dict[str, Any]
+    folder: Path
+
+    @property
+    def yaml(self) -> str:
+        return yaml.safe_dump(self.sweep, sort_keys=False, width=100)
+
+    @property
+    def n_trials(self) -> int:
+        return math.prod(len(p["values"]) for p in self.sweep["parameters"].values() if "values" in p)
+
+    @property
+    def epochs(self) -> int:
+        return int(self.sweep["parameters"]["epochs"]["value"])
+
+
+def make(
+    sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None
+) -> Plan:
+    """The sweep of `sweep_file` with data and the given size, epochs and number of seeds filled in.
+
+    The folder's name says what was asked; its last part is a digest of the whole sweep, so that a study with
+    other settings, or on another folder of photographs, never continues this one.
+
+    Raises:
+        StudyError: the file is missing, not a sweep, or not a grid over plain values.
+    """
+    try:
+        sweep = yaml.safe_load(sweep_file.read_text())
+        parameters = sweep["parameters"]
+    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise StudyError(
+            f"{sweep_file} is not a sweep that can be read: {' '.join(str(error).split())}"
+        ) from error
+    for name, value in {"data": data, "image_size": size, "epochs": epochs}.items():
+        if value is not None:
+            parameters[name] = {"value": value}
+    if seeds is not None:
+        parameters["seed"] = {"values": list(range(1, seeds + 1))}
+    if sweep.get("method") != "grid" or any({"value", "values"}.isdisjoint(p) for p in parameters.values()):
+        raise StudyError(
+            f"{sweep_file} is no grid over listed values: `make study` must know its trials beforehand; "
+            f"run it with `wandb sweep` and `wandb agent` instead"
+        )
+    missing = [name for name in ("epochs", "image_size") if "value" not in parameters.get(name, {})]
+    if missing:
+        raise StudyError(f"{sweep_file} does not set {' and '.join(missing)} to one value")
+    digest = hashlib.sha256(json.dumps(sweep, sort_keys=True).encode()).hexdigest()[:6]
+    place = re.sub(r"\W+", "-", Path(data).name).strip("-") or "data"
+    settings = f"{parameters['image_size']['value']}px-{parameters['epochs']['value']}ep"
+    return Plan(sweep, results / f"{sweep_file.stem}-{place}-{settings}-{digest}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is written to `study.json`: enough to go on later and to read the results. Never a key."""
+
+    paths: list[str]
+    base_url: str
+    server_dir: str | None
+    data_digest: str
+
+    def save(self, folder: Path) -> None:
+        unfinished = folder / "study.json.unfinished"
+        unfinished.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        unfinished.replace(folder / "study.json")
+
+
+def load(folder: Path) -> Record | None:
+    """The record of an earlier start of this study, if there is one that can be read."""
+    try:
+        return Record(**json.loads((folder / "study.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,127 @@
+"""Start what a person would type, with the environment it needs, and stop all of it again."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from study.plan import StudyError
+
+PATIENCE_SECONDS = 15
+"""How long processes get to end by themselves after they were asked to."""
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[str, str]:
+    """The environment of every process of a study.
+
+    Everything that the wandb client would read or write in the person's home lies in `folder` instead.
+    `threads` is per process: numeric libraries that each take all cores slow each other down many times over.
+    """
+    private = folder.resolve() / "wandb"
+    private.mkdir(parents=True, exist_ok=True)
+    return {
+        **os.environ,
+        **login,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "NO_ALBUMENTATIONS_UPDATE": "1",
+        "NETRC": str(private / "netrc"),
+        "WANDB_CONFIG_DIR": str(private / "config"),
+        "WANDB_CACHE_DIR": str(private / "cache"),
+        "WANDB_DATA_DIR": str(private / "data"),
+        "WANDB_ARTIFACT_DIR": str(private / "artifacts"),
+        "WANDB_DIR": str(folder.resolve()),
+    }
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str], env: Mapping[str, str], root: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process in a session of its own, its output to be read from `stdout`; stopped at the end of the block.
+
+    The terminal's Ctrl-C does not reach it.
+    """
+    process = subprocess.Popen(
+        command,
+        env=dict(env),
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        stop([process])
+
+
+def follow(
+    process: subprocess.Popen[str], log: Path, hear: Callable[[str], None] | None = None
+) -> threading.Thread:
+    """A thread that copies what the process prints to the end of `log`, line by line, and lets `hear` hear it."""
+
+    def copy() -> None:
+        assert process.stdout is not None
+        with log.open("a", buffering=1) as file:
+            for line in process.stdout:
+                file.write(line)
+                if hear:
+                    hear(line.rstrip("\n"))
+
+    thread = threading.Thread(target=copy, daemon=True)
+    thread.start()
+    return thread
+
+
+def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
+    """End processes and their descendants: ask with SIGTERM, and kill what is left after a while."""
+    family: list[psutil.Process] = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(process.pid)
+            family += [parent, *parent.children(recursive=True)]
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
+    for survivor in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            survivor.kill()
+    for process in processes:
+        process.wait()
+
+
+def run(command: Sequence[str], env: Mapping[str, str], root: Path, task: str) -> str:
+    """Run to the end and return what was printed.
+
+    Raises:
+        StudyError: the exit code is not 0; the text carries the end of what was printed.
+    """
+    done = subprocess.run(
+        command,
+        env=dict(env),
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StudyError(f"{task} failed (exit code {done.returncode}):\n{done.stdout.strip()[-2000:]}")
+    return done.stdout
