@@ -42,21 +42,24 @@ def draw(seed: int | np.random.Generator, height: int = 768, width: int = 1024) 
     body = photograph.coverage(piece.points, shape, spread=form.uniform(0, 0.012))
     mask = (body >= 0.5).astype(np.uint8)
 
-    printed = _printed(print_rng, face, unit)
+    angle = light_rng.uniform(0, 2 * math.pi)
+    printed = _printed(print_rng, face, unit, angle)
     wall = np.array([92, 86, 80], np.float32) * np.float32(form.uniform(0.4, 1.2))
     solid = wall + face[..., None] * (printed - wall)
-    ground = photograph.table(table_rng, shape, unit) * photograph.shadow(light_rng, body, unit)[..., None]
+    ground = (
+        photograph.table(table_rng, shape, unit) * photograph.shadow(light_rng, body, unit, angle)[..., None]
+    )
     scene = ground + body[..., None] * (solid - ground)
     scene *= photograph.light(light_rng, shape)[..., None]
     return photograph.Camera.pick(lens, unit).take(lens, scene), mask
 
 
-def _printed(rng: np.random.Generator, face: Field, unit: float) -> Field:
+def _printed(rng: np.random.Generator, face: Field, unit: float, angle: float) -> Field:
     """The print with its glossy rim, drawn only where the face is: (H, W, 3), 0 elsewhere."""
     rows, columns = np.flatnonzero(face.any(axis=1)), np.flatnonzero(face.any(axis=0))
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     ink = prints.draw(rng, face[window].shape, unit, prints.kind(rng))
-    factor, added = photograph.gloss(rng, face, unit)
+    factor, added = photograph.gloss(rng, face, unit, angle)
     printed = np.zeros((*face.shape, 3), np.float32)
     printed[window] = ink * factor[window][..., None] + added[window][..., None]
     return printed

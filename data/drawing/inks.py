@@ -32,7 +32,7 @@ _PALE = ("cardboard", "cardboard", "ice", "lavender", "straw")
 def ink(rng: Rng, kind: str = "mixed") -> Colour:
     """A colour (3,) that suits the kind of print."""
     if kind in ("mixed", "flat") and rng.random() < 0.25:
-        hsv = np.array([[[rng.uniform(0, 180), rng.uniform(40, 190), rng.uniform(60, 230)]]], np.uint8)
+        hsv = np.array([[[rng.uniform(0, 180), rng.uniform(30, 160), rng.uniform(60, 230)]]], np.uint8)
         return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0], np.float64)
     names = {"dark": _DARK, "pale": _PALE}.get(kind, tuple(INKS))
     colour = np.array(INKS[str(rng.choice(names))], np.float64)

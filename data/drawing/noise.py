@@ -20,12 +20,15 @@ def smooth(rng: Rng, shape: tuple[int, int], cell: float, cell_x: float | None =
     steps = tuple(max(c, 1.0) for c in cells)
     knots = tuple(math.ceil(side / step) + 3 for side, step in zip(shape, steps, strict=True))
     lattice = rng.standard_normal(knots, dtype=np.float32)
-    offset = rng.uniform(1, 2, 2)
-    matrix = np.array([[1 / steps[1], 0, offset[1]], [0, 1 / steps[0], offset[0]]], np.float32)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    field = cv2.warpAffine(lattice, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+    rows, columns = (math.ceil(n * step) for n, step in zip(knots, steps, strict=True))
+    if min(steps) > 32:  # the same to the eye, in a third of the time
+        coarse = cv2.resize(lattice, (columns // 8, rows // 8), interpolation=cv2.INTER_CUBIC)
+        field = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    else:
+        field = cv2.resize(lattice, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    top, left = (int(share * step) for share, step in zip(rng.uniform(1, 2, 2), steps, strict=True))
     damping = math.sqrt(min(cells[0], 1.0) * min(cells[1], 1.0))
-    return np.asarray(field * np.float32(damping), np.float32)
+    return np.asarray(field[top : top + shape[0], left : left + shape[1]] * np.float32(damping), np.float32)
 
 
 def fractal(rng: Rng, shape: tuple[int, int], cell: float, octaves: int = 4, gain: float = 0.55) -> Field:

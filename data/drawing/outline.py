@@ -72,7 +72,7 @@ def _side(rng: Rng, kind: str, start: Points, end: Points) -> Points:
 
 def _profile(rng: Rng, length: float) -> Points:
     """A knob as Hermite curves from (0, 0) to (length, 0), end left out; no two halves are equal."""
-    centre = length * rng.uniform(0.4, 0.6)
+    centre = length * rng.uniform(0.42, 0.58)
     radius, tall, dip = rng.uniform(0.13, 0.175), rng.uniform(0.24, 0.34), rng.uniform(-0.055, 0.05)
     lean = radius * rng.uniform(-0.3, 0.3)
     top = np.array([centre + lean, dip + tall])

@@ -26,15 +26,25 @@ def coverage(points: Points, shape: Shape, spread: float = 0.0) -> Field:
     centre = np.array([shape[1] / 2, shape[0] / 2])
     for share in (0.0, 1 / 3, 2 / 3, 1.0) if spread else (0.0,):
         swept = centre + (points - centre) * (1 - spread * share)
-        fixed = np.round((swept * _SUPERSAMPLING - 0.5) * 256).astype(np.int32)
+        fixed = np.round((_inset(swept * _SUPERSAMPLING, 0.5) - 0.5) * 256).astype(np.int32)
         cv2.fillPoly(samples, [fixed], _FULL, shift=8)
     area = cv2.resize(samples, shape[::-1], interpolation=cv2.INTER_AREA)
     return area.astype(np.float32) / np.float32(_FULL)
 
 
+def _inset(points: Points, by: float) -> Points:
+    """A clockwise polygon moved inwards: fillPoly also fills the samples that its border only touches."""
+    edges = np.roll(points, -1, axis=0) - points
+    edges = edges / np.maximum(np.hypot(*edges.T), 1e-9)[:, None]
+    normals = np.stack([-edges[:, 1], edges[:, 0]], axis=1)
+    before = np.roll(normals, 1, axis=0)
+    mitre = np.maximum(1 + (normals * before).sum(axis=1), 0.3)
+    return np.asarray(points + by * (normals + before) / mitre[:, None])
+
+
 def table(rng: Rng, shape: Shape, unit: float) -> Field:
     """Grey-beige fibrous cardboard (H, W, 3), float32 RGB."""
-    colour = rng.uniform(128, 195) + rng.uniform(-4, 16) * np.array([1, 0.25, -1]) + rng.normal(0, 3, 3)
+    colour = rng.uniform(128, 195) + rng.uniform(3, 20) * np.array([1, 0, -1]) + rng.normal(0, 3, 3)
     relief = _relief(rng, shape, unit)
     tone = 1 + relief + rng.uniform(0.01, 0.035) * fractal(rng, shape, 60 * unit, octaves=2)
     _seam(rng, tone, unit)
@@ -97,43 +107,39 @@ def light(rng: Rng, shape: Shape) -> Field:
     return np.asarray(level, np.float32)
 
 
-def gloss(rng: Rng, cover: Field, unit: float) -> tuple[Field, Field]:
+def gloss(rng: Rng, cover: Field, unit: float, angle: float) -> tuple[Field, Field]:
     """The rounded rim of a pressed piece: (factor on the print, white light added), each (H, W)."""
-    sigma = max(rng.uniform(2.5, 6) * unit, 0.5)
+    sigma = max(rng.uniform(2, 6) * unit, 0.5)
     hill = cv2.GaussianBlur(cover, (0, 0), sigma)
-    angle = rng.uniform(0, 2 * math.pi)
-    lit = math.cos(angle) * cv2.Sobel(hill, cv2.CV_32F, 1, 0) + math.sin(angle) * cv2.Sobel(
-        hill, cv2.CV_32F, 0, 1
-    )
-    lit *= np.float32(sigma * 0.313)  # 1 on a straight edge that faces the light
-    uneven = np.clip(0.6 + smooth(rng, cover.shape, 70 * unit), 0, 1.6)
+    slope_x, slope_y = cv2.Sobel(hill, cv2.CV_32F, 1, 0), cv2.Sobel(hill, cv2.CV_32F, 0, 1)
+    lit = np.float32(sigma * 0.313) * (math.cos(angle) * slope_x + math.sin(angle) * slope_y)  # 1 if facing
+    uneven = np.clip(0.5 + 1.2 * smooth(rng, cover.shape, 60 * unit), 0, 2)
     sheen = np.maximum(fractal(rng, cover.shape, 240 * unit, octaves=2) - 0.3, 0)
     rim = np.exp(-((hill - 0.5) ** 2) / 0.01)
-    factor = 1 + rng.uniform(0.05, 0.45) * lit - rng.uniform(0, 0.35) * rim
-    added = (
-        rng.uniform(10, 90) * uneven * np.maximum(lit, 0) ** 2
-        + rng.uniform(0, 22) * sheen
-        + rng.uniform(0, 8)
-    )
-    return factor, added
+    factor = 1 + rng.uniform(0.05, 0.45) * lit - rng.uniform(0, 0.25) * rim
+    glint = rng.uniform(10, 100) * uneven * np.maximum(lit, 0) ** 2
+    added = glint + rng.uniform(0, 22) * sheen + rng.uniform(0, 8)
+    return factor, np.asarray(added, np.float32)
 
 
-def shadow(rng: Rng, cover: Field, unit: float) -> Field:
-    """How much of the light (H, W) reaches the table beside the piece: a wide soft shadow and a tight one."""
-    angle = rng.uniform(0, 2 * math.pi)
-    way = np.array([math.cos(angle), math.sin(angle)])
-    reached = np.ones_like(cover)
-    for reach, blur, depth in (
-        (rng.uniform(3, 14), rng.uniform(6, 16), 0.45),
-        (rng.uniform(0, 4), rng.uniform(1.5, 4), 0.5),
-    ):
-        step = way * reach * unit
-        shifted = cv2.warpAffine(
-            cover, np.array([[1, 0, step[0]], [0, 1, step[1]]], np.float32), cover.shape[::-1]
-        )
-        soft = cv2.GaussianBlur(shifted, (0, 0), max(blur * unit, 0.5))
-        reached *= 1 - rng.uniform(0.15, 1) * np.float32(depth) * soft
-    return reached
+def shadow(rng: Rng, cover: Field, unit: float, angle: float) -> Field:
+    """How much of the light (H, W) reaches the table beside the piece; the shadow falls towards `angle`.
+
+    The sum of ever wider and paler shadows, as under a wide lamp, and a narrow dark seam all around.
+    """
+    angle += rng.normal(0, 0.25)
+    reach, softness = rng.uniform(6, 26) * unit, rng.uniform(0.35, 0.8)
+    small = cv2.resize(cover, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    dark: Field = np.zeros(small.shape, np.float32)
+    for share in (0.25, 0.6, 1.0):
+        step_x, step_y = share * reach / 2 * math.cos(angle), share * reach / 2 * math.sin(angle)
+        move = np.array([[1, 0, step_x], [0, 1, step_y]], np.float32)
+        shifted = cv2.warpAffine(small, move, small.shape[::-1])
+        dark += np.float32(1 / 3) * cv2.GaussianBlur(shifted, (0, 0), max(share * reach / 2 * softness, 0.5))
+    wide = cv2.resize(dark, cover.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    seam = cv2.GaussianBlur(cover, (0, 0), max(rng.uniform(1.5, 5) * unit, 0.5))
+    reached = (1 - rng.uniform(0.35, 0.85) * wide) * (1 - rng.uniform(0.05, 0.5) * seam)
+    return np.asarray(reached, np.float32)
 
 
 @dataclass(frozen=True)
@@ -167,11 +173,12 @@ class Camera:
 
     def take(self, rng: Rng, scene: Field) -> NDArray[np.uint8]:
         """A scene (H, W, 3), float32 RGB, as the photograph (H, W, 3) uint8."""
-        exposed = self._lens(scene) * np.array(self.balance, np.float32) / np.float32(255)
-        seen = 255 * np.clip(exposed, 0, 1) ** np.float32(self.gamma)
-        if self.noise:
-            grain = rng.standard_normal(seen.shape, dtype=np.float32)
-            seen += np.float32(self.noise) * cv2.GaussianBlur(grain, (0, 0), 0.6)
+        curve = (255 * (np.arange(256) / 255) ** self.gamma).astype(np.float32)
+        focused = self._lens(scene) * np.array(self.balance, np.float32)
+        seen = curve[np.clip(np.round(focused), 0, 255).astype(np.uint8)]
+        grain = smooth(rng, seen.shape[:2], 1.3)[..., None]
+        blotches = np.stack([smooth(rng, seen.shape[:2], 3.0) for _ in "rgb"], axis=-1)
+        seen += np.float32(self.noise) * (grain + np.float32(0.4) * blotches)
         pixels = np.clip(np.round(seen), 0, 255).astype(np.uint8)
         packed = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1]
         return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB), np.uint8)

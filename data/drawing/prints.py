@@ -29,7 +29,7 @@ def draw(rng: Rng, shape: Shape, unit: float, kind: str) -> Field:
     for region in range(n_regions):
         here = labels == region
         if here.any():
-            canvas[here] = _region(rng, shape, unit, kind)[here]
+            np.copyto(canvas, _region(rng, shape, unit, kind), where=here[..., None])
     if n_regions > 1:
         _contours(rng, canvas, labels, unit)
     motifs.scatter(rng, canvas, unit, kind)
