@@ -1,0 +1,1 @@
+"""The embedded server that the unmodified wandb client talks to; see README.md."""

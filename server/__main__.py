@@ -1,0 +1,148 @@
+"""`python -m server`: serve a folder until SIGTERM or Ctrl-C."""
+
+import argparse
+import asyncio
+import ipaddress
+import logging
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from server import app
+from server.settings import Settings
+from server.store import Store, StoreError, api_key
+
+KEY = re.compile(r"(?:[A-Za-z0-9_]+-)?[A-Za-z0-9_-]{40,}")
+LEAST_CRASH_AFTER = 1.0
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and ends with exit code 0 on SIGTERM and SIGINT."""
+
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self._greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(self._greeting, flush=True)
+
+    async def run_until_signal(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        await self._serve([listener])
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        return serve(options)
+    except StoreError as error:
+        print(f"server: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m server", description="A W&B-compatible server in one folder.")
+    parser.add_argument("--dir", type=Path, required=True, help="the folder that holds everything")
+    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: 8080)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; another than loopback needs --api-key"
+    )
+    parser.add_argument(
+        "--api-key", help="the key that clients send (default: the folder's own, in DIR/api-key)"
+    )
+    parser.add_argument(
+        "--crash-after",
+        type=float,
+        default=90.0,
+        metavar="SECONDS",
+        help="silence that ends a run (default: 90)",
+    )
+    parser.add_argument(
+        "--stop-grace",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="time a run has to stop by itself before its agent ends it (default: 20)",
+    )
+    return parser
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Raises StoreError with one sentence when something is in the way."""
+    loopback = _is_loopback(options.host)
+    if not loopback and not options.api_key:
+        raise StoreError(f"--host {options.host} lets other machines in: give --api-key as well.")
+    if options.api_key and not KEY.fullmatch(options.api_key):
+        raise StoreError(
+            "--api-key needs at least 40 letters, digits, - or _, as the wandb client wants them."
+        )
+    if options.crash_after < LEAST_CRASH_AFTER:
+        raise StoreError(f"--crash-after must be at least {LEAST_CRASH_AFTER:g} seconds.")
+    listener = _listen(options.host, options.port)
+    store = Store(options.dir)
+    try:
+        settings = Settings(
+            api_key=options.api_key or api_key(options.dir),
+            crash_after=options.crash_after,
+            stop_grace=options.stop_grace,
+            pages_need_key=not loopback,
+        )
+        _run(store, settings, listener, options)
+    finally:
+        store.close()
+    return 0
+
+
+def _run(store: Store, settings: Settings, listener: socket.socket, options: argparse.Namespace) -> None:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"http://{host}:{listener.getsockname()[1]}"
+    key = settings.api_key if options.api_key else f"$(cat {options.dir / 'api-key'})"
+    greeting = (
+        f"listening on {url}\n  export WANDB_BASE_URL={url} WANDB_API_KEY={'…' if options.api_key else key}"
+    )
+    config = uvicorn.Config(
+        app.make(store, settings),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,
+        server_header=False,
+    )
+    asyncio.run(_Server(config, greeting).run_until_signal(listener))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(256)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise StoreError(
+            f"Cannot listen on {host} port {port}: {error}; choose another --port (0 takes a free one)."
+        ) from error
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

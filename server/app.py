@@ -1,0 +1,148 @@
+"""Every route of the server."""
+
+import asyncio
+import contextlib
+import gzip
+import io
+import json
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from server import filestream, graphql, pages, scheduler, storage
+from server.security import Signer, key_in, same
+from server.settings import Settings
+from server.store import NotFound, Store
+
+log = logging.getLogger(__name__)
+THREADS = 8
+MAX_BODY = 64 << 20
+LOST_RUNS_EVERY = 5.0  # seconds
+
+
+def make(store: Store, settings: Settings) -> Starlette:
+    """The application over an open folder."""
+    app = Starlette(
+        routes=[
+            Route("/graphql", answer_graphql, methods=["POST"]),
+            Route("/files/{entity}/{project}/{run}/file_stream", answer_file_stream, methods=["POST"]),
+            Route("/storage/{path:path}", storage.endpoint, methods=["GET", "PUT"]),
+            Route("/ready", ready),
+            Route("/sdk/otel/{path:path}", no_telemetry, methods=["POST"]),
+            Route("/", pages.home),
+            Route("/authorize", pages.authorize),
+            Route("/{entity}/{project}", pages.project),
+            Route("/{entity}/{project}/sweeps", pages.project),
+            Route("/{entity}/{project}/runs/{run}", pages.run),
+            Route("/{entity}/{project}/runs/{run}/{tab}", pages.run),
+            Route("/{entity}/{project}/sweeps/{sweep}", pages.sweep),
+            Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
+            Route("/{path:path}", pages.nothing),
+        ],
+        lifespan=_lifespan,
+    )
+    app.state.store, app.state.settings = store, settings
+    app.state.signer = Signer(store.secret("url-signing"))
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    watch = asyncio.create_task(_watch(app.state.store, app.state.settings))
+    yield
+    watch.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watch
+
+
+async def _watch(store: Store, settings: Settings) -> None:
+    """Closes runs that fell silent."""
+    while True:
+        await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
+        try:
+            await run_in_threadpool(scheduler.close_silent, store, settings)
+        except sqlite3.Error:
+            log.exception("runs that fell silent could not be closed")
+
+
+def _stranger(request: Request) -> Response | None:
+    """An answer for who does not know the key, else None."""
+    settings: Settings = request.app.state.settings
+    if same(key_in(request.headers.get("authorization")), settings.api_key):
+        return None
+    message = "invalid API key for this server; its own key is in the file api-key of its folder"
+    return JSONResponse({"errors": [{"message": message}], "error": message}, 401)
+
+
+async def _body(request: Request) -> Any:
+    """The JSON value of a request. Raises ValueError when it is none or too large."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise ValueError(f"the body has more than {MAX_BODY} bytes")
+    if request.headers.get("content-encoding") == "gzip":
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+            body = bytearray(file.read(MAX_BODY + 1))
+        if len(body) > MAX_BODY:
+            raise ValueError(f"the body has more than {MAX_BODY} bytes")
+    return (
+        await run_in_threadpool(json.loads, bytes(body)) if len(body) > 100_000 else json.loads(bytes(body))
+    )
+
+
+async def answer_graphql(request: Request) -> Response:
+    if (refusal := _stranger(request)) is not None:
+        return refusal
+    try:
+        body = await _body(request)
+        query, variables, name = body["query"], body.get("variables"), body.get("operationName")
+        if (
+            not isinstance(query, str)
+            or not isinstance(variables, dict | None)
+            or not isinstance(name, str | None)
+        ):
+            raise ValueError("query, variables and operationName have the wrong type")
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError) as error:
+        return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, 400)
+    state = request.app.state
+    context = graphql.Context(state.store, state.settings, state.signer, str(request.base_url).rstrip("/"))
+    answer = await run_in_threadpool(graphql.execute, context, query, variables, name)
+    return JSONResponse(answer.body, answer.status)
+
+
+async def answer_file_stream(request: Request) -> Response:
+    if (refusal := _stranger(request)) is not None:
+        return refusal
+    place = request.path_params
+    try:
+        body = await _body(request)
+        answer = await run_in_threadpool(
+            filestream.receive, request.app.state.store, place["entity"], place["project"], place["run"], body
+        )
+    except NotFound as error:
+        return JSONResponse({"error": str(error)}, 404)
+    except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
+        return JSONResponse({"error": f"not a file_stream post: {error}"}, 400)
+    except sqlite3.Error:
+        log.exception("a file_stream post could not be stored")
+        return JSONResponse({"error": "the database failed; try again"}, 503)
+    return JSONResponse(answer)
+
+
+async def ready(request: Request) -> Response:
+    return PlainTextResponse("ready\n")
+
+
+async def no_telemetry(request: Request) -> Response:
+    """The client asks once whether telemetry is wanted; 404 switches it off."""
+    return PlainTextResponse("no telemetry here\n", 404)

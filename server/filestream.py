@@ -1,0 +1,72 @@
+"""What a run streams while it lives: history, summary, system metrics, console, and its end.
+
+The client repeats a post until it is answered, so each one is stored in one transaction, by line number, before the answer
+leaves. A 4xx ends the upload of the run for good: it is only answered for a run that does not exist.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from server import scheduler
+from server.jsontext import loads
+from server.store import NotFound, Row, Store, lines, runs
+
+SUMMARY = "wandb-summary.json"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """`lines` of a file, the first of which has the number `offset`."""
+
+    offset: int
+    lines: list[str]
+
+
+def receive(store: Store, entity: str, project: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Stores one post and answers it: `{"stopped": true}` asks the run to end. Raises NotFound."""
+    chunks = {file: chunk for file, content in _files(body).items() if (chunk := _chunk(content)) is not None}
+    rows: list[dict[str, Any]] = []
+    with store.write() as db:
+        run = runs.at(db, entity, project, name)
+        if run is None:
+            raise NotFound(f"run {entity}/{project}/{name} does not exist")
+        now = store.clock()
+        runs.touch(db, run, now)
+        for file, table in lines.FILES.items():
+            if file in chunks and table == "history":
+                rows = lines.put_history(db, run["id"], chunks[file].offset, chunks[file].lines)
+            elif file in chunks:
+                lines.put(db, table, run["id"], chunks[file].offset, chunks[file].lines)
+        summary = chunks[SUMMARY].lines if SUMMARY in chunks else []
+        if summary and isinstance(loads(summary[-1]), dict) and summary[-1] != run["summary"]:
+            runs.change(db, run["id"], summary=summary[-1])
+        _enter_state(db, run, body, now)
+    if rows and run["sweep_id"] is not None:
+        scheduler.observe(store, run, chunks["wandb-history.jsonl"].offset, rows)
+    stopped = runs.by_id(store.db, run["id"])["stop_requested_at"] is not None
+    return {"stopped": True} if stopped else {}
+
+
+def _files(body: dict[str, Any]) -> dict[str, Any]:
+    files = body.get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _chunk(content: Any) -> Chunk | None:
+    """None for what is no chunk: the client sends nothing like it, and refusing would end the run's upload."""
+    if not isinstance(content, dict):
+        return None
+    offset, texts = content.get("offset") or 0, content.get("content")
+    if not isinstance(offset, int) or not 0 <= offset < 2**62 or not isinstance(texts, list):
+        return None
+    return Chunk(offset, [text for text in texts if isinstance(text, str)])
+
+
+def _enter_state(db: Any, run: Row, body: dict[str, Any], now: float) -> None:
+    if body.get("preempting") and not body.get("complete"):
+        runs.set_state(db, run["id"], "preempting", now)
+    if body.get("complete"):
+        code = body.get("exitcode")
+        preempting = bool(body.get("preempting")) or run["state"] == "preempting"
+        current = runs.by_id(db, run["id"]) | ({"state": "preempting"} if preempting else {})
+        runs.complete(db, current, code if isinstance(code, int) else 0, now)

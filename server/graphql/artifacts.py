@@ -1,0 +1,233 @@
+"""Artifacts as they are read: versions, aliases, files, lineage."""
+
+import base64
+import mimetypes
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from server.graphql import collections as collection_resolvers
+from server.graphql.common import Resolvers, connection, context, global_id, id_of, iso, number_in, time_of
+from server.graphql.runs import run_connection
+from server.store import NotFound, Refused, Row, artifacts, collections, projects, runs
+from server.store.artifacts import MANIFEST_NAME
+
+TTL_OFF = -2
+
+
+def artifact(root: Any, info: GraphQLResolveInfo, id: str) -> Row | None:
+    try:
+        return artifacts.by_id(context(info).db, number_in("Artifact", id))
+    except NotFound:
+        return None
+
+
+def project_artifact(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+    membership = collection_resolvers.membership_named(row, info, name)
+    return None if membership is None else artifacts.by_id(context(info).db, membership["artifact_id"])
+
+
+def client_id_mapping(root: Any, info: GraphQLResolveInfo, client_id: str) -> Row | None:
+    found = artifacts.by_client_id(context(info).db, client_id)
+    return None if found is None else {"server_id": global_id("Artifact", found["id"])}
+
+
+def sequence(row: Row, info: GraphQLResolveInfo) -> Row:
+    return collections.by_id(context(info).db, row["collection_id"])
+
+
+def current_manifest(row: Row, info: GraphQLResolveInfo) -> Row | None:
+    return artifacts.manifest(context(info).db, row["manifest_id"]) if row["manifest_id"] else None
+
+
+def created_by(row: Row, info: GraphQLResolveInfo) -> Row | None:
+    return runs.by_id(context(info).db, row["run_id"]) if row["run_id"] else None
+
+
+def used_by(row: Row, info: GraphQLResolveInfo) -> Row:
+    return run_connection(info, artifacts.users(context(info).db, row["id"]), None, None)
+
+
+def memberships(row: Row, info: GraphQLResolveInfo) -> Row:
+    return connection(collections.memberships(context(info).db, row["id"]))
+
+
+def entry_path(artifact_id: int, digest: str, name: str) -> str:
+    return f"/storage/wandb_artifacts/{artifact_id}/{base64.b64decode(digest).hex()}/{name}"
+
+
+def manifest_path(manifest_id: int) -> str:
+    return f"/storage/manifests/{manifest_id}/{MANIFEST_NAME}"
+
+
+def artifact_files(
+    row: Row,
+    info: GraphQLResolveInfo,
+    names: list[str] | None = None,
+    after: str | None = None,
+    first: int | None = None,
+) -> Row:
+    found = artifacts.entries(context(info).db, row["id"], names)
+    found = [entry for entry in found if entry["ref"] is None]
+    return connection(
+        found,
+        first,
+        after,
+        key=lambda entry: entry["path"],
+        load=lambda rows: [_file(row, info, e) for e in rows],
+    )
+
+
+def _file(row: Row, info: GraphQLResolveInfo, entry: Row) -> Row:
+    path = entry_path(row["id"], entry["digest"], entry["path"])
+    return {
+        "id": global_id("ArtifactFile", row["id"]),
+        "name": entry["path"],
+        "display_name": entry["path"],
+        "path": path,
+        "direct_url": context(info).signed("GET", path),
+        "size_bytes": entry["size"],
+        "storage_path": path.removeprefix("/storage/"),
+        "mimetype": mimetypes.guess_type(entry["path"])[0] or "application/octet-stream",
+        "updated_at": iso(row["updated_at"]),
+        "digest": entry["digest"],
+        "md5": entry["digest"],
+    }
+
+
+def files_by_entries(
+    row: Row, info: GraphQLResolveInfo, entries: list[Row] | None = None, **storage: Any
+) -> Row:
+    wanted = {entry["digest"] for entry in entries or []}
+    found = [
+        e
+        for e in artifacts.entries(context(info).db, row["id"])
+        if e["ref"] is None and e["digest"] in wanted
+    ]
+    return connection(found, key=lambda e: e["path"], load=lambda rows: [_file(row, info, e) for e in rows])
+
+
+def tags(row: Row, info: GraphQLResolveInfo) -> list[Row]:
+    return collections.tags(context(info).db, "artifact", row["id"])
+
+
+def commit_hash(row: Row, info: GraphQLResolveInfo) -> str:
+    return f"{row['id']:020x}"
+
+
+def manifest_file(row: Row, info: GraphQLResolveInfo) -> Row:
+    path = manifest_path(row["id"])
+    return {
+        "id": global_id("ManifestFile", row["id"]),
+        "direct_url": context(info).signed("GET", path),
+        "upload_url": context(info).signed("PUT", path),
+        "upload_headers": [],
+    }
+
+
+def of_run(kind: str) -> Any:
+    def resolve(
+        row: Row, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
+    ) -> Row:
+        read = artifacts.logged_by if kind == "output" else artifacts.used_by
+        return connection(read(context(info).db, row["id"]), first, after)
+
+    return resolve
+
+
+def use_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    project = projects.find(ctx.db, input["entity_name"], input["project_name"])
+    run = runs.find(ctx.db, project["id"], input["run_name"]) if project else None
+    row = artifacts.by_id(ctx.db, number_in("Artifact", input["artifact_id"]))
+    if run is None:
+        raise NotFound(
+            f"run {input['entity_name']}/{input['project_name']}/{input['run_name']} does not exist"
+        )
+    with ctx.store.write() as db:
+        artifacts.use(db, row["id"], run["id"], input.get("used_as"))
+    return {"artifact": row}
+
+
+def update_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    artifact_id = number_in("Artifact", input["artifact_id"])
+    with ctx.store.write() as db:
+        row = artifacts.change(
+            db,
+            artifact_id,
+            ctx.now(),
+            description=input.get("description"),
+            metadata=input.get("metadata"),
+            ttl=input.get("ttl_duration_seconds"),
+        )
+        collections.change_tags(
+            db,
+            "artifact",
+            artifact_id,
+            [tag["tag_name"] for tag in input.get("tags_to_add") or []],
+            [tag["tag_name"] for tag in input.get("tags_to_delete") or []],
+        )
+        for alias in input.get("aliases") or []:
+            collections.set_alias(db, row["collection_id"], alias["alias"], artifact_id)
+    return {"artifact": row}
+
+
+def delete_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    with ctx.store.write() as db:
+        artifact_id = number_in("Artifact", input["artifact_id"])
+        return {"artifact": artifacts.delete(db, artifact_id, bool(input.get("delete_aliases")), ctx.now())}
+
+
+def change_aliases(add: bool) -> Any:
+    def resolve(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+        ctx = context(info)
+        artifact_id = number_in("Artifact", input["artifact_id"])
+        with ctx.store.write() as db:
+            for alias in input["aliases"]:
+                project = projects.find(db, alias["entity_name"], alias["project_name"])
+                if project is None:
+                    raise Refused(f"project {alias['entity_name']}/{alias['project_name']} does not exist")
+                collection = collections.named(db, project["id"], alias["artifact_collection_name"])
+                change = collections.set_alias if add else collections.drop_alias
+                change(db, collection["id"], alias["alias"], artifact_id)
+        return {"success": True}
+
+    return resolve
+
+
+RESOLVERS: Resolvers = {
+    "Query": {"artifact": artifact, "clientIDMapping": client_id_mapping},
+    "Mutation": {
+        "useArtifact": use_artifact,
+        "updateArtifact": update_artifact,
+        "deleteArtifact": delete_artifact,
+        "addAliases": change_aliases(True),
+        "deleteAliases": change_aliases(False),
+    },
+    "Project": {"artifact": project_artifact},
+    "Run": {"outputArtifacts": of_run("output"), "inputArtifacts": of_run("input")},
+    "Artifact": {
+        "id": id_of("Artifact"),
+        "artifactSequence": sequence,
+        "artifactType": lambda row, info: collection_resolvers.type_of(sequence(row, info)),
+        "versionIndex": lambda row, info: row["version"],
+        "ttlDurationSeconds": lambda row, info: TTL_OFF if row["ttl"] is None else row["ttl"],
+        "ttlIsInherited": lambda row, info: row["ttl"] is None,
+        "tags": tags,
+        "commitHash": commit_hash,
+        "fileCount": lambda row, info: artifacts.count_entries(context(info).db, row["id"]),
+        "createdAt": time_of("created_at"),
+        "updatedAt": time_of("updated_at"),
+        "aliases": lambda row, info: collections.aliases(context(info).db, row["id"]),
+        "currentManifest": current_manifest,
+        "createdBy": created_by,
+        "usedBy": used_by,
+        "artifactMemberships": memberships,
+        "files": artifact_files,
+        "filesByManifestEntries": files_by_entries,
+    },
+    "ArtifactManifest": {"id": id_of("ArtifactManifest"), "file": manifest_file},
+    "Tag": {"id": id_of("Tag")},
+}

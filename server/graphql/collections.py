@@ -1,0 +1,282 @@
+"""Artifact types, collections and memberships; links."""
+
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from server.graphql.common import (
+    Resolvers,
+    connection,
+    constant,
+    context,
+    existing_project,
+    global_id,
+    id_of,
+    number_in,
+    time_of,
+)
+from server.jsontext import load_object
+from server.store import NotFound, Refused, Row, artifacts, collections, projects
+
+
+def type_of(collection: Row) -> Row:
+    return {name: collection[name] for name in ("id", "project_id", "created_at")} | {
+        "name": collection["type"]
+    }
+
+
+def artifact_type(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+    return next((t for t in collections.types(context(info).db, row["id"]) if t["name"] == name), None)
+
+
+def artifact_types(
+    row: Row,
+    info: GraphQLResolveInfo,
+    after: str | None = None,
+    first: int | None = None,
+    include_all: bool | None = None,
+) -> Row:
+    return connection(collections.types(context(info).db, row["id"]), first, after)
+
+
+def collection_by_id(root: Any, info: GraphQLResolveInfo, id: str) -> Row:
+    return collections.by_id(context(info).db, _number(id))
+
+
+def _number(text: str) -> int:
+    return number_in("ArtifactCollection", text)
+
+
+def collection(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+    return collections.find(context(info).db, row["id"], name)
+
+
+def collection_in_type(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+    found = collections.find(context(info).db, row["project_id"], name)
+    return found if found is not None and found["type"] == row["name"] else None
+
+
+def project_collections(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+    return _page(collections.of_project(context(info).db, row["id"]), **arguments)
+
+
+def type_collections(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+    return _page(collections.of_project(context(info).db, row["project_id"], row["name"]), **arguments)
+
+
+def _page(
+    rows: list[Row],
+    after: str | None = None,
+    first: int | None = None,
+    filters: str | None = None,
+    order: str | None = None,
+) -> Row:
+    """Filters on equal values and one order key of name, createdAt, updatedAt; others are refused."""
+    names = {"name": "name", "createdAt": "created_at", "created_at": "created_at", "updatedAt": "updated_at"}
+    names |= {"updated_at": "updated_at", "description": "description", "type": "type"}
+    for key, value in load_object(filters).items():
+        if key not in names or isinstance(value, dict):
+            raise Refused(f"artifact collections cannot be filtered by {key!r}: {value!r}")
+        rows = [row for row in rows if row[names[key]] == value]
+    if order:
+        key = order.lstrip("+-")
+        if key not in names:
+            raise Refused(f"artifact collections cannot be ordered by {key!r}")
+        rows = sorted(rows, key=lambda row: row[names[key]], reverse=order.startswith("-"))
+    return connection(rows, first, after)
+
+
+def membership_named(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+    """The membership that `collection:alias` stands for in a project; an artifact's digest works as an alias too."""
+    db = context(info).db
+    collection_name, alias = collections.parse(name)
+    found = collections.find(db, row["id"], collection_name)
+    return None if found is None else collections.member(db, found["id"], alias)
+
+
+def membership_in(row: Row, info: GraphQLResolveInfo, alias_name: str) -> Row | None:
+    return collections.member(context(info).db, row["id"], alias_name)
+
+
+def collection_artifacts(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+    """Newest version first; `order` may turn that round. Filters are not supported: state COMMITTED is the only one sent."""
+    found = artifacts.in_collection(context(info).db, row["id"])
+    for key, value in load_object(arguments.get("filters")).items():
+        if key not in ("state", "versionIndex", "version_index", "digest"):
+            raise Refused(f"artifacts cannot be filtered by {key!r}")
+        name = {"versionIndex": "member_version", "version_index": "member_version"}.get(key, key)
+        found = [artifact for artifact in found if artifact[name] == value]
+    if str(arguments.get("order") or "-").startswith("+"):
+        found.reverse()
+    page = connection(found, arguments.get("first"), arguments.get("after"))
+    for edge in page["edges"]:
+        edge["version"] = f"v{edge['node']['member_version']}"
+    return page
+
+
+def collection_aliases(
+    row: Row, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
+) -> Row:
+    return connection(collections.aliases(context(info).db, collection_id=row["id"]), first, after)
+
+
+def collection_tags(row: Row, info: GraphQLResolveInfo) -> Row:
+    return connection(collections.tags(context(info).db, "collection", row["id"]))
+
+
+def latest_artifact(row: Row, info: GraphQLResolveInfo) -> Row | None:
+    found = collections.member(context(info).db, row["id"], collections.LATEST)
+    return None if found is None else artifacts.by_id(context(info).db, found["artifact_id"])
+
+
+def digest_algorithm(row: Row, info: GraphQLResolveInfo) -> str | None:
+    latest = latest_artifact(row, info)
+    return None if latest is None else str(latest["digest_algorithm"])
+
+
+def member_aliases(row: Row, info: GraphQLResolveInfo) -> list[Row]:
+    return collections.aliases(context(info).db, row["artifact_id"], row["collection_id"])
+
+
+def member_collection(row: Row, info: GraphQLResolveInfo) -> Row:
+    return collections.by_id(context(info).db, row["collection_id"])
+
+
+def member_artifact(row: Row, info: GraphQLResolveInfo) -> Row:
+    return artifacts.by_id(context(info).db, row["artifact_id"])
+
+
+def member_files(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+    from server.graphql.artifacts import artifact_files
+
+    return artifact_files(member_artifact(row, info), info, **arguments)
+
+
+def link_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    artifact = (
+        artifacts.by_id(ctx.db, number_in("Artifact", input["artifact_id"]))
+        if input.get("artifact_id")
+        else artifacts.by_client_id(ctx.db, input.get("client_id") or "")
+    )
+    if artifact is None or artifact["state"] != artifacts.COMMITTED:
+        raise NotFound("the artifact to link does not exist, or is not committed yet")
+    kind = collections.by_id(ctx.db, artifact["collection_id"])["type"]
+    with ctx.store.write() as db:
+        if input.get("artifact_portfolio_id"):
+            portfolio = collections.by_id(db, _number(input["artifact_portfolio_id"]))
+        else:
+            project = existing_project(info, input.get("entity_name"), input.get("project_name"))
+            name = input.get("artifact_portfolio_name") or ""
+            portfolio = collections.ensure(db, project["id"], name, kind, collections.PORTFOLIO, ctx.now())
+        aliases = [alias["alias"] for alias in input.get("aliases") or []]
+        version = collections.join(db, portfolio["id"], artifact["id"], aliases, ctx.now())
+        return {
+            "version_index": version,
+            "artifact_membership": collections.membership(db, portfolio["id"], artifact["id"]),
+        }
+
+
+def unlink_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    with context(info).store.write() as db:
+        collections.leave(
+            db, _number(input["artifact_portfolio_id"]), number_in("Artifact", input["artifact_id"])
+        )
+    return {"success": True}
+
+
+def change_collection(id_name: str) -> Any:
+    def resolve(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+        ctx = context(info)
+        with ctx.store.write() as db:
+            row = collections.change(
+                db,
+                _number(input[id_name]),
+                ctx.now(),
+                name=input.get("name"),
+                description=input.get("description"),
+                type=input.get("destination_artifact_type_name"),
+            )
+        return {"artifact_collection": row}
+
+    return resolve
+
+
+def delete_collection(id_name: str) -> Any:
+    def resolve(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+        with context(info).store.write() as db:
+            return {
+                "artifact_collection": collections.delete(db, _number(input[id_name])) | {"state": "DELETED"}
+            }
+
+    return resolve
+
+
+def change_tags(add: bool) -> Any:
+    def resolve(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+        project = existing_project(info, input["entity_name"], input["project_name"])
+        with context(info).store.write() as db:
+            row = collections.named(db, project["id"], input["artifact_collection_name"])
+            names = [tag["tag_name"] for tag in input["tags"]]
+            collections.change_tags(db, "collection", row["id"], names if add else [], [] if add else names)
+            return {"success": True, "tags": collections.tags(db, "collection", row["id"])}
+
+    return resolve
+
+
+COLLECTION: dict[str, Any] = {
+    "id": id_of("ArtifactCollection"),
+    "createdAt": time_of("created_at"),
+    "updatedAt": time_of("updated_at"),
+    "state": lambda row, info: row.get("state", "READY"),
+    "project": lambda row, info: projects.by_id(context(info).db, row["project_id"]),
+    "defaultArtifactType": lambda row, info: type_of(row),
+    "tags": collection_tags,
+    "aliases": collection_aliases,
+    "artifacts": collection_artifacts,
+    "artifactMembership": membership_in,
+}
+
+RESOLVERS: Resolvers = {
+    "Query": {"artifactCollection": collection_by_id},
+    "Mutation": {
+        "linkArtifact": link_artifact,
+        "unlinkArtifact": unlink_artifact,
+        "updateArtifactSequence": change_collection("artifact_sequence_id"),
+        "updateArtifactPortfolio": change_collection("artifact_portfolio_id"),
+        "moveArtifactSequence": change_collection("artifact_sequence_id"),
+        "deleteArtifactSequence": delete_collection("artifact_sequence_id"),
+        "deleteArtifactPortfolio": delete_collection("artifact_portfolio_id"),
+        "createArtifactCollectionTagAssignments": change_tags(True),
+        "deleteArtifactCollectionTagAssignments": change_tags(False),
+    },
+    "Project": {
+        "artifactType": artifact_type,
+        "artifactTypes": artifact_types,
+        "artifactCollection": collection,
+        "artifactCollections": project_collections,
+        "artifactCollectionMembership": membership_named,
+    },
+    "ArtifactType": {
+        "id": lambda row, info: global_id("ArtifactType", row["id"]),
+        "description": constant(None),
+        "createdAt": time_of("created_at"),
+        "artifactCollection": collection_in_type,
+        "artifactCollections": type_collections,
+    },
+    "ArtifactSequence": COLLECTION | {"latestArtifact": latest_artifact, "digestAlgorithm": digest_algorithm},
+    "ArtifactPortfolio": COLLECTION,
+    "ArtifactCollectionMembership": {
+        "id": id_of("ArtifactCollectionMembership"),
+        "versionIndex": lambda row, info: row["version"],
+        "createdAt": time_of("created_at"),
+        "aliases": member_aliases,
+        "artifactCollection": member_collection,
+        "artifact": member_artifact,
+        "files": member_files,
+    },
+    "ArtifactAlias": {
+        "id": id_of("ArtifactAlias"),
+        "artifactCollection": lambda row, info: collections.by_id(context(info).db, row["collection_id"]),
+    },
+}

@@ -1,0 +1,149 @@
+"""What all resolvers share: the context of a request, ids, times, pages."""
+
+import base64
+import binascii
+import re
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from server.security import Signer
+from server.settings import Settings
+from server.store import NotFound, Refused, Row, Store, projects
+
+MAX_PAGE = 10_000
+Resolver = Callable[..., Any]
+Resolvers = dict[str, dict[str, Resolver]]
+
+
+@dataclass(frozen=True)
+class Context:
+    """One request. `base_url` is the server's address as the client sees it, without a slash at the end."""
+
+    store: Store
+    settings: Settings
+    signer: Signer
+    base_url: str
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        return self.store.db
+
+    def now(self) -> float:
+        return self.store.clock()
+
+    def signed(self, method: str, path: str) -> str:
+        return self.signer.url(self.base_url, method, path, self.now())
+
+
+def context(info: GraphQLResolveInfo) -> Context:
+    value: Context = info.context
+    return value
+
+
+def snake(name: str) -> str:
+    """`artifactID` → `artifact_id`, `displayName` → `display_name`, `md5` → `md5`."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z]+)", r"_\1", name).lower()
+
+
+def global_id(kind: str, number: int) -> str:
+    """Base64 of `Kind:number`: the client needs ids to be base64."""
+    return base64.b64encode(f"{kind}:{number}".encode()).decode()
+
+
+def number_in(kind: str, text: str) -> int:
+    """The number in a global id, with or without its `=`. Raises NotFound for anything else."""
+    try:
+        found, _, number = (
+            base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
+        )
+        if found == kind and number.isascii() and number.isdecimal() and len(number) < 19:
+            return int(number)
+    except (binascii.Error, UnicodeDecodeError):
+        pass
+    raise NotFound(f"{text!r} is not the id of a {kind}")
+
+
+def id_of(kind: str) -> Resolver:
+    return lambda row, info: global_id(kind, row["id"])
+
+
+def time_of(column: str) -> Resolver:
+    return lambda row, info: iso(row[column])
+
+
+def column(name: str) -> Resolver:
+    return lambda row, info: row[name]
+
+
+def constant(value: Any) -> Resolver:
+    return lambda row, info: value
+
+
+def iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def page(
+    items: Sequence[Any], first: int | None, after: str | None, key: Callable[[Any], Any]
+) -> tuple[int, int]:
+    """Start and end of the page behind the cursor `after`, which is `position:key` of the last item seen.
+
+    An item that is gone by now does not end the list: the page then starts where it was.
+    """
+    start = 0
+    if after:
+        position, _, wanted = after.partition(":")
+        if not position.isdecimal():
+            raise Refused(f"not a cursor: {after!r}")
+        start = int(position)
+        if start >= len(items) or str(key(items[start])) != wanted:
+            places = [i for i, item in enumerate(items) if str(key(item)) == wanted]
+            start = places[0] + 1 if places else min(start, len(items))
+        else:
+            start += 1
+    size = MAX_PAGE if first is None else max(0, min(first, MAX_PAGE))
+    return start, min(start + size, len(items))
+
+
+def connection(
+    items: Sequence[Any],
+    first: int | None = None,
+    after: str | None = None,
+    key: Callable[[Any], Any] = lambda row: row["id"],
+    load: Callable[[Any], Any] = list,
+) -> dict[str, Any]:
+    """A page of `items` as GraphQL connections have it; `load` turns the items of the page into nodes."""
+    start, end = page(items, first, after, key)
+    cursors = [f"{start + i}:{key(item)}" for i, item in enumerate(items[start:end])]
+    return {
+        "edges": [
+            {"node": node, "cursor": cursor}
+            for node, cursor in zip(load(items[start:end]), cursors, strict=True)
+        ],
+        "page_info": {"end_cursor": cursors[-1] if cursors else None, "has_next_page": end < len(items)},
+        "total_count": len(items),
+    }
+
+
+def project_at(info: GraphQLResolveInfo, entity: str | None, name: str | None) -> Row | None:
+    ctx = context(info)
+    return projects.find(ctx.db, entity or ctx.settings.entity, name or "")
+
+
+def existing_project(info: GraphQLResolveInfo, entity: str | None, name: str | None) -> Row:
+    row = project_at(info, entity, name)
+    if row is None:
+        raise NotFound(f"project {entity}/{name} does not exist")
+    return row
+
+
+def user(info: GraphQLResolveInfo) -> Row:
+    name = context(info).settings.entity
+    return {"id": 1, "name": name, "username": name, "entity": name}

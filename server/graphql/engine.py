@@ -1,0 +1,183 @@
+"""Executes documents against `schema.graphql`.
+
+An operation either succeeds whole or answers an error without data: the wandb client takes `data: null` for success.
+"""
+
+import functools
+import logging
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    execute_sync,
+    is_abstract_type,
+    is_interface_type,
+    parse,
+    type_from_ast,
+    validate,
+)
+
+from server.graphql import (
+    artifacts,
+    collections,
+    files,
+    history,
+    projects,
+    reports,
+    runs,
+    sweeps,
+    uploads,
+    viewer,
+)
+from server.graphql.common import Context, snake
+from server.store import NotFound, Refused
+
+log = logging.getLogger(__name__)
+MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
+MAX_QUERY = 100_000
+MAX_TOKENS = 10_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`status` is the HTTP status; `body` the JSON value."""
+
+    body: dict[str, Any]
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class _Document:
+    node: DocumentNode
+    name: str
+    errors: tuple[str, ...]
+
+
+@functools.cache
+def schema() -> GraphQLSchema:
+    """The schema with its resolvers; arguments and input fields reach them in snake_case."""
+    built = build_schema(Path(__file__).with_name("schema.graphql").read_text())
+    for kind in built.type_map.values():
+        if isinstance(kind, GraphQLInputObjectType):
+            for name, field in kind.fields.items():
+                field.out_name = snake(name)
+        if isinstance(kind, GraphQLObjectType):
+            for name, output in kind.fields.items():
+                output.resolve = _default(snake(name))
+                for argument_name, argument in output.args.items():
+                    argument.out_name = snake(argument_name)
+        if is_abstract_type(kind):
+            kind.resolve_type = _kind_of_collection if is_interface_type(kind) else _creator
+    for module in MODULES:
+        for type_name, fields in module.RESOLVERS.items():
+            for field_name, resolver in fields.items():
+                built.type_map[type_name].fields[field_name].resolve = resolver  # type: ignore[attr-defined]
+    return built
+
+
+def _default(column: str) -> Any:
+    return lambda row, info: row.get(column)
+
+
+def _kind_of_collection(row: dict[str, Any], info: GraphQLResolveInfo, kind: Any) -> str:
+    return str(row["kind"])
+
+
+def _creator(row: dict[str, Any], info: GraphQLResolveInfo, kind: Any) -> str:
+    return "Run" if "project_id" in row else "User"
+
+
+@functools.lru_cache(maxsize=512)
+def _document(text: str) -> _Document:
+    """Parsed and validated once per text: that costs more than most resolvers."""
+    try:
+        node = parse(text, max_tokens=MAX_TOKENS, no_location=True)
+    except GraphQLError as error:
+        return _Document(DocumentNode(definitions=()), "", (f"not GraphQL: {error.message}",))
+    names = [
+        f"{d.operation.value} {d.name.value if d.name else '(no name)'}"
+        for d in node.definitions
+        if isinstance(d, OperationDefinitionNode)
+    ]
+    name = names[0] if names else "(no operation)"
+    problems = tuple(error.message for error in validate(schema(), node, max_errors=3))
+    return _Document(node, name, problems)
+
+
+def execute(
+    context: Context, query: str, variables: dict[str, Any] | None, operation_name: str | None
+) -> Answer:
+    """Answers one request. Never raises; bugs are logged and answered without their details."""
+    if len(query) > MAX_QUERY:
+        return _error("the query is too long")
+    document = _document(query)
+    if document.errors:
+        return _error(f"this server does not support {document.name}: {'; '.join(document.errors)}")
+    result = execute_sync(
+        schema(),
+        document.node,
+        context_value=context,
+        variable_values=_known(document.node, variables or {}),
+        operation_name=operation_name or None,
+    )
+    if result.errors:
+        return _failed(document.name, result.errors)
+    return Answer({"data": result.data})
+
+
+def _known(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]:
+    """The variables without input fields that the schema does not know: newer clients may send more."""
+    known = dict(variables)
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode):
+            for variable in definition.variable_definitions or ():
+                name = variable.variable.name.value
+                if name in known:
+                    known[name] = _prune(type_from_ast(schema(), variable.type), known[name])
+    return known
+
+
+def _prune(kind: Any, value: Any) -> Any:
+    while isinstance(kind, GraphQLNonNull):
+        kind = kind.of_type
+    if isinstance(kind, GraphQLList) and isinstance(value, list):
+        return [_prune(kind.of_type, item) for item in value]
+    if isinstance(kind, GraphQLInputObjectType) and isinstance(value, dict):
+        return {
+            name: _prune(kind.fields[name].type, item) for name, item in value.items() if name in kind.fields
+        }
+    return value
+
+
+def _failed(name: str, errors: list[GraphQLError]) -> Answer:
+    cause = errors[0].original_error
+    if cause is None:
+        return _error(f"{name}: {errors[0].message}")
+    if isinstance(cause, NotFound):
+        gone = name == "mutation Heartbeat" or "agentHeartbeat" in (errors[0].path or ())
+        return _error(str(cause), status=404 if gone else 200)
+    if isinstance(cause, Refused):
+        return _error(str(cause))
+    log.error("%s failed", name, exc_info=cause)
+    reason = (
+        "the disk or the database failed"
+        if isinstance(cause, sqlite3.Error | OSError)
+        else "a fault of this server"
+    )
+    return _error(f"{name} failed: {reason}; its log says more")
+
+
+def _error(message: str, status: int = 200) -> Answer:
+    return Answer({"errors": [{"message": message}]}, status)

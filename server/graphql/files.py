@@ -1,0 +1,96 @@
+"""Files of runs."""
+
+import mimetypes
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from server.graphql.common import Resolvers, connection, context, global_id, iso, number_in
+from server.graphql.runs import run_at
+from server.store import Refused, Row, files
+
+MAX_PATH = 1000
+
+
+def check_path(name: str) -> str:
+    """A relative path below a run or an artifact. Raises Refused for anything that could mean another place."""
+    parts = name.split("/")
+    if (
+        not name
+        or len(name) > MAX_PATH
+        or "\\" in name
+        or "\0" in name
+        or any(p in ("", ".", "..") for p in parts)
+    ):
+        raise Refused(f"not a file name: {name!r}")
+    return name
+
+
+def run_file_path(run_id: int, name: str) -> str:
+    return f"/storage/run-files/{run_id}/{name}"
+
+
+def create_run_files(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    run = run_at(info, input)
+    uploads = [
+        {"name": name, "upload_url": context(info).signed("PUT", run_file_path(run["id"], check_path(name)))}
+        for name in input["files"]
+    ]
+    return {"run_id": global_id("Run", run["id"]), "upload_headers": [], "files": uploads}
+
+
+def mark_uploaded(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    """A file counts as uploaded once its body is here; this only checks that the run exists."""
+    run_at(info, input)
+    return {"success": True}
+
+
+def delete_files(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    numbers = [number_in("File", file_id) for file_id in input["files"]]
+    with context(info).store.write() as db:
+        files.delete(db, numbers)
+    return {"success": True}
+
+
+def of_run(
+    row: Row,
+    info: GraphQLResolveInfo,
+    names: list[str] | None = None,
+    after: str | None = None,
+    first: int | None = None,
+    pattern: str | None = None,
+) -> Row:
+    found = files.of_run(context(info).db, row["id"], names, pattern)
+    return connection(found, first, after, load=lambda rows: [node(info, file) for file in rows])
+
+
+def node(info: GraphQLResolveInfo, file: Row) -> Row:
+    path = run_file_path(file["run_id"], file["name"])
+    return {
+        "id": global_id("File", file["id"]),
+        "name": file["name"],
+        "display_name": file["name"],
+        "path": path,
+        "direct_url": context(info).signed("GET", path),
+        "size_bytes": file["size"],
+        "storage_path": path.removeprefix("/storage/"),
+        "mimetype": mimetypes.guess_type(file["name"])[0] or "application/octet-stream",
+        "updated_at": iso(file["updated_at"]),
+        "digest": file["md5"],
+        "md5": file["md5"],
+    }
+
+
+def url(row: Row, info: GraphQLResolveInfo, upload: bool | None = None) -> str:
+    return context(info).signed("PUT" if upload else "GET", row["path"])
+
+
+RESOLVERS: Resolvers = {
+    "Mutation": {
+        "createRunFiles": create_run_files,
+        "markRunFilesUploaded": mark_uploaded,
+        "deleteFiles": delete_files,
+    },
+    "Run": {"files": of_run, "fileCount": lambda row, info: files.count(context(info).db, row["id"])},
+    "File": {"url": url},
+}

@@ -1,0 +1,133 @@
+"""What a run logged: rows, sampled or whole; system metrics; console lines."""
+
+import json
+import re
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from server.graphql.common import Resolvers, connection, context
+from server.jsontext import load_object, loads, strict
+from server.store import Refused, Row, lines
+
+DEFAULT_SAMPLES = 500
+MAX_STEP = 2**62
+_STAMPED = re.compile(
+    r"(?:(ERROR|WARN|INFO) )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z)?) (.*)", re.DOTALL
+)
+
+
+def history(
+    row: Row,
+    info: GraphQLResolveInfo,
+    min_step: int | None = None,
+    max_step: int | None = None,
+    samples: int | None = None,
+) -> list[str]:
+    """Rows as JSON text. With steps: every row with min ≤ step < max, else at most `samples`, evenly spaced."""
+    db = context(info).db
+    if min_step is None and max_step is None:
+        return lines.contents(db, "history", row["id"], samples or DEFAULT_SAMPLES)
+    last = (MAX_STEP if max_step is None else max_step) - 1
+    return list(lines.history_between(db, row["id"], min_step or 0, last))
+
+
+def events(row: Row, info: GraphQLResolveInfo, samples: int | None = None) -> list[str]:
+    return lines.contents(context(info).db, "system_metrics", row["id"], samples or DEFAULT_SAMPLES)
+
+
+def sampled_history(row: Row, info: GraphQLResolveInfo, specs: list[str]) -> list[list[Row]]:
+    return [_sampled(row, info, spec) for spec in specs]
+
+
+def _sampled(row: Row, info: GraphQLResolveInfo, text: str) -> list[Row]:
+    """Rows that have all `keys`. A range of steps (both ends included) is returned whole, without one it is sampled."""
+    spec = loads(text)
+    if not isinstance(spec, dict):
+        raise Refused(f"sampledHistory: a spec must be a JSON object, not {text!r}")
+    keys = list(dict.fromkeys(spec.get("keys") or []))
+    ranged = spec.get("minStep") is not None or spec.get("maxStep") is not None
+    first, last = spec.get("minStep") or 0, spec.get("maxStep")
+    contents = lines.history_between(context(info).db, row["id"], first, MAX_STEP if last is None else last)
+    found = []
+    for content in contents:
+        whole = load_object(content)
+        values = {key: _at(whole, key) for key in keys} if keys else whole
+        if None not in values.values():
+            found.append(values)
+    if not ranged:
+        found = [found[i] for i in lines.spaced(len(found), spec.get("samples") or DEFAULT_SAMPLES)]
+    return [strict(values) for values in found]
+
+
+def _at(row: Row, key: str) -> Any:
+    """`row["a.b"]`, or `row["a"]["b"]`."""
+    if key in row:
+        return row[key]
+    head, _, rest = key.partition(".")
+    inner = row.get(head)
+    return _at(inner, rest) if rest and isinstance(inner, dict) else None
+
+
+def parquet_history(row: Row, info: GraphQLResolveInfo, live_keys: list[str] | None = None) -> Row:
+    """There are no Parquet files; the first live step tells the client to read everything from `history`."""
+    first = lines.first_step(context(info).db, row["id"])
+    return {"parquet_urls": [], "live_data": [] if first is None else [{"_step": first}]}
+
+
+def log_lines(
+    row: Row,
+    info: GraphQLResolveInfo,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    use_improved_pagination: bool | None = None,
+) -> Row:
+    db = context(info).db
+    if last is not None:
+        found = lines.console_tail(db, row["id"], max(0, min(last, 10_000)))
+    else:
+        found = lines.console(db, row["id"], -1, 1_000_000)
+    page = connection(found, first, after, key=lambda line: line["line"])
+    for edge in page["edges"]:
+        edge["node"] = console_line(edge["node"])
+    return page
+
+
+def console_line(line: Row) -> Row:
+    """`ERROR 2026-01-01T00:00:00.000000 text` → its parts; a line without a stamp is all text."""
+    parts = _STAMPED.fullmatch(line["content"])
+    if parts is None:
+        return {"number": line["line"], "line": line["content"]}
+    stamp = parts[2] if parts[2].endswith("Z") else parts[2] + "Z"
+    return {
+        "number": line["line"],
+        "level": (parts[1] or "info").lower(),
+        "timestamp": stamp,
+        "line": parts[3].rstrip("\n"),
+    }
+
+
+def _count(table: lines.Table) -> Any:
+    return lambda row, info: lines.count(context(info).db, table, row["id"])
+
+
+def _tail(table: lines.Table) -> Any:
+    return lambda row, info: json.dumps(lines.tail(context(info).db, table, row["id"]))
+
+
+RESOLVERS: Resolvers = {
+    "Run": {
+        "history": history,
+        "events": events,
+        "sampledHistory": sampled_history,
+        "parquetHistory": parquet_history,
+        "historyKeys": lambda row, info: lines.keys(context(info).db, row["id"]),
+        "historyLineCount": _count("history"),
+        "eventsLineCount": _count("system_metrics"),
+        "logLineCount": _count("console"),
+        "historyTail": _tail("history"),
+        "eventsTail": _tail("system_metrics"),
+        "logLines": log_lines,
+    },
+}

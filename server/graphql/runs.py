@@ -1,0 +1,208 @@
+"""Runs: upserts by the client, reads by the public API."""
+
+import json
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from server.graphql.common import (
+    Resolvers,
+    column,
+    connection,
+    constant,
+    context,
+    existing_project,
+    id_of,
+    number_in,
+    time_of,
+    user,
+)
+from server.jsontext import dumps, load_object
+from server.store import NotFound, Refused, Row, lines, projects, runs, sweeps
+
+
+def of_project(
+    row: Row,
+    info: GraphQLResolveInfo,
+    filters: str | None = None,
+    after: str | None = None,
+    first: int | None = None,
+    order: str | None = None,
+) -> Row:
+    ids = runs.ids(context(info).db, row["id"], filters, order)
+    return run_connection(info, ids, first, after)
+
+
+def run_connection(info: GraphQLResolveInfo, ids: list[int], first: int | None, after: str | None) -> Row:
+    """A page of runs by number; only the rows of the page are read."""
+    return connection(
+        ids, first, after, key=lambda run_id: run_id, load=lambda some: runs.many(context(info).db, some)
+    )
+
+
+def upsert_bucket(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    """Null means "leave as it is". A run opened again by its name runs again; a change by id leaves the state alone."""
+    ctx = context(info)
+    with ctx.store.write() as db:
+        run, inserted = (
+            (runs.by_id(db, number_in("Run", input["id"])), False)
+            if input.get("id")
+            else _opened(info, db, input)
+        )
+        runs.change(
+            db,
+            run["id"],
+            display_name=input.get("display_name") or None,
+            group_name=input.get("group_name"),
+            commit_hash=input.get("commit"),
+            program=input.get("job_program"),
+            repo=input.get("job_repo"),
+            summary=_checked("summaryMetrics", input.get("summary_metrics")),
+            config=_checked("config", input.get("config")),
+            **{name: input.get(name) for name in ("description", "notes", "job_type", "tags", "host")},
+        )
+        if not input.get("id"):
+            _enter_state(db, run, input.get("state"), inserted, ctx.now())
+        return {"bucket": runs.by_id(db, run["id"]), "inserted": inserted}
+
+
+def _opened(info: GraphQLResolveInfo, db: Any, input: Row) -> tuple[Row, bool]:
+    ctx = context(info)
+    entity, project_name = (
+        input.get("entity_name") or ctx.settings.entity,
+        input.get("model_name") or "uncategorized",
+    )
+    project, _ = projects.ensure(db, entity, project_name, ctx.now())
+    name = input.get("name") or runs.new_name()
+    run = runs.find(db, project["id"], name)
+    if run is not None:
+        return run, False
+    sweep = sweeps.find(db, project["id"], input["sweep"]) if input.get("sweep") else None
+    run_id = runs.insert(
+        db,
+        project["id"],
+        name,
+        input.get("state") or "running",
+        ctx.now(),
+        sweep_id=sweep["id"] if sweep else None,
+    )
+    return runs.by_id(db, run_id), True
+
+
+def _enter_state(db: Any, run: Row, state: str | None, inserted: bool, now: float) -> None:
+    if state is None:
+        runs.touch(db, run, now)
+    elif not inserted:
+        runs.set_state(db, run["id"], state, now)
+
+
+def _checked(name: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Refused(f"{name} must be a JSON object")
+    return text
+
+
+def update_run_state(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    with ctx.store.write() as db:
+        run = runs.by_id(db, number_in("Run", input["id"]))
+        allowed = {"pending": ("running", "failed", "crashed", "preempted"), "failed": ("pending", "running")}
+        if run["sweep_id"] is not None:
+            raise Refused("the state of a sweep's run cannot be set from outside")
+        if run["state"] not in allowed.get(input["state"], ()):
+            raise Refused(f"a {run['state']} run cannot be set to {input['state']!r}")
+        runs.set_state(db, run["id"], input["state"], ctx.now())
+    return {"success": True}
+
+
+def stop_run(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    with ctx.store.write() as db:
+        runs.request_stop(db, runs.by_id(db, number_in("Run", input["id"]))["id"], ctx.now())
+    return {"success": True}
+
+
+def delete_run(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    from server.store import artifacts
+
+    ctx = context(info)
+    with ctx.store.write() as db:
+        run_id = number_in("Run", input["id"])
+        if input.get("delete_artifacts"):
+            for artifact in artifacts.logged_by(db, run_id):
+                artifacts.delete(db, artifact["id"], True, ctx.now())
+        runs.delete(db, run_id)
+    return {"success": True, "client_mutation_id": input.get("client_mutation_id")}
+
+
+def alert(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    run = run_at(info, input)
+    with ctx.store.write() as db:
+        runs.add_alert(
+            db, run["id"], input["title"], input["text"], input.get("severity") or "INFO", ctx.now()
+        )
+    return {"success": True}
+
+
+def run_at(info: GraphQLResolveInfo, input: Row) -> Row:
+    """The run that entityName, projectName and runName of an input name. Raises NotFound."""
+    project = existing_project(info, input.get("entity_name"), input.get("project_name"))
+    run = runs.find(context(info).db, project["id"], input["run_name"])
+    if run is None:
+        raise NotFound(f"run {project['entity']}/{project['name']}/{input['run_name']} does not exist")
+    return run
+
+
+def wandb_config(row: Row, info: GraphQLResolveInfo, keys: list[str] | None = None) -> str:
+    """What wandb itself keeps in the config; a run that no client ever opened has none."""
+    internal = load_object(row["config"]).get("_wandb") or {}
+    values = internal.get("value", internal) if isinstance(internal, dict) else {}
+    return dumps({key: value for key, value in values.items() if keys is None or key in keys})
+
+
+def project(row: Row, info: GraphQLResolveInfo) -> Row:
+    return projects.by_id(context(info).db, row["project_id"])
+
+
+def system_metrics(row: Row, info: GraphQLResolveInfo) -> str:
+    last = lines.tail(context(info).db, "system_metrics", row["id"])
+    return last[-1] if last else "{}"
+
+
+RESOLVERS: Resolvers = {
+    "Mutation": {
+        "upsertBucket": upsert_bucket,
+        "updateRunState": update_run_state,
+        "stopRun": stop_run,
+        "deleteRun": delete_run,
+        "notifyScriptableRunAlert": alert,
+    },
+    "Run": {
+        "id": id_of("Run"),
+        "projectId": column("project_id"),
+        "project": project,
+        "sweepName": column("sweep"),
+        "group": column("group_name"),
+        "commit": column("commit_hash"),
+        "readOnly": constant(False),
+        "createdAt": time_of("created_at"),
+        "heartbeatAt": time_of("heartbeat_at"),
+        "tags": lambda row, info: json.loads(row["tags"]),
+        "user": lambda row, info: user(info),
+        "exitcode": column("exit_code"),
+        "systemMetrics": system_metrics,
+        "summaryMetrics": column("summary"),
+        "wandbConfig": wandb_config,
+        "shouldStop": lambda row, info: row["stop_requested_at"] is not None,
+        "stopped": lambda row, info: row["state"] == "killed",
+        "failed": lambda row, info: row["state"] in ("failed", "crashed"),
+        "running": lambda row, info: row["state"] in runs.ALIVE,
+    },
+}

@@ -1,0 +1,172 @@
+"""Sweeps and their agents."""
+
+import json
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from server import scheduler
+from server.graphql.common import (
+    Context,
+    Resolvers,
+    constant,
+    context,
+    existing_project,
+    global_id,
+    id_of,
+    iso,
+    number_in,
+    time_of,
+)
+from server.graphql.runs import run_connection
+from server.jsontext import load_object
+from server.store import NotFound, Refused, Row, projects, runs, sweeps
+
+
+def upsert_sweep(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    if input.get("id"):
+        return {"sweep": _changed(ctx, input), "config_validation_warnings": []}
+    if not input.get("config"):
+        raise Refused("a new sweep needs a configuration")
+    with ctx.store.write() as db:
+        entity = input.get("entity_name") or ctx.settings.entity
+        project, _ = projects.ensure(db, entity, input.get("project_name") or "uncategorized", ctx.now())
+        columns = ("description", "display_name", "controller", "scheduler", "prior_runs_filters")
+        sweep, warnings = scheduler.create(
+            ctx.store, project["id"], input["config"], **{name: input.get(name) for name in columns}
+        )
+    return {"sweep": sweep, "config_validation_warnings": warnings}
+
+
+def _changed(ctx: Context, input: Row) -> Row:
+    sweep = sweeps.by_id(ctx.db, number_in("Sweep", input["id"]))
+    state = input.get("state")
+    if state is not None and state not in sweeps.STATES:
+        raise Refused(f"unknown sweep state {state!r}; known: {', '.join(sweeps.STATES)}")
+    if input.get("config"):
+        scheduler.check(input["config"], sweep["controller"], sweep["scheduler"])
+    columns = ("config", "state", "description", "display_name", "scheduler", "prior_runs_filters")
+    with ctx.store.sweep_lock(sweep["id"]), ctx.store.write() as db:
+        sweeps.change(db, sweep["id"], ctx.now(), **{name: input.get(name) for name in columns})
+        if state == "CANCELED":
+            for run_id in sweeps.run_ids(db, sweep["id"]):
+                if runs.by_id(db, run_id)["state"] in runs.ALIVE:
+                    runs.request_stop(db, run_id, ctx.now())
+        if input.get("controller") is not None:
+            scheduler.follow_controller(
+                ctx.store, sweeps.by_id(db, sweep["id"]), load_object(input["controller"])
+            )
+        return sweeps.by_id(db, sweep["id"])
+
+
+def create_agent(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    project = existing_project(info, input.get("entity_name"), input.get("project_name"))
+    sweep = sweeps.find(ctx.db, project["id"], input["sweep"])
+    if sweep is None:
+        raise NotFound(f"sweep {project['entity']}/{project['name']}/{input['sweep']} does not exist")
+    return {"agent": scheduler.add_agent(ctx.store, sweep, input["host"])}
+
+
+def agent_heartbeat(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    """An agent that is not known (its sweep was deleted) raises NotFound, which `app` answers with 404 as the client needs."""
+    ctx = context(info)
+    agent = sweeps.agent(ctx.db, number_in("Agent", input["id"]))
+    states = load_object(input.get("run_state"))
+    commands = scheduler.heartbeat(
+        ctx.store, ctx.settings, agent, {name for name, alive in states.items() if alive}
+    )
+    return {"agent": agent, "commands": json.dumps(commands)}
+
+
+def enqueue_run(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    """A run that the client's own scheduler suggests; the next idle agent gets it."""
+    ctx = context(info)
+    sweep = sweeps.by_id(ctx.db, number_in("Sweep", input["id"]))
+    params = {
+        key: item["value"] if isinstance(item, dict) and "value" in item else item
+        for key, item in load_object(input["config"]).items()
+    }
+    with ctx.store.sweep_lock(sweep["id"]):
+        item = scheduler.add_run(
+            ctx.store, sweep, params, "scheduler", display_name=input.get("display_name")
+        )
+    return {"id": item["run"], "run_queue_item_id": None}
+
+
+def sweep_runs(row: Row, info: GraphQLResolveInfo, first: int | None = None, after: str | None = None) -> Row:
+    return run_connection(info, sweeps.run_ids(context(info).db, row["id"]), first, after)
+
+
+def heartbeat_at(row: Row, info: GraphQLResolveInfo) -> str | None:
+    return iso(
+        max((agent["heartbeat_at"] for agent in sweeps.agents(context(info).db, row["id"])), default=None)
+    )
+
+
+def best_loss(row: Row, info: GraphQLResolveInfo) -> float | None:
+    """The best value of the sweep's metric so far; None where nothing was logged."""
+    from server.search.runs import read_metric
+
+    metric = read_metric(scheduler.read_config(row["config"]))
+    if metric is None:
+        return None
+    values = [metric.of(run) for run in scheduler.past_runs(context(info).store, row)]
+    known = [value for value in values if value is not None]
+    return metric.best(known) if known else None
+
+
+def agent(row: Row, info: GraphQLResolveInfo, agent_name: str) -> Row | None:
+    """By its id or its name."""
+    found = sweeps.agents(context(info).db, row["id"])
+    return next((a for a in found if agent_name in (a["name"], global_id("Agent", a["id"]))), None)
+
+
+def agents(row: Row, info: GraphQLResolveInfo) -> Row:
+    return {"edges": [{"node": agent} for agent in sweeps.agents(context(info).db, row["id"])]}
+
+
+def agent_state(row: Row, info: GraphQLResolveInfo) -> str:
+    return "RUNNING" if context(info).now() - row["heartbeat_at"] < scheduler.AGENT_SILENT else "DISCONNECTED"
+
+
+def agent_runs(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+    ids = [run["id"] for run in sweeps.agent_runs(context(info).db, row["id"])]
+    if str(arguments.get("order") or "").startswith("-"):
+        ids.reverse()
+    return run_connection(info, ids, arguments.get("first"), arguments.get("after"))
+
+
+RESOLVERS: Resolvers = {
+    "Mutation": {
+        "upsertSweep": upsert_sweep,
+        "createAgent": create_agent,
+        "agentHeartbeat": agent_heartbeat,
+        "enqueueSweepRun": enqueue_run,
+    },
+    "Sweep": {
+        "id": id_of("Sweep"),
+        "method": lambda row, info: str(scheduler.read_config(row["config"]).get("method") or "custom"),
+        "createdAt": time_of("created_at"),
+        "updatedAt": time_of("updated_at"),
+        "heartbeatAt": heartbeat_at,
+        "bestLoss": best_loss,
+        "runCount": lambda row, info: len(sweeps.run_ids(context(info).db, row["id"])),
+        "runCountExpected": lambda row, info: scheduler.expected_runs(row),
+        "earlyStopJobRunning": constant(False),
+        "controllerRunName": lambda row, info: row["controller_run"],
+        "project": lambda row, info: projects.by_id(context(info).db, row["project_id"]),
+        "runs": sweep_runs,
+        "agents": agents,
+        "agent": agent,
+    },
+    "Agent": {
+        "id": id_of("Agent"),
+        "state": agent_state,
+        "totalRuns": lambda row, info: len(sweeps.agent_runs(context(info).db, row["id"])),
+        "createdAt": time_of("created_at"),
+        "heartbeatAt": time_of("heartbeat_at"),
+        "runs": agent_runs,
+    },
+}

@@ -1,0 +1,108 @@
+"""Artifacts as they arrive: create, manifest, files, commit."""
+
+from typing import Any
+
+from graphql import GraphQLResolveInfo
+
+from server.graphql.artifacts import entry_path
+from server.graphql.common import Resolvers, context, number_in
+from server.graphql.files import check_path
+from server.store import Refused, Row, artifacts, blobs, collections, projects, runs
+
+
+def create_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    names = input.get("artifact_collection_names") or []
+    name = input.get("artifact_collection_name") or (names[0] if names else "")
+    if input.get("storage_region"):
+        raise Refused(f"there is no storage region {input['storage_region']!r} here")
+    with ctx.store.write() as db:
+        project, _ = projects.ensure(db, input["entity_name"], input["project_name"], ctx.now())
+        collection = collections.ensure(
+            db, project["id"], name, input["artifact_type_name"], collections.SEQUENCE, ctx.now()
+        )
+        run = runs.find(db, project["id"], input["run_name"]) if input.get("run_name") else None
+        row = artifacts.create(
+            db,
+            collection,
+            ctx.now(),
+            deduplicate=bool(input.get("enable_digest_deduplication")),
+            digest=input["digest"],
+            digest_algorithm=input.get("digest_algorithm") or "MANIFEST_MD5",
+            client_id=input.get("client_id"),
+            description=input.get("description"),
+            metadata=input.get("metadata"),
+            ttl=input.get("ttl_duration_seconds"),
+            run_id=run["id"] if run else None,
+            history_step=input.get("history_step"),
+            wanted_aliases=[alias["alias"] for alias in input.get("aliases") or []],
+        )
+        tags = [tag["tag_name"] for tag in input.get("tags") or []]
+        collections.change_tags(db, "artifact", row["id"], tags, [])
+    return {"artifact": row}
+
+
+def create_manifest(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    base = input.get("base_artifact_id")
+    with context(info).store.write() as db:
+        row = artifacts.ensure_manifest(
+            db,
+            number_in("Artifact", input["artifact_id"]),
+            input["name"],
+            input["digest"],
+            input.get("type") or "FULL",
+            number_in("Artifact", base) if base else None,
+        )
+    return {"artifact_manifest": row}
+
+
+def update_manifest(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    base = input.get("base_artifact_id")
+    with context(info).store.write() as db:
+        row = artifacts.change_manifest(
+            db,
+            number_in("ArtifactManifest", input["artifact_manifest_id"]),
+            input.get("digest"),
+            number_in("Artifact", base) if base else None,
+        )
+    return {"artifact_manifest": row}
+
+
+def create_files(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    """One answer per file, in the order of the request; no address for a file that is here already."""
+    return {"files": {"edges": [{"node": _upload(info, spec)} for spec in input["artifact_files"]]}}
+
+
+def _upload(info: GraphQLResolveInfo, spec: Row) -> Row:
+    ctx = context(info)
+    artifact = artifacts.by_id(ctx.db, number_in("Artifact", spec["artifact_id"]))
+    path = entry_path(artifact["id"], artifacts.check_digest(spec["md5"]), check_path(spec["name"]))
+    known = blobs.by_md5(ctx.db, spec["md5"])
+    return {
+        "storage_path": path.removeprefix("/storage/"),
+        "upload_url": None if known else ctx.signed("PUT", path),
+        "upload_headers": [],
+        "upload_multipart_urls": None,
+        "artifact": artifact,
+    }
+
+
+def commit_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    ctx = context(info)
+    with ctx.store.write() as db:
+        return {
+            "artifact": artifacts.commit(
+                db, ctx.store.blobs, number_in("Artifact", input["artifact_id"]), ctx.now()
+            )
+        }
+
+
+RESOLVERS: Resolvers = {
+    "Mutation": {
+        "createArtifact": create_artifact,
+        "createArtifactManifest": create_manifest,
+        "updateArtifactManifest": update_manifest,
+        "createArtifactFiles": create_files,
+        "commitArtifact": commit_artifact,
+    },
+}

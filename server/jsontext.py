@@ -1,0 +1,60 @@
+"""JSON as the wandb client writes and reads it.
+
+History and summaries may hold bare `NaN`, `Infinity` and `-Infinity`. Inside JSON *strings* they pass; inside real
+JSON values wandb-core's strict parser fails on them, so `strict` writes them as the strings that it understands.
+"""
+
+import json
+import math
+from typing import Any
+
+
+def loads(text: str | None, default: Any = None) -> Any:
+    """The value of `text`; `default` where there is none or it is no JSON."""
+    if not text:
+        return default
+    try:
+        return json.loads(text)
+    except ValueError:
+        return default
+
+
+def load_object(text: str | None) -> dict[str, Any]:
+    value = loads(text, {})
+    return value if isinstance(value, dict) else {}
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def strict(value: Any) -> Any:
+    """`value` without NaN and infinities: they become the strings "NaN", "Infinity", "-Infinity"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [strict(item) for item in value]
+    return value
+
+
+def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` → `{"a.b": 1}`. Empty objects vanish."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        path = f"{prefix}{key}"
+        if isinstance(item, dict):
+            flat |= flatten(item, f"{path}.")
+        else:
+            flat[path] = item
+    return flat
+
+
+def config_values(config: dict[str, Any]) -> dict[str, Any]:
+    """What a person set: `{"lr": {"value": 0.1}, "_wandb": …}` → `{"lr": 0.1}`."""
+    return {
+        key: item.get("value") if isinstance(item, dict) and "value" in item else item
+        for key, item in config.items()
+        if key != "_wandb"
+    }

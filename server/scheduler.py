@@ -1,0 +1,310 @@
+"""What a sweep decides: who gets which configuration, who has to stop, and when it is over.
+
+Every decision of a sweep is taken under its lock and is on disk before an agent hears of it, so a configuration is never
+handed out twice, however many agents ask and however often an answer gets lost.
+"""
+
+import functools
+import json
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from server.jsontext import flatten, load_object
+from server.settings import Settings
+from server.store import Refused, Row, Store, runs, sweeps
+
+if TYPE_CHECKING:
+    from server.search import PastRun
+
+Command = dict[str, Any]
+MAX_HANDED = (
+    2  # a lost answer looks like a program that ended at once: try the same run once more, then give up
+)
+AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
+RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
+
+
+@functools.lru_cache(maxsize=256)
+def read_config(text: str) -> Mapping[str, Any]:
+    """The sweep's YAML. Raises Refused when it is none."""
+    try:
+        config = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise Refused(f"the sweep's configuration is not YAML: {error}") from None
+    if not isinstance(config, dict):
+        raise Refused("the sweep's configuration must be a mapping")
+    return config
+
+
+def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Row, list[str]]:
+    """A new sweep and the warnings about it. Raises Refused, before anything is stored, when it cannot work."""
+    config, warnings = check(text, columns.get("controller"), columns.get("scheduler"))
+    seed = config.get("seed")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        seed = secrets.randbelow(2**31)
+    with store.write() as db:
+        now = store.clock()
+        sweep_id = sweeps.insert(db, project_id, runs.new_name(), text, seed, now)
+        if _engine(columns.get("scheduler")):
+            log_run = runs.new_name()
+            columns["controller_run"] = log_run
+        sweeps.change(db, sweep_id, now, **columns)
+        return sweeps.by_id(db, sweep_id), warnings
+
+
+def check(text: str, controller: str | None, scheduler: str | None) -> tuple[Mapping[str, Any], list[str]]:
+    """The configuration and what is doubtful about it. Raises Refused."""
+    from server import search
+
+    config = read_config(text)
+    if origin_of(text, controller, scheduler) != "server":
+        return config, []
+    try:
+        return config, search.validate(config)
+    except search.SearchError as error:
+        raise Refused(str(error)) from None
+
+
+def _engine(scheduler: str | None) -> bool:
+    return bool(load_object(scheduler).get("engine"))
+
+
+def origin_of(text: str, controller: str | None, scheduler: str | None) -> str:
+    """Who suggests: this `server`, the client's local `controller`, or the client's sweep `scheduler`."""
+    config = read_config(text)
+    local = config.get("controller")
+    if (isinstance(local, dict) and local.get("type") == "local") or load_object(controller).get(
+        "type"
+    ) == "local":
+        return "controller"
+    return "scheduler" if _engine(scheduler) or config.get("scheduler") else "server"
+
+
+def origin(sweep: Row) -> str:
+    return origin_of(sweep["config"], sweep["controller"], sweep["scheduler"])
+
+
+def expected_runs(sweep: Row) -> int | None:
+    """How many runs the sweep will have, where that is known."""
+    from server import search
+
+    if origin(sweep) != "server":
+        return None
+    config = read_config(sweep["config"])
+    known = [n for n in (search.count(config), config.get("run_cap")) if n is not None]
+    return min(known) if known else None
+
+
+def add_agent(store: Store, sweep: Row, host: str) -> Row:
+    """A new agent; the first one starts a sweep that was waiting."""
+    with store.write() as db:
+        now = store.clock()
+        if sweep["state"] == "PENDING":
+            sweeps.change(db, sweep["id"], now, state="RUNNING")
+        return sweeps.add_agent(db, sweep["id"], f"agent-{secrets.token_hex(6)}", host, now)
+
+
+def heartbeat(store: Store, settings: Settings, agent: Row, running: set[str]) -> list[Command]:
+    """What the agent is to do next; `running` are the names of the runs that it says it has."""
+    with store.sweep_lock(agent["sweep_id"]):
+        now = store.clock()
+        with store.write() as db:
+            sweeps.touch_agent(db, agent["id"], now)
+            _close_lost_runs(store, agent, running, now)
+        sweep = sweeps.by_id(store.db, agent["sweep_id"])
+        if sweep["state"] == "CANCELED":
+            return [{"type": "exit"}]
+        if running:
+            return _due_stops(store, settings, agent, running, now)
+        if sweep["state"] == "FINISHED":
+            return [{"type": "exit"}]
+        if sweep["state"] != "RUNNING":
+            return []
+        return _next_run(store, sweep, agent, now)
+
+
+def _close_lost_runs(store: Store, agent: Row, running: set[str], now: float) -> None:
+    """Runs whose process is over, as the agent says, and that never said goodbye."""
+    for run in sweeps.agent_runs(store.db, agent["id"]):
+        silent = now - run["heartbeat_at"] > RUN_SILENT
+        if run["state"] in runs.ALIVE and run["name"] not in running and silent:
+            asked = run["stop_requested_at"] is not None
+            state = "preempted" if run["state"] == "preempting" else "killed" if asked else "crashed"
+            runs.set_state(store.db, run["id"], state, now)
+
+
+def _due_stops(store: Store, settings: Settings, agent: Row, running: set[str], now: float) -> list[Command]:
+    return [
+        {"type": "stop", "run_id": run["name"]}
+        for run in sweeps.agent_runs(store.db, agent["id"])
+        if run["name"] in running
+        and run["stop_requested_at"] is not None
+        and now - run["stop_requested_at"] >= settings.stop_grace
+    ]
+
+
+def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]:
+    waiting = sweeps.never_started(store.db, sweep["id"])
+    for item in [item for item in waiting if item["agent_id"] == agent["id"]]:
+        waiting.remove(item)
+        if item["handed_times"] < MAX_HANDED or item["handed_at"] < store.opened_at:
+            return [_hand_out(store, sweep, item, agent, now)]
+        with store.write() as db:
+            runs.set_state(db, item["run_id"], "failed", now)
+    for item in sweeps.preempted(store.db, sweep["id"]):
+        return [_hand_out(store, sweep, item, agent, now, "resume")]
+    for item in waiting:
+        if item["agent_id"] is None or now - item["agent_heartbeat_at"] > AGENT_SILENT:
+            return [_hand_out(store, sweep, item, agent, now)]
+    if origin(sweep) != "server":
+        return []
+    params = _suggest(store, sweep)
+    if params is not None:
+        return [_hand_out(store, sweep, add_run(store, sweep, params, "server"), agent, now)]
+    if waiting:
+        return []
+    with store.write() as db:
+        sweeps.change(db, sweep["id"], now, state="FINISHED")
+    return [{"type": "exit"}]
+
+
+def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
+    from server import search
+
+    config = read_config(sweep["config"])
+    past = past_runs(store, sweep)
+    cap = config.get("run_cap")
+    if isinstance(cap, int) and len(past) >= cap:
+        return None
+    return search.suggest(config, past, sweep["seed"])
+
+
+def past_runs(store: Store, sweep: Row) -> "list[PastRun]":
+    from server.search import PastRun
+
+    metrics = sweeps.metrics(store.db, sweep["id"])
+    rows = {run["id"]: run for run in runs.many(store.db, sweeps.run_ids(store.db, sweep["id"]))}
+    return [
+        PastRun(
+            name=item["run"],
+            params=json.loads(item["params"]),
+            state=item["run_state"],
+            summary=load_object(rows[item["run_id"]]["summary"]),
+            history=tuple(enumerate(metrics.get(item["run_id"], []), start=1)),
+        )
+        for item in sweeps.suggestions(store.db, sweep["id"])
+    ]
+
+
+def add_run(
+    store: Store,
+    sweep: Row,
+    params: dict[str, Any],
+    origin: str,
+    schedule_id: str | None = None,
+    display_name: str | None = None,
+) -> Row:
+    """A pending run with this configuration, remembered as the sweep's next suggestion."""
+    with store.write() as db:
+        name = runs.new_name()
+        config = json.dumps({key: {"value": value} for key, value in params.items()})
+        run_id = runs.insert(
+            db,
+            sweep["project_id"],
+            name,
+            "pending",
+            store.clock(),
+            config=config,
+            sweep_id=sweep["id"],
+            display_name=display_name,
+        )
+        sweeps.suggest(db, sweep["id"], run_id, params, origin, schedule_id)
+        item = sweeps.suggestion_of(db, run_id)
+        assert item is not None
+        return item
+
+
+def _hand_out(store: Store, sweep: Row, item: Row, agent: Row, now: float, kind: str = "run") -> Command:
+    with store.write() as db:
+        sweeps.hand_out(db, item["run_id"], agent["id"], now)
+        if item["run_state"] != "pending":
+            runs.set_state(db, item["run_id"], "pending", now)
+    return {
+        "id": f"{item['run']}-{item['handed_times'] + 1}",
+        "type": kind,
+        "run_id": item["run"],
+        "args": {key: {"value": value} for key, value in json.loads(item["params"]).items()},
+        "program": read_config(sweep["config"]).get("program"),
+        "logs": [],
+    }
+
+
+def observe(store: Store, run: Row, offset: int, rows: list[dict[str, Any]]) -> None:
+    """Takes note of the sweep's metric in new history rows, and decides whether a run has to stop early."""
+    sweep = sweeps.by_id(store.db, run["sweep_id"])
+    config = read_config(sweep["config"])
+    name = (config.get("metric") or {}).get("name")
+    values = [(offset + i, value) for i, row in enumerate(rows) if (value := _number(row, name)) is not None]
+    if not values:
+        return
+    with store.sweep_lock(sweep["id"]):
+        with store.write() as db:
+            sweeps.put_metric(db, run["id"], values)
+        if config.get("early_terminate") and origin(sweep) == "server":
+            _stop_early(store, sweep, config)
+
+
+def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:
+    from server import search
+
+    reasons = search.to_stop(config, past_runs(store, sweep))
+    with store.write() as db:
+        for item in sweeps.suggestions(db, sweep["id"]):
+            reason = reasons.get(item["run"])
+            if reason is not None and item["stop_reason"] is None and item["run_state"] in runs.ALIVE:
+                sweeps.record_stop(db, item["run_id"], reason)
+                runs.request_stop(db, item["run_id"], store.clock())
+
+
+def _number(row: dict[str, Any], name: str | None) -> float | None:
+    value = row.get(name) if name in row else flatten(row).get(name or "")
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def close_silent(store: Store, settings: Settings) -> None:
+    """Ends what has been silent for `crash_after` seconds, not counting the time in which the server was off."""
+    now = store.clock()
+    limit = now - settings.crash_after
+    if store.opened_at > limit:
+        return
+    with store.write() as db:
+        runs.mark_crashed(db, limit, now)
+        sweeps.mark_abandoned(db, limit, now)
+
+
+def follow_controller(store: Store, sweep: Row, controller: dict[str, Any]) -> None:
+    """What the client's local controller wants: new runs by schedule id, and runs to stop."""
+    known = {item["schedule_id"] for item in sweeps.suggestions(store.db, sweep["id"])}
+    with store.write() as db:
+        for entry in controller.get("schedule") or []:
+            args = (entry.get("data") or {}).get("args")
+            if args is None:
+                sweeps.change(db, sweep["id"], store.clock(), state="FINISHED")
+            elif entry["id"] not in known:
+                params = {
+                    key: v["value"] if isinstance(v, dict) and "value" in v else v for key, v in args.items()
+                }
+                add_run(store, sweep, params, "controller", schedule_id=entry["id"])
+        stops = set(controller.get("earlystop") or [])
+        items = sweeps.suggestions(db, sweep["id"])
+        for item in items:
+            if item["run"] in stops and item["run_state"] in runs.ALIVE and item["stop_reason"] is None:
+                sweeps.record_stop(db, item["run_id"], "the local controller stopped it")
+                runs.request_stop(db, item["run_id"], store.clock())
+        scheduled = [
+            {"id": item["schedule_id"], "runid": item["run"]} for item in items if item["schedule_id"]
+        ]
+        sweeps.change(db, sweep["id"], store.clock(), scheduler=json.dumps({"scheduled": scheduled}))

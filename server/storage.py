@@ -1,0 +1,95 @@
+"""Bodies of files: signed PUT and GET below /storage.
+
+    /storage/run-files/RUN/NAME                  a file of a run
+    /storage/wandb_artifacts/ARTIFACT/MD5/NAME   a file of an artifact
+    /storage/manifests/MANIFEST/wandb_manifest.json
+
+The numbers are those of the store's rows. A body is streamed to disk, never held in memory.
+"""
+
+import base64
+import mimetypes
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from server.security import Signer
+from server.store import Refused, Store, artifacts, blobs, files
+from server.store.blobs import Blob
+
+# Files come from runs and may be HTML: they must not act with the rights of this server's pages.
+HEADERS = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
+HEADERS |= {"X-Content-Type-Options": "nosniff"}
+CHUNK = 1 << 20
+
+
+def refused(message: str, status: int) -> Response:
+    return JSONResponse({"error": message}, status)
+
+
+async def endpoint(request: Request) -> Response:
+    store: Store = request.app.state.store
+    signer: Signer = request.app.state.signer
+    path = "/storage/" + request.path_params["path"]
+    method = "GET" if request.method == "HEAD" else request.method
+    expires, signature = request.query_params.get("expires", ""), request.query_params.get("sig", "")
+    if not signer.allows(method, path, expires, signature, store.clock()):
+        return refused("this address is not signed by this server, or has expired", 403)
+    kind, number, name = request.path_params["path"].split("/", 2)
+    if method == "PUT":
+        return await _put(request, store, kind, int(number), name)
+    found = await run_in_threadpool(_find, store, kind, int(number), name)
+    if found is None:
+        return refused(f"{name} does not exist any more", 404)
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return FileResponse(found, media_type=media_type, headers=HEADERS)
+
+
+async def _put(request: Request, store: Store, kind: str, number: int, name: str) -> Response:
+    body = store.blobs.receive()
+    try:
+        waiting = bytearray()
+        async for chunk in request.stream():
+            waiting += chunk
+            if len(waiting) >= CHUNK:
+                await run_in_threadpool(body.write, bytes(waiting))
+                waiting.clear()
+        body.write(bytes(waiting))
+        await run_in_threadpool(_take, store, kind, number, name, body.keep)
+    except ClientDisconnect:
+        return refused("the upload was cut off", 400)
+    except Refused as error:
+        return refused(str(error), 422)
+    finally:
+        body.discard()
+    return Response()
+
+
+def _take(store: Store, kind: str, number: int, name: str, keep: Callable[[], Blob]) -> None:
+    blob = keep()
+    with store.write() as db:
+        if kind == "run-files":
+            files.put(db, number, name, blob, store.clock())
+        elif kind == "manifests":
+            artifacts.put_manifest(db, number, blob, store.clock())
+        else:
+            if _md5(name) != blob.md5:
+                raise Refused(f"{name}: what arrived has another MD5 digest than was announced")
+            blobs.record(db, blob, store.clock())
+
+
+def _find(store: Store, kind: str, number: int, name: str) -> Path | None:
+    if kind == "run-files":
+        row = files.find(store.db, number, name)
+    elif kind == "manifests":
+        row = artifacts.manifest(store.db, number)
+    else:
+        row = artifacts.entry(store.db, number, name.partition("/")[2])
+    return store.blobs.path(row["sha256"]) if row and row["sha256"] else None
+
+
+def _md5(name: str) -> str:
+    return base64.b64encode(bytes.fromhex(name.partition("/")[0])).decode()

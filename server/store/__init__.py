@@ -1,0 +1,9 @@
+"""The only SQL and the only file paths; `schema.sql` says where each kind of data lies.
+
+Knows nothing of HTTP or GraphQL. Rows are dictionaries with the names of the columns. Functions that take a connection
+may be called inside `Store.write()`, where they are part of its transaction, or outside, where they only read.
+"""
+
+from server.store.database import NotFound, Refused, Row, Store, StoreError, api_key
+
+__all__ = ["NotFound", "Refused", "Row", "Store", "StoreError", "api_key"]

@@ -1,0 +1,258 @@
+"""Artifact versions: created, filled, committed once every blob is there, used, deleted."""
+
+import base64
+import json
+import sqlite3
+from typing import Any
+
+from server.store import blobs, collections
+from server.store.blobs import Blob, Blobs
+from server.store.database import NotFound, Refused, Row
+
+PENDING, COMMITTED, DELETED = "PENDING", "COMMITTED", "DELETED"
+MANIFEST_NAME = "wandb_manifest.json"
+
+
+def by_id(db: sqlite3.Connection, artifact_id: int) -> Row:
+    row: Row | None = db.execute("SELECT * FROM artifacts WHERE id = ?", (artifact_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"artifact number {artifact_id}")
+    return row
+
+
+def by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
+    row: Row | None = db.execute("SELECT * FROM artifacts WHERE client_id = ?", (client_id,)).fetchone()
+    return row
+
+
+def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: bool, **columns: Any) -> Row:
+    """A pending artifact; or the committed one of the same content, to which the wanted aliases move.
+
+    A repeated request (same client_id) gets the row that the first one made.
+    """
+    same = by_client_id(db, columns["client_id"]) if columns.get("client_id") else None
+    if same is not None:
+        return same
+    twin = _committed_with(db, collection["id"], columns["digest"]) if deduplicate else None
+    if twin is not None:
+        collections.join(db, collection["id"], twin["id"], columns["wanted_aliases"], now)
+        return by_id(db, twin["id"])
+    columns["wanted_aliases"] = json.dumps(columns["wanted_aliases"])
+    names = ["collection_id", "state", "created_at", "updated_at", *columns]
+    cursor = db.execute(
+        f"INSERT INTO artifacts ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})",
+        (collection["id"], PENDING, now, now, *columns.values()),
+    )
+    assert cursor.lastrowid is not None
+    return by_id(db, cursor.lastrowid)
+
+
+def _committed_with(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
+    row: Row | None = db.execute(
+        "SELECT * FROM artifacts WHERE collection_id = ? AND digest = ? AND state = ? ORDER BY id DESC LIMIT 1",
+        (collection_id, digest, COMMITTED),
+    ).fetchone()
+    return row
+
+
+def ensure_manifest(
+    db: sqlite3.Connection, artifact_id: int, name: str, digest: str, type: str, base_artifact_id: int | None
+) -> Row:
+    """The manifest of that name and type: the client asks twice, without and with its digest."""
+    by_id(db, artifact_id)
+    db.execute(
+        """INSERT INTO manifests (artifact_id, name, digest, type, base_artifact_id) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO UPDATE SET digest = ?3, base_artifact_id = ?5""",
+        (artifact_id, name, digest, type, base_artifact_id),
+    )
+    row: Row = db.execute(
+        "SELECT * FROM manifests WHERE artifact_id = ? AND name = ? AND type = ?", (artifact_id, name, type)
+    ).fetchone()
+    db.execute(
+        "UPDATE artifacts SET manifest_id = ? WHERE id = ? AND state = ?", (row["id"], artifact_id, PENDING)
+    )
+    return row
+
+
+def manifest(db: sqlite3.Connection, manifest_id: int) -> Row:
+    row: Row | None = db.execute("SELECT * FROM manifests WHERE id = ?", (manifest_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"artifact manifest number {manifest_id}")
+    return row
+
+
+def change_manifest(db: sqlite3.Connection, manifest_id: int, digest: str | None, base: int | None) -> Row:
+    db.execute(
+        "UPDATE manifests SET digest = coalesce(?, digest), base_artifact_id = coalesce(?, base_artifact_id) WHERE id = ?",
+        (digest, base, manifest_id),
+    )
+    return manifest(db, manifest_id)
+
+
+def put_manifest(db: sqlite3.Connection, manifest_id: int, blob: Blob, now: float) -> None:
+    blobs.record(db, blob, now)
+    db.execute("UPDATE manifests SET sha256 = ? WHERE id = ?", (blob.sha256, manifest_id))
+
+
+def commit(db: sqlite3.Connection, store: Blobs, artifact_id: int, now: float) -> Row:
+    """Reads the manifest, checks that every blob is there, gives the version and the aliases. Twice is once.
+
+    Raises Refused when the manifest or a blob is missing: nothing half-uploaded ever becomes a version.
+    """
+    artifact = by_id(db, artifact_id)
+    if artifact["state"] != PENDING:
+        return artifact
+    content = _whole_manifest(db, store, artifact, now)
+    _put_entries(db, artifact_id, content["contents"])
+    size = db.execute(
+        "SELECT coalesce(sum(size), 0) AS size FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)
+    ).fetchone()["size"]
+    version = collections.join(
+        db, artifact["collection_id"], artifact_id, json.loads(artifact["wanted_aliases"]), now
+    )
+    db.execute(
+        "UPDATE artifacts SET state = ?, version = ?, size = ?, updated_at = ? WHERE id = ?",
+        (COMMITTED, version, size, now, artifact_id),
+    )
+    return by_id(db, artifact_id)
+
+
+def _whole_manifest(db: sqlite3.Connection, store: Blobs, artifact: Row, now: float) -> dict[str, Any]:
+    """The manifest with the contents of its base, if it is only a change to another version."""
+    row = manifest(db, artifact["manifest_id"]) if artifact["manifest_id"] else None
+    if row is None or row["sha256"] is None:
+        raise Refused(f"artifact {artifact['id']} has no manifest yet: upload it before committing")
+    content = _read_manifest(store, row)
+    if row["type"] == "FULL" or row["base_artifact_id"] is None:
+        return content
+    base = by_id(db, row["base_artifact_id"])
+    whole = _read_manifest(store, manifest(db, base["manifest_id"]))["contents"] | content["contents"]
+    content["contents"] = whole
+    blob = store.add(json.dumps(content).encode())
+    put_manifest(db, row["id"], blob, now)
+    return content
+
+
+def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
+    try:
+        content = json.loads(store.path(row["sha256"]).read_bytes())
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not isinstance(content.get("contents"), dict):
+        raise Refused("the artifact's manifest is not a manifest: JSON with an object `contents` is expected")
+    return content
+
+
+def _put_entries(db: sqlite3.Connection, artifact_id: int, contents: dict[str, Any]) -> None:
+    rows, missing = [], []
+    for path, entry in contents.items():
+        if entry.get("ref"):
+            rows.append((artifact_id, path, entry["digest"], entry.get("size") or 0, entry["ref"], None))
+            continue
+        blob = blobs.by_md5(db, entry["digest"])
+        if blob is None:
+            missing.append(path)
+            continue
+        rows.append((artifact_id, path, entry["digest"], blob["size"], None, blob["sha256"]))
+    if missing:
+        raise Refused(
+            f"{len(missing)} files of the artifact were never uploaded, the first is {missing[0]!r}"
+        )
+    db.execute("DELETE FROM artifact_entries WHERE artifact_id = ?", (artifact_id,))
+    db.executemany("INSERT INTO artifact_entries VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def entries(
+    db: sqlite3.Connection, artifact_id: int, names: list[str] | None = None, after: str = "", limit: int = -1
+) -> list[Row]:
+    """Files by path, after the path `after`."""
+    return db.execute(
+        """SELECT * FROM artifact_entries WHERE artifact_id = ?1 AND path > ?2
+        AND (?3 IS NULL OR path IN (SELECT value FROM json_each(?3))) ORDER BY path LIMIT ?4""",
+        (artifact_id, after, json.dumps(names) if names else None, limit),
+    ).fetchall()
+
+
+def entry(db: sqlite3.Connection, artifact_id: int, path: str) -> Row | None:
+    row: Row | None = db.execute(
+        "SELECT * FROM artifact_entries WHERE artifact_id = ? AND path = ?", (artifact_id, path)
+    ).fetchone()
+    return row
+
+
+def count_entries(db: sqlite3.Connection, artifact_id: int) -> int:
+    row = db.execute(
+        "SELECT count(*) AS n FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)
+    ).fetchone()
+    return int(row["n"])
+
+
+def in_collection(db: sqlite3.Connection, collection_id: int) -> list[Row]:
+    """`{artifact, version}` columns of the committed members, newest first."""
+    return db.execute(
+        """SELECT artifacts.*, memberships.version AS member_version FROM memberships
+        JOIN artifacts ON artifacts.id = memberships.artifact_id
+        WHERE memberships.collection_id = ? AND state = ? ORDER BY memberships.version DESC""",
+        (collection_id, COMMITTED),
+    ).fetchall()
+
+
+def logged_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
+    return db.execute(
+        "SELECT * FROM artifacts WHERE run_id = ? AND state = ? ORDER BY id", (run_id, COMMITTED)
+    ).fetchall()
+
+
+def used_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
+    return db.execute(
+        """SELECT artifacts.* FROM artifact_uses JOIN artifacts ON artifacts.id = artifact_id
+        WHERE artifact_uses.run_id = ? AND state = ? ORDER BY artifacts.id""",
+        (run_id, COMMITTED),
+    ).fetchall()
+
+
+def users(db: sqlite3.Connection, artifact_id: int) -> list[int]:
+    sql = "SELECT run_id FROM artifact_uses WHERE artifact_id = ? ORDER BY run_id"
+    return [row["run_id"] for row in db.execute(sql, (artifact_id,))]
+
+
+def use(db: sqlite3.Connection, artifact_id: int, run_id: int, used_as: str | None) -> None:
+    db.execute("INSERT OR REPLACE INTO artifact_uses VALUES (?, ?, ?)", (artifact_id, run_id, used_as))
+
+
+def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any) -> Row:
+    """Sets description and metadata where given; `ttl`: seconds, -1 inherit, -2 never."""
+    for name in ("description", "metadata"):
+        if columns.get(name) is not None:
+            db.execute(
+                f"UPDATE artifacts SET {name} = ?, updated_at = ? WHERE id = ?",
+                (columns[name], now, artifact_id),
+            )
+    if columns.get("ttl") is not None:
+        ttl = None if columns["ttl"] == -1 else columns["ttl"]
+        db.execute("UPDATE artifacts SET ttl = ?, updated_at = ? WHERE id = ?", (ttl, now, artifact_id))
+    return by_id(db, artifact_id)
+
+
+def delete(db: sqlite3.Connection, artifact_id: int, delete_aliases: bool, now: float) -> Row:
+    """Raises Refused when aliases still point at it and `delete_aliases` is false."""
+    row = by_id(db, artifact_id)
+    held = collections.aliases(db, artifact_id)
+    if held and not delete_aliases:
+        names = ", ".join(alias["alias"] for alias in held)
+        raise Refused(f"the artifact still has the aliases {names}; delete with delete_aliases=True")
+    for membership in collections.memberships(db, artifact_id):
+        collections.leave(db, membership["collection_id"], artifact_id)
+    db.execute("DELETE FROM artifact_entries WHERE artifact_id = ?", (artifact_id,))
+    db.execute("UPDATE artifacts SET state = ?, updated_at = ? WHERE id = ?", (DELETED, now, artifact_id))
+    return row | {"state": DELETED}
+
+
+def check_digest(md5: str) -> str:
+    """A base64 MD5 as manifests hold it. Raises Refused for anything else."""
+    try:
+        if len(base64.b64decode(md5, validate=True)) == 16:
+            return md5
+    except ValueError:
+        pass
+    raise Refused(f"not an MD5 digest in base64: {md5!r}")

@@ -1,0 +1,208 @@
+"""Collections of artifacts: sequences (versions that were logged) and portfolios (links), their aliases and tags."""
+
+import re
+import sqlite3
+
+from server.store.database import NotFound, Refused, Row
+
+SEQUENCE, PORTFOLIO = "ArtifactSequence", "ArtifactPortfolio"
+LATEST = "latest"
+_VERSION = re.compile(r"v(\d+)")
+_SELECT = "SELECT collections.* FROM collections "
+_MEMBER = "SELECT memberships.* FROM memberships "
+
+
+def by_id(db: sqlite3.Connection, collection_id: int) -> Row:
+    row: Row | None = db.execute(_SELECT + "WHERE id = ?", (collection_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"artifact collection number {collection_id}")
+    return row
+
+
+def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+    row: Row | None = db.execute(_SELECT + "WHERE project_id = ? AND name = ?", (project_id, name)).fetchone()
+    return row
+
+
+def ensure(db: sqlite3.Connection, project_id: int, name: str, type: str, kind: str, now: float) -> Row:
+    """The collection of that name. Raises Refused when it exists with another type or kind."""
+    if not name or "/" in name or ":" in name or len(name) > 128:
+        raise Refused(f"artifact name {name!r}: 1 to 128 characters without / and :")
+    db.execute(
+        """INSERT INTO collections (project_id, name, type, kind, created_at, updated_at)
+        VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
+        (project_id, name, type, kind, now, now),
+    )
+    row = find(db, project_id, name)
+    assert row is not None
+    if row["type"] != type:
+        raise Refused(f"artifact {name!r} already exists with type {row['type']!r}, not {type!r}")
+    if row["kind"] != kind:
+        raise Refused(f"{name!r} is an {row['kind']}, not an {kind}")
+    return row
+
+
+def of_project(db: sqlite3.Connection, project_id: int, type: str | None = None) -> list[Row]:
+    """Newest first; collections in which nothing was ever committed are left out."""
+    return db.execute(
+        _SELECT
+        + """WHERE project_id = ?1 AND (?2 IS NULL OR type = ?2) AND (kind = 'ArtifactPortfolio' OR next_version > 0)
+        ORDER BY id DESC""",
+        (project_id, type),
+    ).fetchall()
+
+
+def types(db: sqlite3.Connection, project_id: int) -> list[Row]:
+    """`{id, name, project_id, created_at}` per artifact type, by name; the id is that of its first collection."""
+    return db.execute(
+        """SELECT min(id) AS id, type AS name, project_id, min(created_at) AS created_at FROM collections
+        WHERE project_id = ? AND (kind = 'ArtifactPortfolio' OR next_version > 0) GROUP BY type ORDER BY type""",
+        (project_id,),
+    ).fetchall()
+
+
+def change(
+    db: sqlite3.Connection,
+    collection_id: int,
+    now: float,
+    name: str | None,
+    description: str | None,
+    type: str | None,
+) -> Row:
+    for column, value in (("name", name), ("description", description), ("type", type)):
+        if value is not None:
+            db.execute(
+                f"UPDATE collections SET {column} = ?, updated_at = ? WHERE id = ?",
+                (value, now, collection_id),
+            )
+    return by_id(db, collection_id)
+
+
+def delete(db: sqlite3.Connection, collection_id: int) -> Row:
+    """Removes it from every listing; a deleted sequence takes its versions with it."""
+    row = by_id(db, collection_id)
+    db.execute("DELETE FROM tags WHERE owner = 'collection' AND owner_id = ?", (collection_id,))
+    db.execute("DELETE FROM collections WHERE id = ?", (collection_id,))
+    return row
+
+
+def member(db: sqlite3.Connection, collection_id: int, alias: str) -> Row | None:
+    """The membership that `alias`, `vN` or `latest` stands for."""
+    version = _VERSION.fullmatch(alias)
+    if version is not None:
+        sql, wanted = "WHERE collection_id = ? AND version = ?", int(version[1])
+        row: Row | None = db.execute(_MEMBER + sql, (collection_id, wanted)).fetchone()
+        return row
+    row = db.execute(
+        _MEMBER
+        + """JOIN aliases USING (collection_id, artifact_id)
+        WHERE collection_id = ? AND alias = ? ORDER BY memberships.version DESC LIMIT 1""",
+        (collection_id, alias or LATEST),
+    ).fetchone()
+    return row
+
+
+def membership(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> Row | None:
+    row: Row | None = db.execute(
+        _MEMBER + "WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id)
+    ).fetchone()
+    return row
+
+
+def memberships(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
+    return db.execute(_MEMBER + "WHERE artifact_id = ? ORDER BY id", (artifact_id,)).fetchall()
+
+
+def join(db: sqlite3.Connection, collection_id: int, artifact_id: int, aliases: list[str], now: float) -> int:
+    """Gives the artifact the collection's next version (once), and moves `latest` and `aliases` to it. Returns the version."""
+    known = membership(db, collection_id, artifact_id)
+    if known is None:
+        version = int(by_id(db, collection_id)["next_version"])
+        db.execute(
+            "INSERT INTO memberships (collection_id, artifact_id, version, created_at) VALUES (?, ?, ?, ?)",
+            (collection_id, artifact_id, version, now),
+        )
+        db.execute(
+            "UPDATE collections SET next_version = next_version + 1, updated_at = ? WHERE id = ?",
+            (now, collection_id),
+        )
+        aliases = [LATEST, *aliases]
+    else:
+        version = known["version"]
+    for alias in aliases:
+        set_alias(db, collection_id, alias, artifact_id)
+    return version
+
+
+def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
+    """Moves the alias; `vN` belongs to the server and stays where it is."""
+    if _VERSION.fullmatch(alias):
+        return
+    if not alias or "/" in alias or ":" in alias or len(alias) > 128:
+        raise Refused(f"alias {alias!r}: 1 to 128 characters without / and :")
+    db.execute(
+        """INSERT INTO aliases (collection_id, alias, artifact_id) VALUES (?1, ?2, ?3)
+        ON CONFLICT DO UPDATE SET artifact_id = ?3""",
+        (collection_id, alias, artifact_id),
+    )
+
+
+def drop_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
+    db.execute(
+        "DELETE FROM aliases WHERE collection_id = ? AND alias = ? AND artifact_id = ?",
+        (collection_id, alias, artifact_id),
+    )
+
+
+def aliases(
+    db: sqlite3.Connection, artifact_id: int | None = None, collection_id: int | None = None
+) -> list[Row]:
+    return db.execute(
+        """SELECT * FROM aliases WHERE (?1 IS NULL OR artifact_id = ?1) AND (?2 IS NULL OR collection_id = ?2)
+        ORDER BY id""",
+        (artifact_id, collection_id),
+    ).fetchall()
+
+
+def leave(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> None:
+    """Takes the artifact out; `latest` moves to the newest version that is left."""
+    db.execute(
+        "DELETE FROM aliases WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id)
+    )
+    db.execute(
+        "DELETE FROM memberships WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id)
+    )
+    newest = db.execute(
+        _MEMBER + "WHERE collection_id = ? ORDER BY version DESC LIMIT 1", (collection_id,)
+    ).fetchone()
+    if newest is not None and member(db, collection_id, LATEST) is None:
+        set_alias(db, collection_id, LATEST, newest["artifact_id"])
+
+
+def tags(db: sqlite3.Connection, owner: str, owner_id: int) -> list[Row]:
+    return db.execute(
+        "SELECT * FROM tags WHERE owner = ? AND owner_id = ? ORDER BY id", (owner, owner_id)
+    ).fetchall()
+
+
+def change_tags(db: sqlite3.Connection, owner: str, owner_id: int, add: list[str], drop: list[str]) -> None:
+    for name in add:
+        db.execute(
+            "INSERT INTO tags (owner, owner_id, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (owner, owner_id, name),
+        )
+    for name in drop:
+        db.execute("DELETE FROM tags WHERE owner = ? AND owner_id = ? AND name = ?", (owner, owner_id, name))
+
+
+def named(db: sqlite3.Connection, project_id: int, name: str) -> Row:
+    row = find(db, project_id, name)
+    if row is None:
+        raise NotFound(f"artifact collection {name!r}")
+    return row
+
+
+def parse(name: str) -> tuple[str, str]:
+    """`model:best` → `("model", "best")`, `model` → `("model", "latest")`."""
+    collection, _, alias = name.partition(":")
+    return collection, alias or LATEST

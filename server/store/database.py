@@ -1,0 +1,151 @@
+"""One folder: `wandb.sqlite`, `blobs/`, `incoming/`, `api-key`, `lock`.
+
+SQLite in WAL mode with `synchronous=FULL`: an answered request has been fsynced. The client never repeats a request
+that was answered, so with NORMAL a power cut could lose rows that it believes to be safe.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from server.store.blobs import Blobs
+
+Row = dict[str, Any]
+VERSION = 1
+SCHEMA = Path(__file__).with_name("schema.sql")
+
+
+class StoreError(Exception):
+    """The folder cannot be used; the message is one sentence for a person."""
+
+
+class NotFound(LookupError):
+    """What a request names does not exist; the message says what."""
+
+
+class Refused(ValueError):
+    """A request that cannot be carried out; the message says why."""
+
+
+class Store:
+    """The open folder. Connections belong to threads; writers take turns."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self.folder = folder
+        self.clock = clock
+        self._local = threading.local()
+        self._writing = threading.RLock()
+        self._sweep_locks: dict[int, threading.RLock] = {}
+        self._lock_file = _take_folder(folder)
+        try:
+            self.blobs = Blobs(folder)
+            _migrate(self.db)
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise StoreError(f"{folder} cannot be used as the server's folder: {error}") from error
+        except StoreError:
+            self.close()
+            raise
+        self.opened_at = clock()
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """This thread's connection, in autocommit: each SELECT sees what is committed."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = _connect(self.folder / "wandb.sqlite")
+        return connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed and on disk when the block ends, rolled back when it raises."""
+        with self._writing:
+            if self.db.in_transaction:
+                yield self.db
+                return
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.db
+            except BaseException:
+                self.db.rollback()
+                raise
+            self.db.commit()
+
+    def sweep_lock(self, sweep_id: int) -> threading.RLock:
+        """Held while a sweep decides, so that two agents never get the same configuration."""
+        return self._sweep_locks.setdefault(sweep_id, threading.RLock())
+
+    def secret(self, name: str) -> str:
+        """A random secret, made once per folder."""
+        with self.write() as db:
+            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_hex(32)))
+            return str(db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()["value"])
+
+    def close(self) -> None:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+        self._lock_file.close()
+
+
+def _take_folder(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a")
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written to ({error.strerror}); choose another --dir."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreError(f"Another server is using {folder}; stop it or choose another --dir.") from None
+    return lock
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db.row_factory = lambda cursor, row: {
+        column[0]: value for column, value in zip(cursor.description, row, strict=True)
+    }
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA cache_size = -1024")
+    db.create_function("regexp", 2, _regexp, deterministic=True)
+    return db
+
+
+def _regexp(pattern: str, value: object) -> bool:
+    import re
+
+    return isinstance(value, str) and re.search(pattern, value) is not None
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()["user_version"]
+    if version == 0:
+        db.executescript(f"BEGIN; {SCHEMA.read_text()} PRAGMA user_version = {VERSION}; COMMIT;")
+    elif version > VERSION:
+        raise StoreError(
+            f"The folder was written by a newer server (format {version}, this one knows {VERSION}); update the code."
+        )
+
+
+def api_key(folder: Path) -> str:
+    """The folder's own key, made on first use; only the owner can read the file."""
+    path = folder / "api-key"
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"local-{secrets.token_hex(20)}\n")
+    return path.read_text().strip()

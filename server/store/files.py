@@ -1,0 +1,41 @@
+"""Files of runs: a name in a run, and the blob it stands for now."""
+
+import json
+import sqlite3
+
+from server.store import blobs
+from server.store.blobs import Blob
+from server.store.database import Row
+
+_SELECT = "SELECT run_files.*, blobs.size, blobs.md5 FROM run_files JOIN blobs USING (sha256) "
+
+
+def put(db: sqlite3.Connection, run_id: int, name: str, blob: Blob, now: float) -> None:
+    blobs.record(db, blob, now)
+    db.execute(
+        """INSERT INTO run_files (run_id, name, sha256, updated_at) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT DO UPDATE SET sha256 = ?3, updated_at = ?4""",
+        (run_id, name, blob.sha256, now),
+    )
+
+
+def find(db: sqlite3.Connection, run_id: int, name: str) -> Row | None:
+    row: Row | None = db.execute(_SELECT + "WHERE run_id = ? AND name = ?", (run_id, name)).fetchone()
+    return row
+
+
+def of_run(
+    db: sqlite3.Connection, run_id: int, names: list[str] | None = None, pattern: str | None = None
+) -> list[Row]:
+    """By name; `names` empty or None means all, `pattern` is SQL LIKE."""
+    sql = _SELECT + "WHERE run_id = ?1 AND (?2 IS NULL OR name IN (SELECT value FROM json_each(?2)))"
+    sql += " AND (?3 IS NULL OR name LIKE ?3) ORDER BY name"
+    return db.execute(sql, (run_id, json.dumps(names) if names else None, pattern)).fetchall()
+
+
+def count(db: sqlite3.Connection, run_id: int) -> int:
+    return int(db.execute("SELECT count(*) AS n FROM run_files WHERE run_id = ?", (run_id,)).fetchone()["n"])
+
+
+def delete(db: sqlite3.Connection, file_ids: list[int]) -> None:
+    db.executemany("DELETE FROM run_files WHERE id = ?", [(file_id,) for file_id in file_ids])

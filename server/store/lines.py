@@ -1,0 +1,133 @@
+"""What a run streams: history, system metrics and console, line by line.
+
+The key is (run, line number), so a request that is repeated after a lost answer changes nothing.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from server.jsontext import load_object
+from server.store.database import Row
+
+Table = Literal["history", "system_metrics", "console"]
+FILES: dict[str, Table] = {
+    "wandb-history.jsonl": "history",
+    "wandb-events.jsonl": "system_metrics",
+    "output.log": "console",
+}
+
+
+def count(db: sqlite3.Connection, table: Table, run_id: int) -> int:
+    """Lines so far: one more than the highest line number."""
+    row = db.execute(f"SELECT max(line) AS line FROM {table} WHERE run_id = ?", (run_id,)).fetchone()
+    return 0 if row["line"] is None else int(row["line"]) + 1
+
+
+def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str]) -> None:
+    if table == "history":
+        put_history(db, run_id, offset, lines)
+        return
+    db.executemany(
+        f"INSERT INTO {table} VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET content = ?3",
+        [(run_id, offset + i, line) for i, line in enumerate(lines)],
+    )
+
+
+def put_history(db: sqlite3.Connection, run_id: int, offset: int, lines: list[str]) -> list[dict[str, Any]]:
+    """Stores the lines; returns them parsed."""
+    known = count(db, "history", run_id)
+    rows = [load_object(line) for line in lines]
+    db.executemany(
+        "INSERT INTO history VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET step = ?3, content = ?4",
+        [
+            (run_id, offset + i, _step(row, offset + i), line)
+            for i, (row, line) in enumerate(zip(rows, lines, strict=True))
+        ],
+    )
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows[max(0, known - offset) :]:
+        for key, value in row.items():
+            kind = key, _type(value)
+            counts[kind] = counts.get(kind, 0) + 1
+    db.executemany(
+        "INSERT INTO history_keys VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + ?4",
+        [(run_id, key, kind, n) for (key, kind), n in counts.items()],
+    )
+    return rows
+
+
+def _step(row: dict[str, Any], line: int) -> int:
+    step = row.get("_step")
+    return int(step) if isinstance(step, int | float) and abs(step) < 2**62 else line
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, dict):
+        return str(value.get("_type", "map"))
+    return "list" if isinstance(value, list) else "string" if isinstance(value, str) else "nil"
+
+
+def keys(db: sqlite3.Connection, run_id: int) -> dict[str, Any]:
+    """`{"keys": {key: {"typeCounts": [{"type", "count"}]}}, "lastStep": n}`; lastStep is -1 without rows."""
+    found: dict[str, Any] = {}
+    for row in db.execute("SELECT * FROM history_keys WHERE run_id = ? ORDER BY key", (run_id,)):
+        entry = found.setdefault(row["key"], {"typeCounts": []})
+        entry["typeCounts"].append({"type": row["type"], "count": row["count"]})
+    last = db.execute("SELECT max(step) AS step FROM history WHERE run_id = ?", (run_id,)).fetchone()["step"]
+    return {"keys": found, "lastStep": -1 if last is None else last}
+
+
+def contents(db: sqlite3.Connection, table: Table, run_id: int, samples: int | None = None) -> list[str]:
+    """The lines in order; with `samples`, at most so many, evenly spaced, the last one included."""
+    total = db.execute(f"SELECT count(*) AS n FROM {table} WHERE run_id = ?", (run_id,)).fetchone()["n"]
+    sql = f"SELECT content FROM {table} WHERE run_id = ? ORDER BY line"
+    if samples is None or total <= samples:
+        return [row["content"] for row in db.execute(sql, (run_id,))]
+    wanted = set(spaced(total, samples))
+    return [row["content"] for i, row in enumerate(db.execute(sql, (run_id,))) if i in wanted]
+
+
+def spaced(total: int, samples: int) -> list[int]:
+    """`samples` indices of `range(total)`, evenly spaced, first and last included."""
+    if samples <= 1 or total <= 1:
+        return [total - 1] if total and samples > 0 else []
+    if total <= samples:
+        return list(range(total))
+    return [round(i * (total - 1) / (samples - 1)) for i in range(samples)]
+
+
+def history_between(
+    db: sqlite3.Connection, run_id: int, first: int, last: int, limit: int | None = None
+) -> Iterable[str]:
+    """History lines with first ≤ step ≤ last, by step."""
+    sql = "SELECT content FROM history WHERE run_id = ? AND step BETWEEN ? AND ? ORDER BY step, line LIMIT ?"
+    return [row["content"] for row in db.execute(sql, (run_id, first, last, -1 if limit is None else limit))]
+
+
+def first_step(db: sqlite3.Connection, run_id: int) -> int | None:
+    step: int | None = db.execute(
+        "SELECT min(step) AS step FROM history WHERE run_id = ?", (run_id,)
+    ).fetchone()["step"]
+    return step
+
+
+def tail(db: sqlite3.Connection, table: Table, run_id: int, n: int = 1) -> list[str]:
+    """The last n lines, the last one last."""
+    sql = f"SELECT content FROM {table} WHERE run_id = ? ORDER BY line DESC LIMIT ?"
+    return [row["content"] for row in db.execute(sql, (run_id, n))][::-1]
+
+
+def console(db: sqlite3.Connection, run_id: int, after: int, first: int) -> list[Row]:
+    """Console lines with a number above `after`, at most `first`."""
+    sql = "SELECT line, content FROM console WHERE run_id = ? AND line > ? ORDER BY line LIMIT ?"
+    return db.execute(sql, (run_id, after, first)).fetchall()
+
+
+def console_tail(db: sqlite3.Connection, run_id: int, last: int) -> list[Row]:
+    sql = "SELECT line, content FROM console WHERE run_id = ? ORDER BY line DESC LIMIT ?"
+    return db.execute(sql, (run_id, last)).fetchall()[::-1]

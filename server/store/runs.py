@@ -1,0 +1,244 @@
+"""Runs: their description, config, summary and state."""
+
+import json
+import secrets
+import sqlite3
+import string
+from typing import Any
+
+from server.jsontext import config_values, flatten, load_object
+from server.store import filters
+from server.store.database import NotFound, Refused, Row
+from server.store.projects import check_name
+
+STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
+ALIVE = ("running", "preempting")
+NAME_LETTERS = string.ascii_lowercase + string.digits
+ADJECTIVES = [
+    "amber",
+    "brisk",
+    "calm",
+    "dusky",
+    "eager",
+    "faint",
+    "gentle",
+    "hazel",
+    "ivory",
+    "jolly",
+    "keen",
+    "lucid",
+    "mellow",
+    "noble",
+    "olive",
+    "plucky",
+]
+NOUNS = [
+    "anchor",
+    "birch",
+    "comet",
+    "delta",
+    "ember",
+    "falcon",
+    "glade",
+    "harbor",
+    "iris",
+    "juniper",
+    "kite",
+    "lagoon",
+    "meadow",
+    "nectar",
+    "orchid",
+    "prairie",
+]
+MAX_VALUE = 1000
+
+_SELECT = """SELECT runs.*, projects.entity, projects.name AS project,
+        (SELECT name FROM sweeps WHERE sweeps.id = runs.sweep_id) AS sweep
+    FROM runs JOIN projects ON projects.id = runs.project_id """
+TEXT_COLUMNS = [
+    "display_name",
+    "description",
+    "notes",
+    "group_name",
+    "job_type",
+    "commit_hash",
+    "host",
+    "program",
+    "repo",
+    "config",
+    "summary",
+    "username",
+]
+
+
+def by_id(db: sqlite3.Connection, run_id: int) -> Row:
+    row: Row | None = db.execute(_SELECT + "WHERE runs.id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"run number {run_id}")
+    return row
+
+
+def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+    row: Row | None = db.execute(
+        _SELECT + "WHERE runs.project_id = ? AND runs.name = ?", (project_id, name)
+    ).fetchone()
+    return row
+
+
+def at(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | None:
+    row: Row | None = db.execute(
+        _SELECT + "WHERE projects.entity = ? AND projects.name = ? AND runs.name = ?", (entity, project, name)
+    ).fetchone()
+    return row
+
+
+def ids(
+    db: sqlite3.Connection, project_id: int, where: str | None = None, order: str | None = None
+) -> list[int]:
+    """The runs of a project that pass a filter, in order. Raises Refused for filters that are not understood."""
+    condition, arguments = filters.where(where)
+    ordering, order_arguments = filters.order_by(order)
+    sql = f"SELECT runs.id FROM runs WHERE runs.project_id = ? AND {condition} ORDER BY {ordering}"
+    return [row["id"] for row in db.execute(sql, [project_id, *arguments, *order_arguments])]
+
+
+def many(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
+    """The rows of `run_ids`, in that order."""
+    rows = db.execute(
+        _SELECT + "WHERE runs.id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),)
+    ).fetchall()
+    found = {row["id"]: row for row in rows}
+    return [found[run_id] for run_id in run_ids if run_id in found]
+
+
+def new_name() -> str:
+    return "".join(secrets.choice(NAME_LETTERS) for _ in range(8))
+
+
+def insert(db: sqlite3.Connection, project_id: int, name: str, state: str, now: float, **columns: Any) -> int:
+    """A new run; returns its number."""
+    check_name("run id", name)
+    count = db.execute("SELECT count(*) AS n FROM runs WHERE project_id = ?", (project_id,)).fetchone()["n"]
+    word = f"{secrets.choice(ADJECTIVES)}-{secrets.choice(NOUNS)}-{count + 1}"
+    cursor = db.execute(
+        """INSERT INTO runs (project_id, name, display_name, username, state, created_at, heartbeat_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (project_id, name, word, columns.pop("username", "local"), check_state(state), now, now),
+    )
+    assert cursor.lastrowid is not None
+    change(db, cursor.lastrowid, **columns)
+    return cursor.lastrowid
+
+
+def change(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
+    """Sets the columns whose value is not None; config and summary are also spread for filters."""
+    given = {name: value for name, value in columns.items() if value is not None}
+    if "tags" in given:
+        given["tags"] = json.dumps(given["tags"], ensure_ascii=False)
+    unknown = given.keys() - {*TEXT_COLUMNS, "tags", "sweep_id", "agent_id"}
+    assert not unknown, unknown
+    if given:
+        setters = ", ".join(f"{name} = ?" for name in given)
+        db.execute(f"UPDATE runs SET {setters} WHERE id = ?", (*given.values(), run_id))
+    if "config" in given:
+        _spread(db, run_id, "config", config_values(load_object(given["config"])))
+    if "summary" in given:
+        _spread(db, run_id, "summary", load_object(given["summary"]))
+
+
+def _spread(db: sqlite3.Connection, run_id: int, source: str, values: dict[str, Any]) -> None:
+    db.execute("DELETE FROM run_values WHERE run_id = ? AND source = ?", (run_id, source))
+    rows = [(run_id, source, key, _plain(value)) for key, value in flatten(values).items()]
+    db.executemany("INSERT INTO run_values VALUES (?, ?, ?, ?)", [row for row in rows if row[3] is not None])
+
+
+def _plain(value: Any) -> int | float | str | None:
+    if isinstance(value, str):
+        return value[:MAX_VALUE]
+    if isinstance(value, list):
+        text = json.dumps(value)
+        return text if len(text) <= MAX_VALUE else None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
+        return float(value)
+    if isinstance(value, float) and value != value:
+        return None
+    return value  # type: ignore[no-any-return]
+
+
+def check_state(state: str) -> str:
+    if state not in STATES:
+        raise Refused(f"unknown run state {state!r}; known: {', '.join(STATES)}")
+    return state
+
+
+def set_state(
+    db: sqlite3.Connection, run_id: int, state: str, now: float, exit_code: int | None = None
+) -> None:
+    ended = now if check_state(state) not in (*ALIVE, "pending") else None
+    db.execute(
+        "UPDATE runs SET state = ?, exit_code = ?, finished_at = ? WHERE id = ?",
+        (state, exit_code, ended, run_id),
+    )
+
+
+def touch(db: sqlite3.Connection, run: Row, now: float) -> None:
+    """A sign of life from the client: a run that was waiting, or thought dead, runs again."""
+    db.execute(
+        "UPDATE runs SET heartbeat_at = ?, started_at = coalesce(started_at, ?) WHERE id = ?",
+        (now, now, run["id"]),
+    )
+    if run["state"] not in ALIVE:
+        set_state(db, run["id"], "running", now)
+        db.execute("UPDATE runs SET stop_requested_at = NULL WHERE id = ?", (run["id"],))
+
+
+def complete(db: sqlite3.Connection, run: Row, exit_code: int, now: float) -> None:
+    """The client's last word. A run that was told to stop counts as killed, one that was moved away as preempted."""
+    state = "finished" if exit_code == 0 else "failed"
+    if exit_code != 0 and run["state"] == "preempting":
+        state = "preempted"
+    elif exit_code != 0 and run["stop_requested_at"] is not None:
+        state = "killed"
+    set_state(db, run["id"], state, now, exit_code)
+
+
+def request_stop(db: sqlite3.Connection, run_id: int, now: float) -> None:
+    db.execute(
+        "UPDATE runs SET stop_requested_at = coalesce(stop_requested_at, ?) WHERE id = ?", (now, run_id)
+    )
+
+
+def mark_crashed(db: sqlite3.Connection, silent_since: float, now: float) -> int:
+    """Ends the runs without a sign of life since `silent_since`: crashed, preempted or killed. Returns how many."""
+    cursor = db.execute(
+        """UPDATE runs SET finished_at = ?, state = CASE
+            WHEN state = 'preempting' THEN 'preempted'
+            WHEN stop_requested_at IS NOT NULL THEN 'killed' ELSE 'crashed' END
+        WHERE state IN ('running', 'preempting') AND heartbeat_at < ?""",
+        (now, silent_since),
+    )
+    return cursor.rowcount
+
+
+def silent(db: sqlite3.Connection, silent_since: float) -> bool:
+    row = db.execute(
+        "SELECT 1 FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ? LIMIT 1",
+        (silent_since,),
+    ).fetchone()
+    return row is not None
+
+
+def delete(db: sqlite3.Connection, run_id: int) -> None:
+    by_id(db, run_id)
+    db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+
+
+def add_alert(db: sqlite3.Connection, run_id: int, title: str, text: str, severity: str, now: float) -> None:
+    db.execute(
+        "INSERT INTO alerts (run_id, title, text, severity, created_at) VALUES (?, ?, ?, ?, ?)",
+        (run_id, title, text, severity, now),
+    )
+
+
+def alerts(db: sqlite3.Connection, run_id: int) -> list[Row]:
+    return db.execute("SELECT * FROM alerts WHERE run_id = ? ORDER BY id", (run_id,)).fetchall()

@@ -1,0 +1,263 @@
+-- Where each kind of data lies. Times are seconds since 1970. JSON columns hold the text that the client sent.
+
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE projects (
+    id INTEGER PRIMARY KEY,
+    entity TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT,
+    created_at REAL NOT NULL,
+    UNIQUE (entity, name)
+);
+
+CREATE TABLE sweeps (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    config TEXT NOT NULL,               -- YAML
+    display_name TEXT,
+    description TEXT,
+    state TEXT NOT NULL,                -- PENDING RUNNING PAUSED FINISHED CANCELED
+    seed INTEGER NOT NULL,
+    controller TEXT,
+    scheduler TEXT,
+    prior_runs_filters TEXT,
+    controller_run TEXT,                -- name of the run in which a local scheduler writes its log
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    UNIQUE (project_id, name)
+);
+
+CREATE TABLE agents (
+    id INTEGER PRIMARY KEY,
+    sweep_id INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+    name TEXT NOT NULL UNIQUE,
+    host TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    heartbeat_at REAL NOT NULL
+);
+
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    name TEXT NOT NULL,                 -- the id that the client shows
+    display_name TEXT NOT NULL,
+    description TEXT,
+    notes TEXT,
+    group_name TEXT,
+    job_type TEXT,
+    tags TEXT NOT NULL DEFAULT '[]',
+    commit_hash TEXT,
+    host TEXT,
+    program TEXT,
+    repo TEXT,
+    username TEXT NOT NULL,
+    config TEXT NOT NULL DEFAULT '{}',
+    summary TEXT NOT NULL DEFAULT '{}',
+    state TEXT NOT NULL,
+    exit_code INTEGER,
+    sweep_id INTEGER REFERENCES sweeps ON DELETE SET NULL,
+    agent_id INTEGER REFERENCES agents ON DELETE SET NULL,
+    stop_requested_at REAL,
+    created_at REAL NOT NULL,
+    started_at REAL,                    -- first seen by a client; NULL while it was only handed out
+    heartbeat_at REAL NOT NULL,
+    finished_at REAL,
+    UNIQUE (project_id, name)
+);
+CREATE INDEX runs_by_sweep ON runs (sweep_id);
+CREATE INDEX runs_alive ON runs (state) WHERE state IN ('running', 'pending', 'preempting');
+
+-- Every plain value of config and summary under its dotted path, for filters and orders.
+CREATE TABLE run_values (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    source TEXT NOT NULL,               -- config | summary
+    key TEXT NOT NULL,
+    value,
+    PRIMARY KEY (run_id, source, key)
+) WITHOUT ROWID;
+
+CREATE TABLE history (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    line INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (run_id, line)
+) WITHOUT ROWID;
+CREATE INDEX history_by_step ON history (run_id, step);
+
+CREATE TABLE history_keys (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    type TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (run_id, key, type)
+) WITHOUT ROWID;
+
+CREATE TABLE system_metrics (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    line INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (run_id, line)
+) WITHOUT ROWID;
+
+CREATE TABLE console (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    line INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (run_id, line)
+) WITHOUT ROWID;
+
+-- A run's files. The bytes lie in blobs/ under their SHA-256.
+CREATE TABLE blobs (
+    sha256 TEXT PRIMARY KEY,
+    md5 TEXT NOT NULL,                  -- base64, as W&B writes digests
+    size INTEGER NOT NULL,
+    created_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX blobs_by_md5 ON blobs (md5);
+
+CREATE TABLE run_files (
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    sha256 TEXT NOT NULL REFERENCES blobs,
+    updated_at REAL NOT NULL,
+    UNIQUE (run_id, name)
+);
+
+-- Sequences hold the versions that runs log; portfolios hold links to them.
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    kind TEXT NOT NULL,                 -- ArtifactSequence | ArtifactPortfolio
+    description TEXT,
+    next_version INTEGER NOT NULL DEFAULT 0,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    UNIQUE (project_id, name)
+);
+
+CREATE TABLE artifacts (
+    id INTEGER PRIMARY KEY,
+    collection_id INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
+    version INTEGER,                    -- given at commit
+    state TEXT NOT NULL,                -- PENDING COMMITTED DELETED
+    digest TEXT NOT NULL,
+    digest_algorithm TEXT NOT NULL,
+    client_id TEXT UNIQUE,
+    description TEXT,
+    metadata TEXT,
+    ttl INTEGER,                        -- seconds; NULL: inherited
+    run_id INTEGER REFERENCES runs ON DELETE SET NULL,
+    history_step INTEGER,
+    wanted_aliases TEXT NOT NULL DEFAULT '[]',
+    manifest_id INTEGER,
+    size INTEGER NOT NULL DEFAULT 0,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL
+);
+CREATE INDEX artifacts_by_digest ON artifacts (collection_id, digest);
+CREATE INDEX artifacts_by_run ON artifacts (run_id);
+
+CREATE TABLE manifests (
+    id INTEGER PRIMARY KEY,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    type TEXT NOT NULL,                 -- FULL | INCREMENTAL | PATCH
+    base_artifact_id INTEGER,
+    sha256 TEXT REFERENCES blobs,       -- NULL until it is uploaded
+    UNIQUE (artifact_id, name, type)
+);
+
+CREATE TABLE artifact_entries (
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    ref TEXT,
+    sha256 TEXT REFERENCES blobs,       -- NULL for references
+    PRIMARY KEY (artifact_id, path)
+) WITHOUT ROWID;
+
+CREATE TABLE memberships (
+    id INTEGER PRIMARY KEY,
+    collection_id INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    UNIQUE (collection_id, version)
+);
+CREATE INDEX memberships_by_artifact ON memberships (artifact_id);
+
+CREATE TABLE aliases (
+    id INTEGER PRIMARY KEY,
+    collection_id INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
+    alias TEXT NOT NULL,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    UNIQUE (collection_id, alias)
+);
+CREATE INDEX aliases_by_artifact ON aliases (artifact_id);
+
+CREATE TABLE artifact_uses (
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    used_as TEXT,
+    PRIMARY KEY (artifact_id, run_id)
+) WITHOUT ROWID;
+CREATE INDEX artifact_uses_by_run ON artifact_uses (run_id);
+
+CREATE TABLE tags (
+    id INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL,                -- artifact | collection
+    owner_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (owner, owner_id, name)
+);
+
+-- What a sweep decided: each configuration in the order of suggestion, with the run it became.
+CREATE TABLE suggestions (
+    sweep_id INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    run_id INTEGER NOT NULL UNIQUE REFERENCES runs ON DELETE CASCADE,
+    params TEXT NOT NULL,
+    origin TEXT NOT NULL,               -- server | controller | scheduler
+    schedule_id TEXT,
+    handed_at REAL,
+    handed_times INTEGER NOT NULL DEFAULT 0,
+    stop_reason TEXT,
+    PRIMARY KEY (sweep_id, number)
+) WITHOUT ROWID;
+
+-- The sweep's metric as its runs logged it, for early stopping.
+CREATE TABLE metric_values (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    line INTEGER NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (run_id, line)
+) WITHOUT ROWID;
+
+CREATE TABLE alerts (
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    created_at REAL NOT NULL
+);
+
+CREATE TABLE views (
+    id INTEGER PRIMARY KEY,
+    project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    type TEXT NOT NULL,
+    name TEXT NOT NULL,
+    display_name TEXT,
+    description TEXT,
+    spec TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL
+);

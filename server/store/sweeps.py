@@ -1,0 +1,180 @@
+"""Sweeps, their agents, and every configuration they handed out."""
+
+import json
+import sqlite3
+from typing import Any
+
+from server.store.database import NotFound, Row
+
+STATES = ("PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED")
+_SELECT = "SELECT sweeps.* FROM sweeps "
+_SUGGESTION = """SELECT suggestions.*, runs.name AS run, runs.state AS run_state, runs.agent_id, runs.started_at
+    FROM suggestions JOIN runs ON runs.id = suggestions.run_id """
+
+
+def by_id(db: sqlite3.Connection, sweep_id: int) -> Row:
+    row: Row | None = db.execute(_SELECT + "WHERE id = ?", (sweep_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"sweep number {sweep_id}")
+    return row
+
+
+def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
+    row: Row | None = db.execute(_SELECT + "WHERE project_id = ? AND name = ?", (project_id, name)).fetchone()
+    return row
+
+
+def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
+    """Newest first."""
+    return db.execute(_SELECT + "WHERE project_id = ? ORDER BY id DESC", (project_id,)).fetchall()
+
+
+def insert(db: sqlite3.Connection, project_id: int, name: str, config: str, seed: int, now: float) -> int:
+    cursor = db.execute(
+        """INSERT INTO sweeps (project_id, name, config, state, seed, created_at, updated_at)
+        VALUES (?, ?, ?, 'PENDING', ?, ?, ?)""",
+        (project_id, name, config, seed, now, now),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def change(db: sqlite3.Connection, sweep_id: int, now: float, **columns: Any) -> None:
+    """Sets what is given and not None: config, state, description, display_name, controller, scheduler, …"""
+    known = [
+        "config",
+        "state",
+        "description",
+        "display_name",
+        "controller",
+        "scheduler",
+        "prior_runs_filters",
+        "controller_run",
+    ]
+    for name in known:
+        if columns.get(name) is not None:
+            db.execute(
+                f"UPDATE sweeps SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, sweep_id)
+            )
+
+
+def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
+    """Its runs in the order of their creation."""
+    return [
+        row["id"] for row in db.execute("SELECT id FROM runs WHERE sweep_id = ? ORDER BY id", (sweep_id,))
+    ]
+
+
+def add_agent(db: sqlite3.Connection, sweep_id: int, name: str, host: str, now: float) -> Row:
+    db.execute(
+        "INSERT INTO agents (sweep_id, name, host, created_at, heartbeat_at) VALUES (?, ?, ?, ?, ?)",
+        (sweep_id, name, host, now, now),
+    )
+    row: Row = db.execute("SELECT * FROM agents WHERE name = ?", (name,)).fetchone()
+    return row
+
+
+def agent(db: sqlite3.Connection, agent_id: int) -> Row:
+    row: Row | None = db.execute("SELECT * FROM agents WHERE id = ?", (agent_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"agent number {agent_id}")
+    return row
+
+
+def agents(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+    return db.execute("SELECT * FROM agents WHERE sweep_id = ? ORDER BY id", (sweep_id,)).fetchall()
+
+
+def touch_agent(db: sqlite3.Connection, agent_id: int, now: float) -> None:
+    db.execute("UPDATE agents SET heartbeat_at = ? WHERE id = ?", (now, agent_id))
+
+
+def agent_runs(db: sqlite3.Connection, agent_id: int) -> list[Row]:
+    return db.execute("SELECT * FROM runs WHERE agent_id = ? ORDER BY id", (agent_id,)).fetchall()
+
+
+def suggest(
+    db: sqlite3.Connection,
+    sweep_id: int,
+    run_id: int,
+    params: dict[str, Any],
+    origin: str,
+    schedule_id: str | None,
+) -> None:
+    """Remembers what was suggested and the run it becomes."""
+    db.execute(
+        """INSERT INTO suggestions (sweep_id, number, run_id, params, origin, schedule_id)
+        SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5 FROM suggestions WHERE sweep_id = ?1""",
+        (sweep_id, run_id, json.dumps(params), origin, schedule_id),
+    )
+
+
+def suggestions(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+    """In the order they were made, with the run's name and state and its agent."""
+    return db.execute(_SUGGESTION + "WHERE suggestions.sweep_id = ? ORDER BY number", (sweep_id,)).fetchall()
+
+
+def suggestion_of(db: sqlite3.Connection, run_id: int) -> Row | None:
+    row: Row | None = db.execute(_SUGGESTION + "WHERE run_id = ?", (run_id,)).fetchone()
+    return row
+
+
+def hand_out(db: sqlite3.Connection, run_id: int, agent_id: int, now: float) -> None:
+    db.execute("UPDATE runs SET agent_id = ?, heartbeat_at = ? WHERE id = ?", (agent_id, now, run_id))
+    db.execute(
+        "UPDATE suggestions SET handed_at = ?, handed_times = handed_times + 1 WHERE run_id = ?",
+        (now, run_id),
+    )
+
+
+def never_started(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+    """Suggestions whose run no client has ever opened and that are not given up, with their agent's last heartbeat."""
+    return db.execute(
+        """SELECT suggestions.*, runs.name AS run, runs.state AS run_state, runs.agent_id,
+            (SELECT heartbeat_at FROM agents WHERE agents.id = runs.agent_id) AS agent_heartbeat_at
+        FROM suggestions JOIN runs ON runs.id = suggestions.run_id
+        WHERE suggestions.sweep_id = ? AND runs.started_at IS NULL AND runs.state IN ('pending', 'crashed')
+        ORDER BY number""",
+        (sweep_id,),
+    ).fetchall()
+
+
+def preempted(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+    return db.execute(
+        _SUGGESTION + "WHERE suggestions.sweep_id = ? AND runs.state = 'preempted' ORDER BY number",
+        (sweep_id,),
+    ).fetchall()
+
+
+def mark_abandoned(db: sqlite3.Connection, silent_since: float, now: float) -> None:
+    """Runs that were handed to an agent which then fell silent, before any client opened them, count as crashed."""
+    db.execute(
+        """UPDATE runs SET state = 'crashed', finished_at = ? WHERE state = 'pending' AND started_at IS NULL
+        AND agent_id IN (SELECT id FROM agents WHERE heartbeat_at < ?)""",
+        (now, silent_since),
+    )
+
+
+def record_stop(db: sqlite3.Connection, run_id: int, reason: str) -> None:
+    db.execute("UPDATE suggestions SET stop_reason = ? WHERE run_id = ?", (reason, run_id))
+
+
+def put_metric(db: sqlite3.Connection, run_id: int, values: list[tuple[int, float]]) -> None:
+    """`values`: (history line, value of the sweep's metric)."""
+    db.executemany(
+        "INSERT INTO metric_values VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3",
+        [(run_id, line, value) for line, value in values],
+    )
+
+
+def metrics(db: sqlite3.Connection, sweep_id: int) -> dict[int, list[float]]:
+    """Run number → the metric in the order it was logged."""
+    found: dict[int, list[float]] = {}
+    rows = db.execute(
+        """SELECT run_id, value FROM metric_values JOIN runs ON runs.id = run_id
+        WHERE sweep_id = ? ORDER BY run_id, line""",
+        (sweep_id,),
+    )
+    for row in rows:
+        found.setdefault(row["run_id"], []).append(row["value"])
+    return found
