@@ -72,10 +72,10 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
             loss.set_visible(False)
             iou.set_visible(False)
             continue
-        draw_model(loss, iou, models[place], comparison.runs, history)
         if place:
             loss.sharey(first_loss)
             iou.sharey(first_iou)
+        draw_model(loss, iou, models[place], comparison.runs, history)
         for axes, name in ((loss, "loss"), (iou, "IoU")):
             axes.tick_params(labelleft=column == 0)
             axes.set_ylabel("" if column else name, fontsize=8)

@@ -66,7 +66,7 @@ def masks_figure(comparison: Comparison, predictions: Mapping[str, Predictions],
     first = predictions[str(runs.iloc[0]["run_id"])]
     stems = list(first.truth)[:MOST_IMAGES]
     rows, columns = len(stems), len(runs) + 2
-    size = (PANEL * columns + 0.3, (PANEL + 0.14) * rows + 1.0)
+    size = (PANEL * columns + 0.3, (PANEL + 0.14) * rows + 1.15)
     figure = Figure(size, dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02))
     FigureCanvasAgg(figure)
     panels = figure.subplots(rows, columns, squeeze=False)

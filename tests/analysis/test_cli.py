@@ -1,0 +1,107 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis import AnalysisError, cli
+from analysis.runs import Study
+from tests.analysis.studies import study
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ["analysis", "analysis.table", "analysis.figures", "analysis.grids"]
+
+
+def run_command(
+    folder: Path, module: str, *arguments: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m MODULE` in an empty folder with no W&B settings but those given."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        env={**clean, "PYTHONPATH": str(ROOT), "HOME": str(folder), "OMP_NUM_THREADS": "1", **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_without_a_path_and_a_last_study_every_command_says_so_in_one_line_and_exits_1(
+    module: str, tmp_path: Path
+) -> None:
+    done = run_command(tmp_path, module)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"python -m {module}: No path given and no last study")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_key_neither_prompts_nor_hangs(tmp_path: Path) -> None:
+    done = run_command(tmp_path, "analysis.table", "lab/puzzle")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "set WANDB_API_KEY" in done.stderr
+
+
+def test_a_last_study_whose_server_is_gone_names_make_serve(tmp_path: Path) -> None:
+    (tmp_path / "results/latest").mkdir(parents=True)
+    (tmp_path / "api-key").write_text("k" * 40)
+    content = {"paths": ["lab/puzzle"], "base_url": "http://127.0.0.1:9", "server_dir": "."}
+    (tmp_path / "results/latest/study.json").write_text(json.dumps(content))
+    done = run_command(tmp_path, "analysis.table")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "make serve" in done.stderr
+
+
+def test_no_command_loads_what_it_does_not_need(tmp_path: Path) -> None:
+    code = (
+        "import sys, analysis.table, analysis.figures, analysis.grids;"
+        "print({'torch', 'wandb', 'seaborn', 'matplotlib.pyplot', 'agent', 'server'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "set()\n"
+
+
+def fake_pull(paths: list[str]) -> Study:
+    return study()
+
+
+def write_one(made: Study, out: Path, command: str) -> list[Path]:
+    (out / "one.txt").write_text(command)
+    return [out / "one.txt"]
+
+
+def test_what_was_written_is_printed_and_the_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "pull", fake_pull)
+    out = tmp_path / "a" / "b"
+    assert cli.main("python -m analysis", "words", [write_one], ["lab/puzzle", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"wrote {out / 'one.txt'}\n"
+    assert (out / "one.txt").read_text() == "python -m analysis lab/puzzle"
+
+
+def test_an_out_that_is_a_file_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "pull", fake_pull)
+    (tmp_path / "file").write_text("")
+    assert cli.main("p", "words", [write_one], ["a/b", "--out", str(tmp_path / "file")]) == 1
+    assert "give another --out" in capsys.readouterr().err
+
+
+def test_a_sentence_from_a_writer_is_printed_after_what_was_written_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(made: Study, out: Path, command: str) -> list[Path]:
+        raise AnalysisError("no masks to draw.")
+
+    monkeypatch.setattr(cli, "pull", fake_pull)
+    assert cli.main("p", "words", [write_one, refuse], ["a/b", "--out", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert "one.txt" in captured.out
+    assert captured.err == "p: no masks to draw.\n"

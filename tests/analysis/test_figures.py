@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from PIL import Image
+
+from analysis import figures
+from analysis.comparison import compare
+from analysis.figures import COLOURS, MARKS, curves_figure, draw_curves, mark_best, write
+from tests.analysis.studies import MODELS, history, run, study
+
+
+@pytest.fixture
+def axes() -> Axes:
+    return Figure().add_subplot()
+
+
+def visible_panels(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def test_one_run_is_one_line_per_split_in_its_colour(axes: Axes) -> None:
+    curves = history("r")
+    draw_curves(axes, curves, "loss")
+    assert [line.get_color() for line in axes.lines] == [COLOURS["train"], COLOURS["val"]]
+    np.testing.assert_allclose(np.asarray(axes.lines[1].get_ydata(), float), curves["val/loss"])
+
+
+def test_several_runs_are_thin_lines_and_a_thick_mean(axes: Axes) -> None:
+    draw_curves(axes, pd.concat([history("a"), history("b", noise=0.2)]), "loss")
+    train_thin, train_mean, val_thin, val_mean = axes.lines[:2], axes.lines[2], axes.lines[3:5], axes.lines[5]
+    assert train_mean.get_linewidth() > train_thin[0].get_linewidth()
+    assert val_mean.get_linewidth() > val_thin[0].get_linewidth()
+    np.testing.assert_allclose(np.asarray(val_mean.get_ydata(), float), history("a", noise=0.1)["val/loss"])
+
+
+def test_the_mean_ends_with_the_shortest_run(axes: Axes) -> None:
+    draw_curves(axes, pd.concat([history("a", epochs=20), history("b", epochs=15)]), "iou")
+    assert np.isfinite(np.asarray(axes.lines[-1].get_ydata(), float)).sum() == 15
+
+
+@pytest.mark.parametrize(("quantity", "filled"), [("loss", True), ("iou", False)])
+def test_the_best_epoch_is_marked_and_filled_only_if_it_was_tested(
+    axes: Axes, quantity: str, filled: bool
+) -> None:
+    runs = pd.DataFrame([run("r", MODELS[2], None, **{"best_loss/epoch": 12, "best_iou/epoch": 14})])
+    mark_best(axes, history("r"), runs, quantity)
+    (mark,) = axes.lines
+    assert list(np.asarray(mark.get_xdata())) == [12 if quantity == "loss" else 14]
+    assert mark.get_marker() == MARKS[f"best_{quantity}"]
+    assert (to_hex(mark.get_markerfacecolor()) == COLOURS["val"].lower()) == filled
+
+
+@pytest.mark.parametrize(("models", "panels"), [(1, 2), (3, 6), (5, 10), (8, 16)])
+def test_every_model_has_a_loss_and_an_iou_panel(models: int, panels: int) -> None:
+    made = study(models=MODELS[:models])
+    figure = curves_figure(compare(made), made.history, "command")
+    assert len(visible_panels(figure)) == panels
+
+
+def test_panels_of_a_kind_share_their_axes() -> None:
+    made = study()
+    made.history.loc[made.history["run_id"] == "r7s0", ["val/loss"]] *= 30
+    panels = visible_panels(curves_figure(compare(made), made.history, "command"))
+    limits = {axes.get_yscale(): axes.get_ylim() for axes in panels}
+    assert set(limits) == {"log", "linear"}
+    assert all(axes.get_ylim() == limits[axes.get_yscale()] for axes in panels)
+    assert limits["log"][1] > 15
+
+
+def test_more_models_than_fit_are_left_out_and_the_caption_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "MOST_MODELS", 3)
+    made = study()
+    figure = curves_figure(compare(made), made.history, "python -m analysis a/b")
+    assert len(visible_panels(figure)) == 6
+    text = figure.get_supxlabel()
+    assert "best 3 of 8 models, n = 3 runs" in text
+    assert "python -m analysis a/b" in text
+
+
+def test_the_file_is_a_picture_wide_enough_for_print(tmp_path: Path) -> None:
+    (file,) = write(study(models=MODELS[:4]), tmp_path, "command")
+    with Image.open(file) as picture:
+        assert file.name == "curves.png"
+        assert picture.width >= 2000
