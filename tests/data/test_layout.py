@@ -1,0 +1,186 @@
+"""Which file is which: folder names, pairing by name, splits."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from data.layout import find, seeded_split
+from data.puzzle import DataError, load
+from tests.data.folders import couple, handout, noise, save, square
+
+
+def pairs(folder: Path, images: list[str], masks: list[str]) -> set[tuple[str, str]]:
+    """Pair files of these names; nothing has to be in them."""
+    for kind, names in (("images", images), ("masks", masks)):
+        for name in names:
+            path = folder / kind / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    items = find(folder, split_seed=0).items
+    return {(item.image.name if item.image else "-", item.mask.name if item.mask else "-") for item in items}
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("a.png", "a.png"),
+        ("a.jpg", "A.PNG"),
+        ("image-36.png", "mask-36_3.png"),
+        ("image-36.png", "mask_036.png"),
+        ("piece_a.jpg", "piece_a_mask.png"),
+        ("IMG_20240131_120000.jpg", "IMG_20240131_120000_mask.png"),
+        ("DSC0042.jpg", "42.png"),
+        ("image.png", "mask.png"),
+    ],
+)
+def test_a_mask_belongs_to_the_image_of_its_name_or_number(tmp_path: Path, image: str, mask: str) -> None:
+    assert pairs(tmp_path, [image], [mask]) == {(image, mask)}
+
+
+def test_numbers_are_compared_whole(tmp_path: Path) -> None:
+    assert pairs(tmp_path, ["image-3.png", "image-36.png"], ["mask-36_3.png", "mask-3_36.png"]) == {
+        ("image-3.png", "mask-3_36.png"),
+        ("image-36.png", "mask-36_3.png"),
+    }
+
+
+def test_an_equal_name_beats_an_equal_number(tmp_path: Path) -> None:
+    assert pairs(tmp_path, ["left-1.png", "right-1.png"], ["left-1.png", "right-1_mask.png"]) == {
+        ("left-1.png", "left-1.png"),
+        ("right-1.png", "right-1_mask.png"),
+    }
+
+
+def test_the_longest_common_number_wins(tmp_path: Path) -> None:
+    assert pairs(
+        tmp_path, ["image-2024.png", "image-2024-1.png"], ["mask-2024-1-0.png", "mask-2024_9.png"]
+    ) == {
+        ("image-2024.png", "mask-2024_9.png"),
+        ("image-2024-1.png", "mask-2024-1-0.png"),
+    }
+
+
+def test_names_without_anything_in_common_stay_alone(tmp_path: Path) -> None:
+    assert pairs(tmp_path, ["a.png"], ["b.png"]) == {("a.png", "-"), ("-", "b.png")}
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "images", "masks"),
+    [
+        ("train", "val", "images", "masks"),
+        ("Training", "validation", "image", "mask"),
+        ("TRAIN", "Valid", "IMG", "Labels"),
+        ("train", "VALIDATION", "imgs", "label"),
+    ],
+)
+def test_folders_are_found_under_their_usual_names(
+    tmp_path: Path, train: str, val: str, images: str, masks: str
+) -> None:
+    handout(tmp_path)
+    (tmp_path / "train/images").rename(tmp_path / "train" / images)
+    (tmp_path / "train/masks").rename(tmp_path / "train" / masks)
+    (tmp_path / "train").rename(tmp_path / train)
+    (tmp_path / "val").rename(tmp_path / val)
+    listing = find(tmp_path, split_seed=0)
+    assert listing.problems == []
+    assert Counter(item.split for item in listing.items) == {"train": 3, "val": 1, "test": 1}
+
+
+def test_hidden_files_count_for_nothing(tmp_path: Path) -> None:
+    handout(tmp_path)
+    for name in (".DS_Store", "._image-1.png", ".image-99.png"):
+        (tmp_path / "train/images" / name).write_bytes(b"\0")
+    (tmp_path / ".DS_Store").write_bytes(b"\0")
+    (tmp_path / "__MACOSX").mkdir()
+    assert len(load(tmp_path).train) == 3
+    assert find(tmp_path, split_seed=0).ignored == []
+
+
+@pytest.mark.parametrize(
+    ("n", "train", "held_out"),
+    [(3, 1, 1), (4, 2, 1), (9, 5, 2), (10, 6, 2), (18, 10, 4), (36, 20, 8), (100, 56, 22)],
+)
+def test_a_seeded_split_keeps_ten_to_four_to_four(n: int, train: int, held_out: int) -> None:
+    assert Counter(seeded_split(n, seed=0)) == {"train": train, "val": held_out, "test": held_out}
+
+
+def test_seeded_splits_follow_their_seed() -> None:
+    splits = [tuple(seeded_split(18, seed)) for seed in range(20)]
+    assert len(set(splits)) == 20
+    assert splits == [tuple(seeded_split(18, seed)) for seed in range(20)]
+
+
+def test_every_image_gets_into_the_test_split_sooner_or_later() -> None:
+    tested = Counter(
+        i for seed in range(200) for i, split in enumerate(seeded_split(18, seed)) if split == "test"
+    )
+    assert set(tested) == set(range(18))
+    assert max(tested.values()) < 2 * min(tested.values())
+
+
+def write_split(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    couple(folder, (1, 2, 3, 4))
+    path = folder / "split.csv"
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("image,split\nimage-1,train\nimage-2,val\nimage-3.png,test\nimage-4,train\n", "utf-8"),
+        (
+            "Image;Split\r\nimage-1;Training\r\nimage-2;validation\r\nimage-3;test\r\nimage-4;train\r\n\r\n",
+            "utf-8-sig",
+        ),
+    ],
+    ids=["commas", "as a spreadsheet saves it"],
+)
+def test_a_split_file_decides(tmp_path: Path, text: str, encoding: str) -> None:
+    write_split(tmp_path, text, encoding)
+    dataset = load(tmp_path)
+    assert [pair.name for pair in dataset.train] == ["image-1", "image-4"]
+    assert [pair.name for pair in dataset.val] == ["image-2"]
+    assert [pair.name for pair in dataset.test] == ["image-3"]
+    assert find(tmp_path, split_seed=0).rule == "split by split.csv"
+
+
+def test_a_split_file_with_faults_lists_them_all(tmp_path: Path) -> None:
+    path = write_split(
+        tmp_path, "image,split\nimage-1,train\nimage-1,val\nimage-9,test\nimage-2,tset\nimage-3,val\n"
+    )
+    with pytest.raises(DataError) as caught:
+        load(tmp_path)
+    assert list(caught.value.problems) == [
+        f"{path}, line 3: 'image-1' is there for the second time: keep one of its lines.",
+        f"{path}, line 4: there is no image 'image-9': give a file name of the images folder.",
+        f"{path}, line 5: 'tset' is no split: use train, val or test.",
+        f"{tmp_path}/images/image-4.png is not in {path}: add a line for it.",
+        f"{path} puts no image into test: train, val and test need at least one each.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"image-1,train\n", "{} does not begin with the line image,split: add it."),
+        (b"", "{} does not begin with the line image,split: add it."),
+        (b"image,split\n\xff\xfe,train\n", "{} is not UTF-8 text: save it as CSV in UTF-8."),
+    ],
+    ids=["no header", "empty", "not UTF-8"],
+)
+def test_a_split_file_that_cannot_be_understood(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = write_split(tmp_path, "")
+    path.write_bytes(content)
+    assert find(tmp_path, split_seed=0).problems == [sentence.format(path)]
+
+
+def test_a_flat_folder_without_masks_folder_says_so(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "image-1.png", noise("1"))
+    assert f"{tmp_path} has no masks/ folder: add one." in find(tmp_path, split_seed=0).problems
+
+
+def test_a_flat_folder_without_images_folder_says_so(tmp_path: Path) -> None:
+    save(tmp_path / "masks" / "mask-1.png", square())
+    assert f"{tmp_path} has no images/ folder: add one." in find(tmp_path, split_seed=0).problems

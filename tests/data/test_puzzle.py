@@ -1,0 +1,256 @@
+"""Loading: pixels, sizes, digest, command line. What is wrong with a folder is in test_problems.py."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data import puzzle
+from data.puzzle import Dataset, load, to_image, to_mask
+from tests.data.folders import couple, handout, noise, save, square
+
+
+def names(dataset: Dataset) -> dict[str, list[str]]:
+    return {split: [pair.name for pair in getattr(dataset, split)] for split in ("train", "val", "test")}
+
+
+def test_images_are_rgb_bytes_and_masks_are_zero_and_one(tmp_path: Path) -> None:
+    pair = load(handout(tmp_path)).val[0]
+    assert pair.name == "image-3"
+    assert pair.image.shape == (12, 16, 3)
+    assert pair.image.dtype == pair.mask.dtype == np.uint8
+    np.testing.assert_array_equal(pair.image, noise("image-3"))
+    np.testing.assert_array_equal(pair.mask, square(foreground=1))
+
+
+def test_pairs_are_in_natural_order_of_their_names(tmp_path: Path) -> None:
+    assert names(load(handout(tmp_path)))["train"] == ["image-1", "image-2", "image-10"]
+
+
+def test_each_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    real_open = Image.open
+
+    def counting_open(path: Path) -> Image.Image:
+        opened.append(path)
+        return real_open(path)
+
+    monkeypatch.setattr(Image, "open", counting_open)
+    load(handout(tmp_path), image_size=8)
+    assert len(opened) == len(set(opened)) == 10
+
+
+@pytest.mark.parametrize("image_size", [4, 8, 32])
+def test_images_and_masks_become_squares(tmp_path: Path, image_size: int) -> None:
+    pair = load(handout(tmp_path), image_size=image_size).train[0]
+    assert pair.image.shape == (image_size, image_size, 3)
+    assert pair.mask.shape == (image_size, image_size)
+    assert set(np.unique(pair.mask)) == {0, 1}
+
+
+def test_shrinking_averages_the_image(tmp_path: Path) -> None:
+    pair = load(handout(tmp_path), image_size=4).val[0]
+    blocks = noise("image-3").reshape(4, 3, 4, 4, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(pair.image, blocks, atol=0.51)
+
+
+def test_resizing_does_not_shift_the_mask_against_the_image(tmp_path: Path) -> None:
+    """A disc is drawn as image and as mask; their centres may differ by a tenth of a pixel of the small square."""
+    rows, columns = np.mgrid[:240, :320]
+    disc = ((rows - 100) ** 2 + (columns - 190) ** 2 < 70**2).astype(np.uint8)
+    handout(tmp_path)
+    save(tmp_path / "val/images/image-3.png", np.repeat(disc[:, :, None] * 255, 3, axis=2))
+    save(tmp_path / "val/masks/mask-3_0.png", disc)
+    pair = load(tmp_path, image_size=32).val[0]
+    weights = pair.image[:, :, 0].astype(float)
+    for axis in (0, 1):
+        place = np.indices((32, 32))[axis]
+        in_image = (place * weights).sum() / weights.sum()
+        in_mask = (place * pair.mask).sum() / pair.mask.sum()
+        assert in_mask == pytest.approx(in_image, abs=0.1)
+
+
+def test_the_digest_ignores_place_format_and_image_size(tmp_path: Path) -> None:
+    first = handout(tmp_path / "here")
+    second = tmp_path / "elsewhere" / "there"
+    shutil.copytree(first, second)
+    (second / "train").rename(second / "Training")
+    mask = second / "val" / "masks" / "mask-3_0.png"
+    save(mask.with_suffix(".bmp"), square(foreground=1))
+    mask.unlink()
+    digests = {load(first).digest, load(first, image_size=8).digest, load(second).digest}
+    assert len(digests) == 1
+    assert len(digests.pop()) == 64
+
+
+def change_pixel(folder: Path) -> None:
+    pixels = noise("image-3")
+    pixels[0, 0, 0] ^= 1
+    save(folder / "val/images/image-3.png", pixels)
+
+
+def change_mask(folder: Path) -> None:
+    mask = square()
+    mask[0, 0] = 255
+    save(folder / "val/masks/mask-3_0.png", mask)
+
+
+def change_name(folder: Path) -> None:
+    (folder / "val/images/image-3.png").rename(folder / "val/images/img-3.png")
+
+
+def change_split(folder: Path) -> None:
+    for kind in ("images/image-2.png", "masks/mask-2_0.png"):
+        (folder / "train" / kind).rename(folder / "val" / kind)
+
+
+@pytest.mark.parametrize("change", [change_pixel, change_mask, change_name, change_split])
+def test_the_digest_changes_with_pixels_masks_names_and_split(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    before = load(handout(tmp_path)).digest
+    change(tmp_path)
+    assert load(tmp_path).digest != before
+
+
+def palette_mask() -> Image.Image:
+    picture = Image.fromarray(square(foreground=1)).convert("P")
+    picture.putpalette([0, 0, 0, 128, 0, 0])
+    return picture
+
+
+def rgba_mask() -> Image.Image:
+    white = np.full((12, 16, 4), 255, dtype=np.uint8)
+    white[:, :, 3] = square()
+    return Image.fromarray(white)
+
+
+MASKS = {
+    "0 and 1": Image.fromarray(square(foreground=1)),
+    "0 and 255": Image.fromarray(square()),
+    "one bit": Image.fromarray(square()).convert("1"),
+    "16 bit": Image.fromarray(square().astype(np.uint16) * 257),
+    "grey RGB": Image.fromarray(square()).convert("RGB"),
+    "red RGB": Image.merge("RGB", [Image.fromarray(square()), *[Image.new("L", (16, 12))] * 2]),
+    "palette": palette_mask(),
+    "white on transparent": rgba_mask(),
+    "float": Image.fromarray(square(foreground=1).astype(np.float32)),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_every_kind_of_mask_means_background_and_foreground(kind: str) -> None:
+    mask = to_mask(MASKS[kind])
+    assert mask.dtype == np.uint8
+    np.testing.assert_array_equal(mask, square(foreground=1))
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (Image.new("L", (2, 3), 7), (7, 7, 7)),
+        (Image.new("1", (2, 3), 1), (255, 255, 255)),
+        (Image.fromarray(np.full((3, 2), 0x8040, dtype=np.uint16)), (0x80, 0x80, 0x80)),
+        (Image.new("RGBA", (2, 3), (10, 20, 30, 255)), (10, 20, 30)),
+        (Image.new("RGBA", (2, 3), (10, 20, 30, 0)), (255, 255, 255)),
+        (Image.new("LA", (2, 3), (9, 255)), (9, 9, 9)),
+        (Image.new("RGB", (2, 3), (1, 2, 3)).convert("P", palette=Image.Palette.ADAPTIVE), (1, 2, 3)),
+    ],
+    ids=["grey", "one bit", "16 bit", "opaque RGBA", "transparent RGBA", "grey with alpha", "palette"],
+)
+def test_every_mode_of_image_becomes_rgb(picture: Image.Image, expected: tuple[int, int, int]) -> None:
+    image = to_image(picture)
+    assert image.shape == (3, 2, 3)
+    assert image.dtype == np.uint8
+    assert {tuple(pixel) for pixel in image.reshape(-1, 3).tolist()} == {expected}
+
+
+def test_exif_orientation_turns_the_image_upright(tmp_path: Path) -> None:
+    handout(tmp_path)
+    upright = noise("upright", (16, 12))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
+    stored.save(tmp_path / "val/images/image-3.png", exif=exif)
+    save(tmp_path / "val/masks/mask-3_0.png", square((16, 12)))
+    np.testing.assert_array_equal(load(tmp_path).val[0].image, upright)
+
+
+def test_a_jpeg_with_an_upper_case_suffix_is_an_image(tmp_path: Path) -> None:
+    handout(tmp_path)
+    (tmp_path / "val/images/image-3.png").unlink()
+    Image.fromarray(noise("image-3")).save(tmp_path / "val/images/image-3.JPG")
+    assert load(tmp_path).val[0].name == "image-3"
+
+
+def test_a_flat_folder_gives_every_pair_to_one_split(tmp_path: Path) -> None:
+    couple(tmp_path, range(1, 19))
+    found = names(load(tmp_path, split_seed=1))
+    assert [len(found[split]) for split in ("train", "val", "test")] == [10, 4, 4]
+    assert len({name for some in found.values() for name in some}) == 18
+    assert found == names(load(tmp_path, split_seed=1))
+    assert found != names(load(tmp_path, split_seed=2))
+
+
+def test_split_seed_does_not_touch_a_split_of_its_own(tmp_path: Path) -> None:
+    handout(tmp_path)
+    assert load(tmp_path, split_seed=1).digest == load(tmp_path, split_seed=2).digest
+
+
+def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "data.puzzle", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(puzzle.__file__).parents[1]
+    )
+
+
+def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path) -> None:
+    handout(tmp_path)
+    (tmp_path / "train/images/notes.txt").write_text("lens 35 mm")
+    done = check(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}: split by its folders",
+        "split  pairs  foreground      size",
+        "train      3  25.0 to 25.0 %  16x12",
+        "val        1  25.0 to 25.0 %  16x12",
+        "test       1  25.0 to 25.0 %  16x12",
+        f"digest {load(tmp_path).digest}",
+        f"ignored, being no pictures: {tmp_path}/train/images/notes.txt",
+    ]
+
+
+def test_the_command_says_by_which_seed_it_split(tmp_path: Path) -> None:
+    done = check(couple(tmp_path, (1, 2, 3)), "--split_seed", "5")
+    assert done.stdout.splitlines()[0] == f"{tmp_path}: split at random with split_seed=5"
+
+
+def test_the_command_prints_the_problems_and_exits_with_1(tmp_path: Path) -> None:
+    folder = tmp_path / "nowhere"
+    done = check(folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{folder} does not exist: give the folder that holds the images and masks.\n"
+
+
+def test_the_command_refuses_a_seed_of_drawings_that_is_no_number() -> None:
+    done = check("drawn:seven")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "drawn:seven" in done.stderr
+
+
+@pytest.mark.skipif("PUZZLE_DATA" not in os.environ, reason="PUZZLE_DATA does not name the lab's photographs")
+def test_the_photographs_of_the_lab_are_ten_four_and_four() -> None:
+    dataset = load(os.environ["PUZZLE_DATA"])
+    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [10, 4, 4]
+    assert [pair.name for pair in dataset.test] == ["image-4", "image-16", "image-29", "image-36"]
+    for pair in (*dataset.train, *dataset.val, *dataset.test):
+        assert pair.image.shape == (768, 1024, 3)
+        assert pair.mask.shape == (768, 1024)
+        assert 0.2 <= pair.mask.mean() <= 0.3
