@@ -1,7 +1,7 @@
 """What a sweep decides: who gets which configuration, who has to stop, and when it is over.
 
-Every decision of a sweep is taken under its lock and is on disk before an agent hears of it, so a configuration is never
-handed out twice, however many agents ask and however often an answer gets lost.
+Every decision of a sweep is taken under its lock and is on disk before an agent hears of it, so a configuration is
+never handed out twice, however many agents ask and however often an answer gets lost.
 """
 
 import functools

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Settings:
     """Times are in seconds.
 
-    crash_after: silence of a run after which it counts as crashed. The client sends a sign of life every 30 s, so 60 is the least.
+    crash_after: silence of a run after which it counts as crashed. The client sends a sign of life every 30 s.
     stop_grace: a run that is to stop is asked over its own stream first; after this time its agent is told to end it.
     pages_need_key: pages in a browser ask for the key. Not needed on loopback, see `server.pages`.
     """

@@ -4,10 +4,18 @@ import base64
 import mimetypes
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
 from server.graphql import collections as collection_resolvers
-from server.graphql.common import Resolvers, connection, context, global_id, id_of, iso, number_in, time_of
+from server.graphql.common import (
+    Info,
+    Resolvers,
+    connection,
+    context,
+    global_id,
+    id_of,
+    iso,
+    number_in,
+    time_of,
+)
 from server.graphql.runs import run_connection
 from server.store import NotFound, Refused, Row, artifacts, collections, projects, runs
 from server.store.artifacts import MANIFEST_NAME
@@ -15,40 +23,40 @@ from server.store.artifacts import MANIFEST_NAME
 TTL_OFF = -2
 
 
-def artifact(root: Any, info: GraphQLResolveInfo, id: str) -> Row | None:
+def artifact(root: Any, info: Info, id: str) -> Row | None:
     try:
         return artifacts.by_id(context(info).db, number_in("Artifact", id))
     except NotFound:
         return None
 
 
-def project_artifact(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+def project_artifact(row: Row, info: Info, name: str) -> Row | None:
     membership = collection_resolvers.membership_named(row, info, name)
     return None if membership is None else artifacts.by_id(context(info).db, membership["artifact_id"])
 
 
-def client_id_mapping(root: Any, info: GraphQLResolveInfo, client_id: str) -> Row | None:
+def client_id_mapping(root: Any, info: Info, client_id: str) -> Row | None:
     found = artifacts.by_client_id(context(info).db, client_id)
     return None if found is None else {"server_id": global_id("Artifact", found["id"])}
 
 
-def sequence(row: Row, info: GraphQLResolveInfo) -> Row:
+def sequence(row: Row, info: Info) -> Row:
     return collections.by_id(context(info).db, row["collection_id"])
 
 
-def current_manifest(row: Row, info: GraphQLResolveInfo) -> Row | None:
+def current_manifest(row: Row, info: Info) -> Row | None:
     return artifacts.manifest(context(info).db, row["manifest_id"]) if row["manifest_id"] else None
 
 
-def created_by(row: Row, info: GraphQLResolveInfo) -> Row | None:
+def created_by(row: Row, info: Info) -> Row | None:
     return runs.by_id(context(info).db, row["run_id"]) if row["run_id"] else None
 
 
-def used_by(row: Row, info: GraphQLResolveInfo) -> Row:
+def used_by(row: Row, info: Info) -> Row:
     return run_connection(info, artifacts.users(context(info).db, row["id"]), None, None)
 
 
-def memberships(row: Row, info: GraphQLResolveInfo) -> Row:
+def memberships(row: Row, info: Info) -> Row:
     return connection(collections.memberships(context(info).db, row["id"]))
 
 
@@ -62,7 +70,7 @@ def manifest_path(manifest_id: int) -> str:
 
 def artifact_files(
     row: Row,
-    info: GraphQLResolveInfo,
+    info: Info,
     names: list[str] | None = None,
     after: str | None = None,
     first: int | None = None,
@@ -78,7 +86,7 @@ def artifact_files(
     )
 
 
-def _file(row: Row, info: GraphQLResolveInfo, entry: Row) -> Row:
+def _file(row: Row, info: Info, entry: Row) -> Row:
     path = entry_path(row["id"], entry["digest"], entry["path"])
     return {
         "id": global_id("ArtifactFile", row["id"]),
@@ -95,9 +103,7 @@ def _file(row: Row, info: GraphQLResolveInfo, entry: Row) -> Row:
     }
 
 
-def files_by_entries(
-    row: Row, info: GraphQLResolveInfo, entries: list[Row] | None = None, **storage: Any
-) -> Row:
+def files_by_entries(row: Row, info: Info, entries: list[Row] | None = None, **storage: Any) -> Row:
     wanted = {entry["digest"] for entry in entries or []}
     found = [
         e
@@ -107,15 +113,15 @@ def files_by_entries(
     return connection(found, key=lambda e: e["path"], load=lambda rows: [_file(row, info, e) for e in rows])
 
 
-def tags(row: Row, info: GraphQLResolveInfo) -> list[Row]:
+def tags(row: Row, info: Info) -> list[Row]:
     return collections.tags(context(info).db, "artifact", row["id"])
 
 
-def commit_hash(row: Row, info: GraphQLResolveInfo) -> str:
+def commit_hash(row: Row, info: Info) -> str:
     return f"{row['id']:020x}"
 
 
-def manifest_file(row: Row, info: GraphQLResolveInfo) -> Row:
+def manifest_file(row: Row, info: Info) -> Row:
     path = manifest_path(row["id"])
     return {
         "id": global_id("ManifestFile", row["id"]),
@@ -126,16 +132,14 @@ def manifest_file(row: Row, info: GraphQLResolveInfo) -> Row:
 
 
 def of_run(kind: str) -> Any:
-    def resolve(
-        row: Row, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
-    ) -> Row:
+    def resolve(row: Row, info: Info, after: str | None = None, first: int | None = None) -> Row:
         read = artifacts.logged_by if kind == "output" else artifacts.used_by
         return connection(read(context(info).db, row["id"]), first, after)
 
     return resolve
 
 
-def use_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def use_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     project = projects.find(ctx.db, input["entity_name"], input["project_name"])
     run = runs.find(ctx.db, project["id"], input["run_name"]) if project else None
@@ -149,7 +153,7 @@ def use_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"artifact": row}
 
 
-def update_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def update_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     artifact_id = number_in("Artifact", input["artifact_id"])
     with ctx.store.write() as db:
@@ -173,7 +177,7 @@ def update_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"artifact": row}
 
 
-def delete_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def delete_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
         artifact_id = number_in("Artifact", input["artifact_id"])
@@ -181,7 +185,7 @@ def delete_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
 
 
 def change_aliases(add: bool) -> Any:
-    def resolve(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    def resolve(root: Any, info: Info, input: Row) -> Row:
         ctx = context(info)
         artifact_id = number_in("Artifact", input["artifact_id"])
         with ctx.store.write() as db:

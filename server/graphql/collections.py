@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
 from server.graphql.common import (
+    Info,
     Resolvers,
     connection,
     constant,
@@ -25,13 +24,13 @@ def type_of(collection: Row) -> Row:
     }
 
 
-def artifact_type(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+def artifact_type(row: Row, info: Info, name: str) -> Row | None:
     return next((t for t in collections.types(context(info).db, row["id"]) if t["name"] == name), None)
 
 
 def artifact_types(
     row: Row,
-    info: GraphQLResolveInfo,
+    info: Info,
     after: str | None = None,
     first: int | None = None,
     include_all: bool | None = None,
@@ -39,7 +38,7 @@ def artifact_types(
     return connection(collections.types(context(info).db, row["id"]), first, after)
 
 
-def collection_by_id(root: Any, info: GraphQLResolveInfo, id: str) -> Row:
+def collection_by_id(root: Any, info: Info, id: str) -> Row:
     return collections.by_id(context(info).db, _number(id))
 
 
@@ -47,20 +46,20 @@ def _number(text: str) -> int:
     return number_in("ArtifactCollection", text)
 
 
-def collection(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+def collection(row: Row, info: Info, name: str) -> Row | None:
     return collections.find(context(info).db, row["id"], name)
 
 
-def collection_in_type(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+def collection_in_type(row: Row, info: Info, name: str) -> Row | None:
     found = collections.find(context(info).db, row["project_id"], name)
     return found if found is not None and found["type"] == row["name"] else None
 
 
-def project_collections(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+def project_collections(row: Row, info: Info, **arguments: Any) -> Row:
     return _page(collections.of_project(context(info).db, row["id"]), **arguments)
 
 
-def type_collections(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+def type_collections(row: Row, info: Info, **arguments: Any) -> Row:
     return _page(collections.of_project(context(info).db, row["project_id"], row["name"]), **arguments)
 
 
@@ -86,7 +85,7 @@ def _page(
     return connection(rows, first, after)
 
 
-def membership_named(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+def membership_named(row: Row, info: Info, name: str) -> Row | None:
     """The membership that `collection:alias` stands for in a project; an artifact's digest works as an alias too."""
     db = context(info).db
     collection_name, alias = collections.parse(name)
@@ -94,12 +93,12 @@ def membership_named(row: Row, info: GraphQLResolveInfo, name: str) -> Row | Non
     return None if found is None else collections.member(db, found["id"], alias)
 
 
-def membership_in(row: Row, info: GraphQLResolveInfo, alias_name: str) -> Row | None:
+def membership_in(row: Row, info: Info, alias_name: str) -> Row | None:
     return collections.member(context(info).db, row["id"], alias_name)
 
 
-def collection_artifacts(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
-    """Newest version first; `order` may turn that round. Filters are not supported: state COMMITTED is the only one sent."""
+def collection_artifacts(row: Row, info: Info, **arguments: Any) -> Row:
+    """Newest version first; `order` may turn that round."""
     found = artifacts.in_collection(context(info).db, row["id"])
     for key, value in load_object(arguments.get("filters")).items():
         if key not in ("state", "versionIndex", "version_index", "digest"):
@@ -114,45 +113,43 @@ def collection_artifacts(row: Row, info: GraphQLResolveInfo, **arguments: Any) -
     return page
 
 
-def collection_aliases(
-    row: Row, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
-) -> Row:
+def collection_aliases(row: Row, info: Info, after: str | None = None, first: int | None = None) -> Row:
     return connection(collections.aliases(context(info).db, collection_id=row["id"]), first, after)
 
 
-def collection_tags(row: Row, info: GraphQLResolveInfo) -> Row:
+def collection_tags(row: Row, info: Info) -> Row:
     return connection(collections.tags(context(info).db, "collection", row["id"]))
 
 
-def latest_artifact(row: Row, info: GraphQLResolveInfo) -> Row | None:
+def latest_artifact(row: Row, info: Info) -> Row | None:
     found = collections.member(context(info).db, row["id"], collections.LATEST)
     return None if found is None else artifacts.by_id(context(info).db, found["artifact_id"])
 
 
-def digest_algorithm(row: Row, info: GraphQLResolveInfo) -> str | None:
+def digest_algorithm(row: Row, info: Info) -> str | None:
     latest = latest_artifact(row, info)
     return None if latest is None else str(latest["digest_algorithm"])
 
 
-def member_aliases(row: Row, info: GraphQLResolveInfo) -> list[Row]:
+def member_aliases(row: Row, info: Info) -> list[Row]:
     return collections.aliases(context(info).db, row["artifact_id"], row["collection_id"])
 
 
-def member_collection(row: Row, info: GraphQLResolveInfo) -> Row:
+def member_collection(row: Row, info: Info) -> Row:
     return collections.by_id(context(info).db, row["collection_id"])
 
 
-def member_artifact(row: Row, info: GraphQLResolveInfo) -> Row:
+def member_artifact(row: Row, info: Info) -> Row:
     return artifacts.by_id(context(info).db, row["artifact_id"])
 
 
-def member_files(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+def member_files(row: Row, info: Info, **arguments: Any) -> Row:
     from server.graphql.artifacts import artifact_files
 
     return artifact_files(member_artifact(row, info), info, **arguments)
 
 
-def link_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def link_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     artifact = (
         artifacts.by_id(ctx.db, number_in("Artifact", input["artifact_id"]))
@@ -177,7 +174,7 @@ def link_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
         }
 
 
-def unlink_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def unlink_artifact(root: Any, info: Info, input: Row) -> Row:
     with context(info).store.write() as db:
         collections.leave(
             db, _number(input["artifact_portfolio_id"]), number_in("Artifact", input["artifact_id"])
@@ -186,7 +183,7 @@ def unlink_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
 
 
 def change_collection(id_name: str) -> Any:
-    def resolve(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    def resolve(root: Any, info: Info, input: Row) -> Row:
         ctx = context(info)
         with ctx.store.write() as db:
             row = collections.change(
@@ -203,7 +200,7 @@ def change_collection(id_name: str) -> Any:
 
 
 def delete_collection(id_name: str) -> Any:
-    def resolve(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    def resolve(root: Any, info: Info, input: Row) -> Row:
         with context(info).store.write() as db:
             return {
                 "artifact_collection": collections.delete(db, _number(input[id_name])) | {"state": "DELETED"}
@@ -213,7 +210,7 @@ def delete_collection(id_name: str) -> Any:
 
 
 def change_tags(add: bool) -> Any:
-    def resolve(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+    def resolve(root: Any, info: Info, input: Row) -> Row:
         project = existing_project(info, input["entity_name"], input["project_name"])
         with context(info).store.write() as db:
             row = collections.named(db, project["id"], input["artifact_collection_name"])

@@ -16,6 +16,8 @@ from server.settings import Settings
 from server.store import NotFound, Refused, Row, Store, projects
 
 MAX_PAGE = 10_000
+# A resolver's second argument: its context is the request's Context.
+Info = GraphQLResolveInfo[Any]
 Resolver = Callable[..., Any]
 Resolvers = dict[str, dict[str, Resolver]]
 
@@ -40,7 +42,7 @@ class Context:
         return self.signer.url(self.base_url, method, path, self.now())
 
 
-def context(info: GraphQLResolveInfo) -> Context:
+def context(info: Info) -> Context:
     value: Context = info.context
     return value
 
@@ -132,18 +134,18 @@ def connection(
     }
 
 
-def project_at(info: GraphQLResolveInfo, entity: str | None, name: str | None) -> Row | None:
+def project_at(info: Info, entity: str | None, name: str | None) -> Row | None:
     ctx = context(info)
     return projects.find(ctx.db, entity or ctx.settings.entity, name or "")
 
 
-def existing_project(info: GraphQLResolveInfo, entity: str | None, name: str | None) -> Row:
+def existing_project(info: Info, entity: str | None, name: str | None) -> Row:
     row = project_at(info, entity, name)
     if row is None:
         raise NotFound(f"project {entity}/{name} does not exist")
     return row
 
 
-def user(info: GraphQLResolveInfo) -> Row:
+def user(info: Info) -> Row:
     name = context(info).settings.entity
     return {"id": 1, "name": name, "username": name, "entity": name}

@@ -17,7 +17,6 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLResolveInfo,
     GraphQLSchema,
     OperationDefinitionNode,
     build_schema,
@@ -41,7 +40,7 @@ from server.graphql import (
     uploads,
     viewer,
 )
-from server.graphql.common import Context, snake
+from server.graphql.common import Context, Info, snake
 from server.store import NotFound, Refused
 
 log = logging.getLogger(__name__)
@@ -91,11 +90,11 @@ def _default(column: str) -> Any:
     return lambda row, info: row.get(column)
 
 
-def _kind_of_collection(row: dict[str, Any], info: GraphQLResolveInfo, kind: Any) -> str:
+def _kind_of_collection(row: dict[str, Any], info: Info, kind: Any) -> str:
     return str(row["kind"])
 
 
-def _creator(row: dict[str, Any], info: GraphQLResolveInfo, kind: Any) -> str:
+def _creator(row: dict[str, Any], info: Info, kind: Any) -> str:
     return "Run" if "project_id" in row else "User"
 
 

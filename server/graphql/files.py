@@ -3,9 +3,7 @@
 import mimetypes
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
-from server.graphql.common import Resolvers, connection, context, global_id, iso, number_in
+from server.graphql.common import Info, Resolvers, connection, context, global_id, iso, number_in
 from server.graphql.runs import run_at
 from server.store import Refused, Row, files
 
@@ -30,7 +28,7 @@ def run_file_path(run_id: int, name: str) -> str:
     return f"/storage/run-files/{run_id}/{name}"
 
 
-def create_run_files(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def create_run_files(root: Any, info: Info, input: Row) -> Row:
     run = run_at(info, input)
     uploads = [
         {"name": name, "upload_url": context(info).signed("PUT", run_file_path(run["id"], check_path(name)))}
@@ -39,13 +37,13 @@ def create_run_files(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"run_id": global_id("Run", run["id"]), "upload_headers": [], "files": uploads}
 
 
-def mark_uploaded(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def mark_uploaded(root: Any, info: Info, input: Row) -> Row:
     """A file counts as uploaded once its body is here; this only checks that the run exists."""
     run_at(info, input)
     return {"success": True}
 
 
-def delete_files(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def delete_files(root: Any, info: Info, input: Row) -> Row:
     numbers = [number_in("File", file_id) for file_id in input["files"]]
     with context(info).store.write() as db:
         files.delete(db, numbers)
@@ -54,7 +52,7 @@ def delete_files(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
 
 def of_run(
     row: Row,
-    info: GraphQLResolveInfo,
+    info: Info,
     names: list[str] | None = None,
     after: str | None = None,
     first: int | None = None,
@@ -64,7 +62,7 @@ def of_run(
     return connection(found, first, after, load=lambda rows: [node(info, file) for file in rows])
 
 
-def node(info: GraphQLResolveInfo, file: Row) -> Row:
+def node(info: Info, file: Row) -> Row:
     path = run_file_path(file["run_id"], file["name"])
     return {
         "id": global_id("File", file["id"]),
@@ -81,7 +79,7 @@ def node(info: GraphQLResolveInfo, file: Row) -> Row:
     }
 
 
-def url(row: Row, info: GraphQLResolveInfo, upload: bool | None = None) -> str:
+def url(row: Row, info: Info, upload: bool | None = None) -> str:
     return context(info).signed("PUT" if upload else "GET", row["path"])
 
 

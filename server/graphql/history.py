@@ -4,9 +4,7 @@ import json
 import re
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
-from server.graphql.common import Resolvers, connection, context
+from server.graphql.common import Info, Resolvers, connection, context
 from server.jsontext import load_object, loads, strict
 from server.store import Refused, Row, lines
 
@@ -19,7 +17,7 @@ _STAMPED = re.compile(
 
 def history(
     row: Row,
-    info: GraphQLResolveInfo,
+    info: Info,
     min_step: int | None = None,
     max_step: int | None = None,
     samples: int | None = None,
@@ -32,15 +30,15 @@ def history(
     return list(lines.history_between(db, row["id"], min_step or 0, last))
 
 
-def events(row: Row, info: GraphQLResolveInfo, samples: int | None = None) -> list[str]:
+def events(row: Row, info: Info, samples: int | None = None) -> list[str]:
     return lines.contents(context(info).db, "system_metrics", row["id"], samples or DEFAULT_SAMPLES)
 
 
-def sampled_history(row: Row, info: GraphQLResolveInfo, specs: list[str]) -> list[list[Row]]:
+def sampled_history(row: Row, info: Info, specs: list[str]) -> list[list[Row]]:
     return [_sampled(row, info, spec) for spec in specs]
 
 
-def _sampled(row: Row, info: GraphQLResolveInfo, text: str) -> list[Row]:
+def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     """Rows that have all `keys`. A range of steps (both ends included) is returned whole, without one it is sampled."""
     spec = loads(text)
     if not isinstance(spec, dict):
@@ -69,7 +67,7 @@ def _at(row: Row, key: str) -> Any:
     return _at(inner, rest) if rest and isinstance(inner, dict) else None
 
 
-def parquet_history(row: Row, info: GraphQLResolveInfo, live_keys: list[str] | None = None) -> Row:
+def parquet_history(row: Row, info: Info, live_keys: list[str] | None = None) -> Row:
     """There are no Parquet files; the first live step tells the client to read everything from `history`."""
     first = lines.first_step(context(info).db, row["id"])
     return {"parquet_urls": [], "live_data": [] if first is None else [{"_step": first}]}
@@ -77,7 +75,7 @@ def parquet_history(row: Row, info: GraphQLResolveInfo, live_keys: list[str] | N
 
 def log_lines(
     row: Row,
-    info: GraphQLResolveInfo,
+    info: Info,
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
 from server.graphql import runs
 from server.graphql.common import (
+    Info,
     Resolvers,
     connection,
     constant,
@@ -20,15 +19,13 @@ from server.store import NotFound, Row, projects, sweeps
 from server.store import runs as stored_runs
 
 
-def project(
-    root: Any, info: GraphQLResolveInfo, name: str | None = None, entity_name: str | None = None
-) -> Row | None:
+def project(root: Any, info: Info, name: str | None = None, entity_name: str | None = None) -> Row | None:
     return project_at(info, entity_name, name)
 
 
 def models(
     root: Any,
-    info: GraphQLResolveInfo,
+    info: Info,
     entity_name: str | None = None,
     after: str | None = None,
     first: int | None = None,
@@ -36,7 +33,7 @@ def models(
     return connection(projects.listed(context(info).db, entity_name), first, after)
 
 
-def upsert_model(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def upsert_model(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
         name, entity = input.get("name"), input.get("entity_name") or ctx.settings.entity
@@ -49,28 +46,28 @@ def upsert_model(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"project": row, "model": row, "inserted": inserted}
 
 
-def run(row: Row, info: GraphQLResolveInfo, name: str) -> Row | None:
+def run(row: Row, info: Info, name: str) -> Row | None:
     return stored_runs.find(context(info).db, row["id"], name)
 
 
-def bucket(row: Row, info: GraphQLResolveInfo, name: str, missing_ok: bool | None = None) -> Row | None:
+def bucket(row: Row, info: Info, name: str, missing_ok: bool | None = None) -> Row | None:
     found = run(row, info, name)
     if found is None and not missing_ok:
         raise NotFound(f"run {row['entity']}/{row['name']}/{name} does not exist")
     return found
 
 
-def run_count(row: Row, info: GraphQLResolveInfo, filters: str | None = None) -> int:
+def run_count(row: Row, info: Info, filters: str | None = None) -> int:
     return len(stored_runs.ids(context(info).db, row["id"], filters))
 
 
-def sweep(row: Row, info: GraphQLResolveInfo, sweep_name: str) -> Row | None:
+def sweep(row: Row, info: Info, sweep_name: str) -> Row | None:
     return sweeps.find(context(info).db, row["id"], sweep_name)
 
 
 def all_sweeps(
     row: Row,
-    info: GraphQLResolveInfo,
+    info: Info,
     after: str | None = None,
     first: int | None = None,
     filters: str | None = None,

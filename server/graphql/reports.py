@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
 from server.graphql.common import (
+    Info,
     Resolvers,
     connection,
     context,
@@ -17,11 +16,11 @@ from server.graphql.common import (
 from server.store import Row, projects, views
 
 
-def view(root: Any, info: GraphQLResolveInfo, id: str) -> Row:
+def view(root: Any, info: Info, id: str) -> Row:
     return views.by_id(context(info).db, number_in("View", id))
 
 
-def upsert_view(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def upsert_view(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
         if input.get("id"):
@@ -38,7 +37,7 @@ def upsert_view(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
         return {"view": views.by_id(db, view_id), "inserted": inserted}
 
 
-def delete_view(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def delete_view(root: Any, info: Info, input: Row) -> Row:
     with context(info).store.write() as db:
         views.delete(db, views.by_id(db, number_in("View", input["id"]))["id"])
     return {"success": True, "pending_drafts": []}
@@ -46,7 +45,7 @@ def delete_view(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
 
 def all_views(
     row: Row,
-    info: GraphQLResolveInfo,
+    info: Info,
     view_type: str | None = None,
     view_name: str | None = None,
     first: int | None = None,

@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
 from server.graphql.common import (
+    Info,
     Resolvers,
     column,
     connection,
@@ -23,7 +22,7 @@ from server.store import NotFound, Refused, Row, lines, projects, runs, sweeps
 
 def of_project(
     row: Row,
-    info: GraphQLResolveInfo,
+    info: Info,
     filters: str | None = None,
     after: str | None = None,
     first: int | None = None,
@@ -33,14 +32,14 @@ def of_project(
     return run_connection(info, ids, first, after)
 
 
-def run_connection(info: GraphQLResolveInfo, ids: list[int], first: int | None, after: str | None) -> Row:
+def run_connection(info: Info, ids: list[int], first: int | None, after: str | None) -> Row:
     """A page of runs by number; only the rows of the page are read."""
     return connection(
         ids, first, after, key=lambda run_id: run_id, load=lambda some: runs.many(context(info).db, some)
     )
 
 
-def upsert_bucket(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
     """Null means "leave as it is". A run opened again by its name runs again; a change by id leaves the state alone."""
     ctx = context(info)
     with ctx.store.write() as db:
@@ -66,7 +65,7 @@ def upsert_bucket(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
         return {"bucket": runs.by_id(db, run["id"]), "inserted": inserted}
 
 
-def _opened(info: GraphQLResolveInfo, db: Any, input: Row) -> tuple[Row, bool]:
+def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
     ctx = context(info)
     entity, project_name = (
         input.get("entity_name") or ctx.settings.entity,
@@ -108,7 +107,7 @@ def _checked(name: str, text: str | None) -> str | None:
     return text
 
 
-def update_run_state(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def update_run_state(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
         run = runs.by_id(db, number_in("Run", input["id"]))
@@ -121,14 +120,14 @@ def update_run_state(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"success": True}
 
 
-def stop_run(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def stop_run(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
         runs.request_stop(db, runs.by_id(db, number_in("Run", input["id"]))["id"], ctx.now())
     return {"success": True}
 
 
-def delete_run(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def delete_run(root: Any, info: Info, input: Row) -> Row:
     from server.store import artifacts
 
     ctx = context(info)
@@ -141,7 +140,7 @@ def delete_run(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"success": True, "client_mutation_id": input.get("client_mutation_id")}
 
 
-def alert(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def alert(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     run = run_at(info, input)
     with ctx.store.write() as db:
@@ -151,7 +150,7 @@ def alert(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"success": True}
 
 
-def run_at(info: GraphQLResolveInfo, input: Row) -> Row:
+def run_at(info: Info, input: Row) -> Row:
     """The run that entityName, projectName and runName of an input name. Raises NotFound."""
     project = existing_project(info, input.get("entity_name"), input.get("project_name"))
     run = runs.find(context(info).db, project["id"], input["run_name"])
@@ -160,18 +159,18 @@ def run_at(info: GraphQLResolveInfo, input: Row) -> Row:
     return run
 
 
-def wandb_config(row: Row, info: GraphQLResolveInfo, keys: list[str] | None = None) -> str:
+def wandb_config(row: Row, info: Info, keys: list[str] | None = None) -> str:
     """What wandb itself keeps in the config; a run that no client ever opened has none."""
     internal = load_object(row["config"]).get("_wandb") or {}
     values = internal.get("value", internal) if isinstance(internal, dict) else {}
     return dumps({key: value for key, value in values.items() if keys is None or key in keys})
 
 
-def project(row: Row, info: GraphQLResolveInfo) -> Row:
+def project(row: Row, info: Info) -> Row:
     return projects.by_id(context(info).db, row["project_id"])
 
 
-def system_metrics(row: Row, info: GraphQLResolveInfo) -> str:
+def system_metrics(row: Row, info: Info) -> str:
     last = lines.tail(context(info).db, "system_metrics", row["id"])
     return last[-1] if last else "{}"
 

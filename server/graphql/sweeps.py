@@ -3,11 +3,10 @@
 import json
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
 from server import scheduler
 from server.graphql.common import (
     Context,
+    Info,
     Resolvers,
     constant,
     context,
@@ -23,7 +22,7 @@ from server.jsontext import load_object
 from server.store import NotFound, Refused, Row, projects, runs, sweeps
 
 
-def upsert_sweep(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def upsert_sweep(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     if input.get("id"):
         return {"sweep": _changed(ctx, input), "config_validation_warnings": []}
@@ -60,7 +59,7 @@ def _changed(ctx: Context, input: Row) -> Row:
         return sweeps.by_id(db, sweep["id"])
 
 
-def create_agent(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def create_agent(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     project = existing_project(info, input.get("entity_name"), input.get("project_name"))
     sweep = sweeps.find(ctx.db, project["id"], input["sweep"])
@@ -69,8 +68,8 @@ def create_agent(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"agent": scheduler.add_agent(ctx.store, sweep, input["host"])}
 
 
-def agent_heartbeat(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
-    """An agent that is not known (its sweep was deleted) raises NotFound, which `app` answers with 404 as the client needs."""
+def agent_heartbeat(root: Any, info: Info, input: Row) -> Row:
+    """Raises NotFound for an unknown agent (its sweep was deleted): answered with 404, on which the client leaves."""
     ctx = context(info)
     agent = sweeps.agent(ctx.db, number_in("Agent", input["id"]))
     states = load_object(input.get("run_state"))
@@ -80,7 +79,7 @@ def agent_heartbeat(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"agent": agent, "commands": json.dumps(commands)}
 
 
-def enqueue_run(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def enqueue_run(root: Any, info: Info, input: Row) -> Row:
     """A run that the client's own scheduler suggests; the next idle agent gets it."""
     ctx = context(info)
     sweep = sweeps.by_id(ctx.db, number_in("Sweep", input["id"]))
@@ -95,17 +94,17 @@ def enqueue_run(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"id": item["run"], "run_queue_item_id": None}
 
 
-def sweep_runs(row: Row, info: GraphQLResolveInfo, first: int | None = None, after: str | None = None) -> Row:
+def sweep_runs(row: Row, info: Info, first: int | None = None, after: str | None = None) -> Row:
     return run_connection(info, sweeps.run_ids(context(info).db, row["id"]), first, after)
 
 
-def heartbeat_at(row: Row, info: GraphQLResolveInfo) -> str | None:
+def heartbeat_at(row: Row, info: Info) -> str | None:
     return iso(
         max((agent["heartbeat_at"] for agent in sweeps.agents(context(info).db, row["id"])), default=None)
     )
 
 
-def best_loss(row: Row, info: GraphQLResolveInfo) -> float | None:
+def best_loss(row: Row, info: Info) -> float | None:
     """The best value of the sweep's metric so far; None where nothing was logged."""
     from server.search.runs import read_metric
 
@@ -117,21 +116,21 @@ def best_loss(row: Row, info: GraphQLResolveInfo) -> float | None:
     return metric.best(known) if known else None
 
 
-def agent(row: Row, info: GraphQLResolveInfo, agent_name: str) -> Row | None:
+def agent(row: Row, info: Info, agent_name: str) -> Row | None:
     """By its id or its name."""
     found = sweeps.agents(context(info).db, row["id"])
     return next((a for a in found if agent_name in (a["name"], global_id("Agent", a["id"]))), None)
 
 
-def agents(row: Row, info: GraphQLResolveInfo) -> Row:
+def agents(row: Row, info: Info) -> Row:
     return {"edges": [{"node": agent} for agent in sweeps.agents(context(info).db, row["id"])]}
 
 
-def agent_state(row: Row, info: GraphQLResolveInfo) -> str:
+def agent_state(row: Row, info: Info) -> str:
     return "RUNNING" if context(info).now() - row["heartbeat_at"] < scheduler.AGENT_SILENT else "DISCONNECTED"
 
 
-def agent_runs(row: Row, info: GraphQLResolveInfo, **arguments: Any) -> Row:
+def agent_runs(row: Row, info: Info, **arguments: Any) -> Row:
     ids = [run["id"] for run in sweeps.agent_runs(context(info).db, row["id"])]
     if str(arguments.get("order") or "").startswith("-"):
         ids.reverse()

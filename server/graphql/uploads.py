@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
 from server.graphql.artifacts import entry_path
-from server.graphql.common import Resolvers, context, number_in
+from server.graphql.common import Info, Resolvers, context, number_in
 from server.graphql.files import check_path
 from server.store import Refused, Row, artifacts, blobs, collections, projects, runs
 
 
-def create_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def create_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     names = input.get("artifact_collection_names") or []
     name = input.get("artifact_collection_name") or (names[0] if names else "")
@@ -42,7 +40,7 @@ def create_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"artifact": row}
 
 
-def create_manifest(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def create_manifest(root: Any, info: Info, input: Row) -> Row:
     base = input.get("base_artifact_id")
     with context(info).store.write() as db:
         row = artifacts.ensure_manifest(
@@ -56,7 +54,7 @@ def create_manifest(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"artifact_manifest": row}
 
 
-def update_manifest(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def update_manifest(root: Any, info: Info, input: Row) -> Row:
     base = input.get("base_artifact_id")
     with context(info).store.write() as db:
         row = artifacts.change_manifest(
@@ -68,12 +66,12 @@ def update_manifest(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
     return {"artifact_manifest": row}
 
 
-def create_files(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def create_files(root: Any, info: Info, input: Row) -> Row:
     """One answer per file, in the order of the request; no address for a file that is here already."""
     return {"files": {"edges": [{"node": _upload(info, spec)} for spec in input["artifact_files"]]}}
 
 
-def _upload(info: GraphQLResolveInfo, spec: Row) -> Row:
+def _upload(info: Info, spec: Row) -> Row:
     ctx = context(info)
     artifact = artifacts.by_id(ctx.db, number_in("Artifact", spec["artifact_id"]))
     path = entry_path(artifact["id"], artifacts.check_digest(spec["md5"]), check_path(spec["name"]))
@@ -87,7 +85,7 @@ def _upload(info: GraphQLResolveInfo, spec: Row) -> Row:
     }
 
 
-def commit_artifact(root: Any, info: GraphQLResolveInfo, input: Row) -> Row:
+def commit_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
         return {

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from graphql import GraphQLResolveInfo
-
-from server.graphql.common import Resolvers, constant, context, global_id, id_of, user
+from server.graphql.common import Info, Resolvers, constant, context, global_id, id_of, user
 from server.store import Row, blobs
 
 FEATURES = (
@@ -16,25 +14,25 @@ FEATURES = (
 )
 
 
-def viewer(root: Any, info: GraphQLResolveInfo) -> Row:
+def viewer(root: Any, info: Info) -> Row:
     return user(info)
 
 
-def users(root: Any, info: GraphQLResolveInfo, query: str | None = None) -> Row:
+def users(root: Any, info: Info, query: str | None = None) -> Row:
     person = user(info)
     found = query in (None, "", person["username"])
     return {"edges": [{"node": person}] if found else []}
 
 
-def server_info(root: Any, info: GraphQLResolveInfo) -> Row:
+def server_info(root: Any, info: Info) -> Row:
     return {"features": [{"name": name, "is_enabled": True} for name in FEATURES]}
 
 
-def entity(root: Any, info: GraphQLResolveInfo, name: str | None = None) -> Row:
+def entity(root: Any, info: Info, name: str | None = None) -> Row:
     return {"name": name or context(info).settings.entity}
 
 
-def storage_bytes(row: Row, info: GraphQLResolveInfo) -> int:
+def storage_bytes(row: Row, info: Info) -> int:
     return blobs.total_size(context(info).db)
 
 

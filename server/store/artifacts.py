@@ -83,7 +83,8 @@ def manifest(db: sqlite3.Connection, manifest_id: int) -> Row:
 
 def change_manifest(db: sqlite3.Connection, manifest_id: int, digest: str | None, base: int | None) -> Row:
     db.execute(
-        "UPDATE manifests SET digest = coalesce(?, digest), base_artifact_id = coalesce(?, base_artifact_id) WHERE id = ?",
+        """UPDATE manifests SET digest = coalesce(?, digest), base_artifact_id = coalesce(?, base_artifact_id)
+        WHERE id = ?""",
         (digest, base, manifest_id),
     )
     return manifest(db, manifest_id)

@@ -1,6 +1,7 @@
 """Bytes by content: `blobs/ab/abcdef…` is the file whose SHA-256 is `abcdef…`.
 
-A body is written to `incoming/`, fsynced, and renamed into place, so that a name in `blobs/` always stands for the whole content.
+A body is written to `incoming/`, fsynced, and renamed into place, so that a name in `blobs/` always
+stands for the whole content.
 """
 
 import base64

@@ -90,15 +90,11 @@ def member(db: sqlite3.Connection, collection_id: int, alias: str) -> Row | None
     """The membership that `alias`, `vN` or `latest` stands for."""
     version = _VERSION.fullmatch(alias)
     if version is not None:
-        sql, wanted = "WHERE collection_id = ? AND version = ?", int(version[1])
-        row: Row | None = db.execute(_MEMBER + sql, (collection_id, wanted)).fetchone()
-        return row
-    row = db.execute(
-        _MEMBER
-        + """JOIN aliases USING (collection_id, artifact_id)
-        WHERE collection_id = ? AND alias = ? ORDER BY memberships.version DESC LIMIT 1""",
-        (collection_id, alias or LATEST),
-    ).fetchone()
+        sql, wanted = "WHERE collection_id = ? AND version = ?", version[1]
+    else:
+        sql = "JOIN aliases USING (collection_id, artifact_id) WHERE collection_id = ? AND alias = ?"
+        wanted = alias or LATEST
+    row: Row | None = db.execute(_MEMBER + sql, (collection_id, wanted)).fetchone()
     return row
 
 
@@ -114,7 +110,7 @@ def memberships(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
 
 
 def join(db: sqlite3.Connection, collection_id: int, artifact_id: int, aliases: list[str], now: float) -> int:
-    """Gives the artifact the collection's next version (once), and moves `latest` and `aliases` to it. Returns the version."""
+    """Gives the artifact the next version (once), and moves `latest` and `aliases` to it. Returns the version."""
     known = membership(db, collection_id, artifact_id)
     if known is None:
         version = int(by_id(db, collection_id)["next_version"])

@@ -14,7 +14,7 @@ from server.store.projects import check_name
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")
 NAME_LETTERS = string.ascii_lowercase + string.digits
-ADJECTIVES = [
+ADJECTIVES = (
     "amber",
     "brisk",
     "calm",
@@ -27,12 +27,8 @@ ADJECTIVES = [
     "jolly",
     "keen",
     "lucid",
-    "mellow",
-    "noble",
-    "olive",
-    "plucky",
-]
-NOUNS = [
+)
+NOUNS = (
     "anchor",
     "birch",
     "comet",
@@ -45,30 +41,16 @@ NOUNS = [
     "juniper",
     "kite",
     "lagoon",
-    "meadow",
-    "nectar",
-    "orchid",
-    "prairie",
-]
+)
 MAX_VALUE = 1000
 
 _SELECT = """SELECT runs.*, projects.entity, projects.name AS project,
         (SELECT name FROM sweeps WHERE sweeps.id = runs.sweep_id) AS sweep
     FROM runs JOIN projects ON projects.id = runs.project_id """
-TEXT_COLUMNS = [
-    "display_name",
-    "description",
-    "notes",
-    "group_name",
-    "job_type",
-    "commit_hash",
-    "host",
-    "program",
-    "repo",
-    "config",
-    "summary",
-    "username",
-]
+TEXT_COLUMNS = (
+    *("display_name", "description", "notes", "group_name", "job_type", "commit_hash"),
+    *("host", "program", "repo", "config", "summary", "username"),
+)
 
 
 def by_id(db: sqlite3.Connection, run_id: int) -> Row:

@@ -7,6 +7,10 @@ from typing import Any
 from server.store.database import NotFound, Row
 
 STATES = ("PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED")
+COLUMNS = (
+    *("config", "state", "description", "display_name", "controller", "scheduler"),
+    *("prior_runs_filters", "controller_run"),
+)
 _SELECT = "SELECT sweeps.* FROM sweeps "
 _SUGGESTION = """SELECT suggestions.*, runs.name AS run, runs.state AS run_state, runs.agent_id, runs.started_at
     FROM suggestions JOIN runs ON runs.id = suggestions.run_id """
@@ -41,17 +45,7 @@ def insert(db: sqlite3.Connection, project_id: int, name: str, config: str, seed
 
 def change(db: sqlite3.Connection, sweep_id: int, now: float, **columns: Any) -> None:
     """Sets what is given and not None: config, state, description, display_name, controller, scheduler, …"""
-    known = [
-        "config",
-        "state",
-        "description",
-        "display_name",
-        "controller",
-        "scheduler",
-        "prior_runs_filters",
-        "controller_run",
-    ]
-    for name in known:
+    for name in COLUMNS:
         if columns.get(name) is not None:
             db.execute(
                 f"UPDATE sweeps SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, sweep_id)
