@@ -1,0 +1,253 @@
+"""One entry of `parameters:` in a sweep's YAML, read into a distribution or refused in one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from numbers import Real
+
+from server.search import distributions as d
+from server.search.errors import SearchError
+from server.search.identity import identity
+
+Spec = Mapping[str, object]
+Numbers = Mapping[str, float]
+
+BOUNDS: dict[str, float | None] = {"min": None, "max": None}  # None: the key is required
+NORMAL: dict[str, float | None] = {"mu": 0.0, "sigma": 1.0}
+BETA: dict[str, float | None] = {"a": 1.0, "b": 1.0}
+
+
+def _log_uniform(spec: Numbers) -> d.Law:
+    return d.exponential_of(d.uniform(spec["min"], spec["max"]))
+
+
+def _inv_log_uniform(spec: Numbers) -> d.Law:
+    """log(1/X) is uniform on [min, max], so log(X) is uniform on [-max, -min]."""
+    return d.exponential_of(d.uniform(-spec["max"], -spec["min"]))
+
+
+def _log_uniform_values(spec: Numbers) -> d.Law:
+    return d.exponential_of(d.uniform(math.log(spec["min"]), math.log(spec["max"])))
+
+
+LAWS: dict[str, tuple[dict[str, float | None], Callable[[Numbers], d.Law]]] = {
+    "uniform": (BOUNDS, lambda s: d.uniform(s["min"], s["max"])),
+    "log_uniform": (BOUNDS, _log_uniform),
+    "log_uniform_values": (BOUNDS, _log_uniform_values),
+    "inv_log_uniform": (BOUNDS, _inv_log_uniform),
+    "inv_log_uniform_values": (BOUNDS, _log_uniform_values),  # 1/X on [1/max, 1/min] is X on [min, max]
+    "normal": (NORMAL, lambda s: d.normal(s["mu"], s["sigma"])),
+    "log_normal": (NORMAL, lambda s: d.exponential_of(d.normal(s["mu"], s["sigma"]))),
+    "beta": (BETA, lambda s: d.beta(s["a"], s["b"])),
+}
+QUANTIZED = ("uniform", "log_uniform", "log_uniform_values", "normal", "log_normal", "beta")
+LAW_OF = {name: name for name in LAWS} | {f"q_{name}": name for name in QUANTIZED}
+FINITE = {
+    "constant": ("value",),
+    "categorical": ("values", "probabilities"),
+    "categorical_w_probabilities": ("values", "probabilities"),
+    "int_uniform": ("min", "max"),
+}
+NAMES = (*FINITE, *LAW_OF)
+
+
+def read(name: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
+    """The distribution that `spec` describes, and warnings; raises SearchError.
+
+    Without a `distribution` key the rule is W&B's: `value` is a constant, `values` is categorical, integer bounds are
+    int_uniform, other bounds uniform.
+    """
+    kind = _distribution_name(name, spec)
+    if kind in FINITE:
+        _refuse_unknown_keys(name, kind, spec, FINITE[kind])
+    if kind == "constant":
+        return d.Choice(_values(name, [_required(name, kind, spec, "value")])[0]), []
+    if kind in ("categorical", "categorical_w_probabilities"):
+        return _categorical(name, kind, spec)
+    if kind == "int_uniform":
+        return _int_uniform(name, spec), []
+    return _numeric(name, kind, spec)
+
+
+def _distribution_name(name: str, spec: Spec) -> str:
+    if "distribution" in spec:
+        kind = spec["distribution"]
+        if kind not in NAMES:
+            raise SearchError(f"Parameter {name}: there is no distribution {kind!r}; choose one of {', '.join(NAMES)}.")
+        return str(kind)
+    if "value" in spec:
+        return "constant"
+    if "values" in spec:
+        return "categorical"
+    if "min" in spec and "max" in spec:
+        whole = all(isinstance(spec[key], int) and not isinstance(spec[key], bool) for key in ("min", "max"))
+        return "int_uniform" if whole else "uniform"
+    raise SearchError(
+        f"Parameter {name}: nothing says which values it takes; give it value, values, min and max, or a distribution."
+    )
+
+
+def _refuse_unknown_keys(name: str, kind: str, spec: Spec, known: tuple[str, ...]) -> None:
+    unknown = sorted(str(key) for key in spec if key not in (*known, "distribution"))
+    if not unknown:
+        return
+    hint = f"q needs distribution: q_{kind}" if unknown == ["q"] and f"q_{kind}" in LAW_OF else "remove it"
+    raise SearchError(
+        f"Parameter {name}: {kind} does not know the key {unknown[0]!r}, only {', '.join(known)}; {hint}."
+    )
+
+
+def _required(name: str, kind: str, spec: Spec, key: str) -> object:
+    if key not in spec:
+        raise SearchError(f"Parameter {name}: {kind} needs the key {key!r}; add it.")
+    return spec[key]
+
+
+def _number(name: str, key: str, value: object) -> float:
+    """A finite number, an int where the YAML has one."""
+    if isinstance(value, str):
+        hint = "YAML reads 1e-4 as text, write 1.0e-4" if "e" in value.lower() else "write it without quotes"
+        raise SearchError(f"Parameter {name}: {key} is the text {value!r}, not a number; {hint}.")
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise SearchError(f"Parameter {name}: {key} is {value!r}; it must be a finite number.")
+    return value if isinstance(value, int) else float(value)
+
+
+def _values(name: str, given: object) -> tuple[tuple[object, ...], list[str]]:
+    """The distinct values of a list, checked to be JSON, and warnings."""
+    if not isinstance(given, (list, tuple)) or not given:
+        raise SearchError(f"Parameter {name}: values must be a list with at least one entry, not {given!r}.")
+    for value in given:
+        _refuse_what_json_lacks(name, value)
+    distinct = {identity(value): value for value in reversed(given)}
+    kept = tuple(distinct[key] for key in dict.fromkeys(identity(value) for value in given))
+    warnings = []
+    if len(kept) < len(given):
+        warnings.append(f"Parameter {name}: values has repeated entries; each is used once.")
+    if any(isinstance(value, str) and _looks_like_exponent(value) for value in kept):
+        warnings.append(f"Parameter {name}: YAML reads 1e-4 as text; write 1.0e-4 for a number.")
+    return kept, warnings
+
+
+def _looks_like_exponent(text: str) -> bool:
+    try:
+        return "e" in text.lower() and math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _refuse_what_json_lacks(name: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SearchError(f"Parameter {name}: the value {value!r} does not exist in JSON; use a finite number or text.")
+    if isinstance(value, Mapping):
+        for item in value.values():
+            _refuse_what_json_lacks(name, item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _refuse_what_json_lacks(name, item)
+    elif value is not None and not isinstance(value, (bool, int, float, str)):
+        raise SearchError(
+            f"Parameter {name}: the value {value!r} is a {type(value).__name__}, which JSON lacks; put it in quotes."
+        )
+
+
+def _categorical(name: str, kind: str, spec: Spec) -> tuple[d.Choice, list[str]]:
+    given = _required(name, kind, spec, "values")
+    values, warnings = _values(name, given)
+    if "probabilities" in spec:
+        values, weights, more = _weighted(name, given, spec["probabilities"])
+        return d.Choice(values, weights, _is_ordered(values)), [*warnings, *more]
+    if _is_ordered(values):
+        return d.Choice(values, None, ordered=True), warnings
+    return d.Choice(values), warnings
+
+
+def _is_ordered(values: tuple[object, ...]) -> bool:
+    """Numbers in rising or falling order: neighbours in the list are neighbours in size."""
+    if len(values) < 3 or not all(isinstance(v, Real) and not isinstance(v, bool) for v in values):
+        return False
+    numbers = [float(v) for v in values if isinstance(v, Real)]
+    return numbers in (sorted(numbers), sorted(numbers, reverse=True))
+
+
+def _weighted(
+    name: str, given: object, probabilities: object
+) -> tuple[tuple[object, ...], tuple[float, ...], list[str]]:
+    """Values of positive probability, their probabilities (of repeated values added up), and warnings."""
+    assert isinstance(given, (list, tuple))
+    if not isinstance(probabilities, (list, tuple)) or len(probabilities) != len(given):
+        raise SearchError(f"Parameter {name}: probabilities must be a list with one number for each of values.")
+    numbers = [_number(name, "probabilities", p) for p in probabilities]
+    total = sum(numbers)
+    if min(numbers) < 0 or total <= 0:
+        raise SearchError(f"Parameter {name}: probabilities must not be negative, and their sum must be 1.")
+    weight: dict[object, float] = {}
+    value_of: dict[object, object] = {}
+    for value, probability in zip(given, numbers, strict=True):
+        if probability > 0:
+            weight[identity(value)] = weight.get(identity(value), 0.0) + probability / total
+            value_of.setdefault(identity(value), value)
+    off = abs(total - 1) > 1e-6
+    warnings = [f"Parameter {name}: probabilities add up to {total:g}, not 1; they are scaled."] if off else []
+    return tuple(value_of.values()), tuple(weight.values()), warnings
+
+
+def _int_uniform(name: str, spec: Spec) -> d.Choice:
+    low, high = (_number(name, key, _required(name, "int_uniform", spec, key)) for key in ("min", "max"))
+    if not (float(low).is_integer() and float(high).is_integer()):
+        raise SearchError(f"Parameter {name}: int_uniform needs whole numbers, not {low} and {high}; use uniform.")
+    _refuse_empty_interval(name, low, high)
+    return d.Choice(range(int(low), int(high) + 1), None, ordered=True)
+
+
+def _refuse_empty_interval(name: str, low: float, high: float) -> None:
+    if low > high:
+        raise SearchError(f"Parameter {name}: min {low:g} is larger than max {high:g}; exchange them.")
+
+
+def _numeric(name: str, kind: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
+    defaults, law = LAWS[LAW_OF[kind]]
+    quantum: dict[str, float | None] = {"q": 1} if kind.startswith("q_") else {}
+    keys = defaults | quantum
+    _refuse_unknown_keys(name, kind, spec, tuple(keys))
+    numbers = {
+        key: _number(name, key, _required(name, kind, spec, key) if default is None else spec.get(key, default))
+        for key, default in keys.items()
+    }
+    _refuse_bad_shape(name, kind, numbers)
+    warnings = _exponent_warning(name, kind, numbers)
+    if "q" not in numbers:
+        is_point = "min" in numbers and numbers["min"] == numbers["max"]
+        return d.Choice((law(numbers).low,)) if is_point else d.Continuous(law(numbers)), warnings
+    multiples = d.quantized(law(numbers), numbers["q"])
+    if multiples.size is not None and multiples.size < 1:
+        raise SearchError(f"Parameter {name}: no multiple of q {numbers['q']:g} lies between its bounds; lower q.")
+    return multiples, warnings
+
+
+def _refuse_bad_shape(name: str, kind: str, numbers: Numbers) -> None:
+    if "min" in numbers:
+        _refuse_empty_interval(name, numbers["min"], numbers["max"])
+        if kind.endswith("_values") and numbers["min"] <= 0:
+            raise SearchError(f"Parameter {name}: {kind} needs min above 0, not {numbers['min']:g}; raise min.")
+        if "log" in kind and not kind.endswith("_values") and max(map(abs, numbers.values())) > d.LARGEST_EXPONENT:
+            raise SearchError(
+                f"Parameter {name}: {kind} takes exponents of e, and e to the power of {numbers['max']:g} is too large; "
+                f"for limits that are values use {kind}_values."
+            )
+    for key in ("q", "sigma", "a", "b"):
+        if key in numbers and numbers[key] <= 0:
+            raise SearchError(f"Parameter {name}: {key} is {numbers[key]:g}; it must be above 0.")
+
+
+def _exponent_warning(name: str, kind: str, numbers: Numbers) -> list[str]:
+    """W&B's log_uniform takes exponents; limits between 0 and 1 are nearly always meant as values."""
+    if kind in ("log_uniform", "q_log_uniform") and 0 < numbers["min"] < 1:
+        low, high = (math.exp(numbers[key]) for key in ("min", "max"))
+        return [
+            f"Parameter {name}: {kind} takes exponents of e, so this searches {low:.4g} to {high:.4g}; "
+            f"if min and max are values, use {kind}_values."
+        ]
+    return []
+

@@ -1,0 +1,236 @@
+"""What every search method promises, on spaces of every kind."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from server.search import PastRun, count, suggest, validate
+
+Config = dict[str, object]
+METRIC = {"name": "val/iou", "goal": "maximize"}
+STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
+
+FINITE: dict[str, dict[str, object]] = {
+    "flat": {"lr": {"values": [0.0, 0.1, 1.0]}, "model": {"values": ["unet", "deeplab"]}, "epochs": {"value": 3}},
+    "nested": {
+        "opt": {"parameters": {"wd": {"values": [0.0, 0.5]}, "kind": {"parameters": {"name": {"values": ["a", "b"]}}}}},
+        "size": {"min": 1, "max": 3},
+    },
+    "kinds": {
+        "flag": {"values": [True, False, 1, None]},
+        "layers": {"values": [[1, 2], [2, 1], {"a": 0.0, "b": [0]}]},
+    },
+    "quantized": {
+        "drop": {"distribution": "q_uniform", "min": 0, "max": 0.3, "q": 0.1},
+        "width": {"distribution": "q_log_uniform_values", "min": 8, "max": 32, "q": 8},
+    },
+    "weighted": {"p": {"values": ["x", "y", "z"], "probabilities": [0.98, 0.015, 0.005]}, "q": {"values": [1, 2]}},
+}
+SIZES = {"flat": 6, "nested": 12, "kinds": 12, "quantized": 16, "weighted": 6}
+
+INFINITE: dict[str, dict[str, object]] = {
+    "uniform": {"x": {"min": 0.0, "max": 1.0}, "y": {"distribution": "uniform", "min": -3, "max": 3}},
+    "logs": {
+        "a": {"distribution": "log_uniform", "min": -9, "max": -2},
+        "b": {"distribution": "log_uniform_values", "min": 1e-5, "max": 1e-1},
+        "c": {"distribution": "inv_log_uniform", "min": 2, "max": 9},
+        "d": {"distribution": "inv_log_uniform_values", "min": 1e-5, "max": 1e-1},
+    },
+    "bells": {
+        "a": {"distribution": "normal", "mu": 2, "sigma": 0.5},
+        "b": {"distribution": "log_normal"},
+        "c": {"distribution": "beta", "a": 2, "b": 5},
+        "d": {"distribution": "q_normal", "sigma": 9, "q": 0.5},
+        "e": {"distribution": "q_log_normal", "sigma": 2},
+    },
+    "mixed": {
+        "model": {"values": ["unet", "deeplab"], "probabilities": [0.25, 0.75]},
+        "opt": {"parameters": {"lr": {"distribution": "log_uniform_values", "min": 1e-5, "max": 0.1}}},
+        "batch": {"values": [2, 4, 8]},
+        "steps": {"distribution": "q_log_uniform", "min": 0, "max": 6, "q": 2},
+        "mix": {"distribution": "q_beta", "a": 2, "b": 2, "q": 0.25},
+        "seed": {"min": 0, "max": 10**9},
+    },
+}
+ON_FINITE = [(method, name) for method in ("grid", "random", "bayes") for name in FINITE]
+ON_INFINITE = [(method, name) for method in ("random", "bayes") for name in INFINITE]
+
+
+def config_of(method: str, name: str) -> Config:
+    return {"method": method, "metric": METRIC, "parameters": (FINITE | INFINITE)[name]}
+
+
+def run(number: int, params: dict[str, object], state: str = "finished") -> PastRun:
+    summary: dict[str, object] = {"val/iou": (number * 7 % 11) / 11} if state in ("finished", "killed") else {}
+    return PastRun(f"run{number}", params, state, summary)
+
+
+def as_go_writes_it(value: object) -> object:
+    """What comes back from a JSON writer without floats for whole numbers and without an order of keys."""
+    if isinstance(value, Mapping):
+        return {key: as_go_writes_it(value[key]) for key in sorted(value, reverse=True)}
+    if isinstance(value, list):
+        return [as_go_writes_it(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def canonical(params: object) -> str:
+    return json.dumps(as_go_writes_it(params), sort_keys=True)
+
+
+def ask_many(config: Config, number: int, seed: int = 1, states: tuple[str, ...] = ("finished",)) -> list[PastRun]:
+    past: list[PastRun] = []
+    for i in range(number):
+        params = suggest(config, past, seed)
+        if params is None:
+            break
+        handed_out = as_go_writes_it(params)
+        assert isinstance(handed_out, dict)
+        past.append(run(i, handed_out, states[i % len(states)]))
+    return past
+
+
+@pytest.mark.parametrize(("method", "name"), ON_FINITE)
+def test_a_finite_space_is_handed_out_exactly_once_and_then_ends(method: str, name: str) -> None:
+    config = config_of(method, name)
+    past = ask_many(config, 100, states=STATES)
+    assert len(past) == SIZES[name] == count(config)
+    assert len({canonical(run.params) for run in past}) == SIZES[name]
+    assert suggest(config, past, 1) is None
+
+
+@pytest.mark.parametrize(("method", "name"), ON_FINITE)
+def test_a_run_that_was_deleted_is_the_only_one_left_to_hand_out(method: str, name: str) -> None:
+    config = config_of(method, name)
+    past = ask_many(config, 100)
+    for i in (0, len(past) // 2):
+        again = suggest(config, past[:i] + past[i + 1 :], 1)
+        assert canonical(again) == canonical(past[i].params)
+
+
+@pytest.mark.parametrize(("method", "name"), ON_INFINITE)
+def test_an_infinite_space_goes_on_without_repeats(method: str, name: str) -> None:
+    config = config_of(method, name)
+    past = ask_many(config, 12, states=("finished", "running", "finished", "finished", "failed"))
+    assert len(past) == 12
+    assert len({canonical(run.params) for run in past}) == 12
+    assert count(config) is None or count(config) == 10**12
+
+
+@pytest.mark.parametrize(("method", "name"), ON_FINITE + ON_INFINITE)
+def test_suggestions_are_plain_json(method: str, name: str) -> None:
+    config = config_of(method, name)
+    for past in ([], ask_many(config, 7)):
+        params = suggest(config, past, 3)
+        if params is not None:
+            assert json.loads(json.dumps(params, allow_nan=False)) == params
+            assert_plain(params)
+
+
+def assert_plain(value: object) -> None:
+    assert type(value) in (dict, list, str, bool, int, float, type(None)), type(value)
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        assert_plain(item)
+
+
+@pytest.mark.parametrize(("method", "name"), ON_FINITE + ON_INFINITE)
+def test_equal_seeds_and_runs_give_equal_suggestions(method: str, name: str) -> None:
+    config = config_of(method, name)
+    past = ask_many(config, 6)
+    random.seed(1)
+    np.random.seed(1)
+    first = suggest(config, past, 5)
+    random.seed(2)
+    np.random.seed(2)
+    before = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
+    assert suggest(copy.deepcopy(config), copy.deepcopy(past), 5) == first
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # type: ignore[index, union-attr]
+
+
+@pytest.mark.parametrize(("method", "name"), [(m, n) for m, n in ON_FINITE + ON_INFINITE if m != "grid"])
+def test_another_seed_gives_another_sweep(method: str, name: str) -> None:
+    config = config_of(method, name)
+    sweeps = {canonical([run.params for run in ask_many(config, 4, seed)]) for seed in range(5)}
+    assert len(sweeps) > 1
+
+
+@pytest.mark.parametrize(("method", "name"), ON_FINITE + ON_INFINITE)
+def test_the_nesting_of_the_yaml_is_kept(method: str, name: str) -> None:
+    config = config_of(method, name)
+    params = suggest(config, [], 1)
+    assert params is not None
+    assert shape(params, config["parameters"]) == shape(config["parameters"], config["parameters"])
+
+
+def shape(value: object, spec: object) -> object:
+    """Names that the space nests, whatever the values are."""
+    assert isinstance(value, dict)
+    assert isinstance(spec, dict)
+    inner = {key: entry["parameters"] for key, entry in spec.items() if "parameters" in entry}
+    return {
+        key: shape(value[key].get("parameters", value[key]), inner[key]) if key in inner else None for key in value
+    }
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_thirty_two_agents_that_ask_at_once_get_different_configurations(method: str) -> None:
+    config = config_of(method, "mixed")
+    past = ask_many(config, 6)
+    for i in range(6, 6 + 32):
+        params = suggest(config, past, 1)
+        assert params is not None
+        past.append(run(i, params, "pending"))
+    assert len({canonical(run.params) for run in past}) == 38
+
+
+@pytest.mark.parametrize(("method", "name"), ON_FINITE + ON_INFINITE)
+def test_config_and_runs_are_left_as_they_were(method: str, name: str) -> None:
+    config, past = config_of(method, name), ask_many(config_of(method, name), 5)
+    before = copy.deepcopy((config, past))
+    params = suggest(config, past, 1)
+    for value in (params or {}).values():
+        if isinstance(value, (dict, list)):
+            value.clear()
+    assert (config, past) == before
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+def test_no_run_starts_once_the_target_is_reached(method: str) -> None:
+    config = config_of(method, "flat") | {"metric": METRIC | {"target": 0.9}}
+    low = PastRun("low", {"lr": 0, "model": "unet", "epochs": 3}, "finished", {"val/iou": {"max": 0.89}})
+    high = PastRun("high", {"lr": 0.1, "model": "unet", "epochs": 3}, "running", {"val/iou": {"max": 0.9}})
+    assert suggest(config, [low], 1) is not None
+    assert suggest(config, [low, high], 1) is None
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+def test_runs_of_another_space_are_no_obstacle(method: str) -> None:
+    config = config_of(method, "flat")
+    foreign = [
+        run(i, params)
+        for i, params in enumerate([{}, {"lr": "high"}, {"lr": 7, "model": "unet"}, {"other": 1}, {"lr": {}}] * 2)
+    ]
+    past = list(foreign)
+    while (params := suggest(config, past, 1)) is not None:
+        past.append(run(len(past), params))
+    assert len(past) == len(foreign) + SIZES["flat"]
+
+
+@pytest.mark.parametrize(("method", "name"), ON_FINITE + ON_INFINITE)
+def test_the_spaces_of_this_suite_are_valid(method: str, name: str) -> None:
+    expected = ["Grid search tries every value once and ignores probabilities."]
+    assert validate(config_of(method, name)) == (expected if (method, name) == ("grid", "weighted") else [])
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+def test_a_sweep_of_constants_is_one_run(method: str) -> None:
+    config: Config = {"method": method, "metric": METRIC, "parameters": {"lr": {"value": 0.0}, "on": {"value": True}}}
+    assert suggest(config, [], 1) == {"lr": 0.0, "on": True}
+    assert suggest(config, [run(0, {"lr": 0, "on": True})], 1) is None
+    assert suggest(config, [run(0, {"lr": 0, "on": 1})], 1) is not None, "1 is not true"
