@@ -29,7 +29,7 @@ def disagreements(runs: pd.DataFrame, scores: pd.DataFrame) -> dict[str, float]:
             *(["test/"] if row["checkpoint"] == row["test/rule"] else []),
         ]
         told = [(row.get(prefix + metric), row[metric]) for prefix in prefixes for metric in METRICS]
-        gaps = [abs(summary - masks) for summary, masks in told if summary is not None and pd.notna(summary)]
+        gaps = [abs(summary - masks) for summary, masks in told if pd.notna(summary)]
         found[row["run_id"]] = max([found.get(row["run_id"], 0.0), *gaps])
     return found
 
@@ -49,28 +49,34 @@ def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> str:
     )
 
 
-def power(n_images: int) -> str:
-    """A sentence: what p a paired test over `n_images` could reach at best."""
+def power(n_images: int) -> str | None:
+    """A sentence: what p a paired test over `n_images` could reach at best; None where their number is unknown."""
+    if not n_images:
+        return None
     p = smallest_p(n_images)
-    start = (
-        f"n = {n_images} test images: an exact paired test over them cannot give a two-sided p below {p:.3g}"
-    )
+    test = f"an exact paired test over them cannot give a two-sided p below {p:.3g}"
     if p > 0.05:
-        return f"{start}, so no difference in this table is, or could be, significant at 0.05, however large."
-    return f"{start}; nothing here has been tested for significance."
+        return (
+            f"n = {n_images} test images: {test}, so on these images no difference in this table can be"
+            " significant at 0.05, however large."
+        )
+    return f"n = {n_images} test images: {test}; nothing here has been tested for significance."
 
 
 def ceiling(table: pd.DataFrame, predictions: Mapping[str, Predictions]) -> str | None:
-    """A sentence: IoU lost to one pixel of boundary, and how many rows of the comparison lie within it."""
-    if not predictions:
+    """A sentence: IoU lost to one pixel of boundary, and how many rows of the comparison lie within it.
+
+    None without predictions, or if they differ in size: then a pixel is not the same for all.
+    """
+    sizes = {truth.shape for p in predictions.values() for truth in p.truth.values()}
+    if len(sizes) != 1:
         return None
-    first = next(iter(predictions.values()))
+    (height, width), first = sizes.pop(), next(iter(predictions.values()))
     loss = one_pixel_loss(first.truth.values())
-    height, width = next(iter(first.truth.values())).shape
+    costs = f"One-pixel ceiling: growing or shrinking the truth by one pixel at {width}×{height} costs IoU {loss:.3f}"
     near = int((table["test_iou"] > table["test_iou"].max() - loss).sum())
-    return (
-        f"One-pixel ceiling: growing or shrinking the truth by one pixel at {width}×{height} costs IoU {loss:.3f};"
-        f" {near} of {len(table)} models lie within that of the best."
+    return costs + (
+        f"; {near} of {len(table)} models lie within that of the best." if len(table) > 1 else "."
     )
 
 
@@ -83,7 +89,7 @@ def image_range(scores: pd.DataFrame, runs: pd.DataFrame) -> str | None:
     widths = ruled.groupby("run_id")["iou"].agg(lambda iou: iou.max() - iou.min())
     return (
         f"IoU of single test images goes from {ruled['iou'].min():.3f} to {ruled['iou'].max():.3f};"
-        f" within one run the images lie {widths.median():.3f} apart (median of {len(widths)} runs)."
+        f" within one run the images lie {widths.median():.3f} apart (median, n = {len(widths)} runs)."
     )
 
 

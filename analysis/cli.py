@@ -42,6 +42,8 @@ def main(
     except AnalysisError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

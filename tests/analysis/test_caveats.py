@@ -18,11 +18,11 @@ def test_one_image_proves_nothing() -> None:
 
 
 def test_four_images_cannot_make_a_difference_significant() -> None:
-    assert "p below 0.125, so no difference" in caveats.power(4)
+    assert "p below 0.125, so on these images no difference" in (caveats.power(4) or "")
 
 
 def test_six_images_could() -> None:
-    text = caveats.power(6)
+    text = caveats.power(6) or ""
     assert "p below 0.0312" in text
     assert "no difference" not in text
 
@@ -54,6 +54,21 @@ def test_the_ceiling_counts_the_models_that_one_pixel_could_explain() -> None:
     text = caveats.ceiling(table, {"r": predictions(0)})
     assert text is not None
     assert "at 32×32 costs IoU 0.222; 2 of 3 models" in text
+
+
+def test_without_a_known_number_of_images_nothing_is_said() -> None:
+    assert caveats.power(0) is None
+
+
+def test_one_model_has_a_ceiling_and_nothing_to_compare_it_with() -> None:
+    text = caveats.ceiling(pd.DataFrame({"test_iou": [0.9]}), {"r": predictions(0)})
+    assert text is not None
+    assert text.endswith("costs IoU 0.222.")
+
+
+def test_pictures_of_different_size_have_no_common_ceiling() -> None:
+    sizes = {"r": predictions(0), "s": predictions(0, size=64)}
+    assert caveats.ceiling(pd.DataFrame({"test_iou": [0.9, 0.8]}), sizes) is None
 
 
 def test_without_masks_there_is_no_ceiling() -> None:
