@@ -43,6 +43,8 @@ def receive(store: Store, entity: str, project: str, name: str, body: dict[str, 
         _enter_state(db, run, body, now)
     if rows and run["sweep_id"] is not None:
         scheduler.observe(store, run, chunks["wandb-history.jsonl"].offset, rows)
+    if body.get("complete") and run["sweep_id"] is not None:
+        scheduler.conclude(store, run["sweep_id"])
     stopped = runs.by_id(store.db, run["id"])["stop_requested_at"] is not None
     return {"stopped": True} if stopped else {}
 

@@ -58,3 +58,12 @@ def config_values(config: dict[str, Any]) -> dict[str, Any]:
         for key, item in config.items()
         if key != "_wandb"
     }
+
+
+def flatten_media(row: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
+    """The media objects (those with `_type`) of a row under their dotted paths."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, item in row.items():
+        if isinstance(item, dict):
+            found |= {f"{prefix}{key}": item} if "_type" in item else flatten_media(item, f"{prefix}{key}.")
+    return found

@@ -24,6 +24,7 @@ MAX_HANDED = (
     2  # a lost answer looks like a program that ended at once: try the same run once more, then give up
 )
 AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
+UNDER_WAY = {"pending", "running", "preempting", "preempted"}
 RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
 
 
@@ -255,6 +256,19 @@ def observe(store: Store, run: Row, offset: int, rows: list[dict[str, Any]]) -> 
             sweeps.put_metric(db, run["id"], values)
         if config.get("early_terminate") and origin(sweep) == "server":
             _stop_early(store, sweep, config)
+
+
+def conclude(store: Store, sweep_id: int) -> None:
+    """Ends a sweep that has all the runs it will ever have, once none of them is under way."""
+    with store.sweep_lock(sweep_id):
+        sweep = sweeps.by_id(store.db, sweep_id)
+        states = [item["run_state"] for item in sweeps.suggestions(store.db, sweep_id)]
+        if sweep["state"] != "RUNNING" or set(states) & UNDER_WAY:
+            return
+        expected = expected_runs(sweep)
+        if expected is not None and len(states) >= expected:
+            with store.write() as db:
+                sweeps.change(db, sweep_id, store.clock(), state="FINISHED")
 
 
 def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:

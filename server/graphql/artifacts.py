@@ -1,9 +1,9 @@
 """Artifacts as they are read: versions, aliases, files, lineage."""
 
-import base64
 import mimetypes
 from typing import Any
 
+from server import addresses
 from server.graphql import collections as collection_resolvers
 from server.graphql.common import (
     Info,
@@ -18,7 +18,6 @@ from server.graphql.common import (
 )
 from server.graphql.runs import run_connection
 from server.store import NotFound, Refused, Row, artifacts, collections, projects, runs
-from server.store.artifacts import MANIFEST_NAME
 
 TTL_OFF = -2
 
@@ -60,14 +59,6 @@ def memberships(row: Row, info: Info) -> Row:
     return connection(collections.memberships(context(info).db, row["id"]))
 
 
-def entry_path(artifact_id: int, digest: str, name: str) -> str:
-    return f"/storage/wandb_artifacts/{artifact_id}/{base64.b64decode(digest).hex()}/{name}"
-
-
-def manifest_path(manifest_id: int) -> str:
-    return f"/storage/manifests/{manifest_id}/{MANIFEST_NAME}"
-
-
 def artifact_files(
     row: Row,
     info: Info,
@@ -87,7 +78,7 @@ def artifact_files(
 
 
 def _file(row: Row, info: Info, entry: Row) -> Row:
-    path = entry_path(row["id"], entry["digest"], entry["path"])
+    path = addresses.artifact_file(row["id"], entry["digest"], entry["path"])
     return {
         "id": global_id("ArtifactFile", row["id"]),
         "name": entry["path"],
@@ -122,7 +113,7 @@ def commit_hash(row: Row, info: Info) -> str:
 
 
 def manifest_file(row: Row, info: Info) -> Row:
-    path = manifest_path(row["id"])
+    path = addresses.manifest(row["id"])
     return {
         "id": global_id("ManifestFile", row["id"]),
         "direct_url": context(info).signed("GET", path),

@@ -3,35 +3,21 @@
 import mimetypes
 from typing import Any
 
+from server import addresses
 from server.graphql.common import Info, Resolvers, connection, context, global_id, iso, number_in
 from server.graphql.runs import run_at
-from server.store import Refused, Row, files
-
-MAX_PATH = 1000
-
-
-def check_path(name: str) -> str:
-    """A relative path below a run or an artifact. Raises Refused for anything that could mean another place."""
-    parts = name.split("/")
-    if (
-        not name
-        or len(name) > MAX_PATH
-        or "\\" in name
-        or "\0" in name
-        or any(p in ("", ".", "..") for p in parts)
-    ):
-        raise Refused(f"not a file name: {name!r}")
-    return name
-
-
-def run_file_path(run_id: int, name: str) -> str:
-    return f"/storage/run-files/{run_id}/{name}"
+from server.store import Row, files
 
 
 def create_run_files(root: Any, info: Info, input: Row) -> Row:
     run = run_at(info, input)
     uploads = [
-        {"name": name, "upload_url": context(info).signed("PUT", run_file_path(run["id"], check_path(name)))}
+        {
+            "name": name,
+            "upload_url": context(info).signed(
+                "PUT", addresses.run_file(run["id"], addresses.check_path(name))
+            ),
+        }
         for name in input["files"]
     ]
     return {"run_id": global_id("Run", run["id"]), "upload_headers": [], "files": uploads}
@@ -63,7 +49,7 @@ def of_run(
 
 
 def node(info: Info, file: Row) -> Row:
-    path = run_file_path(file["run_id"], file["name"])
+    path = addresses.run_file(file["run_id"], file["name"])
     return {
         "id": global_id("File", file["id"]),
         "name": file["name"],

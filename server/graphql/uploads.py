@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from server.graphql.artifacts import entry_path
+from server import addresses
 from server.graphql.common import Info, Resolvers, context, number_in
-from server.graphql.files import check_path
 from server.store import Refused, Row, artifacts, blobs, collections, projects, runs
 
 
@@ -74,7 +73,9 @@ def create_files(root: Any, info: Info, input: Row) -> Row:
 def _upload(info: Info, spec: Row) -> Row:
     ctx = context(info)
     artifact = artifacts.by_id(ctx.db, number_in("Artifact", spec["artifact_id"]))
-    path = entry_path(artifact["id"], artifacts.check_digest(spec["md5"]), check_path(spec["name"]))
+    path = addresses.artifact_file(
+        artifact["id"], artifacts.check_digest(spec["md5"]), addresses.check_path(spec["name"])
+    )
     known = blobs.by_md5(ctx.db, spec["md5"])
     return {
         "storage_path": path.removeprefix("/storage/"),

@@ -1,0 +1,46 @@
+"""The list of projects, and one project."""
+
+from typing import Any
+
+from server.jsontext import config_values, flatten, load_object
+from server.store import Row, Store, collections, projects, runs, sweeps
+
+MAX_RUNS = 500
+
+
+def gather(store: Store) -> dict[str, Any]:
+    return {"projects": projects.listed(store.db), "refresh": None}
+
+
+def gather_project(store: Store, project: Row) -> dict[str, Any]:
+    ids = runs.ids(store.db, project["id"], None, "-created_at")
+    rows = runs.many(store.db, ids[:MAX_RUNS])
+    return {
+        "project": project,
+        "runs": [run | {"values": best_values(run)} for run in rows],
+        "n_runs": len(ids),
+        "sweeps": [
+            sweep | {"n_runs": len(sweeps.run_ids(store.db, sweep["id"]))}
+            for sweep in sweeps.of_project(store.db, project["id"])
+        ],
+        "collections": collections.of_project(store.db, project["id"]),
+        "refresh": 10 if any(run["state"] in ("running", "pending") for run in rows) else None,
+    }
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Flat values without wandb's own (`_step`, media)."""
+    shown = {key: value for key, value in values.items() if not key.startswith("_")}
+    media = {key for key, value in shown.items() if isinstance(value, dict) and "_type" in value}
+    return flatten({key: value for key, value in shown.items() if key not in media})
+
+
+def config_of(run: Row) -> dict[str, Any]:
+    return flatten(config_values(load_object(run["config"])))
+
+
+def best_values(run: Row) -> str:
+    """The first few numbers of the summary, for a list; test metrics first, then validation."""
+    numbers = {k: v for k, v in plain(load_object(run["summary"])).items() if isinstance(v, int | float)}
+    order = sorted(numbers, key=lambda key: (not key.startswith("test/"), not key.startswith("val"), key))
+    return ", ".join(f"{key} {numbers[key]:.4g}" for key in order[:3])

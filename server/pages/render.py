@@ -1,0 +1,83 @@
+"""Templates, and how values are written for people."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from server.store import Row, Store, projects, runs, sweeps
+
+
+def number(value: Any) -> str:
+    """Four significant digits for floats, thin spaces in large integers, JSON for the rest."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u2009")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def size(n_bytes: int) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000 or unit == "GB":
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes = n_bytes / 1000  # type: ignore[assignment]
+    raise AssertionError
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    )
+
+
+def when(seconds: float | None) -> str:
+    """UTC, to the minute."""
+    return "–" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def lasted(run: Row) -> float | None:
+    """Seconds from the first sign of life to the end, or to the last one."""
+    if run["started_at"] is None:
+        return None
+    return float((run["finished_at"] or run["heartbeat_at"]) - run["started_at"])
+
+
+_environment = Environment(
+    loader=PackageLoader("server.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
+
+
+def render(template: str, **values: Any) -> str:
+    return _environment.get_template(template).render(**values)
+
+
+def missing(store: Store, what: str, entity: str | None = None, project: str | None = None) -> Response:
+    """A 404 that says what there is instead."""
+    found = projects.find(store.db, entity, project) if entity and project else None
+    here = runs.many(store.db, runs.ids(store.db, found["id"], None, "-created_at")[:20]) if found else []
+    page = render(
+        "missing.html",
+        what=what,
+        project=found,
+        runs=here,
+        sweeps=sweeps.of_project(store.db, found["id"])[:20] if found else [],
+        projects=projects.listed(store.db),
+        refresh=None,
+    )
+    return HTMLResponse(page, 404)
