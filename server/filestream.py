@@ -25,7 +25,7 @@ class Chunk:
 def receive(store: Store, entity: str, project: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
     """Stores one post and answers it: `{"stopped": true}` asks the run to end. Raises NotFound."""
     chunks = {file: chunk for file, content in _files(body).items() if (chunk := _chunk(content)) is not None}
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[int, dict[str, Any]]] = []
     with store.write() as db:
         run = runs.at(db, entity, project, name)
         if run is None:
@@ -42,7 +42,7 @@ def receive(store: Store, entity: str, project: str, name: str, body: dict[str, 
             runs.change(db, run["id"], summary=summary[-1])
         _enter_state(db, run, body, now)
     if rows and run["sweep_id"] is not None:
-        scheduler.observe(store, run, chunks["wandb-history.jsonl"].offset, rows)
+        scheduler.observe(store, run, rows)
     if body.get("complete") and run["sweep_id"] is not None:
         scheduler.conclude(store, run["sweep_id"])
     stopped = runs.by_id(store.db, run["id"])["stop_requested_at"] is not None

@@ -243,12 +243,12 @@ def _hand_out(store: Store, sweep: Row, item: Row, agent: Row, now: float, kind:
     }
 
 
-def observe(store: Store, run: Row, offset: int, rows: list[dict[str, Any]]) -> None:
-    """Takes note of the sweep's metric in new history rows, and decides whether a run has to stop early."""
+def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> None:
+    """Takes note of the sweep's metric in new history rows (line, row), and decides which runs have to stop early."""
     sweep = sweeps.by_id(store.db, run["sweep_id"])
     config = read_config(sweep["config"])
     name = (config.get("metric") or {}).get("name")
-    values = [(offset + i, value) for i, row in enumerate(rows) if (value := _number(row, name)) is not None]
+    values = [(line, value) for line, row in rows if (value := _number(row, name)) is not None]
     if not values:
         return
     with store.sweep_lock(sweep["id"]):

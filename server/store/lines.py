@@ -4,10 +4,11 @@ The key is (run, line number), so a request that is repeated after a lost answer
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from server.jsontext import load_object
+from server.jsontext import load_object, strict
 from server.store.database import Row
 
 Table = Literal["history", "system_metrics", "console"]
@@ -34,27 +35,36 @@ def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: l
     )
 
 
-def put_history(db: sqlite3.Connection, run_id: int, offset: int, lines: list[str]) -> list[dict[str, Any]]:
-    """Stores the lines; returns them parsed."""
+def put_history(
+    db: sqlite3.Connection, run_id: int, offset: int, lines: list[str]
+) -> list[tuple[int, dict[str, Any]]]:
+    """Stores the lines; returns (line number, parsed row) of those that are not repeated.
+
+    A run that is synced a second time is sent after the lines that are known: a row that equals a known one of the same
+    step, time stamp included, is a repetition.
+    """
     known = count(db, "history", run_id)
-    rows = [load_object(line) for line in lines]
+    rows = [(line, load_object(text), text) for line, text in enumerate(lines, start=offset)]
+    if offset >= known > 0:
+        rows = [row for row in rows if not _is_repeated(db, run_id, row[1], row[0])]
     db.executemany(
         "INSERT INTO history VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET step = ?3, content = ?4",
-        [
-            (run_id, offset + i, _step(row, offset + i), line)
-            for i, (row, line) in enumerate(zip(rows, lines, strict=True))
-        ],
+        [(run_id, line, _step(row, line), text) for line, row, text in rows],
     )
-    counts: dict[tuple[str, str], int] = {}
-    for row in rows[max(0, known - offset) :]:
-        for key, value in row.items():
-            kind = key, _type(value)
-            counts[kind] = counts.get(kind, 0) + 1
+    counts = Counter(
+        (key, _type(value)) for line, row, _ in rows if line >= known for key, value in row.items()
+    )
     db.executemany(
         "INSERT INTO history_keys VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + ?4",
         [(run_id, key, kind, n) for (key, kind), n in counts.items()],
     )
-    return rows
+    return [(line, row) for line, row, _ in rows]
+
+
+def _is_repeated(db: sqlite3.Connection, run_id: int, row: dict[str, Any], line: int) -> bool:
+    same_step = "SELECT content FROM history WHERE run_id = ? AND step = ?"
+    found = db.execute(same_step, (run_id, _step(row, line))).fetchall()
+    return any(strict(load_object(old["content"])) == strict(row) for old in found)
 
 
 def _step(row: dict[str, Any], line: int) -> int:

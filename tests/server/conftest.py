@@ -1,0 +1,51 @@
+"""One server for the whole directory, a client in a folder of its own per module, and a store with its own clock."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.graphql import Context
+from server.security import Signer
+from server.settings import Settings
+from server.store import Store
+from tests.server.running import Client, Server, start
+
+
+class Clock:
+    """Time that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    opened = Store(tmp_path / "store", clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def context(store: Store) -> Context:
+    return Context(store, Settings(api_key="k" * 40), Signer("secret"), "http://127.0.0.1:1")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = start(tmp_path_factory.mktemp("server") / "folder")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(server, tmp_path_factory.mktemp("client"))

@@ -1,0 +1,121 @@
+"""Every GraphQL operation that the installed wandb client can send, found in its files."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import wandb
+from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, parse, print_ast
+
+PACKAGE = Path(wandb.__file__).parent
+
+
+def from_core() -> dict[str, str]:
+    """Operations of wandb-core, by name, with their fragments. They lie in the binary as text."""
+    binary = (PACKAGE / "bin" / "wandb-core").read_bytes()
+    found: dict[str, str] = {}
+    for match in re.finditer(rb"\n(query|mutation) (\w+)", binary):
+        text = _until_balanced(binary[match.start() + 1 : match.start() + 20_000])
+        if text is None:
+            continue
+        rest = binary[match.start() + 1 + len(text) :][:4000]
+        for name in dict.fromkeys(re.findall(rb"\.\.\. (?!on )(\w+)", text)):
+            fragment = re.match(rb"\s*(fragment " + name + rb" on .*)", rest, re.DOTALL)
+            text += b"\n" + ((_until_balanced(fragment[1]) or b"") if fragment else b"")
+        found[match[2].decode()] = text.decode()
+    return found
+
+
+def _until_balanced(text: bytes) -> bytes | None:
+    """The text up to the brace that closes its first one outside parentheses."""
+    depth = parentheses = 0
+    for i, byte in enumerate(text):
+        character = chr(byte)
+        parentheses += (character == "(") - (character == ")")
+        if parentheses == 0:
+            depth += (character == "{") - (character == "}")
+            if character == "}" and depth == 0:
+                return text[: i + 1]
+    return None
+
+
+def from_python() -> dict[str, list[str]]:
+    """Operations in the client's Python files, by name; a name may stand for several texts."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "vendor" in path.parts:
+            continue
+        for text in _texts(path):
+            name = re.search(r"\b(?:query|mutation)\s+(\w+)", text)
+            if name is not None:
+                found.setdefault(name[1], []).append(text)
+    return found
+
+
+def _texts(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text())
+    formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    inside = {id(part) for node in formatted for part in node.values}
+    strings = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside
+    ]
+    strings += [_format_string(node) for node in formatted]
+    fragments = {
+        definition.name.value: print_ast(definition)
+        for text in strings
+        if "fragment " in text and (document := parsed(text)) is not None
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    for text in strings:
+        if re.match(r"\s*(#graphql)?\s*(query|mutation)\s+\w+\s*[({]", text):
+            yield _with_fragments(_filled(text), fragments)
+
+
+def _format_string(node: ast.JoinedStr) -> str:
+    """An f-string; where the client puts a fragment or its name, the one for whole runs."""
+    parts = []
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(str(part.value))
+        else:
+            parts.append("RunFragment" if "fragment_name" in ast.unparse(part) else "")
+    return "".join(parts)
+
+
+def _filled(text: str) -> str:
+    """What `str.format` and `replace` make of a text before it is sent."""
+    if "{{" in text:
+        text = (
+            text.replace("{}(samples", "history(samples")
+            .replace("{}", "")
+            .replace("{{", "{")
+            .replace("}}", "}")
+        )
+    return text.replace("_PROJECT_QUERY_", "project { id name entity { id name } }")
+
+
+def _with_fragments(text: str, fragments: dict[str, str]) -> str:
+    for name in re.findall(r"\.\.\.\s*(?!on\b)(\w+)", text):
+        if f"fragment {name} " not in text and name in fragments:
+            text += "\n" + fragments[name]
+    return text
+
+
+def parsed(text: str) -> DocumentNode | None:
+    """None for a text that the client puts together from pieces."""
+    try:
+        return parse(text)
+    except GraphQLError:
+        return None
+
+
+def operations() -> dict[str, list[str]]:
+    """Name → texts, of both halves of the client."""
+    found = {name: list(texts) for name, texts in from_python().items()}
+    for name, text in from_core().items():
+        found.setdefault(name, []).append(text)
+    return dict(sorted(found.items()))
