@@ -1,0 +1,46 @@
+"""The server dies without a word in the middle of a run, and comes back on the same folder."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.server.running import Client, start
+
+LOGGING = """
+import os, time, wandb
+with wandb.init(project="restart", id="steady") as run:
+    for i in range(200):
+        run.log({"x": i})
+        if i == 100:
+            while not any(wandb.Api().run("restart/steady").scan_history()):
+                pass
+            print("halfway", flush=True)
+            while not os.path.exists("go-on"):
+                time.sleep(0.01)
+    artifact = wandb.Artifact("after", "model")
+    with artifact.new_file("a.txt") as file:
+        file.write("a")
+    run.log_artifact(artifact, aliases=["best"])
+"""
+READ = """
+import json, wandb
+r = wandb.Api().run("restart/steady")
+print(json.dumps([r.state, [row["x"] for row in r.scan_history()], r.summary["x"], [a.name for a in r.logged_artifacts()]]))
+"""
+
+
+@pytest.mark.slow
+def test_no_row_is_lost_or_doubled_when_the_server_is_killed_in_mid_run(tmp_path: Path) -> None:
+    server = start(tmp_path / "folder")
+    client = Client(server, tmp_path)
+    process = client.program(LOGGING)
+    assert process.stdout is not None
+    assert any("halfway" in line for line in process.stdout)
+    server.stop(signal.SIGKILL)
+    (tmp_path / "go-on").touch()
+    server.restart()
+    client.finish(process)
+    found = client.run(READ)
+    assert server.stop() == 0
+    assert found == ["finished", list(range(200)), 199, ["after:v0"]]

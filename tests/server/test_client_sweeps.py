@@ -1,0 +1,106 @@
+"""Sweeps and agents, through the unmodified wandb client."""
+
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.server.running import Client
+
+TRAIN = """
+import wandb
+with wandb.init() as run:
+    for i in range(1, 4):
+        run.log({"val/iou": i * run.config.lr + run.config.opt["wd"]})
+"""
+GRID = """
+program: train.py
+method: grid
+metric: {name: val/iou, goal: maximize}
+parameters:
+  lr: {values: [0.0, 0.1]}
+  opt: {parameters: {wd: {values: [0, 1]}}}
+command: ["${env}", python, "${program}"]
+"""
+READ = """
+import json, wandb
+sweep = wandb.Api().sweep("grid/SWEEP")
+best = sweep.best_run()
+print(json.dumps({"state": sweep.state, "expected": sweep.expected_run_count, "order": sweep.order,
+    "runs": [[r.state, r.config["lr"], r.config["opt"]["wd"], len(list(r.scan_history()))] for r in sweep.runs],
+    "best": [best.config["lr"], best.config["opt"]["wd"], best.summary["val/iou"]], "name": sweep.config["method"]}))
+"""
+
+
+@pytest.mark.slow
+def test_two_agents_at_once_run_every_configuration_of_a_grid_once(client: Client) -> None:
+    (client.folder / "train.py").write_text(TRAIN)
+    (client.folder / "grid.yaml").write_text(GRID)
+    code, output = client.command("wandb", "sweep", "--project", "grid", "grid.yaml", WANDB_SILENT="false")
+    assert code == 0, output
+    found = re.search(r"wandb agent (local/grid/(\w+))", output)
+    assert found is not None, output
+    agents = [client.start(["wandb", "agent", found[1]]) for _ in range(2)]
+    outputs = [client.finish(agent) for agent in agents]
+    assert [agent.returncode for agent in agents] == [0, 0], outputs
+    read = client.run(READ.replace("SWEEP", found[2]))
+    assert Counter(map(tuple, read["runs"])) == Counter(
+        [("finished", lr, wd, 3) for lr in (0.0, 0.1) for wd in (0, 1)]
+    )
+    assert read["best"] == [0.1, 1, pytest.approx(1.3)]
+    assert (read["state"], read["expected"], read["order"]) == ("FINISHED", 4, "-summary_metrics.val/iou")
+
+
+FUNCTION = """
+import json, wandb
+from wandb.agents import pyagent
+pyagent.Agent.HEARTBEAT_SLEEP_SECONDS = 0.1
+out = {}
+def train():
+    with wandb.init() as run:
+        run.log({"loss": run.config.x})
+config = {"method": "random", "metric": {"name": "loss", "goal": "minimize"}, "run_cap": 3, "name": "named",
+          "parameters": {"x": {"min": 0.0, "max": 1.0}}}
+sweep_id = wandb.sweep(config, project="capped")
+wandb.agent(sweep_id, function=train, project="capped")
+sweep = wandb.Api().sweep(f"capped/{sweep_id}")
+out["capped"] = [sweep.state, len(sweep.runs), sweep.name, len({r.config["x"] for r in sweep.runs})]
+out["best"] = sweep.best_run().summary["loss"] == min(r.summary["loss"] for r in sweep.runs)
+out["agents"] = [a.total_runs if hasattr(a, "total_runs") else len(list(a.runs())) for a in sweep.agents()]
+try:
+    wandb.sweep({"method": "grid", "parameters": {"x": {"min": 0.0, "max": 1.0}}}, project="capped")
+except Exception as e:
+    out["refused"] = str(e)
+print(json.dumps(out))
+"""
+
+
+def test_a_function_agent_stops_at_the_run_cap(client: Client) -> None:
+    found: Any = client.run(FUNCTION, WANDB_CONSOLE="off")
+    assert found["capped"] == ["FINISHED", 3, "named", 3]
+    assert found["best"] is True
+    assert found["agents"] == [3]
+    assert "x" in found["refused"]
+
+
+def test_a_sweep_is_paused_resumed_and_stopped(client: Client) -> None:
+    code = """
+import json, wandb
+from wandb.apis.public.sweeps import _agent_heartbeat, _get_sweep_state, _register_agent, _set_sweep_state
+sweep_id = wandb.sweep({"method": "grid", "parameters": {"x": {"values": [1, 2, 3]}}}, project="states")
+api = wandb.Api()
+states = [_get_sweep_state(api, sweep_id, entity="local", project="states")]
+agent = _register_agent(api, "here", sweep_id=sweep_id, project="states", entity="local")
+commands = []
+for state in ("RUNNING", "PAUSED", "RUNNING", "FINISHED"):
+    if states[-1] != state:
+        _set_sweep_state(api, sweep_id, state, entity="local", project="states")
+    states.append(_get_sweep_state(api, sweep_id, entity="local", project="states"))
+    commands.append([c["type"] for c in _agent_heartbeat(api, agent["id"], {}, {})])
+print(json.dumps([states, commands]))
+"""
+    assert client.run(code) == [
+        ["PENDING", "RUNNING", "PAUSED", "RUNNING", "FINISHED"],
+        [["run"], [], ["run"], ["exit"]],
+    ]
