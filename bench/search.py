@@ -7,7 +7,9 @@ stated. W&B's engine is the package `sweeps`; without it the comparison is made 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
+import itertools
 import json
 import math
 import random
@@ -36,7 +38,7 @@ class Problem:
 def branin(p: Params) -> float:
     x, y = p["x"], p["y"]
     bowl = (y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6) ** 2
-    return bowl + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
+    return float(bowl + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10)
 
 
 HARTMANN_3 = (
@@ -70,11 +72,11 @@ def ackley(p: Params) -> float:
 
 def rosenbrock_of_logs(p: Params) -> float:
     x = [math.log10(value) for value in p.values()]
-    return sum(100 * (b - a**2) ** 2 + (1 - a) ** 2 for a, b in zip(x, x[1:], strict=False))
+    return sum(100 * (b - a**2) ** 2 + (1 - a) ** 2 for a, b in itertools.pairwise(x))
 
 
 def training(p: Params) -> float:
-    """A validation loss as a segmentation study sees it: backbone, augmentation, learning rate, batch size, weight decay.
+    """A validation loss as a segmentation study sees it, over three lists of values and two logarithmic scales.
 
     The best learning rate depends on the backbone; a learning rate that is too large diverges.
     """
@@ -132,8 +134,8 @@ def regrets(problem: Problem, method: str, seed: int, n_trials: int) -> list[flo
 def regrets_of_sweeps(problem: Problem, seed: int, n_trials: int) -> list[float]:
     """The same with W&B's open engine, which draws from numpy's global state."""
     import numpy as np
-    import sweeps  # type: ignore[import-not-found, unused-ignore]
 
+    sweeps = importlib.import_module("sweeps")
     np.random.seed(seed)
     random.seed(seed)
     config = {
@@ -141,7 +143,7 @@ def regrets_of_sweeps(problem: Problem, seed: int, n_trials: int) -> list[float]
         "metric": {"name": "loss", "goal": "minimize"},
         "parameters": problem.parameters,
     }
-    runs = []
+    runs: list[Any] = []
     values: list[float] = []
     for _ in range(n_trials):
         run = sweeps.next_run(config, runs)
@@ -155,6 +157,12 @@ def regrets_of_sweeps(problem: Problem, seed: int, n_trials: int) -> list[float]
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
+
+
+def has_sweeps() -> bool:
+    """Whether the package is installed; this project's folder of the same name has no origin."""
+    spec = importlib.util.find_spec("sweeps")
+    return spec is not None and spec.origin is not None
 
 
 def measure(engine: str, problem: Problem, seed: int, n_trials: int) -> dict[str, object]:
@@ -214,7 +222,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     engines = list(args.engines)
-    if "sweeps" in engines and importlib.util.find_spec("sweeps") is None:
+    if "sweeps" in engines and not has_sweeps():
         print("The package `sweeps` is not installed here: compared without W&B's engine.")
         engines.remove("sweeps")
     known = args.out.read_text().splitlines() if args.out and args.out.exists() else []

@@ -25,7 +25,7 @@ def validate(config: Config) -> list[str]:
     """
     method = config.get("method")
     if method not in (*METHODS, "custom"):
-        raise SearchError(f"method is {method!r}; write one of {', '.join(METHODS)}.")
+        raise SearchError(f"method is {method!r}; write one of {', '.join((*METHODS, 'custom'))}.")
     warnings: list[str] = []
     if method != "custom":
         where, warnings = space.read(config)
@@ -103,7 +103,9 @@ def _validate_counts(config: Config) -> list[str]:
         raise SearchError(f"run_cap is {cap!r}; it must be a whole number from 1.")
     if not isinstance(shuffle, bool):
         raise SearchError(f"shuffle is {shuffle!r}; write true or false.")
-    return ["shuffle is for method: grid and is ignored."] if shuffle and config.get("method") != "grid" else []
+    return (
+        ["shuffle is for method: grid and is ignored."] if shuffle and config.get("method") != "grid" else []
+    )
 
 
 def _has_weights(parameter: space.Parameter) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from statistics import NormalDist
 
-from server.search.identity import identity
+from server.search.identity import identity, is_number
 
 TINY = 1e-12  # a normal law has no value at exactly 0 or 1
 LARGEST_EXPONENT = 600.0  # e to the power of 710 is no longer a float; leave room to divide by q
@@ -97,14 +97,14 @@ class Choice:
     def index(self, value: object) -> int | None:
         """Position of a value that compares equal to `value` as JSON does, or None."""
         if isinstance(self.values, range):
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            whole = is_number and float(value).is_integer()  # type: ignore[arg-type]
-            return self.values.index(int(value)) if whole and int(value) in self.values else None  # type: ignore[call-overload]
+            if not is_number(value) or int(value) != value or int(value) not in self.values:
+                return None
+            return self.values.index(int(value))
         wanted = identity(value)
         return next((i for i, own in enumerate(self.values) if identity(own) == wanted), None)
 
     def cdf(self, value: object) -> float | None:
-        """The quantile in the middle of the value's share, as if all were equally probable; None for a foreign value."""
+        """The middle of the value's share if all values were equally probable; None for a foreign value."""
         index = self.index(value)
         return None if index is None else (index + 0.5) / self.size
 
@@ -154,7 +154,7 @@ class Quantized:
 
     def index(self, value: object) -> int | None:
         """Position of the multiple that equals `value`, or None."""
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if not is_number(value):
             return None
         index = round(value / self.q) - (self.first or 0)
         return index if 0 <= index < (self.size or 0) and self.at(index) == value else None
@@ -187,7 +187,7 @@ def quantized(law: Law, q: float) -> Quantized:
 
 
 def _cdf(law: Law, value: object, slack: float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not is_number(value):
         return None
     room = slack + 1e-9 * (abs(value) + 1)
     if not law.low - room <= value <= law.high + room:

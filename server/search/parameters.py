@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from numbers import Real
 
 from server.search import distributions as d
 from server.search.errors import SearchError
-from server.search.identity import identity
+from server.search.identity import identity, is_number
 
 Spec = Mapping[str, object]
 Numbers = Mapping[str, float]
@@ -74,7 +73,9 @@ def _distribution_name(name: str, spec: Spec) -> str:
     if "distribution" in spec:
         kind = spec["distribution"]
         if kind not in NAMES:
-            raise SearchError(f"Parameter {name}: there is no distribution {kind!r}; choose one of {', '.join(NAMES)}.")
+            raise SearchError(
+                f"Parameter {name}: there is no distribution {kind!r}; choose one of {', '.join(NAMES)}."
+            )
         return str(kind)
     if "value" in spec:
         return "constant"
@@ -109,9 +110,9 @@ def _number(name: str, key: str, value: object) -> float:
     if isinstance(value, str):
         hint = "YAML reads 1e-4 as text, write 1.0e-4" if "e" in value.lower() else "write it without quotes"
         raise SearchError(f"Parameter {name}: {key} is the text {value!r}, not a number; {hint}.")
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    if not is_number(value):
         raise SearchError(f"Parameter {name}: {key} is {value!r}; it must be a finite number.")
-    return value if isinstance(value, int) else float(value)
+    return value
 
 
 def _values(name: str, given: object) -> tuple[tuple[object, ...], list[str]]:
@@ -139,7 +140,9 @@ def _looks_like_exponent(text: str) -> bool:
 
 def _refuse_what_json_lacks(name: str, value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise SearchError(f"Parameter {name}: the value {value!r} does not exist in JSON; use a finite number or text.")
+        raise SearchError(
+            f"Parameter {name}: the value {value!r} does not exist in JSON; use a finite number or text."
+        )
     if isinstance(value, Mapping):
         for item in value.values():
             _refuse_what_json_lacks(name, item)
@@ -165,10 +168,8 @@ def _categorical(name: str, kind: str, spec: Spec) -> tuple[d.Choice, list[str]]
 
 def _is_ordered(values: tuple[object, ...]) -> bool:
     """Numbers in rising or falling order: neighbours in the list are neighbours in size."""
-    if len(values) < 3 or not all(isinstance(v, Real) and not isinstance(v, bool) for v in values):
-        return False
-    numbers = [float(v) for v in values if isinstance(v, Real)]
-    return numbers in (sorted(numbers), sorted(numbers, reverse=True))
+    numbers = [value for value in values if is_number(value)]
+    return len(numbers) == len(values) > 2 and numbers in (sorted(numbers), sorted(numbers, reverse=True))
 
 
 def _weighted(
@@ -177,7 +178,9 @@ def _weighted(
     """Values of positive probability, their probabilities (of repeated values added up), and warnings."""
     assert isinstance(given, (list, tuple))
     if not isinstance(probabilities, (list, tuple)) or len(probabilities) != len(given):
-        raise SearchError(f"Parameter {name}: probabilities must be a list with one number for each of values.")
+        raise SearchError(
+            f"Parameter {name}: probabilities must be a list with one number for each of values."
+        )
     numbers = [_number(name, "probabilities", p) for p in probabilities]
     total = sum(numbers)
     if min(numbers) < 0 or total <= 0:
@@ -189,14 +192,18 @@ def _weighted(
             weight[identity(value)] = weight.get(identity(value), 0.0) + probability / total
             value_of.setdefault(identity(value), value)
     off = abs(total - 1) > 1e-6
-    warnings = [f"Parameter {name}: probabilities add up to {total:g}, not 1; they are scaled."] if off else []
+    warnings = (
+        [f"Parameter {name}: probabilities add up to {total:g}, not 1; they are scaled."] if off else []
+    )
     return tuple(value_of.values()), tuple(weight.values()), warnings
 
 
 def _int_uniform(name: str, spec: Spec) -> d.Choice:
     low, high = (_number(name, key, _required(name, "int_uniform", spec, key)) for key in ("min", "max"))
     if not (float(low).is_integer() and float(high).is_integer()):
-        raise SearchError(f"Parameter {name}: int_uniform needs whole numbers, not {low} and {high}; use uniform.")
+        raise SearchError(
+            f"Parameter {name}: int_uniform needs whole numbers, not {low} and {high}; use uniform."
+        )
     _refuse_empty_interval(name, low, high)
     return d.Choice(range(int(low), int(high) + 1), None, ordered=True)
 
@@ -212,7 +219,9 @@ def _numeric(name: str, kind: str, spec: Spec) -> tuple[d.Distribution, list[str
     keys = defaults | quantum
     _refuse_unknown_keys(name, kind, spec, tuple(keys))
     numbers = {
-        key: _number(name, key, _required(name, kind, spec, key) if default is None else spec.get(key, default))
+        key: _number(
+            name, key, _required(name, kind, spec, key) if default is None else spec.get(key, default)
+        )
         for key, default in keys.items()
     }
     _refuse_bad_shape(name, kind, numbers)
@@ -222,7 +231,9 @@ def _numeric(name: str, kind: str, spec: Spec) -> tuple[d.Distribution, list[str
         return d.Choice((law(numbers).low,)) if is_point else d.Continuous(law(numbers)), warnings
     multiples = d.quantized(law(numbers), numbers["q"])
     if multiples.size is not None and multiples.size < 1:
-        raise SearchError(f"Parameter {name}: no multiple of q {numbers['q']:g} lies between its bounds; lower q.")
+        raise SearchError(
+            f"Parameter {name}: no multiple of q {numbers['q']:g} lies between its bounds; lower q."
+        )
     return multiples, warnings
 
 
@@ -230,10 +241,16 @@ def _refuse_bad_shape(name: str, kind: str, numbers: Numbers) -> None:
     if "min" in numbers:
         _refuse_empty_interval(name, numbers["min"], numbers["max"])
         if kind.endswith("_values") and numbers["min"] <= 0:
-            raise SearchError(f"Parameter {name}: {kind} needs min above 0, not {numbers['min']:g}; raise min.")
-        if "log" in kind and not kind.endswith("_values") and max(map(abs, numbers.values())) > d.LARGEST_EXPONENT:
             raise SearchError(
-                f"Parameter {name}: {kind} takes exponents of e, and e to the power of {numbers['max']:g} is too large; "
+                f"Parameter {name}: {kind} needs min above 0, not {numbers['min']:g}; raise min."
+            )
+        if (
+            "log" in kind
+            and not kind.endswith("_values")
+            and max(map(abs, numbers.values())) > d.LARGEST_EXPONENT
+        ):
+            raise SearchError(
+                f"Parameter {name}: {kind} takes exponents of e, and these are too large; "
                 f"for limits that are values use {kind}_values."
             )
     for key in ("q", "sigma", "a", "b"):
@@ -250,4 +267,3 @@ def _exponent_warning(name: str, kind: str, numbers: Numbers) -> list[str]:
             f"if min and max are values, use {kind}_values."
         ]
     return []
-

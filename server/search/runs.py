@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from server.search.errors import SearchError
+from server.search.identity import is_number
 
 IN_PROGRESS = frozenset({"pending", "running", "preempting", "preempted"})
 
@@ -75,9 +76,7 @@ def _number(value: object, maximize: bool) -> float | None:
             if key in value:
                 return _number(value[key], maximize)
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
+    return float(value) if is_number(value) else None
 
 
 def read_metric(config: Mapping[str, object], needed_by: str | None = None) -> Metric | None:
@@ -85,15 +84,19 @@ def read_metric(config: Mapping[str, object], needed_by: str | None = None) -> M
     section = config.get("metric")
     if section is None:
         if needed_by is not None:
-            raise SearchError(f"{needed_by} needs to know what to optimize; add `metric:` with `name:` and `goal:`.")
+            raise SearchError(
+                f"{needed_by} needs to know what to optimize; add `metric:` with `name:` and `goal:`."
+            )
         return None
     if not isinstance(section, Mapping) or not isinstance(section.get("name"), str) or not section["name"]:
-        raise SearchError("metric: the name of the metric is missing; write `metric:` with `name:` and `goal:`.")
+        raise SearchError(
+            "metric: the name of the metric is missing; write `metric:` with `name:` and `goal:`."
+        )
     goal, impute, target = section.get("goal", "minimize"), section.get("impute"), section.get("target")
     if goal not in ("minimize", "maximize"):
         raise SearchError(f"metric: goal is {goal!r}; write minimize or maximize.")
     if impute not in (None, "worst", "best", "latest"):
         raise SearchError(f"metric: impute is {impute!r}; write worst, best or latest.")
-    if target is not None and (isinstance(target, bool) or not isinstance(target, (int, float))):
+    if target is not None and not is_number(target):
         raise SearchError(f"metric: target is {target!r}; it must be a number.")
     return Metric(section["name"], goal == "maximize", target, impute)

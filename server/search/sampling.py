@@ -6,6 +6,7 @@ import random
 from collections.abc import Hashable, Iterator
 from itertools import islice
 
+from server.search.distributions import Choice
 from server.search.space import Point, Space
 
 DRAWS = 200
@@ -41,7 +42,7 @@ def unseen(space: Space, seen: frozenset[Hashable]) -> Iterator[Point]:
 def _weight(space: Space, point: Point) -> float:
     product = 1.0
     for parameter, value in zip(space.parameters, point, strict=True):
-        weights = getattr(parameter.distribution, "weights", None)
-        if weights is not None:
-            product *= weights[parameter.distribution.index(value)]
+        distribution = parameter.distribution
+        if isinstance(distribution, Choice) and distribution.weights is not None:
+            product *= distribution.weights[distribution.index(value) or 0]
     return product

@@ -95,7 +95,9 @@ def read(config: Mapping[str, object]) -> tuple[Space, list[str]]:
     """The space of a sweep's configuration, and warnings; raises SearchError."""
     given = config.get("parameters")
     if not isinstance(given, Mapping) or not given:
-        raise SearchError("The sweep has no parameters; add a `parameters:` section with at least one parameter.")
+        raise SearchError(
+            "The sweep has no parameters; add a `parameters:` section with at least one parameter."
+        )
     found, warnings = _read_section(given, ())
     return Space(tuple(found)), warnings
 
@@ -107,11 +109,15 @@ def _read_section(section: Mapping[str, object], prefix: Path) -> tuple[list[Par
         path = (*prefix, str(key))
         name = ".".join(path)
         if not isinstance(spec, Mapping):
-            raise SearchError(f"Parameter {name}: {spec!r} is no description of values; write `value: {spec}`.")
+            raise SearchError(
+                f"Parameter {name}: {spec!r} is no description of values; write `value: {spec}`."
+            )
         if "parameters" in spec:
             inner = spec["parameters"]
             if len(spec) > 1 or not isinstance(inner, Mapping) or not inner:
-                raise SearchError(f"Parameter {name}: `parameters` must hold named parameters and stand alone.")
+                raise SearchError(
+                    f"Parameter {name}: `parameters` must hold named parameters and stand alone."
+                )
             nested, more = _read_section(inner, path)
             found += nested
         else:

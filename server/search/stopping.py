@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from server.search.errors import SearchError
+from server.search.identity import is_number
 from server.search.runs import Metric, PastRun
 
 MAX_BANDS = 100
+LARGEST_BAND = 1e9
 
 
 @dataclass(frozen=True)
@@ -27,25 +31,31 @@ class Hyperband:
     bands: tuple[int, ...]
 
     def to_stop(self, past: Sequence[PastRun], metric: Metric) -> dict[str, str]:
-        running = [run for run in past if run.state == "running" and run.history]
-        reasons = {run.name: self._reason(run, past, metric) for run in running}
+        curves = {run.name: Curve.of(run, metric) for run in past if run.history}
+        looks = [(band, self._values_at(band, curves)) for band in self.bands]
+        running = [run.name for run in past if run.state == "running" and run.history]
+        reasons = {name: self._reason(name, curves[name], looks, metric) for name in running}
         return {name: reason for name, reason in reasons.items() if reason is not None}
 
-    def _reason(self, run: PastRun, past: Sequence[PastRun], metric: Metric) -> str | None:
+    def _values_at(self, band: int, curves: Mapping[str, Curve]) -> list[float]:
+        values = (curve.value_at(band) for curve in curves.values())
+        return [value for value in values if value is not None]
+
+    def _reason(
+        self, name: str, curve: Curve, looks: Sequence[tuple[int, list[float]]], metric: Metric
+    ) -> str | None:
         """Why the run should stop, judged at the last band that it and at least one other run have passed.
 
         A band that no other run has passed says nothing; the one before it still does, however far the run has got
         since (rows arrive in lumps, so a run can pass two bands between two looks).
         """
-        for band in reversed(self.bands):
-            own = _up_to(run, band)
-            others = [logged[-1] for other in past if (logged := _up_to(other, band))]
-            if own and len(others) > 1:
-                return self._reason_at(band, own, others, metric)
+        for band, values in reversed(looks):
+            value = curve.value_at(band) if self.strict else curve.best_at(band)
+            if value is not None and len(values) > 1:
+                return self._reason_at(band, value, values, metric)
         return None
 
-    def _reason_at(self, band: int, own: list[float], values: list[float], metric: Metric) -> str | None:
-        value = own[-1] if self.strict else metric.best(own)
+    def _reason_at(self, band: int, value: float, values: list[float], metric: Metric) -> str | None:
         kept = math.ceil(len(values) / self.eta - 1e-9)
         threshold = sorted(values, reverse=metric.maximize)[kept - 1]
         if not metric.is_better(threshold, value):
@@ -56,15 +66,36 @@ class Hyperband:
         )
 
 
-def _up_to(run: PastRun, band: int) -> list[float]:
-    """The finite values logged up to iteration `band`, in order; none if the run has not got there."""
-    if not run.history or max(count for count, _ in run.history) < band:
-        return []
-    return [value for count, value in sorted(run.history) if count <= band and math.isfinite(value)]
+@dataclass(frozen=True)
+class Curve:
+    """The history of one run: iterations with a finite value, the values, and the best so far at each."""
+
+    last: int
+    counts: list[int]
+    values: list[float]
+    bests: list[float]
+
+    @classmethod
+    def of(cls, run: PastRun, metric: Metric) -> Curve:
+        finite = sorted((count, value) for count, value in run.history if math.isfinite(value))
+        values = [value for _, value in finite]
+        bests = list(itertools.accumulate(values, max if metric.maximize else min))
+        return cls(max(count for count, _ in run.history), [count for count, _ in finite], values, bests)
+
+    def value_at(self, band: int) -> float | None:
+        """The last value up to iteration `band`, None if the run has not got there or has none."""
+        return self._at(band, self.values)
+
+    def best_at(self, band: int) -> float | None:
+        return self._at(band, self.bests)
+
+    def _at(self, band: int, series: list[float]) -> float | None:
+        position = bisect_right(self.counts, band)
+        return series[position - 1] if self.last >= band and position > 0 else None
 
 
 def _fraction(eta: float) -> str:
-    return {2: "half", 3: "third", 4: "quarter"}.get(eta, f"1/{eta:g}")
+    return {2.0: "half", 3.0: "third", 4.0: "quarter"}.get(eta, f"1/{eta:g}")
 
 
 def read_hyperband(section: Mapping[str, object]) -> tuple[Hyperband, list[str]]:
@@ -74,7 +105,7 @@ def read_hyperband(section: Mapping[str, object]) -> tuple[Hyperband, list[str]]
             f"early_terminate: there is no type {section.get('type')!r}; write hyperband (for others use `pruner:`)."
         )
     eta, strict = section.get("eta", 3), section.get("strict", False)
-    if isinstance(eta, bool) or not isinstance(eta, (int, float)) or not 1 < eta < math.inf:
+    if not is_number(eta) or eta <= 1:
         raise SearchError(f"early_terminate: eta is {eta!r}; it must be a number above 1.")
     if not isinstance(strict, bool):
         raise SearchError(f"early_terminate: strict is {strict!r}; write true or false.")
@@ -82,7 +113,9 @@ def read_hyperband(section: Mapping[str, object]) -> tuple[Hyperband, list[str]]
     warnings = [f"early_terminate: the key {key!r} is ignored." for key in section if key not in known]
     if "max_iter" in section:
         if "min_iter" in section:
-            warnings.append("early_terminate: max_iter sets the bands, min_iter is ignored; give one of them.")
+            warnings.append(
+                "early_terminate: max_iter sets the bands, min_iter is ignored; give one of them."
+            )
         bands = _bands_down(_whole(section, "max_iter"), _whole(section, "s"), eta)
     else:
         bands = _bands_up(_whole(section, "min_iter"), eta)
@@ -95,16 +128,22 @@ def _whole(section: Mapping[str, object], key: str) -> int:
     if key not in section:
         raise SearchError(f"early_terminate: {key} is missing; give min_iter, or max_iter and s.")
     value = section[key]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1 or value != int(value):
+    if not is_number(value) or value < 1 or value != int(value):
         raise SearchError(f"early_terminate: {key} is {value!r}; it must be a whole number from 1.")
     return int(value)
 
 
 def _bands_up(first: int, eta: float) -> tuple[int, ...]:
-    bands = (first * eta**power for power in range(MAX_BANDS))
-    return tuple(dict.fromkeys(int(band) for band in bands if band < 1e9))
+    bands, band = [], float(first)
+    while band < LARGEST_BAND and len(bands) < MAX_BANDS:
+        bands.append(int(band))
+        band *= eta
+    return tuple(dict.fromkeys(bands))
 
 
 def _bands_down(last: int, number: int, eta: float) -> tuple[int, ...]:
-    bands = (last / eta**power for power in range(min(number, MAX_BANDS), 0, -1))
-    return tuple(dict.fromkeys(int(band + 1e-9) for band in bands if band >= 1))
+    bands, band = [], last / eta
+    while band >= 1 and len(bands) < min(number, MAX_BANDS):
+        bands.append(int(band + 1e-9))
+        band /= eta
+    return tuple(dict.fromkeys(reversed(bands)))
