@@ -8,11 +8,11 @@ from typing import Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from analysis import canvas
 from analysis.cli import main
 from analysis.comparison import Comparison, compare
 from analysis.runs import Study
@@ -23,6 +23,11 @@ LINES: dict[str, Literal["--", "-"]] = {"train": "--", "val": "-"}
 MARKS = {"best_loss": "v", "best_iou": "^"}
 COLUMNS = 4
 MOST_MODELS = 16
+WIDTH, HEIGHT, GAP = 2.3, 1.25, 0.14
+"""Of a panel, and between two, inches."""
+TITLE, HEADING = 0.42, 0.5
+"""Room for a model's name and for the legend, inches."""
+BLOCK = TITLE + 2 * HEIGHT + GAP + 0.38
 
 
 def draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
@@ -61,28 +66,23 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
     models = list(comparison.table["model"][:MOST_MODELS])
     columns = min(COLUMNS, len(models))
     blocks = -(-len(models) // columns)
-    figure = Figure(figsize=(max(2.6 * columns, 6.5), 3.3 * blocks + 1.1), dpi=200, layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(2 * blocks, columns, squeeze=False, sharex=True)
-    first_loss, first_iou = panels[0, 0], panels[1, 0]
-    for place in range(blocks * columns):
-        row, column = divmod(place, columns)
-        loss, iou = panels[2 * row, column], panels[2 * row + 1, column]
-        if place >= len(models):
-            loss.set_visible(False)
-            iou.set_visible(False)
-            continue
-        if place:
-            loss.sharey(first_loss)
-            iou.sharey(first_iou)
-        draw_model(loss, iou, models[place], comparison.runs, history)
-        for axes, name in ((loss, "loss"), (iou, "IoU")):
-            axes.tick_params(labelleft=column == 0)
-            axes.set_ylabel("" if column else name, fontsize=8)
-        iou.tick_params(labelbottom=True)
-        iou.set_xlabel("epoch", fontsize=8)
+    figure = canvas.blank(max(0.6 + columns * (WIDTH + GAP), 6.5), HEADING + blocks * BLOCK + 0.2)
+    loss = iou = None
+    for number, model in enumerate(models):
+        row, column = divmod(number, columns)
+        left, top = 0.5 + column * (WIDTH + GAP), HEADING + row * BLOCK + TITLE
+        loss = canvas.place(figure, left, top, WIDTH, HEIGHT, like=loss)
+        iou = canvas.place(figure, left, top + HEIGHT + GAP, WIDTH, HEIGHT, like=iou)
+        draw_model(loss, iou, model, comparison.runs, history)
+        loss.tick_params(labelbottom=False, labelleft=column == 0)
+        iou.tick_params(labelleft=column == 0)
+        iou.set_xlabel("epoch", fontsize=8, labelpad=2)
+        if column == 0:
+            loss.set_ylabel("loss", fontsize=8)
+            iou.set_ylabel("IoU", fontsize=8)
+            figure.align_ylabels([loss, iou])
     add_legend(figure, several=bool((comparison.table["n_runs"] > 1).any()))
-    figure.supxlabel(caption(comparison, len(models), command), fontsize=7, color="0.3")
+    canvas.caption(figure, caption(comparison, len(models), command))
     return figure
 
 
@@ -120,7 +120,7 @@ def add_legend(figure: Figure, *, several: bool) -> None:
     ]
     if several:
         handles.insert(2, Line2D([], [], color="0.5", linewidth=0.6, label="single runs (thick: their mean)"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=7.5, frameon=False)
+    canvas.legend(figure, handles, columns=3)
 
 
 def caption(comparison: Comparison, drawn: int, command: str) -> str:
@@ -128,7 +128,7 @@ def caption(comparison: Comparison, drawn: int, command: str) -> str:
     table = comparison.table
     part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
     n = int(table["n_runs"][:drawn].sum())
-    return textwrap.fill(f"{part}, n = {n} runs, by test IoU from top left; drawn by: {command}", 120)
+    return f"{part}, n = {n} runs, by test IoU from top left; drawn by: {command}"
 
 
 def write(study: Study, out: Path, command: str) -> list[Path]:

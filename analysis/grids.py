@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from analysis import AnalysisError
+from analysis import AnalysisError, canvas
 from analysis.cli import main
 from analysis.comparison import Comparison, compare
 from analysis.masks import Image, Mask, Predictions
@@ -28,9 +26,8 @@ COLOURS = {
     "false negative": (86, 180, 233),
 }
 """Vermilion and sky blue of Okabe & Ito (2008) on white and black: apart for every kind of colour vision."""
-PANEL = 1.3
-"""Side of one picture, inches."""
-DPI = 200
+PANEL, GAP, LABEL = 1.25, 0.05, 0.24
+"""Side of one picture, space between two, and room for the IoU below one, inches."""
 MOST_MODELS = 10
 MOST_IMAGES = 12
 
@@ -65,22 +62,42 @@ def masks_figure(comparison: Comparison, predictions: Mapping[str, Predictions],
         raise AnalysisError("None of these runs has a predictions artifact: there are no masks to draw.")
     first = predictions[str(runs.iloc[0]["run_id"])]
     stems = list(first.truth)[:MOST_IMAGES]
-    rows, columns = len(stems), len(runs) + 2
-    size = (PANEL * columns + 0.3, (PANEL + 0.14) * rows + 1.15)
-    figure = Figure(size, dpi=DPI, layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02))
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(rows, columns, squeeze=False)
+    titles = ["test image", "truth", *(heading(run) for run in runs.to_dict("records"))]
+    figure, panels = grid(stems, titles)
     for stem, (image, truth, *_) in zip(stems, panels, strict=True):
-        draw(image, first.images[stem], ylabel=stem)
-        draw(truth, np.where(first.truth[stem][..., None], 255, 0).astype(np.uint8).repeat(3, axis=2))
-    title(panels[0, 0], "test image")
-    title(panels[0, 1], "truth")
+        draw(image, first.images[stem])
+        draw(truth, coloured_errors(first.truth[stem], first.truth[stem]))
     for column, run in enumerate(runs.to_dict("records"), start=2):
-        title(panels[0, column], f"{run['model']}", f"IoU {run['test/iou']:.3f}")
-        draw_model(list(panels[:, column]), stems, predictions[run["run_id"]], run, comparison.scores)
-    add_legend(figure)
-    figure.supxlabel(caption(comparison, first, len(runs), rows, command), fontsize=7, color="0.3")
+        of_model = [row[column] for row in panels]
+        draw_model(of_model, stems, predictions[run["run_id"]], run, comparison.scores)
+    canvas.legend(figure, legend_handles(), columns=4)
+    canvas.caption(figure, caption(comparison, first, len(runs), len(stems), command))
     return figure
+
+
+def heading(run: Mapping[Any, Any]) -> str:
+    """A model's name, broken to the width of a picture, above the IoU of the run that is shown."""
+    parts = str(run["model"]).split(" / ")
+    lines = [line for part in parts for line in textwrap.wrap(part, 22, break_long_words=False)]
+    return "\n".join([*lines, f"IoU {run['test/iou']:.3f}"])
+
+
+def grid(rows: list[str], columns: list[str]) -> tuple[Figure, list[list[Axes]]]:
+    """Empty panels, as rows of columns, with their names at the left and above."""
+    top = 0.35 + 0.13 * max(title.count("\n") + 1 for title in columns)
+    figure = canvas.blank(0.3 + len(columns) * (PANEL + GAP), top + len(rows) * (PANEL + LABEL) + 0.2)
+    panels = [
+        [
+            canvas.place(figure, 0.25 + x * (PANEL + GAP), top + y * (PANEL + LABEL), PANEL, PANEL)
+            for x in range(len(columns))
+        ]
+        for y in range(len(rows))
+    ]
+    for axes, title in zip(panels[0], columns, strict=True):
+        axes.set_title(title, fontsize=7.5, pad=3)
+    for (axes, *_), name in zip(panels, rows, strict=True):
+        axes.set_ylabel(name, fontsize=7, labelpad=3)
+    return figure, panels
 
 
 def draw_model(
@@ -92,56 +109,43 @@ def draw_model(
 ) -> None:
     """One model's column: the errors of the tested checkpoint on every image, IoU below; blank where it has none."""
     rule = str(run["test/rule"])
-    mine = scores[(scores["run_id"] == run["run_id"]) & (scores["checkpoint"] == rule)].set_index("image")[
-        "iou"
-    ]
+    mine = scores[(scores["run_id"] == run["run_id"]) & (scores["checkpoint"] == rule)]
+    iou = mine.set_index("image")["iou"]
     for axes, stem in zip(panels, stems, strict=True):
-        if stem in mine.index:
+        if stem in iou.index:
             picture = coloured_errors(predictions.truth[stem], predictions.masks[rule][stem])
-            draw(axes, picture, xlabel=f"{mine[stem]:.3f}")
+            draw(axes, picture, below=f"{iou[stem]:.3f}")
         else:
             axes.set_axis_off()
 
 
-def draw(axes: Axes, picture: Image, *, xlabel: str = "", ylabel: str = "") -> None:
+def draw(axes: Axes, picture: Image, below: str = "") -> None:
     """`picture` (H, W, 3) without ticks; kept in hard pixels where it is enlarged."""
-    enlarged = max(picture.shape[:2]) <= PANEL * DPI
+    enlarged = max(picture.shape[:2]) <= PANEL * canvas.DPI
     axes.imshow(picture, interpolation="nearest" if enlarged else "antialiased")
     axes.set(xticks=[], yticks=[])
-    axes.set_xlabel(xlabel, fontsize=8, labelpad=2)
-    axes.set_ylabel(ylabel, fontsize=7)
+    axes.set_xlabel(below, fontsize=8, labelpad=2)
     axes.spines[:].set(color="0.6", linewidth=0.5)
 
 
-def title(axes: Axes, name: str, below: str = "") -> None:
-    lines = [line for part in name.split(" / ") for line in textwrap.wrap(part, 22, break_long_words=False)]
-    axes.set_title("\n".join([*lines, below]).strip(), fontsize=7.5)
-
-
-def add_legend(figure: Figure) -> None:
-    """What the four colours mean, above the pictures."""
-    handles = [
+def legend_handles() -> list[Patch]:
+    """What the four colours mean."""
+    return [
         Patch(facecolor="#" + bytes(colour).hex(), edgecolor="0.5", linewidth=0.5, label=name)
         for name, colour in COLOURS.items()
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
 
 
 def caption(comparison: Comparison, first: Predictions, models: int, images: int, command: str) -> str:
     """n, what was left out, which run stands for a model, and how to draw the figure again."""
-    of_models = (
-        f"{models} models"
-        if models == len(comparison.table)
-        else f"{models} of {len(comparison.table)} models"
+    table = comparison.table
+    of_models = f"{models} models" if models == len(table) else f"{models} of {len(table)} models"
+    all_images = len(first.truth)
+    of_images = (
+        f"n = {images} test images" if images == all_images else f"{images} of n = {all_images} test images"
     )
-    of_images = f"n = {images} test images"
-    if images < len(first.truth):
-        of_images = f"{images} of n = {len(first.truth)} test images"
-    several = (
-        "; of several runs the one with the median test IoU" if (comparison.table["n_runs"] > 1).any() else ""
-    )
-    text = f"{of_models}, {of_images}; IoU in the heading is pooled over all test images{several}; drawn by: {command}"
-    return textwrap.fill(text, 30 + 22 * models)
+    several = "; of several runs the one with the median test IoU" if (table["n_runs"] > 1).any() else ""
+    return f"{of_models}, {of_images}; IoU in the heading is pooled over all test images{several}; drawn by: {command}"
 
 
 def write(study: Study, out: Path, command: str) -> list[Path]:

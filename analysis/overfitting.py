@@ -62,7 +62,9 @@ def verdict(figures: pd.DataFrame) -> str:
     rise, fall = mean["val_loss_rise"], mean["train_loss_fall"]
     epoch, epochs = mean["val_loss_epoch"], mean["epochs"]
     if epoch > epochs * (1 - TAIL):
-        return f"cannot tell: validation loss still falls at epoch {epochs:.0f}; {gaps}"
+        return (
+            f"cannot tell: validation loss was lowest at epoch {epoch:.0f} of {epochs:.0f}, the end; {gaps}"
+        )
     if rise >= RISE and fall > 0:
         return (
             f"overfits after epoch {epoch:.0f} of {epochs:.0f}: validation loss rises {rise:.0%}"

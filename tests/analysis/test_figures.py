@@ -77,7 +77,7 @@ def test_more_models_than_fit_are_left_out_and_the_caption_says_so(monkeypatch: 
     made = study()
     figure = curves_figure(compare(made), made.history, "python -m analysis a/b")
     assert len(visible_panels(figure)) == 6
-    text = figure.get_supxlabel()
+    text = figure.texts[0].get_text()
     assert "best 3 of 8 models, n = 3 runs" in text
     assert "python -m analysis a/b" in text
 

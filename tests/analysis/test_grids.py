@@ -82,7 +82,7 @@ def test_a_model_without_predictions_is_left_out_of_the_grid() -> None:
     }
     figure = figure_of(replace(made, predictions=kept))
     assert len(figure.axes) == 4 * (2 + 7)
-    assert "7 of 8 models" in figure.get_supxlabel()
+    assert "7 of 8 models" in figure.texts[0].get_text()
 
 
 def test_an_image_that_a_model_was_not_tested_on_is_blank() -> None:
@@ -99,7 +99,7 @@ def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(
     monkeypatch.setattr(grids, "MOST_IMAGES", 2)
     figure = figure_of(study())
     assert len(figure.axes) == 2 * (2 + 3)
-    caption = figure.get_supxlabel().replace("\n", " ")
+    caption = figure.texts[0].get_text().replace("\n", " ")
     assert "3 of 8 models, 2 of n = 4 test images" in caption
     assert "python -m analysis a/b" in caption
 

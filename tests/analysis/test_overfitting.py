@@ -42,7 +42,7 @@ def test_rising_validation_loss_under_falling_training_loss_is_overfitting_with_
     )
 
 
-def test_curves_still_falling_cannot_tell() -> None:
+def test_curves_that_fall_to_the_end_cannot_tell() -> None:
     falling = curves([0.4, 0.3], [0.4, 0.3], [0.5, 0.6], [0.5, 0.6])
     assert verdict(pd.DataFrame([curve_figures(falling, "best_loss")])).startswith(
         "cannot tell: validation loss"

@@ -1,0 +1,49 @@
+"""Figures whose panels are placed in inches: exact, and seconds faster than letting matplotlib find a layout."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+DPI = 200
+
+
+def blank(width: float, height: float) -> Figure:
+    """An empty figure of `width` × `height` inches that draws without a screen."""
+    figure = Figure((width, height), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def place(
+    figure: Figure, left: float, top: float, width: float, height: float, like: Axes | None = None
+) -> Axes:
+    """New axes, in inches from the figure's upper left corner; with the limits and scales of `like`, if given."""
+    whole_width, whole_height = figure.get_size_inches()
+    box = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
+    return figure.add_axes(box, sharex=like, sharey=like)
+
+
+def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
+    """One legend at the upper edge, for all panels."""
+    height = figure.get_size_inches()[1]
+    figure.legend(
+        handles=list(handles),
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1 - 0.02 / height),
+        ncols=columns,
+        fontsize=8,
+        frameon=False,
+    )
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Small print at the lower edge, broken into lines that fit."""
+    width, height = figure.get_size_inches()
+    lines = textwrap.fill(text, int(18 * width))
+    figure.text(0.5, 0.06 / height, lines, ha="center", va="bottom", fontsize=7, color="0.3")
