@@ -26,17 +26,22 @@ SHARE = (0.2, 0.3)
 """The piece covers this share of the picture; less where a long piece would otherwise leave the frame."""
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache"
-DEFAULT_SEED = 0
+DEFAULT_SEED = 8
 
 
-def draw(seed: int | np.random.Generator, height: int = 768, width: int = 1024) -> tuple[Image, Mask]:
+def draw(
+    seed: int | np.random.Generator, height: int = 768, width: int = 1024, *, evening: int | None = None
+) -> tuple[Image, Mask]:
     """One photograph (H, W, 3) uint8 RGB and its mask (H, W) uint8, 1 where the piece covers half the pixel.
 
     Equal seeds give equal bytes on one machine. Another size shows the same scene, as far as its pixels can.
+    Photographs of one `evening`, a seed as well, share table and lamp; without it each has its own.
     Lengths below are in units of one pixel of a photograph of 1024 by 768.
     """
     shape, unit = (height, width), math.sqrt(height * width / (768 * 1024))
     form, print_rng, table_rng, light_rng, lens = np.random.default_rng(seed).spawn(5)
+    if evening is not None:
+        table_rng, light_rng = np.random.default_rng(evening).spawn(2)
     piece = outline.place(form, outline.piece(form), height, width, form.uniform(*SHARE))
     face = photograph.coverage(piece.points, shape)
     body = photograph.coverage(piece.points, shape, spread=form.uniform(0, 0.012))
@@ -46,9 +51,10 @@ def draw(seed: int | np.random.Generator, height: int = 768, width: int = 1024) 
     printed = _printed(print_rng, face, unit, angle)
     wall = np.array([92, 86, 80], np.float32) * np.float32(form.uniform(0.4, 1.2))
     solid = wall + face[..., None] * (printed - wall)
-    ground = (
-        photograph.table(table_rng, shape, unit) * photograph.shadow(light_rng, body, unit, angle)[..., None]
-    )
+    ground = photograph.table(table_rng, shape, unit)
+    if evening is not None:
+        ground = photograph.nudge(form, ground, unit)
+    ground *= photograph.shadow(light_rng, body, unit, angle)[..., None]
     scene = ground + body[..., None] * (solid - ground)
     scene *= photograph.light(light_rng, shape)[..., None]
     return photograph.Camera.pick(lens, unit).take(lens, scene), mask
@@ -75,10 +81,13 @@ def write(
     height: int = 768,
     width: int = 1024,
 ) -> None:
-    """Draw train, val and test folders of images/image-N.png and masks/mask-N.png (0 or 255), N from 1."""
+    """Draw train, val and test folders of images/image-N.png and masks/mask-N.png (0 or 255), N from 1.
+
+    All are of one evening: the same table and lamp, another piece, and the phone held a little differently.
+    """
     splits = ["train"] * n_train + ["val"] * n_val + ["test"] * n_test
     for number, split in enumerate(splits, start=1):
-        image, mask = draw(np.random.default_rng((seed, number)), height, width)
+        image, mask = draw(np.random.default_rng((seed, number)), height, width, evening=seed)
         for kind, pixels in (("image", image[..., ::-1]), ("mask", mask * 255)):
             path = folder / split / f"{kind}s" / f"{kind}-{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +142,7 @@ def _progress(line: str, *, last: bool) -> None:
 
 
 def sheet(path: Path, seed: int, columns: int = 4, rows: int = 3, side: int = 384) -> None:
-    """A contact sheet of the first columns by rows photographs of `seed`, each `side` pixels wide."""
+    """A contact sheet of columns by rows photographs, each `side` pixels wide and of another evening."""
     high = side * 3 // 4
     drawn = [draw(np.random.default_rng((seed, n + 1)))[0] for n in range(columns * rows)]
     small = [cv2.resize(image, (side, high), interpolation=cv2.INTER_AREA)[..., ::-1] for image in drawn]

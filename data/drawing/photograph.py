@@ -44,13 +44,22 @@ def _inset(points: Points, by: float) -> Points:
 
 def table(rng: Rng, shape: Shape, unit: float) -> Field:
     """Grey-beige fibrous cardboard (H, W, 3), float32 RGB."""
-    colour = rng.uniform(128, 195) + rng.uniform(3, 20) * np.array([1, 0, -1]) + rng.normal(0, 3, 3)
+    colour = rng.uniform(128, 195) + rng.uniform(3, 19) * np.array([1, 0, -1]) + rng.normal(0, 2, 3)
     relief = _relief(rng, shape, unit)
     tone = 1 + relief + rng.uniform(0.01, 0.035) * fractal(rng, shape, 60 * unit, octaves=2)
     _seam(rng, tone, unit)
     surface = np.multiply.outer(tone, colour.astype(np.float32)).astype(np.float32)
     _specks(rng, surface, unit)
     return surface
+
+
+def nudge(rng: Rng, surface: Field, unit: float) -> Field:
+    """The same table (H, W, 3) from a hand that does not hold the phone quite where it was before."""
+    height, width = surface.shape[:2]
+    matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 2), 1), np.float64)
+    matrix[:, 2] += rng.normal(0, 25, 2) * unit
+    moved = cv2.warpAffine(surface, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(moved, np.float32)
 
 
 def _relief(rng: Rng, shape: Shape, unit: float) -> Field:
@@ -128,7 +137,7 @@ def shadow(rng: Rng, cover: Field, unit: float, angle: float) -> Field:
     The sum of ever wider and paler shadows, as under a wide lamp, and a narrow dark seam all around.
     """
     angle += rng.normal(0, 0.25)
-    reach, softness = rng.uniform(6, 26) * unit, rng.uniform(0.35, 0.8)
+    reach, softness = rng.uniform(6, 36) * unit, rng.uniform(0.35, 0.8)
     small = cv2.resize(cover, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     dark: Field = np.zeros(small.shape, np.float32)
     for share in (0.25, 0.6, 1.0):
@@ -138,7 +147,7 @@ def shadow(rng: Rng, cover: Field, unit: float, angle: float) -> Field:
         dark += np.float32(1 / 3) * cv2.GaussianBlur(shifted, (0, 0), max(share * reach / 2 * softness, 0.5))
     wide = cv2.resize(dark, cover.shape[::-1], interpolation=cv2.INTER_LINEAR)
     seam = cv2.GaussianBlur(cover, (0, 0), max(rng.uniform(1.5, 5) * unit, 0.5))
-    reached = (1 - rng.uniform(0.35, 0.85) * wide) * (1 - rng.uniform(0.05, 0.5) * seam)
+    reached = (1 - rng.uniform(0.35, 0.9) * wide) * (1 - rng.uniform(0.05, 0.5) * seam)
     return np.asarray(reached, np.float32)
 
 
@@ -160,12 +169,12 @@ class Camera:
     def pick(cls, rng: Rng, unit: float) -> "Camera":
         """Any phone on any evening."""
         blur = rng.uniform(0.6, 1.7) * unit
-        red, green, blue = (1 + rng.normal(0, 0.03, 3)).tolist()
+        red, green, blue = (1 + rng.normal(0, 0.025, 3)).tolist()
         gamma, quality = math.exp(rng.normal(0, 0.12)), int(rng.integers(82, 97))
         return cls(
             blur,
             blur + rng.uniform(0, 1.5) * unit,
-            rng.uniform(1, 5) * unit,
+            rng.uniform(0.5, 3.5) * unit,
             gamma,
             (red, green, blue),
             quality,

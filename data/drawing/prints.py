@@ -31,7 +31,7 @@ def draw(rng: Rng, shape: Shape, unit: float, kind: str) -> Field:
         if here.any():
             np.copyto(canvas, _region(rng, shape, unit, kind), where=here[..., None])
     if n_regions > 1:
-        _contours(rng, canvas, labels, unit)
+        _seams(rng, canvas, labels, unit)
     motifs.scatter(rng, canvas, unit, kind)
     weave = np.sin(ramp(shape, 0.1) * (2 / max(unit, 0.5))) * np.sin(ramp(shape, 1.67) * (2 / max(unit, 0.5)))
     canvas *= (1 + rng.uniform(0, 0.03) * min(unit, 1) * weave)[..., None]
@@ -41,7 +41,7 @@ def draw(rng: Rng, shape: Shape, unit: float, kind: str) -> Field:
 def _regions(rng: Rng, shape: Shape, unit: float, n: int) -> NDArray[np.intp]:
     """Which of `n` regions each pixel belongs to: bands of a bent ramp, or the highest of `n` hills."""
     if rng.random() < 0.5:
-        bent = ramp(shape, rng.uniform(0, 2 * math.pi)) + rng.uniform(10, 90) * unit * smooth(
+        bent = ramp(shape, rng.uniform(0, 2 * math.pi)) + rng.uniform(0, 90) * unit * smooth(
             rng, shape, 190 * unit
         )
         cuts = np.sort(rng.uniform(-230, 230, n - 1)) * unit
@@ -120,10 +120,13 @@ def _sample(rng: Rng, x: Field, y: Field) -> Field:
     return np.asarray(cv2.remap(lattice, x + 32, y + 64, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP))
 
 
-def _contours(rng: Rng, canvas: Field, labels: NDArray[np.intp], unit: float) -> None:
-    """Soften the seams between regions, and darken them in some prints, as a drawn line or a shadow does."""
+def _seams(rng: Rng, canvas: Field, labels: NDArray[np.intp], unit: float) -> None:
+    """Where regions meet, some prints have a dark contour, others pass softly from one to the next."""
     edges = cv2.morphologyEx(labels.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     sigma = max(rng.uniform(1, 5) * unit, 0.4)
-    line = cv2.GaussianBlur(edges.astype(np.float32), (0, 0), sigma)
-    strength = rng.uniform(0, 0.8) if rng.random() < 0.6 else 0.0
-    canvas *= (1 - strength * np.minimum(line * (2 * sigma), 1))[..., None]
+    line = np.minimum(cv2.GaussianBlur(edges.astype(np.float32), (0, 0), sigma) * (2 * sigma), 1)[..., None]
+    style = rng.choice(["sharp", "contour", "soft"], p=[0.3, 0.35, 0.35])
+    if style == "contour":
+        canvas *= 1 - rng.uniform(0.1, 0.8) * line
+    elif style == "soft":
+        canvas += line * (cv2.GaussianBlur(canvas, (0, 0), 1.5 * sigma) - canvas)

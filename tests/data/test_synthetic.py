@@ -34,7 +34,9 @@ def fifty() -> list[tuple[synthetic.Image, synthetic.Mask]]:
 def small_drawings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Drawings of 64 by 48 pixels, and a cache of its own; the cache's folder."""
     whole = synthetic.draw
-    monkeypatch.setattr(synthetic, "draw", lambda seed, height=48, width=64: whole(seed, 48, 64))
+    monkeypatch.setattr(
+        synthetic, "draw", lambda seed, height=48, width=64, **given: whole(seed, 48, 64, **given)
+    )
     monkeypatch.setattr(synthetic, "CACHE", tmp_path / "cache")
     return tmp_path / "cache"
 
@@ -69,6 +71,17 @@ def test_shapes_types_and_values_are_as_promised() -> None:
     assert mask.shape == (90, 150)
     assert image.dtype == mask.dtype == np.uint8
     assert set(np.unique(mask)) == {0, 1}
+
+
+def test_photographs_of_one_evening_share_table_and_lamp_and_not_the_piece() -> None:
+    drawn = [[synthetic.draw(seed, *SMALL, evening=evening) for seed in range(6)] for evening in range(4)]
+    borders = np.array(
+        [[np.concatenate([i[:6], i[-6:]], 1).mean(axis=(0, 2)) for i, _ in one] for one in drawn]
+    )
+    alike = np.corrcoef(borders.reshape(24, -1)).reshape(4, 6, 4, 6).mean(axis=(1, 3))
+    assert np.diag(alike).min() > 0.8
+    assert np.diag(alike).mean() - alike[~np.eye(4, dtype=bool)].mean() > 0.2
+    assert len({mask.tobytes() for _, mask in drawn[0]}) == 6
 
 
 def test_a_small_picture_shows_the_same_scene_as_a_large_one() -> None:
@@ -180,7 +193,7 @@ def test_write_lays_out_splits_that_the_loader_reads(small_drawings: Path, tmp_p
     ]
     image = read(tmp_path / "set/train/images/image-1.png")
     mask = read(tmp_path / "set/train/masks/mask-1.png")
-    drawn = synthetic.draw(np.random.default_rng((5, 1)), 48, 64)
+    drawn = synthetic.draw(np.random.default_rng((5, 1)), 48, 64, evening=5)
     assert np.array_equal(image, drawn[0])
     assert np.array_equal(mask, drawn[1] * 255)
 
@@ -221,7 +234,7 @@ def test_a_seed_that_is_no_whole_number_is_refused(name: str) -> None:
 def test_two_processes_that_ask_at_once_get_one_complete_folder(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from data import synthetic; whole = synthetic.draw;"
-        "synthetic.draw = lambda seed, height=48, width=64: whole(seed, 48, 64);"
+        "synthetic.draw = lambda seed, height=48, width=64, **given: whole(seed, 48, 64, **given);"
         f"synthetic.CACHE = Path({str(tmp_path)!r}); sys.stdin.readline(); print(synthetic.resolve('drawn:4'))"
     )
     pipe = subprocess.PIPE
