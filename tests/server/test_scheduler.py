@@ -1,0 +1,211 @@
+"""Who gets which configuration: in-process, with a clock that the test moves."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from server import filestream, scheduler
+from server.settings import Settings
+from server.store import Refused, Row, Store, projects, runs, sweeps
+from tests.server.conftest import Clock
+
+SETTINGS = Settings(api_key="k" * 40)
+GRID = "method: grid\nprogram: train.py\nparameters: {lr: {values: [0.0, 0.1]}, opt: {parameters: {wd: {values: [0, 1]}}}}"
+HYPERBAND = """
+method: random
+metric: {name: loss, goal: minimize}
+early_terminate: {type: hyperband, min_iter: 2, eta: 2, strict: true}
+parameters: {x: {min: 0.0, max: 1.0}}
+"""
+
+
+def make(store: Store, config: str, **columns: Any) -> Row:
+    with store.write() as db:
+        project, _ = projects.ensure(db, "local", "p", store.clock())
+    return scheduler.create(store, project["id"], config, **columns)[0]
+
+
+def agent(store: Store, sweep: Row) -> Row:
+    return scheduler.add_agent(store, sweeps.by_id(store.db, sweep["id"]), "host")
+
+
+def ask(store: Store, agent: Row, *running: str) -> list[dict[str, Any]]:
+    return scheduler.heartbeat(store, SETTINGS, agent, set(running))
+
+
+def finish(store: Store, name: str, exit_code: int = 0, **metrics: float) -> None:
+    """The run logs `metrics` as one row and ends."""
+    rows = {"wandb-history.jsonl": {"offset": 0, "content": [json.dumps({"_step": 0, **metrics})]}} if metrics else {}
+    filestream.receive(store, "local", "p", name, {"files": rows, "complete": True, "exitcode": exit_code})
+
+
+def log(store: Store, name: str, line: int, **metrics: float) -> dict[str, Any]:
+    content = [json.dumps({"_step": line, **metrics})]
+    files = {"wandb-history.jsonl": {"offset": line, "content": content}}
+    return filestream.receive(store, "local", "p", name, {"files": files})
+
+
+def state(store: Store, sweep: Row) -> str:
+    return str(sweeps.by_id(store.db, sweep["id"])["state"])
+
+
+def test_a_grid_is_handed_out_once_and_ends(store: Store) -> None:
+    sweep = make(store, GRID)
+    assert state(store, sweep) == "PENDING"
+    one = agent(store, sweep)
+    given = []
+    for _ in range(4):
+        [command] = ask(store, one)
+        given.append((command["args"]["lr"]["value"], command["args"]["opt"]["value"]["wd"]))
+        finish(store, command["run_id"])
+    assert sorted(given) == [(0.0, 0), (0.0, 1), (0.1, 0), (0.1, 1)]
+    assert state(store, sweep) == "FINISHED"
+    assert ask(store, one) == [{"type": "exit"}]
+
+
+def test_32_agents_that_ask_at_once_never_get_the_same_configuration(store: Store) -> None:
+    sweep = make(store, "method: grid\nparameters: {x: {values: [%s]}}" % ", ".join(map(str, range(32))))
+    agents = [agent(store, sweep) for _ in range(32)]
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(lambda one: ask(store, one), agents))
+    assert sorted(answer[0]["args"]["x"]["value"] for answer in answers) == list(range(32))
+
+
+def test_a_lost_answer_is_repeated_and_a_program_that_never_starts_is_given_up(store: Store) -> None:
+    sweep = make(store, GRID)
+    one = agent(store, sweep)
+    first, again, other = ask(store, one)[0], ask(store, one)[0], ask(store, one)[0]
+    assert first["run_id"] == again["run_id"] != other["run_id"]
+    project = projects.find(store.db, "local", "p")
+    assert project is not None
+    failed = runs.find(store.db, project["id"], first["run_id"])
+    assert failed is not None
+    assert failed["state"] == "failed"
+
+
+def test_an_agent_with_a_run_gets_no_other(store: Store) -> None:
+    sweep = make(store, GRID)
+    one = agent(store, sweep)
+    name = ask(store, one)[0]["run_id"]
+    assert ask(store, one, name) == []
+
+
+def test_the_run_of_an_agent_that_vanished_before_starting_goes_to_another(store: Store, clock: Clock) -> None:
+    sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
+    name = ask(store, agent(store, sweep))[0]["run_id"]
+    other = agent(store, sweep)
+    assert ask(store, other) == [], "the first agent may still be starting it"
+    clock.now += scheduler.AGENT_SILENT + 1
+    assert ask(store, other)[0]["run_id"] == name
+
+
+def test_a_preempted_run_is_handed_out_again_to_resume(store: Store) -> None:
+    sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
+    one = agent(store, sweep)
+    name = ask(store, one)[0]["run_id"]
+    filestream.receive(store, "local", "p", name, {"preempting": True})
+    finish(store, name, exit_code=1)
+    assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)]
+
+
+def test_a_failed_run_is_not_tried_again(store: Store) -> None:
+    sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
+    one = agent(store, sweep)
+    finish(store, ask(store, one)[0]["run_id"], exit_code=1)
+    assert ask(store, one) == [{"type": "exit"}]
+
+
+def test_run_cap_ends_a_random_sweep(store: Store) -> None:
+    sweep = make(store, "method: random\nrun_cap: 2\nparameters: {x: {min: 0.0, max: 1.0}}")
+    one = agent(store, sweep)
+    assert scheduler.expected_runs(sweep) == 2
+    for _ in range(2):
+        finish(store, ask(store, one)[0]["run_id"])
+    assert state(store, sweep) == "FINISHED"
+
+
+def test_equal_seeds_suggest_equal_configurations(store: Store) -> None:
+    text = "method: random\nseed: 7\nparameters: {x: {min: 0.0, max: 1.0}}"
+    given = [ask(store, agent(store, make(store, text)))[0]["args"] for _ in range(2)]
+    assert given[0] == given[1]
+
+
+def test_a_paused_sweep_hands_out_nothing_and_a_canceled_one_sends_agents_home(store: Store) -> None:
+    sweep = make(store, GRID)
+    one = agent(store, sweep)
+    for wanted, answer in (("PAUSED", []), ("CANCELED", [{"type": "exit"}])):
+        with store.write() as db:
+            sweeps.change(db, sweep["id"], 0.0, state=wanted)
+        assert ask(store, one) == answer
+
+
+def test_hyperband_asks_the_run_first_and_its_agent_after_a_grace(store: Store, clock: Clock) -> None:
+    sweep = make(store, HYPERBAND)
+    agents = [agent(store, sweep) for _ in range(3)]
+    names = [ask(store, one)[0]["run_id"] for one in agents]
+    answers = {}
+    for line in range(2):
+        for loss, name in zip((0.1, 0.2, 0.9), names, strict=True):
+            answers[name] = log(store, name, line, loss=loss)
+    assert answers[names[2]] == {"stopped": True}
+    assert answers[names[0]] == {}
+    assert ask(store, agents[2], names[2]) == []
+    clock.now += SETTINGS.stop_grace
+    log(store, names[2], 2, loss=0.9)
+    assert ask(store, agents[2], names[2]) == [{"type": "stop", "run_id": names[2]}]
+    clock.now += scheduler.RUN_SILENT + 1
+    ask(store, agents[2])
+    stopped = sweeps.suggestions(store.db, sweep["id"])[2]
+    assert stopped["run_state"] == "killed"
+    assert stopped["stop_reason"]
+
+
+def test_a_silent_run_crashes_but_not_because_the_server_was_off(store: Store, clock: Clock) -> None:
+    sweep = make(store, GRID)
+    name = ask(store, agent(store, sweep))[0]["run_id"]
+    log(store, name, 0, loss=1.0)
+    store.opened_at = clock.now + 1000
+    clock.now += 1000 + SETTINGS.crash_after - 1
+    scheduler.close_silent(store, SETTINGS)
+    assert runs.at(store.db, "local", "p", name)["state"] == "running"  # type: ignore[index]
+    clock.now += 2
+    scheduler.close_silent(store, SETTINGS)
+    assert runs.at(store.db, "local", "p", name)["state"] == "crashed"  # type: ignore[index]
+    log(store, name, 1, loss=1.0)
+    assert runs.at(store.db, "local", "p", name)["state"] == "running"  # type: ignore[index]
+
+
+def test_a_local_controller_schedules_stops_and_ends(store: Store) -> None:
+    sweep = make(store, GRID, controller='{"type": "local"}')
+    one = agent(store, sweep)
+    assert ask(store, one) == []
+    plan: dict[str, Any] = {"schedule": [{"id": "s1", "data": {"args": {"lr": {"value": 0.5}}}}]}
+    for _ in range(2):
+        scheduler.follow_controller(store, sweeps.by_id(store.db, sweep["id"]), plan)
+    [command] = ask(store, one)
+    assert command["args"] == {"lr": {"value": 0.5}}
+    told = json.loads(sweeps.by_id(store.db, sweep["id"])["scheduler"])
+    assert told == {"scheduled": [{"id": "s1", "runid": command["run_id"]}]}
+    log(store, command["run_id"], 0, loss=1.0)
+    plan = {"earlystop": [command["run_id"]], "schedule": [{"id": "s2", "data": {"args": None}}]}
+    scheduler.follow_controller(store, sweeps.by_id(store.db, sweep["id"]), plan)
+    assert log(store, command["run_id"], 1, loss=1.0) == {"stopped": True}
+    assert state(store, sweep) == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("config", "word"),
+    [
+        ("method: grid\nparameters: {x: {min: 0.0, max: 1.0}}", "x"),
+        ("- not\n- a mapping", "mapping"),
+        ("a: [", "YAML"),
+    ],
+)
+def test_a_sweep_that_cannot_work_is_refused_and_not_stored(store: Store, config: str, word: str) -> None:
+    with pytest.raises(Refused, match=word):
+        make(store, config)
+    project = projects.find(store.db, "local", "p")
+    assert project is not None
+    assert sweeps.of_project(store.db, project["id"]) == []

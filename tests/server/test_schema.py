@@ -1,0 +1,55 @@
+"""Every operation that the installed client can send is answered or listed as refused, in README.md too."""
+
+import re
+from pathlib import Path
+
+import pytest
+from graphql import validate, validate_schema
+
+from server.graphql import Context, execute
+from server.graphql.engine import schema
+from tests.server.operations import operations, parsed
+
+README = Path(__file__).parents[2] / "server" / "README.md"
+OPERATIONS = operations()
+# Texts that the client puts together from pieces; the tests with the real client send them.
+COMPOSED = {"UseArtifact", "createLaunchAgent", "pushToRunQueue", "pushToRunQueueByName"}
+
+
+def listed(heading: str) -> set[str]:
+    """The names in backticks of a section of the README."""
+    section = re.search(rf"^### {heading}$(.*?)(?=^##)", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert section is not None
+    return set(re.findall(r"`(\w+)`", section[1]))
+
+
+def is_answered(name: str) -> bool:
+    documents = [document for text in OPERATIONS[name] if (document := parsed(text)) is not None]
+    return bool(documents) and all(not validate(schema(), document) for document in documents)
+
+
+def test_the_schema_is_a_schema() -> None:
+    assert validate_schema(schema()) == []
+
+
+def test_the_client_was_really_searched() -> None:
+    assert len(OPERATIONS) > 150
+    assert {"UpsertBucket", "CommitArtifact", "GetSweep", "Heartbeat", "Runs"} <= OPERATIONS.keys()
+
+
+def test_the_readme_lists_every_operation_once() -> None:
+    sections = [listed(heading) for heading in ("Supported", "Answered, without effect", "Refused")]
+    assert set().union(*sections) == OPERATIONS.keys()
+    assert sum(map(len, sections)) == len(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - COMPOSED))
+def test_an_operation_is_answered_exactly_if_the_readme_says_so(name: str) -> None:
+    assert is_answered(name) == (name not in listed("Refused"))
+
+
+def test_a_refused_operation_is_named_in_the_error(context: Context) -> None:
+    answer = execute(context, OPERATIONS["CreateTeam"][0], {"teamName": "t"}, "")
+    assert answer.status == 200
+    assert "CreateTeam" in answer.body["errors"][0]["message"]
+    assert "data" not in answer.body
