@@ -134,7 +134,8 @@ def _whole(section: Mapping[str, object], key: str) -> int:
 
 
 def _bands_up(first: int, eta: float) -> tuple[int, ...]:
-    bands, band = [], float(first)
+    bands: list[int] = []
+    band = float(first)
     while band < LARGEST_BAND and len(bands) < MAX_BANDS:
         bands.append(int(band))
         band *= eta
@@ -142,7 +143,8 @@ def _bands_up(first: int, eta: float) -> tuple[int, ...]:
 
 
 def _bands_down(last: int, number: int, eta: float) -> tuple[int, ...]:
-    bands, band = [], last / eta
+    bands: list[int] = []
+    band = last / eta
     while band >= 1 and len(bands) < min(number, MAX_BANDS):
         bands.append(int(band + 1e-9))
         band /= eta
