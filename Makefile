@@ -27,7 +27,7 @@ $(VENV)/installed: requirements.txt
 	  || { echo 'this python3 cannot make environments: install its venv module (Debian: python3-venv)'; exit 1; }
 	@echo 'setting up $(VENV): about 5 GB, a few minutes'
 	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(PY) -m pip install -qq --disable-pip-version-check --requirement requirements.txt
 	@touch $@
 
 study: setup

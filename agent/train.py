@@ -6,6 +6,7 @@ What the run writes is listed in docs/runs.md.
 
 import dataclasses
 import os
+import shutil
 import signal
 import sys
 import time
@@ -86,6 +87,9 @@ def train(config: Config, run: wandb.Run) -> None:
     predictions.write(folder, dataset.test, tested)
     predictions.upload(run, folder, about)
     checkpoint.upload(run, keeper, about | model_metadata(keeper, tested))
+    if not run.offline:
+        shutil.rmtree(folder)
+        shutil.rmtree(keeper.folder)
     run.summary["seconds/total"] = time.monotonic() - started
     print(
         f"test IoU {tested[rule].pooled.iou:.4f} ({rule} checkpoint, epoch {keeper.kept[rule].epoch})",

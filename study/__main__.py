@@ -154,7 +154,7 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
 
 def report(wanted: Plan, path: str, env: dict[str, str]) -> None:
     """Table, curves and mask grid, made by `python -m analysis`."""
-    command = [sys.executable, "-m", "analysis", path, "--out", str(wanted.folder)]
+    command = [sys.executable, "-m", "analysis", path, "--out", os.path.relpath(wanted.folder, ROOT)]
     print(processes.run(command, env, ROOT, "the analysis"), end="", flush=True)
 
 
@@ -170,9 +170,6 @@ def remember_latest(folder: Path) -> None:
 def tell(wanted: Plan, path: str, address: Server, finished: int) -> None:
     """Where everything is, and how to look again."""
     folder = shown(wanted.folder)
-    print(f"\ntable        {folder}/comparison.md and comparison.csv")
-    print(f"curves       {folder}/curves.png")
-    print(f"mask grid    {folder}/masks.png")
     print(f"checkpoints  Artifacts model-RUN_ID:best of {path.rsplit('/', 1)[0]}")
     if address.folder:
         print("look again   make serve")

@@ -43,7 +43,7 @@ def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[st
         "WANDB_CACHE_DIR": str(private / "cache"),
         "WANDB_DATA_DIR": str(private / "data"),
         "WANDB_ARTIFACT_DIR": str(private / "artifacts"),
-        "WANDB_DIR": str(folder.resolve()),
+        "WANDB_DIR": str(private),
     }
 
 

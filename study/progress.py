@@ -65,9 +65,7 @@ class Progress:
     def _tell(self, line: str) -> None:
         """Without a terminal, events are printed as they happen."""
         if not self.console.is_terminal:
-            self.console.print(
-                f"[{clock(time.monotonic() - self.begun)}] {line}", highlight=False, markup=False
-            )
+            print(f"[{clock(time.monotonic() - self.begun)}] {line}", file=self.console.file, flush=True)
 
     @property
     def finished(self) -> int:

@@ -1,0 +1,90 @@
+"""Which weights are kept, and that they come back."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from agent import checkpoint
+from agent.checkpoint import Keeper, lab_rule
+from agent.config import Config, parse
+from agent.models.unet import UNet
+
+CONFIG = parse(["--width=4", "--epochs=5"])
+
+
+def marked(value: float) -> nn.Module:
+    """A model that can be told from another."""
+    model = UNet("transposed", width=4)
+    nn.init.constant_(model.head.weight, value)
+    return model
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_best_by_either_rule_is_kept_and_nothing_else(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, CONFIG)
+    for epoch, loss, iou in [(1, 0.9, 0.1), (2, 0.5, 0.6), (3, 0.6, 0.8), (4, 0.7, 0.7)]:
+        keeper.consider(marked(epoch), epoch, loss, iou)
+    assert {rule: kept.epoch for rule, kept in keeper.kept.items()} == {"best_loss": 2, "best_iou": 3}
+    assert files(tmp_path) == ["epoch-0002.pt", "epoch-0003.pt"]
+    state, _ = checkpoint.load(keeper.kept["best_iou"].path)
+    assert state["head.weight"].unique().item() == 3
+
+
+def test_one_epoch_that_is_best_by_both_rules_is_one_file(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, CONFIG)
+    keeper.consider(marked(1), 1, 0.9, 0.1)
+    keeper.consider(marked(2), 2, 0.5, 0.6)
+    assert files(tmp_path) == ["epoch-0002.pt"]
+    assert keeper.kept["best_loss"] == keeper.kept["best_iou"]
+
+
+def test_a_tie_goes_to_the_earlier_epoch(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, CONFIG)
+    for epoch in (1, 2):
+        keeper.consider(marked(epoch), epoch, 0.5, 0.5)
+    assert files(tmp_path) == ["epoch-0001.pt"]
+
+
+def test_a_checkpoint_comes_back_bit_by_bit_with_its_config(tmp_path: Path) -> None:
+    model = UNet("bilinear", width=4)
+    checkpoint.save(tmp_path / "a.pt", model, CONFIG)
+    state, config = checkpoint.load(tmp_path / "a.pt")
+    assert config == CONFIG
+    assert isinstance(config, Config)
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.save(tmp_path / "a.pt", marked(1), CONFIG)
+
+    def breaks_off(content: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", breaks_off)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path / "a.pt", marked(2), CONFIG)
+    state, _ = checkpoint.load(tmp_path / "a.pt")
+    assert state["head.weight"].unique().item() == 1
+
+
+def test_a_checkpoint_that_would_execute_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": re.compile("x"), "config": {}}, tmp_path / "evil.pt")
+    with pytest.raises(Exception, match="weights_only"):
+        checkpoint.load(tmp_path / "evil.pt")
+
+
+def test_the_lab_tests_its_u_net_at_the_best_iou_and_smp_at_the_best_loss() -> None:
+    rules = {name: lab_rule(name) for name in ("unet_transposed", "unet_bilinear", "unet", "deeplabv3plus")}
+    assert rules == {
+        "unet_transposed": "best_iou",
+        "unet_bilinear": "best_iou",
+        "unet": "best_loss",
+        "deeplabv3plus": "best_loss",
+    }

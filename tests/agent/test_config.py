@@ -1,0 +1,92 @@
+"""Every wrong setting is one sentence that names the value, the rule and the way out."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from agent import models
+from agent.config import SCRATCH, SMP, Config, ConfigError, from_settings, parse
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--lr=0.1"], "unknown setting --lr=0.1; the settings are model, architecture, backbone, "),
+        (["--epochs=1.5"], "argument --epochs: is '1.5', but must be a whole number"),
+        (["--learning_rate=fast"], "argument --learning_rate: is 'fast', but must be a number"),
+        (["--learning_rate=0"], "learning_rate is 0, but must be above 0 and at most 1"),
+        (["--learning_rate=nan"], "learning_rate is nan, but must be above 0 and at most 1"),
+        (["--epochs=0"], "epochs is 0, but must be at least 1"),
+        (["--seed=-1"], "seed is -1, but must be at least 0"),
+        (["--image_size=100"], "image_size is 100, but must be a multiple of 16 pixels, from 32 up"),
+        (
+            ["--augmentation=strng"],
+            "augmentation is 'strng', but must be one of none, light, medium, strong (did you mean strong?)",
+        ),
+        (
+            ["--architecture=vnet"],
+            "architecture is 'vnet', but must be one of unet_transposed, unet_bilinear, unet,",
+        ),
+        (["--architecture=unet"], "unet needs a backbone, for instance resnet18"),
+        (
+            ["--backbone=resnet18"],
+            "unet_transposed is written from scratch and has no backbone and no weights",
+        ),
+        (["--model=unet/resnet18/imagenet/x"], "has the form ARCHITECTURE[/BACKBONE[/WEIGHTS]]"),
+        (
+            ["--model=unet/resnet18", "--backbone=resnet34"],
+            "model unet/resnet18 says backbone resnet18, but backbone is resnet34",
+        ),
+        (
+            ["--model=deeplabv3plus/resnet18", "--batch_size=1"],
+            "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_rule(flags: list[str], sentence: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse(flags)
+    assert sentence in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_wrong_setting_on_the_command_line_gives_one_line_and_exit_code_2() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agent.train", "--epochs=many"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "agent.train: argument --epochs: is 'many', but must be a whole number\n"
+
+
+def test_the_shorthand_fills_three_fields() -> None:
+    config = parse(["--model=unet/tu-tf_efficientnet_lite0/imagenet"])
+    assert (config.architecture, config.backbone, config.weights) == (
+        "unet",
+        "tu-tf_efficientnet_lite0",
+        "imagenet",
+    )
+
+
+def test_a_config_without_shorthand_is_given_one() -> None:
+    assert parse([]).model == "unet_transposed"
+    assert parse(["--architecture=unet", "--backbone=resnet18"]).model == "unet/resnet18/none"
+
+
+def test_flags_come_as_the_wandb_agent_writes_them() -> None:
+    assert parse(["--learning_rate=1e-05", "--seed=3"]) == from_settings({"learning_rate": 1e-5, "seed": 3})
+
+
+def test_a_config_survives_being_written_as_a_dictionary() -> None:
+    config = parse(["--model=deeplabv3plus/resnet18", "--epochs=3"])
+    assert Config(**dataclasses.asdict(config)) == config
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse([]).epochs = 3  # type: ignore[misc]
+
+
+def test_the_architectures_of_the_config_are_those_of_the_factory() -> None:
+    assert models.ARCHITECTURES == SCRATCH + SMP

@@ -1,0 +1,57 @@
+"""SMP's architectures behind the factory, and the combinations that it refuses."""
+
+import pytest
+import torch
+
+from agent import models
+from agent.models import smp
+from agent.models.smp import CombinationError
+
+
+@pytest.mark.parametrize("architecture", ["unet", "deeplabv3plus"])
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", "tu-tf_efficientnet_lite0"])
+@pytest.mark.parametrize("side", [64, 80])
+def test_the_models_of_the_study_give_two_logits_per_pixel(
+    architecture: str, backbone: str, side: int
+) -> None:
+    model = models.build(architecture, backbone)
+    assert model(torch.zeros(2, 3, side, side)).shape == (2, 2, side, side)
+
+
+def test_a_combination_that_cannot_work_is_refused_with_those_that_can() -> None:
+    with pytest.raises(CombinationError) as refusal:
+        models.build("deeplabv3plus", "vgg16")
+    text = str(refusal.value)
+    assert "deeplabv3plus cannot be built on backbone 'vgg16'" in text
+    assert "dilated" in text
+    assert "resnet18, resnet34" in text
+    assert "vgg11" not in text
+
+
+def test_a_misspelt_backbone_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(CombinationError, match=r"no such backbone\). Did you mean resnet18\?"):
+        models.build("unet", "resnett18")
+
+
+def test_a_timm_backbone_that_has_no_output_stride_is_refused() -> None:
+    with pytest.raises(CombinationError, match=r"tu-convit_tiny"):
+        models.build("deeplabv3plus", "tu-convit_tiny")
+
+
+def test_checking_a_combination_leaves_the_random_state_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    smp.why_not.cache_clear()
+    smp.check("unet", "mit_b0")
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("architecture", "working"), [("unet", 76), ("deeplabv3plus", 61)])
+def test_the_list_of_working_backbones_is_what_building_each_one_shows(
+    architecture: str, working: int
+) -> None:
+    built = [name for name in smp.native_backbones() if not smp.why_not(architecture, name)]
+    assert len(built) == working
+    assert built == [name for name in smp.working_backbones(architecture) if not name.startswith("tu-")]

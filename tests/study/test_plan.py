@@ -1,0 +1,71 @@
+"""A study's sweep and the name of its folder."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from study import plan
+from study.plan import Plan, Record, StudyError
+from study.progress import clock
+
+SWEEP = Path(__file__).parents[2] / "sweeps" / "cpu.yaml"
+
+
+def make(results: Path, data: str = "drawn", seeds: int | None = None, size: int | None = None) -> Plan:
+    return plan.make(SWEEP, results, data, size, epochs=7, seeds=seeds)
+
+
+def test_what_the_person_asks_for_is_filled_into_the_sweep(tmp_path: Path) -> None:
+    made = make(tmp_path, data="/photos", seeds=3, size=256)
+    parameters = yaml.safe_load(made.yaml)["parameters"]
+    assert parameters["data"] == {"value": "/photos"}
+    assert parameters["epochs"] == {"value": 7}
+    assert parameters["image_size"] == {"value": 256}
+    assert parameters["seed"] == {"values": [1, 2, 3]}
+    assert (made.n_trials, made.epochs) == (24, 7)
+
+
+def test_other_settings_or_other_photographs_are_another_study(tmp_path: Path) -> None:
+    folders = {make(tmp_path, data, seeds).folder for data in ("/a/photos", "/b/photos") for seeds in (1, 2)}
+    assert len(folders) == 4
+    assert make(tmp_path, "/a/photos", 1).folder in folders
+    assert make(tmp_path, "/a/photos").folder.name.startswith("cpu-photos-128px-7ep-")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "method: bayes\nparameters: {epochs: {value: 1}, image_size: {value: 32}}",
+            "is no grid over listed values",
+        ),
+        ("method: grid\nparameters: {lr: {min: 0, max: 1}}", "is no grid over listed values"),
+        (
+            "method: grid\nparameters: {epochs: {values: [1, 2]}}",
+            "does not set epochs and image_size to one value",
+        ),
+        ("method: grid", "is not a sweep that can be read"),
+        ("a: [", "is not a sweep that can be read"),
+    ],
+)
+def test_a_sweep_that_is_no_study_is_refused(text: str, sentence: str, tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(text)
+    epochs = 1 if "values: [1" not in text else None
+    with pytest.raises(StudyError, match=sentence):
+        plan.make(file, tmp_path, "drawn", None, epochs, None)
+
+
+def test_a_record_is_read_back_and_a_broken_one_is_none(tmp_path: Path) -> None:
+    record = Record(["e/p/s"], "http://127.0.0.1:1", None, "abc")
+    record.save(tmp_path)
+    assert plan.load(tmp_path) == record
+    (tmp_path / "study.json").write_text("{")
+    assert plan.load(tmp_path) is None
+    assert plan.load(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.4, "1:15"), (3700, "1:01:40")])
+def test_a_clock_shows_minutes_and_hours(seconds: float, text: str) -> None:
+    assert clock(seconds) == text

@@ -1,0 +1,129 @@
+"""docs/architecture.md is true: who imports whom, where SQL is written, which files exist."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agent.config import from_settings, parse
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+ROOMS = ("data", "agent", "server", "analysis", "study")
+ALLOWED = {"data": set(), "agent": {"data"}, "server": set(), "analysis": set(), "study": set()}
+INSIDE_SERVER = {
+    "store": {"store"},
+    "search": {"search"},
+    "graphql": {"graphql", "search", "store"},
+    "pages": {"pages", "search", "store"},
+    "filestream": {"search", "store"},
+}
+"""What each part of the server may import of the others; small modules that import none of them are free."""
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Full names of the modules that a file imports, those inside functions included."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_the_rooms_it_may(room: str) -> None:
+    others = {*ROOMS, "bench", "tests"} - {room} - ALLOWED[room]
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in modules(room)
+        for name in imported(file)
+        if name.split(".")[0] in others
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("part", INSIDE_SERVER)
+def test_a_part_of_the_server_imports_only_the_parts_it_may(part: str) -> None:
+    files = modules(f"server/{part}") or [ROOT / "server" / f"{part}.py"]
+    forbidden = {*INSIDE_SERVER, "app"} - INSIDE_SERVER[part]
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in files
+        for name in imported(file)
+        if name.startswith("server.") and name.split(".")[1] in forbidden
+    ]
+    assert wrong == []
+
+
+def test_only_the_store_writes_sql_and_it_knows_nothing_of_http() -> None:
+    sql = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM)\b.*\b(FROM|VALUES|SET|WHERE)\b", re.DOTALL)
+    for file in modules("server"):
+        in_store = (ROOT / "server" / "store") in file.parents
+        if in_store:
+            assert not {name.split(".")[0] for name in imported(file)} & {"starlette", "uvicorn", "http"}, (
+                file
+            )
+            continue
+        texts = [n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)]
+        assert not [t for t in texts if isinstance(t, str) and sql.search(t)], file
+        assert "sqlite3" not in set(imported(file)), file
+
+
+def test_analysis_knows_neither_torch_nor_the_server() -> None:
+    names = {name.split(".")[0] for file in modules("analysis") for name in imported(file)}
+    assert not names & {"torch", "torchvision", "segmentation_models_pytorch", "timm", "sqlite3"}
+
+
+def test_every_room_and_file_of_the_page_exists() -> None:
+    tree = PAGE.split("## Rooms")[1].split("## Who may")[0]
+    room = Path()
+    missing = []
+    for indent, name in re.findall(r"^( {4}| {8})([\w.]+/?)  ", tree, flags=re.MULTILINE):
+        room = Path(name) if len(indent) == 4 else room
+        path = ROOT / room / ("" if len(indent) == 4 else name)
+        if not path.exists():
+            missing.append(str(path))
+    assert missing == []
+
+
+def test_every_folder_of_code_is_on_the_page() -> None:
+    found = {file.relative_to(ROOT).parts[0] for file in ROOT.glob("*/*.py")}
+    assert {f"{name}/" for name in found} <= set(re.findall(r"^ {4}(\w+/) ", PAGE, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda file: file.name)
+def test_a_sweep_says_its_question_and_marks_every_parameter(file: Path) -> None:
+    text = file.read_text()
+    assert text.startswith("# Question: ")
+    marked = re.findall(r"^  (\w+):.*# (scientific|nuisance|fixed)", text, flags=re.MULTILINE)
+    assert {name for name, _ in marked} == set(yaml.safe_load(text)["parameters"])
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda file: file.name)
+def test_every_value_of_a_sweep_is_a_valid_setting_of_the_right_type(file: Path) -> None:
+    parameters = yaml.safe_load(file.read_text())["parameters"]
+    choices = {name: p.get("values", [p.get("value", p.get("min"))]) for name, p in parameters.items()}
+    first = {name: values[0] for name, values in choices.items()}
+    for name, values in choices.items():
+        for value in values:
+            settings = first | {name: value}
+            flags = [f"--{key}={each}" for key, each in settings.items()]
+            assert parse(flags) == from_settings(settings)
+
+
+def test_the_study_compares_the_eight_models() -> None:
+    models = yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())["parameters"]["model"]["values"]
+    made = [parse([f"--model={model}"]) for model in models]
+    assert [c.architecture for c in made].count("unet") == 3
+    assert [c.architecture for c in made].count("deeplabv3plus") == 3
+    assert {c.architecture for c in made} == {"unet_transposed", "unet_bilinear", "unet", "deeplabv3plus"}
+    assert len({c.backbone for c in made if c.architecture == "unet"}) == 3
+    assert any(c.weights == "imagenet" for c in made)
