@@ -54,7 +54,10 @@ def from_python() -> dict[str, list[str]]:
 
 
 def _texts(path: Path) -> Iterator[str]:
-    tree = ast.parse(path.read_text())
+    source = path.read_text()
+    if not re.search(r"\b(query|mutation)\s+\w+\s*[({]", source):
+        return
+    tree = ast.parse(source)
     formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inside = {id(part) for node in formatted for part in node.values}
     strings = [

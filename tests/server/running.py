@@ -35,10 +35,11 @@ class Server:
     folder: Path
     url: str
     process: "subprocess.Popen[bytes]"
-    key: str = field(init=False)
+    key: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
-        self.key = (self.folder / "api-key").read_text().strip()
+        if (self.folder / "api-key").exists():
+            self.key = (self.folder / "api-key").read_text().strip()
 
     @property
     def port(self) -> int:

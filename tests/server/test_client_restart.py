@@ -26,7 +26,8 @@ with wandb.init(project="restart", id="steady") as run:
 READ = """
 import json, wandb
 r = wandb.Api().run("restart/steady")
-print(json.dumps([r.state, [row["x"] for row in r.scan_history()], r.summary["x"], [a.name for a in r.logged_artifacts()]]))
+rows = [row["x"] for row in r.scan_history()]
+print(json.dumps([r.state, rows, r.summary["x"], [a.name for a in r.logged_artifacts()]]))
 """
 
 

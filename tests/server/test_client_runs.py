@@ -148,8 +148,9 @@ time.sleep(60)
 FILTERS = """
 import json, wandb
 for i in range(5):
-    with wandb.init(project="filters", id=f"run{i}", tags=["odd"] if i % 2 else ["even"], group="left" if i < 2 else "right",
-                    config={"lr": 10.0 ** -i, "opt": {"wd": i}, "a/b": i}) as run:
+    config = {"lr": 10.0 ** -i, "opt": {"wd": i}, "a/b": i}
+    more = {"tags": ["odd"] if i % 2 else ["even"], "group": "left" if i < 2 else "right"}
+    with wandb.init(project="filters", id=f"run{i}", config=config, **more) as run:
         if i != 3:
             run.log({"val/iou": [0.3, 0.5, 0.4, None, 0.1][i]})
 api = wandb.Api(); out = {}

@@ -12,7 +12,11 @@ from server.store import Refused, Row, Store, projects, runs, sweeps
 from tests.server.conftest import Clock
 
 SETTINGS = Settings(api_key="k" * 40)
-GRID = "method: grid\nprogram: train.py\nparameters: {lr: {values: [0.0, 0.1]}, opt: {parameters: {wd: {values: [0, 1]}}}}"
+GRID = """
+method: grid
+program: train.py
+parameters: {lr: {values: [0.0, 0.1]}, opt: {parameters: {wd: {values: [0, 1]}}}}
+"""
 HYPERBAND = """
 method: random
 metric: {name: loss, goal: minimize}
@@ -37,7 +41,11 @@ def ask(store: Store, agent: Row, *running: str) -> list[dict[str, Any]]:
 
 def finish(store: Store, name: str, exit_code: int = 0, **metrics: float) -> None:
     """The run logs `metrics` as one row and ends."""
-    rows = {"wandb-history.jsonl": {"offset": 0, "content": [json.dumps({"_step": 0, **metrics})]}} if metrics else {}
+    rows = (
+        {"wandb-history.jsonl": {"offset": 0, "content": [json.dumps({"_step": 0, **metrics})]}}
+        if metrics
+        else {}
+    )
     filestream.receive(store, "local", "p", name, {"files": rows, "complete": True, "exitcode": exit_code})
 
 
@@ -66,7 +74,7 @@ def test_a_grid_is_handed_out_once_and_ends(store: Store) -> None:
 
 
 def test_32_agents_that_ask_at_once_never_get_the_same_configuration(store: Store) -> None:
-    sweep = make(store, "method: grid\nparameters: {x: {values: [%s]}}" % ", ".join(map(str, range(32))))
+    sweep = make(store, f"method: grid\nparameters: {{x: {{values: {list(range(32))}}}}}")
     agents = [agent(store, sweep) for _ in range(32)]
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(lambda one: ask(store, one), agents))
@@ -92,7 +100,9 @@ def test_an_agent_with_a_run_gets_no_other(store: Store) -> None:
     assert ask(store, one, name) == []
 
 
-def test_the_run_of_an_agent_that_vanished_before_starting_goes_to_another(store: Store, clock: Clock) -> None:
+def test_the_run_of_an_agent_that_vanished_before_starting_goes_to_another(
+    store: Store, clock: Clock
+) -> None:
     sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
     name = ask(store, agent(store, sweep))[0]["run_id"]
     other = agent(store, sweep)

@@ -1,0 +1,139 @@
+"""Run filters and orders against a slow evaluation in Python."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from server.store import Refused, Store, projects, runs
+
+CONFIGS: list[dict[str, Any]] = [
+    {"lr": 0.1, "name": "a", "n": 1},
+    {"lr": 0.01, "name": "b"},
+    {"lr": "high", "n": 2},
+    {"name": "a", "n": 3, "opt": {"wd": 1}},
+    {},
+]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    store = Store(tmp_path_factory.mktemp("filters"))
+    with store.write() as db:
+        row, _ = projects.ensure(db, "local", "p", 0.0)
+        for i, config in enumerate(CONFIGS):
+            text = json.dumps({key: {"value": value} for key, value in config.items()})
+            runs.insert(db, row["id"], f"run{i}", "finished", float(i), config=text, tags=[f"t{i % 2}"])
+    yield store, row["id"]
+    store.close()
+
+
+def found(project: Any, filters: Any, order: str | None = None) -> list[int]:
+    store, project_id = project
+    return [i - 1 for i in runs.ids(store.db, project_id, json.dumps(filters), order)]
+
+
+KEYS = st.sampled_from(["lr", "name", "n", "opt.wd"])
+VALUES = st.sampled_from([0.1, 0.01, 1, 2, 3, "a", "b", "high"])
+LEAVES = st.one_of(
+    st.tuples(KEYS, st.sampled_from(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]), VALUES),
+    st.tuples(KEYS, st.sampled_from(["$in", "$nin"]), st.lists(VALUES, max_size=3)),
+    st.tuples(KEYS, st.just("$exists"), st.booleans()),
+).map(lambda leaf: {f"config.{leaf[0]}": {leaf[1]: leaf[2]}})
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from(["$and", "$or", "$nor"]), st.lists(inner, min_size=1, max_size=3)),
+        st.tuples(st.just("$not"), inner),
+    ).map(lambda node: {node[0]: node[1]}),
+    max_leaves=5,
+)
+COMPARE = {
+    "$gt": lambda a, b: a > b,
+    "$gte": lambda a, b: a >= b,
+    "$lt": lambda a, b: a < b,
+    "$lte": lambda a, b: a <= b,
+}
+
+
+def holds(tree: dict[str, Any], config: dict[str, Any]) -> bool:
+    """What MongoDB's manual says about the operators, for one document."""
+    [(key, value)] = tree.items()
+    if key in ("$and", "$or", "$nor"):
+        parts = [holds(part, config) for part in value]
+        return all(parts) if key == "$and" else any(parts) if key == "$or" else not any(parts)
+    if key == "$not":
+        return not holds(value, config)
+    actual: Any = config
+    for step in key.split(".")[1:]:
+        actual = actual.get(step) if isinstance(actual, dict) else None
+    [(operator, wanted)] = value.items()
+    if operator == "$exists":
+        return (actual is not None) == wanted
+    if operator in ("$in", "$nin"):
+        return (actual in wanted) == (operator == "$in")
+    if operator in ("$eq", "$ne"):
+        return (actual == wanted) == (operator == "$eq")
+    comparable = actual is not None and isinstance(actual, str) == isinstance(wanted, str)
+    return comparable and bool(COMPARE[operator](actual, wanted))
+
+
+@given(TREES)
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_sql_filters_agree_with_an_evaluation_in_python(project: Any, tree: dict[str, Any]) -> None:
+    assert found(project, tree) == [i for i, config in enumerate(CONFIGS) if holds(tree, config)]
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"tags": "t1"}, [1, 3]),
+        ({"tags": {"$nin": ["t1"]}}, [0, 2, 4]),
+        ({"config.opt.value.wd": 1}, [3]),
+        ({"config.lr.value": 0.1}, [0]),
+        ({"config.name": {"$regex": "^[ab]$"}}, [0, 1, 3]),
+        ({"config.name": {"$not": {"$eq": "a"}}}, [1, 2, 4]),
+        ({"state": "finished", "name": {"$in": ["run0", "run4"]}}, [0, 4]),
+        ({"created_at": {"$gte": "1970-01-01T00:00:03Z"}}, [3, 4]),
+        ({"group": None}, [0, 1, 2, 3, 4]),
+        ({"sweep": "none"}, []),
+    ],
+)
+def test_filters_on_fields(project: Any, filters: Any, expected: list[int]) -> None:
+    assert found(project, filters) == expected
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("+created_at", [0, 1, 2, 3, 4]),
+        ("-created_at", [4, 3, 2, 1, 0]),
+        ("+config.n.value", [0, 2, 3, 1, 4]),
+        ("-config.n.value", [3, 2, 0, 1, 4]),
+    ],
+)
+def test_runs_without_the_value_come_last_in_both_directions(
+    project: Any, order: str, expected: list[int]
+) -> None:
+    assert found(project, {}, order) == expected
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [{"$near": 1}, {"config.x": {"$near": 1}}, {"nonsense": 1}, {"$and": 3}, [1], {"name": {"$regex": "("}}],
+)
+def test_a_filter_that_is_not_understood_is_refused(project: Any, filters: Any) -> None:
+    with pytest.raises(Refused):
+        found(project, filters)
+
+
+def test_values_cannot_leave_their_place_in_the_sql(project: Any) -> None:
+    assert found(project, {"config.x' OR 1 --": "' OR 1 --"}) == []

@@ -1,0 +1,208 @@
+"""What comes in from outside: keys, signed addresses, odd requests, other hosts' names, the command line."""
+
+import gzip
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.security import DAY, Signer
+from tests.server.running import ROOT, Server, start
+
+UPSERT = """mutation UpsertBucket($name: String, $project: String, $config: JSONString, $state: String) {
+  upsertBucket(input: {name: $name, modelName: $project, config: $config, state: $state}) {
+    bucket { id name state historyLineCount project { name entity { name } } } inserted } }"""
+UPLOAD = """mutation CreateRunFiles($run: String!, $files: [String!]!) {
+  createRunFiles(input: {entityName: "local", projectName: "http", runName: $run, files: $files}) {
+    runID uploadHeaders files { name uploadUrl } } }"""
+FILES = """query RunFiles($run: String!) { project(name: "http") { run(name: $run) {
+  files { edges { node { name directUrl sizeBytes md5 } } } } } }"""
+
+
+@pytest.fixture(scope="module")
+def run(server: Server) -> str:
+    server.graphql(UPSERT, name="r1", project="http", config="{}")
+    return "r1"
+
+
+def stream(server: Server, run: str, body: Any, **headers: str) -> tuple[int, Any]:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    path = f"/files/local/http/{run}/file_stream"
+    status, answer = server.send("POST", path, data, Authorization=server.basic(), **headers)
+    return status, json.loads(answer)
+
+
+def test_a_wrong_key_and_no_key_are_refused_with_the_reason(server: Server) -> None:
+    status, answer = server.graphql("query Viewer { viewer { id } }", key="wrong")
+    assert status == 401
+    assert "invalid API key" in answer["errors"][0]["message"]
+    assert server.send("POST", "/graphql", b"{}")[0] == 401
+    assert server.send("POST", "/files/a/b/c/file_stream", b"{}")[0] == 401
+
+
+def test_an_upsert_fills_in_the_entity_and_says_whether_the_run_is_new(server: Server) -> None:
+    answers = [
+        server.graphql(UPSERT, name="twice", project="http")[1]["data"]["upsertBucket"] for _ in range(2)
+    ]
+    assert [answer["inserted"] for answer in answers] == [True, False]
+    assert answers[0]["bucket"]["project"] == {"name": "http", "entity": {"name": "local"}}
+
+
+@pytest.mark.parametrize("config", ["[1]", "nonsense", "3"])
+def test_a_refused_upsert_has_an_error_and_no_data(server: Server, config: str) -> None:
+    status, answer = server.graphql(UPSERT, name="bad", project="http", config=config)
+    assert status == 200
+    assert "config" in answer["errors"][0]["message"]
+    assert "data" not in answer
+
+
+def test_unknown_input_fields_of_newer_clients_are_ignored(server: Server) -> None:
+    query = "mutation M($input: UpsertBucketInput!) { upsertBucket(input: $input) { bucket { name } } }"
+    status, answer = server.graphql(
+        query, input={"name": "new", "modelName": "http", "fromTheFuture": {"a": 1}}
+    )
+    assert answer == {"data": {"upsertBucket": {"bucket": {"name": "new"}}}}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"text"', b'{"query": 3}', b'{"query": "{", "variables": []}', b"\xff\xfe"]
+)
+def test_what_is_no_graphql_request_gets_400(server: Server, body: bytes) -> None:
+    assert server.send("POST", "/graphql", body, Authorization=server.basic())[0] == 400
+
+
+def test_a_document_that_is_too_large_or_broken_is_an_error_not_a_crash(server: Server) -> None:
+    for query in ("{" * 3000, "{ viewer { " + "id " * 20_000 + "} }", "query A { nothing }", ""):
+        status, answer = server.graphql(query)
+        assert status == 200
+        assert answer.keys() == {"errors"}
+
+
+def test_a_heartbeat_of_an_unknown_agent_is_gone(server: Server) -> None:
+    query = "mutation Heartbeat($id: ID!) { agentHeartbeat(input: {id: $id}) { agent { id } commands } }"
+    for unknown in ("QWdlbnQ6OTk5OTk=", "nonsense", ""):
+        assert server.graphql(query, id=unknown)[0] == 404
+
+
+def test_a_file_stream_post_is_stored_and_may_be_compressed(server: Server, run: str) -> None:
+    rows = ['{"_step":0,"x":NaN}', '{"_step":1,"x":2}']
+    body = {"files": {"wandb-history.jsonl": {"offset": 0, "content": rows}}}
+    assert stream(server, run, gzip.compress(json.dumps(body).encode()), Content_Encoding="gzip") == (200, {})
+    query = """query($s: [JSONString!]!) { project(name: "http") { run(name: "r1") {
+        history(samples: 10) sampledHistory(specs: $s) historyKeys } } }"""
+    spec = json.dumps({"keys": ["_step", "x"], "samples": 10})
+    found = server.graphql(query, s=spec)[1]["data"]["project"]["run"]
+    assert found["history"] == rows
+    assert found["sampledHistory"] == [[{"_step": 0, "x": "NaN"}, {"_step": 1, "x": 2}]]
+    assert found["historyKeys"]["lastStep"] == 1
+
+
+def test_a_file_stream_post_for_a_run_that_is_gone_gets_404_and_odd_parts_are_skipped(
+    server: Server, run: str
+) -> None:
+    assert stream(server, "gone", {})[0] == 404
+    odd = {
+        "files": {"wandb-history.jsonl": {"offset": -1, "content": ["{}"]}, "output.log": 3, "x": {}},
+        "uploaded": 1,
+    }
+    assert stream(server, run, odd) == (200, {})
+    assert stream(server, run, b"not json")[0] == 400
+
+
+def test_files_are_put_and_fetched_at_signed_addresses_only(server: Server, run: str) -> None:
+    upload = server.graphql(UPLOAD, run=run, files=["a b/ü.txt"])[1]["data"]["createRunFiles"]["files"][0][
+        "uploadUrl"
+    ]
+    assert server.send("PUT", upload, b"content")[0] == 200
+    [edge] = server.graphql(FILES, run=run)[1]["data"]["project"]["run"]["files"]["edges"]
+    assert (edge["node"]["name"], edge["node"]["sizeBytes"]) == ("a b/ü.txt", 7)
+    assert edge["node"]["md5"] == "mgNkuembtIDdJeHwKEyFVQ=="
+    link = edge["node"]["directUrl"]
+    assert server.get(link) == (200, b"content")
+    assert server.get(link, Range="bytes=3-") == (206, b"tent")
+    for changed in (upload, link.replace("expires=1", "expires=2"), link.split("?")[0], link + "0"):
+        assert server.get(changed)[0] == 403
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a//b", "a/./b", "", "a\\b", "nul\0"])
+def test_file_names_that_could_leave_their_place_are_refused(server: Server, run: str, name: str) -> None:
+    assert "not a file name" in server.graphql(UPLOAD, run=run, files=[name])[1]["errors"][0]["message"]
+
+
+def test_signed_addresses_expire() -> None:
+    signer, now = Signer("secret"), 1_700_000_000.0
+    url = signer.url("", "GET", "/storage/x", now)
+    expires, signature = url.partition("expires=")[2].split("&sig=")
+    assert signer.allows("GET", "/storage/x", expires, signature, now + 7 * DAY)
+    assert not signer.allows("GET", "/storage/x", expires, signature, now + 9 * DAY)
+    assert not signer.allows("PUT", "/storage/x", expires, signature, now)
+    assert not Signer("other").allows("GET", "/storage/x", expires, signature, now)
+
+
+def test_pages_refuse_other_host_names_and_unknown_places_say_what_there_is(server: Server, run: str) -> None:
+    assert server.get("/", Host="evil.example")[0] == 403
+    assert server.get("/", Host=f"localhost:{server.port}")[0] == 200
+    for path in ("/local/http/runs/unknown", "/local/http/sweeps/unknown", "/local/unknown", "/favicon.ico"):
+        status, body = server.get(path)
+        assert status == 404
+        assert b"local/http" in body
+
+
+def test_pages_escape_what_runs_write(server: Server) -> None:
+    evil = "<script>alert(1)</script>"
+    server.graphql(UPSERT, name="evil", project="http", config=json.dumps({evil: {"value": evil}}))
+    content = [json.dumps({"_step": i, f"train/{evil}": i}) for i in range(3)]
+    files = {
+        "wandb-history.jsonl": {"offset": 0, "content": content},
+        "output.log": {"offset": 0, "content": [evil]},
+    }
+    stream(server, "evil", {"files": files})
+    body = server.get("/local/http/runs/evil")[1]
+    assert b"<script" not in body
+    assert body.count(b"&lt;script&gt;") >= 4
+
+
+def test_telemetry_is_switched_off_and_ready_needs_no_key(server: Server) -> None:
+    assert server.send("POST", "/sdk/otel/v1/metrics", b"")[0] == 404
+    assert server.get("/ready")[0] == 200
+
+
+def refused(*options: str) -> str:
+    command = [sys.executable, "-m", "server", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    return done.stderr
+
+
+def test_what_is_in_the_way_is_said_in_one_sentence(server: Server, tmp_path: Path) -> None:
+    assert "Another server" in refused("--port", "0", "--dir", str(server.folder))
+    assert "Cannot listen" in refused("--port", str(server.port), "--dir", str(tmp_path))
+    assert "--api-key" in refused("--host", "0.0.0.0", "--dir", str(tmp_path))
+    assert "40" in refused("--api-key", "short", "--dir", str(tmp_path))
+    (tmp_path / "file").touch()
+    assert "choose another --dir" in refused("--port", "0", "--dir", str(tmp_path / "file"))
+
+
+def test_sigterm_ends_the_server_within_a_second_with_exit_code_0(tmp_path: Path) -> None:
+    server = start(tmp_path / "folder")
+    idle = socket.create_connection(("127.0.0.1", server.port))
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 2
+    idle.close()
+
+
+def test_pages_on_an_open_address_ask_for_the_key(tmp_path: Path) -> None:
+    key = "k" * 40
+    server = start(tmp_path / "folder", 0, "--host", "0.0.0.0", "--api-key", key)
+    url = f"http://127.0.0.1:{server.port}/"
+    assert server.get(url)[0] == 401
+    assert server.get(url, Authorization=server.basic(key))[0] == 200
+    server.stop()
