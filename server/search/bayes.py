@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import statistics
 from collections.abc import Hashable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -24,6 +26,7 @@ N_STARTUP = 5
 MOST_FOR_GAUSSIAN_PROCESS = 250
 MOST_POSITIONS = 200  # Optuna's Gaussian process keeps every position of an integer in memory
 CANDIDATES = 2_000
+FARTHEST = 5.0  # in distances between the best and the median value
 
 
 def suggest(
@@ -94,7 +97,21 @@ def _values(past: Sequence[PastRun], metric: Metric) -> dict[str, float]:
         return {}
     worst = metric.worst(list(own.values()))
     sign = -1.0 if metric.maximize else 1.0
-    return {run.name: sign * own.get(run.name, worst) for run in ended}
+    return _compressed({run.name: sign * own.get(run.name, worst) for run in ended})
+
+
+def _compressed(values: dict[str, float]) -> dict[str, float]:
+    """The worse half on a logarithmic scale with an end; one diverged run would else hide all other differences."""
+    middle = statistics.median(values.values())
+    width = middle - min(values.values())
+    if width <= 0:
+        return values
+    return {
+        name: value
+        if value <= middle
+        else middle + width * min(math.log1p((value - middle) / width), FARTHEST)
+        for name, value in values.items()
+    }
 
 
 def _value(run: PastRun, metric: Metric) -> float | None:

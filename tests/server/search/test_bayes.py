@@ -4,6 +4,8 @@ import random
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.search import PastRun, bayes, suggest
 from server.search.runs import Metric
@@ -108,6 +110,20 @@ def test_the_metric_is_the_summary_value_else_the_best_of_the_history(
 def test_nothing_is_learnt_from_a_sweep_without_any_metric() -> None:
     past = [at(str(i), i / 10, "failed") for i in range(8)]
     assert suggest(LINE, past, 3) == suggest(LINE | {"method": "random"}, past, 3)
+
+
+def test_a_diverged_run_does_not_hide_the_differences_between_the_others() -> None:
+    assert abs(x_of(LINE, [*PARABOLA, at("diverged", 0.9, loss=1e30)]) - 0.3) < 0.1
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12))
+def test_the_better_half_of_the_values_and_the_order_of_all_stay_as_they_are(values: list[float]) -> None:
+    by_name = {str(i): value for i, value in enumerate(values)}
+    result = bayes._compressed(by_name)
+    in_order = [result[name] for name in sorted(by_name, key=by_name.__getitem__)]
+    assert in_order == sorted(in_order)
+    half = (len(values) + 1) // 2
+    assert in_order[:half] == sorted(values)[:half]
 
 
 def test_a_long_sweep_goes_on_with_a_tree_parzen_estimator() -> None:
