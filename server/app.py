@@ -112,7 +112,7 @@ async def answer_graphql(request: Request) -> Response:
             or not isinstance(name, str | None)
         ):
             raise ValueError("query, variables and operationName have the wrong type")
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RecursionError) as error:
         return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, 400)
     state = request.app.state
     context = graphql.Context(state.store, state.settings, state.signer, str(request.base_url).rstrip("/"))
@@ -131,7 +131,7 @@ async def answer_file_stream(request: Request) -> Response:
         )
     except NotFound as error:
         return JSONResponse({"error": str(error)}, 404)
-    except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, RecursionError) as error:
         return JSONResponse({"error": f"not a file_stream post: {error}"}, 400)
     except sqlite3.Error:
         log.exception("a file_stream post could not be stored")

@@ -15,7 +15,7 @@ def loads(text: str | None, default: Any = None) -> Any:
         return default
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return default
 
 

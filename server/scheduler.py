@@ -49,9 +49,8 @@ def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Ro
     with store.write() as db:
         now = store.clock()
         sweep_id = sweeps.insert(db, project_id, runs.new_name(), text, seed, now)
-        if _engine(columns.get("scheduler")):
-            log_run = runs.new_name()
-            columns["controller_run"] = log_run
+        if origin_of(text, columns.get("controller"), columns.get("scheduler")) == "scheduler":
+            columns["controller_run"] = runs.new_name()
         sweeps.change(db, sweep_id, now, **columns)
         return sweeps.by_id(db, sweep_id), warnings
 
@@ -92,10 +91,9 @@ def expected_runs(sweep: Row) -> int | None:
     """How many runs the sweep will have, where that is known."""
     from server import search
 
-    if origin(sweep) != "server":
-        return None
     config = read_config(sweep["config"])
-    known = [n for n in (search.count(config), config.get("run_cap")) if n is not None]
+    size = search.count(config) if origin(sweep) == "server" else None
+    known = [n for n in (size, config.get("run_cap")) if n is not None]
     return min(known) if known else None
 
 
@@ -158,6 +156,8 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
     for item in sweeps.preempted(store.db, sweep["id"]):
         return [_hand_out(store, sweep, item, agent, now, "resume")]
     for item in waiting:
+        if item["handed_at"] is None and _is_full(store, sweep):
+            continue
         if item["agent_id"] is None or now - item["agent_heartbeat_at"] > AGENT_SILENT:
             return [_hand_out(store, sweep, item, agent, now)]
     if origin(sweep) != "server":
@@ -262,13 +262,23 @@ def conclude(store: Store, sweep_id: int) -> None:
     """Ends a sweep that has all the runs it will ever have, once none of them is under way."""
     with store.sweep_lock(sweep_id):
         sweep = sweeps.by_id(store.db, sweep_id)
-        states = [item["run_state"] for item in sweeps.suggestions(store.db, sweep_id)]
-        if sweep["state"] != "RUNNING" or set(states) & UNDER_WAY:
+        if sweep["state"] != "RUNNING" or not _is_full(store, sweep):
             return
-        expected = expected_runs(sweep)
-        if expected is not None and len(states) >= expected:
-            with store.write() as db:
-                sweeps.change(db, sweep_id, store.clock(), state="FINISHED")
+        items = sweeps.suggestions(store.db, sweep_id)
+        if any(item["run_state"] in UNDER_WAY for item in items if item["handed_at"] is not None):
+            return
+        with store.write() as db:
+            sweeps.change(db, sweep_id, store.clock(), state="FINISHED")
+            for item in items:
+                if item["handed_at"] is None:
+                    runs.delete(db, item["run_id"])
+
+
+def _is_full(store: Store, sweep: Row) -> bool:
+    """Whether all the runs that the sweep will ever have were handed out. A local scheduler may have queued more."""
+    expected = expected_runs(sweep)
+    items = sweeps.suggestions(store.db, sweep["id"])
+    return expected is not None and sum(item["handed_at"] is not None for item in items) >= expected
 
 
 def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
 MAX_QUERY = 100_000
 MAX_TOKENS = 10_000
+MAX_DEPTH = 40  # of fields within each other; the client's deepest operation has 12
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,25 @@ def _document(text: str) -> _Document:
     try:
         node = parse(text, max_tokens=MAX_TOKENS, no_location=True)
     except GraphQLError as error:
-        return _Document(DocumentNode(definitions=()), "", (f"not GraphQL: {error.message}",))
+        return _Document(DocumentNode(definitions=()), "this text", (f"not GraphQL: {error.message}",))
+    except RecursionError:
+        return _Document(DocumentNode(definitions=()), "this text", ("nested too deeply",))
     names = [
         f"{d.operation.value} {d.name.value if d.name else '(no name)'}"
         for d in node.definitions
         if isinstance(d, OperationDefinitionNode)
     ]
     name = names[0] if names else "(no operation)"
+    if _depth(node) > MAX_DEPTH:
+        return _Document(node, name, (f"its fields are nested more than {MAX_DEPTH} deep",))
     problems = tuple(error.message for error in validate(schema(), node, max_errors=3))
     return _Document(node, name, problems)
+
+
+def _depth(node: Any) -> int:
+    chosen = getattr(node, "selection_set", None)
+    parts = chosen.selections if chosen is not None else getattr(node, "definitions", ())
+    return 1 + max((_depth(part) for part in parts), default=0)
 
 
 def execute(
@@ -121,15 +132,24 @@ def execute(
     """Answers one request. Never raises; bugs are logged and answered without their details."""
     if len(query) > MAX_QUERY:
         return _error("the query is too long")
-    document = _document(query)
+    try:
+        return _answer(context, _document(query), variables or {}, operation_name or None)
+    except Exception as error:  # a client that got a 5xx would repeat the request for 18 minutes
+        log.exception("a request failed")
+        return _error(f"the request failed: {type(error).__name__}; the server's log says more")
+
+
+def _answer(
+    context: Context, document: _Document, variables: dict[str, Any], operation_name: str | None
+) -> Answer:
     if document.errors:
         return _error(f"this server does not support {document.name}: {'; '.join(document.errors)}")
     result = execute_sync(
         schema(),
         document.node,
         context_value=context,
-        variable_values=_known(document.node, variables or {}),
-        operation_name=operation_name or None,
+        variable_values=_known(document.node, variables),
+        operation_name=operation_name,
     )
     if result.errors:
         return _failed(document.name, result.errors)

@@ -77,10 +77,17 @@ def at(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | No
 def ids(
     db: sqlite3.Connection, project_id: int, where: str | None = None, order: str | None = None
 ) -> list[int]:
-    """The runs of a project that pass a filter, in order. Raises Refused for filters that are not understood."""
+    """The runs of a project that pass a filter, in order. Raises Refused for filters that are not understood.
+
+    The runs in which a sweep's local scheduler keeps its log are not listed.
+    """
     condition, arguments = filters.where(where)
     ordering, order_arguments = filters.order_by(order)
-    sql = f"SELECT runs.id FROM runs WHERE runs.project_id = ? AND {condition} ORDER BY {ordering}"
+    hidden = (
+        "SELECT controller_run FROM sweeps WHERE project_id = runs.project_id AND controller_run IS NOT NULL"
+    )
+    sql = f"""SELECT runs.id FROM runs WHERE runs.project_id = ? AND runs.name NOT IN ({hidden}) AND {condition}
+        ORDER BY {ordering}"""
     return [row["id"] for row in db.execute(sql, [project_id, *arguments, *order_arguments])]
 
 

@@ -63,9 +63,7 @@ def test_a_refused_upsert_has_an_error_and_no_data(server: Server, config: str) 
 
 def test_unknown_input_fields_of_newer_clients_are_ignored(server: Server) -> None:
     query = "mutation M($input: UpsertBucketInput!) { upsertBucket(input: $input) { bucket { name } } }"
-    status, answer = server.graphql(
-        query, input={"name": "new", "modelName": "http", "fromTheFuture": {"a": 1}}
-    )
+    _, answer = server.graphql(query, input={"name": "new", "modelName": "http", "fromTheFuture": {"a": 1}})
     assert answer == {"data": {"upsertBucket": {"bucket": {"name": "new"}}}}
 
 
@@ -77,7 +75,16 @@ def test_what_is_no_graphql_request_gets_400(server: Server, body: bytes) -> Non
 
 
 def test_a_document_that_is_too_large_or_broken_is_an_error_not_a_crash(server: Server) -> None:
-    for query in ("{" * 3000, "{ viewer { " + "id " * 20_000 + "} }", "query A { nothing }", ""):
+    deep = "{ project { " + "run(name: 1) { project { " * 300 + "id" + " } }" * 300 + " } }"
+    endless = "{ a" * 3000 + "}" * 3000
+    for query in (
+        "{" * 3000,
+        deep,
+        endless,
+        "{ viewer { " + "id " * 20_000 + "} }",
+        "query A { nothing }",
+        "",
+    ):
         status, answer = server.graphql(query)
         assert status == 200
         assert answer.keys() == {"errors"}
@@ -112,6 +119,13 @@ def test_a_file_stream_post_for_a_run_that_is_gone_gets_404_and_odd_parts_are_sk
     }
     assert stream(server, run, odd) == (200, {})
     assert stream(server, run, b"not json")[0] == 400
+    assert stream(server, run, b"[" * 100_000)[0] == 400
+    deep = '{"a":' * 5000 + "1" + "}" * 5000
+    files = {
+        "wandb-history.jsonl": {"offset": 2, "content": [deep]},
+        "output.log": {"offset": 0, "content": ["\ud800"]},
+    }
+    assert stream(server, run, {"files": files}) == (200, {})
 
 
 def test_files_are_put_and_fetched_at_signed_addresses_only(server: Server, run: str) -> None:

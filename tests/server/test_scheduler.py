@@ -136,6 +136,18 @@ def test_run_cap_ends_a_random_sweep(store: Store) -> None:
     assert state(store, sweep) == "FINISHED"
 
 
+def test_a_local_scheduler_may_queue_more_than_run_cap_and_only_so_many_run(store: Store) -> None:
+    sweep = make(store, "scheduler: {engine: optuna}\nrun_cap: 2\nparameters: {x: {min: 0.0, max: 1.0}}")
+    one = agent(store, sweep)
+    queued = [scheduler.add_run(store, sweep, {"x": x}, "scheduler")["run"] for x in (1, 2, 3)]
+    for name in queued[:2]:
+        [command] = ask(store, one)
+        assert command["run_id"] == name
+        finish(store, name)
+    assert state(store, sweep) == "FINISHED"
+    assert [item["run"] for item in sweeps.suggestions(store.db, sweep["id"])] == queued[:2]
+
+
 def test_equal_seeds_suggest_equal_configurations(store: Store) -> None:
     text = "method: random\nseed: 7\nparameters: {x: {min: 0.0, max: 1.0}}"
     given = [ask(store, agent(store, make(store, text)))[0]["args"] for _ in range(2)]
