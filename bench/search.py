@@ -179,35 +179,38 @@ def measure(engine: str, problem: Problem, seed: int, n_trials: int) -> dict[str
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: median simple regret and its quartiles over seeds."""
-    lines = [
-        "| function | engine | n | "
-        + " | ".join(f"after {n}" for n in CHECKPOINTS)
-        + " | s per suggestion |",
-        "|---|---|---|" + "---|" * (len(CHECKPOINTS) + 1),
-    ]
+    """Markdown: median simple regret, its quartiles and the number of searches; and the ratio of two medians."""
+    head = ["function", "engine", *(f"after {n}" for n in CHECKPOINTS)]
+    lines = [head, ["---"] * len(head)]
     for problem in PROBLEMS:
-        for engine in ENGINES:
-            group = [row for row in rows if row["problem"] == problem.name and row["engine"] == engine]
-            if group:
-                cells = [
-                    _quartiles([row["regret"][str(n)] for row in group if str(n) in row["regret"]])
-                    for n in CHECKPOINTS
-                ]
-                seconds = statistics.median(row["seconds"] for row in group)
-                lines.append(
-                    f"| {problem.name} | {engine} | {len(group)} | "
-                    + " | ".join(cells)
-                    + f" | {seconds:.2g} |"
-                )
-    return "\n".join(lines)
+        found = {engine: _regrets_at_checkpoints(rows, problem.name, engine) for engine in ENGINES}
+        lines += [
+            [problem.name, engine, *map(_quartiles, groups)]
+            for engine, groups in found.items()
+            if any(groups)
+        ]
+        pairs = zip(found["bayes"], found["sweeps"], strict=True)
+        if any(found["bayes"]) and any(found["sweeps"]):
+            lines.append([problem.name, "bayes / sweeps", *(_ratio(ours, theirs) for ours, theirs in pairs)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _regrets_at_checkpoints(
+    rows: Sequence[Mapping[str, Any]], problem: str, engine: str
+) -> list[list[float]]:
+    group = [row["regret"] for row in rows if (row["problem"], row["engine"]) == (problem, engine)]
+    return [[regret[str(n)] for regret in group if str(n) in regret] for n in CHECKPOINTS]
 
 
 def _quartiles(values: list[float]) -> str:
     if len(values) < 2:
-        return " ".join(f"{value:.2g}" for value in values)
+        return f"{values[0]:.2g} (n 1)" if values else ""
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{middle:.2g} ({low:.2g} to {high:.2g})"
+    return f"{middle:.2g} ({low:.2g} to {high:.2g}, n {len(values)})"
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> str:
+    return f"{statistics.median(ours) / statistics.median(theirs):.2g}" if ours and theirs else ""
 
 
 def main() -> None:
