@@ -49,17 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config=dataclasses.asdict(config),
     ) as run:
         try:
-            train(config, run)
+            result = train(config, run)
         except REFUSALS as error:
             print(f"agent.train: {error}", file=sys.stderr)
             run.summary["error"] = str(error)
             run.finish(exit_code=1)
             return 1
+    print(result, flush=True)
     return 0
 
 
-def train(config: Config, run: wandb.Run) -> None:
-    """The whole run: data, model, epochs, test, Artifacts."""
+def train(config: Config, run: wandb.Run) -> str:
+    """The whole run: data, model, epochs, test, Artifacts. Returns its result in one line."""
     started = time.monotonic()
     dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size)
     device = best_device()
@@ -91,10 +92,7 @@ def train(config: Config, run: wandb.Run) -> None:
         shutil.rmtree(folder)
         shutil.rmtree(keeper.folder)
     run.summary["seconds/total"] = time.monotonic() - started
-    print(
-        f"test IoU {tested[rule].pooled.iou:.4f} ({rule} checkpoint, epoch {keeper.kept[rule].epoch})",
-        flush=True,
-    )
+    return f"test IoU {tested[rule].pooled.iou:.4f} ({rule} checkpoint, epoch {keeper.kept[rule].epoch})"
 
 
 def best_device() -> torch.device:

@@ -74,6 +74,7 @@ def study(arguments: argparse.Namespace) -> bool:
     threads = max(1, processes.cores() // arguments.trials)
     with only_one(wanted.folder), server(arguments.results / "server") as address:
         env = processes.environment(wanted.folder, address.login, threads)
+        os.environ.update(env)  # the wandb client in this process is as private as those it starts
         digest = check(data, env)
         path, n_before = begin(wanted, address, digest, env)
         finished = n_before

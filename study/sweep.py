@@ -16,6 +16,11 @@ from study.login import Server
 from study.plan import Plan, StudyError
 from study.progress import Progress
 
+NO_SUCH_SWEEP = "Could not find sweep"
+"""How the client begins its message when the server answers that there is none."""
+
+CONNECT_TRIES = 3
+
 WANDB = str(Path(sys.executable).parent / "wandb")
 
 
@@ -34,16 +39,29 @@ def tidy(path: str, server: Server) -> int | None:
     """Number of finished runs of the sweep, after deleting the others; None if there is no such sweep any more.
 
     A run that was cut off or failed occupies its cell of the grid. Deleting it frees the cell, on W&B as here.
+
+    Raises:
+        StudyError: the server refuses the key or does not answer.
     """
-    api = wandb.Api(overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"])
     try:
+        api = connect(server)
         runs = list(api.sweep(path).runs)
-    except (ValueError, wandb.errors.CommError):
-        return None
-    unfinished = [run for run in runs if run.state != "finished"]
-    for run in unfinished:
-        run.delete()
+        unfinished = [run for run in runs if run.state != "finished"]
+        for run in unfinished:
+            run.delete()
+    except wandb.errors.Error as error:
+        if NO_SUCH_SWEEP in str(error):
+            return None
+        raise StudyError(f"the sweep {path} cannot be read from {server.base_url}: {error}") from error
     return len(runs) - len(unfinished)
+
+
+def connect(server: Server) -> wandb.Api:
+    """A client of the server; on a busy machine the client's own time limits are too short for the first try."""
+    for _ in range(CONNECT_TRIES - 1):
+        with contextlib.suppress(wandb.errors.Error):
+            return wandb.Api(overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"])
+    return wandb.Api(overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"])
 
 
 def resume(path: str, env: Mapping[str, str], root: Path) -> None:
