@@ -3,6 +3,10 @@
 `python -m bench.drawn_to_real --data FOLDER` trains a U-Net (ImageNet encoder) on photographs drawn by
 `data.synthetic`, never on one of FOLDER, and prints the foreground IoU on FOLDER, pooled over pixels, for every
 seed and over all seeds. A seed stands for new drawings and a new initialisation of the decoder.
+
+Measured with the defaults (200 drawings, 6 epochs, 192 by 192 pixels, 4 CPU minutes a seed) on the lab's 18
+photographs: IoU 0.953 over all 18, 0.953 over its 4 test images (means of 3 seeds, 0.949 to 0.956 each). The
+photographs showed what a drawing has to look like; what was tuned by IoU was tuned without the 4 test images.
 """
 
 import argparse
