@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from server.jsontext import flatten, load_object
+from server.jsontext import config_values, flatten, load_object
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
 
@@ -180,7 +180,27 @@ def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
     cap = config.get("run_cap")
     if isinstance(cap, int) and len(past) >= cap:
         return None
-    return search.suggest(config, past, sweep["seed"])
+    try:
+        return search.suggest(config, [*prior_runs(store, sweep, config), *past], sweep["seed"])
+    except search.SearchError as error:
+        raise Refused(str(error)) from None
+
+
+def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> "list[PastRun]":
+    """Finished runs from before the sweep that it was told to learn from (`wandb sweep --prior_run`); bayes only."""
+    from server.search import PastRun
+
+    if config.get("method") != "bayes" or not sweep["prior_runs_filters"]:
+        return []
+    found = runs.many(store.db, runs.ids(store.db, sweep["project_id"], sweep["prior_runs_filters"]))
+    names = config.get("parameters") or {}
+    priors = []
+    for run in found:
+        values = config_values(load_object(run["config"]))
+        if run["state"] == "finished" and run["sweep_id"] != sweep["id"] and names.keys() <= values.keys():
+            params = {name: values[name] for name in names}
+            priors.append(PastRun(run["name"], params, run["state"], load_object(run["summary"])))
+    return priors
 
 
 def past_runs(store: Store, sweep: Row) -> "list[PastRun]":

@@ -8,7 +8,9 @@ The numbers are those of the store's rows. A body is streamed to disk, never hel
 """
 
 import base64
+import logging
 import mimetypes
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +19,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from server.security import Signer
-from server.store import Refused, Store, artifacts, blobs, files
+from server.store import NotFound, Refused, Store, artifacts, blobs, files, runs
 from server.store.blobs import Blob
 
+log = logging.getLogger(__name__)
 # Files come from runs and may be HTML: they must not act with the rights of this server's pages.
 HEADERS = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 HEADERS |= {"X-Content-Type-Options": "nosniff"}
@@ -63,6 +66,11 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
         return refused("the upload was cut off", 400)
     except Refused as error:
         return refused(str(error), 422)
+    except NotFound as error:
+        return refused(str(error), 404)
+    except (sqlite3.Error, OSError):
+        log.exception("an upload could not be stored")
+        return refused("the disk or the database failed; try again", 503)
     finally:
         body.discard()
     return Response()
@@ -72,8 +80,10 @@ def _take(store: Store, kind: str, number: int, name: str, keep: Callable[[], Bl
     blob = keep()
     with store.write() as db:
         if kind == "run-files":
+            runs.by_id(db, number)
             files.put(db, number, name, blob, store.clock())
         elif kind == "manifests":
+            artifacts.manifest(db, number)
             artifacts.put_manifest(db, number, blob, store.clock())
         else:
             if _md5(name) != blob.md5:

@@ -162,9 +162,12 @@ def order_by(order: str | None) -> Sql:
     if column is not None:
         return f"{column} IS NULL, {column} {direction}, runs.id {direction}", []
     source, path = place(key)
-    value = "(SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key IN (?, ?) LIMIT 1)"
+    value = (
+        "(SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key IN (?, ?, ?)"
+    )
+    value += " ORDER BY length(v.key) LIMIT 1)"
     # define_metric(summary=…) stores {"acc": {"max": 0.9}}; ordering by `acc` must find it.
-    args: list[Any] = [source, path, f"{path}.{'max' if direction == 'DESC' else 'min'}"]
+    args: list[Any] = [source, path, f"{path}.{'max' if direction == 'DESC' else 'min'}", f"{path}.best"]
     return f"{value} IS NULL, typeof({value}) = 'text', {value} {direction}, runs.id ASC", args * 3
 
 

@@ -105,17 +105,30 @@ print(json.dumps([start, [row["_step"] for row in r.scan_history()], r.config["l
     assert client.run(code) == [4, [0, 1, 2, 3, 4], 0.0, "finished", ["a", "b"]]
 
 
-def test_resume_must_fails_for_a_run_that_does_not_exist(client: Client) -> None:
-    code = "import wandb\nwandb.init(project='runs', id='nowhere', resume='must')"
-    process = client.program(code)
-    assert "nowhere" in client.finish(process)
-    assert process.returncode != 0
+def test_wrong_keys_and_missing_runs_fail_at_once_with_the_reason(client: Client) -> None:
+    code = """
+import json, wandb
+out = []
+for key, more in ((None, {"resume": "must"}), ("x" * 40, {})):
+    try:
+        wandb.init(project="runs", id="nowhere" if not key else "other", settings=wandb.Settings(api_key=key) if key else None, **more)
+    except wandb.Error as error:
+        out.append(str(error))
+print(json.dumps(out))
+"""
+    missing, wrong = client.run(code)
+    assert "nowhere" in missing
+    assert "invalid API key" in wrong
 
 
-def test_a_wrong_key_fails_at_once_with_the_reason(client: Client) -> None:
-    process = client.program("import wandb\nwandb.init(project='runs')", WANDB_API_KEY="x" * 40)
-    assert "invalid API key" in client.finish(process, timeout=20)
-    assert process.returncode != 0
+def test_login_writes_the_key_and_knows_the_user(client: Client) -> None:
+    words = ("wandb", "login", "--relogin", "--verify", "--host", client.server.url, client.server.key)
+    code, output = client.command(
+        "env", "-u", "WANDB_API_KEY", "-u", "WANDB_BASE_URL", "-u", "WANDB_SILENT", *words
+    )
+    assert code == 0, output
+    assert "local" in output
+    assert client.server.key in (client.folder / ".netrc").read_text()
 
 
 def test_a_killed_run_crashes_and_keeps_its_rows(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def train():
 config = {"method": "random", "metric": {"name": "loss", "goal": "minimize"}, "run_cap": 3, "name": "named",
           "parameters": {"x": {"min": 0.0, "max": 1.0}}}
 sweep_id = wandb.sweep(config, project="capped")
-wandb.agent(sweep_id, function=train, project="capped")
+wandb.agent(sweep_id, function=train, project="capped", count=3)
 sweep = wandb.Api().sweep(f"capped/{sweep_id}")
 out["capped"] = [sweep.state, len(sweep.runs), sweep.name, len({r.config["x"] for r in sweep.runs})]
 out["best"] = sweep.best_run().summary["loss"] == min(r.summary["loss"] for r in sweep.runs)

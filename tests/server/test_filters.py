@@ -128,6 +128,15 @@ def test_runs_without_the_value_come_last_in_both_directions(
     assert found(project, {}, order) == expected
 
 
+def test_an_order_finds_the_best_values_that_define_metric_nests(store: Store) -> None:
+    with store.write() as db:
+        row, _ = projects.ensure(db, "local", "p", 0.0)
+        summaries: list[dict[str, Any]] = [{"acc": {"max": 0.5}}, {"acc": {"best": 0.9}}, {"acc": 0.7}, {}]
+        for i, summary in enumerate(summaries):
+            runs.insert(db, row["id"], f"run{i}", "finished", float(i), summary=json.dumps(summary))
+    assert [i - 1 for i in runs.ids(store.db, row["id"], None, "-summary_metrics.acc")] == [1, 2, 0, 3]
+
+
 @pytest.mark.parametrize(
     "filters",
     [{"$near": 1}, {"config.x": {"$near": 1}}, {"nonsense": 1}, {"$and": 3}, [1], {"name": {"$regex": "("}}],

@@ -143,6 +143,16 @@ def test_files_are_put_and_fetched_at_signed_addresses_only(server: Server, run:
         assert server.get(changed)[0] == 403
 
 
+def test_an_upload_for_a_run_that_is_gone_is_refused_once_and_for_all(server: Server) -> None:
+    run = server.graphql(UPSERT, name="short", project="http")[1]["data"]["upsertBucket"]["bucket"]
+    upload = server.graphql(UPLOAD, run="short", files=["a"])[1]["data"]["createRunFiles"]["files"][0][
+        "uploadUrl"
+    ]
+    server.graphql("mutation($id: ID!) { deleteRun(input: {id: $id}) { success } }", id=run["id"])
+    assert server.send("PUT", upload, b"late")[0] == 404
+    assert list((server.folder / "incoming").iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a//b", "a/./b", "", "a\\b", "nul\0"])
 def test_file_names_that_could_leave_their_place_are_refused(server: Server, run: str, name: str) -> None:
     assert "not a file name" in server.graphql(UPLOAD, run=run, files=[name])[1]["errors"][0]["message"]

@@ -148,6 +148,19 @@ def test_a_local_scheduler_may_queue_more_than_run_cap_and_only_so_many_run(stor
     assert [item["run"] for item in sweeps.suggestions(store.db, sweep["id"])] == queued[:2]
 
 
+def test_prior_runs_teach_bayes_and_are_not_counted_as_runs_of_the_sweep(store: Store) -> None:
+    text = "method: bayes\nmetric: {name: loss, goal: minimize}\nparameters: {x: {min: 0.0, max: 1.0}}"
+    with store.write() as db:
+        project, _ = projects.ensure(db, "local", "p", store.clock())
+        for name, x in (("old", 0.25), ("other", None)):
+            config = json.dumps({"x": {"value": x}} if x else {})
+            runs.insert(db, project["id"], name, "finished", 0.0, config=config, summary='{"loss": 1.5}')
+    sweep = make(store, text, prior_runs_filters='{"$or": [{"name": "old"}, {"name": "other"}]}')
+    [prior] = scheduler.prior_runs(store, sweep, scheduler.read_config(text))
+    assert (prior.name, prior.params, prior.summary) == ("old", {"x": 0.25}, {"loss": 1.5})
+    assert scheduler.past_runs(store, sweep) == []
+
+
 def test_equal_seeds_suggest_equal_configurations(store: Store) -> None:
     text = "method: random\nseed: 7\nparameters: {x: {min: 0.0, max: 1.0}}"
     given = [ask(store, agent(store, make(store, text)))[0]["args"] for _ in range(2)]
