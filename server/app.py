@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import logging
-import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from starlette.routing import Route
 from server import filestream, graphql, pages, scheduler, storage
 from server.security import Signer, key_in, same
 from server.settings import Settings
-from server.store import NotFound, Store
+from server.store import DatabaseError, NotFound, Store
 
 log = logging.getLogger(__name__)
 THREADS = 8
@@ -70,7 +69,7 @@ async def _watch(store: Store, settings: Settings) -> None:
         await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
         try:
             await run_in_threadpool(scheduler.close_silent, store, settings)
-        except sqlite3.Error:
+        except DatabaseError:
             log.exception("runs that fell silent could not be closed")
 
 
@@ -133,7 +132,7 @@ async def answer_file_stream(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, 404)
     except (ValueError, TypeError, AttributeError, OSError, EOFError, RecursionError) as error:
         return JSONResponse({"error": f"not a file_stream post: {error}"}, 400)
-    except sqlite3.Error:
+    except DatabaseError:
         log.exception("a file_stream post could not be stored")
         return JSONResponse({"error": "the database failed; try again"}, 503)
     return JSONResponse(answer)

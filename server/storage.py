@@ -10,7 +10,6 @@ The numbers are those of the store's rows. A body is streamed to disk, never hel
 import base64
 import logging
 import mimetypes
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from server.security import Signer
-from server.store import NotFound, Refused, Store, artifacts, blobs, files, runs
+from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, runs
 from server.store.blobs import Blob
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
         return refused(str(error), 422)
     except NotFound as error:
         return refused(str(error), 404)
-    except (sqlite3.Error, OSError):
+    except (DatabaseError, OSError):
         log.exception("an upload could not be stored")
         return refused("the disk or the database failed; try again", 503)
     finally:

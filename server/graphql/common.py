@@ -3,7 +3,6 @@
 import base64
 import binascii
 import re
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from graphql import GraphQLResolveInfo
 
 from server.security import Signer
 from server.settings import Settings
-from server.store import NotFound, Refused, Row, Store, projects
+from server.store import Connection, NotFound, Refused, Row, Store, projects
 
 MAX_PAGE = 10_000
 # A resolver's second argument: its context is the request's Context.
@@ -32,7 +31,7 @@ class Context:
     base_url: str
 
     @property
-    def db(self) -> sqlite3.Connection:
+    def db(self) -> Connection:
         return self.store.db
 
     def now(self) -> float:

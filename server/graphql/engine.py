@@ -5,7 +5,6 @@ An operation either succeeds whole or answers an error without data: the wandb c
 
 import functools
 import logging
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ from server.graphql import (
     viewer,
 )
 from server.graphql.common import Context, Info, snake
-from server.store import NotFound, Refused
+from server.store import DatabaseError, NotFound, Refused
 
 log = logging.getLogger(__name__)
 MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
@@ -192,7 +191,7 @@ def _failed(name: str, errors: list[GraphQLError]) -> Answer:
     log.error("%s failed", name, exc_info=cause)
     reason = (
         "the disk or the database failed"
-        if isinstance(cause, sqlite3.Error | OSError)
+        if isinstance(cause, DatabaseError | OSError)
         else "a fault of this server"
     )
     return _error(f"{name} failed: {reason}; its log says more")

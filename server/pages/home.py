@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server import scheduler
 from server.jsontext import config_values, flatten, load_object
 from server.store import Row, Store, collections, projects, runs, sweeps
 
@@ -20,12 +21,17 @@ def gather_project(store: Store, project: Row) -> dict[str, Any]:
         "runs": [run | {"values": best_values(run)} for run in rows],
         "n_runs": len(ids),
         "sweeps": [
-            sweep | {"n_runs": len(sweeps.run_ids(store.db, sweep["id"]))}
+            sweep | {"n_runs": len(sweeps.run_ids(store.db, sweep["id"])), "title": sweep_title(sweep)}
             for sweep in sweeps.of_project(store.db, project["id"])
         ],
         "collections": collections.of_project(store.db, project["id"]),
         "refresh": 10 if any(run["state"] in ("running", "pending") for run in rows) else None,
     }
+
+
+def sweep_title(sweep: Row) -> str:
+    """The name that a person gave it, else its id."""
+    return str(sweep["display_name"] or scheduler.read_config(sweep["config"]).get("name") or sweep["name"])
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from server.store import Row, Store, projects, runs, sweeps
+from server.pages.home import gather_project
+from server.store import Row, Store, projects
 
 
 def number(value: Any) -> str:
@@ -70,14 +71,7 @@ def render(template: str, **values: Any) -> str:
 def missing(store: Store, what: str, entity: str | None = None, project: str | None = None) -> Response:
     """A 404 that says what there is instead."""
     found = projects.find(store.db, entity, project) if entity and project else None
-    here = runs.many(store.db, runs.ids(store.db, found["id"], None, "-created_at")[:20]) if found else []
-    page = render(
-        "missing.html",
-        what=what,
-        project=found,
-        runs=here,
-        sweeps=sweeps.of_project(store.db, found["id"])[:20] if found else [],
-        projects=projects.listed(store.db),
-        refresh=None,
+    there = (
+        gather_project(store, found) if found else {"project": None, "projects": projects.listed(store.db)}
     )
-    return HTMLResponse(page, 404)
+    return HTMLResponse(render("missing.html", **(there | {"what": what, "refresh": None})), 404)

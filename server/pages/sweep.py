@@ -5,6 +5,7 @@ from typing import Any
 from server import scheduler
 from server.jsontext import flatten, loads
 from server.pages.charts import Line, chart
+from server.pages.home import sweep_title
 from server.store import Row, Store, runs, sweeps
 
 
@@ -30,7 +31,7 @@ def gather(store: Store, project: Row, sweep: Row) -> dict[str, Any]:
     return {
         "project": project,
         "sweep": sweep,
-        "title": sweep["display_name"] or config.get("name") or f"Sweep {sweep['name']}",
+        "title": sweep_title(sweep),
         "method": config.get("method", "custom"),
         "metric": metric,
         "expected": scheduler.expected_runs(sweep),

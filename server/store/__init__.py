@@ -4,6 +4,15 @@ Knows nothing of HTTP or GraphQL. Rows are dictionaries with the names of the co
 may be called inside `Store.write()`, where they are part of its transaction, or outside, where they only read.
 """
 
-from server.store.database import NotFound, Refused, Row, Store, StoreError, api_key
+from server.store.database import (
+    Connection,
+    DatabaseError,
+    NotFound,
+    Refused,
+    Row,
+    Store,
+    StoreError,
+    api_key,
+)
 
-__all__ = ["NotFound", "Refused", "Row", "Store", "StoreError", "api_key"]
+__all__ = ["Connection", "DatabaseError", "NotFound", "Refused", "Row", "Store", "StoreError", "api_key"]

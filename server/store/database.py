@@ -18,6 +18,8 @@ from typing import Any, TextIO
 from server.store.blobs import Blobs
 
 Row = dict[str, Any]
+Connection = sqlite3.Connection
+DatabaseError = sqlite3.Error
 VERSION = 1
 SCHEMA = Path(__file__).with_name("schema.sql")
 

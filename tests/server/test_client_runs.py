@@ -110,8 +110,9 @@ def test_wrong_keys_and_missing_runs_fail_at_once_with_the_reason(client: Client
 import json, wandb
 out = []
 for key, more in ((None, {"resume": "must"}), ("x" * 40, {})):
+    settings = wandb.Settings(api_key=key) if key else None
     try:
-        wandb.init(project="runs", id="nowhere" if not key else "other", settings=wandb.Settings(api_key=key) if key else None, **more)
+        wandb.init(project="runs", id="other" if key else "nowhere", settings=settings, **more)
     except wandb.Error as error:
         out.append(str(error))
 print(json.dumps(out))
