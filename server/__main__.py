@@ -5,6 +5,7 @@ import asyncio
 import ipaddress
 import logging
 import re
+import shlex
 import signal
 import socket
 import sys
@@ -107,10 +108,8 @@ def serve(options: argparse.Namespace) -> int:
 def _run(store: Store, settings: Settings, listener: socket.socket, options: argparse.Namespace) -> None:
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
-    key = settings.api_key if options.api_key else f"$(cat {options.dir / 'api-key'})"
-    greeting = (
-        f"listening on {url}\n  export WANDB_BASE_URL={url} WANDB_API_KEY={'…' if options.api_key else key}"
-    )
+    key = "…" if options.api_key else f"$(cat {shlex.quote(str(options.dir / 'api-key'))})"
+    greeting = f"listening on {url}\n  export WANDB_BASE_URL={url} WANDB_API_KEY={key}"
     config = uvicorn.Config(
         app.make(store, settings),
         log_level="warning",
