@@ -86,6 +86,7 @@ def _grid(xs: Point, ys: Point, x_name: str) -> Markup:
     columns = "".join(
         f'<text class="tick" x="{_x(t, xs):.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{_short(t)}</text>'
         for t in ticks(*xs)
+        if not all(map(float.is_integer, map(float, xs))) or math.isclose(t, round(t))
     )
     name = f'<text class="tick" x="{WIDTH - RIGHT + 16}" y="{HEIGHT - BOTTOM + 15}">{escape(x_name)}</text>'
     return Markup(rows + columns + name)

@@ -22,6 +22,11 @@ def test_ticks_are_round_numbers_within_the_range(low: float, high: float, expec
     assert charts.ticks(low, high) == pytest.approx(expected)
 
 
+def test_an_axis_of_whole_numbers_has_no_ticks_between_them() -> None:
+    drawn = charts.chart("x", [charts.Line("", [(1.0, 0.5), (3.0, 0.75)])], "run")
+    assert re.findall(r'text-anchor="middle">(.*?)<', drawn) == ["1", "2", "3"]
+
+
 def test_train_and_val_of_a_metric_share_a_chart() -> None:
     rows = [
         {"epoch": e, "_step": e, "train/loss": 1 / e, "val/loss": 2 / e, "lr": 0.1 * e} for e in (1, 2, 3)
