@@ -83,17 +83,23 @@ def last_study(folder: Path = LATEST) -> LastStudy | None:
         return None
     try:
         content = json.loads(file.read_text())
-        server_dir = content.get("server_dir")
+        server_dir = Path(content["server_dir"]) if content.get("server_dir") else None
         return LastStudy(
             paths=tuple(str(path) for path in content["paths"]),
-            base_url=content.get("base_url"),
-            server_dir=Path(server_dir) if server_dir else None,
+            base_url=running_at(server_dir) or content.get("base_url"),
+            server_dir=server_dir,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AnalysisError(
             f'{file} should hold {{"paths": ["ENTITY/PROJECT/SWEEP"]}} and does not ({error!r}):'
             " run `make study` again, or give the paths yourself."
         ) from None
+
+
+def running_at(server_dir: Path | None) -> str | None:
+    """Where an embedded server that works on this folder says it answers; None if none does."""
+    address = server_dir / "address" if server_dir else None
+    return address.read_text().strip() if address and address.is_file() else None
 
 
 def choose_paths(given: Sequence[str], study: LastStudy | None) -> list[RunsPath]:

@@ -9,6 +9,7 @@ import shlex
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -24,13 +25,13 @@ LEAST_CRASH_AFTER = 1.0
 class _Server(uvicorn.Server):
     """Says when it is ready, and ends with exit code 0 on SIGTERM and SIGINT."""
 
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+    def __init__(self, config: uvicorn.Config, greet: Callable[[], None]) -> None:
         super().__init__(config)
-        self._greeting = greeting
+        self._greet = greet
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(self._greeting, flush=True)
+        self._greet()
 
     async def run_until_signal(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -109,7 +110,11 @@ def _run(store: Store, settings: Settings, listener: socket.socket, options: arg
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
     key = "…" if options.api_key else f"$(cat {shlex.quote(str(options.dir / 'api-key'))})"
-    greeting = f"listening on {url}\n  export WANDB_BASE_URL={url} WANDB_API_KEY={key}"
+
+    def greet() -> None:
+        store.announce(url)
+        print(f"listening on {url}\n  export WANDB_BASE_URL={url} WANDB_API_KEY={key}", flush=True)
+
     config = uvicorn.Config(
         app.make(store, settings),
         log_level="warning",
@@ -118,7 +123,7 @@ def _run(store: Store, settings: Settings, listener: socket.socket, options: arg
         timeout_keep_alive=75,
         server_header=False,
     )
-    asyncio.run(_Server(config, greeting).run_until_signal(listener))
+    asyncio.run(_Server(config, greet).run_until_signal(listener))
 
 
 def _listen(host: str, port: int) -> socket.socket:

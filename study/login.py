@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +72,17 @@ def _ready(process: subprocess.Popen[str]) -> str:
         printed.append(line)
         if READY in line:
             return line.split(READY, 1)[1].split()[0]
+    process.stdout.close()
     raise StudyError(f"the embedded server did not start: {''.join(printed).strip()}")
 
 
 def _running(folder: Path) -> Server | None:
-    return None
+    try:
+        base_url = (folder / "address").read_text().strip()
+        with urllib.request.urlopen(f"{base_url}/ready", timeout=5):
+            return _server(base_url, folder)
+    except (OSError, ValueError):
+        return None
 
 
 def _server(base_url: str, folder: Path) -> Server:

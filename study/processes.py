@@ -77,8 +77,8 @@ def follow(
 
     def copy() -> None:
         assert process.stdout is not None
-        with log.open("a", buffering=1) as file:
-            for line in process.stdout:
+        with process.stdout as printed, log.open("a", buffering=1) as file:
+            for line in printed:
                 file.write(line)
                 if hear:
                     hear(line.rstrip("\n"))

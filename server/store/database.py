@@ -1,4 +1,4 @@
-"""One folder: `wandb.sqlite`, `blobs/`, `incoming/`, `api-key`, `lock`.
+"""One folder: `wandb.sqlite`, `blobs/`, `incoming/`, `api-key`, `lock`, `address`.
 
 SQLite in WAL mode with `synchronous=FULL`: an answered request has been fsynced. The client never repeats a request
 that was answered, so with NORMAL a power cut could lose rows that it believes to be safe.
@@ -90,7 +90,14 @@ class Store:
             db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_hex(32)))
             return str(db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()["value"])
 
+    def announce(self, url: str) -> None:
+        """Write where the server answers to `address`, for whoever knows only the folder."""
+        unfinished = self.folder / "address.unfinished"
+        unfinished.write_text(f"{url}\n")
+        unfinished.replace(self.folder / "address")
+
     def close(self) -> None:
+        (self.folder / "address").unlink(missing_ok=True)
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()

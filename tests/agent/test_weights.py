@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 from sklearn.datasets import load_sample_image
-from timm.data import ImageNetInfo
+from timm.data.imagenet_info import ImageNetInfo
 from torch import nn
 
 from agent import models
