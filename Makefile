@@ -38,7 +38,7 @@ serve: setup
 	@$(PY) -m server --port $(PORT) --dir results/server
 
 test: setup
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses 2 --dist loadgroup
 
 check: setup
 	@$(VENV)/bin/ruff check .

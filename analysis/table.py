@@ -74,7 +74,7 @@ def markdown(comparison: Comparison, command: str) -> str:
         "parameters, millions": decimals(table["n_parameters"].astype(float) / 1e6, 2),
         "training, s": decimals(table["seconds_train"].astype(float), 0),
     }
-    curves = [f"- **{row.model}** {row.overfitting}." for row in table.itertuples()]
+    curves = [f"- **{row.model}:** {row.overfitting}." for row in table.itertuples()]
     notes = [f"- {note}" for note in comparison.notes]
     return "\n".join(
         [
