@@ -1,7 +1,8 @@
-"""`python -m server`: serve a folder until SIGTERM or Ctrl-C."""
+"""`python -m server`: serve a folder until SIGTERM or Ctrl-C. `python -m server NAME …`: look after one."""
 
 import argparse
 import asyncio
+import importlib
 import ipaddress
 import logging
 import re
@@ -20,6 +21,15 @@ from server.store import Store, StoreError, api_key
 
 KEY = re.compile(r"(?:[A-Za-z0-9_]+-)?[A-Za-z0-9_-]{40,}")
 LEAST_CRASH_AFTER = 1.0
+COMMANDS = {
+    "check": "verify a folder: digests, orphans, foreign keys",
+    "gc": "free what nothing refers to",
+    "backup": "everything of a folder in one file, while the server runs or not",
+    "restore": "a folder from a backup",
+    "push": "send a project to another W&B server",
+    "export": "write a project as Parquet and JSON",
+}
+"""Name → what it does; `server.commands.NAME.main` takes the rest of the line."""
 
 
 class _Server(uvicorn.Server):
@@ -44,17 +54,25 @@ class _Server(uvicorn.Server):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        return serve(options)
+        if words and words[0] in COMMANDS:
+            return int(importlib.import_module(f"server.commands.{words[0]}").main(words[1:]))
+        return serve(_parser().parse_args(words))
     except StoreError as error:
         print(f"server: {error}", file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m server", description="A W&B-compatible server in one folder.")
+    commands = "\n".join(f"  {name:<9} {purpose}" for name, purpose in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        "python -m server",
+        description="A W&B-compatible server in one folder.",
+        epilog=f"instead of serving, python -m server NAME --help:\n{commands}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--dir", type=Path, required=True, help="the folder that holds everything")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: 8080)")
     parser.add_argument(
