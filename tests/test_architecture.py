@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from agent.config import from_settings, parse
+from server import search
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
@@ -117,6 +118,15 @@ def test_every_value_of_a_sweep_is_a_valid_setting_of_the_right_type(file: Path)
             settings = first | {name: value}
             flags = [f"--{key}={each}" for key, each in settings.items()]
             assert parse(flags) == from_settings(settings)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda file: file.name)
+def test_the_embedded_server_can_search_every_sweep(file: Path) -> None:
+    sweep = yaml.safe_load(file.read_text())
+    assert search.validate(sweep) == []
+    suggested = search.suggest(sweep, [], seed=1)
+    assert suggested is not None
+    assert from_settings(suggested).architecture
 
 
 def test_the_study_compares_the_eight_models() -> None:

@@ -1,0 +1,94 @@
+"""A run by hand, without any server."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from agent import checkpoint, models
+from agent.loop import evaluate
+from data import puzzle, synthetic
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "drawn"
+    synthetic.write(folder, seed=2, n_train=3, n_val=1, n_test=2)
+    return folder
+
+
+def train(home: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    private = {
+        name: str(home)
+        for name in ("HOME", "WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "agent.train", *flags],
+        cwd=ROOT,
+        env={**kept, **private, "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
+    photographs: Path, tmp_path: Path
+) -> None:
+    flags = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=2", "--batch_size=2"]
+    done = train(tmp_path, *flags, f"--data={photographs}")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    n_parameters = sum(p.numel() for p in models.build("unet_bilinear", width=4).parameters())
+    assert lines[0].startswith(
+        f"trial unet_bilinear, seed 1: {n_parameters:,} parameters; 3 training, 1 validation and 2 test"
+    )
+    assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[3].startswith("test IoU 0.")
+
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    dataset = puzzle.load(photographs, image_size=32)
+    with (folder / "predictions" / "scores.csv").open() as file:
+        scores = {(row["checkpoint"], row["image"]): row for row in csv.DictReader(file)}
+    assert set(scores) == {(rule, pair.name) for rule in ("best_loss", "best_iou") for pair in dataset.test}
+    for path in (folder / "checkpoints").glob("epoch-*.pt"):
+        state, config = checkpoint.load(path)
+        model = models.build(config.architecture, config.backbone, config.weights, config.width)
+        model.load_state_dict(state)
+        predictions = evaluate(model, dataset.test, 2).predictions
+        written = [
+            np.stack([mask(folder, rule, pair.name) for pair in dataset.test])
+            for rule in ("best_loss", "best_iou")
+        ]
+        assert any(np.array_equal(predictions * 255, each) for each in written)
+
+
+def mask(folder: Path, rule: str, name: str) -> np.ndarray:
+    with Image.open(folder / "predictions" / rule / f"{name}.png") as image:
+        return np.asarray(image)
+
+
+def test_photographs_with_a_problem_end_the_run_with_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    done = train(tmp_path, "--data=/nowhere/at/all", "--image_size=32")
+    assert done.returncode == 1
+    assert (
+        "agent.train: /nowhere/at/all does not exist: give the folder that holds the images and masks."
+        in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_equal_configurations_give_equal_predictions_and_history(photographs: Path, tmp_path: Path) -> None:
+    flags = ["--model=unet_transposed", "--width=4", "--image_size=32", "--epochs=2", f"--data={photographs}"]
+    printed = [train(tmp_path / name, *flags).stdout for name in ("a", "b")]
+    without_seconds = [[line.rsplit("  ", 1)[0] for line in text.splitlines()] for text in printed]
+    assert without_seconds[0] == without_seconds[1]
+    assert len(without_seconds[0]) == 4
