@@ -18,10 +18,11 @@ import uvicorn
 from server import app
 from server.settings import Settings
 from server.store import Store, StoreError, api_key
+from server.store.users import KEY
 
-KEY = re.compile(r"(?:[A-Za-z0-9_]+-)?[A-Za-z0-9_-]{40,}")
 LEAST_CRASH_AFTER = 1.0
 COMMANDS = {
+    "user": "people, their keys and rights",
     "check": "verify a folder: digests, orphans, foreign keys",
     "gc": "free what nothing refers to",
     "backup": "everything of a folder in one file, while the server runs or not",

@@ -10,7 +10,6 @@ The numbers are those of the store's rows. A body is streamed to disk, never hel
 import base64
 import logging
 import mimetypes
-from collections.abc import Callable
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +18,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from server.security import Signer
 from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, runs
-from server.store.blobs import Blob
+from server.store.blobs import Incoming
+from server.store.troubles import explain
 
 log = logging.getLogger(__name__)
 # Files come from runs and may be HTML: they must not act with the rights of this server's pages.
@@ -59,25 +59,26 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
             if len(waiting) >= CHUNK:
                 await run_in_threadpool(body.write, bytes(waiting))
                 waiting.clear()
-        body.write(bytes(waiting))
-        await run_in_threadpool(_take, store, kind, number, name, body.keep)
+        await run_in_threadpool(body.write, bytes(waiting))
+        await run_in_threadpool(_take, store, kind, number, name, body)
     except ClientDisconnect:
         return refused("the upload was cut off", 400)
     except Refused as error:
         return refused(str(error), 422)
     except NotFound as error:
         return refused(str(error), 404)
-    except (DatabaseError, OSError):
-        log.exception("an upload could not be stored")
-        return refused("the disk or the database failed; try again", 503)
+    except (DatabaseError, OSError) as error:
+        log.error("an upload could not be stored: %s", explain(error))
+        return refused(explain(error), 503)
     finally:
-        body.discard()
+        await run_in_threadpool(body.discard)
     return Response()
 
 
-def _take(store: Store, kind: str, number: int, name: str, keep: Callable[[], Blob]) -> None:
-    blob = keep()
+def _take(store: Store, kind: str, number: int, name: str, body: Incoming) -> None:
+    blob = body.seal()
     with store.write() as db:
+        body.place()
         if kind == "run-files":
             runs.by_id(db, number)
             files.put(db, number, name, blob, store.clock())

@@ -67,7 +67,8 @@ def update_manifest(root: Any, info: Info, input: Row) -> Row:
 
 def create_files(root: Any, info: Info, input: Row) -> Row:
     """One answer per file, in the order of the request; no address for a file that is here already."""
-    return {"files": {"edges": [{"node": _upload(info, spec)} for spec in input["artifact_files"]]}}
+    with context(info).store.write():
+        return {"files": {"edges": [{"node": _upload(info, spec)} for spec in input["artifact_files"]]}}
 
 
 def _upload(info: Info, spec: Row) -> Row:
@@ -76,7 +77,7 @@ def _upload(info: Info, spec: Row) -> Row:
     path = addresses.artifact_file(
         artifact["id"], artifacts.check_digest(spec["md5"]), addresses.check_path(spec["name"])
     )
-    known = blobs.by_md5(ctx.db, spec["md5"])
+    known = blobs.announce(ctx.db, spec["md5"], ctx.now())
     return {
         "storage_path": path.removeprefix("/storage/"),
         "upload_url": None if known else ctx.signed("PUT", path),

@@ -13,6 +13,7 @@ from server.store.database import (
     Store,
     StoreError,
     api_key,
+    beside,
 )
 
-__all__ = ["Connection", "DatabaseError", "NotFound", "Refused", "Row", "Store", "StoreError", "api_key"]
+__all__ = ["Connection", "DatabaseError", "NotFound", "Refused", "Row", "Store", "StoreError", "api_key", "beside"]

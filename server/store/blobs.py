@@ -1,7 +1,9 @@
 """Bytes by content: `blobs/ab/abcdef…` is the file whose SHA-256 is `abcdef…`.
 
 A body is written to `incoming/`, fsynced, and renamed into place, so that a name in `blobs/` always
-stands for the whole content.
+stands for the whole content. The rename and the row of the table `blobs` belong to one transaction: who holds the
+database's write lock sees either both or neither. A mark in `incoming/` tells the next start of a rename whose
+transaction never ended.
 """
 
 import base64
@@ -23,11 +25,11 @@ class Blob:
 
 
 class Incoming:
-    """A body on its way in: `write` as it arrives, then `keep` or `discard`."""
+    """A body on its way in: `write` as it arrives, `seal`, inside a transaction `place`, at last always `discard`."""
 
     def __init__(self, folder: Path, target: Path) -> None:
-        self._path = folder / secrets.token_hex(16)
-        self._target = target
+        self._path, self._mark = folder / secrets.token_hex(16), folder / "unused"
+        self._folder, self._target = folder, target
         self._file = self._path.open("wb")
         self._sha256, self._md5, self._size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
 
@@ -37,21 +39,29 @@ class Incoming:
         self._md5.update(chunk)
         self._size += len(chunk)
 
-    def keep(self) -> Blob:
-        """On disk under its digest when this returns."""
+    def seal(self) -> Blob:
+        """On disk when this returns, though not yet under its digest."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+        return Blob(self._sha256.hexdigest(), base64.b64encode(self._md5.digest()).decode(), self._size)
+
+    def place(self) -> None:
+        """Under its digest when this returns. To be called in the transaction that records it."""
         digest = self._sha256.hexdigest()
+        self._mark = self._folder / digest
+        self._mark.touch()
         place = self._target / digest[:2]
         place.mkdir(exist_ok=True)
         self._path.rename(place / digest)
         _sync_folder(place)
-        return Blob(digest, base64.b64encode(self._md5.digest()).decode(), self._size)
 
     def discard(self) -> None:
-        self._file.close()
+        """Cleans up, after the transaction."""
+        with contextlib.suppress(OSError):  # a full disk refuses to write what is still in memory
+            self._file.close()
         self._path.unlink(missing_ok=True)
+        self._mark.unlink(missing_ok=True)
 
 
 class Blobs:
@@ -59,20 +69,41 @@ class Blobs:
         self._incoming, self._kept = folder / "incoming", folder / "blobs"
         for path in (self._incoming, self._kept):
             path.mkdir(exist_ok=True)
-        for left_over in self._incoming.iterdir():
-            with contextlib.suppress(OSError):
-                left_over.unlink()
 
     def receive(self) -> Incoming:
         return Incoming(self._incoming, self._kept)
 
     def add(self, content: bytes) -> Blob:
+        """In the transaction that records the blob. What marks it in `incoming/` stays there until the next start."""
         body = self.receive()
         body.write(content)
-        return body.keep()
+        blob = body.seal()
+        body.place()
+        return blob
 
     def path(self, sha256: str) -> Path:
-        return self._kept / sha256[:2] / sha256
+        return path(self._kept.parent, sha256)
+
+    def left_over(self) -> list[Path]:
+        """What a server that was killed left in `incoming/`: bodies, and marks named by a digest."""
+        return list(self._incoming.iterdir())
+
+
+def path(folder: Path, sha256: str) -> Path:
+    return folder / "blobs" / sha256[:2] / sha256
+
+
+def settle(db: sqlite3.Connection, store: Blobs) -> None:
+    """Empties `incoming/`, and removes blobs that were renamed by a transaction that never ended."""
+    for file in store.left_over():
+        if not is_known(db, file.name):
+            store.path(file.name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+def is_known(db: sqlite3.Connection, sha256: str) -> bool:
+    return db.execute("SELECT 1 FROM blobs WHERE sha256 = ?", (sha256,)).fetchone() is not None
 
 
 def record(db: sqlite3.Connection, blob: Blob, now: float) -> None:
@@ -82,6 +113,11 @@ def record(db: sqlite3.Connection, blob: Blob, now: float) -> None:
 def by_md5(db: sqlite3.Connection, md5: str) -> dict[str, Any] | None:
     row: dict[str, Any] | None = db.execute("SELECT * FROM blobs WHERE md5 = ? LIMIT 1", (md5,)).fetchone()
     return row
+
+
+def announce(db: sqlite3.Connection, md5: str, now: float) -> bool:
+    """Whether a blob is here, as an upload is about to be told; from now on it counts as new."""
+    return db.execute("UPDATE blobs SET created_at = ? WHERE md5 = ?", (now, md5)).rowcount > 0
 
 
 def total_size(db: sqlite3.Connection) -> int:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from server.store import blobs, formats
 from server.store.blobs import Blobs
+from server.store.troubles import explain
 
 Row = dict[str, Any]
 Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
-VERSION = 1
-SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 class StoreError(Exception):
@@ -48,14 +48,19 @@ class Store:
         self._lock_file = _take_folder(folder)
         try:
             self.blobs = Blobs(folder)
-            _migrate(self.db)
+            check_format(folder, self.db)
+            formats.migrate(self.db)
+            with self.write() as db:
+                blobs.settle(db, self.blobs)
         except (OSError, sqlite3.Error) as error:
             self.close()
-            raise StoreError(f"{folder} cannot be used as the server's folder: {error}") from error
+            raise StoreError(f"{folder} cannot be used as the server's folder: {explain(error)}.") from error
         except StoreError:
             self.close()
             raise
         self.opened_at = clock()
+        self.watched_since = self.opened_at
+        """Silence of runs counts from here; moved when the clock was set."""
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -75,10 +80,10 @@ class Store:
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield self.db
+                self.db.commit()
             except BaseException:
                 self.db.rollback()
                 raise
-            self.db.commit()
 
     def sweep_lock(self, sweep_id: int) -> threading.RLock:
         """Held while a sweep decides, so that two agents never get the same configuration."""
@@ -105,6 +110,22 @@ class Store:
         self._lock_file.close()
 
 
+@contextlib.contextmanager
+def beside(folder: Path) -> Iterator[sqlite3.Connection]:
+    """One transaction on a folder that a server may be using: takes no lock of the folder, only SQLite's."""
+    if not (folder / "wandb.sqlite").is_file():
+        raise StoreError(f"{folder} is no folder of a server: start one on it first, or correct --dir.")
+    try:
+        with contextlib.closing(_connect(folder / "wandb.sqlite")) as db:
+            if formats.of(db) != formats.FORMAT:
+                Store(folder).close()
+            db.execute("BEGIN IMMEDIATE")
+            with db:
+                yield db
+    except sqlite3.Error as error:
+        raise StoreError(f"{folder}/wandb.sqlite cannot be used: {error}") from error
+
+
 def _take_folder(folder: Path) -> TextIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,9 +144,7 @@ def _take_folder(folder: Path) -> TextIO:
 
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
-    db.row_factory = lambda cursor, row: {
-        column[0]: value for column, value in zip(cursor.description, row, strict=True)
-    }
+    db.row_factory = as_dictionary
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
@@ -134,19 +153,22 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def as_dictionary(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
 def _regexp(pattern: str, value: object) -> bool:
     import re
 
     return isinstance(value, str) and re.search(pattern, value) is not None
 
 
-def _migrate(db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()["user_version"]
-    if version == 0:
-        db.executescript(f"BEGIN; {SCHEMA.read_text()} PRAGMA user_version = {VERSION}; COMMIT;")
-    elif version > VERSION:
+def check_format(folder: Path, db: sqlite3.Connection) -> None:
+    """Raises StoreError for a folder that only a newer server understands."""
+    found = formats.of(db)
+    if found > formats.FORMAT:
         raise StoreError(
-            f"The folder was written by a newer server (format {version}, this one knows {VERSION}); update the code."
+            f"{folder} was written by a newer server (format {found}, this one knows {formats.FORMAT}); update the code."
         )
 
 

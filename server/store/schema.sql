@@ -2,6 +2,21 @@
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
+-- People beside the folder's own user `local`, whose key lies in the file api-key.
+CREATE TABLE users (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,          -- also the entity that is theirs
+    key_hash TEXT NOT NULL UNIQUE,      -- SHA-256 of the API key
+    created_at REAL NOT NULL
+);
+
+CREATE TABLE rights (
+    user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+    entity TEXT NOT NULL,
+    role TEXT NOT NULL,                 -- owner | reader
+    PRIMARY KEY (user_id, entity)
+) WITHOUT ROWID;
+
 CREATE TABLE projects (
     id INTEGER PRIMARY KEY,
     entity TEXT NOT NULL,
@@ -67,6 +82,7 @@ CREATE TABLE runs (
     UNIQUE (project_id, name)
 );
 CREATE INDEX runs_by_sweep ON runs (sweep_id);
+CREATE INDEX runs_by_agent ON runs (agent_id);
 CREATE INDEX runs_alive ON runs (state) WHERE state IN ('running', 'pending', 'preempting');
 
 -- Every plain value of config and summary under its dotted path, for filters and orders.
@@ -114,7 +130,7 @@ CREATE TABLE blobs (
     sha256 TEXT PRIMARY KEY,
     md5 TEXT NOT NULL,                  -- base64, as W&B writes digests
     size INTEGER NOT NULL,
-    created_at REAL NOT NULL
+    created_at REAL NOT NULL            -- or when an upload was last told that it is here already
 ) WITHOUT ROWID;
 CREATE INDEX blobs_by_md5 ON blobs (md5);
 
@@ -126,6 +142,7 @@ CREATE TABLE run_files (
     updated_at REAL NOT NULL,
     UNIQUE (run_id, name)
 );
+CREATE INDEX run_files_by_blob ON run_files (sha256);
 
 -- Sequences hold the versions that runs log; portfolios hold links to them.
 CREATE TABLE collections (
@@ -173,6 +190,7 @@ CREATE TABLE manifests (
     sha256 TEXT REFERENCES blobs,       -- NULL until it is uploaded
     UNIQUE (artifact_id, name, type)
 );
+CREATE INDEX manifests_by_blob ON manifests (sha256);
 
 CREATE TABLE artifact_entries (
     artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
@@ -183,6 +201,7 @@ CREATE TABLE artifact_entries (
     sha256 TEXT REFERENCES blobs,       -- NULL for references
     PRIMARY KEY (artifact_id, path)
 ) WITHOUT ROWID;
+CREATE INDEX artifact_entries_by_blob ON artifact_entries (sha256);
 
 CREATE TABLE memberships (
     id INTEGER PRIMARY KEY,
@@ -249,6 +268,7 @@ CREATE TABLE alerts (
     severity TEXT NOT NULL,
     created_at REAL NOT NULL
 );
+CREATE INDEX alerts_by_run ON alerts (run_id);
 
 CREATE TABLE views (
     id INTEGER PRIMARY KEY,
@@ -261,3 +281,4 @@ CREATE TABLE views (
     created_at REAL NOT NULL,
     updated_at REAL NOT NULL
 );
+CREATE INDEX views_by_project ON views (project_id);

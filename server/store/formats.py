@@ -1,0 +1,36 @@
+"""Folders of older servers, brought to today's `schema.sql`: `migrations/N.sql` takes format N - 1 to format N.
+
+Each step is one transaction. A change of `schema.sql` adds a step that does the same to a folder that exists; steps are
+never changed afterwards.
+"""
+
+import sqlite3
+from pathlib import Path
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+STEPS = {int(path.stem): path for path in Path(__file__).with_name("migrations").glob("*.sql")}
+FORMAT = max(STEPS)
+
+
+def of(db: sqlite3.Connection) -> int:
+    """0 for an empty database."""
+    row = db.execute("PRAGMA user_version").fetchone()
+    return int(row["user_version"] if isinstance(row, dict) else row[0])
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Raises sqlite3.Error when a step fails; the folder is then as it was before that step."""
+    found = of(db)
+    if found == 0:
+        _execute(db, SCHEMA, FORMAT)
+    for number in range(found + 1, FORMAT + 1) if found else ():
+        _execute(db, STEPS[number], number)
+
+
+def _execute(db: sqlite3.Connection, script: Path, number: int) -> None:
+    try:
+        db.executescript(f"BEGIN IMMEDIATE; {script.read_text()} PRAGMA user_version = {number}; COMMIT;")
+    except sqlite3.Error:
+        if db.in_transaction:
+            db.rollback()
+        raise
