@@ -5,7 +5,6 @@ import asyncio
 import importlib
 import ipaddress
 import logging
-import re
 import shlex
 import signal
 import socket

@@ -17,9 +17,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import filestream, graphql, pages, scheduler, storage
-from server.security import Signer, key_in, same
+from server.people import recognise
+from server.security import Signer
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store
+from server.store.users import Person
 
 log = logging.getLogger(__name__)
 THREADS = 8
@@ -73,11 +75,16 @@ async def _watch(store: Store, settings: Settings) -> None:
             log.exception("runs that fell silent could not be closed")
 
 
-def _stranger(request: Request) -> Response | None:
-    """An answer for who does not know the key, else None."""
-    settings: Settings = request.app.state.settings
-    if same(key_in(request.headers.get("authorization")), settings.api_key):
-        return None
+async def _person(request: Request) -> Person | Response:
+    """Who asks, or the answer for a stranger."""
+    state, header = request.app.state, request.headers.get("authorization")
+    try:
+        person = await run_in_threadpool(recognise, state.store, state.settings, header)
+    except DatabaseError:
+        log.exception("the users could not be read")
+        return JSONResponse({"error": "the database failed; try again"}, 503)
+    if person is not None:
+        return person
     message = "invalid API key for this server; its own key is in the file api-key of its folder"
     return JSONResponse({"errors": [{"message": message}], "error": message}, 401)
 
@@ -100,8 +107,9 @@ async def _body(request: Request) -> Any:
 
 
 async def answer_graphql(request: Request) -> Response:
-    if (refusal := _stranger(request)) is not None:
-        return refusal
+    person = await _person(request)
+    if isinstance(person, Response):
+        return person
     try:
         body = await _body(request)
         query, variables, name = body["query"], body.get("variables"), body.get("operationName")
@@ -114,14 +122,16 @@ async def answer_graphql(request: Request) -> Response:
     except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RecursionError) as error:
         return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, 400)
     state = request.app.state
-    context = graphql.Context(state.store, state.settings, state.signer, str(request.base_url).rstrip("/"))
+    address = str(request.base_url).rstrip("/")
+    context = graphql.Context(state.store, state.settings, state.signer, address, person)
     answer = await run_in_threadpool(graphql.execute, context, query, variables, name)
     return JSONResponse(answer.body, answer.status)
 
 
 async def answer_file_stream(request: Request) -> Response:
-    if (refusal := _stranger(request)) is not None:
-        return refusal
+    person = await _person(request)
+    if isinstance(person, Response):
+        return person
     place = request.path_params
     try:
         body = await _body(request)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 class Settings:
     """Times are in seconds.
 
+    api_key: the key of the folder's own user `local`.
     crash_after: silence of a run after which it counts as crashed. The client sends a sign of life every 30 s.
     stop_grace: a run that is to stop is asked over its own stream first; after this time its agent is told to end it.
     pages_need_key: pages in a browser ask for the key. Not needed on loopback, see `server.pages`.
     """
 
     api_key: str
-    entity: str = "local"
     crash_after: float = 90.0
     stop_grace: float = 20.0
     pages_need_key: bool = False

@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(act=act)
         return sub
 
-    key_help = "their API key, 40 characters or more (default: a random one); others on this machine may see it in the list of processes"
+    key_help = "40 characters or more (default: a random one); who lists processes can see what is given here"
     action("add", _add, "a new user; prints the key, which is shown only now", "NAME").add_argument(
         "--key", help=key_help
     )
@@ -44,9 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     action("rotate", _rotate, "a new key in place of the old one; prints it", "NAME").add_argument(
         "--key", help=key_help
     )
-    action("grant", _grant, "let them read an entity, or own it (read and write)", "NAME", "ENTITY").add_argument(
-        "role", choices=users.ROLES
-    )
+    action(
+        "grant", _grant, "let them read an entity, or own it (read and write)", "NAME", "ENTITY"
+    ).add_argument("role", choices=users.ROLES)
     action("revoke", _revoke, "take a granted right back", "NAME", "ENTITY")
     return parser
 
@@ -72,7 +72,8 @@ def _rotate(db: Connection, options: argparse.Namespace) -> None:
 def _list(db: Connection, options: argparse.Namespace) -> None:
     print(f"{users.LOCAL}: everything (the folder's own key)")
     for person in users.listed(db):
-        print(f"{person.name}: " + ", ".join(f"{role} of {entity}" for entity, role in sorted(person.roles.items())))
+        rights = ", ".join(f"{role} of {entity}" for entity, role in sorted(person.roles.items()))
+        print(f"{person.name}: {rights}")
 
 
 def _remove(db: Connection, options: argparse.Namespace) -> None:

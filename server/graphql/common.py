@@ -12,7 +12,8 @@ from graphql import GraphQLResolveInfo
 
 from server.security import Signer
 from server.settings import Settings
-from server.store import Connection, NotFound, Refused, Row, Store, projects
+from server.store import Connection, NotFound, Refused, Row, Store, projects, users
+from server.store.users import Person
 
 MAX_PAGE = 10_000
 # A resolver's second argument: its context is the request's Context.
@@ -29,6 +30,12 @@ class Context:
     settings: Settings
     signer: Signer
     base_url: str
+    person: Person
+
+    @property
+    def entity(self) -> str:
+        """Where things go that are sent without an entity."""
+        return self.person.name
 
     @property
     def db(self) -> Connection:
@@ -135,7 +142,7 @@ def connection(
 
 def project_at(info: Info, entity: str | None, name: str | None) -> Row | None:
     ctx = context(info)
-    return projects.find(ctx.db, entity or ctx.settings.entity, name or "")
+    return projects.find(ctx.db, entity or ctx.entity, name or "")
 
 
 def existing_project(info: Info, entity: str | None, name: str | None) -> Row:
@@ -145,6 +152,8 @@ def existing_project(info: Info, entity: str | None, name: str | None) -> Row:
     return row
 
 
-def user(info: Info) -> Row:
-    name = context(info).settings.entity
-    return {"id": 1, "name": name, "username": name, "entity": name}
+def user(info: Info, name: str | None = None) -> Row:
+    """The person of that name; without one, or when they are gone, who asks."""
+    ctx = context(info)
+    person = (users.by_name(ctx.db, name) if name and name != ctx.person.name else None) or ctx.person
+    return {"id": person.number, "name": person.name, "username": person.name, "entity": person.name}

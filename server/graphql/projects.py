@@ -36,7 +36,7 @@ def models(
 def upsert_model(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
-        name, entity = input.get("name"), input.get("entity_name") or ctx.settings.entity
+        name, entity = input.get("name"), input.get("entity_name") or ctx.entity
         if input.get("id"):
             old = projects.by_id(db, number_in("Project", input["id"]))
             name, entity = old["name"], old["entity"]

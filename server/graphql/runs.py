@@ -68,7 +68,7 @@ def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
 def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
     ctx = context(info)
     entity, project_name = (
-        input.get("entity_name") or ctx.settings.entity,
+        input.get("entity_name") or ctx.entity,
         input.get("model_name") or "uncategorized",
     )
     project, _ = projects.ensure(db, entity, project_name, ctx.now())
@@ -83,6 +83,7 @@ def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
         name,
         input.get("state") or "running",
         ctx.now(),
+        username=ctx.person.name,
         sweep_id=sweep["id"] if sweep else None,
     )
     return runs.by_id(db, run_id), True
@@ -194,7 +195,7 @@ RESOLVERS: Resolvers = {
         "createdAt": time_of("created_at"),
         "heartbeatAt": time_of("heartbeat_at"),
         "tags": lambda row, info: json.loads(row["tags"]),
-        "user": lambda row, info: user(info),
+        "user": lambda row, info: user(info, row["username"]),
         "exitcode": column("exit_code"),
         "systemMetrics": system_metrics,
         "summaryMetrics": column("summary"),

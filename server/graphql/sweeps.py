@@ -29,7 +29,7 @@ def upsert_sweep(root: Any, info: Info, input: Row) -> Row:
     if not input.get("config"):
         raise Refused("a new sweep needs a configuration")
     with ctx.store.write() as db:
-        entity = input.get("entity_name") or ctx.settings.entity
+        entity = input.get("entity_name") or ctx.entity
         project, _ = projects.ensure(db, entity, input.get("project_name") or "uncategorized", ctx.now())
         columns = ("description", "display_name", "controller", "scheduler", "prior_runs_filters")
         sweep, warnings = scheduler.create(
@@ -98,6 +98,11 @@ def sweep_runs(row: Row, info: Info, first: int | None = None, after: str | None
     return run_connection(info, sweeps.run_ids(context(info).db, row["id"]), first, after)
 
 
+def prior_runs(row: Row, info: Info, first: int | None = None, after: str | None = None) -> Row:
+    """The runs that the sweep was told to learn from; they are not runs of the sweep."""
+    return run_connection(info, scheduler.prior_run_ids(context(info).store, row), first, after)
+
+
 def heartbeat_at(row: Row, info: Info) -> str | None:
     return iso(
         max((agent["heartbeat_at"] for agent in sweeps.agents(context(info).db, row["id"])), default=None)
@@ -157,6 +162,7 @@ RESOLVERS: Resolvers = {
         "controllerRunName": lambda row, info: row["controller_run"],
         "project": lambda row, info: projects.by_id(context(info).db, row["project_id"]),
         "runs": sweep_runs,
+        "priorRuns": prior_runs,
         "agents": agents,
         "agent": agent,
     },

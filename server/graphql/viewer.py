@@ -4,6 +4,7 @@ from typing import Any
 
 from server.graphql.common import Info, Resolvers, constant, context, global_id, id_of, user
 from server.store import Row, blobs
+from server.store import users as stored_users
 
 FEATURES = (
     "SWEEPS_LOCAL_SCHEDULER",
@@ -12,6 +13,8 @@ FEATURES = (
     "TOTAL_COUNT_IN_FILE_CONNECTION",
     "MARK_RUN_FILES_UPLOADED",
 )
+# As W&B calls them.
+ROLE_NAMES = {stored_users.OWNER: "admin", stored_users.READER: "viewer"}
 
 
 def viewer(root: Any, info: Info) -> Row:
@@ -19,9 +22,11 @@ def viewer(root: Any, info: Info) -> Row:
 
 
 def users(root: Any, info: Info, query: str | None = None) -> Row:
-    person = user(info)
-    found = query in (None, "", person["username"])
-    return {"edges": [{"node": person}] if found else []}
+    """Who asks; an admin finds everybody. `query` is a user name."""
+    ctx = context(info)
+    others = [person.name for person in stored_users.listed(ctx.db)] if ctx.person.admin else []
+    names = [name for name in dict.fromkeys([ctx.person.name, *others]) if query in (None, "", name)]
+    return {"edges": [{"node": user(info, name)} for name in names]}
 
 
 def server_info(root: Any, info: Info) -> Row:
@@ -29,7 +34,20 @@ def server_info(root: Any, info: Info) -> Row:
 
 
 def entity(root: Any, info: Info, name: str | None = None) -> Row:
-    return {"name": name or context(info).settings.entity}
+    return {"name": name or context(info).entity}
+
+
+def teams(row: Row, info: Info) -> Row:
+    """The entities that a person may write to."""
+    person = stored_users.by_name(context(info).db, row["name"]) or context(info).person
+    return {"edges": [{"node": {"name": name}} for name in person.own_entities]}
+
+
+def members(row: Row, info: Info) -> list[Row]:
+    found = stored_users.members(context(info).db, row["name"])
+    if not found and context(info).person.admin:
+        return [user(info)]
+    return [user(info, member["name"]) | {"role": ROLE_NAMES[member["role"]]} for member in found]
 
 
 def storage_bytes(row: Row, info: Info) -> int:
@@ -40,10 +58,10 @@ RESOLVERS: Resolvers = {
     "Query": {"viewer": viewer, "users": users, "serverInfo": server_info, "entity": entity},
     "User": {
         "id": id_of("User"),
-        "admin": constant(False),
+        "admin": lambda row, info: row["name"] == stored_users.LOCAL,
         "flags": constant("{}"),
         "apiKeys": constant({"edges": []}),
-        "teams": lambda row, info: {"edges": [{"node": {"name": row["entity"]}}]},
+        "teams": teams,
         "organizations": constant([]),
     },
     "Entity": {
@@ -58,9 +76,9 @@ RESOLVERS: Resolvers = {
         "codeSavingEnabled": constant(True),
         "defaultAccess": constant("PRIVATE"),
         "isPaid": constant(False),
-        "members": lambda row, info: [user(info)],
+        "members": members,
         "xxhashDigestsEnabled": constant(False),
-        "user": lambda row, info: user(info),
+        "user": lambda row, info: user(info, row["name"]),
     },
     "Member": {"id": id_of("User"), "admin": constant(False)},
 }

@@ -117,6 +117,7 @@ def beside(folder: Path) -> Iterator[sqlite3.Connection]:
         raise StoreError(f"{folder} is no folder of a server: start one on it first, or correct --dir.")
     try:
         with contextlib.closing(_connect(folder / "wandb.sqlite")) as db:
+            check_format(folder, db)
             if formats.of(db) != formats.FORMAT:
                 Store(folder).close()
             db.execute("BEGIN IMMEDIATE")

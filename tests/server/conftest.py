@@ -9,6 +9,7 @@ from server.graphql import Context
 from server.security import Signer
 from server.settings import Settings
 from server.store import Store
+from server.store.users import ADMIN
 from tests.server.running import Client, Server, start
 
 
@@ -36,7 +37,7 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 
 @pytest.fixture
 def context(store: Store) -> Context:
-    return Context(store, Settings(api_key="k" * 40), Signer("secret"), "http://127.0.0.1:1")
+    return Context(store, Settings(api_key="k" * 40), Signer("secret"), "http://127.0.0.1:1", ADMIN)
 
 
 @pytest.fixture(scope="session")
