@@ -190,17 +190,26 @@ def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> "list[Pas
     """Finished runs from before the sweep that it was told to learn from (`wandb sweep --prior_run`); bayes only."""
     from server.search import PastRun
 
-    if config.get("method") != "bayes" or not sweep["prior_runs_filters"]:
+    if config.get("method") != "bayes":
         return []
-    found = runs.many(store.db, runs.ids(store.db, sweep["project_id"], sweep["prior_runs_filters"]))
+    found = runs.many(store.db, prior_run_ids(store, sweep))
     names = config.get("parameters") or {}
     priors = []
     for run in found:
         values = config_values(load_object(run["config"]))
-        if run["state"] == "finished" and run["sweep_id"] != sweep["id"] and names.keys() <= values.keys():
+        if run["state"] == "finished" and names.keys() <= values.keys():
             params = {name: values[name] for name in names}
             priors.append(PastRun(run["name"], params, run["state"], load_object(run["summary"])))
     return priors
+
+
+def prior_run_ids(store: Store, sweep: Row) -> list[int]:
+    """The runs that `priorRunsFilters` of the sweep names, those of the sweep itself left out."""
+    if not sweep["prior_runs_filters"]:
+        return []
+    own = set(sweeps.run_ids(store.db, sweep["id"]))
+    found = runs.ids(store.db, sweep["project_id"], sweep["prior_runs_filters"])
+    return [run_id for run_id in found if run_id not in own]
 
 
 def past_runs(store: Store, sweep: Row) -> "list[PastRun]":

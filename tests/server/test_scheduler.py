@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from server import filestream, scheduler
+from server.graphql import Context, execute
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
 from tests.server.conftest import Clock
@@ -159,6 +160,29 @@ def test_prior_runs_teach_bayes_and_are_not_counted_as_runs_of_the_sweep(store: 
     [prior] = scheduler.prior_runs(store, sweep, scheduler.read_config(text))
     assert (prior.name, prior.params, prior.summary) == ("old", {"x": 0.25}, {"loss": 1.5})
     assert scheduler.past_runs(store, sweep) == []
+
+
+def test_a_sweep_names_its_prior_runs_without_its_own(context: Context) -> None:
+    store = context.store
+    with store.write() as db:
+        project, _ = projects.ensure(db, "local", "p", store.clock())
+        for name in ("old", "other"):
+            runs.insert(db, project["id"], name, "finished", 0.0)
+    names = json.dumps({"$or": [{"name": "old"}, {"state": "pending"}]})
+    sweep = make(store, GRID, prior_runs_filters=names)
+    ask(store, agent(store, sweep))
+    found = execute(
+        context,
+        """query Sweep($name: String!) { project(name: "p", entityName: "local") { sweep(sweepName: $name) {
+          runCount runCountExpected priorRuns { edges { node { name } } } } } }""",
+        {"name": sweep["name"]},
+        "",
+    ).body["data"]["project"]["sweep"]
+    assert found == {
+        "runCount": 1,
+        "runCountExpected": 4,
+        "priorRuns": {"edges": [{"node": {"name": "old"}}]},
+    }
 
 
 def test_equal_seeds_suggest_equal_configurations(store: Store) -> None:
