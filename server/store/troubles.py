@@ -15,6 +15,13 @@ _BY_CODE = {
     sqlite3.SQLITE_NOTADB: DAMAGED,
     sqlite3.SQLITE_BUSY: "another process has held the database for half a minute; clients repeat what was not stored",
 }
+_PASSING = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+}
 _BY_NUMBER = {
     errno.ENOSPC: FULL,
     errno.EDQUOT: FULL,
@@ -23,6 +30,13 @@ _BY_NUMBER = {
     errno.EACCES: READ_ONLY,
     errno.EPERM: READ_ONLY,
 }
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same request may succeed later, when a person has made room; else it is a fault of this server."""
+    if isinstance(error, OSError):
+        return error.errno in (*_BY_NUMBER, errno.EIO)
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
 
 def explain(error: sqlite3.Error | OSError) -> str:

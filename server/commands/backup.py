@@ -1,0 +1,23 @@
+"""`python -m server backup --dir FOLDER --to FILE`: everything in one file, while the server runs or not."""
+
+import argparse
+from pathlib import Path
+
+from server.commands.text import size
+from server.store.backups import write
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m server backup",
+        description="Copy a folder, as it is at one moment, to one file (a tar archive, readable by its owner only: it "
+        "holds the key). Works while the server runs. `python -m server restore` makes a folder of it.",
+    )
+    parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="FILE", help="the file to write; must not exist"
+    )
+    options = parser.parse_args(arguments)
+    copied = write(options.dir, options.to)
+    print(f"{options.to}: {size(copied.bytes)}, the database and {copied.files} files")
+    return 0

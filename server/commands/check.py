@@ -1,0 +1,25 @@
+"""`python -m server check --dir FOLDER`: one line per finding; exit code 1 when there is any."""
+
+import argparse
+from pathlib import Path
+
+from server.store.checking import findings
+from server.store.outside import reading
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m server check",
+        description="Verify a folder: digests of all files, orphans, foreign keys. Works while the server runs.",
+    )
+    parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
+    parser.add_argument("--quick", action="store_true", help="compare sizes only, do not read the files")
+    options = parser.parse_args(arguments)
+    found = 0
+    with reading(options.dir) as db:
+        for sentence in findings(db, options.dir, read_bytes=not options.quick):
+            print(sentence, flush=True)
+            found += 1
+    if not found:
+        print(f"{options.dir} is whole")
+    return 1 if found else 0

@@ -1,0 +1,22 @@
+"""`python -m server restore FILE --dir FOLDER`: a folder from a backup."""
+
+import argparse
+from pathlib import Path
+
+from server.commands.text import size
+from server.store.backups import restore
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m server restore",
+        description="Make a folder from what `python -m server backup` wrote; every file's digest is compared.",
+    )
+    parser.add_argument("backup", type=Path, metavar="FILE", help="the backup")
+    parser.add_argument(
+        "--dir", type=Path, required=True, help="the folder to make; must be empty or not exist"
+    )
+    options = parser.parse_args(arguments)
+    copied = restore(options.backup, options.dir)
+    print(f"{options.dir}: {size(copied.bytes)}, the database and {copied.files} files")
+    return 0

@@ -1,0 +1,122 @@
+"""A folder as one file: a tar archive of its blobs, its key, and last a snapshot of its database.
+
+The snapshot is taken first, so that every blob it refers to is there to be copied; blobs never change. The database
+comes last in the archive: one that was cut off has none, and cannot be taken for a whole one.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from server.store import blobs
+from server.store.database import StoreError
+from server.store.outside import DATABASE, maintaining, reading
+from server.store.troubles import explain
+
+KEY = "api-key"
+CHUNK = 1 << 20
+_BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+
+
+@dataclass
+class Copied:
+    """files: blobs; bytes: all that was written."""
+
+    files: int = 0
+    bytes: int = 0
+
+
+def write(folder: Path, target: Path) -> Copied:
+    """Writes the archive; `target` exists only when it is whole. Raises StoreError."""
+    if target.exists():
+        raise StoreError(f"{target} exists already: give the backup another name.")
+    unfinished, snapshot = Path(f"{target}.unfinished"), Path(f"{target}.snapshot")
+    try:
+        with maintaining(folder), _removed_at_the_end(unfinished, snapshot):
+            with reading(folder) as db, contextlib.closing(sqlite3.connect(snapshot)) as copy:
+                db.execute("COMMIT")
+                db.backup(copy)
+            copied = _archive(folder, snapshot, unfinished)
+            unfinished.rename(target)
+            return copied
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{target} cannot be written: {explain(error)}.") from error
+
+
+def _archive(folder: Path, snapshot: Path, target: Path) -> Copied:
+    copied = Copied()
+    with (
+        os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        contextlib.closing(sqlite3.connect(snapshot)) as db,
+    ):
+        if (folder / KEY).exists():
+            archive.add(folder / KEY, KEY)
+        for (sha256,) in db.execute("SELECT sha256 FROM blobs ORDER BY sha256"):
+            path = blobs.path(folder, sha256)
+            if not path.exists():
+                raise StoreError(f"blob {sha256} is missing in {folder}: `python -m server check` says more.")
+            archive.add(path, f"blobs/{sha256[:2]}/{sha256}")
+            copied.files += 1
+        archive.add(snapshot, DATABASE)
+        archive.close()
+        file.flush()
+        os.fsync(file.fileno())
+        copied.bytes = file.tell()
+    return copied
+
+
+def restore(source: Path, folder: Path) -> Copied:
+    """Makes `folder` from an archive, every digest compared. Raises StoreError; the folder is then not usable."""
+    if folder.exists() and any(folder.iterdir()):
+        raise StoreError(f"{folder} is not empty: restore into a new folder.")
+    copied, complete = Copied(), False
+    try:
+        with tarfile.open(source, "r:") as archive:
+            folder.mkdir(parents=True, exist_ok=True)
+            for member in archive:
+                body = archive.extractfile(member)
+                if body is None or not (member.name in (KEY, DATABASE) or _BLOB.fullmatch(member.name)):
+                    raise StoreError(f"{source} is not a backup of a server: it has {member.name!r}.")
+                copied.bytes += _extract(body, folder, member.name)
+                copied.files += member.name not in (KEY, DATABASE)
+                complete = complete or member.name == DATABASE
+    except (tarfile.TarError, EOFError) as error:
+        raise StoreError(f"{source} is not a backup, or is cut off: {error}.") from error
+    except OSError as error:
+        raise StoreError(f"{source} cannot be restored to {folder}: {explain(error)}.") from error
+    if not complete:
+        raise StoreError(f"{source} is cut off: the database is missing.")
+    return copied
+
+
+def _extract(body: IO[bytes], folder: Path, name: str) -> int:
+    path, digest, size = folder / name, hashlib.sha256(), 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = 0o600 if name == KEY else 0o644
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        while chunk := body.read(CHUNK):
+            file.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    if _BLOB.fullmatch(name) and digest.hexdigest() != path.name:
+        raise StoreError(f"{name} of the backup has another content than its digest says.")
+    return size
+
+
+@contextlib.contextmanager
+def _removed_at_the_end(*paths: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)

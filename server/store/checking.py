@@ -1,0 +1,78 @@
+"""Whether a folder is whole: every reference, every digest, nothing that nobody refers to."""
+
+import base64
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from server.store import blobs
+
+CHUNK = 1 << 20
+# What must hold beyond foreign keys: a sentence with a row's values, and the rows for which it is wrong.
+RULES = {
+    "artifact {id} (collection {collection_id}) is committed without a manifest": """
+        SELECT id, collection_id FROM artifacts WHERE state = 'COMMITTED' AND NOT EXISTS
+        (SELECT 1 FROM manifests WHERE manifests.id = artifacts.manifest_id AND sha256 IS NOT NULL)""",
+    "artifact {id} (collection {collection_id}) is committed but no version of its collection": """
+        SELECT id, collection_id FROM artifacts WHERE state = 'COMMITTED' AND NOT EXISTS
+        (SELECT 1 FROM memberships WHERE artifact_id = artifacts.id)""",
+    "file {path} of artifact {artifact_id} has neither bytes nor a reference": """
+        SELECT artifact_id, path FROM artifact_entries WHERE sha256 IS NULL AND ref IS NULL""",
+    "alias {alias} of collection {collection_id} stands for an artifact that is not in it": """
+        SELECT alias, collection_id FROM aliases WHERE NOT EXISTS (SELECT 1 FROM memberships
+        WHERE memberships.collection_id = aliases.collection_id AND artifact_id = aliases.artifact_id)""",
+}
+
+
+def findings(db: sqlite3.Connection, folder: Path, read_bytes: bool = True) -> Iterator[str]:
+    """One sentence for each fault; none for a folder that is whole. `read_bytes` compares the digests of all blobs."""
+    for row in db.execute("PRAGMA integrity_check(100)"):
+        if row["integrity_check"] != "ok":
+            yield f"database: {row['integrity_check']}"
+    for row in db.execute("PRAGMA foreign_key_check"):
+        yield f"database: row {row['rowid']} of {row['table']} refers to a row of {row['parent']} that is gone"
+    for sentence, sql in RULES.items():
+        yield from (sentence.format(**row) for row in db.execute(sql))
+    for row in db.execute("SELECT * FROM blobs ORDER BY sha256"):
+        fault = _fault(blobs.path(folder, row["sha256"]), row, read_bytes)
+        if fault:
+            yield f"blob {row['sha256']} {fault}"
+    yield from _strangers(db, folder)
+
+
+def _fault(path: Path, row: dict[str, object], read_bytes: bool) -> str | None:
+    try:
+        size = path.stat().st_size
+        if size != row["size"]:
+            return f"has {size} bytes instead of {row['size']}"
+        if not read_bytes:
+            return None
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                sha256.update(chunk)
+                md5.update(chunk)
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    right = sha256.hexdigest() == row["sha256"] and base64.b64encode(md5.digest()).decode() == row["md5"]
+    return None if right else "has another content than its digest says"
+
+
+def _strangers(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
+    """Files in `blobs/` that no row knows. The rows are asked anew: an upload may have come in since the beginning."""
+    unknown = [path for path in files(folder) if not blobs.is_known(db, path.name)]
+    if unknown:
+        db.execute("COMMIT")
+        db.execute("BEGIN")
+    for path in unknown:
+        if not blobs.is_known(db, path.name):
+            yield f"file {path.relative_to(folder)} is an orphan: `gc` removes it"
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Everything in `blobs/`."""
+    for place in sorted((folder / "blobs").glob("*")):
+        yield from sorted(place.iterdir()) if place.is_dir() else [place]
