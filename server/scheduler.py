@@ -331,11 +331,18 @@ def close_silent(store: Store, settings: Settings) -> None:
     """Ends what has been silent for `crash_after` seconds, not counting the time in which the server was off."""
     now = store.clock()
     limit = now - settings.crash_after
-    if store.opened_at > limit:
+    if store.watched_since > limit:
         return
     with store.write() as db:
         runs.mark_crashed(db, limit, now)
         sweeps.mark_abandoned(db, limit, now)
+
+
+def start_over_waiting(store: Store) -> None:
+    """After the clock was set: what is alive has its whole time to be heard from again."""
+    with store.write() as db:
+        store.watched_since = store.clock()
+        runs.heard_now(db, store.watched_since)
 
 
 def follow_controller(store: Store, sweep: Row, controller: dict[str, Any]) -> None:

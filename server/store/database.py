@@ -45,7 +45,7 @@ class Store:
         self._local = threading.local()
         self._writing = threading.RLock()
         self._sweep_locks: dict[int, threading.RLock] = {}
-        self._lock_file = _take_folder(folder)
+        self._lock_file = take_folder(folder)
         try:
             self.blobs = Blobs(folder)
             check_format(folder, self.db)
@@ -67,7 +67,7 @@ class Store:
         """This thread's connection, in autocommit: each SELECT sees what is committed."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = _connect(self.folder / "wandb.sqlite")
+            connection = self._local.connection = connect(self.folder / "wandb.sqlite")
         return connection
 
     @contextlib.contextmanager
@@ -116,7 +116,7 @@ def beside(folder: Path) -> Iterator[sqlite3.Connection]:
     if not (folder / "wandb.sqlite").is_file():
         raise StoreError(f"{folder} is no folder of a server: start one on it first, or correct --dir.")
     try:
-        with contextlib.closing(_connect(folder / "wandb.sqlite")) as db:
+        with contextlib.closing(connect(folder / "wandb.sqlite")) as db:
             check_format(folder, db)
             if formats.of(db) != formats.FORMAT:
                 Store(folder).close()
@@ -127,10 +127,11 @@ def beside(folder: Path) -> Iterator[sqlite3.Connection]:
         raise StoreError(f"{folder}/wandb.sqlite cannot be used: {error}") from error
 
 
-def _take_folder(folder: Path) -> TextIO:
+def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
+    """Holds the folder's file `name` until closed. Raises StoreError, with `taken` when someone else has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a")
+        lock = (folder / name).open("a")
     except OSError as error:
         raise StoreError(
             f"{folder} cannot be written to ({error.strerror}); choose another --dir."
@@ -139,11 +140,12 @@ def _take_folder(folder: Path) -> TextIO:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise StoreError(f"Another server is using {folder}; stop it or choose another --dir.") from None
+        sentence = f"Another server is using {folder}; stop it or choose another --dir."
+        raise StoreError(taken or sentence) from None
     return lock
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     db.row_factory = as_dictionary
     db.execute("PRAGMA journal_mode = WAL")
@@ -169,7 +171,8 @@ def check_format(folder: Path, db: sqlite3.Connection) -> None:
     found = formats.of(db)
     if found > formats.FORMAT:
         raise StoreError(
-            f"{folder} was written by a newer server (format {found}, this one knows {formats.FORMAT}); update the code."
+            f"{folder} was written by a newer server (format {found}, this one knows {formats.FORMAT}); "
+            "update the code."
         )
 
 

@@ -209,6 +209,12 @@ def mark_crashed(db: sqlite3.Connection, silent_since: float, now: float) -> int
     return cursor.rowcount
 
 
+def heard_now(db: sqlite3.Connection, now: float) -> None:
+    """Everyone who seems alive counts as heard from just now: the clock was set, and earlier times mean nothing."""
+    db.execute("UPDATE runs SET heartbeat_at = ? WHERE state IN ('running', 'preempting', 'pending')", (now,))
+    db.execute("UPDATE agents SET heartbeat_at = ? WHERE heartbeat_at > ?", (now, now))
+
+
 def silent(db: sqlite3.Connection, silent_since: float) -> bool:
     row = db.execute(
         "SELECT 1 FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ? LIMIT 1",
