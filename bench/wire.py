@@ -1,0 +1,112 @@
+"""The wandb client's requests, without the client: many at once, timed, and repeated until they are answered."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAUSE = 0.05  # seconds between two attempts
+
+
+class Gone(Exception):
+    """The server refused a request for good."""
+
+
+@dataclass
+class Wire:
+    """Requests to a server that may be away; each one is repeated until it is answered."""
+
+    url: str
+    key: str
+    project: str
+    entity: str = "local"
+    times: list[tuple[str, float]] = field(default_factory=list)
+    repeats: Counter[str] = field(default_factory=Counter)
+
+    def send(self, what: str, method: str, url: str, body: bytes | None, json_too: bool = True) -> bytes:
+        """Raises Gone on a 4xx: the client would give up there, and lose data."""
+        headers = {"Authorization": "Basic " + base64.b64encode(f"api:{self.key}".encode()).decode()}
+        while True:
+            request = urllib.request.Request(url, body, headers if json_too else {}, method=method)
+            began = time.monotonic()
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    content = bytes(answer.read())
+                    self.times.append((what, time.monotonic() - began))
+                    return content
+            except urllib.error.HTTPError as error:
+                if error.code < 500:
+                    raise Gone(f"{what}: {error.code} {error.read()!r}") from None
+            except (OSError, http.client.HTTPException):
+                pass
+            self.repeats[what] += 1
+            time.sleep(PAUSE)
+
+    def graphql(self, query: str, **variables: Any) -> Any:
+        what = query.partition("{")[2].partition("(")[0].strip()
+        body = json.dumps({"query": query, "variables": variables, "operationName": ""}).encode()
+        answer = json.loads(self.send(what, "POST", f"{self.url}/graphql", body))
+        if "errors" in answer:
+            raise Gone(str(answer))
+        return answer["data"]
+
+    def stream(self, run: str, **body: Any) -> Any:
+        url = f"{self.url}/files/{self.entity}/{self.project}/{run}/file_stream"
+        return json.loads(self.send("file_stream", "POST", url, json.dumps(body).encode()))
+
+    def upsert(self, run: str, **more: Any) -> Any:
+        return self.graphql(
+            UPSERT, i={"name": run, "entityName": self.entity, "modelName": self.project, **more}
+        )
+
+
+UPSERT = "mutation ($i: UpsertBucketInput!) { upsertBucket(input: $i) { bucket { id name } inserted } }"
+FILES = "mutation ($i: RunFilesInput!) { createRunFiles(input: $i) { files { name uploadUrl } } }"
+CREATE = "mutation ($i: CreateArtifactInput!) { createArtifact(input: $i) { artifact { id state } } }"
+CREATE_FILES = """mutation ($i: CreateArtifactFilesInput!) { createArtifactFiles(input: $i) {
+    files { edges { node { uploadUrl } } } } }"""
+MANIFEST = """mutation ($i: CreateArtifactManifestInput!) { createArtifactManifest(input: $i) {
+    artifactManifest { id file { uploadUrl } } } }"""
+COMMIT = "mutation ($i: ArtifactIDInput!) { commitArtifact(input: $i) { artifact { id } } }"
+SWEEP = "mutation ($i: UpsertSweepInput!) { upsertSweep(input: $i) { sweep { id name } } }"
+AGENT = "mutation ($i: CreateAgentInput!) { createAgent(input: $i) { agent { id } } }"
+BEAT = "mutation ($i: AgentHeartbeatInput!) { agentHeartbeat(input: $i) { commands } }"
+
+
+def md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(folder: Path, port: int, log: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "server", "--dir", str(folder), "--port", str(port)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
+
+
+def wait_until_ready(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith(b"listening"), f"the server did not start: {line!r}"
+
+
+def close(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdout is not None
+    process.stdout.close()
