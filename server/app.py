@@ -21,6 +21,8 @@ from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store
+from server.store.clockwatch import ClockWatch
+from server.store.troubles import explain
 from server.store.users import Person
 
 log = logging.getLogger(__name__)
@@ -67,12 +69,16 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 async def _watch(store: Store, settings: Settings) -> None:
     """Closes runs that fell silent."""
+    watch = ClockWatch(store.clock)
     while True:
         await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
         try:
+            if step := watch.step():
+                log.warning("the clock was set by %+.0f s: silence of runs counts from now on", step)
+                await run_in_threadpool(scheduler.start_over_waiting, store)
             await run_in_threadpool(scheduler.close_silent, store, settings)
-        except DatabaseError:
-            log.exception("runs that fell silent could not be closed")
+        except DatabaseError as error:
+            log.error("runs that fell silent could not be closed: %s", explain(error))
 
 
 async def _person(request: Request) -> Person | Response:
@@ -132,19 +138,25 @@ async def answer_file_stream(request: Request) -> Response:
     person = await _person(request)
     if isinstance(person, Response):
         return person
-    place = request.path_params
+    state, place = request.app.state, request.path_params
+    if not person.sees(place["entity"]):
+        message = "run {entity}/{project}/{run} does not exist".format(**place)
+        return JSONResponse({"error": message}, 404)
+    if not person.owns(place["entity"]):
+        message = f"{person.name} may read the entity {place['entity']}, not change it"
+        return JSONResponse({"error": message}, 403)
     try:
         body = await _body(request)
         answer = await run_in_threadpool(
-            filestream.receive, request.app.state.store, place["entity"], place["project"], place["run"], body
+            filestream.receive, state.store, place["entity"], place["project"], place["run"], body
         )
     except NotFound as error:
         return JSONResponse({"error": str(error)}, 404)
     except (ValueError, TypeError, AttributeError, OSError, EOFError, RecursionError) as error:
         return JSONResponse({"error": f"not a file_stream post: {error}"}, 400)
-    except DatabaseError:
-        log.exception("a file_stream post could not be stored")
-        return JSONResponse({"error": "the database failed; try again"}, 503)
+    except DatabaseError as error:
+        log.error("a file_stream post could not be stored: %s", explain(error))
+        return JSONResponse({"error": explain(error)}, 503)
     return JSONResponse(answer)
 
 

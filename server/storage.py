@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from server.security import Signer
-from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, runs
+from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, places, runs
 from server.store.blobs import Incoming
 from server.store.troubles import explain
 
@@ -88,7 +88,7 @@ def _take(store: Store, kind: str, number: int, name: str, body: Incoming) -> No
         else:
             if _md5(name) != blob.md5:
                 raise Refused(f"{name}: what arrived has another MD5 digest than was announced")
-            blobs.record(db, blob, store.clock())
+            blobs.record(db, blob, store.clock(), places.entity(db, "Artifact", number))
 
 
 def _find(store: Store, kind: str, number: int, name: str) -> Path | None:

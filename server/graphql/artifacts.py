@@ -4,6 +4,7 @@ import mimetypes
 from typing import Any
 
 from server import addresses
+from server.graphql import access
 from server.graphql import collections as collection_resolvers
 from server.graphql.common import (
     Info,
@@ -16,7 +17,6 @@ from server.graphql.common import (
     number_in,
     time_of,
 )
-from server.graphql.runs import run_connection
 from server.store import NotFound, Refused, Row, artifacts, collections, projects, runs
 
 TTL_OFF = -2
@@ -36,7 +36,8 @@ def project_artifact(row: Row, info: Info, name: str) -> Row | None:
 
 def client_id_mapping(root: Any, info: Info, client_id: str) -> Row | None:
     found = artifacts.by_client_id(context(info).db, client_id)
-    return None if found is None else {"server_id": global_id("Artifact", found["id"])}
+    hidden = found is None or not access.visible(context(info), found)
+    return None if found is None or hidden else {"server_id": global_id("Artifact", found["id"])}
 
 
 def sequence(row: Row, info: Info) -> Row:
@@ -52,11 +53,14 @@ def created_by(row: Row, info: Info) -> Row | None:
 
 
 def used_by(row: Row, info: Info) -> Row:
-    return run_connection(info, artifacts.users(context(info).db, row["id"]), None, None)
+    ctx = context(info)
+    found = runs.many(ctx.db, artifacts.users(ctx.db, row["id"]))
+    return connection([run for run in found if access.visible(ctx, run)])
 
 
 def memberships(row: Row, info: Info) -> Row:
-    return connection(collections.memberships(context(info).db, row["id"]))
+    ctx = context(info)
+    return connection([m for m in collections.memberships(ctx.db, row["id"]) if access.visible(ctx, m)])
 
 
 def artifact_files(
@@ -91,6 +95,7 @@ def _file(row: Row, info: Info, entry: Row) -> Row:
         "updated_at": iso(row["updated_at"]),
         "digest": entry["digest"],
         "md5": entry["digest"],
+        "writable": False,
     }
 
 
@@ -113,11 +118,14 @@ def commit_hash(row: Row, info: Info) -> str:
 
 
 def manifest_file(row: Row, info: Info) -> Row:
-    path = addresses.manifest(row["id"])
+    """An address to upload to only while the artifact is not committed, and for who may change it."""
+    ctx, path = context(info), addresses.manifest(row["id"])
+    artifact = artifacts.by_id(ctx.db, row["artifact_id"])
+    open = artifact["state"] == artifacts.PENDING and ctx.person.owns(access.lies_in(ctx, artifact) or "")
     return {
         "id": global_id("ManifestFile", row["id"]),
         "direct_url": context(info).signed("GET", path),
-        "upload_url": context(info).signed("PUT", path),
+        "upload_url": ctx.signed("PUT", path) if open else None,
         "upload_headers": [],
     }
 
@@ -125,7 +133,9 @@ def manifest_file(row: Row, info: Info) -> Row:
 def of_run(kind: str) -> Any:
     def resolve(row: Row, info: Info, after: str | None = None, first: int | None = None) -> Row:
         read = artifacts.logged_by if kind == "output" else artifacts.used_by
-        return connection(read(context(info).db, row["id"]), first, after)
+        ctx = context(info)
+        found = [artifact for artifact in read(ctx.db, row["id"]) if access.visible(ctx, artifact)]
+        return connection(found, first, after)
 
     return resolve
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server.graphql import access
 from server.graphql.common import (
     Info,
     Resolvers,
@@ -39,7 +40,7 @@ def artifact_types(
 
 
 def collection_by_id(root: Any, info: Info, id: str) -> Row:
-    return collections.by_id(context(info).db, _number(id))
+    return collections.by_id(context(info).db, access.must_see(info, "ArtifactCollection", _number(id)))
 
 
 def _number(text: str) -> int:
@@ -98,8 +99,9 @@ def membership_in(row: Row, info: Info, alias_name: str) -> Row | None:
 
 
 def collection_artifacts(row: Row, info: Info, **arguments: Any) -> Row:
-    """Newest version first; `order` may turn that round."""
-    found = artifacts.in_collection(context(info).db, row["id"])
+    """Newest version first; `order` may turn that round. Links to what a person may not see are left out."""
+    ctx = context(info)
+    found = [a for a in artifacts.in_collection(ctx.db, row["id"]) if access.visible(ctx, a)]
     for key, value in load_object(arguments.get("filters")).items():
         if key not in ("state", "versionIndex", "version_index", "digest"):
             raise Refused(f"artifacts cannot be filtered by {key!r}")
@@ -156,7 +158,7 @@ def link_artifact(root: Any, info: Info, input: Row) -> Row:
         if input.get("artifact_id")
         else artifacts.by_client_id(ctx.db, input.get("client_id") or "")
     )
-    if artifact is None or artifact["state"] != artifacts.COMMITTED:
+    if artifact is None or artifact["state"] != artifacts.COMMITTED or not access.visible(ctx, artifact):
         raise NotFound("the artifact to link does not exist, or is not committed yet")
     kind = collections.by_id(ctx.db, artifact["collection_id"])["type"]
     with ctx.store.write() as db:

@@ -1,10 +1,9 @@
 """What all resolvers share: the context of a request, ids, times, pages."""
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from graphql import GraphQLResolveInfo
 
 from server.security import Signer
 from server.settings import Settings
-from server.store import Connection, NotFound, Refused, Row, Store, projects, users
+from server.store import Connection, NotFound, Refused, Row, Store, places, projects, users
 from server.store.users import Person
 
 MAX_PAGE = 10_000
@@ -31,6 +30,13 @@ class Context:
     signer: Signer
     base_url: str
     person: Person
+    _entities: dict[tuple[str, int], str | None] = field(default_factory=dict)
+
+    def entity_of(self, kind: str, number: int) -> str | None:
+        """Where a thing lies, looked up once per request."""
+        if (kind, number) not in self._entities:
+            self._entities[kind, number] = places.entity(self.db, kind, number)
+        return self._entities[kind, number]
 
     @property
     def entity(self) -> str:
@@ -63,17 +69,24 @@ def global_id(kind: str, number: int) -> str:
     return base64.b64encode(f"{kind}:{number}".encode()).decode()
 
 
-def number_in(kind: str, text: str) -> int:
-    """The number in a global id, with or without its `=`. Raises NotFound for anything else."""
+def parsed_id(text: str) -> tuple[str, int] | None:
+    """Kind and number of a global id, with or without its `=`; None for anything else."""
     try:
-        found, _, number = (
+        kind, _, number = (
             base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
         )
-        if found == kind and number.isascii() and number.isdecimal() and len(number) < 19:
-            return int(number)
-    except (binascii.Error, UnicodeDecodeError):
-        pass
-    raise NotFound(f"{text!r} is not the id of a {kind}")
+    except ValueError:
+        return None
+    known = number.isascii() and number.isdecimal() and len(number) < 19
+    return (kind, int(number)) if known else None
+
+
+def number_in(kind: str, text: str) -> int:
+    """The number in a global id. Raises NotFound for anything else."""
+    found = parsed_id(text)
+    if found is None or found[0] != kind:
+        raise NotFound(f"{text!r} is not the id of a {kind}")
+    return found[1]
 
 
 def id_of(kind: str) -> Resolver:

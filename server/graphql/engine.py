@@ -28,6 +28,7 @@ from graphql import (
 )
 
 from server.graphql import (
+    access,
     artifacts,
     collections,
     files,
@@ -41,6 +42,7 @@ from server.graphql import (
 )
 from server.graphql.common import Context, Info, snake
 from server.store import DatabaseError, NotFound, Refused
+from server.store.troubles import explain, passes
 
 log = logging.getLogger(__name__)
 MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
@@ -83,6 +85,7 @@ def schema() -> GraphQLSchema:
         for type_name, fields in module.RESOLVERS.items():
             for field_name, resolver in fields.items():
                 built.type_map[type_name].fields[field_name].resolve = resolver  # type: ignore[attr-defined]
+    access.protect(built)
     return built
 
 
@@ -188,13 +191,11 @@ def _failed(name: str, errors: list[GraphQLError]) -> Answer:
         return _error(str(cause), status=404 if gone else 200)
     if isinstance(cause, Refused):
         return _error(str(cause))
+    if isinstance(cause, DatabaseError | OSError) and passes(cause):
+        log.error("%s failed: %s", name, explain(cause))
+        return _error(f"{name} failed: {explain(cause)}", status=503)
     log.error("%s failed", name, exc_info=cause)
-    reason = (
-        "the disk or the database failed"
-        if isinstance(cause, DatabaseError | OSError)
-        else "a fault of this server"
-    )
-    return _error(f"{name} failed: {reason}; its log says more")
+    return _error(f"{name} failed: a fault of this server; its log says more")
 
 
 def _error(message: str, status: int = 200) -> Answer:

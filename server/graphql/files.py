@@ -6,7 +6,7 @@ from typing import Any
 from server import addresses
 from server.graphql.common import Info, Resolvers, connection, context, global_id, iso, number_in
 from server.graphql.runs import run_at
-from server.store import Row, files
+from server.store import Refused, Row, files
 
 
 def create_run_files(root: Any, info: Info, input: Row) -> Row:
@@ -62,10 +62,15 @@ def node(info: Info, file: Row) -> Row:
         "updated_at": iso(file["updated_at"]),
         "digest": file["md5"],
         "md5": file["md5"],
+        "writable": context(info).person.owns(context(info).entity_of("Run", file["run_id"]) or ""),
     }
 
 
 def url(row: Row, info: Info, upload: bool | None = None) -> str:
+    if upload and not row["writable"]:
+        raise Refused(
+            f"{row['name']} cannot be uploaded again: only the owner of a run can, and no artifact changes"
+        )
     return context(info).signed("PUT" if upload else "GET", row["path"])
 
 

@@ -30,7 +30,9 @@ def models(
     after: str | None = None,
     first: int | None = None,
 ) -> Row:
-    return connection(projects.listed(context(info).db, entity_name), first, after)
+    ctx = context(info)
+    found = [row for row in projects.listed(ctx.db, entity_name) if ctx.person.sees(row["entity"])]
+    return connection(found, first, after)
 
 
 def upsert_model(root: Any, info: Info, input: Row) -> Row:
@@ -87,7 +89,7 @@ RESOLVERS: Resolvers = {
         "createdAt": time_of("created_at"),
         "updatedAt": time_of("created_at"),
         "isBenchmark": constant(False),
-        "readOnly": constant(False),
+        "readOnly": lambda row, info: not context(info).person.owns(row["entity"]),
         "user": lambda row, info: user(info),
         "run": run,
         "bucket": bucket,

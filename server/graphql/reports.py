@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server.graphql import access
 from server.graphql.common import (
     Info,
     Resolvers,
@@ -17,7 +18,7 @@ from server.store import Row, projects, views
 
 
 def view(root: Any, info: Info, id: str) -> Row:
-    return views.by_id(context(info).db, number_in("View", id))
+    return views.by_id(context(info).db, access.must_see(info, "View", number_in("View", id)))
 
 
 def upsert_view(root: Any, info: Info, input: Row) -> Row:

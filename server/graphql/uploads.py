@@ -77,7 +77,7 @@ def _upload(info: Info, spec: Row) -> Row:
     path = addresses.artifact_file(
         artifact["id"], artifacts.check_digest(spec["md5"]), addresses.check_path(spec["name"])
     )
-    known = blobs.announce(ctx.db, spec["md5"], ctx.now())
+    known = blobs.announce(ctx.db, spec["md5"], ctx.now(), ctx.person.seen_entities)
     return {
         "storage_path": path.removeprefix("/storage/"),
         "upload_url": None if known else ctx.signed("PUT", path),
@@ -90,11 +90,9 @@ def _upload(info: Info, spec: Row) -> Row:
 def commit_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
-        return {
-            "artifact": artifacts.commit(
-                db, ctx.store.blobs, number_in("Artifact", input["artifact_id"]), ctx.now()
-            )
-        }
+        artifact_id = number_in("Artifact", input["artifact_id"])
+        seen = ctx.person.seen_entities
+        return {"artifact": artifacts.commit(db, ctx.store.blobs, artifact_id, ctx.now(), seen)}
 
 
 RESOLVERS: Resolvers = {

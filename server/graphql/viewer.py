@@ -38,9 +38,10 @@ def entity(root: Any, info: Info, name: str | None = None) -> Row:
 
 
 def teams(row: Row, info: Info) -> Row:
-    """The entities that a person may write to."""
-    person = stored_users.by_name(context(info).db, row["name"]) or context(info).person
-    return {"edges": [{"node": {"name": name}} for name in person.own_entities]}
+    """The entities that a person may write to; of others, those that who asks may see."""
+    ctx = context(info)
+    person = stored_users.by_name(ctx.db, row["name"]) or ctx.person
+    return {"edges": [{"node": {"name": name}} for name in person.own_entities if ctx.person.sees(name)]}
 
 
 def members(row: Row, info: Info) -> list[Row]:
@@ -51,7 +52,7 @@ def members(row: Row, info: Info) -> list[Row]:
 
 
 def storage_bytes(row: Row, info: Info) -> int:
-    return blobs.total_size(context(info).db)
+    return blobs.total_size(context(info).db, row["name"])
 
 
 RESOLVERS: Resolvers = {
@@ -67,7 +68,7 @@ RESOLVERS: Resolvers = {
     "Entity": {
         "id": lambda row, info: global_id("Entity", 1),
         "available": constant(False),
-        "readOnly": constant(False),
+        "readOnly": lambda row, info: not context(info).person.owns(row["name"]),
         "readOnlyAdmin": constant(False),
         "isTeam": constant(False),
         "entityType": constant("user"),

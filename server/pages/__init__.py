@@ -3,7 +3,8 @@
 On loopback the pages ask for no key, so that a link in a terminal simply opens: who can connect there is on this
 machine. A web site could still try, from the person's own browser. One that lets its name point to 127.0.0.1 (DNS
 rebinding) sends that name as Host, which is refused; one that links here cannot read the answer, and the pages only
-ever read. On any other address the pages ask for the key, as the password of Basic authentication.
+ever read. On any other address, and as soon as there are users with rights of their own, the pages ask for a key, as the
+password of Basic authentication.
 """
 
 from starlette.requests import Request
@@ -13,9 +14,9 @@ from server.pages import artifact as artifact_page
 from server.pages import home as home_page
 from server.pages import run as run_page
 from server.pages import sweep as sweep_page
-from server.pages.guard import guarded
+from server.pages.guard import guarded, person, project_of
 from server.pages.render import missing, render
-from server.store import Store, projects, runs, sweeps
+from server.store import Store, runs, sweeps
 
 
 def _store(request: Request) -> Store:
@@ -25,7 +26,7 @@ def _store(request: Request) -> Store:
 
 @guarded
 def home(request: Request) -> Response:
-    return HTMLResponse(render("home.html", **home_page.gather(_store(request))))
+    return HTMLResponse(render("home.html", **home_page.gather(_store(request), person(request))))
 
 
 @guarded
@@ -38,47 +39,46 @@ def authorize(request: Request) -> Response:
 
 @guarded
 def project(request: Request) -> Response:
-    entity, name = request.path_params["entity"], request.path_params["project"]
-    row = projects.find(_store(request).db, entity, name)
+    row = project_of(request)
     if row is None:
-        return missing(_store(request), f"There is no project {entity}/{name}.")
+        return _missing(request, "There is no project {entity}/{project}.")
     return HTMLResponse(render("project.html", **home_page.gather_project(_store(request), row)))
 
 
 @guarded
 def run(request: Request) -> Response:
-    place = request.path_params
-    row = runs.at(_store(request).db, place["entity"], place["project"], place["run"])
+    project, store = project_of(request), _store(request)
+    row = runs.find(store.db, project["id"], request.path_params["run"]) if project else None
     if row is None:
-        what = f"There is no run {place['run']} in {place['entity']}/{place['project']}."
-        return missing(_store(request), what, place["entity"], place["project"])
-    signed = request.app.state.signer
-    return HTMLResponse(render("run.html", **run_page.gather(_store(request), signed, row)))
+        return _missing(request, "There is no run {run} in {entity}/{project}.")
+    shown = run_page.gather(store, request.app.state.signer, row, person(request))
+    return HTMLResponse(render("run.html", **shown))
 
 
 @guarded
 def sweep(request: Request) -> Response:
-    place, store = request.path_params, _store(request)
-    project = projects.find(store.db, place["entity"], place["project"])
-    row = sweeps.find(store.db, project["id"], place["sweep"]) if project else None
+    project, store = project_of(request), _store(request)
+    row = sweeps.find(store.db, project["id"], request.path_params["sweep"]) if project else None
     if project is None or row is None:
-        what = f"There is no sweep {place['sweep']} in {place['entity']}/{place['project']}."
-        return missing(store, what, place["entity"], place["project"])
+        return _missing(request, "There is no sweep {sweep} in {entity}/{project}.")
     return HTMLResponse(render("sweep.html", **sweep_page.gather(store, project, row)))
 
 
 @guarded
 def artifact(request: Request) -> Response:
     """`TYPE/COLLECTION/ALIAS`, as the client's own links have it."""
-    place, store = request.path_params, _store(request)
-    project = projects.find(store.db, place["entity"], place["project"])
-    shown = artifact_page.gather(store, request.app.state.signer, project, place["path"]) if project else None
+    project, path, signer = project_of(request), request.path_params["path"], request.app.state.signer
+    shown = artifact_page.gather(_store(request), signer, project, path, person(request)) if project else None
     if shown is None:
-        what = f"There is no artifact {place['path']} in {place['entity']}/{place['project']}."
-        return missing(store, what, place["entity"], place["project"])
+        return _missing(request, "There is no artifact {path} in {entity}/{project}.")
     return HTMLResponse(render("artifact.html", **shown))
 
 
 @guarded
 def nothing(request: Request) -> Response:
-    return missing(_store(request), "There is nothing at this address.")
+    return _missing(request, "There is nothing at this address.")
+
+
+def _missing(request: Request, what: str) -> Response:
+    there = project_of(request) if "project" in request.path_params else None
+    return missing(_store(request), what.format(**request.path_params), there, person(request))

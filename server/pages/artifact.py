@@ -4,13 +4,15 @@ from typing import Any
 
 from server import addresses
 from server.jsontext import load_object
+from server.pages.home import sees
 from server.security import Signer
 from server.store import Row, Store, artifacts, collections, runs
+from server.store.users import Person
 
 MAX_ENTRIES = 1000
 
 
-def gather(store: Store, signer: Signer, project: Row, path: str) -> dict[str, Any] | None:
+def gather(store: Store, signer: Signer, project: Row, path: str, person: Person) -> dict[str, Any] | None:
     """`TYPE/COLLECTION`, with `/ALIAS` or `/VERSION` or neither; None where there is no such artifact."""
     db = store.db
     _, _, rest = path.partition("/")
@@ -22,6 +24,8 @@ def gather(store: Store, signer: Signer, project: Row, path: str) -> dict[str, A
     if collection is None or member is None:
         return None
     artifact = artifacts.by_id(db, member["artifact_id"])
+    if not sees(store, person, "Artifact", artifact):
+        return None
     entries = artifacts.entries(db, artifact["id"], limit=MAX_ENTRIES)
     for entry in entries:
         if entry["sha256"]:
@@ -40,6 +44,8 @@ def gather(store: Store, signer: Signer, project: Row, path: str) -> dict[str, A
         "entries": entries,
         "n_entries": artifacts.count_entries(db, artifact["id"]),
         "creator": runs.by_id(db, artifact["run_id"]) if artifact["run_id"] else None,
-        "users": runs.many(db, artifacts.users(db, artifact["id"])),
+        "users": [
+            run for run in runs.many(db, artifacts.users(db, artifact["id"])) if person.sees(run["entity"])
+        ],
         "refresh": None,
     }

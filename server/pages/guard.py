@@ -7,8 +7,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from server.security import key_in, same
+from server.people import recognise
 from server.settings import Settings
+from server.store import Row, Store, projects, users
+from server.store.users import Person
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = {
@@ -24,23 +26,39 @@ def guarded(page: Callable[[Request], Response]) -> Callable[[Request], Awaitabl
 
     @functools.wraps(page)
     async def endpoint(request: Request) -> Response:
-        refusal = _refusal(request)
-        answer = await run_in_threadpool(page, request) if refusal is None else refusal
+        answer = await run_in_threadpool(lambda: _refusal(request) or page(request))
         answer.headers.update(HEADERS)
         return answer
 
     return endpoint
 
 
+def person(request: Request) -> Person:
+    """Who looks at a guarded page."""
+    found: Person = request.state.person
+    return found
+
+
+def project_of(request: Request) -> Row | None:
+    """The project of the address; None where there is none, or none that the person may see."""
+    entity, name = request.path_params["entity"], request.path_params["project"]
+    return projects.find(request.app.state.store.db, entity, name) if person(request).sees(entity) else None
+
+
 def _refusal(request: Request) -> Response | None:
+    """None for somebody who may see pages; `request.state.person` then says who it is."""
     settings: Settings = request.app.state.settings
-    if settings.pages_need_key:
-        if same(key_in(request.headers.get("authorization")), settings.api_key):
+    store: Store = request.app.state.store
+    if settings.pages_need_key or users.exist(store.db):
+        found = recognise(store, settings, request.headers.get("authorization"))
+        if found is not None:
+            request.state.person = found
             return None
-        ask = {"WWW-Authenticate": 'Basic realm="user: api, password: the API key"'}
-        return PlainTextResponse("These pages need the API key as password.\n", 401, ask)
+        ask = {"WWW-Authenticate": 'Basic realm="user: api, password: your API key"'}
+        return PlainTextResponse("These pages need your API key as password.\n", 401, ask)
     host = request.headers.get("host", "").lower()
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
     if name in LOOPBACK_NAMES:
+        request.state.person = users.ADMIN
         return None
     return PlainTextResponse("Open this server as http://127.0.0.1 or http://localhost.\n", 403)

@@ -4,13 +4,20 @@ from typing import Any
 
 from server import scheduler
 from server.jsontext import config_values, flatten, load_object
-from server.store import Row, Store, collections, projects, runs, sweeps
+from server.store import Row, Store, collections, places, projects, runs, sweeps
+from server.store.users import Person
 
 MAX_RUNS = 500
 
 
-def gather(store: Store) -> dict[str, Any]:
-    return {"projects": projects.listed(store.db), "refresh": None}
+def gather(store: Store, person: Person) -> dict[str, Any]:
+    found = [project for project in projects.listed(store.db) if person.sees(project["entity"])]
+    return {"projects": found, "refresh": None}
+
+
+def sees(store: Store, person: Person, kind: str, row: Row) -> bool:
+    """Whether a person may see what another project refers to; `kind` is one of `places.KINDS`."""
+    return person.sees(places.entity(store.db, kind, row["id"]) or "")
 
 
 def gather_project(store: Store, project: Row) -> dict[str, Any]:

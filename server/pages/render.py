@@ -7,8 +7,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
-from server.pages.home import gather_project
-from server.store import Row, Store, projects
+from server.pages.home import gather, gather_project
+from server.store import Row, Store
+from server.store.users import Person
 
 
 def number(value: Any) -> str:
@@ -68,10 +69,7 @@ def render(template: str, **values: Any) -> str:
     return _environment.get_template(template).render(**values)
 
 
-def missing(store: Store, what: str, entity: str | None = None, project: str | None = None) -> Response:
-    """A 404 that says what there is instead."""
-    found = projects.find(store.db, entity, project) if entity and project else None
-    there = (
-        gather_project(store, found) if found else {"project": None, "projects": projects.listed(store.db)}
-    )
+def missing(store: Store, what: str, project: Row | None, person: Person) -> Response:
+    """A 404 that says what there is instead, in the project or at all."""
+    there = gather_project(store, project) if project else {"project": None} | gather(store, person)
     return HTMLResponse(render("missing.html", **(there | {"what": what, "refresh": None})), 404)

@@ -6,19 +6,21 @@ from typing import Any
 from server import addresses
 from server.jsontext import load_object
 from server.pages.curves import charts
-from server.pages.home import config_of, plain
+from server.pages.home import config_of, plain, sees
 from server.pages.media import pictures
 from server.security import Signer
 from server.store import Row, Store, artifacts, collections, files, lines, projects, runs
+from server.store.users import Person
 
 MAX_ROWS = 2000
 CONSOLE_LINES = 200
 
 
-def gather(store: Store, signer: Signer, run: Row) -> dict[str, Any]:
+def gather(store: Store, signer: Signer, run: Row, person: Person) -> dict[str, Any]:
     db = store.db
     rows = [load_object(line) for line in lines.contents(db, "history", run["id"], MAX_ROWS)]
     found = files.of_run(db, run["id"])
+    used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, person, "Artifact", row)]
 
     def link(file: Row) -> Row:
         return file | {
@@ -46,7 +48,7 @@ def gather(store: Store, signer: Signer, run: Row) -> dict[str, Any]:
             if picture.path in links
         ],
         "logged": [_named(store, artifact) for artifact in artifacts.logged_by(db, run["id"])],
-        "used": [_named(store, artifact) for artifact in artifacts.used_by(db, run["id"])],
+        "used": [_named(store, artifact) for artifact in used],
         "alerts": runs.alerts(db, run["id"]),
         "refresh": 5 if run["state"] in (*runs.ALIVE, "pending") else None,
     }

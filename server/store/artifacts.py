@@ -3,9 +3,10 @@
 import base64
 import json
 import sqlite3
+from collections.abc import Collection
 from typing import Any
 
-from server.store import blobs, collections
+from server.store import blobs, collections, places
 from server.store.blobs import Blob, Blobs
 from server.store.database import NotFound, Refused, Row
 
@@ -31,8 +32,10 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
     A repeated request (same client_id) gets the row that the first one made.
     """
     same = by_client_id(db, columns["client_id"]) if columns.get("client_id") else None
-    if same is not None:
+    if same is not None and same["collection_id"] == collection["id"]:
         return same
+    if same is not None:
+        raise Refused(f"there is another artifact with the client id {columns['client_id']!r}")
     twin = _committed_with(db, collection["id"], columns["digest"]) if deduplicate else None
     if twin is not None:
         collections.join(db, collection["id"], twin["id"], columns["wanted_aliases"], now)
@@ -91,20 +94,31 @@ def change_manifest(db: sqlite3.Connection, manifest_id: int, digest: str | None
 
 
 def put_manifest(db: sqlite3.Connection, manifest_id: int, blob: Blob, now: float) -> None:
-    blobs.record(db, blob, now)
+    """Raises Refused for another manifest of an artifact that is committed: versions never change."""
+    row = manifest(db, manifest_id)
+    if row["sha256"] != blob.sha256 and by_id(db, row["artifact_id"])["state"] != PENDING:
+        raise Refused("the artifact is committed: its manifest does not change any more")
+    blobs.record(db, blob, now, places.entity(db, "ArtifactManifest", manifest_id))
     db.execute("UPDATE manifests SET sha256 = ? WHERE id = ?", (blob.sha256, manifest_id))
 
 
-def commit(db: sqlite3.Connection, store: Blobs, artifact_id: int, now: float) -> Row:
+def commit(
+    db: sqlite3.Connection,
+    store: Blobs,
+    artifact_id: int,
+    now: float,
+    entities: Collection[str] | None = None,
+) -> Row:
     """Reads the manifest, checks that every blob is there, gives the version and the aliases. Twice is once.
 
+    `entities`: those whose blobs may be used, None for all.
     Raises Refused when the manifest or a blob is missing: nothing half-uploaded ever becomes a version.
     """
     artifact = by_id(db, artifact_id)
     if artifact["state"] != PENDING:
         return artifact
     content = _whole_manifest(db, store, artifact, now)
-    _put_entries(db, artifact_id, content["contents"])
+    _put_entries(db, artifact_id, content["contents"], entities)
     size = db.execute(
         "SELECT coalesce(sum(size), 0) AS size FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)
     ).fetchone()["size"]
@@ -144,13 +158,15 @@ def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
     return content
 
 
-def _put_entries(db: sqlite3.Connection, artifact_id: int, contents: dict[str, Any]) -> None:
+def _put_entries(
+    db: sqlite3.Connection, artifact_id: int, contents: dict[str, Any], entities: Collection[str] | None
+) -> None:
     rows, missing = [], []
     for path, entry in contents.items():
         if entry.get("ref"):
             rows.append((artifact_id, path, entry["digest"], entry.get("size") or 0, entry["ref"], None))
             continue
-        blob = blobs.by_md5(db, entry["digest"])
+        blob = blobs.by_md5(db, entry["digest"], entities)
         if blob is None:
             missing.append(path)
             continue

@@ -9,9 +9,11 @@ transaction never ended.
 import base64
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,23 +108,37 @@ def is_known(db: sqlite3.Connection, sha256: str) -> bool:
     return db.execute("SELECT 1 FROM blobs WHERE sha256 = ?", (sha256,)).fetchone() is not None
 
 
-def record(db: sqlite3.Connection, blob: Blob, now: float) -> None:
+def record(db: sqlite3.Connection, blob: Blob, now: float, entity: str | None) -> None:
+    """`entity`: whose upload it was."""
     db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)", (blob.sha256, blob.md5, blob.size, now))
+    if entity is not None:
+        db.execute("INSERT OR IGNORE INTO blob_entities VALUES (?, ?)", (blob.sha256, entity))
 
 
-def by_md5(db: sqlite3.Connection, md5: str) -> dict[str, Any] | None:
-    row: dict[str, Any] | None = db.execute("SELECT * FROM blobs WHERE md5 = ? LIMIT 1", (md5,)).fetchone()
+def by_md5(
+    db: sqlite3.Connection, md5: str, entities: Collection[str] | None = None
+) -> dict[str, Any] | None:
+    """A blob with that digest among those that `entities` brought; None means all entities."""
+    row: dict[str, Any] | None = db.execute(
+        """SELECT * FROM blobs WHERE md5 = ?1 AND (?2 IS NULL OR EXISTS (SELECT 1 FROM blob_entities
+        WHERE blob_entities.sha256 = blobs.sha256 AND entity IN (SELECT value FROM json_each(?2)))) LIMIT 1""",
+        (md5, None if entities is None else json.dumps(list(entities))),
+    ).fetchone()
     return row
 
 
-def announce(db: sqlite3.Connection, md5: str, now: float) -> bool:
+def announce(db: sqlite3.Connection, md5: str, now: float, entities: Collection[str] | None = None) -> bool:
     """Whether a blob is here, as an upload is about to be told; from now on it counts as new."""
-    return db.execute("UPDATE blobs SET created_at = ? WHERE md5 = ?", (now, md5)).rowcount > 0
+    row = by_md5(db, md5, entities)
+    if row is not None:
+        db.execute("UPDATE blobs SET created_at = ? WHERE sha256 = ?", (now, row["sha256"]))
+    return row is not None
 
 
-def total_size(db: sqlite3.Connection) -> int:
-    """Bytes of all blobs."""
-    return int(db.execute("SELECT coalesce(sum(size), 0) AS n FROM blobs").fetchone()["n"])
+def total_size(db: sqlite3.Connection, entity: str) -> int:
+    """Bytes of the blobs that an entity brought."""
+    sql = "SELECT coalesce(sum(size), 0) AS n FROM blobs JOIN blob_entities USING (sha256) WHERE entity = ?"
+    return int(db.execute(sql, (entity,)).fetchone()["n"])
 
 
 def _sync_folder(path: Path) -> None:

@@ -3,15 +3,15 @@
 import json
 import sqlite3
 
-from server.store import blobs
+from server.store import blobs, places
 from server.store.blobs import Blob
-from server.store.database import Row
+from server.store.database import NotFound, Row
 
 _SELECT = "SELECT run_files.*, blobs.size, blobs.md5 FROM run_files JOIN blobs USING (sha256) "
 
 
 def put(db: sqlite3.Connection, run_id: int, name: str, blob: Blob, now: float) -> None:
-    blobs.record(db, blob, now)
+    blobs.record(db, blob, now, places.entity(db, "Run", run_id))
     db.execute(
         """INSERT INTO run_files (run_id, name, sha256, updated_at) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT DO UPDATE SET sha256 = ?3, updated_at = ?4""",
@@ -38,4 +38,8 @@ def count(db: sqlite3.Connection, run_id: int) -> int:
 
 
 def delete(db: sqlite3.Connection, file_ids: list[int]) -> None:
+    """Raises NotFound for a file that is not there."""
+    for file_id in file_ids:
+        if places.entity(db, "File", file_id) is None:
+            raise NotFound(places.name("File", file_id))
     db.executemany("DELETE FROM run_files WHERE id = ?", [(file_id,) for file_id in file_ids])

@@ -134,6 +134,13 @@ CREATE TABLE blobs (
 ) WITHOUT ROWID;
 CREATE INDEX blobs_by_md5 ON blobs (md5);
 
+-- Who brought a blob: a digest alone gives nobody the content that another entity uploaded.
+CREATE TABLE blob_entities (
+    sha256 TEXT NOT NULL REFERENCES blobs ON DELETE CASCADE,
+    entity TEXT NOT NULL,
+    PRIMARY KEY (sha256, entity)
+) WITHOUT ROWID;
+
 CREATE TABLE run_files (
     id INTEGER PRIMARY KEY,
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,

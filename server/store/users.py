@@ -37,6 +37,11 @@ class Person:
         return self.admin or self.roles.get(entity) == OWNER
 
     @property
+    def seen_entities(self) -> list[str] | None:
+        """None for an admin: all."""
+        return None if self.admin else list(self.roles)
+
+    @property
     def own_entities(self) -> list[str]:
         """Those that they may write to, their own first."""
         others = sorted(

@@ -1,0 +1,135 @@
+"""Rights: what an answer may hold, and what a mutation may change.
+
+Both are checked here, for every field of the schema that leads to something that lies in an entity, and for every
+string of a mutation's input that names an entity or is an id; resolvers only leave out of a list what would
+be refused one by one. What a person may not see answers like what does not exist.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type
+
+from server.graphql.common import Context, Info, Resolver, context, parsed_id
+from server.store import NotFound, Refused, places
+
+# Columns that say where a row lies, in the order in which they are looked at.
+_COLUMNS = {
+    "project_id": "Project",
+    "collection_id": "ArtifactCollection",
+    "sweep_id": "Sweep",
+    "artifact_id": "Artifact",
+}
+_PLACED = {
+    *("Project", "Run", "Sweep", "Agent", "View", "Entity", "Artifact", "ArtifactManifest", "ArtifactType"),
+    *("ArtifactCollection", "ArtifactSequence", "ArtifactPortfolio", "ArtifactCollectionMembership"),
+}
+# Inputs that are only read: the right to see is enough.
+_READ = {
+    *(
+        ("useArtifact", "artifact_id"),
+        ("useArtifact", "artifact_entity_name"),
+        ("linkArtifact", "artifact_id"),
+    ),
+    *(("addAliases", "artifact_id"), ("deleteAliases", "artifact_id"), ("unlinkArtifact", "artifact_id")),
+    *(("createArtifactManifest", "base_artifact_id"), ("updateArtifactManifest", "base_artifact_id")),
+}
+_ENTITY = ("entity", "entity_name", "artifact_entity_name")
+_LONGEST_ID = 100
+
+
+def protect(schema: GraphQLSchema) -> None:
+    """Puts the checks in front of and behind the resolvers."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
+            for name, field in kind.fields.items():
+                assert field.resolve is not None
+                if kind.name == "Mutation":
+                    field.resolve = _permitted(name, field.resolve)
+                if get_named_type(field.type).name in _PLACED:
+                    field.resolve = _seen(field.resolve, isinstance(field.type, GraphQLNonNull))
+
+
+def lies_in(ctx: Context, row: dict[str, Any]) -> str | None:
+    """The entity of a row: of a project, or of what lies in one."""
+    if isinstance(row.get("entity"), str):
+        return str(row["entity"])
+    for column, kind in _COLUMNS.items():
+        if row.get(column) is not None:
+            return ctx.entity_of(kind, row[column])
+    return str(row["name"])
+
+
+def visible(ctx: Context, row: dict[str, Any]) -> bool:
+    if ctx.person.admin:
+        return True
+    entity = lies_in(ctx, row)
+    return entity is not None and ctx.person.sees(entity)
+
+
+def must_see(info: Info, kind: str, number: int) -> int:
+    """`number`, when the person may see that thing; raises NotFound as the store does."""
+    _check_id(context(info), kind, number, only_read=True)
+    return number
+
+
+def _seen(resolve: Resolver, required: bool) -> Resolver:
+    def seen(row: Any, info: Info, **arguments: Any) -> Any:
+        value = resolve(row, info, **arguments)
+        ctx = context(info)
+        if ctx.person.admin or value is None:
+            return value
+        if isinstance(value, list):
+            return [item for item in value if visible(ctx, item)]
+        if visible(ctx, value):
+            return value
+        if required:
+            raise NotFound("what was asked for does not exist")
+        return None
+
+    return seen
+
+
+def _permitted(mutation: str, resolve: Resolver) -> Resolver:
+    def permitted(root: Any, info: Info, **arguments: Any) -> Any:
+        ctx = context(info)
+        if not ctx.person.admin:
+            for name, text in _texts("", arguments):
+                only_read = (mutation, name) in _READ
+                if name in _ENTITY and text:
+                    _check_entity(ctx, text, only_read)
+                elif (found := parsed_id(text)) is not None and found[0] in places.KINDS:
+                    _check_id(ctx, *found, only_read)
+        return resolve(root, info, **arguments)
+
+    return permitted
+
+
+def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every string of an input that can be a name or an id, with the name of its field."""
+    if isinstance(value, str):
+        if len(value) <= _LONGEST_ID or name in _ENTITY:
+            yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(key, item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(name, item)
+
+
+def _check_entity(ctx: Context, entity: str, only_read: bool) -> None:
+    if not ctx.person.sees(entity):
+        raise NotFound(f"entity {entity} does not exist, or {ctx.person.name} has no right in it")
+    if not only_read and not ctx.person.owns(entity):
+        raise Refused(f"{ctx.person.name} may read the entity {entity}, not change it")
+
+
+def _check_id(ctx: Context, kind: str, number: int, only_read: bool) -> None:
+    entity = None if ctx.person.admin else ctx.entity_of(kind, number)
+    if entity is None:  # what does not exist is answered by the resolver
+        return
+    if not ctx.person.sees(entity):
+        raise NotFound(places.name(kind, number))
+    if not only_read:
+        _check_entity(ctx, entity, only_read)

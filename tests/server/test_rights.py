@@ -1,0 +1,337 @@
+"""Rights: anna has a run, an artifact and a sweep; ben may read hers and write to `lab`; carl may do neither."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull
+
+from server.graphql import engine
+from server.store import beside, users
+from tests.server.running import Server, start
+
+UPSERT = """mutation UpsertBucket($entity: String, $project: String, $name: String) {
+  upsertBucket(input: {entityName: $entity, modelName: $project, name: $name, config: "{}"}) {
+    bucket { id name project { id name entity { name } } user { username } } } }"""
+SWEEP = """mutation UpsertSweep($entity: String, $config: String) {
+  upsertSweep(input: {entityName: $entity, projectName: "p", config: $config}) { sweep { id name } } }"""
+ARTIFACT = """mutation CreateArtifact($entity: String!, $client: ID, $name: String) { createArtifact(input: {
+  entityName: $entity, projectName: "p", runName: "r", artifactTypeName: "model", artifactCollectionName: $name,
+  digest: "d", clientID: $client}) { artifact { id state artifactSequence { id } } } }"""
+MANIFEST = """mutation CreateArtifactManifest($entity: String!, $id: ID!) {
+  createArtifactManifest(input: {artifactID: $id,
+  name: "wandb_manifest.json", digest: "x", entityName: $entity, projectName: "p", type: FULL}) {
+    artifactManifest { id file { uploadUrl } } } }"""
+FILES = """mutation CreateArtifactFiles($id: ID!, $md5: String!) { createArtifactFiles(input: {artifactFiles: [
+  {artifactID: $id, name: "secret.txt", md5: $md5}]}) { files { edges { node { uploadUrl } } } } }"""
+COMMIT = """mutation CommitArtifact($id: ID!) { commitArtifact(input: {artifactID: $id}) { artifact { id state } } }"""
+RUN_FILES = """mutation CreateRunFiles($entity: String!) { createRunFiles(input: {entityName: $entity, projectName: "p",
+  runName: "r", files: ["a.txt"]}) { runID files { uploadUrl } } }"""
+SECRET = b"what only anna knows"
+MD5 = base64.b64encode(hashlib.md5(SECRET).digest()).decode()
+
+
+@dataclass
+class People:
+    server: Server
+    keys: dict[str, str]
+    ids: dict[str, str]
+
+    def ask(self, who: str, query: str, **variables: Any) -> Any:
+        """The data of an answer; raises its error."""
+        status, answer = self.server.graphql(query, key=self.keys[who], **variables)
+        if "errors" in answer:
+            raise LookupError(answer["errors"][0]["message"])
+        assert status == 200
+        return answer["data"]
+
+    def page(self, who: str, path: str) -> tuple[int, str]:
+        status, body = self.server.get(path, Authorization=self.server.basic(self.keys[who]))
+        return status, body.decode()
+
+    def upload(self, who: str, entity: str, content: bytes, client: str) -> Any:
+        """An artifact with one file, up to the commit; `uploadUrl` of the file."""
+        new = self.ask(who, ARTIFACT, entity=entity, client=client, name="m")["createArtifact"]["artifact"]
+        md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
+        made = self.ask(who, MANIFEST, entity=entity, id=new["id"])["createArtifactManifest"][
+            "artifactManifest"
+        ]
+        body = {"version": 1, "contents": {"secret.txt": {"digest": md5, "size": len(content)}}}
+        assert self.server.send("PUT", made["file"]["uploadUrl"], json.dumps(body).encode())[0] == 200
+        [edge] = self.ask(who, FILES, id=new["id"], md5=md5)["createArtifactFiles"]["files"]["edges"]
+        return {**new, "manifest": made, "uploadUrl": edge["node"]["uploadUrl"]}
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+    server = start(tmp_path_factory.mktemp("people") / "folder")
+    keys = {name: users.new_key() for name in ("anna", "ben", "carl")}
+    with beside(server.folder) as db:
+        for name, key in keys.items():
+            users.add(db, name, key, 0.0)
+        users.grant(db, "ben", "anna", "reader")
+        users.grant(db, "ben", "lab", "owner")
+    people = People(server, {**keys, "local": server.key}, {})
+    run = people.ask("anna", UPSERT, project="p", name="r")["upsertBucket"]["bucket"]
+    people.ids |= {"run": run["id"], "project": run["project"]["id"]}
+    config = json.dumps({"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}})
+    sweep = people.ask("anna", SWEEP, entity="anna", config=config)["upsertSweep"]["sweep"]
+    people.ids |= {"sweep": sweep["id"], "sweep name": sweep["name"]}
+    new = people.upload("anna", "anna", SECRET, "client-of-anna")
+    assert server.send("PUT", new["uploadUrl"], SECRET)[0] == 200
+    assert people.ask("anna", COMMIT, id=new["id"])["commitArtifact"]["artifact"]["state"] == "COMMITTED"
+    people.ids |= {
+        "artifact": new["id"],
+        "sequence": new["artifactSequence"]["id"],
+        "manifest": new["manifest"]["id"],
+    }
+    [file] = people.ask("anna", RUN_FILES, entity="anna")["createRunFiles"]["files"]
+    server.send("PUT", file["uploadUrl"], b"text")
+    yield people
+    server.stop()
+
+
+TEAMS = "{ viewer { teams { edges { node { name } } } } }"
+HERS = '{ project(name: "p", entityName: "anna") { name readOnly run(name: "r") { name user { username } readOnly } } }'
+
+
+def test_things_without_an_entity_go_to_the_person_who_sends_them(people: People) -> None:
+    found = people.ask("anna", HERS)["project"]
+    assert found == {
+        "name": "p",
+        "readOnly": False,
+        "run": {"name": "r", "user": {"username": "anna"}, "readOnly": False},
+    }
+
+
+def test_a_reader_sees_and_a_stranger_sees_nothing_as_if_there_were_nothing(people: People) -> None:
+    assert people.ask("ben", HERS)["project"]["run"] == {
+        "name": "r",
+        "user": {"username": "anna"},
+        "readOnly": True,
+    }
+    assert (
+        people.ask("carl", HERS) == people.ask("local", HERS.replace("anna", "nobody")) == {"project": None}
+    )
+    models = '{ models { edges { node { entityName } } } entity(name: "anna") { name } }'
+    assert people.ask("carl", models) == {"models": {"edges": []}, "entity": None}
+    assert people.ask("ben", models) == {
+        "models": {"edges": [{"node": {"entityName": "anna"}}]},
+        "entity": {"name": "anna"},
+    }
+
+
+def test_teams_are_the_entities_that_a_person_may_write_to(people: People) -> None:
+    edges = people.ask("ben", TEAMS)["viewer"]["teams"]["edges"]
+    assert [edge["node"]["name"] for edge in edges] == ["ben", "lab"]
+    people.ask("ben", UPSERT, entity="lab", project="p", name="r")
+    members = '{ entity(name: "anna") { readOnly members { username role } } }'
+    assert people.ask("ben", members)["entity"] == {
+        "readOnly": True,
+        "members": [{"username": "anna", "role": "admin"}, {"username": "ben", "role": "viewer"}],
+    }
+
+
+MUTATIONS = {
+    "upsertBucket": 'input: {id: "<run>", displayName: "x"}',
+    "stopRun": 'input: {id: "<run>"}',
+    "deleteRun": 'input: {id: "<run>"}',
+    "updateRunState": 'input: {id: "<run>", state: "pending"}',
+    "upsertModel": 'input: {id: "<project>", description: "x"}',
+    "upsertSweep": 'input: {id: "<sweep>", state: "PAUSED"}',
+    "enqueueSweepRun": 'input: {id: "<sweep>", config: "{}"}',
+    "commitArtifact": 'input: {artifactID: "<artifact>"}',
+    "updateArtifact": 'input: {artifactID: "<artifact>", description: "x"}',
+    "deleteArtifact": 'input: {artifactID: "<artifact>", deleteAliases: true}',
+    "updateArtifactManifest": 'input: {artifactManifestID: "<manifest>", digest: "x"}',
+    "updateArtifactSequence": 'input: {artifactSequenceID: "<sequence>", name: "x"}',
+    "deleteArtifactSequence": 'input: {artifactSequenceID: "<sequence>"}',
+    "createArtifactFiles": 'input: {artifactFiles: [{artifactID: "<artifact>", name: "a", md5: "'
+    + MD5
+    + '"}]}',
+    "createAgent": 'input: {host: "h", entityName: "anna", projectName: "p", sweep: "<sweep name>"}',
+    "createRunFiles": 'input: {entityName: "anna", projectName: "p", runName: "r", files: ["x"]}',
+    "markRunFilesUploaded": 'input: {entityName: "anna", projectName: "p", runName: "r", files: ["x"]}',
+    "notifyScriptableRunAlert": 'input: {entityName: "anna", projectName: "p", runName: "r", title: "t", text: "t"}',
+    "addAliases": 'input: {artifactID: "<artifact>", aliases: [{alias: "x", artifactCollectionName: "m",'
+    ' entityName: "anna", projectName: "p"}]}',
+    "upsertView": 'input: {entityName: "anna", projectName: "p", name: "x"}',
+    "createArtifactCollectionTagAssignments": 'input: {entityName: "anna", projectName: "p",'
+    ' artifactCollectionName: "m", tags: [{tagName: "x"}]}',
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_nobody_but_an_owner_changes_anything(people: People, name: str) -> None:
+    text = MUTATIONS[name]
+    for key, value in people.ids.items():
+        text = text.replace(f"<{key}>", value)
+    query = f"mutation M {{ {name}({text}) {{ __typename }} }}"
+    with pytest.raises(LookupError, match="ben may read the entity anna, not change it"):
+        people.ask("ben", query)
+    with pytest.raises(
+        LookupError, match=r"number \d+|project \d+|entity anna does not exist, or carl has no right"
+    ):
+        people.ask("carl", query)
+
+
+def _filled(people: People, kind: Any, name: str) -> Any:
+    """A value for an input of the schema that names anna's things wherever it can."""
+    kind = getattr(kind, "of_type", kind) if isinstance(kind, GraphQLNonNull) else kind
+    if isinstance(kind, GraphQLList):
+        return [_filled(people, kind.of_type, name)]
+    if isinstance(kind, GraphQLInputObjectType):
+        return {key: _filled(people, field.type, key) for key, field in kind.fields.items()}
+    if isinstance(kind, GraphQLEnumType):
+        return next(iter(kind.values))
+    known = {
+        "entityName": "anna",
+        "artifactEntityName": "anna",
+        "projectName": "p",
+        "runName": "r",
+        "id": people.ids["run"],
+    }
+    known |= {
+        "artifactID": people.ids["artifact"],
+        "baseArtifactID": people.ids["artifact"],
+        "sweep": people.ids["sweep name"],
+    }
+    known |= {
+        "artifactSequenceID": people.ids["sequence"],
+        "artifactPortfolioID": people.ids["sequence"],
+        "md5": MD5,
+    }
+    texts = known | {"artifactManifestID": people.ids["manifest"]}
+    return {"Boolean": True, "Int": 1, "Int64": 1}.get(kind.name, texts.get(name, "{}"))
+
+
+def test_no_mutation_of_the_schema_works_on_the_things_of_others(people: People) -> None:
+    mutations = engine.schema().mutation_type
+    assert mutations is not None
+    for name, field in mutations.fields.items():
+        kind = field.args["input"].type
+        query = f"mutation M($input: {kind}) {{ {name}(input: $input) {{ __typename }} }}"
+        for who in ("ben", "carl"):
+            with pytest.raises(LookupError, match=r"not change|does not exist|number|project|is not the id"):
+                people.ask(who, query, input=_filled(people, kind, "input"))
+
+
+def test_what_a_stranger_may_not_see_answers_word_for_word_like_what_is_not_there(people: People) -> None:
+    def message(query: str) -> str:
+        with pytest.raises(LookupError) as caught:
+            people.ask("carl", query)
+        return re.sub(r"\d+", "N", str(caught.value))
+
+    def numbered(kind: str, number: int) -> str:
+        return base64.b64encode(f"{kind}:{number}".encode()).decode()
+
+    for name, kind in (
+        ("stopRun", "Run"),
+        ("deleteView", "View"),
+        ("upsertSweep", "Sweep"),
+        ("agentHeartbeat", "Agent"),
+    ):
+        there, gone = (
+            f'mutation {{ {name}(input: {{id: "{numbered(kind, n)}"}}) {{ __typename }} }}' for n in (1, 999)
+        )
+        if kind in ("Run", "Sweep"):
+            assert message(there) == message(gone)
+    for field in ("artifact", "artifactCollection", "view"):
+        kind = {"artifact": "Artifact", "artifactCollection": "ArtifactCollection", "view": "View"}[field]
+        answers = [
+            people.server.graphql(
+                f'{{ {field}(id: "{numbered(kind, n)}") {{ id }} }}', key=people.keys["carl"]
+            )
+            for n in (1, 999)
+        ]
+        texts = [re.sub(r"\d+", "N", json.dumps(answer[1])) for answer in answers]
+        assert texts[0] == texts[1]
+
+
+def test_a_digest_alone_gives_nobody_the_content(people: People) -> None:
+    stolen = people.upload("carl", "carl", SECRET, "client-of-carl")
+    assert stolen["uploadUrl"] is not None
+    with pytest.raises(LookupError, match="never uploaded"):
+        people.ask("carl", COMMIT, id=stolen["id"])
+    assert people.server.send("PUT", stolen["uploadUrl"], SECRET)[0] == 200
+    assert people.ask("carl", COMMIT, id=stolen["id"])["commitArtifact"]["artifact"]["state"] == "COMMITTED"
+    readers = people.upload("ben", "ben", SECRET, "client-of-ben")
+    assert readers["uploadUrl"] is None, "who may read the content need not send it again"
+
+
+def test_an_artifact_of_another_person_is_not_made_ones_own_by_its_client_id(people: People) -> None:
+    with pytest.raises(LookupError, match="client id"):
+        people.ask("carl", ARTIFACT, entity="carl", client="client-of-anna", name="m")
+    link = """mutation L($e: String) { linkArtifact(input: {clientID: "client-of-anna", entityName: $e,
+        projectName: "p", artifactPortfolioName: "x"}) { versionIndex } }"""
+    people.ask("carl", UPSERT, project="p", name="r")
+    with pytest.raises(LookupError, match="does not exist"):
+        people.ask("carl", link, e="carl")
+
+
+def test_links_to_what_one_may_not_see_are_left_out(people: People) -> None:
+    people.ask("ben", UPSERT, entity="lab", project="p", name="r")
+    link = """mutation L($id: ID) { linkArtifact(input: {artifactID: $id, entityName: "lab", projectName: "p",
+        artifactPortfolioName: "best"}) { versionIndex } }"""
+    people.ask("ben", link, id=people.ids["artifact"])
+    with beside(people.server.folder) as db:
+        users.grant(db, "carl", "lab", "reader")
+    listed = """{ project(name: "p", entityName: "lab") { artifactCollection(name: "best") { name
+        artifacts { edges { node { id } } } artifactMembership(aliasName: "v0") { artifact { id } } } } }"""
+    seen = people.ask("carl", listed)["project"]["artifactCollection"]
+    assert seen == {"name": "best", "artifacts": {"edges": []}, "artifactMembership": {"artifact": None}}
+    assert len(people.ask("ben", listed)["project"]["artifactCollection"]["artifacts"]["edges"]) == 1
+    assert people.page("carl", "/lab/p/artifacts/model/best/v0")[0] == 404
+    with beside(people.server.folder) as db:
+        users.revoke(db, "carl", "lab")
+
+
+def test_only_owners_get_addresses_to_upload_to(people: People) -> None:
+    files = """{ project(name: "p", entityName: "anna") { run(name: "r") {
+        files { edges { node { url(upload: true) } } } } } }"""
+    assert "sig=" in json.dumps(people.ask("anna", files))
+    with pytest.raises(LookupError, match="only the owner"):
+        people.ask("ben", files)
+    manifest = "query Q($id: ID!) { artifact(id: $id) { currentManifest { file { uploadUrl directUrl } } } }"
+    for who in ("anna", "ben"):
+        file = people.ask(who, manifest, id=people.ids["artifact"])["artifact"]["currentManifest"]["file"]
+        assert file["uploadUrl"] is None, "a version does not change"
+        assert people.server.get(file["directUrl"])[0] == 200
+
+
+def test_streams_of_others_are_refused(people: People) -> None:
+    def post(who: str, run: str) -> tuple[int, Any]:
+        header = people.server.basic(people.keys[who])
+        status, body = people.server.send(
+            "POST", f"/files/anna/p/{run}/file_stream", b"{}", Authorization=header
+        )
+        return status, json.loads(body)
+
+    assert post("anna", "r") == (200, {})
+    assert post("ben", "r")[0] == 403
+    assert post("carl", "r") == (404, {"error": "run anna/p/r does not exist"})
+    assert post("anna", "gone") == (404, {"error": "run anna/p/gone does not exist"})
+
+
+def test_pages_ask_for_a_key_as_soon_as_there_are_users_and_show_what_one_may_see(people: People) -> None:
+    assert people.server.get("/")[0] == 401
+    assert people.server.get("/anna/p")[0] == 401
+    assert "anna" in people.page("ben", "/")[1]
+    assert "anna" not in people.page("carl", "/")[1]
+    for path in (
+        "/anna/p",
+        "/anna/p/runs/r",
+        f"/anna/p/sweeps/{people.ids['sweep name']}",
+        "/anna/p/artifacts/model/m/v0",
+    ):
+        assert people.page("ben", path)[0] == 200
+        status, text = people.page("carl", path)
+        assert status == 404
+        assert text == people.page("carl", path)[1]
+    gone = people.page("carl", "/nobody/p")[1].replace("nobody", "anna")
+    assert people.page("carl", "/anna/p")[1] == gone
