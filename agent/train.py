@@ -92,7 +92,7 @@ def train(config: Config, run: wandb.Run) -> str:
         shutil.rmtree(folder)
         shutil.rmtree(keeper.folder)
     run.summary["seconds/total"] = time.monotonic() - started
-    return f"test IoU {tested[rule].pooled.iou:.4f} ({rule} checkpoint, epoch {keeper.kept[rule].epoch})"
+    return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {keeper.kept[rule].epoch})"
 
 
 def best_device() -> torch.device:

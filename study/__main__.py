@@ -80,8 +80,8 @@ def study(arguments: argparse.Namespace) -> bool:
         finished = n_before
         if n_before < wanted.n_trials:
             print(
-                f"study: {wanted.n_trials - n_before} trials to train, {arguments.trials} side by side, "
-                f"{threads} thread{'s' * (threads > 1)} each; logs in {shown(wanted.folder / 'logs')}",
+                f"study: trials to train: {wanted.n_trials - n_before}, {arguments.trials} side by side, "
+                f"threads of each: {threads}; logs in {shown(wanted.folder / 'logs')}",
                 flush=True,
             )
             finished = sweep.train(path, wanted, n_before, arguments.trials, env, ROOT)
@@ -155,7 +155,7 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
 
 def report(wanted: Plan, path: str, env: dict[str, str]) -> None:
     """Table, curves and mask grid, made by `python -m analysis`."""
-    command = [sys.executable, "-m", "analysis", path, "--out", os.path.relpath(wanted.folder, ROOT)]
+    command = [sys.executable, "-m", "analysis", path, "--out", within_root(wanted.folder)]
     print(processes.run(command, env, ROOT, "the analysis"), end="", flush=True)
 
 
@@ -182,6 +182,12 @@ def tell(wanted: Plan, path: str, address: Server, finished: int) -> None:
             f"the reasons are in {folder}/logs, and the same command tries them again",
             file=sys.stderr,
         )
+
+
+def within_root(path: Path) -> str:
+    """Relative to the root, where the analysis works, if it lies there."""
+    absolute = path.resolve()
+    return str(absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute)
 
 
 def shown(path: Path) -> str:
