@@ -8,7 +8,7 @@ be refused one by one. What a person may not see answers like what does not exis
 from collections.abc import Iterator
 from typing import Any
 
-from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type
+from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type
 
 from server.graphql.common import Context, Info, Resolver, context, parsed_id
 from server.store import NotFound, Refused, places
@@ -46,8 +46,11 @@ def protect(schema: GraphQLSchema) -> None:
                 assert field.resolve is not None
                 if kind.name == "Mutation":
                     field.resolve = _permitted(name, field.resolve)
+                required = isinstance(field.type, GraphQLNonNull)
                 if get_named_type(field.type).name in _PLACED:
-                    field.resolve = _seen(field.resolve, isinstance(field.type, GraphQLNonNull))
+                    field.resolve = _seen(field.resolve, required)
+                if isinstance(field.type.of_type if required else field.type, GraphQLList):
+                    field.resolve = _counted(field.resolve)
 
 
 def lies_in(ctx: Context, row: dict[str, Any]) -> str | None:
@@ -88,6 +91,16 @@ def _seen(resolve: Resolver, required: bool) -> Resolver:
         return None
 
     return seen
+
+
+def _counted(resolve: Resolver) -> Resolver:
+    def counted(row: Any, info: Info, **arguments: Any) -> Any:
+        value = resolve(row, info, **arguments)
+        if isinstance(value, list):
+            context(info).count(len(value))
+        return value
+
+    return counted
 
 
 def _permitted(mutation: str, resolve: Resolver) -> Resolver:

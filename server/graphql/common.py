@@ -15,6 +15,7 @@ from server.store import Connection, NotFound, Refused, Row, Store, places, proj
 from server.store.users import Person
 
 MAX_PAGE = 10_000
+MAX_ITEMS = 200_000  # in all the lists of one answer
 # A resolver's second argument: its context is the request's Context.
 Info = GraphQLResolveInfo[Any]
 Resolver = Callable[..., Any]
@@ -31,6 +32,13 @@ class Context:
     base_url: str
     person: Person
     _entities: dict[tuple[str, int], str | None] = field(default_factory=dict)
+    _items: list[int] = field(default_factory=lambda: [0])
+
+    def count(self, items: int) -> None:
+        """Raises Refused when the lists of the answer hold too much."""
+        self._items[0] += items
+        if self._items[0] > MAX_ITEMS:
+            raise Refused(f"the answer would hold more than {MAX_ITEMS} items; ask for smaller pages")
 
     def entity_of(self, kind: str, number: int) -> str | None:
         """Where a thing lies, looked up once per request."""

@@ -33,6 +33,7 @@ from server.graphql import (
     collections,
     files,
     history,
+    limits,
     projects,
     reports,
     runs,
@@ -46,9 +47,6 @@ from server.store.troubles import explain, passes
 
 log = logging.getLogger(__name__)
 MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
-MAX_QUERY = 100_000
-MAX_TOKENS = 10_000
-MAX_DEPTH = 40  # of fields within each other; the client's deepest operation has 12
 
 
 @dataclass(frozen=True)
@@ -86,6 +84,7 @@ def schema() -> GraphQLSchema:
             for field_name, resolver in fields.items():
                 built.type_map[type_name].fields[field_name].resolve = resolver  # type: ignore[attr-defined]
     access.protect(built)
+    limits.check_scalars(built)
     return built
 
 
@@ -105,7 +104,7 @@ def _creator(row: dict[str, Any], info: Info, kind: Any) -> str:
 def _document(text: str) -> _Document:
     """Parsed and validated once per text: that costs more than most resolvers."""
     try:
-        node = parse(text, max_tokens=MAX_TOKENS, no_location=True)
+        node = parse(text, max_tokens=limits.MAX_TOKENS, no_location=True)
     except GraphQLError as error:
         return _Document(DocumentNode(definitions=()), "this text", (f"not GraphQL: {error.message}",))
     except RecursionError:
@@ -116,23 +115,17 @@ def _document(text: str) -> _Document:
         if isinstance(d, OperationDefinitionNode)
     ]
     name = names[0] if names else "(no operation)"
-    if _depth(node) > MAX_DEPTH:
-        return _Document(node, name, (f"its fields are nested more than {MAX_DEPTH} deep",))
+    if (too_much := limits.excess(node)) is not None:
+        return _Document(node, name, (too_much,))
     problems = tuple(error.message for error in validate(schema(), node, max_errors=3))
     return _Document(node, name, problems)
-
-
-def _depth(node: Any) -> int:
-    chosen = getattr(node, "selection_set", None)
-    parts = chosen.selections if chosen is not None else getattr(node, "definitions", ())
-    return 1 + max((_depth(part) for part in parts), default=0)
 
 
 def execute(
     context: Context, query: str, variables: dict[str, Any] | None, operation_name: str | None
 ) -> Answer:
     """Answers one request. Never raises; bugs are logged and answered without their details."""
-    if len(query) > MAX_QUERY:
+    if len(query) > limits.MAX_QUERY:
         return _error("the query is too long")
     try:
         return _answer(context, _document(query), variables or {}, operation_name or None)

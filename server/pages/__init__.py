@@ -3,8 +3,8 @@
 On loopback the pages ask for no key, so that a link in a terminal simply opens: who can connect there is on this
 machine. A web site could still try, from the person's own browser. One that lets its name point to 127.0.0.1 (DNS
 rebinding) sends that name as Host, which is refused; one that links here cannot read the answer, and the pages only
-ever read. On any other address, and as soon as there are users with rights of their own, the pages ask for a key, as the
-password of Basic authentication.
+ever read. On any other address, and as soon as there are users with rights of their own, the pages ask for a key, as
+the password of Basic authentication.
 """
 
 from starlette.requests import Request

@@ -5,12 +5,12 @@ compared with numbers only and a text with texts, as MongoDB does; true and 1 ar
 """
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from server.store.database import Refused
+from server.store.patterns import compiled
 
 COLUMNS = {
     "name": "runs.name",
@@ -106,10 +106,7 @@ def _condition(key: str, operator: str, value: Any) -> Sql:
     if operator == "$exists":
         return ("{v} IS NOT NULL" if value else "MISSING"), []
     if operator == "$regex":
-        try:
-            re.compile(value)
-        except (re.error, TypeError):
-            raise Refused(f"not a regular expression: {value!r}") from None
+        compiled(value)
         return "regexp(?, {v})", [value]
     if operator not in COMPARE:
         raise Refused(f"the filter operator {operator} is not supported")
@@ -153,14 +150,17 @@ def place(key: str) -> tuple[str, str]:
     raise Refused(f"runs cannot be filtered or ordered by {key!r}")
 
 
-def order_by(order: str | None) -> Sql:
-    """SQL of `ORDER BY`; `+key` ascends, `-key` descends, runs without the value come last in both."""
+def order_by(order: str | None) -> tuple[str, str, list[Any]]:
+    """SQL of a run's `value`, `ORDER BY` over `value` and `id`, and the arguments of the first.
+
+    `+key` ascends, `-key` descends, runs without the value come last in both.
+    """
     text = order or "+created_at"
     direction = "DESC" if text.startswith("-") else "ASC"
     key = text.lstrip("+-")
     column = COLUMNS.get(key.lower())
     if column is not None:
-        return f"{column} IS NULL, {column} {direction}, runs.id {direction}", []
+        return column, f"value IS NULL, value {direction}, id {direction}", []
     source, path = place(key)
     value = (
         "(SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key IN (?, ?, ?)"
@@ -168,7 +168,7 @@ def order_by(order: str | None) -> Sql:
     value += " ORDER BY length(v.key) LIMIT 1)"
     # define_metric(summary=…) stores {"acc": {"max": 0.9}}; ordering by `acc` must find it.
     args: list[Any] = [source, path, f"{path}.{'max' if direction == 'DESC' else 'min'}", f"{path}.best"]
-    return f"{value} IS NULL, typeof({value}) = 'text', {value} {direction}, runs.id ASC", args * 3
+    return value, f"value IS NULL, typeof(value) = 'text', value {direction}, id ASC", args
 
 
 def _seconds(value: Any) -> Any:
