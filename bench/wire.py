@@ -25,7 +25,7 @@ class Gone(Exception):
     """The server refused a request for good."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Wire:
     """Requests to a server that may be away; each one is repeated until it is answered."""
 
@@ -35,6 +35,7 @@ class Wire:
     entity: str = "local"
     times: list[tuple[str, float]] = field(default_factory=list)
     repeats: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
 
     def send(self, what: str, method: str, url: str, body: bytes | None, json_too: bool = True) -> bytes:
         """Raises Gone on a 4xx: the client would give up there, and lose data."""

@@ -60,7 +60,7 @@ def bucket(row: Row, info: Info, name: str, missing_ok: bool | None = None) -> R
 
 
 def run_count(row: Row, info: Info, filters: str | None = None) -> int:
-    return len(stored_runs.ids(context(info).db, row["id"], filters))
+    return stored_runs.number(context(info).db, row["id"], filters)
 
 
 def sweep(row: Row, info: Info, sweep_name: str) -> Row | None:

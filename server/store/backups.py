@@ -40,8 +40,7 @@ def write(folder: Path, target: Path) -> Copied:
     unfinished, snapshot = Path(f"{target}.unfinished"), Path(f"{target}.snapshot")
     try:
         with maintaining(folder), _removed_at_the_end(unfinished, snapshot):
-            with reading(folder) as db, contextlib.closing(sqlite3.connect(snapshot)) as copy:
-                db.execute("COMMIT")
+            with reading(folder, moment=False) as db, contextlib.closing(sqlite3.connect(snapshot)) as copy:
                 db.backup(copy)
             copied = _archive(folder, snapshot, unfinished)
             unfinished.rename(target)

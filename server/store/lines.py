@@ -5,7 +5,7 @@ The key is (run, line number), so a request that is repeated after a lost answer
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from server.jsontext import load_object, strict
@@ -23,6 +23,23 @@ def count(db: sqlite3.Connection, table: Table, run_id: int) -> int:
     """Lines so far: one more than the highest line number."""
     row = db.execute(f"SELECT max(line) AS line FROM {table} WHERE run_id = ?", (run_id,)).fetchone()
     return 0 if row["line"] is None else int(row["line"]) + 1
+
+
+def total(db: sqlite3.Connection, table: Table, run_id: int) -> int:
+    """How many lines there are, which is less than `count` where some were repetitions."""
+    return int(db.execute(f"SELECT count(*) AS n FROM {table} WHERE run_id = ?", (run_id,)).fetchone()["n"])
+
+
+def after(db: sqlite3.Connection, table: Table, run_id: int, n: int, page: int) -> Iterator[str]:
+    """The lines behind the first n, fetched by the page."""
+    select = f"SELECT line, content FROM {table} WHERE run_id = ?"
+    last = -1
+    if n:
+        row = db.execute(f"{select} ORDER BY line LIMIT 1 OFFSET ?", (run_id, n - 1)).fetchone()
+        last = row["line"] if row else last
+    while rows := db.execute(f"{select} AND line > ? ORDER BY line LIMIT ?", (run_id, last, page)).fetchall():
+        yield from (row["content"] for row in rows)
+        last = rows[-1]["line"]
 
 
 def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str]) -> None:

@@ -15,10 +15,14 @@ DATABASE = "wandb.sqlite"
 
 
 @contextlib.contextmanager
-def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that sees the folder as it is at this moment, whatever is written meanwhile. Raises StoreError."""
+def reading(folder: Path, moment: bool = True) -> Iterator[sqlite3.Connection]:
+    """A connection that sees the folder as it is at this moment, whatever is written meanwhile. Raises StoreError.
+
+    Without `moment` each query sees what is there by then: for what takes long, and must not keep old pages alive.
+    """
     with _checked(folder, _open) as db:
-        db.execute("BEGIN")
+        if moment:
+            db.execute("BEGIN")
         yield db
 
 

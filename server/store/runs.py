@@ -47,6 +47,8 @@ MAX_VALUE = 1000
 _SELECT = """SELECT runs.*, projects.entity, projects.name AS project,
         (SELECT name FROM sweeps WHERE sweeps.id = runs.sweep_id) AS sweep
     FROM runs JOIN projects ON projects.id = runs.project_id """
+_LISTED = """runs.name NOT IN
+    (SELECT controller_run FROM sweeps WHERE project_id = ? AND controller_run IS NOT NULL)"""
 TEXT_COLUMNS = (
     *("display_name", "description", "notes", "group_name", "job_type", "commit_hash"),
     *("host", "program", "repo", "config", "summary", "username"),
@@ -82,13 +84,27 @@ def ids(
     The runs in which a sweep's local scheduler keeps its log are not listed.
     """
     condition, arguments = filters.where(where)
-    ordering, order_arguments = filters.order_by(order)
-    hidden = (
-        "SELECT controller_run FROM sweeps WHERE project_id = runs.project_id AND controller_run IS NOT NULL"
-    )
-    sql = f"""SELECT runs.id FROM runs WHERE runs.project_id = ? AND runs.name NOT IN ({hidden}) AND {condition}
-        ORDER BY {ordering}"""
-    return [row["id"] for row in db.execute(sql, [project_id, *arguments, *order_arguments])]
+    value, ordering, order_arguments = filters.order_by(order)
+    # Materialized, so that the value of each run is looked up once and not in every comparison of the sort.
+    sql = f"""WITH found AS MATERIALIZED (
+            SELECT runs.id, {value} AS value FROM runs WHERE runs.project_id = ? AND {_LISTED} AND {condition})
+        SELECT id FROM found ORDER BY {ordering}"""
+    return [row[0] for row in _bare(db, sql, [*order_arguments, project_id, project_id, *arguments])]
+
+
+def number(db: sqlite3.Connection, project_id: int, where: str | None = None) -> int:
+    """How many runs `ids` lists."""
+    condition, arguments = filters.where(where)
+    sql = f"SELECT count(*) FROM runs WHERE runs.project_id = ? AND {_LISTED} AND {condition}"
+    (found,) = _bare(db, sql, [project_id, project_id, *arguments])
+    return int(found[0])
+
+
+def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any]) -> list[Any]:
+    """Rows as tuples: thousands of them are read to find one page."""
+    cursor = db.cursor()
+    cursor.row_factory = None
+    return cursor.execute(sql, arguments).fetchall()
 
 
 def many(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:

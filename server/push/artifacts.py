@@ -1,0 +1,165 @@
+"""Sends artifact versions in the order in which they were committed, so that versions and aliases come out alike."""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from server.push import documents as ask
+from server.push.remote import Remote
+from server.store import Connection, Row, artifacts, blobs, collections, runs
+from server.store.artifacts import MANIFEST_NAME
+
+BATCH = 100
+REFERENCE = "wandb-artifact://"
+
+
+@dataclass
+class Pushed:
+    """ids: number here → id there. sent: versions that were not there. strange: references to other projects."""
+
+    ids: dict[int, str] = field(default_factory=dict)
+    sent: int = 0
+    strange: int = 0
+
+
+def push(db: Connection, folder: Path, remote: Remote, project: Row) -> Pushed:
+    """All versions of the project, then who used them, then the links of portfolios."""
+    pushed = Pushed()
+    for artifact in artifacts.of_project(db, project["id"]):
+        _push_one(db, folder, remote, artifact, pushed)
+    for artifact_id, there in pushed.ids.items():
+        for run_id in artifacts.users(db, artifact_id):
+            run = runs.by_id(db, run_id)
+            if run["project_id"] == project["id"] and run["started_at"] is not None:
+                place = {"entityName": remote.entity, "projectName": remote.project, "runName": run["name"]}
+                remote.graphql(ask.USE_ARTIFACT, input={"artifactID": there, **place})
+    for portfolio in collections.of_project(db, project["id"]):
+        if portfolio["kind"] == collections.PORTFOLIO:
+            _link(db, remote, portfolio, pushed)
+    return pushed
+
+
+def _push_one(db: Connection, folder: Path, remote: Remote, artifact: Row, pushed: Pushed) -> None:
+    collection = collections.by_id(db, artifact["collection_id"])
+    created = remote.graphql(ask.CREATE_ARTIFACT, input=_described(db, remote, artifact, collection))
+    there = created["createArtifact"]["artifact"]
+    pushed.ids[artifact["id"]] = there["id"]
+    if there["state"] == artifacts.COMMITTED:
+        _set_aliases(remote, there["id"], collection, _aliases(db, artifact))
+        return
+    _upload_files(db, folder, remote, artifact["id"], there["id"])
+    _upload_manifest(db, folder, remote, artifact, pushed)
+    remote.graphql(ask.COMMIT_ARTIFACT, artifactID=there["id"])
+    pushed.sent += 1
+
+
+def _described(db: Connection, remote: Remote, artifact: Row, collection: Row) -> dict[str, Any]:
+    name = collection["name"]
+    return {
+        "entityName": remote.entity,
+        "projectName": remote.project,
+        "artifactTypeName": collection["type"],
+        "artifactCollectionName": name,
+        "runName": _logger(db, artifact),
+        "digest": artifact["digest"],
+        "digestAlgorithm": artifact["digest_algorithm"],
+        "description": artifact["description"],
+        "metadata": artifact["metadata"],
+        "ttlDurationSeconds": artifact["ttl"],
+        "historyStep": artifact["history_step"],
+        "aliases": [{"artifactCollectionName": name, "alias": alias} for alias in _aliases(db, artifact)],
+        "tags": [{"tagName": tag["name"]} for tag in collections.tags(db, "artifact", artifact["id"])],
+        "enableDigestDeduplication": True,
+        "clientID": _client_id(remote, collection, artifact),
+        "sequenceClientID": _client_id(remote, collection),
+    }
+
+
+def _client_id(remote: Remote, collection: Row, artifact: Row | None = None) -> str:
+    """The same one in every push to a project there: a repeated push then finds what an earlier one began."""
+    parts = [remote.entity, remote.project, collection["id"], collection["name"], collection["created_at"]]
+    parts += [artifact["id"], artifact["digest"]] if artifact else []
+    return hashlib.sha512("/".join(map(str, parts)).encode()).hexdigest()
+
+
+def _logger(db: Connection, artifact: Row) -> str | None:
+    return runs.by_id(db, artifact["run_id"])["name"] if artifact["run_id"] else None
+
+
+def _aliases(db: Connection, artifact: Row) -> list[str]:
+    found = collections.aliases(db, artifact["id"], artifact["collection_id"])
+    return [alias["alias"] for alias in found if alias["alias"] != collections.LATEST]
+
+
+def _set_aliases(remote: Remote, there: str, collection: Row, aliases: list[str]) -> None:
+    place = {"entityName": remote.entity, "projectName": remote.project}
+    place["artifactCollectionName"] = collection["name"]
+    if aliases:
+        wanted = [{**place, "alias": alias} for alias in aliases]
+        remote.graphql(ask.ADD_ALIASES, input={"artifactID": there, "aliases": wanted})
+
+
+def _upload_files(db: Connection, folder: Path, remote: Remote, artifact_id: int, there: str) -> None:
+    entries = [entry for entry in artifacts.entries(db, artifact_id) if entry["sha256"]]
+    for first in range(0, len(entries), BATCH):
+        batch = entries[first : first + BATCH]
+        specs = [{"artifactID": there, "name": e["path"], "md5": e["digest"]} for e in batch]
+        given = {"artifactFiles": specs, "storageLayout": "V2"}
+        answer = remote.graphql(ask.CREATE_ARTIFACT_FILES, input=given)["createArtifactFiles"]
+        for entry, edge in zip(batch, answer["files"]["edges"], strict=True):
+            if edge["node"]["uploadUrl"]:
+                path = blobs.path(folder, entry["sha256"])
+                remote.put(edge["node"]["uploadUrl"], edge["node"]["uploadHeaders"] or [], path)
+
+
+def _upload_manifest(db: Connection, folder: Path, remote: Remote, artifact: Row, pushed: Pushed) -> None:
+    row = artifacts.manifest(db, artifact["manifest_id"])
+    content = json.loads(blobs.path(folder, row["sha256"]).read_bytes())
+    there = pushed.ids[artifact["id"]]
+    for entry in content["contents"].values():
+        if "birthArtifactID" in entry:
+            entry["birthArtifactID"] = there
+        if str(entry.get("ref", "")).startswith(REFERENCE):
+            entry["ref"] = _moved(entry["ref"], pushed)
+    body = json.dumps(content).encode()
+    digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    place = {
+        "entityName": remote.entity,
+        "projectName": remote.project,
+        "runName": _logger(db, artifact) or "",
+    }
+    asked = {"artifactID": there, "name": MANIFEST_NAME, "digest": digest, **place}
+    file = remote.graphql(ask.CREATE_MANIFEST, **asked)["createArtifactManifest"]["artifactManifest"]["file"]
+    remote.put(file["uploadUrl"], file["uploadHeaders"] or [], body)
+
+
+def _moved(ref: str, pushed: Pushed) -> str:
+    """A reference to a file of another artifact, by its id there."""
+    number, _, path = ref.removeprefix(REFERENCE).partition("/")
+    try:
+        here = bytes.fromhex(number).decode().removeprefix("Artifact:")
+        there = pushed.ids[int(here)]
+    except (ValueError, KeyError):
+        pushed.strange += 1
+        return ref
+    return f"{REFERENCE}{base64.b64decode(there).hex()}/{path}"
+
+
+def _link(db: Connection, remote: Remote, portfolio: Row, pushed: Pushed) -> None:
+    for artifact in reversed(artifacts.in_collection(db, portfolio["id"])):
+        if artifact["id"] not in pushed.ids:
+            pushed.strange += 1
+            continue
+        aliases = collections.aliases(db, artifact["id"], portfolio["id"])
+        wanted = [a["alias"] for a in aliases if a["alias"] != collections.LATEST]
+        remote.graphql(
+            ask.LINK_ARTIFACT,
+            artifactPortfolioName=portfolio["name"],
+            entityName=remote.entity,
+            projectName=remote.project,
+            aliases=[{"artifactCollectionName": portfolio["name"], "alias": alias} for alias in wanted],
+            artifactId=pushed.ids[artifact["id"]],
+        )

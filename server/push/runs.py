@@ -1,0 +1,147 @@
+"""Sends runs. What the other server has already is not sent again, so a push can be cut off and repeated."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from server.jsontext import loads
+from server.push import documents as ask
+from server.push.remote import Remote
+from server.store import Connection, Row, blobs, files, lines, runs
+
+POST_LINES, POST_BYTES = 1000, 4 << 20
+PAGE = 500
+COUNTS: dict[lines.Table, str] = {
+    "history": "historyLineCount",
+    "system_metrics": "eventsLineCount",
+    "console": "logLineCount",
+}
+
+
+@dataclass
+class Sent:
+    """What went over the wire: lines of history, metrics and console, and files."""
+
+    lines: int = 0
+    files: int = 0
+    anything: bool = False
+
+
+def push(db: Connection, folder: Path, remote: Remote, run: Row, sweep: str | None) -> Sent:
+    """One run, whole; `sweep` is its sweep's name there. A run that goes on here is left open there."""
+    sent, there = Sent(), _status(remote, run["name"])
+    missing = {table: _missing(db, table, run["id"], there) for table in COUNTS}
+    if there is None or _differs(run, there) or any(missing.values()):
+        _upsert(remote, run, sweep)
+        sent.anything = True
+    for file, table in lines.FILES.items():
+        if missing[table]:
+            sent.lines += _stream(db, remote, run, file, table, there[COUNTS[table]] if there else 0)
+    sent.files = _push_files(db, folder, remote, run)
+    if sent.anything and run["state"] not in (*runs.ALIVE, "pending"):
+        _complete(remote, run)
+    sent.anything = sent.anything or sent.files > 0
+    return sent
+
+
+def _status(remote: Remote, name: str) -> Row | None:
+    place = {"project": remote.project, "entity": remote.entity, "name": name}
+    model = remote.graphql(ask.RUN_STATUS, **place)["model"]
+    found: Row | None = model["bucket"] if model else None
+    return found
+
+
+def _missing(db: Connection, table: lines.Table, run_id: int, there: Row | None) -> bool:
+    return lines.total(db, table, run_id) > (there[COUNTS[table]] or 0 if there else 0)
+
+
+def _differs(run: Row, there: Row) -> bool:
+    """Whether the other server knows another configuration, summary or end. A run that went on there is let be."""
+    ended = run["state"] not in (*runs.ALIVE, "pending")
+    same_state = there["state"] == run["state"] or not ended
+    same_config = loads(there["config"], {}) == loads(run["config"], {})
+    return not (
+        same_state and same_config and loads(there["summaryMetrics"], {}) == loads(run["summary"], {})
+    )
+
+
+def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
+    given = {
+        name: run[name] for name in ("name", "description", "notes", "config", "host", "program", "repo")
+    }
+    remote.graphql(
+        ask.UPSERT_RUN,
+        **given,
+        entity=remote.entity,
+        project=remote.project,
+        displayName=run["display_name"],
+        groupName=run["group_name"],
+        jobType=run["job_type"],
+        commit=run["commit_hash"],
+        tags=json.loads(run["tags"]),
+        summaryMetrics=run["summary"],
+        sweep=sweep,
+        **more,
+    )
+
+
+def _stream(db: Connection, remote: Remote, run: Row, file: str, table: lines.Table, known: int) -> int:
+    """Posts what follows the first `known` lines; returns how many lines that were."""
+    at = known
+    for chunk in _chunks(lines.after(db, table, run["id"], known, PAGE)):
+        remote.stream(run["name"], {"files": {file: {"offset": at, "content": chunk}}})
+        at += len(chunk)
+    return at - known
+
+
+def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
+    """Pieces that fit into one post."""
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        if chunk and (len(chunk) == POST_LINES or size + len(text) > POST_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(text)
+        size += len(text)
+    if chunk:
+        yield chunk
+
+
+def _push_files(db: Connection, folder: Path, remote: Remote, run: Row) -> int:
+    here = {file["name"]: file for file in files.of_run(db, run["id"])}
+    there = _files_there(remote, run["name"]) if here else {}
+    missing = [name for name, file in here.items() if there.get(name) != file["md5"]]
+    for first in range(0, len(missing), PAGE):
+        place = {"entity": remote.entity, "project": remote.project, "run": run["name"]}
+        answer = remote.graphql(ask.CREATE_RUN_FILES, files=missing[first : first + PAGE], **place)[
+            "createRunFiles"
+        ]
+        for upload in answer["files"]:
+            path = blobs.path(folder, here[upload["name"]]["sha256"])
+            remote.put(upload["uploadUrl"], answer["uploadHeaders"] or [], path)
+    return len(missing)
+
+
+def _files_there(remote: Remote, name: str) -> dict[str, str]:
+    """Name → MD5 of the files that the other server has."""
+    found: dict[str, str] = {}
+    after = None
+    while True:
+        place = {"project": remote.project, "entity": remote.entity, "name": name}
+        page = remote.graphql(ask.RUN_FILES, after=after, first=PAGE, **place)["project"]["run"]["files"]
+        found |= {edge["node"]["name"]: edge["node"]["md5"] for edge in page["edges"]}
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found
+
+
+def _complete(remote: Remote, run: Row) -> None:
+    """The run's end. A server knows of itself only finished and failed; the other states are set afterwards."""
+    code = run["exit_code"] if run["exit_code"] is not None else 0 if run["state"] == "finished" else 1
+    remote.stream(run["name"], {"complete": True, "exitcode": code})
+    if run["state"] != ("finished" if code == 0 else "failed"):
+        place = {"name": run["name"], "entity": remote.entity, "project": remote.project}
+        remote.graphql(ask.UPSERT_RUN, state=run["state"], **place)
