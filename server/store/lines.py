@@ -42,6 +42,13 @@ def after(db: sqlite3.Connection, table: Table, run_id: int, n: int, page: int) 
         last = rows[-1]["line"]
 
 
+def history_pages(db: sqlite3.Connection, run_id: int, size: int) -> Iterator[list[Row]]:
+    """All rows of history, `{line, step, content}`, in pages."""
+    cursor = db.execute("SELECT line, step, content FROM history WHERE run_id = ? ORDER BY line", (run_id,))
+    while page := cursor.fetchmany(size):
+        yield page
+
+
 def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str]) -> None:
     if table == "history":
         put_history(db, run_id, offset, lines)

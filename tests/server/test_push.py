@@ -40,12 +40,12 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def source(tmp_path: Path) -> Path:
     store = Store(tmp_path / "source")
     with store.write() as db:
-        _fill(store, db)
+        fill(store, db)
     store.close()
     return tmp_path / "source"
 
 
-def _fill(store: Store, db: Connection) -> None:
+def fill(store: Store, db: Connection) -> None:
     """A finished run of 2,500 rows, one that was killed, one of a sweep; a version, and one that refers to it."""
     project, _ = projects.ensure(db, "lab", "pieces", 1.0)
     sweep = sweeps.insert(db, project["id"], "sweepone", SWEEP, 7, 1.0)

@@ -1,0 +1,101 @@
+"""`python -m server export ENTITY/PROJECT --out FOLDER`: a project as Parquet and JSON, for whatever reads those."""
+
+import argparse
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from server.commands.push import existing
+from server.commands.tables import write_history, write_runs
+from server.jsontext import config_values, load_object, strict
+from server.store import Connection, Row, StoreError, artifacts, collections, files, runs, sweeps
+from server.store.outside import reading
+from server.store.troubles import explain
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m server export",
+        description="Write a project's runs and history as Parquet, and its configurations, summaries, files, sweeps "
+        "and artifacts as JSON. Works while the server runs, and shows one moment.",
+    )
+    parser.add_argument("project", metavar="ENTITY/PROJECT")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="must not exist")
+    parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
+    options = parser.parse_args(arguments)
+    if options.out.exists():
+        raise StoreError(f"{options.out} exists already: give another --out.")
+    unfinished = Path(f"{options.out}.unfinished")
+    try:
+        with reading(options.dir) as db:
+            project = existing(db, options.dir, options.project)
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            said = _write(db, project, unfinished)
+        unfinished.rename(options.out)
+    except OSError as error:
+        raise StoreError(f"{options.out} cannot be written: {explain(error)}.") from error
+    print(f"{options.out}: {said}")
+    return 0
+
+
+def _write(db: Connection, project: Row, out: Path) -> str:
+    rows = [runs.by_id(db, run_id) for run_id in runs.ids(db, project["id"])]
+    write_runs(rows, out / "runs.parquet")
+    lines = write_history(db, rows, out / "history.parquet")
+    versions = artifacts.of_project(db, project["id"])
+    _json(out / "configs.json", {run["name"]: config_values(load_object(run["config"])) for run in rows})
+    _json(out / "summaries.json", {run["name"]: load_object(run["summary"]) for run in rows})
+    _json(
+        out / "files.json",
+        {run["name"]: [_file(file) for file in files.of_run(db, run["id"])] for run in rows},
+    )
+    _json(out / "sweeps.json", [_sweep(db, sweep) for sweep in sweeps.of_project(db, project["id"])])
+    _json(out / "artifacts.json", [_artifact(db, version) for version in versions])
+    return f"{len(rows)} runs, {lines} rows of history, {len(versions)} artifact versions"
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(strict(value), indent=1, ensure_ascii=False) + "\n")
+
+
+def _file(file: Row) -> Row:
+    return {"name": file["name"], "size": file["size"], "md5": file["md5"], "sha256": file["sha256"]}
+
+
+def _sweep(db: Connection, sweep: Row) -> Row:
+    names = ("number", "run", "run_state", "origin", "stop_reason")
+    return {
+        **{name: sweep[name] for name in ("name", "display_name", "description", "state", "seed", "config")},
+        "created_at": _time(sweep["created_at"]),
+        "suggestions": [
+            {name: item[name] for name in names} | {"params": load_object(item["params"])}
+            for item in sweeps.suggestions(db, sweep["id"])
+        ],
+    }
+
+
+def _artifact(db: Connection, version: Row) -> Row:
+    collection = collections.by_id(db, version["collection_id"])
+    return {
+        "name": f"{collection['name']}:v{version['version']}",
+        "type": collection["type"],
+        "aliases": [a["alias"] for a in collections.aliases(db, version["id"], collection["id"])],
+        "digest": version["digest"],
+        "size": version["size"],
+        "description": version["description"],
+        "metadata": load_object(version["metadata"]),
+        "created_at": _time(version["created_at"]),
+        "logged_by": runs.by_id(db, version["run_id"])["name"] if version["run_id"] else None,
+        "used_by": [runs.by_id(db, run_id)["name"] for run_id in artifacts.users(db, version["id"])],
+        "manifest": {
+            entry["path"]: {name: entry[name] for name in ("size", "digest", "ref", "sha256")}
+            for entry in artifacts.entries(db, version["id"])
+        },
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
