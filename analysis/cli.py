@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis import AnalysisError
-from analysis.login import LATEST
+from analysis.login import LATEST, parse_path
 from analysis.runs import Study, pull
 
 Writer = Callable[[Study, Path, str], list[Path]]
 """(study, folder, command that was given) → files written."""
+TAKEN = ("latest", "server")
+"""Names in `results/` that are not free for a project."""
+LONGEST = 100
+"""Characters of a folder's name; file systems end at 255 bytes."""
 
 
 def main(
@@ -30,14 +36,19 @@ def main(
         metavar="PATH",
         help=f"ENTITY/PROJECT, ENTITY/PROJECT/SWEEP or their web address (default: {LATEST / 'study.json'})",
     )
-    parser.add_argument("--out", type=Path, default=LATEST, help="folder to write to (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help=f"folder to write to (default: {LATEST.parent}/PROJECT-SWEEP; without a PATH, {LATEST})",
+    )
     options = parser.parse_args(arguments)
     try:
         study = pull(options.paths)
         command = shlex.join([*prog.split(), *options.paths])
-        make_folder(options.out)
+        out = options.out or default_folder(options.paths)
+        make_folder(out)
         for writer in writers:
-            for file in writer(study, options.out, command):
+            for file in writer(study, out, command):
                 print(f"wrote {file}")
     except AnalysisError as error:
         print(f"{prog}: {error}", file=sys.stderr)
@@ -45,6 +56,25 @@ def main(
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def default_folder(paths: Sequence[str]) -> Path:
+    """Where results go: `results/latest` without `paths`, else `results/PROJECT-SWEEP` or `results/PROJECT`.
+
+    Several paths are joined, each project named once: `results/PROJECT-SWEEP1-SWEEP2`. What a file name should not
+    hold becomes `_`; too long a name ends in a digest of the paths.
+    """
+    if not paths:
+        return LATEST
+    parsed = [parse_path(path) for path in paths]
+    parts = [part for path in parsed for part in (path.project, path.sweep) if part]
+    name = "-".join(dict.fromkeys(parts))
+    if name in TAKEN:
+        name = f"{parsed[0].entity}-{name}"
+    name = re.sub(r"[^\w.-]", "_", name).lstrip(".-") or "_"
+    if len(name) > LONGEST:
+        name = name[: LONGEST - 9] + "-" + hashlib.sha256("\n".join(paths).encode()).hexdigest()[:8]
+    return LATEST.parent / name
 
 
 def make_folder(folder: Path) -> None:

@@ -93,6 +93,42 @@ def test_what_was_written_is_printed_and_the_folder_is_made(
     assert (out / "one.txt").read_text() == "python -m analysis lab/puzzle"
 
 
+@pytest.mark.parametrize(
+    ("paths", "folder"),
+    [
+        ([], "results/latest"),
+        (["lab/puzzle"], "results/puzzle"),
+        (["lab/puzzle/s1"], "results/puzzle-s1"),
+        (["https://wandb.ai/lab/puzzle/sweeps/s1"], "results/puzzle-s1"),
+        (["lab/puzzle/s1", "lab/puzzle/s2"], "results/puzzle-s1-s2"),
+        (["lab/puzzle", "lab/cells/s1"], "results/puzzle-cells-s1"),
+        (["lab/latest"], "results/lab-latest"),
+        (["lab/server"], "results/lab-server"),
+        (["lab/..%2F..%2Fmy puzzle"], "results/_.._my_puzzle"),
+        (["lab/..."], "results/_"),
+    ],
+)
+def test_results_lie_where_their_path_says_and_in_latest_only_without_one(
+    paths: list[str], folder: str
+) -> None:
+    assert cli.default_folder(paths) == Path(folder)
+
+
+def test_many_paths_make_a_name_that_a_file_system_takes_and_other_paths_another() -> None:
+    many = [f"lab/puzzle/sweep{i:03d}" for i in range(100)]
+    names = {cli.default_folder(paths).name for paths in (many, many[:99])}
+    assert len(names) == 2
+    assert {len(name) for name in names} == {100}
+
+
+def test_a_path_given_leaves_the_last_study_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "pull", fake_pull)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main("p", "words", [write_one], ["lab/puzzle/s1"]) == 0
+    assert [file.name for file in (tmp_path / "results").iterdir()] == ["puzzle-s1"]
+    assert (tmp_path / "results/puzzle-s1/one.txt").is_file()
+
+
 def test_an_out_that_is_a_file_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
