@@ -31,7 +31,7 @@ class RunsPath:
 
 @dataclass(frozen=True)
 class Login:
-    """The server's address (None: wandb's own default) and the key to it."""
+    """The server's address (None: the W&B cloud) and the key to it."""
 
     base_url: str | None
     api_key: str

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wandb.apis.public import Run
 
 CACHE = Path(".cache")
+CLOUD = "https://api.wandb.ai"
 HISTORY_KEYS = ("epoch", "train/loss", "val/loss", "train/iou", "val/iou", "seconds_per_epoch")
 REQUIRED = (
     *("architecture", "backbone", "weights"),
@@ -81,20 +82,23 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
 
 
 def connect(login: Login, cache: Path = CACHE) -> wandb.Api:
-    """A client of the server that `login` names, keeping its files under `cache`, silent on the terminal.
+    """A client of the server that `login` names, the W&B cloud if none; its files lie under `cache`, it prints nothing.
 
+    The person's own settings and netrc are not read: a server named there is not the one this key belongs to.
     Raises `AnalysisError` if the server refuses the key.
     """
-    for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR"):
-        os.environ.setdefault(name, str((cache / "wandb").absolute()))
+    folder = (cache / "wandb").absolute()
+    for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR", "WANDB_CONFIG_DIR"):
+        os.environ.setdefault(name, str(folder))
+    os.environ.setdefault("NETRC", str(folder / "netrc"))
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    (cache / "wandb").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     import wandb
 
-    overrides = {"base_url": login.base_url} if login.base_url else {}
-    with one_sentence(f"{login.base_url or 'The W&B server'} does not let this key in"):
-        return wandb.Api(overrides=overrides, api_key=login.api_key)
+    base_url = login.base_url or CLOUD
+    with one_sentence(f"{base_url} does not let this key in"):
+        return wandb.Api(overrides={"base_url": base_url}, api_key=login.api_key)
 
 
 @contextmanager

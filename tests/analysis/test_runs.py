@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,7 +8,9 @@ import pytest
 from PIL import Image
 
 from analysis import AnalysisError
+from analysis.login import Login
 from analysis.runs import (
+    connect,
     describe,
     fetch,
     few,
@@ -160,6 +163,35 @@ def test_predictions_are_read_as_bool_masks_and_rgb_images(tmp_path: Path) -> No
     np.testing.assert_array_equal(read.truth["image-9"], square(2, 2, 4, 8))
     assert not read.masks["best_iou"]["image-9"].any()
     assert read.images["image-9"].shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "asked"),
+    [(None, "https://api.wandb.ai"), ("http://127.0.0.1:8080", "http://127.0.0.1:8080")],
+)
+def test_the_client_asks_the_server_of_the_login_and_no_settings_of_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_url: str | None, asked: str
+) -> None:
+    folders = ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR", "WANDB_CONFIG_DIR")
+    for name in (*folders, "NETRC", "WANDB_SILENT", "WANDB_ERROR_REPORTING"):
+        monkeypatch.setenv(name, "put back at the end of the test")
+        monkeypatch.delenv(name)
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr("wandb.Api", lambda **options: calls.append(options))
+    connect(Login(base_url, "k" * 40), tmp_path)
+    assert calls == [{"overrides": {"base_url": asked}, "api_key": "k" * 40}]
+    assert {os.environ[name] for name in folders} == {str(tmp_path / "wandb")}
+    assert os.environ["NETRC"] == str(tmp_path / "wandb" / "netrc")
+
+
+def test_folders_that_the_environment_names_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR", "WANDB_CONFIG_DIR", "NETRC"):
+        monkeypatch.setenv(name, "mine")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.setattr("wandb.Api", lambda **options: None)
+    connect(Login(None, "k" * 40), tmp_path)
+    assert os.environ["WANDB_CONFIG_DIR"] == os.environ["NETRC"] == "mine"
 
 
 def test_an_artifact_is_downloaded_once(tmp_path: Path) -> None:
