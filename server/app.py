@@ -38,6 +38,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/graphql", answer_graphql, methods=["POST"]),
             Route("/files/{entity}/{project}/{run}/file_stream", answer_file_stream, methods=["POST"]),
             Route("/storage/{path:path}", storage.endpoint, methods=["GET", "PUT"]),
+            Route("/artifactsV2/{path:path}", answer_artifact_file),
             Route("/ready", ready),
             Route("/sdk/otel/{path:path}", no_telemetry, methods=["POST"]),
             Route("/", pages.home),
@@ -158,6 +159,11 @@ async def answer_file_stream(request: Request) -> Response:
         log.error("a file_stream post could not be stored: %s", explain(error))
         return JSONResponse({"error": explain(error)}, 503)
     return JSONResponse(answer)
+
+
+async def answer_artifact_file(request: Request) -> Response:
+    person = await _person(request)
+    return person if isinstance(person, Response) else await storage.artifact_file(request, person)
 
 
 async def ready(request: Request) -> Response:

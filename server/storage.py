@@ -4,6 +4,9 @@
     /storage/wandb_artifacts/ARTIFACT/MD5/NAME   a file of an artifact
     /storage/manifests/MANIFEST/wandb_manifest.json
 
+    /artifactsV2/REGION/ENTITY/PROJECT/COLLECTION/[VERSION/]FIRST_VERSION/MD5/NAME
+
+The last is read only, with a key in place of a signature: the client makes up the address of a single file itself.
 The numbers are those of the store's rows. A body is streamed to disk, never held in memory.
 """
 
@@ -20,6 +23,7 @@ from server.security import Signer
 from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, places, runs
 from server.store.blobs import Incoming
 from server.store.troubles import explain
+from server.store.users import Person
 
 log = logging.getLogger(__name__)
 # Files come from runs and may be HTML: they must not act with the rights of this server's pages.
@@ -46,8 +50,23 @@ async def endpoint(request: Request) -> Response:
     found = await run_in_threadpool(_find, store, kind, int(number), name)
     if found is None:
         return refused(f"{name} does not exist any more", 404)
+    return _body(found, name)
+
+
+async def artifact_file(request: Request, person: Person) -> Response:
+    parts = request.path_params["path"].split("/")
+    found = None
+    if len(parts) in (7, 8):
+        place = (parts[1], parts[2], parts[3])
+        store = request.app.state.store
+        found = await run_in_threadpool(_find_in_collection, store, person, place, parts[-2])
+    name = parts[-1]
+    return refused(f"{name} does not exist", 404) if found is None else _body(found, name)
+
+
+def _body(path: Path, name: str) -> Response:
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return FileResponse(found, media_type=media_type, headers=HEADERS)
+    return FileResponse(path, media_type=media_type, headers=HEADERS)
 
 
 async def _put(request: Request, store: Store, kind: str, number: int, name: str) -> Response:
@@ -99,6 +118,21 @@ def _find(store: Store, kind: str, number: int, name: str) -> Path | None:
     else:
         row = artifacts.entry(store.db, number, name.partition("/")[2])
     return store.blobs.path(row["sha256"]) if row and row["sha256"] else None
+
+
+def _find_in_collection(
+    store: Store, person: Person, place: tuple[str, str, str], digest: str
+) -> Path | None:
+    """`place`: entity, project and collection. A link shows only what the person may see where it comes from."""
+    try:
+        md5 = _md5(digest)
+    except ValueError:
+        return None
+    for row in artifacts.entries_in_collection(store.db, *place, md5):
+        source = places.entity(store.db, "Artifact", row["artifact_id"])
+        if person.sees(place[0]) and source is not None and person.sees(source):
+            return store.blobs.path(row["sha256"])
+    return None
 
 
 def _md5(name: str) -> str:

@@ -130,6 +130,7 @@ def stop_run(root: Any, info: Info, input: Row) -> Row:
 def delete_run(root: Any, info: Info, input: Row) -> Row:
     from server.store import artifacts
 
+    """Twice is once: a client repeats a request whose answer got lost."""
     ctx = context(info)
     with ctx.store.write() as db:
         run_id = number_in("Run", input["id"])

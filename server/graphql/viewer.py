@@ -13,6 +13,7 @@ FEATURES = (
     "TOTAL_COUNT_IN_FILE_CONNECTION",
     "MARK_RUN_FILES_UPLOADED",
 )
+NEWEST_CLIENT = "0.31.0"  # that the tests drive; a newer one warns its user and works on
 # As W&B calls them.
 ROLE_NAMES = {stored_users.OWNER: "admin", stored_users.READER: "viewer"}
 
@@ -30,7 +31,11 @@ def users(root: Any, info: Info, query: str | None = None) -> Row:
 
 
 def server_info(root: Any, info: Info) -> Row:
-    return {"features": [{"name": name, "is_enabled": True} for name in FEATURES]}
+    """Nothing is known about newer servers, so `latestLocalVersionInfo` is null."""
+    return {
+        "features": [{"name": name, "is_enabled": True} for name in FEATURES],
+        "cli_version_info": {"max_cli_version": NEWEST_CLIENT},
+    }
 
 
 def entity(root: Any, info: Info, name: str | None = None) -> Row:
@@ -81,5 +86,5 @@ RESOLVERS: Resolvers = {
         "xxhashDigestsEnabled": constant(False),
         "user": lambda row, info: user(info, row["name"]),
     },
-    "Member": {"id": id_of("User"), "admin": constant(False)},
+    "Member": {"id": id_of("User"), "admin": constant(False), "accountType": constant("USER")},
 }

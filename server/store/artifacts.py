@@ -197,6 +197,20 @@ def entry(db: sqlite3.Connection, artifact_id: int, path: str) -> Row | None:
     return row
 
 
+def entries_in_collection(
+    db: sqlite3.Connection, entity: str, project: str, collection: str, md5: str
+) -> list[Row]:
+    """The files of that content in the versions of a collection."""
+    return db.execute(
+        """SELECT artifact_entries.* FROM projects JOIN collections ON collections.project_id = projects.id
+        JOIN memberships ON memberships.collection_id = collections.id
+        JOIN artifact_entries ON artifact_entries.artifact_id = memberships.artifact_id
+        WHERE projects.entity = ? AND projects.name = ? AND collections.name = ? AND digest = ?
+        AND sha256 IS NOT NULL""",
+        (entity, project, collection, md5),
+    ).fetchall()
+
+
 def count_entries(db: sqlite3.Connection, artifact_id: int) -> int:
     row = db.execute(
         "SELECT count(*) AS n FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)

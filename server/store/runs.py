@@ -240,7 +240,6 @@ def silent(db: sqlite3.Connection, silent_since: float) -> bool:
 
 
 def delete(db: sqlite3.Connection, run_id: int) -> None:
-    by_id(db, run_id)
     db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
 
