@@ -64,6 +64,9 @@ def model_row(
     """The row for the runs of one model: means over runs, and the spread of test IoU over runs and images."""
     first = runs.iloc[0]
     rule = str(first["test/rule"])
+    by_rule = runs.sort_values(
+        "val/loss" if rule == "best_loss" else "val/iou", ascending=rule == "best_loss", kind="stable"
+    )
     other = next(name for name in RULES if name != rule)
     images = scores[scores["run_id"].isin(runs["run_id"]) & (scores["checkpoint"] == rule)]["iou"]
     iou = runs["test/iou"]
@@ -71,6 +74,7 @@ def model_row(
         **{name: first[name] for name in ("model", *IDENTITY, *extra)},
         "rule": rule,
         "n_runs": len(runs),
+        "run_ids": " ".join(by_rule["run_id"]),
         **{f"test_{metric}": runs[f"test/{metric}"].mean() for metric in METRICS},
         "test_iou_min": iou.min(),
         "test_iou_max": iou.max(),

@@ -22,17 +22,16 @@ def with_models(runs: pd.DataFrame) -> pd.DataFrame:
     """`runs` with a column `model`, the label of its row: equal for runs that repeat each other.
 
     A model is an architecture with its backbone and weights; scientific fields that vary among the runs
-    (augmentation, width of the U-Nets written here, image size) make further models.
+    (augmentation, width of the U-Nets written here, image size) make further models. Where some backbones are
+    pretrained and others are not, every label with a backbone says which, so that no row wins unexplained.
     """
     runs = runs.copy()
     if "width" in runs:
         runs["width"] = runs["width"].where(runs["backbone"] == "none")
     fields = varying(runs, SCIENTIFIC)
-    both_weights = runs.groupby(["architecture", "backbone"])["weights"].transform("nunique") > 1
-    runs["model"] = [
-        label(row, fields, bool(weights))
-        for row, weights in zip(runs.to_dict("records"), both_weights, strict=True)
-    ]
+    with_backbone = runs["backbone"] != "none"
+    weights = bool(varying(runs[with_backbone], ["weights"]))
+    runs["model"] = [label(row, fields, weights) for row in runs.to_dict("records")]
     return runs
 
 
@@ -42,12 +41,15 @@ def varying(runs: pd.DataFrame, fields: Sequence[str]) -> list[str]:
 
 
 def label(run: Mapping[Any, Any], fields: Sequence[str] = (), weights: bool = False) -> str:
-    """A model's name for people, such as `DeepLabV3+ / mobilenet_v2, strong, 512 px`."""
+    """A model's name for people, such as `DeepLabV3+ / mobilenet_v2, ImageNet, strong, 512 px`.
+
+    `weights` asks for `ImageNet` or `from scratch`, which only a model with a backbone gets.
+    """
     name = ARCHITECTURES.get(str(run["architecture"]), str(run["architecture"]))
     if run["backbone"] != "none":
         name += f" / {str(run['backbone']).removeprefix('tu-')}"
-    if weights:
-        name += ", ImageNet" if run["weights"] == "imagenet" else ", from scratch"
+        if weights:
+            name += ", ImageNet" if run["weights"] == "imagenet" else ", from scratch"
     units = {"augmentation": "{}", "width": "{:.0f} wide", "image_size": "{:.0f} px"}
     return name + "".join(f", {units[f].format(run[f])}" for f in fields if pd.notna(run[f]))
 

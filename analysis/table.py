@@ -18,7 +18,7 @@ from analysis.comparison import Comparison, compare
 from analysis.runs import Study
 
 TERMINAL_WIDTH = 100
-SHORT = {"precision": "prec.", "accuracy": "acc."}
+SHORT = {"precision": "prec.", "recall": "rec.", "accuracy": "acc."}
 METRIC_TITLES = {
     "test_iou": "IoU",
     "test_f1": "F1",
@@ -31,14 +31,15 @@ METRIC_TITLES = {
 def terminal(comparison: Comparison) -> str:
     """The table and its notes for a terminal, at most `TERMINAL_WIDTH` columns wide."""
     table = comparison.table
+    several = bool((table["n_runs"] > 1).any())
     shown = {"model": list(table["model"]), "n": list(table["n_runs"])}
     for name, title in METRIC_TITLES.items():
         shown[SHORT.get(title, title)] = decimals(table[name])
-        if name == "test_iou" and (table["n_runs"] > 1).any():
+        if name == "test_iou" and several:
             shown["± sd"] = decimals(table["test_iou_sd"])
     shown["val IoU"] = decimals(table["val_iou"])
     shown["epoch"] = decimals(table["best_epoch"], 0)
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if several else 1, 0, 0))
     for title in shown:
         grid.add_column(title, justify="left" if title == "model" else "right", no_wrap=title != "model")
     for row in zip(*shown.values(), strict=True):
@@ -84,9 +85,23 @@ def markdown(comparison: Comparison, command: str) -> str:
                 f"Made by `{command}`; best first.",
                 "",
             ),
-            *(pipe_table(tested), "", pipe_table(beside), "", "## What the curves say", "", *curves, ""),
+            *(pipe_table(tested), "", pipe_table(beside), "", checkpoints(comparison), ""),
+            *("## What the curves say", "", *curves, ""),
             *("## How far this table can be trusted", "", *notes, ""),
         ]
+    )
+
+
+def checkpoints(comparison: Comparison) -> str:
+    """How to fetch the checkpoints of the best row, or rather of its best run in validation."""
+    best = comparison.table.iloc[0]
+    run_id, *others = str(best["run_ids"]).split()
+    path = str(comparison.runs.set_index("run_id")["path"][run_id])
+    project = path.rpartition("/")[0]
+    which = f", of its {len(others) + 1} runs the best in validation" if others else ""
+    return (
+        f"Checkpoints of the best row ({best['model']}{which}): `wandb artifact get {project}/model-{run_id}:best`,"
+        " with `WANDB_BASE_URL` and `WANDB_API_KEY` set; those of every row by `run_ids` in comparison.csv."
     )
 
 

@@ -48,13 +48,27 @@ def test_seeds_repeat_one_model() -> None:
     assert with_models(runs({"seed": 1}, {"seed": 2}))["model"].tolist() == ["U-Net / resnet18"] * 2
 
 
-def test_pretrained_and_not_are_two_models_and_say_so_only_then() -> None:
-    models = with_models(runs({}, {"weights": "imagenet"}, {"backbone": "vgg11", "weights": "imagenet"}))
+def test_where_weights_vary_every_model_with_a_backbone_names_its_own() -> None:
+    models = with_models(
+        runs(SCRATCH, {}, {"weights": "imagenet"}, {"backbone": "vgg11", "weights": "imagenet"})
+    )
     assert models["model"].tolist() == [
+        "U-Net, transposed",
         "U-Net / resnet18, from scratch",
         "U-Net / resnet18, ImageNet",
-        "U-Net / vgg11",
+        "U-Net / vgg11, ImageNet",
     ]
+
+
+def test_weights_that_vary_only_between_backbones_are_named_as_well() -> None:
+    models = with_models(runs({}, {"backbone": "vgg11", "weights": "imagenet"}))["model"].tolist()
+    assert models == ["U-Net / resnet18, from scratch", "U-Net / vgg11, ImageNet"]
+
+
+def test_weights_that_all_backbones_share_are_not_named() -> None:
+    pretrained = {"weights": "imagenet"}
+    models = with_models(runs(SCRATCH | {"weights": "none"}, pretrained, pretrained | {"backbone": "vgg11"}))
+    assert models["model"].tolist() == ["U-Net, transposed", "U-Net / resnet18", "U-Net / vgg11"]
 
 
 def test_scientific_fields_that_vary_make_models() -> None:

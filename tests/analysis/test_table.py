@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def test_the_row_holds_what_the_lab_asks_for() -> None:
         "weights",
         "rule",
         "n_runs",
+        "run_ids",
         *(f"test_{name}" for name in METRICS),
     ]
     assert list(compare(study()).table.columns[: len(expected)]) == expected
@@ -63,7 +65,9 @@ def test_image_sizes_that_vary_become_a_column() -> None:
 def test_the_terminal_shows_every_model_in_at_most_100_columns(seeds: int) -> None:
     text = terminal(compare(study(seeds)))
     assert max(map(len, text.splitlines())) <= 100
-    assert "DeepLabV3+ / tf_efficientnet_lite0" in text
+    assert re.search(
+        rf"^ DeepLabV3\+ / tf_efficientnet_lite0, ImageNet +{seeds} +0\.391 ", text, re.MULTILINE
+    )
     assert ("± sd" in text) == (seeds > 1)
 
 
@@ -95,6 +99,26 @@ def test_the_files_are_a_csv_that_reads_back_and_a_markdown_with_every_note(
     ):
         assert note in text
     assert "1 failed (zz)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"), [(MODELS[0], "r0s2 r0s1 r0s0"), (MODELS[2], "r0s1 r0s2 r0s0")]
+)
+def test_a_row_names_its_runs_best_in_validation_by_its_rule_first(
+    model: tuple[str, str, str], expected: str
+) -> None:
+    made = study(seeds=3, models=[model])
+    made.runs["val/iou"] = [0.7, 0.8, 0.9]
+    made.runs["val/loss"] = [0.3, 0.1, 0.2]
+    made.runs["test/iou"] = [0.9, 0.8, 0.7]
+    assert compare(made).table["run_ids"].tolist() == [expected]
+
+
+@pytest.mark.parametrize(("seeds", "words"), [(1, ""), (3, ", of its 3 runs the best in validation")])
+def test_the_page_says_how_to_get_the_checkpoints_of_the_best_row(seeds: int, words: str) -> None:
+    page = markdown(compare(study(seeds)), "c")
+    command = "`wandb artifact get lab/puzzle/model-r0s0:best`"
+    assert f"Checkpoints of the best row (U-Net, transposed{words}): {command}" in page
 
 
 def test_markdown_tables_have_as_many_cells_in_every_line_as_in_their_heading() -> None:
