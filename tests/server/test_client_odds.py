@@ -23,6 +23,10 @@ path = api.artifact("odds/weights:v0").get_entry("deep/epoch.pt").download(tempf
 out["single_file"] = open(path).read()
 out["linked"] = api.artifact("shelf/best:v0").source_name
 out["account"] = api.team(api.default_entity).members[0].account_type
+try:
+    api.organization("acme")
+except Exception as error:
+    out["organization"] = str(error)
 twice = api.create_run(project="odds")
 again = wandb.Api().run("odds/" + twice.id)
 twice.delete()
@@ -47,6 +51,10 @@ def test_a_link_makes_the_project_that_it_names(found: Any) -> None:
 
 def test_members_of_an_entity_are_people(found: Any) -> None:
     assert found["account"] == "USER"
+
+
+def test_an_organization_is_not_found(found: Any) -> None:
+    assert "'acme' not found" in found["organization"]
 
 
 def test_a_run_may_be_deleted_twice(found: Any) -> None:
