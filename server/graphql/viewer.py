@@ -42,6 +42,10 @@ def entity(root: Any, info: Info, name: str | None = None) -> Row:
     return {"name": name or context(info).entity}
 
 
+def organization(root: Any, info: Info, name: str) -> None:
+    """There are none."""
+
+
 def teams(row: Row, info: Info) -> Row:
     """The entities that a person may write to; of others, those that who asks may see."""
     ctx = context(info)
@@ -66,7 +70,7 @@ RESOLVERS: Resolvers = {
         "users": users,
         "serverInfo": server_info,
         "entity": entity,
-        "organization": constant(None),
+        "organization": organization,
     },
     "User": {
         "id": id_of("User"),
