@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import logging
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,10 +18,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import filestream, graphql, pages, scheduler, storage
+from server.jsontext import storable
 from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
-from server.store import DatabaseError, NotFound, Store
+from server.store import DatabaseError, NotFound, Store, artifacts
 from server.store.clockwatch import ClockWatch
 from server.store.troubles import explain
 from server.store.users import Person
@@ -69,7 +71,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _watch(store: Store, settings: Settings) -> None:
-    """Closes runs that fell silent."""
+    """Closes runs that fell silent, and deletes artifacts whose time has come."""
     watch = ClockWatch(store.clock)
     while True:
         await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
@@ -78,8 +80,14 @@ async def _watch(store: Store, settings: Settings) -> None:
                 log.warning("the clock was set by %+.0f s: silence of runs counts from now on", step)
                 await run_in_threadpool(scheduler.start_over_waiting, store)
             await run_in_threadpool(scheduler.close_silent, store, settings)
+            await run_in_threadpool(_expire, store)
         except DatabaseError as error:
-            log.error("runs that fell silent could not be closed: %s", explain(error))
+            log.error("silent runs and expired artifacts could not be closed: %s", explain(error))
+
+
+def _expire(store: Store) -> None:
+    with store.write() as db:
+        artifacts.expire(db, store.clock())
 
 
 async def _person(request: Request) -> Person | Response:
@@ -103,14 +111,23 @@ async def _body(request: Request) -> Any:
         body += chunk
         if len(body) > MAX_BODY:
             raise ValueError(f"the body has more than {MAX_BODY} bytes")
-    if request.headers.get("content-encoding") == "gzip":
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
-            body = bytearray(file.read(MAX_BODY + 1))
+    packed = request.headers.get("content-encoding") == "gzip"
+    large = packed or len(body) > 100_000
+    return await run_in_threadpool(_decoded, bytes(body), packed) if large else _decoded(bytes(body), False)
+
+
+def _decoded(body: bytes, packed: bool) -> Any:
+    """Raises ValueError for what is no JSON."""
+    if packed:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+                body = file.read(MAX_BODY + 1)
+        except (zlib.error, OSError, EOFError) as error:
+            raise ValueError(f"the body is not gzip: {error}") from None
         if len(body) > MAX_BODY:
             raise ValueError(f"the body has more than {MAX_BODY} bytes")
-    return (
-        await run_in_threadpool(json.loads, bytes(body)) if len(body) > 100_000 else json.loads(bytes(body))
-    )
+    value = json.loads(body)
+    return storable(value) if b"\\u" in body else value
 
 
 async def answer_graphql(request: Request) -> Response:
@@ -126,7 +143,7 @@ async def answer_graphql(request: Request) -> Response:
             or not isinstance(name, str | None)
         ):
             raise ValueError("query, variables and operationName have the wrong type")
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, 400)
     state = request.app.state
     address = str(request.base_url).rstrip("/")
@@ -153,7 +170,7 @@ async def answer_file_stream(request: Request) -> Response:
         )
     except NotFound as error:
         return JSONResponse({"error": str(error)}, 404)
-    except (ValueError, TypeError, AttributeError, OSError, EOFError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         return JSONResponse({"error": f"not a file_stream post: {error}"}, 400)
     except DatabaseError as error:
         log.error("a file_stream post could not be stored: %s", explain(error))

@@ -61,12 +61,7 @@ def _chunk(content: Any) -> Chunk | None:
     offset, texts = content.get("offset") or 0, content.get("content")
     if not isinstance(offset, int) or not 0 <= offset < 2**62 or not isinstance(texts, list):
         return None
-    return Chunk(offset, [_storable(text) for text in texts if isinstance(text, str)])
-
-
-def _storable(text: str) -> str:
-    """`text` with lone surrogates, which no UTF-8 can hold, as question marks."""
-    return text.encode("utf-8", "replace").decode()
+    return Chunk(offset, [text for text in texts if isinstance(text, str)])
 
 
 def _enter_state(db: Any, run: Row, body: dict[str, Any], now: float) -> None:

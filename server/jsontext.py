@@ -19,6 +19,15 @@ def loads(text: str | None, default: Any = None) -> Any:
         return default
 
 
+def storable(value: Any) -> Any:
+    """`value` with lone surrogates, which no UTF-8 can hold, as question marks."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    return [storable(item) for item in value] if isinstance(value, list) else value
+
+
 def load_object(text: str | None) -> dict[str, Any]:
     value = loads(text, {})
     return value if isinstance(value, dict) else {}

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 HEADERS = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 HEADERS |= {"X-Content-Type-Options": "nosniff"}
 CHUNK = 1 << 20
+KINDS = ("run-files", "wandb_artifacts", "manifests")
 
 
 def refused(message: str, status: int) -> Response:
@@ -44,7 +45,10 @@ async def endpoint(request: Request) -> Response:
     expires, signature = request.query_params.get("expires", ""), request.query_params.get("sig", "")
     if not signer.allows(method, path, expires, signature, store.clock()):
         return refused("this address is not signed by this server, or has expired", 403)
-    kind, number, name = request.path_params["path"].split("/", 2)
+    kind, _, rest = request.path_params["path"].partition("/")
+    number, _, name = rest.partition("/")
+    if kind not in KINDS or not (number.isascii() and number.isdecimal() and len(number) < 19):
+        return refused("there is nothing at this address", 404)
     if method == "PUT":
         return await _put(request, store, kind, int(number), name)
     found = await run_in_threadpool(_find, store, kind, int(number), name)

@@ -177,7 +177,7 @@ def _prune(kind: Any, value: Any) -> Any:
 
 def _failed(name: str, errors: list[GraphQLError]) -> Answer:
     cause = errors[0].original_error
-    if cause is None:
+    if cause is None or isinstance(cause, GraphQLError):
         return _error(f"{name}: {errors[0].message}")
     if isinstance(cause, NotFound):
         gone = name == "mutation Heartbeat" or "agentHeartbeat" in (errors[0].path or ())
