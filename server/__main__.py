@@ -16,7 +16,8 @@ import uvicorn
 
 from server import app
 from server.settings import Settings
-from server.store import Store, StoreError, api_key
+from server.store import DatabaseError, Store, StoreError, api_key
+from server.store.troubles import explain, passes
 from server.store.users import KEY
 
 LEAST_CRASH_AFTER = 1.0
@@ -62,7 +63,11 @@ def main(arguments: list[str] | None = None) -> int:
         return serve(_parser().parse_args(words))
     except StoreError as error:
         print(f"server: {error}", file=sys.stderr)
-        return 1
+    except (DatabaseError, OSError) as error:
+        if not passes(error):
+            raise
+        print(f"server: {explain(error)}.", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """One folder: `wandb.sqlite`, `blobs/`, `incoming/`, `api-key`, `lock`, `address`.
 
-SQLite in WAL mode with `synchronous=FULL`: an answered request has been fsynced. The client never repeats a request
-that was answered, so with NORMAL a power cut could lose rows that it believes to be safe.
+SQLite in WAL mode, synced before each answer (`durability`): the client never repeats a request that was answered, so
+without that a power cut could lose rows that it believes to be safe.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from server.store import blobs, formats
 from server.store.blobs import Blobs
+from server.store.durability import Durability
 from server.store.troubles import explain
 
 Row = dict[str, Any]
@@ -44,6 +45,7 @@ class Store:
         self.clock = clock
         self._local = threading.local()
         self._writing = threading.RLock()
+        self._durability = Durability(folder / "wandb.sqlite-wal")
         self._sweep_locks: dict[int, threading.RLock] = {}
         self._lock_file = take_folder(folder)
         try:
@@ -68,6 +70,7 @@ class Store:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self.folder / "wandb.sqlite")
+            connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
     @contextlib.contextmanager
@@ -84,6 +87,7 @@ class Store:
             except BaseException:
                 self.db.rollback()
                 raise
+        self._durability.wait()
 
     def sweep_lock(self, sweep_id: int) -> threading.RLock:
         """Held while a sweep decides, so that two agents never get the same configuration."""
@@ -107,6 +111,7 @@ class Store:
         if connection is not None:
             connection.close()
             self._local.connection = None
+        self._durability.close()
         self._lock_file.close()
 
 
