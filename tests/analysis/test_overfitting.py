@@ -1,7 +1,12 @@
+import math
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.overfitting import curve_figures, overfitting_figures, verdict
+from analysis.overfitting import curve_figures, overfitting_figures, rise, verdict
+
+NAN = math.nan
 
 
 def curves(
@@ -11,19 +16,40 @@ def curves(
     return pd.DataFrame({"run_id": "r", "epoch": range(1, len(val_loss) + 1), **columns})
 
 
-OVERFIT = curves([0.8, 0.4, 0.3, 0.2], [0.8, 0.5, 0.6, 0.75], [0.3, 0.6, 0.8, 0.95], [0.3, 0.6, 0.7, 0.65])
+def losses(val: list[float], train: list[float] | None = None) -> pd.DataFrame:
+    """Curves with these losses; the training loss falls evenly unless it is given. IoU does not move."""
+    return curves(train or list(np.linspace(0.9, 0.1, len(val))), val, [0.8] * len(val), [0.7] * len(val))
+
+
+def said(*histories: pd.DataFrame) -> str:
+    """The sentence for a model whose runs have these curves, all tested at the lowest validation loss."""
+    ids = [f"r{i}" for i in range(len(histories))]
+    runs = pd.DataFrame({"run_id": ids, "test/rule": "best_loss"})
+    named = [curve.assign(run_id=run_id) for run_id, curve in zip(ids, histories, strict=True)]
+    return verdict(overfitting_figures(runs, pd.concat(named)))
+
+
+OVERFIT = curves(
+    [0.8, 0.4, 0.3, 0.2, 0.1],
+    [0.8, 0.5, 0.6, 0.75, 0.9],
+    [0.3, 0.6, 0.8, 0.9, 0.95],
+    [0.3, 0.6, 0.7, 0.65, 0.6],
+)
 
 
 def test_figures_are_those_counted_by_hand() -> None:
+    # Lowest at epoch 2, its level the median of 0.8, 0.5, 0.6; the end is epochs 3 to 5 with a median of 0.75.
+    # Training loss: from the median of 0.8, 0.4, 0.3 to that of 0.3, 0.2, 0.1. Gaps at the end: 0.1, 0.25, 0.35.
     assert curve_figures(OVERFIT, "best_loss") == pytest.approx(
         {
-            "epochs": 4,
+            "epochs": 5,
             "best_epoch": 2,
             "gap_best": 0.0,
-            "gap_end": 0.30,
+            "gap_end": 0.25,
             "val_loss_epoch": 2,
-            "val_loss_rise": 0.5,
+            "val_loss_rise": 0.25,
             "train_loss_fall": 0.5,
+            "not_finite": 0,
         }
     )
 
@@ -34,42 +60,89 @@ def test_the_rule_decides_which_epoch_is_best() -> None:
     assert figures["gap_best"] == pytest.approx(0.1)
 
 
+def test_the_end_is_the_last_fifth_of_the_epochs_after_the_best_one() -> None:
+    # 20 epochs after the best one, the last 4 of them: 6, 7, 8, 90 with a median of 7.5; level: median of 9, 1, 5.
+    curve = pd.Series([9.0, 1.0, *[5.0] * 16, 6.0, 7.0, 8.0, 90.0])
+    assert rise(curve, 1) == pytest.approx(0.5)
+
+
 def test_rising_validation_loss_under_falling_training_loss_is_overfitting_with_its_figures() -> None:
-    text = verdict(pd.DataFrame([curve_figures(OVERFIT, "best_loss")]))
-    assert text == (
-        "overfits after epoch 2 of 4: validation loss rises 50% while training loss falls 50%;"
-        " train − val IoU +0.000 at the best epoch, +0.300 at the end"
+    assert said(OVERFIT) == (
+        "overfits after epoch 2 of 5: validation loss rises 25% while training loss falls 50%;"
+        " train − val IoU +0.000 at the best epoch, +0.250 at the end"
     )
 
 
-def test_curves_that_fall_to_the_end_cannot_tell() -> None:
-    falling = curves([0.4, 0.3], [0.4, 0.3], [0.5, 0.6], [0.5, 0.6])
-    assert verdict(pd.DataFrame([curve_figures(falling, "best_loss")])).startswith(
-        "cannot tell: validation loss"
+@pytest.mark.parametrize("last", [0.142, 0.5, 100.0])
+def test_one_noisy_last_epoch_is_no_overfitting(last: float) -> None:
+    flat = [0.5, 0.3, 0.2, *[0.101, 0.102] * 8, 0.1, 0.101, 0.103, 0.102, 0.101, last]
+    assert len(flat) == 25
+    assert said(losses(flat)).startswith("no clear overfitting: validation loss +1% from epoch 20 to 25; ")
+
+
+def test_one_lucky_low_epoch_does_not_make_its_neighbours_a_rise() -> None:
+    flat = [0.20, 0.21, 0.20, 0.19, 0.20, 0.10, 0.20, 0.21, 0.19, 0.20, 0.20]
+    assert said(losses(flat)).startswith("no clear overfitting: validation loss +0% from epoch 6 to 11; ")
+
+
+def test_one_good_last_epoch_does_not_hide_a_rise() -> None:
+    rising = [0.5, 0.3, 0.2, 0.21, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.21]
+    # Level: median of 0.3, 0.2, 0.21; end: median of 0.5, 0.55, 0.21.
+    assert said(losses(rising)).startswith("overfits after epoch 3 of 12: validation loss rises 138% ")
+
+
+@pytest.mark.parametrize(("n_epochs", "after"), [(25, 0), (25, 2), (200, 19)])
+def test_too_few_epochs_after_the_best_one_cannot_tell(n_epochs: int, after: int) -> None:
+    falling = list(np.linspace(1, 0.1, n_epochs - after))
+    best = len(falling)
+    assert said(losses(falling + [9.0] * after)).startswith(
+        f"cannot tell: validation loss was lowest at epoch {best} of {n_epochs}, too near the end; train"
     )
 
 
-def test_a_flat_end_is_no_clear_overfitting() -> None:
-    flat = curves([0.5, 0.3, 0.29], [0.5, 0.30, 0.31], [0.5, 0.6, 0.6], [0.5, 0.6, 0.6])
-    assert verdict(pd.DataFrame([curve_figures(flat, "best_loss")])).startswith("no clear overfitting: ")
+@pytest.mark.parametrize(("n_epochs", "after"), [(25, 3), (200, 20)])
+def test_one_epoch_more_can_tell(n_epochs: int, after: int) -> None:
+    falling = list(np.linspace(1, 0.1, n_epochs - after))
+    assert said(losses(falling + [9.0] * after)).startswith(
+        f"overfits after epoch {len(falling)} of {n_epochs}"
+    )
 
 
 def test_validation_loss_that_rises_while_training_loss_rises_too_is_not_called_overfitting() -> None:
-    diverging = curves([0.5, 0.3, 0.6], [0.5, 0.3, 0.6], [0.5, 0.6, 0.3], [0.5, 0.6, 0.3])
-    assert verdict(pd.DataFrame([curve_figures(diverging, "best_loss")])).startswith("no clear overfitting: ")
+    diverging = [0.5, 0.3, 0.2, 0.4, 0.6, 0.8]
+    assert said(losses(diverging, train=diverging)).startswith("no clear overfitting: ")
+
+
+def test_a_claim_needs_more_than_half_of_the_runs_and_says_how_many_it_has() -> None:
+    at_the_end = losses([0.9, 0.8, 0.7, 0.6, 0.5])
+    assert said(OVERFIT, at_the_end).startswith("cannot tell: validation loss was lowest at epoch 4 of 5, ")
+    text = said(OVERFIT, OVERFIT, at_the_end)
+    assert text.startswith("overfits after epoch 2 of 5: validation loss rises 25% ")
+    assert text.endswith("; from 2 of 3 runs, the others end too soon after their best epoch")
 
 
 def test_without_curves_nothing_is_claimed() -> None:
-    runs = pd.DataFrame({"run_id": ["r"], "test/rule": ["best_loss"]})
-    figures = overfitting_figures(runs, OVERFIT.iloc[:0])
-    assert verdict(figures) == "cannot tell: no curves"
+    assert said(OVERFIT.iloc[:0]) == "cannot tell: no curves"
 
 
-def test_a_run_with_nan_losses_only_claims_nothing() -> None:
-    nan = float("nan")
-    runs = pd.DataFrame({"run_id": ["r"], "test/rule": ["best_loss"]})
-    figures = overfitting_figures(runs, curves([nan], [nan], [0.1], [0.1]))
-    assert verdict(figures) == "cannot tell: no curves"
+@pytest.mark.parametrize("value", [NAN, math.inf])
+@pytest.mark.parametrize("n_epochs", [1, 25])
+def test_losses_that_are_never_a_number_are_a_sentence(value: float, n_epochs: int) -> None:
+    broken = losses([value] * n_epochs)
+    assert (
+        said(broken)
+        == said(broken, broken)
+        == "cannot tell: in every epoch a loss or an IoU is NaN or infinite"
+    )
+
+
+def test_epochs_without_a_number_are_left_out_and_counted() -> None:
+    broken = losses([NAN, *OVERFIT["val/loss"], math.inf], train=[0.9, *OVERFIT["train/loss"], 0.1])
+    text = said(broken)
+    assert text.startswith(
+        "overfits after epoch 3 of 6: validation loss rises 25% while training loss falls 50%; "
+    )
+    assert text.endswith("; left out, NaN or infinite: 2 epochs")
 
 
 def test_every_run_of_the_table_has_its_figures_by_its_own_rule() -> None:
