@@ -22,8 +22,8 @@ class Durability:
     def wait(self) -> None:
         """Returns when everything that was committed before the call is on disk.
 
-        Raises OSError; once a sync has failed, always: the system forgets what it could not write, and a later sync that
-        succeeds says nothing about it. The next start writes it again.
+        Raises OSError; once a sync has failed, always: the system forgets what it could not write, and a later sync
+        that succeeds says nothing about it. The next start writes it again.
         """
         with self._turn:
             self._committed += 1

@@ -83,6 +83,9 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_sweep ON runs (sweep_id);
 CREATE INDEX runs_by_agent ON runs (agent_id);
+-- Lists of thousands of runs are filtered and ordered without reading their configs and summaries.
+CREATE INDEX runs_listed ON runs
+    (project_id, created_at, name, state, display_name, group_name, job_type, sweep_id, username, tags);
 CREATE INDEX runs_alive ON runs (state) WHERE state IN ('running', 'pending', 'preempting');
 
 -- Every plain value of config and summary under its dotted path, for filters and orders.
@@ -182,7 +185,8 @@ CREATE TABLE artifacts (
     manifest_id INTEGER,
     size INTEGER NOT NULL DEFAULT 0,
     created_at REAL NOT NULL,
-    updated_at REAL NOT NULL
+    updated_at REAL NOT NULL,
+    distributed_id TEXT                 -- under which several runs fill it together
 );
 CREATE INDEX artifacts_by_digest ON artifacts (collection_id, digest);
 CREATE INDEX artifacts_by_run ON artifacts (run_id);
