@@ -97,6 +97,12 @@ def expected_runs(sweep: Row) -> int | None:
     return min(known) if known else None
 
 
+def requeue(sweep: Row) -> int:
+    """How often a crashed run of the sweep is handed out again to be resumed: `requeue: n`; as with W&B, 0."""
+    n = read_config(sweep["config"]).get("requeue", 0)
+    return n if isinstance(n, int) and not isinstance(n, bool) and n > 0 else 0
+
+
 def add_agent(store: Store, sweep: Row, host: str) -> Row:
     """A new agent; the first one starts a sweep that was waiting."""
     with store.write() as db:
@@ -129,6 +135,13 @@ def _close_lost_runs(store: Store, agent: Row, running: set[str], now: float) ->
     """Runs whose process is over, as the agent says, and that never said goodbye."""
     for run in sweeps.agent_runs(store.db, agent["id"]):
         silent = now - run["heartbeat_at"] > RUN_SILENT
+        if (
+            run["state"] == "pending"
+            and run["started_at"] is not None
+            and run["name"] not in running
+            and silent
+        ):
+            runs.set_state(store.db, run["id"], "crashed", now)
         if run["state"] in runs.ALIVE and run["name"] not in running and silent:
             asked = run["stop_requested_at"] is not None
             state = "preempted" if run["state"] == "preempting" else "killed" if asked else "crashed"
@@ -153,7 +166,7 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
             return [_hand_out(store, sweep, item, agent, now)]
         with store.write() as db:
             runs.set_state(db, item["run_id"], "failed", now)
-    for item in sweeps.preempted(store.db, sweep["id"]):
+    for item in sweeps.to_resume(store.db, sweep["id"], requeue(sweep)):
         return [_hand_out(store, sweep, item, agent, now, "resume")]
     for item in waiting:
         if item["handed_at"] is None and _is_full(store, sweep):
@@ -165,11 +178,19 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
     params = _suggest(store, sweep)
     if params is not None:
         return [_hand_out(store, sweep, add_run(store, sweep, params, "server"), agent, now)]
-    if waiting:
+    if waiting or _may_be_resumed(store, sweep):
         return []
     with store.write() as db:
         sweeps.change(db, sweep["id"], now, state="FINISHED")
     return [{"type": "exit"}]
+
+
+def _may_be_resumed(store: Store, sweep: Row) -> bool:
+    """Whether a run of the sweep is waiting to be resumed, or may still crash and then be resumed."""
+    if sweeps.to_resume(store.db, sweep["id"], requeue(sweep)):
+        return True
+    items = sweeps.suggestions(store.db, sweep["id"]) if requeue(sweep) else []
+    return any(item["run_state"] in UNDER_WAY for item in items)
 
 
 def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
@@ -295,6 +316,8 @@ def conclude(store: Store, sweep_id: int) -> None:
             return
         items = sweeps.suggestions(store.db, sweep_id)
         if any(item["run_state"] in UNDER_WAY for item in items if item["handed_at"] is not None):
+            return
+        if _may_be_resumed(store, sweep):
             return
         with store.write() as db:
             sweeps.change(db, sweep_id, store.clock(), state="FINISHED")

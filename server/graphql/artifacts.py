@@ -70,10 +70,9 @@ def artifact_files(
     after: str | None = None,
     first: int | None = None,
 ) -> Row:
-    found = artifacts.entries(context(info).db, row["id"], names)
-    found = [entry for entry in found if entry["ref"] is None]
+    """References too: the client downloads what is listed here, wherever it lies."""
     return connection(
-        found,
+        artifacts.entries(context(info).db, row["id"], names),
         first,
         after,
         key=lambda entry: entry["path"],
@@ -82,6 +81,8 @@ def artifact_files(
 
 
 def _file(row: Row, info: Info, entry: Row) -> Row:
+    if entry["ref"] is not None:
+        return _reference(row, entry)
     path = addresses.artifact_file(row["id"], entry["digest"], entry["path"])
     return {
         "id": global_id("ArtifactFile", row["id"]),
@@ -95,6 +96,22 @@ def _file(row: Row, info: Info, entry: Row) -> Row:
         "updated_at": iso(row["updated_at"]),
         "digest": entry["digest"],
         "md5": entry["digest"],
+        "writable": False,
+    }
+
+
+def _reference(row: Row, entry: Row) -> Row:
+    """A file that lies elsewhere; its digest is whatever that place calls its version."""
+    return {
+        "id": global_id("ArtifactFile", row["id"]),
+        "name": entry["path"],
+        "display_name": entry["path"],
+        "path": None,
+        "direct_url": entry["ref"],
+        "size_bytes": entry["size"],
+        "mimetype": mimetypes.guess_type(entry["path"])[0] or "application/octet-stream",
+        "updated_at": iso(row["updated_at"]),
+        "digest": entry["digest"],
         "writable": False,
     }
 

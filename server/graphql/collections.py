@@ -165,7 +165,7 @@ def link_artifact(root: Any, info: Info, input: Row) -> Row:
         if input.get("artifact_portfolio_id"):
             portfolio = collections.by_id(db, _number(input["artifact_portfolio_id"]))
         else:
-            project = existing_project(info, input.get("entity_name"), input.get("project_name"))
+            project = _home_of_links(info, db, input)
             name = input.get("artifact_portfolio_name") or ""
             portfolio = collections.ensure(db, project["id"], name, kind, collections.PORTFOLIO, ctx.now())
         aliases = [alias["alias"] for alias in input.get("aliases") or []]
@@ -174,6 +174,13 @@ def link_artifact(root: Any, info: Info, input: Row) -> Row:
             "version_index": version,
             "artifact_membership": collections.membership(db, portfolio["id"], artifact["id"]),
         }
+
+
+def _home_of_links(info: Info, db: Any, input: Row) -> Row:
+    """The project to link into, made when it is first named."""
+    ctx = context(info)
+    entity, name = input.get("entity_name") or ctx.entity, input.get("project_name") or ""
+    return projects.ensure(db, entity, name, ctx.now())[0]
 
 
 def unlink_artifact(root: Any, info: Info, input: Row) -> Row:

@@ -75,6 +75,7 @@ def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
     run = runs.find(db, project["id"], name)
     if run is not None:
         return run, False
+    _refuse_fork(input.get("config"))
     sweep = sweeps.find(db, project["id"], input["sweep"]) if input.get("sweep") else None
     run_id = runs.insert(
         db,
@@ -86,6 +87,22 @@ def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
         sweep_id=sweep["id"] if sweep else None,
     )
     return runs.by_id(db, run_id), True
+
+
+def _refuse_fork(config: str | None) -> None:
+    """A forked run says in its config where it branches off, and would hold only the rows after that."""
+    branch = _of_wandb(config).get("branch_point")
+    if isinstance(branch, dict):
+        raise Refused(
+            f"this server cannot fork a run: start a new run without fork_from, not from {branch.get('run_id')!r}"
+        )
+
+
+def _of_wandb(config: str | None) -> Row:
+    """What wandb itself keeps in a config."""
+    internal = load_object(config).get("_wandb") or {}
+    values = internal.get("value", internal) if isinstance(internal, dict) else {}
+    return values if isinstance(values, dict) else {}
 
 
 def _enter_state(db: Any, run: Row, state: str | None, inserted: bool, now: float) -> None:
@@ -162,8 +179,7 @@ def run_at(info: Info, input: Row) -> Row:
 
 def wandb_config(row: Row, info: Info, keys: list[str] | None = None) -> str:
     """What wandb itself keeps in the config; a run that no client ever opened has none."""
-    internal = load_object(row["config"]).get("_wandb") or {}
-    values = internal.get("value", internal) if isinstance(internal, dict) else {}
+    values = _of_wandb(row["config"])
     return dumps({key: value for key, value in values.items() if keys is None or key in keys})
 
 

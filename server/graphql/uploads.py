@@ -4,7 +4,7 @@ from typing import Any
 
 from server import addresses
 from server.graphql.common import Info, Resolvers, context, number_in
-from server.store import Refused, Row, artifacts, blobs, collections, projects, runs
+from server.store import Refused, Row, artifacts, blobs, collections, files, projects, runs
 
 
 def create_artifact(root: Any, info: Info, input: Row) -> Row:
@@ -27,6 +27,7 @@ def create_artifact(root: Any, info: Info, input: Row) -> Row:
             digest=input["digest"],
             digest_algorithm=input.get("digest_algorithm") or "MANIFEST_MD5",
             client_id=input.get("client_id"),
+            distributed_id=input.get("distributed_id"),
             description=input.get("description"),
             metadata=input.get("metadata"),
             ttl=input.get("ttl_duration_seconds"),
@@ -75,7 +76,7 @@ def _upload(info: Info, spec: Row) -> Row:
     ctx = context(info)
     artifact = artifacts.by_id(ctx.db, number_in("Artifact", spec["artifact_id"]))
     path = addresses.artifact_file(
-        artifact["id"], artifacts.check_digest(spec["md5"]), addresses.check_path(spec["name"])
+        artifact["id"], artifacts.check_digest(spec["md5"]), files.check_path(spec["name"])
     )
     known = blobs.announce(ctx.db, spec["md5"], ctx.now(), ctx.person.seen_entities)
     return {
@@ -92,7 +93,12 @@ def commit_artifact(root: Any, info: Info, input: Row) -> Row:
     with ctx.store.write() as db:
         artifact_id = number_in("Artifact", input["artifact_id"])
         seen = ctx.person.seen_entities
-        return {"artifact": artifacts.commit(db, ctx.store.blobs, artifact_id, ctx.now(), seen)}
+        row = artifacts.commit(db, ctx.store.blobs, artifact_id, ctx.now(), seen)
+        if row["size"] > ctx.settings.max_upload:
+            raise Refused(
+                f"the artifact has {row['size']} bytes; this server takes {ctx.settings.max_upload}"
+            )
+        return {"artifact": row}
 
 
 RESOLVERS: Resolvers = {

@@ -60,6 +60,11 @@ def members(row: Row, info: Info) -> list[Row]:
     return [user(info, member["name"]) | {"role": ROLE_NAMES[member["role"]]} for member in found]
 
 
+def own_organization(row: Row, info: Info) -> Row:
+    """An entity is its own organization: its registries are projects of the entity."""
+    return {"id": global_id("Organization", 1), "name": row["name"], "org_entity": {"name": row["name"]}}
+
+
 def storage_bytes(row: Row, info: Info) -> int:
     return blobs.total_size(context(info).db, row["name"])
 
@@ -93,6 +98,7 @@ RESOLVERS: Resolvers = {
         "defaultAccess": constant("PRIVATE"),
         "isPaid": constant(False),
         "members": members,
+        "organization": own_organization,
         "xxhashDigestsEnabled": constant(False),
         "user": lambda row, info: user(info, row["name"]),
     },

@@ -1,6 +1,7 @@
 """Artifact versions: created, filled, committed once every blob is there, used, deleted."""
 
 import base64
+import hashlib
 import json
 import sqlite3
 from collections.abc import Collection
@@ -9,8 +10,10 @@ from typing import Any
 from server.store import blobs, collections, places
 from server.store.blobs import Blob, Blobs
 from server.store.database import NotFound, Refused, Row
+from server.store.files import check_path
 
 PENDING, COMMITTED, DELETED = "PENDING", "COMMITTED", "DELETED"
+FULL, PATCH = "FULL", "PATCH"
 MANIFEST_NAME = "wandb_manifest.json"
 
 
@@ -36,7 +39,13 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
         return same
     if same is not None:
         raise Refused(f"there is another artifact with the client id {columns['client_id']!r}")
-    twin = _committed_with(db, collection["id"], columns["digest"]) if deduplicate else None
+    shared = _open_together(db, collection["id"], columns.get("distributed_id"))
+    if shared is not None:
+        wanted = [*json.loads(shared["wanted_aliases"]), *columns["wanted_aliases"]]
+        db.execute("UPDATE artifacts SET wanted_aliases = ? WHERE id = ?", (json.dumps(wanted), shared["id"]))
+        return shared
+    together = columns.get("distributed_id") is not None
+    twin = _committed_with(db, collection["id"], columns["digest"]) if deduplicate and not together else None
     if twin is not None:
         collections.join(db, collection["id"], twin["id"], columns["wanted_aliases"], now)
         return by_id(db, twin["id"])
@@ -50,6 +59,15 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
     return by_id(db, cursor.lastrowid)
 
 
+def _open_together(db: sqlite3.Connection, collection_id: int, distributed_id: str | None) -> Row | None:
+    """The artifact that several runs fill together, until one of them finishes it."""
+    row: Row | None = db.execute(
+        "SELECT * FROM artifacts WHERE collection_id = ? AND distributed_id = ? AND state = ?",
+        (collection_id, distributed_id, PENDING),
+    ).fetchone()
+    return row
+
+
 def _committed_with(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
     row: Row | None = db.execute(
         "SELECT * FROM artifacts WHERE collection_id = ? AND digest = ? AND state = ? ORDER BY id DESC LIMIT 1",
@@ -61,8 +79,16 @@ def _committed_with(db: sqlite3.Connection, collection_id: int, digest: str) -> 
 def ensure_manifest(
     db: sqlite3.Connection, artifact_id: int, name: str, digest: str, type: str, base_artifact_id: int | None
 ) -> Row:
-    """The manifest of that name and type: the client asks twice, without and with its digest."""
+    """The manifest of that name and type: the client asks twice, without and with its digest.
+
+    Each run that fills an artifact together with others brings a patch of its own, and asks once.
+    """
     by_id(db, artifact_id)
+    if type == PATCH:
+        n = db.execute(
+            "SELECT count(*) AS n FROM manifests WHERE artifact_id = ?", (artifact_id,)
+        ).fetchone()["n"]
+        name = f"{name}.{n}"
     db.execute(
         """INSERT INTO manifests (artifact_id, name, digest, type, base_artifact_id) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT DO UPDATE SET digest = ?3, base_artifact_id = ?5""",
@@ -125,36 +151,61 @@ def commit(
     version = collections.join(
         db, artifact["collection_id"], artifact_id, json.loads(artifact["wanted_aliases"]), now
     )
+    digest = digest_of(content["contents"]) if artifact["distributed_id"] else artifact["digest"]
     db.execute(
-        "UPDATE artifacts SET state = ?, version = ?, size = ?, updated_at = ? WHERE id = ?",
-        (COMMITTED, version, size, now, artifact_id),
+        "UPDATE artifacts SET state = ?, version = ?, size = ?, digest = ?, updated_at = ? WHERE id = ?",
+        (COMMITTED, version, size, digest, now, artifact_id),
     )
     return by_id(db, artifact_id)
 
 
 def _whole_manifest(db: sqlite3.Connection, store: Blobs, artifact: Row, now: float) -> dict[str, Any]:
-    """The manifest with the contents of its base, if it is only a change to another version."""
+    """The manifest with what it builds on: the other runs' patches, or the version that it changes."""
     row = manifest(db, artifact["manifest_id"]) if artifact["manifest_id"] else None
     if row is None or row["sha256"] is None:
         raise Refused(f"artifact {artifact['id']} has no manifest yet: upload it before committing")
     content = _read_manifest(store, row)
-    if row["type"] == "FULL" or row["base_artifact_id"] is None:
+    if row["type"] == PATCH:
+        parts = _patches(db, artifact["id"])
+    elif row["type"] != FULL and row["base_artifact_id"] is not None:
+        parts = [manifest(db, by_id(db, row["base_artifact_id"])["manifest_id"]), row]
+    else:
         return content
-    base = by_id(db, row["base_artifact_id"])
-    whole = _read_manifest(store, manifest(db, base["manifest_id"]))["contents"] | content["contents"]
-    content["contents"] = whole
-    blob = store.add(json.dumps(content).encode())
-    put_manifest(db, row["id"], blob, now)
+    content["contents"] = {
+        path: entry for part in parts for path, entry in _read_manifest(store, part)["contents"].items()
+    }
+    put_manifest(db, row["id"], store.add(json.dumps(content).encode()), now)
     return content
+
+
+def _patches(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
+    """What each run brought to an artifact that they fill together, in the order of their coming."""
+    return db.execute(
+        "SELECT * FROM manifests WHERE artifact_id = ? AND type = ? AND sha256 IS NOT NULL ORDER BY id",
+        (artifact_id, PATCH),
+    ).fetchall()
+
+
+def digest_of(contents: dict[str, Any]) -> str:
+    """The digest that the client gives to an artifact with these contents (`ArtifactManifestV1.digest`)."""
+    lines = [f"{path}:{entry['digest']}\n" for path, entry in sorted(contents.items())]
+    text = "".join(["wandb-artifact-manifest-v1\n", *lines])
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
     try:
         content = json.loads(store.path(row["sha256"]).read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or not isinstance(content.get("contents"), dict):
         raise Refused("the artifact's manifest is not a manifest: JSON with an object `contents` is expected")
+    for path, entry in content["contents"].items():
+        check_path(path)
+        if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
+            raise Refused(f"the artifact's manifest says of {path!r} no digest")
+        if not isinstance(entry.get("ref"), str | None) or not isinstance(entry.get("size"), int | None):
+            raise Refused(f"the artifact's manifest has a strange size or reference of {path!r}")
     return content
 
 
@@ -228,6 +279,16 @@ def in_collection(db: sqlite3.Connection, collection_id: int) -> list[Row]:
     ).fetchall()
 
 
+def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
+    """The versions of all its sequences, in the order in which they were committed."""
+    return db.execute(
+        """SELECT artifacts.* FROM artifacts JOIN collections ON collections.id = artifacts.collection_id
+        JOIN memberships ON memberships.artifact_id = artifacts.id AND memberships.collection_id = collections.id
+        WHERE project_id = ? AND state = ? ORDER BY memberships.id""",
+        (project_id, COMMITTED),
+    ).fetchall()
+
+
 def logged_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
     return db.execute(
         "SELECT * FROM artifacts WHERE run_id = ? AND state = ? ORDER BY id", (run_id, COMMITTED)
@@ -277,6 +338,19 @@ def delete(db: sqlite3.Connection, artifact_id: int, delete_aliases: bool, now: 
     db.execute("DELETE FROM artifact_entries WHERE artifact_id = ?", (artifact_id,))
     db.execute("UPDATE artifacts SET state = ?, updated_at = ? WHERE id = ?", (DELETED, now, artifact_id))
     return row | {"state": DELETED}
+
+
+def expire(db: sqlite3.Connection, now: float) -> int:
+    """Deletes the versions whose time to live has passed, but for those that a portfolio links to. Returns how many."""
+    due = db.execute(
+        """SELECT id FROM artifacts WHERE state = ? AND ttl > 0 AND created_at + ttl < ? AND id NOT IN (
+            SELECT artifact_id FROM memberships JOIN collections ON collections.id = memberships.collection_id
+            WHERE kind = ?)""",
+        (COMMITTED, now, collections.PORTFOLIO),
+    ).fetchall()
+    for row in due:
+        delete(db, row["id"], True, now)
+    return len(due)
 
 
 def check_digest(md5: str) -> str:

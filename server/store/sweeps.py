@@ -133,17 +133,20 @@ def never_started(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     ).fetchall()
 
 
-def preempted(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+def to_resume(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
+    """Suggestions whose run was pre-empted, or crashed and was handed out at most `requeue` times so far."""
     return db.execute(
-        _SUGGESTION + "WHERE suggestions.sweep_id = ? AND runs.state = 'preempted' ORDER BY number",
-        (sweep_id,),
+        _SUGGESTION
+        + """WHERE suggestions.sweep_id = ? AND runs.started_at IS NOT NULL AND (runs.state = 'preempted'
+        OR (runs.state = 'crashed' AND handed_times <= ?)) ORDER BY number""",
+        (sweep_id, requeue),
     ).fetchall()
 
 
 def mark_abandoned(db: sqlite3.Connection, silent_since: float, now: float) -> None:
-    """Runs that were handed to an agent which then fell silent, before any client opened them, count as crashed."""
+    """Runs that were handed to an agent which then fell silent, before a client opened them, count as crashed."""
     db.execute(
-        """UPDATE runs SET state = 'crashed', finished_at = ? WHERE state = 'pending' AND started_at IS NULL
+        """UPDATE runs SET state = 'crashed', finished_at = ? WHERE state = 'pending'
         AND agent_id IN (SELECT id FROM agents WHERE heartbeat_at < ?)""",
         (now, silent_since),
     )

@@ -128,6 +128,43 @@ def test_a_failed_run_is_not_tried_again(store: Store) -> None:
     assert ask(store, one) == [{"type": "exit"}]
 
 
+def crash(store: Store, clock: Clock, name: str) -> None:
+    """The run shows a sign of life and falls silent."""
+    log(store, name, 0, loss=1.0)
+    clock.now += SETTINGS.crash_after + 1
+    scheduler.close_silent(store, SETTINGS)
+
+
+def test_a_crashed_run_is_not_handed_out_again_unless_the_sweep_says_so(store: Store, clock: Clock) -> None:
+    one = agent(store, make(store, "method: grid\nparameters: {x: {values: [1]}}"))
+    crash(store, clock, ask(store, one)[0]["run_id"])
+    assert ask(store, one) == [{"type": "exit"}]
+
+
+def test_requeue_hands_a_crashed_run_out_again_so_many_times_and_nothing_twice(
+    store: Store, clock: Clock
+) -> None:
+    sweep = make(store, "method: grid\nrequeue: 2\nparameters: {x: {values: [1]}}")
+    one, other = agent(store, sweep), agent(store, sweep)
+    name = ask(store, one)[0]["run_id"]
+    for _ in range(2):
+        assert ask(store, other) == [], "the run may still crash"
+        crash(store, clock, name)
+        assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)]
+    crash(store, clock, name)
+    assert ask(store, one) == ask(store, other) == [{"type": "exit"}]
+
+
+def test_a_requeued_run_that_finishes_ends_the_sweep(store: Store, clock: Clock) -> None:
+    sweep = make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}")
+    one = agent(store, sweep)
+    name = ask(store, one)[0]["run_id"]
+    crash(store, clock, name)
+    ask(store, one)
+    finish(store, name)
+    assert state(store, sweep) == "FINISHED"
+
+
 def test_run_cap_ends_a_random_sweep(store: Store) -> None:
     sweep = make(store, "method: random\nrun_cap: 2\nparameters: {x: {min: 0.0, max: 1.0}}")
     one = agent(store, sweep)
@@ -225,7 +262,7 @@ def test_a_silent_run_crashes_but_not_because_the_server_was_off(store: Store, c
     sweep = make(store, GRID)
     name = ask(store, agent(store, sweep))[0]["run_id"]
     log(store, name, 0, loss=1.0)
-    store.opened_at = clock.now + 1000
+    store.watched_since = clock.now + 1000
     clock.now += 1000 + SETTINGS.crash_after - 1
     scheduler.close_silent(store, SETTINGS)
     assert runs.at(store.db, "local", "p", name)["state"] == "running"  # type: ignore[index]

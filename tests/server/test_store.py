@@ -160,7 +160,7 @@ def test_deleting_the_latest_version_moves_latest_back(store: Store, run: Row) -
     assert artifact(store, run, b"3")["version"] == 2, "a version number is never given twice"
 
 
-def test_a_patch_manifest_is_merged_with_its_base(store: Store, run: Row) -> None:
+def test_an_incremental_manifest_is_merged_with_its_base(store: Store, run: Row) -> None:
     base = artifact(store, run, b"1")
     with store.write() as db:
         collection = collections.by_id(db, base["collection_id"])
@@ -168,11 +168,26 @@ def test_a_patch_manifest_is_merged_with_its_base(store: Store, run: Row) -> Non
         new = artifacts.create(db, collection, 0.0, deduplicate=True, wanted_aliases=[], **columns)
         blob = store.blobs.add(b"2")
         files.put(db, run["id"], "v", blob, 0.0)
-        manifest = artifacts.ensure_manifest(db, new["id"], "m", "d", "PATCH", base["id"])
+        manifest = artifacts.ensure_manifest(db, new["id"], "m", "d", "INCREMENTAL", base["id"])
         body = {"contents": {"v": {"digest": blob.md5, "size": 1}}}
         artifacts.put_manifest(db, manifest["id"], store.blobs.add(json.dumps(body).encode()), 0.0)
         artifacts.commit(db, store.blobs, new["id"], 0.0)
     assert [entry["path"] for entry in artifacts.entries(store.db, new["id"])] == ["v", "w"]
+
+
+def test_versions_expire_after_their_time_to_live_but_not_what_a_portfolio_links_to(
+    store: Store, run: Row
+) -> None:
+    kept, linked, due = (artifact(store, run, content) for content in (b"1", b"2", b"3"))
+    with store.write() as db:
+        for row, ttl in ((kept, -2), (linked, 60), (due, 60)):
+            artifacts.change(db, row["id"], 0.0, ttl=ttl)
+        portfolio = collections.ensure(db, run["project_id"], "best", "model", collections.PORTFOLIO, 0.0)
+        collections.join(db, portfolio["id"], linked["id"], [], 0.0)
+        assert artifacts.expire(db, store.clock() + 60) == 0
+        assert artifacts.expire(db, store.clock() + 61) == 1
+    states = [artifacts.by_id(store.db, row["id"])["state"] for row in (kept, linked, due)]
+    assert states == ["COMMITTED", "COMMITTED", "DELETED"]
 
 
 def test_deleting_a_run_takes_its_rows_with_it_and_keeps_its_artifacts(store: Store, run: Row) -> None:
@@ -226,6 +241,5 @@ def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
     store.close()
     again = Store(tmp_path)
     assert again.secret("s") == secret
-    assert again.db.execute("PRAGMA synchronous").fetchone() == {"synchronous": 2}
     assert again.db.execute("PRAGMA journal_mode").fetchone() == {"journal_mode": "wal"}
     again.close()
