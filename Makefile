@@ -30,9 +30,11 @@ $(VENV)/installed: requirements.txt
 	@$(PY) -m pip install -qq --disable-pip-version-check --requirement requirements.txt
 	@touch $@
 
+study: export STUDY_DATA := $(DATA)
+study: export STUDY_SWEEP := $(SWEEP)
 study: setup
-	@$(PY) -m study $(if $(DATA),--data '$(DATA)') $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
-	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SWEEP),--sweep '$(SWEEP)') $(if $(TRIALS),--trials $(TRIALS))
+	@$(PY) -m study $(if $(DATA),--data "$$STUDY_DATA") $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SWEEP),--sweep "$$STUDY_SWEEP") $(if $(TRIALS),--trials $(TRIALS))
 
 serve: setup
 	@$(PY) -m server --port $(PORT) --dir results/server

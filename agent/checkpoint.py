@@ -1,6 +1,7 @@
 """The best weights of a run by each rule: kept on disk while training, uploaded at the end, loaded again."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +31,10 @@ class Kept:
     val_iou: float
 
     def beaten_by(self, rule: Rule, val_loss: float, val_iou: float) -> bool:
-        return val_loss < self.val_loss if rule == "best_loss" else val_iou > self.val_iou
+        """A loss that is not a number is worse than any that is."""
+        if rule == "best_iou":
+            return val_iou > self.val_iou
+        return val_loss < self.val_loss or (math.isnan(self.val_loss) and not math.isnan(val_loss))
 
 
 class Keeper:

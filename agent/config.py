@@ -1,4 +1,4 @@
-"""One configuration of one run, as a value.
+"""One configuration of one run, as a value: `python -m agent.config FLAGS` prints it, or says what is wrong with it.
 
 A field has the same name as its flag, its key in a sweep and its column in a table.
 """
@@ -6,6 +6,9 @@ A field has the same name as its flag, its key in a sweep and its column in a ta
 import argparse
 import dataclasses
 import difflib
+import json
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -56,8 +59,15 @@ class Config:
             raise ConfigError(f"learning_rate is {self.learning_rate:g}, but must be above 0 and at most 1")
         if self.image_size < 32 or self.image_size % 16:
             raise ConfigError(
-                f"image_size is {self.image_size}, but must be a multiple of 16 pixels, from 32 up"
+                f"image_size is {self.image_size}, but must be a multiple of 16 pixels, from 32 up: "
+                f"the deepest feature maps have a 16th and a 32nd of that side"
             )
+        if self.data.partition(":")[0] == "drawn" and not re.fullmatch(r"drawn(:\d+)?", self.data):
+            raise ConfigError(
+                f"data is {self.data!r}, but drawn photographs are drawn or drawn:SEED, as in drawn:7"
+            )
+        if not self.data:
+            raise ConfigError("data is empty, but must be a folder of photographs, or drawn, or drawn:SEED")
         if self.architecture in SCRATCH and (self.backbone, self.weights) != ("none", "none"):
             raise ConfigError(
                 f"{self.architecture} is written from scratch and has no backbone and no weights: leave both at none "
@@ -129,7 +139,6 @@ def parse(arguments: Sequence[str]) -> Config:
     parser = Parser(
         prog="python -m agent.train",
         description="Train, test and record one configuration as one W&B run.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
     for each in dataclasses.fields(Config):
@@ -138,7 +147,7 @@ def parse(arguments: Sequence[str]) -> Config:
             type=_reader(each.name, each.type),
             default=argparse.SUPPRESS,
             metavar=str(getattr(each.type, "__name__", "VALUE")).upper(),
-            help=f"{each.metadata['help']} (default: {each.default or 'from the next three'})",
+            help=each.metadata["help"] + (f" (default: {each.default})" if each.default != "" else ""),
         )
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -156,3 +165,17 @@ def _reader(name: str, kind: Any) -> Any:
             raise argparse.ArgumentTypeError(f"is {text!r}, but must be {what}") from None
 
     return read
+
+
+def main() -> int:
+    """Exit code 0 and the configuration as JSON, or 2 and one sentence."""
+    try:
+        print(json.dumps(dataclasses.asdict(parse(sys.argv[1:])), indent=1))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -75,8 +75,9 @@ def train(config: Config, run: wandb.Run) -> str:
     )
 
     keeper = Keeper(Path(run.dir).parent / "checkpoints", config)
+    fitting = time.monotonic()
     fit(config, run, dataset, model, keeper)
-    run.summary["seconds/train"] = time.monotonic() - started
+    run.summary["seconds/train"] = time.monotonic() - fitting
 
     tested = test(config, model, dataset, keeper)
     rule = checkpoint.lab_rule(config.architecture)

@@ -226,7 +226,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m data.puzzle", description="Check a folder of images and masks."
     )
     parser.add_argument("folder", help="the folder, or drawn or drawn:SEED for drawn photographs")
-    parser.add_argument("--split_seed", type=int, default=0, help="for a folder without a split of its own")
+    parser.add_argument(
+        "--split_seed", type=_from_zero, default=0, help="for a folder without a split of its own"
+    )
     options = parser.parse_args(arguments)
     try:
         listing = _find(_resolve(options.folder), options.split_seed)
@@ -238,6 +240,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if listing.ignored:
         print(f"ignored, being no pictures: {', '.join(str(path) for path in listing.ignored)}")
     return 0
+
+
+def _from_zero(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def _resolve(name: str) -> Path:

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import re
 import shlex
 import signal
 import sys
@@ -26,12 +27,16 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Exit code 0 when every trial is finished, 1 when something failed, 130 after Ctrl-C."""
     arguments = parse()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     started = time.monotonic()
     try:
         finished = study(arguments)
     except StudyError as error:
         print(f"\nstudy: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"\nstudy: {error.filename or arguments.results}: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstudy: stopped; the same command goes on from the trials that are finished", file=sys.stderr)
@@ -65,17 +70,23 @@ def positive(text: str) -> int:
 
 
 def study(arguments: argparse.Namespace) -> bool:
-    """The whole study; True if every trial is finished."""
-    data = arguments.data if arguments.data.startswith("drawn") else str(Path(arguments.data).resolve())
+    """The whole study; True if every trial is finished.
+
+    Raises:
+        StudyError: it cannot start, or cannot go on.
+    """
+    results: Path = arguments.results
     wanted = plan.make(
-        arguments.sweep, arguments.results, data, arguments.size, arguments.epochs, arguments.seeds
+        arguments.sweep, results, folder_of(arguments.data), arguments.size, arguments.epochs, arguments.seeds
     )
     wanted.folder.mkdir(parents=True, exist_ok=True)
     threads = max(1, processes.cores() // arguments.trials)
-    with only_one(wanted.folder), server(arguments.results / "server") as address:
+    with only_one(results), server(results / "server") as address:
         env = processes.environment(wanted.folder, address.login, threads)
+        os.environ.clear()
         os.environ.update(env)  # the wandb client in this process is as private as those it starts
-        digest = check(data, env)
+        digest = check_data(str(wanted.sweep["parameters"]["data"]["value"]), env)
+        check_settings(wanted, env)
         path, n_before = begin(wanted, address, digest, env)
         finished = n_before
         if n_before < wanted.n_trials:
@@ -84,22 +95,31 @@ def study(arguments: argparse.Namespace) -> bool:
                 f"threads of each: {threads}; logs in {shown(wanted.folder / 'logs')}",
                 flush=True,
             )
-            finished = sweep.train(path, wanted, n_before, arguments.trials, env, ROOT)
+            progress = sweep.train(wanted, path, n_before, arguments.trials, address, env, ROOT)
+            finished = progress.finished
+            explain(wanted, finished, progress.reasons)
         report(wanted, path, env)
     remember_latest(wanted.folder)
-    tell(wanted, path, address, finished)
+    tell(wanted, path, address)
     return finished == wanted.n_trials
 
 
+def folder_of(data: str) -> str:
+    """Drawn photographs by their name, a folder by its full path: agents work elsewhere."""
+    if data == "drawn" or data.startswith("drawn:"):
+        return data
+    return str(Path(data).expanduser().resolve())
+
+
 @contextlib.contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Refuse to work on a study that another process is working on."""
-    with (folder / "lock").open("w") as lock:
+def only_one(results: Path) -> Iterator[None]:
+    """Refuse a second study in these results: the two would share processor and server, and end both."""
+    with (results / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StudyError(
-                f"another `make study` is working on {shown(folder)}; wait for it or stop it"
+                f"another `make study` is working in {shown(results)}; wait for it or stop it"
             ) from None
         yield
 
@@ -120,19 +140,40 @@ def server(folder: Path) -> Iterator[Server]:
         yield started
 
 
-def check(data: str, env: dict[str, str]) -> str:
-    """Look at the photographs before anything is trained; returns their digest."""
-    printed = processes.run(
-        [sys.executable, "-m", "data.puzzle", data], env, ROOT, "the check of the photographs"
-    )
+def check_data(data: str, env: dict[str, str]) -> str:
+    """Look at the photographs before anything is trained; returns their digest.
+
+    Raises:
+        StudyError: with every problem that the check has found.
+    """
+    code, printed = processes.run([sys.executable, "-m", "data.puzzle", data], env, ROOT)
+    found = re.search(r"^digest ([0-9a-f]{64})$", printed, flags=re.MULTILINE)
+    if code or not found:
+        raise StudyError(f"these photographs cannot be used:\n{printed.strip()}")
     print(printed, end="", flush=True)
-    return printed.split()[-1]
+    return found[1]
+
+
+def check_settings(wanted: Plan, env: dict[str, str]) -> None:
+    """Have every configuration of the grid read before the first is trained.
+
+    Raises:
+        StudyError: with what is wrong with the first wrong one.
+    """
+    for cell in wanted.cells():
+        flags = [f"--{name}={value}" for name, value in cell.items()]
+        code, printed = processes.run([sys.executable, "-m", "agent.config", *flags], env, ROOT)
+        if code:
+            raise StudyError(f"the trial {cell.get('model', '')} cannot be trained: {printed.strip()}")
 
 
 def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:
     """The sweep, new or that of an earlier start, and how many of its trials are finished."""
     record = plan.load(wanted.folder)
-    same_server = record and (record.server_dir is not None) == (address.folder is not None)
+    server_dir = str(address.folder) if address.folder else None
+    same_server = (
+        record and record.server_dir == server_dir and (server_dir or record.base_url == address.base_url)
+    )
     if record and same_server and record.data_digest == digest:
         path = record.paths[0]
         n_before = sweep.tidy(path, address)
@@ -145,7 +186,6 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
                 sweep.resume(path, env, ROOT)
             return path, n_before
     path = sweep.create(wanted, env, ROOT)
-    server_dir = str(address.folder) if address.folder else None
     Record([path], address.base_url, server_dir, digest).save(wanted.folder)
     print(
         f"study: sweep {path}, {address.base_url}/{'/'.join(path.split('/')[:2])}/sweeps/{path.split('/')[2]}"
@@ -153,35 +193,57 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
     return path, 0
 
 
+def explain(wanted: Plan, finished: int, reasons: list[str]) -> None:
+    """What went wrong with the trials that did not finish.
+
+    Raises:
+        StudyError: if none has finished, so that there is nothing to compare.
+    """
+    lost = wanted.n_trials - finished
+    if not lost:
+        return
+    text = (
+        f"{lost} of {wanted.n_trials} trials did not finish; their logs are in {shown(wanted.folder / 'logs')}, "
+        f"and the same command tries them again"
+    )
+    text = "\n".join([text, *(f"  {reason}" for reason in reasons)])
+    if not finished:
+        raise StudyError(text)
+    print(f"study: {text}", file=sys.stderr, flush=True)
+
+
 def report(wanted: Plan, path: str, env: dict[str, str]) -> None:
     """Table, curves and mask grid, made by `python -m analysis`."""
     command = [sys.executable, "-m", "analysis", path, "--out", within_root(wanted.folder)]
-    print(processes.run(command, env, ROOT, "the analysis"), end="", flush=True)
+    code, printed = processes.run(command, env, ROOT)
+    if code:
+        raise StudyError(f"the analysis failed:\n{printed.strip()}")
+    print(printed, end="", flush=True)
 
 
 def remember_latest(folder: Path) -> None:
-    """Point `results/latest` at the study, in one step."""
+    """Point `results/latest` at the study, in one step.
+
+    Raises:
+        StudyError: something else has that name.
+    """
     latest = folder.parent / "latest"
+    if latest.exists() and not latest.is_symlink():
+        raise StudyError(
+            f"{shown(latest)} is no link to a study, so it is left alone; the results are in {shown(folder)}"
+        )
     unfinished = folder.parent / "latest.unfinished"
     unfinished.unlink(missing_ok=True)
     unfinished.symlink_to(folder.name)
     unfinished.replace(latest)
 
 
-def tell(wanted: Plan, path: str, address: Server, finished: int) -> None:
+def tell(wanted: Plan, path: str, address: Server) -> None:
     """Where everything is, and how to look again."""
-    folder = shown(wanted.folder)
-    print(f"checkpoints  Artifacts model-RUN_ID:best of {path.rsplit('/', 1)[0]}")
-    if address.folder:
-        print("look again   make serve")
-    else:
-        print(f"look again   {address.base_url}")
-    if finished < wanted.n_trials:
-        print(
-            f"study: {wanted.n_trials - finished} of {wanted.n_trials} trials did not finish; "
-            f"the reasons are in {folder}/logs, and the same command tries them again",
-            file=sys.stderr,
-        )
+    entity, project, _ = path.split("/")
+    print(f"all of it    {shown(wanted.folder)}, also {shown(wanted.folder.parent / 'latest')}")
+    print(f"checkpoints  Artifacts {entity}/{project}/model-RUN_ID:best, RUN_ID from comparison.csv")
+    print(f"look again   {'make serve' if address.folder else address.base_url}")
 
 
 def within_root(path: Path) -> str:

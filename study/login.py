@@ -25,6 +25,10 @@ class Server:
     folder: Path | None
     """Where the embedded server keeps its data; None for any other server."""
 
+    def answers(self) -> bool:
+        """Whether it is there; the embedded one only, since another's silence is for the client to bear."""
+        return self.folder is None or ready(self.base_url)
+
 
 def named_by(environ: Mapping[str, str]) -> Server | None:
     """The server of the person's own login, if the environment has one; its files are never looked at.
@@ -35,7 +39,10 @@ def named_by(environ: Mapping[str, str]) -> Server | None:
     key, base_url = environ.get("WANDB_API_KEY"), environ.get("WANDB_BASE_URL")
     if key:
         address = base_url or CLOUD
-        return Server(address, {"WANDB_API_KEY": key, "WANDB_BASE_URL": address}, None)
+        login = {"WANDB_API_KEY": key, "WANDB_BASE_URL": address}
+        if entity := environ.get("WANDB_ENTITY"):
+            login["WANDB_ENTITY"] = entity
+        return Server(address, login, None)
     if base_url:
         raise StudyError(
             f"WANDB_BASE_URL is {base_url} but WANDB_API_KEY is not set: set both, or neither for the embedded server"
@@ -59,12 +66,20 @@ def embedded(folder: Path, root: Path) -> Iterator[Server]:
         return
     command = [sys.executable, "-m", "server", "--port", "0", "--dir", str(folder)]
     with processes.started(command, os.environ, root) as process:
-        base_url = _ready(process)
+        base_url = _address(process)
         processes.follow(process, folder / "server.log")
         yield _server(base_url, folder)
 
 
-def _ready(process: subprocess.Popen[str]) -> str:
+def ready(base_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{base_url}/ready", timeout=5):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _address(process: subprocess.Popen[str]) -> str:
     """Wait for the line that carries the address."""
     printed = []
     assert process.stdout is not None
@@ -77,12 +92,9 @@ def _ready(process: subprocess.Popen[str]) -> str:
 
 
 def _running(folder: Path) -> Server | None:
-    try:
-        base_url = (folder / "address").read_text().strip()
-        with urllib.request.urlopen(f"{base_url}/ready", timeout=5):
-            return _server(base_url, folder)
-    except (OSError, ValueError):
-        return None
+    address = folder / "address"
+    base_url = address.read_text().strip() if address.is_file() else ""
+    return _server(base_url, folder) if base_url and ready(base_url) else None
 
 
 def _server(base_url: str, folder: Path) -> Server:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import psutil
 
-from study.plan import StudyError
-
 PATIENCE_SECONDS = 15
 """How long processes get to end by themselves after they were asked to."""
 
@@ -25,13 +23,15 @@ def cores() -> int:
 def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[str, str]:
     """The environment of every process of a study.
 
+    Of the person's WANDB_ variables only `login` counts: WANDB_MODE=offline, say, would make every trial vanish.
     Everything that the wandb client would read or write in the person's home lies in `folder` instead.
     `threads` is per process: numeric libraries that each take all cores slow each other down many times over.
     """
     private = folder.resolve() / "wandb"
     private.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     return {
-        **os.environ,
+        **kept,
         **login,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
@@ -53,21 +53,41 @@ def started(command: Sequence[str], env: Mapping[str, str], root: Path) -> Itera
 
     The terminal's Ctrl-C does not reach it.
     """
-    process = subprocess.Popen(
-        command,
-        env=dict(env),
-        cwd=root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    process = None
     try:
+        with signals_later():
+            process = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
         yield process
     finally:
-        stop([process])
+        if process:
+            stop([process])
+
+
+@contextlib.contextmanager
+def signals_later() -> Iterator[None]:
+    """Ctrl-C and its like wait until the end of the block, so that no process is started and then forgotten."""
+    waiting: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {
+        number: signal.signal(number, lambda number, frame: waiting.append(number)) for number in numbers
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught in waiting:
+            signal.raise_signal(caught)
 
 
 def follow(
@@ -89,7 +109,7 @@ def follow(
 
 
 def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
-    """End processes and their descendants: ask with SIGTERM, and kill what is left after a while."""
+    """End processes and their descendants: ask with SIGTERM, and kill what is left after a while or at a Ctrl-C."""
     family: list[psutil.Process] = []
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -98,30 +118,22 @@ def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
     for process in processes:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-    _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
+    try:
+        _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
+    except KeyboardInterrupt:
+        alive = family
     for survivor in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             survivor.kill()
+    psutil.wait_procs(alive, timeout=PATIENCE_SECONDS)
     for process in processes:
         process.wait()
 
 
-def run(command: Sequence[str], env: Mapping[str, str], root: Path, task: str) -> str:
-    """Run to the end and return what was printed.
-
-    Raises:
-        StudyError: the exit code is not 0; the text carries the end of what was printed.
-    """
-    done = subprocess.run(
-        command,
-        env=dict(env),
-        cwd=root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise StudyError(f"{task} failed (exit code {done.returncode}):\n{done.stdout.strip()[-2000:]}")
-    return done.stdout
+def run(command: Sequence[str], env: Mapping[str, str], root: Path) -> tuple[int, str]:
+    """Run to the end; exit code, and all that was printed."""
+    with started(command, env, root) as process:
+        assert process.stdout is not None
+        with process.stdout as printed:
+            text = printed.read()
+        return process.wait(), text

@@ -12,6 +12,7 @@ from rich.text import Text
 
 STARTED = re.compile(r"^trial (?P<name>.+?): ")
 EPOCH = re.compile(r"^epoch (?P<epoch>\d+)/(?P<epochs>\d+) .*val IoU (?P<iou>[\d.]+)")
+REFUSED = re.compile(r"^agent\.train: (?P<reason>.+)")
 TESTED = re.compile(r"^test IoU (?P<iou>[\d.]+)")
 
 
@@ -37,6 +38,8 @@ class Progress:
     begun: float = field(default_factory=time.monotonic)
     trials: list[Trial] = field(default_factory=list)
     current: dict[int, Trial] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    """Why trials were refused, in their own words, each once."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hear(self, who: int, line: str) -> None:
@@ -46,6 +49,9 @@ class Progress:
                 self.trials.append(trial)
                 self.current[who] = trial
                 self._tell(f"trial {trial.number} of {self.n_trials} started: {trial.name}")
+            elif match := REFUSED.match(line):
+                if match["reason"] not in self.reasons:
+                    self.reasons.append(match["reason"])
             elif who not in self.current:
                 return
             elif match := EPOCH.match(line):
@@ -66,6 +72,18 @@ class Progress:
         """Without a terminal, events are printed as they happen."""
         if not self.console.is_terminal:
             print(f"[{clock(time.monotonic() - self.begun)}] {line}", file=self.console.file, flush=True)
+
+    def say(self) -> None:
+        """Without a terminal: one line for each trial that is going on, and the time left."""
+        if self.console.is_terminal:
+            return
+        with self.lock:
+            for trial in self.current.values():
+                epoch, iou = _state(trial, self.current)
+                self._tell(f"trial {trial.number} of {self.n_trials}: {trial.name}, {epoch} {iou}".rstrip())
+            left = self.seconds_left()
+            if left is not None:
+                self._tell(f"{self.finished} of {self.n_trials} trials finished, about {clock(left)} left")
 
     @property
     def finished(self) -> int:

@@ -1,15 +1,18 @@
 """The study's sweep on the server: made with `wandb sweep`, trained by `wandb agent`, read with `wandb.Api()`."""
 
 import contextlib
+import functools
 import re
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import wandb
 from rich.console import Console
 from rich.live import Live
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from study import processes
 from study.login import Server
@@ -21,6 +24,15 @@ NO_SUCH_SWEEP = "Could not find sweep"
 
 CONNECT_TRIES = 3
 
+CLIENT_ERRORS = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError)
+
+DEAD = {"failed", "crashed", "killed"}
+
+SILENCE_SECONDS = 60
+"""How long the embedded server may be away; the clients wait for it much longer."""
+
+SAY_EVERY_SECONDS = 30
+
 WANDB = str(Path(sys.executable).parent / "wandb")
 
 
@@ -28,49 +40,67 @@ def create(plan: Plan, env: Mapping[str, str], root: Path) -> str:
     """`wandb sweep FILE`; the path ENTITY/PROJECT/ID that it prints."""
     file = plan.folder / "sweep.yaml"
     file.write_text(plan.yaml)
-    printed = processes.run([WANDB, "sweep", str(file)], env, root, "wandb sweep")
+    code, printed = processes.run([WANDB, "sweep", str(file)], env, root)
     found = re.search(r"wandb agent (\S+/\S+/\w+)", re.sub(r"\x1b\[[0-9;]*m", "", printed))
-    if not found:
-        raise StudyError(f"wandb sweep named no sweep:\n{printed.strip()}")
+    if code or not found:
+        raise StudyError(f"`wandb sweep` failed:\n{printed.strip()}")
     return found[1]
 
 
 def tidy(path: str, server: Server) -> int | None:
-    """Number of finished runs of the sweep, after deleting the others; None if there is no such sweep any more.
+    """Number of finished runs of the sweep, after deleting those that failed; None if the sweep is gone.
 
     A run that was cut off or failed occupies its cell of the grid. Deleting it frees the cell, on W&B as here.
+    On the embedded server nobody else works on this study, so a run that seems to go on was cut off as well.
 
     Raises:
         StudyError: the server refuses the key or does not answer.
     """
+    ended = DEAD if server.folder is None else DEAD | {"running", "pending", "preempting", "preempted"}
     try:
         api = connect(server)
         runs = list(api.sweep(path).runs)
-        unfinished = [run for run in runs if run.state != "finished"]
-        for run in unfinished:
+        lost = [run for run in runs if run.state in ended]
+        for run in lost:
             run.delete()
-    except wandb.errors.Error as error:
+    except CLIENT_ERRORS as error:
         if NO_SUCH_SWEEP in str(error):
             return None
         raise StudyError(f"the sweep {path} cannot be read from {server.base_url}: {error}") from error
-    return len(runs) - len(unfinished)
+    if lost:
+        print(f"study: deleted {len(lost)} runs that failed or were cut off, to train them again", flush=True)
+    return len([run for run in runs if run.state == "finished"])
 
 
 def connect(server: Server) -> wandb.Api:
     """A client of the server; on a busy machine the client's own time limits are too short for the first try."""
     for _ in range(CONNECT_TRIES - 1):
-        with contextlib.suppress(wandb.errors.Error):
+        with contextlib.suppress(*CLIENT_ERRORS):
             return wandb.Api(overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"])
     return wandb.Api(overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"])
 
 
 def resume(path: str, env: Mapping[str, str], root: Path) -> None:
     """`wandb sweep --resume`: a sweep that has ended hands out its free cells again."""
-    processes.run([WANDB, "sweep", "--resume", path], env, root, "wandb sweep --resume")
+    code, printed = processes.run([WANDB, "sweep", "--resume", path], env, root)
+    if code:
+        raise StudyError(f"`wandb sweep --resume {path}` failed:\n{printed.strip()}")
 
 
-def train(path: str, plan: Plan, n_before: int, side_by_side: int, env: Mapping[str, str], root: Path) -> int:
-    """`wandb agent PATH`, `side_by_side` times at once, until the sweep is done; the number of finished trials."""
+def train(
+    plan: Plan,
+    path: str,
+    n_before: int,
+    side_by_side: int,
+    server: Server,
+    env: Mapping[str, str],
+    root: Path,
+) -> Progress:
+    """`wandb agent PATH`, `side_by_side` times at once, until the sweep is done.
+
+    Raises:
+        StudyError: the embedded server is gone.
+    """
     console = Console()
     progress = Progress(plan.n_trials, n_before, plan.epochs, console)
     logs = plan.folder / "logs"
@@ -78,29 +108,28 @@ def train(path: str, plan: Plan, n_before: int, side_by_side: int, env: Mapping[
     with contextlib.ExitStack() as stack:
         threads = []
         for number in range(1, side_by_side + 1):
-            agent = stack.enter_context(
-                processes.started([WANDB, "agent", "--forward-signals", path], env, root)
-            )
-            threads.append(processes.follow(agent, logs / f"agent-{number}.log", Listener(progress, number)))
+            command = [WANDB, "agent", "--forward-signals", path]
+            agent = stack.enter_context(processes.started(command, env, root))
+            hear = functools.partial(progress.hear, number)
+            threads.append(processes.follow(agent, logs / f"agent-{number}.log", hear))
         if console.is_terminal:
             stack.enter_context(Live(get_renderable=progress.render, console=console, refresh_per_second=4))
-        wait(threads)
-    return progress.finished
+        wait(threads, server, progress)
+    return progress
 
 
-class Listener:
-    """Hears one agent."""
-
-    def __init__(self, progress: Progress, number: int) -> None:
-        self.progress = progress
-        self.number = number
-
-    def __call__(self, line: str) -> None:
-        self.progress.hear(self.number, line)
-
-
-def wait(threads: list[threading.Thread]) -> None:
+def wait(threads: Sequence[threading.Thread], server: Server, progress: Progress) -> None:
     """Until all have ended; in short waits, so that Ctrl-C is heard."""
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(timeout=0.5)
+    said = answered = time.monotonic()
+    while any(thread.is_alive() for thread in threads):
+        next(thread for thread in threads if thread.is_alive()).join(timeout=1)
+        now = time.monotonic()
+        if server.answers():
+            answered = now
+        elif now - answered > SILENCE_SECONDS:
+            raise StudyError(
+                f"the embedded server at {server.base_url} is gone; the same command starts it again and goes on"
+            )
+        if now - said > SAY_EVERY_SECONDS:
+            said = now
+            progress.say()

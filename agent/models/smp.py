@@ -81,7 +81,15 @@ def _attempt(architecture: str, backbone: str, device: str) -> str:
         with torch.device(device), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _construct(architecture, backbone)(torch.zeros(2, 3, PROBE_SIDE, PROBE_SIDE))
-    except Exception as error:
+    except (
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        AssertionError,
+    ) as error:
         return " ".join(str(error).split())[:160] or type(error).__name__
     finally:
         torch.set_rng_state(random_state)

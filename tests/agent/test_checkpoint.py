@@ -51,6 +51,14 @@ def test_a_tie_goes_to_the_earlier_epoch(tmp_path: Path) -> None:
     assert files(tmp_path) == ["epoch-0001.pt"]
 
 
+@pytest.mark.parametrize("losses", [(float("nan"), 0.5), (0.5, float("nan"))])
+def test_a_loss_that_is_not_a_number_is_the_worst(losses: tuple[float, float], tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, CONFIG)
+    for epoch, loss in enumerate(losses):
+        keeper.consider(marked(epoch), epoch, loss, 0.1)
+    assert keeper.kept["best_loss"].val_loss == 0.5
+
+
 def test_a_checkpoint_comes_back_bit_by_bit_with_its_config(tmp_path: Path) -> None:
     model = UNet("bilinear", width=4)
     checkpoint.save(tmp_path / "a.pt", model, CONFIG)

@@ -20,7 +20,12 @@ from agent.config import SCRATCH, SMP, Config, ConfigError, from_settings, parse
         (["--learning_rate=nan"], "learning_rate is nan, but must be above 0 and at most 1"),
         (["--epochs=0"], "epochs is 0, but must be at least 1"),
         (["--seed=-1"], "seed is -1, but must be at least 0"),
-        (["--image_size=100"], "image_size is 100, but must be a multiple of 16 pixels, from 32 up"),
+        (["--image_size=100"], "image_size is 100, but must be a multiple of 16 pixels, from 32 up: "),
+        (
+            ["--data=drawn:x"],
+            "data is 'drawn:x', but drawn photographs are drawn or drawn:SEED, as in drawn:7",
+        ),
+        (["--data="], "data is empty, but must be a folder of photographs, or drawn, or drawn:SEED"),
         (
             ["--augmentation=strng"],
             "augmentation is 'strng', but must be one of none, light, medium, strong (did you mean strong?)",
@@ -90,3 +95,12 @@ def test_a_config_cannot_be_changed() -> None:
 
 def test_the_architectures_of_the_config_are_those_of_the_factory() -> None:
     assert models.ARCHITECTURES == SCRATCH + SMP
+
+
+def test_the_help_states_every_default_that_there_is() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "agent.config", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    words = " ".join(printed.split())
+    assert "seed of the 10/4/4 split of a folder that has no split of its own (default: 0)" in words
+    assert "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three --architecture" in words

@@ -26,6 +26,13 @@ def test_a_key_and_an_address_are_used_as_they_are() -> None:
     assert server.login == {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://gpu:8080"}
 
 
+def test_a_team_goes_with_a_login_and_is_nothing_without_one() -> None:
+    server = named_by({"WANDB_API_KEY": "k", "WANDB_ENTITY": "lab"})
+    assert server is not None
+    assert server.login["WANDB_ENTITY"] == "lab"
+    assert named_by({"WANDB_ENTITY": "lab", "WANDB_MODE": "offline"}) is None
+
+
 def test_an_address_without_a_key_is_refused() -> None:
     with pytest.raises(StudyError, match="WANDB_BASE_URL is http://gpu but WANDB_API_KEY is not set"):
         named_by({"WANDB_BASE_URL": "http://gpu"})

@@ -48,6 +48,25 @@ def test_a_trial_whose_agent_went_on_without_a_result_has_failed() -> None:
     assert progress.finished == 0
 
 
+def test_why_a_trial_was_refused_is_kept_once() -> None:
+    progress = hearing()
+    for who in (1, 2, 1):
+        progress.hear(who, "agent.train: unet needs a backbone, for instance resnet18")
+    assert progress.reasons == ["unet needs a backbone, for instance resnet18"]
+
+
+def test_without_a_terminal_going_on_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("study.progress.time.monotonic", lambda: 130.0)
+    progress = hearing(terminal=False)
+    progress.hear(1, "trial a, seed 1: x")
+    progress.hear(1, "epoch 5/10 val IoU 0.5")
+    progress.say()
+    assert progress.console.file.getvalue().splitlines()[1:] == [  # type: ignore[attr-defined]
+        "[0:30] trial 1 of 4: a, seed 1, epoch 5 of 10 val IoU 0.500",
+        "[0:30] 0 of 4 trials finished, about 3:30 left",
+    ]
+
+
 def test_time_left_follows_from_the_epochs_done(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("study.progress.time.monotonic", lambda: now)

@@ -1,6 +1,8 @@
 """`make study` as a process: it finishes, it can be interrupted, and it goes on."""
 
 import csv
+import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +14,8 @@ import pytest
 import yaml
 
 from data import synthetic
+from study.__main__ import folder_of, remember_latest
+from study.plan import StudyError
 
 ROOT = Path(__file__).parents[2]
 
@@ -111,25 +115,110 @@ def test_an_interrupted_study_stops_everything_and_goes_on_where_it_was(folder: 
     assert [path.name for path in (folder / "home" / ".config" / "wandb").iterdir()] == ["settings"]
 
 
-def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path) -> None:
-    next((folder / "photos" / "train" / "masks").iterdir()).unlink()
-    done = subprocess.run(
-        command(folder), cwd=ROOT, env=environment(folder), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "has no mask" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert processes_of(folder) == []
-
-
-def test_a_sweep_file_that_is_not_there_is_one_sentence(folder: Path) -> None:
-    done = subprocess.run(
-        command(folder, "--sweep", "nowhere.yaml"),
+def run(folder: Path, *more: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command(folder, *more),
         cwd=ROOT,
-        env=environment(folder),
+        env=environment(folder) | variables,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def rewrite(folder: Path, **parameters: object) -> None:
+    sweep = yaml.safe_load((folder / "tiny.yaml").read_text())
+    sweep["parameters"] |= parameters
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(sweep))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_trial_that_is_refused_is_explained_and_the_others_are_compared(folder: Path) -> None:
+    """In a folder with a quote, beside a file that is no picture, with variables that would mislead wandb."""
+    quoted = folder / "it's a folder"
+    (folder / "photos").rename(quoted)
+    (quoted / "train" / "images" / "Thumbs.db").write_text("x")
+    rewrite(folder, model={"values": ["deeplabv3plus/vgg16", "unet_bilinear"]})
+    done = run(
+        folder, "--data", str(quoted), WANDB_MODE="offline", WANDB_ENTITY="elsewhere", WANDB_PROJECT="other"
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 of 2 trials did not finish; their logs are in " in done.stderr
+    assert "  deeplabv3plus cannot be built on backbone 'vgg16'" in done.stderr
+    (study,) = (folder / "results").glob("tiny-*")
+    assert len(json.loads((study / "study.json").read_text())["data_digest"]) == 64
+    with (study / "comparison.csv").open() as file:
+        assert [row["model"] for row in csv.DictReader(file)] == ["U-Net, bilinear"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_closed_terminal_stops_everything_too(folder: Path, number: int) -> None:
+    with begin(folder) as study:
+        assert study.stdout is not None
+        for line in study.stdout:
+            if "trials to train" in line:
+                study.send_signal(number)
+                break
+        study.stdout.read()
+    assert study.returncode == 130
+    assert processes_of(folder) == []
+
+
+def test_a_setting_that_no_trial_can_have_stops_the_study_before_it_trains(folder: Path) -> None:
+    rewrite(folder, image_size={"value": 100})
+    done = run(folder)
+    assert done.returncode == 1
+    assert "study: the trial unet_transposed cannot be trained: image_size is 100, but must be" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((folder / "results").glob("tiny-*/study.json"))
+
+
+def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path) -> None:
+    masks = sorted((folder / "photos" / "train" / "masks").iterdir())
+    for mask in masks:
+        mask.unlink()
+    done = run(folder)
+    assert done.returncode == 1
+    assert done.stderr.count("has no mask") == len(masks)
+    assert "Traceback" not in done.stderr
+    assert processes_of(folder) == []
+
+
+def test_a_second_study_in_the_same_results_is_refused(folder: Path) -> None:
+    (folder / "results").mkdir()
+    with (folder / "results" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run(folder)
+    assert done.returncode == 1
+    assert "another `make study` is working in " in done.stderr
+
+
+def test_results_that_cannot_be_written_are_one_sentence(folder: Path) -> None:
+    (folder / "results").write_text("a file")
+    done = run(folder)
+    assert done.returncode == 1
+    assert "study: " in done.stderr
+    assert "Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_named_latest_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    with pytest.raises(StudyError, match="is no link to a study, so it is left alone"):
+        remember_latest(tmp_path / "study")
+    assert list(tmp_path.iterdir()) == [tmp_path / "latest"]
+
+
+def test_a_name_that_only_begins_like_drawn_is_a_folder() -> None:
+    assert folder_of("drawn:7") == "drawn:7"
+    assert folder_of("drawn_pieces") == str(Path("drawn_pieces").resolve())
+    assert folder_of("~/pieces") == str(Path.home() / "pieces")
+
+
+def test_a_sweep_file_that_is_not_there_is_one_sentence(folder: Path) -> None:
+    done = run(folder, "--sweep", "nowhere.yaml")
     assert done.returncode == 1
     assert done.stderr.strip().startswith("study: nowhere.yaml is not a sweep that can be read: ")

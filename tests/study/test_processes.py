@@ -1,0 +1,78 @@
+"""Processes are started whole and stopped whole."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from study import processes
+
+TREE = """
+import subprocess, sys, signal
+child = subprocess.Popen([sys.executable, "-c", "import signal; {ignore} signal.pause()"], start_new_session=True)
+print(child.pid, flush=True)
+{ignore}
+signal.pause()
+"""
+DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+
+
+@pytest.mark.parametrize("ignore", ["", DEAF], ids=["polite", "deaf"])
+def test_descendants_end_with_their_parent_even_in_a_session_of_their_own(
+    ignore: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "PATIENCE_SECONDS", 0.5)
+    with processes.started(
+        [sys.executable, "-c", TREE.format(ignore=ignore)], os.environ, tmp_path
+    ) as process:
+        assert process.stdout is not None
+        child = psutil.Process(int(process.stdout.readline()))
+        process.stdout.close()
+    assert process.returncode is not None
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_signal_while_a_process_starts_stops_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def interrupted(*arguments: object, **options: object) -> "subprocess.Popen[str]":
+        begun.append(popen(*arguments, **options))  # type: ignore[call-overload]
+        signal.raise_signal(signal.SIGINT)
+        return begun[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        with processes.started([sys.executable, "-c", "import signal; signal.pause()"], os.environ, tmp_path):
+            raise AssertionError("the signal was lost")
+    assert not psutil.pid_exists(begun[0].pid)
+    assert begun[0].stdout is not None
+    begun[0].stdout.close()
+
+
+def test_no_variable_of_wandb_passes_but_those_of_the_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_ENTITY", "elsewhere")
+    env = processes.environment(tmp_path, {"WANDB_API_KEY": "k"}, threads=3)
+    assert env["WANDB_API_KEY"] == "k"
+    assert {"WANDB_MODE", "WANDB_ENTITY"}.isdisjoint(env)
+    assert env["OMP_NUM_THREADS"] == "3"
+    inside = [
+        env[name] for name in ("NETRC", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR")
+    ]
+    assert all(path.startswith(str(tmp_path)) for path in inside)
+
+
+def test_output_is_read_whole_with_the_exit_code(tmp_path: Path) -> None:
+    code, printed = processes.run(
+        [sys.executable, "-c", "print('x' * 5000); raise SystemExit(3)"], os.environ, tmp_path
+    )
+    assert (code, len(printed)) == (3, 5001)
