@@ -15,7 +15,7 @@ from pathlib import Path
 import uvicorn
 
 from server import app
-from server.settings import Settings
+from server.settings import GIGABYTE, Settings
 from server.store import DatabaseError, Store, StoreError, api_key
 from server.store.troubles import explain, passes
 from server.store.users import KEY
@@ -100,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="time a run has to stop by itself before its agent ends it (default: 20)",
     )
+    parser.add_argument(
+        "--max-upload",
+        type=float,
+        default=100.0,
+        metavar="GIGABYTES",
+        help="size of one file, and of one artifact, at most (default: 100)",
+    )
     return parser
 
 
@@ -108,12 +115,16 @@ def serve(options: argparse.Namespace) -> int:
     loopback = _is_loopback(options.host)
     if not loopback and not options.api_key:
         raise StoreError(f"--host {options.host} lets other machines in: give --api-key as well.")
+    if not loopback and (options.dir / "api-key").exists() and options.api_key == api_key(options.dir):
+        raise StoreError(f"--host {options.host} lets other machines in: choose another --api-key than the folder's.")
     if options.api_key and not KEY.fullmatch(options.api_key):
         raise StoreError(
             "--api-key needs at least 40 letters, digits, - or _, as the wandb client wants them."
         )
     if options.crash_after < LEAST_CRASH_AFTER:
         raise StoreError(f"--crash-after must be at least {LEAST_CRASH_AFTER:g} seconds.")
+    if options.max_upload <= 0:
+        raise StoreError("--max-upload must be more than 0 gigabytes.")
     listener = _listen(options.host, options.port)
     store = Store(options.dir)
     try:
@@ -121,6 +132,7 @@ def serve(options: argparse.Namespace) -> int:
             api_key=options.api_key or api_key(options.dir),
             crash_after=options.crash_after,
             stop_grace=options.stop_grace,
+            max_upload=int(options.max_upload * GIGABYTE),
             pages_need_key=not loopback,
         )
         _run(store, settings, listener, options)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+GIGABYTE = 10**9
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -10,10 +12,12 @@ class Settings:
     api_key: the key of the folder's own user `local`.
     crash_after: silence of a run after which it counts as crashed. The client sends a sign of life every 30 s.
     stop_grace: a run that is to stop is asked over its own stream first; after this time its agent is told to end it.
+    max_upload: bytes of one file, and of all the files of an artifact.
     pages_need_key: pages in a browser ask for the key. Not needed on loopback, see `server.pages`.
     """
 
     api_key: str
     crash_after: float = 90.0
     stop_grace: float = 20.0
+    max_upload: int = 100 * GIGABYTE
     pages_need_key: bool = False

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 HEADERS = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 HEADERS |= {"X-Content-Type-Options": "nosniff"}
 CHUNK = 1 << 20
+MAX_MANIFEST = 128 << 20  # read into memory at the commit; 100,000 files take about 30 MB
 KINDS = ("run-files", "wandb_artifacts", "manifests")
 
 
@@ -74,11 +75,18 @@ def _body(path: Path, name: str) -> Response:
 
 
 async def _put(request: Request, store: Store, kind: str, number: int, name: str) -> Response:
+    limit = MAX_MANIFEST if kind == "manifests" else request.app.state.settings.max_upload
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and len(announced) < 19 and int(announced) > limit:
+        return refused(f"{name} has more than {limit} bytes", 413)
     body = store.blobs.receive()
     try:
-        waiting = bytearray()
+        waiting, size = bytearray(), 0
         async for chunk in request.stream():
             waiting += chunk
+            size += len(chunk)
+            if size > limit:
+                return refused(f"{name} has more than {limit} bytes", 413)
             if len(waiting) >= CHUNK:
                 await run_in_threadpool(body.write, bytes(waiting))
                 waiting.clear()

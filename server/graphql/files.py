@@ -14,9 +14,7 @@ def create_run_files(root: Any, info: Info, input: Row) -> Row:
     uploads = [
         {
             "name": name,
-            "upload_url": context(info).signed(
-                "PUT", addresses.run_file(run["id"], addresses.check_path(name))
-            ),
+            "upload_url": context(info).signed("PUT", addresses.run_file(run["id"], files.check_path(name))),
         }
         for name in input["files"]
     ]

@@ -48,6 +48,7 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
     twin = _committed_with(db, collection["id"], columns["digest"]) if deduplicate and not together else None
     if twin is not None:
         collections.join(db, collection["id"], twin["id"], columns["wanted_aliases"], now)
+        _log_again(db, twin, columns.get("run_id"))
         return by_id(db, twin["id"])
     columns["wanted_aliases"] = json.dumps(columns["wanted_aliases"])
     names = ["collection_id", "state", "created_at", "updated_at", *columns]
@@ -66,6 +67,11 @@ def _open_together(db: sqlite3.Connection, collection_id: int, distributed_id: s
         (collection_id, distributed_id, PENDING),
     ).fetchone()
     return row
+
+
+def _log_again(db: sqlite3.Connection, twin: Row, run_id: int | None) -> None:
+    if run_id is not None and run_id != twin["run_id"]:
+        db.execute("INSERT OR IGNORE INTO artifact_relogs VALUES (?, ?)", (run_id, twin["id"]))
 
 
 def _committed_with(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
@@ -290,8 +296,11 @@ def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
 
 
 def logged_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
+    """Also what was there already when the run logged it."""
     return db.execute(
-        "SELECT * FROM artifacts WHERE run_id = ? AND state = ? ORDER BY id", (run_id, COMMITTED)
+        """SELECT * FROM artifacts WHERE state = ?2 AND (run_id = ?1
+        OR id IN (SELECT artifact_id FROM artifact_relogs WHERE run_id = ?1)) ORDER BY id""",
+        (run_id, COMMITTED),
     ).fetchall()
 
 

@@ -5,9 +5,24 @@ import sqlite3
 
 from server.store import blobs, places
 from server.store.blobs import Blob
-from server.store.database import NotFound, Row
+from server.store.database import NotFound, Refused, Row
 
+MAX_PATH = 1000
 _SELECT = "SELECT run_files.*, blobs.size, blobs.md5 FROM run_files JOIN blobs USING (sha256) "
+
+
+def check_path(name: str) -> str:
+    """A relative path below a run or an artifact. Raises Refused for anything that could mean another place."""
+    parts = name.split("/")
+    if (
+        not name
+        or len(name) > MAX_PATH
+        or "\\" in name
+        or "\0" in name
+        or any(p in ("", ".", "..") for p in parts)
+    ):
+        raise Refused(f"not a file name: {name!r}")
+    return name
 
 
 def put(db: sqlite3.Connection, run_id: int, name: str, blob: Blob, now: float) -> None:

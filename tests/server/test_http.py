@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from server.security import DAY, Signer
+from server.store import Store, api_key
 from tests.server.running import ROOT, Server, start
 
 UPSERT = """mutation UpsertBucket($name: String, $project: String, $config: JSONString, $state: String) {
@@ -230,3 +231,50 @@ def test_pages_on_an_open_address_ask_for_the_key(tmp_path: Path) -> None:
     assert server.get(url)[0] == 401
     assert server.get(url, Authorization=server.basic(key))[0] == 200
     server.stop()
+
+
+def test_uploads_over_the_limit_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    server = start(tmp_path / "folder", 0, "--max-upload", "0.000001")
+    try:
+        server.graphql(UPSERT, name="r1", project="http")
+        [file] = server.graphql(UPLOAD, run="r1", files=["a"])[1]["data"]["createRunFiles"]["files"]
+        assert server.send("PUT", file["uploadUrl"], b"x" * 1000)[0] == 200
+        assert server.send("PUT", file["uploadUrl"], b"x" * 1001)[0] == 413
+        assert [path.name for path in (server.folder / "incoming").iterdir()] == []
+    finally:
+        server.stop()
+    assert "--max-upload" in refused("--max-upload", "0", "--dir", str(tmp_path / "folder"))
+
+
+def test_another_address_needs_a_key_that_is_not_the_folders_own(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    key = api_key(tmp_path)
+    assert "another --api-key" in refused("--host", "0.0.0.0", "--dir", str(tmp_path), "--api-key", key)
+
+
+def test_a_query_that_grows_in_the_writing_out_of_its_fragments_is_refused(server: Server) -> None:
+    steps = [f"fragment F{i} on Project {{ {''.join(_twice(i))} }}" for i in range(20)]
+    query = '{ project(name: "http") { ...F0 } } fragment F20 on Project { name } ' + " ".join(steps)
+    assert "more than" in server.graphql(query)[1]["errors"][0]["message"]
+    wide = "{ " + " ".join(f"a{i}: viewer {{ id }}" for i in range(1500)) + " }"
+    assert "more than 2000 fields" in server.graphql(wide)[1]["errors"][0]["message"]
+    circle = '{ project(name: "http") { ...A } } fragment A on Project { ...A }'
+    assert "errors" in server.graphql(circle)[1]
+
+
+def _twice(i: int) -> list[str]:
+    return [f' {name}: run(name: "r") {{ project {{ ...F{i + 1} }} }}' for name in "ab"]
+
+
+def test_what_is_no_gzip_is_400(server: Server, run: str) -> None:
+    for body in (b"x", gzip.compress(b"{}")[:-9] + b"junk", gzip.compress(b"{}")[:-3]):
+        assert stream(server, run, body, Content_Encoding="gzip")[0] == 400
+    bomb = gzip.compress(b" " * (65 << 20))
+    assert stream(server, run, bomb, Content_Encoding="gzip")[0] == 400
+
+
+def test_a_host_name_that_points_here_sees_no_page(server: Server, run: str) -> None:
+    """DNS rebinding: the browser sends the name of the web site that it believes to talk to."""
+    for path in ("/", "/local/http", "/local/http/runs/r1", "/nothing"):
+        for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "[::1].evil"):
+            assert server.get(path, Host=host)[0] == 403

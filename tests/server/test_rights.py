@@ -335,3 +335,24 @@ def test_pages_ask_for_a_key_as_soon_as_there_are_users_and_show_what_one_may_se
         assert text == people.page("carl", path)[1]
     gone = people.page("carl", "/nobody/p")[1].replace("nobody", "anna")
     assert people.page("carl", "/anna/p")[1] == gone
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        {"../../x": {"digest": MD5}},
+        {"/etc/passwd": {"digest": MD5}},
+        {"a": 3},
+        {"a": {"size": 1}},
+        {"a": {"digest": MD5, "ref": {}}},
+        {"a": {"digest": MD5, "size": "1"}},
+    ],
+)
+def test_a_manifest_with_strange_entries_is_refused(people: People, contents: Any) -> None:
+    client = json.dumps(contents)
+    new = people.ask("anna", ARTIFACT, entity="anna", client=client, name="odd")["createArtifact"]["artifact"]
+    made = people.ask("anna", MANIFEST, entity="anna", id=new["id"])["createArtifactManifest"]
+    address = made["artifactManifest"]["file"]["uploadUrl"]
+    people.server.send("PUT", address, json.dumps({"contents": contents}).encode())
+    with pytest.raises(LookupError, match=r"not a file name|the artifact's manifest"):
+        people.ask("anna", COMMIT, id=new["id"])
