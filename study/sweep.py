@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import wandb
@@ -111,7 +112,10 @@ def train(
             command = [WANDB, "agent", "--forward-signals", path]
             agent = stack.enter_context(processes.started(command, env, root))
             hear = functools.partial(progress.hear, number)
-            threads.append(processes.follow(agent, logs / f"agent-{number}.log", hear))
+            log = logs / f"agent-{number}.log"
+            with log.open("a") as file:
+                file.write(f"--- {datetime.now():%Y-%m-%d %H:%M:%S} wandb agent {path}\n")
+            threads.append(processes.follow(agent, log, hear))
         if console.is_terminal:
             stack.enter_context(Live(get_renderable=progress.render, console=console, refresh_per_second=4))
         wait(threads, server, progress)
