@@ -152,7 +152,8 @@ def delete_run(root: Any, info: Info, input: Row) -> Row:
     with ctx.store.write() as db:
         run_id = number_in("Run", input["id"])
         if input.get("delete_artifacts"):
-            for artifact in artifacts.logged_by(db, run_id):
+            own = [row for row in artifacts.logged_by(db, run_id) if row["run_id"] == run_id]
+            for artifact in own:
                 artifacts.delete(db, artifact["id"], True, ctx.now())
         runs.delete(db, run_id)
     return {"success": True, "client_mutation_id": input.get("client_mutation_id")}

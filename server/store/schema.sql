@@ -241,6 +241,14 @@ CREATE TABLE artifact_uses (
 ) WITHOUT ROWID;
 CREATE INDEX artifact_uses_by_run ON artifact_uses (run_id);
 
+-- Runs that logged what another one (artifacts.run_id) had logged before.
+CREATE TABLE artifact_relogs (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    PRIMARY KEY (run_id, artifact_id)
+) WITHOUT ROWID;
+CREATE INDEX artifact_relogs_by_artifact ON artifact_relogs (artifact_id);
+
 CREATE TABLE tags (
     id INTEGER PRIMARY KEY,
     owner TEXT NOT NULL,                -- artifact | collection

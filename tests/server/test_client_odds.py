@@ -19,6 +19,9 @@ with wandb.init(project="odds", id="first") as run:
 with wandb.init(project="odds", id="second"):
     pass
 api = wandb.Api()
+api.run("odds/second").log_artifact(api.artifact("odds/weights:v0"), aliases=["again"])
+out["outputs"] = [[a.name for a in wandb.Api().run(f"odds/{name}").logged_artifacts()] for name in ("first", "second")]
+out["logged_by"] = api.artifact("odds/weights:again").logged_by().id
 path = api.artifact("odds/weights:v0").get_entry("deep/epoch.pt").download(tempfile.mkdtemp(), skip_cache=True)
 out["single_file"] = open(path).read()
 out["linked"] = api.artifact("shelf/best:v0").source_name
@@ -39,6 +42,11 @@ print(json.dumps(out))
 @pytest.fixture(scope="module")
 def found(client: Client) -> Any:
     return client.run(ODDS)
+
+
+def test_an_artifact_that_a_second_run_logs_is_an_output_of_both_and_of_the_first(found: Any) -> None:
+    assert found["outputs"] == [["weights:v0"], ["weights:v0"]]
+    assert found["logged_by"] == "first"
 
 
 def test_a_single_file_of_an_artifact_is_downloaded(found: Any) -> None:
