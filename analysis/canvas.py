@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -27,6 +28,17 @@ def place(
     whole_width, whole_height = figure.get_size_inches()
     box = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
     return figure.add_axes(box, sharex=like, sharey=like)
+
+
+def broken(label: str, width: int) -> str:
+    """A model's label in lines of at most `width` characters, broken only after `/` and `,` where that is possible."""
+    lines: list[str] = []
+    for part in re.split(r"(?<=[/,]) ", label):
+        if lines and len(lines[-1]) + 1 + len(part) <= width:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part)
+    return "\n".join(lines)
 
 
 def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis import canvas
 from analysis.cli import main
@@ -25,9 +24,10 @@ COLUMNS = 4
 MOST_MODELS = 16
 WIDTH, HEIGHT, GAP = 2.3, 1.25, 0.14
 """Of a panel, and between two, inches."""
-TITLE, HEADING = 0.42, 0.5
-"""Room for a model's name and for the legend, inches."""
-BLOCK = TITLE + 2 * HEIGHT + GAP + 0.38
+LINE, HEADING = 0.15, 0.45
+"""Room for a line of a model's name and for the legend, inches."""
+BLOCK = 2 * HEIGHT + GAP + 0.5
+"""Two panels with the axis below and the space around the name above, inches."""
 
 
 def draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
@@ -65,25 +65,41 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
     """
     models = list(comparison.table["model"][:MOST_MODELS])
     columns = min(COLUMNS, len(models))
-    blocks = -(-len(models) // columns)
-    figure = canvas.blank(max(0.6 + columns * (WIDTH + GAP), 6.5), HEADING + blocks * BLOCK + 0.2)
+    tops, height = block_tops(models, columns)
+    figure = canvas.blank(max(0.6 + columns * (WIDTH + GAP), 6.5), height + 0.2)
     loss = iou = None
     for number, model in enumerate(models):
         row, column = divmod(number, columns)
-        left, top = 0.5 + column * (WIDTH + GAP), HEADING + row * BLOCK + TITLE
+        left, top = 0.5 + column * (WIDTH + GAP), tops[row]
         loss = canvas.place(figure, left, top, WIDTH, HEIGHT, like=loss)
         iou = canvas.place(figure, left, top + HEIGHT + GAP, WIDTH, HEIGHT, like=iou)
         draw_model(loss, iou, model, comparison.runs, history)
-        loss.tick_params(labelbottom=False, labelleft=column == 0)
-        iou.tick_params(labelleft=column == 0)
+        loss.tick_params(labelbottom=False, bottom=False, labelleft=column == 0, left=column == 0)
+        iou.tick_params(labelleft=column == 0, left=column == 0)
         iou.set_xlabel("epoch", fontsize=8, labelpad=2)
         if column == 0:
             loss.set_ylabel("loss", fontsize=8)
             iou.set_ylabel("IoU", fontsize=8)
             figure.align_ylabels([loss, iou])
-    add_legend(figure, several=bool((comparison.table["n_runs"] > 1).any()))
+    tested = MARKS[str(comparison.table["rule"].iloc[0])]
+    add_legend(figure, tested, several=bool((comparison.table["n_runs"] > 1).any()))
     canvas.caption(figure, caption(comparison, len(models), command))
     return figure
+
+
+def title(model: str) -> str:
+    """A model's name in lines that fit above a panel."""
+    return canvas.broken(model, 31)
+
+
+def block_tops(models: list[str], columns: int) -> tuple[list[float], float]:
+    """For every row of models the distance of its panels from the upper edge, and where the last row ends; inches."""
+    tops, end = [], HEADING
+    for first in range(0, len(models), columns):
+        lines = max(title(model).count("\n") + 1 for model in models[first : first + columns])
+        tops.append(end + 0.12 + lines * LINE)
+        end += BLOCK + lines * LINE
+    return tops, end
 
 
 def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: pd.DataFrame) -> None:
@@ -99,13 +115,13 @@ def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: p
     loss.set_yscale("log")
     loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     loss.yaxis.set_major_formatter("{x:g}")
-    loss.yaxis.set_minor_formatter(NullFormatter())
+    loss.yaxis.set_minor_locator(NullLocator())
     iou.set_ylim(0, 1.02)
-    loss.set_title("\n".join(textwrap.wrap(model, 30)), fontsize=8.5, fontweight="bold")
+    loss.set_title(title(model), fontsize=8.5, fontweight="bold")
 
 
-def add_legend(figure: Figure, *, several: bool) -> None:
-    """What lines and marks mean, in one row above all panels."""
+def add_legend(figure: Figure, tested: str, *, several: bool) -> None:
+    """What lines and marks mean, above all panels; `tested` is the mark that stands for the filled ones."""
 
     def mark(shape: str, face: str, text: str) -> Line2D:
         colour = COLOURS["val"]
@@ -116,7 +132,7 @@ def add_legend(figure: Figure, *, several: bool) -> None:
         Line2D([], [], color=COLOURS["val"], linewidth=1.8, label="validation"),
         mark(MARKS["best_loss"], "white", "lowest validation loss"),
         mark(MARKS["best_iou"], "white", "highest validation IoU"),
-        mark("o", COLOURS["val"], "filled: the one tested"),
+        mark(tested, COLOURS["val"], "filled: the one tested"),
     ]
     if several:
         handles.insert(2, Line2D([], [], color="0.5", linewidth=0.6, label="single runs (thick: their mean)"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,8 +76,7 @@ def masks_figure(comparison: Comparison, predictions: Mapping[str, Predictions],
 
 def heading(run: Mapping[Any, Any]) -> str:
     """A model's name, broken to the width of a picture, above the IoU of the run that is shown."""
-    parts = str(run["model"]).split(" / ")
-    lines = [line for part in parts for line in textwrap.wrap(part, 22, break_long_words=False)]
+    lines = [canvas.broken(part, 22) for part in str(run["model"]).split(" / ")]
     return "\n".join([*lines, f"IoU {run['test/iou']:.3f}"])
 
 
@@ -145,7 +143,20 @@ def caption(comparison: Comparison, first: Predictions, models: int, images: int
         f"n = {images} test images" if images == all_images else f"{images} of n = {all_images} test images"
     )
     several = "; of several runs the one with the median test IoU" if (table["n_runs"] > 1).any() else ""
-    return f"{of_models}, {of_images}; IoU in the heading is pooled over all test images{several}; drawn by: {command}"
+    return (
+        f"{of_models}, {of_images}, {made_with(comparison.runs)}; IoU in the heading is pooled over all test"
+        f" images{several}; drawn by: {command}"
+    )
+
+
+def made_with(runs: pd.DataFrame) -> str:
+    """Size and shape of the pictures, and how long all runs were trained if that is one number."""
+    values = runs.reindex(columns=["image_size", "epochs"])
+    sides = [f"{side:.0f}×{side:.0f}" for side in sorted(values["image_size"].dropna().unique())]
+    shape = "squeezed to squares as the models see them"
+    words = f"{shape}, {' or '.join(sides)} pixels" if sides else shape
+    epochs = values["epochs"].dropna().unique()
+    return words + (f", {epochs[0]:.0f} epochs" if len(epochs) == 1 else "")
 
 
 def write(study: Study, out: Path, command: str) -> list[Path]:

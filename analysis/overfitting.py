@@ -111,7 +111,9 @@ def claim(mean: pd.Series[float]) -> str:
             f"overfits after epoch {epoch:.0f} of {epochs:.0f}: validation loss rises {level:.0%}"
             f" while training loss falls {fall:.0%}; {gaps(mean)}"
         )
-    return f"no clear overfitting: validation loss {level:+.0%} from epoch {epoch:.0f} to {epochs:.0f}; {gaps(mean)}"
+    both = ", but training loss does not fall either" if level >= RISE else ""
+    moved = f"validation loss {level:+.0%} from epoch {epoch:.0f} to {epochs:.0f}"
+    return f"no clear overfitting: {moved}{both}; {gaps(mean)}"
 
 
 def still_improving(figures: pd.DataFrame) -> str:

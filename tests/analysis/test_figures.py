@@ -6,11 +6,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from analysis import figures
 from analysis.comparison import compare
-from analysis.figures import COLOURS, MARKS, curves_figure, draw_curves, mark_best, write
+from analysis.figures import COLOURS, MARKS, block_tops, curves_figure, draw_curves, mark_best, title, write
 from tests.analysis.studies import MODELS, history, run, study
 
 
@@ -80,6 +81,59 @@ def test_more_models_than_fit_are_left_out_and_the_caption_says_so(monkeypatch: 
     text = figure.texts[0].get_text()
     assert "best 3 of 8 models, n = 3 runs" in text
     assert "python -m analysis a/b" in text
+
+
+@pytest.mark.parametrize(
+    ("model", "lines"),
+    [
+        ("U-Net, transposed", ["U-Net, transposed"]),
+        ("DeepLabV3+ / tf_efficientnet_lite0, ImageNet", ["DeepLabV3+ /", "tf_efficientnet_lite0, ImageNet"]),
+        ("DeepLabV3+ / resnet18, from scratch", ["DeepLabV3+ / resnet18,", "from scratch"]),
+        ("a" * 40, ["a" * 40]),
+    ],
+)
+def test_names_are_broken_between_their_parts(model: str, lines: list[str]) -> None:
+    assert title(model).split("\n") == lines
+
+
+def test_a_row_of_panels_leaves_room_for_its_longest_name_and_no_more() -> None:
+    short, long = "U-Net, bilinear", "DeepLabV3+ / resnet18, from scratch"
+    (first, second), end = block_tops([short, short, long], 2)
+    assert first == pytest.approx(figures.HEADING + 0.12 + figures.LINE)
+    assert second == pytest.approx(first + figures.BLOCK + 2 * figures.LINE)
+    assert end == pytest.approx(second + figures.BLOCK - 0.12)
+
+
+@pytest.mark.parametrize(("model", "shape"), [(MODELS[0], "^"), (MODELS[2], "v")])
+def test_the_legend_explains_filled_marks_by_one_that_is_drawn(
+    model: tuple[str, str, str], shape: str
+) -> None:
+    made = study(models=[model])
+    figure = curves_figure(compare(made), made.history, "command")
+    filled = {handle.get_label(): handle for handle in figure.legends[0].legend_handles if handle is not None}
+    entry = filled["filled: the one tested"]
+    assert isinstance(entry, Line2D)
+    drawn = {(line.get_marker(), line.get_markerfacecolor()) for axes in figure.axes for line in axes.lines}
+    assert (shape, COLOURS["val"]) == (entry.get_marker(), entry.get_markerfacecolor())
+    assert (shape, COLOURS["val"]) in drawn
+
+
+def test_axes_have_ticks_only_where_they_have_numbers() -> None:
+    made = study()
+    panels = visible_panels(curves_figure(compare(made), made.history, "command"))
+    assert all(len(axes.yaxis.get_minorticklocs()) == 0 for axes in panels)
+    with_ticks = [axes.yaxis.get_tick_params()["left"] for axes in panels]
+    assert with_ticks == [axes.yaxis.get_tick_params()["labelleft"] for axes in panels]
+    assert with_ticks.count(True) == 4
+
+
+def test_losses_that_are_never_a_number_are_empty_panels() -> None:
+    made = study(models=MODELS[:2])
+    made.history.loc[made.history["run_id"] == "r0s0", ["train/loss", "val/loss"]] = float("nan")
+    comparison = compare(made)
+    assert len(visible_panels(curves_figure(comparison, made.history, "command"))) == 4
+    words = comparison.table.set_index("model")["overfitting"]["U-Net, transposed"]
+    assert words == "cannot tell: in every epoch a loss or an IoU is NaN or infinite"
 
 
 def test_the_file_is_a_picture_wide_enough_for_print(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from analysis import AnalysisError, grids
 from analysis.comparison import compare
-from analysis.grids import COLOURS, coloured_errors, masks_figure, shown_runs, write
+from analysis.grids import COLOURS, coloured_errors, heading, masks_figure, shown_runs, write
 from analysis.masks import Predictions
 from analysis.runs import Study
 from tests.analysis.studies import MODELS, predictions, square, study
@@ -102,6 +102,26 @@ def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(
     caption = figure.texts[0].get_text().replace("\n", " ")
     assert "3 of 8 models, 2 of n = 4 test images" in caption
     assert "python -m analysis a/b" in caption
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "squeezed to squares as the models see them, 32×32 pixels, 20 epochs;"),
+        ({"epochs": [20, 30]}, "squeezed to squares as the models see them, 32×32 pixels;"),
+        ({"image_size": [128, 64]}, "as the models see them, 64×64 or 128×128 pixels, 20 epochs;"),
+    ],
+)
+def test_the_caption_says_size_and_epochs(changes: dict[str, list[int]], words: str) -> None:
+    made = study(models=MODELS[:2])
+    figure = figure_of(replace(made, runs=made.runs.assign(**changes)))
+    assert words in figure.texts[0].get_text().replace("\n", " ")
+
+
+def test_a_heading_is_broken_between_the_parts_of_a_name() -> None:
+    assert heading({"model": "U-Net / mobilenet_v2, from scratch", "test/iou": 0.5}).split("\n") == [
+        *("U-Net", "mobilenet_v2,", "from scratch", "IoU 0.500"),
+    ]
 
 
 def test_no_predictions_at_all_is_one_sentence() -> None:
