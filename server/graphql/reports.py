@@ -41,7 +41,7 @@ def upsert_view(root: Any, info: Info, input: Row) -> Row:
 def delete_view(root: Any, info: Info, input: Row) -> Row:
     with context(info).store.write() as db:
         views.delete(db, views.by_id(db, number_in("View", input["id"]))["id"])
-    return {"success": True, "pending_drafts": []}
+    return {"success": True, "pending_drafts": 0}
 
 
 def all_views(
@@ -49,6 +49,7 @@ def all_views(
     info: Info,
     view_type: str | None = None,
     view_name: str | None = None,
+    user_name: str | None = None,
     first: int | None = None,
     after: str | None = None,
 ) -> Row:
