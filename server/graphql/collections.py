@@ -18,6 +18,11 @@ from server.graphql.common import (
 from server.jsontext import load_object
 from server.store import NotFound, Refused, Row, artifacts, collections, projects
 
+FILTERS = ("name", "type", "description")
+ORDERS = {name: name for name in FILTERS}
+TIMES = {"createdAt": "created_at", "updatedAt": "updated_at"}
+ORDERS |= TIMES | {name: name for name in TIMES.values()}
+
 
 def type_of(collection: Row) -> Row:
     return {name: collection[name] for name in ("id", "project_id", "created_at")} | {
@@ -71,18 +76,16 @@ def _page(
     filters: str | None = None,
     order: str | None = None,
 ) -> Row:
-    """Filters on equal values and one order key of name, createdAt, updatedAt; others are refused."""
-    names = {"name": "name", "createdAt": "created_at", "created_at": "created_at", "updatedAt": "updated_at"}
-    names |= {"updated_at": "updated_at", "description": "description", "type": "type"}
+    """Filters on equal values and one order key; others are refused."""
     for key, value in load_object(filters).items():
-        if key not in names or isinstance(value, dict):
+        if key not in FILTERS or not isinstance(value, str):
             raise Refused(f"artifact collections cannot be filtered by {key!r}: {value!r}")
-        rows = [row for row in rows if row[names[key]] == value]
+        rows = [row for row in rows if row[key] == value]
     if order:
-        key = order.lstrip("+-")
-        if key not in names:
-            raise Refused(f"artifact collections cannot be ordered by {key!r}")
-        rows = sorted(rows, key=lambda row: row[names[key]], reverse=order.startswith("-"))
+        column = ORDERS.get(order.lstrip("+-"))
+        if column is None:
+            raise Refused(f"artifact collections cannot be ordered by {order!r}")
+        rows = sorted(rows, key=lambda row: row[column] or "", reverse=order.startswith("-"))
     return connection(rows, first, after)
 
 
