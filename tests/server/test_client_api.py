@@ -12,8 +12,7 @@ READING = """
 import json, wandb
 P = "reading"
 out = {}
-quiet = wandb.Settings(console="off")
-with wandb.init(project=P, id="long", config={"lr": 0.1}, tags=["x"], settings=quiet) as run:
+with wandb.init(project=P, id="long", config={"lr": 0.1}, tags=["x"]) as run:
     for i in range(1200):
         run.log({"i": i, "sparse": i} if i % 100 == 0 else {"i": i})
     for n in range(3):
@@ -21,7 +20,7 @@ with wandb.init(project=P, id="long", config={"lr": 0.1}, tags=["x"], settings=q
             file.write(str(n))
         run.save(f"file{n}.txt")
 for n in range(2):
-    wandb.init(project=P, id=f"short{n}", group="pair", job_type="eval", settings=quiet).finish()
+    wandb.init(project=P, id=f"short{n}", group="pair", job_type="eval").finish()
 api = wandb.Api()
 r = api.run(f"{P}/long")
 sampled = r.history(samples=100, pandas=False)
@@ -117,7 +116,7 @@ print(json.dumps(out))
 
 @pytest.fixture(scope="module")
 def read(client: Client) -> Any:
-    return client.run(READING)
+    return client.run(READING, WANDB_CONSOLE="off")
 
 
 def test_history_is_sampled_scanned_whole_and_in_part(read: Any) -> None:
