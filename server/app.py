@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gzip
 import io
-import json
 import logging
 import zlib
 from collections.abc import AsyncIterator
@@ -18,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import filestream, graphql, pages, scheduler, storage
-from server.jsontext import storable
+from server.jsontext import parse, storable
 from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
@@ -126,7 +125,7 @@ def _decoded(body: bytes, packed: bool) -> Any:
             raise ValueError(f"the body is not gzip: {error}") from None
         if len(body) > MAX_BODY:
             raise ValueError(f"the body has more than {MAX_BODY} bytes")
-    value = json.loads(body)
+    value = parse(body.decode())
     return storable(value) if b"\\u" in body else value
 
 

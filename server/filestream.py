@@ -70,5 +70,6 @@ def _enter_state(db: Any, run: Row, body: dict[str, Any], now: float) -> None:
     if body.get("complete"):
         code = body.get("exitcode")
         preempting = bool(body.get("preempting")) or run["state"] == "preempting"
+        exit_code = code if isinstance(code, int) and abs(code) < 2**31 else int(code is not None)
         current = runs.by_id(db, run["id"]) | ({"state": "preempting"} if preempting else {})
-        runs.complete(db, current, code if isinstance(code, int) else 0, now)
+        runs.complete(db, current, exit_code, now)

@@ -6,7 +6,38 @@ JSON values wandb-core's strict parser fails on them, so `strict` writes them as
 
 import json
 import math
+import re
 from typing import Any
+
+MAX_NESTING = 100
+_LONG = re.compile(r"\d{19}")
+
+
+def parse(text: str) -> Any:
+    """The value of `text`; whole numbers of more than 64 bits become floats, as no database holds them.
+
+    Raises ValueError for what is no JSON, or nested more than MAX_NESTING deep.
+    """
+    try:
+        value = json.loads(text, parse_int=_whole) if _LONG.search(text) else json.loads(text)
+    except RecursionError:
+        raise ValueError(f"nested more than {MAX_NESTING} deep") from None
+    if text.count("[") + text.count("{") > MAX_NESTING and _is_deep(value):
+        raise ValueError(f"nested more than {MAX_NESTING} deep")
+    return value
+
+
+def _whole(digits: str) -> int | float:
+    small = len(digits) < 20 and abs(int(digits)) < 2**63
+    return int(digits) if small else float(digits)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_NESTING):
+        inner = [v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list)]
+        level = [item for items in inner for item in items]
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def loads(text: str | None, default: Any = None) -> Any:
@@ -14,8 +45,8 @@ def loads(text: str | None, default: Any = None) -> Any:
     if not text:
         return default
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse(text)
+    except ValueError:
         return default
 
 

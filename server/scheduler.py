@@ -366,28 +366,3 @@ def start_over_waiting(store: Store) -> None:
     with store.write() as db:
         store.watched_since = store.clock()
         runs.heard_now(db, store.watched_since)
-
-
-def follow_controller(store: Store, sweep: Row, controller: dict[str, Any]) -> None:
-    """What the client's local controller wants: new runs by schedule id, and runs to stop."""
-    known = {item["schedule_id"] for item in sweeps.suggestions(store.db, sweep["id"])}
-    with store.write() as db:
-        for entry in controller.get("schedule") or []:
-            args = (entry.get("data") or {}).get("args")
-            if args is None:
-                sweeps.change(db, sweep["id"], store.clock(), state="FINISHED")
-            elif entry["id"] not in known:
-                params = {
-                    key: v["value"] if isinstance(v, dict) and "value" in v else v for key, v in args.items()
-                }
-                add_run(store, sweep, params, "controller", schedule_id=entry["id"])
-        stops = set(controller.get("earlystop") or [])
-        items = sweeps.suggestions(db, sweep["id"])
-        for item in items:
-            if item["run"] in stops and item["run_state"] in runs.ALIVE and item["stop_reason"] is None:
-                sweeps.record_stop(db, item["run_id"], "the local controller stopped it")
-                runs.request_stop(db, item["run_id"], store.clock())
-        scheduled = [
-            {"id": item["schedule_id"], "runid": item["run"]} for item in items if item["schedule_id"]
-        ]
-        sweeps.change(db, sweep["id"], store.clock(), scheduler=json.dumps({"scheduled": scheduled}))

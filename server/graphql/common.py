@@ -129,7 +129,7 @@ def page(
     start = 0
     if after:
         position, _, wanted = after.partition(":")
-        if not position.isdecimal():
+        if not position.isdecimal() or len(position) > 18:
             raise Refused(f"not a cursor: {after!r}")
         start = int(position)
         if start >= len(items) or str(key(items[start])) != wanted:

@@ -43,7 +43,13 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     spec = loads(text)
     if not isinstance(spec, dict):
         raise Refused(f"sampledHistory: a spec must be a JSON object, not {text!r}")
-    keys = list(dict.fromkeys(spec.get("keys") or []))
+    keys, samples = spec.get("keys") or [], spec.get("samples") or DEFAULT_SAMPLES
+    steps = (spec.get("minStep"), spec.get("maxStep"))
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise Refused(f"sampledHistory: keys must be a list of texts, not {keys!r}")
+    if not isinstance(samples, int) or not all(isinstance(step, int | float | None) for step in steps):
+        raise Refused("sampledHistory: samples, minStep and maxStep must be numbers")
+    keys = list(dict.fromkeys(keys))
     ranged = spec.get("minStep") is not None or spec.get("maxStep") is not None
     first, last = spec.get("minStep") or 0, spec.get("maxStep")
     contents = lines.history_between(context(info).db, row["id"], first, MAX_STEP if last is None else last)
@@ -54,7 +60,7 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
         if None not in values.values():
             found.append(values)
     if not ranged:
-        found = [found[i] for i in lines.spaced(len(found), spec.get("samples") or DEFAULT_SAMPLES)]
+        found = [found[i] for i in lines.spaced(len(found), samples)]
     return [strict(values) for values in found]
 
 

@@ -15,7 +15,7 @@ from server.graphql.common import (
     time_of,
     user,
 )
-from server.jsontext import dumps, load_object
+from server.jsontext import dumps, load_object, parse
 from server.store import NotFound, Refused, Row, lines, projects, runs, sweeps
 
 
@@ -116,7 +116,7 @@ def _checked(name: str, text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        value = json.loads(text)
+        value = parse(text)
     except ValueError:
         value = None
     if not isinstance(value, dict):

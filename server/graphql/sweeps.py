@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from server import scheduler
+from server import controller, scheduler
 from server.graphql.common import (
     Context,
     Info,
@@ -53,9 +53,7 @@ def _changed(ctx: Context, input: Row) -> Row:
                 if runs.by_id(db, run_id)["state"] in runs.ALIVE:
                     runs.request_stop(db, run_id, ctx.now())
         if input.get("controller") is not None:
-            scheduler.follow_controller(
-                ctx.store, sweeps.by_id(db, sweep["id"]), load_object(input["controller"])
-            )
+            controller.follow(ctx.store, sweeps.by_id(db, sweep["id"]), load_object(input["controller"]))
         return sweeps.by_id(db, sweep["id"])
 
 

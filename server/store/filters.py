@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from server.jsontext import parse
 from server.store.database import Refused
 from server.store.patterns import compiled
 
@@ -46,7 +47,7 @@ Leaf = Callable[[str, list[Any]], Sql]
 def where(filters: str | None) -> Sql:
     """SQL condition on `runs` and its arguments. Raises Refused, naming the part that is not understood."""
     try:
-        tree = json.loads(filters) if filters else {}
+        tree = parse(filters) if filters else {}
     except ValueError:
         raise Refused(f"filters are not JSON: {filters!r}") from None
     return _clause(tree or {}, 0)

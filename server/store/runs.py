@@ -163,8 +163,6 @@ def _plain(value: Any) -> int | float | str | None:
     if isinstance(value, list):
         text = json.dumps(value)
         return text if len(text) <= MAX_VALUE else None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**63:
-        return float(value)
     if isinstance(value, float) and value != value:
         return None
     return value  # type: ignore[no-any-return]

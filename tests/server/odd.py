@@ -21,80 +21,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from server.graphql import engine
-
-IDS = (
-    "Run",
-    "Sweep",
-    "Agent",
-    "Artifact",
-    "ArtifactCollection",
-    "ArtifactManifest",
-    "View",
-    "File",
-    "Project",
-)
-ODD = [
-    *(
-        "",
-        " ",
-        ".",
-        "..",
-        "../../x",
-        "/etc/passwd",
-        "a/../../b",
-        "C:\\x",
-        "nul\0",
-        "\ud800",
-        "é" * 300,
-        "x" * 5000,
-    ),
-    *(
-        "{}",
-        "[]",
-        "{",
-        "null",
-        "[" * 2000,
-        '{"a":NaN}',
-        "-1",
-        "9" * 5000,
-        "1e999",
-        "²",
-        "%00",
-        "%2e%2e%2f",
-        "'; --",
-    ),
-    *(
-        '{"$or":[{"name":"r"}]}',
-        '{"name":{"$regex":"(a+)+$"}}',
-        '{"config.a":{"$in":[1,"x",null]}}',
-        "-created_at",
-    ),
-    *(
-        '{"keys":["x"],"samples":5}',
-        '{"keys":3}',
-        '{"keys":["_step"],"minStep":0}',
-        "v0",
-        "latest",
-        "m:latest",
-        "m:v0",
-    ),
-    *(
-        "0:1",
-        "99999:x",
-        "-5:1",
-        "\u0661:1",
-        "finished",
-        "RUNNING",
-        "PAUSED",
-        "+summary_metrics.x",
-        "config.x",
-    ),
-    "method: random\nparameters: {x: {min: 0, max: 1}}",
-    '{"method":"bayes","metric":{"name":"x"},"parameters":{"a":{"values":[1,2]}}}',
-    "method: grid\nparameters: {a: {values: [1]}, b: 3}",
-    "&a [*a, *a]",
-]
-NUMBERS = [0, 1, -1, 3, 100, 10**6, 2**31 - 1, -(2**31), 2**31, 2**53, 2**63, -(2**64), 1e308, -0.5, 10**400]
+from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD
 
 texts = st.one_of(
     st.sampled_from(["fuzz", "p", "r", "m", "model", "x", "local", "a.txt", "<sweep name>"]),
@@ -153,6 +80,8 @@ def value_of(draw: Any, kind: Any, name: str) -> Any:
     likely |= {"md5": "mgNkuembtIDdJeHwKEyFVQ==", "artifactID": "<Artifact>", "sweep": "<sweep name>"}
     if name in likely and luck < 8:
         return likely[name]
+    if name in HINTS and luck < 8:
+        return draw(st.sampled_from(HINTS[name]))
     return draw(texts)
 
 

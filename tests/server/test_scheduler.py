@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server import filestream, scheduler
+from server import controller, filestream, scheduler
 from server.graphql import Context, execute
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
@@ -279,14 +279,14 @@ def test_a_local_controller_schedules_stops_and_ends(store: Store) -> None:
     assert ask(store, one) == []
     plan: dict[str, Any] = {"schedule": [{"id": "s1", "data": {"args": {"lr": {"value": 0.5}}}}]}
     for _ in range(2):
-        scheduler.follow_controller(store, sweeps.by_id(store.db, sweep["id"]), plan)
+        controller.follow(store, sweeps.by_id(store.db, sweep["id"]), plan)
     [command] = ask(store, one)
     assert command["args"] == {"lr": {"value": 0.5}}
     told = json.loads(sweeps.by_id(store.db, sweep["id"])["scheduler"])
     assert told == {"scheduled": [{"id": "s1", "runid": command["run_id"]}]}
     log(store, command["run_id"], 0, loss=1.0)
     plan = {"earlystop": [command["run_id"]], "schedule": [{"id": "s2", "data": {"args": None}}]}
-    scheduler.follow_controller(store, sweeps.by_id(store.db, sweep["id"]), plan)
+    controller.follow(store, sweeps.by_id(store.db, sweep["id"]), plan)
     assert log(store, command["run_id"], 1, loss=1.0) == {"stopped": True}
     assert state(store, sweep) == "FINISHED"
 
