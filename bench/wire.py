@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAUSE = 0.05  # seconds between two attempts
+PATIENCE = 60.0  # seconds without an answer after which a server counts as gone
 
 
 class Gone(Exception):
@@ -40,7 +41,8 @@ class Wire:
     def send(self, what: str, method: str, url: str, body: bytes | None, json_too: bool = True) -> bytes:
         """Raises Gone on a 4xx: the client would give up there, and lose data."""
         headers = {"Authorization": "Basic " + base64.b64encode(f"api:{self.key}".encode()).decode()}
-        while True:
+        given_up = time.monotonic() + PATIENCE
+        while time.monotonic() < given_up:
             request = urllib.request.Request(url, body, headers if json_too else {}, method=method)
             began = time.monotonic()
             try:
@@ -55,6 +57,7 @@ class Wire:
                 pass
             self.repeats[what] += 1
             time.sleep(PAUSE)
+        raise Gone(f"{what}: no answer for {PATIENCE:.0f} s")
 
     def graphql(self, query: str, **variables: Any) -> Any:
         what = query.partition("{")[2].partition("(")[0].strip()
