@@ -107,11 +107,11 @@ def made(client: Client, *words: str) -> str:
     return found[1]
 
 
-def test_the_command_line_pauses_resumes_stops_cancels_and_names_prior_runs(client: Client) -> None:
+def test_the_command_line_pauses_resumes_cancels_and_names_prior_runs(client: Client) -> None:
     client.run(PRIOR, WANDB_CONSOLE="off")
     path = made(client, "--project", "prior", "--name", "second", "-R", "old", "prior.yaml")
     states = []
-    for word in ("--pause", "--resume", "--stop", "--cancel"):
+    for word in ("--resume", "--pause", "--resume", "--cancel"):
         code, output = client.command("wandb", "sweep", word, path, WANDB_SILENT="false")
         states.append((word, code, "ERROR" in output))
     read = f"""
