@@ -16,4 +16,14 @@ from server.store.database import (
     beside,
 )
 
-__all__ = ["Connection", "DatabaseError", "NotFound", "Refused", "Row", "Store", "StoreError", "api_key", "beside"]
+__all__ = [
+    "Connection",
+    "DatabaseError",
+    "NotFound",
+    "Refused",
+    "Row",
+    "Store",
+    "StoreError",
+    "api_key",
+    "beside",
+]
