@@ -116,7 +116,9 @@ def serve(options: argparse.Namespace) -> int:
     if not loopback and not options.api_key:
         raise StoreError(f"--host {options.host} lets other machines in: give --api-key as well.")
     if not loopback and (options.dir / "api-key").exists() and options.api_key == api_key(options.dir):
-        raise StoreError(f"--host {options.host} lets other machines in: choose another --api-key than the folder's.")
+        raise StoreError(
+            f"--host {options.host} lets other machines in: choose another --api-key than the folder's."
+        )
     if options.api_key and not KEY.fullmatch(options.api_key):
         raise StoreError(
             "--api-key needs at least 40 letters, digits, - or _, as the wandb client wants them."

@@ -51,7 +51,7 @@ def _extent(
 
 def check_scalars(schema: GraphQLSchema) -> None:
     """Gives the schema's own scalars the checks that GraphQL has for its built-in ones."""
-    for name, check in (("Int64", _whole), ("JSONString", _text), ("DateTime", _text), ("Duration", _text)):
+    for name, check in (("Int64", _whole), ("JSONString", _text), ("DateTime", _text), ("Duration", _whole)):
         schema.type_map[name].coerce_input_value = check  # type: ignore[attr-defined]
 
 
