@@ -75,10 +75,13 @@ def tidy(path: str, server: Server) -> int | None:
 
 def connect(server: Server) -> wandb.Api:
     """A client of the server; on a busy machine the client's own time limits are too short for the first try."""
+    client = functools.partial(
+        wandb.Api, overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"]
+    )
     for _ in range(CONNECT_TRIES - 1):
         with contextlib.suppress(*CLIENT_ERRORS):
-            return wandb.Api(overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"])
-    return wandb.Api(overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"])
+            return client()
+    return client()
 
 
 def resume(path: str, env: Mapping[str, str], root: Path) -> None:
