@@ -48,8 +48,36 @@ class Listing:
     seeded: bool = False
 
 
-def find(folder: Path, split_seed: int) -> Listing:
-    """List the pairs of `folder`, in any layout of data/README.md. Raises OSError if it cannot be read."""
+def find(folder: Path, split_seed: int, fold: int = 0) -> Listing:
+    """List the pairs of `folder`, in any layout of data/README.md. Raises OSError if it cannot be read.
+
+    Fold 0 is the folder's own split; fold k ≥ 1 the k-th random re-split of all its pairs, as `resplit` draws it.
+    """
+    listing = _as_it_lies(folder, split_seed)
+    return resplit(listing, split_seed, fold) if fold else listing
+
+
+def resplit(listing: Listing, split_seed: int, fold: int) -> Listing:
+    """The same pairs in the `fold`-th random split, which depends on their names, `split_seed` and `fold` only.
+
+    Every pair is in exactly one split, whichever it was in before. A name that two splits share becomes
+    `SPLIT-NAME` with the split that it comes from.
+    """
+    if len(listing.items) < 3:
+        return listing
+    shared = Counter(item.name for item in listing.items)
+    named = [
+        replace(item, name=f"{item.split}-{item.name}") if shared[item.name] > 1 and item.split else item
+        for item in listing.items
+    ]
+    ordered = sorted(named, key=lambda item: _natural(item.name))
+    splits = seeded_split(len(ordered), (split_seed, fold))
+    items = [replace(item, split=split) for item, split in zip(ordered, splits, strict=True)]
+    rule = f"fold {fold}: all pairs split at random with split_seed={split_seed}"
+    return replace(listing, items=items, rule=rule, seeded=True)
+
+
+def _as_it_lies(folder: Path, split_seed: int) -> Listing:
     listing = Listing()
     if not folder.is_dir():
         listing.problems.append(
@@ -111,7 +139,7 @@ def _list_flat(folder: Path, split_seed: int, listing: Listing) -> None:
     listing.items = [replace(item, split=split) for item, split in zip(items, splits, strict=True)]
 
 
-def seeded_split(n: int, seed: int) -> list[str]:
+def seeded_split(n: int, seed: int | tuple[int, int]) -> list[str]:
     """Split names for n ≥ 3 images in order: 10/4/4 of every 18, rounded, at least one each.
 
     Validation and test get round(4 n / 18) images each, and at least one; training gets the rest. Equal n and
@@ -229,17 +257,23 @@ def _read_row(
         listing.problems.append(f"{where} {word!r} is no split: use train, val or test.")
 
 
+def photographs(folder: Path) -> list[Path]:
+    """Picture files of a folder itself, hidden ones left out, in natural order (2 before 10)."""
+    return _pictures(folder, Listing())
+
+
 def _pictures(folder: Path | None, listing: Listing) -> list[Path]:
     """Picture files of a folder in natural order (2 before 10); others, unless hidden, count as ignored."""
     files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")] if folder else []
     suffixes = Image.registered_extensions().keys() | OTHER_PICTURE_SUFFIXES
     listing.ignored += sorted(path for path in files if path.suffix.lower() not in suffixes)
-    return sorted((path for path in files if path.suffix.lower() in suffixes), key=_natural)
+    pictures = (path for path in files if path.suffix.lower() in suffixes)
+    return sorted(pictures, key=lambda path: (_natural(path.stem), path.name))
 
 
-def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
-    parts: Iterable[str] = re.findall(r"\d+|\D+", path.stem.casefold())
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], path.name
+def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    parts: Iterable[str] = re.findall(r"\d+|\D+", name.casefold())
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], name
 
 
 def _subfolder(folder: Path, names: Sequence[str], listing: Listing) -> Path | None:

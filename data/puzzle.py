@@ -40,12 +40,15 @@ class Dataset:
 
     `digest` is the SHA-256 (64 hex digits) of splits, names and decoded pixels at their original size. It
     depends neither on where the files lie nor on their format, nor on the size they are resized to.
+    `test_digest` is that of the test pairs alone, whatever their names and order: runs with one test digest were
+    tested on the same pictures.
     """
 
     train: tuple[Pair, ...]
     val: tuple[Pair, ...]
     test: tuple[Pair, ...]
     digest: str
+    test_digest: str
 
 
 class DataError(ValueError):
@@ -56,19 +59,20 @@ class DataError(ValueError):
         self.problems = tuple(problems)
 
 
-def load(folder: str | Path, split_seed: int = 0, image_size: int | None = None) -> Dataset:
+def load(folder: str | Path, split_seed: int = 0, image_size: int | None = None, fold: int = 0) -> Dataset:
     """Load the images and masks below `folder`.
 
     `image_size` is the side in pixels of the square they are resized to, None keeps their own sizes.
-    `split_seed` matters only for a folder without a split of its own: 10/4/4 of every 18 pairs.
+    `fold` 0 is the folder's own split; k ≥ 1 the k-th random re-split of all its pairs, 10/4/4 of every 18.
+    `split_seed` is the seed of whatever is split at random: every fold, and a folder without a split of its own.
     Raises DataError with all problems, in folders, names and pixels, at once.
     """
-    return _load(_find(Path(folder), split_seed), image_size)
+    return _load(_find(Path(folder), split_seed, fold), image_size)
 
 
-def _find(folder: Path, split_seed: int) -> Listing:
+def _find(folder: Path, split_seed: int, fold: int) -> Listing:
     try:
-        return find(folder, split_seed)
+        return find(folder, split_seed, fold)
     except OSError as error:
         raise DataError([f"{error.filename} cannot be read: {error.strerror}."]) from error
 
@@ -78,6 +82,7 @@ def _load(listing: Listing, image_size: int | None) -> Dataset:
     pairs: dict[str, list[Pair]] = {split: [] for split in SPLITS}
     thumbnails: list[tuple[Item, np.ndarray]] = []
     digest = hashlib.sha256()
+    tested: list[bytes] = []
     for item in sorted(listing.items, key=lambda item: list(SPLITS).index(item.split)):
         image = _read(item.image, to_image, problems)
         mask = _read(item.mask, to_mask, problems)
@@ -93,12 +98,28 @@ def _load(listing: Listing, image_size: int | None) -> Dataset:
             )
         digest.update(f"{item.split}/{item.name} {image.shape} {mask.shape}\n".encode())
         digest.update(image.tobytes() + mask.tobytes())
+        if item.split == "test":
+            tested.append(hashlib.sha256(image.tobytes() + mask.tobytes()).digest())
         if not problems:
             pairs[item.split].append(Pair(item.name, *_resize(image, mask, image_size)))
     problems += _same_pictures(thumbnails, listing.seeded)
     if problems:
         raise DataError(problems)
-    return Dataset(**{split: tuple(found) for split, found in pairs.items()}, digest=digest.hexdigest())
+    test_digest = hashlib.sha256(b"".join(sorted(tested)))
+    splits = {split: tuple(found) for split, found in pairs.items()}
+    return Dataset(**splits, digest=digest.hexdigest(), test_digest=test_digest.hexdigest())
+
+
+def read_image(path: Path) -> np.ndarray:
+    """RGB (H, W, 3) uint8 of a photograph at its own size, upright as its EXIF orientation says.
+
+    Raises DataError, one sentence, when it cannot be read.
+    """
+    problems: list[str] = []
+    image = _read(path, to_image, problems)
+    if image is None:
+        raise DataError(problems)
+    return image
 
 
 def to_image(picture: Image.Image) -> np.ndarray:
@@ -192,17 +213,21 @@ def _same_pictures(thumbnails: Sequence[tuple[Item, np.ndarray]], seeded: bool) 
 
 
 def _resize(image: np.ndarray, mask: np.ndarray, side: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Image and mask as squares of `side` pixels: area when shrinking, bilinear when growing; masks nearest.
+    """Image and mask as squares of `side` pixels; masks nearest.
 
     INTER_NEAREST_EXACT samples at pixel centres. INTER_NEAREST would shift the mask by up to half a pixel.
     """
     if side is None or image.shape[:2] == (side, side):
         return image, mask
+    return to_square(image, side), cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def to_square(image: np.ndarray, side: int) -> np.ndarray:
+    """Image (H, W, 3) as a square of `side` pixels, as a model sees it: area when shrinking, bilinear when growing."""
+    if image.shape[:2] == (side, side):
+        return image
     smooth = cv2.INTER_AREA if side < max(image.shape[:2]) else cv2.INTER_LINEAR
-    return (
-        cv2.resize(image, (side, side), interpolation=smooth),
-        cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST_EXACT),
-    )
+    return cv2.resize(image, (side, side), interpolation=smooth)
 
 
 def _size(array: np.ndarray) -> str:
@@ -210,14 +235,14 @@ def _size(array: np.ndarray) -> str:
 
 
 def summary(dataset: Dataset) -> str:
-    """The splits (number of pairs, smallest to largest share of foreground, sizes) and the digest."""
+    """The splits (number of pairs, smallest to largest share of foreground, sizes) and the digests."""
     lines = [f"{'split':<6} {'pairs':>5}  {'foreground':<15} size"]
     for split in SPLITS:
         pairs: tuple[Pair, ...] = getattr(dataset, split)
         shares = [100 * float(pair.mask.mean()) for pair in pairs]
         sizes = ", ".join(sorted({_size(pair.image) for pair in pairs}))
         lines.append(f"{split:<6} {len(pairs):>5}  {f'{min(shares):.1f} to {max(shares):.1f} %':<15} {sizes}")
-    return "\n".join([*lines, f"digest {dataset.digest}"])
+    return "\n".join([*lines, f"digest {dataset.digest}", f"test digest {dataset.test_digest}"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -226,12 +251,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m data.puzzle", description="Check a folder of images and masks."
     )
     parser.add_argument("folder", help="the folder, or drawn or drawn:SEED for drawn photographs")
+    parser.add_argument("--split_seed", type=_from_zero, default=0, help="seed of what is split at random")
     parser.add_argument(
-        "--split_seed", type=_from_zero, default=0, help="for a folder without a split of its own"
+        "--fold", type=_from_zero, default=0, help="0: the folder's own split; K: the K-th random re-split"
     )
     options = parser.parse_args(arguments)
     try:
-        listing = _find(_resolve(options.folder), options.split_seed)
+        listing = _find(_resolve(options.folder), options.split_seed, options.fold)
         dataset = _load(listing, image_size=None)
     except DataError as error:
         print(error, file=sys.stderr)
