@@ -123,6 +123,23 @@ def test_the_digest_changes_with_the_split_alone(tmp_path: Path) -> None:
     assert load(tmp_path).digest != before
 
 
+def test_the_test_digest_knows_the_pictures_of_the_test_split_and_nothing_else(tmp_path: Path) -> None:
+    couple(handout(tmp_path) / "test", (5,))
+    before = load(tmp_path)
+    for kind, number in (("image", "image-5"), ("mask", "mask-5_0")):
+        path = tmp_path / "test" / f"{kind}s" / f"{number}.png"
+        path.rename(path.with_name(f"{kind}-0.png"))
+    (tmp_path / "train/images/image-10.png").unlink()
+    (tmp_path / "train/masks/mask-10_0.png").unlink()
+    renamed = load(tmp_path)
+    assert names(renamed)["test"] == ["image-0", "image-4"]
+    assert renamed.test_digest == before.test_digest
+    assert renamed.digest != before.digest
+    save(tmp_path / "test/masks/mask-4_0.png", np.fliplr(square()))
+    save(tmp_path / "test/images/image-4.png", noise("another"))
+    assert load(tmp_path).test_digest != before.test_digest
+
+
 def palette_mask() -> Image.Image:
     picture = Image.fromarray(square(foreground=1)).convert("P")
     picture.putpalette([0, 0, 0, 128, 0, 0])
@@ -226,6 +243,7 @@ def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path) -> None:
         "val        1  25.0 to 25.0 %  16x12",
         "test       1  25.0 to 25.0 %  16x12",
         f"digest {load(tmp_path).digest}",
+        f"test digest {load(tmp_path).test_digest}",
         f"ignored, being no pictures: {tmp_path}/train/images/notes.txt",
     ]
 
@@ -233,6 +251,15 @@ def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path) -> None:
 def test_the_command_says_by_which_seed_it_split(tmp_path: Path) -> None:
     done = check(couple(tmp_path, (1, 2, 3)), "--split_seed", "5")
     assert done.stdout.splitlines()[0] == f"{tmp_path}: split at random with split_seed=5"
+
+
+def test_the_command_shows_a_fold(tmp_path: Path) -> None:
+    done = check(handout(tmp_path), "--fold", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{tmp_path}: fold 2: all pairs split at random with split_seed=0"
+    assert [line.split()[:2] for line in lines[2:5]] == [["train", "3"], ["val", "1"], ["test", "1"]]
+    assert lines[5] == f"digest {load(tmp_path, fold=2).digest}"
 
 
 def test_the_command_prints_the_problems_and_exits_with_1(tmp_path: Path) -> None:
