@@ -12,17 +12,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import wandb
 from torch import nn
 
-from agent import checkpoint, models, predictions
-from agent.checkpoint import RULES, Keeper, Rule
+from agent import checkpoint, models, predictions, report
+from agent.checkpoint import Keeper, Rule
 from agent.config import Config, ConfigError, parse
 from agent.loop import Evaluation, evaluate, train_epoch
-from agent.metrics import image_mean
 from agent.models.smp import CombinationError
 from agent.models.weights import WeightsError
 from data import puzzle, synthetic
@@ -66,13 +64,9 @@ def train(config: Config, run: wandb.Run) -> str:
     device = best_device()
     torch.manual_seed(config.seed)
     model = models.build(config.architecture, config.backbone, config.weights, config.width).to(device)
-    known = facts(dataset, model)
+    known = report.facts(dataset, model)
     run.config.update(known)
-    print(
-        f"trial {run.name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
-        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; {device}",
-        flush=True,
-    )
+    print(report.start_line(run.name, known, config, device), flush=True)
 
     keeper = Keeper(Path(run.dir).parent / "checkpoints", config)
     fitting = time.monotonic()
@@ -81,14 +75,14 @@ def train(config: Config, run: wandb.Run) -> str:
 
     tested = test(config, model, dataset, keeper)
     rule = checkpoint.lab_rule(config.architecture)
-    run.summary.update(test_summary(tested, rule))
+    run.summary.update(report.test_summary(tested, rule))
     run.log({"test/predictions": predictions.media(dataset.test, tested[rule])})
 
     about = {"config": dataclasses.asdict(config), "data_digest": dataset.digest, "rule": rule}
     folder = Path(run.dir).parent / "predictions"
     predictions.write(folder, dataset.test, tested)
     predictions.upload(run, folder, about)
-    checkpoint.upload(run, keeper, about | model_metadata(keeper, tested))
+    checkpoint.upload(run, keeper, about | report.model_metadata(keeper, tested))
     if not run.offline:
         shutil.rmtree(folder)
         shutil.rmtree(keeper.folder)
@@ -100,23 +94,9 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def facts(dataset: Dataset, model: nn.Module) -> dict[str, Any]:
-    """What the configuration turned out to mean."""
-    return {
-        "data_digest": dataset.digest,
-        "n_train": len(dataset.train),
-        "n_val": len(dataset.val),
-        "n_test": len(dataset.test),
-        "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
-
-
 def fit(config: Config, run: wandb.Run, dataset: Dataset, model: nn.Module, keeper: Keeper) -> None:
     """Train for `epochs` epochs; after each, validate, log one history row and keep the best weights."""
-    for key in ("train/loss", "train/iou", "seconds_per_epoch"):
-        run.define_metric(key, step_metric="epoch")
-    for key in ("val/loss", "val/iou"):
-        run.define_metric(key, step_metric="epoch", summary="none")
+    report.define_metrics(run)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
     for epoch in range(1, config.epochs + 1):
@@ -126,32 +106,10 @@ def fit(config: Config, run: wandb.Run, dataset: Dataset, model: nn.Module, keep
         )
         val = evaluate(model, dataset.val, config.batch_size)
         keeper.consider(model, epoch, val.loss, val.pooled.iou)
-        seconds = time.monotonic() - started
-        run.log(
-            {
-                "epoch": epoch,
-                "train/loss": train_loss,
-                "train/iou": train_counts.iou,
-                "val/loss": val.loss,
-                "val/iou": val.pooled.iou,
-                "seconds_per_epoch": seconds,
-            }
-        )
-        run.summary.update(best_so_far(keeper))
-        print(
-            f"epoch {epoch}/{config.epochs}  train loss {train_loss:.4f}  val loss {val.loss:.4f}  "
-            f"val IoU {val.pooled.iou:.4f}  {seconds:.1f} s",
-            flush=True,
-        )
-
-
-def best_so_far(keeper: Keeper) -> dict[str, float]:
-    return {
-        "val/loss": keeper.kept["best_loss"].val_loss,
-        "val/iou": keeper.kept["best_iou"].val_iou,
-        "best_loss/epoch": keeper.kept["best_loss"].epoch,
-        "best_iou/epoch": keeper.kept["best_iou"].epoch,
-    }
+        row = report.history_row(epoch, train_loss, train_counts, val, time.monotonic() - started)
+        run.log(row)
+        run.summary.update(report.best_so_far(keeper))
+        print(report.epoch_line(row, config.epochs), flush=True)
 
 
 def test(config: Config, model: nn.Module, dataset: Dataset, keeper: Keeper) -> dict[Rule, Evaluation]:
@@ -163,30 +121,6 @@ def test(config: Config, model: nn.Module, dataset: Dataset, keeper: Keeper) -> 
             model.load_state_dict(state)
             by_file[kept.path] = evaluate(model, dataset.test, config.batch_size)
     return {rule: by_file[kept.path] for rule, kept in keeper.kept.items()}
-
-
-def test_summary(tested: dict[Rule, Evaluation], rule: Rule) -> dict[str, float | str]:
-    """Test metrics under the keys of docs/runs.md."""
-    chosen = tested[rule]
-    rows: dict[str, float | str] = {"test/rule": rule}
-    rows |= {f"test/{name}": value for name, value in chosen.pooled.scores().items()}
-    rows |= {f"test/image_mean_{name}": value for name, value in image_mean(chosen.counts).items()}
-    for each in RULES:
-        rows |= {f"{each}/test_{name}": value for name, value in tested[each].pooled.scores().items()}
-    return rows
-
-
-def model_metadata(keeper: Keeper, tested: dict[Rule, Evaluation]) -> dict[str, Any]:
-    """Which file is which, and how each did."""
-    return {"files": {rule: kept.path.name for rule, kept in keeper.kept.items()}} | {
-        rule: {
-            "epoch": kept.epoch,
-            "val_loss": kept.val_loss,
-            "val_iou": kept.val_iou,
-            **{f"test_{name}": value for name, value in tested[rule].pooled.scores().items()},
-        }
-        for rule, kept in keeper.kept.items()
-    }
 
 
 if __name__ == "__main__":
