@@ -60,16 +60,16 @@ def to_tensors(
     return (stacked - mean) / std, truth
 
 
-def batches(n: int, batch_size: int, order: np.random.Generator) -> list[NDArray[np.int64]]:
+def batches(n: int, batch_size: int, order: np.random.Generator | None = None) -> list[NDArray[np.int64]]:
     """A random order of n images cut into batches as even as they can be, at most one image above `batch_size`.
 
-    Every image comes once, and no batch has a single image unless `batch_size` or n is 1: the BatchNorm of a
-    1×1 feature map, as in DeepLabV3+, cannot be computed from one.
+    Without a generator they stay in order. Every image comes once, and no batch has a single image unless
+    `batch_size` or n is 1: the BatchNorm of a 1×1 feature map, as in DeepLabV3+, cannot be computed from one.
     """
     n_batches = -(-n // batch_size)
     if batch_size > 1:
         n_batches = min(n_batches, max(1, n // 2))
-    return np.array_split(order.permutation(n), n_batches)
+    return np.array_split(order.permutation(n) if order else np.arange(n), n_batches)
 
 
 def train_epoch(

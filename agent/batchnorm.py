@@ -1,0 +1,146 @@
+"""BatchNorm doctor: are the running statistics of a model those of the images it is trained on?
+
+In evaluation mode BatchNorm uses running statistics, an exponential average over training steps. With the momentum
+0.01 of some encoders (SMP's own EfficientNets) a few hundred steps on ten images leave them near their initial values,
+and a model that trains perfectly predicts nonsense. Remedy: recompute them from the training images as a cumulative
+average (`momentum=None` of torch.nn.BatchNorm2d), as `torch.optim.swa_utils.update_bn` does after averaging weights.
+Training itself goes on with the running statistics it had.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from agent.loop import Evaluation, batches, evaluate, to_tensors
+from data.puzzle import Pair
+
+GAP = 0.02
+"""IoU. When recomputed statistics gain more than this on the validation images, they replace the running ones."""
+
+EVERY = 5
+"""Epochs. A model that was healthy when last examined is examined again after so many, whatever its score."""
+
+Statistics = dict[str, Tensor]
+"""State dict entries of BatchNorm buffers: running_mean (C,), running_var (C,), num_batches_tracked ()."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one epoch is worth on the validation images.
+
+    `evaluation` is that of the weights as they are to be saved: with `statistics` in place of the running ones, or
+    untouched where that is empty. `gap` is IoU(recomputed) − IoU(running), None if only the running ones were tried.
+    """
+
+    evaluation: Evaluation
+    gap: float | None = None
+    statistics: Statistics = field(default_factory=dict)
+
+    @property
+    def repaired(self) -> bool:
+        return bool(self.statistics)
+
+
+def judge(
+    model: nn.Module,
+    train: Sequence[Pair],
+    val: Sequence[Pair],
+    batch_size: int,
+    past_gaps: Sequence[float | None],
+    would_keep: Callable[[Evaluation], bool],
+) -> Judgement:
+    """Score an epoch with running statistics and, when it is `due`, with recomputed ones; the model stays as it was.
+
+    `past_gaps` are those of the epochs before; `would_keep` says of the score with running statistics whether it would
+    make a checkpoint. A model whose BatchNorm is absent or frozen is scored once.
+    """
+    running = evaluate(model, val, batch_size)
+    if not layers(model) or not due(past_gaps, would_keep(running)):
+        return Judgement(running)
+    statistics = recomputed(model, in_order(model, train, batch_size))
+    with using(model, statistics):
+        repaired = evaluate(model, val, batch_size)
+    gap = repaired.pooled.iou - running.pooled.iou
+    return Judgement(repaired, gap, statistics) if gap > GAP else Judgement(running, gap)
+
+
+def due(past_gaps: Sequence[float | None], candidate: bool) -> bool:
+    """Whether to recompute: for every candidate checkpoint, while the last gap was too wide, and every few epochs."""
+    known = [gap for gap in past_gaps[-EVERY + 1 :] if gap is not None]
+    return candidate or not known or known[-1] > GAP
+
+
+def layers(model: nn.Module) -> dict[str, _BatchNorm]:
+    """The BatchNorm layers, by name, whose running statistics training updates; frozen ones are not among them.
+
+    Frozen is what stays in evaluation mode when the model is told to train.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.train()
+    found = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and module.training and module.running_mean is not None
+    }
+    for module, mode in modes.items():
+        module.training = mode
+    return found
+
+
+@torch.no_grad()
+def recomputed(model: nn.Module, images: Iterable[Tensor]) -> Statistics:
+    """BatchNorm statistics as the cumulative average over batches of images, each (B, 3, H, W).
+
+    All else runs in evaluation mode, so no random numbers are drawn. The model comes back as it was, bit by bit.
+    Each batch counts the same. Raises ValueError where torch does: a batch of one image on a 1×1 feature map.
+    """
+    found = layers(model)
+    modes = {module: module.training for module in model.modules()}
+    momenta = {layer: layer.momentum for layer in found.values()}
+    with using(model, _buffers(found)):
+        try:
+            model.eval()
+            for layer in found.values():
+                layer.reset_running_stats()
+                layer.momentum, layer.training = None, True
+            for batch in images:
+                model(batch)
+            return {name: value.clone() for name, value in _buffers(found).items()}
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+            for layer, momentum in momenta.items():
+                layer.momentum = momentum
+
+
+@contextlib.contextmanager
+def using(model: nn.Module, statistics: Statistics) -> Iterator[None]:
+    """Put other statistics into the model until the end of the block."""
+    buffers = dict(model.named_buffers())
+    before = {name: buffers[name].clone() for name in statistics}
+    try:
+        for name, value in statistics.items():
+            buffers[name].copy_(value)
+        yield
+    finally:
+        for name, value in before.items():
+            buffers[name].copy_(value)
+
+
+def _buffers(found: dict[str, _BatchNorm]) -> Statistics:
+    return {
+        f"{name}.{key}": value
+        for name, layer in found.items()
+        for key, value in layer.named_buffers(recurse=False)
+    }
+
+
+def in_order(model: nn.Module, pairs: Sequence[Pair], batch_size: int) -> Iterator[Tensor]:
+    """The images of `pairs` as they are, (B, 3, H, W) each, in batches as training has them."""
+    device = next(model.parameters()).device
+    for part in batches(len(pairs), batch_size):
+        yield to_tensors([pairs[i].image for i in part], [pairs[i].mask for i in part], device)[0]

@@ -1,0 +1,210 @@
+"""The BatchNorm doctor: what it finds, what it repairs, and that it leaves everything else as it was."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
+
+from agent import batchnorm, models
+from agent.batchnorm import GAP, Judgement, due, judge, layers, recomputed, using
+from agent.loop import Evaluation, batches, evaluate, train_epoch
+from agent.models.unet import UNet
+from data.augment import Augmenter
+from tests.agent.test_loop import squares
+
+TRAIN, VAL = squares(6), squares(4, seed=9)
+
+
+def slow_unet(momentum: float) -> UNet:
+    """A small U-Net whose BatchNorm follows the batches with this momentum."""
+    torch.manual_seed(1)
+    model = UNet("transposed", width=4)
+    for layer in layers(model).values():
+        layer.momentum = momentum
+    return model
+
+
+def fit(model: nn.Module, epochs: int, examine: bool = False) -> list[float]:
+    """Losses of so many epochs on TRAIN."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    augment = Augmenter("light", 32, 1)
+    losses = []
+    for epoch in range(1, epochs + 1):
+        losses.append(train_epoch(model, optimizer, TRAIN, augment, epoch, 2, 1)[0])
+        if examine:
+            look(model)
+    return losses
+
+
+def look(model: nn.Module, past: Sequence[float | None] = (), keep: bool = True) -> Judgement:
+    return judge(model, TRAIN, VAL, 2, past, lambda running: keep)
+
+
+@pytest.fixture(scope="module")
+def trapped() -> UNet:
+    """Trained well, but its running statistics have hardly moved."""
+    model = slow_unet(0.001)
+    fit(model, 30)
+    return model
+
+
+def state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_statistics_are_the_mean_over_batches_of_their_means_and_unbiased_variances() -> None:
+    images = [torch.randn(2, 3, 5, 4) * scale + scale for scale in (1, 3)]
+    found = recomputed(nn.Sequential(nn.BatchNorm2d(3)), images)
+    per_channel = [image.double().numpy().transpose(1, 0, 2, 3).reshape(3, -1) for image in images]
+    mean = np.mean([values.mean(axis=1) for values in per_channel], axis=0)
+    variance = np.mean([values.var(axis=1, ddof=1) for values in per_channel], axis=0)
+    np.testing.assert_allclose(found["0.running_mean"], mean, rtol=1e-5)
+    np.testing.assert_allclose(found["0.running_var"], variance, rtol=1e-5)
+    assert found["0.num_batches_tracked"] == 2
+
+
+class Regularised(nn.Module):
+    """Draws random numbers when it trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Dropout(), nn.BatchNorm2d(4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        drawn: Tensor = self.layers(images)
+        return drawn
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_recomputing_leaves_no_trace_in_the_model_or_in_the_random_numbers(training: bool) -> None:
+    model = Regularised().train(training)
+    model(torch.randn(2, 3, 4, 4))
+    before, random_state = state(model), torch.get_rng_state()
+    found = recomputed(model, [torch.full((2, 3, 4, 4), 7.0)])
+    assert equal(state(model), before)
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert all(module.training == training for module in model.modules())
+    assert [layer.momentum for layer in layers(model).values()] == [0.1, 0.1]
+    assert not torch.equal(found["layers.1.running_mean"], before["layers.1.running_mean"])
+
+
+def test_recomputing_that_breaks_off_leaves_no_trace_either() -> None:
+    def broken() -> Iterator[Tensor]:
+        yield torch.ones(2, 3, 4, 4)
+        raise KeyboardInterrupt
+
+    model = Regularised()
+    before = state(model)
+    with pytest.raises(KeyboardInterrupt):
+        recomputed(model, broken())
+    assert equal(state(model), before)
+    assert model.training
+    assert all(layer.momentum == 0.1 for layer in layers(model).values())
+
+
+class AlwaysFrozen(nn.Sequential):
+    """Its BatchNorm stays in evaluation mode, as in detection backbones."""
+
+    def train(self, mode: bool = True) -> "AlwaysFrozen":
+        super().train(False)
+        return self
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.GroupNorm(1, 2)),
+        nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), FrozenBatchNorm2d(2)),
+        nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.BatchNorm2d(2, track_running_stats=False)),
+        nn.Sequential(AlwaysFrozen(nn.Conv2d(3, 2, 3, padding=1), nn.BatchNorm2d(2))),
+    ],
+    ids=["none", "torchvision's frozen", "without running statistics", "frozen by its train()"],
+)
+def test_a_model_whose_batchnorm_is_absent_or_frozen_is_scored_once_and_passes_untouched(
+    model: nn.Module,
+) -> None:
+    before, calls = state(model), []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    judgement = look(model)
+    assert (judgement.gap, judgement.repaired, judgement.statistics) == (None, False, {})
+    assert len(calls) == 2
+    assert equal(state(model), before)
+
+
+def test_a_model_that_lags_behind_its_batches_is_repaired_and_keeps_its_own_statistics(trapped: UNet) -> None:
+    before = state(trapped)
+    running = evaluate(trapped, VAL, 2).pooled.iou
+    judgement = look(trapped)
+    repaired = judgement.evaluation.pooled.iou
+    assert judgement.repaired
+    assert running < 0.3
+    assert repaired > 0.9
+    assert judgement.gap == pytest.approx(repaired - running)
+    assert equal(state(trapped), before)
+    with using(trapped, judgement.statistics):
+        saved = state(trapped)
+    changed = {name for name, value in saved.items() if not torch.equal(value, before[name])}
+    assert changed == set(judgement.statistics)
+    fresh = UNet("transposed", width=4)
+    fresh.load_state_dict(saved)
+    assert evaluate(fresh, VAL, 2).counts == judgement.evaluation.counts
+
+
+def test_a_healthy_model_is_scored_both_ways_and_stays_as_it_is() -> None:
+    model = slow_unet(0.5)
+    fit(model, 12)
+    judgement = look(model)
+    assert judgement.gap is not None
+    assert abs(judgement.gap) <= GAP
+    assert not judgement.repaired
+    assert judgement.evaluation.counts == evaluate(model, VAL, 2).counts
+
+
+def test_training_does_not_notice_the_doctor() -> None:
+    plain, examined = slow_unet(0.01), slow_unet(0.01)
+    assert fit(plain, 3) == fit(examined, 3, examine=True)
+    assert equal(state(plain), state(examined))
+
+
+@pytest.mark.parametrize(
+    ("past", "candidate", "expected"),
+    [
+        ([], False, True),
+        ([0.0], False, False),
+        ([0.0], True, True),
+        ([0.5], False, True),
+        ([0.02], False, False),
+        ([0.5, 0.0], False, False),
+        ([0.0, None, None, None], False, False),
+        ([0.0, None, None, None, None], False, True),
+        ([-0.5], False, False),
+    ],
+)
+def test_when_an_epoch_is_examined(past: list[float | None], candidate: bool, expected: bool) -> None:
+    assert due(past, candidate) == expected
+
+
+def test_the_doctor_asks_whether_the_running_score_would_make_a_checkpoint(trapped: UNet) -> None:
+    asked: list[Evaluation] = []
+    for keep, gaps in ((False, [0.0]), (True, [0.0])):
+        judgement = judge(
+            trapped, TRAIN, VAL, 2, gaps, lambda score, keep=keep: bool(asked.append(score)) or keep
+        )
+        assert (judgement.gap is None) == (not keep)
+    assert [score.counts for score in asked] == [evaluate(trapped, VAL, 2).counts] * 2
+
+
+def test_every_image_counts_and_none_alone_when_statistics_are_recomputed() -> None:
+    model = models.build("deeplabv3plus", "resnet18")
+    seen: list[int] = []
+    model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    recomputed(model, batchnorm.in_order(model, squares(5, side=64), 2))
+    assert seen == [3, 2]
+    assert [part.tolist() for part in batches(5, 2)] == [[0, 1, 2], [3, 4]]
