@@ -135,13 +135,6 @@ def _close_lost_runs(store: Store, agent: Row, running: set[str], now: float) ->
     """Runs whose process is over, as the agent says, and that never said goodbye."""
     for run in sweeps.agent_runs(store.db, agent["id"]):
         silent = now - run["heartbeat_at"] > RUN_SILENT
-        if (
-            run["state"] == "pending"
-            and run["started_at"] is not None
-            and run["name"] not in running
-            and silent
-        ):
-            runs.set_state(store.db, run["id"], "crashed", now)
         if run["state"] in runs.ALIVE and run["name"] not in running and silent:
             asked = run["stop_requested_at"] is not None
             state = "preempted" if run["state"] == "preempting" else "killed" if asked else "crashed"
@@ -159,15 +152,16 @@ def _due_stops(store: Store, settings: Settings, agent: Row, running: set[str], 
 
 
 def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]:
-    waiting = sweeps.never_started(store.db, sweep["id"])
+    waiting = sweeps.unopened(store.db, sweep["id"])
     for item in [item for item in waiting if item["agent_id"] == agent["id"]]:
         waiting.remove(item)
         if item["handed_times"] < MAX_HANDED or item["handed_at"] < store.opened_at:
             return [_hand_out(store, sweep, item, agent, now)]
         with store.write() as db:
-            runs.set_state(db, item["run_id"], "failed", now)
+            lost = "failed" if item["started_at"] is None else "crashed"
+            runs.set_state(db, item["run_id"], lost, now)
     for item in sweeps.to_resume(store.db, sweep["id"], requeue(sweep)):
-        return [_hand_out(store, sweep, item, agent, now, "resume")]
+        return [_hand_out(store, sweep, item, agent, now)]
     for item in waiting:
         if item["handed_at"] is None and _is_full(store, sweep):
             continue
@@ -278,14 +272,14 @@ def add_run(
         return item
 
 
-def _hand_out(store: Store, sweep: Row, item: Row, agent: Row, now: float, kind: str = "run") -> Command:
+def _hand_out(store: Store, sweep: Row, item: Row, agent: Row, now: float) -> Command:
     with store.write() as db:
-        sweeps.hand_out(db, item["run_id"], agent["id"], now)
+        sweeps.hand_out(db, item, agent["id"], now)
         if item["run_state"] != "pending":
             runs.set_state(db, item["run_id"], "pending", now)
     return {
-        "id": f"{item['run']}-{item['handed_times'] + 1}",
-        "type": kind,
+        "id": f"{item['run']}-{int(now)}",
+        "type": "run" if item["started_at"] is None else "resume",
         "run_id": item["run"],
         "args": {key: {"value": value} for key, value in json.loads(item["params"]).items()},
         "program": read_config(sweep["config"]).get("program"),

@@ -1,7 +1,7 @@
 """Folders of older servers, brought to today's `schema.sql`: `migrations/N.sql` takes format N - 1 to format N.
 
-Each step is one transaction. A change of `schema.sql` adds a step that does the same to a folder that exists; steps are
-never changed afterwards.
+Each step is one transaction, without foreign keys, so that a table can be copied and dropped. A change of `schema.sql`
+adds a step that does the same to a folder that exists; steps are never changed afterwards.
 """
 
 import sqlite3
@@ -28,9 +28,13 @@ def migrate(db: sqlite3.Connection) -> None:
 
 
 def _execute(db: sqlite3.Connection, script: Path, number: int) -> None:
+    text = f"BEGIN IMMEDIATE; {script.read_text()} PRAGMA user_version = {number}; COMMIT;"
+    db.execute("PRAGMA foreign_keys = OFF")
     try:
-        db.executescript(f"BEGIN IMMEDIATE; {script.read_text()} PRAGMA user_version = {number}; COMMIT;")
+        db.executescript(text)
     except sqlite3.Error:
         if db.in_transaction:
             db.rollback()
         raise
+    finally:
+        db.execute("PRAGMA foreign_keys = ON")

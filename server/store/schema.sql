@@ -1,13 +1,15 @@
 -- Where each kind of data lies. Times are seconds since 1970. JSON columns hold the text that the client sent.
+-- AUTOINCREMENT: clients hold ids, and one of something deleted must never come to mean something newer.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- People beside the folder's own user `local`, whose key lies in the file api-key.
 CREATE TABLE users (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,          -- also the entity that is theirs
     key_hash TEXT NOT NULL UNIQUE,      -- SHA-256 of the API key
-    created_at REAL NOT NULL
+    created_at REAL NOT NULL,
+    key_id TEXT                         -- its first characters, to tell keys apart
 );
 
 CREATE TABLE rights (
@@ -18,7 +20,7 @@ CREATE TABLE rights (
 ) WITHOUT ROWID;
 
 CREATE TABLE projects (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     entity TEXT NOT NULL,
     name TEXT NOT NULL,
     description TEXT,
@@ -27,7 +29,7 @@ CREATE TABLE projects (
 );
 
 CREATE TABLE sweeps (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
     name TEXT NOT NULL,
     config TEXT NOT NULL,               -- YAML
@@ -45,7 +47,7 @@ CREATE TABLE sweeps (
 );
 
 CREATE TABLE agents (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     sweep_id INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
     name TEXT NOT NULL UNIQUE,
     host TEXT NOT NULL,
@@ -54,7 +56,7 @@ CREATE TABLE agents (
 );
 
 CREATE TABLE runs (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
     name TEXT NOT NULL,                 -- the id that the client shows
     display_name TEXT NOT NULL,
@@ -145,7 +147,7 @@ CREATE TABLE blob_entities (
 ) WITHOUT ROWID;
 
 CREATE TABLE run_files (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     name TEXT NOT NULL,
     sha256 TEXT NOT NULL REFERENCES blobs,
@@ -156,7 +158,7 @@ CREATE INDEX run_files_by_blob ON run_files (sha256);
 
 -- Sequences hold the versions that runs log; portfolios hold links to them.
 CREATE TABLE collections (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
     name TEXT NOT NULL,
     type TEXT NOT NULL,
@@ -169,7 +171,7 @@ CREATE TABLE collections (
 );
 
 CREATE TABLE artifacts (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     collection_id INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
     version INTEGER,                    -- given at commit
     state TEXT NOT NULL,                -- PENDING COMMITTED DELETED
@@ -192,7 +194,7 @@ CREATE INDEX artifacts_by_digest ON artifacts (collection_id, digest);
 CREATE INDEX artifacts_by_run ON artifacts (run_id);
 
 CREATE TABLE manifests (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
     name TEXT NOT NULL,
     digest TEXT NOT NULL,
@@ -215,7 +217,7 @@ CREATE TABLE artifact_entries (
 CREATE INDEX artifact_entries_by_blob ON artifact_entries (sha256);
 
 CREATE TABLE memberships (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     collection_id INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
     artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
     version INTEGER NOT NULL,
@@ -225,7 +227,7 @@ CREATE TABLE memberships (
 CREATE INDEX memberships_by_artifact ON memberships (artifact_id);
 
 CREATE TABLE aliases (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     collection_id INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
     alias TEXT NOT NULL,
     artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
@@ -250,7 +252,7 @@ CREATE TABLE artifact_relogs (
 CREATE INDEX artifact_relogs_by_artifact ON artifact_relogs (artifact_id);
 
 CREATE TABLE tags (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     owner TEXT NOT NULL,                -- artifact | collection
     owner_id INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -266,8 +268,9 @@ CREATE TABLE suggestions (
     origin TEXT NOT NULL,               -- server | controller | scheduler
     schedule_id TEXT,
     handed_at REAL,
-    handed_times INTEGER NOT NULL DEFAULT 0,
+    handed_times INTEGER NOT NULL DEFAULT 0,    -- with the answer that is out now; 2 when it was repeated
     stop_reason TEXT,
+    requeued INTEGER NOT NULL DEFAULT 0,        -- how often it went out again after a crash
     PRIMARY KEY (sweep_id, number)
 ) WITHOUT ROWID;
 
@@ -280,7 +283,7 @@ CREATE TABLE metric_values (
 ) WITHOUT ROWID;
 
 CREATE TABLE alerts (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     title TEXT NOT NULL,
     text TEXT NOT NULL,
@@ -290,7 +293,7 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_by_run ON alerts (run_id);
 
 CREATE TABLE views (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
     type TEXT NOT NULL,
     name TEXT NOT NULL,

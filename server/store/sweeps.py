@@ -12,7 +12,8 @@ COLUMNS = (
     *("prior_runs_filters", "controller_run"),
 )
 _SELECT = "SELECT sweeps.* FROM sweeps "
-_SUGGESTION = """SELECT suggestions.*, runs.name AS run, runs.state AS run_state, runs.agent_id, runs.started_at
+_SUGGESTION = """SELECT suggestions.*, runs.name AS run, runs.state AS run_state, runs.agent_id, runs.started_at,
+    (SELECT heartbeat_at FROM agents WHERE agents.id = runs.agent_id) AS agent_heartbeat_at
     FROM suggestions JOIN runs ON runs.id = suggestions.run_id """
 
 
@@ -113,32 +114,35 @@ def suggestion_of(db: sqlite3.Connection, run_id: int) -> Row | None:
     return row
 
 
-def hand_out(db: sqlite3.Connection, run_id: int, agent_id: int, now: float) -> None:
-    db.execute("UPDATE runs SET agent_id = ?, heartbeat_at = ? WHERE id = ?", (agent_id, now, run_id))
+def hand_out(db: sqlite3.Connection, item: Row, agent_id: int, now: float) -> None:
+    """`item` is a suggestion. The same agent gets it again when its answer was lost, which counts as no requeue."""
+    again = item["run_state"] == "pending" and item["agent_id"] == agent_id
+    crashed = item["run_state"] == "crashed" and item["started_at"] is not None
     db.execute(
-        "UPDATE suggestions SET handed_at = ?, handed_times = handed_times + 1 WHERE run_id = ?",
-        (now, run_id),
+        "UPDATE runs SET agent_id = ?, heartbeat_at = ? WHERE id = ?", (agent_id, now, item["run_id"])
+    )
+    db.execute(
+        "UPDATE suggestions SET handed_at = ?, handed_times = ?, requeued = ? WHERE run_id = ?",
+        (now, item["handed_times"] * again + 1, item["requeued"] + crashed, item["run_id"]),
     )
 
 
-def never_started(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
-    """Suggestions whose run no client has ever opened and that are not given up, with their agent's last heartbeat."""
+def unopened(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+    """Suggestions that no client has opened since they were handed out, or ever, and that are not given up."""
     return db.execute(
-        """SELECT suggestions.*, runs.name AS run, runs.state AS run_state, runs.agent_id,
-            (SELECT heartbeat_at FROM agents WHERE agents.id = runs.agent_id) AS agent_heartbeat_at
-        FROM suggestions JOIN runs ON runs.id = suggestions.run_id
-        WHERE suggestions.sweep_id = ? AND runs.started_at IS NULL AND runs.state IN ('pending', 'crashed')
-        ORDER BY number""",
+        _SUGGESTION
+        + """WHERE suggestions.sweep_id = ? AND (runs.state = 'pending'
+        OR (runs.state = 'crashed' AND runs.started_at IS NULL)) ORDER BY number""",
         (sweep_id,),
     ).fetchall()
 
 
 def to_resume(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
-    """Suggestions whose run was pre-empted, or crashed and was handed out at most `requeue` times so far."""
+    """Suggestions whose run was pre-empted, or crashed and was requeued fewer than `requeue` times so far."""
     return db.execute(
         _SUGGESTION
         + """WHERE suggestions.sweep_id = ? AND runs.started_at IS NOT NULL AND (runs.state = 'preempted'
-        OR (runs.state = 'crashed' AND handed_times <= ?)) ORDER BY number""",
+        OR (runs.state = 'crashed' AND requeued < ?)) ORDER BY number""",
         (sweep_id, requeue),
     ).fetchall()
 

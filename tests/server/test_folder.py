@@ -269,12 +269,19 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
         VALUES (1, 1, 'r', 'r', 'local', 'finished', 1.0, 1.0)"""
     )
     db.execute("INSERT INTO history VALUES (1, 0, 0, '{\"x\": 1}')")
+    db.execute("INSERT INTO run_values VALUES (1, 'config', 'lr', 0.5)")
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
     store = Store(old)
     assert lines.contents(store.db, "history", 1) == ['{"x": 1}']
+    assert [row["value"] for row in store.db.execute("SELECT value FROM run_values")] == [0.5]
     assert formats.of(store.db) == formats.FORMAT
+    assert store.db.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert store.db.execute("PRAGMA foreign_keys").fetchone() == {"foreign_keys": 1}
+    with store.write() as db:
+        runs.delete(db, 1)
+        assert runs.insert(db, 1, "newer", "running", 2.0) == 2
     store.close()
     Store(new).close()
     assert columns(old / "wandb.sqlite") == columns(new / "wandb.sqlite")

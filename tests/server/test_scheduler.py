@@ -56,6 +56,13 @@ def log(store: Store, name: str, line: int, **metrics: float) -> dict[str, Any]:
     return filestream.receive(store, "local", "p", name, {"files": files})
 
 
+def run_state(store: Store, name: str) -> str:
+    project = projects.find(store.db, "local", "p")
+    run = runs.find(store.db, project["id"], name) if project else None
+    assert run is not None
+    return str(run["state"])
+
+
 def state(store: Store, sweep: Row) -> str:
     return str(sweeps.by_id(store.db, sweep["id"])["state"])
 
@@ -87,11 +94,7 @@ def test_a_lost_answer_is_repeated_and_a_program_that_never_starts_is_given_up(s
     one = agent(store, sweep)
     first, again, other = ask(store, one)[0], ask(store, one)[0], ask(store, one)[0]
     assert first["run_id"] == again["run_id"] != other["run_id"]
-    project = projects.find(store.db, "local", "p")
-    assert project is not None
-    failed = runs.find(store.db, project["id"], first["run_id"])
-    assert failed is not None
-    assert failed["state"] == "failed"
+    assert run_state(store, first["run_id"]) == "failed"
 
 
 def test_an_agent_with_a_run_gets_no_other(store: Store) -> None:
@@ -153,6 +156,53 @@ def test_requeue_hands_a_crashed_run_out_again_so_many_times_and_nothing_twice(
         assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)]
     crash(store, clock, name)
     assert ask(store, one) == ask(store, other) == [{"type": "exit"}]
+
+
+def test_a_lost_answer_uses_up_no_requeue(store: Store, clock: Clock) -> None:
+    one = agent(store, make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}"))
+    name = ask(store, one)[0]["run_id"]
+    crash(store, clock, name)
+    assert [command["type"] for command in ask(store, one)] == ["resume"]
+    clock.now += scheduler.RUN_SILENT + 1
+    assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)], "the answer was lost"
+    assert run_state(store, name) == "pending"
+    crash(store, clock, name)
+    assert ask(store, one) == [{"type": "exit"}], "the only requeue was used by now"
+
+
+def test_a_requeued_run_whose_agent_vanished_goes_to_another_without_a_further_requeue(
+    store: Store, clock: Clock
+) -> None:
+    sweep = make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}")
+    one, other = agent(store, sweep), agent(store, sweep)
+    name = ask(store, one)[0]["run_id"]
+    crash(store, clock, name)
+    ask(store, one)
+    assert ask(store, other) == [], "the first agent may still be starting it"
+    clock.now += scheduler.AGENT_SILENT + 1
+    assert [(c["type"], c["run_id"]) for c in ask(store, other)] == [("resume", name)]
+    finish(store, name)
+    assert state(store, sweep) == "FINISHED"
+
+
+def test_a_resumed_program_that_never_starts_is_given_up(store: Store, clock: Clock) -> None:
+    sweep = make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}")
+    one = agent(store, sweep)
+    name = ask(store, one)[0]["run_id"]
+    crash(store, clock, name)
+    assert [c["type"] for _ in range(3) for c in ask(store, one)] == ["resume", "resume", "exit"]
+    assert run_state(store, name) == "crashed"
+    assert state(store, sweep) == "FINISHED"
+
+
+def test_a_run_that_was_preempted_keeps_its_requeues(store: Store, clock: Clock) -> None:
+    one = agent(store, make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}"))
+    name = ask(store, one)[0]["run_id"]
+    filestream.receive(store, "local", "p", name, {"preempting": True})
+    finish(store, name, exit_code=1)
+    assert [command["type"] for command in ask(store, one)] == ["resume"]
+    crash(store, clock, name)
+    assert [command["type"] for command in ask(store, one)] == ["resume"]
 
 
 def test_a_requeued_run_that_finishes_ends_the_sweep(store: Store, clock: Clock) -> None:

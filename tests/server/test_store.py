@@ -41,6 +41,19 @@ def rows(*values: int, first: int = 0) -> list[str]:
     return [json.dumps({"_step": step, "x": x}) for step, x in enumerate(values, start=first)]
 
 
+def test_the_id_of_a_deleted_thing_is_never_given_out_again(store: Store, run: Row) -> None:
+    """A repeated deleteRun after a lost answer would else hit a newer run."""
+    tables = store.db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    numbered = [table for table in tables if "id INTEGER PRIMARY KEY" in table["sql"]]
+    assert len(numbered) == 14
+    assert [table["name"] for table in numbered if "AUTOINCREMENT" not in table["sql"]] == []
+    with store.write() as db:
+        runs.delete(db, run["id"])
+        newer = runs.insert(db, run["project_id"], "newer", "running", store.clock())
+        runs.delete(db, run["id"])
+        assert runs.by_id(db, newer)["name"] == "newer"
+
+
 def test_a_repeated_post_changes_nothing(store: Store, run: Row) -> None:
     for _ in range(2):
         with store.write() as db:
