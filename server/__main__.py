@@ -107,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="GIGABYTES",
         help="size of one file, and of one artifact, at most (default: 100)",
     )
+    parser.add_argument(
+        "--storage-region", metavar="NAME", help="what artifacts may give as `storage_region` (default: none)"
+    )
     return parser
 
 
@@ -136,6 +139,7 @@ def serve(options: argparse.Namespace) -> int:
             stop_grace=options.stop_grace,
             max_upload=int(options.max_upload * GIGABYTE),
             pages_need_key=not loopback,
+            storage_region=options.storage_region,
         )
         _run(store, settings, listener, options)
     finally:

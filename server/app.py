@@ -103,13 +103,20 @@ async def _person(request: Request) -> Person | Response:
     return JSONResponse({"errors": [{"message": message}], "error": message}, 401)
 
 
+class _TooLarge(ValueError):
+    """Answered with 413; the client gives up on that as it does on 400."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the body has more than {MAX_BODY} bytes")
+
+
 async def _body(request: Request) -> Any:
-    """The JSON value of a request. Raises ValueError when it is none or too large."""
+    """The JSON value of a request. Raises ValueError when it is none, _TooLarge when it is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise ValueError(f"the body has more than {MAX_BODY} bytes")
+            raise _TooLarge
     packed = request.headers.get("content-encoding") == "gzip"
     large = packed or len(body) > 100_000
     return await run_in_threadpool(_decoded, bytes(body), packed) if large else _decoded(bytes(body), False)
@@ -124,9 +131,13 @@ def _decoded(body: bytes, packed: bool) -> Any:
         except (zlib.error, OSError, EOFError) as error:
             raise ValueError(f"the body is not gzip: {error}") from None
         if len(body) > MAX_BODY:
-            raise ValueError(f"the body has more than {MAX_BODY} bytes")
+            raise _TooLarge
     value = parse(body.decode())
     return storable(value) if b"\\u" in body else value
+
+
+def _status(error: Exception) -> int:
+    return 413 if isinstance(error, _TooLarge) else 400
 
 
 async def answer_graphql(request: Request) -> Response:
@@ -143,7 +154,7 @@ async def answer_graphql(request: Request) -> Response:
         ):
             raise ValueError("query, variables and operationName have the wrong type")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, 400)
+        return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, _status(error))
     state = request.app.state
     address = str(request.base_url).rstrip("/")
     context = graphql.Context(state.store, state.settings, state.signer, address, person)
@@ -170,7 +181,7 @@ async def answer_file_stream(request: Request) -> Response:
     except NotFound as error:
         return JSONResponse({"error": str(error)}, 404)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        return JSONResponse({"error": f"not a file_stream post: {error}"}, 400)
+        return JSONResponse({"error": f"not a file_stream post: {error}"}, _status(error))
     except DatabaseError as error:
         log.error("a file_stream post could not be stored: %s", explain(error))
         return JSONResponse({"error": explain(error)}, 503)

@@ -97,6 +97,15 @@ def expected_runs(sweep: Row) -> int | None:
     return min(known) if known else None
 
 
+def announced_runs(sweep: Row) -> int | None:
+    """What clients hear of `expected_runs`: W&B counts the cells of a grid, and says nothing of other searches."""
+    config = read_config(sweep["config"])
+    cap = config.get("run_cap")
+    if config.get("method") == "grid":
+        return expected_runs(sweep)
+    return cap if isinstance(cap, int) else None
+
+
 def requeue(sweep: Row) -> int:
     """How often a crashed run of the sweep is handed out again to be resumed: `requeue: n`; as with W&B, 0."""
     n = read_config(sweep["config"]).get("requeue", 0)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Mapping
 from urllib.parse import quote
 
 DAY = 86_400
@@ -30,21 +31,26 @@ def same(a: str, b: str) -> bool:
 
 
 class Signer:
-    """Signs `METHOD path` until a time, so that an address is its own permission."""
+    """Signs `METHOD path` for a person until a time: the address needs no key, and lasts as long as their rights."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
-    def _signature(self, method: str, path: str, expires: int) -> str:
-        return hmac.new(self._secret, f"{method} {path} {expires}".encode(), hashlib.sha256).hexdigest()[:32]
+    def _signature(self, *parts: object) -> str:
+        text = " ".join(map(str, parts))
+        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def url(self, base: str, method: str, path: str, now: float) -> str:
-        """`path` is unquoted and starts with a slash."""
+    def url(self, base: str, method: str, path: str, person: int, now: float) -> str:
+        """`path` is unquoted and starts with a slash; `person` is the number of whoever asked for the address."""
         # Rounded to a day, so that an address stays the same for a while and browsers can cache what it names.
         expires = (int(now) // DAY + 1) * DAY + URL_LIFETIME
-        return f"{base}{quote(path)}?expires={expires}&sig={self._signature(method, path, expires)}"
+        signature = self._signature(method, path, expires, person)
+        return f"{base}{quote(path)}?expires={expires}&by={person}&sig={signature}"
 
-    def allows(self, method: str, path: str, expires: str, signature: str, now: float) -> bool:
-        if not expires.isdecimal() or len(expires) > 12 or int(expires) < now:
-            return False
-        return same(signature, self._signature(method, path, int(expires)))
+    def signed_for(self, method: str, path: str, query: Mapping[str, str], now: float) -> int | None:
+        """The person's number; None for an address that this server did not sign, or that has expired."""
+        expires, person = query.get("expires", ""), query.get("by", "")
+        if not all(text.isascii() and text.isdecimal() and len(text) <= 12 for text in (expires, person)):
+            return None
+        right = same(query.get("sig", ""), self._signature(method, path, int(expires), int(person)))
+        return int(person) if right and int(expires) >= now else None

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from server.security import Signer
-from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, places, runs
+from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, places, runs, users
 from server.store.blobs import Incoming
 from server.store.troubles import explain
 from server.store.users import Person
@@ -31,7 +31,7 @@ HEADERS = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'u
 HEADERS |= {"X-Content-Type-Options": "nosniff"}
 CHUNK = 1 << 20
 MAX_MANIFEST = 128 << 20  # read into memory at the commit; 100,000 files take about 30 MB
-KINDS = ("run-files", "wandb_artifacts", "manifests")
+KINDS = {"run-files": "Run", "wandb_artifacts": "Artifact", "manifests": "ArtifactManifest"}
 
 
 def refused(message: str, status: int) -> Response:
@@ -43,13 +43,15 @@ async def endpoint(request: Request) -> Response:
     signer: Signer = request.app.state.signer
     path = "/storage/" + request.path_params["path"]
     method = "GET" if request.method == "HEAD" else request.method
-    expires, signature = request.query_params.get("expires", ""), request.query_params.get("sig", "")
-    if not signer.allows(method, path, expires, signature, store.clock()):
+    signed_for = signer.signed_for(method, path, request.query_params, store.clock())
+    if signed_for is None:
         return refused("this address is not signed by this server, or has expired", 403)
     kind, _, rest = request.path_params["path"].partition("/")
     number, _, name = rest.partition("/")
     if kind not in KINDS or not (number.isascii() and number.isdecimal() and len(number) < 19):
         return refused("there is nothing at this address", 404)
+    if not await run_in_threadpool(_may, store, signed_for, method, KINDS[kind], int(number)):
+        return refused("the right that this address was made with has been revoked", 403)
     if method == "PUT":
         return await _put(request, store, kind, int(number), name)
     found = await run_in_threadpool(_find, store, kind, int(number), name)
@@ -67,6 +69,15 @@ async def artifact_file(request: Request, person: Person) -> Response:
         found = await run_in_threadpool(_find_in_collection, store, person, place, parts[-2])
     name = parts[-1]
     return refused(f"{name} does not exist", 404) if found is None else _body(found, name)
+
+
+def _may(store: Store, number: int, method: str, kind: str, place: int) -> bool:
+    """Whether the person still has the right; what is gone by now is answered later."""
+    person = users.by_number(store.db, number)
+    entity = places.entity(store.db, kind, place)
+    if person is None or entity is None:
+        return person is not None
+    return person.owns(entity) if method == "PUT" else person.sees(entity)
 
 
 def _body(path: Path, name: str) -> Response:

@@ -70,10 +70,10 @@ def _rotate(db: Connection, options: argparse.Namespace) -> None:
 
 
 def _list(db: Connection, options: argparse.Namespace) -> None:
-    print(f"{users.LOCAL}: everything (the folder's own key)")
+    print(f"{users.LOCAL} (the folder's own key): everything")
     for person in users.listed(db):
         rights = ", ".join(f"{role} of {entity}" for entity, role in sorted(person.roles.items()))
-        print(f"{person.name}: {rights}")
+        print(f"{person.name} (key {person.key_id or ''}…): {rights}")
 
 
 def _remove(db: Connection, options: argparse.Namespace) -> None:

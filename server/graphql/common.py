@@ -59,7 +59,7 @@ class Context:
         return self.store.clock()
 
     def signed(self, method: str, path: str) -> str:
-        return self.signer.url(self.base_url, method, path, self.now())
+        return self.signer.url(self.base_url, method, path, self.person.number, self.now())
 
 
 def context(info: Info) -> Context:

@@ -11,7 +11,7 @@ def create_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     names = input.get("artifact_collection_names") or []
     name = input.get("artifact_collection_name") or (names[0] if names else "")
-    if input.get("storage_region"):
+    if input.get("storage_region") not in (None, "", ctx.settings.storage_region):
         raise Refused(f"there is no storage region {input['storage_region']!r} here")
     with ctx.store.write() as db:
         project, _ = projects.ensure(db, input["entity_name"], input["project_name"], ctx.now())

@@ -61,6 +61,16 @@ def members(row: Row, info: Info) -> list[Row]:
     return [user(info, member["name"]) | {"role": ROLE_NAMES[member["role"]]} for member in found]
 
 
+def api_keys(row: Row, info: Info) -> Row:
+    """The id of one's own key, its first characters; a key that was made before ids were kept has none."""
+    ctx = context(info)
+    if row["name"] != ctx.person.name:
+        return {"edges": []}
+    known = stored_users.key_id(ctx.settings.api_key) if ctx.person.admin else ctx.person.key_id
+    node = {"id": global_id("ApiKey", ctx.person.number), "name": known}
+    return {"edges": [{"node": node}] if known else []}
+
+
 def own_organization(row: Row, info: Info) -> Row:
     """An entity is its own organization: its registries are projects of the entity."""
     return {"id": global_id("Organization", 1), "name": row["name"], "org_entity": {"name": row["name"]}}
@@ -82,7 +92,7 @@ RESOLVERS: Resolvers = {
         "id": id_of("User"),
         "admin": lambda row, info: row["name"] == stored_users.LOCAL,
         "flags": constant("{}"),
-        "apiKeys": constant({"edges": []}),
+        "apiKeys": api_keys,
         "teams": teams,
         "organizations": constant([]),
     },

@@ -30,7 +30,7 @@ def gather(store: Store, signer: Signer, project: Row, path: str, person: Person
     for entry in entries:
         if entry["sha256"]:
             place = addresses.artifact_file(artifact["id"], entry["digest"], entry["path"])
-            entry["url"] = signer.url("", "GET", place, store.clock())
+            entry["url"] = signer.url("", "GET", place, person.number, store.clock())
         else:
             entry["url"] = None
     return {

@@ -23,9 +23,8 @@ def gather(store: Store, signer: Signer, run: Row, person: Person) -> dict[str, 
     used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, person, "Artifact", row)]
 
     def link(file: Row) -> Row:
-        return file | {
-            "url": signer.url("", "GET", addresses.run_file(run["id"], file["name"]), store.clock())
-        }
+        path = addresses.run_file(run["id"], file["name"])
+        return file | {"url": signer.url("", "GET", path, person.number, store.clock())}
 
     links = {file["name"]: link(file)["url"] for file in found}
     return {

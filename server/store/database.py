@@ -151,24 +151,20 @@ def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
 
 
 def connect(path: Path) -> sqlite3.Connection:
+    from server.store.patterns import matches  # which needs this module
+
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     db.row_factory = as_dictionary
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA cache_size = -1024")
-    db.create_function("regexp", 2, _regexp, deterministic=True)
+    db.create_function("regexp", 2, matches, deterministic=True)
     return db
 
 
 def as_dictionary(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
     return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
-
-
-def _regexp(pattern: str, value: object) -> bool:
-    import re
-
-    return isinstance(value, str) and re.search(pattern, value) is not None
 
 
 def check_format(folder: Path, db: sqlite3.Connection) -> None:

@@ -1,4 +1,7 @@
-"""Regular expressions from outside. Python's can take exponential time; those that could are refused."""
+"""Regular expressions from outside. Python's can take exponential time, and nothing can interrupt one.
+
+Those that could take exponential time are refused, and so is a text that is too long for the rest of them.
+"""
 
 import functools
 import re
@@ -8,6 +11,7 @@ from server.store.database import Refused
 MAX_LENGTH = 300
 MAX_QUANTIFIERS = 12  # each `?` doubles the time at worst
 MAX_UNBOUNDED = 3  # each one multiplies the time by the length of the text
+MAX_STEPS = 3e7  # of one search: some tenths of a second at worst
 _TOKEN = re.compile(
     r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:P?<\w+>|<?[=!]|[a-zA-Z-]*:?))?|[*+?]|\{\d*,?\d*\}|.", re.DOTALL
 )
@@ -22,7 +26,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
         found = re.compile(pattern)
     except (re.error, RecursionError, OverflowError):
         raise Refused(f"not a regular expression: {pattern!r}") from None
-    if found.flags & re.VERBOSE or _is_slow(pattern):
+    if found.flags & re.VERBOSE or _repeats(pattern) is None:
         raise Refused(
             f"the regular expression {pattern!r} may take too long: no repeated groups that hold * + ? {{}} or |,"
             f" and at most {MAX_UNBOUNDED - 1} of * and + in it ({MAX_UNBOUNDED} after ^)"
@@ -30,15 +34,27 @@ def compiled(pattern: str) -> re.Pattern[str]:
     return found
 
 
-def _is_slow(pattern: str) -> bool:
-    """Repeats in a repeated group, or too many in a row."""
+def matches(pattern: str, text: object) -> bool:
+    """Whether `pattern` is found in a text. Raises Refused as `compiled`, and for a text that may take too long."""
+    found = compiled(pattern)
+    if not isinstance(text, str):
+        return False
+    unbounded = _repeats(pattern) or 0
+    if len(text) ** unbounded > MAX_STEPS:
+        raise Refused(f"the regular expression {pattern!r} may take too long on {len(text)} characters")
+    return found.search(text) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _repeats(pattern: str) -> int | None:
+    """To what power of a text's length the time may grow; None for too many repeats, or repeats that repeat."""
     groups = [False]  # whether each open group holds a quantifier or an alternative
     closed = quantifiers = unbounded = 0
     last_closed_holds = False
     for token in _TOKEN.findall(_core(pattern)):
         if token[0] in "*+?{" and token != "{":
             if last_closed_holds and closed and token != "?":
-                return True
+                return None
             groups[-1] = True
             quantifiers += 1
             unbounded += token in "*+" or (token[0] == "{" and not token.strip("{}").isdecimal())
@@ -51,7 +67,8 @@ def _is_slow(pattern: str) -> bool:
             last_closed_holds = groups.pop()
             groups[-1] |= last_closed_holds
     searched = 0 if pattern.startswith("^") else 1
-    return quantifiers > MAX_QUANTIFIERS or unbounded + searched > MAX_UNBOUNDED
+    allowed = quantifiers <= MAX_QUANTIFIERS and unbounded + searched <= MAX_UNBOUNDED
+    return unbounded + searched if allowed else None
 
 
 def _core(pattern: str) -> str:

@@ -118,9 +118,7 @@ def hand_out(db: sqlite3.Connection, item: Row, agent_id: int, now: float) -> No
     """`item` is a suggestion. The same agent gets it again when its answer was lost, which counts as no requeue."""
     again = item["run_state"] == "pending" and item["agent_id"] == agent_id
     crashed = item["run_state"] == "crashed" and item["started_at"] is not None
-    db.execute(
-        "UPDATE runs SET agent_id = ?, heartbeat_at = ? WHERE id = ?", (agent_id, now, item["run_id"])
-    )
+    db.execute("UPDATE runs SET agent_id = ?, heartbeat_at = ? WHERE id = ?", (agent_id, now, item["run_id"]))
     db.execute(
         "UPDATE suggestions SET handed_at = ?, handed_times = ?, requeued = ? WHERE run_id = ?",
         (now, item["handed_times"] * again + 1, item["requeued"] + crashed, item["run_id"]),

@@ -28,6 +28,7 @@ class Person:
     number: int
     name: str
     admin: bool = False
+    key_id: str | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
 
     def sees(self, entity: str) -> bool:
@@ -64,6 +65,11 @@ def check_key(key: str) -> str:
     return key
 
 
+def key_id(key: str) -> str:
+    """What tells a key apart and lets nobody in: at least 28 characters stay unknown."""
+    return key[:12]
+
+
 def hashed(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
@@ -78,10 +84,15 @@ def by_name(db: sqlite3.Connection, name: str) -> Person | None:
     return ADMIN if name == LOCAL else _person(db, row) if row else None
 
 
+def by_number(db: sqlite3.Connection, number: int) -> Person | None:
+    row = db.execute("SELECT * FROM users WHERE id = ?", (number - 1,)).fetchone()
+    return ADMIN if number == ADMIN.number else _person(db, row) if row else None
+
+
 def _person(db: sqlite3.Connection, row: Row) -> Person:
     granted = db.execute("SELECT entity, role FROM rights WHERE user_id = ?", (row["id"],)).fetchall()
     roles = {right["entity"]: right["role"] for right in granted}
-    return Person(row["id"] + 1, row["name"], roles={**roles, row["name"]: OWNER})
+    return Person(row["id"] + 1, row["name"], key_id=row["key_id"], roles={**roles, row["name"]: OWNER})
 
 
 def members(db: sqlite3.Connection, entity: str) -> list[Row]:
@@ -108,7 +119,10 @@ def add(db: sqlite3.Connection, name: str, key: str, now: float) -> None:
     if by_name(db, name) is not None:
         raise Refused(f"there is a user {name!r} already; rotate gives them a new key")
     _check_free(db, key)
-    db.execute("INSERT INTO users (name, key_hash, created_at) VALUES (?, ?, ?)", (name, hashed(key), now))
+    db.execute(
+        "INSERT INTO users (name, key_hash, key_id, created_at) VALUES (?, ?, ?, ?)",
+        (name, hashed(key), key_id(key), now),
+    )
 
 
 def _check_free(db: sqlite3.Connection, key: str) -> None:
@@ -121,7 +135,7 @@ def rotate(db: sqlite3.Connection, name: str, key: str) -> None:
     """From now on only the new key is theirs."""
     _number(db, name)
     _check_free(db, key)
-    db.execute("UPDATE users SET key_hash = ? WHERE name = ?", (hashed(key), name))
+    db.execute("UPDATE users SET key_hash = ?, key_id = ? WHERE name = ?", (hashed(key), key_id(key), name))
 
 
 def remove(db: sqlite3.Connection, name: str) -> None:

@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
 from server.security import Signer
+from server.store.users import ADMIN
 from tests.server.odd import Call, calls
 from tests.server.running import Server, start
 
@@ -177,7 +178,7 @@ def _signer(server: Server) -> Any:
 
     def sign(method: str, path: str) -> str:
         verb = "GET" if method == "HEAD" else method
-        url = signer.url("", verb, unquote(path), time.time())
+        url = signer.url("", verb, unquote(path), ADMIN.number, time.time())
         return path + "?" + url.rpartition("?")[2]
 
     return sign

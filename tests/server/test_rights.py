@@ -304,6 +304,40 @@ def test_only_owners_get_addresses_to_upload_to(people: People) -> None:
         assert people.server.get(file["directUrl"])[0] == 200
 
 
+def test_an_address_holds_only_as_long_as_the_right_it_was_made_with(people: People) -> None:
+    def granted(role: str) -> None:
+        with beside(people.server.folder) as db:
+            users.grant(db, "carl", "anna", role)
+
+    granted("owner")
+    upload = """mutation($e: String!) { createRunFiles(input: {entityName: $e, projectName: "p", runName: "r",
+        files: ["late.txt"]}) { files { uploadUrl } } }"""
+    files = """{ project(name: "p", entityName: "anna") { run(name: "r") {
+        files(names: ["late.txt"]) { edges { node { directUrl } } } } } }"""
+    put = people.ask("carl", upload, e="anna")["createRunFiles"]["files"][0]["uploadUrl"]
+    assert people.server.send("PUT", put, b"one")[0] == 200
+    [edge] = people.ask("carl", files)["project"]["run"]["files"]["edges"]
+    get = edge["node"]["directUrl"]
+    granted("reader")
+    assert (people.server.send("PUT", put, b"two")[0], people.server.get(get)) == (403, (200, b"one"))
+    with beside(people.server.folder) as db:
+        users.revoke(db, "carl", "anna")
+    assert people.server.get(get)[0] == 403
+    assert people.server.get(get.replace("by=", "by=1"))[0] == 403
+
+
+def test_the_id_of_ones_own_key_is_its_beginning(people: People) -> None:
+    keys = """{ viewer { ...Keys } users { edges { node { ...Keys } } } }
+        fragment Keys on User { username apiKeys { edges { node { name } } } }"""
+    answer = people.ask("anna", keys)
+    own = {"edges": [{"node": {"name": people.keys["anna"][:12]}}]}
+    assert answer["viewer"] == {"username": "anna", "apiKeys": own}
+    everybody = {
+        e["node"]["username"]: e["node"]["apiKeys"] for e in people.ask("local", keys)["users"]["edges"]
+    }
+    assert everybody["anna"] == {"edges": []}
+
+
 def test_streams_of_others_are_refused(people: People) -> None:
     def post(who: str, run: str) -> tuple[int, Any]:
         header = people.server.basic(people.keys[who])
