@@ -1,0 +1,242 @@
+"""Masks of photographs: `python -m agent.predict ENTITY/PROJECT/model-RUN_ID:best photo.jpg… -o masks/`.
+
+For every photograph, of any size and orientation, `masks/STEM.png` (0 or 255) and `masks/STEM-overlay.jpg`, both
+upright and at the photograph's own size. The model is an Artifact, or a checkpoint file.
+"""
+
+import argparse
+import contextlib
+import glob
+import itertools
+import signal
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from agent import saved
+from agent.checkpoint import RULES
+from agent.saved import ModelError, Predictor
+from data import layout, puzzle
+from data.puzzle import DataError
+
+Pixels = NDArray[np.uint8]
+
+BATCH = {"cpu": 1, "cuda": 16}
+DIM = 0.35
+INTERRUPTED = 130
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be done, and nothing was written."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A photograph and the two files that are made of it."""
+
+    photograph: Path
+    mask: Path
+    overlay: Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0: every photograph has its mask; 1: one has not; 2: nothing was begun; 130: after Ctrl-C."""
+    options = _options(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(options)
+    except (UsageError, ModelError) as error:
+        print(f"agent.predict: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"agent.predict: {error.filename or options.out} cannot be written: {error.strerror}",
+            file=sys.stderr,
+        )
+    except torch.OutOfMemoryError:
+        print("agent.predict: the device's memory is too small: give a smaller --batch-size", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"agent.predict: interrupted; every file in {options.out} is whole", file=sys.stderr)
+        return INTERRUPTED
+    return 1
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m agent.predict", description="Masks of photographs.")
+    parser.add_argument("model", help="ENTITY/PROJECT/model-RUN_ID:best, or a checkpoint file")
+    parser.add_argument(
+        "photographs", nargs="+", help="picture files, folders of them, or patterns such as 'in/*.jpg'"
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("masks"), help="folder of the masks (default: masks)"
+    )
+    parser.add_argument(
+        "--rule",
+        choices=RULES,
+        help="which weights of an Artifact (default: as the lab tests this architecture)",
+    )
+    parser.add_argument(
+        "--batch-size", type=_from_one, metavar="N", help="photographs at a time (default: 1, on a GPU 16)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _from_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _run(options: argparse.Namespace) -> int:
+    tasks = plan(options.photographs, options.out)
+    model = saved.find(options.model, options.rule)
+    device = saved.best_device()
+    predictor = saved.build(model, device)
+    side = model.config.image_size
+    print(
+        f"{model.source}: {model.config.model} at {side} pixels on {device}; photographs: {len(tasks)}",
+        flush=True,
+    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    results = predict(predictor, side, tasks, options.batch_size or BATCH[device.type])
+    bar = Console(stderr=True)
+    for task, result in track(results, "predicting", len(tasks), console=bar, disable=not bar.is_terminal):
+        if isinstance(result, DataError):
+            failed += 1
+            print(f"agent.predict: {result}", file=sys.stderr, flush=True)
+        else:
+            print(f"{task.photograph} → {task.mask} ({result:.1%} piece)", flush=True)
+    return 1 if failed else 0
+
+
+def plan(names: Sequence[str], out: Path) -> list[Task]:
+    """The photographs that the names mean, each once, and what is made of each.
+
+    Raises:
+        UsageError: a name means no file; two photographs, or a photograph and a mask, would be one file.
+    """
+    files = {path.resolve(): path for name in names for path in _meant(name)}
+    tasks = [
+        Task(path, out / f"{path.stem}.png", out / f"{path.stem}-overlay.jpg") for path in files.values()
+    ]
+    taken: dict[str, Path] = {}
+    for task in tasks:
+        for target in (task.mask, task.overlay):
+            if target.resolve() in files:
+                raise UsageError(f"{target} would overwrite a photograph: give another folder with -o")
+        other = taken.setdefault(task.mask.name.casefold(), task.photograph)
+        if other != task.photograph:
+            raise UsageError(
+                f"{other} and {task.photograph} would both become {task.mask}: rename one, or give each its own -o"
+            )
+    return tasks
+
+
+def _meant(name: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        files = layout.photographs(path)
+    elif path.exists():
+        files = [path]
+    else:
+        files = [Path(each) for each in _matching(name)]
+    if not files:
+        what = "holds no picture" if path.is_dir() else "is no file, folder or pattern that finds one"
+        raise UsageError(f"{name} {what}: name the photographs to predict")
+    return files
+
+
+def _matching(pattern: str) -> list[str]:
+    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
+    return sorted(each for each in found if Path(each).is_file())
+
+
+def predict(
+    predictor: Predictor, side: int, tasks: Iterable[Task], batch_size: int
+) -> Iterator[tuple[Task, float | DataError]]:
+    """Write mask and overlay of each photograph; yields the share of its pixels that are the piece, or why it has none.
+
+    The next batch is read while the model works on this one.
+    """
+    with ThreadPoolExecutor() as pool:
+        for batch in _read_ahead(tasks, batch_size, pool):
+            good = []
+            for task, future in batch:
+                try:
+                    good.append((task, future.result()))
+                except DataError as error:
+                    yield task, error
+            masks = masks_of(predictor, side, [pixels for _, pixels in good]) if good else []
+            for (task, pixels), mask in zip(good, masks, strict=True):
+                write(task.overlay, overlay(pixels, mask))
+                write(task.mask, mask * 255)
+                yield task, float(mask.mean())
+
+
+def _read_ahead(
+    tasks: Iterable[Task], batch_size: int, pool: ThreadPoolExecutor
+) -> Iterator[list[tuple[Task, Future[Pixels]]]]:
+    source = iter(tasks)
+    ahead: deque[list[tuple[Task, Future[Pixels]]]] = deque()
+    while batch := list(itertools.islice(source, batch_size)):
+        ahead.append([(task, pool.submit(puzzle.read_image, task.photograph)) for task in batch])
+        if len(ahead) > 1:
+            yield ahead.popleft()
+    yield from ahead
+
+
+@torch.inference_mode()
+def masks_of(predictor: Predictor, side: int, photographs: Sequence[Pixels]) -> list[Pixels]:
+    """Photographs (H, W, 3) of any sizes → masks (H, W) of those sizes: 1 where the piece is more likely than not.
+
+    The model sees squares of `side` pixels, as in training; its probabilities are brought to the photograph's size.
+    """
+    squares = np.stack([puzzle.to_square(photograph, side) for photograph in photographs])
+    images = torch.from_numpy(squares).to(predictor.mean.device).permute(0, 3, 1, 2).float().div(255)
+    probabilities = predictor(images).cpu().numpy()
+    return [
+        (_resized(probability, photograph.shape[0], photograph.shape[1]) > 0.5).astype(np.uint8)
+        for probability, photograph in zip(probabilities, photographs, strict=True)
+    ]
+
+
+def _resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    smooth = cv2.INTER_AREA if max(height, width) < max(values.shape) else cv2.INTER_LINEAR
+    resized: NDArray[np.float32] = cv2.resize(values, (width, height), interpolation=smooth)
+    return resized
+
+
+def overlay(photograph: Pixels, mask: Pixels) -> Pixels:
+    """The photograph (H, W, 3), dark where the piece is not, the piece outlined in white (1/300 of the longer side)."""
+    picture = np.where(mask[:, :, None] == 1, photograph, (DIM * photograph).astype(np.uint8))
+    outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(picture, outlines, -1, (255, 255, 255), max(1, max(mask.shape) // 300), cv2.LINE_AA)
+    return picture
+
+
+def write(path: Path, pixels: Pixels) -> None:
+    """Save a picture in one step: when it is interrupted, the old file is there or the new one."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            Image.fromarray(pixels).save(file, "PNG" if path.suffix == ".png" else "JPEG", quality=90)
+        unfinished.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

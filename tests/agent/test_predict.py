@@ -1,0 +1,299 @@
+"""Masks of photographs from a saved model: their size, their orientation, and what is refused."""
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from agent import checkpoint, models, predict, saved
+from agent.config import parse
+from agent.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate
+from data import synthetic
+from data.puzzle import Pair
+from tests.server import running
+from tests.server.running import ROOT, Client
+
+CONFIG = parse(["--model=unet_bilinear", "--width=4", "--image_size=32"])
+ROTATED = 6
+"""The EXIF orientation of a phone held upright: turn by 90° clockwise to see it."""
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint whose masks are neither empty nor full."""
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("model") / "epoch-0001.pt"
+    built = models.build(CONFIG.architecture, width=CONFIG.width)
+    image = torch.from_numpy(np.array(photograph(3, 32, 32))).permute(2, 0, 1)[None] / 255
+    normalised = (image - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(
+        3, 1, 1
+    )
+    with torch.no_grad():
+        logits = built.eval()(normalised)
+        built.get_parameter("head.bias").sub_(logits.mean(dim=(0, 2, 3)))
+    checkpoint.save(path, built.state_dict(), CONFIG)
+    return path
+
+
+def photograph(seed: int, height: int = 48, width: int = 64) -> Image.Image:
+    return Image.fromarray(synthetic.draw(np.random.default_rng(seed), height, width)[0])
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_masks_and_overlays_have_the_size_of_each_photograph(model: Path, tmp_path: Path) -> None:
+    sizes = {"wide.png": (40, 120), "tall.jpg": (90, 30), "square.webp": (32, 32)}
+    for name, (height, width) in sizes.items():
+        photograph(1, height, width).save(tmp_path / name)
+    out = tmp_path / "out" / "masks"
+    assert predict.main([str(model), *(str(tmp_path / name) for name in sizes), "-o", str(out)]) == 0
+    for name, size in sizes.items():
+        mask = pixels(out / f"{Path(name).stem}.png")
+        assert mask.shape == size
+        assert set(np.unique(mask)) <= {0, 255}
+        assert pixels(out / f"{Path(name).stem}-overlay.jpg").shape == (*size, 3)
+    assert len(names(out)) == 6
+
+
+def test_a_photograph_with_an_orientation_gets_the_mask_of_the_upright_one(
+    model: Path, tmp_path: Path
+) -> None:
+    upright = photograph(2)
+    upright.save(tmp_path / "upright.png")
+    exif = Image.Exif()
+    exif[0x0112] = ROTATED
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "phone.png", exif=exif)
+    assert pixels(tmp_path / "phone.png").shape == (64, 48, 3)
+    predict.main(
+        [str(model), str(tmp_path / "upright.png"), str(tmp_path / "phone.png"), "-o", str(tmp_path / "out")]
+    )
+    masks = [pixels(tmp_path / "out" / f"{name}.png") for name in ("upright", "phone")]
+    assert masks[0].shape == (48, 64)
+    assert 0 < masks[0].mean() < 255
+    assert np.array_equal(*masks)
+
+
+def test_the_mask_of_a_square_is_the_one_that_the_run_tested(model: Path, tmp_path: Path) -> None:
+    photograph(3, 32, 32).save(tmp_path / "a.png")
+    predict.main([str(model), str(tmp_path / "a.png"), "-o", str(tmp_path / "out")])
+    found = saved.find(str(model))
+    built = models.build(CONFIG.architecture, width=CONFIG.width)
+    built.load_state_dict(found.state)
+    image = np.array(photograph(3, 32, 32))
+    tested = evaluate(built, [Pair("a", image, np.zeros((32, 32), np.uint8))], 1).predictions[0]
+    assert np.array_equal(pixels(tmp_path / "out" / "a.png"), tested * 255)
+    assert 0 < tested.mean() < 1
+
+
+def test_a_probability_is_brought_to_the_size_of_the_photograph_before_it_is_cut() -> None:
+    """Of two columns, .9 and .3, the middle between their centres is .6 and .5 lies two thirds of the way to .3."""
+
+    class Columns(saved.Predictor):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([0.9, 0.3]).expand(len(images), 2, 2)
+
+    (mask,) = predict.masks_of(Columns(torch.nn.Identity()), 2, [np.zeros((12, 12, 3), np.uint8)])
+    assert mask.tolist() == [[1] * 7 + [0] * 5] * 12
+
+
+def test_photographs_in_batches_get_the_masks_they_get_alone(model: Path, tmp_path: Path) -> None:
+    for seed in range(5):
+        photograph(seed, 40 + seed, 50).save(tmp_path / f"{seed}.png")
+    for size in ("1", "3"):
+        predict.main([str(model), str(tmp_path), "-o", str(tmp_path / size), "--batch-size", size])
+    alone, together = ([pixels(tmp_path / size / f"{n}.png") for n in range(5)] for size in ("1", "3"))
+    differing = [float((a != b).mean()) for a, b in zip(alone, together, strict=True)]
+    assert max(differing) < 0.001
+
+
+def test_an_unreadable_photograph_costs_one_sentence_and_exit_code_1(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photograph(1).save(tmp_path / "a.png")
+    photograph(2).save(tmp_path / "c.png")
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:200])
+    (tmp_path / "d.jpg").write_text("no picture")
+    assert predict.main([str(model), str(tmp_path), "-o", str(tmp_path / "out")]) == 1
+    assert names(tmp_path / "out") == ["a-overlay.jpg", "a.png", "c-overlay.jpg", "c.png"]
+    told = capsys.readouterr().err.splitlines()
+    assert [Path(line.split()[1]).name for line in told] == ["b.png", "d.jpg"]
+    assert all("cannot be read as an image" in line for line in told)
+
+
+def test_photographs_of_one_stem_are_refused_before_anything_is_written(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photograph(1).save(tmp_path / "a.png")
+    photograph(1).save(tmp_path / "A.jpg")
+    assert predict.main([str(model), str(tmp_path), "-o", str(tmp_path / "out")]) == 2
+    assert "a.png" in (told := capsys.readouterr().err)
+    assert "A.jpg" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_never_overwrites_a_photograph(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photograph(1).save(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    assert predict.main([str(model), str(tmp_path / "a.png"), "-o", str(tmp_path)]) == 2
+    assert "would overwrite a photograph" in capsys.readouterr().err
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_folders_patterns_and_files_name_each_photograph_once(tmp_path: Path) -> None:
+    for name in ("image-10.png", "image-2.png", "note.txt", ".hidden.png"):
+        (tmp_path / name).touch()
+    given = [str(tmp_path), str(tmp_path / "image-*.png"), str(tmp_path / "image-2.png")]
+    tasks = predict.plan(given, Path("out"))
+    assert [task.photograph.name for task in tasks] == ["image-2.png", "image-10.png"]
+    assert tasks[0].mask == Path("out/image-2.png")
+    assert tasks[0].overlay == Path("out/image-2-overlay.jpg")
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "none-*.jpg", "empty"])
+def test_a_name_that_finds_no_photograph_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(predict.UsageError, match=re.escape(name)):
+        predict.plan([str(tmp_path / name)], Path("out"))
+
+
+def test_ctrl_c_leaves_only_whole_files(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        photograph(1).save(tmp_path / f"{name}.png")
+    written = []
+    save = Image.Image.save
+
+    def interrupted(picture: Image.Image, file: object, *arguments: object, **options: object) -> None:
+        written.append(file)
+        if len(written) == 4:
+            file.write(b"half")  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        save(picture, file, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    assert predict.main([str(model), str(tmp_path), "-o", str(tmp_path / "out")]) == 130
+    assert names(tmp_path / "out") == ["a-overlay.jpg", "a.png", "b-overlay.jpg"]
+    assert all(pixels(path).size for path in (tmp_path / "out").iterdir())
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"no checkpoint", "is no checkpoint of agent.train"), (b"", "is no checkpoint of agent.train")],
+)
+def test_a_file_that_is_no_checkpoint_is_told_in_one_sentence(
+    content: bytes, sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(saved.ModelError, match=sentence):
+        saved.find(str(tmp_path / "a.pt"))
+
+
+def test_a_checkpoint_that_would_execute_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": re.compile("x"), "config": {}}, tmp_path / "evil.pt")
+    with pytest.raises(saved.ModelError, match="no checkpoint"):
+        saved.find(str(tmp_path / "evil.pt"))
+
+
+def test_weights_of_another_architecture_are_refused(model: Path) -> None:
+    found = saved.find(str(model))
+    wrong = saved.Saved(found.state, parse(["--model=unet_transposed", "--width=4"]), "a.pt")
+    with pytest.raises(saved.ModelError, match=r"the weights of a.pt do not fit unet_transposed"):
+        saved.build(wrong, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("name", "environ", "sentence"),
+    [
+        ("nothing.pt", {}, "is no file, and no Artifact either"),
+        ("entity/project/model-x:best", {}, "set WANDB_API_KEY"),
+        (
+            "e/p/model-x",
+            {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://127.0.0.1:9"},
+            "no server answers at",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_had_is_told_in_one_sentence(
+    name: str, environ: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(saved.ModelError, match=sentence):
+        saved.find(name, environ=environ)
+
+
+FETCH = """
+import json, sys, wandb
+from agent import saved
+from agent.checkpoint import load
+run = wandb.init(project="puzzle", id="abc")
+artifact = wandb.Artifact("model-abc", type="model", metadata={{
+    "rule": "best_iou", "files": {{"best_loss": "epoch-0001.pt", "best_iou": "epoch-0002.pt"}}}})
+artifact.add_dir({folder!r})
+run.log_artifact(artifact, aliases=["best", "best-loss", "best-iou"])
+other = wandb.Artifact("other", type="model")
+other.add_dir({folder!r})
+run.log_artifact(other, aliases=["best"])
+run.finish()
+found = {{}}
+for alias, rule in [("best", None), ("best-loss", None), ("best-iou", None), ("best", "best_loss")]:
+    found[f"{{alias}} {{rule}}"] = saved.find("local/puzzle/model-abc:" + alias, rule).source
+for name in ("model-nobody", "other"):
+    try:
+        saved.find(f"local/puzzle/{{name}}:best")
+    except saved.ModelError as error:
+        found[name] = str(error)
+print(json.dumps(found))
+"""
+
+
+def test_an_artifact_gives_the_weights_of_its_rule_its_alias_or_the_rule_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for epoch in (1, 2):
+        checkpoint.save(
+            folder / f"epoch-{epoch:04d}.pt", models.build(CONFIG.architecture, width=4).state_dict(), CONFIG
+        )
+    (tmp_path / "client").mkdir()
+    server = running.start(tmp_path / "data")
+    try:
+        found = Client(server, tmp_path / "client").run(
+            FETCH.format(folder=str(folder)), PYTHONPATH=str(ROOT)
+        )
+    finally:
+        server.stop()
+    one, two = (
+        "local/puzzle/model-abc:v0/epoch-0001.pt (best_loss)",
+        "local/puzzle/model-abc:v0/epoch-0002.pt (best_iou)",
+    )
+    assert {key: value for key, value in found.items() if " " in key} == {
+        "best None": two,
+        "best-loss None": one,
+        "best-iou None": two,
+        "best best_loss": one,
+    }
+    assert found["model-nobody"].startswith("local/puzzle/model-nobody:best cannot be fetched from http")
+    assert found["other"].startswith("local/puzzle/other:best is no model Artifact of agent.train")
+    assert json.dumps(found).count("\\n") == 0
