@@ -1,0 +1,290 @@
+"""One agent: asks the sweep for a trial, starts it, watches it, tells the server, and asks again.
+
+It is a process with a single thread, forked from the warm parent, so that it may fork in its turn.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from agent.fleet import crashes, journal, launch
+from agent.fleet.journal import Claim, Trial
+from agent.fleet.wire import Away, Gone, Refused, Sweep
+
+BEAT_SECONDS = 5.0
+"""Between two heartbeats while a trial runs, as in the client's own agent."""
+
+GRACE_SECONDS = 30.0
+"""From SIGTERM to SIGKILL for a trial that the sweep stops; also the client's."""
+
+LONGEST_PAUSE = 30.0
+MAX_KILLED = 3
+"""A trial that SIGKILL has ended so often is given up: most likely the machine has too little memory for it."""
+
+ORPHAN_SECONDS = 10.0
+LIVE = ("pending", "running", "crashed", "preempting")
+"""States of a run that nobody has brought to its end."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all agents of a fleet have in common."""
+
+    sweep: Sweep
+    command: list[str] | None
+    threads: int
+    folder: Path
+    logs: Path
+    warm: bool
+
+
+@dataclass(eq=False)
+class Agent:
+    number: int
+    plan: Plan
+    env: dict[str, str]
+    """Of its trials; pins them to a device."""
+    events: int
+    """Descriptor that its news are written to, one JSON document per line."""
+    wake: int = -1
+    id: str = ""
+    stopping: bool = False
+    leaving: bool = False
+    """The trial that it has is its last one."""
+    ended: dict[int, int] = field(default_factory=dict)
+    """Process id → exit code of every child that has ended."""
+
+    def say(self, state: str, **more: Any) -> None:
+        line = json.dumps({"agent": self.number, "state": state, **more}) + "\n"
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.events, line.encode())
+
+    def work(self) -> int:
+        """Until the sweep is over or a signal comes; the exit code of the process."""
+        launch.adopt_orphans()
+        self.wake = self._hear_signals()
+        try:
+            while not self.stopping and not self.leaving:
+                claim = self._cut_off() or self._ask()
+                if claim is None:
+                    break
+                self._see_through(claim)
+        except Refused as error:
+            self.say("refused", reason=str(error))
+            return 1
+        self.say("done", over=not self.stopping and not self.leaving)
+        return 0
+
+    def _hear_signals(self) -> int:
+        """Every signal wakes `_sleep`; the rest happens there and in the loops."""
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+        def stop(number: int, frame: object) -> None:
+            self.stopping = True
+
+        def leave(number: int, frame: object) -> None:
+            self.leaving = True
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, leave)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        return reading
+
+    def _sleep(self, seconds: float) -> None:
+        """At most so long; shorter when a signal comes or a child ends."""
+        select.select([self.wake], [], [], max(0.0, seconds))
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.wake, 512):
+                pass
+
+    def _cut_off(self) -> Claim | None:
+        """A trial that another fleet or agent could not finish, if the sweep has not given it to others."""
+        while claim := journal.cut_off(self.plan.folder):
+            state = self._patiently(lambda run=claim.trial.run: self.plan.sweep.run_state(run))
+            if state in LIVE and claim.trial.killed < MAX_KILLED and not self.stopping:
+                self.id = claim.trial.agent
+                return claim
+            if self.stopping:
+                claim.drop()
+                return None
+            claim.forget()
+        return None
+
+    def _patiently(self, question: Any) -> Any:
+        """The answer, however long the server is away; None when this agent is told to stop meanwhile."""
+        pause = 1.0
+        while not self.stopping:
+            try:
+                return question()
+            except Away as error:
+                self.say("away", reason=str(error), again=pause)
+                self._sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        return None
+
+    def _ask(self) -> Claim | None:
+        """The next trial; None when there is none any more, or this agent is told to stop."""
+        idle = 0.5
+        while not self.stopping and not self.leaving:
+            commands = self._patiently(self._next_commands)
+            for command in commands or []:
+                if command["type"] == "exit":
+                    return None
+                if command["type"] in ("run", "resume"):
+                    trial = Trial(command["run_id"], command["args"], command.get("program"), self.id)
+                    if claim := journal.claim(self.plan.folder, trial):
+                        return claim
+            self.say("waiting")
+            self._sleep(idle)
+            idle = min(2 * idle, BEAT_SECONDS)
+            if claim := self._cut_off():
+                return claim
+        return None
+
+    def _next_commands(self) -> list[dict[str, Any]]:
+        if not self.id:
+            self.id = self.plan.sweep.register(socket.gethostname())
+        try:
+            return self.plan.sweep.heartbeat(self.id, [], timeout=60)
+        except Gone:
+            self.id = ""
+            if self.plan.sweep.look() is None:
+                raise
+            return []
+
+    def _see_through(self, claim: Claim) -> None:
+        """The trial from its start to its end. One that SIGKILL ends goes on at once, from its checkpoint."""
+        while True:
+            began = time.monotonic()
+            pid, log = self._start(claim)
+            asked, code = self._watch(claim.trial, pid)
+            self._after(code)
+            killed = code == -signal.SIGKILL and not asked
+            if killed:
+                claim.save(dataclasses.replace(claim.trial, killed=claim.trial.killed + 1))
+            if not killed or self.stopping or claim.trial.killed >= MAX_KILLED:
+                break
+            self.say("killed", run=claim.trial.run, times=claim.trial.killed)
+        self._report(claim, code, asked, log, time.monotonic() - began)
+
+    def _start(self, claim: Claim) -> tuple[int, Path]:
+        trial = claim.trial
+        log = self.plan.logs / f"{trial.run}.log"
+        start = launch.start_of(
+            self.plan.command, trial.program, trial.run, trial.args, self.env, self.plan.threads, log
+        )
+        close = [self.events, self.wake]
+        pid = launch.fork(start, self.plan.warm, claim.lock.fileno(), close)
+        values = {name: each.get("value") for name, each in trial.args.items()}
+        self.say("trial", run=trial.run, pid=pid, log=str(log), values=values)
+        return pid, log
+
+    def _watch(self, trial: Trial, pid: int) -> tuple[bool, int]:
+        """Until the trial has ended; whether it was asked to end, and its exit code, minus the number of a signal."""
+        asked_at: float | None = None
+        next_beat, pause, away = time.monotonic() + BEAT_SECONDS, BEAT_SECONDS, False
+        while self._code_of(pid) is None:
+            now = time.monotonic()
+            if self.stopping and asked_at is None:
+                asked_at = self._terminate(pid)
+            if asked_at is not None and not self.stopping and now > asked_at + GRACE_SECONDS:
+                _kill_session(pid)
+            if now >= next_beat:
+                try:
+                    stop = self._beat(trial)
+                    pause = BEAT_SECONDS
+                    if away:
+                        self.say("back")
+                    away = False
+                except Away as error:
+                    stop, away, pause = False, True, min(2 * pause, LONGEST_PAUSE)
+                    self.say("away", reason=str(error), again=pause)
+                if stop and asked_at is None:
+                    asked_at = self._terminate(pid)
+                next_beat = time.monotonic() + pause
+            self._sleep(next_beat - time.monotonic())
+        return asked_at is not None, self.ended.pop(pid)
+
+    def _beat(self, trial: Trial) -> bool:
+        """Whether the sweep wants this trial to end. A sweep that is gone does not: the trial is finished first."""
+        try:
+            commands = self.plan.sweep.heartbeat(self.id, [trial.run], timeout=10)
+        except Refused:
+            return False
+        return any(
+            command["type"] == "exit" or (command["type"] == "stop" and command.get("run_id") == trial.run)
+            for command in commands
+        )
+
+    def _terminate(self, pid: int) -> float:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        return time.monotonic()
+
+    def _code_of(self, pid: int) -> int | None:
+        while True:
+            try:
+                found, status = os.waitpid(-1, os.WNOHANG)
+            except OSError as error:
+                if error.errno != errno.ECHILD:
+                    raise
+                break
+            if found == 0:
+                break
+            self.ended[found] = os.waitstatus_to_exitcode(status)
+        return self.ended.get(pid)
+
+    def _after(self, code: int) -> None:
+        """Wait for what a trial that ended badly has left: the client's service still sends its last rows."""
+        patient = time.monotonic() + ORPHAN_SECONDS
+        while code != 0 and time.monotonic() < patient and psutil.Process().children():
+            self._sleep(0.2)
+            self._code_of(-1)
+        for orphan in psutil.Process().children(recursive=True) if code != 0 else []:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                orphan.kill()
+
+    def _report(self, claim: Claim, code: int, asked: bool, log: Path, seconds: float) -> None:
+        """What became of the trial, for the journal and for who reads along."""
+        run = claim.trial.run
+        state = None if code == 0 else self._state_after(run)
+        if code == 0 or not (self.stopping and state in (*LIVE, None)):
+            claim.forget()
+        else:
+            claim.drop()
+        if code == 0 or state == "finished":
+            self.say("finished", run=run, seconds=seconds, log=str(log))
+        elif state == "preempted" or self.stopping:
+            self.say("put off", run=run)
+        elif asked or state == "killed":
+            self.say("stopped", run=run, log=str(log))
+        else:
+            with log.open(errors="replace") as lines:
+                text = crashes.reason(lines, code)
+            self.say("crashed", run=run, code=code, reason=text, log=str(log))
+
+    def _state_after(self, run: str) -> str | None:
+        """Of a run whose trial ended badly; None if the server does not say."""
+        with contextlib.suppress(Away, Refused):
+            return self.plan.sweep.run_state(run)
+        return None
+
+
+def _kill_session(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,171 @@
+"""What the agents are doing, from their news and from what their trials print: a line each on a terminal, else events."""
+
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+STARTED = re.compile(r"^trial (?P<name>.+?): ")
+EPOCH = re.compile(r"^epoch (?P<epoch>\d+)/(?P<epochs>\d+) .*val IoU (?P<iou>[\d.]+)")
+TESTED = re.compile(r"^test IoU (?P<iou>[\d.]+)")
+SAY_EVERY_SECONDS = 60.0
+
+
+@dataclass
+class Line:
+    """One agent."""
+
+    place: str
+    state: str = "starting"
+    run: str = ""
+    name: str = ""
+    progress: str = ""
+    result: str = ""
+    note: str = ""
+    epoch: int = 0
+    began: float = 0.0
+    log: Path | None = None
+    read: int = 0
+    """Bytes of the log that were looked at."""
+
+    def follow(self) -> None:
+        """Look at what the trial has printed since the last time."""
+        if self.log is None:
+            return
+        try:
+            with self.log.open("rb") as file:
+                file.seek(self.read)
+                new = file.read()
+        except OSError:
+            return
+        whole = new[: new.rfind(b"\n") + 1]
+        self.read += len(whole)
+        for line in whole.decode(errors="replace").splitlines():
+            if match := STARTED.match(line):
+                self.name = match["name"]
+            elif match := EPOCH.match(line):
+                self.epoch = int(match["epoch"])
+                self.progress = (
+                    f"epoch {match['epoch']} of {match['epochs']}, val IoU {float(match['iou']):.3f}"
+                )
+            elif match := TESTED.match(line):
+                self.result = f"test IoU {float(match['iou']):.3f}"
+
+
+@dataclass
+class Board:
+    """`hear` takes a piece of news of an agent, `render` draws all of them."""
+
+    sweep: str
+    expected: int | None
+    before: int
+    """Trials that the sweep had before this fleet."""
+    console: Console
+    lines: dict[int, Line] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+    said: float = field(default_factory=time.monotonic)
+    note: str = ""
+
+    def place(self, number: int, name: str) -> None:
+        self.lines[number] = Line(name)
+
+    def leave(self, number: int) -> None:
+        del self.lines[number]
+
+    def tell(self, text: str) -> None:
+        """One line of news, above the lines of the agents on a terminal."""
+        self.console.print(
+            f"[{clock(time.monotonic() - self.began)}] {text}", markup=False, highlight=False, soft_wrap=True
+        )
+
+    def hear(self, number: int, news: dict[str, Any]) -> None:
+        line, state = self.lines[number], news["state"]
+        if state == "away" and line.state != "away":
+            self.tell(f"agent {number}: {news['reason']}; it keeps trying")
+        if state == "away":
+            line.note = f"server away, again in {news['again']:.0f} s"
+            if not line.run:
+                line.state = "away"
+            return
+        if line.note:
+            self.tell(f"agent {number}: the server is back")
+            line.note = ""
+        if state == "back":
+            return
+        if state == "trial":
+            self._trial(number, line, news)
+        elif state in ("finished", "stopped", "crashed", "put off"):
+            self._over(number, line, news)
+        elif state == "killed":
+            self.tell(
+                f"agent {number}: {line.name or line.run} was ended by SIGKILL; it goes on from its checkpoint"
+            )
+        else:
+            line.state = state
+
+    def _trial(self, number: int, line: Line, news: dict[str, Any]) -> None:
+        log = Path(news["log"])
+        start = log.stat().st_size if log.exists() and line.log != log else line.read
+        name = ", ".join(f"{key} {value}" for key, value in list(news["values"].items())[:2])
+        self.lines[number] = Line(
+            line.place, "training", news["run"], name, log=log, read=start, began=time.monotonic()
+        )
+        self.tell(f"agent {number} on {line.place}: started {news['run']} ({name})")
+
+    def _over(self, number: int, line: Line, news: dict[str, Any]) -> None:
+        line.follow()
+        state = news["state"]
+        self.counts[state] = self.counts.get(state, 0) + 1
+        took = clock(time.monotonic() - line.began)
+        text = {
+            "finished": f"finished in {took}" + (f", {line.result}" if line.result else ""),
+            "stopped": f"stopped by the sweep after {took}",
+            "put off": "saved and put off; it will go on later",
+            "crashed": f"failed: {news.get('reason', '')}; see {news.get('log', '')}",
+        }[state]
+        self.tell(f"agent {number}: {line.name or line.run} {text}")
+        self.lines[number] = Line(line.place, "asking")
+
+    def follow(self) -> None:
+        """Read along; without a terminal, say how far everybody is, now and then."""
+        for line in self.lines.values():
+            line.follow()
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self.said > SAY_EVERY_SECONDS:
+            self.said = now
+            for number, line in self.lines.items():
+                if line.run:
+                    self.tell(
+                        f"agent {number}: {line.name}, {line.progress or 'starting'} {line.note}".rstrip()
+                    )
+
+    def summary(self) -> str:
+        words = [f"{n} {state}" for state, n in self.counts.items()]
+        left = None if self.expected is None else self.expected - self.before - self.done
+        return ", ".join(words or ["no trial over yet"]) + ("" if left is None else f", {max(0, left)} to go")
+
+    @property
+    def done(self) -> int:
+        return sum(n for state, n in self.counts.items() if state != "put off")
+
+    def render(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2))
+        for number, line in sorted(self.lines.items()):
+            took = clock(time.monotonic() - line.began) if line.run else ""
+            state = Text(line.progress or line.state, "green" if line.progress else "dim")
+            table.add_row(f"agent {number}", line.place, line.name, state, took, Text(line.note, "yellow"))
+        foot = Text(f"{self.sweep}: {self.summary()}, {clock(time.monotonic() - self.began)} so far", "bold")
+        return Group(table, foot, *([Text(self.note, "yellow")] if self.note else []))
+
+
+def clock(seconds: float) -> str:
+    """75 → 1:15; 3700 → 1:01:40."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

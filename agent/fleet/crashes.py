@@ -1,0 +1,45 @@
+"""When a crash is one too many: the same one three times in a row is no bad luck."""
+
+import re
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+IN_A_ROW = 3
+NOISE = ("wandb:",)
+"""What the client prints while it closes a run that failed."""
+
+
+def reason(lines: Iterable[str], code: int) -> str:
+    """What a trial said last, or how it ended if it said nothing."""
+    said = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(NOISE)]
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}" + (f" after: {said[-1]}" if said else "")
+    return said[-1] if said else f"exit code {code}, without a word"
+
+
+def normalised(text: str) -> str:
+    """Equal for reasons that differ only in numbers, addresses, ids and paths."""
+    text = re.sub(r"0x[0-9a-f]+|(?<!\w)[0-9a-f]{8,}(?!\w)", "#", text)
+    text = re.sub(r"(?:/[\w.+-]+){2,}", "PATH", text)
+    return re.sub(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", "#", text)
+
+
+@dataclass
+class Streak:
+    """Crashes since the last trial that went well. A run that is handed out again counts once."""
+
+    runs: list[str] = field(default_factory=list)
+    last: tuple[int, str] | None = None
+
+    def well(self) -> None:
+        self.runs, self.last = [], None
+
+    def crash(self, run: str, code: int, text: str) -> bool:
+        """True if this is the third in a row of the same kind."""
+        kind = (code, normalised(text))
+        if kind != self.last:
+            self.runs, self.last = [], kind
+        if run not in self.runs:
+            self.runs.append(run)
+        return len(self.runs) >= IN_A_ROW

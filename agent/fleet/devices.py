@@ -1,0 +1,123 @@
+"""What a machine can train on, and how many trials side by side.
+
+CUDA_VISIBLE_DEVICES holds, and nothing here touches a GPU.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+MEBIBYTE = 2**20
+CPU_TRIAL_BYTES = 2**30
+"""What a small trial takes on a CPU beyond what it shares with the others."""
+
+
+class DeviceError(Exception):
+    """The devices cannot be used as asked; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One that CUDA would see, or a MIG slice of one."""
+
+    visible: str
+    """What CUDA_VISIBLE_DEVICES has to be for a process that shall see only this one."""
+    name: str
+    index: str
+    """That of the board, for nvidia-smi."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    used: int
+    total: int
+    """Both in bytes."""
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus(environ: Mapping[str, str]) -> list[Gpu]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; all of them if it is not set.
+
+    Raises:
+        DeviceError: it names one that is not there.
+    """
+    listed = _list(_smi("-L"))
+    wanted = environ.get("CUDA_VISIBLE_DEVICES")
+    return listed if wanted is None else _chosen(listed, wanted)
+
+
+def _list(printed: str) -> list[Gpu]:
+    """`nvidia-smi -L`; a board that is cut into MIG slices counts as its slices."""
+    found: list[Gpu] = []
+    whole: dict[str, int] = {}
+    for line in printed.splitlines():
+        board = re.match(r"GPU (\d+): (.+) \(UUID: (GPU-[\w-]+)\)", line)
+        piece = re.match(r"\s+(MIG .+?)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)", line)
+        if board:
+            whole[board[1]] = len(found)
+            found.append(Gpu(board[3], board[2], board[1]))
+        elif piece and found:
+            index = found[-1].index
+            if index in whole:
+                del found[whole.pop(index)]
+            found.append(Gpu(piece[2], piece[1], index))
+    return found
+
+
+def _chosen(listed: Sequence[Gpu], wanted: str) -> list[Gpu]:
+    """As CUDA reads it: indices or beginnings of UUIDs, and everything after -1 or an empty entry is invisible."""
+    chosen: list[Gpu] = []
+    for entry in (each.strip() for each in wanted.split(",")):
+        if entry in ("", "-1", "NoDevFiles"):
+            break
+        match = [
+            g for g in listed if entry == g.index or (not entry.isdigit() and g.visible.startswith(entry))
+        ]
+        if not match:
+            there = ", ".join(f"{g.index} ({g.name})" for g in listed) or "none"
+            raise DeviceError(f"CUDA_VISIBLE_DEVICES names {entry}, but nvidia-smi lists: {there}")
+        chosen.append(match[0])
+    return chosen
+
+
+def memory(gpu: Gpu) -> Memory | None:
+    """Of its board, as nvidia-smi reports it; None where it does not, and for a MIG slice."""
+    if gpu.visible.startswith("MIG-"):
+        return None
+    printed = _smi("-i", gpu.index, "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits")
+    numbers = re.findall(r"\d+", printed)
+    return Memory(int(numbers[0]) * MEBIBYTE, int(numbers[1]) * MEBIBYTE) if len(numbers) == 2 else None
+
+
+def _smi(*arguments: str) -> str:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ""
+    try:
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int) -> int:
+    """Trials at once on a CPU: as many as there are cores, trials left, and places in memory.
+
+    One thread each is best: two trials with a thread each do 1.45 times the work of one with two.
+    """
+    most = n_cores if n_trials is None else min(n_cores, n_trials)
+    return max(1, min(most, free_bytes // CPU_TRIAL_BYTES))
+
+
+def free_memory() -> int:
+    """Bytes of main memory that processes can still get."""
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,116 @@
+"""The trials that are under way, on disk, so that a fleet that was killed finds what it has to finish.
+
+One folder per sweep. `RUN_ID.json` says what was handed out; `RUN_ID.lock` is locked by the agent and, through the
+file that it inherits, by the trial's own process; the system unlocks it when both are gone, however they ended. Whoever
+finds a trial that nobody holds may take it over. The folder may be shared by several machines.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run that the sweep handed out: `args` as in the agent protocol, `{name: {"value": value}}`."""
+
+    run: str
+    args: dict[str, Any]
+    program: str | None
+    agent: str
+    """Id of the agent that got it; W&B sends stop commands there."""
+    killed: int = 0
+    """How often it was ended by SIGKILL so far."""
+
+
+@dataclass(eq=False)
+class Claim:
+    """The right to work on a trial, for as long as `lock` is open here or in a process that inherited it."""
+
+    trial: Trial
+    lock: IO[str]
+    folder: Path
+
+    def save(self, trial: Trial) -> None:
+        self.trial = trial
+        _write(self.folder / f"{trial.run}.json", asdict(trial))
+
+    def forget(self) -> None:
+        """It is over: no fleet shall take it up again."""
+        with _alone(self.folder):
+            (self.folder / f"{self.trial.run}.json").unlink(missing_ok=True)
+            (self.folder / f"{self.trial.run}.lock").unlink(missing_ok=True)
+        self.lock.close()
+
+    def drop(self) -> None:
+        """Work on it ends here; the next fleet takes it up."""
+        self.lock.close()
+
+
+def claim(folder: Path, trial: Trial) -> Claim | None:
+    """The right to a trial that the sweep handed out; None if another process has it."""
+    with _alone(folder):
+        lock = _lock(folder, trial.run)
+        if lock is None:
+            return None
+        claimed = Claim(trial, lock, folder)
+        known = _read(folder / f"{trial.run}.json")
+        claimed.save(trial if known is None else Trial(**asdict(trial) | {"killed": known.killed}))
+        return claimed
+
+
+def cut_off(folder: Path) -> Claim | None:
+    """The right to a trial that somebody began and nobody works on any more; None if there is none."""
+    with _alone(folder):
+        for file in sorted(folder.glob("*.json")):
+            trial = _read(file)
+            lock = _lock(folder, file.stem) if trial else None
+            if trial and lock:
+                return Claim(trial, lock, folder)
+    return None
+
+
+def begun(folder: Path) -> int:
+    """How many trials are under way or were cut off."""
+    return len(list(folder.glob("*.json"))) if folder.is_dir() else 0
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else takes or gives up a trial of this folder meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _lock(folder: Path, run: str) -> IO[str] | None:
+    lock = (folder / f"{run}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def _read(file: Path) -> Trial | None:
+    try:
+        return Trial(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(file: Path, content: Any) -> None:
+    """Whole or not at all, also when the power fails."""
+    unfinished = file.with_suffix(".unfinished")
+    with unfinished.open("w") as out:
+        json.dump(content, out)
+        out.flush()
+        os.fsync(out.fileno())
+    unfinished.replace(file)

@@ -1,0 +1,197 @@
+"""One trial as a process of its own: the command and the environment are those that `wandb agent` gives it.
+
+A trial whose command is `python -m agent.train` is forked from an agent that has everything imported; any other is
+started as a plain process.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+WARM = "agent.train"
+DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+@dataclass(frozen=True)
+class Start:
+    """What to run, and how."""
+
+    command: list[str]
+    """As `wandb agent` would start it."""
+    flags: list[str] | None
+    """Arguments of `agent.train` for a forked trial; None for a plain process."""
+    env: dict[str, str]
+    threads: int
+    log: Path
+
+
+def is_warm(command: Sequence[Any] | None) -> bool:
+    """Whether the sweep's command is `[env] python -m agent.train` with flags of one kind."""
+    words = [str(word) for word in command or DEFAULT_COMMAND if str(word) != "${env}"]
+    kinds = ("${args}", "${args_no_equals}", "${args_no_boolean_flags}")
+    return (
+        words[:1] in (["${interpreter}"], ["python"])
+        and [*words[1:3]] == ["-m", WARM]
+        and all(not word.startswith("${") or word in kinds for word in words[3:])
+    )
+
+
+def expand(
+    command: Sequence[Any] | None, program: str | None, args: Mapping[str, Any], json_file: Path
+) -> list[str]:
+    """The sweep's `command` with its macros filled in by the client's own functions.
+
+    `args` are those of the agent protocol, `{name: {"value": value}}`; `json_file` is written if the command names one.
+    """
+    from wandb.sdk.launch.sweeps import utils
+
+    known: dict[str, Any] = utils.create_sweep_command_args({"args": dict(args)})
+    known |= {"interpreter": ["python"], "env": ["/usr/bin/env"], "program": [program or ""]}
+    known["args_json_file"] = [str(json_file)]
+    if "${args_json_file}" in (command or ()):
+        json_file.write_text(known["args_json"][0])
+    words: list[str] = []
+    for word in utils.create_sweep_command([str(each) for each in command or DEFAULT_COMMAND]):
+        words += known.get(word[2:-1], []) if word.startswith("${") and word.endswith("}") else [word]
+    return words
+
+
+def start_of(
+    command: Sequence[Any] | None,
+    program: str | None,
+    run: str,
+    args: Mapping[str, Any],
+    env: Mapping[str, str],
+    threads: int,
+    log: Path,
+) -> Start:
+    """`env` is the agent's own, the sweep's WANDB_ variables in it. Writes the file that WANDB_SWEEP_PARAM_PATH names."""
+    from wandb.sdk.lib import config_util
+
+    folder = Path(env.get("WANDB_DIR") or Path.cwd()) / "wandb" / f"sweep-{env['WANDB_SWEEP_ID']}"
+    settings = folder / f"config-{run}.yaml"
+    config_util.save_config_file_from_dict(str(settings), dict(args))
+    more = {
+        "WANDB_RUN_ID": run,
+        "WANDB_SWEEP_PARAM_PATH": str(settings),
+        "WANDB_DIR": env.get("WANDB_DIR") or str(Path.cwd()),
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "PYTHONUNBUFFERED": "1",
+    }
+    words = expand(command, program, args, settings.with_suffix(".json"))
+    flags = words[words.index(WARM) + 1 :] if is_warm(command) else None
+    return Start(words, flags, {**env, **more}, threads, log)
+
+
+def fork(start: Start, warm: bool, locked: int, close: Sequence[int]) -> int:
+    """Start the trial in a session of its own; its process id. It gets SIGTERM when this process dies.
+
+    `locked` is the descriptor of the trial's lock, which the trial keeps open; those in `close` are the agent's affair.
+    The calling process must have one thread.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for descriptor in close:
+                os.close(descriptor)
+            _enter(start, parent)
+            if warm and start.flags is not None:
+                code = _train(start)
+            else:
+                os.set_inheritable(locked, True)
+                _execute(start)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+    return pid
+
+
+def _enter(start: Start, parent: int) -> None:
+    """Leave everything of the agent behind: session, signals, standard files, environment."""
+    os.setsid()
+    end_with_parent(signal.SIGTERM, parent)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    nothing, log = (
+        os.open(os.devnull, os.O_RDONLY),
+        os.open(start.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+    )
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(start.command)}", flush=True)
+    os.environ.clear()
+    os.environ.update(start.env)
+
+
+def _train(start: Start) -> int:
+    """`agent.train` as if it had been started by its command. Everything it needs is imported already."""
+    import torch
+    import wandb
+
+    from agent import train
+
+    assert start.flags is not None
+    os.environ["WANDB_PROGRAM"] = f"-m {WARM}"
+    sys.argv = [str(train.__file__), *start.flags]
+    torch.set_num_threads(start.threads)
+    try:
+        code = train.main(start.flags)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    wandb.teardown(code)
+    return code
+
+
+def _execute(start: Start) -> NoReturn:
+    try:
+        os.execvpe(start.command[0], start.command, start.env)
+    except OSError as error:
+        print(
+            f"agent.fleet: {start.command[0]} cannot be started: {error.strerror}",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(127)
+
+
+def end_with_parent(number: int, parent: int) -> None:
+    """Have the system send this process a signal when `parent` dies; Linux only, elsewhere nothing happens."""
+    _prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
+
+
+def adopt_orphans() -> None:
+    """Descendants whose parent has died become children of this process; Linux only."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

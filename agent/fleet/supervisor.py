@@ -1,0 +1,270 @@
+"""The fleet itself: starts the warm parent, has it fork agents, shows what they do, and stops all of it again."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+
+from agent.fleet import devices
+from agent.fleet.board import Board
+from agent.fleet.crashes import IN_A_ROW, Streak
+from agent.fleet.devices import Gpu
+from agent.fleet.packing import Packing
+from agent.fleet.wire import Sweep
+
+LOOK_SECONDS = 0.25
+MEASURE_SECONDS = 2.0
+REPLACEMENTS = 10
+"""How often agents, and the warm parent, are started again after they died; then something kills them for good."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one agent's trials run."""
+
+    name: str
+    env: dict[str, str]
+    gpu: Gpu | None = None
+
+
+@dataclass(eq=False)
+class Fleet:
+    sweep: Sweep
+    command: list[str] | None
+    places: list[Place]
+    threads: int
+    folder: Path
+    logs: Path
+    board: Board
+    most_per_gpu: int | None = None
+    """Set where the number of trials on a GPU follows from their memory."""
+    agents: dict[int, Place] = field(default_factory=dict)
+    streak: Streak = field(default_factory=Streak)
+    packings: dict[str, Packing] = field(default_factory=dict)
+    failure: str = ""
+    caught: list[int] = field(default_factory=list)
+    """Signals so far."""
+    replaced: int = 0
+    parent: "subprocess.Popen[bytes] | None" = None
+    buffer: bytes = b""
+    measured: float = 0.0
+    over: bool = False
+    """An agent was told that the sweep has nothing more to do."""
+    number: int = 0
+
+    def run(self) -> int:
+        """Until the sweep is done; 0 if every trial went well, 1 if not, 128 + n if signal n stopped it."""
+        for gpu in {place.gpu for place in self.places if place.gpu} if self.most_per_gpu else ():
+            if memory := devices.memory(gpu):
+                self.packings[gpu.visible] = Packing(memory.total, memory.used, self.most_per_gpu or 1)
+        with self._signals(), self._shown():
+            try:
+                self._launch(self.places)
+                while self.agents:
+                    self._look()
+                self._end()
+            finally:
+                if self.parent and self.parent.poll() is None:
+                    self.parent.kill()
+        if self.failure:
+            print(f"agent.fleet: {self.failure}", file=sys.stderr, flush=True)
+            return 1
+        if self.caught:
+            return 128 + self.caught[0]
+        return 1 if self.board.counts.get("crashed") else 0
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        def note(number: int, frame: object) -> None:
+            self.caught.append(number)
+
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, note) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def _shown(self) -> Iterator[None]:
+        if not self.board.console.is_terminal:
+            yield
+            return
+        with Live(get_renderable=self.board.render, console=self.board.console, refresh_per_second=4):
+            yield
+
+    def _launch(self, places: list[Place]) -> None:
+        """A new warm parent, and the agents from it."""
+        env = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "NO_ALBUMENTATIONS_UPDATE": "1",
+            "WANDB_BASE_URL": self.sweep.base_url,
+            "WANDB_API_KEY": self.sweep.key,
+            "WANDB_ENTITY": self.sweep.entity,
+            "WANDB_PROJECT": self.sweep.project,
+            "WANDB_SWEEP_ID": self.sweep.name,
+        }
+        env.pop("WANDB_SERVICE", None)
+        with (self.logs / "fleet.log").open("ab") as log:
+            self.parent = subprocess.Popen(
+                [sys.executable, "-m", "agent.fleet.warm"],
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+                start_new_session=True,
+            )
+        folders = {"folder": str(self.folder), "logs": str(self.logs)}
+        self._order(
+            {"sweep": asdict(self.sweep), "command": self.command, "threads": self.threads, **folders}
+        )
+        for place in places:
+            self._start(place)
+
+    def _order(self, order: dict[str, Any]) -> None:
+        assert self.parent is not None
+        assert self.parent.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.parent.stdin.write((json.dumps(order) + "\n").encode())
+
+    def _start(self, place: Place) -> None:
+        self.number += 1
+        self.agents[self.number] = place
+        self.board.place(self.number, place.name)
+        self._order({"start": self.number, "env": place.env})
+
+    def _look(self) -> None:
+        """What has happened in the last quarter of a second."""
+        assert self.parent is not None
+        assert self.parent.stdout is not None
+        seen = len(self.caught)
+        ready, _, _ = select.select([self.parent.stdout], [], [], LOOK_SECONDS)
+        if ready:
+            chunk = os.read(self.parent.stdout.fileno(), 65536)
+            *lines, self.buffer = (self.buffer + chunk).split(b"\n")
+            for line in lines:
+                self._hear(json.loads(line))
+            if not chunk:
+                self._parent_gone()
+        self.board.follow()
+        self._measure()
+        if len(self.caught) > seen or (self.caught and not self.board.note):
+            self._stop(kill=len(self.caught) > 1)
+
+    def _hear(self, news: dict[str, Any]) -> None:
+        if "warm" in news:
+            self.board.tell(f"warm after {news['warm']:.1f} s: trials start without importing anything")
+        elif "cold" in news:
+            self.board.tell(f"no warm start, each trial is a plain process: {news['cold']}")
+        elif news["state"] == "gone":
+            self._agent_gone(news["agent"], news["code"])
+        elif news["state"] == "refused":
+            self._fail(news["reason"])
+        else:
+            self.board.hear(news["agent"], news)
+            self.over = self.over or news.get("over", False)
+            if news["state"] == "finished":
+                self.streak.well()
+            elif news["state"] == "crashed" and self.streak.crash(news["run"], news["code"], news["reason"]):
+                self._fail(
+                    f"{IN_A_ROW} trials in a row failed in the same way, so the fleet stops: {news['reason']}"
+                )
+
+    def _fail(self, reason: str) -> None:
+        if not self.failure:
+            self.failure = reason
+            self._stop(kill=False)
+
+    def _stop(self, kill: bool) -> None:
+        how = "killing everything" if kill else "trials save and end; Ctrl-C again kills them"
+        self.board.note = f"stopping: {how}"
+        self.board.tell(self.board.note)
+        self._order({"kill": True} if kill else {"stop": True})
+        if kill and self.parent and self.parent.poll() is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.parent.pid, signal.SIGKILL)
+
+    def _agent_gone(self, number: int, code: int) -> None:
+        """An agent that was killed is replaced; the new one takes up what the old one had."""
+        place = self.agents.pop(number)
+        self.board.leave(number)
+        if code == 0 or self.caught or self.failure:
+            return
+        self.replaced += 1
+        if self.replaced > REPLACEMENTS:
+            self._fail(
+                f"agents have died {self.replaced} times, the last with code {code}; see {self.logs / 'fleet.log'}"
+            )
+            return
+        self.board.tell(f"agent {number} died (code {code}); another takes its place")
+        self._start(place)
+
+    def _parent_gone(self) -> None:
+        """Its agents get SIGTERM from the system and put their trials off; new ones go on with them."""
+        assert self.parent is not None
+        code = self.parent.wait()
+        places = list(self.agents.values())
+        for number in list(self.agents):
+            del self.agents[number]
+            self.board.leave(number)
+        if self.caught or self.failure:
+            return
+        self.replaced += 1
+        if self.replaced > REPLACEMENTS or code == 1:
+            self._fail(f"the warm parent died (code {code}); see {self.logs / 'fleet.log'}")
+            return
+        self.board.tell(f"the warm parent died (code {code}); starting another")
+        self.buffer = b""
+        self._launch(places)
+
+    def _measure(self) -> None:
+        """Let one more agent onto a GPU that has room, or ask one to leave."""
+        if (
+            not self.packings
+            or self.caught
+            or self.over
+            or time.monotonic() < self.measured + MEASURE_SECONDS
+        ):
+            return
+        self.measured = time.monotonic()
+        for visible, packing in self.packings.items():
+            here = {n: p for n, p in self.agents.items() if p.gpu and p.gpu.visible == visible}
+            lines = [self.board.lines[number] for number in here]
+            gpu = next((place.gpu for place in here.values()), None)
+            memory = devices.memory(gpu) if gpu else None
+            if memory is None:
+                continue
+            packing.measure(memory.used, sum(bool(line.run) for line in lines))
+            if len(here) < packing.room() and all(line.epoch >= 2 for line in lines):
+                self._start(next(iter(here.values())))
+            elif len(here) > packing.room():
+                self._order({"leave": max(here)})
+
+    def _end(self) -> None:
+        """The warm parent ends when nothing is left to look after."""
+        assert self.parent is not None
+        assert self.parent.stdin is not None
+        self.parent.stdin.close()
+        while True:
+            try:
+                self.parent.wait(timeout=LOOK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if len(self.caught) > 1:
+                    os.killpg(self.parent.pid, signal.SIGKILL)
+        assert self.parent.stdout is not None
+        self.parent.stdout.close()

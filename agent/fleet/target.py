@@ -1,0 +1,176 @@
+"""Which sweep: one that exists, by its name, or that of a YAML file, made now or by an earlier start."""
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agent.fleet import journal, launch
+from agent.fleet.wire import Away, Refused, Sweep
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGIN_TRIES = 3
+OVER = ("FINISHED", "CANCELED")
+
+
+class TargetError(Exception):
+    """There is no sweep to work on; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Target:
+    sweep: Sweep
+    config: dict[str, Any]
+    expected: int | None
+    """Runs that the sweep will have, where that is known."""
+    n_runs: int
+    """Runs that it has."""
+    news: str
+
+    @property
+    def command(self) -> list[str] | None:
+        words = self.config.get("command")
+        return [str(word) for word in words] if isinstance(words, list) else None
+
+
+def folder() -> Path:
+    """Where fleets keep what they must not forget: PUZZLE_FLEET, else `.cache/fleet` of the project."""
+    return Path(os.environ.get("PUZZLE_FLEET") or ROOT / ".cache" / "fleet").resolve()
+
+
+def find(text: str, new: bool) -> Target:
+    """The sweep that the person means.
+
+    Raises:
+        TargetError: no login, no such sweep, no YAML, or settings that `agent.lint` or the server refuses.
+    """
+    is_file = text.endswith((".yaml", ".yml")) or Path(text).is_file()
+    config = read(Path(text)) if is_file else {}
+    if is_file and launch.is_warm(config.get("command")):
+        lint(Path(text))
+    base_url, key, entity, project = login()
+    if not is_file:
+        parts = text.strip("/").split("/")
+        if not 1 <= len(parts) <= 3 or not all(parts):
+            raise TargetError(f"{text} is neither a YAML file nor of the form ENTITY/PROJECT/ID")
+        entity, project, name = ([entity, project][: 3 - len(parts)] + parts)[-3:]
+        return look(Sweep(base_url, key, entity, project or "uncategorized", name), f"working on {text}")
+    named = str(config.get("project") or project or "uncategorized")
+    entity = str(config.get("entity") or entity)
+    memory = folder() / "made" / f"{_digest(base_url, entity, named, Path(text).read_text())}.json"
+    if not new and (earlier := _unfinished(memory, key)):
+        return earlier
+    sweep = create(config, base_url, key, entity, named)
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = memory.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(asdict(sweep) | {"key": ""}))
+    unfinished.replace(memory)
+    return look(sweep, f"made the sweep {sweep.path} from {text}")
+
+
+def read(file: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise TargetError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(config, dict):
+        raise TargetError(f"{file} is not a sweep: it holds no mapping of settings")
+    return config
+
+
+def lint(file: Path) -> None:
+    """`python -m agent.lint FILE`; what it finds is shown.
+
+    Raises:
+        TargetError: it finds an error.
+    """
+    if importlib.util.find_spec("agent.lint") is None:
+        return
+    command = [sys.executable, "-m", "agent.lint", str(file)]
+    if subprocess.run(command, check=False).returncode:
+        raise TargetError(f"{file} has the errors above; nothing was started")
+
+
+def login() -> tuple[str, str, str, str]:
+    """Address of the server, API key, default entity and project, as the wandb client finds them.
+
+    Raises:
+        TargetError: there is no login, or the server does not take it.
+    """
+    import wandb
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    wandb.setup(wandb.Settings(silent=True))
+    problem: Exception | None = None
+    for _ in range(LOGIN_TRIES):
+        try:
+            api = wandb.Api()
+            entity = api.settings["entity"] or api.default_entity
+            found = (api.settings["base_url"], api.api_key, entity, api.settings["project"])
+            break
+        except (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError) as error:
+            problem = error
+    else:
+        raise TargetError(f"no W&B server to work with: {' '.join(str(problem).split())}") from problem
+    base_url, key, entity, project = (str(each or "") for each in found)
+    if not key:
+        raise TargetError("agents need an API key; `wandb login` or WANDB_API_KEY")
+    return base_url, key, entity, project
+
+
+def create(config: dict[str, Any], base_url: str, key: str, entity: str, project: str) -> Sweep:
+    """The sweep of `config`, made by the client.
+
+    Raises:
+        TargetError: with the client's or the server's reason.
+    """
+    import wandb
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            name = wandb.sweep(config, entity=entity, project=project)
+    except (wandb.errors.Error, WandbApiFailedError, ValueError, TypeError) as error:
+        raise TargetError(f"the sweep was refused: {' '.join(str(error).split())}") from error
+    return Sweep(base_url, key, entity, project, name)
+
+
+def look(sweep: Sweep, news: str) -> Target:
+    """Raises TargetError: it is not there."""
+    try:
+        found = sweep.look()
+    except (Away, Refused) as error:
+        raise TargetError(f"{sweep.path} cannot be read: {error}") from None
+    if found is None:
+        raise TargetError(f"there is no sweep {sweep.path} on {sweep.base_url}; a file would end in .yaml")
+    config = yaml.safe_load(found["config"] or "") or {}
+    return Target(sweep, config, found["runCountExpected"], found["runCount"] or 0, news)
+
+
+def _unfinished(memory: Path, key: str) -> Target | None:
+    """The sweep that an earlier start made of the same file, if it is not done."""
+    try:
+        sweep = Sweep(**json.loads(memory.read_text()) | {"key": key})
+        found = sweep.look()
+    except (OSError, ValueError, TypeError, Refused):
+        return None
+    except Away as error:
+        raise TargetError(str(error)) from None
+    if found is None or (found["state"] in OVER and not journal.begun(folder() / sweep.name / "trials")):
+        return None
+    return look(
+        sweep, f"going on with the sweep {sweep.path} that this file made earlier; --new makes another"
+    )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

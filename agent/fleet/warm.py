@@ -1,0 +1,188 @@
+"""The warm parent: imports everything that a trial needs, once, and forks the agents.
+
+`python -m agent.fleet.warm` is started by the supervisor. It reads one JSON document per line: first the plan, then
+`{"start": NUMBER, "env": {…}}`, `{"leave": NUMBER}`, `{"stop": true}`, `{"kill": true}`. It writes one per line:
+those of the agents, its own `{"warm": SECONDS}` or `{"cold": REASON}`, and `{"agent": NUMBER, "state": "gone", …}`.
+When its input ends, because the supervisor was killed, it stops everything and ends.
+
+It has one thread when it forks, and has never touched a GPU: a forked process could use neither a thread pool nor a
+CUDA context of its parent. It checks both, and starts trials as plain processes where one of them is not so.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from agent.fleet import launch
+from agent.fleet.agent import Agent, Plan
+from agent.fleet.wire import Sweep
+
+NEEDED = (
+    *("agent.train", "pandas", "pyarrow", "PIL.Image", "wandb.apis.public", "wandb.sdk.launch", "requests"),
+    *("cloudpickle", "multiprocessing.pool", "multiprocessing.queues", "encodings.idna"),
+)
+"""What a trial imports sooner or later; the lazy ones of the client alone would take it a second."""
+
+NEEDED_BY_AGENTS = ("wandb.sdk.launch.sweeps.utils", "wandb.sdk.lib.config_util", "encodings.idna")
+
+LAST_SECONDS = 60.0
+"""How long agents and trials may take to end when nobody watches them any more."""
+
+
+@dataclass(eq=False)
+class Parent:
+    plan: Plan
+    events: int
+    agents: dict[int, int] = field(default_factory=dict)
+    """Process id → number."""
+    buffer: bytes = b""
+    stopping: bool = False
+
+    def say(self, **news: Any) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.events, (json.dumps(news) + "\n").encode())
+
+    def serve(self, wake: int) -> None:
+        """Until told to stop and everything has ended."""
+        deadline = None
+        while not self.stopping or psutil.Process().children():
+            ready, _, _ = select.select(
+                [0, wake] if not self.stopping or deadline is None else [wake], [], [], 1.0
+            )
+            with contextlib.suppress(BlockingIOError):
+                while os.read(wake, 512):
+                    pass
+            if 0 in ready and not self._read():
+                self._signal_all(signal.SIGTERM)
+                self.stopping, deadline = True, time.monotonic() + LAST_SECONDS
+            self._reap()
+            if deadline is not None and time.monotonic() > deadline:
+                self._kill()
+
+    def _read(self) -> bool:
+        """Obey what has come in; False at the end of the input."""
+        chunk = os.read(0, 65536)
+        *lines, self.buffer = (self.buffer + chunk).split(b"\n")
+        for line in lines:
+            self._obey(json.loads(line))
+        return bool(chunk)
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        if "start" in order and not self.stopping:
+            self._start(order["start"], order["env"])
+        elif "leave" in order:
+            self._signal_all(signal.SIGUSR1, order["leave"])
+        elif "stop" in order:
+            self._signal_all(signal.SIGTERM)
+            self.stopping = True
+        elif "kill" in order:
+            self._kill()
+
+    def _start(self, number: int, env: dict[str, str]) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                launch.end_with_parent(signal.SIGTERM, parent)
+                nothing = os.open(os.devnull, os.O_RDONLY)
+                os.dup2(nothing, 0)
+                code = Agent(number, self.plan, {**os.environ, **env}, self.events).work()
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        self.agents[pid] = number
+
+    def _reap(self) -> None:
+        """Children that have ended: agents, and what orphaned trials have left."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                if pid in self.agents:
+                    code = os.waitstatus_to_exitcode(status)
+                    self.say(agent=self.agents.pop(pid), state="gone", code=code)
+
+    def _signal_all(self, number: int, agent: int | None = None) -> None:
+        for pid, each in self.agents.items():
+            if agent in (None, each):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def _kill(self) -> None:
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def main() -> int:
+    events = os.dup(1)
+    os.dup2(2, 1)
+    launch.adopt_orphans()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    given = json.loads(_line())
+    wanted = launch.is_warm(given["command"])
+    began = time.monotonic()
+    for name in NEEDED_BY_AGENTS:
+        importlib.import_module(name)
+    unsafe = _warm_up() if wanted else "its command is not python -m agent.train"
+    sweep = Sweep(**given["sweep"])
+    folders = {name: Path(given[name]) for name in ("folder", "logs")}
+    plan = Plan(sweep, given["command"], given["threads"], folders["folder"], folders["logs"], unsafe is None)
+    parent = Parent(plan, events)
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    parent.say(**({"warm": time.monotonic() - began} if unsafe is None else {"cold": unsafe}))
+    parent.serve(reading)
+    return 0
+
+
+def _line() -> bytes:
+    """The first line of the input, and not a byte more: the rest is read as it comes."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            sys.exit(1)
+        line += byte
+    return line
+
+
+def _warm_up() -> str | None:
+    """Import what trials need; why they cannot be forked from here, or None."""
+    for name in NEEDED:
+        importlib.import_module(name)
+    from PIL import Image
+
+    Image.init()
+    torch = sys.modules["torch"]
+    if torch.cuda.is_initialized():
+        return "an import has touched the GPU"
+    n_threads = psutil.Process().num_threads()
+    if n_threads > 1:
+        return f"an import has started {n_threads - 1} threads"
+    gc.collect()
+    gc.freeze()
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
