@@ -36,16 +36,13 @@ def build(architecture: str, backbone: str, weights: str) -> nn.Module:
     check(architecture, backbone)
     if weights == "none":
         return _construct(architecture, backbone)
-    if backbone in imagenet.PACKAGED:
-        model = _construct(architecture, backbone)
-        imagenet.load_packaged(model.get_submodule("encoder"), backbone)
-        return model
-    return imagenet.from_hub(lambda: _construct(architecture, backbone, encoder_weights="imagenet"), backbone)
+    return imagenet.load(lambda pretrained: _construct(architecture, backbone, pretrained), backbone)
 
 
-def _construct(architecture: str, backbone: str, encoder_weights: str | None = None) -> nn.Module:
+def _construct(architecture: str, backbone: str, pretrained: bool = False) -> nn.Module:
+    named = True if backbone.startswith("tu-") else "imagenet"
     return ARCHITECTURES[architecture](
-        encoder_name=backbone, encoder_weights=encoder_weights, in_channels=3, classes=2
+        encoder_name=backbone, encoder_weights=named if pretrained else None, in_channels=3, classes=2
     )
 
 
