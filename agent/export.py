@@ -1,0 +1,140 @@
+"""A trained model as ONNX: `python -m agent.export MODEL -o model.onnx`.
+
+MODEL is what agent.predict takes. The file takes `images`, RGB (B, 3, S, S) float32 from 0 to 1, any B, with S the
+`image_size` of the configuration, and gives `probability` of the piece (B, S, S); ImageNet's normalisation is inside.
+It is written only after onnxruntime has given the same probabilities as torch.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from agent import saved
+from agent.checkpoint import RULES
+from agent.saved import ModelError, Predictor, Saved
+from data import puzzle, synthetic
+
+TOLERANCE = 1e-3
+"""Largest difference of a probability that is let pass; `python -m bench.onnx_parity` shows what is found."""
+
+OPSET = 17
+BATCHES = (1, 3)
+"""Sizes that the parity check tries; the export itself sees a batch of 2."""
+
+
+class ParityError(ValueError):
+    """onnxruntime gives other probabilities than torch."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0: the file is written; 1: its probabilities differ, or it cannot be written; 2: there is no model."""
+    parser = argparse.ArgumentParser(prog="python -m agent.export", description="A trained model as ONNX.")
+    parser.add_argument("model", help="ENTITY/PROJECT/model-RUN_ID:best, or a checkpoint file")
+    parser.add_argument("-o", "--out", type=Path, default=Path("model.onnx"), help="(default: model.onnx)")
+    parser.add_argument("--rule", choices=RULES, help="which weights of an Artifact")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        help=f"largest difference let pass (default: {TOLERANCE:g})",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        model = saved.find(options.model, options.rule)
+        difference = export(model, options.out, options.tolerance)
+    except ModelError as error:
+        print(f"agent.export: {error}", file=sys.stderr)
+        return 2
+    except ParityError as error:
+        print(f"agent.export: {error}; {options.out} is not written", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"agent.export: {options.out} cannot be written: {error.strerror or error}", file=sys.stderr)
+        return 1
+    print(
+        f"{options.out}: {model.config.model} at {model.config.image_size} pixels; probabilities of onnxruntime and "
+        f"torch differ by at most {difference:.1e} (n = {sum(BATCHES)} drawn photographs; {options.tolerance:g} passes)"
+    )
+    return 0
+
+
+def export(model: Saved, path: Path, tolerance: float = TOLERANCE) -> float:
+    """Write `path` in one step; returns the largest absolute difference of a probability.
+
+    Raises:
+        ParityError: it is above `tolerance`, or not a number; nothing is written.
+        ModelError: the weights do not fit.
+        OSError: the file cannot be written.
+    """
+    predictor = saved.build(model, torch.device("cpu"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        to_onnx(predictor, model, unfinished)
+        difference = parity(predictor, unfinished, model.config.image_size)
+        if not difference <= tolerance:
+            raise ParityError(
+                f"a probability differs by {difference:.1e} between onnxruntime and torch, {tolerance:g} is let pass"
+            )
+        unfinished.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+    return difference
+
+
+def to_onnx(predictor: Predictor, model: Saved, path: Path) -> None:
+    """Trace the model and write it with its configuration; nothing is compared yet."""
+    side = model.config.image_size
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            predictor,
+            (torch.rand(2, 3, side, side),),
+            str(path),
+            input_names=["images"],
+            output_names=["probability"],
+            dynamic_axes={"images": {0: "batch"}, "probability": {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    written = onnx.load(path)
+    onnx.checker.check_model(written, full_check=True)
+    about = {"model": model.config.model, "source": model.source, "config": json.dumps(asdict(model.config))}
+    onnx.helper.set_model_props(written, about)
+    onnx.save(written, path)
+
+
+@torch.inference_mode()
+def parity(predictor: Predictor, path: Path, side: int, batches: Sequence[int] = BATCHES) -> float:
+    """Largest absolute difference of a probability, torch against onnxruntime on the CPU, over drawn photographs."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    largest = []
+    for n in batches:
+        images = drawn(n, side)
+        (probability,) = session.run(["probability"], {"images": images})
+        largest.append(np.abs(probability - predictor(torch.from_numpy(images)).numpy()).max())
+    return float(np.max(largest))
+
+
+def drawn(n: int, side: int) -> np.ndarray:
+    """n drawn photographs as the model takes them: (n, 3, side, side) float32 from 0 to 1."""
+    photographs = [synthetic.draw(np.random.default_rng((n, i)), 192, 256)[0] for i in range(n)]
+    squares = np.stack([puzzle.to_square(photograph, side) for photograph in photographs])
+    return (squares.transpose(0, 3, 1, 2) / 255).astype(np.float32)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
