@@ -1,7 +1,8 @@
 """Bayesian search against random search and W&B's own open engine: `python -m bench.search`.
 
 Each function is known with its minimum, so that the simple regret (best value so far minus the minimum) can be
-stated. W&B's engine is the package `sweeps`; without it the comparison is made without it, and says so.
+stated; one is a table of real runs of this project (bench/record.py). W&B's engine is the package `sweeps`; without it
+the comparison is made without it, and says so.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import record
 from server.search import PastRun, suggest
 
 ENGINES = ("random", "bayes", "sweeps")
@@ -118,20 +120,48 @@ PROBLEMS = [
 CHECKPOINTS = (20, 50, 100)
 
 
-def regrets(problem: Problem, method: str, seed: int, n_trials: int) -> list[float]:
-    """Simple regret after each trial of one search with this project's `random` or `bayes`."""
+def recorded_runs() -> Problem | None:
+    """1 - validation IoU of real runs over four lists of values; None if none are recorded."""
+    table = record.recorded()
+    if not table:
+        return None
+    space: dict[str, dict[str, object]] = {name: {"values": list(v)} for name, v in record.AXES.items()}
+    return Problem(
+        "recorded runs",
+        space,
+        lambda p: 1 - table[tuple(str(p[name]) for name in record.AXES)],
+        1 - max(table.values()),
+    )
+
+
+def problems() -> list[Problem]:
+    recorded = recorded_runs()
+    return PROBLEMS if recorded is None else [*PROBLEMS, recorded]
+
+
+def regrets(problem: Problem, method: str, seed: int, n_trials: int, n_agents: int) -> list[float]:
+    """Simple regret after each trial of one search with this project's `random` or `bayes`.
+
+    With several agents, the search knows of the newest `n_agents` - 1 configurations only that they run.
+    """
     config = {"method": method, "metric": {"name": "loss"}, "parameters": problem.parameters}
     past: list[PastRun] = []
     values: list[float] = []
     for trial in range(n_trials):
-        params = suggest(config, past, seed)
+        n_ended = max(0, trial - n_agents + 1)
+        known = past[:n_ended] + [PastRun(run.name, run.params, "running", {}) for run in past[n_ended:]]
+        params = suggest(config, known, seed)
         assert params is not None
         values.append(problem.value(params))
         past.append(PastRun(str(trial), params, "finished", {"loss": values[-1]}))
-    return [min(values[: trial + 1]) - problem.minimum for trial in range(n_trials)]
+    return _simple(values, problem)
 
 
-def regrets_of_sweeps(problem: Problem, seed: int, n_trials: int) -> list[float]:
+def _simple(values: Sequence[float], problem: Problem) -> list[float]:
+    return [best - problem.minimum for best in itertools.accumulate(values, min)]
+
+
+def regrets_of_sweeps(problem: Problem, seed: int, n_trials: int, n_agents: int) -> list[float]:
     """The same with W&B's open engine, which draws from numpy's global state."""
     import numpy as np
 
@@ -145,14 +175,16 @@ def regrets_of_sweeps(problem: Problem, seed: int, n_trials: int) -> list[float]
     }
     runs: list[Any] = []
     values: list[float] = []
-    for _ in range(n_trials):
+    for trial in range(n_trials):
+        for ended in range(max(0, trial - n_agents + 1)):
+            runs[ended].state = sweeps.RunState.finished
+            runs[ended].summary_metrics = {"loss": values[ended]}
         run = sweeps.next_run(config, runs)
         params = {name: _plain(entry["value"]) for name, entry in run.config.items()}
         values.append(problem.value(params))
-        run.state = sweeps.RunState.finished
-        run.summary_metrics = {"loss": values[-1]}
+        run.state = sweeps.RunState.running
         runs.append(run)
-    return [min(values[: trial + 1]) - problem.minimum for trial in range(n_trials)]
+    return _simple(values, problem)
 
 
 def _plain(value: Any) -> Any:
@@ -165,14 +197,14 @@ def has_sweeps() -> bool:
     return spec is not None and spec.origin is not None
 
 
-def measure(engine: str, problem: Problem, seed: int, n_trials: int) -> dict[str, object]:
+def measure(engine: str, problem: Problem, seed: int, n_trials: int, n_agents: int = 1) -> dict[str, object]:
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if engine == "sweeps":
-            curve = regrets_of_sweeps(problem, seed, n_trials)
+            curve = regrets_of_sweeps(problem, seed, n_trials, n_agents)
         else:
-            curve = regrets(problem, engine, seed, n_trials)
+            curve = regrets(problem, engine, seed, n_trials, n_agents)
     seconds = (time.perf_counter() - start) / n_trials
     points = {str(n): curve[n - 1] for n in CHECKPOINTS if n <= n_trials}
     return {"engine": engine, "problem": problem.name, "seed": seed, "seconds": seconds, "regret": points}
@@ -182,7 +214,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: median simple regret, its quartiles and the number of searches; and the ratio of two medians."""
     head = ["function", "engine", *(f"after {n}" for n in CHECKPOINTS)]
     lines = [head, ["---"] * len(head)]
-    for problem in PROBLEMS:
+    for problem in problems():
         found = {engine: _regrets_at_checkpoints(rows, problem.name, engine) for engine in ENGINES}
         lines += [
             [problem.name, engine, *map(_quartiles, groups)]
@@ -220,6 +252,7 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--seeds", type=int, default=3, help="searches per function and engine (default 3)")
     parser.add_argument("--trials", type=int, default=100, help="trials per search (default 100)")
+    parser.add_argument("--agents", type=int, default=1, help="trials side by side (default 1)")
     parser.add_argument(
         "--out", type=Path, help="JSON lines to add to; what is there already is not measured again"
     )
@@ -232,10 +265,10 @@ def main() -> None:
     rows = [json.loads(line) for line in known]
     done = {(row["engine"], row["problem"], row["seed"]) for row in rows}
     for seed in range(args.seeds):
-        for problem in PROBLEMS:
+        for problem in problems():
             for engine in engines:
                 if (engine, problem.name, seed) not in done:
-                    rows.append(measure(engine, problem, seed, args.trials))
+                    rows.append(measure(engine, problem, seed, args.trials, args.agents))
                     if args.out:
                         with args.out.open("a") as file:
                             file.write(json.dumps(rows[-1]) + "\n")

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 Code = int | float
 """A value as the model sees it: a position in a list of values, or a quantile between 0 and 1."""
 
-N_STARTUP = 5
+FEWEST_STARTUP = 5
 MOST_FOR_GAUSSIAN_PROCESS = 250
 MOST_POSITIONS = 200  # Optuna's Gaussian process keeps every position of an integer in memory
 CANDIDATES = 2_000
+SMALLEST = 2.0**-33  # half of a step of the sequence; 0 has no value under a bell curve
 FARTHEST = 5.0  # in distances between the best and the median value
 
 
@@ -34,16 +35,32 @@ def suggest(
 ) -> Point | None:
     """The most promising configuration that was not handed out; None if there is none left.
 
-    Random until five runs have ended. Runs in progress count as places where a value is on its way, so agents that
-    ask at the same time are sent to different places.
+    Points of a Sobol sequence until two more runs than there are parameters, and at least five, have ended. Runs in
+    progress count as places where a value is on its way, so agents that ask at the same time are sent to different
+    places.
     """
     free = [parameter for parameter in space.parameters if parameter.distribution.size != 1]
     trials = _trials(space, free, past, metric)
-    if sum(trial.state.is_finished() for trial in trials) < N_STARTUP or not free:
-        return sampling.suggest(space, seen, seed, len(past))
+    if sum(trial.state.is_finished() for trial in trials) < max(FEWEST_STARTUP, len(free) + 2) or not free:
+        return _start(space, seen, seed, len(past))
     rng = random.Random(f"bayes {seed} {len(past)}")
     point = _ask(space, free, trials, rng.getrandbits(32))
     return point if space.key(point) not in seen else _nearest_unseen(space, seen, point, rng)
+
+
+def _start(space: Space, seen: frozenset[Hashable], seed: int, n_past: int) -> Point | None:
+    """Point number `n_past` of a scrambled Sobol sequence, which leaves fewer holes than random draws; a random
+    configuration where that one was handed out."""
+    from scipy.stats import qmc
+
+    sequence = qmc.Sobol(len(space.parameters), rng=random.Random(f"bayes {seed}").getrandbits(32))
+    if n_past:
+        sequence.fast_forward(n_past)
+    quantiles = sequence.random(1)[0].tolist()
+    point = tuple(
+        p.distribution.ppf(max(q, SMALLEST)) for p, q in zip(space.parameters, quantiles, strict=True)
+    )
+    return point if space.key(point) not in seen else sampling.suggest(space, seen, seed, n_past)
 
 
 def _ask(space: Space, free: Sequence[Parameter], trials: Sequence[FrozenTrial], seed: int) -> Point:

@@ -43,10 +43,18 @@ def test_maximize_turns_the_search_around() -> None:
     assert abs(x_of(config, upside_down) - 0.3) < 0.05
 
 
-def test_the_first_five_runs_are_random_and_know_nothing() -> None:
-    config = LINE | {"method": "random"}
-    assert suggest(LINE, PARABOLA[:4], 7) == suggest(config, PARABOLA[:4], 7)
-    assert suggest(LINE, PARABOLA[:5], 7) != suggest(config, PARABOLA[:5], 7)
+def test_the_first_five_runs_know_nothing_of_values() -> None:
+    upside_down = [replace(run, summary={"loss": -float(str(run.summary["loss"]))}) for run in PARABOLA]
+    assert suggest(LINE, PARABOLA[:4], 7) == suggest(LINE, upside_down[:4], 7)
+    assert suggest(LINE, PARABOLA[:5], 7) != suggest(LINE, upside_down[:5], 7)
+
+
+def test_the_first_runs_leave_no_eighth_of_the_range_out() -> None:
+    for seed in range(20):
+        past: list[PastRun] = []
+        for number in range(8):
+            past.append(at(str(number), x_of(LINE, past, seed), "running"))
+        assert sorted(int(8 * float(str(run.params["x"]))) for run in past) == list(range(8))
 
 
 def test_runs_in_progress_send_the_next_agent_elsewhere() -> None:
@@ -109,7 +117,7 @@ def test_the_metric_is_the_summary_value_else_the_best_of_the_history(
 
 def test_nothing_is_learnt_from_a_sweep_without_any_metric() -> None:
     past = [at(str(i), i / 10, "failed") for i in range(8)]
-    assert suggest(LINE, past, 3) == suggest(LINE | {"method": "random"}, past, 3)
+    assert suggest(LINE, past, 3) == suggest(LINE, [at(str(i), 1 - i / 10, "failed") for i in range(8)], 3)
 
 
 def test_a_diverged_run_does_not_hide_the_differences_between_the_others() -> None:
