@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import wandb
-from torch import Tensor, nn
+from torch import Tensor
 
 from agent.config import SCRATCH, Config
 
@@ -38,32 +40,56 @@ class Kept:
 
 
 class Keeper:
-    """Keeps, in `folder`, one file per epoch that is the best by some rule, and no other."""
+    """Knows which epochs are the best by some rule so far; their weights are the only ones kept in `folder`."""
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.config = config
         self.kept: dict[Rule, Kept] = {}
 
-    def consider(self, model: nn.Module, epoch: int, val_loss: float, val_iou: float) -> None:
-        """Save the weights if this epoch is the first or the best so far; ties go to the earlier epoch."""
+    def consider(self, epoch: int, val_loss: float, val_iou: float) -> Path | None:
+        """Where the weights of this epoch have to be saved, if it is the first or the best so far.
+
+        Ties go to the earlier epoch.
+        """
         won = [r for r in RULES if r not in self.kept or self.kept[r].beaten_by(r, val_loss, val_iou)]
-        if not won:
-            return
         path = self.folder / f"epoch-{epoch:04d}.pt"
-        save(path, model, self.config)
         self.kept.update(dict.fromkeys(won, Kept(path, epoch, val_loss, val_iou)))
-        for other in self.folder.glob("epoch-*.pt"):
-            if other not in {kept.path for kept in self.kept.values()}:
-                other.unlink()
+        return path if won else None
 
 
-def save(path: Path, model: nn.Module, config: Config) -> None:
-    """Write weights and config to `path` in one step: a crash leaves the old file or the new one."""
+def prune(folder: Path, kept: Iterable[Path]) -> None:
+    """Delete the weights of all other epochs from `folder`, and what a crash left half written."""
+    spared = set(kept)
+    for path in (*folder.glob("epoch-*.pt"), *folder.glob("*.unfinished")):
+        if path not in spared:
+            path.unlink()
+
+
+def save(path: Path, weights: Mapping[str, Tensor], config: Config) -> None:
+    """Write weights and config to `path`; see `write`."""
+    write(path, {"state_dict": dict(weights), "config": dataclasses.asdict(config)})
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """torch.save in one step: a crash or a full disk leaves the old file or the new one, whole.
+
+    Raises:
+        OSError, RuntimeError: it could not be written; the old file is still there.
+    """
     unfinished = path.with_suffix(".unfinished")
-    torch.save({"state_dict": model.state_dict(), "config": dataclasses.asdict(config)}, unfinished)
-    unfinished.replace(path)
+    try:
+        torch.save(content, unfinished)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], Config]:
@@ -72,15 +98,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], Config]:
     return content["state_dict"], Config(**content["config"])
 
 
-def upload(run: wandb.Run, keeper: Keeper, metadata: dict[str, Any]) -> None:
-    """Log the kept files as the model Artifact of the run and wait until the server has it.
-
-    Raises:
-        ValueError: the server refused the Artifact.
-    """
+def log(run: wandb.Run, keeper: Keeper, metadata: dict[str, Any]) -> wandb.Artifact:
+    """Log the kept files as the model Artifact of the run; the upload goes on in the background."""
     artifact = wandb.Artifact(f"model-{run.id}", type="model", metadata=metadata)
     for path in sorted({kept.path for kept in keeper.kept.values()}):
         artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
-    logged = run.log_artifact(artifact, aliases=["best", "best-loss", "best-iou"])
-    if not run.offline:
-        logged.wait()
+    return run.log_artifact(artifact, aliases=["best", "best-loss", "best-iou"])

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 AUGMENTATIONS = ("none", "light", "medium", "strong")
 SCRATCH = ("unet_transposed", "unet_bilinear")
 SMP = ("unet", "deeplabv3plus")
+PRECISIONS = ("float32", "bfloat16", "auto")
 MODEL_FIELDS = ("architecture", "backbone", "weights")
 
 
@@ -47,12 +48,16 @@ class Config:
     image_size: int = setting(512, "side of the square that images are resized to, pixels, a multiple of 16")
     seed: int = setting(1, "the one source of randomness of the run")
     data: str = setting("drawn", "a folder of photographs and masks, or drawn, or drawn:SEED")
+    precision: str = setting(
+        "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
+    )
     split_seed: int = setting(0, "seed of the 10/4/4 split of a folder that has no split of its own")
 
     def __post_init__(self) -> None:
         one_of("architecture", self.architecture, SCRATCH + SMP)
         one_of("weights", self.weights, ("none", "imagenet"))
         one_of("augmentation", self.augmentation, AUGMENTATIONS)
+        one_of("precision", self.precision, PRECISIONS)
         for name in ("width", "epochs", "seed", "split_seed", "batch_size"):
             at_least(name, getattr(self, name), 0 if "seed" in name else 1)
         if not 0 < self.learning_rate <= 1:
@@ -139,6 +144,7 @@ def parse(arguments: Sequence[str]) -> Config:
     parser = Parser(
         prog="python -m agent.train",
         description="Train, test and record one configuration as one W&B run.",
+        epilog="`agent.train --resume RUN_ID` goes on with a run that was interrupted.",
         allow_abbrev=False,
     )
     for each in dataclasses.fields(Config):

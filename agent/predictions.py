@@ -38,13 +38,11 @@ def _png(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def upload(run: wandb.Run, folder: Path, metadata: dict[str, Any]) -> None:
-    """Log the folder as the predictions Artifact of the run and wait until the server has it."""
+def log(run: wandb.Run, folder: Path, metadata: dict[str, Any]) -> wandb.Artifact:
+    """Log the folder as the predictions Artifact of the run; the upload goes on in the background."""
     artifact = wandb.Artifact(f"predictions-{run.id}", type="predictions", metadata=metadata)
     artifact.add_dir(str(folder), policy="immutable", skip_cache=True)
-    logged = run.log_artifact(artifact)
-    if not run.offline:
-        logged.wait()
+    return run.log_artifact(artifact)
 
 
 def media(pairs: tuple[Pair, ...], evaluation: Evaluation) -> list[wandb.Image]:

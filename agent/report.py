@@ -2,20 +2,20 @@
 
 from typing import Any
 
+import torch
 import wandb
 from torch import nn
 
+from agent import speed
 from agent.checkpoint import RULES, Keeper, Rule
 from agent.config import Config
 from agent.loop import Evaluation
 from agent.metrics import Counts, image_mean
+from agent.state import Row
 from data.puzzle import Dataset
 
-Row = dict[str, float]
-"""One row of the history: JSON numbers by key."""
 
-
-def facts(dataset: Dataset, model: nn.Module) -> dict[str, Any]:
+def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.device) -> dict[str, Any]:
     """What the configuration turned out to mean."""
     return {
         "data_digest": dataset.digest,
@@ -23,6 +23,9 @@ def facts(dataset: Dataset, model: nn.Module) -> dict[str, Any]:
         "n_val": len(dataset.val),
         "n_test": len(dataset.test),
         "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "n_macs": speed.n_macs(model, config.image_size),
+        "device": speed.device_name(device),
+        "precision_used": speed.precision_of(config.precision, device),
     }
 
 

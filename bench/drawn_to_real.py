@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agent.feed import feed
 from agent.loop import evaluate, train_epoch
 from agent.metrics import Counts
 from agent.models import build
@@ -75,7 +76,8 @@ def train(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     vary = Vary(seed)
     for epoch in range(1, epochs + 1):
-        loss, counts = train_epoch(model, optimizer, pairs, vary, epoch, batch_size, seed)
+        drawn = feed(pairs, vary, batch_size, seed, range(epoch, epoch + 1))
+        loss, counts = train_epoch(model, optimizer, drawn)
         schedule.step()
         if sys.stderr.isatty():
             line = f"\rseed {seed}, epoch {epoch} of {epochs}: loss {loss:.4f}, IoU {counts.iou:.3f}"

@@ -22,14 +22,21 @@ def marked(value: float) -> nn.Module:
     return model
 
 
+def keep(keeper: Keeper, epoch: int, loss: float, iou: float) -> None:
+    """One epoch, its weights marked with its number."""
+    if path := keeper.consider(epoch, loss, iou):
+        checkpoint.save(path, marked(epoch).state_dict(), CONFIG)
+    checkpoint.prune(keeper.folder, [kept.path for kept in keeper.kept.values()])
+
+
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
 def test_the_best_by_either_rule_is_kept_and_nothing_else(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, CONFIG)
+    keeper = Keeper(tmp_path)
     for epoch, loss, iou in [(1, 0.9, 0.1), (2, 0.5, 0.6), (3, 0.6, 0.8), (4, 0.7, 0.7)]:
-        keeper.consider(marked(epoch), epoch, loss, iou)
+        keep(keeper, epoch, loss, iou)
     assert {rule: kept.epoch for rule, kept in keeper.kept.items()} == {"best_loss": 2, "best_iou": 3}
     assert files(tmp_path) == ["epoch-0002.pt", "epoch-0003.pt"]
     state, _ = checkpoint.load(keeper.kept["best_iou"].path)
@@ -37,31 +44,31 @@ def test_the_best_by_either_rule_is_kept_and_nothing_else(tmp_path: Path) -> Non
 
 
 def test_one_epoch_that_is_best_by_both_rules_is_one_file(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, CONFIG)
-    keeper.consider(marked(1), 1, 0.9, 0.1)
-    keeper.consider(marked(2), 2, 0.5, 0.6)
+    keeper = Keeper(tmp_path)
+    keep(keeper, 1, 0.9, 0.1)
+    keep(keeper, 2, 0.5, 0.6)
     assert files(tmp_path) == ["epoch-0002.pt"]
     assert keeper.kept["best_loss"] == keeper.kept["best_iou"]
 
 
 def test_a_tie_goes_to_the_earlier_epoch(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, CONFIG)
+    keeper = Keeper(tmp_path)
     for epoch in (1, 2):
-        keeper.consider(marked(epoch), epoch, 0.5, 0.5)
+        keep(keeper, epoch, 0.5, 0.5)
     assert files(tmp_path) == ["epoch-0001.pt"]
 
 
 @pytest.mark.parametrize("losses", [(float("nan"), 0.5), (0.5, float("nan"))])
 def test_a_loss_that_is_not_a_number_is_the_worst(losses: tuple[float, float], tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, CONFIG)
+    keeper = Keeper(tmp_path)
     for epoch, loss in enumerate(losses):
-        keeper.consider(marked(epoch), epoch, loss, 0.1)
+        keep(keeper, epoch, loss, 0.1)
     assert keeper.kept["best_loss"].val_loss == 0.5
 
 
 def test_a_checkpoint_comes_back_bit_by_bit_with_its_config(tmp_path: Path) -> None:
     model = UNet("bilinear", width=4)
-    checkpoint.save(tmp_path / "a.pt", model, CONFIG)
+    checkpoint.save(tmp_path / "a.pt", model.state_dict(), CONFIG)
     state, config = checkpoint.load(tmp_path / "a.pt")
     assert config == CONFIG
     assert isinstance(config, Config)
@@ -69,7 +76,7 @@ def test_a_checkpoint_comes_back_bit_by_bit_with_its_config(tmp_path: Path) -> N
 
 
 def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint.save(tmp_path / "a.pt", marked(1), CONFIG)
+    checkpoint.save(tmp_path / "a.pt", marked(1).state_dict(), CONFIG)
 
     def breaks_off(content: object, path: Path) -> None:
         path.write_bytes(b"half")
@@ -77,9 +84,10 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(torch, "save", breaks_off)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(tmp_path / "a.pt", marked(2), CONFIG)
+        checkpoint.save(tmp_path / "a.pt", marked(2).state_dict(), CONFIG)
     state, _ = checkpoint.load(tmp_path / "a.pt")
     assert state["head.weight"].unique().item() == 1
+    assert files(tmp_path) == ["a.pt"]
 
 
 def test_a_checkpoint_that_would_execute_code_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from agent.feed import feed
 from agent.loop import batches, bce, evaluate, to_tensors, train_epoch
 from agent.models.unet import UNet
 from data.augment import Augmenter
@@ -60,7 +61,7 @@ def trained(seed: int, epochs: int = 30) -> tuple[UNet, list[float]]:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     augment = Augmenter("light", 32, seed)
     losses = [
-        train_epoch(model, optimizer, squares(6), augment, epoch, 2, seed)[0]
+        train_epoch(model, optimizer, feed(squares(6), augment, 2, seed, range(epoch, epoch + 1)))[0]
         for epoch in range(1, epochs + 1)
     ]
     return model, losses

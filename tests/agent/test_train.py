@@ -28,7 +28,14 @@ def train(home: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     private = {
         name: str(home)
-        for name in ("HOME", "WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
+        for name in (
+            "HOME",
+            "WANDB_DIR",
+            "WANDB_CACHE_DIR",
+            "WANDB_CONFIG_DIR",
+            "WANDB_DATA_DIR",
+            "PUZZLE_RUNS",
+        )
     }
     return subprocess.run(
         [sys.executable, "-m", "agent.train", *flags],
@@ -54,12 +61,14 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
     assert lines[3].startswith("test IoU 0.")
 
-    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    (run,) = (tmp_path / "wandb").glob("offline-run-*")
+    folder = tmp_path / run.name.rpartition("-")[2]
+    assert not (folder / "state.pt").exists()
     dataset = puzzle.load(photographs, image_size=32)
     with (folder / "predictions" / "scores.csv").open() as file:
         scores = {(row["checkpoint"], row["image"]): row for row in csv.DictReader(file)}
     assert set(scores) == {(rule, pair.name) for rule in ("best_loss", "best_iou") for pair in dataset.test}
-    for path in (folder / "checkpoints").glob("epoch-*.pt"):
+    for path in folder.glob("epoch-*.pt"):
         state, config = checkpoint.load(path)
         model = models.build(config.architecture, config.backbone, config.weights, config.width)
         model.load_state_dict(state)

@@ -1,0 +1,78 @@
+"""Training batches in an order that depends on the seed only, augmented ahead of the training where that pays."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from agent.loop import Augment, batches
+from data.puzzle import Pair
+
+Key = tuple[int, int]
+"""Epoch (from 1) and index of a training image: what its augmentation depends on, besides the seed."""
+
+MOST_WORKERS = 8
+CPU = torch.device("cpu")
+
+
+class Order(Sampler[list[Key]]):
+    """The batches of several epochs, one after the other; those of an epoch depend on (seed, epoch) only."""
+
+    def __init__(self, n: int, batch_size: int, seed: int, epochs: range) -> None:
+        self.n, self.batch_size, self.seed, self.epochs = n, batch_size, seed, epochs
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for epoch in self.epochs:
+            for batch in batches(self.n, self.batch_size, np.random.default_rng([self.seed, epoch])):
+                yield [(epoch, int(index)) for index in batch]
+
+
+class Augmented(Dataset[tuple[Tensor, Tensor]]):
+    """Image (H, W, 3) and mask (H, W), both uint8, as they look under a key."""
+
+    def __init__(self, pairs: Sequence[Pair], augment: Augment) -> None:
+        self.pairs, self.augment = pairs, augment
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+        epoch, index = key
+        pair = self.pairs[index]
+        image, mask = self.augment(pair.image, pair.mask, epoch, index)
+        return torch.from_numpy(image), torch.from_numpy(mask)
+
+
+def feed(
+    pairs: Sequence[Pair],
+    augment: Augment,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+    device: torch.device = CPU,
+    workers: int = 0,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of all `epochs`: images (B, H, W, 3) and masks (B, H, W), uint8, in pinned memory if `device` is a GPU.
+
+    With workers, later batches are prepared while a step computes and while an epoch is validated. Neither their
+    number nor a resumed run's first epoch changes any batch. No random number of torch's global generator is drawn.
+    """
+    loader = DataLoader(
+        Augmented(pairs, augment),
+        batch_sampler=Order(len(pairs), batch_size, seed, epochs),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+def workers_for(device: torch.device, cores: int) -> int:
+    """How many processes augment: on a CPU none, since training keeps all cores busy and would only be slowed down."""
+    return 0 if device.type == "cpu" else max(1, min(MOST_WORKERS, cores - 1))
+
+
+def cores() -> int:
+    """Cores that this process may use; OMP_NUM_THREADS says so where several trials share a machine."""
+    return int(os.environ.get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0))

@@ -1,0 +1,206 @@
+"""What ends a run early, and how it goes on: signals, stops, the state as an Artifact, rows that the server lacks."""
+
+import argparse
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import string
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import wandb
+from wandb.errors import Error as ClientError
+
+from agent import state
+from agent.config import Config, ConfigError, from_settings, parse
+from agent.state import Row, State
+
+STOP = "stop"
+"""Why a run ends when its server asked for it, for instance because Hyperband found it hopeless."""
+
+UPLOAD_SECONDS = 20.0
+"""What a preempted run takes to upload its state; clusters kill 30 seconds after the signal."""
+
+
+class Interrupted(Exception):
+    """The run has to end now; the text is the name of the signal, or `STOP`."""
+
+
+class Interruption:
+    """Remembers what asked the run to end, so that it can end between two steps."""
+
+    reason = ""
+
+    def ask(self, reason: str) -> None:
+        self.reason = self.reason or reason
+
+    def check(self) -> None:
+        """Raise Interrupted if the run was asked to end."""
+        if self.reason:
+            raise Interrupted(self.reason)
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """A signal handler; the second signal ends the run at once."""
+        if self.reason:
+            raise KeyboardInterrupt
+        self.ask(signal.Signals(number).name)
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[Interruption]:
+    """Until the end of the block, SIGTERM and SIGINT are noted instead of obeyed; in the main thread only."""
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    before = {
+        number: signal.signal(number, interruption.receive) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which run to make or to go on with. `entity` and `project` are None where the environment decides."""
+
+    config: Config
+    run_id: str
+    entity: str | None
+    project: str | None
+
+    @property
+    def folder(self) -> Path:
+        return state.folder_of(self.run_id)
+
+
+def plan(arguments: Sequence[str], default_project: str) -> Plan:
+    """The run that flags and environment ask for: `--resume RUN_ID`, the one an agent hands out, or a new one.
+
+    With `--resume` the configuration is that of the state on this machine, or of the run on the server; further flags
+    may only repeat it.
+
+    Raises:
+        ConfigError: a flag is wrong, or there is no such run.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--resume")
+    known, flags = parser.parse_known_args(arguments)
+    entity, project = os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT", default_project)
+    if known.resume is None:
+        return Plan(parse(flags), os.environ.get("WANDB_RUN_ID") or new_id(), entity, project)
+    found = state.load(state.folder_of(known.resume))
+    if found:
+        entity, project, _ = found.run.split("/")
+        config = found.config
+    else:
+        config = config_of(known.resume, entity, project)
+    if flags and parse(flags) != config:
+        raise ConfigError(f"run {known.resume} has other settings than the flags say: leave the flags out")
+    return Plan(config, known.resume, entity, project)
+
+
+def new_id() -> str:
+    """An id of the kind that W&B gives: 8 digits of base 36."""
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+
+
+def config_of(run_id: str, entity: str | None, project: str | None) -> Config:
+    """The configuration of a run that the server knows. Raises ConfigError."""
+    path = "/".join(part for part in (entity, project, run_id) if part)
+    try:
+        settings = wandb.Api().run(path).config
+    except (ClientError, ValueError) as error:
+        raise ConfigError(
+            f"run {run_id} has no state in {state.folder_of(run_id)} and cannot be read from the server ({error}): "
+            f"check the id, WANDB_ENTITY and WANDB_PROJECT"
+        ) from None
+    names = {each.name for each in fields(Config)}
+    return from_settings({name: value for name, value in settings.items() if name in names})
+
+
+def is_offline() -> bool:
+    return os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun")
+
+
+def is_finished(run: wandb.Run) -> bool:
+    """Whether the run was completed before: the last thing that it writes is there."""
+    return bool(run.resumed) and "seconds/total" in run.summary
+
+
+def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
+    """The newest state of this run: on this machine, or, if it was preempted elsewhere, of its Artifact."""
+    found = state.load(plan.folder)
+    known = found.progress.epoch if found else 0
+    if run.resumed and (version := _uploaded(run)) and version.metadata["epoch"] > known:
+        version.download(root=str(plan.folder), skip_cache=True)
+        found = state.load(plan.folder)
+    if found is None or found.config != plan.config:
+        return None
+    if found.data_digest != data_digest:
+        raise ConfigError(
+            f"the images or masks of {plan.config.data} changed since run {plan.run_id} was interrupted: "
+            f"restore them, or start a new run"
+        )
+    return found
+
+
+def _uploaded(run: wandb.Run) -> wandb.Artifact | None:
+    try:
+        return wandb.Api().artifact(f"{run.entity}/{run.project}/state-{run.id}:latest", type="state")
+    except (ClientError, ValueError):
+        return None
+
+
+def log_missing(run: wandb.Run, rows: Sequence[Row]) -> None:
+    """Log the rows, one per epoch from 1, that the server does not have: row n is step n - 1."""
+    for row in rows:
+        if row["epoch"] > run.starting_step:
+            run.log(dict[str, Any](row), step=int(row["epoch"]) - 1, commit=True)
+
+
+def hand_over(run: wandb.Run, plan: Plan) -> None:
+    """Upload the state, so that another machine can go on, and tell the server that the run was preempted."""
+    found = state.load(plan.folder)
+    if found and not run.offline:
+        artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"epoch": found.progress.epoch})
+        for path in [plan.folder / state.FILE, *{kept.path for kept in found.kept.values()}]:
+            artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
+        try:
+            run.log_artifact(artifact).wait(timeout=int(UPLOAD_SECONDS))
+            delete_stale(run, ("state",))
+        except (ClientError, ValueError, TimeoutError) as error:
+            print(f"agent.train: the state was not uploaded ({error}); it stays in {plan.folder}", flush=True)
+    run.mark_preempting()
+
+
+def settle(run: wandb.Run, plan: Plan) -> None:
+    """After a complete upload: drop the state, here and on the server, and what an earlier part of the run left."""
+    if run.offline:
+        (plan.folder / state.FILE).unlink(missing_ok=True)
+        return
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    if run.resumed:
+        delete_stale(run, ("model", "predictions"))
+        with contextlib.suppress(ClientError, ValueError):
+            wandb.Api().artifact_collection("state", f"{run.entity}/{run.project}/state-{run.id}").delete()
+
+
+def delete_stale(run: wandb.Run, types: Sequence[str]) -> None:
+    """Delete the versions of this run's Artifacts that have no alias any more."""
+    api = wandb.Api()
+    for kind in types:
+        name = f"{run.entity}/{run.project}/{kind}-{run.id}"
+        with contextlib.suppress(ClientError, ValueError):
+            for version in api.artifacts(kind, name):
+                if not version.aliases:
+                    version.delete()

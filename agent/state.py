@@ -1,0 +1,162 @@
+"""The state of a run after an epoch: all it takes to go on as if nothing had happened, in one file.
+
+`.cache/runs/RUN_ID/` (PUZZLE_RUNS names another folder than `.cache/runs`) holds `state.pt` and the kept checkpoints of
+a run that is under way. Augmentation and the order of batches depend on (seed, epoch, index) only: they need no state.
+A learning rate schedule, once there is one, belongs into `capture`.
+"""
+
+import dataclasses
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from agent.checkpoint import Kept, Rule, prune, save, write
+from agent.config import Config, ConfigError
+
+FILE = "state.pt"
+Row = dict[str, float]
+"""One row of the history: JSON numbers by key."""
+UNREADABLE = (OSError, RuntimeError, EOFError, KeyError, TypeError, ConfigError, pickle.UnpicklingError)
+
+
+@dataclass
+class Progress:
+    """How far a run has come: whole epochs, seconds spent training, and the history rows of all epochs."""
+
+    epoch: int = 0
+    seconds: float = 0.0
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class State:
+    """`run` is ENTITY/PROJECT/RUN_ID; `kept` and `tensors` are as `restore` wants them."""
+
+    run: str
+    config: Config
+    data_digest: str
+    progress: Progress
+    kept: dict[Rule, Kept]
+    tensors: dict[str, Any]
+
+
+def folder_of(run_id: str) -> Path:
+    """Where the state of a run lies on this machine."""
+    runs = os.environ.get("PUZZLE_RUNS") or Path(__file__).resolve().parents[1] / ".cache" / "runs"
+    return Path(runs) / run_id
+
+
+def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Weights, optimizer and random state, copied to the CPU."""
+    content: dict[str, Any] = copied({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    content["random"] = torch.get_rng_state()
+    content["random_cuda"] = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return content
+
+
+def restore(tensors: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """The reverse of `capture`; the next step is bit by bit the one that would have followed."""
+    model.load_state_dict(tensors["model"])
+    optimizer.load_state_dict(tensors["optimizer"])
+    torch.set_rng_state(tensors["random"])
+    if torch.cuda.is_available() and tensors["random_cuda"]:
+        torch.cuda.set_rng_state_all(tensors["random_cuda"])
+
+
+def copied(value: Any) -> Any:
+    """Nested dicts and lists with every tensor copied to the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: copied(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [copied(each) for each in value]
+    return value
+
+
+def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Tensor]) -> None:
+    """Save an epoch: its `weights` as `best`, if it is one to keep, then the state; then drop what is stale.
+
+    Whenever this is cut off, the folder holds a whole state and the checkpoints that it names.
+    """
+    if best:
+        save(best, weights, state.config)
+    write(
+        folder / FILE,
+        {
+            "run": state.run,
+            "config": dataclasses.asdict(state.config),
+            "data_digest": state.data_digest,
+            "progress": dataclasses.asdict(state.progress),
+            "kept": {
+                rule: dataclasses.asdict(kept) | {"path": kept.path.name} for rule, kept in state.kept.items()
+            },
+            "tensors": state.tensors,
+        },
+    )
+    prune(folder, [kept.path for kept in state.kept.values()])
+
+
+def load(folder: Path) -> State | None:
+    """The state in a folder; None if there is none, or none that can be read: the run then starts anew."""
+    try:
+        content = torch.load(folder / FILE, map_location="cpu", weights_only=True)
+        kept: dict[Rule, Kept] = {
+            rule: Kept(**each | {"path": folder / each["path"]}) for rule, each in content["kept"].items()
+        }
+        if not all(each.path.exists() for each in kept.values()):
+            return None
+        return State(
+            run=content["run"],
+            config=Config(**content["config"]),
+            data_digest=content["data_digest"],
+            progress=Progress(**content["progress"]),
+            kept=kept,
+            tensors=content["tensors"],
+        )
+    except UNREADABLE:
+        return None
+
+
+class Writer:
+    """Saves in a thread, one save at a time, while training goes on. Use it in a `with`: leaving it waits for the last.
+
+    What a save raises comes out of the next call.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "state")
+        self._last: Future[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._last is not None and not self._last.done()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Start a save as soon as the one before is over."""
+        self.wait()
+        self._last = self._pool.submit(work)
+
+    def wait(self) -> None:
+        """Return when all is on disk."""
+        if self._last:
+            last, self._last = self._last, None
+            last.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+        if kind is None:
+            self.wait()
