@@ -11,11 +11,12 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from agent.loop import Evaluation, batches, evaluate, to_tensors
+from agent.loop import Evaluation, evaluate, n_steps, to_tensors
 from data.puzzle import Pair
 
 GAP = 0.02
@@ -140,7 +141,7 @@ def _buffers(found: dict[str, _BatchNorm]) -> Statistics:
 
 
 def in_order(model: nn.Module, pairs: Sequence[Pair], batch_size: int) -> Iterator[Tensor]:
-    """The images of `pairs` as they are, (B, 3, H, W) each, in batches as training has them."""
+    """The images of `pairs` as they are, (B, 3, H, W) each, in batches of the sizes that training has."""
     device = next(model.parameters()).device
-    for part in batches(len(pairs), batch_size):
+    for part in np.array_split(np.arange(len(pairs)), n_steps(len(pairs), batch_size)):
         yield to_tensors([pairs[i].image for i in part], [pairs[i].mask for i in part], device)[0]

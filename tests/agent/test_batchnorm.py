@@ -10,7 +10,8 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from agent import batchnorm, models
 from agent.batchnorm import GAP, Judgement, due, judge, layers, recomputed, using
-from agent.loop import Evaluation, batches, evaluate, train_epoch
+from agent.feed import feed
+from agent.loop import Evaluation, evaluate, train_epoch
 from agent.models.unet import UNet
 from data.augment import Augmenter
 from tests.agent.test_loop import squares
@@ -33,7 +34,7 @@ def fit(model: nn.Module, epochs: int, examine: bool = False) -> list[float]:
     augment = Augmenter("light", 32, 1)
     losses = []
     for epoch in range(1, epochs + 1):
-        losses.append(train_epoch(model, optimizer, TRAIN, augment, epoch, 2, 1)[0])
+        losses.append(train_epoch(model, optimizer, feed(TRAIN, augment, 2, 1, range(epoch, epoch + 1)))[0])
         if examine:
             look(model)
     return losses
@@ -207,4 +208,3 @@ def test_every_image_counts_and_none_alone_when_statistics_are_recomputed() -> N
     model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
     recomputed(model, batchnorm.in_order(model, squares(5, side=64), 2))
     assert seen == [3, 2]
-    assert [part.tolist() for part in batches(5, 2)] == [[0, 1, 2], [3, 4]]

@@ -3,6 +3,7 @@
 import functools
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import cv2
@@ -212,3 +213,34 @@ def test_the_hub_is_not_asked_when_hf_hub_offline_says_so(monkeypatch: pytest.Mo
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub, "_unreachable", lambda address: pytest.fail("asked"))
     assert hub.refusal() == "HF_HUB_OFFLINE says not to ask it"
+
+
+@pytest.mark.parametrize(("status", "reason"), [(200, ""), (403, "answered HTTP 403")])
+def test_a_hub_that_answers_is_asked_for_weights_only_if_it_lets_us_in(
+    status: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Door(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(status)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Door) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        assert hub.refusal() == (f"{constants.ENDPOINT} {reason}" if reason else "")
+        thread.join()
+
+
+def test_a_download_that_breaks_off_is_told_and_not_tried_again_by_the_next_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks_off(*_: object, **__: object) -> str:
+        raise OSError("the connection was reset\nand more lines")
+
+    monkeypatch.setattr(hub, "_unreachable", lambda address: "")
+    monkeypatch.setattr(hub.huggingface_hub, "hf_hub_download", breaks_off)
+    where = hub.Place("timm/some_model", ("model.safetensors",), None)
+    assert hub.download(where) == "the connection was reset"
+    hub.refusal.cache_clear()
+    assert hub.refusal() == "the connection was reset"
