@@ -1,7 +1,7 @@
 """How the server bears load: `python -m bench.server_load agents|runs|artifact`.
 
 `agents`: agents with runs that log 10 rows/s each, posted once a second, on connections that stay open as the client's
-do. `runs`: lists of a project with very many runs. `artifact`: one large file up and down with the real client.
+do. `runs`: lists of a project with very many runs. `artifact`: large files up and down with the real client.
 Figures are of the server process on this machine; the load generator shares its cores.
 """
 
@@ -249,29 +249,31 @@ def _fill_run(db: Any, project_id: int, n: int, rows: int, rng: random.Random) -
 
 
 PROGRAM = """
-import hashlib, json, os, resource, sys, time, wandb
-size = int(sys.argv[1])
-with open("big.bin", "wb") as file:
-    for i in range(size >> 20):
-        file.write(hashlib.sha256(str(i).encode()).digest() * (1 << 15))
+import filecmp, json, os, sys, time, wandb
+mib, n = int(sys.argv[1]), int(sys.argv[2])
+os.mkdir("big")
+for i in range(n):
+    with open(f"big/{i:05}.bin", "wb") as file:
+        left = (mib << 20) // n
+        while left:
+            left -= file.write(os.urandom(min(left, 1 << 20)))
 began = time.monotonic()
-with wandb.init(project="load", id="big") as run:
+with wandb.init(project="load", settings=wandb.Settings(console="off", x_disable_stats=True)) as run:
     artifact = wandb.Artifact("big", "dataset")
-    artifact.add_file("big.bin", policy="immutable")
+    artifact.add_dir("big", policy="immutable")
     run.log_artifact(artifact).wait()
 up = time.monotonic() - began
 began = time.monotonic()
-folder = wandb.Api().artifact("load/big:latest").download("back", skip_cache=True)
+wandb.Api().artifact("load/big:latest").download("back", skip_cache=True)
 down = time.monotonic() - began
-same = all(hashlib.file_digest(open(p, "rb"), "md5").digest() for p in ["big.bin"]) and (
-    hashlib.file_digest(open("big.bin", "rb"), "md5").digest()
-    == hashlib.file_digest(open("back/big.bin", "rb"), "md5").digest())
+names = sorted(os.listdir("big"))
+same = names == sorted(os.listdir("back")) and all(filecmp.cmp(f"big/{x}", f"back/{x}", shallow=False) for x in names)
 print(json.dumps([up, down, same]))
 """
 
 
 def artifact(options: argparse.Namespace, folder: Path) -> None:
-    """One file of `--mib` MiB as an artifact, logged and downloaded by the wandb client."""
+    """`--files` files of `--mib` MiB in all as an artifact, logged and downloaded by the wandb client."""
     home = folder.parent / "client"
     home.mkdir()
     with serving(folder) as (wire, pid):
@@ -294,7 +296,7 @@ def artifact(options: argparse.Namespace, folder: Path) -> None:
             "WANDB_ERROR_REPORTING": "false",
         }
         memory = [resident(pid)]
-        command = [sys.executable, "-c", PROGRAM, str(options.mib << 20)]
+        command = [sys.executable, "-c", PROGRAM, str(options.mib), str(options.files)]
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True)
         while process.poll() is None:
             time.sleep(0.1)
@@ -302,7 +304,9 @@ def artifact(options: argparse.Namespace, folder: Path) -> None:
         assert process.stdout is not None
         up, down, same = json.loads(process.stdout.read().splitlines()[-1])
         process.stdout.close()
-    print(f"{options.mib} MiB: logged in {up:.1f} s, downloaded in {down:.1f} s, equal: {same}")
+    print(
+        f"{options.files} files, {options.mib} MiB: logged in {up:.1f} s, downloaded in {down:.1f} s, equal: {same}"
+    )
     print(f"resident memory of the server {memory[0]:.0f} MiB before, {max(memory):.0f} MiB at most")
 
 
@@ -315,6 +319,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=10_000_000, help="of all runs together")
     parser.add_argument("--repeat", type=int, default=200, help="questions of each kind")
     parser.add_argument("--mib", type=int, default=1024, help="of the artifact")
+    parser.add_argument("--files", type=int, default=1, help="of the artifact")
     parser.add_argument("--dir", type=Path, help="keep everything here; `runs` fills it only once")
     options = parser.parse_args(arguments)
     folder = options.dir or Path(tempfile.mkdtemp(prefix="server-load-"))

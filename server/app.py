@@ -42,6 +42,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/artifactsV2/{path:path}", answer_artifact_file),
             Route("/ready", ready),
             Route("/sdk/otel/{path:path}", no_telemetry, methods=["POST"]),
+            Route("/traces/{path:path}", no_traces, methods=["GET", "POST", "PUT", "DELETE"]),
             Route("/", pages.home),
             Route("/authorize", pages.authorize),
             Route("/{entity}/{project}", pages.project),
@@ -195,6 +196,11 @@ async def answer_artifact_file(request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     return PlainTextResponse("ready\n")
+
+
+async def no_traces(request: Request) -> Response:
+    """Where Weave would send; it gives up on a 404 at once."""
+    return PlainTextResponse("this server takes no Weave traces\n", 404)
 
 
 async def no_telemetry(request: Request) -> Response:

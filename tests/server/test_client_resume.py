@@ -26,12 +26,15 @@ attempt("never, new", id="a", resume="never", config={"lr": 0.5}, tags=["kept"],
 attempt("never, existing", id="a", resume="never")
 attempt("allow, existing", id="a", resume="allow")
 attempt("allow, new", id="b", resume="allow")
+attempt("plain, existing", id="b", config={"again": 1})
 attempt("must, existing", id="a", resume="must", config={"late": 1})
 attempt("must, new", id="nowhere", resume="must")
 attempt("fork", id="forked", fork_from="a?_step=0")
 attempt("rewind", resume_from="a?_step=0")
 r = wandb.Api().run("resume/a")
 out["a"] = [[row["_step"] for row in r.scan_history()], r.config, r.tags, r.notes, r.state]
+again = wandb.Api().run("resume/b")
+out["b"] = [[[row["_step"], row["x"]] for row in again.scan_history()], again.config, again.summary["x"]]
 out["runs"] = sorted(r.id for r in wandb.Api().runs("resume"))
 print(json.dumps(out))
 """
@@ -64,6 +67,14 @@ def test_never_makes_a_run_once(found: Any) -> None:
 def test_allow_resumes_what_exists_and_makes_what_does_not(found: Any) -> None:
     assert found["allow, existing"] == ["a", True, 1, {"lr": 0.5}]
     assert found["allow, new"] == ["b", False, 0, {}]
+
+
+def test_a_run_opened_again_without_resume_starts_over_at_step_0_and_its_rows_are_appended(
+    found: Any,
+) -> None:
+    """The client takes the number of rows from the answer to UpsertBucket and goes on behind them."""
+    assert found["plain, existing"] == ["b", False, 0, {"again": 1}]
+    assert found["b"] == [[[0, 3], [0, 4]], {"again": 1}, 4]
 
 
 def test_must_resumes_and_never_makes_a_run(found: Any) -> None:

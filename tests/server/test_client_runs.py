@@ -235,15 +235,15 @@ print(json.dumps(out))
     assert client.run(code) == [{"a": 1, "b": 2}, ["late"], "later", 1, 3, "finished", True]
 
 
-def test_offline_runs_sync_and_syncing_twice_changes_nothing(client: Client) -> None:
+def test_offline_runs_sync_and_syncing_twice_in_two_ways_changes_nothing(client: Client) -> None:
     code = """
 import glob, json, subprocess, wandb
 with wandb.init(project="offline", id="away", mode="offline", config={"a": 1}) as run:
     for i in range(20):
         run.log({"x": i})
 folder = glob.glob(wandb.env.get_dir() + "/wandb/offline-run-*-away")[0]
-for _ in range(2):
-    subprocess.run(["wandb", "sync", "--include-synced", folder], check=True, stdout=subprocess.DEVNULL)
+for words in (["sync", "--include-synced"], ["beta", "sync", "--no-skip-synced"]):
+    subprocess.run(["wandb", *words, folder], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 r = wandb.Api().run("offline/away")
 print(json.dumps([[row["x"] for row in r.scan_history()], r.config, r.state]))
 """

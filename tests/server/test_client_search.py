@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.running import Client
+from tests.server.running import Client, Server
 
 PRIOR = """
 import json, wandb, yaml
@@ -107,19 +107,28 @@ def made(client: Client, *words: str) -> str:
     return found[1]
 
 
-def test_the_command_line_pauses_resumes_cancels_and_names_prior_runs(client: Client) -> None:
+STATE = """query($name: String!) { project(name: "prior") { sweep(sweepName: $name) {
+    state config priorRuns { edges { node { name } } } } } }"""
+
+
+def test_the_command_line_pauses_resumes_stops_cancels_and_names_prior_runs(
+    client: Client, server: Server
+) -> None:
     client.run(PRIOR, WANDB_CONSOLE="off")
     path = made(client, "--project", "prior", "--name", "second", "-R", "old", "prior.yaml")
+
+    def sweep() -> Any:
+        return server.graphql(STATE, name=path.rpartition("/")[2])[1]["data"]["project"]["sweep"]
+
+    first = sweep()
+    assert "name: second" in first.pop("config")
+    assert first == {"state": "PENDING", "priorRuns": {"edges": [{"node": {"name": "old"}}]}}
     states = []
-    for word in ("--resume", "--pause", "--resume", "--cancel"):
+    for word in ("--resume", "--pause", "--stop", "--resume", "--cancel"):
         code, output = client.command("wandb", "sweep", word, path, WANDB_SILENT="false")
-        states.append((word, code, "ERROR" in output))
-    read = f"""
-import json, wandb
-sweep = wandb.Api().sweep("{path}")
-print(json.dumps([sweep.state, sweep.name, sweep.config["parameters"]["x"]["max"]]))
-"""
-    assert client.run(read) == ["CANCELED", "second", 1.0], states
+        assert code == 0, output
+        states.append(sweep()["state"])
+    assert states == ["RUNNING", "PAUSED", "FINISHED", "RUNNING", "CANCELED"]
 
 
 SEARCH_SPACE = """
@@ -143,6 +152,7 @@ print(json.dumps([wandb.sweep(config, project="own") for config in (
     {"method": "grid", "metric": metric, "parameters": {"x": {"values": [1, 2]}}, "controller": {"type": "local"}},
 )]))
 """
+OWN = {"WANDB_ENTITY": "local", "WANDB_PROJECT": "own"}
 AGENT = """
 import wandb
 from wandb.agents import pyagent
@@ -161,16 +171,20 @@ print(json.dumps([[s.state, [[r.state, r.config] for r in s.runs]] for s in swee
 
 @pytest.fixture(scope="module")
 def searched(client: Client) -> dict[str, Any]:
-    """Four sweeps, each suggested by a process of the client beside its agent, all at once."""
+    """Five sweeps, each suggested by a process of the client beside its agent, all at once."""
     (client.folder / "space.py").write_text(SEARCH_SPACE)
+    (client.folder / "own.yaml").write_text(
+        "{program: p.py, method: grid, parameters: {x: {values: [1, 2]}}}"
+    )
     names = client.run(CREATE)
     paths = [f"local/own/{name}" for name in names]
+    own = client.start(["wandb", "sweep", "--controller", "own.yaml"], **OWN, WANDB_SILENT="false")
+    assert own.stdout is not None
+    names.append(next(m[1] for line in own.stdout if (m := re.search(r"wandb agent local/own/(\w+)", line))))
     quick = ("--batch-size", "3", "--poll-interval", "0.2")
     searchers = [client.start(["wandb", "sweep-scheduler", *quick, path]) for path in paths[:3]]
-    searchers.append(
-        client.start(["wandb", "controller", names[3]], WANDB_ENTITY="local", WANDB_PROJECT="own")
-    )
-    counts = (3, 3, 3, 2)
+    searchers += [client.start(["wandb", "controller", names[3]], **OWN), own]
+    counts = (3, 3, 3, 2, 2)
     agents = [
         client.program(AGENT.replace("SWEEP", name).replace("COUNT", str(n)), WANDB_CONSOLE="off")
         for name, n in zip(names, counts, strict=True)
@@ -178,7 +192,7 @@ def searched(client: Client) -> dict[str, Any]:
     outputs = [client.finish(process) for process in [*agents, *searchers]]
     assert all(process.returncode == 0 for process in [*agents, *searchers]), outputs
     found = client.run(READ.replace("NAMES", repr(names)))
-    return dict(zip(("optuna", "wandb", "source", "controller"), found, strict=True))
+    return dict(zip(("optuna", "wandb", "source", "controller", "sweep --controller"), found, strict=True))
 
 
 @pytest.mark.slow
@@ -198,7 +212,8 @@ def test_a_search_space_in_python_may_be_conditional(searched: Any) -> None:
 
 
 @pytest.mark.slow
-def test_the_local_controller_runs_a_grid_to_its_end(searched: Any) -> None:
-    state, runs = searched["controller"]
+@pytest.mark.parametrize("command", ["controller", "sweep --controller"])
+def test_the_local_controller_runs_a_grid_to_its_end(searched: Any, command: str) -> None:
+    state, runs = searched[command]
     assert state == "FINISHED"
     assert sorted(config["x"] for _, config in runs) == [1, 2]

@@ -1,6 +1,7 @@
 """Sweeps and agents, through the unmodified wandb client."""
 
 import re
+import sys
 from collections import Counter
 from typing import Any
 
@@ -8,6 +9,14 @@ import pytest
 
 from tests.server.running import Client
 
+# `wandb agent`, which asks every 5 s, in less time.
+QUICK_AGENT = """
+import sys
+from wandb import wandb_agent
+from wandb.cli.cli import cli
+wandb_agent.Agent.POLL_INTERVAL = 0.5
+cli(["agent", sys.argv[1]])
+"""
 TRAIN = """
 import wandb
 with wandb.init() as run:
@@ -41,7 +50,7 @@ def test_two_agents_at_once_run_every_configuration_of_a_grid_once(client: Clien
     assert code == 0, output
     found = re.search(r"wandb agent (local/grid/(\w+))", output)
     assert found is not None, output
-    agents = [client.start(["wandb", "agent", found[1]]) for _ in range(2)]
+    agents = [client.start([sys.executable, "-c", QUICK_AGENT, found[1]]) for _ in range(2)]
     outputs = [client.finish(agent) for agent in agents]
     assert [agent.returncode for agent in agents] == [0, 0], outputs
     read = client.run(READ.replace("SWEEP", found[2]))
@@ -50,6 +59,45 @@ def test_two_agents_at_once_run_every_configuration_of_a_grid_once(client: Clien
     )
     assert read["best"] == [0.1, 1, pytest.approx(1.3)]
     assert (read["state"], read["expected"], read["order"]) == ("FINISHED", 4, "-summary_metrics.val/iou")
+
+
+KILLED = """
+import os, signal, wandb
+with wandb.init(resume="allow") as run:
+    run.log({"x": run.config.x})
+    if run.config.x == 1 and not run.resumed:
+        while not any(wandb.Api().run(run.path).scan_history()):
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+REQUEUE = """
+program: killed.py
+method: grid
+requeue: 1
+parameters: {x: {values: [1, 2]}}
+command: ["${env}", python, "${program}"]
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_is_handed_out_again_and_goes_on_when_the_sweep_says_requeue(
+    client: Client,
+) -> None:
+    (client.folder / "killed.py").write_text(KILLED)
+    (client.folder / "requeue.yaml").write_text(REQUEUE)
+    output = client.command("wandb", "sweep", "--project", "requeue", "requeue.yaml", WANDB_SILENT="false")[1]
+    found = re.search(r"wandb agent (local/requeue/(\w+))", output)
+    assert found is not None, output
+    agents = [client.start([sys.executable, "-c", QUICK_AGENT, found[1]]) for _ in range(2)]
+    outputs = [client.finish(agent) for agent in agents]
+    assert [agent.returncode for agent in agents] == [0, 0], outputs
+    code = f"""
+import json, wandb
+sweep = wandb.Api().sweep("requeue/{found[2]}")
+print(json.dumps([sweep.state, sorted([r.config["x"], r.state, [row["_step"] for row in r.scan_history()]]
+                                      for r in sweep.runs)]))
+"""
+    assert client.run(code) == ["FINISHED", [[1, "finished", [0, 1]], [2, "finished", [0]]]]
 
 
 FUNCTION = """

@@ -199,6 +199,12 @@ def test_telemetry_is_switched_off_and_ready_needs_no_key(server: Server) -> Non
     assert server.get("/ready")[0] == 200
 
 
+def test_weave_is_told_at_once_that_there_are_no_traces(server: Server) -> None:
+    for method, path in (("GET", "/traces/server_info"), ("POST", "/traces/call/start")):
+        status, body = server.send(method, path, b"{}" if method == "POST" else None)
+        assert (status, b"no Weave" in body) == (404, True)
+
+
 def refused(*options: str) -> str:
     command = [sys.executable, "-m", "server", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)

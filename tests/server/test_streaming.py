@@ -1,0 +1,44 @@
+"""Bodies of any size go past the server's memory, up and down."""
+
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.server.running import Server
+
+MEBIBYTE = bytes(range(256)) * 4096
+UPSERT = """mutation { upsertBucket(input: {name: "large", modelName: "streams"}) { bucket { id } } }"""
+UPLOAD = """mutation($files: [String!]!) { createRunFiles(input: {
+    entityName: "local", projectName: "streams", runName: "large",
+    files: $files}) { files { uploadUrl } } }"""
+FILES = """{ project(name: "streams") { run(name: "large") { files { edges { node { sizeBytes directUrl } } } } } }"""
+
+
+def most_memory(server: Server) -> int:
+    """The most memory that the process ever had, in MiB."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{server.process.pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) >> 10
+
+
+def chunks(n: int, first: int) -> Iterator[bytes]:
+    yield bytes([first]) * (1 << 20)
+    yield from (MEBIBYTE for _ in range(n - 1))
+
+
+def test_many_large_files_go_up_and_down_without_a_trace_in_memory(server: Server) -> None:
+    server.graphql(UPSERT)
+    names = [f"{i}.bin" for i in range(6)]
+    uploads = server.graphql(UPLOAD, files=names)[1]["data"]["createRunFiles"]["files"]
+    before = most_memory(server)
+    for i, upload in enumerate(uploads):
+        length = {"Content-Length": str(32 << 20)}
+        request = urllib.request.Request(upload["uploadUrl"], chunks(32, i), length, method="PUT")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert answer.status == 200
+    edges = server.graphql(FILES)[1]["data"]["project"]["run"]["files"]["edges"]
+    assert [edge["node"]["sizeBytes"] for edge in edges] == [32 << 20] * 6
+    with urllib.request.urlopen(edges[0]["node"]["directUrl"], timeout=60) as answer:
+        assert sum(map(len, iter(lambda: answer.read(1 << 20), b""))) == 32 << 20
+    assert most_memory(server) - before < 24, "192 MiB went through"
