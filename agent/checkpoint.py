@@ -25,12 +25,17 @@ def lab_rule(architecture: str) -> Rule:
 
 @dataclass(frozen=True)
 class Kept:
-    """Where the best weights by one rule lie, and how they did on the validation images."""
+    """Where the best weights by one rule lie, and how they did on the validation images.
+
+    `bn_gap` and `bn_repaired` are what `agent.batchnorm` found; None for a model without BatchNorm.
+    """
 
     path: Path
     epoch: int
     val_loss: float
     val_iou: float
+    bn_gap: float | None = None
+    bn_repaired: bool = False
 
     def beaten_by(self, rule: Rule, val_loss: float, val_iou: float) -> bool:
         """A loss that is not a number is worse than any that is."""
@@ -47,14 +52,22 @@ class Keeper:
         self.folder = folder
         self.kept: dict[Rule, Kept] = {}
 
-    def consider(self, epoch: int, val_loss: float, val_iou: float) -> Path | None:
-        """Where the weights of this epoch have to be saved, if it is the first or the best so far.
+    def winning(self, val_loss: float, val_iou: float) -> list[Rule]:
+        """The rules by which these scores are the first or the best so far; ties go to the earlier epoch."""
+        return [r for r in RULES if r not in self.kept or self.kept[r].beaten_by(r, val_loss, val_iou)]
 
-        Ties go to the earlier epoch.
-        """
-        won = [r for r in RULES if r not in self.kept or self.kept[r].beaten_by(r, val_loss, val_iou)]
+    def consider(
+        self,
+        epoch: int,
+        val_loss: float,
+        val_iou: float,
+        bn_gap: float | None = None,
+        bn_repaired: bool = False,
+    ) -> Path | None:
+        """Where the weights of this epoch have to be saved, if it wins by some rule."""
+        won = self.winning(val_loss, val_iou)
         path = self.folder / f"epoch-{epoch:04d}.pt"
-        self.kept.update(dict.fromkeys(won, Kept(path, epoch, val_loss, val_iou)))
+        self.kept.update(dict.fromkeys(won, Kept(path, epoch, val_loss, val_iou, bn_gap, bn_repaired)))
         return path if won else None
 
 
@@ -75,12 +88,13 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     """torch.save in one step: a crash or a full disk leaves the old file or the new one, whole.
 
     Raises:
-        OSError, RuntimeError: it could not be written; the old file is still there.
+        OSError: it could not be written; the old file is still there.
     """
     unfinished = path.with_suffix(".unfinished")
     try:
-        torch.save(content, unfinished)
-        with unfinished.open("rb") as file:
+        with unfinished.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
     finally:

@@ -17,6 +17,7 @@ AUGMENTATIONS = ("none", "light", "medium", "strong")
 SCRATCH = ("unet_transposed", "unet_bilinear")
 SMP = ("unet", "deeplabv3plus")
 PRECISIONS = ("float32", "bfloat16", "auto")
+BOOLEANS = {"true": True, "false": False}
 MODEL_FIELDS = ("architecture", "backbone", "weights")
 
 
@@ -51,15 +52,19 @@ class Config:
     precision: str = setting(
         "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
     )
-    split_seed: int = setting(0, "seed of the 10/4/4 split of a folder that has no split of its own")
+    split_seed: int = setting(0, "seed of whatever is split at random: every fold, a folder without a split")
+    fold: int = setting(0, "0: the folder's own split; K: the K-th random 10/4/4 re-split of all its images")
+    deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:
         one_of("architecture", self.architecture, SCRATCH + SMP)
         one_of("weights", self.weights, ("none", "imagenet"))
         one_of("augmentation", self.augmentation, AUGMENTATIONS)
         one_of("precision", self.precision, PRECISIONS)
-        for name in ("width", "epochs", "seed", "split_seed", "batch_size"):
-            at_least(name, getattr(self, name), 0 if "seed" in name else 1)
+        for name in ("width", "epochs", "batch_size"):
+            at_least(name, getattr(self, name), 1)
+        for name in ("seed", "split_seed", "fold"):
+            at_least(name, getattr(self, name), 0)
         if not 0 < self.learning_rate <= 1:
             raise ConfigError(f"learning_rate is {self.learning_rate:g}, but must be above 0 and at most 1")
         if self.image_size < 32 or self.image_size % 16:
@@ -165,9 +170,9 @@ def parse(arguments: Sequence[str]) -> Config:
 def _reader(name: str, kind: Any) -> Any:
     def read(text: str) -> Any:
         try:
-            return kind(text)
-        except ValueError:
-            what = {int: "a whole number", float: "a number"}[kind]
+            return BOOLEANS[text.lower()] if kind is bool else kind(text)
+        except (KeyError, ValueError):
+            what = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
             raise argparse.ArgumentTypeError(f"is {text!r}, but must be {what}") from None
 
     return read

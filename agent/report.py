@@ -7,18 +7,24 @@ import wandb
 from torch import nn
 
 from agent import speed
-from agent.checkpoint import RULES, Keeper, Rule
+from agent.batchnorm import Judgement
+from agent.checkpoint import RULES, Keeper, Kept, Rule
 from agent.config import Config
 from agent.loop import Evaluation
 from agent.metrics import Counts, image_mean
+from agent.models import weights
 from agent.state import Row
 from data.puzzle import Dataset
 
 
 def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.device) -> dict[str, Any]:
     """What the configuration turned out to mean."""
+    pretrained = config.weights == "imagenet"
     return {
         "data_digest": dataset.digest,
+        "test_digest": dataset.test_digest,
+        "weights_source": weights.source(config.backbone) if pretrained else "none",
+        "weights_digest": weights.digest(model.get_submodule("encoder")) if pretrained else "none",
         "n_train": len(dataset.train),
         "n_val": len(dataset.val),
         "n_test": len(dataset.test),
@@ -33,20 +39,21 @@ def define_metrics(run: wandb.Run) -> None:
     """Curves over the epoch; the summary keeps the best validation values, which `best_so_far` writes."""
     for key in ("train/loss", "train/iou", "seconds_per_epoch"):
         run.define_metric(key, step_metric="epoch")
-    for key in ("val/loss", "val/iou"):
+    for key in ("val/loss", "val/iou", "val/bn_gap"):
         run.define_metric(key, step_metric="epoch", summary="none")
 
 
-def history_row(epoch: int, train_loss: float, train: Counts, val: Evaluation, seconds: float) -> Row:
+def history_row(epoch: int, train_loss: float, train: Counts, val: Judgement, seconds: float) -> Row:
     """The row of one epoch."""
-    return {
+    row = {
         "epoch": epoch,
         "train/loss": train_loss,
         "train/iou": train.iou,
-        "val/loss": val.loss,
-        "val/iou": val.pooled.iou,
+        "val/loss": val.evaluation.loss,
+        "val/iou": val.evaluation.pooled.iou,
         "seconds_per_epoch": seconds,
     }
+    return row if val.gap is None else row | {"val/bn_gap": val.gap}
 
 
 def epoch_line(row: Row, epochs: int) -> str:
@@ -61,22 +68,37 @@ def start_line(name: str | None, known: dict[str, Any], config: Config, device: 
     return (
         f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
         f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; {device}"
+        + (f"; ImageNet weights from {known['weights_source']}" if config.weights == "imagenet" else "")
+    )
+
+
+def repair_line(rule: Rule, kept: Kept, n_train: int) -> str | None:
+    """What the console shows of a checkpoint whose BatchNorm was repaired; None if it was not."""
+    if not kept.bn_repaired or kept.bn_gap is None:
+        return None
+    return (
+        f"BatchNorm: with its running statistics the {rule} checkpoint (epoch {kept.epoch}) has validation IoU "
+        f"{kept.val_iou - kept.bn_gap:.4f}; it is saved and tested with statistics recomputed on the {n_train} "
+        f"training images, {kept.val_iou:.4f}"
     )
 
 
 def best_so_far(keeper: Keeper) -> dict[str, float]:
-    return {
+    best: dict[str, float] = {
         "val/loss": keeper.kept["best_loss"].val_loss,
         "val/iou": keeper.kept["best_iou"].val_iou,
-        "best_loss/epoch": keeper.kept["best_loss"].epoch,
-        "best_iou/epoch": keeper.kept["best_iou"].epoch,
     }
+    for rule, kept in keeper.kept.items():
+        best |= {f"{rule}/epoch": kept.epoch, f"{rule}/bn_repaired": kept.bn_repaired}
+        best |= {} if kept.bn_gap is None else {f"{rule}/bn_gap": kept.bn_gap}
+    return best
 
 
-def test_summary(tested: dict[Rule, Evaluation], rule: Rule) -> dict[str, float | str]:
-    """Test metrics under the keys of docs/runs.md."""
+def test_summary(tested: dict[Rule, Evaluation], rule: Rule, kept: Kept) -> dict[str, float | str]:
+    """Test metrics under the keys of docs/runs.md; `kept` is the checkpoint of `rule`."""
     chosen = tested[rule]
-    rows: dict[str, float | str] = {"test/rule": rule}
+    rows: dict[str, float | str] = {"test/rule": rule, "bn_repaired": kept.bn_repaired}
+    rows |= {} if kept.bn_gap is None else {"val/bn_gap": kept.bn_gap}
     rows |= {f"test/{name}": value for name, value in chosen.pooled.scores().items()}
     rows |= {f"test/image_mean_{name}": value for name, value in image_mean(chosen.counts).items()}
     for each in RULES:
@@ -91,6 +113,8 @@ def model_metadata(keeper: Keeper, tested: dict[Rule, Evaluation]) -> dict[str, 
             "epoch": kept.epoch,
             "val_loss": kept.val_loss,
             "val_iou": kept.val_iou,
+            "bn_gap": kept.bn_gap,
+            "bn_repaired": kept.bn_repaired,
             **{f"test_{name}": value for name, value in tested[rule].pooled.scores().items()},
         }
         for rule, kept in keeper.kept.items()

@@ -1,6 +1,7 @@
 """What decides how fast a run is, and the figures that say how much work it does."""
 
 import functools
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,18 @@ COMPILE_SPEEDUP = 1.3
 
 def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_deterministic(wanted: bool) -> None:
+    """Have torch take the deterministic implementation of every operation that has one, and warn of the others.
+
+    Before the first use of a GPU: cuBLAS reads its setting then. A CPU is deterministic anyway.
+    """
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    torch.backends.cudnn.deterministic = wanted
+    torch.backends.cudnn.benchmark = False
 
 
 def device_name(device: torch.device) -> str:

@@ -6,9 +6,10 @@ listed in docs/runs.md.
 """
 
 import dataclasses
+import functools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,9 +17,10 @@ import torch
 import wandb
 from torch import Tensor, nn
 
-from agent import checkpoint, feed, models, predictions, report, resume, speed, state
+from agent import batchnorm, checkpoint, failures, feed, models, predictions, report, resume, speed, state
 from agent.checkpoint import Keeper, Rule
 from agent.config import Config, ConfigError
+from agent.failures import Failed
 from agent.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.models.smp import CombinationError
 from agent.models.weights import WeightsError
@@ -29,7 +31,7 @@ from data.augment import Augmenter
 from data.puzzle import DataError, Dataset
 
 PROJECT = "puzzle"
-REFUSALS = (ConfigError, DataError, CombinationError, WeightsError)
+REFUSALS = (ConfigError, DataError, CombinationError, WeightsError, Failed)
 """What a person can mend: told in one sentence, without a traceback."""
 
 INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
@@ -44,20 +46,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"agent.train: {error}", file=sys.stderr)
         return 2
-    with resume.listening() as interruption, opened(plan, interruption) as run:
-        if resume.is_finished(run):
-            print(f"run {run.id} is finished already", flush=True)
-            return 0
-        try:
-            print(train(plan, run, interruption), flush=True)
-        except Interrupted as reason:
-            return end_early(plan, run, str(reason))
-        except REFUSALS as error:
-            print(f"agent.train: {error}", file=sys.stderr)
-            run.summary["error"] = str(error)
-            run.finish(exit_code=1)
-            return 1
+    with resume.listening() as interruption:
+        with opened(plan, interruption) as run:
+            try:
+                print(result(plan, run, interruption), flush=True)
+            except Interrupted as reason:
+                return end_early(plan, run, str(reason))
+            except REFUSALS as error:
+                print(f"agent.train: {error}", file=sys.stderr)
+                run.summary["error"] = str(error)
+                run.finish(exit_code=1)
+                return 1
+            except Exception as error:
+                run.summary["error"] = f"{type(error).__name__}: {error}"
+                raise
+        resume.settle(plan, run)
     return 0
+
+
+def result(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
+    """What the run found, in one line; it is only trained if it is not finished yet."""
+    if resume.is_finished(run):
+        return f"run {run.id} is finished: test IoU {run.summary['test/iou']:.6f}"
+    return train(plan, run, interruption)
 
 
 def opened(plan: Plan, interruption: Interruption) -> wandb.Run:
@@ -67,7 +78,8 @@ def opened(plan: Plan, interruption: Interruption) -> wandb.Run:
         project=plan.project,
         id=plan.run_id,
         resume=None if resume.is_offline() else "allow",
-        name=f"{plan.config.model}, seed {plan.config.seed}",
+        name=f"{plan.config.model}, seed {plan.config.seed}"
+        + f", fold {plan.config.fold}" * (plan.config.fold > 0),
         job_type="train",
         config=dataclasses.asdict(plan.config),
         settings=wandb.Settings(stop_fn=lambda: interruption.ask(STOP)),
@@ -78,8 +90,8 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
     """After a signal, leave what it takes to go on and have the run handed out again; after a stop, leave nothing."""
     if reason == STOP:
         print("agent.train: ended because the server asked for it", flush=True)
-        resume.settle(run, plan)
         run.finish(exit_code=1)
+        resume.settle(plan, run)
         return 0
     resume.hand_over(run, plan)
     print(f"agent.train: {reason}; go on with python -m agent.train --resume {run.id}", flush=True)
@@ -91,8 +103,10 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     """The whole run: data, model, epochs, test, Artifacts. Returns its result in one line."""
     started = time.monotonic()
     config = plan.config
-    dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size)
+    dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size, config.fold)
+    failures.check_batches(config, len(dataset.train))
     device = speed.best_device()
+    speed.make_deterministic(config.deterministic)
     torch.manual_seed(config.seed)
     model = models.build(config.architecture, config.backbone, config.weights, config.width)
     model = speed.prepare(model, device)
@@ -103,12 +117,15 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     keeper = Keeper(plan.folder)
     found = resume.find_state(run, plan, dataset.digest)
     earlier = found.progress.seconds if found else 0.0
-    progress = fit(plan, run, dataset, model, keeper, found, interruption)
-    run.summary["seconds/train"] = progress.seconds
+    with failures.told(config, model, len(dataset.train)):
+        progress = fit(plan, run, dataset, model, keeper, found, interruption)
+        run.summary["seconds/train"] = progress.seconds
+        tested = test(config, model, dataset, keeper)
 
-    tested = test(config, model, dataset, keeper)
     rule = checkpoint.lab_rule(config.architecture)
-    run.summary.update(report.test_summary(tested, rule))
+    run.summary.update(report.test_summary(tested, rule, keeper.kept[rule]))
+    if repair := report.repair_line(rule, keeper.kept[rule], len(dataset.train)):
+        print(repair, flush=True)
     run.summary["seconds/per_image"] = speed.seconds_per_image(model, first_image(dataset, device))
     if run.starting_step <= config.epochs:
         run.log(
@@ -126,7 +143,6 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     if not run.offline:
         for artifact in logged:
             artifact.wait()
-    resume.settle(run, plan)
     run.summary["seconds/total"] = earlier + time.monotonic() - started
     return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {keeper.kept[rule].epoch})"
 
@@ -170,21 +186,32 @@ def fit(
                 speed.precision_of(config.precision, device),
                 interruption.check,
             )
-            val = evaluate(model, dataset.val, config.batch_size)
-            best = keeper.consider(epoch, val.loss, val.pooled.iou)
+            val = batchnorm.judge(
+                model,
+                dataset.train,
+                dataset.val,
+                config.batch_size,
+                [row.get("val/bn_gap") for row in progress.rows],
+                lambda running: bool(keeper.winning(running.loss, running.pooled.iou)),
+            )
+            scores = val.evaluation.loss, val.evaluation.pooled.iou
+            failures.check_finite(config, epoch, loss, scores[0])
+            best = keeper.consider(epoch, *scores, val.gap, val.repaired)
             seconds = time.monotonic() - started
             progress.epoch, progress.seconds = epoch, progress.seconds + seconds
             row = report.history_row(epoch, loss, counts, val, seconds)
             progress.rows.append(row)
             if best or epoch == config.epochs or not writer.busy:
-                writer.submit(saving(plan, run, dataset, progress, keeper, model, optimizer, best))
+                now = capture(plan, run, dataset, progress, keeper, model, optimizer)
+                weights = now.tensors["model"] | state.copied(val.statistics)
+                writer.submit(functools.partial(state.dump, now, plan.folder, best, weights))
             resume.log_missing(run, [row])
             run.summary.update(report.best_so_far(keeper))
             print(report.epoch_line(row, config.epochs), flush=True)
     return progress
 
 
-def saving(
+def capture(
     plan: Plan,
     run: wandb.Run,
     dataset: Dataset,
@@ -192,20 +219,16 @@ def saving(
     keeper: Keeper,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    best: Path | None,
-) -> Callable[[], None]:
-    """What saves this moment of the run whenever it is called: everything in it is a copy."""
-    tensors = state.capture(model, optimizer)
-    weights: dict[str, Tensor] = tensors["model"]
-    now = State(
+) -> State:
+    """This moment of the run; everything in it is a copy, so that it can be saved while training goes on."""
+    return State(
         run=f"{run.entity}/{run.project}/{run.id}",
         config=plan.config,
         data_digest=dataset.digest,
         progress=dataclasses.replace(progress, rows=list(progress.rows)),
         kept=dict(keeper.kept),
-        tensors=tensors,
+        tensors=state.capture(model, optimizer),
     )
-    return lambda: state.dump(now, plan.folder, best, weights)
 
 
 def first_image(dataset: Dataset, device: torch.device) -> Tensor:

@@ -59,7 +59,7 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
         f"trial unet_bilinear, seed 1: {n_parameters:,} parameters; 3 training, 1 validation and 2 test"
     )
     assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
-    assert lines[3].startswith("test IoU 0.")
+    assert lines[-1].startswith("test IoU 0.")
 
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     folder = tmp_path / run.name.rpartition("-")[2]
@@ -100,4 +100,4 @@ def test_equal_configurations_give_equal_predictions_and_history(photographs: Pa
     printed = [train(tmp_path / name, *flags).stdout for name in ("a", "b")]
     without_seconds = [[line.rsplit("  ", 1)[0] for line in text.splitlines()] for text in printed]
     assert without_seconds[0] == without_seconds[1]
-    assert len(without_seconds[0]) == 4
+    assert [line.split("  ")[0] for line in without_seconds[0][1:3]] == ["epoch 1/2", "epoch 2/2"]
