@@ -134,7 +134,7 @@ def is_offline() -> bool:
 
 def is_finished(run: wandb.Run) -> bool:
     """Whether the run was completed before: the last thing that it writes is there."""
-    return bool(run.resumed) and "seconds/total" in run.summary
+    return bool(run.resumed) and run.summary.get("seconds/total") is not None
 
 
 def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
@@ -183,8 +183,8 @@ def hand_over(run: wandb.Run, plan: Plan) -> None:
     run.mark_preempting()
 
 
-def settle(run: wandb.Run, plan: Plan) -> None:
-    """After a complete upload: drop the state, here and on the server, and what an earlier part of the run left."""
+def settle(plan: Plan, run: wandb.Run) -> None:
+    """Once the server has the whole run: drop the state, here and there, and what an earlier part of the run left."""
     if run.offline:
         (plan.folder / state.FILE).unlink(missing_ok=True)
         return
@@ -197,10 +197,9 @@ def settle(run: wandb.Run, plan: Plan) -> None:
 
 def delete_stale(run: wandb.Run, types: Sequence[str]) -> None:
     """Delete the versions of this run's Artifacts that have no alias any more."""
-    api = wandb.Api()
     for kind in types:
         name = f"{run.entity}/{run.project}/{kind}-{run.id}"
         with contextlib.suppress(ClientError, ValueError):
-            for version in api.artifacts(kind, name):
+            for version in wandb.Api().artifacts(kind, name):
                 if not version.aliases:
                     version.delete()
