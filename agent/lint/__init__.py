@@ -1,0 +1,106 @@
+"""Before it burns an hour: `python -m agent.lint sweeps/*.yaml` says what is wrong with sweeps, and what they cost.
+
+Each finding names file and line, what is wrong, why that matters, and how to mend it. Errors make the exit code 1;
+warnings do not.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.config import Config, from_settings
+from agent.lint import combinations, cost, document, metric, parameters, sections, suggestions
+from agent.lint.cost import Cost
+from agent.lint.document import Document
+from agent.lint.finding import Finding, warning
+from agent.lint.parameters import Parameter
+
+__all__ = ["Finding", "Report", "check", "main"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is to say about one file; `good` are the models that can be built, where some of the sweep's cannot."""
+
+    path: str
+    findings: tuple[Finding, ...]
+    good: tuple[str, ...] = ()
+    cost: Cost | None = None
+
+    @property
+    def passes(self) -> bool:
+        return not any(each.level == "error" for each in self.findings)
+
+    def text(self) -> str:
+        blocks = [each.text(self.path) for each in self.findings]
+        if self.good:
+            blocks.append(combinations.equivalent(self.good))
+        if self.cost:
+            blocks.append(self.cost.text(self.path))
+        elif self.passes:
+            blocks.append(f"{self.path}: no errors")
+        return "\n".join(blocks)
+
+
+def check(path: Path) -> Report:
+    """Everything about the sweep in `path`; files that it names are looked for from the current folder."""
+    read, findings = document.read(path)
+    if not read.value:
+        return Report(str(path), tuple(findings))
+    findings += sections.check(read)
+    if not sections.starts_agent(read):
+        return Report(str(path), tuple(sorted(findings)))
+    given, wrong = parameters.read(read)
+    suggested, more = suggestions.ask(read)
+    findings += [*wrong, *more, *suggestions.check(read, suggested)]
+    clean = not any(each.level == "error" for each in findings)
+    cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
+    more, good = combinations.check(cells)
+    n_runs = cost.count(read, given)
+    findings += [*more, *metric.check(read, _epochs(given, suggested), n_runs), *_endless(read, n_runs)]
+    if not any(each.level == "error" for each in findings):
+        runs = [from_settings(each) for each in suggested] or cost.configs(
+            given, str(read.value.get("method"))
+        )
+        return Report(str(path), tuple(sorted(findings)), (), cost.of(runs, n_runs))
+    return Report(str(path), tuple(sorted(findings)), tuple(good))
+
+
+def _epochs(given: Sequence[Parameter], suggested: Sequence[dict[str, object]]) -> list[int]:
+    """Every number of epochs that a run may have."""
+    if suggested:
+        return [n for each in suggested if isinstance(n := each.get("epochs", Config.epochs), int)]
+    for each in given:
+        if each.name == "epochs":
+            return [int(value) for value in each.values]
+    return [Config.epochs]
+
+
+def _endless(read: Document, n_runs: int | None) -> list[Finding]:
+    if n_runs is not None:
+        return []
+    return [
+        warning(
+            read.line("method"),
+            "the sweep has no end",
+            "W&B hands out configurations for ever, repeated ones too",
+            "add `run_cap:` and a number of runs",
+        )
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0, 1 if a file has errors, 2 if none is named."""
+    parser = argparse.ArgumentParser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sweep's YAML")
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    reports = [check(path) for path in parser.parse_args(arguments).files]
+    for report in reports:
+        print(report.text(), flush=True)
+    wrong = sum(not report.passes for report in reports)
+    if wrong:
+        print(f"agent.lint: {wrong} of {len(reports)} files have errors", file=sys.stderr)
+    return 1 if wrong else 0

@@ -1,0 +1,5 @@
+import sys
+
+from agent.lint import main
+
+sys.exit(main())

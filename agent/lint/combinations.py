@@ -1,0 +1,144 @@
+"""Which models a sweep can meet, and which of them cannot be built: W&B varies every key with every other."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.config import MODEL_FIELDS, Config, ConfigError, from_settings
+from agent.lint import models
+from agent.lint.finding import Finding, error, warning
+from agent.lint.parameters import TOGETHER, Parameter
+
+Settings = Mapping[str, Any]
+Lines = Mapping[str, int]
+MOST_CELLS = 5_000
+BLAME = ("model", "backbone", "architecture", "weights")
+"""Which key's line a finding names, first of all."""
+
+FIXES = {"model": "take it out", "batch_size": "write 2 or more"}
+CROSSED = "give each model once, with the key `model`"
+ALL_FAIL = "choose others; `python -m agent.train --help` says what is allowed"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of the settings that decide about the model, and on which line each value stands."""
+
+    settings: Settings
+    lines: Lines
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Combinations that fail for one reason."""
+
+    reason: str
+    cells: tuple[Cell, ...]
+
+
+def cells(parameters: Sequence[Parameter]) -> list[Cell]:
+    """Every combination of the values that a sweep lists, the first `MOST_CELLS` of them."""
+    varied = [each for each in parameters if each.name in TOGETHER]
+    pairs = [list(zip(each.values, each.lines, strict=True)) for each in varied]
+    names = [each.name for each in varied]
+    return [
+        Cell(
+            {name: value for name, (value, _) in zip(names, chosen, strict=True)},
+            {name: line for name, (_, line) in zip(names, chosen, strict=True)},
+        )
+        for chosen in itertools.islice(itertools.product(*pairs), MOST_CELLS)
+    ]
+
+
+def check(given: Sequence[Cell]) -> tuple[list[Finding], list[str]]:
+    """Findings about the combinations; where some fail, also the models that do not, as values of `model`."""
+    valid, refused = sort_out(given)
+    findings = [_finding(each, valid, len(given)) for each in refused]
+    findings += _weights(valid)
+    findings += _single_images(valid)
+    crossed = any("model" not in cell.settings for cell in given)
+    good = list(dict.fromkeys(config.model for _, config in valid))
+    return findings, good if crossed and refused else []
+
+
+def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Refused]]:
+    """The combinations that can be trained, each with its Config, and the others by reason."""
+    valid: list[tuple[Cell, Config]] = []
+    by_reason: dict[str, list[Cell]] = {}
+    for cell in given:
+        try:
+            config = from_settings(cell.settings)
+        except ConfigError as problem:
+            by_reason.setdefault(re.sub(r" \(they are [^)]*\)", "", str(problem)), []).append(cell)
+            continue
+        facts = models.known(config.architecture, config.backbone, config.width)
+        if facts.reason:
+            what = f"{config.architecture} cannot be built on {config.backbone} ({facts.reason})"
+            by_reason.setdefault(what, []).append(cell)
+        elif config.weights == "imagenet" and not facts.imagenet:
+            what = f"there are no ImageNet weights of {config.backbone}"
+            by_reason.setdefault(what, []).append(cell)
+        else:
+            valid.append((cell, config))
+    return valid, [Refused(reason, tuple(found)) for reason, found in by_reason.items()]
+
+
+def _finding(refused: Refused, valid: Sequence[tuple[Cell, Config]], n: int) -> Finding:
+    name = _blamed(refused, [cell for cell, _ in valid])
+    return error(
+        refused.cells[0].lines.get(name, 1),
+        refused.reason,
+        f"{len(refused.cells)} of the {n} combinations of the sweep would end at once",
+        FIXES.get(name, CROSSED) if valid else ALL_FAIL,
+    )
+
+
+def _blamed(refused: Refused, valid: Sequence[Cell]) -> str:
+    """The key whose value is the same wherever it fails, and that the reason names or that never does well."""
+    first = refused.cells[0].settings
+    if "batch_size" in first and "batch_size" in refused.reason:
+        return "batch_size"
+    same = [
+        name for name in BLAME if name in first and len({cell.settings[name] for cell in refused.cells}) == 1
+    ]
+    hopeless = [name for name in same if all(cell.settings.get(name) != first[name] for cell in valid)]
+    named = [name for name in same if str(first[name]) in refused.reason]
+    return next(iter([*hopeless, *named, *same, *first]), "parameters")
+
+
+def _weights(valid: Sequence[tuple[Cell, Config]]) -> Iterator[Finding]:
+    """ImageNet weights that no package ships."""
+    asked = {
+        config.backbone: cell.lines.get("model", cell.lines.get("weights", 1))
+        for cell, config in reversed(valid)
+        if config.weights == "imagenet"
+        and models.known(config.architecture, config.backbone).imagenet == "hub"
+    }
+    if asked:
+        yield warning(
+            min(asked.values()),
+            f"ImageNet weights of {', '.join(reversed(asked))} come from the model hub",
+            "no installed package ships them; the first run needs a network, and without one it is refused",
+            "train once where there is a network, or use tu-tf_efficientnet_lite0, or weights none",
+        )
+
+
+def _single_images(valid: Sequence[tuple[Cell, Config]]) -> Iterator[Finding]:
+    for cell, config in valid:
+        if config.batch_size == 1 and "batch_size" in cell.lines:
+            yield warning(
+                cell.lines["batch_size"],
+                "batch_size is 1",
+                "BatchNorm then takes its statistics from a single photograph",
+                "write 2 or more",
+            )
+            return
+
+
+def equivalent(good: Sequence[str]) -> str:
+    """YAML with one key that takes only models that can be built, instead of three that are crossed."""
+    values = "\n".join(f"      - {model}" for model in good)
+    names = ", ".join(MODEL_FIELDS)
+    return f"  only what can be built, in place of {names}:\n  model:\n    values:\n{values}"

@@ -1,0 +1,90 @@
+"""A YAML file as values, with the line of every key and list entry."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agent.lint.finding import Finding, error
+
+Place = tuple[str | int, ...]
+"""Keys and list positions from the top of the file to a value."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """The mapping in a file, and on which line each of its keys and list entries stands."""
+
+    value: dict[str, Any]
+    lines: dict[Place, int] = field(default_factory=dict)
+
+    def line(self, *place: str | int) -> int:
+        """The line of `place`, or of the nearest thing around it that has one."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 1)
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """The section of this name; empty if it is missing or no mapping."""
+        section = self.value.get(name)
+        return section if isinstance(section, dict) else {}
+
+
+def read(path: Path) -> tuple[Document, list[Finding]]:
+    """The document and what is wrong with it as YAML; its value is empty if it cannot be read at all."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or "it is no text in UTF-8"
+        return Document({}), [
+            error(1, f"the file cannot be read: {reason}", "there is nothing to check", "name a file")
+        ]
+    return parse(text)
+
+
+def parse(text: str) -> tuple[Document, list[Finding]]:
+    """As `read`, from the text of a file."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        value = None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as problem:
+        mark = getattr(problem, "problem_mark", None)
+        what = getattr(problem, "problem", None) or " ".join(str(problem).split())
+        line = mark.line + 1 if mark else 1
+        return Document({}), [
+            error(line, f"not YAML: {what}", "nobody can read it", "mend the syntax here or just above")
+        ]
+    finally:
+        loader.dispose()
+    if node is None or not isinstance(value, dict):
+        return Document({}), [
+            error(1, "not a sweep", "a sweep is a mapping of keys", "begin with program:, method:, …")
+        ]
+    lines: dict[Place, int] = {}
+    findings = list(_walk(loader, node, (), lines))
+    return Document(value, lines), findings
+
+
+def _walk(
+    loader: yaml.SafeLoader, node: yaml.Node, place: Place, lines: dict[Place, int]
+) -> Iterator[Finding]:
+    """Fill `lines`; a key that stands twice is a finding, for YAML silently keeps the last."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            lines[(*place, index)] = child.start_mark.line + 1
+            yield from _walk(loader, child, (*place, index), lines)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key_node, child in node.value:
+        key, line = str(key_node.value), key_node.start_mark.line + 1
+        if key in seen:
+            yield error(
+                line, f"{key} stands here a second time", "only the last one counts", "remove one of the two"
+            )
+        seen.add(key)
+        lines[(*place, key)] = line
+        yield from _walk(loader, child, (*place, key), lines)

@@ -1,0 +1,29 @@
+"""One thing that is wrong, or doubtful, in a sweep's YAML."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """What is wrong at a line (counted from 1), why that matters, and how to mend it."""
+
+    line: int
+    level: Level
+    what: str
+    why: str
+    fix: str
+
+    def text(self, path: str) -> str:
+        """Three lines; the first is `FILE:LINE: error: WHAT`, as editors and compilers write it."""
+        return f"{path}:{self.line}: {self.level}: {self.what}\n    why: {self.why}\n    fix: {self.fix}"
+
+
+def error(line: int, what: str, why: str, fix: str) -> Finding:
+    return Finding(line, "error", what, why, fix)
+
+
+def warning(line: int, what: str, why: str, fix: str) -> Finding:
+    return Finding(line, "warning", what, why, fix)

@@ -1,0 +1,142 @@
+"""What a model is before it is trained: can it be built, how large, how much work. Remembered between calls.
+
+A model is tried on torch's meta device, which takes milliseconds; to import torch and SMP takes seconds, and only
+a model that was never asked about before pays them.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "lint-models.json"
+SIDE = 128
+"""Pixels; work and memory are counted on an image of this side and grow with the area."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one model with two output channels, for one image of `SIDE` × `SIDE` pixels.
+
+    `reason` says why it cannot be built and is empty if it can. `macs` are multiply-accumulates of a forward pass,
+    `kept_bytes` the float32 tensors that a training step keeps for the backward pass, `buffers` the elements of the
+    state dict that are not trained. `imagenet` is where ImageNet weights come from: `package`, `hub`, or empty for
+    nowhere.
+    """
+
+    reason: str = ""
+    n_parameters: int = 0
+    buffers: int = 0
+    macs: int = 0
+    kept_bytes: int = 0
+    imagenet: str = ""
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        return 4 * (self.n_parameters + self.buffers)
+
+    def training_bytes(self, image_size: int, batch_size: int) -> int:
+        """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
+        backward pass."""
+        return 16 * self.n_parameters + self.kept_bytes * batch_size * image_size**2 // SIDE**2
+
+
+@functools.cache
+def known(architecture: str, backbone: str = "none", width: int = 64, cache: Path = CACHE) -> Facts:
+    """The facts of a model, from the file `cache` if they are there, else by building it."""
+    name = f"{architecture}/{backbone}" if backbone != "none" else f"{architecture}/{width}"
+    stamp = _stamp()
+    content = _read(cache)
+    if content.get("stamp") != stamp:
+        content = {"stamp": stamp, "models": {}}
+    if name not in content["models"]:
+        content["models"][name] = dataclasses.asdict(probe(architecture, backbone, width))
+        _write(cache, content)
+    return Facts(**content["models"][name])
+
+
+@functools.cache
+def _stamp() -> str:
+    """Changes when a library or our own models change."""
+    versions = [importlib.metadata.version(name) for name in ("torch", "timm", "segmentation-models-pytorch")]
+    code = [path.read_text() for path in sorted((ROOT / "agent" / "models").glob("*.py"))]
+    return hashlib.sha256("\n".join([*versions, *code, Path(__file__).read_text()]).encode()).hexdigest()
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(cache.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write(cache: Path, content: dict[str, Any]) -> None:
+    """In one step; two at once leave the file of one of them, which costs the other's entries and nothing else."""
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = cache.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps(content, indent=1))
+    unfinished.replace(cache)
+
+
+def probe(architecture: str, backbone: str, width: int) -> Facts:
+    """Build the model on the meta device and count."""
+    import torch
+
+    from agent import models
+    from agent.models import smp
+
+    if architecture not in models.SCRATCH and (reason := smp.why_not(architecture, backbone)):
+        return Facts(reason=reason)
+    state = torch.get_rng_state()
+    try:
+        with torch.device("meta"):
+            facts = _count(models.build(architecture, backbone, "none", width))
+    except (NotImplementedError, RuntimeError):
+        facts = _count(models.build(architecture, backbone, "none", width))
+    torch.set_rng_state(state)
+    return dataclasses.replace(facts, imagenet=_imagenet(backbone))
+
+
+def _count(model: Any) -> Facts:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    device = next(model.parameters()).device
+    n_parameters = sum(each.numel() for each in model.parameters())
+    kept: dict[int, Any] = {}
+
+    def keep(tensor: Any) -> Any:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage
+        return tensor
+
+    images = torch.zeros(2, 3, SIDE, SIDE, device=device)
+    own = {each.untyped_storage()._cdata for each in model.state_dict().values()}
+    with FlopCounterMode(display=False) as flops, torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        model(images)
+    return Facts(
+        n_parameters=n_parameters,
+        buffers=sum(each.numel() for each in model.buffers()),
+        macs=flops.get_total_flops() // 4,
+        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own) // 2,
+    )
+
+
+def _imagenet(backbone: str) -> str:
+    import timm
+    from segmentation_models_pytorch.encoders import encoders
+
+    from agent.models import weights
+
+    if backbone in weights.PACKAGED:
+        return "package"
+    if backbone.startswith("tu-"):
+        return "hub" if timm.is_model_pretrained(backbone[3:]) else ""
+    return "hub" if "imagenet" in encoders.get(backbone, {}).get("pretrained_settings", {}) else ""
