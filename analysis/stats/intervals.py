@@ -108,7 +108,7 @@ def bootstrap_means(scores: Array, rng: np.random.Generator, resamples: int = RE
     of_images = rng.multinomial(images, np.full(images, 1 / images), size=resamples) / images
     weights = (of_seeds[:, :, None] * of_images[:, None, :]).reshape(resamples, -1)
     flat = scores.reshape(-1, seeds * images)
-    return (weights @ flat.T).reshape(resamples, *scores.shape[:-2])
+    return np.asarray((weights @ flat.T).reshape(resamples, *scores.shape[:-2]))
 
 
 def t_bounds(scores: Array, rng: np.random.Generator, level: float) -> tuple[Array, Array]:

@@ -41,7 +41,7 @@ def expected_best(values: ArrayLike, *, method: str, reported: ArrayLike | None 
     if told.shape != found.shape:
         raise ValueError(f"{len(found)} trials, but {len(told)} reported values: they must be as many.")
     ordered = told[np.argsort(found, kind="stable")]
-    return winning_chances(len(found)) @ ordered
+    return np.asarray(winning_chances(len(found)) @ ordered)
 
 
 def winning_chances(trials: int) -> Array:
@@ -131,7 +131,8 @@ def noise_of_means(arrays: list[Array]) -> Array:
     models, images = by_image.shape
     rest = by_image - by_image.mean(axis=1, keepdims=True) - by_image.mean(axis=0) + by_image.mean()
     interaction = (rest**2).sum() / ((models - 1) * (images - 1)) / images
-    return interaction + seed_variance(arrays) / np.array([len(values) for values in arrays])
+    of_seeds = seed_variance(arrays) / np.array([len(values) for values in arrays])
+    return np.asarray(interaction + of_seeds)
 
 
 def seed_variance(arrays: list[Array]) -> float:
@@ -140,8 +141,8 @@ def seed_variance(arrays: list[Array]) -> float:
     several = [values for values in arrays if len(values) > 1]
     if not several:
         return 0.0
-    between = np.mean([values.mean(axis=1).var(ddof=1) for values in several])
+    between = float(np.mean([values.mean(axis=1).var(ddof=1) for values in several]))
     centred = [v - v.mean(axis=1, keepdims=True) - v.mean(axis=0) + v.mean() for v in several]
     freedom = sum((len(v) - 1) * (v.shape[1] - 1) for v in several)
-    rest = sum(float((v**2).sum()) for v in centred) / freedom if freedom else 0.0
-    return max(0.0, float(between) - rest / several[0].shape[1])
+    rest = sum((float((v**2).sum()) for v in centred), 0.0) / freedom if freedom else 0.0
+    return max(0.0, between - rest / several[0].shape[1])
