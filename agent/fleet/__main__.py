@@ -1,17 +1,18 @@
 """`python -m agent.fleet SWEEP`: every GPU of this machine, or all its cores, at work on one sweep until it is done.
 
 SWEEP is a YAML file, which makes the sweep, or ENTITY/PROJECT/ID. The same command started again goes on: trials that
-were cut off continue from their checkpoints under their own run ids. `wandb agent` may work on the same sweep beside it.
+were cut off continue from their checkpoints under their own run ids. `wandb agent` may work on it at the same time.
 """
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 
-from agent.fleet import devices, journal, target
+from agent.fleet import cluster, devices, journal, slurm, target
 from agent.fleet.board import Board
 from agent.fleet.devices import DeviceError
 from agent.fleet.supervisor import Fleet, Place
@@ -22,12 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the sweep is done and no trial failed, 1 when one did or nothing could start, 128 + n after signal n."""
     options = parser().parse_args(arguments)
     try:
-        return start(options)
+        code = cluster.hand_over(options) if options.slurm or options.kubernetes else start(options)
     except (TargetError, DeviceError) as error:
         print(f"agent.fleet: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    if options.requeue and code == 128 + signal.SIGTERM:
+        print(slurm.requeue(), flush=True)
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--new", action="store_true", help="make a new sweep even if the file's last one is not done"
     )
+    cluster.add_options(made)
     return made
 
 
@@ -77,8 +82,10 @@ def start(options: argparse.Namespace) -> int:
         each.mkdir(parents=True, exist_ok=True)
     places = layout(gpus, options, found, journal.begun(trials))
     n_most = max(1, devices.cores() // max(1, len(gpus))) if options.per_gpu is None else None
-    threads = max(1, devices.cores() // len(places))
-    board = Board(found.sweep.path, found.expected, found.n_runs - journal.begun(trials), Console())
+    threads = devices.threads(os.environ, len(places))
+    board = Board(
+        found.sweep.path, found.expected, found.n_runs - journal.begun(trials), found.varied, Console()
+    )
     board.tell(found.news)
     where = ", ".join(dict.fromkeys(place.name for place in places))
     board.tell(

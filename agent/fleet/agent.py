@@ -62,6 +62,8 @@ class Agent:
     stopping: bool = False
     leaving: bool = False
     """The trial that it has is its last one."""
+    streak: crashes.Streak = field(default_factory=crashes.Streak)
+    """Of this agent; the supervisor has that of all."""
     ended: dict[int, int] = field(default_factory=dict)
     """Process id → exit code of every child that has ended."""
 
@@ -268,6 +270,7 @@ class Agent:
         else:
             claim.drop()
         if code == 0 or state == "finished":
+            self.streak.well()
             self.say("finished", run=run, seconds=seconds, log=str(log))
         elif state == "preempted" or self.stopping:
             self.say("put off", run=run)
@@ -276,6 +279,7 @@ class Agent:
         else:
             with log.open(errors="replace") as lines:
                 text = crashes.reason(lines, code)
+            self.leaving = self.leaving or self.streak.crash(run, code, text)
             self.say("crashed", run=run, code=code, reason=text, log=str(log))
 
     def _state_after(self, run: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What the agents are doing, from their news and from what their trials print: a line each on a terminal, else events."""
+"""What the agents do, from their news and from what their trials print: a line each on a terminal, else events."""
 
 import re
 import time
@@ -65,6 +65,8 @@ class Board:
     expected: int | None
     before: int
     """Trials that the sweep had before this fleet."""
+    varied: list[str]
+    """Parameters that tell the trials apart."""
     console: Console
     lines: dict[int, Line] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -112,7 +114,8 @@ class Board:
     def _trial(self, number: int, line: Line, news: dict[str, Any]) -> None:
         log = Path(news["log"])
         start = log.stat().st_size if log.exists() and line.log != log else line.read
-        name = ", ".join(f"{key} {value}" for key, value in list(news["values"].items())[:2])
+        values = news["values"]
+        name = ", ".join(f"{key} {values[key]}" for key in self.varied if key in values)
         self.lines[number] = Line(
             line.place, "training", news["run"], name, log=log, read=start, began=time.monotonic()
         )

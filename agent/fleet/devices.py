@@ -40,8 +40,10 @@ class Memory:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores that this process may use; in a Slurm job not more than it was given, bound to them or not."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return min(here, int(given)) if given.isdecimal() else here
 
 
 def gpus(environ: Mapping[str, str]) -> list[Gpu]:
@@ -116,6 +118,12 @@ def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int) -> int:
     """
     most = n_cores if n_trials is None else min(n_cores, n_trials)
     return max(1, min(most, free_bytes // CPU_TRIAL_BYTES))
+
+
+def threads(environ: Mapping[str, str], n_trials: int) -> int:
+    """Of each trial: OMP_NUM_THREADS if it is set, else its share of the cores."""
+    given = environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) else max(1, cores() // n_trials)
 
 
 def free_memory() -> int:

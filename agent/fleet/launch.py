@@ -74,7 +74,7 @@ def start_of(
     threads: int,
     log: Path,
 ) -> Start:
-    """`env` is the agent's own, the sweep's WANDB_ variables in it. Writes the file that WANDB_SWEEP_PARAM_PATH names."""
+    """`env` is the agent's own, the sweep in it. Writes the file that WANDB_SWEEP_PARAM_PATH names."""
     from wandb.sdk.lib import config_util
 
     folder = Path(env.get("WANDB_DIR") or Path.cwd()) / "wandb" / f"sweep-{env['WANDB_SWEEP_ID']}"

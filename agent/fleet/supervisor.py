@@ -22,6 +22,14 @@ from agent.fleet.devices import Gpu
 from agent.fleet.packing import Packing
 from agent.fleet.wire import Sweep
 
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+"""What keeps an import from starting threads: a process that has some cannot be forked safely."""
+
 LOOK_SECONDS = 0.25
 MEASURE_SECONDS = 2.0
 REPLACEMENTS = 10
@@ -108,9 +116,7 @@ class Fleet:
         """A new warm parent, and the agents from it."""
         env = {
             **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "MKL_NUM_THREADS": "1",
-            "NO_ALBUMENTATIONS_UPDATE": "1",
+            **ONE_THREAD,
             "WANDB_BASE_URL": self.sweep.base_url,
             "WANDB_API_KEY": self.sweep.key,
             "WANDB_ENTITY": self.sweep.entity,

@@ -41,6 +41,12 @@ class Target:
         words = self.config.get("command")
         return [str(word) for word in words] if isinstance(words, list) else None
 
+    @property
+    def varied(self) -> list[str]:
+        """Names of the parameters that are not the same in every trial."""
+        parameters = self.config.get("parameters") or {}
+        return [name for name, each in parameters.items() if isinstance(each, dict) and "value" not in each]
+
 
 def folder() -> Path:
     """Where fleets keep what they must not forget: PUZZLE_FLEET, else `.cache/fleet` of the project."""
@@ -57,11 +63,11 @@ def find(text: str, new: bool) -> Target:
     config = read(Path(text)) if is_file else {}
     if is_file and launch.is_warm(config.get("command")):
         lint(Path(text))
+    parts = text.strip("/").split("/")
+    if not is_file and not (1 <= len(parts) <= 3 and all(parts)):
+        raise TargetError(f"{text} is neither a YAML file nor of the form ENTITY/PROJECT/ID")
     base_url, key, entity, project = login()
     if not is_file:
-        parts = text.strip("/").split("/")
-        if not 1 <= len(parts) <= 3 or not all(parts):
-            raise TargetError(f"{text} is neither a YAML file nor of the form ENTITY/PROJECT/ID")
         entity, project, name = ([entity, project][: 3 - len(parts)] + parts)[-3:]
         return look(Sweep(base_url, key, entity, project or "uncategorized", name), f"working on {text}")
     named = str(config.get("project") or project or "uncategorized")

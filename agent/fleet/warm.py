@@ -134,7 +134,9 @@ def main() -> int:
     events = os.dup(1)
     os.dup2(2, 1)
     launch.adopt_orphans()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Slurm sends SIGTERM to every process of a job; what it means is for the supervisor to say.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     given = json.loads(_line())
     wanted = launch.is_warm(given["command"])
     began = time.monotonic()

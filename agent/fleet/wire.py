@@ -52,7 +52,7 @@ class Sweep:
         return f"{self.entity}/{self.project}/{self.name}"
 
     def look(self) -> dict[str, Any] | None:
-        """`state`, `config` (YAML), `runCount` and `runCountExpected` (None: unknown); None if there is no such sweep."""
+        """`state`, `config` (YAML), `runCount`, `runCountExpected` (None: unknown); None if there is no such sweep."""
         project = self._ask(SWEEP % "runCount runCountExpected", sweep=self.name)["project"]
         found: dict[str, Any] | None = project and project["sweep"]
         return found

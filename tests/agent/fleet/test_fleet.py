@@ -1,0 +1,127 @@
+"""`python -m agent.fleet` from the outside."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent.fleet import target
+from agent.fleet.target import TargetError
+from tests.agent.fleet.machine import Machine, trials, until
+from tests.server.running import Client
+
+
+def fake_gpus(folder: Path) -> str:
+    """A PATH on which nvidia-smi lists two GPUs."""
+    program = folder / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\necho 'GPU 0: Fast (UUID: GPU-aaaa)'\necho 'GPU 1: Fast (UUID: GPU-bbbb)'\n"
+    )
+    program.chmod(0o755)
+    return f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def test_each_gpu_has_its_agent_every_trial_is_done_once_and_no_process_is_left(machine: Machine) -> None:
+    file = machine.sweep(seed=[1, 2, 3, 4], steps=20, pause=0.1)
+    fleet = machine.start(str(file), PATH=fake_gpus(machine.folder))
+    until(lambda: len(trials(fleet)) == 2)
+    family = psutil.Process(fleet.pid).children(recursive=True)
+    printed = machine.finish(fleet)
+    assert fleet.returncode == 0, printed
+    assert not [each for each in family if each.is_running()]
+    assert [line.split()[0] for line in machine.finished()] == ["1", "2", "3", "4"]
+    runs = machine.runs(printed)
+    assert list(runs.values()) == [("finished", 20)] * 4
+    assert "2 trials side by side on GPU 0, Fast, GPU 1, Fast" in printed
+    assert "each trial is a plain process: its command is not python -m agent.train" in printed
+    assert "4 finished, 0 to go" in printed
+    logs = {file.stem: file.read_text() for file in machine.folder.glob("fleet/*/logs/*.log")}
+    assert all("trial.py --pause=0.1 --seed=" in logs[run] and "test IoU 0.5" in logs[run] for run in runs)
+    assert "device GPU-aaaa" in "".join(logs.values())
+    assert "device GPU-bbbb" in "".join(logs.values())
+
+
+def test_the_same_file_goes_on_with_its_sweep_until_that_is_done(machine: Machine) -> None:
+    file = machine.sweep(seed=[1, 2], steps=40, pause=0.1)
+    fleet = machine.start(str(file), "--agents=1")
+    until(lambda: trials(fleet))
+    until(lambda: list(machine.folder.glob("steps/*")))
+    fleet.send_signal(signal.SIGINT)
+    first = machine.finish(fleet)
+    assert fleet.returncode == 130
+    assert "saved and put off" in first
+    again = machine.sweep(seed=[1, 2], steps=40, pause=0.1)
+    assert again.read_text() == file.read_text()
+    code, second = machine.run(str(file), "--agents=2")
+    assert code == 0, second
+    assert "going on with the sweep" in second
+    assert machine.runs(second) == machine.runs(first)
+    assert list(machine.runs(second).values()) == [("finished", 40)] * 2
+    assert len(machine.finished()) == 2
+
+
+def test_failures_are_reported_until_three_in_a_row_differ_in_numbers_only(machine: Machine) -> None:
+    said = [
+        "ValueError: 7",
+        "KeyError: 'x'",
+        "lost 1.5e-3 at 0x7f",
+        "lost 2 at 0xff",
+        "lost 3 at 0x1",
+        "unheard",
+    ]
+    code, printed = machine.run(str(machine.sweep(fail=said, seed=1)), "--agents=1")
+    assert code == 1
+    assert "failed: ValueError: 7; see " in printed
+    assert (
+        "agent.fleet: 3 trials in a row failed in the same way, so the fleet stops: lost 3 at 0x1" in printed
+    )
+    assert list(machine.runs(printed).values()) == [("failed", 0)] * 5
+
+
+def test_a_second_ctrl_c_kills_what_does_not_end(machine: Machine) -> None:
+    fleet = machine.start(str(machine.sweep(seed=[1], steps=1000, pause=0.1)), "--agents=1")
+    (trial,) = until(lambda: trials(fleet))
+    until(lambda: list(machine.folder.glob("steps/*")))
+    family = psutil.Process(fleet.pid).children(recursive=True)
+    os.kill(trial.pid, signal.SIGSTOP)
+    fleet.send_signal(signal.SIGINT)
+    fleet.send_signal(signal.SIGINT)
+    machine.finish(fleet)
+    assert not [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_sweep_that_is_not_there_is_one_sentence(machine: Machine) -> None:
+    code, printed = machine.run("local/fleet/nowhere")
+    assert code == 1
+    assert printed.startswith("agent.fleet: there is no sweep local/fleet/nowhere on http")
+    assert len(printed.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a/b/c/d", "a/b/c/d is neither a YAML file nor of the form ENTITY/PROJECT/ID"),
+        ("missing.yaml", "missing.yaml cannot be read: .*No such file"),
+        ("list.yaml", "list.yaml is not a sweep: it holds no mapping of settings"),
+    ],
+)
+def test_what_is_no_sweep_is_refused_before_any_login(text: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(TargetError, match=sentence):
+        target.find(str(tmp_path / text) if text.endswith("yaml") else text, new=False)
+
+
+def test_plain_agents_may_work_on_the_same_sweep(machine: Machine, client: Client) -> None:
+    fleet = machine.start(str(machine.sweep(seed=[1, 2, 3, 4], steps=20, pause=0.1)), "--agents=1")
+    until(lambda: trials(fleet))
+    (made,) = machine.folder.glob("fleet/made/*.json")
+    name = next(each.name for each in machine.folder.glob("fleet/*") if each.name != "made")
+    assert name in made.read_text()
+    code, plain = client.command("wandb", "agent", f"local/fleet/{name}", STEPS=str(machine.folder / "steps"))
+    printed = machine.finish(fleet)
+    assert (code, fleet.returncode) == (0, 0), plain + printed
+    assert [line.split()[0] for line in machine.finished()] == ["1", "2", "3", "4"]

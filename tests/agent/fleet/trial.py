@@ -1,0 +1,53 @@
+"""A trial without the wandb client and without torch: it starts in a tenth of a second, so kills can be tried often.
+
+It speaks the client's protocol, logs one row per step, saves its step as `agent.train` saves its state, and answers
+SIGTERM as `agent.train` does: preempting, exit code 1.
+
+Flags: --seed=N --steps=N --pause=SECONDS, and --fail=TEXT to print TEXT and fail.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from bench.wire import Wire
+
+flags = dict(word[2:].split("=", 1) for word in sys.argv[1:])
+run, steps, pause = os.environ["WANDB_RUN_ID"], int(flags.get("steps", 2)), float(flags.get("pause", 0))
+names = ("WANDB_BASE_URL", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY")
+wire = Wire(*(os.environ[name] for name in names))
+saved = Path(os.environ["STEPS"], run)
+done = int(saved.read_text()) if saved.exists() else 0
+
+
+def put_off(number: int, frame: object) -> None:
+    wire.stream(run, preempting=True)
+    wire.stream(run, complete=True, exitcode=1, preempting=True)
+    os._exit(1)
+
+
+signal.signal(signal.SIGTERM, put_off)
+config = json.dumps({"seed": {"value": int(flags["seed"])}})
+wire.upsert(run, config=config, sweep=os.environ["WANDB_SWEEP_ID"])
+print(f"trial {run}: seed {flags['seed']}, device {os.environ.get('CUDA_VISIBLE_DEVICES')}", flush=True)
+if "fail" in flags:
+    wire.stream(run, complete=True, exitcode=3)
+    print(flags["fail"])
+    sys.exit(3)
+for step in range(done, steps):
+    row = json.dumps({"_step": step, "x": step})
+    wire.stream(run, files={"wandb-history.jsonl": {"offset": step, "content": [row]}})
+    unfinished = saved.with_suffix(".unfinished")
+    unfinished.write_text(str(step + 1))
+    unfinished.replace(saved)
+    print(f"epoch {step + 1}/{steps}  val IoU 0.5", flush=True)
+    time.sleep(pause)
+wire.stream(run, complete=True, exitcode=0)
+with (saved.parent / "finished").open("a") as file:
+    file.write(f"{flags['seed']} {run}\n")
+print("test IoU 0.5", flush=True)
