@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import ipaddress
 import logging
+import math
 import shlex
 import signal
 import socket
@@ -20,7 +22,6 @@ from server.store import DatabaseError, Store, StoreError, api_key
 from server.store.troubles import explain, passes
 from server.store.users import KEY
 
-LEAST_CRASH_AFTER = 1.0
 COMMANDS = {
     "user": "people, their keys and rights",
     "check": "verify a folder: digests, orphans, foreign keys",
@@ -31,6 +32,10 @@ COMMANDS = {
     "export": "write a project as Parquet and JSON",
 }
 """Name → what it does; `server.commands.NAME.main` takes the rest of the line."""
+# Settings from the command line that are numbers: name, least value, unit.
+NUMBERS = (("crash_after", 1.0, "seconds"), ("stop_grace", 0.0, "seconds"), ("max_upload", 1e-9, "gigabytes"))
+USAGE = """python -m server --dir FOLDER [options]
+       python -m server COMMAND --dir FOLDER …"""
 
 
 class _Server(uvicorn.Server):
@@ -60,7 +65,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if words and words[0] in COMMANDS:
             return int(importlib.import_module(f"server.commands.{words[0]}").main(words[1:]))
+        if words and not words[0].startswith("-"):
+            raise StoreError(
+                f"There is no command {words[0]!r}; there are {', '.join(COMMANDS)}, see --help."
+            )
         return serve(_parser().parse_args(words))
+    except KeyboardInterrupt:
+        print("server: stopped before the end; run the same command again.", file=sys.stderr)
+        return 130
     except StoreError as error:
         print(f"server: {error}", file=sys.stderr)
     except (DatabaseError, OSError) as error:
@@ -74,17 +86,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = "\n".join(f"  {name:<9} {purpose}" for name, purpose in COMMANDS.items())
     parser = argparse.ArgumentParser(
         "python -m server",
-        description="A W&B-compatible server in one folder.",
-        epilog=f"instead of serving, python -m server NAME --help:\n{commands}",
+        usage=USAGE,
+        description="Serves a folder to the wandb client, with runs, artifacts and sweeps, until Ctrl-C or SIGTERM.",
+        epilog=f"commands, each with its own --help:\n{commands}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dir", type=Path, required=True, help="the folder that holds everything")
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="holds everything; made where there is none",
+    )
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: 8080)")
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; another than loopback needs --api-key"
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on (default: 127.0.0.1); another than loopback needs --api-key",
     )
     parser.add_argument(
-        "--api-key", help="the key that clients send (default: the folder's own, in DIR/api-key)"
+        "--api-key",
+        metavar="KEY",
+        help="the key that clients send (default: the folder's own, in FOLDER/api-key)",
     )
     parser.add_argument(
         "--crash-after",
@@ -126,13 +150,10 @@ def serve(options: argparse.Namespace) -> int:
         raise StoreError(
             "--api-key needs at least 40 letters, digits, - or _, as the wandb client wants them."
         )
-    if options.crash_after < LEAST_CRASH_AFTER:
-        raise StoreError(f"--crash-after must be at least {LEAST_CRASH_AFTER:g} seconds.")
-    if options.max_upload <= 0:
-        raise StoreError("--max-upload must be more than 0 gigabytes.")
-    listener = _listen(options.host, options.port)
-    store = Store(options.dir)
-    try:
+    for name, least, unit in NUMBERS:
+        if not least <= getattr(options, name) < math.inf:
+            raise StoreError(f"--{name.replace('_', '-')} must be a number of {unit}, at least {least:g}.")
+    with _listen(options.host, options.port) as listener, contextlib.closing(Store(options.dir)) as store:
         settings = Settings(
             api_key=options.api_key or api_key(options.dir),
             crash_after=options.crash_after,
@@ -142,8 +163,6 @@ def serve(options: argparse.Namespace) -> int:
             storage_region=options.storage_region,
         )
         _run(store, settings, listener, options)
-    finally:
-        store.close()
     return 0
 
 
@@ -177,7 +196,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         raise StoreError(
-            f"Cannot listen on {host} port {port}: {error}; choose another --port (0 takes a free one)."
+            f"Cannot listen on {host} port {port} ({error}); choose another --port (0 takes a free one)."
         ) from error
     return listener
 

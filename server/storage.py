@@ -120,16 +120,18 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
 def _take(store: Store, kind: str, number: int, name: str, body: Incoming) -> None:
     blob = body.seal()
     with store.write() as db:
-        body.place()
         if kind == "run-files":
             runs.by_id(db, number)
+            body.place()
             files.put(db, number, name, blob, store.clock())
         elif kind == "manifests":
             artifacts.manifest(db, number)
+            body.place()
             artifacts.put_manifest(db, number, blob, store.clock())
         else:
             if _md5(name) != blob.md5:
                 raise Refused(f"{name}: what arrived has another MD5 digest than was announced")
+            body.place()
             blobs.record(db, blob, store.clock(), places.entity(db, "Artifact", number))
 
 

@@ -119,7 +119,7 @@ class Store:
 def beside(folder: Path) -> Iterator[sqlite3.Connection]:
     """One transaction on a folder that a server may be using: takes no lock of the folder, only SQLite's."""
     if not (folder / "wandb.sqlite").is_file():
-        raise StoreError(f"{folder} is no folder of a server: start one on it first, or correct --dir.")
+        raise StoreError(f"{folder} is not a server's folder: it has no wandb.sqlite; correct --dir.")
     try:
         with contextlib.closing(connect(folder / "wandb.sqlite")) as db:
             check_format(folder, db)

@@ -37,7 +37,7 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
 def _checked(folder: Path, opened: Callable[[Path], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
     path = folder / DATABASE
     if not path.is_file():
-        raise StoreError(f"{folder} is not a server's folder: it has no {DATABASE}.")
+        raise StoreError(f"{folder} is not a server's folder: it has no {DATABASE}; correct --dir.")
     try:
         with contextlib.closing(opened(path)) as db:
             check_format(folder, db)

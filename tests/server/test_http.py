@@ -3,8 +3,6 @@
 import gzip
 import json
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,10 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from server.__main__ import main
 from server.security import DAY, Signer
 from server.store import Store, api_key
-from tests.server.running import ROOT, Server, start
+from tests.server.running import Server, start
 
 UPSERT = """mutation UpsertBucket($name: String, $project: String, $config: JSONString, $state: String) {
   upsertBucket(input: {name: $name, modelName: $project, config: $config, state: $state}) {
@@ -205,22 +204,29 @@ def test_weave_is_told_at_once_that_there_are_no_traces(server: Server) -> None:
         assert (status, b"no Weave" in body) == (404, True)
 
 
-def refused(*options: str) -> str:
-    command = [sys.executable, "-m", "server", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    return done.stderr
+def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """The sentence with which the command ends."""
+    assert main(list(options)) == 1
+    said = capsys.readouterr().err
+    assert len(said.strip().splitlines()) == 1
+    return said
 
 
-def test_what_is_in_the_way_is_said_in_one_sentence(server: Server, tmp_path: Path) -> None:
-    assert "Another server" in refused("--port", "0", "--dir", str(server.folder))
-    assert "Cannot listen" in refused("--port", str(server.port), "--dir", str(tmp_path))
-    assert "--api-key" in refused("--host", "0.0.0.0", "--dir", str(tmp_path))
-    assert "40" in refused("--api-key", "short", "--dir", str(tmp_path))
+def test_what_is_in_the_way_is_said_in_one_sentence(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Another server" in refused(capsys, "--port", "0", "--dir", str(server.folder))
+    assert "Cannot listen" in refused(capsys, "--port", str(server.port), "--dir", str(tmp_path))
+    assert "--api-key" in refused(capsys, "--host", "0.0.0.0", "--dir", str(tmp_path))
+    assert "40" in refused(capsys, "--api-key", "short", "--dir", str(tmp_path))
+    for option in ("--crash-after", "--stop-grace", "--max-upload"):
+        for number in ("-1", "nan", "inf"):
+            words = (option, number) if number != "-1" else (f"{option}={number}",)
+            assert option in refused(capsys, *words, "--dir", str(tmp_path))
+    assert "--port" in refused(capsys, "--port", "99999999", "--dir", str(tmp_path))
+    assert "no command 'chekc'; there are user, check" in refused(capsys, "chekc")
     (tmp_path / "file").touch()
-    assert "choose another --dir" in refused("--port", "0", "--dir", str(tmp_path / "file"))
+    assert "choose another --dir" in refused(capsys, "--port", "0", "--dir", str(tmp_path / "file"))
 
 
 def test_sigterm_ends_the_server_within_a_second_with_exit_code_0(tmp_path: Path) -> None:
@@ -251,13 +257,16 @@ def test_uploads_over_the_limit_are_refused_and_leave_nothing(tmp_path: Path) ->
         assert [path.name for path in (server.folder / "incoming").iterdir()] == []
     finally:
         server.stop()
-    assert "--max-upload" in refused("--max-upload", "0", "--dir", str(tmp_path / "folder"))
 
 
-def test_another_address_needs_a_key_that_is_not_the_folders_own(tmp_path: Path) -> None:
+def test_another_address_needs_a_key_that_is_not_the_folders_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Store(tmp_path).close()
     key = api_key(tmp_path)
-    assert "another --api-key" in refused("--host", "0.0.0.0", "--dir", str(tmp_path), "--api-key", key)
+    assert "another --api-key" in refused(
+        capsys, "--host", "0.0.0.0", "--dir", str(tmp_path), "--api-key", key
+    )
 
 
 def test_a_query_that_grows_in_the_writing_out_of_its_fragments_is_refused(server: Server) -> None:
