@@ -3,6 +3,8 @@ far."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -95,23 +97,22 @@ def edge_warnings(
     over.
     """
     found = trials(runs, metric)
-    best = found.loc[int(found[metric].to_numpy(dtype=float).argmax())]
-    sentences = []
+    best: dict[str, Any] = found.to_dict("records")[int(found[metric].to_numpy(dtype=float).argmax())]
+    sentences: list[str] = []
     for name in (*NUISANCE, "width", "image_size"):
-        given = (space or {}).get(name, {})
-        tried = pd.Series(
-            [*given.get("values", []), *found.get(name, pd.Series(dtype=float)).dropna()], dtype=float
-        )
-        if (tried.nunique() < FEWEST and "min" not in given) or name not in found or pd.isna(best[name]):
+        if name not in found or pd.isna(best[name]):
             continue
-        low, high = float(given.get("min", tried.min())), float(given.get("max", tried.max()))
+        given: dict[str, Any] = dict((space or {}).get(name, {}))
+        tried = sorted({float(value) for value in [*given.get("values", []), *found[name].dropna()]})
+        if len(tried) < FEWEST and "min" not in given:
+            continue
+        low, high = float(given.get("min", tried[0])), float(given.get("max", tried[-1]))
         log = "log" in given.get("distribution", "") or high >= LOGARITHMIC * low > 0
         side = edge(float(best[name]), low, high, log=log)
-        if side:
-            sentences.append(
-                f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of what was searched,"
-                f" {low:g} to {high:g}: a better one may lie beyond it."
-            )
+        sentences += [
+            f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of what was searched,"
+            f" {low:g} to {high:g}: a better one may lie beyond it."
+        ] * bool(side)
     return tuple(sentences)
 
 

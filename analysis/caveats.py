@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.masks import METRICS, Predictions, one_pixel_loss, pooled_scores
+from analysis.masks import METRICS, Mask, one_pixel_loss, pooled_scores
+
+if TYPE_CHECKING:
+    from analysis.stats.evidence import Evidence
 
 TOLERANCE = 1e-6
-
-
-def smallest_p(n: int) -> float:
-    """Smallest two-sided p that an exact paired (sign-flip) test over `n` images can give: 2 / 2^n, at most 1."""
-    return min(1.0, 2.0 ** (1 - n))
 
 
 def disagreements(runs: pd.DataFrame, scores: pd.DataFrame) -> dict[str, float]:
@@ -49,30 +48,104 @@ def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> str:
     )
 
 
-def power(n_images: int) -> str | None:
+def power(n_images: int, alpha: float = 0.05) -> str | None:
     """A sentence: what p a paired test over `n_images` could reach at best; None where their number is unknown."""
+    from analysis.stats.pairs import smallest_p
+
     if not n_images:
         return None
     p = smallest_p(n_images)
-    test = f"an exact paired test over them cannot give a two-sided p below {p:.3g}"
-    if p > 0.05:
+    test = (
+        f"n = {n_images} test images: an exact paired test over them cannot give a two-sided p below {p:.3g}"
+    )
+    if p > alpha:
         return (
-            f"n = {n_images} test images: {test}, so on these images no difference in this table can be"
-            " significant at 0.05, however large."
+            f"{test}, so on these images alone no difference, however large, is significant at {alpha:.2g} without"
+            " assuming how differences are distributed."
         )
-    return f"n = {n_images} test images: {test}; nothing here has been tested for significance."
+    return f"{test}."
 
 
-def ceiling(table: pd.DataFrame, predictions: Mapping[str, Predictions]) -> str | None:
+def proof(one: Evidence | None, splits: Evidence | None) -> tuple[str, ...]:
+    """Sentences: what bold and letters rest on, what the intervals are worth, how far choosing flattered the winner.
+
+    `one`: the evidence of the rows' own numbers; `splits`: that over several splits, which decides where there is any.
+    """
+    deciding = splits or one
+    if deciding is None:
+        return ()
+    each = [one] if one is splits or splits is None else [one, splits]
+    told = (
+        *(comparison_of(deciding), power(deciding.n_images, 1 - deciding.level)),
+        *(trust(known) for known in each if known),
+        *(flattery(deciding), agreement_of_splits(deciding)),
+    )
+    return tuple(note for note in told if note)
+
+
+def comparison_of(evidence: Evidence) -> str | None:
+    """What bold print and letters mean here; None for one model."""
+    n = len(evidence.models)
+    if n < 2:
+        return None
+    alpha = 1 - evidence.level
+    best = evidence.models.iloc[0]
+    won = f"only {best['model']} is" if best["stands_out"] else "no model is"
+    p = evidence.pairs["p_holm"].min()
+    least = "p unknown" if pd.isna(p) else f"p {p:.2g}" if p >= 0.0001 else "p < 0.0001"
+    return (
+        f"Bold: better than each of the others at the {alpha:.2g} level; {won}. Models that share a letter cannot"
+        f" be told apart there: {evidence.test}, {len(evidence.pairs)} pairs, Holm's correction, smallest corrected"
+        f" {least}."
+    )
+
+
+def trust(evidence: Evidence) -> str:
+    """What the intervals are, and how often such intervals hold the truth at this n."""
+    models = evidence.models
+    n_seeds = int(models["n_seeds"].min())
+    seeds = f"{n_seeds} seed{'s' * (n_seeds > 1)} × {evidence.n_images} images"
+    n = f"{evidence.n_splits} splits, each of {seeds}" if evidence.n_splits > 1 else seeds
+    what = f"Intervals of IoU{' over splits' * (evidence.n_splits > 1)} are {evidence.level:.0%} intervals by"
+    covered = (
+        "nothing varies, so there is none"
+        if evidence.coverage is None
+        else f"simulated at this n they hold the true mean in {evidence.coverage:.1%} of cases"
+    )
+    return f"{what} {evidence.interval_method} ({n}); {covered}."
+
+
+def flattery(evidence: Evidence) -> str | None:
+    """How much being the best of so many flatters the best, and what is left; None for one model."""
+    found = evidence.optimism
+    if found is None:
+        return None
+    return (
+        f"Being the best of {found.n_models} flatters {found.winner} by about {found.optimism:.3f}: its IoU of"
+        f" {found.observed:.3f} corrects to {found.corrected:.3f}."
+    )
+
+
+def agreement_of_splits(evidence: Evidence) -> str | None:
+    """How far the splits agree on the order of the models; None for one split or one model."""
+    found = evidence.stability
+    if found is None:
+        return None
+    return (
+        f"The {evidence.n_splits} splits agree on the order of the models with Kendall's W = {found.kendall_w:.2f}"
+        " (1: entirely)."
+    )
+
+
+def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask]) -> str | None:
     """A sentence: IoU lost to one pixel of boundary, and how many rows of the comparison lie within it.
 
-    None without predictions, or if they differ in size: then a pixel is not the same for all.
+    None without truths, or if they differ in size: then a pixel is not the same for all.
     """
-    sizes = {truth.shape for p in predictions.values() for truth in p.truth.values()}
+    sizes = {truth.shape for truth in truths.values()}
     if len(sizes) != 1:
         return None
-    (height, width), first = sizes.pop(), next(iter(predictions.values()))
-    loss = one_pixel_loss(first.truth.values())
+    (height, width), loss = sizes.pop(), one_pixel_loss(truths.values())
     costs = f"One-pixel ceiling: growing or shrinking the truth by one pixel at {width}×{height} costs IoU {loss:.3f}"
     near = int((table["test_iou"] > table["test_iou"].max() - loss).sum())
     return costs + (
@@ -80,15 +153,13 @@ def ceiling(table: pd.DataFrame, predictions: Mapping[str, Predictions]) -> str 
     )
 
 
-def image_range(scores: pd.DataFrame, runs: pd.DataFrame) -> str | None:
-    """A sentence: how far the test images of one run lie apart, in IoU, by the lab's rule."""
-    ruled = scores.merge(runs[["run_id", "test/rule"]], on="run_id")
-    ruled = ruled[ruled["checkpoint"] == ruled["test/rule"]]
-    if ruled.empty:
+def image_range(tested: pd.DataFrame) -> str | None:
+    """A sentence: how far the test images of one run lie apart, in IoU, from the scores of tested checkpoints."""
+    if tested.empty:
         return None
-    widths = ruled.groupby("run_id")["iou"].agg(lambda iou: iou.max() - iou.min())
+    widths = tested.groupby("run_id")["iou"].agg(lambda iou: iou.max() - iou.min())
     return (
-        f"IoU of single test images goes from {ruled['iou'].min():.3f} to {ruled['iou'].max():.3f};"
+        f"IoU of single test images goes from {tested['iou'].min():.3f} to {tested['iou'].max():.3f};"
         f" within one run the images lie {widths.median():.3f} apart (median, n = {len(widths)} runs)."
     )
 
@@ -102,14 +173,13 @@ def repetition(table: pd.DataFrame) -> str:
     return f"Means over n = {runs} runs per model; test_iou_min, _max and _sd give their spread."
 
 
-def n_test_images(predictions: Mapping[str, Predictions], runs: pd.DataFrame) -> int:
-    """Number of test images: of the predictions, or of the configs where there are none."""
-    if predictions:
-        return min(len(p.truth) for p in predictions.values())
-    return int(runs["n_test"].min()) if "n_test" in runs else 0
+def n_test_images(runs: pd.DataFrame) -> int:
+    """Number of test images by the runs' own account, the smallest; 0 if they do not say."""
+    told = runs["n_test"].dropna() if "n_test" in runs else []
+    return int(min(told)) if len(told) else 0
 
 
 RULE_TEXT = (
     "Rule: models of segmentation_models_pytorch are tested at the lowest validation loss (best_loss), the U-Nets"
-    " written here at the highest validation IoU (best_iou); metrics are of the foreground, pooled over pixels."
+    " written here at the highest validation IoU (best_iou)."
 )

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis import AnalysisError
+from analysis.comparison import Comparison, compare
+from analysis.definitions import DEFINITIONS
 from analysis.login import LATEST, parse_path
 from analysis.runs import Study, pull
 
-Writer = Callable[[Study, Path, str], list[Path]]
-"""(study, folder, command that was given) → files written."""
+Writer = Callable[[Study, Comparison, Path, str], list[Path]]
+"""(study, its comparison, folder, command that was given) → files written."""
 TAKEN = ("latest", "server")
 """Names in `results/` that are not free for a project."""
 LONGEST = 100
@@ -41,14 +43,21 @@ def main(
         type=Path,
         help=f"folder to write to (default: {LATEST.parent}/PROJECT-SWEEP; without a PATH, {LATEST})",
     )
+    parser.add_argument(
+        "--metric-definition",
+        choices=list(DEFINITIONS),
+        default="pooled",
+        help="; ".join(f"{name}: {definition.text}" for name, definition in DEFINITIONS.items()),
+    )
     options = parser.parse_args(arguments)
     try:
         study = pull(options.paths)
-        command = shlex.join([*prog.split(), *options.paths])
+        comparison = compare(study, options.metric_definition)
+        command = shlex.join([*prog.split(), *options.paths, *changed(options.metric_definition)])
         out = options.out or default_folder(options.paths)
         make_folder(out)
         for writer in writers:
-            for file in writer(study, out, command):
+            for file in writer(study, comparison, out, command):
                 print(f"wrote {file}")
     except AnalysisError as error:
         print(f"{prog}: {error}", file=sys.stderr)
@@ -56,6 +65,11 @@ def main(
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def changed(definition: str) -> list[str]:
+    """The option that says which definition, empty for the usual one."""
+    return [] if definition == "pooled" else [f"--metric-definition={definition}"]
 
 
 def default_folder(paths: Sequence[str]) -> Path:

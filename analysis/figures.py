@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis import canvas
 from analysis.cli import main
-from analysis.comparison import Comparison, compare
+from analysis.comparison import Comparison
 from analysis.runs import Study
 
 COLOURS = {"train": "#E69F00", "val": "#0072B2"}
@@ -147,10 +147,10 @@ def caption(comparison: Comparison, drawn: int, command: str) -> str:
     return f"{part}, n = {n} runs, by test IoU from top left; drawn by: {command}"
 
 
-def write(study: Study, out: Path, command: str) -> list[Path]:
+def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
     """Writes curves.png into `out`."""
     file = out / "curves.png"
-    curves_figure(compare(study), study.history, command).savefig(file)
+    curves_figure(comparison, study.history, command).savefig(file)
     return [file]
 
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from analysis import AnalysisError, canvas
 from analysis.cli import main
-from analysis.comparison import Comparison, compare
+from analysis.comparison import Comparison
 from analysis.masks import Image, Mask, Predictions
 from analysis.runs import Study
 
@@ -159,10 +159,10 @@ def made_with(runs: pd.DataFrame) -> str:
     return words + (f", {epochs[0]:.0f} epochs" if len(epochs) == 1 else "")
 
 
-def write(study: Study, out: Path, command: str) -> list[Path]:
+def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
     """Writes masks.png into `out`."""
     file = out / "masks.png"
-    masks_figure(compare(study), study.predictions, command).savefig(file)
+    masks_figure(comparison, study.predictions, command).savefig(file)
     return [file]
 
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.ndimage import distance_transform_cdt
 
 Mask = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]
 
 METRICS = ("accuracy", "precision", "recall", "f1", "iou")
 RULES = ("best_loss", "best_iou")
+COUNTS = ("tp", "fp", "fn", "tn")
+BOUNDARY = 0.02
+"""Width of the rim that Boundary IoU looks at, as a part of the image's diagonal: the default of its authors."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,18 @@ def counts(truth: Mask, prediction: Mask) -> dict[str, int]:
     }
 
 
-def with_metrics(table: pd.DataFrame) -> pd.DataFrame:
+def with_metrics(table: pd.DataFrame, smooth: float = 0.0) -> pd.DataFrame:
     """`table` with columns tp, fp, fn, tn, plus the five metrics of the foreground, each in 0 … 1.
 
-    0/0 counts as 1 where truth and prediction are both empty (they agree), and as 0 otherwise.
+    0/0 counts as 1 where truth and prediction are both empty (they agree), and as 0 otherwise. `smooth` is added to
+    every numerator and denominator.
     """
-    tp, fp, fn, tn = (table[name].astype(float) for name in ("tp", "fp", "fn", "tn"))
+    tp, fp, fn, tn = (table[name].astype(float) for name in COUNTS)
     empty = (tp + fp + fn == 0).astype(float)
 
     def ratio(numerator: pd.Series[float], denominator: pd.Series[float]) -> pd.Series[float]:
-        return (numerator / denominator.where(denominator > 0)).fillna(empty)
+        below = denominator + smooth
+        return ((numerator + smooth) / below.where(below > 0)).fillna(empty)
 
     return table.assign(
         accuracy=ratio(tp + tn, tp + fp + fn + tn),
@@ -60,20 +66,47 @@ def with_metrics(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def rim(mask: Mask) -> Mask:
+    """The pixels of the foreground, of (H, W), that lie within `BOUNDARY` of the diagonal from its contour.
+
+    Distances are those of a chess king, at least 1 pixel; where the foreground touches the picture's edge, its contour
+    runs along that edge.
+    """
+    width = max(1, round(BOUNDARY * float(np.hypot(*mask.shape))))
+    inside = distance_transform_cdt(np.pad(mask, 1), metric="chessboard")[1:-1, 1:-1]
+    return mask & np.asarray(inside <= width)
+
+
+def boundary_iou(truth: Mask, prediction: Mask) -> float:
+    """IoU of the two rims, in 0 … 1, for masks (H, W); 1 where both masks are empty.
+
+    Unlike IoU it does not grow lenient with the size of the object (Cheng et al. 2021, Boundary IoU, CVPR).
+    """
+    a, b = rim(truth), rim(prediction)
+    union = int((a | b).sum())
+    return int((a & b).sum()) / union if union else 1.0
+
+
 def image_scores(predictions: Mapping[str, Predictions]) -> pd.DataFrame:
-    """One row per run × checkpoint × test image: run_id, checkpoint, image, four counts, five metrics."""
+    """One row per run × checkpoint × test image: run_id, checkpoint, image, boundary_iou, four counts, five metrics."""
     rows = [
-        {"run_id": run_id, "checkpoint": checkpoint, "image": stem, **counts(p.truth[stem], mask)}
+        {
+            **{"run_id": run_id, "checkpoint": checkpoint, "image": stem},
+            **{"boundary_iou": boundary_iou(p.truth[stem], mask)},
+            **counts(p.truth[stem], mask),
+        }
         for run_id, p in predictions.items()
         for checkpoint, masks in p.masks.items()
         for stem, mask in masks.items()
     ]
-    return with_metrics(pd.DataFrame(rows, columns=["run_id", "checkpoint", "image", "tp", "fp", "fn", "tn"]))
+    columns = ["run_id", "checkpoint", "image", "boundary_iou", *COUNTS]
+    table = pd.DataFrame(rows, columns=columns).astype({"boundary_iou": float, **dict.fromkeys(COUNTS, int)})
+    return with_metrics(table.astype(dict.fromkeys(columns[:3], str)))
 
 
 def pooled_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """`image_scores` pooled over all pixels of a run's test images: one row per run × checkpoint."""
-    pooled = scores.groupby(["run_id", "checkpoint"], as_index=False)[["tp", "fp", "fn", "tn"]].sum()
+    pooled = scores.groupby(["run_id", "checkpoint"], as_index=False)[list(COUNTS)].sum()
     return with_metrics(pooled)
 
 

@@ -74,11 +74,46 @@ def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     )
 
 
+def with_splits(runs: pd.DataFrame) -> pd.DataFrame:
+    """`runs` with `split` and `repeat`, the axes along which runs of one model repeat each other.
+
+    `split` is the fold, `0` being the data's own split; where the split seed varies it is `FOLD/SPLIT_SEED`, and none
+    is the data's own. `repeat` is the seed; of a run whose config has none, its run_id.
+    """
+    folds = runs["fold"].fillna(0) if "fold" in runs else pd.Series(0, index=runs.index)
+    split = folds.astype(int).astype(str)
+    if varying(runs, ["split_seed"]):
+        split += "/" + runs["split_seed"].fillna(0).astype(int).astype(str)
+    seeds = runs["seed"] if "seed" in runs else pd.Series(index=runs.index, dtype=float)
+    repeat = [
+        run_id if pd.isna(seed) else str(seed) for run_id, seed in zip(runs["run_id"], seeds, strict=True)
+    ]
+    return runs.assign(split=split, repeat=repeat)
+
+
+def one_per_seed(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
+    """The last run of every model, split and seed, and a sentence if others repeat one: they are no new sample.
+
+    `runs` has the columns of `with_models` and `with_splits`; the last is the one created last.
+    """
+    key = ["model", "split", "repeat"]
+    order = runs.sort_values("created_at", kind="stable") if "created_at" in runs else runs
+    kept = order.drop_duplicates(key, keep="last").sort_index().reset_index(drop=True)
+    extra = len(runs) - len(kept)
+    if not extra:
+        return runs, None
+    return kept, (
+        f"{extra} of {len(runs)} runs repeat model, split and seed of a later one and are left out: they are no"
+        " further sample."
+    )
+
+
 def mixed_data(runs: pd.DataFrame) -> str | None:
-    """A sentence if runs of one split seed and image size were trained on different data; else None."""
+    """A sentence if runs of one split and image size were trained on different data; else None."""
     if not {"data_digest", "split_seed", "image_size"} <= set(runs):
         return None
-    most = int(runs.groupby(["split_seed", "image_size"], dropna=False)["data_digest"].nunique().max())
+    same = [name for name in ("fold", "split_seed", "image_size") if name in runs]
+    most = int(runs.groupby(same, dropna=False)["data_digest"].nunique().max())
     if most < 2:
         return None
     return (

@@ -21,6 +21,10 @@ from analysis.importance import LOGARITHMIC, active
 
 MAP = "cividis"
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+ORDERS = {"augmentation": ("none", "light", "medium", "strong")}
+"""Categories that have an order of their own; others go by the alphabet."""
+ABSENT = -0.14
+"""Where a line of parallel coordinates passes a parameter that its run does not have."""
 MARKS = "os^Dv<>"
 JITTER = 0.16
 BLUE, ORANGE = OKABE_ITO[:2]
@@ -41,8 +45,10 @@ def placed(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
     positions."""
     if numeric(values):
         return values.to_numpy(dtype=float), []
-    names = sorted(values.astype(str).unique())
-    return np.array([names.index(value) for value in values.astype(str)], dtype=float), names
+    words = values.astype(str).tolist()
+    order = ORDERS.get(str(values.name), ())
+    names = sorted(set(words), key=lambda word: (order.index(word) if word in order else len(order), word))
+    return np.array([names.index(word) for word in words], dtype=float), names
 
 
 def prepare(axes: Axes, values: pd.Series[Any], name: str, which: str) -> None:
@@ -60,7 +66,7 @@ def with_both(runs: pd.DataFrame, names: Sequence[str], metric: str) -> pd.DataF
     kept = np.isfinite(pd.to_numeric(runs[metric], errors="coerce"))
     for name in names:
         kept &= active(runs, name)
-    return runs.loc[kept]
+    return pd.DataFrame(runs.loc[kept])
 
 
 def tidy(axes: Axes) -> None:
@@ -96,7 +102,7 @@ def draw_contour(
     (at_x, names_x), (at_y, names_y) = placed(shown[x]), placed(shown[y])
     norm = Normalize(values.min(), values.max())
     if not names_x and not names_y:
-        flat_x, flat_y = (np.log(at) if logarithmic(shown[n]) else at for at, n in ((at_x, x), (at_y, y)))
+        flat_x, flat_y = unit(shown[x]), unit(shown[y])
         if spans_a_plane(flat_x, flat_y):
             mesh = Triangulation(at_x, at_y, Triangulation(flat_x, flat_y).triangles)
             axes.tricontourf(mesh, values, levels=12, cmap=MAP, norm=norm, alpha=0.75)
@@ -117,6 +123,13 @@ def draw_contour(
     return ScalarMappable(norm, MAP)
 
 
+def unit(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """Numbers as they lie along their axis, from 0 to 1, so that neighbours in the picture are joined."""
+    at = values.to_numpy(dtype=float)
+    at = np.log(at) if logarithmic(values) else at
+    return np.asarray((at - at.min()) / (np.ptp(at) or 1.0))
+
+
 def spans_a_plane(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
     """Whether points are enough, and not all on one line, to be joined to triangles."""
     points = np.unique(np.column_stack([x, y]), axis=0)
@@ -129,8 +142,8 @@ def draw_parallel(
     """A line per run across its parameters and, at the right, `metric`, which colours it; the best run is
     thick.
 
-    Where a run does not have a parameter its line passes below the axis, at `none`. Returns what a colour bar
-    needs.
+    Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
+    category are spread a little. Returns what a colour bar needs.
     """
     shown = with_both(runs, [], metric).sort_values(metric)
     values = shown[metric].to_numpy(dtype=float)
@@ -140,7 +153,7 @@ def draw_parallel(
         best = i == len(heights) - 1
         axes.plot(line, color=colours.to_rgba(value), linewidth=3 if best else 0.9, alpha=1 if best else 0.7)
     axes.set_xlim(-0.15, len(parameters) + 0.15)
-    axes.set_ylim(-0.2, 1.08)
+    axes.set_ylim(-0.24, 1.08)
     axes.set_xticks(range(len(parameters) + 1), [name.replace("_", " ") for name in [*parameters, metric]])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
@@ -148,23 +161,24 @@ def draw_parallel(
 
 
 def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """Draws one vertical axis with its ticks; the height of each run on it, from 0 to 1, −0.12 if it has
+    """Draws one vertical axis with its ticks; the height of each run on it, from 0 to 1, `ABSENT` if it has
     none."""
     has = active(runs, name).to_numpy()
-    own = runs.loc[has, name]
+    own: pd.Series[Any] = runs.loc[has, name]
     place, names = placed(own)
-    ticks: dict[float, str] = dict(enumerate(names)) if names else ends(own)
+    ticks: dict[float, str] = {float(i): word for i, word in enumerate(names)} if names else ends(own)
     scale = np.log if logarithmic(own) else np.asarray
-    low, high = (float(scale(end)) for end in (min(ticks), max(ticks)))
+    low, high = float(scale(min(ticks))), float(scale(max(ticks)))
     length = high - low or 1.0
-    axes.axvline(at, ymin=0.2 / 1.28, ymax=1.2 / 1.28, color="0.4", linewidth=0.8, zorder=3)
-    for value, text in [*ticks.items(), *([] if has.all() else [(None, "none")])]:
-        height = -0.12 if value is None else (float(scale(value)) - low) / length
-        box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
+    axes.vlines(at, 0, 1, color="0.4", linewidth=0.8, zorder=3)
+    told = [((float(scale(value)) - low) / length, text) for value, text in ticks.items()]
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
+    for height, text in told if has.all() else [*told, (ABSENT, "–")]:
         axes.text(at + 0.02, height, text, fontsize=7, va="center", bbox=box, zorder=4)
-    heights = np.full(len(runs), -0.12)
+    heights = np.full(len(runs), ABSENT)
     heights[has] = (scale(place) - low) / length
-    return heights
+    spread = 0.1 / len(names) if names else 0.0
+    return heights + np.random.default_rng(at).uniform(-spread, spread, len(runs))
 
 
 def ends(values: pd.Series[Any]) -> dict[float, str]:
@@ -206,5 +220,5 @@ def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", met
         )
     axes.set_xlabel("trials" if against == "trial" else "device-minutes of training")
     axes.set_ylabel(f"best {metric} so far")
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     tidy(axes)

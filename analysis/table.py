@@ -1,95 +1,101 @@
-"""comparison.csv and comparison.md: one row per model, best first; printed as well."""
+"""comparison.csv, .md, .tex and .html: one row per model, best first; printed as well."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
-from io import StringIO
+from html import escape
 from pathlib import Path
 
-import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from tabulate import tabulate
-
+from analysis import formats
 from analysis.cli import main
-from analysis.comparison import Comparison, compare
+from analysis.comparison import Comparison
 from analysis.runs import Study
+from analysis.sheets import decimals, sheets, spans, texts
 
-TERMINAL_WIDTH = 100
-SHORT = {"precision": "prec.", "recall": "rec.", "accuracy": "acc."}
-METRIC_TITLES = {
-    "test_iou": "IoU",
-    "test_f1": "F1",
-    "test_precision": "precision",
-    "test_recall": "recall",
-    "test_accuracy": "accuracy",
-}
+STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
+body { color: #1b1b1b; background: #fff }
+table { border-collapse: collapse; margin: 1.5rem 0; font-size: 0.875rem; display: block; overflow-x: auto }
+caption { text-align: left; padding-bottom: 0.5rem; color: #444 }
+thead tr { border-top: 2px solid; border-bottom: 1px solid } tbody tr:last-child { border-bottom: 2px solid }
+th, td { padding: 0.3rem 0.75rem; text-align: left; vertical-align: top } th { font-weight: 600 }
+tbody th { font-weight: 400; min-width: 11rem }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+@media (prefers-color-scheme: dark) { body { background: #161616; color: #eee } caption { color: #bbb } }
+@media print { body { margin: 0; max-width: none } table { font-size: 0.7rem; break-inside: avoid } }"""
 
 
 def terminal(comparison: Comparison) -> str:
-    """The table and its notes for a terminal, at most `TERMINAL_WIDTH` columns wide."""
+    """The table and its notes for a terminal, at most `formats.TERMINAL_WIDTH` columns wide."""
     table = comparison.table
-    several = bool((table["n_runs"] > 1).any())
-    shown = {"model": list(table["model"]), "n": list(table["n_runs"])}
-    for name, title in METRIC_TITLES.items():
-        shown[SHORT.get(title, title)] = decimals(table[name])
-        if name == "test_iou" and several:
-            shown["± sd"] = decimals(table["test_iou_sd"])
-    shown["val IoU"] = decimals(table["val_iou"])
-    shown["epoch"] = decimals(table["best_epoch"], 0)
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0 if several else 1, 0, 0))
-    for title in shown:
-        grid.add_column(title, justify="left" if title == "model" else "right", no_wrap=title != "model")
-    for row in zip(*shown.values(), strict=True):
-        grid.add_row(*map(str, row))
-    page = Console(width=TERMINAL_WIDTH, file=StringIO(), color_system=None)
-    with page.capture() as body:
-        page.print(grid)
+    columns = {
+        "model": texts(table["model"]),
+        "n": texts(table["n_runs"]),
+        "IoU": decimals(table["test_iou"]),
+        "interval": [span.replace(" ", "") for span in spans(table, "test_iou_low", "test_iou_high")],
+        "group": texts(table["letters"]),
+        "F1": decimals(table["test_f1"]),
+        "prec.": decimals(table["test_precision"]),
+        "rec.": decimals(table["test_recall"]),
+        "acc.": decimals(table["test_accuracy"]),
+        "other": decimals(table["other_rule_test_iou"]),
+    }
+    shown = {title: values for title, values in columns.items() if any(values)}
+    legend = "other: IoU by the other rule; n: runs; *: better than each of the others."
     notes = [
-        textwrap.fill(note, TERMINAL_WIDTH, initial_indent="- ", subsequent_indent="  ")
-        for note in comparison.notes
+        textwrap.fill(note, formats.TERMINAL_WIDTH, initial_indent="- ", subsequent_indent="  ")
+        for note in (legend, *comparison.notes)
     ]
-    return "\n".join([*(line.rstrip() for line in body.get().splitlines()), *notes])
+    return "\n".join([formats.terminal(shown, list(table["stands_out"])), *notes])
 
 
 def markdown(comparison: Comparison, command: str) -> str:
-    """comparison.md: test metrics, everything else of the rows, curves in words, and the notes."""
+    """comparison.md: the sheets, the curves in words, and the notes."""
     table = comparison.table
-    n_runs = int(table["n_runs"].sum())
-    tested: dict[str, Iterable[object]] = {
-        "model": table["model"],
-        "weights": table["weights"],
-        "rule": table["rule"],
-        "runs": table["n_runs"],
-        **{title: decimals(table[name]) for name, title in METRIC_TITLES.items()},
-        "IoU over runs": spans(table, "test_iou_min", "test_iou_max"),
-        "IoU over images": spans(table, "image_iou_min", "image_iou_max"),
-    }
-    beside: dict[str, Iterable[object]] = {
-        "model": table["model"],
-        "val IoU": decimals(table["val_iou"]),
-        "best epoch": decimals(table["best_epoch"], 0),
-        "test IoU by the other rule": decimals(table["other_rule_test_iou"]),
-        "parameters, millions": decimals(table["n_parameters"].astype(float) / 1e6, 2),
-        "training, s": decimals(table["seconds_train"].astype(float), 0),
-    }
+    parts = [
+        part for sheet in sheets(comparison) for part in (sheet.caption, "", formats.markdown(sheet), "")
+    ]
     curves = [f"- **{row.model}:** {row.overfitting}." for row in table.itertuples()]
-    notes = [f"- {note}" for note in comparison.notes]
     return "\n".join(
         [
-            *(
-                f"# Comparison of {len(table)} models, {n_runs} runs",
-                "",
-                f"Made by `{command}`; best first.",
-                "",
-            ),
-            *(pipe_table(tested), "", pipe_table(beside), "", checkpoints(comparison), ""),
-            *("## What the curves say", "", *curves, ""),
-            *("## How far this table can be trusted", "", *notes, ""),
+            *(f"# {title(comparison)}", "", f"Made by `{command}`; best first.", "", *parts),
+            *(checkpoints(comparison), "", "## What the curves say", "", *curves, ""),
+            *("## How far this table can be trusted", "", *(f"- {note}" for note in comparison.notes), ""),
         ]
     )
+
+
+def latex(comparison: Comparison, command: str) -> str:
+    """comparison.tex: one `table` per sheet, for `\\input` into a paper that uses the package booktabs."""
+    made = [formats.latex(sheet, f"comparison-{i}") for i, sheet in enumerate(sheets(comparison), 1)]
+    notes = [f"% {note}" for note in comparison.notes]
+    return "\n".join([f"% Made by {command}", r"% Needs \usepackage{booktabs}", *notes, "", *made])
+
+
+def html(comparison: Comparison, command: str) -> str:
+    """comparison.html: the sheets and the notes on one page that needs nothing else."""
+    head = escape(title(comparison))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in comparison.notes)
+    curves = "".join(
+        f"<li><strong>{escape(row.model)}:</strong> {escape(row.overfitting)}.</li>"
+        for row in comparison.table.itertuples()
+    )
+    return "\n".join(
+        [
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{head}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n<main>\n<h1>{head}</h1>",
+            f"<p>Made by <code>{escape(command)}</code>; best first.</p>",
+            *map(formats.html, sheets(comparison)),
+            f"<h2>What the curves say</h2>\n<ul>{curves}</ul>",
+            f"<h2>How far this table can be trusted</h2>\n<ul>{notes}</ul>\n</main>\n</body>\n</html>\n",
+        ]
+    )
+
+
+def title(comparison: Comparison) -> str:
+    """How many models and runs are compared."""
+    n_models, n_runs = len(comparison.table), len(comparison.all_runs)
+    return f"Comparison of {n_models} model{'s' * (n_models > 1)}, {n_runs} run{'s' * (n_runs > 1)}"
 
 
 def checkpoints(comparison: Comparison) -> str:
@@ -105,31 +111,13 @@ def checkpoints(comparison: Comparison) -> str:
     )
 
 
-def pipe_table(columns: Mapping[str, Iterable[object]]) -> str:
-    """GitHub's Markdown table; text to the left, all else to the right."""
-    left = {"model", "weights", "rule"}
-    align = ["left" if title in left else "right" for title in columns]
-    lists = {title: list(values) for title, values in columns.items()}
-    return tabulate(lists, headers="keys", tablefmt="pipe", disable_numparse=True, colalign=align)
-
-
-def decimals(values: pd.Series[float], digits: int = 3) -> list[str]:
-    """Numbers as text with a fixed number of decimals; an empty text where there is none."""
-    return ["" if pd.isna(value) else f"{value:.{digits}f}" for value in values]
-
-
-def spans(table: pd.DataFrame, low: str, high: str) -> list[str]:
-    """`low – high` of each row, empty where they are unknown or equal."""
-    pairs = zip(decimals(table[low]), decimals(table[high]), strict=True)
-    return ["" if a == b else f"{a} – {b}" for a, b in pairs]
-
-
-def write(study: Study, out: Path, command: str) -> list[Path]:
-    """Writes comparison.csv and comparison.md into `out` and prints the table."""
-    comparison = compare(study)
-    files = [out / "comparison.csv", out / "comparison.md"]
+def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
+    """Writes comparison.csv, .md, .tex and .html into `out` and prints the table."""
+    pages = {"md": markdown, "tex": latex, "html": html}
+    files = [out / f"comparison.{ending}" for ending in ("csv", *pages)]
     comparison.table.to_csv(files[0], index=False)
-    files[1].write_text(markdown(comparison, command))
+    for file, make in zip(files[1:], pages.values(), strict=True):
+        file.write_text(make(comparison, command))
     print(terminal(comparison) + "\n")
     return files
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +107,35 @@ def run(
     return row | fields
 
 
+def seen(made: Study, predicted: Mapping[str, Predictions]) -> Study:
+    """The same study with these predictions and their scores."""
+    return replace(made, predictions=predicted, scores=image_scores(predicted))
+
+
+def noisy(seeds: int = 3, folds: tuple[int, ...] = (0,), models: int = 3, gap: float = 0.01) -> Study:
+    """Models that differ by `gap` in the part of pixels they get wrong, with noise of seeds and of images.
+
+    Pictures are 32²; every fold has other test images and other noise.
+    """
+    rng = np.random.default_rng(0)
+    rows, predicted = [], {}
+    for fold in folds:
+        truth = {f"image-{fold}-{i}": square(4 + i, 6, 16) for i in range(4)}
+        images = {stem: np.zeros((SIDE, SIDE, 3), np.uint8) for stem in truth}
+        hard = {stem: rng.normal(0, 0.002) for stem in truth}
+        for i, model in enumerate(MODELS[2 : 2 + models]):
+            for seed in range(seeds):
+                part = 0.01 + gap * i + rng.normal(0, 0.001)
+                wrong = {
+                    stem: mask ^ (rng.random(mask.shape) < part + hard[stem]) for stem, mask in truth.items()
+                }
+                run_id = f"m{i}f{fold}s{seed}"
+                predicted[run_id] = Predictions(images, truth, {"best_loss": wrong, "best_iou": wrong})
+                rows.append(run(run_id, model, predicted[run_id], seed=seed, fold=fold))
+    curves = [history(row["run_id"]) for row in rows]
+    return Study(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), image_scores(predicted), predicted)
+
+
 def study(seeds: int = 1, models: list[tuple[str, str, str]] = MODELS) -> Study:
     """Every model with `seeds` runs; predictions of model i are i pixels off, seeds differ in validation loss."""
     predicted = {f"r{i}s{s}": predictions(shift=i) for i in range(len(models)) for s in range(seeds)}
@@ -114,4 +145,4 @@ def study(seeds: int = 1, models: list[tuple[str, str, str]] = MODELS) -> Study:
         for s in range(seeds)
     ]
     curves = [history(row["run_id"], noise=0.02 * row["seed"]) for row in rows]
-    return Study(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), predicted)
+    return Study(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), image_scores(predicted), predicted)

@@ -1,24 +1,26 @@
+from typing import Any
+
 import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 
 from analysis import caveats
 from analysis.masks import image_scores
-from tests.analysis.studies import MODELS, predictions, run, study
+from analysis.stats.evidence import Evidence
+from analysis.stats.ranking import RankStability
+from analysis.stats.selection import Optimism
+from tests.analysis.studies import MODELS, predictions, run, square, study
 
 
 @pytest.mark.parametrize("n", [2, 4, 6])
 def test_the_smallest_p_is_that_of_an_exact_signed_rank_test_when_every_image_agrees(n: int) -> None:
     differences = [0.01 * (i + 1) for i in range(n)]
-    assert caveats.smallest_p(n) == pytest.approx(wilcoxon(differences, method="exact").pvalue)
-
-
-def test_one_image_proves_nothing() -> None:
-    assert caveats.smallest_p(1) == 1
+    expected = wilcoxon(differences, method="exact").pvalue
+    assert f"two-sided p below {expected:.3g}" in (caveats.power(n) or "")
 
 
 def test_four_images_cannot_make_a_difference_significant() -> None:
-    assert "p below 0.125, so on these images no difference" in (caveats.power(4) or "")
+    assert "p below 0.125, so on these images alone no difference" in (caveats.power(4) or "")
 
 
 def test_six_images_could() -> None:
@@ -51,7 +53,7 @@ def test_runs_without_predictions_are_counted_as_unchecked() -> None:
 def test_the_ceiling_counts_the_models_that_one_pixel_could_explain() -> None:
     # Squares of 16² become 18² and 14²: a pixel costs 0.222 on average.
     table = pd.DataFrame({"test_iou": [0.9, 0.7, 0.6]})
-    text = caveats.ceiling(table, {"r": predictions(0)})
+    text = caveats.ceiling(table, predictions(0).truth)
     assert text is not None
     assert "at 32×32 costs IoU 0.222; 2 of 3 models" in text
 
@@ -61,13 +63,13 @@ def test_without_a_known_number_of_images_nothing_is_said() -> None:
 
 
 def test_one_model_has_a_ceiling_and_nothing_to_compare_it_with() -> None:
-    text = caveats.ceiling(pd.DataFrame({"test_iou": [0.9]}), {"r": predictions(0)})
+    text = caveats.ceiling(pd.DataFrame({"test_iou": [0.9]}), predictions(0).truth)
     assert text is not None
     assert text.endswith("costs IoU 0.222.")
 
 
 def test_pictures_of_different_size_have_no_common_ceiling() -> None:
-    sizes = {"r": predictions(0), "s": predictions(0, size=64)}
+    sizes = {"a": square(0, 0, 4), "b": square(0, 0, 4, 64)}
     assert caveats.ceiling(pd.DataFrame({"test_iou": [0.9, 0.8]}), sizes) is None
 
 
@@ -75,20 +77,13 @@ def test_without_masks_there_is_no_ceiling() -> None:
     assert caveats.ceiling(pd.DataFrame({"test_iou": [0.9]}), {}) is None
 
 
-def test_the_range_over_images_is_that_of_the_tested_checkpoint() -> None:
-    runs = pd.DataFrame({"run_id": ["r", "r2"], "test/rule": ["best_loss", "best_loss"]})
-    scores = pd.DataFrame(
-        {
-            "run_id": ["r", "r", "r", "r2", "r2"],
-            "checkpoint": ["best_loss", "best_loss", "best_iou", "best_loss", "best_loss"],
-            "image": ["a", "b", "a", "a", "b"],
-            "iou": [0.9, 0.8, 0.1, 0.95, 0.75],
-        }
-    )
-    text = caveats.image_range(scores, runs)
+def test_the_range_over_images_is_told() -> None:
+    scores = pd.DataFrame({"run_id": ["r", "r", "r2", "r2"], "iou": [0.9, 0.8, 0.95, 0.75]})
+    text = caveats.image_range(scores)
     assert text is not None
     assert "from 0.750 to 0.950" in text
     assert "0.150 apart" in text
+    assert caveats.image_range(scores.iloc[:0]) is None
 
 
 @pytest.mark.parametrize(
@@ -96,3 +91,55 @@ def test_the_range_over_images_is_that_of_the_tested_checkpoint() -> None:
 )
 def test_the_number_of_runs_behind_the_rows_is_told(n_runs: list[int], words: str) -> None:
     assert words in caveats.repetition(pd.DataFrame({"n_runs": n_runs}))
+
+
+def found(names: str = "ab", **fields: Any) -> Evidence:
+    """Evidence on models a and b: a is better, p = 0.03, 4 images, 3 seeds."""
+    models = pd.DataFrame(
+        {"model": list(names), "n_seeds": 3, "stands_out": [True, *[False] * (len(names) - 1)]}
+    )
+    pairs = pd.DataFrame({"a": ["a"], "b": ["b"], "p_holm": [0.03]})
+    known: dict[str, Any] = {
+        **{"models": models, "pairs": pairs, "level": 0.95, "test": "a test", "smallest_p": 0.125},
+        **{"interval_method": "a method", "coverage": 0.934, "n_images": 4, "n_splits": 1, "stability": None},
+        "optimism": Optimism("a", 0.99, 0.004, 0.986, 2, 4),
+    }
+    return Evidence(**known | fields)
+
+
+def test_bold_print_and_letters_say_what_they_rest_on() -> None:
+    proof = caveats.proof(found(), None)
+    assert proof[0] == (
+        "Bold: better than each of the others at the 0.05 level; only a is. Models that share a letter cannot be told"
+        " apart there: a test, 1 pairs, Holm's correction, smallest corrected p 0.03."
+    )
+    assert proof[1].startswith(
+        "n = 4 test images: an exact paired test over them cannot give a two-sided p below 0.125"
+    )
+    assert proof[2] == (
+        "Intervals of IoU are 95% intervals by a method (3 seeds × 4 images); simulated at this n they hold the true"
+        " mean in 93.4% of cases."
+    )
+    assert proof[3] == "Being the best of 2 flatters a by about 0.004: its IoU of 0.990 corrects to 0.986."
+    assert len(proof) == 4
+
+
+def test_where_nobody_wins_that_is_said() -> None:
+    evidence = found()
+    evidence.models["stands_out"] = False
+    assert "at the 0.05 level; no model is." in caveats.proof(evidence, None)[0]
+
+
+def test_several_splits_decide_and_both_intervals_are_explained() -> None:
+    splits = found(n_splits=5, test="over splits", stability=RankStability(0.8, 0.7, 0.01, (0.9, 0.1)))
+    proof = " ".join(caveats.proof(found(), splits))
+    assert "over splits, 1 pairs" in proof
+    assert "(3 seeds × 4 images)" in proof
+    assert "(5 splits, each of 3 seeds × 4 images)" in proof
+    assert "The 5 splits agree on the order of the models with Kendall's W = 0.80" in proof
+
+
+def test_one_model_has_intervals_and_nobody_to_beat() -> None:
+    alone = found("a", pairs=pd.DataFrame(columns=["p_holm"]), optimism=None)
+    assert [sentence.split()[0] for sentence in caveats.proof(alone, None)] == ["n", "Intervals"]
+    assert caveats.proof(None, None) == ()

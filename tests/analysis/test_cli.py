@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from analysis import AnalysisError, cli
+from analysis.comparison import Comparison
 from analysis.runs import Study
-from tests.analysis.studies import study
+from tests.analysis.studies import MODELS, study
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["analysis", "analysis.table", "analysis.figures", "analysis.grids"]
@@ -75,10 +76,10 @@ def test_no_command_loads_what_it_does_not_need(tmp_path: Path) -> None:
 
 
 def fake_pull(paths: list[str]) -> Study:
-    return study()
+    return study(models=MODELS[:1])
 
 
-def write_one(made: Study, out: Path, command: str) -> list[Path]:
+def write_one(made: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
     (out / "one.txt").write_text(command)
     return [out / "one.txt"]
 
@@ -141,7 +142,7 @@ def test_an_out_that_is_a_file_is_one_sentence(
 def test_a_sentence_from_a_writer_is_printed_after_what_was_written_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(made: Study, out: Path, command: str) -> list[Path]:
+    def refuse(made: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
         raise AnalysisError("no masks to draw.")
 
     monkeypatch.setattr(cli, "pull", fake_pull)

@@ -137,7 +137,8 @@ def test_losses_that_are_never_a_number_are_empty_panels() -> None:
 
 
 def test_the_file_is_a_picture_wide_enough_for_print(tmp_path: Path) -> None:
-    (file,) = write(study(models=MODELS[:4]), tmp_path, "command")
+    made = study(models=MODELS[:4])
+    (file,) = write(made, compare(made), tmp_path, "command")
     with Image.open(file) as picture:
         assert file.name == "curves.png"
         assert picture.width >= 2000

@@ -13,7 +13,7 @@ from analysis.comparison import compare
 from analysis.grids import COLOURS, coloured_errors, heading, masks_figure, shown_runs, write
 from analysis.masks import Predictions
 from analysis.runs import Study
-from tests.analysis.studies import MODELS, predictions, square, study
+from tests.analysis.studies import MODELS, predictions, seen, square, study
 
 
 def figure_of(made: Study) -> Figure:
@@ -80,7 +80,7 @@ def test_a_model_without_predictions_is_left_out_of_the_grid() -> None:
     kept: Mapping[str, Predictions] = {
         run_id: p for run_id, p in made.predictions.items() if run_id != "r0s0"
     }
-    figure = figure_of(replace(made, predictions=kept))
+    figure = figure_of(seen(made, kept))
     assert len(figure.axes) == 4 * (2 + 7)
     assert "7 of 8 models" in figure.texts[0].get_text()
 
@@ -88,7 +88,7 @@ def test_a_model_without_predictions_is_left_out_of_the_grid() -> None:
 def test_an_image_that_a_model_was_not_tested_on_is_blank() -> None:
     made = study(models=MODELS[:2])
     fewer = {"r0s0": predictions(0), "r1s0": predictions(1, images=3)}
-    figure = figure_of(replace(made, predictions=fewer))
+    figure = figure_of(seen(made, fewer))
     assert [axes.axison for axes in figure.axes[3::4]] == [True, True, True, False]
 
 
@@ -126,11 +126,12 @@ def test_a_heading_is_broken_between_the_parts_of_a_name() -> None:
 
 def test_no_predictions_at_all_is_one_sentence() -> None:
     with pytest.raises(AnalysisError, match="no masks to draw"):
-        figure_of(replace(study(), predictions={}))
+        figure_of(seen(study(), {}))
 
 
 def test_the_file_shows_all_four_colours(tmp_path: Path) -> None:
-    (file,) = write(study(models=MODELS[:6]), tmp_path, "command")
+    made = study(models=MODELS[:6])
+    (file,) = write(made, compare(made), tmp_path, "command")
     with Image.open(file) as picture:
         found = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
         assert picture.width >= 2000
@@ -142,4 +143,4 @@ def test_pictures_of_different_size_fit_on_one_grid() -> None:
     made = study(models=MODELS[:2])
     sizes = {"r0s0": predictions(0), "r1s0": predictions(1, size=512)}
     runs = made.runs.assign(image_size=pd.Series([32, 512]))
-    assert len(figure_of(replace(made, runs=runs, predictions=sizes)).axes) == 16
+    assert len(figure_of(seen(replace(made, runs=runs), sizes)).axes) == 16

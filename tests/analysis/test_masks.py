@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
 
-from analysis.masks import METRICS, Mask, Predictions, counts, image_scores, one_pixel_loss, pooled_scores
+from analysis.masks import (
+    METRICS,
+    Mask,
+    Predictions,
+    boundary_iou,
+    counts,
+    image_scores,
+    one_pixel_loss,
+    pooled_scores,
+    rim,
+)
 from tests.analysis.studies import square
 
 
@@ -80,3 +90,36 @@ def test_a_mask_that_touches_the_edge_loses_nothing_there() -> None:
 
 def test_one_pixel_loss_of_empty_masks_is_zero() -> None:
     assert one_pixel_loss([EMPTY]) == 0
+
+
+def by_brute_force(mask: Mask, width: int) -> Mask:
+    """The foreground pixels with background, or the outside, no more than `width` king's moves away."""
+    padded = np.pad(mask, width)
+    found = np.zeros_like(mask)
+    for y, x in zip(*np.nonzero(mask), strict=True):
+        found[y, x] = not padded[y : y + 2 * width + 1, x : x + 2 * width + 1].all()
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_rim_is_what_brute_force_finds(seed: int) -> None:
+    mask = np.random.default_rng(seed).random((70, 90)) < 0.995
+    # 0.02 · hypot(70, 90) = 2.28: two pixels.
+    np.testing.assert_array_equal(rim(mask), by_brute_force(mask, 2))
+
+
+def test_boundary_iou_of_shifted_squares_is_counted_by_hand() -> None:
+    # 32² pictures: a rim of one pixel. Of the 28 rim pixels of an 8² square one column off, the upper and lower rows
+    # share 7 each; the vertical sides lie on other columns, where only the rows' own ends are rim.
+    assert boundary_iou(square(4, 4, 8), square(4, 5, 8)) == pytest.approx(14 / (28 + 28 - 14))
+
+
+def test_boundary_iou_punishes_a_pixel_of_a_large_object_more_than_iou_does() -> None:
+    large, small = (boundary_iou(square(4, 4, side, 64), square(4, 5, side, 64)) for side in (40, 8))
+    assert large < 40 * 39 / (40 * 41)
+    assert abs(large - small) < 0.2
+
+
+def test_boundary_iou_of_equal_empty_and_missed_masks() -> None:
+    assert boundary_iou(FULL, FULL) == boundary_iou(EMPTY, EMPTY) == 1
+    assert boundary_iou(FULL, EMPTY) == 0

@@ -1,0 +1,79 @@
+"""Asks again, later and later, where a server is busy or a connection was lost."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from analysis import AnalysisError
+
+Answer = TypeVar("Answer")
+WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds before each further try; up to a quarter is added at random, so that threads do not come back together."""
+
+
+class Unreachable(AnalysisError):
+    """The server was busy or silent through every try: to ask for something else now is of no use."""
+
+
+@contextmanager
+def one_sentence(what: str) -> Iterator[None]:
+    """Turns the client's many kinds of error into an `AnalysisError` that begins with `what`."""
+    from wandb.errors import Error
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    try:
+        yield
+    except (Error, WandbApiFailedError, ValueError, OSError, TimeoutError) as error:
+        raise AnalysisError(f"{what}: {error}") from error
+
+
+def patiently(
+    what: str,
+    action: Callable[[], Answer],
+    stop: threading.Event | None = None,
+    waits: Sequence[float] = WAITS,
+) -> Answer:
+    """The answer of `action`, repeated after each of `waits` seconds while its error is `transient`.
+
+    Raises `Unreachable` if the last try fails so too, or if `stop` is set meanwhile; `AnalysisError` for any other
+    error of the client's. Both sentences begin with `what`.
+    """
+    stop = stop or threading.Event()
+    for wait in (*waits, None):
+        try:
+            with one_sentence(what):
+                return action()
+        except AnalysisError as error:
+            if not transient(error):
+                raise
+            if wait is None or stop.wait(wait * random.uniform(1, 1.25)):
+                raise Unreachable(str(error)) from error
+    raise AssertionError("the last try returns or raises")
+
+
+def transient(error: BaseException | None) -> bool:
+    """Whether asking again may help: the server said busy (429, 408) or failed (5xx), or no answer came at all.
+
+    The client repeats a request that is answered with 429 or 5xx by itself, for 19 s, then says that none came.
+    """
+    import requests
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    while error is not None:
+        if isinstance(error, ConnectionError | TimeoutError | requests.ConnectionError | requests.Timeout):
+            return True
+        if isinstance(error, WandbApiFailedError):
+            return error.response is None or busy(error.response.http_status)
+        if isinstance(error, requests.HTTPError):
+            return error.response is not None and busy(error.response.status_code)
+        error = getattr(error, "exc", None) or error.__cause__
+    return False
+
+
+def busy(status: int) -> bool:
+    """Whether this HTTP status says that the same request may succeed later."""
+    return status in (408, 429) or status >= 500
