@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         return serve(_parser().parse_args(words))
     except KeyboardInterrupt:
-        print("server: stopped before the end; run the same command again.", file=sys.stderr)
+        print("server: stopped before it was done.", file=sys.stderr)
         return 130
     except StoreError as error:
         print(f"server: {error}", file=sys.stderr)

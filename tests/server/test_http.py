@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from server.__main__ import main
+from server.commands import check
 from server.security import DAY, Signer
 from server.store import Store, api_key
 from tests.server.running import Server, start
@@ -227,6 +228,17 @@ def test_what_is_in_the_way_is_said_in_one_sentence(
     assert "no command 'chekc'; there are user, check" in refused(capsys, "chekc")
     (tmp_path / "file").touch()
     assert "choose another --dir" in refused(capsys, "--port", "0", "--dir", str(tmp_path / "file"))
+
+
+def test_ctrl_c_ends_a_command_with_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(arguments: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check, "main", interrupted)
+    assert main(["check"]) == 130
+    assert capsys.readouterr().err == "server: stopped before it was done.\n"
 
 
 def test_sigterm_ends_the_server_within_a_second_with_exit_code_0(tmp_path: Path) -> None:
