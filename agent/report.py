@@ -8,6 +8,7 @@ from torch import nn
 
 from agent import speed
 from agent.batchnorm import Judgement
+from agent.budget import bytes_of_run, disk_of_run
 from agent.checkpoint import RULES, Keeper, Kept, Rule
 from agent.config import Config
 from agent.loop import Evaluation
@@ -15,6 +16,8 @@ from agent.metrics import Counts, image_mean
 from agent.models import weights
 from agent.state import Row
 from data.puzzle import Dataset
+
+MEGABYTE = 1e6
 
 
 def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.device) -> dict[str, Any]:
@@ -67,7 +70,9 @@ def epoch_line(row: Row, epochs: int) -> str:
 def start_line(name: str | None, known: dict[str, Any], config: Config, device: object) -> str:
     return (
         f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
-        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; {device}"
+        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; {device}; "
+        f"up to {disk_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the disk, then "
+        f"{bytes_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the server"
         + (f"; ImageNet weights from {known['weights_source']}" if config.weights == "imagenet" else "")
     )
 

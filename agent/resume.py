@@ -18,6 +18,7 @@ import wandb
 from wandb.errors import Error as ClientError
 
 from agent import state
+from agent.budget import RESERVED
 from agent.config import Config, ConfigError, from_settings, parse
 from agent.state import Row, State
 
@@ -46,8 +47,8 @@ class Interruption:
             raise Interrupted(self.reason)
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """A signal handler; the second signal ends the run at once."""
-        if self.reason:
+        """A signal handler; a second Ctrl-C ends the run at once. SIGTERM comes twice where fleet and Slurm send it."""
+        if self.reason and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.ask(signal.Signals(number).name)
 
@@ -183,10 +184,21 @@ def hand_over(run: wandb.Run, plan: Plan) -> None:
     run.mark_preempting()
 
 
+@contextlib.contextmanager
+def tidied(plan: Plan) -> Iterator[None]:
+    """At the end of the block, a folder in which the run left neither a state nor a checkpoint is removed."""
+    try:
+        yield
+    finally:
+        if plan.folder.exists() and not any(plan.folder.glob("*.pt")):
+            shutil.rmtree(plan.folder)
+
+
 def settle(plan: Plan, run: wandb.Run) -> None:
     """Once the server has the whole run: drop the state, here and there, and what an earlier part of the run left."""
     if run.offline:
-        (plan.folder / state.FILE).unlink(missing_ok=True)
+        for name in (state.FILE, RESERVED):
+            (plan.folder / name).unlink(missing_ok=True)
         return
     shutil.rmtree(plan.folder, ignore_errors=True)
     if run.resumed:

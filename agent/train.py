@@ -17,7 +17,20 @@ import torch
 import wandb
 from torch import Tensor, nn
 
-from agent import batchnorm, checkpoint, failures, feed, models, predictions, report, resume, speed, state
+from agent import (
+    batchnorm,
+    budget,
+    checkpoint,
+    failures,
+    feed,
+    models,
+    predictions,
+    report,
+    resume,
+    speed,
+    state,
+)
+from agent.budget import BudgetError
 from agent.checkpoint import Keeper, Rule
 from agent.config import Config, ConfigError
 from agent.failures import Failed
@@ -31,7 +44,7 @@ from data.augment import Augmenter
 from data.puzzle import DataError, Dataset
 
 PROJECT = "puzzle"
-REFUSALS = (ConfigError, DataError, CombinationError, WeightsError, Failed)
+REFUSALS = (BudgetError, ConfigError, DataError, CombinationError, WeightsError, Failed)
 """What a person can mend: told in one sentence, without a traceback."""
 
 INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
@@ -46,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"agent.train: {error}", file=sys.stderr)
         return 2
-    with resume.listening() as interruption:
+    with resume.tidied(plan), resume.listening() as interruption:
         with opened(plan, interruption) as run:
             try:
                 print(result(plan, run, interruption), flush=True)
@@ -114,10 +127,11 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     run.config.update(known, allow_val_change=True)
     print(report.start_line(run.name, known, config, device), flush=True)
 
+    budget.reserve(plan.folder, budget.disk_of_run(config, len(dataset.test)))
     keeper = Keeper(plan.folder)
     found = resume.find_state(run, plan, dataset.digest)
     earlier = found.progress.seconds if found else 0.0
-    with failures.told(config, model, len(dataset.train)):
+    with failures.told(config, model, len(dataset.train), plan.folder):
         progress = fit(plan, run, dataset, model, keeper, found, interruption)
         run.summary["seconds/train"] = progress.seconds
         tested = test(config, model, dataset, keeper)

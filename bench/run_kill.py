@@ -1,10 +1,12 @@
 """Kill a run with SIGKILL again and again, let it go on, and compare: `python -m bench.run_kill --kills 20`.
 
-A tiny run is made once without interruption. Then runs of the same configuration are killed at random moments between
-their start and their end, every second time together with the W&B client's own process, and started again under the
-same id until they finish. The server's history, row by row, and the last state (weights, optimizer, random state) with
-the kept checkpoints have to equal those of the uninterrupted run bit by bit; only times may differ. Trials are forked
-from one process that has everything imported, on the embedded server.
+A tiny run is made once without interruption. Then runs of the same configuration are interrupted at random moments
+between their start and their end and started again under the same id until they finish. In turn, `kill -9` hits the run
+alone, `kill -9` hits it with the W&B client's own process, and SIGTERM asks it to move: it then has to be preempted on
+the server, and goes on from its state Artifact, without the files of this machine. The server's history, row by row,
+and the last state (weights, optimizer, random state) with the kept checkpoints have to equal those of the uninterrupted
+run bit by bit; only times may differ. Trials are forked from one process that has everything imported, on the embedded
+server.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +35,7 @@ TIMES = ("seconds_per_epoch", "_timestamp", "_runtime")
 HISTORY = """query ($p: String, $r: String!) { project(name: $p, entityName: "local") { run(name: $r) {
     state history(minStep: 0, maxStep: 100000) } } }"""
 PROJECT = "kill"
+WAYS = ("kill -9", "kill -9 with the client", "SIGTERM")
 FORK = multiprocessing.get_context("fork")
 
 
@@ -49,27 +53,33 @@ class Bench:
     folder: Path
     wire: Wire
     epochs: int
-    kills: Counter[str] = field(default_factory=Counter)
+    ways: Counter[str] = field(default_factory=Counter)
+    moments: Counter[str] = field(default_factory=Counter)
 
     @property
     def flags(self) -> list[str]:
         return [*FLAGS, f"--epochs={self.epochs}", f"--data={self.folder / 'drawn'}"]
 
-    def attempt(self, run: str, seconds: float | None = None, all_of_it: bool = False) -> bool:
-        """Start the run or go on with it; kill it after so many seconds. Returns whether it finished."""
+    def attempt(self, run: str, seconds: float | None = None) -> bool:
+        """Start the run or go on with it; interrupt it after so many seconds. Returns whether it finished."""
         process = FORK.Process(target=self._child, args=(run,))
         process.start()
         process.join(seconds)
-        if process.is_alive() and process.pid:
-            family = psutil.Process(process.pid).children(recursive=True) if all_of_it else []
-            process.kill()
-            for each in family:
-                each.kill()
-            self.kills[self._moment(run)] += 1
+        if process.is_alive():
+            way = WAYS[self.ways.total() % len(WAYS)]
+            self.ways[way] += 1
+            self.moments[self._moment(run)] += 1
+            interrupt(process, way)
         process.join()
-        if process.exitcode not in (0, -9):
-            raise SystemExit(f"the run ended with {process.exitcode}:\n{self._log(run).read_text()}")
-        return process.exitcode == 0
+        code = process.exitcode
+        if code == 128 + signal.SIGTERM:
+            state = self.ask(run)["state"]
+            if state != "preempted":
+                raise SystemExit(f"after SIGTERM the run is {state} on the server")
+            shutil.rmtree(self.folder / "runs" / run)
+        elif code not in (0, -signal.SIGKILL, -signal.SIGTERM):
+            raise SystemExit(f"the run ended with {code}:\n{self._log(run).read_text()}")
+        return code == 0
 
     def _child(self, run: str) -> None:
         from agent import resume, train
@@ -92,20 +102,37 @@ class Bench:
         return self.folder / f"{run}.log"
 
     def _moment(self, run: str) -> str:
-        """What the run was doing, by the last line that it printed since it was started."""
+        """What the run is doing, by the last line that it printed since it was started."""
         log = self._log(run)
         lines = log.read_text().splitlines() if log.exists() else []
         told = [line for line in lines if line.startswith(("trial", "epoch", "going", "test IoU", "run"))]
-        last = told[-1] if told else ""
         log.write_text("")
-        if last.startswith("epoch"):
-            return "testing" if last.startswith(f"epoch {self.epochs}/") else "training"
-        return "training" if last else "starting"
+        if not told:
+            return "starting"
+        return (
+            "testing and uploading"
+            if told[-1].startswith((f"epoch {self.epochs}/", "test", "run"))
+            else "training"
+        )
+
+    def ask(self, run: str) -> dict[str, Any]:
+        """State and history of a run, as the server has them."""
+        answer: dict[str, Any] = self.wire.graphql(HISTORY, p=PROJECT, r=run)["project"]["run"]
+        return answer
 
     def found(self, run: str) -> Found:
-        answer = self.wire.graphql(HISTORY, p=PROJECT, r=run)["project"]["run"]
+        answer = self.ask(run)
         rows = [json.loads(line) for line in answer["history"]]
         return Found([without_times(row) for row in rows], tensors_of(self.copy(run)), answer["state"])
+
+
+def interrupt(process: multiprocessing.process.BaseProcess, way: str) -> None:
+    """Send the signal, to the client's process as well where the way says so."""
+    assert process.pid
+    family = psutil.Process(process.pid).children(recursive=True) if "client" in way else []
+    os.kill(process.pid, signal.SIGTERM if way == "SIGTERM" else signal.SIGKILL)
+    for each in family:
+        each.kill()
 
 
 def without_times(row: dict[str, Any]) -> dict[str, Any]:
@@ -157,18 +184,19 @@ def measure(bench: Bench, kills: int, seed: int) -> tuple[int, list[str]]:
     whole_seconds = time.monotonic() - began
     expected = bench.found("whole")
     rng, faults, runs = random.Random(seed), [], 0
-    while bench.kills.total() < kills:
+    while bench.ways.total() < kills:
         runs += 1
-        name = f"run{runs}"
-        while not bench.attempt(
-            name,
-            rng.uniform(0, whole_seconds) if bench.kills.total() < kills else None,
-            all_of_it=bench.kills.total() % 2 == 1,
-        ):
-            pass
+        name, finished = f"run{runs}", False
+        while not finished:
+            more = bench.ways.total() < kills
+            finished = bench.attempt(name, rng.uniform(0, whole_seconds) if more else None)
         faults += [f"{name}: {fault}" for fault in differences(expected, bench.found(name))]
     print(f"uninterrupted: {whole_seconds:.1f} s, {len(expected.rows)} rows")
     return runs, faults
+
+
+def told(counts: Counter[str]) -> str:
+    return ", ".join(f"{what} {n}" for what, n in sorted(counts.items()))
 
 
 def environment(folder: Path, url: str, key: str) -> dict[str, str]:
@@ -219,8 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server.terminate()
         server.wait()
         close(server)
-    moments = ", ".join(f"{n} while {moment}" for moment, n in sorted(bench.kills.items()))
-    print(f"{bench.kills.total()} kills ({moments}) of {runs} runs; seed {options.seed}")
+    print(
+        f"{bench.ways.total()} times interrupted ({told(bench.ways)}; while {told(bench.moments)}), {runs} runs"
+    )
     if not faults:
         print(
             "history and last state of every run are bit-identical to the uninterrupted one; no row lost or doubled"

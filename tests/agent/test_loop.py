@@ -55,6 +55,14 @@ def test_images_are_normalised_as_imagenet_is() -> None:
     assert images[0, 2, 0, 0].item() == pytest.approx((128 / 255 - 0.406) / 0.225)
 
 
+def step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, pairs: tuple[Pair, ...], epoch: int = 1
+) -> float:
+    """One epoch without augmentation; its loss."""
+    same = Augmenter("none", 32, seed=1)
+    return train_epoch(model, optimizer, feed(pairs, same, 2, 1, range(epoch, epoch + 1)))[0]
+
+
 def trained(seed: int, epochs: int = 30) -> tuple[UNet, list[float]]:
     torch.manual_seed(seed)
     model = UNet("transposed", width=4)

@@ -1,0 +1,121 @@
+"""Bytes of a run, known before it starts, and a limit for the runs of this machine: PUZZLE_DISK_BUDGET, in GB."""
+
+import functools
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from agent import models
+from agent.config import Config
+
+N_TEST = 4
+"""Test images of the lab's split and of every drawn data set."""
+
+RESERVED = "bytes"
+"""The file in a run's folder that says how many bytes it may come to."""
+
+GIGABYTE = 10**9
+
+PER_TENSOR = 1000
+"""Bytes around a tensor in a file of torch.save, at most: headers, alignment, its name."""
+
+
+class BudgetError(ValueError):
+    """The run would not fit on the disk, or in what PUZZLE_DISK_BUDGET leaves; the text says by how much."""
+
+
+def bytes_of_run(config: Config, n_test: int = N_TEST) -> int:
+    """What a finished run leaves on the server, at most: two checkpoints, and test images with masks, twice.
+
+    Images are counted as if their PNGs were not compressed. Raises what `agent.models.build` raises.
+    """
+    return 2 * _weights(config) + 2 * _pictures(config, n_test)
+
+
+def disk_of_run(config: Config, n_test: int = N_TEST) -> int:
+    """What a run needs on the disk while it is under way, at most: three checkpoints, and its state twice, since a file
+    is only replaced when the next one is whole; then the predictions."""
+    n_parameters, _, n_tensors = _size(_architecture(config))
+    state = _weights(config) + 8 * n_parameters + 3 * n_tensors * PER_TENSOR + 20_000
+    return 2 * state + 3 * _weights(config) + _pictures(config, n_test)
+
+
+def reserve(folder: Path, n_bytes: int) -> None:
+    """Note in the run's folder that it may come to so many bytes.
+
+    Raises:
+        BudgetError: the disk, or the budget for all runs beside this one, has less left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free + _used(folder)
+    if n_bytes > free:
+        raise BudgetError(
+            f"the run needs up to {_told(n_bytes)} in {folder}, but the disk has {_told(free)} left: free some, or "
+            f"name another folder in PUZZLE_RUNS"
+        )
+    others = sum(promised(each) for each in folder.parent.iterdir() if each != folder)
+    left = budget() - others
+    if n_bytes > left:
+        raise BudgetError(
+            f"the run needs up to {_told(n_bytes)}, but PUZZLE_DISK_BUDGET leaves {_told(max(0, left))} beside the "
+            f"other runs in {folder.parent}: delete what is not needed there, or raise the budget"
+        )
+    (folder / RESERVED).write_text(str(n_bytes))
+
+
+def promised(folder: Path) -> int:
+    """What a run's folder may come to; what it has, once the run is over."""
+    note = folder / RESERVED
+    return int(note.read_text() or 0) if note.exists() else _used(folder)
+
+
+def budget() -> float:
+    """Bytes that the runs on this machine may take together. Raises BudgetError if the setting is no number."""
+    text = os.environ.get("PUZZLE_DISK_BUDGET") or "inf"
+    try:
+        return float(text) * GIGABYTE
+    except ValueError:
+        raise BudgetError(f"PUZZLE_DISK_BUDGET is {text!r}, but must be a number of gigabytes") from None
+
+
+def _told(n_bytes: float) -> str:
+    return f"{n_bytes / GIGABYTE:.3g} GB"
+
+
+def _used(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _weights(config: Config) -> int:
+    n_parameters, n_buffers, n_tensors = _size(_architecture(config))
+    return 4 * (n_parameters + n_buffers) + n_tensors * PER_TENSOR
+
+
+def _pictures(config: Config, n_test: int) -> int:
+    """The image in three channels; truth and two predictions in one."""
+    return n_test * 6 * config.image_size**2
+
+
+def _architecture(config: Config) -> tuple[str, str, int]:
+    return config.architecture, config.backbone, config.width
+
+
+@functools.cache
+def _size(architecture: tuple[str, str, int]) -> tuple[int, int, int]:
+    """Numbers of parameters, of values in buffers, and of tensors; the model is built without memory if it can be."""
+    name, backbone, width = architecture
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                model = models.build(name, backbone, width=width)
+        except (NotImplementedError, RuntimeError):
+            model = models.build(name, backbone, width=width)
+    return _count(model)
+
+
+def _count(model: nn.Module) -> tuple[int, int, int]:
+    parameters, buffers = list(model.parameters()), list(model.buffers())
+    return sum(p.numel() for p in parameters), sum(b.numel() for b in buffers), len(parameters + buffers)
