@@ -97,7 +97,7 @@ def edge_warnings(
     over.
     """
     found = trials(runs, metric)
-    best: dict[str, Any] = found.to_dict("records")[int(found[metric].to_numpy(dtype=float).argmax())]
+    best: dict[Any, Any] = found.to_dict("records")[int(found[metric].to_numpy(dtype=float).argmax())]
     sentences: list[str] = []
     for name in (*NUISANCE, "width", "image_size"):
         if name not in found or pd.isna(best[name]):

@@ -33,7 +33,8 @@ known."""
 LOGARITHMIC = 10
 """Numbers whose largest is so many times the smallest are taken for a logarithmic range."""
 FEWEST = 4
-TREES = 32
+TREES, RESAMPLED_TREES = 64, 16
+"""Of fANOVA's forest, for the importance itself and for each sample of the bootstrap."""
 TOP, TOP_RUNS = 0.1, 5
 """PED-ANOVA asks what distinguishes the best tenth of the runs, but at least 5 of them, and at most half."""
 
@@ -166,9 +167,9 @@ def importances(
     """
     usable, names = judged_runs(runs, metric)
     distributions = spaces(usable, names, space)
-    estimates = shares(usable, names, distributions, metric, goal, rng)
+    estimates = shares(usable, names, distributions, metric, goal, rng, TREES)
     drawn = [
-        shares(resampled(usable, names, rng), names, distributions, metric, goal, rng)
+        shares(resampled(usable, names, rng), names, distributions, metric, goal, rng, RESAMPLED_TREES)
         for _ in range(resamples)
     ]
     rows = []
@@ -203,6 +204,7 @@ def shares(
     metric: str,
     goal: Goal,
     rng: np.random.Generator,
+    trees: int,
 ) -> dict[tuple[str, str], float]:
     """Importance by (method, parameter); NaN where these runs cannot tell."""
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
@@ -220,7 +222,7 @@ def shares(
         evaluator = (
             PedAnovaImportanceEvaluator(target_quantile=quantile)
             if method == "PED-ANOVA"
-            else FanovaImportanceEvaluator(n_trees=TREES, seed=int(rng.integers(2**31)))
+            else FanovaImportanceEvaluator(n_trees=trees, seed=int(rng.integers(2**31)))
         )
         values = evaluated(sample, asked, distributions, metric, goal, evaluator)
         found |= {(method, name): values[name] for name in told if name in values}

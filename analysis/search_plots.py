@@ -194,12 +194,13 @@ def draw_importances(axes: Axes, table: pd.DataFrame, method: str) -> None:
     own = table[table["method"] == method].sort_values("importance")
     at = np.arange(len(own))
     conditional = own["given"] != "all runs"
-    names = own["parameter"].str.replace("_", " ") + np.where(conditional, "\n(" + own["given"] + ")", "")
+    suffixes = np.where(conditional, "\n(" + own["given"] + ")", "")
+    names = [name.replace("_", " ") + suffix for name, suffix in zip(own["parameter"], suffixes, strict=True)]
     bars = axes.barh(at, own["importance"], color=BLUE, height=0.6)
     for bar, hatched in zip(bars, conditional, strict=True):
         bar.set(hatch="//" if hatched else "", edgecolor="white")
     axes.hlines(at, own["low"], own["high"], color="black", linewidth=1.4)
-    axes.set_yticks(at, list(names))
+    axes.set_yticks(at, names)
     axes.set_xlim(0, 1)
     axes.set_xlabel(f"share of importance, {method}")
     tidy(axes)

@@ -145,4 +145,4 @@ def seed_variance(arrays: list[Array]) -> float:
     centred = [v - v.mean(axis=1, keepdims=True) - v.mean(axis=0) + v.mean() for v in several]
     freedom = sum((len(v) - 1) * (v.shape[1] - 1) for v in several)
     rest = sum((float((v**2).sum()) for v in centred), 0.0) / freedom if freedom else 0.0
-    return max(0.0, between - rest / several[0].shape[1])
+    return float(max(0.0, between - rest / several[0].shape[1]))
