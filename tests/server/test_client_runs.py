@@ -93,45 +93,6 @@ def test_the_page_of_a_run_shows_state_config_curves_console_and_alert(first: An
         assert text in page
 
 
-def test_resume_goes_on_after_the_last_step(first: Any, client: Client) -> None:
-    code = """
-import json, wandb
-with wandb.init(project="runs", id="first", resume="must") as run:
-    start = run.starting_step
-    run.log({"loss": 0.125})
-r = wandb.Api().run("runs/first")
-print(json.dumps([start, [row["_step"] for row in r.scan_history()], r.config["lr"], r.state, r.tags]))
-"""
-    assert client.run(code) == [4, [0, 1, 2, 3, 4], 0.0, "finished", ["a", "b"]]
-
-
-def test_wrong_keys_and_missing_runs_fail_at_once_with_the_reason(client: Client) -> None:
-    code = """
-import json, wandb
-out = []
-for key, more in ((None, {"resume": "must"}), ("x" * 40, {})):
-    settings = wandb.Settings(api_key=key) if key else None
-    try:
-        wandb.init(project="runs", id="other" if key else "nowhere", settings=settings, **more)
-    except wandb.Error as error:
-        out.append(str(error))
-print(json.dumps(out))
-"""
-    missing, wrong = client.run(code)
-    assert "nowhere" in missing
-    assert "invalid API key" in wrong
-
-
-def test_login_writes_the_key_and_knows_the_user(client: Client) -> None:
-    words = ("wandb", "login", "--relogin", "--verify", "--host", client.server.url, client.server.key)
-    code, output = client.command(
-        "env", "-u", "WANDB_API_KEY", "-u", "WANDB_BASE_URL", "-u", "WANDB_SILENT", *words
-    )
-    assert code == 0, output
-    assert "local" in output
-    assert client.server.key in (client.folder / ".netrc").read_text()
-
-
 def test_a_killed_run_crashes_and_keeps_its_rows(tmp_path: Path) -> None:
     server = start(tmp_path / "folder", 0, "--crash-after", "2")
     client = Client(server, tmp_path)
