@@ -1,0 +1,124 @@
+"""What is asked of Slurm, with small programs in the place of its own; tests/slurm has the real one."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.fleet import slurm
+from agent.fleet.slurm import Jobs, SlurmError
+
+ROOT, LOGS = Path("/bench checkout"), Path("/shared/logs")
+
+
+def program(folder: Path, name: str, code: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{code}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+def options(script: str) -> dict[str, str]:
+    lines = [line.removeprefix("#SBATCH --") for line in script.splitlines() if line.startswith("#SBATCH")]
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+def test_the_script_asks_for_what_the_options_say() -> None:
+    jobs = Jobs(n=3, partition="gpu", gpus=2, cpus=8, time="04:00:00", more=("--account=lab",))
+    found = options(slurm.script("team/puzzle/abc", jobs, ROOT, LOGS))
+    assert found["array"] == "0-2"
+    assert (found["partition"], found["gres"], found["cpus-per-task"]) == ("gpu", "gpu:2", "8")
+    assert (found["time"], found["account"]) == ("04:00:00", "lab")
+    assert found["chdir"] == "/bench checkout"
+
+
+def test_a_job_is_warned_a_minute_before_its_limit_and_may_be_put_back() -> None:
+    found = options(slurm.script("team/puzzle/abc", Jobs(), ROOT, LOGS))
+    assert found["signal"] == "B:TERM@60"
+    assert "requeue" in found
+    assert found["open-mode"] == "append"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "per_gpu", "end"),
+    [(0, 1, "--requeue"), (1, 2, "--requeue --per-gpu=2"), (1, None, "--requeue --per-gpu=auto")],
+)
+def test_the_script_becomes_the_fleet(gpus: int, per_gpu: int | None, end: str) -> None:
+    script = slurm.script("team/puzzle/abc", Jobs(gpus=gpus), ROOT, LOGS, per_gpu)
+    last = script.splitlines()[-1]
+    assert last.startswith("exec ")
+    assert last.endswith(f"-m agent.fleet team/puzzle/abc {end}")
+    assert ("export CUDA_VISIBLE_DEVICES=\n" in script) == (gpus == 0)
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("option", ["account=lab", "--account=lab\nrm -r /"])
+def test_what_is_no_option_of_sbatch_is_refused(option: str) -> None:
+    with pytest.raises(SlurmError, match="no option of sbatch"):
+        slurm.script("team/puzzle/abc", Jobs(more=(option,)), ROOT, LOGS)
+
+
+def test_a_machine_without_slurm_is_told_in_one_sentence(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(SlurmError, match="login node"):
+        slurm.submit("", programs / "job")
+
+
+def test_the_id_of_the_job_comes_back_and_the_service_of_the_client_is_not_inherited(
+    programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_SERVICE", "a socket that goes away")
+    monkeypatch.setenv("WANDB_PROJECT", "puzzle")
+    program(programs, "sbatch", 'env > "$(dirname "$2")/env"; echo "12;cluster"')
+    assert slurm.submit("#!/bin/bash\n", programs / "job") == "12"
+    inherited = (programs / "job" / "env").read_text()
+    assert "WANDB_PROJECT=puzzle" in inherited
+    assert "WANDB_SERVICE" not in inherited
+
+
+def test_the_reason_of_sbatch_is_told(programs: Path) -> None:
+    program(programs, "sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1")
+    with pytest.raises(SlurmError, match="invalid partition"):
+        slurm.submit("#!/bin/bash\n", programs / "job")
+
+
+ELEMENT = {"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
+
+
+def test_only_the_element_of_the_array_goes_back_into_the_queue(programs: Path) -> None:
+    program(programs, "squeue", 'echo "$@" > $(dirname $0)/asked; echo RUNNING')
+    program(programs, "scontrol", 'echo "$@" > $(dirname $0)/told')
+    assert slurm.requeue(ELEMENT) == "Slurm job 12_3 is back in the queue"
+    assert (programs / "told").read_text() == "requeue 12_3\n"
+    assert "--jobs=12_3" in (programs / "asked").read_text()
+
+
+@pytest.mark.parametrize("state", ["COMPLETING", "CANCELLED", "PENDING"])
+def test_a_job_that_slurm_ends_already_is_left_alone(state: str, programs: Path) -> None:
+    program(programs, "squeue", f"echo {state}")
+    program(programs, "scontrol", 'touch "$(dirname "$0")/told"')
+    assert "is not put back by itself" in slurm.requeue({"SLURM_JOB_ID": "12"})
+    assert not (programs / "told").exists()
+
+
+def test_outside_of_slurm_nothing_goes_back_into_a_queue() -> None:
+    assert "no Slurm job" in slurm.requeue({})
+
+
+@pytest.mark.parametrize(
+    ("address", "only_here"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+        ("http://login1:8080", False),
+        ("https://api.wandb.ai", False),
+    ],
+)
+def test_an_address_that_no_other_machine_reaches_is_known(address: str, only_here: bool) -> None:
+    assert slurm.is_loopback(address) == only_here
