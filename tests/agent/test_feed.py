@@ -1,0 +1,63 @@
+"""The way of the images into training."""
+
+import numpy as np
+import pytest
+import torch
+
+from agent.feed import CPU, Order, cores, feed, workers_for
+from data.augment import Augmenter
+from tests.agent.test_loop import squares
+
+PAIRS = squares(5)
+
+
+def drawn(epochs: range, workers: int = 0, seed: int = 1) -> list[torch.Tensor]:
+    """Images and masks of all batches, one after the other."""
+    found = feed(PAIRS, Augmenter("strong", 32, seed), 2, seed, epochs, workers=workers)
+    return [tensor for batch in found for tensor in batch]
+
+
+def equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    return len(a) == len(b) and all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_every_epoch_has_every_image_once_and_epochs_differ() -> None:
+    order = list(Order(5, 2, seed=1, epochs=range(1, 3)))
+    assert sorted(order[0] + order[1]) == [(1, i) for i in range(5)]
+    assert sorted(order[2] + order[3]) == [(2, i) for i in range(5)]
+    assert [i for _, i in order[0] + order[1]] != [i for _, i in order[2] + order[3]]
+
+
+def test_batches_are_images_and_masks_of_bytes() -> None:
+    images, masks = drawn(range(1, 2))[:2]
+    assert (images.shape, images.dtype) == ((3, 32, 32, 3), torch.uint8)
+    assert (masks.shape, masks.dtype) == ((3, 32, 32), torch.uint8)
+    assert set(np.unique(masks)) <= {0, 1}
+
+
+def test_a_run_that_goes_on_sees_what_the_uninterrupted_one_saw() -> None:
+    assert equal(drawn(range(3, 5)), drawn(range(1, 5))[8:])
+    assert not equal(drawn(range(1, 3)), drawn(range(3, 5)))
+
+
+def test_workers_change_nothing_but_the_time() -> None:
+    assert equal(drawn(range(1, 4), workers=2), drawn(range(1, 4)))
+
+
+def test_feeding_draws_no_number_from_the_global_generator() -> None:
+    before = torch.get_rng_state()
+    drawn(range(1, 3))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_workers_augment_for_a_gpu_as_far_as_there_are_cores() -> None:
+    gpu = torch.device("cuda")
+    assert [workers_for(gpu, n) for n in (1, 2, 4, 64)] == [1, 1, 3, 8]
+    assert workers_for(CPU, 64) == 0
+
+
+def test_cores_are_those_that_the_trial_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert cores() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert cores() >= 1

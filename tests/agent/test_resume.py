@@ -1,0 +1,162 @@
+"""What ends a run early, and which run goes on."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import wandb
+
+from agent import resume, state
+from agent.config import Config, ConfigError, parse
+from agent.resume import STOP, Interrupted, Interruption
+from agent.state import Progress, State
+from tests.agent.test_state import capture
+
+CONFIG = parse(["--width=4", "--epochs=3"])
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of runs, and no agent that hands one out."""
+    for name in ("WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
+    return tmp_path
+
+
+def leave(run_id: str, config: Config = CONFIG, digest: str = "digest", epoch: int = 2) -> None:
+    folder = state.folder_of(run_id)
+    folder.mkdir()
+    rows: list[state.Row] = [{"epoch": float(n)} for n in range(1, epoch + 1)]
+    now = State(f"anna/cats/{run_id}", config, digest, Progress(epoch, 1.0, rows), {}, capture(epoch))
+    state.dump(now, folder, None, {})
+
+
+def test_a_run_is_new_or_the_one_that_an_agent_hands_out(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
+    first, second = (resume.plan(["--width=4"], "puzzle") for _ in range(2))
+    assert first.run_id != second.run_id
+    assert (first.config.width, first.project, first.entity) == (4, "puzzle", None)
+    monkeypatch.setenv("WANDB_RUN_ID", "given")
+    assert resume.plan([], "puzzle").folder == runs / "given"
+
+
+def test_a_run_on_this_machine_goes_on_with_its_settings_where_it_was() -> None:
+    leave("abc")
+    plan = resume.plan(["--resume", "abc"], "puzzle")
+    assert (plan.config, plan.entity, plan.project, plan.run_id) == (CONFIG, "anna", "cats", "abc")
+    assert resume.plan(["--resume=abc", "--width=4", "--epochs=3"], "puzzle") == plan
+
+
+def test_other_settings_than_the_run_has_are_refused() -> None:
+    leave("abc")
+    with pytest.raises(
+        ConfigError, match="run abc has other settings than the flags say: leave the flags out"
+    ):
+        resume.plan(["--resume", "abc", "--width=8"], "puzzle")
+
+
+class Api:
+    """Knows one run."""
+
+    def run(self, path: str) -> Any:
+        if path != "puzzle/abc":
+            raise wandb.errors.CommError("no such run")
+        return SimpleNamespace(
+            config={"width": 4, "epochs": 3, "model": "unet_transposed", "n_parameters": 1}
+        )
+
+
+def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wandb, "Api", Api)
+    assert resume.plan(["--resume", "abc"], "puzzle").config == CONFIG
+    with pytest.raises(ConfigError, match=r"run x has no state in .* and cannot be read from the server"):
+        resume.plan(["--resume", "x"], "puzzle")
+
+
+def test_the_first_signal_waits_for_the_step_and_the_second_does_not() -> None:
+    with resume.listening() as interruption:
+        interruption.check()
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            interruption.check()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_handlers_come_back() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with resume.listening():
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_a_run_in_another_thread_leaves_signals_alone() -> None:
+    found = []
+
+    def look() -> None:
+        with resume.listening():
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert found == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_a_stop_of_the_server_is_told_from_a_signal_and_counts_before_it() -> None:
+    interruption = Interruption()
+    interruption.ask(STOP)
+    interruption.ask("SIGTERM")
+    with pytest.raises(Interrupted, match=STOP):
+        interruption.check()
+
+
+def a_run(**more: Any) -> Any:
+    run = SimpleNamespace(resumed=False, offline=True, starting_step=0, logged=[], **more)
+    run.log = lambda row, step, commit: run.logged.append((row["epoch"], step, commit))
+    return run
+
+
+@pytest.mark.parametrize(("known", "missing"), [(0, [1, 2, 3]), (1, [2, 3]), (3, []), (4, [])])
+def test_exactly_the_rows_that_the_server_lacks_are_logged(known: int, missing: list[int]) -> None:
+    run = a_run()
+    run.starting_step = known
+    resume.log_missing(run, [{"epoch": float(n)} for n in (1, 2, 3)])
+    assert run.logged == [(n, n - 1, True) for n in missing]
+
+
+def test_a_state_of_other_settings_is_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave("abc")
+    plan = resume.plan(["--resume", "abc"], "puzzle")
+    found = resume.find_state(a_run(), plan, "digest")
+    assert found
+    assert found.progress.epoch == 2
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    assert resume.find_state(a_run(), resume.plan(["--width=8"], "puzzle"), "digest") is None
+
+
+def test_images_that_changed_meanwhile_are_refused() -> None:
+    leave("abc")
+    with pytest.raises(
+        ConfigError, match="the images or masks of drawn changed since run abc was interrupted"
+    ):
+        resume.find_state(a_run(), resume.plan(["--resume", "abc"], "puzzle"), "another digest")
+
+
+def test_a_folder_without_anything_to_go_on_with_is_removed_and_one_with_a_state_stays(runs: Path) -> None:
+    plan = resume.plan([], "puzzle")
+    plan.folder.mkdir()
+    (plan.folder / "bytes").write_text("1")
+    with resume.tidied(plan):
+        pass
+    assert list(runs.iterdir()) == []
+    leave("abc")
+    with resume.tidied(resume.plan(["--resume", "abc"], "puzzle")):
+        pass
+    assert (runs / "abc" / "state.pt").exists()

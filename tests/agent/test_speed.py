@@ -1,0 +1,107 @@
+"""Choices for speed, and figures of work."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from agent import speed
+from agent.loop import train_epoch
+from agent.models.unet import UNet
+from agent.speed import COMPILE_SECONDS, COMPILE_SPEEDUP, compile_pays, cpu_flags, n_macs, precision_of
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu avx2 avx512f", "float32"),
+        ("fpu avx512_bf16", "bfloat16"),
+        ("amx_bf16", "bfloat16"),
+        ("", "float32"),
+    ],
+)
+def test_auto_is_bfloat16_where_the_processor_has_it(
+    flags: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cpuinfo"
+    path.write_text(f"processor\t: 0\nflags\t\t: {flags}\nprocessor\t: 1\nflags\t\t: other\n")
+    found = cpu_flags(path)
+    monkeypatch.setattr(speed, "cpu_flags", lambda: found)
+    assert precision_of("auto", CPU) == expected
+    assert precision_of("float32", CPU) == "float32"
+    assert precision_of("bfloat16", CPU) == "bfloat16"
+
+
+def test_a_processor_that_tells_no_flags_has_none(tmp_path: Path) -> None:
+    assert cpu_flags(tmp_path / "nothing") == frozenset()
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_auto_asks_the_gpu_and_does_not_count_emulation(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: has and not including_emulation
+    )
+    assert precision_of("auto", GPU) == ("bfloat16" if has else "float32")
+
+
+def test_compiling_pays_when_the_rest_of_the_run_is_long_enough() -> None:
+    """At 0.1 s per step, 1 - 1/1.3 of it is saved: 90 s are worth 3,900 steps."""
+    worth = COMPILE_SECONDS / (0.1 * (1 - 1 / COMPILE_SPEEDUP))
+    assert round(worth) == 3900
+    assert not compile_pays(3890, 0.1, "cuda")
+    assert compile_pays(3910, 0.1, "cuda")
+    assert not compile_pays(10**9, 0.1, "cpu")
+
+
+def test_multiply_accumulates_are_counted_by_hand() -> None:
+    """3×3 on 3 → 8 channels at 16² and 1×1 on 8 → 2: 16² · (27 · 8 + 8 · 2)."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Dropout(), nn.Conv2d(8, 2, 1))
+    random_state, buffers = torch.get_rng_state(), {k: v.clone() for k, v in model.state_dict().items()}
+    assert n_macs(model, 16) == 16**2 * (27 * 8 + 8 * 2)
+    assert model.training
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert all(torch.equal(value, buffers[name]) for name, value in model.state_dict().items())
+
+
+def test_four_times_the_pixels_are_four_times_the_work() -> None:
+    model = UNet("bilinear", width=4)
+    assert n_macs(model, 64) == 4 * n_macs(model, 32)
+
+
+def test_a_model_that_cannot_live_without_memory_is_counted_on_its_device() -> None:
+    class Reads(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images * float(images.sum() + 1) @ torch.ones(8, 8, device=images.device)
+
+    model = nn.Sequential(nn.Conv2d(3, 1, 1), Reads())
+    assert n_macs(model, 8) == 8 * 8 * 3 + 8 * 8 * 8
+
+
+def test_the_seconds_of_an_image_are_the_median_without_the_first() -> None:
+    ticks = iter([0.0, 9.0, 10.0, 10.5, 11.0, 11.2, 12.0, 15.0])
+    assert speed.seconds_per_image(nn.Conv2d(3, 2, 1), torch.zeros(1, 3, 8, 8), 3, lambda: next(ticks)) == 0.5
+
+
+def test_bfloat16_changes_the_forward_pass_and_nothing_else() -> None:
+    images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    masks = torch.randint(0, 2, (2, 32, 32), dtype=torch.uint8)
+    torch.manual_seed(1)
+    model = speed.prepare(UNet("transposed", width=4), CPU)
+    optimizer = speed.adam(model, 1e-3)
+    seen = []
+    model.head.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))  # type: ignore[union-attr]
+    loss, _ = train_epoch(model, optimizer, [(images, masks)], "bfloat16")
+    assert seen == [torch.bfloat16]
+    assert loss == pytest.approx(loss)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    moments = optimizer.state_dict()["state"][0]
+    assert moments["exp_avg"].dtype == torch.float32
+
+
+def test_weights_are_in_the_order_that_convolutions_want() -> None:
+    model = speed.prepare(UNet("transposed", width=4), CPU)
+    weight = next(p for p in model.parameters() if p.dim() == 4 and p.shape[1] > 1)
+    assert weight.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,178 @@
+"""The state of a run: what is saved after an epoch goes on bit by bit, and a save that is cut off harms nothing."""
+
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from agent import checkpoint, state
+from agent.checkpoint import Keeper
+from agent.config import parse
+from agent.feed import feed
+from agent.loop import Precision, train_epoch
+from agent.speed import adam, prepare
+from agent.state import Progress, State, Writer
+from data.augment import Augmenter
+from tests.agent.test_loop import squares
+
+CONFIG = parse(["--width=4"])
+CPU = torch.device("cpu")
+
+
+def dropping() -> nn.Module:
+    """BatchNorm has state outside the weights, dropout draws from torch's generator, Adam remembers all gradients."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(8, 2, 1)
+    )
+    return prepare(model, CPU)
+
+
+def train(
+    model: nn.Module, optimizer: torch.optim.Optimizer, epochs: range, precision: Precision = "float32"
+) -> list[float]:
+    augment = Augmenter("strong", 32, seed=1)
+    return [
+        train_epoch(model, optimizer, feed(squares(5), augment, 2, 1, range(epoch, epoch + 1)), precision)[0]
+        for epoch in epochs
+    ]
+
+
+def now(tensors: dict[str, Any], epoch: int = 1, keeper: Keeper | None = None) -> State:
+    return State(
+        "e/p/r",
+        CONFIG,
+        "digest",
+        Progress(epoch, 1.5, [{"epoch": 1}]),
+        keeper.kept if keeper else {},
+        tensors,
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_that_goes_on_is_bit_identical_to_one_that_was_never_cut_off(
+    precision: Precision, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    whole = dropping()
+    losses = train(whole, adam(whole, 1e-2), range(1, 5), precision)
+
+    torch.manual_seed(1)
+    first = dropping()
+    optimizer = adam(first, 1e-2)
+    before = train(first, optimizer, range(1, 3), precision)
+    state.dump(now(state.capture(first, optimizer)), tmp_path, None, {})
+
+    torch.manual_seed(99)
+    second = dropping()
+    other = adam(second, 1e-2)
+    found = state.load(tmp_path)
+    assert found
+    state.restore(found.tensors, second, other)
+    assert before + train(second, other, range(3, 5), precision) == losses
+    for name, value in second.state_dict().items():
+        assert torch.equal(value, whole.state_dict()[name]), name
+
+
+def test_a_captured_state_does_not_change_when_training_goes_on() -> None:
+    model = dropping()
+    optimizer = adam(model, 1e-2)
+    train(model, optimizer, range(1, 2))
+    captured = state.capture(model, optimizer)
+    copy = state.copied(captured)
+    train(model, optimizer, range(2, 3))
+    assert torch.equal(captured["model"]["0.weight"], copy["model"]["0.weight"])
+    assert not torch.equal(captured["model"]["0.weight"], model.state_dict()["0.weight"])
+    moments = captured["optimizer"]["state"][0]["exp_avg"], copy["optimizer"]["state"][0]["exp_avg"]
+    assert torch.equal(*moments)
+
+
+def weights(epoch: int) -> dict[str, Tensor]:
+    return {"w": torch.full((3,), float(epoch))}
+
+
+def saved(folder: Path, keeper: Keeper, epoch: int, loss: float, iou: float) -> None:
+    best = keeper.consider(epoch, loss, iou)
+    state.dump(now(capture(epoch), epoch, keeper), folder, best, weights(epoch))
+
+
+def capture(epoch: int) -> dict[str, Any]:
+    return {"model": weights(epoch), "optimizer": {}, "random": torch.get_rng_state(), "random_cuda": []}
+
+
+def test_the_best_and_the_latest_stay_and_nothing_else(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    for epoch, loss, iou in [(1, 0.9, 0.1), (2, 0.5, 0.6), (3, 0.6, 0.8), (4, 0.7, 0.7)]:
+        saved(tmp_path, keeper, epoch, loss, iou)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002.pt", "epoch-0003.pt", "state.pt"]
+    found = state.load(tmp_path)
+    assert found
+    assert (found.progress, found.kept, found.config) == (
+        Progress(4, 1.5, [{"epoch": 1}]),
+        keeper.kept,
+        CONFIG,
+    )
+    assert found.tensors["model"]["w"].tolist() == [4, 4, 4]
+
+
+@pytest.mark.parametrize("cut_at", ["epoch-0002.unfinished", "state.unfinished"])
+def test_a_save_that_is_cut_off_leaves_the_epoch_before_whole(
+    cut_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Keeper(tmp_path)
+    saved(tmp_path, keeper, 1, 0.9, 0.1)
+    real = torch.save
+
+    def breaks_off(content: object, file: BinaryIO) -> None:
+        real(content, file)
+        if Path(file.name).name == cut_at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", breaks_off)
+    with pytest.raises(KeyboardInterrupt):
+        saved(tmp_path, keeper, 2, 0.5, 0.5)
+    found = state.load(tmp_path)
+    assert found
+    assert found.progress.epoch == 1
+    kept, _ = checkpoint.load(found.kept["best_iou"].path)
+    assert kept["w"].tolist() == [1, 1, 1]
+
+
+def test_no_state_or_one_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    assert state.load(tmp_path) is None
+    (tmp_path / state.FILE).write_bytes(b"half a file")
+    assert state.load(tmp_path) is None
+    torch.save({"run": "e/p/r"}, tmp_path / state.FILE)
+    assert state.load(tmp_path) is None
+
+
+def test_a_state_whose_checkpoint_is_gone_is_none(tmp_path: Path) -> None:
+    saved(tmp_path, Keeper(tmp_path), 1, 0.9, 0.1)
+    (tmp_path / "epoch-0001.pt").unlink()
+    assert state.load(tmp_path) is None
+
+
+def test_a_writer_saves_in_order_and_leaves_only_when_all_is_saved() -> None:
+    go_on, done = threading.Event(), []
+    with Writer() as writer:
+        writer.submit(lambda: (go_on.wait(), done.append(1))[1])
+        assert writer.busy
+        go_on.set()
+        writer.submit(lambda: done.append(2))
+    assert done == [1, 2]
+    assert not writer.busy
+
+
+def test_what_a_save_raises_reaches_the_run() -> None:
+    def full() -> None:
+        raise OSError("No space left on device")
+
+    writer = Writer()
+    writer.submit(full)
+    with pytest.raises(OSError, match="No space left"):
+        writer.wait()
+    writer.submit(full)
+    with pytest.raises(OSError, match="No space left"), writer:
+        pass
