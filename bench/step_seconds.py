@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from agent import models
-from agent.lint.cost import TABLE
+from agent import models, speed
+from agent.lint.cost import TABLE, forward_macs
+from agent.lint.models import known
 from agent.loop import bce
 
 BACKBONES = ("resnet18", "resnet34", "mobilenet_v2", "tu-tf_efficientnet_lite0")
@@ -25,6 +26,8 @@ MODELS = (
     ("unet_bilinear", "none"),
     *((architecture, backbone) for architecture in ("unet", "deeplabv3plus") for backbone in BACKBONES),
 )
+WIDTH = 64
+BATCH = 2
 COLUMNS = (
     "device",
     "architecture",
@@ -32,11 +35,15 @@ COLUMNS = (
     "width",
     "image_size",
     "batch_size",
+    "macs",
     "seconds",
     "deviation",
     "n",
 )
-HEAD = "# python -m bench.step_seconds; seconds: median of n training steps in float32; deviation: standard, of one\n"
+HEAD = (
+    "# python -m bench.step_seconds: macs of the forward pass of a training step; seconds: median of n steps in "
+    "float32; deviation: standard, of one step\n"
+)
 
 
 def device_name(device: torch.device) -> str:
@@ -53,14 +60,32 @@ def _processor() -> str:
     return (names or [platform.processor() or platform.machine()])[0].replace(",", "")
 
 
-def measure(
-    architecture: str, backbone: str, width: int, side: int, batch: int, device: torch.device, n: int
-) -> list[float]:
+def measured(architecture: str, backbone: str, side: int, device: torch.device, n: int) -> dict[str, object]:
+    """One row of the table."""
+    taken = measure(architecture, backbone, side, device, n)
+    macs = BATCH * forward_macs(known(architecture, backbone, WIDTH), side)
+    seconds, deviation = f"{statistics.median(taken):.4f}", f"{statistics.stdev(taken):.4f}"
+    values = (
+        device_name(device),
+        architecture,
+        backbone,
+        WIDTH,
+        side,
+        BATCH,
+        round(macs),
+        seconds,
+        deviation,
+        n,
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def measure(architecture: str, backbone: str, side: int, device: torch.device, n: int) -> list[float]:
     """Seconds of each of n steps, after one that does not count."""
-    model = models.build(architecture, backbone, "none", width).to(device)
-    optimizer = torch.optim.Adam(model.parameters())
-    images = torch.randn(batch, 3, side, side, device=device)
-    masks = torch.randint(0, 2, (batch, side, side), device=device)
+    model = speed.prepare(models.build(architecture, backbone, "none", WIDTH), device)
+    optimizer = speed.adam(model, learning_rate=1e-3)
+    images = torch.randn(BATCH, 3, side, side, device=device)
+    masks = torch.randint(0, 2, (BATCH, side, side), device=device)
     clock: Callable[[], float] = time.perf_counter if device.type == "cuda" else time.process_time
     taken = []
     for _ in range(n + 1):
@@ -111,11 +136,8 @@ def main() -> None:
     rows = []
     for architecture, backbone in MODELS:
         for side in arguments.sizes or ([256, 512] if device.type == "cuda" else [128, 192]):
-            taken = measure(architecture, backbone, 64, side, 2, device, arguments.steps)
-            values = (device_name(device), architecture, backbone, 64, side, 2, f"{statistics.median(taken):.4f}",
-                      f"{statistics.stdev(taken):.4f}", len(taken))  # fmt: skip
-            rows.append(dict(zip(COLUMNS, values, strict=True)))
-            print(*values, flush=True)
+            rows.append(measured(architecture, backbone, side, device, arguments.steps))
+            print(*rows[-1].values(), flush=True)
     write(rows, device_name(device), arguments.table)
 
 

@@ -141,9 +141,8 @@ def measured(table: Path = TABLE) -> dict[str, list[Step]]:
     steps: dict[str, list[Step]] = {}
     with table.open(newline="") as file:
         for row in csv.DictReader(line for line in file if not line.startswith("#")):
-            facts = models.known(row["architecture"], row["backbone"], int(row["width"]))
-            work = forward_macs(facts, int(row["image_size"])) * int(row["batch_size"])
-            step = Step(row["device"], row["architecture"], row["backbone"], work, float(row["seconds"]))
+            names = (row["device"], row["architecture"], row["backbone"])
+            step = Step(*names, float(row["macs"]), float(row["seconds"]))
             steps.setdefault(step.device, []).append(step)
     return steps
 
@@ -185,7 +184,6 @@ def run_seconds(config: Config, steps: Sequence[Step]) -> float:
 
 
 def artifact_bytes(config: Config) -> int:
-    """Checkpoints and predicted masks of one run."""
-    masks = (1 + KEPT) * IMAGES["test"] * config.image_size**2 // 8
-    pictures = IMAGES["test"] * config.image_size**2 * 2
-    return KEPT * _facts(config).checkpoint_bytes + masks + pictures
+    """What a run leaves on the server, at most: `agent.budget.bytes_of_run`, without building the model."""
+    pictures = (3 + 1 + KEPT) * IMAGES["test"] * config.image_size**2
+    return KEPT * (_facts(config).checkpoint_bytes + pictures)

@@ -183,7 +183,8 @@ def _fires(document: Document, first: int, epochs: Sequence[int]) -> Iterator[Fi
     line = document.line(
         "early_terminate", "min_iter" if "min_iter" in document.mapping("early_terminate") else "max_iter"
     )
-    fix = f"begin at about a ninth of the epochs: `min_iter: {max(1, max(epochs) // 9)}`"
+    start = max if first >= max(epochs) else min
+    fix = f"begin at about a ninth of the epochs: `min_iter: {max(1, start(epochs) // 9)}`"
     if first >= max(epochs):
         yield error(
             line,

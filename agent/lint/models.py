@@ -16,6 +16,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "lint-models.json"
+PER_TENSOR = 1000
+"""Bytes around a tensor in a file, at most."""
+
 SIDE = 128
 """Pixels; work and memory are counted on an image of this side and grow with the area."""
 
@@ -26,20 +29,22 @@ class Facts:
 
     `reason` says why it cannot be built and is empty if it can. `macs` are multiply-accumulates of a forward pass,
     `kept_bytes` the float32 tensors that a training step keeps for the backward pass, `buffers` the elements of the
-    state dict that are not trained. `imagenet` is where ImageNet weights come from: `package`, `hub`, or empty for
-    nowhere.
+    state dict that are not trained, `n_tensors` its entries. `imagenet` is where ImageNet weights come from: `package`,
+    `hub`, or empty for nowhere.
     """
 
     reason: str = ""
     n_parameters: int = 0
     buffers: int = 0
+    n_tensors: int = 0
     macs: int = 0
     kept_bytes: int = 0
     imagenet: str = ""
 
     @property
     def checkpoint_bytes(self) -> int:
-        return 4 * (self.n_parameters + self.buffers)
+        """Size of the file, as agent/budget.py has it."""
+        return 4 * (self.n_parameters + self.buffers) + PER_TENSOR * self.n_tensors
 
     def training_bytes(self, image_size: int, batch_size: int) -> int:
         """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
@@ -97,14 +102,14 @@ def probe(architecture: str, backbone: str, width: int) -> Facts:
     state = torch.get_rng_state()
     try:
         with torch.device("meta"):
-            facts = _count(models.build(architecture, backbone, "none", width))
+            facts = count(models.build(architecture, backbone, "none", width))
     except (NotImplementedError, RuntimeError):
-        facts = _count(models.build(architecture, backbone, "none", width))
+        facts = count(models.build(architecture, backbone, "none", width))
     torch.set_rng_state(state)
     return dataclasses.replace(facts, imagenet=_imagenet(backbone))
 
 
-def _count(model: Any) -> Facts:
+def count(model: Any) -> Facts:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -124,19 +129,15 @@ def _count(model: Any) -> Facts:
     return Facts(
         n_parameters=n_parameters,
         buffers=sum(each.numel() for each in model.buffers()),
+        n_tensors=len(model.state_dict()),
         macs=flops.get_total_flops() // 4,
         kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own) // 2,
     )
 
 
 def _imagenet(backbone: str) -> str:
-    import timm
-    from segmentation_models_pytorch.encoders import encoders
-
-    from agent.models import weights
+    from agent.models import hub, weights
 
     if backbone in weights.PACKAGED:
         return "package"
-    if backbone.startswith("tu-"):
-        return "hub" if timm.is_model_pretrained(backbone[3:]) else ""
-    return "hub" if "imagenet" in encoders.get(backbone, {}).get("pretrained_settings", {}) else ""
+    return "hub" if backbone != "none" and hub.place(backbone) else ""

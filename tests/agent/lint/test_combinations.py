@@ -1,0 +1,75 @@
+"""Models that cannot be built are found before they are trained, and what can be is written as YAML."""
+
+from pathlib import Path
+
+from tests.agent.lint.sweep_text import CLEAN, lint
+
+CROSSED = CLEAN.replace(
+    "  architecture: {value: unet_bilinear}\n",
+    "  architecture: {values: [unet, deeplabv3plus, unet_bilinear]}\n  backbone: {values: [resnet18, vgg11, none]}\n",
+)
+"""Nine pairs: unet goes with two backbones, DeepLabV3+ with one, the U-Net from scratch with none."""
+
+GOOD = ["unet/resnet18/none", "unet/vgg11/none", "deeplabv3plus/resnet18/none", "unet_bilinear"]
+
+
+def test_pairs_that_cannot_be_built_are_found_and_the_others_listed(tmp_path: Path) -> None:
+    report = lint(tmp_path, CROSSED)
+    errors = {each.what.split(" (")[0]: each for each in report.findings if each.level == "error"}
+    assert len(errors) == 4
+    assert "deeplabv3plus cannot be built on vgg11" in errors
+    assert "unet needs a backbone, for instance resnet18" in errors
+    assert list(report.good) == GOOD
+    assert not report.passes
+
+
+def test_the_equivalent_sweep_has_only_valid_pairs(tmp_path: Path) -> None:
+    wrong = lint(tmp_path, CROSSED)
+    head, _, rest = CROSSED.partition("  architecture:")
+    yaml = "\n".join(wrong.text().partition("  model:\n")[2].splitlines())
+    mended = head + "  model:\n" + yaml + "\n" + rest.partition("none]}\n")[2]
+    report = lint(tmp_path, mended)
+    assert report.findings == ()
+    assert mended.count("      - ") == len(GOOD)
+
+
+def test_one_model_that_cannot_be_built_is_found_on_its_line(tmp_path: Path) -> None:
+    text = CLEAN.replace(
+        "  architecture: {value: unet_bilinear}",
+        "  model:\n    values:\n      - unet/resnet18\n      - deeplabv3plus/vgg11",
+    )
+    (finding,) = lint(tmp_path, text).findings
+    assert finding.line == 11
+    assert finding.what.startswith(
+        "deeplabv3plus cannot be built on vgg11 ('VGG' models do not support dilated"
+    )
+    assert finding.why == "1 of the 2 combinations of the sweep would end at once"
+    assert finding.fix == "take it out"
+
+
+def test_a_misspelt_backbone_is_an_error(tmp_path: Path) -> None:
+    (finding,) = lint(
+        tmp_path, CLEAN.replace("architecture: {value: unet_bilinear}", "model: {value: unet/resnett18}")
+    ).findings
+    assert finding.what == "unet cannot be built on resnett18 (no such backbone)"
+
+
+def test_deeplabv3plus_with_batches_of_one_is_found_at_the_batch_size(tmp_path: Path) -> None:
+    text = CLEAN.replace("architecture: {value: unet_bilinear}", "model: {value: deeplabv3plus/resnet18}")
+    (finding,) = lint(tmp_path, text.replace("batch_size: {value: 2}", "batch_size: {value: 1}")).findings
+    assert finding.line == 12
+    assert finding.what == "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
+
+
+def test_imagenet_weights_are_an_error_where_there_are_none_and_a_warning_where_a_network_is_needed(
+    tmp_path: Path,
+) -> None:
+    def weights(backbone: str) -> list[tuple[str, str]]:
+        text = CLEAN.replace(
+            "architecture: {value: unet_bilinear}", f"model: {{value: unet/{backbone}/imagenet}}"
+        )
+        return [(each.level, each.what) for each in lint(tmp_path, text).findings]
+
+    assert weights("tu-tf_efficientnet_lite0") == []
+    assert weights("resnet18") == [("warning", "ImageNet weights of resnet18 come from the model hub")]
+    assert weights("tu-test_vit") != []

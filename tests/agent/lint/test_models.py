@@ -1,0 +1,61 @@
+"""What the linter knows of a model is what the model is."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from agent import models, speed
+from agent.lint import models as facts
+
+
+def test_the_unet_of_the_paper_has_the_parameters_that_were_counted_by_hand() -> None:
+    known = facts.known("unet_transposed", "none", 64)
+    assert known.n_parameters == 31_037_698
+    assert facts.known("unet_transposed", "none", 16).n_parameters < known.n_parameters / 15
+
+
+def test_work_is_what_a_run_states() -> None:
+    own = facts.known("unet", "resnet18")
+    model = models.build("unet", "resnet18")
+    assert own.macs == speed.n_macs(model, facts.SIDE)
+    n_values = sum(each.numel() for each in model.state_dict().values())
+    assert 4 * n_values < own.checkpoint_bytes < 1.01 * 4 * n_values
+
+
+def test_what_is_kept_for_the_backward_pass_is_counted_by_hand() -> None:
+    """Conv keeps its input (3 channels), ReLU its output (8): 4 bytes each, of one image."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.ReLU())
+    with torch.device("meta"):
+        counted = facts.count(model.to("meta"))
+    assert counted.kept_bytes == 4 * (3 + 8) * facts.SIDE**2
+    assert counted.macs == 3 * 8 * 9 * facts.SIDE**2
+
+
+def test_memory_of_a_step_grows_with_pixels_and_images() -> None:
+    known = facts.Facts(n_parameters=1_000_000, kept_bytes=2_000_000)
+    assert known.training_bytes(128, 1) == 16_000_000 + 2_000_000
+    assert known.training_bytes(256, 3) == 16_000_000 + 24_000_000
+
+
+def test_a_model_is_built_once_and_again_when_a_library_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+    monkeypatch.setattr(facts, "probe", lambda *model: built.append(model) or facts.Facts(reason="tried"))
+    cache = tmp_path / "cache" / "models.json"
+    for _ in range(2):
+        facts.known.cache_clear()
+        assert facts.known("unet", "resnet18", 64, cache).reason == "tried"
+    assert len(built) == 1
+    cache.write_text(json.dumps(json.loads(cache.read_text()) | {"stamp": "another"}))
+    facts.known.cache_clear()
+    facts.known("unet", "resnet18", 64, cache)
+    assert len(built) == 2
+    cache.write_text("{ broken")
+    facts.known.cache_clear()
+    facts.known("unet", "resnet18", 64, cache)
+    assert len(built) == 3
+    facts.known.cache_clear()
