@@ -140,9 +140,7 @@ def _enter(start: Start, parent: int) -> None:
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(start.command)}", flush=True)
+    os.write(1, f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(start.command)}\n".encode())
     os.environ.clear()
     os.environ.update(start.env)
 
@@ -158,6 +156,8 @@ def _train(start: Start) -> int:
     os.environ["WANDB_PROGRAM"] = f"-m {WARM}"
     sys.argv = [str(train.__file__), *start.flags]
     torch.set_num_threads(start.threads)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         code = train.main(start.flags)
     except SystemExit as error:
@@ -172,11 +172,7 @@ def _execute(start: Start) -> NoReturn:
     try:
         os.execvpe(start.command[0], start.command, start.env)
     except OSError as error:
-        print(
-            f"agent.fleet: {start.command[0]} cannot be started: {error.strerror}",
-            file=sys.stderr,
-            flush=True,
-        )
+        os.write(2, f"agent.fleet: {start.command[0]} cannot be started: {error.strerror}\n".encode())
         os._exit(127)
 
 

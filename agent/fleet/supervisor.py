@@ -62,6 +62,8 @@ class Fleet:
     failure: str = ""
     caught: list[int] = field(default_factory=list)
     """Signals so far."""
+    obeyed: int = 0
+    """How many of them were acted upon."""
     replaced: int = 0
     parent: "subprocess.Popen[bytes] | None" = None
     buffer: bytes = b""
@@ -157,7 +159,6 @@ class Fleet:
         """What has happened in the last quarter of a second."""
         assert self.parent is not None
         assert self.parent.stdout is not None
-        seen = len(self.caught)
         ready, _, _ = select.select([self.parent.stdout], [], [], LOOK_SECONDS)
         if ready:
             chunk = os.read(self.parent.stdout.fileno(), 65536)
@@ -168,8 +169,9 @@ class Fleet:
                 self._parent_gone()
         self.board.follow()
         self._measure()
-        if len(self.caught) > seen or (self.caught and not self.board.note):
-            self._stop(kill=len(self.caught) > 1)
+        if len(self.caught) > self.obeyed:
+            self.obeyed = len(self.caught)
+            self._stop(kill=self.obeyed > 1)
 
     def _hear(self, news: dict[str, Any]) -> None:
         if "warm" in news:

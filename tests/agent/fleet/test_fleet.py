@@ -10,7 +10,7 @@ import pytest
 
 from agent.fleet import target
 from agent.fleet.target import TargetError
-from tests.agent.fleet.machine import Machine, trials, until
+from tests.agent.fleet.machine import Machine, lines_of, trials, until
 from tests.server.running import Client
 
 
@@ -87,10 +87,13 @@ def test_a_second_ctrl_c_kills_what_does_not_end(machine: Machine) -> None:
     (trial,) = until(lambda: trials(fleet))
     until(lambda: list(machine.folder.glob("steps/*")))
     family = psutil.Process(fleet.pid).children(recursive=True)
+    said = lines_of(fleet)
     os.kill(trial.pid, signal.SIGSTOP)
     fleet.send_signal(signal.SIGINT)
+    assert "trials save and end; Ctrl-C again kills them" in next(line for line in said if "stopping" in line)
     fleet.send_signal(signal.SIGINT)
     machine.finish(fleet)
+    assert fleet.returncode == 130
     assert not [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
