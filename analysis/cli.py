@@ -27,29 +27,35 @@ LONGEST = 100
 def main(
     prog: str, description: str, writers: Sequence[Writer], arguments: Sequence[str] | None = None
 ) -> int:
-    """Pulls the runs once, lets every writer write, says where; returns the exit status.
+    """Pulls the runs once, compares them, lets every writer write, says where; returns the exit status."""
+    return run(prog, parser(prog, description).parse_args(arguments), writers)
 
-    Whatever a person can mend is one sentence on stderr, and exit 1.
-    """
-    parser = argparse.ArgumentParser(prog=prog, description=description)
-    parser.add_argument(
+
+def parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """The arguments that every command takes: which runs, where to write, and which IoU is meant."""
+    made = argparse.ArgumentParser(prog=prog, description=description)
+    made.add_argument(
         "paths",
         nargs="*",
         metavar="PATH",
         help=f"ENTITY/PROJECT, ENTITY/PROJECT/SWEEP or their web address (default: {LATEST / 'study.json'})",
     )
-    parser.add_argument(
+    made.add_argument(
         "--out",
         type=Path,
         help=f"folder to write to (default: {LATEST.parent}/PROJECT-SWEEP; without a PATH, {LATEST})",
     )
-    parser.add_argument(
+    made.add_argument(
         "--metric-definition",
         choices=list(DEFINITIONS),
         default="pooled",
         help="; ".join(f"{name}: {definition.text}" for name, definition in DEFINITIONS.items()),
     )
-    options = parser.parse_args(arguments)
+    return made
+
+
+def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> int:
+    """What `main` does once arguments are read: whatever a person can mend is one sentence on stderr, and exit 1."""
     try:
         study = pull(options.paths)
         comparison = compare(study, options.metric_definition)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis import AnalysisError, caveats
 from analysis.definitions import DEFINITIONS, Definition, image_values, run_scores
+from analysis.effects import augmentation_effects
 from analysis.masks import METRICS, RULES, Mask, Predictions
 from analysis.models import best_settings, mixed_data, one_per_seed, varying, with_models, with_splits
 from analysis.rows import model_table, with_evidence
@@ -32,7 +33,8 @@ class Comparison:
     those on other splits. `scores`: `masks.image_scores` of all of them, with model, split and repeat of the run and
     `value`, whose mean over the images of a run is its IoU by `definition`. `evidence`: of `runs`; `split_evidence`: of
     `all_runs`, where there are several splits; None without scores. `notes`: sentences needed to read the table.
-    `definition`: a name of `definitions.DEFINITIONS`.
+    `effects`: what stronger augmentation did to overfitting, in sentences. `definition`: a name of
+    `definitions.DEFINITIONS`.
     """
 
     table: pd.DataFrame
@@ -42,6 +44,7 @@ class Comparison:
     evidence: Evidence | None
     split_evidence: Evidence | None
     notes: tuple[str, ...]
+    effects: tuple[str, ...]
     definition: str
 
     @property
@@ -74,7 +77,8 @@ def compare(study: Study, definition: str = "pooled") -> Comparison:
     )
     told = tuple(note for note in notes if note)
     scores = scores.drop(columns="test/rule")
-    return Comparison(table, shown, chosen, scores, lab, splits, told, definition)
+    effects = tuple(augmentation_effects(shown, study.history))
+    return Comparison(table, shown, chosen, scores, lab, splits, told, effects, definition)
 
 
 def redefined(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str | None]:

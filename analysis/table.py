@@ -1,14 +1,16 @@
-"""comparison.csv, .md, .tex and .html: one row per model, best first; printed as well."""
+"""comparison.csv, .md, .tex and .html: one row per model, best first, printed as well; overfitting.csv: one per run."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
-from analysis import formats
-from analysis.cli import main
+from analysis import cli, formats, published
 from analysis.comparison import Comparison
+from analysis.overfitting import overfitting_figures
 from analysis.runs import Study
 from analysis.sheets import decimals, sheets, spans, texts
 
@@ -55,6 +57,7 @@ def markdown(comparison: Comparison, command: str) -> str:
         part for sheet in sheets(comparison) for part in (sheet.caption, "", formats.markdown(sheet), "")
     ]
     curves = [f"- **{row.model}:** {row.overfitting}." for row in table.itertuples()]
+    curves += [f"- {effect}." for effect in comparison.effects]
     return "\n".join(
         [
             *(f"# {title(comparison)}", "", f"Made by `{command}`; best first.", "", *parts),
@@ -78,7 +81,7 @@ def html(comparison: Comparison, command: str) -> str:
     curves = "".join(
         f"<li><strong>{escape(row.model)}:</strong> {escape(row.overfitting)}.</li>"
         for row in comparison.table.itertuples()
-    )
+    ) + "".join(f"<li>{escape(effect)}.</li>" for effect in comparison.effects)
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -112,15 +115,42 @@ def checkpoints(comparison: Comparison) -> str:
 
 
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Writes comparison.csv, .md, .tex and .html into `out` and prints the table."""
+    """Writes comparison.csv, .md, .tex, .html and overfitting.csv into `out` and prints the table."""
     pages = {"md": markdown, "tex": latex, "html": html}
     files = [out / f"comparison.{ending}" for ending in ("csv", *pages)]
     comparison.table.to_csv(files[0], index=False)
     for file, make in zip(files[1:], pages.values(), strict=True):
         file.write_text(make(comparison, command))
+    curves = out / "overfitting.csv"
+    owners = comparison.runs[["run_id", "model", "split", "repeat"]]
+    owners.merge(overfitting_figures(comparison.runs, study.history), on="run_id").to_csv(curves, index=False)
     print(terminal(comparison) + "\n")
-    return files
+    return [*files, curves]
+
+
+def tell_published(value: float, study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
+    """Prints which definition of which checkpoint comes closest to a published IoU, and writes published.csv."""
+    file = out / "published.csv"
+    found = published.candidates(comparison.scores, value)
+    found.to_csv(file, index=False)
+    print(textwrap.fill(published.sentence(found, value), formats.TERMINAL_WIDTH) + "\n")
+    return [file]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line of this module; returns the exit status."""
+    prog = "python -m analysis.table"
+    parser = cli.parser(prog, str(__doc__))
+    parser.add_argument(
+        "--published",
+        type=published.share,
+        metavar="IOU",
+        help="tell which definition of which checkpoint comes closest to this number",
+    )
+    options = parser.parse_args(arguments)
+    more = [] if options.published is None else [partial(tell_published, options.published)]
+    return cli.run(prog, options, [write, *more])
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("python -m analysis.table", str(__doc__), [write]))
+    raise SystemExit(main())

@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from analysis.overfitting import curve_figures, overfitting_figures, rise, verdict
+from analysis.overfitting import curve_figures, estimate, overfitting_figures, rise, verdict
 
 NAN = math.nan
 
@@ -40,24 +41,28 @@ OVERFIT = curves(
 def test_figures_are_those_counted_by_hand() -> None:
     # Lowest at epoch 2, its level the median of 0.8, 0.5, 0.6; the end is epochs 3 to 5 with a median of 0.75.
     # Training loss: from the median of 0.8, 0.4, 0.3 to that of 0.3, 0.2, 0.1. Gaps at the end: 0.1, 0.25, 0.35.
+    # Validation IoU: from the median of 0.3, 0.6, 0.7 to that of 0.7, 0.65, 0.6.
     assert curve_figures(OVERFIT, "best_loss") == pytest.approx(
         {
             "epochs": 5,
             "best_epoch": 2,
+            "val_loss_epoch": 2,
+            "gap_start": NAN,
             "gap_best": 0.0,
             "gap_end": 0.25,
-            "val_loss_epoch": 2,
             "val_loss_rise": 0.25,
             "train_loss_fall": 0.5,
+            "stop_gain": -0.05,
             "not_finite": 0,
-        }
+        },
+        nan_ok=True,
     )
 
 
 def test_the_rule_decides_which_epoch_is_best() -> None:
     figures = curve_figures(OVERFIT, "best_iou")
     assert figures["best_epoch"] == 3
-    assert figures["gap_best"] == pytest.approx(0.1)
+    assert figures["val_loss_epoch"] == 2
 
 
 def test_the_end_is_the_last_fifth_of_the_epochs_after_the_best_one() -> None:
@@ -68,8 +73,9 @@ def test_the_end_is_the_last_fifth_of_the_epochs_after_the_best_one() -> None:
 
 def test_rising_validation_loss_under_falling_training_loss_is_overfitting_with_its_figures() -> None:
     assert said(OVERFIT) == (
-        "overfits after epoch 2 of 5: validation loss rises 25% while training loss falls 50%;"
-        " train − val IoU +0.000 at the best epoch, +0.250 at the end"
+        "overfits from epoch 2 (1 run) of 5: validation loss rises 25% while training loss halves;"
+        " train − val IoU +0.000 there, +0.250 at the end;"
+        " stopping there changes val IoU by -0.050 and saves 60% of the epochs"
     )
 
 
@@ -77,18 +83,22 @@ def test_rising_validation_loss_under_falling_training_loss_is_overfitting_with_
 def test_one_noisy_last_epoch_is_no_overfitting(last: float) -> None:
     flat = [0.5, 0.3, 0.2, *[0.101, 0.102] * 8, 0.1, 0.101, 0.103, 0.102, 0.101, last]
     assert len(flat) == 25
-    assert said(losses(flat)).startswith("no clear overfitting: validation loss +1% from epoch 20 to 25; ")
+    assert said(losses(flat)).startswith(
+        "no clear overfitting: validation loss +1% from epoch 20 (1 run) to 25; "
+    )
 
 
 def test_one_lucky_low_epoch_does_not_make_its_neighbours_a_rise() -> None:
     flat = [0.20, 0.21, 0.20, 0.19, 0.20, 0.10, 0.20, 0.21, 0.19, 0.20, 0.20]
-    assert said(losses(flat)).startswith("no clear overfitting: validation loss +0% from epoch 6 to 11; ")
+    assert said(losses(flat)).startswith(
+        "no clear overfitting: validation loss +0% from epoch 6 (1 run) to 11; "
+    )
 
 
 def test_one_good_last_epoch_does_not_hide_a_rise() -> None:
     rising = [0.5, 0.3, 0.2, 0.21, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.21]
     # Level: median of 0.3, 0.2, 0.21; end: median of 0.5, 0.55, 0.21.
-    assert said(losses(rising)).startswith("overfits after epoch 3 of 12: validation loss rises 138% ")
+    assert said(losses(rising)).startswith("overfits from epoch 3 (1 run) of 12: validation loss rises 138% ")
 
 
 @pytest.mark.parametrize(("n_epochs", "after"), [(25, 0), (25, 2), (200, 19)])
@@ -96,7 +106,7 @@ def test_too_few_epochs_after_the_best_one_cannot_tell(n_epochs: int, after: int
     falling = list(np.linspace(1, 0.1, n_epochs - after))
     best = len(falling)
     assert said(losses(falling + [9.0] * after)).startswith(
-        f"cannot tell: validation loss was lowest at epoch {best} of {n_epochs}, too near the end; train"
+        f"cannot tell: validation loss was lowest at epoch {best} (1 run) of {n_epochs}, too near the end; train"
     )
 
 
@@ -104,7 +114,7 @@ def test_too_few_epochs_after_the_best_one_cannot_tell(n_epochs: int, after: int
 def test_one_epoch_more_can_tell(n_epochs: int, after: int) -> None:
     falling = list(np.linspace(1, 0.1, n_epochs - after))
     assert said(losses(falling + [9.0] * after)).startswith(
-        f"overfits after epoch {len(falling)} of {n_epochs}"
+        f"overfits from epoch {len(falling)} (1 run) of {n_epochs}"
     )
 
 
@@ -112,15 +122,17 @@ def test_validation_loss_that_rises_while_training_loss_rises_too_is_not_called_
     diverging = [0.5, 0.3, 0.2, 0.4, 0.6, 0.8]
     text = said(losses(diverging, train=diverging))
     assert text.startswith(
-        "no clear overfitting: validation loss +100% from epoch 3 to 6, but training loss does not"
+        "no clear overfitting: validation loss +100% from epoch 3 (1 run) to 6, but training loss does not"
     )
 
 
 def test_a_claim_needs_more_than_half_of_the_runs_and_says_how_many_it_has() -> None:
     at_the_end = losses([0.9, 0.8, 0.7, 0.6, 0.5])
-    assert said(OVERFIT, at_the_end).startswith("cannot tell: validation loss was lowest at epoch 4 of 5, ")
+    assert said(OVERFIT, at_the_end).startswith(
+        "cannot tell: validation loss was lowest at epoch 4 ± 2 (2 runs) of 5, "
+    )
     text = said(OVERFIT, OVERFIT, at_the_end)
-    assert text.startswith("overfits after epoch 2 of 5: validation loss rises 25% ")
+    assert text.startswith("overfits from epoch 2 ± 0 (2 runs) of 5: validation loss rises 25% [+25%, +25%] ")
     assert text.endswith("; from 2 of 3 runs, the others end too soon after their best epoch")
 
 
@@ -143,7 +155,7 @@ def test_epochs_without_a_number_are_left_out_and_counted() -> None:
     broken = losses([NAN, *OVERFIT["val/loss"], math.inf], train=[0.9, *OVERFIT["train/loss"], 0.1])
     text = said(broken)
     assert text.startswith(
-        "overfits after epoch 3 of 6: validation loss rises 25% while training loss falls 50%; "
+        "overfits from epoch 3 (1 run) of 6: validation loss rises 25% while training loss halves; "
     )
     assert text.endswith("; left out, NaN or infinite: 2 epochs")
 
@@ -152,3 +164,47 @@ def test_every_run_of_the_table_has_its_figures_by_its_own_rule() -> None:
     runs = pd.DataFrame({"run_id": ["r", "q"], "test/rule": ["best_loss", "best_iou"]})
     figures = overfitting_figures(runs, pd.concat([OVERFIT, OVERFIT.assign(run_id="q")]))
     assert dict(zip(figures["run_id"], figures["best_epoch"], strict=True)) == {"r": 2, "q": 3}
+
+
+def rising(best: int, slope: float, epochs: int = 40) -> pd.DataFrame:
+    """Validation loss falls to 0.2 at epoch `best`, then rises by `slope` an epoch; training loss falls on."""
+    falling = list(np.linspace(1.0, 0.2, best))
+    return losses(falling + [0.2 + slope * i for i in range(1, epochs - best + 1)])
+
+
+def test_the_verdict_gives_the_spread_of_the_epoch_and_the_interval_of_the_rise_over_seeds() -> None:
+    text = said(rising(12, 0.01), rising(14, 0.01), rising(16, 0.01))
+    # Standard deviation of 12, 14, 16 is 2.
+    assert text.startswith("overfits from epoch 14 ± 2 (3 runs) of 40: validation loss rises ")
+    assert "while training loss falls" in text
+    assert "and saves 65% of the epochs" in text
+
+
+def test_seeds_that_disagree_cannot_tell() -> None:
+    text = said(rising(12, 0.05), rising(14, 0.0), rising(16, 0.0))
+    assert text.startswith("cannot tell: after epoch 14 ± 2 (3 runs) validation loss changes by +")
+    assert "[-" in text
+
+
+def test_where_the_losses_part_is_told_if_most_runs_agree() -> None:
+    train = list(np.linspace(0.8, 0.4, 40))
+    together = [loss + 0.01 for loss in train[:20]]
+    parting = losses(together + [together[-1] + 0.02 * i for i in range(1, 21)], train=train)
+    start = curve_figures(parting, "best_loss")["gap_start"]
+    assert abs(start - 20) <= 2
+    assert f"validation and training loss part from epoch {start:.0f} on" in said(parting)
+    assert "part from" not in said(losses([0.5, *[0.3] * 39], train=[0.4, *[0.2] * 39]))
+
+
+@pytest.mark.parametrize("n", [2, 5, 12])
+def test_intervals_are_those_of_scipy(n: int) -> None:
+    values = pd.Series(np.random.default_rng(n).normal(size=n))
+    found = estimate(values)
+    low, high = stats.t.interval(0.95, n - 1, loc=values.mean(), scale=stats.sem(values))
+    assert (found.low, found.high) == pytest.approx((low, high))
+    assert (found.mean, found.sd, found.n) == pytest.approx((values.mean(), values.std(), n))
+
+
+def test_one_run_has_no_interval_and_none_has_no_mean() -> None:
+    assert math.isnan(estimate(pd.Series([1.0])).low)
+    assert math.isnan(estimate(pd.Series([NAN])).mean)

@@ -106,14 +106,16 @@ def test_the_files_are_a_csv_that_reads_back_and_pages_with_every_note(
     made = replace(study(models=MODELS[:2]), remarks=("1 of 9 runs are left out: 1 failed (zz).",))
     comparison = compare(made)
     files = write(made, comparison, tmp_path, "python -m analysis lab/puzzle")
-    assert files == [tmp_path / f"comparison.{ending}" for ending in ("csv", "md", "tex", "html")]
+    names = [*(f"comparison.{ending}" for ending in ("csv", "md", "tex", "html")), "overfitting.csv"]
+    assert [file.name for file in files] == names
+    assert pd.read_csv(files[-1])["val_loss_epoch"].tolist() == [12, 12]
     table = pd.read_csv(files[0], keep_default_na=False)
     assert table["weights"].tolist() == ["none"] * 2
-    for file, written in zip(files[1:], (str, str, escape), strict=True):
+    for file, written in zip(files[1:4], (str, str, escape), strict=True):
         text = file.read_text()
         for note in (*comparison.notes, "1 failed (zz)", "python -m analysis lab/puzzle"):
             assert written(note) in text
-    assert "overfits after epoch 12" in files[1].read_text()
+    assert "overfits from epoch 12" in files[1].read_text()
     assert "1 failed (zz)" in capsys.readouterr().out
 
 
@@ -238,3 +240,14 @@ def test_the_choice_of_the_rule_costs_what_the_other_checkpoint_has_more() -> No
     row = compared().table.iloc[0]
     assert row["rule_cost"] == pytest.approx(row["other_rule_test_iou"] - row["test_iou"])
     assert row["rule_cost"] > 0
+
+
+def test_what_augmentation_did_to_overfitting_stands_under_the_curves(tmp_path: Path) -> None:
+    made = study(seeds=2, models=[MODELS[2], MODELS[2]])
+    made.runs["augmentation"] = ["light", "light", "strong", "strong"]
+    comparison = compare(made)
+    (effect,) = comparison.effects
+    assert effect.startswith(
+        "U-Net / resnet18: cannot tell whether strong augmentation in place of light moves"
+    )
+    assert effect in markdown(comparison, "c")
