@@ -22,7 +22,8 @@ class Spread:
     model).
 
     `shape` is that of the images' part: `normal`, or `skewed`, a few images much worse than the others (a
-    log-normal with log-deviation 1, turned round). Seeds and rest are normal.
+    log-normal with log-deviation 1, turned round), or `difference`, that of two models each skewed so:
+    symmetric with heavy tails, as paired differences of equal models are. Seeds and rest are normal.
     """
 
     seed: float = 0.005
@@ -33,17 +34,31 @@ class Spread:
 
 USUAL = Spread()
 """Deviations as measured on 10/4/4 splits of jigsaw photographs: seeds 0.005 to 0.010, images 0.01."""
-SPREADS = {"normal": USUAL, "skewed images": Spread(shape="skewed"), "even": Spread(0.01, 0.01, 0.01)}
+SPREADS = {
+    "normal": USUAL,
+    "even": Spread(0.010, 0.010, 0.010),
+    "skewed images": Spread(shape="skewed"),
+    "difference of two": Spread(shape="difference"),
+}
+SHAPES = ("normal", "skewed", "difference")
 
 
 def simulate(spread: Spread, shape: tuple[int, int, int], rng: np.random.Generator) -> Array:
-    """Scores (N, S, I) around a true mean of 0."""
+    """Scores (N, S, I) around a true mean of 0; raises `ValueError` for another shape of the images' part."""
     n, seeds, images = shape
-    of_images = rng.normal(size=(n, 1, images))
-    if spread.shape == "skewed":
-        of_images = (np.exp(0.5) - np.exp(of_images)) / np.sqrt((np.e - 1) * np.e)
+    of_images = image_effects(spread.shape, (n, 1, images), rng)
     of_seeds, rest = rng.normal(size=(n, seeds, 1)), rng.normal(size=(n, seeds, images))
     return np.asarray(spread.seed * of_seeds + spread.image * of_images + spread.rest * rest)
+
+
+def image_effects(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Effects of images with mean 0 and deviation 1."""
+    if name not in SHAPES:
+        raise ValueError(f"there is no shape called {name!r}: take one of {', '.join(SHAPES)}.")
+    if name == "normal":
+        return rng.normal(size=shape)
+    skewed = (np.exp(0.5) - np.exp(rng.normal(size=(2, *shape)))) / np.sqrt((np.e - 1) * np.e)
+    return np.asarray(skewed[0] if name == "skewed" else (skewed[0] - skewed[1]) / np.sqrt(2))
 
 
 @dataclass(frozen=True)

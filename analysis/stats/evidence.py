@@ -43,15 +43,20 @@ class Evidence:
     """What the scores of several models can prove.
 
     `models`: one row per model, best mean first: model, mean, low, high (interval at `level`), iqm, worst and
-    worst_image (the lowest single score, and where), n_seeds (fewest of any split), n_splits, n_images
-    (fewest of any split), p_best (bootstrap; NaN where nothing varies), letters (models that share one cannot
-    be told apart), stands_out (better than each of the others at `level`). `pairs`: one row per pair, a
-    before b in `models`: a, b, difference (a − b), low, high, p, p_holm, improvement (probability that a run
-    of a beats one of b on an image), n_seeds, n_images, n_splits, all over what both have; NaN where they
-    share nothing. `test`: that of `pairs`. `smallest_p`: the least two-sided p of an exact test over the
-    images of one split, before Holm's correction. `interval_method`, with its simulated `coverage` at this n,
-    None where nothing varies. `optimism`: how far being the best of these flattered the first, None for one
-    model. `stability`: how far splits agree on the order, None for one model or one split.
+    worst_image (the lowest single score, and where), n_seeds and n_images (fewest of any split), n_splits, p_best
+    (bootstrap; NaN where nothing varies), letters (models that share one cannot be told apart), stands_out
+    (better than each of the others at `level`).
+
+    `pairs`: one row per pair, a before b in `models`: a, b, difference (a − b), low, high, p, p_holm, improvement
+    (probability that a run of a beats one of b on an image), n_seeds, n_images, n_splits, all over what both
+    have; NaN where they share nothing.
+
+    `test`: that of `pairs`. `smallest_p`: the least two-sided p of an exact test over the images of one split,
+    before Holm's correction. `interval_method`, with its simulated `coverage` at this n, None where nothing
+    varies.
+
+    `optimism`: how far being the best of these flattered the first. `stability`: how far splits agree on the
+    order. Both rest on what all models share, and are None where there are no two models, or splits, to compare.
     """
 
     models: pd.DataFrame
@@ -133,7 +138,8 @@ def evidence(
     single = f"sign flips over {sample.n_images} images" if exact else CROSSED
     shared = shared_scores(sample)
     models = model_table(sample, pairs, shared, rng)
-    splits, several = len(sample.folds), len(sample.models) > 1
+    splits, several = len(sample.folds), len(shared) > 1
+    ranked = several and splits > 1 and next(iter(shared.values())).size > 1
     overlap = 1 + splits * sample.n_images / n_train if splits > 1 else 1.0
     return Evidence(
         models=models,
@@ -144,7 +150,7 @@ def evidence(
         interval_method=RESAMPLED if splits > 1 else CROSSED,
         coverage=coverage_here(sample, int(models["n_seeds"].min()), rng),
         optimism=selection_optimism(shared, rng, inflation=overlap) if several else None,
-        stability=rank_stability(np.vstack(list(shared.values())).T) if several and splits > 1 else None,
+        stability=rank_stability(np.vstack(list(shared.values())).T) if ranked else None,
         n_images=sample.n_images,
         n_splits=splits,
     )
@@ -167,19 +173,14 @@ def sampled(
 
 def shared_scores(sample: Sample) -> dict[str, Array]:
     """Arrays that can be compared across all models, in their order: of one split seeds × images, over the
-    images all have; of several 1 × splits, the means of those all have. Raises `ValueError` if there is none
-    such."""
+    images all have; of several 1 × splits, the means of those all have. Empty if they share none."""
     if len(sample.folds) > 1:
         folds = [f for f in sample.folds if all((model, f) in sample.tables for model in sample.models)]
         means = {m: [sample.tables[m, f].to_numpy(dtype=float).mean() for f in folds] for m in sample.models}
-        shared = {model: np.array([values]) for model, values in means.items()}
-    else:
-        tables = {model: sample.of(model)[0] for model in sample.models}
-        images = set.intersection(*(set(table.columns) for table in tables.values()))
-        shared = {model: table[sorted(images)].to_numpy(dtype=float) for model, table in tables.items()}
-    if any(values.size == 0 for values in shared.values()):
-        raise ValueError("the models have no split, or no image, in common: compare fewer of them.")
-    return shared
+        return {model: np.array([values]) for model, values in means.items()} if folds else {}
+    tables = {model: sample.of(model)[0] for model in sample.models}
+    images = set.intersection(*(set(table.columns) for table in tables.values()))
+    return {m: table[sorted(images)].to_numpy(dtype=float) for m, table in tables.items()} if images else {}
 
 
 def pair_table(sample: Sample, exact: bool, rng: np.random.Generator) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from string import ascii_lowercase
+from string import ascii_letters
 
 import networkx
 import numpy as np
@@ -129,7 +129,7 @@ def letters(models: Sequence[str], same: NDArray[np.bool_]) -> dict[str, str]:
 
     One letter per maximal clique of the graph of such pairs, which is what insert-and-absorb yields (Piepho
     2004, Journal of Computational and Graphical Statistics 13:456); `a` goes to the group of the first model.
-    After `z` come `aa`, `ab`.
+    After `z` comes `A`.
     """
     graph = networkx.Graph()
     graph.add_nodes_from(range(len(models)))
@@ -142,6 +142,5 @@ def letters(models: Sequence[str], same: NDArray[np.bool_]) -> dict[str, str]:
 
 
 def letter(k: int) -> str:
-    """a … z, aa … zz: the k-th, from 0."""
-    first, second = divmod(k, 26)
-    return (ascii_lowercase[first - 1] if first else "") + ascii_lowercase[second]
+    """a … z, A … Z, then Ā and on: the k-th, from 0, always a single character."""
+    return ascii_letters[k] if k < len(ascii_letters) else chr(ord("Ā") + k - len(ascii_letters))
