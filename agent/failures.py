@@ -8,6 +8,7 @@ import errno
 import math
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from torch import nn
 
@@ -17,6 +18,9 @@ from agent.loop import n_steps
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GIB = 2**30
+
+PARTS = (1, 0.75, 0.5, 0.25)
+"""Of what was reckoned to fit, these parts are tried."""
 
 
 class Failed(RuntimeError):
@@ -48,8 +52,12 @@ def check_batches(config: Config, n_train: int) -> None:
 
 
 @contextlib.contextmanager
-def told(config: Config, model: nn.Module, n_train: int) -> Iterator[None]:
-    """Raise Failed instead of an error that says memory or disk is used up. The model is not for use after that."""
+def told(config: Config, model: nn.Module, n_train: int, folder: Path) -> Iterator[None]:
+    """Raise Failed instead of an error that says memory or disk is used up; `folder` is where checkpoints go.
+
+    After that the model is not for use.
+    """
+    memory.forget_peak(next(model.parameters()).device)
     try:
         yield
     except (OSError, RuntimeError, MemoryError) as error:
@@ -58,14 +66,14 @@ def told(config: Config, model: nn.Module, n_train: int) -> Iterator[None]:
             raise Failed(shortage(config, model, n_train)) from error
         if isinstance(error, OSError) and error.errno in FULL:
             raise Failed(
-                f"the disk is full: the checkpoint could not be written to {error.filename or 'the folder of the run'} "
-                f"({error.strerror}); the one before is still there. Free some space and go on with --resume"
+                f"a checkpoint could not be written to {folder} ({error.strerror}); those before are still there: "
+                f"free some space, and go on with --resume {folder.name}"
             ) from error
         raise
 
 
 def shortage(config: Config, model: nn.Module, n_train: int) -> str:
-    """What did not fit, and which batch size or image size would, from the measured peak of a smaller step."""
+    """What did not fit, and which batch size or image size does: reckoned from a measured peak, then tried."""
     device, side = next(model.parameters()).device, config.image_size
     limit = memory.obtainable(device)
     images = largest_step(n_train, config.batch_size)
@@ -74,13 +82,13 @@ def shortage(config: Config, model: nn.Module, n_train: int) -> str:
     if need is None:
         return f"{what}; not even {min(2, images)} images of {memory.SMALLEST_SIDE} pixels fit: take a smaller model"
     most, widest = memory.would_fit(need, limit, images, side)
-    sizes = [size for size in range(1, config.batch_size) if largest_step(n_train, size) <= most]
-    fitting = [f"batch_size {max(sizes)} at image_size {side}"] if sizes else []
-    fitting += (
-        [f"image_size {widest} at batch_size {config.batch_size}"]
-        if memory.SMALLEST_SIDE <= widest < side
-        else []
-    )
+    most, widest = min(most, images - 1), min(widest, side - memory.SIDE_STEP)
+    fewer = (batch_size_for(int(most * part), n_train) for part in PARTS)
+    smaller = (int(widest * part) // memory.SIDE_STEP * memory.SIDE_STEP for part in PARTS)
+    batch_size = next((b for b in fewer if b and memory.works(model, largest_step(n_train, b), side)), 0)
+    image_size = next((s for s in smaller if s >= memory.SMALLEST_SIDE and memory.works(model, images, s)), 0)
+    fitting = [f"batch_size {batch_size} at image_size {side}"] if batch_size else []
+    fitting += [f"image_size {image_size} at batch_size {config.batch_size}"] if image_size else []
     return (
         f"{what} needs about {need.of(images, side) / GIB:.1f} GiB, of {limit / GIB:.1f} GiB that it can have; "
         f"from the measured peak, {' or '.join(fitting) or 'only a smaller model'} would fit"
@@ -90,3 +98,8 @@ def shortage(config: Config, model: nn.Module, n_train: int) -> str:
 def largest_step(n_train: int, batch_size: int) -> int:
     """Images in the largest step of an epoch."""
     return -(-n_train // n_steps(n_train, batch_size))
+
+
+def batch_size_for(images: int, n_train: int) -> int:
+    """The greatest batch size of which no step of an epoch has more images than that; 0 if there is none."""
+    return next((size for size in range(images, 0, -1) if largest_step(n_train, size) <= images), 0)

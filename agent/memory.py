@@ -5,6 +5,7 @@ on the images, activations grow with their pixels. Convolution workspaces do not
 """
 
 import contextlib
+import ctypes
 import math
 import resource
 import sys
@@ -25,8 +26,15 @@ SMALLEST_SIDE = 64
 SIDE_STEP = 32
 """Image sizes are multiples of this many pixels."""
 
-SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAILED")
-"""What torch writes into a RuntimeError when an allocation fails (CPU allocator, oneDNN, cuBLAS)."""
+SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "ALLOC_FAILED",
+    "could not create a primitive",
+)
+"""What torch writes into a RuntimeError when an allocation fails: CPU allocator, C++, cuBLAS and cuDNN, oneDNN."""
 
 
 @dataclass(frozen=True)
@@ -68,32 +76,35 @@ def measure(model: nn.Module, images: int, side: int) -> Need | None:
     other running statistics: for use when the run is over.
     """
     while side >= SMALLEST_SIDE:
-        try:
-            before, peak = _step(model, images, side)
-        except (RuntimeError, MemoryError) as error:
-            if not is_shortage(error):
-                raise
-            side //= 2
-        else:
+        if found := _step(model, images, side):
+            before, top = found
             parameters = sum(each.nbytes for each in model.parameters())
-            return Need(before + 3 * parameters, (peak - before - parameters) / (images * side**2))
+            return Need(before + 3 * parameters, max(top - before - parameters, 1) / (images * side**2))
+        side //= 2
     return None
 
 
-def _step(model: nn.Module, images: int, side: int) -> tuple[int, int]:
-    """Bytes in use before and at the peak of a forward and backward pass."""
+def works(model: nn.Module, images: int, side: int) -> bool:
+    """Whether a step of that size does not run out of memory. Leaves the model as `measure` does."""
+    return _step(model, images, side) is not None
+
+
+def _step(model: nn.Module, images: int, side: int) -> tuple[int, int] | None:
+    """Bytes in use before, and at the peak of, a forward and backward pass; None if memory fails it."""
     device = next(model.parameters()).device
+    model.zero_grad(set_to_none=True)
+    model.train()
+    before = forget_peak(device)
     try:
-        model.zero_grad(set_to_none=True)
-        model.train()
-        before = forget_peak(device)
         zeros = torch.zeros(images, 3, side, side, device=device)
         bce(model(zeros), torch.zeros(images, side, side, dtype=torch.long, device=device)).backward()
-        return before, peak(device)
+    except (RuntimeError, MemoryError):
+        return None
     finally:
         model.zero_grad(set_to_none=True)
         if device.type == "cuda":
             torch.cuda.empty_cache()
+    return before, peak(device)
 
 
 def peak(device: torch.device) -> int:
@@ -104,11 +115,15 @@ def peak(device: torch.device) -> int:
 
 
 def forget_peak(device: torch.device) -> int:
-    """Begin to measure anew, where the system can; returns the bytes in use now."""
+    """Begin to measure anew, where the system can; returns the bytes in use now.
+
+    Without returning freed memory to the system first, a step that finds room in it would seem to need none.
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
     return _status("VmRSS") or peak(device)
 

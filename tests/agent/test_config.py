@@ -20,6 +20,8 @@ from agent.config import SCRATCH, SMP, Config, ConfigError, from_settings, parse
         (["--learning_rate=nan"], "learning_rate is nan, but must be above 0 and at most 1"),
         (["--epochs=0"], "epochs is 0, but must be at least 1"),
         (["--seed=-1"], "seed is -1, but must be at least 0"),
+        (["--fold=-1"], "fold is -1, but must be at least 0"),
+        (["--deterministic=yes"], "argument --deterministic: is 'yes', but must be true or false"),
         (["--image_size=100"], "image_size is 100, but must be a multiple of 16 pixels, from 32 up: "),
         (
             ["--data=drawn:x"],
@@ -80,7 +82,10 @@ def test_a_config_without_shorthand_is_given_one() -> None:
 
 
 def test_flags_come_as_the_wandb_agent_writes_them() -> None:
-    assert parse(["--learning_rate=1e-05", "--seed=3"]) == from_settings({"learning_rate": 1e-5, "seed": 3})
+    written = {"--learning_rate=1e-05": 1e-5, "--seed=3": 3, "--deterministic=True": True, "--fold=2": 2}
+    meant = {flag[2:].partition("=")[0]: value for flag, value in written.items()}
+    assert parse(list(written)) == from_settings(meant)
+    assert not parse(["--deterministic=False"]).deterministic
 
 
 def test_a_config_survives_being_written_as_a_dictionary() -> None:
@@ -102,5 +107,5 @@ def test_the_help_states_every_default_that_there_is() -> None:
         [sys.executable, "-m", "agent.config", "--help"], capture_output=True, text=True, check=True
     ).stdout
     words = " ".join(printed.split())
-    assert "seed of the 10/4/4 split of a folder that has no split of its own (default: 0)" in words
+    assert "seed of whatever is split at random: every fold, a folder without a split (default: 0)" in words
     assert "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three --architecture" in words
