@@ -87,9 +87,10 @@ def start(options: argparse.Namespace) -> int:
         found.sweep.path, found.expected, found.n_runs - journal.begun(trials), found.varied, Console()
     )
     board.tell(found.news)
-    where = ", ".join(dict.fromkeys(place.name for place in places))
+    where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
     board.tell(
-        f"{len(places)} trials side by side on {where}, threads of each: {threads}; logs in {os.path.relpath(logs)}"
+        f"{len(places)} trial{'s' * (len(places) > 1)} side by side on {where}, threads of each: {threads}; "
+        f"logs in {os.path.relpath(logs)}"
     )
     fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, board, n_most if gpus else None)
     code = fleet.run()
@@ -101,7 +102,7 @@ def layout(gpus: list[devices.Gpu], options: argparse.Namespace, found: Target, 
     """One place per trial that runs at once."""
     if gpus:
         return [
-            Place(f"GPU {gpu.index}, {gpu.name}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu)
+            Place(f"GPU {gpu.index}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu)
             for gpu in gpus
             for _ in range(options.per_gpu or 1)
         ]

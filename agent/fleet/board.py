@@ -14,6 +14,7 @@ STARTED = re.compile(r"^trial (?P<name>.+?): ")
 EPOCH = re.compile(r"^epoch (?P<epoch>\d+)/(?P<epochs>\d+) .*val IoU (?P<iou>[\d.]+)")
 TESTED = re.compile(r"^test IoU (?P<iou>[\d.]+)")
 SAY_EVERY_SECONDS = 60.0
+WORDS = {"crashed": "failed", "stopped": "stopped early"}
 
 
 @dataclass
@@ -149,7 +150,7 @@ class Board:
                     )
 
     def summary(self) -> str:
-        words = [f"{n} {state}" for state, n in self.counts.items()]
+        words = [f"{n} {WORDS.get(state, state)}" for state, n in self.counts.items()]
         left = None if self.expected is None else self.expected - self.before - self.done
         return ", ".join(words or ["no trial over yet"]) + ("" if left is None else f", {max(0, left)} to go")
 
@@ -159,10 +160,13 @@ class Board:
 
     def render(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
+        for _ in range(5):
+            table.add_column(no_wrap=True, overflow="ellipsis")
         for number, line in sorted(self.lines.items()):
             took = clock(time.monotonic() - line.began) if line.run else ""
             state = Text(line.progress or line.state, "green" if line.progress else "dim")
-            table.add_row(f"agent {number}", line.place, line.name, state, took, Text(line.note, "yellow"))
+            state = Text(line.note, "yellow") if line.note else state
+            table.add_row(f"agent {number}", line.place, took, state, line.name)
         foot = Text(f"{self.sweep}: {self.summary()}, {clock(time.monotonic() - self.began)} so far", "bold")
         return Group(table, foot, *([Text(self.note, "yellow")] if self.note else []))
 

@@ -9,9 +9,11 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
+DRIVER = Path("/proc/driver/nvidia/version")
 MEBIBYTE = 2**20
 CPU_TRIAL_BYTES = 2**30
 """What a small trial takes on a CPU beyond what it shares with the others."""
@@ -50,10 +52,17 @@ def gpus(environ: Mapping[str, str]) -> list[Gpu]:
     """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; all of them if it is not set.
 
     Raises:
-        DeviceError: it names one that is not there.
+        DeviceError: it names one that is not there, or there is a driver without nvidia-smi.
     """
-    listed = _list(_smi("-L"))
     wanted = environ.get("CUDA_VISIBLE_DEVICES")
+    if wanted == "":
+        return []
+    listed = _list(_smi("-L"))
+    if not listed and DRIVER.exists():
+        raise DeviceError(
+            f"{DRIVER} says that there is a GPU, but `nvidia-smi -L` lists none: put it on the PATH, or set "
+            f"CUDA_VISIBLE_DEVICES to nothing to train on the CPU"
+        )
     return listed if wanted is None else _chosen(listed, wanted)
 
 

@@ -59,6 +59,14 @@ def find(text: str, new: bool) -> Target:
     Raises:
         TargetError: no login, no such sweep, no YAML, or settings that `agent.lint` or the server refuses.
     """
+    try:
+        return _find(text, new)
+    finally:
+        if wandb := sys.modules.get("wandb"):
+            wandb.teardown()
+
+
+def _find(text: str, new: bool) -> Target:
     is_file = text.endswith((".yaml", ".yml")) or Path(text).is_file()
     config = read(Path(text)) if is_file else {}
     if is_file and launch.is_warm(config.get("command")):

@@ -36,13 +36,33 @@ def test_each_gpu_has_its_agent_every_trial_is_done_once_and_no_process_is_left(
     assert [line.split()[0] for line in machine.finished()] == ["1", "2", "3", "4"]
     runs = machine.runs(printed)
     assert list(runs.values()) == [("finished", 20)] * 4
-    assert "2 trials side by side on GPU 0, Fast, GPU 1, Fast" in printed
+    assert "2 trials side by side on GPU 0 (Fast), GPU 1 (Fast)" in printed
     assert "each trial is a plain process: its command is not python -m agent.train" in printed
     assert "4 finished, 0 to go" in printed
     logs = {file.stem: file.read_text() for file in machine.folder.glob("fleet/*/logs/*.log")}
     assert all("trial.py --pause=0.1 --seed=" in logs[run] and "test IoU 0.5" in logs[run] for run in runs)
     assert "device GPU-aaaa" in "".join(logs.values())
     assert "device GPU-bbbb" in "".join(logs.values())
+
+
+def test_auto_lets_more_trials_onto_a_gpu_when_the_first_has_shown_what_it_takes(machine: Machine) -> None:
+    used = machine.folder / "used"
+    used.write_text("1000")
+    path = fake_gpus(machine.folder)
+    program = machine.folder / "bin" / "nvidia-smi"
+    program.write_text(
+        f"#!/bin/sh\ncase $1 in\n-L) echo 'GPU 0: Fast (UUID: GPU-aaaa)';;\n*) echo $(cat {used}), 80000;;\nesac\n"
+    )
+    fleet = machine.start(str(machine.sweep(seed=[1, 2], steps=60, pause=0.1)), "--per-gpu=auto", PATH=path)
+    until(lambda: trials(fleet))
+    used.write_text("11000")
+    until(lambda: len(trials(fleet)) == 2)
+    used.write_text("75000")  # the second one takes more than the first: 0.9 × 80,000 no longer holds two
+    printed = machine.finish(fleet)
+    assert fleet.returncode == 0, printed
+    assert "1 trial side by side on GPU 0 (Fast)" in printed
+    assert "agent 2 on GPU 0: started" in printed
+    assert len(machine.finished()) == 2
 
 
 def test_the_same_file_goes_on_with_its_sweep_until_that_is_done(machine: Machine) -> None:

@@ -19,8 +19,8 @@ from bench.wire import Wire
 
 flags = dict(word[2:].split("=", 1) for word in sys.argv[1:])
 run, steps, pause = os.environ["WANDB_RUN_ID"], int(flags.get("steps", 2)), float(flags.get("pause", 0))
-names = ("WANDB_BASE_URL", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY")
-wire = Wire(*(os.environ[name] for name in names))
+url, key, project = (os.environ[f"WANDB_{name}"] for name in ("BASE_URL", "API_KEY", "PROJECT"))
+wire = Wire(url, key, project, os.environ["WANDB_ENTITY"])
 saved = Path(os.environ["STEPS"], run)
 done = int(saved.read_text()) if saved.exists() else 0
 

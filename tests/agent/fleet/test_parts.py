@@ -1,0 +1,297 @@
+"""The parts of the fleet that need no server and no trial: devices, packing, crashes, what a trial is started with."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+from wandb.sdk.launch.sweeps import utils
+
+from agent.fleet import crashes, devices, launch
+from agent.fleet.board import Board, clock
+from agent.fleet.crashes import Streak
+from agent.fleet.devices import DeviceError, Gpu, Memory
+from agent.fleet.packing import Packing
+
+GIB = 2**30
+LISTED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1111-aa)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-2222-bb)
+  MIG 1g.5gb      Device  0: (UUID: MIG-c6d4)
+  MIG 2g.10gb     Device  1: (UUID: MIG-d7e5)
+GPU 2: NVIDIA H100 80GB HBM3 (UUID: GPU-3333-cc)
+"""
+WHOLE = [Gpu("GPU-1111-aa", "NVIDIA H100 80GB HBM3", "0"), Gpu("GPU-3333-cc", "NVIDIA H100 80GB HBM3", "2")]
+SLICES = [Gpu("MIG-c6d4", "MIG 1g.5gb", "1"), Gpu("MIG-d7e5", "MIG 2g.10gb", "1")]
+
+
+@pytest.fixture
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with what nvidia-smi prints; only this program is on the PATH, besides the system's."""
+    printed, program = tmp_path / "printed", tmp_path / "nvidia-smi"
+    printed.write_text(LISTED)
+    program.write_text(f"#!/bin/sh\n/bin/cat {printed}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return printed
+
+
+def test_a_board_cut_into_slices_counts_as_its_slices(smi: Path) -> None:
+    assert devices.gpus({}) == [WHOLE[0], *SLICES, WHOLE[1]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen"),
+    [
+        ("2,0", [WHOLE[1], WHOLE[0]]),
+        ("GPU-3333-cc", [WHOLE[1]]),
+        ("GPU-11, MIG-d7e5", [WHOLE[0], SLICES[1]]),
+        ("2,-1,0", [WHOLE[1]]),
+        ("", []),
+    ],
+)
+def test_cuda_visible_devices_holds_as_cuda_reads_it(smi: Path, wanted: str, seen: list[Gpu]) -> None:
+    assert devices.gpus({"CUDA_VISIBLE_DEVICES": wanted}) == seen
+
+
+def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(smi: Path) -> None:
+    with pytest.raises(DeviceError, match=r"names 7, but nvidia-smi lists: 0 \(NVIDIA H100 80GB HBM3\), 1 "):
+        devices.gpus({"CUDA_VISIBLE_DEVICES": "0,7"})
+
+
+def test_without_nvidia_smi_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert devices.gpus({}) == []
+
+
+def test_a_driver_without_nvidia_smi_is_said_rather_than_a_cpu_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(devices, "DRIVER", tmp_path)
+    with pytest.raises(DeviceError, match="`nvidia-smi -L` lists none: put it on the PATH"):
+        devices.gpus({})
+    assert devices.gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
+
+
+def test_memory_comes_in_mebibytes_and_a_slice_has_none_of_its_own(smi: Path) -> None:
+    smi.write_text("1024, 81559\n")
+    assert devices.memory(WHOLE[0]) == Memory(2**30, 81559 * 2**20)
+    assert devices.memory(SLICES[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("cores", "trials", "free", "n"),
+    [
+        (8, None, 64 * GIB, 8),
+        (8, 3, 64 * GIB, 3),
+        (8, None, 5 * GIB + 1, 5),
+        (8, None, 0, 1),
+        (2, 0, 64 * GIB, 1),
+    ],
+)
+def test_a_cpu_gets_as_many_trials_as_cores_trials_and_memory_allow(
+    cores: int, trials: int | None, free: int, n: int
+) -> None:
+    assert devices.side_by_side(cores, trials, free) == n
+
+
+def test_threads_are_the_share_of_the_cores_unless_the_person_says_otherwise() -> None:
+    assert devices.threads({}, 10_000) == 1
+    assert devices.threads({}, 1) == devices.cores()
+    assert devices.threads({"OMP_NUM_THREADS": "3"}, 10_000) == 3
+
+
+def test_a_gpu_holds_one_trial_until_one_was_measured() -> None:
+    assert Packing(total=80 * GIB, before=0, most=16).room() == 1
+
+
+def test_a_gpu_is_filled_to_nine_tenths_by_the_largest_share_seen() -> None:
+    packing = Packing(total=80 * GIB, before=2 * GIB, most=16)
+    packing.measure(used=12 * GIB, n_trials=1)
+    assert packing.room() == 7  # 0.9 × 80 - 2 = 70 GiB, 10 GiB each
+    packing.measure(used=30 * GIB, n_trials=4)  # 7 GiB each: the largest stays
+    packing.measure(used=34 * GIB, n_trials=0)  # nobody trains: this is not ours
+    assert packing.room() == 7
+    packing.measure(used=62 * GIB, n_trials=2)
+    assert packing.room() == 2
+    packing.measure(used=80 * GIB, n_trials=1)
+    assert packing.room() == 1
+
+
+def test_a_gpu_never_holds_more_trials_than_there_are_cores() -> None:
+    packing = Packing(total=80 * GIB, before=0, most=4)
+    packing.measure(GIB, 1)
+    assert packing.room() == 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "reason"),
+    [
+        (["epoch 1/3\n", "ValueError: bad\n", "wandb: View run at …\n", "\n"], 1, "ValueError: bad"),
+        ([], 3, "exit code 3, without a word"),
+        (["epoch 1/3\n"], -9, "ended by SIGKILL after: epoch 1/3"),
+        ([], -11, "ended by SIGSEGV"),
+    ],
+)
+def test_the_reason_of_a_crash_is_what_it_said_last(lines: list[str], code: int, reason: str) -> None:
+    assert crashes.reason(lines, code) == reason
+
+
+def test_crashes_are_alike_if_only_numbers_ids_and_paths_differ() -> None:
+    first = "OSError: [Errno 28] /a/b-1/c.pt: no space for 1.5e+3 of 0x7ffe at 3fa9c0de11"
+    second = "OSError: [Errno 28] /z/c.pt: no space for 20 of 0x1 at 00000000"
+    assert crashes.normalised(first) == crashes.normalised(second)
+    assert crashes.normalised("KeyError: 'a'") != crashes.normalised("KeyError: 'b'")
+
+
+def test_three_alike_in_a_row_are_too_many_and_a_success_starts_anew() -> None:
+    streak = Streak()
+    assert [streak.crash(run, 1, "lost 1") for run in "ab"] == [False, False]
+    streak.well()
+    assert [streak.crash(run, 1, "lost 2") for run in "cd"] == [False, False]
+    assert not streak.crash("e", 2, "lost 2"), "another exit code is another kind"
+    assert [streak.crash(run, 2, f"lost {run}"[:5]) for run in "fg"] == [False, False]
+    assert [streak.crash(run, 1, "lost 3") for run in "hij"] == [False, False, True]
+
+
+def test_a_run_that_is_handed_out_again_counts_once() -> None:
+    streak = Streak()
+    assert [streak.crash("same", 1, "lost") for _ in range(9)] == [False] * 9
+
+
+ARGS: dict[str, Any] = {"lr": {"value": 0.001}, "model": {"value": "unet/resnet18"}, "flip": {"value": False}}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            ["${env}", "${interpreter}", "-m", "agent.train", "${args}"],
+            [
+                "/usr/bin/env",
+                "python",
+                "-m",
+                "agent.train",
+                "--lr=0.001",
+                "--model=unet/resnet18",
+                "--flip=False",
+            ],
+        ),
+        (None, ["/usr/bin/env", "python", "go.py", "--lr=0.001", "--model=unet/resnet18", "--flip=False"]),
+        (["${program}", "--at=${envvar:PLACE}"], ["go.py", "--at=here"]),
+        (["a", "${args_no_boolean_flags}"], ["a", "--lr=0.001", "--model=unet/resnet18"]),
+        (["a", "${args_no_hyphens}"], ["a", "lr=0.001", "model=unet/resnet18", "flip=False"]),
+        (["a", "${args_json}"], ["a", '{"lr": 0.001, "model": "unet/resnet18", "flip": false}']),
+    ],
+)
+def test_a_trial_is_started_with_the_command_that_wandb_agent_would_use(
+    command: list[str] | None, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLACE", "here")
+    assert launch.expand(command, "go.py", ARGS, tmp_path / "args.json") == words
+
+
+def test_arguments_can_be_handed_over_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "args.json"
+    assert launch.expand(["a", "${args_json_file}"], "go.py", ARGS, file) == ["a", str(file)]
+    assert json.loads(file.read_text()) == {"lr": 0.001, "model": "unet/resnet18", "flip": False}
+
+
+def test_the_default_command_is_the_clients() -> None:
+    assert list(launch.DEFAULT_COMMAND) == utils.DEFAULT_SWEEP_COMMAND
+
+
+@pytest.mark.parametrize(
+    ("command", "warm"),
+    [
+        (["${env}", "${interpreter}", "-m", "agent.train", "${args}"], True),
+        (["${interpreter}", "-m", "agent.train", "--epochs=3", "${args_no_equals}"], True),
+        (["python", "-m", "agent.train", "${args}"], True),
+        (["${env}", "${interpreter}", "-m", "other", "${args}"], False),
+        (["${env}", "${interpreter}", "-m", "agent.train", "${args_json}"], False),
+        (["nice", "python", "-m", "agent.train", "${args}"], False),
+        (None, False),
+    ],
+)
+def test_only_agent_train_with_flags_is_forked(command: list[str] | None, warm: bool) -> None:
+    assert launch.is_warm(command) is warm
+
+
+def test_a_start_has_the_environment_that_wandb_agent_gives(tmp_path: Path) -> None:
+    env = {"WANDB_SWEEP_ID": "s", "WANDB_DIR": str(tmp_path), "KEPT": "yes"}
+    command = ["${interpreter}", "-m", "agent.train", "${args}"]
+    start = launch.start_of(command, None, "r1", ARGS, env, 2, tmp_path / "log")
+    settings = tmp_path / "wandb" / "sweep-s" / "config-r1.yaml"
+    assert start.flags == ["--lr=0.001", "--model=unet/resnet18", "--flip=False"]
+    assert start.env == env | {
+        "WANDB_RUN_ID": "r1",
+        "WANDB_SWEEP_PARAM_PATH": str(settings),
+        "OMP_NUM_THREADS": "2",
+        "MKL_NUM_THREADS": "2",
+        "PYTHONUNBUFFERED": "1",
+    }
+    assert yaml.safe_load(settings.read_text()) == {"wandb_version": 1, **ARGS}
+
+
+def board(terminal: bool) -> Board:
+    console = Console(file=io.StringIO(), width=110, force_terminal=terminal, color_system=None)
+    made = Board("local/puzzle/s", expected=4, before=1, varied=["model", "seed"], console=console)
+    made.place(1, "GPU 0")
+    return made
+
+
+def said(made: Board) -> str:
+    assert isinstance(made.console.file, io.StringIO)
+    return made.console.file.getvalue()
+
+
+def begin(made: Board, log: Path) -> None:
+    values = {"seed": 2, "model": "unet/resnet18", "epochs": 9}
+    made.hear(1, {"state": "trial", "run": "r1", "log": str(log), "values": values})
+
+
+def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:
+    made, log = board(terminal=True), tmp_path / "r1.log"
+    begin(made, log)
+    log.write_text(
+        "trial unet/resnet18, seed 2: 14 parameters\nepoch 3/9  train loss 0.5  val IoU 0.91249  1 s\nepoch 4/"
+    )
+    made.follow()
+    made.console.print(made.render())
+    assert "agent 1  GPU 0  0:00  epoch 3 of 9, val IoU 0.912  unet/resnet18, seed 2" in said(made)
+    assert "local/puzzle/s: no trial over yet, 3 to go, 0:00 so far" in said(made)
+
+
+def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
+    made, log = board(terminal=False), tmp_path / "r1.log"
+    begin(made, log)
+    log.write_text("test IoU 0.98765 (best_iou checkpoint, epoch 7)\n")
+    made.hear(1, {"state": "finished"})
+    begin(made, log)
+    made.hear(1, {"state": "crashed", "reason": "ValueError: x", "log": "logs/r1.log"})
+    assert said(made).splitlines() == [
+        "[0:00] agent 1 on GPU 0: started r1 (model unet/resnet18, seed 2)",
+        "[0:00] agent 1: model unet/resnet18, seed 2 finished in 0:00, test IoU 0.988",
+        "[0:00] agent 1 on GPU 0: started r1 (model unet/resnet18, seed 2)",
+        "[0:00] agent 1: model unet/resnet18, seed 2 failed: ValueError: x; see logs/r1.log",
+    ]
+    assert made.summary() == "1 finished, 1 failed, 1 to go"
+
+
+def test_a_server_that_is_away_is_told_once_and_shown_until_it_is_back() -> None:
+    made = board(terminal=False)
+    for pause in (1, 2, 4):
+        made.hear(1, {"state": "away", "reason": "no answer from http://x (refused)", "again": pause})
+    assert made.lines[1].note == "server away, again in 4 s"
+    made.hear(1, {"state": "back"})
+    assert [line.split("] ")[1] for line in said(made).splitlines()] == [
+        "agent 1: no answer from http://x (refused); it keeps trying",
+        "agent 1: the server is back",
+    ]
+
+
+def test_a_clock_has_hours_when_it_needs_them() -> None:
+    assert [clock(seconds) for seconds in (0, 75, 3700)] == ["0:00", "1:15", "1:01:40"]
