@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 # Files come from runs and may be HTML: they must not act with the rights of this server's pages.
 HEADERS = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 HEADERS |= {"X-Content-Type-Options": "nosniff"}
-CHUNK = 1 << 20
+CHUNK = 1 << 17  # held by each upload; the client makes more than 100 at once
 MAX_MANIFEST = 128 << 20  # read into memory at the commit; 100,000 files take about 30 MB
 KINDS = {"run-files": "Run", "wandb_artifacts": "Artifact", "manifests": "ArtifactManifest"}
 
@@ -99,9 +99,9 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
             if size > limit:
                 return refused(f"{name} has more than {limit} bytes", 413)
             if len(waiting) >= CHUNK:
-                await run_in_threadpool(body.write, bytes(waiting))
-                waiting.clear()
-        await run_in_threadpool(body.write, bytes(waiting))
+                await run_in_threadpool(body.write, waiting)
+                waiting = bytearray()
+        await run_in_threadpool(body.write, waiting)
         await run_in_threadpool(_take, store, kind, number, name, body)
     except ClientDisconnect:
         return refused("the upload was cut off", 400)

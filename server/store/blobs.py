@@ -35,7 +35,7 @@ class Incoming:
         self._file = self._path.open("wb")
         self._sha256, self._md5, self._size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | bytearray) -> None:
         self._file.write(chunk)
         self._sha256.update(chunk)
         self._md5.update(chunk)

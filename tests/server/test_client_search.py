@@ -160,7 +160,8 @@ pyagent.Agent.HEARTBEAT_SLEEP_SECONDS = 0.2
 def train():
     with wandb.init(settings=wandb.Settings(x_disable_meta=True)) as run:
         run.log({"loss": float(len(str(dict(run.config))))})
-wandb.agent("SWEEP", function=train, project="own", count=COUNT)
+for name, count in SWEEPS.items():
+    wandb.agent(name, function=train, project="own", count=count)
 """
 READ = """
 import json, wandb
@@ -171,7 +172,7 @@ print(json.dumps([[s.state, [[r.state, r.config] for r in s.runs]] for s in swee
 
 @pytest.fixture(scope="module")
 def searched(client: Client) -> dict[str, Any]:
-    """Five sweeps, each suggested by a process of the client beside its agent, all at once."""
+    """Five sweeps, each suggested by a process of the client, and an agent for one after the other."""
     (client.folder / "space.py").write_text(SEARCH_SPACE)
     (client.folder / "own.yaml").write_text(
         "{program: p.py, method: grid, parameters: {x: {values: [1, 2]}}}"
@@ -184,13 +185,11 @@ def searched(client: Client) -> dict[str, Any]:
     quick = ("--batch-size", "3", "--poll-interval", "0.2")
     searchers = [client.start(["wandb", "sweep-scheduler", *quick, path]) for path in paths[:3]]
     searchers += [client.start(["wandb", "controller", names[3]], **OWN), own]
-    counts = (3, 3, 3, 2, 2)
-    agents = [
-        client.program(AGENT.replace("SWEEP", name).replace("COUNT", str(n)), WANDB_CONSOLE="off")
-        for name, n in zip(names, counts, strict=True)
-    ]
-    outputs = [client.finish(process) for process in [*agents, *searchers]]
-    assert all(process.returncode == 0 for process in [*agents, *searchers]), outputs
+    agent = client.program(
+        AGENT.replace("SWEEPS", repr(dict(zip(names, (3, 3, 3, 2, 2), strict=True)))), **OWN
+    )
+    outputs = [client.finish(process) for process in [agent, *searchers]]
+    assert all(process.returncode == 0 for process in [agent, *searchers]), outputs
     found = client.run(READ.replace("NAMES", repr(names)))
     return dict(zip(("optuna", "wandb", "source", "controller", "sweep --controller"), found, strict=True))
 

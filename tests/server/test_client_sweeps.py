@@ -18,14 +18,20 @@ wandb_agent.Agent.POLL_INTERVAL = 0.5
 cli(["agent", sys.argv[1]])
 """
 TRAIN = """
-import wandb
-with wandb.init() as run:
+import os, signal, wandb
+with wandb.init(resume="allow") as run:
+    first = run.config.lr == run.config.opt["wd"] == 0
     for i in range(1, 4):
         run.log({"val/iou": i * run.config.lr + run.config.opt["wd"]})
+    if first and not run.resumed:
+        while len(list(wandb.Api().run(run.path).scan_history())) < 3:
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 GRID = """
 program: train.py
 method: grid
+requeue: 1
 metric: {name: val/iou, goal: maximize}
 parameters:
   lr: {values: [0.0, 0.1]}
@@ -37,13 +43,15 @@ import json, wandb
 sweep = wandb.Api().sweep("grid/SWEEP")
 best = sweep.best_run()
 print(json.dumps({"state": sweep.state, "expected": sweep.expected_run_count, "order": sweep.order,
-    "runs": [[r.state, r.config["lr"], r.config["opt"]["wd"], len(list(r.scan_history()))] for r in sweep.runs],
+    "runs": [[r.state, r.config["lr"], r.config["opt"]["wd"], [row["_step"] for row in r.scan_history()]]
+             for r in sweep.runs],
     "best": [best.config["lr"], best.config["opt"]["wd"], best.summary["val/iou"]], "name": sweep.config["method"]}))
 """
 
 
-@pytest.mark.slow
-def test_two_agents_at_once_run_every_configuration_of_a_grid_once(client: Client) -> None:
+@pytest.fixture(scope="module")
+def grid(client: Client) -> Any:
+    """A grid that two agents work on; the program of its first cell kills itself once."""
     (client.folder / "train.py").write_text(TRAIN)
     (client.folder / "grid.yaml").write_text(GRID)
     code, output = client.command("wandb", "sweep", "--project", "grid", "grid.yaml", WANDB_SILENT="false")
@@ -53,51 +61,22 @@ def test_two_agents_at_once_run_every_configuration_of_a_grid_once(client: Clien
     agents = [client.start([sys.executable, "-c", QUICK_AGENT, found[1]]) for _ in range(2)]
     outputs = [client.finish(agent) for agent in agents]
     assert [agent.returncode for agent in agents] == [0, 0], outputs
-    read = client.run(READ.replace("SWEEP", found[2]))
-    assert Counter(map(tuple, read["runs"])) == Counter(
-        [("finished", lr, wd, 3) for lr in (0.0, 0.1) for wd in (0, 1)]
-    )
-    assert read["best"] == [0.1, 1, pytest.approx(1.3)]
-    assert (read["state"], read["expected"], read["order"]) == ("FINISHED", 4, "-summary_metrics.val/iou")
-
-
-KILLED = """
-import os, signal, wandb
-with wandb.init(resume="allow") as run:
-    run.log({"x": run.config.x})
-    if run.config.x == 1 and not run.resumed:
-        while not any(wandb.Api().run(run.path).scan_history()):
-            pass
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-REQUEUE = """
-program: killed.py
-method: grid
-requeue: 1
-parameters: {x: {values: [1, 2]}}
-command: ["${env}", python, "${program}"]
-"""
+    return client.run(READ.replace("SWEEP", found[2]))
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_is_handed_out_again_and_goes_on_when_the_sweep_says_requeue(
-    client: Client,
-) -> None:
-    (client.folder / "killed.py").write_text(KILLED)
-    (client.folder / "requeue.yaml").write_text(REQUEUE)
-    output = client.command("wandb", "sweep", "--project", "requeue", "requeue.yaml", WANDB_SILENT="false")[1]
-    found = re.search(r"wandb agent (local/requeue/(\w+))", output)
-    assert found is not None, output
-    agents = [client.start([sys.executable, "-c", QUICK_AGENT, found[1]]) for _ in range(2)]
-    outputs = [client.finish(agent) for agent in agents]
-    assert [agent.returncode for agent in agents] == [0, 0], outputs
-    code = f"""
-import json, wandb
-sweep = wandb.Api().sweep("requeue/{found[2]}")
-print(json.dumps([sweep.state, sorted([r.config["x"], r.state, [row["_step"] for row in r.scan_history()]]
-                                      for r in sweep.runs)]))
-"""
-    assert client.run(code) == ["FINISHED", [[1, "finished", [0, 1]], [2, "finished", [0]]]]
+def test_two_agents_at_once_run_every_configuration_of_a_grid_once(grid: Any) -> None:
+    cells = [(state, lr, wd) for state, lr, wd, _ in grid["runs"]]
+    assert Counter(cells) == Counter([("finished", lr, wd) for lr in (0.0, 0.1) for wd in (0, 1)])
+    assert grid["best"] == [0.1, 1, pytest.approx(1.3)]
+    assert (grid["state"], grid["expected"], grid["order"]) == ("FINISHED", 4, "-summary_metrics.val/iou")
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_is_handed_out_again_and_goes_on_when_the_sweep_says_requeue(grid: Any) -> None:
+    steps = {(lr, wd): found for _, lr, wd, found in grid["runs"]}
+    assert steps.pop((0.0, 0)) == [0, 1, 2, 3, 4, 5]
+    assert list(steps.values()) == [[0, 1, 2]] * 3
 
 
 FUNCTION = """
