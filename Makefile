@@ -14,7 +14,7 @@ help:
 	@echo 'make study    train the eight models and compare them; DATA=folder SIZE=pixels EPOCHS=n SEEDS=n'
 	@echo 'make serve    look at the runs again in a browser; PORT=8080'
 	@echo 'make test     run the tests'
-	@echo 'make check    ruff, mypy, and the rules of the house'
+	@echo 'make check    ruff, mypy, the sweeps, and the rules of the house'
 	@echo 'make setup    only install: .venv with the exact versions of requirements.txt'
 	@echo 'make pins     write requirements.txt anew from requirements.in'
 
@@ -46,6 +46,7 @@ check: setup
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+	@$(PY) -m agent.lint sweeps/*.yaml
 	@$(PY) -m pytest -q tests/test_architecture.py tests/test_readme.py
 
 pins:

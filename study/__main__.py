@@ -80,13 +80,13 @@ def study(arguments: argparse.Namespace) -> bool:
         arguments.sweep, results, folder_of(arguments.data), arguments.size, arguments.epochs, arguments.seeds
     )
     wanted.folder.mkdir(parents=True, exist_ok=True)
+    check_settings(wanted)
     threads = max(1, processes.cores() // arguments.trials)
     with only_one(results), server(results / "server") as address:
         env = processes.environment(wanted.folder, address.login, threads)
         os.environ.clear()
         os.environ.update(env)  # the wandb client in this process is as private as those it starts
         digest = check_data(str(wanted.sweep["parameters"]["data"]["value"]), env)
-        check_settings(wanted, env)
         path, n_before = begin(wanted, address, digest, env)
         finished = n_before
         if n_before < wanted.n_trials:
@@ -154,17 +154,19 @@ def check_data(data: str, env: dict[str, str]) -> str:
     return found[1]
 
 
-def check_settings(wanted: Plan, env: dict[str, str]) -> None:
-    """Have every configuration of the grid read before the first is trained.
+def check_settings(wanted: Plan) -> None:
+    """Have the sweep looked at before anything is started, and say what it will cost.
 
     Raises:
-        StudyError: with what is wrong with the first wrong one.
+        StudyError: with all that is wrong.
     """
-    for cell in wanted.cells():
-        flags = [f"--{name}={value}" for name, value in cell.items()]
-        code, printed = processes.run([sys.executable, "-m", "agent.config", *flags], env, ROOT)
-        if code:
-            raise StudyError(f"the trial {cell.get('model', '')} cannot be trained: {printed.strip()}")
+    file = wanted.folder / "sweep.yaml"
+    file.write_text(wanted.yaml)
+    command = [sys.executable, "-m", "agent.lint", within_root(file)]
+    code, printed = processes.run(command, os.environ, ROOT)
+    if code:
+        raise StudyError(f"this sweep cannot be trained:\n{printed.strip()}")
+    print(printed, end="", flush=True)
 
 
 def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:

@@ -1,7 +1,6 @@
 """What a study is: one grid sweep over given photographs, and the folder its results go to."""
 
 import hashlib
-import itertools
 import json
 import math
 import re
@@ -30,14 +29,6 @@ class Plan:
     @property
     def n_trials(self) -> int:
         return math.prod(len(p["values"]) for p in self.sweep["parameters"].values() if "values" in p)
-
-    def cells(self) -> list[dict[str, Any]]:
-        """The configurations of the grid for its first seed."""
-        axes = {
-            name: [p["value"]] if "value" in p else p["values"][: 1 if name == "seed" else None]
-            for name, p in self.sweep["parameters"].items()
-        }
-        return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
     @property
     def epochs(self) -> int:

@@ -105,10 +105,18 @@ def test_a_sweep_says_its_question_and_marks_every_parameter(file: Path) -> None
     text = file.read_text()
     assert text.startswith("# Question: ")
     marked = re.findall(r"^  (\w+):.*# (scientific|nuisance|fixed)", text, flags=re.MULTILINE)
-    assert {name for name, _ in marked} == set(yaml.safe_load(text)["parameters"])
+    assert {name for name, _ in marked} == set(yaml.safe_load(text).get("parameters", {}))
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda file: file.name)
+LISTED = [
+    file
+    for file in sorted((ROOT / "sweeps").glob("*.yaml"))
+    if "search_space" not in yaml.safe_load(file.read_text()).get("scheduler", {})
+]
+"""Sweeps whose values stand in the YAML, not in a Python function."""
+
+
+@pytest.mark.parametrize("file", LISTED, ids=lambda file: file.name)
 def test_every_value_of_a_sweep_is_a_valid_setting_of_the_right_type(file: Path) -> None:
     parameters = yaml.safe_load(file.read_text())["parameters"]
     choices = {name: p.get("values", [p.get("value", p.get("min"))]) for name, p in parameters.items()}
@@ -120,7 +128,7 @@ def test_every_value_of_a_sweep_is_a_valid_setting_of_the_right_type(file: Path)
             assert parse(flags) == from_settings(settings)
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", LISTED, ids=lambda file: file.name)
 def test_the_embedded_server_can_search_every_sweep(file: Path) -> None:
     sweep = yaml.safe_load(file.read_text())
     assert search.validate(sweep) == []

@@ -97,14 +97,17 @@ def probe(architecture: str, backbone: str, width: int) -> Facts:
     from agent import models
     from agent.models import smp
 
-    if architecture not in models.SCRATCH and (reason := smp.why_not(architecture, backbone)):
+    if architecture in models.SCRATCH:
+        with torch.device("meta"):
+            return count(models.SCRATCH[architecture](width))
+    if reason := smp.why_not(architecture, backbone):
         return Facts(reason=reason)
     state = torch.get_rng_state()
     try:
         with torch.device("meta"):
-            facts = count(models.build(architecture, backbone, "none", width))
+            facts = count(models.build(architecture, backbone))
     except (NotImplementedError, RuntimeError):
-        facts = count(models.build(architecture, backbone, "none", width))
+        facts = count(models.build(architecture, backbone))
     torch.set_rng_state(state)
     return dataclasses.replace(facts, imagenet=_imagenet(backbone))
 

@@ -26,13 +26,6 @@ def test_what_the_person_asks_for_is_filled_into_the_sweep(tmp_path: Path) -> No
     assert (made.n_trials, made.epochs) == (24, 7)
 
 
-def test_the_cells_are_every_combination_for_one_seed(tmp_path: Path) -> None:
-    cells = make(tmp_path, seeds=3).cells()
-    assert len(cells) == 8
-    assert {cell["seed"] for cell in cells} == {1}
-    assert all(cell["epochs"] == 7 for cell in cells)
-
-
 def test_other_settings_or_other_photographs_are_another_study(tmp_path: Path) -> None:
     folders = {make(tmp_path, data, seeds).folder for data in ("/a/photos", "/b/photos") for seeds in (1, 2)}
     assert len(folders) == 4
