@@ -13,8 +13,8 @@ from analysis.stats.intervals import METHODS
 
 def markdown(table: pd.DataFrame) -> str:
     """A Markdown table: counts as they are, coverages with three decimals."""
-    cells = {name: table[name].map("{:.3f}".format) for name in table.select_dtypes("floating")}
-    return table.assign(**cells).astype(str).to_markdown(index=False, disable_numparse=True)
+    cells = table.map(lambda cell: f"{cell:.3f}" if isinstance(cell, float) else str(cell))
+    return cells.to_markdown(index=False, disable_numparse=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -48,6 +48,12 @@ def array(table: pd.DataFrame, model: str, fold: int = 0) -> np.ndarray[Any, np.
     return own.pivot(index="seed", columns="image", values="iou").to_numpy(dtype=float)
 
 
+def pair(found: Evidence, a: str, b: str) -> dict[Any, Any]:
+    """The row of `pairs` that compares `a` with `b`."""
+    pairs = found.pairs
+    return pairs[(pairs["a"] == a) & (pairs["b"] == b)].to_dict("records")[0]
+
+
 def test_on_one_split_means_intervals_and_worst_images_are_those_of_the_scores() -> None:
     table = scores()
     found = judged(table)
@@ -79,7 +85,7 @@ def test_twelve_images_are_judged_by_exact_sign_flips() -> None:
     found = judged(table)
     expected = sign_flip_test(array(table, "A") - array(table, "C"), np.random.default_rng(0)).p
     assert found.test == "sign flips over 12 images"
-    assert found.pairs.set_index(["a", "b"]).loc[("A", "C"), "p"] == pytest.approx(expected)
+    assert pair(found, "A", "C")["p"] == pytest.approx(expected)
     assert expected == 2 / 2**12
 
 
@@ -105,7 +111,7 @@ def test_over_several_splits_the_corrected_resampled_t_judges() -> None:
     table = scores(folds=5, seeds=1)
     found = judged(table, n_train=10)
     a, c = ([array(table, model, fold).mean() for fold in range(5)] for model in "AC")
-    row = found.pairs.set_index(["a", "b"]).loc[("A", "C")]
+    row = pair(found, "A", "C")
     assert found.test == found.interval_method == "corrected resampled t over splits"
     assert row["p"] == pytest.approx(corrected_t_test(np.subtract(a, c), n_train=10, n_test=4).p)
     assert found.models.iloc[0]["low"] == pytest.approx(corrected_bounds(a, n_train=10, n_test=4)[0])
@@ -118,10 +124,10 @@ def test_models_are_compared_on_the_seeds_images_and_splits_they_share() -> None
     table = scores(folds=2, seeds=3)
     a, b = table["model"] == "A", table["model"] == "B"
     table = table[~(a & (table["fold"] == 1)) & ~(b & (table["seed"] == 0))]
-    row = judged(table).pairs.set_index(["a", "b"]).loc[("A", "B")]
+    row = pair(judged(table), "A", "B")
     shared = array(table, "A")[1:] - array(table, "B")
     assert row["difference"] == pytest.approx(shared.mean())
-    assert tuple(row[["n_seeds", "n_images", "n_splits"]]) == (2, 4, 1)
+    assert (row["n_seeds"], row["n_images"], row["n_splits"]) == (2, 4, 1)
     assert row["p"] == pytest.approx(crossed_t_test(shared).p)
 
 
