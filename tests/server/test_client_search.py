@@ -185,9 +185,8 @@ def searched(client: Client) -> dict[str, Any]:
     quick = ("--batch-size", "3", "--poll-interval", "0.2")
     searchers = [client.start(["wandb", "sweep-scheduler", *quick, path]) for path in paths[:3]]
     searchers += [client.start(["wandb", "controller", names[3]], **OWN), own]
-    agent = client.program(
-        AGENT.replace("SWEEPS", repr(dict(zip(names, (3, 3, 3, 2, 2), strict=True)))), **OWN
-    )
+    counts = dict(zip(names, (3, 3, 3, 2, 2), strict=True))
+    agent = client.program(AGENT.replace("SWEEPS", repr(counts)), **OWN, WANDB_CONSOLE="off")
     outputs = [client.finish(process) for process in [agent, *searchers]]
     assert all(process.returncode == 0 for process in [agent, *searchers]), outputs
     found = client.run(READ.replace("NAMES", repr(names)))
