@@ -175,8 +175,8 @@ def repetition(table: pd.DataFrame) -> str:
 
 def n_test_images(runs: pd.DataFrame) -> int:
     """Number of test images by the runs' own account, the smallest; 0 if they do not say."""
-    told = runs["n_test"].dropna() if "n_test" in runs else []
-    return int(min(told)) if len(told) else 0
+    told = runs["n_test"].dropna() if "n_test" in runs else pd.Series(dtype=float)
+    return int(told.min()) if len(told) else 0
 
 
 RULE_TEXT = (

@@ -28,7 +28,7 @@ def augmentation_effects(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]
     same = [name for name in SAME if name in figures]
     sentences = []
     for _, group in figures.groupby(same, sort=False, dropna=False):
-        by_strength = {name: rows for name, rows in group.groupby("augmentation") if name in STRENGTHS}
+        by_strength = {str(name): rows for name, rows in group.groupby("augmentation") if name in STRENGTHS}
         sentences += [
             effect(
                 label(group.iloc[0].to_dict()), weaker, stronger, by_strength[weaker], by_strength[stronger]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from analysis import AnalysisError, cache, client
 from analysis.backoff import Unreachable, patiently
@@ -37,7 +37,9 @@ def fetch_all(runs: Sequence[Run], folder: Path) -> tuple[cache.Fetched | None, 
     groups: dict[Path, list[str]] = {}
     for content, run in by_content.items():
         groups.setdefault(store_of(run, folder), []).append(content)
-    parts, lost, stop = [], {}, threading.Event()
+    parts: list[cache.Fetched] = []
+    lost: dict[str, str] = {}
+    stop = threading.Event()
     with bar(len(runs)) as advance:
         for store, contents in groups.items():
             known = cache.load(store, contents)
@@ -136,12 +138,14 @@ def stored_predictions(fetched: cache.Fetched, artifacts: Path) -> StoredPredict
 def bar(total: int) -> Iterator[Callable[[int], None]]:
     """How far the pull is, on stderr, where that is a terminal; gives what moves it on."""
     console = Console(stderr=True)
-    columns = (
+    with Progress(
         "{task.description}",
-        *Progress.get_default_columns()[1:2],
+        BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
         task = progress.add_task("reading runs", total=total)
         yield lambda count: progress.advance(task, count)

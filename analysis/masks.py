@@ -74,7 +74,7 @@ def rim(mask: Mask) -> Mask:
     """
     width = max(1, round(BOUNDARY * float(np.hypot(*mask.shape))))
     inside = distance_transform_cdt(np.pad(mask, 1), metric="chessboard")[1:-1, 1:-1]
-    return mask & np.asarray(inside <= width)
+    return np.asarray(mask & (inside <= width), dtype=np.bool_)
 
 
 def boundary_iou(truth: Mask, prediction: Mask) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +30,8 @@ def candidates(scores: pd.DataFrame, value: float) -> pd.DataFrame:
     """Every model × checkpoint × definition, closest first.
 
     Columns: model, checkpoint, definition, iou (mean over runs), lowest, highest, n_runs, pooled (the same checkpoints'
-    pooled foreground IoU), distance of the mean from `value`. `scores` is `masks.image_scores` with `model`. Raises `AnalysisError` if it is empty.
+    pooled foreground IoU), distance of the mean from `value`. `scores` is `masks.image_scores` with `model`. Raises
+    `AnalysisError` if it is empty.
     """
     if scores.empty:
         raise AnalysisError(
@@ -66,7 +69,7 @@ def sentence(found: pd.DataFrame, value: float) -> str:
     )
 
 
-def named(row: dict[str, object]) -> str:
+def named(row: Mapping[Any, Any]) -> str:
     """One candidate in words."""
     spread = f", {row['lowest']:.4f} to {row['highest']:.4f}" if row["n_runs"] != 1 else ""
     beside = "" if row["definition"] == "pooled" else f", where pooled foreground IoU is {row['pooled']:.4f}"

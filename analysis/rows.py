@@ -90,7 +90,7 @@ def over_images(scores: pd.DataFrame) -> dict[str, object]:
     )
     if scores.empty:
         return empty
-    worst = scores.loc[scores["iou"].idxmin()]
+    worst = scores.iloc[int(scores["iou"].argmin())]
     return {
         "image_mean_iou": scores.groupby("run_id")["iou"].mean().mean(),
         "boundary_iou": scores.groupby("run_id")["boundary_iou"].mean().mean(),
@@ -136,8 +136,8 @@ def with_evidence(table: pd.DataFrame, lab: Evidence | None, splits: Evidence | 
     table = table.copy()
     for evidence, columns in ((lab, intervals), (splits, over), (deciding, told)):
         for name, source in columns.items():
-            found = evidence.models.set_index("model")[source] if evidence else {}
-            table[name] = table["model"].map(found)
+            found = dict(evidence.models.set_index("model")[source]) if evidence else {}
+            table[name] = [found.get(model) for model in table["model"]]
     table["letters"] = ["" if pd.isna(letters) else letters for letters in table["letters"]]
     table["stands_out"] = table["stands_out"].eq(True)
     return table

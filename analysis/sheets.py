@@ -12,6 +12,7 @@ from analysis.models import NUISANCE, SCIENTIFIC
 
 LEFT = ("model", "weights", "rule", "group", "worst image", "device")
 """Titles of the columns that hold text; all others are set to the right."""
+OTHER = {"best_loss": "best_iou", "best_iou": "best_loss"}
 
 
 @dataclass(frozen=True)
@@ -29,23 +30,21 @@ class Sheet:
 
 
 def sheets(comparison: Comparison) -> list[Sheet]:
-    """The sheets of a comparison: what was tested, what other views say, and what it cost; empty columns left out."""
+    """The sheets of a comparison: what was tested, by the other rule, other views, costs; empty columns left out."""
     table = comparison.table
-    tested, seen, cost = (filled(make(table)) for make in (tested_columns, other_views, costs))
     level = f"{comparison.deciding.level:.0%}" if comparison.deciding else "95%"
-    captions = (
-        f"Test images, checkpoint by the lab's rule; IoU with {level} interval. Models that share a letter of `group`"
-        " cannot be told apart; bold: better than each of the others.",
-        "The other rule and what the choice cost; other views of the same predictions; other splits.",
-        "Cost: seconds are of the device, training means the whole of one run; validation and BatchNorm.",
-    )
+    made = {
+        f"Test images, checkpoint by the lab's rule; IoU with {level} interval. Models that share a letter in the"
+        " column group cannot be told apart; bold: better than each of the others.": tested_columns(table),
+        "The same by the other rule; cost: what choosing by the lab's rule cost in IoU.": other_rule(table),
+        "Other views of the predictions that the lab's rule tests, and other splits.": other_views(table),
+        "Costs in parameters, multiply-accumulates and seconds of the device; training means the whole of one run."
+        " Validation, and runs whose BatchNorm statistics were recomputed.": costs(table),
+    }
     bold = [bool(value) for value in table["stands_out"]]
     named = {"model": list(table["model"].astype(str))}
-    return [
-        Sheet(caption, named | columns, bold)
-        for caption, columns in zip(captions, (tested, seen, cost), strict=True)
-        if columns
-    ]
+    full = {caption: filled(columns) for caption, columns in made.items()}
+    return [Sheet(caption, named | columns, bold) for caption, columns in full.items() if columns]
 
 
 def tested_columns(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -67,12 +66,19 @@ def tested_columns(table: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def other_views(table: pd.DataFrame) -> dict[str, list[str]]:
-    """The other rule's checkpoint, per-image and boundary scores, and other splits."""
+def other_rule(table: pd.DataFrame) -> dict[str, list[str]]:
+    """The five metrics of the checkpoint that the lab's rule does not test, and what the choice cost."""
+    titles = {"iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}
     return {
-        "IoU by the other rule": decimals(table["other_rule_test_iou"]),
-        "cost of the rule": signed(table["rule_cost"]),
-        "F1 by the other rule": decimals(table["other_rule_test_f1"]),
+        "rule": [OTHER.get(str(rule), "") for rule in table["rule"]],
+        **{title: decimals(table[f"other_rule_test_{metric}"]) for metric, title in titles.items()},
+        "cost": signed(table["rule_cost"]),
+    }
+
+
+def other_views(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Per-image and boundary scores, the spread over runs, and other splits."""
+    return {
         "IoU per image": decimals(table["image_mean_iou"]),
         "worst image": texts(table["worst_image"]),
         "its IoU": decimals(table["image_iou_min"]),
@@ -112,24 +118,24 @@ def scaled(table: pd.DataFrame, name: str, factor: float = 1.0) -> pd.Series[flo
     return pd.to_numeric(table[name], errors="coerce") * factor
 
 
-def texts(values: pd.Series) -> list[str]:  # type: ignore[type-arg]
+def texts(values: pd.Series) -> list[str]:
     """As they are; an empty text where there is none."""
     return [
         "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value) for value in values
     ]
 
 
-def formatted(values: pd.Series, write: Callable[[float], str]) -> list[str]:  # type: ignore[type-arg]
+def formatted(values: pd.Series, write: Callable[[float], str]) -> list[str]:
     """Numbers as text; an empty text where there is none."""
     return ["" if pd.isna(value) else write(float(value)) for value in values]
 
 
-def decimals(values: pd.Series, digits: int = 3) -> list[str]:  # type: ignore[type-arg]
+def decimals(values: pd.Series, digits: int = 3) -> list[str]:
     """Numbers with a fixed number of decimals."""
     return formatted(values, lambda value: f"{value:.{digits}f}")
 
 
-def signed(values: pd.Series) -> list[str]:  # type: ignore[type-arg]
+def signed(values: pd.Series) -> list[str]:
     """Numbers with their sign and three decimals."""
     return formatted(values, lambda value: f"{value:+.3f}".replace("-", "−"))
 

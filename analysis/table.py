@@ -16,11 +16,11 @@ from analysis.sheets import decimals, sheets, spans, texts
 
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #1b1b1b; background: #fff }
-table { border-collapse: collapse; margin: 1.5rem 0; font-size: 0.875rem; display: block; overflow-x: auto }
+.wide { overflow-x: auto; margin: 1.5rem 0 } table { border-collapse: collapse; font-size: 0.875rem }
 caption { text-align: left; padding-bottom: 0.5rem; color: #444 }
 thead tr { border-top: 2px solid; border-bottom: 1px solid } tbody tr:last-child { border-bottom: 2px solid }
 th, td { padding: 0.3rem 0.75rem; text-align: left; vertical-align: top } th { font-weight: 600 }
-tbody th { font-weight: 400; min-width: 11rem }
+tbody th { font-weight: 400; min-width: 11rem } td { white-space: nowrap }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 @media (prefers-color-scheme: dark) { body { background: #161616; color: #eee } caption { color: #bbb } }
 @media print { body { margin: 0; max-width: none } table { font-size: 0.7rem; break-inside: avoid } }"""
@@ -79,7 +79,7 @@ def html(comparison: Comparison, command: str) -> str:
     head = escape(title(comparison))
     notes = "".join(f"<li>{escape(note)}</li>" for note in comparison.notes)
     curves = "".join(
-        f"<li><strong>{escape(row.model)}:</strong> {escape(row.overfitting)}.</li>"
+        f"<li><strong>{escape(str(row.model))}:</strong> {escape(str(row.overfitting))}.</li>"
         for row in comparison.table.itertuples()
     ) + "".join(f"<li>{escape(effect)}.</li>" for effect in comparison.effects)
     return "\n".join(
@@ -88,7 +88,7 @@ def html(comparison: Comparison, command: str) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{head}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n<main>\n<h1>{head}</h1>",
             f"<p>Made by <code>{escape(command)}</code>; best first.</p>",
-            *map(formats.html, sheets(comparison)),
+            *(f'<div class="wide">\n{formats.html(sheet)}\n</div>' for sheet in sheets(comparison)),
             f"<h2>What the curves say</h2>\n<ul>{curves}</ul>",
             f"<h2>How far this table can be trusted</h2>\n<ul>{notes}</ul>\n</main>\n</body>\n</html>\n",
         ]

@@ -31,7 +31,7 @@ from server.settings import Settings
 from server.store import Store, api_key, lines, projects, runs
 
 PROJECT = "pulled"
-GREETINGS = ("GET /", "Viewer")
+GREETINGS = ("GET /", "Viewer", "GetDefaultEntity")
 """What every client asks before it asks for anything: whether somebody is there, and whose key this is."""
 
 

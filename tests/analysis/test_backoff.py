@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import requests
 from wandb.errors import CommError
-from wandb.proto.wandb_api_pb2 import ApiErrorResponse
+from wandb.proto import wandb_api_pb2
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from analysis import AnalysisError
@@ -12,7 +12,8 @@ from analysis.backoff import Unreachable, patiently, transient
 
 
 def answered(status: int) -> WandbApiFailedError:
-    return WandbApiFailedError("no", ApiErrorResponse(message="no", http_status=status))
+    response = wandb_api_pb2.ApiErrorResponse(message="no", http_status=status)  # type: ignore[attr-defined]
+    return WandbApiFailedError("no", response)
 
 
 def http_error(status: int) -> requests.HTTPError:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,7 +23,7 @@ def measured(name: str, truth: dict[str, Mask] = TRUTH, guess: dict[str, Mask] =
     return run_scores(scored(truth, guess), DEFINITIONS[name]).iloc[0]
 
 
-def pixels(masks: dict[str, Mask]) -> np.ndarray:  # type: ignore[type-arg]
+def pixels(masks: dict[str, Mask]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return np.concatenate([mask.ravel() for mask in masks.values()])
 
 
