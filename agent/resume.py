@@ -25,6 +25,9 @@ from agent.state import Row, State
 STOP = "stop"
 """Why a run ends when its server asked for it, for instance because Hyperband found it hopeless."""
 
+EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
+"""Of a run that can be resumed, as a shell gives them."""
+
 UPLOAD_SECONDS = 20.0
 """What a preempted run takes to upload its state; clusters kill 30 seconds after the signal."""
 
@@ -182,6 +185,20 @@ def hand_over(run: wandb.Run, plan: Plan) -> None:
         except (ClientError, ValueError, TimeoutError) as error:
             print(f"agent.train: the state was not uploaded ({error}); it stays in {plan.folder}", flush=True)
     run.mark_preempting()
+
+
+@contextlib.contextmanager
+def leaving_with_client(plan: Plan, interruption: Interruption) -> Iterator[None]:
+    """Slurm signals every process of a job that it ends, the client's service as well. Then the server cannot be told
+    and the run cannot be closed: the process ends in the middle of the block, with its state on the disk."""
+    try:
+        yield
+    except ConnectionError:
+        if interruption.reason not in EXIT_CODES:
+            raise
+        with contextlib.suppress(ConnectionError):
+            print(f"agent.train: {interruption.reason}; the state stays in {plan.folder}", flush=True)
+        os._exit(EXIT_CODES[interruption.reason])
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     if options.requeue and code == 128 + signal.SIGTERM:
-        print(slurm.requeue(), flush=True)
+        slurm.requeue()
     return code
 
 

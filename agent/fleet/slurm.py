@@ -95,8 +95,8 @@ def submit(text: str, folder: Path) -> str:
     return done.stdout.strip().partition(";")[0]
 
 
-def requeue(environ: Mapping[str, str] = os.environ) -> str:
-    """Put the job that this process is in back into the queue; a sentence on what came of it.
+def requeue(environ: Mapping[str, str] = os.environ) -> None:
+    """Put the job that this process is in back into the queue, and say so first: Slurm then ends the process.
 
     Only while Slurm calls it running: then the time limit is near. A job that is preempted is requeued by Slurm
     already, and one that a person cancels shall not come back.
@@ -106,14 +106,16 @@ def requeue(environ: Mapping[str, str] = os.environ) -> str:
         # One element of an array has the id of the whole array.
         job = f"{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
     if not job:
-        return "--requeue does nothing: this is no Slurm job"
+        print("--requeue does nothing: this is no Slurm job", flush=True)
+        return
     state = _ask("squeue", "--noheader", "--format=%T", f"--jobs={job}").stdout.strip()
     if state != "RUNNING":
-        return f"Slurm job {job} is {state.lower() or 'gone'}: it is not put back by itself"
+        print(f"Slurm job {job} is {state.lower() or 'gone'}: it is not put back from here", flush=True)
+        return
+    print(f"Slurm job {job} goes back into the queue", flush=True)
     done = _ask("scontrol", "requeue", job)
     if done.returncode:
-        return f"Slurm job {job} could not be put back into the queue: {' '.join(done.stderr.split())}"
-    return f"Slurm job {job} is back in the queue"
+        print(f"Slurm job {job} could not be put back: {' '.join(done.stderr.split())}", flush=True)
 
 
 def _ask(*command: str) -> "subprocess.CompletedProcess[str]":
