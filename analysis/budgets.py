@@ -28,7 +28,7 @@ def trials(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row per configuration, in the order of their first runs: its fields, mean `metric` over its runs
     (seeds), n_runs, and the run_id of its best run. Runs without a finite `metric` do not count."""
     usable = in_order(runs[np.isfinite(pd.to_numeric(runs[metric], errors="coerce"))]).reset_index(drop=True)
-    fields = settings(usable, varied(usable) or ["architecture"])
+    fields = settings(usable, list(dict.fromkeys(["architecture", *varied(usable)])))
     rows = []
     for indices in fields.groupby(list(fields), dropna=False, sort=False).indices.values():
         values = usable[metric].iloc[indices]
@@ -123,6 +123,37 @@ def edge(value: float, low: float, high: float, *, log: bool) -> str:
     if place <= EDGE:
         return "lower"
     return "upper" if place >= 1 - EDGE else ""
+
+
+def expected_best_curves(
+    runs: pd.DataFrame,
+    rng: np.random.Generator,
+    *,
+    method: str,
+    metric: str = "val/iou",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Expected best of n trials per architecture (`stats.expected_best`): architecture, trials (n = 1, 2, …),
+    expected, low, high.
+
+    The band holds percentiles of a bootstrap over trials; near the right end it is too narrow, since no
+    resample exceeds the best trial there was. Raises `AnalysisError` for a `method` whose trials depend on
+    each other.
+    """
+    found = trials(runs, metric)
+    curves = []
+    for architecture, own in found.groupby("architecture", sort=False):
+        values = own[metric].to_numpy(dtype=float)
+        expected = expected_best(values, method=method)
+        drawn = np.sort(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
+        bests = drawn @ winning_chances(len(values)).T
+        low, high = np.quantile(bests, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        name = ARCHITECTURES.get(str(architecture), str(architecture))
+        n = np.arange(1, len(values) + 1)
+        curves.append(
+            pd.DataFrame({"architecture": name, "trials": n, "expected": expected, "low": low, "high": high})
+        )
+    return pd.concat(curves, ignore_index=True)
 
 
 def budget_curves(runs: pd.DataFrame, *, metric: str = "val/iou") -> pd.DataFrame:

@@ -1,4 +1,5 @@
-"""Pictures of a search, each on given axes: slice, contour, parallel coordinates, importances, best so far.
+"""Pictures of a search, each on given axes: slice, contour, parallel coordinates, importances, expected best,
+best so far.
 
 Colours: cividis for the metric and Okabe & Ito's for architectures, which keep apart for every kind of colour
 vision; the former also in grey.
@@ -221,5 +222,19 @@ def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", met
         )
     axes.set_xlabel("trials" if against == "trial" else "device-minutes of training")
     axes.set_ylabel(f"best {metric} so far")
+    axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    tidy(axes)
+
+
+def draw_expected_best(axes: Axes, curves: pd.DataFrame, *, metric: str = "val/iou") -> None:
+    """Expected best of n trials (`budgets.expected_best_curves`), a line with its band per architecture."""
+    for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
+        colour, mark = OKABE_ITO[i % len(OKABE_ITO)], MARKS[i % len(MARKS)]
+        axes.fill_between(own["trials"], own["low"], own["high"], color=colour, alpha=0.15, linewidth=0)
+        axes.plot(
+            own["trials"], own["expected"], color=colour, marker=mark, markersize=3.5, label=architecture
+        )
+    axes.set_xlabel("trials")
+    axes.set_ylabel(f"expected best {metric}")
     axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     tidy(axes)

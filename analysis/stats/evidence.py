@@ -43,20 +43,21 @@ class Evidence:
     """What the scores of several models can prove.
 
     `models`: one row per model, best mean first: model, mean, low, high (interval at `level`), iqm, worst and
-    worst_image (the lowest single score, and where), n_seeds and n_images (fewest of any split), n_splits, p_best
-    (bootstrap; NaN where nothing varies), letters (models that share one cannot be told apart), stands_out
-    (better than each of the others at `level`).
+    worst_image (the lowest single score, and where), n_seeds and n_images (fewest of any split), n_splits,
+    p_best (bootstrap; NaN where nothing varies), letters (models that share one cannot be told apart),
+    stands_out (better than each of the others at `level`).
 
-    `pairs`: one row per pair, a before b in `models`: a, b, difference (a − b), low, high, p, p_holm, improvement
-    (probability that a run of a beats one of b on an image), n_seeds, n_images, n_splits, all over what both
-    have; NaN where they share nothing.
+    `pairs`: one row per pair, a before b in `models`: a, b, difference (a − b), low, high, p, p_holm,
+    improvement (probability that a run of a beats one of b on an image), n_seeds, n_images, n_splits, all
+    over what both have; NaN where they share nothing.
 
-    `test`: that of `pairs`. `smallest_p`: the least two-sided p of an exact test over the images of one split,
-    before Holm's correction. `interval_method`, with its simulated `coverage` at this n, None where nothing
-    varies.
+    `test`: that of `pairs`. `smallest_p`: the least two-sided p of an exact test over the images of one
+    split, before Holm's correction. `interval_method`, with its simulated `coverage` at this n, None where
+    nothing varies.
 
     `optimism`: how far being the best of these flattered the first. `stability`: how far splits agree on the
-    order. Both rest on what all models share, and are None where there are no two models, or splits, to compare.
+    order. Both rest on what all models share, and are None where there are no two models, images, or splits,
+    to compare.
     """
 
     models: pd.DataFrame
@@ -139,7 +140,7 @@ def evidence(
     shared = shared_scores(sample)
     models = model_table(sample, pairs, shared, rng)
     splits, several = len(sample.folds), len(shared) > 1
-    ranked = several and splits > 1 and next(iter(shared.values())).size > 1
+    noisy = several and next(iter(shared.values())).shape[1] > 1
     overlap = 1 + splits * sample.n_images / n_train if splits > 1 else 1.0
     return Evidence(
         models=models,
@@ -149,8 +150,8 @@ def evidence(
         smallest_p=smallest_p(sample.n_images),
         interval_method=RESAMPLED if splits > 1 else CROSSED,
         coverage=coverage_here(sample, int(models["n_seeds"].min()), rng),
-        optimism=selection_optimism(shared, rng, inflation=overlap) if several else None,
-        stability=rank_stability(np.vstack(list(shared.values())).T) if ranked else None,
+        optimism=selection_optimism(shared, rng, inflation=overlap) if several and noisy else None,
+        stability=rank_stability(np.vstack(list(shared.values())).T) if noisy and splits > 1 else None,
         n_images=sample.n_images,
         n_splits=splits,
     )

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from analysis import AnalysisError
-from analysis.budgets import best_per_value, budget_curves, edge, edge_warnings, trials
+from analysis.budgets import (
+    best_per_value,
+    budget_curves,
+    edge,
+    edge_warnings,
+    expected_best_curves,
+    trials,
+)
 from tests.analysis.searches import search
 
 
@@ -133,3 +140,19 @@ def test_without_times_there_are_trials_and_no_minutes() -> None:
     runs = sweep(unet_transposed=[0.7, 0.6])
     assert budget_curves(runs.drop(columns="seconds/train"))["minutes"].isna().all()
     assert budget_curves(runs[:0]).empty
+
+
+def test_expected_best_curves_are_those_of_each_architectures_trials_with_a_band() -> None:
+    runs = sweep(unet_transposed=[0.7, 0.9, 0.5], unet=[0.8])
+    found = expected_best_curves(runs, rng(), method="random")
+    first = found[found["architecture"] == "U-Net, transposed"]
+    pairs = np.mean([max(pair) for pair in combinations([0.7, 0.9, 0.5], 2)])
+    assert first["expected"].tolist() == pytest.approx([0.7, pairs, 0.9])
+    assert (first["low"] < first["expected"]).all()
+    assert (first["high"] < 0.9 + 1e-9).all()
+    assert found[found["architecture"] == "U-Net"]["expected"].tolist() == [0.8]
+
+
+def test_expected_best_curves_are_refused_for_a_search_that_learns() -> None:
+    with pytest.raises(AnalysisError, match="method bayes"):
+        expected_best_curves(search(), rng(), method="bayes")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from analysis import AnalysisError
 from analysis.importance import distribution, importances, resampled, to_optuna, varied
@@ -87,6 +88,13 @@ def test_what_matters_most_comes_first_and_what_does_nothing_matters_little(
 ) -> None:
     assert judged[judged["method"] == method]["parameter"].iloc[0] == "learning_rate"
     assert share(judged, method, "augmentation")["importance"] < 0.15
+
+
+def test_ped_anova_is_optunas_of_the_best_runs_that_are_at_least_five(judged: pd.DataFrame) -> None:
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=5 / 40)
+    expected = get_param_importances(to_optuna(search(40)), evaluator=evaluator)
+    own = judged[judged["method"] == "PED-ANOVA"].set_index("parameter")["importance"]
+    assert own.to_dict() == pytest.approx(expected)
 
 
 def test_shares_of_what_is_judged_together_add_up_to_one(judged: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
 from analysis import canvas, search_plots
-from analysis.budgets import budget_curves
+from analysis.budgets import budget_curves, expected_best_curves
 from tests.analysis.searches import search
 
 
@@ -125,3 +125,12 @@ def test_best_so_far_has_a_line_per_architecture_with_its_number_of_trials(axes:
         f"DeepLabV3+ ({counts['deeplabv3plus']})",
     }
     assert len({line.get_color() for line in axes.lines}) == 3
+
+
+def test_expected_best_has_a_line_in_its_band_for_every_architecture(axes: Axes) -> None:
+    curves = expected_best_curves(search(), np.random.default_rng(0), method="random")
+    search_plots.draw_expected_best(axes, curves)
+    draw(axes)
+    lengths = curves.groupby("architecture", sort=False).size().tolist()
+    assert [len(np.asarray(line.get_xdata())) for line in axes.lines] == lengths
+    assert len(axes.collections) == 3

@@ -167,7 +167,7 @@ def test_one_model_has_an_interval_and_nothing_to_be_compared_with() -> None:
 
 def test_one_score_per_model_proves_nothing_and_says_so() -> None:
     found = judged(scores(seeds=1, images=1))
-    assert found.coverage is None
+    assert (found.coverage, found.optimism) == (None, None)
     assert found.models[["low", "high", "p_best"]].isna().all(axis=None)
     assert set(found.models["letters"]) == {"a"}
 

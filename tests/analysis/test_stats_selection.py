@@ -85,6 +85,19 @@ def test_equal_models_flatter_by_the_expected_highest_of_their_noise(n_models: i
     assert 0.8 * closed < estimated < 1.05 * closed
 
 
+@pytest.mark.parametrize(("n_models", "n_images"), [(4, 4), (50, 4), (8, 18)])
+def test_resampling_images_would_find_half_to_two_thirds_of_that(n_models: int, n_images: int) -> None:
+    generator, found = rng(), []
+    for _ in range(100):
+        scores = generator.normal(size=(n_models, n_images))
+        drawn = (
+            generator.multinomial(n_images, np.full(n_images, 1 / n_images), size=200) / n_images @ scores.T
+        )
+        winner, rows = drawn.argmax(axis=1), np.arange(200)
+        found.append(np.mean(drawn[rows, winner] - scores.mean(axis=1)[winner]))
+    assert 0.45 < np.mean(found) / (highest_normal(n_models) / np.sqrt(n_images)) < 0.7
+
+
 def test_where_models_differ_and_some_are_far_below_the_estimate_stays_near() -> None:
     spread = np.concatenate([rng(1).normal(size=6) * 0.5, [-50.0, -60.0]])
     estimated, actual = simulated(8, 4, spread, 2, 300)
