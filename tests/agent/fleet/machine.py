@@ -99,9 +99,9 @@ def _is(process: psutil.Process, word: str) -> bool:
         return False
 
 
-def until(true: Callable[[], Any]) -> Any:
+def until(true: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """The first value that counts as true."""
-    given_up = time.monotonic() + PATIENCE
+    given_up = time.monotonic() + patience
     while time.monotonic() < given_up:
         if value := true():
             return value
