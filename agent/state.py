@@ -35,6 +35,11 @@ class Progress:
     seconds: float = 0.0
     rows: list[Row] = field(default_factory=list)
 
+    def add(self, row: Row) -> None:
+        """One more epoch."""
+        self.rows.append(row)
+        self.epoch, self.seconds = len(self.rows), self.seconds + row["seconds_per_epoch"]
+
 
 @dataclass(frozen=True)
 class State:

@@ -9,7 +9,8 @@ import dataclasses
 import functools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -30,9 +31,10 @@ from agent import (
     speed,
     state,
 )
+from agent.batchnorm import Judgement
 from agent.budget import BudgetError
 from agent.checkpoint import Keeper, Rule
-from agent.config import Config, ConfigError
+from agent.config import ConfigError
 from agent.failures import Failed
 from agent.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.models.smp import CombinationError
@@ -47,8 +49,18 @@ PROJECT = "puzzle"
 REFUSALS = (BudgetError, ConfigError, DataError, CombinationError, WeightsError, Failed)
 """What a person can mend: told in one sentence, without a traceback."""
 
-INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
-"""Exit codes of a run that can be resumed, as a shell gives them."""
+
+@dataclass
+class Trial:
+    """One run with all that changes while it trains."""
+
+    plan: Plan
+    run: wandb.Run
+    dataset: Dataset
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    keeper: Keeper
+    progress: Progress = field(default_factory=Progress)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"agent.train: {error}", file=sys.stderr)
         return 2
     with resume.tidied(plan), resume.listening() as interruption:
-        with opened(plan, interruption) as run:
+        with opened(plan, interruption) as run, resume.leaving_with_client(plan, interruption):
             try:
                 print(result(plan, run, interruption), flush=True)
             except Interrupted as reason:
@@ -108,8 +120,8 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
         return 0
     resume.hand_over(run, plan)
     print(f"agent.train: {reason}; go on with python -m agent.train --resume {run.id}", flush=True)
-    run.finish(exit_code=INTERRUPTED[reason])
-    return INTERRUPTED[reason]
+    run.finish(exit_code=resume.EXIT_CODES[reason])
+    return resume.EXIT_CODES[reason]
 
 
 def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
@@ -128,120 +140,98 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     print(report.start_line(run.name, known, config, device), flush=True)
 
     budget.reserve(plan.folder, budget.disk_of_run(config, len(dataset.test)))
-    keeper = Keeper(plan.folder)
-    found = resume.find_state(run, plan, dataset.digest)
-    earlier = found.progress.seconds if found else 0.0
+    optimizer = speed.adam(model, config.learning_rate)
+    trial = Trial(plan, run, dataset, model, optimizer, Keeper(plan.folder))
+    earlier = go_on(trial)
     with failures.told(config, model, len(dataset.train), plan.folder):
-        progress = fit(plan, run, dataset, model, keeper, found, interruption)
-        run.summary["seconds/train"] = progress.seconds
-        tested = test(config, model, dataset, keeper)
+        fit(trial, interruption)
+        run.summary["seconds/train"] = trial.progress.seconds
+        tested = test(trial)
+        run.summary["seconds/per_image"] = speed.seconds_per_image(model, first_image(dataset, device))
+    publish(trial, tested)
+    run.summary["seconds/total"] = earlier + time.monotonic() - started
 
     rule = checkpoint.lab_rule(config.architecture)
-    run.summary.update(report.test_summary(tested, rule, keeper.kept[rule]))
-    if repair := report.repair_line(rule, keeper.kept[rule], len(dataset.train)):
-        print(repair, flush=True)
-    run.summary["seconds/per_image"] = speed.seconds_per_image(model, first_image(dataset, device))
-    if run.starting_step <= config.epochs:
-        run.log(
-            {"test/predictions": predictions.media(dataset.test, tested[rule])},
-            step=config.epochs,
-            commit=True,
-        )
-
-    about = {"config": dataclasses.asdict(config), "data_digest": dataset.digest, "rule": rule}
-    predictions.write(plan.folder / "predictions", dataset.test, tested)
-    logged = [
-        checkpoint.log(run, keeper, about | report.model_metadata(keeper, tested)),
-        predictions.log(run, plan.folder / "predictions", about),
-    ]
-    if not run.offline:
-        for artifact in logged:
-            artifact.wait()
-    run.summary["seconds/total"] = earlier + time.monotonic() - started
-    return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {keeper.kept[rule].epoch})"
+    epoch = trial.keeper.kept[rule].epoch
+    return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
-def fit(
-    plan: Plan,
-    run: wandb.Run,
-    dataset: Dataset,
-    model: nn.Module,
-    keeper: Keeper,
-    found: State | None,
-    interruption: Interruption,
-) -> Progress:
+def go_on(trial: Trial) -> float:
+    """Take up the run where its last state left it, if there is one. Returns the seconds that were trained before."""
+    report.define_metrics(trial.run)
+    if found := resume.find_state(trial.run, trial.plan, trial.dataset.digest):
+        state.restore(found.tensors, trial.model, trial.optimizer)
+        trial.progress, trial.keeper.kept = found.progress, found.kept
+        print(f"going on after epoch {found.progress.epoch}", flush=True)
+        resume.log_missing(trial.run, found.progress.rows)
+    return trial.progress.seconds
+
+
+def fit(trial: Trial, interruption: Interruption) -> None:
     """Train the epochs that are left; after each, validate, keep the best weights, save the state, log one row."""
-    config, device = plan.config, next(model.parameters()).device
-    report.define_metrics(run)
-    optimizer = speed.adam(model, config.learning_rate)
-    progress = Progress()
-    if found:
-        state.restore(found.tensors, model, optimizer)
-        progress, keeper.kept = found.progress, found.kept
-        print(f"going on after epoch {progress.epoch}", flush=True)
-        resume.log_missing(run, progress.rows)
-    batches = feed.feed(
-        dataset.train,
-        Augmenter(config.augmentation, config.image_size, config.seed),
-        config.batch_size,
-        config.seed,
-        range(progress.epoch + 1, config.epochs + 1),
-        device,
-        feed.workers_for(device, feed.cores()),
-    )
-    steps = n_steps(len(dataset.train), config.batch_size)
+    config, model, keeper, progress = trial.plan.config, trial.model, trial.keeper, trial.progress
+    device = next(model.parameters()).device
+    precision = speed.precision_of(config.precision, device)
+    steps = n_steps(len(trial.dataset.train), config.batch_size)
+    epochs = range(progress.epoch + 1, config.epochs + 1)
+    batches = stream(trial, epochs, device)
     with state.Writer() as writer:
-        for epoch in range(progress.epoch + 1, config.epochs + 1):
+        for epoch in epochs:
             started = time.monotonic()
             loss, counts = train_epoch(
-                model,
-                optimizer,
-                islice(batches, steps),
-                speed.precision_of(config.precision, device),
-                interruption.check,
+                model, trial.optimizer, islice(batches, steps), precision, interruption.check
             )
-            val = batchnorm.judge(
-                model,
-                dataset.train,
-                dataset.val,
-                config.batch_size,
-                [row.get("val/bn_gap") for row in progress.rows],
-                lambda running: bool(keeper.winning(running.loss, running.pooled.iou)),
+            trained = time.monotonic() - started
+            val = judge(trial)
+            failures.check_finite(config, epoch, loss, val.evaluation.loss)
+            best = keeper.consider(
+                epoch, val.evaluation.loss, val.evaluation.pooled.iou, val.gap, val.repaired
             )
-            scores = val.evaluation.loss, val.evaluation.pooled.iou
-            failures.check_finite(config, epoch, loss, scores[0])
-            best = keeper.consider(epoch, *scores, val.gap, val.repaired)
-            seconds = time.monotonic() - started
-            progress.epoch, progress.seconds = epoch, progress.seconds + seconds
-            row = report.history_row(epoch, loss, counts, val, seconds)
-            progress.rows.append(row)
+            progress.add(report.history_row(epoch, loss, counts, val, time.monotonic() - started))
             if best or epoch == config.epochs or not writer.busy:
-                now = capture(plan, run, dataset, progress, keeper, model, optimizer)
+                now = capture(trial)
                 weights = now.tensors["model"] | state.copied(val.statistics)
-                writer.submit(functools.partial(state.dump, now, plan.folder, best, weights))
-            resume.log_missing(run, [row])
-            run.summary.update(report.best_so_far(keeper))
-            print(report.epoch_line(row, config.epochs), flush=True)
-    return progress
+                writer.submit(functools.partial(state.dump, now, trial.plan.folder, best, weights))
+            resume.log_missing(trial.run, progress.rows[-1:])
+            trial.run.summary.update(report.best_so_far(keeper))
+            print(report.epoch_line(progress.rows[-1], config.epochs), flush=True)
+            # The first epoch of a process warms up; the second tells what a step takes.
+            if epoch == epochs.start + 1 and speed.compile_pays(
+                (epochs.stop - 1 - epoch) * steps, trained / steps, device.type
+            ):
+                model.compile()
 
 
-def capture(
-    plan: Plan,
-    run: wandb.Run,
-    dataset: Dataset,
-    progress: Progress,
-    keeper: Keeper,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-) -> State:
+def stream(trial: Trial, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of these epochs, augmented ahead where that pays."""
+    config = trial.plan.config
+    augment = Augmenter(config.augmentation, config.image_size, config.seed)
+    workers = feed.workers_for(device, feed.cores())
+    return feed.feed(trial.dataset.train, augment, config.batch_size, config.seed, epochs, device, workers)
+
+
+def judge(trial: Trial) -> Judgement:
+    """What the weights are worth on the validation images, with the better BatchNorm statistics."""
+    return batchnorm.judge(
+        trial.model,
+        trial.dataset.train,
+        trial.dataset.val,
+        trial.plan.config.batch_size,
+        [row.get("val/bn_gap") for row in trial.progress.rows],
+        lambda running: bool(trial.keeper.winning(running.loss, running.pooled.iou)),
+    )
+
+
+def capture(trial: Trial) -> State:
     """This moment of the run; everything in it is a copy, so that it can be saved while training goes on."""
+    run, progress = trial.run, trial.progress
     return State(
         run=f"{run.entity}/{run.project}/{run.id}",
-        config=plan.config,
-        data_digest=dataset.digest,
+        config=trial.plan.config,
+        data_digest=trial.dataset.digest,
         progress=dataclasses.replace(progress, rows=list(progress.rows)),
-        kept=dict(keeper.kept),
-        tensors=state.capture(model, optimizer),
+        kept=dict(trial.keeper.kept),
+        tensors=state.capture(trial.model, trial.optimizer),
     )
 
 
@@ -251,15 +241,37 @@ def first_image(dataset: Dataset, device: torch.device) -> Tensor:
     return to_tensors([pair.image], [pair.mask], device)[0]
 
 
-def test(config: Config, model: nn.Module, dataset: Dataset, keeper: Keeper) -> dict[Rule, Evaluation]:
+def test(trial: Trial) -> dict[Rule, Evaluation]:
     """Each kept checkpoint on the test images, once; the only place that looks at them."""
     by_file: dict[Path, Evaluation] = {}
-    for kept in keeper.kept.values():
+    for kept in trial.keeper.kept.values():
         if kept.path not in by_file:
             weights, _ = checkpoint.load(kept.path)
-            model.load_state_dict(weights)
-            by_file[kept.path] = evaluate(model, dataset.test, config.batch_size)
-    return {rule: by_file[kept.path] for rule, kept in keeper.kept.items()}
+            trial.model.load_state_dict(weights)
+            by_file[kept.path] = evaluate(trial.model, trial.dataset.test, trial.plan.config.batch_size)
+    return {rule: by_file[kept.path] for rule, kept in trial.keeper.kept.items()}
+
+
+def publish(trial: Trial, tested: dict[Rule, Evaluation]) -> None:
+    """Summary, pictures and Artifacts of a run that has been tested; returns when the server has all of it."""
+    config, run, keeper, dataset = trial.plan.config, trial.run, trial.keeper, trial.dataset
+    rule = checkpoint.lab_rule(config.architecture)
+    run.summary.update(report.test_summary(tested, rule, keeper.kept[rule]))
+    if repair := report.repair_line(rule, keeper.kept[rule], len(dataset.train)):
+        print(repair, flush=True)
+    if run.starting_step <= config.epochs:
+        media = predictions.media(dataset.test, tested[rule])
+        run.log({"test/predictions": media}, step=config.epochs, commit=True)
+
+    about = {"config": dataclasses.asdict(config), "data_digest": dataset.digest, "rule": rule}
+    predictions.write(trial.plan.folder / "predictions", dataset.test, tested)
+    logged = [
+        checkpoint.log(run, keeper, about | report.model_metadata(keeper, tested)),
+        predictions.log(run, trial.plan.folder / "predictions", about),
+    ]
+    if not run.offline:
+        for artifact in logged:
+            artifact.wait()
 
 
 if __name__ == "__main__":

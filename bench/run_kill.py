@@ -34,6 +34,8 @@ FLAGS = ("--model=unet_bilinear", "--width=4", "--image_size=64", "--batch_size=
 TIMES = ("seconds_per_epoch", "_timestamp", "_runtime")
 HISTORY = """query ($p: String, $r: String!) { project(name: $p, entityName: "local") { run(name: $r) {
     state history(minStep: 0, maxStep: 100000) } } }"""
+LEFT = """query ($p: String) { project(name: $p, entityName: "local") { artifactTypes { edges { node { name
+    artifactCollections { edges { node { name artifacts { edges { node { versionIndex } } } } } } } } } } }"""
 PROJECT = "kill"
 WAYS = ("kill -9", "kill -9 with the client", "SIGTERM")
 FORK = multiprocessing.get_context("fork")
@@ -120,6 +122,18 @@ class Bench:
         answer: dict[str, Any] = self.wire.graphql(HISTORY, p=PROJECT, r=run)["project"]["run"]
         return answer
 
+    def artifacts(self) -> dict[str, list[str]]:
+        """Names of the collections of each type, once per version that is left."""
+        types = self.wire.graphql(LEFT, p=PROJECT)["project"]["artifactTypes"]["edges"]
+        return {
+            kind["node"]["name"]: [
+                collection["node"]["name"]
+                for collection in kind["node"]["artifactCollections"]["edges"]
+                for _ in collection["node"]["artifacts"]["edges"]
+            ]
+            for kind in types
+        }
+
     def found(self, run: str) -> Found:
         answer = self.ask(run)
         rows = [json.loads(line) for line in answer["history"]]
@@ -191,6 +205,11 @@ def measure(bench: Bench, kills: int, seed: int) -> tuple[int, list[str]]:
             more = bench.ways.total() < kills
             finished = bench.attempt(name, rng.uniform(0, whole_seconds) if more else None)
         faults += [f"{name}: {fault}" for fault in differences(expected, bench.found(name))]
+    names = ["whole", *(f"run{n + 1}" for n in range(runs))]
+    for kind, left in bench.artifacts().items():
+        wanted = [f"{kind}-{name}" for name in names] if kind in ("model", "predictions") else []
+        if sorted(left) != sorted(wanted):
+            faults.append(f"the server has the {kind} versions {left} instead of {wanted}")
     print(f"uninterrupted: {whole_seconds:.1f} s, {len(expected.rows)} rows")
     return runs, faults
 
