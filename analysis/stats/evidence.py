@@ -52,8 +52,8 @@ class Evidence:
     over what both have; NaN where they share nothing.
 
     `test`: that of `pairs`. `smallest_p`: the least two-sided p of an exact test over the images of one
-    split, before Holm's correction. `interval_method`, with its simulated `coverage` at this n, None where
-    nothing varies.
+    split, before Holm's correction. `interval_method`, with its simulated `coverage` at this n if
+    scores spread as `coverage.USUAL` and `coverage.Resplit` say; None where nothing varies.
 
     `optimism`: how far being the best of these flattered the first. `stability`: how far splits agree on the
     order. Both rest on what all models share, and are None where there are no two models, images, or splits,
