@@ -81,8 +81,8 @@ def start(options: argparse.Namespace) -> int:
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)
     places = layout(gpus, options, found, journal.begun(trials))
-    n_most = max(1, devices.cores() // max(1, len(gpus))) if options.per_gpu is None else None
-    threads = devices.threads(os.environ, len(places))
+    n_most = max(1, devices.cores() // len(gpus)) if gpus and options.per_gpu is None else None
+    threads = devices.threads(os.environ, len(places) * (n_most or 1))
     board = Board(
         found.sweep.path, found.expected, found.n_runs - journal.begun(trials), found.varied, Console()
     )
@@ -92,7 +92,7 @@ def start(options: argparse.Namespace) -> int:
         f"{len(places)} trial{'s' * (len(places) > 1)} side by side on {where}, threads of each: {threads}; "
         f"logs in {os.path.relpath(logs)}"
     )
-    fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, board, n_most if gpus else None)
+    fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, board, n_most)
     code = fleet.run()
     board.tell(f"{found.sweep.path}: {board.summary()}")
     return code

@@ -31,7 +31,12 @@ from agent.fleet.wire import Sweep
 
 NEEDED = (
     *("agent.train", "pandas", "pyarrow", "PIL.Image", "wandb.apis.public", "wandb.sdk.launch", "requests"),
-    *("cloudpickle", "multiprocessing.pool", "multiprocessing.queues", "encodings.idna"),
+    *(
+        "wandb.sdk.launch.inputs.internal",
+        "wandb.sdk.artifacts._internal_artifact",
+        "torch.utils.serialization",
+    ),
+    *("cloudpickle", "multiprocessing.pool", "multiprocessing.queues", "multiprocessing.synchronize"),
 )
 """What a trial imports sooner or later; the lazy ones of the client alone would take it a second."""
 
