@@ -1,9 +1,16 @@
+from pathlib import Path
+from typing import Any, cast
+
 import pandas as pd
 import pytest
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from analysis import AnalysisError
-from analysis.runs import few, partial, usable_runs
-from tests.analysis.studies import MODELS, predictions, run
+from analysis import AnalysisError, backoff, client
+from analysis.comparison import compare
+from analysis.runs import by_id, few, partial, pull, usable_runs
+from analysis.table import terminal
+from tests.analysis.fakes import FakeArtifact, FakeRun
+from tests.analysis.studies import MODELS, history, predictions, run
 
 
 def rows(*states: str) -> pd.DataFrame:
@@ -61,3 +68,89 @@ def test_a_pull_that_lost_runs_says_that_it_is_partial() -> None:
         "PARTIAL: 1 of 3 usable runs could not be read (r1), for instance because the history of run r1"
     )
     assert partial({}, 3) == ()
+
+
+def on_the_server(run_id: str, state: str = "finished", missing: str = "", silent: bool = False) -> FakeRun:
+    """A run as the client lists it, with 20 epochs and predictions."""
+
+    class Silent(FakeRun):
+        def scan_history(self) -> list[dict[str, Any]]:
+            raise WandbApiFailedError("did not respond in time")
+
+    steps = cast(list[dict[str, Any]], history(run_id).drop(columns="run_id").to_dict("records"))
+    made = (Silent if silent else FakeRun)(steps, [FakeArtifact()])
+    row = run(run_id, MODELS[2], predictions(1))
+    made.id, made.state = run_id, state
+    made.config = {key: row[key] for key in ("architecture", "backbone", "weights", "seed", "n_test")}
+    made.summary_metrics = {key: value for key, value in row.items() if "/" in key and key != missing}
+    return made
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FakeRun]:
+    """What the server lists; empty at first."""
+    listed: list[FakeRun] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    monkeypatch.delenv("WANDB_BASE_URL", raising=False)
+    monkeypatch.setattr(client, "connect", lambda login, cache: None)
+    monkeypatch.setattr(client, "list_runs", lambda api, path: listed)
+    monkeypatch.setattr(backoff.patiently, "__defaults__", (None, (0.0,)))
+    return listed
+
+
+def test_a_project_without_runs_is_one_sentence(server: list[FakeRun]) -> None:
+    with pytest.raises(AnalysisError, match=r"No run in lab/puzzle: start one, or correct the path\."):
+        pull(["lab/puzzle"])
+
+
+def test_one_finished_run_among_failed_running_and_old_ones_makes_a_table(server: list[FakeRun]) -> None:
+    server += [
+        *(on_the_server("good"), on_the_server("bad", "failed"), on_the_server("busy", "running")),
+        on_the_server("old", missing="test/iou"),
+    ]
+    server[1].summary_metrics["error"] = "out of memory"
+    made = pull(["lab/puzzle"])
+    assert made.runs["run_id"].tolist() == ["good"]
+    assert made.runs["artifact"].tolist() == [""]
+    assert len(made.history) == 20
+    assert made.scores["run_id"].tolist() == ["good", "good"]
+    assert dict(zip(made.left_out["run_id"], made.left_out["reason"], strict=True)) == {
+        "bad": "failed",
+        "busy": "running",
+        "old": "without test/iou",
+    }
+    assert made.left_out.set_index("run_id")["error"]["bad"] == "out of memory"
+    text = terminal(compare(made))
+    assert "3 of 4 runs are left out: 1 failed (bad); 1 running (busy); 1 without test/iou (old)." in text
+    assert "n = 1 run per model" in text
+
+
+def test_a_server_that_falls_silent_leaves_a_partial_study_that_says_so(
+    server: list[FakeRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.fetching.BATCH", 1)
+    server += [on_the_server("a"), on_the_server("b", silent=True), on_the_server("c")]
+    made = pull(["lab/puzzle"])
+    assert made.runs["run_id"].tolist() == ["a"]
+    assert made.left_out["run_id"].tolist() == ["b", "c"]
+    assert made.remarks[0].startswith(
+        "PARTIAL: 2 of 3 usable runs could not be read (b, c), for instance because"
+    )
+    assert any(note.startswith("PARTIAL") for note in compare(made).notes)
+
+
+def test_when_nothing_can_be_read_that_is_one_sentence(server: list[FakeRun]) -> None:
+    server.append(on_the_server("a", silent=True))
+    with pytest.raises(
+        AnalysisError, match="None of 1 runs could be read: the history of run a cannot be read"
+    ):
+        pull(["lab/puzzle"])
+
+
+def test_a_run_that_two_paths_list_counts_once_and_equal_ids_of_two_projects_are_refused() -> None:
+    first, other = FakeRun(), FakeRun()
+    assert list(by_id(cast(Any, [first, first]))) == ["r1"]
+    other.project = "second"
+    with pytest.raises(AnalysisError, match="puzzle and second both have a run r1"):
+        by_id(cast(Any, [first, other]))
