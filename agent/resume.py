@@ -160,9 +160,12 @@ def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
 
 def _uploaded(run: wandb.Run) -> wandb.Artifact | None:
     try:
-        return wandb.Api().artifact(f"{run.entity}/{run.project}/state-{run.id}:latest", type="state")
+        found: wandb.Artifact = wandb.Api().artifact(
+            f"{run.entity}/{run.project}/state-{run.id}:latest", type="state"
+        )
     except (ClientError, ValueError):
         return None
+    return found
 
 
 def log_missing(run: wandb.Run, rows: Sequence[Row]) -> None:

@@ -16,8 +16,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import yaml
@@ -35,6 +37,7 @@ from data.puzzle import Dataset
 
 STUDY = Path(__file__).parents[1] / "sweeps" / "cpu.yaml"
 Batch = tuple[Tensor, Tensor]
+T = TypeVar("T")
 
 
 @dataclass
@@ -73,12 +76,16 @@ class Trial:
 
     def seconds(self, work: Callable[[], object]) -> float:
         """CPU seconds of this process, or on a GPU seconds until it is idle again."""
+        return self.timed(work)[0]
+
+    def timed(self, work: Callable[[], T]) -> tuple[float, T]:
+        """The seconds, and what the work returned."""
         clock = time.process_time if self.device.type == "cpu" else time.perf_counter
         started = clock()
-        work()
+        result = work()
         if self.device.type == "cuda":
             torch.cuda.synchronize()
-        return clock() - started
+        return clock() - started, result
 
 
 def fed(trial: Trial, repeats: int) -> list[float]:
@@ -101,7 +108,7 @@ def faster(trial: Trial, repeats: int) -> list[float]:
         trial.train(ready, each)
     ratios = []
     for _ in range(repeats):
-        single, half = (trial.seconds(lambda each=each: trial.train(ready, each)) for each in precisions)  # type: ignore[misc]
+        single, half = (trial.seconds(partial(trial.train, ready, each)) for each in precisions)
         ratios.append(single / half)
     return ratios
 
@@ -120,20 +127,17 @@ def test_iou(config: Config) -> float:
 def shares(trial: Trial, epochs: int) -> dict[str, float]:
     """Seconds per epoch by what they are spent on; the state is saved as `agent.train` does, and waited for."""
     spent = dict.fromkeys(("training", "validation", "saving"), 0.0)
-    stream, gaps = trial.batches(epochs + 1), list[float | None]()
+    stream = trial.batches(epochs + 1)
+    gaps: list[float | None] = []
     trial.train(islice(stream, trial.steps))
     with tempfile.TemporaryDirectory() as name:
         keeper = Keeper(Path(name))
         for epoch in range(1, epochs + 1):
             spent["training"] += trial.seconds(lambda: trial.train(islice(stream, trial.steps)))
-            judged: list[batchnorm.Judgement] = []
-            spent["validation"] += trial.seconds(
-                lambda judged=judged: judged.append(judge(trial, gaps, keeper))
-            )  # type: ignore[misc]
-            gaps.append(judged[0].gap)
-            spent["saving"] += trial.seconds(
-                lambda epoch=epoch, judged=judged: save(trial, epoch, keeper, judged[0])
-            )  # type: ignore[misc]
+            seconds, judged = trial.timed(partial(judge, trial, gaps, keeper))
+            spent["validation"] += seconds
+            gaps.append(judged.gap)
+            spent["saving"] += trial.seconds(partial(save, trial, epoch, keeper, judged))
     return {what: seconds / epochs for what, seconds in spent.items()}
 
 
@@ -225,19 +229,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         replace(each, batch_size=options.batch_size)
         for each in studied(options.image_size, options.augmentation, options.models)
     ]
-    rows = {
-        "feed": lambda: ratios(configs, fed, options.repeats),
-        "precision": lambda: ratios(configs, faster, options.repeats),
-        "accuracy": lambda: accuracies(configs, options.seeds, options.epochs),
-        "share": lambda: split(configs, options.repeats),
-    }[options.question]
+    rows: dict[str, Callable[[], Iterator[str]]] = {
+        "feed": partial(ratios, configs, fed, options.repeats),
+        "precision": partial(ratios, configs, faster, options.repeats),
+        "accuracy": partial(accuracies, configs, options.seeds, options.epochs),
+        "share": partial(split, configs, options.repeats),
+    }
     print(
         f"{speed.device_name(speed.best_device())}, {options.image_size} pixels, batch {options.batch_size}, "
         f"augmentation {options.augmentation}\n\n{HEADS[options.question]}",
         flush=True,
     )
     print("|" + "---|" * (HEADS[options.question].count("|") - 1), flush=True)
-    for row in rows():
+    for row in rows[options.question]():
         print(row, flush=True)
     return 0
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import wandb
 
-from agent import resume, state
+from agent import resume, state, train
 from agent.config import Config, ConfigError, parse
 from agent.resume import STOP, Interrupted, Interruption
 from agent.state import Progress, State
@@ -115,6 +115,26 @@ def test_a_stop_of_the_server_is_told_from_a_signal_and_counts_before_it() -> No
     interruption.ask("SIGTERM")
     with pytest.raises(Interrupted, match=STOP):
         interruption.check()
+
+
+def test_a_stop_of_the_server_reaches_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(wandb, "init", lambda **options: given.update(options))
+    interruption = Interruption()
+    train.opened(resume.plan(["--width=4"], "puzzle"), interruption)
+    assert given["resume"] == "allow"
+    given["settings"].stop_fn()
+    assert interruption.reason == STOP
+
+
+def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path) -> None:
+    leave("abc")
+    codes: list[int] = []
+    run = a_run(id="abc", finish=lambda exit_code: codes.append(exit_code))
+    run.offline = False
+    assert train.end_early(resume.plan(["--resume", "abc"], "puzzle"), run, STOP) == 0
+    assert codes == [1]
+    assert list(runs.iterdir()) == []
 
 
 def a_run(**more: Any) -> Any:

@@ -1,5 +1,6 @@
 """The state of a run: what is saved after an epoch goes on bit by bit, and a save that is cut off harms nothing."""
 
+import functools
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -155,12 +156,18 @@ def test_a_state_whose_checkpoint_is_gone_is_none(tmp_path: Path) -> None:
 
 
 def test_a_writer_saves_in_order_and_leaves_only_when_all_is_saved() -> None:
-    go_on, done = threading.Event(), []
+    go_on = threading.Event()
+    done: list[int] = []
+
+    def first() -> None:
+        go_on.wait()
+        done.append(1)
+
     with Writer() as writer:
-        writer.submit(lambda: (go_on.wait(), done.append(1))[1])
+        writer.submit(first)
         assert writer.busy
         go_on.set()
-        writer.submit(lambda: done.append(2))
+        writer.submit(functools.partial(done.append, 2))
     assert done == [1, 2]
     assert not writer.busy
 
