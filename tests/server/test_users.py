@@ -2,22 +2,32 @@
 
 import contextlib
 import sqlite3
-import subprocess
-import sys
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from server.__main__ import main
 from server.store import Store, blobs, users
-from tests.server.running import ROOT, Server
+from tests.server.running import Server
 
 VIEWER = "query Viewer { viewer { username entity admin teams { edges { node { name } } } } }"
 
 
-def command(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    line = [sys.executable, "-m", "server", "user", *words, "--dir", str(folder)]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=30)
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(folder: Path, *words: str) -> Done:
+    """`python -m server user …`, while the server of the folder is another process."""
+    with contextlib.redirect_stdout(StringIO()) as out, contextlib.redirect_stderr(StringIO()) as err:
+        code = main(["user", *words, "--dir", str(folder)])
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def added(folder: Path, name: str) -> str:
@@ -55,8 +65,9 @@ def test_a_user_whose_name_is_their_key_is_possible(server: Server) -> None:
     assert command(server.folder, "remove", name).returncode == 0
 
 
-def test_keys_are_kept_as_hashes_only(server: Server) -> None:
+def test_keys_are_kept_as_hashes_and_listed_by_their_beginning_only(server: Server) -> None:
     key = added(server.folder, "hidden")
+    assert f"hidden (key {key[:12]}…): owner of hidden" in command(server.folder, "list").stdout.splitlines()
     for file in server.folder.glob("wandb.sqlite*"):
         assert key.encode() not in file.read_bytes()
     command(server.folder, "remove", "hidden")
@@ -84,7 +95,7 @@ def test_a_wrong_command_is_one_sentence(server: Server, words: tuple[str, ...],
 def test_a_folder_without_a_server_is_one_sentence(tmp_path: Path) -> None:
     done = command(tmp_path / "typo", "list")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "no folder of a server" in done.stderr
+    assert "is not a server's folder" in done.stderr
     assert not (tmp_path / "typo").exists()
 
 
