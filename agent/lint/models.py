@@ -19,6 +19,17 @@ CACHE = ROOT / ".cache" / "lint-models.json"
 PER_TENSOR = 1000
 """Bytes around a tensor in a file, at most."""
 
+BUILD_ERRORS = (
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    AssertionError,
+)
+"""What SMP and timm raise for models that cannot be built; `smp.why_not` puts it in words."""
+
 SIDE = 128
 """Pixels; work and memory are counted on an image of this side and grow with the area."""
 
@@ -100,15 +111,17 @@ def probe(architecture: str, backbone: str, width: int) -> Facts:
     if architecture in models.SCRATCH:
         with torch.device("meta"):
             return count(models.SCRATCH[architecture](width))
-    if reason := smp.why_not(architecture, backbone):
-        return Facts(reason=reason)
     state = torch.get_rng_state()
     try:
         with torch.device("meta"):
-            facts = count(models.build(architecture, backbone))
-    except (NotImplementedError, RuntimeError):
+            build = smp.ARCHITECTURES[architecture]
+            facts = count(build(encoder_name=backbone, encoder_weights=None, in_channels=3, classes=2))
+    except BUILD_ERRORS:
+        if reason := smp.why_not(architecture, backbone):
+            return Facts(reason=reason)
         facts = count(models.build(architecture, backbone))
-    torch.set_rng_state(state)
+    finally:
+        torch.set_rng_state(state)
     return dataclasses.replace(facts, imagenet=_imagenet(backbone))
 
 

@@ -44,7 +44,12 @@ def test_a_model_is_built_once_and_again_when_a_library_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = []
-    monkeypatch.setattr(facts, "probe", lambda *model: built.append(model) or facts.Facts(reason="tried"))
+
+    def probe(*model: object) -> facts.Facts:
+        built.append(model)
+        return facts.Facts(reason="tried")
+
+    monkeypatch.setattr(facts, "probe", probe)
     cache = tmp_path / "cache" / "models.json"
     for _ in range(2):
         facts.known.cache_clear()

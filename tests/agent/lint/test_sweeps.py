@@ -1,0 +1,82 @@
+"""The sweeps of the project pass, cost what their README says, and the linter knows every key that is logged."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agent.lint import check, main
+from agent.lint.metric import HISTORY, SUMMARY
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_sweep_passes_and_costs_what_the_readme_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main([str(path) for path in sorted(Path("sweeps").glob("*.yaml"))]) == 0
+    printed = capsys.readouterr().out
+    quoted = re.findall(
+        r"^    (sweeps/\S+: .*)$", (ROOT / "sweeps" / "README.md").read_text(), flags=re.MULTILINE
+    )
+    assert printed.splitlines() == quoted
+
+
+def test_every_key_of_the_history_and_number_of_the_summary_can_be_a_metric() -> None:
+    page = (ROOT / "docs" / "runs.md").read_text()
+    history = page.split("## History")[1].split("measured")[0]
+    summary = page.split("## Summary")[1].split("## Artifacts")[0]
+    logged = set(
+        re.findall(r"`((?:train|val|test|best_\w+|seconds)/\w+|epoch|seconds_per_epoch)`", history + summary)
+    )
+    assert logged - {"test/rule", "best_loss/bn_repaired", "best_iou/bn_repaired"} <= {*HISTORY, *SUMMARY}
+    assert {"val/loss", "train/iou", "test/image_mean_iou", "seconds/total", "best_loss/test_iou"} <= logged
+
+
+SPACE = """
+def space(trial):
+    return {"model": "unet_bilinear", "width": trial.suggest_int("width", 8, 10), SETTINGS}
+"""
+SWEEP = """\
+program: agent/train.py
+command: [python, -m, agent.train, "${args}"]
+metric: {name: val/iou, goal: maximize}
+run_cap: 10
+scheduler: {engine: optuna, source: space.py, search_space: space}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ('"image_size": 64, "seed": trial.number', []),
+        ('"image_size": 63, "seed": trial.number', ["it suggests {'model': 'unet_bilinear', 'width': "]),
+        ('"image_sise": 64, "seed": trial.number', ["it suggests {'model': 'unet_bilinear', 'width': "]),
+        ('"image_size": 64', ["it repeats [('image_size', 64)"]),
+    ],
+)
+def test_a_search_space_in_python_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, found: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("space.py").write_text(SPACE.replace("SETTINGS", settings))
+    Path("sweep.yaml").write_text(SWEEP)
+    report = check(Path("sweep.yaml"))
+    assert [finding.what.startswith(what) for finding, what in zip(report.findings, found, strict=True)] == [
+        True
+    ] * len(found), report.text()
+    assert all(finding.line == 5 for finding in report.findings)
+
+
+def test_a_search_space_that_is_not_there_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sweep.yaml").write_text(SWEEP)
+    assert "source 'space.py' is no file seen from here" in [
+        each.what for each in check(Path("sweep.yaml")).findings
+    ]
+    Path("space.py").write_text("other = 1\n")
+    (finding,) = check(Path("sweep.yaml")).findings
+    assert finding.what == "space.py has no function space with one argument, the trial"
