@@ -192,14 +192,17 @@ def test_when_an_epoch_is_examined(past: list[float | None], candidate: bool, ex
     assert due(past, candidate) == expected
 
 
-def test_the_doctor_asks_whether_the_running_score_would_make_a_checkpoint(trapped: UNet) -> None:
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_doctor_asks_whether_the_running_score_would_make_a_checkpoint(trapped: UNet, keep: bool) -> None:
     asked: list[Evaluation] = []
-    for keep, gaps in ((False, [0.0]), (True, [0.0])):
-        judgement = judge(
-            trapped, TRAIN, VAL, 2, gaps, lambda score, keep=keep: bool(asked.append(score)) or keep
-        )
-        assert (judgement.gap is None) == (not keep)
-    assert [score.counts for score in asked] == [evaluate(trapped, VAL, 2).counts] * 2
+
+    def would_keep(running: Evaluation) -> bool:
+        asked.append(running)
+        return keep
+
+    judgement = judge(trapped, TRAIN, VAL, 2, [0.0], would_keep)
+    assert (judgement.gap is not None) == keep
+    assert [score.counts for score in asked] == [evaluate(trapped, VAL, 2).counts]
 
 
 def test_every_image_counts_and_none_alone_when_statistics_are_recomputed() -> None:

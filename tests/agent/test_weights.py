@@ -124,7 +124,12 @@ def test_the_hubs_cache_comes_first_and_needs_no_network(backbone: str) -> None:
 
 def test_what_the_hub_gives_comes_before_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[hub.Place] = []
-    monkeypatch.setattr(hub, "download", lambda where: "" if asked.append(where) is None else "never")
+
+    def give(where: hub.Place) -> str:
+        asked.append(where)
+        return ""
+
+    monkeypatch.setattr(hub, "download", give)
     assert weights.source(LITE0) == "hub"
     assert asked == [hub.place(LITE0)]
 
@@ -150,7 +155,7 @@ def test_the_source_does_not_change_the_random_numbers_of_the_decoder(
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     encoders = [model.get_submodule("encoder") for model in (packaged, from_cache)]
     assert weights.digest(encoders[0]) == weights.digest(encoders[1])
-    nn.init.zeros_(encoders[1].get_submodule("model.conv_stem").weight)
+    nn.init.zeros_(encoders[1].get_parameter("model.conv_stem.weight"))
     assert weights.digest(encoders[0]) != weights.digest(encoders[1])
 
 
@@ -184,7 +189,7 @@ def test_a_hub_that_does_not_answer_costs_its_bound_once_and_is_remembered_by_ot
         over.wait()
         raise OSError("the test is over")
 
-    monkeypatch.setattr(hub.urllib.request, "urlopen", silent)
+    monkeypatch.setattr("urllib.request.urlopen", silent)
     assert hub.refusal() == "http://127.0.0.1:9 did not answer within 0.05 s"
     over.set()
     hub.refusal.cache_clear()
@@ -239,7 +244,7 @@ def test_a_download_that_breaks_off_is_told_and_not_tried_again_by_the_next_tria
         raise OSError("the connection was reset\nand more lines")
 
     monkeypatch.setattr(hub, "_unreachable", lambda address: "")
-    monkeypatch.setattr(hub.huggingface_hub, "hf_hub_download", breaks_off)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", breaks_off)
     where = hub.Place("timm/some_model", ("model.safetensors",), None)
     assert hub.download(where) == "the connection was reset"
     hub.refusal.cache_clear()
