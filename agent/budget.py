@@ -1,5 +1,6 @@
 """Bytes of a run, known before it starts, and a limit for the runs of this machine: PUZZLE_DISK_BUDGET, in GB."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -56,8 +57,9 @@ def reserve(folder: Path, n_bytes: int) -> None:
             f"the run needs up to {_told(n_bytes)} in {folder}, but the disk has {_told(free)} left: free some, or "
             f"name another folder in PUZZLE_RUNS"
         )
-    others = sum(promised(each) for each in folder.parent.iterdir() if each != folder)
-    left = budget() - others
+    left = budget()
+    if left < float("inf"):
+        left -= sum(promised(each) for each in folder.parent.iterdir() if each != folder)
     if n_bytes > left:
         raise BudgetError(
             f"the run needs up to {_told(n_bytes)}, but PUZZLE_DISK_BUDGET leaves {_told(max(0, left))} beside the "
@@ -68,8 +70,10 @@ def reserve(folder: Path, n_bytes: int) -> None:
 
 def promised(folder: Path) -> int:
     """What a run's folder may come to; what it has, once the run is over."""
-    note = folder / RESERVED
-    return int(note.read_text() or 0) if note.exists() else _used(folder)
+    try:
+        return int((folder / RESERVED).read_text() or 0)
+    except FileNotFoundError:
+        return _used(folder)
 
 
 def budget() -> float:
@@ -86,7 +90,12 @@ def _told(n_bytes: float) -> str:
 
 
 def _used(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes of its files; runs beside this one come and go meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _weights(config: Config) -> int:

@@ -34,7 +34,7 @@ def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.devi
         "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
         "n_macs": speed.n_macs(model, config.image_size),
         "device": speed.device_name(device),
-        "precision_used": speed.precision_of(config.precision, device),
+        "precision_used": speed.precision_of(config.precision, model),
     }
 
 

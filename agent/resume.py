@@ -141,11 +141,16 @@ def is_finished(run: wandb.Run) -> bool:
     return bool(run.resumed) and run.summary.get("seconds/total") is not None
 
 
+def was_cut_off(run: wandb.Run) -> bool:
+    """Whether the server has rows of an earlier part; a sweep's run exists there before its first part begins."""
+    return bool(run.resumed) and run.starting_step > 0
+
+
 def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
     """The newest state of this run: on this machine, or, if it was preempted elsewhere, of its Artifact."""
     found = state.load(plan.folder)
     known = found.progress.epoch if found else 0
-    if run.resumed and (version := _uploaded(run)) and version.metadata["epoch"] > known:
+    if was_cut_off(run) and (version := _uploaded(run)) and version.metadata["epoch"] > known:
         version.download(root=str(plan.folder), skip_cache=True)
         found = state.load(plan.folder)
     if found is None or found.config != plan.config:
@@ -221,7 +226,7 @@ def settle(plan: Plan, run: wandb.Run) -> None:
             (plan.folder / name).unlink(missing_ok=True)
         return
     shutil.rmtree(plan.folder, ignore_errors=True)
-    if run.resumed:
+    if was_cut_off(run):
         delete_stale(run, ("model", "predictions"))
         with contextlib.suppress(ClientError, ValueError):
             wandb.Api().artifact_collection("state", f"{run.entity}/{run.project}/state-{run.id}").delete()

@@ -171,7 +171,7 @@ def fit(trial: Trial, interruption: Interruption) -> None:
     """Train the epochs that are left; after each, validate, keep the best weights, save the state, log one row."""
     config, model, keeper, progress = trial.plan.config, trial.model, trial.keeper, trial.progress
     device = next(model.parameters()).device
-    precision = speed.precision_of(config.precision, device)
+    precision = speed.precision_of(config.precision, model)
     steps = n_steps(len(trial.dataset.train), config.batch_size)
     epochs = range(progress.epoch + 1, config.epochs + 1)
     batches = stream(trial, epochs, device)

@@ -71,7 +71,7 @@ class Trial:
         return feed(self.dataset.train, augment, size, seed, epochs_, self.device, workers)
 
     def train(self, batches: Iterable[Batch], precision: Precision | None = None) -> None:
-        chosen = precision or speed.precision_of(self.config.precision, self.device)
+        chosen = precision or speed.precision_of(self.config.precision, self.model)
         train_epoch(self.model, self.optimizer, batches, chosen)
 
     def seconds(self, work: Callable[[], object]) -> float:

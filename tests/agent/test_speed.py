@@ -12,6 +12,7 @@ from agent.models.unet import UNet
 from agent.speed import COMPILE_SECONDS, COMPILE_SPEEDUP, compile_pays, cpu_flags, n_macs, precision_of
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
+DENSE, DEPTHWISE = nn.Conv2d(4, 4, 1), nn.Sequential(nn.Conv2d(4, 4, 3, groups=4))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,10 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
     path.write_text(f"processor\t: 0\nflags\t\t: {flags}\nprocessor\t: 1\nflags\t\t: other\n")
     found = cpu_flags(path)
     monkeypatch.setattr(speed, "cpu_flags", lambda: found)
-    assert precision_of("auto", CPU) == expected
-    assert precision_of("float32", CPU) == "float32"
-    assert precision_of("bfloat16", CPU) == "bfloat16"
+    assert precision_of("auto", DENSE) == expected
+    assert precision_of("float32", DENSE) == "float32"
+    assert precision_of("bfloat16", DENSE) == "bfloat16"
+    assert precision_of("auto", DEPTHWISE) == "float32"
 
 
 def test_a_processor_that_tells_no_flags_has_none(tmp_path: Path) -> None:
@@ -40,11 +42,13 @@ def test_a_processor_that_tells_no_flags_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("has", [True, False])
-def test_auto_asks_the_gpu_and_does_not_count_emulation(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_only_emulates_bfloat16_does_not_have_it(
+    has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation: has and not including_emulation
     )
-    assert precision_of("auto", GPU) == ("bfloat16" if has else "float32")
+    assert speed.has_bfloat16(GPU) == has
 
 
 def test_compiling_pays_when_the_rest_of_the_run_is_long_enough() -> None:
