@@ -214,8 +214,7 @@ def masks_of(predictor: Predictor, side: int, photographs: Sequence[Pixels]) -> 
 
 def _resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     smooth = cv2.INTER_AREA if max(height, width) < max(values.shape) else cv2.INTER_LINEAR
-    resized: NDArray[np.float32] = cv2.resize(values, (width, height), interpolation=smooth)
-    return resized
+    return np.asarray(cv2.resize(values, (width, height), interpolation=smooth), np.float32)
 
 
 def overlay(photograph: Pixels, mask: Pixels) -> Pixels:

@@ -90,7 +90,7 @@ def test_a_photograph_with_an_orientation_gets_the_mask_of_the_upright_one(
     masks = [pixels(tmp_path / "out" / f"{name}.png") for name in ("upright", "phone")]
     assert masks[0].shape == (48, 64)
     assert 0 < masks[0].mean() < 255
-    assert np.array_equal(*masks)
+    assert np.array_equal(masks[0], masks[1])
 
 
 def test_the_mask_of_a_square_is_the_one_that_the_run_tested(model: Path, tmp_path: Path) -> None:
