@@ -85,10 +85,21 @@ class Config:
             )
         if self.architecture in SMP and self.backbone == "none":
             raise ConfigError(f"{self.architecture} needs a backbone, for instance resnet18")
-        if self.architecture == "deeplabv3plus" and self.batch_size == 1:
-            raise ConfigError(
-                "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
-            )
+        if self.batch_size == 1 and (who := self.needs_two()):
+            raise ConfigError(f"batch_size is 1, but {who} needs at least 2 images in every training step")
+
+    def needs_two(self) -> str:
+        """Who cannot train on a single image, because its BatchNorm would see one value per channel; else empty.
+
+        DeepLabV3+ averages a feature map to 1×1; the deepest one of SMP's U-Net is 1×1 below 64 pixels.
+        """
+        if self.architecture == "deeplabv3plus":
+            return self.architecture
+        return (
+            f"unet at image_size {self.image_size}"
+            if self.architecture == "unet" and self.image_size < 64
+            else ""
+        )
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:

@@ -44,10 +44,10 @@ def check_finite(config: Config, epoch: int, train_loss: float, val_loss: float)
 
 def check_batches(config: Config, n_train: int) -> None:
     """Raise Failed if a training step would have one image where the architecture forbids it."""
-    if config.architecture == "deeplabv3plus" and n_train < 2:
+    if n_train < 2 and (who := config.needs_two()):
         raise Failed(
-            f"deeplabv3plus needs at least 2 images in every training step, but {config.data} has {n_train} "
-            f"training image: add images, or take the architecture unet"
+            f"{who} needs at least 2 images in every training step, but {config.data} has {n_train} training image: "
+            f"add images, or take the architecture unet at image_size 64 or more"
         )
 
 

@@ -50,6 +50,10 @@ from agent.config import SCRATCH, SMP, Config, ConfigError, from_settings, parse
             ["--model=deeplabv3plus/resnet18", "--batch_size=1"],
             "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step",
         ),
+        (
+            ["--model=unet/resnet18", "--batch_size=1", "--image_size=48"],
+            "batch_size is 1, but unet at image_size 48 needs at least 2 images in every training step",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_rule(flags: list[str], sentence: str) -> None:

@@ -54,8 +54,11 @@ def test_a_divergence_in_bfloat16_names_the_other_way_out() -> None:
         check_finite(config, 1, float("nan"), 0.5)
 
 
-def test_deeplabv3plus_on_one_image_is_refused_and_on_two_is_not() -> None:
-    config = parse(["--model=deeplabv3plus/resnet18", "--data=/photographs"])
+@pytest.mark.parametrize(
+    "flags", [["--model=deeplabv3plus/resnet18"], ["--model=unet/resnet18", "--image_size=32"]]
+)
+def test_a_model_that_cannot_train_on_one_image_is_refused_and_on_two_is_not(flags: list[str]) -> None:
+    config = parse([*flags, "--data=/photographs"])
     with pytest.raises(
         Failed, match=r"at least 2 images in every training step, but /photographs has 1 training"
     ):
