@@ -111,8 +111,10 @@ def _run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     failed = 0
     results = predict(predictor, side, tasks, options.batch_size or BATCH[device.type])
-    bar = Console(stderr=True)
-    for task, result in track(results, "predicting", len(tasks), console=bar, disable=not bar.is_terminal):
+    screen = Console()
+    for task, result in track(
+        results, "predicting", len(tasks), console=screen, disable=not screen.is_terminal
+    ):
         if isinstance(result, DataError):
             failed += 1
             print(f"agent.predict: {result}", file=sys.stderr, flush=True)

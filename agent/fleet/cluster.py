@@ -84,6 +84,6 @@ def hand_over(options: argparse.Namespace) -> int:
         print(f"agent.fleet: {error}", file=sys.stderr)
         return 1
     print(
-        f"Slurm job {job}: {options.jobs} fleets; squeue -j {job} shows them, logs in {os.path.relpath(folder)}"
+        f"Slurm job {job} with {options.jobs} × agent.fleet: squeue -j {job}; logs in {os.path.relpath(folder)}"
     )
     return 0
