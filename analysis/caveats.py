@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,8 @@ def flattery(evidence: Evidence) -> str | None:
     found = evidence.optimism
     if found is None:
         return None
+    if math.isnan(found.optimism):
+        return f"How far being the best of {found.n_models} flatters {found.winner} cannot be told from one image."
     return (
         f"Being the best of {found.n_models} flatters {found.winner} by about {found.optimism:.3f}: its IoU of"
         f" {found.observed:.3f} corrects to {found.corrected:.3f}."

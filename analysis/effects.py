@@ -57,9 +57,10 @@ def effect(model: str, weaker: str, stronger: str, before: pd.DataFrame, after: 
     else:
         told = f"cannot tell whether {step} moves {best}: epoch {moved}"
     gaps = [estimate(rows["gap_end"]) for rows in (before, after)]
+    changed = " to ".join(f"{gap.mean:+.3f}".replace("-", "−") for gap in gaps)
     return (
-        f"{model}: {told} ({difference(epochs, 0)}, {n}); train − val IoU at the end from {gaps[0].mean:+.3f}"
-        f" to {gaps[1].mean:+.3f} ({difference(gaps, 3)})"
+        f"{model}: {told} ({difference(epochs, 0)}, {n}); train − val IoU at the end from {changed}"
+        f" ({difference(gaps, 3)})"
     )
 
 
@@ -67,7 +68,7 @@ def difference(pair: list[Estimate], digits: int) -> str:
     """Second mean minus first, with the interval."""
     low, high = welch(*pair)
     around = "no interval" if math.isnan(low) else f"95% interval {low:+.{digits}f} to {high:+.{digits}f}"
-    return f"difference {pair[1].mean - pair[0].mean:+.{digits}f}, {around}"
+    return f"difference {pair[1].mean - pair[0].mean:+.{digits}f}, {around}".replace("-", "−")
 
 
 def welch(first: Estimate, second: Estimate) -> tuple[float, float]:

@@ -94,9 +94,10 @@ def with_splits(runs: pd.DataFrame) -> pd.DataFrame:
 def one_per_seed(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     """The last run of every model, split and seed, and a sentence if others repeat one: they are no new sample.
 
-    `runs` has the columns of `with_models` and `with_splits`; the last is the one created last.
+    `runs` has the columns of `with_models` and `with_splits`; the last is the one created last. Runs of different data
+    do not repeat each other.
     """
-    key = ["model", "split", "repeat"]
+    key = [name for name in ("model", "split", "repeat", "data_digest") if name in runs]
     order = runs.sort_values("created_at", kind="stable") if "created_at" in runs else runs
     kept = order.drop_duplicates(key, keep="last").sort_index().reset_index(drop=True)
     extra = len(runs) - len(kept)

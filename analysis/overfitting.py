@@ -21,6 +21,8 @@ FEWEST, TAIL = 3, 0.10
 """Epochs there must be after the best one, at least, and as a fraction of all; else training was still improving."""
 END = 0.20
 """Fraction of the epochs after the best one that counts as the end, but at least `FEWEST` epochs."""
+FALL = 0.05
+"""Relative fall of training loss meanwhile, without which it is not overfitting but training that goes nowhere."""
 LEVEL = 0.95
 FIGURES = (
     *("epochs", "best_epoch", "val_loss_epoch", "gap_start", "gap_best", "gap_end"),
@@ -155,15 +157,16 @@ def claim(told: pd.DataFrame) -> str:
     """The sentence where there are enough epochs after the best one."""
     up, down = estimate(told["val_loss_rise"]), estimate(told["train_loss_fall"])
     epoch, epochs = estimate(told["val_loss_epoch"]), told["epochs"].mean()
-    if up.mean >= RISE and down.mean > 0 and not up.low <= 0:
+    falls = down.mean >= FALL
+    if up.mean >= RISE and falls and not up.low <= 0:
         sentence = (
             f"overfits from epoch {counted(epoch)} of {epochs:.0f}: validation loss rises {shares(up)} while training"
             f" loss {'halves' if 0.45 <= down.mean <= 0.55 else f'falls {down.mean:.0%}'}"
         )
-    elif up.mean >= RISE and down.mean > 0:
+    elif up.mean >= RISE and falls:
         sentence = f"cannot tell: after epoch {counted(epoch)} validation loss changes by {shares(up, '+')}"
     else:
-        both = ", but training loss does not fall either" if up.mean >= RISE else ""
+        both = f", but training loss {-down.mean:+.0%}".replace("-", "−") if up.mean >= RISE else ""
         moved = f"validation loss {shares(up, '+')} from epoch {counted(epoch)} to {epochs:.0f}"
         sentence = f"no clear overfitting: {moved}{both}"
     return "; ".join([sentence, *opening(told), gaps(told), stopping(told)])
@@ -213,10 +216,10 @@ def spread(epoch: Estimate) -> str:
 def shares(figure: Estimate, sign: str = "") -> str:
     """A relative change in per cent, with its interval."""
     around = "" if math.isnan(figure.low) else f" [{figure.low:+.0%}, {figure.high:+.0%}]"
-    return f"{figure.mean:{sign}.0%}{around}"
+    return f"{figure.mean:{sign}.0%}{around}".replace("-", "−")
 
 
 def signed(figure: Estimate) -> str:
     """A difference of IoU, with its interval."""
     around = "" if math.isnan(figure.low) else f" [{figure.low:+.3f}, {figure.high:+.3f}]"
-    return f"{figure.mean:+.3f}{around}"
+    return f"{figure.mean:+.3f}{around}".replace("-", "−")

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pandas as pd
@@ -137,6 +138,11 @@ def test_several_splits_decide_and_both_intervals_are_explained() -> None:
     assert "(3 seeds × 4 images)" in proof
     assert "(5 splits, each of 3 seeds × 4 images)" in proof
     assert "The 5 splits agree on the order of the models with Kendall's W = 0.80" in proof
+
+
+def test_luck_that_one_image_leaves_unknown_is_said_to_be() -> None:
+    told = caveats.proof(found(optimism=Optimism("a", 0.99, math.nan, math.nan, 2, 1)), None)
+    assert "How far being the best of 2 flatters a cannot be told from one image." in told
 
 
 def test_one_model_has_intervals_and_nobody_to_beat() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.models import best_settings, label, mixed_data, with_models
+from analysis.models import best_settings, label, mixed_data, one_per_seed, with_models, with_splits
 
 
 def runs(*changes: dict[str, Any]) -> pd.DataFrame:
@@ -119,3 +119,38 @@ def test_runs_on_different_data_are_a_warning() -> None:
 def test_another_split_or_size_explains_another_digest() -> None:
     other_split, other_size = {"split_seed": 1, "data_digest": "d2"}, {"image_size": 256, "data_digest": "d3"}
     assert mixed_data(runs({}, other_split, other_size)) is None
+
+
+def placed(*changes: dict[str, Any]) -> pd.DataFrame:
+    return with_splits(with_models(runs(*changes)))
+
+
+def test_the_split_is_the_fold_and_runs_without_one_are_on_the_datas_own() -> None:
+    assert placed({"fold": 2}, {"fold": None})["split"].tolist() == ["2", "0"]
+    assert placed({}, {})["split"].tolist() == ["0", "0"]
+    assert placed({"split_seed": 0}, {"split_seed": 3})["split"].tolist() == ["0/0", "0/3"]
+
+
+def test_a_run_without_a_seed_repeats_nothing() -> None:
+    assert placed({"seed": None}, {"seed": None})["repeat"].tolist() == ["0", "1"]
+
+
+def test_of_runs_with_equal_seeds_the_one_created_last_counts() -> None:
+    made = placed(
+        {"created_at": "2026-02-01"}, {"created_at": "2026-01-01"}, {"seed": 2, "created_at": "2026-01-01"}
+    )
+    kept, sentence = one_per_seed(made)
+    assert kept["run_id"].tolist() == ["0", "2"]
+    assert sentence is not None
+    assert sentence.startswith("1 of 3 runs repeat model, split and seed of a later one")
+
+
+def test_equal_seeds_on_other_splits_or_data_are_no_repetition() -> None:
+    kept, sentence = one_per_seed(placed({"fold": 1}, {"fold": 2}, {"fold": 2, "data_digest": "d2"}))
+    assert len(kept) == 3
+    assert sentence is None
+
+
+def test_folds_see_different_pictures_without_a_warning() -> None:
+    assert mixed_data(runs({"fold": 1, "data_digest": "a"}, {"fold": 2, "data_digest": "b"})) is None
+    assert mixed_data(runs({"fold": 1, "data_digest": "a"}, {"fold": 1, "data_digest": "b"})) is not None
