@@ -1,9 +1,11 @@
 import threading
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from analysis import AnalysisError, backoff, fetching
@@ -136,3 +138,15 @@ def test_an_unreadable_picture_is_a_reason_and_no_traceback(tmp_path: Path) -> N
     made[0].artifacts = [NoPicture()]
     with pytest.raises(AnalysisError, match="no picture"):
         fetching.fetch_run("c", made[0], tmp_path, threading.Event())
+
+
+def test_a_terminal_sees_how_far_the_pull_is_and_a_file_sees_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {terminal: Console(file=StringIO(), force_terminal=terminal) for terminal in (True, False)}
+    for console in seen.values():
+        monkeypatch.setattr(fetching, "Console", lambda stderr, console=console: console)
+        with fetching.bar(3) as advance:
+            advance(2)
+    printed = {terminal: cast(StringIO, console.file).getvalue() for terminal, console in seen.items()}
+    assert "reading runs" in printed[True]
+    assert "2/3" in printed[True]
+    assert printed[False] == ""
