@@ -78,7 +78,7 @@ class Bench:
             state = self.ask(run)["state"]
             if state != "preempted":
                 raise SystemExit(f"after SIGTERM the run is {state} on the server")
-            shutil.rmtree(self.folder / "runs" / run)
+            shutil.rmtree(self.folder / "runs" / run, ignore_errors=True)
         elif code not in (0, -signal.SIGKILL, -signal.SIGTERM):
             raise SystemExit(f"the run ended with {code}:\n{self._log(run).read_text()}")
         return code == 0
