@@ -28,6 +28,9 @@ class StoredPredictions(Mapping[str, Predictions]):
     def __getitem__(self, run_id: str) -> Predictions:
         return self._read(*self._folders[run_id])
 
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._folders
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._folders)
 
