@@ -34,6 +34,13 @@ class Machine:
         file.write_text(yaml.safe_dump(text))
         return file
 
+    def made(self, file: Path) -> str:
+        """ENTITY/PROJECT/ID of a sweep made of the file without a client."""
+        query = """mutation ($c: String!) { upsertSweep(input: {config: $c, projectName: "fleet"}) {
+            sweep { name project { entity { name } } } } }"""
+        sweep = self.client.server.graphql(query, c=file.read_text())[1]["data"]["upsertSweep"]["sweep"]
+        return f"{sweep['project']['entity']['name']}/fleet/{sweep['name']}"
+
     def environment(self, **more: str) -> dict[str, str]:
         steps = self.folder / "steps"
         steps.mkdir(exist_ok=True)
@@ -73,7 +80,7 @@ class Machine:
 
     def runs(self, printed: str) -> dict[str, tuple[str, int]]:
         """Run → state and number of history rows of the sweep that the fleet says it has made."""
-        found = re.search(r"sweep (\S+)/(\S+)/(\w+)", printed)
+        found = re.search(r"(?:sweep|working on) (\S+)/(\S+)/(\w+)", printed)
         assert found, printed
         query = """query ($e: String, $p: String, $s: String!) { project(name: $p, entityName: $e) {
             sweep(sweepName: $s) { runs(first: 100) { edges { node { name state historyLineCount } } } } } }"""

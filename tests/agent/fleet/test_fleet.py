@@ -11,7 +11,7 @@ import pytest
 from agent.fleet import target
 from agent.fleet.target import TargetError
 from tests.agent.fleet.machine import Machine, lines_of, trials, until
-from tests.server.running import Client
+from tests.server.running import ROOT, Client
 
 
 def fake_gpus(folder: Path) -> str:
@@ -136,6 +136,16 @@ def test_what_is_no_sweep_is_refused_before_any_login(text: str, sentence: str, 
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(TargetError, match=sentence):
         target.find(str(tmp_path / text) if text.endswith("yaml") else text, new=False)
+
+
+def test_a_file_with_errors_starts_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "wrong.yaml"
+    text = (ROOT / "sweeps" / "cpu.yaml").read_text().replace("  epochs:", "  epoch:")
+    file.write_text(text)
+    with pytest.raises(TargetError, match=r"wrong\.yaml has the errors above; nothing was started"):
+        target.find(str(file), new=False)
+    line = next(number for number, words in enumerate(text.splitlines(), 1) if words.startswith("  epoch:"))
+    assert f"wrong.yaml:{line}: error" in capfd.readouterr().out
 
 
 def test_plain_agents_may_work_on_the_same_sweep(machine: Machine, client: Client) -> None:

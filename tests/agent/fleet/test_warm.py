@@ -31,7 +31,7 @@ def test_a_forked_trial_that_is_killed_goes_on_and_no_row_is_lost_or_doubled(mac
     file = machine.sweep(data=str(photographs), seed=[1, 2], **TINY)
     command = """command: ["${env}", "${interpreter}", "-m", "agent.train", "${args}"]"""
     file.write_text(re.sub(r"command:\n(- .*\n)+", command + "\n", file.read_text()))
-    fleet = machine.start(str(file), "--agents=1", PUZZLE_RUNS=str(machine.folder / "runs"))
+    fleet = machine.start(machine.made(file), "--agents=1", PUZZLE_RUNS=str(machine.folder / "runs"))
     (log,) = until(lambda: [f for f in machine.folder.glob("fleet/*/logs/*.log") if f.name != "fleet.log"])
     until(lambda: "epoch 2/6" in log.read_text())
     (trial,) = [each for each in children_of_agents(fleet.pid) if "agent.fleet.warm" in each.cmdline()]
