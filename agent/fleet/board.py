@@ -12,6 +12,9 @@ from rich.text import Text
 
 STARTED = re.compile(r"^trial (?P<name>.+?): ")
 EPOCH = re.compile(r"^epoch (?P<epoch>\d+)/(?P<epochs>\d+) .*val IoU (?P<iou>[\d.]+)")
+ENDED = "agent.train: ended because the server asked for it"
+"""Hyperband, say, or a person in the browser; the exit code is 0 all the same."""
+
 TESTED = re.compile(r"^test IoU (?P<iou>[\d.]+)")
 SAY_EVERY_SECONDS = 60.0
 WORDS = {"crashed": "failed", "stopped": "stopped early"}
@@ -29,6 +32,7 @@ class Line:
     result: str = ""
     note: str = ""
     epoch: int = 0
+    stopped: bool = False
     began: float = 0.0
     log: Path | None = None
     read: int = 0
@@ -56,6 +60,8 @@ class Line:
                 )
             elif match := TESTED.match(line):
                 self.result = f"test IoU {float(match['iou']):.3f}"
+            elif line == ENDED:
+                self.stopped = True
 
 
 @dataclass
@@ -124,7 +130,7 @@ class Board:
 
     def _over(self, number: int, line: Line, news: dict[str, Any]) -> None:
         line.follow()
-        state = news["state"]
+        state = "stopped" if line.stopped else news["state"]
         self.counts[state] = self.counts.get(state, 0) + 1
         took = clock(time.monotonic() - line.began)
         text = {

@@ -281,6 +281,15 @@ def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
     assert made.summary() == "1 finished, 1 failed, 1 to go"
 
 
+def test_a_trial_that_the_server_ended_counts_as_stopped_early(tmp_path: Path) -> None:
+    made, log = board(terminal=False), tmp_path / "r1.log"
+    begin(made, log)
+    log.write_text("epoch 3/9  val IoU 0.1\nagent.train: ended because the server asked for it\n")
+    made.hear(1, {"state": "finished"})
+    assert said(made).splitlines()[-1].endswith("model unet/resnet18, seed 2 stopped by the sweep after 0:00")
+    assert made.summary() == "1 stopped early, 2 to go"
+
+
 def test_a_server_that_is_away_is_told_once_and_shown_until_it_is_back() -> None:
     made = board(terminal=False)
     for pause in (1, 2, 4):
