@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from analysis.cache import Fetched
 from analysis.fetching import fetch_all, stored_predictions
 from analysis.login import check_server, choose_login, choose_paths, last_study
 from analysis.masks import METRICS, RULES, Predictions
+from analysis.sweeps import Settings, sweep_settings
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run
@@ -37,7 +38,7 @@ class Study:
     config field and summary value under its own key. `history`: one row per run × epoch, unsampled: run_id and
     `client.HISTORY_KEYS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
     the images and masks themselves, for the runs that have them. `left_out`: one row per run that cannot be used, as
-    `runs`, and `reason`. `remarks`: sentences on what was left out and why.
+    `runs`, and `reason`. `remarks`: sentences on what was left out and why. `sweeps`: by id the settings of the sweeps.
     """
 
     runs: pd.DataFrame
@@ -46,6 +47,7 @@ class Study:
     predictions: Mapping[str, Predictions]
     left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
     remarks: tuple[str, ...] = ()
+    sweeps: Mapping[str, Settings] = field(default_factory=dict)
 
 
 def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
@@ -69,7 +71,9 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
     fetched, lost = fetch_all([found[run_id] for run_id in usable["run_id"]], cache)
     if fetched is None:
         raise AnalysisError(f"None of {len(usable)} runs could be read: {next(iter(lost.values()))}.")
-    return assemble(usable, left_out, fetched, lost, remarks, cache / "artifacts")
+    sweeps, unknown = sweep_settings(api, usable, cache / "sweeps")
+    made = assemble(usable, left_out, fetched, lost, (*remarks, *unknown), cache / "artifacts")
+    return replace(made, sweeps=sweeps)
 
 
 def by_id(listed: Iterable[Run]) -> dict[str, Run]:

@@ -94,6 +94,9 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FakeRun]:
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     monkeypatch.delenv("WANDB_BASE_URL", raising=False)
     monkeypatch.setattr(client, "connect", lambda login, cache: None)
+    monkeypatch.setattr(
+        "analysis.runs.sweep_settings", lambda api, runs, folder: ({"s1": {"method": "grid"}}, ())
+    )
     monkeypatch.setattr(client, "list_runs", lambda api, path: listed)
     monkeypatch.setattr(backoff.patiently, "__defaults__", (None, (0.0,)))
     return listed

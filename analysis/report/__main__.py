@@ -1,0 +1,38 @@
+"""report.html: the whole study in one file that opens from disk; with --wandb a W&B Report of the same content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from analysis import cli
+from analysis.comparison import Comparison
+from analysis.report.content import content
+from analysis.report.page import page
+from analysis.runs import Study
+
+PROG = "python -m analysis.report"
+
+
+def write(study: Study, comparison: Comparison, out: Path, command: str, *, photographs: bool) -> list[Path]:
+    """Writes report.html into `out`."""
+    file = out / "report.html"
+    command += "" if photographs else " --no-photographs"
+    report = content(study, comparison, command)
+    file.write_text(page(study, comparison, report, command, photographs=photographs), encoding="utf-8")
+    return [file]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = cli.parser(PROG, str(__doc__))
+    parser.add_argument(
+        "--no-photographs", action="store_true", help="show truth, predictions and errors only"
+    )
+    options = parser.parse_args(arguments)
+    return cli.run(PROG, options, [partial(write, photographs=not options.no_photographs)])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,101 @@
+"""The drawn figures of a report: each with what it shows in words, and a caption with n and the command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis import canvas, search_plots
+from analysis.budgets import budget_curves, expected_best_curves
+from analysis.comparison import SEED, Comparison
+from analysis.importance import METHODS, varied
+from analysis.report.content import Content, counted
+from analysis.report.pictures import data_uri, drawing
+from analysis.runs import Study
+from analysis.stats.selection import EXCHANGEABLE
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure in the page: `src` is a data URI, `alt` what is to be seen, `caption` n and the command."""
+
+    src: str
+    alt: str
+    caption: str
+
+
+def drawings(study: Study, comparison: Comparison, report: Content, command: str) -> dict[str, list[Drawing]]:
+    """By section, the figures that these runs allow."""
+    return {"comparison": [], "hard": [], "search": search_drawings(study, report, command)}
+
+
+def search_drawings(study: Study, report: Content, command: str) -> list[Drawing]:
+    """Importances, parallel coordinates, and what the search found for its budget; none where nothing varies."""
+    if report.search.reason:
+        return []
+    n = f"n = {counted(len(study.runs), 'run')}"
+    again = f"again by {command}"
+    names = varied(study.runs)
+    return [
+        Drawing(
+            as_uri(importances_figure(report)),
+            "Bars of the share of importance of every setting, with intervals; the largest: "
+            + " ".join(report.search.sentences[:2]),
+            f"Importance of each setting for validation IoU, bars with 95% bootstrap intervals; {n}; {again}",
+        ),
+        Drawing(
+            as_uri(parallel_figure(study, names)),
+            f"A line for each of {n.removeprefix('n = ')} across {', '.join(names)}, coloured by validation IoU",
+            f"Settings and validation IoU of every run, the best one thick; {n}; {again}",
+        ),
+        Drawing(
+            as_uri(budget_figure(study, report)),
+            "Best validation IoU so far against trials and against device-minutes, a stepped line per architecture",
+            f"What the search found for its budget; {n}; {again}",
+        ),
+    ]
+
+
+def as_uri(figure: Figure) -> str:
+    """A figure as the address of a PNG in the page."""
+    return data_uri(drawing(figure), "png")
+
+
+def importances_figure(report: Content) -> Figure:
+    """A panel per method."""
+    table = report.search.table
+    height = 0.9 + 0.42 * table["parameter"].nunique()
+    figure = canvas.blank(9.0, height)
+    for i, method in enumerate(METHODS):
+        axes = canvas.place(figure, 1.6 + 4.5 * i, 0.2, 2.7, height - 0.8)
+        search_plots.draw_importances(axes, table, method)
+        axes.tick_params(labelsize=8)
+    return figure
+
+
+def parallel_figure(study: Study, names: list[str]) -> Figure:
+    """Parallel coordinates with a colour bar."""
+    figure = canvas.blank(max(6.0, 1.7 * (len(names) + 1)), 3.6)
+    width = figure.get_size_inches()[0]
+    axes = canvas.place(figure, 0.4, 0.2, width - 1.6, 3.0)
+    colours = search_plots.draw_parallel(axes, study.runs, names)
+    axes.tick_params(labelsize=8)
+    figure.colorbar(colours, cax=canvas.place(figure, width - 0.9, 0.4, 0.14, 2.5), label="val/iou")
+    return figure
+
+
+def budget_figure(study: Study, report: Content) -> Figure:
+    """Best so far against trials and minutes; of random and grid sweeps the expected best as well."""
+    curves, method = budget_curves(study.runs), report.search.method
+    expected = method in EXCHANGEABLE
+    figure = canvas.blank(11.0 if expected else 7.6, 3.4)
+    for i, against in enumerate(("trial", "minutes")):
+        axes = canvas.place(figure, 0.7 + 3.6 * i, 0.75, 2.7, 2.0)
+        search_plots.draw_budget(axes, curves, against=against)
+    if expected and method:
+        axes = canvas.place(figure, 0.7 + 7.2, 0.75, 2.7, 2.0)
+        rng = np.random.default_rng(SEED)
+        search_plots.draw_expected_best(axes, expected_best_curves(study.runs, rng, method=method))
+    return figure

@@ -1,0 +1,153 @@
+"""The pictures of a report as texts that a page holds itself: PNG and JPEG as data URIs, curves as numbers."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image as Pillow
+
+from analysis.comparison import Comparison
+from analysis.grids import COLOURS, MOST_IMAGES, MOST_MODELS, coloured_errors, shown_runs
+from analysis.masks import Image, Mask, Predictions
+from analysis.overfitting import CURVES
+
+MOST_PIXELS = 512
+"""Longest side of a photograph or mask in a report; larger ones are made smaller."""
+MOST_EPOCHS = 300
+"""Points of a curve in a report; of longer ones every second, third, … epoch."""
+MOST_CURVES = 24
+PALETTE = bytes(part for colour in COLOURS.values() for part in colour)
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Bytes as the address of a picture inside the page."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def photograph(picture: Image) -> str:
+    """(H, W, 3) as a JPEG in the page."""
+    file = BytesIO()
+    smaller(Pillow.fromarray(picture), Pillow.Resampling.BICUBIC).save(file, "JPEG", quality=80)
+    return data_uri(file.getvalue(), "jpeg")
+
+
+def errors(truth: Mask, prediction: Mask) -> str:
+    """`grids.coloured_errors` as a PNG of four colours in the page."""
+    picture = smaller(Pillow.fromarray(coloured_errors(truth, prediction)), Pillow.Resampling.NEAREST)
+    palette = Pillow.new("P", (1, 1))
+    palette.putpalette(PALETTE)
+    file = BytesIO()
+    picture.quantize(palette=palette, dither=Pillow.Dither.NONE).save(file, "PNG", optimize=True)
+    return data_uri(file.getvalue(), "png")
+
+
+def smaller(picture: Pillow.Image, how: Pillow.Resampling) -> Pillow.Image:
+    """At most `MOST_PIXELS` on its longer side."""
+    factor = MOST_PIXELS / max(picture.size)
+    if factor >= 1:
+        return picture
+    return picture.resize((round(picture.width * factor), round(picture.height * factor)), how)
+
+
+def drawing(figure: Figure, dpi: int = 130) -> bytes:
+    """A figure as PNG; equal figures give equal bytes."""
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+    return file.getvalue()
+
+
+def mask_grid(
+    comparison: Comparison, predictions: Mapping[str, Predictions], *, photographs: bool
+) -> dict[str, Any]:
+    """What the page needs to show masks: images (name, photograph, truth) and models (name, masks by image).
+
+    The photograph is empty without `photographs`. Empty lists if no run has predictions.
+    """
+    runs = shown_runs(comparison).head(MOST_MODELS)
+    if runs.empty:
+        return {"images": [], "models": []}
+    first = predictions[str(runs.iloc[0]["run_id"])]
+    stems = list(first.truth)[:MOST_IMAGES]
+    images = [
+        {
+            "name": stem,
+            "photograph": photograph(first.images[stem]) if photographs else "",
+            "truth": errors(first.truth[stem], first.truth[stem]),
+        }
+        for stem in stems
+    ]
+    models = [
+        {
+            "name": str(run["model"]),
+            "iou": f"{run['test/iou']:.3f}",
+            "masks": masks_of(run, predictions, stems),
+        }
+        for run in runs.to_dict("records")
+    ]
+    return {"images": images, "models": models}
+
+
+def masks_of(
+    run: Mapping[Any, Any], predictions: Mapping[str, Predictions], stems: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """By image: the picture of the tested checkpoint's errors and what is to be seen in words; images it lacks not."""
+    own = predictions[str(run["run_id"])]
+    masks = own.masks[str(run["test/rule"])]
+    return {
+        stem: {"src": errors(own.truth[stem], masks[stem]), "alt": in_words(own.truth[stem], masks[stem])}
+        for stem in stems
+        if stem in masks
+    }
+
+
+def in_words(truth: Mask, prediction: Mask) -> str:
+    """IoU and the errors of one mask, for those who do not see the picture."""
+    union, many, few = truth | prediction, int((prediction & ~truth).sum()), int((truth & ~prediction).sum())
+    iou = float((truth & prediction).sum() / union.sum()) if union.any() else 1.0
+    return f"IoU {iou:.3f}; {many} pixels too many and {few} missing of {int(truth.sum())} in the truth"
+
+
+def curve_data(comparison: Comparison, history: pd.DataFrame) -> list[dict[str, Any]]:
+    """Per model, best first, at most `MOST_CURVES`: name, n, rule, epochs, best (epochs tested) and for each of
+    `overfitting.CURVES` mean, low and high over its runs, None where not finite. A mean ends with its shortest run.
+    """
+    return [
+        curves_of(str(model), comparison.runs[comparison.runs["model"] == model], history)
+        for model in comparison.table["model"][:MOST_CURVES]
+    ]
+
+
+def curves_of(model: str, runs: pd.DataFrame, history: pd.DataFrame) -> dict[str, Any]:
+    """One model's entry of `curve_data`."""
+    own = history[history["run_id"].isin(runs["run_id"])]
+    wide = {name: own.pivot(index="epoch", columns="run_id", values=name) for name in CURVES}
+    epochs = list(wide[CURVES[0]].index)
+    step = max(1, math.ceil(len(epochs) / MOST_EPOCHS))
+    rule = str(runs["test/rule"].iloc[0])
+    return {
+        "name": model,
+        "n": len(runs),
+        "rule": rule,
+        "epochs": [int(epoch) for epoch in epochs[::step]],
+        "best": sorted(int(epoch) for epoch in runs[f"{rule}/epoch"]),
+        "curves": {
+            name: {
+                "mean": numbers(table.mean(axis=1, skipna=False)[::step]),
+                "low": numbers(table.min(axis=1)[::step]),
+                "high": numbers(table.max(axis=1)[::step]),
+            }
+            for name, table in wide.items()
+        },
+    }
+
+
+def numbers(values: pd.Series[float]) -> list[float | None]:
+    """Four significant digits, None where there is no finite number: what JSON can hold."""
+    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.astype(float)]
