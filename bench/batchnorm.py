@@ -2,9 +2,14 @@
 
 `python -m bench.batchnorm --data FOLDER` trains U-Net on SMP's efficientnet-b0 from scratch, whose BatchNorm has
 momentum 0.01, at 192 pixels for 20 epochs. For every seed it prints the epoch of the best validation IoU, and its IoU
-validation and test images: of a run that looks at running statistics only, and of one that repairs them. Training is
-the same, bit by bit; only what is scored and kept differs. `--model` takes any other, for instance a healthy one, to
-see what the doctor costs there.
+on validation and test images: of a run that looks at running statistics only, and of one that repairs them. Training
+is the same, bit by bit; only what is scored and kept differs. `--model` takes any other, for instance a healthy one,
+to see what the doctor costs there.
+
+Measured on the lab's photographs (mean of 3 seeds, lowest to highest): validation IoU of the best epoch 0.111 (0.011 to
+0.257) without the doctor, 0.899 (0.889 to 0.911) with it; test IoU 0.053 (0.000 to 0.112) and 0.741 (0.658 to 0.793).
+It examined every epoch and took 28 % of the time. A healthy model (`--model unet/tu-tf_efficientnet_lite0/imagenet
+--epochs 40 --image_size 96`, 1 seed): examined 20 of 40 epochs, 18 % of the time, nothing repaired at the end.
 """
 
 import argparse

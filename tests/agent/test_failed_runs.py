@@ -21,6 +21,7 @@ for run in sweep.runs:
     runs.append({{
         "state": run.state,
         "config": dict(run.config),
+        "models": [each.metadata for each in run.logged_artifacts() if each.type == "model"],
         "rows": list(run.scan_history(keys=["epoch", "val/iou", "val/bn_gap"])),
         "summary": {{k: v for k, v in run.summary.items() if isinstance(v, (int, float, str))}},
     }})
@@ -88,4 +89,7 @@ def check_finished(run: dict[str, Any]) -> None:
     assert "error" not in summary
     gap = row["val/bn_gap"]
     assert gap == summary["val/bn_gap"] == summary["best_iou/bn_gap"] == summary["best_loss/bn_gap"]
+    (metadata,) = run["models"]
+    assert metadata["best_iou"]["bn_gap"] == gap
+    assert metadata["best_iou"]["bn_repaired"] == (gap > 0.02)
     assert summary["bn_repaired"] == summary["best_iou/bn_repaired"] == (gap > 0.02)

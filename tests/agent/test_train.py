@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,14 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     with (folder / "predictions" / "scores.csv").open() as file:
         scores = {(row["checkpoint"], row["image"]): row for row in csv.DictReader(file)}
     assert set(scores) == {(rule, pair.name) for rule in ("best_loss", "best_iou") for pair in dataset.test}
+    repaired = re.search(
+        r"^BatchNorm: .*\(epoch (\d+)\) .* recomputed on the 3 training images, (0\.\d+)$", lines[-2]
+    )
+    assert repaired, lines
+    state, _ = checkpoint.load(folder / f"epoch-{int(repaired[1]):04d}.pt")
+    saved = models.build("unet_bilinear", width=4)
+    saved.load_state_dict(state)
+    assert f"{evaluate(saved, dataset.val, 2).pooled.iou:.4f}" == repaired[2]
     for path in folder.glob("epoch-*.pt"):
         state, config = checkpoint.load(path)
         model = models.build(config.architecture, config.backbone, config.weights, config.width)
