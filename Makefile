@@ -1,6 +1,7 @@
 # Every command of the project. `make` alone prints them.
 #
-# study takes DATA=folder SIZE=pixels EPOCHS=n SEEDS=n SWEEP=file TRIALS=side-by-side; serve takes PORT=n.
+# study takes DATA=folder SIZE=pixels EPOCHS=n SEEDS=n SWEEP=file TRIALS=side-by-side; serve takes PORT=n;
+# report and notebooks take STUDY=entity/project/sweep.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,10 +9,12 @@ PY := $(VENV)/bin/python
 PORT ?= 8080
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help setup study serve test check pins
+.PHONY: help setup study report notebooks serve test check pins
 
 help:
 	@echo 'make study    train the eight models and compare them; DATA=folder SIZE=pixels EPOCHS=n SEEDS=n'
+	@echo 'make report   the last study as one HTML file; STUDY=entity/project/sweep for another'
+	@echo 'make notebooks  run analysis/notebooks on the last study; STUDY=entity/project/sweep for another'
 	@echo 'make serve    look at the runs again in a browser; PORT=8080'
 	@echo 'make test     run the tests'
 	@echo 'make check    ruff, mypy, the sweeps, and the rules of the house'
@@ -35,6 +38,14 @@ study: export STUDY_SWEEP := $(SWEEP)
 study: setup
 	@$(PY) -m study $(if $(DATA),--data "$$STUDY_DATA") $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SWEEP),--sweep "$$STUDY_SWEEP") $(if $(TRIALS),--trials $(TRIALS))
+
+report: export REPORT_STUDY := $(STUDY)
+report: setup
+	@$(PY) -m study.look analysis.report $(if $(STUDY),"$$REPORT_STUDY")
+
+notebooks: export NOTEBOOKS_STUDY := $(STUDY)
+notebooks: setup
+	@$(PY) -m study.look analysis.notebooks $(if $(STUDY),"$$NOTEBOOKS_STUDY")
 
 serve: setup
 	@$(PY) -m server --port $(PORT) --dir results/server
