@@ -1,19 +1,23 @@
-"""curves.png: loss and IoU against epoch, training and validation, for every model."""
+"""curves.png: loss and IoU against epoch for every model; intervals.png: test IoU with intervals and the ceiling."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis import canvas
 from analysis.cli import main
-from analysis.comparison import Comparison
+from analysis.comparison import Comparison, truths_of
+from analysis.masks import Predictions, one_pixel_loss
 from analysis.runs import Study
 
 COLOURS = {"train": "#E69F00", "val": "#0072B2"}
@@ -31,17 +35,32 @@ BLOCK = 2 * HEIGHT + GAP + 0.5
 
 
 def draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
-    """`train/QUANTITY` and `val/QUANTITY` against epoch on `axes`: a thin line per run, a thick one for the mean.
+    """`train/QUANTITY` and `val/QUANTITY` against epoch on `axes`: the mean over runs in a band from lowest to highest.
 
-    `history` has run_id, epoch and the two columns. Where there is one run, it is the thick line. The mean ends
-    where the first run ends, so that it never jumps because a run dropped out.
+    `history` has run_id, epoch and the two columns. One run has no band. Mean and band end where the first run ends,
+    so that they never jump because a run dropped out.
     """
+    import seaborn as sns  # takes seconds to import
+
+    runs = history["run_id"].nunique()
     for split, colour in COLOURS.items():
-        curves = history.pivot(index="epoch", columns="run_id", values=f"{split}/{quantity}")
-        mean = curves.mean(axis=1, skipna=False)
-        if len(curves.columns) > 1:
-            axes.plot(curves.index, curves, color=colour, linewidth=0.6, alpha=0.45)
-        axes.plot(mean.index, mean, color=colour, linewidth=1.8, linestyle=LINES[split])
+        name = f"{split}/{quantity}"
+        known = history.dropna(subset=[name])
+        whole = known.groupby("epoch")["run_id"].transform("nunique") == runs
+        if not whole.any():
+            continue
+        sns.lineplot(
+            known[whole],
+            x="epoch",
+            y=name,
+            ax=axes,
+            color=colour,
+            linewidth=1.8,
+            linestyle=LINES[split],
+            errorbar=("pi", 100) if runs > 1 else None,
+            err_kws={"alpha": 0.22, "linewidth": 0},
+        )
+    axes.set(xlabel="", ylabel="")
 
 
 def mark_best(axes: Axes, history: pd.DataFrame, runs: pd.DataFrame, quantity: str) -> None:
@@ -127,7 +146,7 @@ def add_legend(figure: Figure, tested: str, *, several: bool) -> None:
         colour = COLOURS["val"]
         return Line2D([], [], linestyle="", marker=shape, color=colour, markerfacecolor=face, label=text)
 
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], color=COLOURS["train"], linewidth=1.8, linestyle=LINES["train"], label="training"),
         Line2D([], [], color=COLOURS["val"], linewidth=1.8, label="validation"),
         mark(MARKS["best_loss"], "white", "lowest validation loss"),
@@ -135,7 +154,7 @@ def add_legend(figure: Figure, tested: str, *, several: bool) -> None:
         mark(tested, COLOURS["val"], "filled: the one tested"),
     ]
     if several:
-        handles.insert(2, Line2D([], [], color="0.5", linewidth=0.6, label="single runs (thick: their mean)"))
+        handles.insert(2, Patch(facecolor="0.5", alpha=0.3, label="lowest to highest run (line: mean)"))
     canvas.legend(figure, handles, columns=3)
 
 
@@ -147,11 +166,70 @@ def caption(comparison: Comparison, drawn: int, command: str) -> str:
     return f"{part}, n = {n} runs, by test IoU from top left; drawn by: {command}"
 
 
+def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling: float | None = None) -> None:
+    """Test IoU of each model of `table`, best on top: its mean with interval, every run of `runs`, and its letters.
+
+    `ceiling` is the IoU of masks that are right but for one pixel all round (1 − `masks.one_pixel_loss`): a line.
+    """
+    import seaborn as sns
+
+    order = list(table["model"])
+    sns.stripplot(
+        runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
+    )
+    for at, row in enumerate(table.to_dict("records")):
+        if pd.notna(row["test_iou_low"]) and pd.notna(row["test_iou_high"]):
+            axes.plot(
+                [row["test_iou_low"], row["test_iou_high"]], [at, at], color=COLOURS["val"], linewidth=2.4
+            )
+        face = COLOURS["val"] if row["stands_out"] else "white"
+        axes.plot(
+            row["test_iou"], at, "D", color=COLOURS["val"], markerfacecolor=face, markersize=6, zorder=4
+        )
+        axes.annotate(row["letters"], (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+    if ceiling is not None:
+        axes.axvline(ceiling, color=COLOURS["train"], linestyle="--", linewidth=1.4)
+    axes.set(xlabel="test IoU", ylabel="", xlim=(None, 1.0), ylim=(len(order) - 0.5, -0.5))
+    axes.set_yticks(range(len(order)), [title(model) for model in order])
+    axes.tick_params(labelsize=8)
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictions], command: str) -> Figure:
+    """`draw_intervals` of the best `MOST_MODELS`, with its legend, n and the command."""
+    table = comparison.table.head(MOST_MODELS)
+    runs = comparison.runs[comparison.runs["model"].isin(table["model"])]
+    truths = truths_of(comparison.runs, predictions)
+    height = 0.42 * len(table)
+    figure = canvas.blank(7.5, height + 1.75)
+    axes = canvas.place(figure, 2.35, 0.65, 4.7, height + 0.1)
+    draw_intervals(axes, table, runs, 1 - one_pixel_loss(truths.values()) if truths else None)
+    mark: dict[str, Any] = {"linestyle": "", "color": COLOURS["val"]}
+    handles = [
+        Line2D([], [], color=COLOURS["val"], linewidth=2.4, label="95% interval, seeds × images"),
+        Line2D([], [], marker="D", markerfacecolor="white", label="mean", **mark),
+        Line2D([], [], linestyle="", marker="o", color="0.45", markersize=3.5, label="a run"),
+        Line2D([], [], color=COLOURS["train"], linestyle="--", label="right but for one pixel all round"),
+    ]
+    if table["stands_out"].any():
+        handles.insert(2, Line2D([], [], marker="D", label="better than each of the others", **mark))
+    canvas.legend(figure, handles if truths else handles[:-1], columns=3)
+    canvas.caption(
+        figure,
+        f"n = {len(runs)} runs, {comparison.scores['image'].nunique()} test images; models that share a letter (right)"
+        f" cannot be told apart; drawn by: {command}",
+    )
+    return figure
+
+
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Writes curves.png into `out`."""
-    file = out / "curves.png"
-    curves_figure(comparison, study.history, command).savefig(file)
-    return [file]
+    """Writes curves.png and intervals.png into `out`."""
+    curves, intervals = out / "curves.png", out / "intervals.png"
+    curves_figure(comparison, study.history, command).savefig(curves)
+    intervals_figure(comparison, study.predictions, command).savefig(intervals)
+    return [curves, intervals]
 
 
 if __name__ == "__main__":

@@ -50,10 +50,13 @@ def shown_runs(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame([rows.iloc[(len(rows) - 1) // 2] for rows in of_models if len(rows)])
 
 
-def masks_figure(comparison: Comparison, predictions: Mapping[str, Predictions], command: str) -> Figure:
+def masks_figure(
+    comparison: Comparison, predictions: Mapping[str, Predictions], command: str, *, photographs: bool = True
+) -> Figure:
     """Rows are test images; columns the image, the truth, then one model each with its errors and IoU.
 
-    Only the best `MOST_MODELS` and the first `MOST_IMAGES` are drawn; the caption says so where it applies.
+    Without `photographs` there is no column for the image. Only the best `MOST_MODELS` and the first `MOST_IMAGES` are
+    drawn; the caption says so where it applies.
     Raises `AnalysisError` if no run has predictions.
     """
     runs = shown_runs(comparison).head(MOST_MODELS)
@@ -61,12 +64,13 @@ def masks_figure(comparison: Comparison, predictions: Mapping[str, Predictions],
         raise AnalysisError("None of these runs has a predictions artifact: there are no masks to draw.")
     first = predictions[str(runs.iloc[0]["run_id"])]
     stems = list(first.truth)[:MOST_IMAGES]
-    titles = ["test image", "truth", *(heading(run) for run in runs.to_dict("records"))]
+    titles = ["test image"] * photographs + ["truth", *(heading(run) for run in runs.to_dict("records"))]
     figure, panels = grid(stems, titles)
-    for stem, (image, truth, *_) in zip(stems, panels, strict=True):
-        draw(image, first.images[stem])
-        draw(truth, coloured_errors(first.truth[stem], first.truth[stem]))
-    for column, run in enumerate(runs.to_dict("records"), start=2):
+    for stem, row in zip(stems, panels, strict=True):
+        if photographs:
+            draw(row[0], first.images[stem])
+        draw(row[int(photographs)], coloured_errors(first.truth[stem], first.truth[stem]))
+    for column, run in enumerate(runs.to_dict("records"), start=1 + photographs):
         of_model = [row[column] for row in panels]
         draw_model(of_model, stems, predictions[run["run_id"]], run, comparison.scores)
     canvas.legend(figure, legend_handles(), columns=4)

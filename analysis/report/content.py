@@ -130,12 +130,16 @@ def rivals(comparison: Comparison) -> str:
     if deciding is None:
         return "Whether it is better than the others was not tested: no run has predictions to test with."
     best = table.iloc[0]
+    others = "the other" if len(table) == 2 else f"each of the {len(table) - 1} others"
     if best["stands_out"]:
-        return f"It is better than each of the {len(table) - 1} others at the {1 - deciding.level:.2g} level."
+        only = "; with one seed that holds of these runs only" * (int(table["n_seeds"].min()) == 1)
+        return f"It is better than {others} at the {1 - deciding.level:.2g} level{only}."
     same = [bool(set(str(letters)) & set(str(best["letters"]))) for letters in table["letters"]]
     names = table["model"][same].iloc[1:].astype(str).tolist()
     if not names:
         return "Whether it is better than the others cannot be told."
+    if len(names) == len(table) - 1:
+        return f"It cannot be told apart from {others}: {'; '.join(names)}."
     return f"It cannot be told apart from {len(names)} of the {len(table) - 1} others: {'; '.join(names)}."
 
 

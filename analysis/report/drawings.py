@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import canvas, search_plots
 from analysis.budgets import budget_curves, expected_best_curves
 from analysis.comparison import SEED, Comparison
+from analysis.figures import intervals_figure
+from analysis.hard import hard_figure, image_means
 from analysis.importance import METHODS, varied
 from analysis.report.content import Content, counted
 from analysis.report.pictures import data_uri, drawing
@@ -26,9 +29,45 @@ class Drawing:
     caption: str
 
 
-def drawings(study: Study, comparison: Comparison, report: Content, command: str) -> dict[str, list[Drawing]]:
-    """By section, the figures that these runs allow."""
-    return {"comparison": [], "hard": [], "search": search_drawings(study, report, command)}
+def drawings(
+    study: Study, comparison: Comparison, report: Content, command: str, *, photographs: bool
+) -> dict[str, list[Drawing]]:
+    """By section, the figures that these runs allow; of masks without `photographs` if these are not to be shown."""
+    return {
+        "comparison": [intervals(study, comparison, command)],
+        "hard": hard_drawings(study, comparison, command, photographs),
+        "search": search_drawings(study, report, command),
+    }
+
+
+def intervals(study: Study, comparison: Comparison, command: str) -> Drawing:
+    """Test IoU with intervals; the table above it has the same numbers."""
+    return Drawing(
+        as_uri(intervals_figure(comparison, study.predictions, command)),
+        "Test IoU of every model with its interval, its runs, and the IoU of masks that are right but for one pixel;"
+        " the numbers stand in the tables above",
+        f"Test IoU by model, best on top; n = {counted(len(comparison.runs), 'run')}; again by {command}",
+    )
+
+
+def hard_drawings(study: Study, comparison: Comparison, command: str, photographs: bool) -> list[Drawing]:
+    """The hardest images; none without predictions."""
+    if not len(comparison.scores):
+        return []
+    figure = hard_figure(comparison, study.predictions, command, photographs=photographs)
+    means = image_means(comparison)
+    told = ", ".join(
+        f"{image} {iou:.3f}" for image, iou in zip(means["image"][:4], means["iou"][:4], strict=True)
+    )
+    return [
+        Drawing(
+            as_uri(figure),
+            f"The hardest test images with the errors and worst place of the best model, and the share of models that"
+            f" say foreground; mean IoU over models: {told}",
+            f"Hardest test images; n = {counted(len(means), 'test image')}, {counted(len(comparison.table), 'model')};"
+            f" again by {command}",
+        )
+    ]
 
 
 def search_drawings(study: Study, report: Content, command: str) -> list[Drawing]:
@@ -40,7 +79,7 @@ def search_drawings(study: Study, report: Content, command: str) -> list[Drawing
     names = varied(study.runs)
     return [
         Drawing(
-            as_uri(importances_figure(report)),
+            as_uri(importances_figure(report.search.table)),
             "Bars of the share of importance of every setting, with intervals; the largest: "
             + " ".join(report.search.sentences[:2]),
             f"Importance of each setting for validation IoU, bars with 95% bootstrap intervals; {n}; {again}",
@@ -63,9 +102,8 @@ def as_uri(figure: Figure) -> str:
     return data_uri(drawing(figure), "png")
 
 
-def importances_figure(report: Content) -> Figure:
+def importances_figure(table: pd.DataFrame) -> Figure:
     """A panel per method."""
-    table = report.search.table
     height = 0.9 + 0.42 * table["parameter"].nunique()
     figure = canvas.blank(9.0, height)
     for i, method in enumerate(METHODS):

@@ -47,7 +47,7 @@ def page(
         js=Markup(asset("page.js")),
         sections=list(SECTIONS.items()),
         tables=[formats.html(sheet) for sheet in report.sheets],
-        figures=drawings(study, comparison, report, command),
+        figures=drawings(study, comparison, report, command, photographs=photographs),
         curves=curves,
         grid=grid,
         photographs=photographs,

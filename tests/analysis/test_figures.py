@@ -11,8 +11,19 @@ from PIL import Image
 
 from analysis import figures
 from analysis.comparison import compare
-from analysis.figures import COLOURS, MARKS, block_tops, curves_figure, draw_curves, mark_best, title, write
-from tests.analysis.studies import MODELS, history, run, study
+from analysis.figures import (
+    COLOURS,
+    MARKS,
+    block_tops,
+    curves_figure,
+    draw_curves,
+    draw_intervals,
+    intervals_figure,
+    mark_best,
+    title,
+    write,
+)
+from tests.analysis.studies import MODELS, history, noisy, run, seen, study
 
 
 @pytest.fixture
@@ -31,17 +42,55 @@ def test_one_run_is_one_line_per_split_in_its_colour(axes: Axes) -> None:
     np.testing.assert_allclose(np.asarray(axes.lines[1].get_ydata(), float), curves["val/loss"])
 
 
-def test_several_runs_are_thin_lines_and_a_thick_mean(axes: Axes) -> None:
-    draw_curves(axes, pd.concat([history("a"), history("b", noise=0.2)]), "loss")
-    train_thin, train_mean, val_thin, val_mean = axes.lines[:2], axes.lines[2], axes.lines[3:5], axes.lines[5]
-    assert train_mean.get_linewidth() > train_thin[0].get_linewidth()
-    assert val_mean.get_linewidth() > val_thin[0].get_linewidth()
-    np.testing.assert_allclose(np.asarray(val_mean.get_ydata(), float), history("a", noise=0.1)["val/loss"])
+def test_several_runs_are_their_mean_in_a_band_from_lowest_to_highest(axes: Axes) -> None:
+    low, high = history("a"), history("b", noise=0.2)
+    draw_curves(axes, pd.concat([low, high]), "loss")
+    _, val = axes.lines
+    np.testing.assert_allclose(np.asarray(val.get_ydata(), float), history("a", noise=0.1)["val/loss"])
+    assert len(axes.collections) == 2
+    heights = np.asarray(axes.collections[1].get_paths()[0].vertices)[:, 1]
+    assert heights.min() == pytest.approx(low["val/loss"].min())
+    assert heights.max() == pytest.approx(high["val/loss"].max())
+
+
+def test_one_run_has_no_band(axes: Axes) -> None:
+    draw_curves(axes, history("a"), "loss")
+    assert len(axes.collections) == 0
+
+
+def test_intervals_have_the_best_on_top_and_the_ceiling_as_a_line(axes: Axes) -> None:
+    comparison = compare(noisy())
+    draw_intervals(axes, comparison.table, comparison.runs, 0.8)
+    names = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
+    assert names == list(comparison.table["model"])
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+    ends = [list(np.asarray(line.get_xdata(), float)) for line in axes.lines]
+    *spans, ceiling = [at for at in ends if len(at) == 2]
+    assert spans == comparison.table[["test_iou_low", "test_iou_high"]].to_numpy().tolist()
+    assert ceiling == [0.8, 0.8]
+
+
+def test_the_ceiling_is_what_one_pixel_costs_and_the_caption_has_n_and_the_command() -> None:
+    made = noisy()
+    figure = intervals_figure(compare(made), made.predictions, "python -m analysis a/b")
+    # Squares of 16²: grown to 18², shrunk to 14².
+    ceiling = (16**2 / 18**2 + 14**2 / 16**2) / 2
+    drawn = [list(np.asarray(line.get_xdata(), float)) for line in figure.axes[0].lines]
+    assert [pytest.approx(ceiling)] * 2 in drawn
+    caption = figure.texts[0].get_text().replace("\n", " ")
+    assert "n = 9 runs, 4 test images" in caption
+    assert "python -m analysis a/b" in caption
+
+
+def test_without_masks_there_is_no_ceiling_and_no_legend_for_it() -> None:
+    made = seen(noisy(), {})
+    figure = intervals_figure(compare(made), made.predictions, "command")
+    assert all("one pixel" not in text.get_text() for text in figure.legends[0].get_texts())
 
 
 def test_the_mean_ends_with_the_shortest_run(axes: Axes) -> None:
     draw_curves(axes, pd.concat([history("a", epochs=20), history("b", epochs=15)]), "iou")
-    assert np.isfinite(np.asarray(axes.lines[-1].get_ydata(), float)).sum() == 15
+    assert len(np.asarray(axes.lines[-1].get_ydata())) == 15
 
 
 @pytest.mark.parametrize(("quantity", "filled"), [("loss", True), ("iou", False)])
@@ -138,7 +187,9 @@ def test_losses_that_are_never_a_number_are_empty_panels() -> None:
 
 def test_the_file_is_a_picture_wide_enough_for_print(tmp_path: Path) -> None:
     made = study(models=MODELS[:4])
-    (file,) = write(made, compare(made), tmp_path, "command")
-    with Image.open(file) as picture:
-        assert file.name == "curves.png"
+    curves, intervals = write(made, compare(made), tmp_path, "command")
+    assert (curves.name, intervals.name) == ("curves.png", "intervals.png")
+    with Image.open(curves) as picture:
         assert picture.width >= 2000
+    with Image.open(intervals) as picture:
+        assert picture.width == 1500

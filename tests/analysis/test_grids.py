@@ -49,6 +49,14 @@ def test_rows_are_test_images_and_columns_image_truth_and_every_model() -> None:
     assert [figure.axes[10 * row].get_ylabel() for row in range(4)] == [f"image-{i}" for i in range(4)]
 
 
+def test_without_photographs_no_panel_holds_one() -> None:
+    made = study(models=MODELS[:3])
+    figure = masks_figure(compare(made), made.predictions, "command", photographs=False)
+    assert len(figure.axes) == 4 * (1 + 3)
+    pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
+    assert {tuple(pixel) for picture in pictures for pixel in picture.reshape(-1, 3)} == set(COLOURS.values())
+
+
 def test_the_iou_of_the_tested_checkpoint_stands_under_each_mask() -> None:
     figure = figure_of(study(models=MODELS[:3]))
     # best_iou is one row down: 16·15 of 2·16² − 16·15; best_loss of model 2 is two columns off.

@@ -92,7 +92,7 @@ def test_the_last_study_is_found_pulled_checked_and_drawn_with_an_empty_environm
 
     assert (done.returncode, done.stderr) == (0, "")
     assert {file.name for file in latest.iterdir()} == {
-        *("study.json", "curves.png", "masks.png", "overfitting.csv"),
+        *("study.json", "curves.png", "intervals.png", "masks.png", "hard.png", "overfitting.csv"),
         *(f"comparison.{ending}" for ending in ("csv", "md", "tex", "html")),
     }
     (row,) = pd.read_csv(latest / "comparison.csv", keep_default_na=False).to_dict("records")

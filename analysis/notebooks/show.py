@@ -1,0 +1,188 @@
+"""What the notebooks show: text made from results, and pictures without photographs.
+
+Everything takes a `Part` of a study, or None where the study has no such runs: then it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import pandas as pd
+from IPython.display import Image, Markdown
+from matplotlib.figure import Figure
+
+from analysis import formats
+from analysis.comparison import Comparison, compare
+from analysis.figures import curves_figure, intervals_figure
+from analysis.grids import masks_figure
+from analysis.hard import hard_figure
+from analysis.report import advice, content
+from analysis.report.drawings import importances_figure
+from analysis.report.pictures import drawing
+from analysis.runs import Study
+
+NOTHING = Markdown("This study has no such runs: there is nothing to show here.")
+NO_MASKS = Markdown("None of these runs has a predictions artifact: there are no masks to show.")
+COMMAND = "make notebooks"
+DPI = 90
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some runs of a study, and their comparison."""
+
+    study: Study
+    comparison: Comparison
+
+
+def part(study: Study, chosen: pd.Series[bool] | None = None) -> Part | None:
+    """The runs of `study` for which `chosen` is true, all without it; None if there are none."""
+    runs = study.runs if chosen is None else study.runs[chosen].reset_index(drop=True)
+    if runs.empty:
+        return None
+    own = replace(
+        study,
+        runs=runs,
+        history=study.history[study.history["run_id"].isin(runs["run_id"])],
+        scores=study.scores[study.scores["run_id"].isin(runs["run_id"])],
+    )
+    return Part(own, compare(own))
+
+
+def bullets(lines: Iterable[str], otherwise: str = "Nothing.") -> Markdown:
+    """A list; the sentence `otherwise` where it is empty."""
+    told = list(lines)
+    return Markdown("\n".join(f"- {line}" for line in told) if told else otherwise)
+
+
+def answer(of: Part | None) -> Markdown:
+    """The question, the best row and its rivals."""
+    if of is None:
+        return NOTHING
+    return Markdown("\n\n".join([f"*{content.question(of.comparison)}*", *content.answer(of.comparison)]))
+
+
+def table(of: Part | None, number: int = 0) -> Markdown:
+    """One of the sheets: 0 tested, 1 by the other rule, 2 other views, 3 costs."""
+    if of is None:
+        return NOTHING
+    made = content.sheets.sheets(of.comparison)
+    if number >= len(made):
+        return Markdown("None of these runs has the keys for this table.")
+    return Markdown(f"{made[number].caption}\n\n{formats.markdown(made[number])}")
+
+
+def differences(of: Part | None) -> Markdown:
+    """Which models differ, by how much, and whether that is more than chance."""
+    if of is None:
+        return NOTHING
+    return bullets(
+        advice.differences(of.comparison), "There are no two models with predictions to tell apart."
+    )
+
+
+def verdicts(of: Part | None) -> Markdown:
+    """What the curves of each model say about overfitting, and what augmentation did."""
+    if of is None:
+        return NOTHING
+    rows = of.comparison.table.itertuples()
+    told = [f"**{row.model}:** {row.overfitting}." for row in rows]
+    return bullets([*told, *(f"{effect}." for effect in of.comparison.effects)])
+
+
+def effects(of: Part | None) -> Markdown:
+    """What stronger augmentation did to overfitting."""
+    if of is None:
+        return NOTHING
+    told = [f"{effect}." for effect in of.comparison.effects]
+    return bullets(told, "Augmentation was not varied: what it does to overfitting is not known from here.")
+
+
+def importance(of: Part | None) -> Markdown:
+    """Which setting mattered, in sentences."""
+    if of is None:
+        return NOTHING
+    found = content.searched(of.study)
+    return bullets(found.sentences, found.reason)
+
+
+def limits(of: Part | None) -> Markdown:
+    """What cannot be concluded."""
+    return NOTHING if of is None else bullets(content.limits(of.study, of.comparison))
+
+
+def notes(of: Part | None) -> Markdown:
+    """How far the table can be trusted."""
+    return NOTHING if of is None else bullets(of.comparison.notes)
+
+
+def improvements(of: Part | None) -> Markdown:
+    """What to do next, and because of which figure."""
+    if of is None:
+        return NOTHING
+    found = advice.improvements(of.study, of.comparison, content.searched(of.study))
+    return bullets(found, "No figure of this study asks for anything.")
+
+
+def facts(of: Part | None) -> Markdown:
+    """What the runs were made with."""
+    if of is None:
+        return NOTHING
+    return bullets(f"{name}: {value}" for name, value in content.facts(of.comparison.all_runs))
+
+
+def picture(figure: Figure, alt: str) -> Image:
+    """A figure as PNG, small enough to be stored."""
+    return Image(drawing(figure, DPI), format="png", alt=alt)
+
+
+def curves(of: Part | None) -> Image | Markdown:
+    """Loss and IoU against epoch."""
+    if of is None:
+        return NOTHING
+    figure = curves_figure(of.comparison, of.study.history, COMMAND)
+    return picture(figure, "Loss and IoU against epoch; what they say stands in the verdicts")
+
+
+def intervals(of: Part | None) -> Image | Markdown:
+    """Test IoU with intervals."""
+    if of is None:
+        return NOTHING
+    figure = intervals_figure(of.comparison, of.study.predictions, COMMAND)
+    return picture(figure, "Test IoU of every model with its interval; the numbers stand in the table")
+
+
+def masks(of: Part | None) -> Image | Markdown:
+    """Truth and errors of every model, no photographs."""
+    return with_masks(
+        of,
+        lambda of: masks_figure(of.comparison, of.study.predictions, COMMAND, photographs=False),
+        "Truth and errors of every model on every test image, with IoU below each",
+    )
+
+
+def hard(of: Part | None) -> Image | Markdown:
+    """The hardest images, no photographs."""
+    return with_masks(
+        of,
+        lambda of: hard_figure(of.comparison, of.study.predictions, COMMAND, photographs=False),
+        "The hardest test images: errors of the best model, its worst place, where the models disagree",
+    )
+
+
+def with_masks(of: Part | None, make: Callable[[Part], Figure], alt: str) -> Image | Markdown:
+    """A figure that needs predictions, or the sentence that there are none."""
+    if of is None:
+        return NOTHING
+    return picture(make(of), alt) if len(of.comparison.scores) else NO_MASKS
+
+
+def importances(of: Part | None) -> Image | Markdown:
+    """Bars of importance with intervals."""
+    if of is None:
+        return NOTHING
+    found = content.searched(of.study)
+    if found.reason:
+        return Markdown(found.reason)
+    return picture(importances_figure(found.table), "Importance of each setting with its interval")
