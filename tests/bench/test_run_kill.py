@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_interrupted_runs_end_as_the_uninterrupted_one() -> None:
     command = [sys.executable, "-m", "bench.run_kill", "--kills", "3", "--epochs", "5", "--seed", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
