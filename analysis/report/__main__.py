@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from analysis import cli
 from analysis.comparison import Comparison
+from analysis.login import choose_login, choose_paths, last_study
 from analysis.report.content import content
 from analysis.report.page import page
 from analysis.runs import Study
@@ -24,14 +26,28 @@ def write(study: Study, comparison: Comparison, out: Path, command: str, *, phot
     return [file]
 
 
+def upload(paths: Sequence[str], study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
+    """Saves a W&B Report beside the runs in `paths` and prints its address."""
+    from analysis.wandb_report import save  # takes seconds to import
+
+    last = last_study()
+    login = choose_login(choose_paths(paths, last), os.environ, last, default_paths=not paths)
+    print(f"saved {save(study, content(study, comparison, command), login)}")
+    return []
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = cli.parser(PROG, str(__doc__))
     parser.add_argument(
         "--no-photographs", action="store_true", help="show truth, predictions and errors only"
     )
+    parser.add_argument("--wandb", action="store_true", help="save it as a W&B Report, too")
     options = parser.parse_args(arguments)
-    return cli.run(PROG, options, [partial(write, photographs=not options.no_photographs)])
+    writers: list[cli.Writer] = [partial(write, photographs=not options.no_photographs)]
+    if options.wandb:
+        writers.append(partial(upload, options.paths))
+    return cli.run(PROG, options, writers)
 
 
 if __name__ == "__main__":
