@@ -146,7 +146,7 @@ def _close_lost_runs(store: Store, agent: Row, running: set[str], now: float) ->
         silent = now - run["heartbeat_at"] > RUN_SILENT
         if run["state"] in runs.ALIVE and run["name"] not in running and silent:
             asked = run["stop_requested_at"] is not None
-            state = "preempted" if run["state"] == "preempting" else "killed" if asked else "crashed"
+            state = "killed" if asked else "preempted" if run["state"] == "preempting" else "crashed"
             runs.set_state(store.db, run["id"], state, now)
 
 

@@ -212,12 +212,13 @@ def touch(db: sqlite3.Connection, run: Row, now: float) -> None:
 
 
 def complete(db: sqlite3.Connection, run: Row, exit_code: int, now: float) -> None:
-    """The client's last word. A run that was told to stop counts as killed, one that was moved away as preempted."""
+    """The client's last word. A run that was told to stop counts as killed even if it was being moved away, so that it
+    is not handed out again; one that was only moved away counts as preempted."""
     state = "finished" if exit_code == 0 else "failed"
-    if exit_code != 0 and run["state"] == "preempting":
-        state = "preempted"
-    elif exit_code != 0 and run["stop_requested_at"] is not None:
+    if exit_code != 0 and run["stop_requested_at"] is not None:
         state = "killed"
+    elif exit_code != 0 and run["state"] == "preempting":
+        state = "preempted"
     set_state(db, run["id"], state, now, exit_code)
 
 
@@ -231,8 +232,8 @@ def mark_crashed(db: sqlite3.Connection, silent_since: float, now: float) -> int
     """Ends the runs without a sign of life since `silent_since`: crashed, preempted or killed. Returns how many."""
     cursor = db.execute(
         """UPDATE runs SET finished_at = ?, state = CASE
-            WHEN state = 'preempting' THEN 'preempted'
-            WHEN stop_requested_at IS NOT NULL THEN 'killed' ELSE 'crashed' END
+            WHEN stop_requested_at IS NOT NULL THEN 'killed'
+            WHEN state = 'preempting' THEN 'preempted' ELSE 'crashed' END
         WHERE state IN ('running', 'preempting') AND heartbeat_at < ?""",
         (now, silent_since),
     )

@@ -124,6 +124,31 @@ def test_a_preempted_run_is_handed_out_again_to_resume(store: Store) -> None:
     assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)]
 
 
+@pytest.mark.parametrize("end", ["says so", "is lost", "falls silent"])
+def test_a_run_that_was_told_to_stop_is_not_handed_out_again_though_it_says_that_it_moves_away(
+    store: Store, clock: Clock, end: str
+) -> None:
+    one = agent(store, make(store, "method: grid\nparameters: {x: {values: [1]}}"))
+    name = ask(store, one)[0]["run_id"]
+    log(store, name, 0, loss=1.0)
+    project = projects.find(store.db, "local", "p")
+    assert project is not None
+    with store.write() as db:
+        run = runs.find(db, project["id"], name)
+        assert run is not None
+        runs.request_stop(db, run["id"], clock.now)
+    filestream.receive(store, "local", "p", name, {"preempting": True})
+    if end == "says so":
+        finish(store, name, exit_code=143)
+    elif end == "is lost":
+        clock.now += scheduler.RUN_SILENT + 1
+    else:
+        clock.now += SETTINGS.crash_after + 1
+        scheduler.close_silent(store, SETTINGS)
+    assert ask(store, one) == [{"type": "exit"}]
+    assert run_state(store, name) == "killed"
+
+
 def test_a_failed_run_is_not_tried_again(store: Store) -> None:
     sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
     one = agent(store, sweep)
