@@ -139,7 +139,8 @@ def rivals(comparison: Comparison) -> str:
     if not names:
         return "Whether it is better than the others cannot be told."
     if len(names) == len(table) - 1:
-        return f"It cannot be told apart from {others}: {'; '.join(names)}."
+        any_other = "the other" if len(table) == 2 else f"any of the {len(table) - 1} others"
+        return f"It cannot be told apart from {any_other}: {'; '.join(names)}."
     return f"It cannot be told apart from {len(names)} of the {len(table) - 1} others: {'; '.join(names)}."
 
 
