@@ -13,7 +13,6 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from traitlets.config import Config
 
 from analysis import AnalysisError
 from analysis.login import choose_paths, last_study
@@ -23,8 +22,6 @@ PROG = "python -m analysis.notebooks"
 FOLDER = Path(__file__).parent
 SECONDS = 600
 """For one cell: the first one may have to pull a thousand runs."""
-TRANSPORT = "tcp" if sys.platform == "win32" else "ipc"
-"""Sockets of the file system are closed to others."""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -49,10 +46,12 @@ def executed(made: NotebookNode, folder: Path) -> NotebookNode:
             timeout=SECONDS,
             resources={"metadata": {"path": str(folder)}},
             record_timing=False,
-            config=Config({"KernelManager": {"transport": TRANSPORT}}),
+            extra_arguments=["--log-level=ERROR"],
         ).execute()
     except CellExecutionError as error:
         raise AnalysisError(str(error.evalue)) from None
+    except RuntimeError as error:
+        raise AnalysisError(f"The notebooks' Python ended or did not start: {error}.") from None
     made.metadata = {"kernelspec": KERNEL}
     return made
 

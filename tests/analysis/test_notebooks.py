@@ -1,0 +1,160 @@
+"""The notebooks define nothing, hold no photographs, stay small, and run from top to bottom on a study."""
+
+import ast
+import base64
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from IPython.display import Image, Markdown
+from PIL import Image as Pillow
+
+from analysis.notebooks import __main__ as runner
+from analysis.notebooks import show
+from analysis.notebooks.cells import NOTEBOOKS
+from analysis.runs import Study
+from tests.analysis.studies import MODELS, seen, study
+
+STORED = sorted(runner.FOLDER.glob("*.ipynb"))
+
+
+def code_of(cells: list[Any]) -> list[str]:
+    return [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+
+
+def run_in_process(name: str, made: Study, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The last values of all cells of a notebook, on `made` instead of a server."""
+    monkeypatch.setattr("analysis.runs.pull", lambda paths: made)
+    names: dict[str, Any] = {}
+    values = []
+    for code in code_of(runner.notebook(name, ["a/b"]).cells):
+        tree = ast.parse("\n".join(line for line in code.splitlines() if not line.startswith("%")))
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, name, "exec"), names)
+        if isinstance(last, ast.Expr):
+            values.append(eval(compile(ast.Expression(last.value), name, "eval"), names))
+    return values
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_defines_nothing(name: str) -> None:
+    for code in code_of(runner.notebook(name, ["a/b"]).cells):
+        tree = ast.parse("\n".join(line for line in code.splitlines() if not line.startswith("%")))
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+        assert not [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_states_no_number_of_its_own(name: str) -> None:
+    texts = [text for text, _ in NOTEBOOKS[name] if not text.startswith("# ")]
+    assert not [text for text in texts if any(sign.isdigit() for sign in text.replace("DeepLabV3+", ""))]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_runs_on_a_whole_study_and_every_cell_shows_something(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = run_in_process(name, study(models=[MODELS[0], MODELS[1], MODELS[2], MODELS[5]]), monkeypatch)
+    assert len(values) == len(NOTEBOOKS[name]) - 1
+    assert all(isinstance(value, Image | Markdown) for value in values)
+    assert show.NOTHING not in values
+    assert not [value for value in values if isinstance(value, Markdown) and not value.data.strip()]
+
+
+def test_a_study_without_such_models_or_masks_is_a_sentence_and_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bare = seen(study(models=MODELS[2:3]), {})
+    assert set(run_in_process("1_baseline", bare, monkeypatch)) == {show.NOTHING}
+    assert show.NO_MASKS in run_in_process("3_backbones", bare, monkeypatch)
+    told = [
+        value.data for value in run_in_process("4_summary", bare, monkeypatch) if isinstance(value, Markdown)
+    ]
+    assert any("takes runs of at least 4 configurations" in text for text in told)
+
+
+def test_pictures_of_the_notebooks_hold_no_photograph() -> None:
+    made = show.part(study(models=MODELS[2:4]))
+    for image in (show.masks(made), show.hard(made)):
+        assert isinstance(image, Image)
+        pixels = np.asarray(Pillow.open(BytesIO(image.data)).convert("RGB")).reshape(-1, 3)
+        # The photographs of this study are grey 200 where the piece is, 60 elsewhere; both are drawn over areas.
+        for grey in (200, 60):
+            assert (pixels == grey).all(axis=1).mean() < 0.002
+
+
+def test_the_same_cells_give_the_same_notebook() -> None:
+    first, second = (nbformat.writes(runner.notebook("4_summary", ["a/b/c"])) for _ in range(2))
+    assert first == second
+    assert "pull(['a/b/c'])" in first
+
+
+def test_without_a_study_the_command_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert runner.main(["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("python -m analysis.notebooks: No path given and no last study")
+
+
+@pytest.mark.parametrize("file", STORED, ids=lambda file: file.stem)
+def test_a_stored_notebook_is_the_written_one_run_without_errors_and_small(file: Path) -> None:
+    assert file.stat().st_size < 1_000_000
+    stored = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
+    written = runner.notebook(file.stem, ["a/b"])
+    assert code_of(stored.cells)[1:] == code_of(written.cells)[1:]
+    code = [cell for cell in stored.cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    kinds = {output["output_type"] for cell in code for output in cell["outputs"]}
+    assert kinds <= {"execute_result", "display_data"}
+
+
+def test_all_four_notebooks_are_stored_executed() -> None:
+    assert [file.stem for file in STORED] == sorted(NOTEBOOKS)
+
+
+@pytest.fixture
+def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels find a made-up study where a server would be asked."""
+    folder = tmp_path / "ipython/profile_default/startup"
+    folder.mkdir(parents=True)
+    lines = [
+        *("import sys", f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})", "import analysis.runs"),
+        *("from tests.analysis.studies import MODELS, study", "made = study(models=MODELS[:3])"),
+        "analysis.runs.pull = lambda paths: made",
+    ]
+    (folder / "study.py").write_text("\n".join(lines))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+
+
+@pytest.mark.usefixtures("startup")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_kernel_runs_a_notebook_from_top_to_bottom_and_the_results_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "NOTEBOOKS", {"2_overfitting": NOTEBOOKS["2_overfitting"]})
+    assert runner.main(["a/b", "--out", str(tmp_path)]) == 0
+    stored = json.loads((tmp_path / "2_overfitting.ipynb").read_text())
+    outputs = [output for cell in stored["cells"] for output in cell.get("outputs", [])]
+    assert base64.b64decode(outputs[0]["data"]["image/png"]).startswith(b"\x89PNG")
+    assert "overfits from epoch 12 (1 run) of 20" in "".join(outputs[1]["data"]["text/markdown"])
+    assert "wrote" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("startup")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_cell_that_fails_ends_the_command_with_its_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = [("# 1", "from analysis import AnalysisError\nraise AnalysisError('No server answers.')")]
+    monkeypatch.setattr(runner, "NOTEBOOKS", {"broken": broken})
+    monkeypatch.setitem(NOTEBOOKS, "broken", broken)
+    monkeypatch.setattr("analysis.notebooks.__main__.FOLDER", Path(__file__).parent)
+    assert runner.main(["a/b", "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "python -m analysis.notebooks: No server answers.\n"
+    assert not (tmp_path / "broken.ipynb").exists()
