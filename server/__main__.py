@@ -17,6 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from server import app
+from server.security import read_key
 from server.settings import GIGABYTE, Settings
 from server.store import DatabaseError, Store, StoreError, api_key
 from server.store.troubles import explain, passes
@@ -103,12 +104,19 @@ def _parser() -> argparse.ArgumentParser:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="address to listen on (default: 127.0.0.1); another than loopback needs --api-key",
+        help="address to listen on (default: 127.0.0.1); another than loopback needs --api-key-file",
     )
-    parser.add_argument(
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the key that clients send, readable by its owner only (default: FOLDER/api-key)",
+    )
+    key.add_argument(
         "--api-key",
         metavar="KEY",
-        help="the key that clients send (default: the folder's own, in FOLDER/api-key)",
+        help="that key itself; everybody on the machine can read it in the list of processes",
     )
     parser.add_argument(
         "--crash-after",
@@ -139,23 +147,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def serve(options: argparse.Namespace) -> int:
     """Raises StoreError with one sentence when something is in the way."""
-    loopback = _is_loopback(options.host)
-    if not loopback and not options.api_key:
-        raise StoreError(f"--host {options.host} lets other machines in: give --api-key as well.")
-    if not loopback and (options.dir / "api-key").exists() and options.api_key == api_key(options.dir):
+    loopback, given = _is_loopback(options.host), _given_key(options)
+    if not loopback and not given:
+        raise StoreError(f"--host {options.host} lets other machines in: give --api-key-file as well.")
+    if not loopback and (options.dir / "api-key").exists() and given == api_key(options.dir):
         raise StoreError(
-            f"--host {options.host} lets other machines in: choose another --api-key than the folder's."
-        )
-    if options.api_key and not KEY.fullmatch(options.api_key):
-        raise StoreError(
-            "--api-key needs at least 40 letters, digits, - or _, as the wandb client wants them."
+            f"--host {options.host} lets other machines in: choose another key than the folder's own."
         )
     for name, least, unit in NUMBERS:
         if not least <= getattr(options, name) < math.inf:
             raise StoreError(f"--{name.replace('_', '-')} must be a number of {unit}, at least {least:g}.")
     with _listen(options.host, options.port) as listener, contextlib.closing(Store(options.dir)) as store:
         settings = Settings(
-            api_key=options.api_key or api_key(options.dir),
+            api_key=given or api_key(options.dir),
             crash_after=options.crash_after,
             stop_grace=options.stop_grace,
             max_upload=int(options.max_upload * GIGABYTE),
@@ -166,14 +170,27 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _given_key(options: argparse.Namespace) -> str | None:
+    """None: the folder's own is meant. Raises StoreError for what is no key."""
+    key, name = options.api_key, "--api-key"
+    if options.api_key_file:
+        key, name = read_key(options.api_key_file), f"--api-key-file: {options.api_key_file}"
+    if key is not None and not KEY.fullmatch(key):
+        raise StoreError(f"{name} needs at least 40 letters, digits, - or _, as the wandb client wants them.")
+    return str(key) if key else None
+
+
 def _run(store: Store, settings: Settings, listener: socket.socket, options: argparse.Namespace) -> None:
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{listener.getsockname()[1]}"
-    key = "…" if options.api_key else f"$(cat {shlex.quote(str(options.dir / 'api-key'))})"
+    # 0.0.0.0 is every address of this machine, and no address for another one.
+    to_others = url.replace(host, socket.gethostname()) if options.host in ("0.0.0.0", "::") else url
+    key_file = options.api_key_file or options.dir / "api-key"
+    key = "…" if options.api_key else f"$(cat {shlex.quote(str(key_file))})"
 
     def greet() -> None:
         store.announce(url)
-        print(f"listening on {url}\n  export WANDB_BASE_URL={url} WANDB_API_KEY={key}", flush=True)
+        print(f"listening on {url}\n  export WANDB_BASE_URL={to_others} WANDB_API_KEY={key}", flush=True)
 
     config = uvicorn.Config(
         app.make(store, settings),

@@ -4,12 +4,27 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote
+
+from server.store import StoreError
 
 DAY = 86_400
 # Long, because a client that was cut off repeats an upload to the same address; a refused upload is lost silently.
 URL_LIFETIME = 7 * DAY
+
+
+def read_key(path: Path) -> str:
+    """What the file holds, without the white space around it; a pipe will do. Raises StoreError with one sentence."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise StoreError(f"--api-key-file: {path} is open to others than its owner: chmod 600 it.")
+            return file.read().decode(errors="replace").strip()
+    except OSError as error:
+        raise StoreError(f"--api-key-file: {path} cannot be read ({error.strerror}).") from error
 
 
 def key_in(authorization: str | None) -> str:

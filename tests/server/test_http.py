@@ -218,7 +218,7 @@ def test_what_is_in_the_way_is_said_in_one_sentence(
 ) -> None:
     assert "Another server" in refused(capsys, "--port", "0", "--dir", str(server.folder))
     assert "Cannot listen" in refused(capsys, "--port", str(server.port), "--dir", str(tmp_path))
-    assert "--api-key" in refused(capsys, "--host", "0.0.0.0", "--dir", str(tmp_path))
+    assert "--api-key-file" in refused(capsys, "--host", "0.0.0.0", "--dir", str(tmp_path))
     assert "40" in refused(capsys, "--api-key", "short", "--dir", str(tmp_path))
     for option in ("--crash-after", "--stop-grace", "--max-upload"):
         for number in ("-1", "nan", "inf"):
@@ -276,9 +276,48 @@ def test_another_address_needs_a_key_that_is_not_the_folders_own(
 ) -> None:
     Store(tmp_path).close()
     key = api_key(tmp_path)
-    assert "another --api-key" in refused(
-        capsys, "--host", "0.0.0.0", "--dir", str(tmp_path), "--api-key", key
-    )
+    for words in (("--api-key", key), ("--api-key-file", str(tmp_path / "api-key"))):
+        assert "another key" in refused(capsys, "--host", "0.0.0.0", "--dir", str(tmp_path), *words)
+
+
+def test_the_key_in_a_file_opens_the_server_and_stands_on_no_command_line(tmp_path: Path) -> None:
+    key, file = "k" * 40, tmp_path / "key"
+    file.write_text(f"{key}\n")
+    file.chmod(0o600)
+    server = start(tmp_path / "folder", 0, "--host", "0.0.0.0", "--api-key-file", str(file))
+    try:
+        url = f"http://127.0.0.1:{server.port}/"
+        assert server.get(url)[0] == 401
+        assert server.get(url, Authorization=server.basic(key))[0] == 200
+        assert server.process.stdout is not None
+        said = server.process.stdout.readline().decode()
+        assert said.endswith(f"WANDB_API_KEY=$(cat {file})\n")
+        assert "://0.0.0.0" not in said  # no other machine could use that address
+    finally:
+        server.stop()
+    assert not (tmp_path / "folder" / "api-key").exists()
+
+
+def test_a_key_file_that_others_can_read_or_that_holds_no_key_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "key"
+    words = ("--dir", str(tmp_path / "folder"), "--port", "0", "--api-key-file", str(file))
+    assert f"{file} cannot be read (No such file" in refused(capsys, *words)
+    file.write_text("k" * 40)
+    for mode in (0o640, 0o604, 0o620):
+        file.chmod(mode)
+        assert "chmod 600" in refused(capsys, *words)
+    file.chmod(0o600)
+    for secret in (b"short", b"", b"\xff" * 40, b"k" * 20 + b"\n" + b"k" * 20):
+        file.write_bytes(secret)
+        said = refused(capsys, *words)
+        assert f"{file} needs at least 40" in said
+        assert "kkkk" not in said
+    with pytest.raises(SystemExit):
+        main([*words, "--api-key", "k" * 40])
+    assert "not allowed with" in capsys.readouterr().err
+    assert not (tmp_path / "folder").exists()
 
 
 def test_a_query_that_grows_in_the_writing_out_of_its_fragments_is_refused(server: Server) -> None:
