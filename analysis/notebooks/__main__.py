@@ -32,7 +32,8 @@ def notebook(name: str, paths: Sequence[str]) -> NotebookNode:
         if text:
             cells.append(new_markdown_cell(text, id=f"text-{number}"))
         cells.append(new_code_cell(code.replace("{paths!r}", repr(list(paths))), id=f"code-{number}"))
-    return new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    made: NotebookNode = new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    return made
 
 
 def executed(made: NotebookNode, folder: Path) -> NotebookNode:

@@ -24,7 +24,6 @@ from analysis.runs import Study
 
 NOTHING = Markdown("This study has no such runs: there is nothing to show here.")
 NO_MASKS = Markdown("None of these runs has a predictions artifact: there are no masks to show.")
-COMMAND = "make notebooks"
 DPI = 90
 
 
@@ -34,6 +33,13 @@ class Part:
 
     study: Study
     comparison: Comparison
+
+    @property
+    def command(self) -> str:
+        """What draws its figures again."""
+        projects = self.study.runs["path"].str.rsplit("/", n=1).str[0]
+        paths = (projects + "/" + self.study.runs["sweep"]).unique() if "sweep" in self.study.runs else []
+        return f"make notebooks STUDY={paths[0]}" if len(paths) == 1 else "make notebooks"
 
 
 def part(study: Study, chosen: pd.Series[bool] | None = None) -> Part | None:
@@ -141,7 +147,7 @@ def curves(of: Part | None) -> Image | Markdown:
     """Loss and IoU against epoch."""
     if of is None:
         return NOTHING
-    figure = curves_figure(of.comparison, of.study.history, COMMAND)
+    figure = curves_figure(of.comparison, of.study.history, of.command)
     return picture(figure, "Loss and IoU against epoch; what they say stands in the verdicts")
 
 
@@ -149,7 +155,7 @@ def intervals(of: Part | None) -> Image | Markdown:
     """Test IoU with intervals."""
     if of is None:
         return NOTHING
-    figure = intervals_figure(of.comparison, of.study.predictions, COMMAND)
+    figure = intervals_figure(of.comparison, of.study.predictions, of.command)
     return picture(figure, "Test IoU of every model with its interval; the numbers stand in the table")
 
 
@@ -157,7 +163,7 @@ def masks(of: Part | None) -> Image | Markdown:
     """Truth and errors of every model, no photographs."""
     return with_masks(
         of,
-        lambda of: masks_figure(of.comparison, of.study.predictions, COMMAND, photographs=False),
+        lambda of: masks_figure(of.comparison, of.study.predictions, of.command, photographs=False),
         "Truth and errors of every model on every test image, with IoU below each",
     )
 
@@ -166,7 +172,7 @@ def hard(of: Part | None) -> Image | Markdown:
     """The hardest images, no photographs."""
     return with_masks(
         of,
-        lambda of: hard_figure(of.comparison, of.study.predictions, COMMAND, photographs=False),
+        lambda of: hard_figure(of.comparison, of.study.predictions, of.command, photographs=False),
         "The hardest test images: errors of the best model, its worst place, where the models disagree",
     )
 

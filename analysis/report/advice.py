@@ -73,7 +73,7 @@ def rule_advice(table: pd.DataFrame) -> list[str]:
     worse = table[known > COST]
     if worse.empty:
         return []
-    top = worse.loc[known[known > COST].idxmax()]
+    top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
     return [
         f"The rule that chooses the checkpoint: for {len(worse)} of {counted(len(table), 'model')} the other one tests"
         f" more than {COST:.3f} better in IoU, most for {top['model']} ({top['rule_cost']:+.3f}); whether to change it"

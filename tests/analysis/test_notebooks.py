@@ -104,7 +104,7 @@ def test_without_a_study_the_command_is_one_sentence(
 @pytest.mark.parametrize("file", STORED, ids=lambda file: file.stem)
 def test_a_stored_notebook_is_the_written_one_run_without_errors_and_small(file: Path) -> None:
     assert file.stat().st_size < 1_000_000
-    stored = nbformat.read(file, as_version=4)  # type: ignore[no-untyped-call]
+    stored = nbformat.read(file, as_version=4)
     written = runner.notebook(file.stem, ["a/b"])
     assert code_of(stored.cells)[1:] == code_of(written.cells)[1:]
     code = [cell for cell in stored.cells if cell["cell_type"] == "code"]
