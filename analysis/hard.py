@@ -80,13 +80,13 @@ def draw_zoom(axes: Axes, truth: Mask, prediction: Mask, picture: Image | None =
 
 def draw_agreement(axes: Axes, share: npt.NDArray[np.float64], truth: Mask) -> ScalarMappable:
     """Share of models that say foreground, 0 … 1, and the outline of the truth; returns what a colour bar needs."""
-    colours = ScalarMappable(Normalize(0, 1), MAP)
-    axes.imshow(share, cmap=MAP, norm=colours.norm, interpolation="nearest")
+    norm = Normalize(0, 1)
+    axes.imshow(share, cmap=MAP, norm=norm, interpolation="nearest")
     if truth.any() and not truth.all():
         axes.contour(truth, levels=[0.5], colors="white", linewidths=0.8)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(color="0.6", linewidth=0.5)
-    return colours
+    return ScalarMappable(norm, MAP)
 
 
 def draw_image_means(axes: Axes, means: pd.DataFrame) -> None:
