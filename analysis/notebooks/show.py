@@ -37,8 +37,9 @@ class Part:
     @property
     def command(self) -> str:
         """What draws its figures again."""
-        projects = self.study.runs["path"].str.rsplit("/", n=1).str[0]
-        paths = (projects + "/" + self.study.runs["sweep"]).unique() if "sweep" in self.study.runs else []
+        runs = self.study.runs
+        sweeps = runs["sweep"] if "sweep" in runs else pd.Series(None, index=runs.index, dtype=object)
+        paths = list((runs["path"].str.rsplit("/", n=1).str[0] + "/" + sweeps).dropna().unique())
         return f"make notebooks STUDY={paths[0]}" if len(paths) == 1 else "make notebooks"
 
 
