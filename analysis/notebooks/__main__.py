@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def notebook(name: str, paths: Sequence[str]) -> NotebookNode:
     for number, (text, code) in enumerate(NOTEBOOKS[name]):
         if text:
             cells.append(new_markdown_cell(text, id=f"text-{number}"))
-        cells.append(new_code_cell(code.replace("{paths!r}", repr(list(paths))), id=f"code-{number}"))
+        cells.append(new_code_cell(code.replace("PATHS", json.dumps(list(paths))), id=f"code-{number}"))
     made: NotebookNode = new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
     return made
 

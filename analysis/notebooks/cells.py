@@ -6,7 +6,7 @@ START = """%cd -q ../..
 from analysis.notebooks import show
 from analysis.runs import pull
 
-study = pull({paths!r})"""
+study = pull(PATHS)"""
 """The first cell; the folder is the root of the project, where the cache and the last study lie."""
 
 NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
