@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone prints them.
 #
 # study takes DATA=folder SIZE=pixels EPOCHS=n SEEDS=n SWEEP=file TRIALS=side-by-side; serve takes PORT=n;
-# report and notebooks take STUDY=entity/project/sweep.
+# report and notebooks take STUDY=entity/project/sweep, or several between quotes.
 
 PYTHON ?= python3
 VENV := .venv
@@ -41,11 +41,11 @@ study: setup
 
 report: export REPORT_STUDY := $(STUDY)
 report: setup
-	@$(PY) -m study.look analysis.report $(if $(STUDY),"$$REPORT_STUDY")
+	@$(PY) -m study.look analysis.report $(if $(STUDY),$$REPORT_STUDY)
 
 notebooks: export NOTEBOOKS_STUDY := $(STUDY)
 notebooks: setup
-	@$(PY) -m study.look analysis.notebooks $(if $(STUDY),"$$NOTEBOOKS_STUDY")
+	@$(PY) -m study.look analysis.notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
 
 serve: setup
 	@$(PY) -m server --port $(PORT) --dir results/server

@@ -5,6 +5,7 @@ Everything takes a `Part` of a study, or None where the study has no such runs: 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -40,7 +41,7 @@ class Part:
         runs = self.study.runs
         sweeps = runs["sweep"] if "sweep" in runs else pd.Series(None, index=runs.index, dtype=object)
         paths = list((runs["path"].str.rsplit("/", n=1).str[0] + "/" + sweeps).dropna().unique())
-        return f"make notebooks STUDY={paths[0]}" if len(paths) == 1 else "make notebooks"
+        return f"make notebooks STUDY={shlex.quote(' '.join(paths))}" if paths else "make notebooks"
 
 
 def part(study: Study, chosen: pd.Series[bool] | None = None) -> Part | None:
