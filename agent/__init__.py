@@ -1,0 +1,7 @@
+"""One configuration → one run (docs/architecture.md)."""
+
+import os
+
+# Before torch loads OpenMP: threads that wait must not spin. With more threads than cores, as when two trials with
+# torch's default run side by side, spinning takes a hundred times as long as the work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

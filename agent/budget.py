@@ -1,6 +1,7 @@
 """Bytes of a run, known before it starts, and a limit for the runs of this machine: PUZZLE_DISK_BUDGET, in GB."""
 
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -17,6 +18,9 @@ N_TEST = 4
 
 RESERVED = "bytes"
 """The file in a run's folder that says how many bytes it may come to."""
+
+LOCK = ".lock"
+"""Beside the runs' folders; held while one of them reserves."""
 
 GIGABYTE = 10**9
 
@@ -50,7 +54,19 @@ def reserve(folder: Path, n_bytes: int) -> None:
     Raises:
         BudgetError: the disk, or the budget for all runs beside this one, has less left.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BudgetError(
+            f"{folder} cannot be made ({error.strerror}): name another folder in PUZZLE_RUNS"
+        ) from None
+    with (folder.parent / LOCK).open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        _reserve(folder, n_bytes)
+
+
+def _reserve(folder: Path, n_bytes: int) -> None:
+    """The part that only one run of the machine may be in: two that begin together must not both take the rest."""
     free = shutil.disk_usage(folder).free + _used(folder)
     if n_bytes > free:
         raise BudgetError(
@@ -59,7 +75,7 @@ def reserve(folder: Path, n_bytes: int) -> None:
         )
     left = budget()
     if left < float("inf"):
-        left -= sum(promised(each) for each in folder.parent.iterdir() if each != folder)
+        left -= sum(promised(each) for each in folder.parent.iterdir() if each.is_dir() and each != folder)
     if n_bytes > left:
         raise BudgetError(
             f"the run needs up to {_told(n_bytes)}, but PUZZLE_DISK_BUDGET leaves {_told(max(0, left))} beside the "
@@ -72,7 +88,7 @@ def promised(folder: Path) -> int:
     """What a run's folder may come to; what it has, once the run is over."""
     try:
         return int((folder / RESERVED).read_text() or 0)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return _used(folder)
 
 
@@ -92,9 +108,10 @@ def _told(n_bytes: float) -> str:
 def _used(folder: Path) -> int:
     """Bytes of its files; runs beside this one come and go meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            total += path.stat().st_size if path.is_file() else 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += (Path(parent) / name).stat().st_size
     return total
 
 

@@ -53,7 +53,7 @@ def check_batches(config: Config, n_train: int) -> None:
 
 @contextlib.contextmanager
 def told(config: Config, model: nn.Module, n_train: int, folder: Path) -> Iterator[None]:
-    """Raise Failed instead of an error that says memory or disk is used up; `folder` is where checkpoints go.
+    """Raise Failed instead of an error that says memory or disk is used up; `folder` is the run's own.
 
     After that the model is not for use.
     """
@@ -66,8 +66,8 @@ def told(config: Config, model: nn.Module, n_train: int, folder: Path) -> Iterat
             raise Failed(shortage(config, model, n_train)) from error
         if isinstance(error, OSError) and error.errno in FULL:
             raise Failed(
-                f"a checkpoint could not be written to {folder} ({error.strerror}); those before are still there: "
-                f"free some space, and go on with --resume {folder.name}"
+                f"{error.filename or f'a file in {folder}'} could not be written ({error.strerror}); the checkpoints "
+                f"before are still there: free some space, and go on with --resume {folder.name}"
             ) from error
         raise
 

@@ -74,5 +74,9 @@ def workers_for(device: torch.device, cores: int) -> int:
 
 
 def cores() -> int:
-    """Cores that this process may use; OMP_NUM_THREADS says so where several trials share a machine."""
-    return int(os.environ.get("OMP_NUM_THREADS") or 0) or len(os.sched_getaffinity(0))
+    """Cores that this process may use; OMP_NUM_THREADS says so where several trials share a machine (its first number
+    where it lists some, as in `4,2`)."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if given.isdecimal() and int(given):
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

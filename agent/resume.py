@@ -2,20 +2,23 @@
 
 import argparse
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
 import signal
 import string
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 import wandb
 from wandb.errors import Error as ClientError
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent import state
 from agent.budget import RESERVED
@@ -30,6 +33,13 @@ EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 
 UPLOAD_SECONDS = 20.0
 """What a preempted run takes to upload its state; clusters kill 30 seconds after the signal."""
+
+LOCK = "lock"
+LOCK_SECONDS = 10.0
+"""So long a run waits for another process that has it: those that augment outlive one that is killed by 5 s."""
+
+UNANSWERED = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
+"""What questions to the server raise where it says no, or nothing."""
 
 
 class Interrupted(Exception):
@@ -48,6 +58,20 @@ class Interruption:
         """Raise Interrupted if the run was asked to end."""
         if self.reason:
             raise Interrupted(self.reason)
+
+    @contextlib.contextmanager
+    def of_workers(self) -> Iterator[None]:
+        """Slurm and Kubernetes signal all processes of a job: that the processes that augment have ended by SIGTERM, or
+        during an interruption, is the same interruption and no failure."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            if "by signal: Terminated" in str(error):
+                self.ask("SIGTERM")
+            self.check()
+            raise
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """A signal handler; a second Ctrl-C ends the run at once. SIGTERM comes twice where fleet and Slurm send it."""
@@ -123,7 +147,7 @@ def config_of(run_id: str, entity: str | None, project: str | None) -> Config:
     path = "/".join(part for part in (entity, project, run_id) if part)
     try:
         settings = wandb.Api().run(path).config
-    except (ClientError, ValueError) as error:
+    except UNANSWERED as error:
         raise ConfigError(
             f"run {run_id} has no state in {state.folder_of(run_id)} and cannot be read from the server ({error}): "
             f"check the id, WANDB_ENTITY and WANDB_PROJECT"
@@ -139,6 +163,12 @@ def is_offline() -> bool:
 def is_finished(run: wandb.Run) -> bool:
     """Whether the run was completed before: the last thing that it writes is there."""
     return bool(run.resumed) and run.summary.get("seconds/total") is not None
+
+
+def forget_failure(run: wandb.Run) -> None:
+    """A run that is tried again has not failed: why it did before leaves its summary."""
+    if run.resumed and run.summary.get("error") is not None:
+        del run.summary["error"]
 
 
 def was_cut_off(run: wandb.Run) -> bool:
@@ -168,7 +198,7 @@ def _uploaded(run: wandb.Run) -> wandb.Artifact | None:
         found: wandb.Artifact = wandb.Api().artifact(
             f"{run.entity}/{run.project}/state-{run.id}:latest", type="state"
         )
-    except (ClientError, ValueError):
+    except UNANSWERED:
         return None
     return found
 
@@ -185,12 +215,14 @@ def hand_over(run: wandb.Run, plan: Plan) -> None:
     found = state.load(plan.folder)
     if found and not run.offline:
         artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"epoch": found.progress.epoch})
-        for path in [plan.folder / state.FILE, *{kept.path for kept in found.kept.values()}]:
-            artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
         try:
+            for path in [plan.folder / state.FILE, *{kept.path for kept in found.kept.values()}]:
+                artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
             run.log_artifact(artifact).wait(timeout=int(UPLOAD_SECONDS))
             delete_stale(run, ("state",))
-        except (ClientError, ValueError, TimeoutError) as error:
+        except ConnectionError:
+            raise
+        except (*UNANSWERED, OSError) as error:
             print(f"agent.train: the state was not uploaded ({error}); it stays in {plan.folder}", flush=True)
     run.mark_preempting()
 
@@ -210,25 +242,65 @@ def leaving_with_client(plan: Plan, interruption: Interruption) -> Iterator[None
 
 
 @contextlib.contextmanager
+def alone(plan: Plan) -> Iterator[None]:
+    """Until the end of the block no other process of this machine has the run: two would double its rows.
+
+    Raises:
+        ConfigError: another has it, or its folder cannot be made.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while (lock := _lock(plan.folder)) is None:
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"run {plan.run_id} is under way in another process on this machine: wait for it or end it"
+            )
+        time.sleep(0.2)
+    with lock:
+        yield
+
+
+def _lock(folder: Path) -> IO[str] | None:
+    """None where another process holds it, or has just removed the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("w")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be used ({error.strerror}): name another in PUZZLE_RUNS"
+        ) from None
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
+            return file
+    file.close()
+    return None
+
+
+@contextlib.contextmanager
 def tidied(plan: Plan) -> Iterator[None]:
-    """At the end of the block, a folder in which the run left neither a state nor a checkpoint is removed."""
+    """At the end of the block, a folder in which the run left neither a state nor a checkpoint is removed; another
+    counts with what it holds, and not with what the run might have come to."""
     try:
         yield
     finally:
-        if plan.folder.exists() and not any(plan.folder.glob("*.pt")):
+        if any(plan.folder.glob("*.pt")):
+            (plan.folder / RESERVED).unlink(missing_ok=True)
+        elif plan.folder.exists():
             shutil.rmtree(plan.folder)
 
 
 def settle(plan: Plan, run: wandb.Run) -> None:
     """Once the server has the whole run: drop the state, here and there, and what an earlier part of the run left."""
     if run.offline:
-        for name in (state.FILE, RESERVED):
+        for name in (state.FILE, RESERVED, LOCK):
             (plan.folder / name).unlink(missing_ok=True)
         return
     shutil.rmtree(plan.folder, ignore_errors=True)
     if was_cut_off(run):
         delete_stale(run, ("model", "predictions"))
-        with contextlib.suppress(ClientError, ValueError):
+        with contextlib.suppress(*UNANSWERED):
             wandb.Api().artifact_collection("state", f"{run.entity}/{run.project}/state-{run.id}").delete()
 
 
@@ -236,7 +308,7 @@ def delete_stale(run: wandb.Run, types: Sequence[str]) -> None:
     """Delete the versions of this run's Artifacts that have no alias any more."""
     for kind in types:
         name = f"{run.entity}/{run.project}/{kind}-{run.id}"
-        with contextlib.suppress(ClientError, ValueError):
+        with contextlib.suppress(*UNANSWERED):
             for version in wandb.Api().artifacts(kind, name):
                 if not version.aliases:
                     version.delete()

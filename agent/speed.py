@@ -87,14 +87,29 @@ def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
 
 
-def compile_pays(steps_left: int, seconds_per_step: float, device_type: str) -> bool:
+def compile_pays(
+    steps_left: int, seconds_per_step: float, device_type: str, deterministic: bool = False
+) -> bool:
     """Whether torch.compile would save more of the rest of a run than it costs.
 
-    Never on a CPU: there it is 1.1 times as fast after 75 s, and a decision that depends on measured time would make
-    equal configurations differ in the last bits.
+    Never on a CPU, where it is 1.1 times as fast after 75 s, nor in a run that is to be `deterministic`: a decision
+    that depends on measured time makes equal configurations differ in the last bits.
     """
     saved = steps_left * seconds_per_step * (1 - 1 / COMPILE_SPEEDUP)
-    return device_type == "cuda" and saved > COMPILE_SECONDS
+    return device_type == "cuda" and not deterministic and saved > COMPILE_SECONDS
+
+
+def compiled(model: nn.Module) -> nn.Module:
+    """The same weights behind a compiled forward pass; what cannot be compiled here, for want of a C compiler for
+    instance, goes on as it was.
+
+    `model` itself stays uncompiled: evaluation and the BatchNorm doctor change its mode, and would compile it anew.
+    """
+    import torch._dynamo
+
+    torch._dynamo.config.suppress_errors = True
+    wrapped: nn.Module = torch.compile(model)
+    return wrapped
 
 
 def n_macs(model: nn.Module, image_size: int) -> int:

@@ -60,10 +60,10 @@ def folder_of(run_id: str) -> Path:
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Weights, optimizer and random state, copied to the CPU."""
+    """Weights, optimizer and random state, copied to the CPU. Of several GPUs only the one in use counts."""
     content: dict[str, Any] = copied({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
     content["random"] = torch.get_rng_state()
-    content["random_cuda"] = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    content["random_cuda"] = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
     return content
 
 
@@ -73,7 +73,7 @@ def restore(tensors: Mapping[str, Any], model: nn.Module, optimizer: torch.optim
     optimizer.load_state_dict(tensors["optimizer"])
     torch.set_rng_state(tensors["random"])
     if torch.cuda.is_available() and tensors["random_cuda"]:
-        torch.cuda.set_rng_state_all(tensors["random_cuda"])
+        torch.cuda.set_rng_state(tensors["random_cuda"][0])
 
 
 def copied(value: Any) -> Any:

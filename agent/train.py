@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 import wandb
 from torch import Tensor, nn
+from wandb.errors import Error as ClientError
 
 from agent import (
     batchnorm,
@@ -68,24 +69,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 or 143 when a signal interrupted it."""
     try:
         plan = resume.plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
+        with resume.alone(plan), resume.tidied(plan), resume.listening() as interruption:
+            return record(plan, interruption)
     except ConfigError as error:
         print(f"agent.train: {error}", file=sys.stderr)
         return 2
-    with resume.tidied(plan), resume.listening() as interruption:
-        with opened(plan, interruption) as run, resume.leaving_with_client(plan, interruption):
-            try:
-                print(result(plan, run, interruption), flush=True)
-            except Interrupted as reason:
-                return end_early(plan, run, str(reason))
-            except REFUSALS as error:
-                print(f"agent.train: {error}", file=sys.stderr)
-                run.summary["error"] = str(error)
-                run.finish(exit_code=1)
-                return 1
-            except Exception as error:
-                run.summary["error"] = f"{type(error).__name__}: {error}"
-                raise
-        resume.settle(plan, run)
+
+
+def record(plan: Plan, interruption: Interruption) -> int:
+    """The run on the server from its beginning to its end; the exit code."""
+    try:
+        opening = opened(plan, interruption)
+    except ClientError as error:
+        print(
+            f"agent.train: the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct "
+            "WANDB_BASE_URL and WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline",
+            file=sys.stderr,
+        )
+        return 1
+    with opening as run, resume.leaving_with_client(plan, interruption):
+        try:
+            print(result(plan, run, interruption), flush=True)
+        except Interrupted as reason:
+            return end_early(plan, run, str(reason))
+        except REFUSALS as error:
+            print(f"agent.train: {error}", file=sys.stderr)
+            run.summary["error"] = str(error)
+            run.finish(exit_code=1)
+            return 1
+        except Exception as error:
+            run.summary["error"] = f"{type(error).__name__}: {error}"
+            raise
+    resume.settle(plan, run)
     return 0
 
 
@@ -93,6 +108,7 @@ def result(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     """What the run found, in one line; it is only trained if it is not finished yet."""
     if resume.is_finished(run):
         return f"run {run.id} is finished: test IoU {run.summary['test/iou']:.6f}"
+    resume.forget_failure(run)
     return train(plan, run, interruption)
 
 
@@ -142,13 +158,13 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     budget.reserve(plan.folder, budget.disk_of_run(config, len(dataset.test)))
     optimizer = speed.adam(model, config.learning_rate)
     trial = Trial(plan, run, dataset, model, optimizer, Keeper(plan.folder))
-    earlier = go_on(trial)
     with failures.told(config, model, len(dataset.train), plan.folder):
+        earlier = go_on(trial)
         fit(trial, interruption)
         run.summary["seconds/train"] = trial.progress.seconds
         tested = test(trial)
         run.summary["seconds/per_image"] = speed.seconds_per_image(model, first_image(dataset, device))
-    publish(trial, tested)
+        publish(trial, tested)
     run.summary["seconds/total"] = earlier + time.monotonic() - started
 
     rule = checkpoint.lab_rule(config.architecture)
@@ -175,11 +191,12 @@ def fit(trial: Trial, interruption: Interruption) -> None:
     steps = n_steps(len(trial.dataset.train), config.batch_size)
     epochs = range(progress.epoch + 1, config.epochs + 1)
     batches = stream(trial, epochs, device)
-    with state.Writer() as writer:
+    network = model
+    with state.Writer() as writer, interruption.of_workers():
         for epoch in epochs:
             started = time.monotonic()
             loss, counts = train_epoch(
-                model, trial.optimizer, islice(batches, steps), precision, interruption.check
+                network, trial.optimizer, islice(batches, steps), precision, interruption.check
             )
             trained = time.monotonic() - started
             val = judge(trial)
@@ -197,9 +214,9 @@ def fit(trial: Trial, interruption: Interruption) -> None:
             print(report.epoch_line(progress.rows[-1], config.epochs), flush=True)
             # The first epoch of a process warms up; the second tells what a step takes.
             if epoch == epochs.start + 1 and speed.compile_pays(
-                (epochs.stop - 1 - epoch) * steps, trained / steps, device.type
+                (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
-                model.compile()
+                network = speed.compiled(model)
 
 
 def stream(trial: Trial, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

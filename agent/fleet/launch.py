@@ -102,6 +102,8 @@ def fork(start: Start, warm: bool, locked: int, close: Sequence[int]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
+    # A SIGTERM in the first moments waits until the trial has left the agent's handler behind, or it would be lost.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -121,6 +123,7 @@ def fork(start: Start, warm: bool, locked: int, close: Sequence[int]) -> int:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 

@@ -181,7 +181,7 @@ def _warm_up() -> str | None:
 
     Image.init()
     torch = sys.modules["torch"]
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized() or _holds_gpu():
         return "an import has touched the GPU"
     n_threads = psutil.Process().num_threads()
     if n_threads > 1:
@@ -189,6 +189,12 @@ def _warm_up() -> str | None:
     gc.collect()
     gc.freeze()
     return None
+
+
+def _holds_gpu(open_files: Path = Path("/proc/self/fd")) -> bool:
+    """Whether this process has a device of the driver open: counting GPUs is enough, and no fork can use them then."""
+    links = open_files.iterdir() if open_files.is_dir() else ()
+    return any(os.path.realpath(each).startswith("/dev/nvidia") for each in links)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Bytes before a run starts, and the limit on them."""
 
+import contextlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,39 @@ def test_a_budget_that_is_no_number_is_told(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PUZZLE_DISK_BUDGET", "much")
     with pytest.raises(BudgetError, match="PUZZLE_DISK_BUDGET is 'much', but must be a number of gigabytes"):
         budget.reserve(tmp_path / "a", 1)
+
+
+def test_two_runs_that_begin_together_do_not_both_take_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have looked at what is left before either has taken it, unless one waits."""
+    monkeypatch.setenv("PUZZLE_DISK_BUDGET", "0.001")
+    together = threading.Barrier(2, timeout=0.5)
+    real = budget.budget
+
+    def slowly() -> float:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait()
+        return real()
+
+    monkeypatch.setattr(budget, "budget", slowly)
+    refused: list[str] = []
+
+    def take(name: str) -> None:
+        try:
+            budget.reserve(tmp_path / name, 600_000)
+        except BudgetError:
+            refused.append(name)
+
+    threads = [threading.Thread(target=take, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BudgetError, match=r"cannot be made \(Not a directory\): name another"):
+        budget.reserve(tmp_path / "file" / "a", 1)

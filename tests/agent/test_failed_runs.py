@@ -55,6 +55,28 @@ def sweep_over(client: Client, folders: list[Path]) -> str:
     return printed.split("wandb agent ")[1].split()[0]
 
 
+TRIED_TWICE = """
+import wandb
+from agent import resume
+with wandb.init(project="puzzle", id="abc", resume="allow") as run:
+    run.log({"epoch": 1}, step=0)
+    run.summary["error"] = "the disk is full"
+with wandb.init(project="puzzle", id="abc", resume="allow") as run:
+    known = run.summary["error"]
+    resume.forget_failure(run)
+    run.summary["test/iou"] = 0.5
+import json
+print(json.dumps([known, dict(wandb.Api().run("puzzle/abc").summary_metrics)]))
+"""
+
+
+def test_a_failed_run_that_goes_on_loses_its_old_error(client: Client) -> None:
+    known, summary = client.run(TRIED_TWICE, PYTHONPATH=str(ROOT))
+    assert known == "the disk is full"
+    assert "error" not in summary
+    assert summary["test/iou"] == 0.5
+
+
 @pytest.mark.slow
 def test_a_corrupt_image_fails_its_run_with_the_reason_and_the_next_trial_is_trained(
     client: Client, tmp_path: Path

@@ -72,9 +72,15 @@ def test_a_full_disk_names_the_folder_and_how_to_go_on(code: int) -> None:
     with pytest.raises(Failed) as raised, told(CONFIG, UNet("bilinear", 4), 10, Path("/runs/abc123")):
         raise OSError(code, "No space left on device")
     assert str(raised.value) == (
-        "a checkpoint could not be written to /runs/abc123 (No space left on device); those before are still there: "
-        "free some space, and go on with --resume abc123"
+        "a file in /runs/abc123 could not be written (No space left on device); the checkpoints before are still "
+        "there: free some space, and go on with --resume abc123"
     )
+
+
+def test_a_full_disk_elsewhere_names_the_file() -> None:
+    with pytest.raises(Failed, match=r"^/tmp/media/image\.png could not be written \(No space left"):
+        with told(CONFIG, UNet("bilinear", 4), 10, Path("/runs/abc123")):
+            raise OSError(errno.ENOSPC, "No space left on device", "/tmp/media/image.png")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from agent.feed import CPU, Order, cores, feed, workers_for
+from agent.resume import Interrupted, Interruption
 from data.augment import Augmenter
 from tests.agent.test_loop import squares
 
@@ -61,3 +62,33 @@ def test_cores_are_those_that_the_trial_may_use(monkeypatch: pytest.MonkeyPatch)
     assert cores() == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert cores() >= 1
+
+
+@pytest.mark.parametrize(("given", "expected"), [("4,2", 4), (" 5 ", 5)])
+def test_a_list_of_threads_counts_with_its_first_number(
+    given: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert cores() == expected
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert cores() >= 1
+
+
+KILLED = "DataLoader worker (pid 7) is killed by signal: {}. "
+
+
+def test_a_worker_that_the_signal_of_a_cluster_ends_is_an_interruption() -> None:
+    """It may die before the signal reaches the run itself."""
+    with pytest.raises(Interrupted, match="SIGTERM"), Interruption().of_workers():
+        raise RuntimeError(KILLED.format("Terminated"))
+    interruption = Interruption()
+    interruption.ask("SIGINT")
+    with pytest.raises(Interrupted, match="SIGINT"), interruption.of_workers():
+        raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+
+
+@pytest.mark.parametrize("text", [KILLED.format("Killed"), "shapes differ"])
+def test_other_ends_of_a_worker_are_failures(text: str) -> None:
+    with pytest.raises(RuntimeError) as raised, Interruption().of_workers():
+        raise RuntimeError(text)
+    assert str(raised.value) == text

@@ -1,7 +1,11 @@
 """What ends a run early, and which run goes on."""
 
+import contextlib
+import errno
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +13,7 @@ from typing import Any
 
 import pytest
 import wandb
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent import resume, state, train
 from agent.config import Config, ConfigError, parse
@@ -180,3 +185,99 @@ def test_a_folder_without_anything_to_go_on_with_is_removed_and_one_with_a_state
     with resume.tidied(resume.plan(["--resume", "abc"], "puzzle")):
         pass
     assert (runs / "abc" / "state.pt").exists()
+
+
+def test_a_folder_that_is_left_counts_with_what_it_holds(runs: Path) -> None:
+    leave("abc")
+    (runs / "abc" / "bytes").write_text("1000000")
+    with resume.tidied(resume.plan(["--resume", "abc"], "puzzle")):
+        pass
+    assert sorted(path.name for path in (runs / "abc").iterdir()) == ["state.pt"]
+
+
+HOLDER = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); input()"
+
+
+def test_a_run_that_another_process_has_is_refused_and_its_folder_stays(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(resume, "LOCK_SECONDS", 0.0)
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    (runs / "abc").mkdir()
+    command = [sys.executable, "-c", HOLDER, str(runs / "abc" / resume.LOCK)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        assert train.main(["--width=4"]) == 2
+        assert "run abc is under way in another process on this machine" in capsys.readouterr().err
+        assert (runs / "abc" / resume.LOCK).exists()
+        other.communicate(b"\n")
+    with resume.alone(resume.plan(["--width=4"], "puzzle")):
+        pass
+
+
+def test_a_folder_of_runs_that_cannot_be_used_is_told(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "file").write_text("")
+    monkeypatch.setenv("PUZZLE_RUNS", str(runs / "file"))
+    assert train.main(["--width=4"]) == 2
+    assert "cannot be used (Not a directory): name another in PUZZLE_RUNS" in capsys.readouterr().err
+
+
+def test_a_server_that_takes_no_run_is_told_in_one_sentence(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**options: Any) -> None:
+        raise wandb.errors.CommError("it is\naway")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    assert train.main(["--width=4"]) == 1
+    assert capsys.readouterr().err == "agent.train: the server did not take the run: it is away\n"
+    assert list(runs.iterdir()) == []
+
+
+def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise WandbApiFailedError("away")
+
+    monkeypatch.setattr(wandb, "Api", away)
+    leave("abc")
+    run = a_run(id="abc", entity="anna", project="cats")
+    run.resumed, run.offline, run.starting_step = True, False, 2
+    plan = resume.plan(["--resume", "abc"], "puzzle")
+    assert resume.find_state(run, plan, "digest"), "the state of this machine counts"
+    resume.settle(plan, run)
+    assert list(runs.iterdir()) == []
+
+
+def test_a_disk_that_is_full_while_predictions_are_written_is_one_sentence(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = SimpleNamespace(
+        id="abc", name="x", entity="a", project="p", resumed=False, offline=True, starting_step=0, summary={}
+    )
+    run.codes = []
+    run.log = lambda *_, **__: None
+    run.define_metric = run.log
+    run.config = SimpleNamespace(update=run.log)
+    run.finish = lambda exit_code: run.codes.append(exit_code)
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    monkeypatch.setattr(train, "opened", lambda *_: contextlib.nullcontext(run))
+    monkeypatch.setattr(train.predictions, "write", full)
+    flags = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=1"]
+    assert train.main(flags) == 1
+    assert run.summary["error"] == (
+        f"a file in {runs / 'abc'} could not be written (No space left on device); the checkpoints before are still "
+        f"there: free some space, and go on with --resume abc"
+    )
+    assert f"agent.train: {run.summary['error']}" in capsys.readouterr().err
+    assert run.codes == [1]
+    found = state.load(runs / "abc")
+    assert found
+    assert found.progress.epoch == 1, "--resume goes on after the last epoch"

@@ -1,5 +1,8 @@
 """Choices for speed, and figures of work."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,41 @@ def test_weights_are_in_the_order_that_convolutions_want() -> None:
     model = speed.prepare(UNet("transposed", width=4), CPU)
     weight = next(p for p in model.parameters() if p.dim() == 4 and p.shape[1] > 1)
     assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_deterministic_run_is_never_compiled_because_of_the_time_it_takes() -> None:
+    assert not compile_pays(10**9, 0.1, "cuda", deterministic=True)
+
+
+def test_a_compiled_model_trains_the_weights_of_the_one_that_is_saved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Wrapper(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self._orig_mod = model
+
+    monkeypatch.setattr(torch, "compile", Wrapper)
+    monkeypatch.setattr(torch._dynamo.config, "suppress_errors", False)
+    model = UNet("bilinear", 4)
+    keys = list(model.state_dict())
+    wrapped = speed.compiled(model)
+    assert next(wrapped.parameters()) is next(model.parameters())
+    assert list(model.state_dict()) == keys
+    assert torch._dynamo.config.suppress_errors, "what cannot be compiled goes on uncompiled"
+
+
+def test_threads_that_wait_do_not_spin() -> None:
+    """Else two trials with torch's default threads on one machine take a hundred times as long."""
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    ask = "import agent, os; print(os.environ['OMP_WAIT_POLICY'])"
+    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        done = subprocess.run(
+            [sys.executable, "-c", ask],
+            cwd=Path(__file__).parents[2],
+            env=env | given,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == expected

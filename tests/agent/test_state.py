@@ -183,3 +183,17 @@ def test_what_a_save_raises_reaches_the_run() -> None:
     writer.submit(full)
     with pytest.raises(OSError, match="No space left"), writer:
         pass
+
+
+def test_the_random_state_of_a_gpu_goes_on_on_a_machine_with_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU in use is the only one that a run draws numbers on."""
+    given: list[Tensor] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: torch.tensor([7]))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", given.append)
+    model = dropping()
+    optimizer = adam(model, 1e-3)
+    tensors = state.capture(model, optimizer)
+    assert tensors["random_cuda"] == [torch.tensor([7])]
+    state.restore(tensors | {"random_cuda": [torch.tensor([7]), torch.tensor([8])]}, model, optimizer)
+    assert [each.tolist() for each in given] == [[7]]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent.fleet import launch
+from agent.fleet import launch, warm
 from data import synthetic
 from tests.agent.fleet.machine import Machine, kill, until
 from tests.server.running import ROOT
@@ -75,7 +76,7 @@ def test_a_command_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
 AGENT = """
 import os, sys, time
 from pathlib import Path
-from agent.fleet import launch
+from agent.fleet import launch, warm
 lock = open("lock", "w")
 command = [sys.executable, "-c", "import time; time.sleep(60)"]
 print(launch.fork(launch.Start(command, None, dict(os.environ), 1, Path("log")), False, lock.fileno(), []), flush=True)
@@ -95,3 +96,27 @@ def test_a_trial_ends_when_its_agent_is_killed(tmp_path: Path) -> None:
         agent.kill()
         agent.wait()
     assert not psutil.wait_procs([trial], timeout=10)[1]
+
+
+def test_a_stop_in_the_first_moments_of_a_trial_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the trial has replaced the agent's handler, which would only note the signal."""
+    blocked: list[set[int]] = []
+
+    def fork() -> int:
+        blocked.append({int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, ())})
+        return 1
+
+    monkeypatch.setattr(os, "fork", fork)
+    launch.fork(launch.Start([], None, {}, 1, tmp_path / "log"), warm=False, locked=0, close=[])
+    assert signal.SIGTERM in blocked[0]
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_parent_that_has_a_gpu_open_is_known(tmp_path: Path) -> None:
+    (tmp_path / "1").symlink_to("/dev/null")
+    assert not warm._holds_gpu(tmp_path)
+    (tmp_path / "7").symlink_to("/dev/nvidiactl")
+    assert warm._holds_gpu(tmp_path)
+    assert not warm._holds_gpu(tmp_path / "no such folder")
