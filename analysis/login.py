@@ -137,7 +137,7 @@ def choose_login(
     if not key:
         raise AnalysisError(
             f"No key for {base_url or 'the W&B server'}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is"
-            " the W&B cloud)."
+            " the W&B cloud); `make serve` prints both for the embedded server."
         )
     return Login(base_url.rstrip("/") if base_url else None, key)
 

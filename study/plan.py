@@ -49,7 +49,9 @@ def make(
     try:
         sweep = yaml.safe_load(sweep_file.read_text())
         parameters = sweep["parameters"]
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+    except OSError as error:
+        raise StudyError(f"{sweep_file} is not a sweep that can be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
         raise StudyError(
             f"{sweep_file} is not a sweep that can be read: {' '.join(str(error).split())}"
         ) from error

@@ -94,7 +94,9 @@ def _find(text: str, new: bool) -> Target:
 def read(file: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise TargetError(f"{file} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise TargetError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(config, dict):
         raise TargetError(f"{file} is not a sweep: it holds no mapping of settings")
@@ -134,7 +136,10 @@ def login() -> tuple[str, str, str, str]:
         except (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError) as error:
             problem = error
     else:
-        raise TargetError(f"no W&B server to work with: {' '.join(str(problem).split())}") from problem
+        raise TargetError(
+            f"no W&B server to work with: {' '.join(str(problem).split()).rstrip('.')}; start the embedded one "
+            "(`make serve`), and set WANDB_BASE_URL and WANDB_API_KEY as it says"
+        ) from problem
     base_url, key, entity, project = (str(each or "") for each in found)
     if not key:
         raise TargetError("agents need an API key; `wandb login` or WANDB_API_KEY")

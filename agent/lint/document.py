@@ -39,7 +39,12 @@ def read(path: Path) -> tuple[Document, list[Finding]]:
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is no text in UTF-8"
         return Document({}), [
-            error(1, f"the file cannot be read: {reason}", "there is nothing to check", "name a file")
+            error(
+                1,
+                f"the file cannot be read: {reason}",
+                "there is nothing to check",
+                "name files, as in sweeps/*.yaml",
+            )
         ]
     return parse(text)
 

@@ -76,6 +76,8 @@ def restore(source: Path, folder: Path) -> Copied:
     """Makes `folder` from an archive, every digest compared. Raises StoreError; the folder is then not usable."""
     if folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{folder} is not empty: restore into a new folder.")
+    if not source.is_file():
+        raise StoreError(f"There is no file {source}; correct its path.")
     copied, complete = Copied(), False
     try:
         with tarfile.open(source, "r:") as archive:

@@ -223,6 +223,15 @@ def test_a_backup_of_a_folder_in_use_becomes_the_same_folder_again(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "all.tar", "folder"]
 
 
+def test_a_backup_that_is_not_there_is_one_sentence_and_leaves_no_folder(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    assert main(["restore", str(tmp_path / "none.tar"), "--dir", str(tmp_path / "made")]) == 1
+    said = capsys.readouterr().err
+    assert said == f"server: There is no file {tmp_path / 'none.tar'}; correct its path.\n"
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_backup_that_is_cut_off_or_no_backup_is_refused_with_one_sentence(
     folder: Path, tmp_path: Path, capsys: Captured
 ) -> None:

@@ -57,6 +57,13 @@ def test_a_sweep_that_is_no_study_is_refused(text: str, sentence: str, tmp_path:
         plan.make(file, tmp_path, "drawn", None, epochs, None)
 
 
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_bytes(b"\x89PNG\xff")
+    with pytest.raises(StudyError, match="is not a sweep that can be read: 'utf-8'"):
+        plan.make(file, tmp_path, "drawn", None, 1, None)
+
+
 def test_a_record_is_read_back_and_a_broken_one_is_none(tmp_path: Path) -> None:
     record = Record(["e/p/s"], "http://127.0.0.1:1", None, "abc")
     record.save(tmp_path)

@@ -221,4 +221,7 @@ def test_a_name_that_only_begins_like_drawn_is_a_folder() -> None:
 def test_a_sweep_file_that_is_not_there_is_one_sentence(folder: Path) -> None:
     done = run(folder, "--sweep", "nowhere.yaml")
     assert done.returncode == 1
-    assert done.stderr.strip().startswith("study: nowhere.yaml is not a sweep that can be read: ")
+    assert (
+        done.stderr.strip()
+        == "study: nowhere.yaml is not a sweep that can be read: No such file or directory"
+    )

@@ -128,7 +128,7 @@ def test_a_sweep_that_is_not_there_is_one_sentence(machine: Machine) -> None:
     ("text", "sentence"),
     [
         ("a/b/c/d", "a/b/c/d is neither a YAML file nor of the form ENTITY/PROJECT/ID"),
-        ("missing.yaml", "missing.yaml cannot be read: .*No such file"),
+        ("missing.yaml", "missing.yaml cannot be read: No such file or directory$"),
         ("list.yaml", "list.yaml is not a sweep: it holds no mapping of settings"),
     ],
 )
