@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -108,8 +109,7 @@ def compiled(model: nn.Module) -> nn.Module:
     import torch._dynamo
 
     torch._dynamo.config.suppress_errors = True
-    wrapped: nn.Module = torch.compile(model)
-    return wrapped
+    return cast(nn.Module, torch.compile(model))
 
 
 def n_macs(model: nn.Module, image_size: int) -> int:

@@ -1,5 +1,6 @@
 """A trial that cannot go on, in a sweep: it is marked failed and says why, and the sweep goes on."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -70,8 +71,12 @@ print(json.dumps([known, dict(wandb.Api().run("puzzle/abc").summary_metrics)]))
 """
 
 
+@pytest.mark.slow
 def test_a_failed_run_that_goes_on_loses_its_old_error(client: Client) -> None:
-    known, summary = client.run(TRIED_TWICE, PYTHONPATH=str(ROOT))
+    program = client.program(TRIED_TWICE, PYTHONPATH=str(ROOT))
+    printed = client.finish(program, timeout=240)
+    assert program.returncode == 0, printed
+    known, summary = json.loads(printed.splitlines()[-1])
     assert known == "the disk is full"
     assert "error" not in summary
     assert summary["test/iou"] == 0.5

@@ -15,7 +15,7 @@ import pytest
 import wandb
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent import resume, state, train
+from agent import predictions, resume, state, train
 from agent.config import Config, ConfigError, parse
 from agent.resume import STOP, Interrupted, Interruption
 from agent.state import Progress, State
@@ -269,7 +269,7 @@ def test_a_disk_that_is_full_while_predictions_are_written_is_one_sentence(
     run.finish = lambda exit_code: run.codes.append(exit_code)
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     monkeypatch.setattr(train, "opened", lambda *_: contextlib.nullcontext(run))
-    monkeypatch.setattr(train.predictions, "write", full)
+    monkeypatch.setattr(predictions, "write", full)
     flags = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=1"]
     assert train.main(flags) == 1
     assert run.summary["error"] == (
