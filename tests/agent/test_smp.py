@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from segmentation_models_pytorch.encoders import encoders
 
 from agent import models
 from agent.models import smp
@@ -47,11 +48,16 @@ def test_checking_a_combination_leaves_the_random_state_alone() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "working"), [("unet", 76), ("deeplabv3plus", 61)])
-def test_the_list_of_working_backbones_is_what_building_each_one_shows(
+def test_the_list_of_working_backbones_is_what_building_one_of_each_encoder_class_shows(
     architecture: str, working: int
 ) -> None:
-    built = [name for name in smp.native_backbones() if not smp.why_not(architecture, name)]
-    assert len(built) == working
-    assert built == [name for name in smp.working_backbones(architecture) if not name.startswith("tu-")]
+    """Whether an encoder can be dilated is written in its class, so the first of a class answers for all."""
+    listed = [name for name in smp.working_backbones(architecture) if not name.startswith("tu-")]
+    assert len(listed) == working
+    classes: dict[object, list[str]] = {}
+    for name in smp.native_backbones():
+        classes.setdefault(encoders[name]["encoder"], []).append(name)
+    for names in classes.values():
+        works = not smp.why_not(architecture, names[0])
+        assert [name in listed for name in names] == [works] * len(names)
