@@ -13,7 +13,7 @@ import pandas as pd
 from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
 
-from analysis import formats
+from analysis import formats, sheets
 from analysis.comparison import Comparison, compare
 from analysis.figures import curves_figure, intervals_figure
 from analysis.grids import masks_figure
@@ -75,7 +75,7 @@ def table(of: Part | None, number: int = 0) -> Markdown:
     """One of the sheets: 0 tested, 1 by the other rule, 2 other views, 3 costs."""
     if of is None:
         return NOTHING
-    made = content.sheets.sheets(of.comparison)
+    made = sheets.sheets(of.comparison)
     if number >= len(made):
         return Markdown("None of these runs has the keys for this table.")
     return Markdown(f"{made[number].caption}\n\n{formats.markdown(made[number])}")
