@@ -107,6 +107,16 @@ def made(client: Client, *words: str) -> str:
     return found[1]
 
 
+WORDS = """
+import json, wandb
+from wandb.apis.public.sweeps import _get_sweep_state
+from wandb.cli.cli import cli
+states, (entity, project, name) = [], "PATH".split("/")
+for word in ("--resume", "--pause", "--stop", "--resume", "--cancel"):
+    cli(["sweep", word, "PATH"], standalone_mode=False)
+    states.append(_get_sweep_state(wandb.Api(), name, entity=entity, project=project))
+print(json.dumps(states))
+"""
 STATE = """query($name: String!) { project(name: "prior") { sweep(sweepName: $name) {
     state config priorRuns { edges { node { name } } } } } }"""
 
@@ -123,11 +133,7 @@ def test_the_command_line_pauses_resumes_stops_cancels_and_names_prior_runs(
     first = sweep()
     assert "name: second" in first.pop("config")
     assert first == {"state": "PENDING", "priorRuns": {"edges": [{"node": {"name": "old"}}]}}
-    states = []
-    for word in ("--resume", "--pause", "--stop", "--resume", "--cancel"):
-        code, output = client.command("wandb", "sweep", word, path, WANDB_SILENT="false")
-        assert code == 0, output
-        states.append(sweep()["state"])
+    states = client.run(WORDS.replace("PATH", path), WANDB_CONSOLE="off")
     assert states == ["RUNNING", "PAUSED", "FINISHED", "RUNNING", "CANCELED"]
 
 
