@@ -93,11 +93,11 @@ def test_jobs_put_back_in_the_middle_finish_every_configuration_once(
     assert "Traceback" not in trials
     found = client.run(LOOK.format(path=path[1]))
     assert found["state"] == "FINISHED"
-    assert sorted(found["runs"]) == [[seed, "finished", list(range(1, EPOCHS + 1))] for seed in (1, 2, 3, 4)]
+    assert sorted(found["runs"]) == [[seed, "finished", list(range(1, EPOCHS + 1))] for seed in (1, 2, 3)]
 
 
 def sweep_file(folder: Path) -> Path:
-    """Four trials, all on four drawn photographs."""
+    """Three trials, all on four drawn photographs."""
     photographs = folder / "drawn"
     synthetic.write(photographs, seed=1, n_train=4, n_val=2, n_test=2, height=96, width=128)
     sweep = yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())
@@ -109,7 +109,7 @@ def sweep_file(folder: Path) -> Path:
         "data": str(photographs),
     }
     parameters = {name: {"value": value} for name, value in values.items()}
-    sweep["parameters"] |= parameters | {"seed": {"values": [1, 2, 3, 4]}}
+    sweep["parameters"] |= parameters | {"seed": {"values": [1, 2, 3]}}
     (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep))
     return folder / "sweep.yaml"
 
