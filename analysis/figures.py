@@ -216,9 +216,11 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
     if table["stands_out"].any():
         handles.insert(2, Line2D([], [], marker="D", label="better than each of the others", **mark))
     canvas.legend(figure, handles if truths else handles[:-1], columns=3)
+    scores = comparison.scores
+    n_images = scores[scores["run_id"].isin(runs["run_id"])]["image"].nunique()
     canvas.caption(
         figure,
-        f"n = {len(runs)} runs, {comparison.scores['image'].nunique()} test images; models that share a letter (right)"
+        f"n = {len(runs)} runs, {n_images} test images; models that share a letter (right)"
         f" cannot be told apart; drawn by: {command}",
     )
     return figure
