@@ -51,7 +51,7 @@ serve: setup
 	@$(PY) -m server --port $(PORT) --dir results/server
 
 test: setup
-	@$(PY) -m pytest --numprocesses 2 --dist loadgroup
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile
 
 check: setup
 	@$(VENV)/bin/ruff check .
