@@ -6,6 +6,7 @@
 import contextlib
 import errno
 import math
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,11 @@ def told(config: Config, model: nn.Module, n_train: int, folder: Path) -> Iterat
     except (OSError, RuntimeError, MemoryError) as error:
         if memory.is_shortage(error):
             traceback.clear_frames(error.__traceback__)
+            # Said before it is tried what would fit: after a refusal by the system oneDNN may crash the process.
+            print(
+                "agent.train: out of memory; trying which batch size and image size would fit",
+                file=sys.stderr,
+            )
             raise Failed(shortage(config, model, n_train)) from error
         if isinstance(error, OSError) and error.errno in FULL:
             raise Failed(
