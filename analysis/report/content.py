@@ -155,10 +155,14 @@ def searched(study: Study) -> Search:
 
 
 def told_importance(table: pd.DataFrame) -> tuple[str, ...]:
-    """A sentence per method: the setting with the largest share, and how sure that is."""
+    """A sentence per method: the setting with the largest share, and how sure that is.
+
+    One that is the only one judged in its runs has all of the importance, which says nothing, and is left out.
+    """
     sentences = []
     for method in METHODS:
         own = table[(table["method"] == method) & table["importance"].notna()]
+        own = own[own.groupby("n_runs")["parameter"].transform("size") > 1]
         if own.empty:
             continue
         top = own.iloc[0]
