@@ -96,7 +96,7 @@ def comparison_of(evidence: Evidence) -> str | None:
     least = "p unknown" if pd.isna(p) else f"p {p:.2g}" if p >= 0.0001 else "p < 0.0001"
     return (
         f"Bold: better than each of the others at the {alpha:.2g} level; {won}. Models that share a letter cannot"
-        f" be told apart there: {evidence.test}, {len(evidence.pairs)} pairs, Holm's correction, smallest corrected"
+        f" be told apart there: {evidence.test}, {len(evidence.pairs)} pair{'s' * (len(evidence.pairs) > 1)}, Holm's correction, smallest corrected"
         f" {least}."
     )
 
@@ -124,7 +124,7 @@ def flattery(evidence: Evidence) -> str | None:
     if math.isnan(found.optimism):
         return f"How far being the best of {found.n_models} flatters {found.winner} cannot be told from one image."
     return (
-        f"Being the best of {found.n_models} flatters {found.winner} by about {found.optimism:.3f}: its IoU of"
+        f"Being the best of {found.n_models} flatters {found.winner} by about {max(found.optimism, 0.0):.3f}: its IoU of"
         f" {found.observed:.3f} corrects to {found.corrected:.3f}."
     )
 
