@@ -94,10 +94,11 @@ def comparison_of(evidence: Evidence) -> str | None:
     won = f"only {best['model']} is" if best["stands_out"] else "no model is"
     p = evidence.pairs["p_holm"].min()
     least = "p unknown" if pd.isna(p) else f"p {p:.2g}" if p >= 0.0001 else "p < 0.0001"
+    n_pairs = len(evidence.pairs)
     return (
         f"Bold: better than each of the others at the {alpha:.2g} level; {won}. Models that share a letter cannot"
-        f" be told apart there: {evidence.test}, {len(evidence.pairs)} pair{'s' * (len(evidence.pairs) > 1)}, Holm's correction, smallest corrected"
-        f" {least}."
+        f" be told apart there: {evidence.test}, {n_pairs} pair{'s' * (n_pairs > 1)}, Holm's correction, smallest"
+        f" corrected {least}."
     )
 
 
@@ -124,8 +125,8 @@ def flattery(evidence: Evidence) -> str | None:
     if math.isnan(found.optimism):
         return f"How far being the best of {found.n_models} flatters {found.winner} cannot be told from one image."
     return (
-        f"Being the best of {found.n_models} flatters {found.winner} by about {max(found.optimism, 0.0):.3f}: its IoU of"
-        f" {found.observed:.3f} corrects to {found.corrected:.3f}."
+        f"Being the best of {found.n_models} flatters {found.winner} by about {max(found.optimism, 0.0):.3f}: its IoU"
+        f" of {found.observed:.3f} corrects to {found.corrected:.3f}."
     )
 
 

@@ -234,7 +234,9 @@ def test_a_server_that_takes_no_run_is_told_in_one_sentence(
     monkeypatch.setattr(wandb, "init", refuse)
     assert train.main(["--width=4"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL")
+    assert error.startswith(
+        "agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL"
+    )
     assert error.count("\n") == 1
     assert list(runs.iterdir()) == []
 

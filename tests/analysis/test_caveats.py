@@ -112,7 +112,7 @@ def test_bold_print_and_letters_say_what_they_rest_on() -> None:
     proof = caveats.proof(found(), None)
     assert proof[0] == (
         "Bold: better than each of the others at the 0.05 level; only a is. Models that share a letter cannot be told"
-        " apart there: a test, 1 pairs, Holm's correction, smallest corrected p 0.03."
+        " apart there: a test, 1 pair, Holm's correction, smallest corrected p 0.03."
     )
     assert proof[1].startswith(
         "n = 4 test images: an exact paired test over them cannot give a two-sided p below 0.125"
@@ -134,7 +134,7 @@ def test_where_nobody_wins_that_is_said() -> None:
 def test_several_splits_decide_and_both_intervals_are_explained() -> None:
     splits = found(n_splits=5, test="over splits", stability=RankStability(0.8, 0.7, 0.01, (0.9, 0.1)))
     proof = " ".join(caveats.proof(found(), splits))
-    assert "over splits, 1 pairs" in proof
+    assert "over splits, 1 pair" in proof
     assert "(3 seeds × 4 images)" in proof
     assert "(5 splits, each of 3 seeds × 4 images)" in proof
     assert "The 5 splits agree on the order of the models with Kendall's W = 0.80" in proof
