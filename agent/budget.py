@@ -1,4 +1,7 @@
-"""Bytes of a run, known before it starts, and a limit for the runs of this machine: PUZZLE_DISK_BUDGET, in GB."""
+"""Bytes of a run, known before it starts, and a limit for the runs of this machine: PUZZLE_DISK_BUDGET, in GB.
+
+torch is imported where a model is built: the linter prices models that it knows without.
+"""
 
 import contextlib
 import fcntl
@@ -6,12 +9,12 @@ import functools
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from agent import models
 from agent.config import Config
+
+if TYPE_CHECKING:
+    from torch import nn
 
 N_TEST = 4
 """Test images of the lab's split and of every drawn data set."""
@@ -23,6 +26,9 @@ LOCK = ".lock"
 """Beside the runs' folders; held while one of them reserves."""
 
 GIGABYTE = 10**9
+
+KEPT = 2
+"""Checkpoints in the model Artifact of a run, and masks per image in its predictions, at most."""
 
 PER_TENSOR = 1000
 """Bytes around a tensor in a file of torch.save, at most: headers, alignment, its name."""
@@ -37,7 +43,17 @@ def bytes_of_run(config: Config, n_test: int = N_TEST) -> int:
 
     Images are counted as if their PNGs were not compressed. Raises what `agent.models.build` raises.
     """
-    return 2 * _weights(config) + 2 * _pictures(config, n_test)
+    return left_on_server(_weights(config), config.image_size, n_test)
+
+
+def left_on_server(checkpoint: int, image_size: int, n_test: int) -> int:
+    """Bytes of the Artifacts and media of a run whose checkpoints have `checkpoint` bytes each."""
+    return KEPT * checkpoint + 2 * _pictures(image_size, n_test)
+
+
+def checkpoint_bytes(n_parameters: int, n_buffers: int, n_tensors: int) -> int:
+    """Size of a checkpoint file, at most; `n_buffers` counts values, `n_tensors` the entries of the state dict."""
+    return 4 * (n_parameters + n_buffers) + n_tensors * PER_TENSOR
 
 
 def disk_of_run(config: Config, n_test: int = N_TEST) -> int:
@@ -45,7 +61,7 @@ def disk_of_run(config: Config, n_test: int = N_TEST) -> int:
     is only replaced when the next one is whole; then the predictions."""
     n_parameters, _, n_tensors = _size(_architecture(config))
     state = _weights(config) + 8 * n_parameters + 3 * n_tensors * PER_TENSOR + 20_000
-    return 2 * state + 3 * _weights(config) + _pictures(config, n_test)
+    return 2 * state + 3 * _weights(config) + _pictures(config.image_size, n_test)
 
 
 def reserve(folder: Path, n_bytes: int) -> None:
@@ -116,13 +132,12 @@ def _used(folder: Path) -> int:
 
 
 def _weights(config: Config) -> int:
-    n_parameters, n_buffers, n_tensors = _size(_architecture(config))
-    return 4 * (n_parameters + n_buffers) + n_tensors * PER_TENSOR
+    return checkpoint_bytes(*_size(_architecture(config)))
 
 
-def _pictures(config: Config, n_test: int) -> int:
-    """The image in three channels; truth and two predictions in one."""
-    return n_test * 6 * config.image_size**2
+def _pictures(image_size: int, n_test: int) -> int:
+    """The image in three channels; truth and the predictions in one."""
+    return n_test * (3 + 1 + KEPT) * image_size**2
 
 
 def _architecture(config: Config) -> tuple[str, str, int]:
@@ -132,6 +147,10 @@ def _architecture(config: Config) -> tuple[str, str, int]:
 @functools.cache
 def _size(architecture: tuple[str, str, int]) -> tuple[int, int, int]:
     """Numbers of parameters, of values in buffers, and of tensors; the model is built without memory if it can be."""
+    import torch
+
+    from agent import models
+
     name, backbone, width = architecture
     with torch.random.fork_rng(devices=[]):
         try:
@@ -142,6 +161,6 @@ def _size(architecture: tuple[str, str, int]) -> tuple[int, int, int]:
     return _count(model)
 
 
-def _count(model: nn.Module) -> tuple[int, int, int]:
+def _count(model: "nn.Module") -> tuple[int, int, int]:
     parameters, buffers = list(model.parameters()), list(model.buffers())
     return sum(p.numel() for p in parameters), sum(b.numel() for b in buffers), len(parameters + buffers)

@@ -24,7 +24,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from agent import saved
+from agent import saved, speed
 from agent.checkpoint import RULES
 from agent.saved import ModelError, Predictor
 from data import layout, puzzle
@@ -101,7 +101,7 @@ def _from_one(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     tasks = plan(options.photographs, options.out)
     model = saved.find(options.model, options.rule)
-    device = saved.best_device()
+    device = speed.best_device()
     predictor = saved.build(model, device)
     side = model.config.image_size
     print(

@@ -103,10 +103,6 @@ def build(saved: Saved, device: torch.device) -> Predictor:
     return Predictor(model).to(device).eval()
 
 
-def best_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def _load(path: Path, source: str) -> Saved:
     try:
         state, config = checkpoint.load(path)

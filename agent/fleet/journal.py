@@ -38,7 +38,7 @@ class Claim:
 
     def save(self, trial: Trial) -> None:
         self.trial = trial
-        _write(self.folder / f"{trial.run}.json", asdict(trial))
+        write(self.folder / f"{trial.run}.json", asdict(trial))
 
     def forget(self) -> None:
         """It is over: no fleet shall take it up again."""
@@ -106,7 +106,7 @@ def _read(file: Path) -> Trial | None:
         return None
 
 
-def _write(file: Path, content: Any) -> None:
+def write(file: Path, content: Any) -> None:
     """Whole or not at all, also when the power fails."""
     unfinished = file.with_suffix(".unfinished")
     with unfinished.open("w") as out:

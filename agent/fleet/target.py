@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import importlib.util
 import io
 import json
 import os
@@ -85,9 +84,7 @@ def _find(text: str, new: bool) -> Target:
         return earlier
     sweep = create(config, base_url, key, entity, named)
     memory.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = memory.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(asdict(sweep) | {"key": ""}))
-    unfinished.replace(memory)
+    journal.write(memory, asdict(sweep) | {"key": ""})
     return look(sweep, f"made the sweep {sweep.path} from {text}")
 
 
@@ -109,8 +106,6 @@ def lint(file: Path) -> None:
     Raises:
         TargetError: it finds an error.
     """
-    if importlib.util.find_spec("agent.lint") is None:
-        return
     command = [sys.executable, "-m", "agent.lint", str(file)]
     if subprocess.run(command, check=False).returncode:
         raise TargetError(f"{file} has the errors above; nothing was started")

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from agent import budget
 from agent.config import Config, ConfigError, from_settings
 from agent.lint import models
 from agent.lint.document import Document
@@ -18,14 +19,11 @@ from agent.lint.parameters import Parameter
 TABLE = Path(__file__).with_name("step_seconds.csv")
 """Measured training steps; `python -m bench.step_seconds` writes it."""
 
-IMAGES = {"train": 10, "val": 4, "test": 4}
+IMAGES = {"train": 10, "val": 4, "test": budget.N_TEST}
 """Of the lab's folder and of drawn photographs."""
 
 START_SECONDS = 12
 """From handing out to the first step under plain `wandb agent`: its poll, the imports, wandb.init."""
-
-KEPT = 2
-"""Checkpoints in the model Artifact of a run, at most."""
 
 MOST_CELLS = 2_000
 SHAPING = (
@@ -179,11 +177,10 @@ def run_seconds(config: Config, steps: Sequence[Step]) -> float:
     n_steps = math.ceil(IMAGES["train"] / config.batch_size)
     training = n_steps * step_seconds(config, image * IMAGES["train"] / n_steps, steps)
     looking = step_seconds(config, image * IMAGES["val"], steps) / 3
-    testing = KEPT * step_seconds(config, image * IMAGES["test"], steps) / 3
+    testing = budget.KEPT * step_seconds(config, image * IMAGES["test"], steps) / 3
     return START_SECONDS + config.epochs * (training + looking) + testing
 
 
 def artifact_bytes(config: Config) -> int:
     """What a run leaves on the server, at most: `agent.budget.bytes_of_run`, without building the model."""
-    pictures = (3 + 1 + KEPT) * IMAGES["test"] * config.image_size**2
-    return KEPT * (_facts(config).checkpoint_bytes + pictures)
+    return budget.left_on_server(_facts(config).checkpoint_bytes, config.image_size, IMAGES["test"])

@@ -14,21 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent import budget
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "lint-models.json"
-PER_TENSOR = 1000
-"""Bytes around a tensor in a file, at most."""
-
-BUILD_ERRORS = (
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    AssertionError,
-)
-"""What SMP and timm raise for models that cannot be built; `smp.why_not` puts it in words."""
 
 SIDE = 128
 """Pixels; work and memory are counted on an image of this side and grow with the area."""
@@ -54,8 +43,7 @@ class Facts:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Size of the file, as agent/budget.py has it."""
-        return 4 * (self.n_parameters + self.buffers) + PER_TENSOR * self.n_tensors
+        return budget.checkpoint_bytes(self.n_parameters, self.buffers, self.n_tensors)
 
     def training_bytes(self, image_size: int, batch_size: int) -> int:
         """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
@@ -116,7 +104,7 @@ def probe(architecture: str, backbone: str, width: int) -> Facts:
         with torch.device("meta"):
             build = smp.ARCHITECTURES[architecture]
             facts = count(build(encoder_name=backbone, encoder_weights=None, in_channels=3, classes=2))
-    except BUILD_ERRORS:
+    except smp.BUILD_ERRORS:
         if reason := smp.why_not(architecture, backbone):
             return Facts(reason=reason)
         facts = count(models.build(architecture, backbone))

@@ -22,6 +22,18 @@ PROBE_SIDE = 64
 """Pixels; the smallest side at which every architecture here has a feature map left at its deepest level."""
 
 
+BUILD_ERRORS = (
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    AssertionError,
+)
+"""What SMP and timm raise for models that cannot be built; `why_not` puts it in words."""
+
+
 class CombinationError(ValueError):
     """The architecture cannot be built on the backbone; the text lists those on which it can."""
 
@@ -78,15 +90,7 @@ def _attempt(architecture: str, backbone: str, device: str) -> str:
         with torch.device(device), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _construct(architecture, backbone)(torch.zeros(2, 3, PROBE_SIDE, PROBE_SIDE))
-    except (
-        KeyError,
-        NotImplementedError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        AssertionError,
-    ) as error:
+    except BUILD_ERRORS as error:
         return " ".join(str(error).split())[:160] or type(error).__name__
     finally:
         torch.set_rng_state(random_state)
