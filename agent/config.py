@@ -45,7 +45,8 @@ class Config:
     augmentation: str = setting("light", f"one of {', '.join(AUGMENTATIONS)}")
     learning_rate: float = setting(1e-3, "Adam's step size")
     batch_size: int = setting(2, "images per step")
-    epochs: int = setting(50, "passes over the training images")
+    epochs: int = setting(50, "how often the run looks at the validation images; each has `repeats` visits")
+    repeats: int = setting(1, "visits to the training images in an epoch, augmented anew each time")
     image_size: int = setting(512, "side of the square that images are resized to, pixels, a multiple of 16")
     seed: int = setting(1, "the one source of randomness of the run")
     data: str = setting("drawn", "a folder of photographs and masks, or drawn, or drawn:SEED")
@@ -61,7 +62,7 @@ class Config:
         one_of("weights", self.weights, ("none", "imagenet"))
         one_of("augmentation", self.augmentation, AUGMENTATIONS)
         one_of("precision", self.precision, PRECISIONS)
-        for name in ("width", "epochs", "batch_size"):
+        for name in ("width", "epochs", "repeats", "batch_size"):
             at_least(name, getattr(self, name), 1)
         for name in ("seed", "split_seed", "fold"):
             at_least(name, getattr(self, name), 0)

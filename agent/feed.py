@@ -12,22 +12,23 @@ from agent.loop import Augment, batches
 from data.puzzle import Pair
 
 Key = tuple[int, int]
-"""Epoch (from 1) and index of a training image: what its augmentation depends on, besides the seed."""
+"""How often the run has come to its images (1: the first time) and the index of one: what its augmentation depends on,
+besides the seed."""
 
 MOST_WORKERS = 8
 CPU = torch.device("cpu")
 
 
 class Order(Sampler[list[Key]]):
-    """The batches of several epochs, one after the other; those of an epoch depend on (seed, epoch) only."""
+    """The batches of several visits to all images, one after the other; those of a visit depend on (seed, visit) only."""
 
-    def __init__(self, n: int, batch_size: int, seed: int, epochs: range) -> None:
-        self.n, self.batch_size, self.seed, self.epochs = n, batch_size, seed, epochs
+    def __init__(self, n: int, batch_size: int, seed: int, visits: range) -> None:
+        self.n, self.batch_size, self.seed, self.visits = n, batch_size, seed, visits
 
     def __iter__(self) -> Iterator[list[Key]]:
-        for epoch in self.epochs:
-            for batch in batches(self.n, self.batch_size, np.random.default_rng([self.seed, epoch])):
-                yield [(epoch, int(index)) for index in batch]
+        for visit in self.visits:
+            for batch in batches(self.n, self.batch_size, np.random.default_rng([self.seed, visit])):
+                yield [(visit, int(index)) for index in batch]
 
 
 class Augmented(Dataset[tuple[Tensor, Tensor]]):
@@ -37,9 +38,9 @@ class Augmented(Dataset[tuple[Tensor, Tensor]]):
         self.pairs, self.augment = pairs, augment
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        epoch, index = key
+        visit, index = key
         pair = self.pairs[index]
-        image, mask = self.augment(pair.image, pair.mask, epoch, index)
+        image, mask = self.augment(pair.image, pair.mask, visit, index)
         return torch.from_numpy(image), torch.from_numpy(mask)
 
 
@@ -48,18 +49,18 @@ def feed(
     augment: Augment,
     batch_size: int,
     seed: int,
-    epochs: range,
+    visits: range,
     device: torch.device = CPU,
     workers: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of all `epochs`: images (B, H, W, 3) and masks (B, H, W), uint8, in pinned memory if `device` is a GPU.
+    """Batches of all `visits` to the images: images (B, H, W, 3) and masks (B, H, W), uint8, in pinned memory if `device` is a GPU.
 
     With workers, later batches are prepared while a step computes and while an epoch is validated. Neither their
     number nor a resumed run's first epoch changes any batch. No random number of torch's global generator is drawn.
     """
     loader = DataLoader(
         Augmented(pairs, augment),
-        batch_sampler=Order(len(pairs), batch_size, seed, epochs),
+        batch_sampler=Order(len(pairs), batch_size, seed, visits),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         pin_memory=device.type == "cuda",

@@ -22,9 +22,9 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class Augment(Protocol):
-    """Image (H, W, 3) and mask (H, W) of the image with this index, as they look in this epoch."""
+    """Image (H, W, 3) and mask (H, W) of the image with this index, as they look at this visit, from 1."""
 
-    def __call__(self, image: Image, mask: Image, epoch: int, index: int) -> tuple[Image, Image]: ...
+    def __call__(self, image: Image, mask: Image, visit: int, index: int) -> tuple[Image, Image]: ...
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def batches(n: int, batch_size: int, order: np.random.Generator) -> list[NDArray
 
 
 def n_steps(n: int, batch_size: int) -> int:
-    """Steps of an epoch over n images."""
+    """Steps of one visit to n images."""
     steps = -(-n // batch_size)
     return min(steps, max(1, n // 2)) if batch_size > 1 else steps
 

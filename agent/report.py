@@ -40,14 +40,16 @@ def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.devi
 
 def define_metrics(run: wandb.Run) -> None:
     """Curves over the epoch; the summary keeps the best validation values, which `best_so_far` writes."""
-    for key in ("train/loss", "train/iou", "seconds_per_epoch"):
+    for key in ("train/loss", "train/iou", "seconds_per_epoch", "seconds_of_steps"):
         run.define_metric(key, step_metric="epoch")
     for key in ("val/loss", "val/iou", "val/bn_gap"):
         run.define_metric(key, step_metric="epoch", summary="none")
 
 
-def history_row(epoch: int, train_loss: float, train: Counts, val: Judgement, seconds: float) -> Row:
-    """The row of one epoch."""
+def history_row(
+    epoch: int, train_loss: float, train: Counts, val: Judgement, seconds: float, of_steps: float
+) -> Row:
+    """The row of one epoch, which took `seconds`, of which its training steps took `of_steps`."""
     row = {
         "epoch": epoch,
         "train/loss": train_loss,
@@ -55,6 +57,7 @@ def history_row(epoch: int, train_loss: float, train: Counts, val: Judgement, se
         "val/loss": val.evaluation.loss,
         "val/iou": val.evaluation.pooled.iou,
         "seconds_per_epoch": seconds,
+        "seconds_of_steps": of_steps,
     }
     return row if val.gap is None else row | {"val/bn_gap": val.gap}
 

@@ -162,6 +162,7 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
         earlier = go_on(trial)
         fit(trial, interruption)
         run.summary["seconds/train"] = trial.progress.seconds
+        run.summary["seconds/steps"] = sum(row.get("seconds_of_steps", 0.0) for row in trial.progress.rows)
         tested = test(trial)
         run.summary["seconds/per_image"] = speed.seconds_per_image(model, first_image(dataset, device))
         publish(trial, tested)
@@ -188,7 +189,7 @@ def fit(trial: Trial, interruption: Interruption) -> None:
     config, model, keeper, progress = trial.plan.config, trial.model, trial.keeper, trial.progress
     device = next(model.parameters()).device
     precision = speed.precision_of(config.precision, model)
-    steps = n_steps(len(trial.dataset.train), config.batch_size)
+    steps = config.repeats * n_steps(len(trial.dataset.train), config.batch_size)
     epochs = range(progress.epoch + 1, config.epochs + 1)
     batches = stream(trial, epochs, device)
     network = model
@@ -204,7 +205,8 @@ def fit(trial: Trial, interruption: Interruption) -> None:
             best = keeper.consider(
                 epoch, val.evaluation.loss, val.evaluation.pooled.iou, val.gap, val.repaired
             )
-            progress.add(report.history_row(epoch, loss, counts, val, time.monotonic() - started))
+            seconds = time.monotonic() - started
+            progress.add(report.history_row(epoch, loss, counts, val, seconds, trained))
             if best or epoch == config.epochs or not writer.busy:
                 now = capture(trial)
                 weights = now.tensors["model"] | state.copied(val.statistics)
@@ -223,8 +225,9 @@ def stream(trial: Trial, epochs: range, device: torch.device) -> Iterator[tuple[
     """The batches of these epochs, augmented ahead where that pays."""
     config = trial.plan.config
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
+    visits = range(1 + (epochs.start - 1) * config.repeats, 1 + (epochs.stop - 1) * config.repeats)
     workers = feed.workers_for(device, feed.cores())
-    return feed.feed(trial.dataset.train, augment, config.batch_size, config.seed, epochs, device, workers)
+    return feed.feed(trial.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
 
 
 def judge(trial: Trial) -> Judgement:

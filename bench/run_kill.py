@@ -31,7 +31,7 @@ from bench.wire import Wire, close, free_port, start, wait_until_ready
 from data import synthetic
 
 FLAGS = ("--model=unet_bilinear", "--width=4", "--image_size=64", "--batch_size=2", "--augmentation=strong")
-TIMES = ("seconds_per_epoch", "_timestamp", "_runtime")
+TIMES = ("seconds_per_epoch", "seconds_of_steps", "_timestamp", "_runtime")
 HISTORY = """query ($p: String, $r: String!) { project(name: $p, entityName: "local") { run(name: $r) {
     state history(minStep: 0, maxStep: 100000) } } }"""
 LEFT = """query ($p: String) { project(name: $p, entityName: "local") { artifactTypes { edges { node { name

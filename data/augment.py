@@ -131,9 +131,9 @@ def _reseed(composed: A.Compose, source: np.random.SeedSequence) -> None:
 
 
 class Augmenter:
-    """Augment training images so that the result depends on (seed, epoch, index) and on nothing else.
+    """Augment training images so that the result depends on (seed, visit, index) and on nothing else.
 
-    Neither the order of the calls, nor the number of workers, nor earlier epochs matter: a run that is resumed in
+    Neither the order of the calls, nor the number of workers, nor earlier visits matter: a run that is resumed in
     epoch 7 sees what the uninterrupted one saw. An instance is for one thread at a time; make one per worker.
     """
 
@@ -145,10 +145,10 @@ class Augmenter:
         self._seed = seed
 
     def __call__(
-        self, image: np.ndarray, mask: np.ndarray, epoch: int, index: int
+        self, image: np.ndarray, mask: np.ndarray, visit: int, index: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return new (H, W, 3) uint8 image and (H, W) uint8 mask of 0 and 1 for the `index`-th image in `epoch`."""
-        _reseed(self._pipeline, np.random.SeedSequence(self._seed, spawn_key=(epoch, index)))
+        """Return new (H, W, 3) uint8 image and (H, W) uint8 mask of 0 and 1: the `index`-th image at this visit, from 1."""
+        _reseed(self._pipeline, np.random.SeedSequence(self._seed, spawn_key=(visit, index)))
         result = self._pipeline(image=image, mask=mask)
         return np.ascontiguousarray(result["image"]), np.ascontiguousarray(result["mask"])
 
@@ -164,11 +164,11 @@ def figure(pair: puzzle.Pair, draws: int = 7, seed: int = 0) -> Image.Image:
         pen.text((left - 12, top + side // 2), strength, fill="black", font=font, anchor="rm")
         augment = Augmenter(strength, side, seed)
         for column in range(draws if RECIPES[strength](side) else 1):
-            drawn = _outlined(*augment(pair.image, pair.mask, epoch=1 + column, index=0))
+            drawn = _outlined(*augment(pair.image, pair.mask, visit=1 + column, index=0))
             sheet.paste(Image.fromarray(drawn), (left + column * (side + gap), top))
     note = (
         f"as loaded, {side} x {side} pixels, with the outline of its mask;\n"
-        f"below, as training sees it in epochs 1 to {draws}"
+        f"below, as training sees it the first {draws} times"
     )
     pen.text((left + side + 5 * gap, side // 2), note, fill="black", font=font, anchor="lm", spacing=12)
     return sheet

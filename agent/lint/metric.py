@@ -16,6 +16,7 @@ HISTORY = (
     "val/iou",
     "val/bn_gap",
     "seconds_per_epoch",
+    "seconds_of_steps",
 )
 """Keys that a run logs after every epoch; docs/runs.md says what they mean."""
 
@@ -26,6 +27,7 @@ SUMMARY = (
     *(f"{rule}/test_{score}" for rule in ("best_loss", "best_iou") for score in SCORES),
     *(f"{rule}/{key}" for rule in ("best_loss", "best_iou") for key in ("epoch", "bn_gap")),
     "seconds/train",
+    "seconds/steps",
     "seconds/total",
     "seconds/per_image",
 )

@@ -23,7 +23,7 @@ def equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
 
 
 def test_every_epoch_has_every_image_once_and_epochs_differ() -> None:
-    order = list(Order(5, 2, seed=1, epochs=range(1, 3)))
+    order = list(Order(5, 2, seed=1, visits=range(1, 3)))
     assert sorted(order[0] + order[1]) == [(1, i) for i in range(5)]
     assert sorted(order[2] + order[3]) == [(2, i) for i in range(5)]
     assert [i for _, i in order[0] + order[1]] != [i for _, i in order[2] + order[3]]

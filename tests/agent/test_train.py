@@ -110,3 +110,16 @@ def test_equal_configurations_give_equal_predictions_and_history(photographs: Pa
     without_seconds = [[line.rsplit("  ", 1)[0] for line in text.splitlines()] for text in printed]
     assert without_seconds[0] == without_seconds[1]
     assert [line.split("  ")[0] for line in without_seconds[0][1:3]] == ["epoch 1/2", "epoch 2/2"]
+
+
+def test_an_epoch_that_repeats_trains_as_so_many_epochs_and_validates_once(
+    photographs: Path, tmp_path: Path
+) -> None:
+    flags = ["--model=unet_transposed", "--width=4", "--image_size=32", f"--data={photographs}"]
+    single, repeated = (
+        train(tmp_path / name, *flags, *counts).stdout.splitlines()
+        for name, counts in (("single", ["--epochs=2"]), ("repeated", ["--epochs=1", "--repeats=2"]))
+    )
+    assert [line.partition("  ")[0] for line in repeated if line.startswith("epoch")] == ["epoch 1/1"]
+    losses = [re.search(r"val loss \S+  val IoU \S+", lines[n]) for lines, n in ((single, 2), (repeated, 1))]
+    assert losses[0] and losses[1] and losses[0][0] == losses[1][0]

@@ -36,7 +36,7 @@ ALL_CALLS = [(epoch, index) for epoch in (1, 2) for index in range(6)]
 def test_shapes_and_types_stay_and_masks_keep_to_zero_and_one(strength: str) -> None:
     augmenter = Augmenter(strength, SIDE, seed=0)
     for index in range(30):
-        image, mask = augmenter(IMAGE, MASK, epoch=1, index=index)
+        image, mask = augmenter(IMAGE, MASK, visit=1, index=index)
         assert image.shape == (SIDE, SIDE, 3)
         assert mask.shape == (SIDE, SIDE)
         assert image.dtype == mask.dtype == np.uint8
@@ -47,7 +47,7 @@ def test_shapes_and_types_stay_and_masks_keep_to_zero_and_one(strength: str) -> 
 
 
 def test_none_changes_nothing() -> None:
-    image, mask = Augmenter("none", SIDE, seed=0)(IMAGE, MASK, epoch=1, index=0)
+    image, mask = Augmenter("none", SIDE, seed=0)(IMAGE, MASK, visit=1, index=0)
     np.testing.assert_array_equal(image, IMAGE)
     np.testing.assert_array_equal(mask, MASK)
 
@@ -56,7 +56,7 @@ def test_none_changes_nothing() -> None:
 def test_the_given_arrays_are_left_alone(strength: str) -> None:
     image, mask = IMAGE.copy(), MASK.copy()
     for index in range(20):
-        Augmenter(strength, SIDE, seed=0)(image, mask, epoch=1, index=index)
+        Augmenter(strength, SIDE, seed=0)(image, mask, visit=1, index=index)
     np.testing.assert_array_equal(image, IMAGE)
     np.testing.assert_array_equal(mask, MASK)
 
@@ -128,7 +128,7 @@ def test_the_mask_follows_the_image(strength: str) -> None:
     image = np.repeat(mask[:, :, None] * 255, 3, axis=2)
     augmenter = Augmenter(strength, side, seed=0)
     for index in range(100):
-        moved, moved_mask = augmenter(image, mask, epoch=1, index=index)
+        moved, moved_mask = augmenter(image, mask, visit=1, index=index)
         grey = moved.astype(float).mean(axis=2)
         seen = grey > (grey.min() + grey.max()) / 2
         union = (seen | (moved_mask == 1)).sum()
