@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 class Order(Sampler[list[Key]]):
-    """The batches of several visits to all images, one after the other; those of a visit depend on (seed, visit) only."""
+    """The batches of several visits to all images; those of a visit depend on (seed, visit) only."""
 
     def __init__(self, n: int, batch_size: int, seed: int, visits: range) -> None:
         self.n, self.batch_size, self.seed, self.visits = n, batch_size, seed, visits
@@ -53,7 +53,7 @@ def feed(
     device: torch.device = CPU,
     workers: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of all `visits` to the images: images (B, H, W, 3) and masks (B, H, W), uint8, in pinned memory if `device` is a GPU.
+    """Batches of all `visits`: images (B, H, W, 3) and masks (B, H, W), uint8, in pinned memory if `device` is a GPU.
 
     With workers, later batches are prepared while a step computes and while an epoch is validated. Neither their
     number nor a resumed run's first epoch changes any batch. No random number of torch's global generator is drawn.

@@ -147,7 +147,7 @@ class Augmenter:
     def __call__(
         self, image: np.ndarray, mask: np.ndarray, visit: int, index: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return new (H, W, 3) uint8 image and (H, W) uint8 mask of 0 and 1: the `index`-th image at this visit, from 1."""
+        """Return new (H, W, 3) uint8 image and (H, W) uint8 mask of 0 and 1: image `index` at this visit, from 1."""
         _reseed(self._pipeline, np.random.SeedSequence(self._seed, spawn_key=(visit, index)))
         result = self._pipeline(image=image, mask=mask)
         return np.ascontiguousarray(result["image"]), np.ascontiguousarray(result["mask"])

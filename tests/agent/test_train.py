@@ -122,4 +122,6 @@ def test_an_epoch_that_repeats_trains_as_so_many_epochs_and_validates_once(
     )
     assert [line.partition("  ")[0] for line in repeated if line.startswith("epoch")] == ["epoch 1/1"]
     losses = [re.search(r"val loss \S+  val IoU \S+", lines[n]) for lines, n in ((single, 2), (repeated, 1))]
-    assert losses[0] and losses[1] and losses[0][0] == losses[1][0]
+    assert losses[0] is not None
+    assert losses[1] is not None
+    assert losses[0][0] == losses[1][0]
