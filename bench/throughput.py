@@ -1,9 +1,8 @@
-"""How close a run comes to what its processor can do; four questions, each a command.
+"""How close a run comes to what its processor can do; three questions, each a command.
 
     python -m bench.throughput feed        images/s of training, over the same loop on one fixed batch in memory
     python -m bench.throughput precision   images/s in bfloat16 over float32
     python -m bench.throughput accuracy    what bfloat16 does to the test IoU, beside what the seed does
-    python -m bench.throughput share       what of an epoch is not training: validation, saving the state, logging
 
 On a CPU, times are CPU seconds of the process with one thread, which other work on the machine changes little; on a
 GPU they are seconds of a clock. What is compared alternates, and the median ratio counts.
@@ -12,32 +11,27 @@ GPU they are seconds of a clock. What is compared alternates, and the median rat
 import argparse
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 import yaml
 from torch import Tensor, nn
 
-from agent import batchnorm, models, speed, state
-from agent.checkpoint import Keeper
+from agent import batchnorm, models, speed
 from agent.config import Config, parse
 from agent.feed import cores, feed, workers_for
 from agent.loop import Precision, evaluate, n_steps, train_epoch
-from agent.state import Progress, State
 from data import puzzle, synthetic
 from data.augment import Augmenter
 from data.puzzle import Dataset
 
 STUDY = Path(__file__).parents[1] / "sweeps" / "cpu.yaml"
 Batch = tuple[Tensor, Tensor]
-T = TypeVar("T")
 
 
 @dataclass
@@ -76,16 +70,12 @@ class Trial:
 
     def seconds(self, work: Callable[[], object]) -> float:
         """CPU seconds of this process, or on a GPU seconds until it is idle again."""
-        return self.timed(work)[0]
-
-    def timed(self, work: Callable[[], T]) -> tuple[float, T]:
-        """The seconds, and what the work returned."""
         clock = time.process_time if self.device.type == "cpu" else time.perf_counter
         started = clock()
-        result = work()
+        work()
         if self.device.type == "cuda":
             torch.cuda.synchronize()
-        return clock() - started, result
+        return clock() - started
 
 
 def fed(trial: Trial, repeats: int) -> list[float]:
@@ -124,43 +114,6 @@ def test_iou(config: Config) -> float:
         return evaluate(trial.model, trial.dataset.test, config.batch_size).pooled.iou
 
 
-def shares(trial: Trial, epochs: int) -> dict[str, float]:
-    """Seconds per epoch by what they are spent on; the state is saved as `agent.train` does, and waited for."""
-    spent = dict.fromkeys(("training", "validation", "saving"), 0.0)
-    stream = trial.batches(epochs + 1)
-    gaps: list[float | None] = []
-    trial.train(islice(stream, trial.steps))
-    with tempfile.TemporaryDirectory() as name:
-        keeper = Keeper(Path(name))
-        for epoch in range(1, epochs + 1):
-            spent["training"] += trial.seconds(lambda: trial.train(islice(stream, trial.steps)))
-            seconds, judged = trial.timed(partial(judge, trial, gaps, keeper))
-            spent["validation"] += seconds
-            gaps.append(judged.gap)
-            spent["saving"] += trial.seconds(partial(save, trial, epoch, keeper, judged))
-    return {what: seconds / epochs for what, seconds in spent.items()}
-
-
-def judge(trial: Trial, gaps: Sequence[float | None], keeper: Keeper) -> batchnorm.Judgement:
-    return batchnorm.judge(
-        trial.model,
-        trial.dataset.train,
-        trial.dataset.val,
-        trial.config.batch_size,
-        gaps,
-        lambda running: bool(keeper.winning(running.loss, running.pooled.iou)),
-    )
-
-
-def save(trial: Trial, epoch: int, keeper: Keeper, judged: batchnorm.Judgement) -> None:
-    best = keeper.consider(
-        epoch, judged.evaluation.loss, judged.evaluation.pooled.iou, judged.gap, judged.repaired
-    )
-    tensors = state.capture(trial.model, trial.optimizer)
-    now = State("e/p/r", trial.config, "digest", Progress(epoch), dict(keeper.kept), tensors)
-    state.dump(now, keeper.folder, best, tensors["model"])
-
-
 def studied(image_size: int, augmentation: str, names: Sequence[str]) -> list[Config]:
     """The models of the study at another size and augmentation."""
     parameters = yaml.safe_load(STUDY.read_text())["parameters"]
@@ -192,19 +145,10 @@ def accuracies(configs: Sequence[Config], seeds: int, epochs: int) -> Iterator[s
         yield f"| {config.model} | {' | '.join(cells)} | {seeds} |"
 
 
-def split(configs: Sequence[Config], epochs: int) -> Iterator[str]:
-    for config in configs:
-        spent = shares(Trial.of(config), epochs)
-        total = sum(spent.values())
-        cells = " | ".join(f"{seconds:.2f} s, {seconds / total:.0%}" for seconds in spent.values())
-        yield f"| {config.model} | {cells} | {epochs} |"
-
-
 HEADS = {
     "feed": "| model | images/s over those of ready batches, median | range | epochs |",
     "precision": "| model | images/s in bfloat16 over float32, median | range | epochs |",
     "accuracy": "| model | test IoU float32, mean ± deviation | bfloat16 | seeds |",
-    "share": "| model | training per epoch | validation | saving | epochs |",
 }
 
 
@@ -233,7 +177,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "feed": partial(ratios, configs, fed, options.repeats),
         "precision": partial(ratios, configs, faster, options.repeats),
         "accuracy": partial(accuracies, configs, options.seeds, options.epochs),
-        "share": partial(split, configs, options.repeats),
     }
     print(
         f"{speed.device_name(speed.best_device())}, {options.image_size} pixels, batch {options.batch_size}, "
