@@ -73,7 +73,8 @@ def space(trial: optuna.Trial) -> dict[str, Any]:
     trial.suggest_int("batch_size", LEAST_IMAGES, most_images(kept, image_size), step=2)
     trial.suggest_categorical("augmentation", AUGMENTATIONS)
     trial.suggest_float("learning_rate", 5e-5, 5e-3, log=True)
-    return {**trial.params, "epochs": EPOCHS, "seed": 1 + repetitions(trial), "data": DATA}
+    fixed = {"epochs": EPOCHS, "precision": "auto", "data": DATA}
+    return {**trial.params, **fixed, "seed": 1 + repetitions(trial)}
 
 
 def most_images(kept_mb: float, image_size: int) -> int:
