@@ -60,7 +60,8 @@ def folder_of(run_id: str) -> Path:
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Weights, optimizer and random state, copied to the CPU. Of several GPUs only the one in use counts."""
+    """Weights, optimizer and random state, copied where they are, which on a GPU holds up nothing; `dump` brings them
+    to the CPU. Of several GPUs only the one in use counts."""
     content: dict[str, Any] = copied({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
     content["random"] = torch.get_rng_state()
     content["random_cuda"] = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
@@ -77,13 +78,28 @@ def restore(tensors: Mapping[str, Any], model: nn.Module, optimizer: torch.optim
 
 
 def copied(value: Any) -> Any:
-    """Nested dicts and lists with every tensor copied to the CPU."""
+    """Nested dicts and lists with every tensor copied, on its device."""
+    return _mapped(value, lambda tensor: tensor.detach().clone())
+
+
+def on_cpu(value: Any) -> Any:
+    """The same with every tensor on the CPU. On a GPU the copies run beside the kernels of the training that goes on,
+    and begin when all that was asked of the GPU before is done."""
+    if not torch.cuda.is_initialized():
+        return _mapped(value, lambda tensor: tensor.detach().cpu())
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.default_stream())
+    with torch.cuda.stream(beside):
+        return _mapped(value, lambda tensor: tensor.detach().cpu())
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
-        return value.detach().to("cpu", copy=True)
+        return change(value)
     if isinstance(value, dict):
-        return {key: copied(each) for key, each in value.items()}
+        return {key: _mapped(each, change) for key, each in value.items()}
     if isinstance(value, list):
-        return [copied(each) for each in value]
+        return [_mapped(each, change) for each in value]
     return value
 
 
@@ -93,7 +109,7 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
     Whenever this is cut off, the folder holds a whole state and the checkpoints that it names.
     """
     if best:
-        save(best, weights, state.config)
+        save(best, on_cpu(dict(weights)), state.config)
     write(
         folder / FILE,
         {
@@ -104,7 +120,7 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
             "kept": {
                 rule: dataclasses.asdict(kept) | {"path": kept.path.name} for rule, kept in state.kept.items()
             },
-            "tensors": state.tensors,
+            "tensors": on_cpu(state.tensors),
         },
     )
     prune(folder, [kept.path for kept in state.kept.values()])
