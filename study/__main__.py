@@ -8,15 +8,15 @@ import argparse
 import contextlib
 import fcntl
 import os
-import re
-import shlex
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from study import login, plan, processes, sweep
+from study import checks, login, plan, processes, sweep
+from study.checks import shown
 from study.login import Server
 from study.plan import Plan, Record, StudyError
 from study.progress import clock
@@ -75,18 +75,22 @@ def study(arguments: argparse.Namespace) -> bool:
     Raises:
         StudyError: it cannot start, or cannot go on.
     """
+    own = login.named_by(os.environ)
+    if own:
+        login.check(own)
     results: Path = arguments.results
-    wanted = plan.make(
-        arguments.sweep, results, folder_of(arguments.data), arguments.size, arguments.epochs, arguments.seeds
-    )
-    wanted.folder.mkdir(parents=True, exist_ok=True)
-    check_settings(wanted)
+    data = folder_of(arguments.data)
+    given = {"image_size": arguments.size, "epochs": arguments.epochs, "seed": arguments.seeds}
+    wanted = plan.make(arguments.sweep, results, data, *given.values())
+    asked = {name: value for name, value in {"data": data, **given}.items() if value is not None}
+    print(checks.settings(wanted, arguments.sweep, asked), end="", flush=True)
+    digest, pictures = checks.photographs(data)
+    print(pictures, end="", flush=True)
     threads = max(1, processes.cores() // arguments.trials)
-    with only_one(results), server(results / "server") as address:
+    with begun(wanted.folder), only_one(results), server(own, results / "server") as address:
         env = processes.environment(wanted.folder, address.login, threads)
         os.environ.clear()
         os.environ.update(env)  # the wandb client in this process is as private as those it starts
-        digest = check_data(str(wanted.sweep["parameters"]["data"]["value"]), env)
         path, n_before = begin(wanted, address, digest, env)
         finished = n_before
         if n_before < wanted.n_trials:
@@ -112,6 +116,18 @@ def folder_of(data: str) -> str:
 
 
 @contextlib.contextmanager
+def begun(folder: Path) -> Iterator[None]:
+    """A study's folder; one made here in which nothing was recorded is removed at the end of the block."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if new and not plan.load(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def only_one(results: Path) -> Iterator[None]:
     """Refuse a second study in these results: the two would share processor and server, and end both."""
     with (results / "lock").open("w") as lock:
@@ -125,11 +141,11 @@ def only_one(results: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def server(folder: Path) -> Iterator[Server]:
-    named = login.named_by(os.environ)
-    if named:
-        print(f"study: using the W&B server of your environment, {named.base_url}", flush=True)
-        yield named
+def server(own: Server | None, folder: Path) -> Iterator[Server]:
+    """The person's own, or the embedded one with its data in `folder`."""
+    if own:
+        print(f"study: using the W&B server of your environment, {own.base_url}", flush=True)
+        yield own
         return
     with login.embedded(folder.resolve(), ROOT) as started:
         print(
@@ -138,35 +154,6 @@ def server(folder: Path) -> Iterator[Server]:
             flush=True,
         )
         yield started
-
-
-def check_data(data: str, env: dict[str, str]) -> str:
-    """Look at the photographs before anything is trained; returns their digest.
-
-    Raises:
-        StudyError: with every problem that the check has found.
-    """
-    code, printed = processes.run([sys.executable, "-m", "data.puzzle", data], env, ROOT)
-    found = re.search(r"^digest ([0-9a-f]{64})$", printed, flags=re.MULTILINE)
-    if code or not found:
-        raise StudyError(f"these photographs cannot be used:\n{printed.strip()}")
-    print(printed, end="", flush=True)
-    return found[1]
-
-
-def check_settings(wanted: Plan) -> None:
-    """Have the sweep looked at before anything is started, and say what it will cost.
-
-    Raises:
-        StudyError: with all that is wrong.
-    """
-    file = wanted.folder / "sweep.yaml"
-    file.write_text(wanted.yaml)
-    command = [sys.executable, "-m", "agent.lint", within_root(file)]
-    code, printed = processes.run(command, os.environ, ROOT)
-    if code:
-        raise StudyError(f"this sweep cannot be trained:\n{printed.strip()}")
-    print(printed, end="", flush=True)
 
 
 def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:
@@ -252,12 +239,6 @@ def within_root(path: Path) -> str:
     """Relative to the root, where the analysis works, if it lies there."""
     absolute = path.resolve()
     return str(absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute)
-
-
-def shown(path: Path) -> str:
-    """Relative to where the person stands, if that is shorter."""
-    relative = os.path.relpath(path)
-    return shlex.quote(relative if len(relative) < len(str(path)) else str(path))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,26 @@
 """Which W&B server a study talks to: the person's own if the environment names one, else the embedded one."""
 
+import base64
 import contextlib
+import http.client
 import os
+import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from study import processes
 from study.plan import StudyError
 
 CLOUD = "https://api.wandb.ai"
 READY = "listening on "
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,39 @@ def named_by(environ: Mapping[str, str]) -> Server | None:
     return None
 
 
+def check(server: Server) -> None:
+    """Ask a server that is not ours whose key it is: `wandb` takes twenty seconds to say that nobody answers.
+
+    Raises:
+        StudyError: it does not answer, or not as a W&B server that takes the key.
+    """
+    token = base64.b64encode(f"api:{server.login['WANDB_API_KEY']}".encode()).decode()
+    headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+    address = f"{server.base_url.rstrip('/')}/graphql"
+    question = b'{"query": "query Viewer { viewer { username } }"}'
+    way_out = "or unset WANDB_BASE_URL and WANDB_API_KEY for the embedded server"
+    try:
+        with _open(urllib.request.Request(address, question, headers), timeout=20):
+            return
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code in (401, 403):
+                raise StudyError(
+                    f"{server.base_url} refuses this WANDB_API_KEY: correct it, {way_out}"
+                ) from None
+            raise StudyError(
+                f"{server.base_url} answers {error.code} {error.reason}: correct WANDB_BASE_URL, {way_out}"
+            ) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if not isinstance(
+            reason, ssl.SSLError
+        ):  # the client may trust certificates that Python does not know
+            raise StudyError(
+                f"no W&B server answers at {server.base_url} ({reason}): start it, {way_out}"
+            ) from None
+
+
 @contextlib.contextmanager
 def embedded(folder: Path, root: Path) -> Iterator[Server]:
     """The embedded server on a free loopback port, for as long as the block lasts.
@@ -73,10 +113,17 @@ def embedded(folder: Path, root: Path) -> Iterator[Server]:
 
 def ready(base_url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{base_url}/ready", timeout=5):
+        with _open(urllib.request.Request(f"{base_url}/ready"), timeout=5):
             return True
     except (OSError, ValueError):
         return False
+
+
+def _open(request: urllib.request.Request, timeout: float) -> Any:
+    """As in the client, a proxy of the environment is not asked for what is on this machine."""
+    here = urlsplit(request.full_url).hostname in LOOPBACK
+    handlers = [urllib.request.ProxyHandler({})] if here else []
+    return urllib.request.build_opener(*handlers).open(request, timeout=timeout)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

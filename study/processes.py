@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
+from joblib import cpu_count
 
 PATIENCE_SECONDS = 15
 """How long processes get to end by themselves after they were asked to."""
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores that this process may use, by its affinity and the container's quota."""
+    return min(cpu_count(), psutil.cpu_count(logical=False) or sys.maxsize)
 
 
 def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[str, str]:

@@ -1,10 +1,14 @@
 """Which server a study talks to."""
 
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from study.login import embedded, named_by
+from study.login import Server, check, embedded, named_by
 from study.plan import StudyError
 from tests.server import running
 
@@ -36,6 +40,52 @@ def test_a_team_goes_with_a_login_and_is_nothing_without_one() -> None:
 def test_an_address_without_a_key_is_refused() -> None:
     with pytest.raises(StudyError, match="WANDB_BASE_URL is http://gpu but WANDB_API_KEY is not set"):
         named_by({"WANDB_BASE_URL": "http://gpu"})
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers every question with the status that is the port's own `status`."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def answering(status: int) -> Iterator[Server]:
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        server.status = status  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield Server(f"http://127.0.0.1:{server.server_port}/", {"WANDB_API_KEY": "k" * 40}, None)
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_that_takes_the_key_passes_and_a_proxy_is_not_asked_for_what_is_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with answering(200) as server:
+        check(server)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "refuses this WANDB_API_KEY: correct it, or unset WANDB_BASE_URL and WANDB_API_KEY"),
+        (404, "answers 404 Not Found: correct WANDB_BASE_URL, or unset"),
+        (503, "answers 503 Service Unavailable: correct WANDB_BASE_URL, or unset"),
+    ],
+)
+def test_a_server_that_says_no_is_told(status: int, sentence: str) -> None:
+    with answering(status) as server, pytest.raises(StudyError, match=sentence):
+        check(server)
 
 
 def test_a_server_that_already_works_on_the_folder_is_used_and_left_running(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from data import synthetic
-from study.__main__ import folder_of, remember_latest
-from study.plan import StudyError
+from study.__main__ import begun, folder_of, remember_latest
+from study.plan import Record, StudyError
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,7 +69,7 @@ def folder(tmp_path: Path) -> Path:
     for name, text in PERSONS_OWN.items():
         (tmp_path / "home" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "home" / name).write_text(text)
-    synthetic.write(tmp_path / "photos", seed=1, n_train=4, n_val=2, n_test=2)
+    synthetic.write(tmp_path / "photos", seed=1, n_train=4, n_val=2, n_test=2, height=96, width=128)
     sweep = yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())
     sweep["parameters"] |= {
         "model": {"values": ["unet_transposed", "unet_bilinear"]},
@@ -171,9 +171,32 @@ def test_a_setting_that_no_trial_can_have_stops_the_study_before_it_trains(folde
     done = run(folder)
     assert done.returncode == 1
     assert "study: this sweep cannot be trained:" in done.stderr
-    assert "error: image_size is 100, but must be" in done.stderr
+    lines = (folder / "tiny.yaml").read_text().splitlines()
+    assert (
+        f"tiny.yaml:{lines.index('  image_size:') + 1}: error: image_size is 100, but must be" in done.stderr
+    )
     assert "Traceback" not in done.stderr
-    assert not list((folder / "results").glob("tiny-*/study.json"))
+    assert not (folder / "results").exists()
+
+
+def test_a_setting_of_the_person_that_no_trial_can_have_is_told_as_it_was_given(folder: Path) -> None:
+    done = run(folder, "--size", "100")
+    assert done.returncode == 1
+    assert "\nSIZE=100: error: image_size is 100, but must be" in done.stderr
+    assert "    fix: write SIZE=96\n" in done.stderr
+    assert not (folder / "results").exists()
+
+
+def test_a_server_of_the_person_that_does_not_answer_is_one_sentence_and_nothing_is_left(
+    folder: Path,
+) -> None:
+    done = run(folder, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="k" * 40)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "study: no W&B server answers at http://127.0.0.1:9 ([Errno 111] Connection refused): start it, "
+        "or unset WANDB_BASE_URL and WANDB_API_KEY for the embedded server"
+    )
+    assert not (folder / "results").exists()
 
 
 def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path) -> None:
@@ -183,6 +206,7 @@ def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path
     done = run(folder)
     assert done.returncode == 1
     assert done.stderr.count("has no mask") == len(masks)
+    assert not (folder / "results").exists()
     assert "Traceback" not in done.stderr
     assert processes_of(folder) == []
 
@@ -203,6 +227,17 @@ def test_results_that_cannot_be_written_are_one_sentence(folder: Path) -> None:
     assert "study: " in done.stderr
     assert "Not a directory" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_study_that_came_to_nothing_leaves_no_folder_and_one_that_began_does(tmp_path: Path) -> None:
+    with begun(tmp_path / "nothing"):
+        (tmp_path / "nothing" / "sweep.yaml").write_text("x")
+    with begun(tmp_path / "begun"):
+        Record(["e/p/s"], "http://127.0.0.1:1", None, "abc").save(tmp_path / "begun")
+    (tmp_path / "older").mkdir()
+    with begun(tmp_path / "older"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "older"]
 
 
 def test_a_folder_named_latest_is_left_alone(tmp_path: Path) -> None:
