@@ -31,6 +31,7 @@ from agent import (
     resume,
     speed,
     state,
+    step_times,
 )
 from agent.batchnorm import Judgement
 from agent.budget import BudgetError
@@ -219,6 +220,17 @@ def fit(trial: Trial, interruption: Interruption) -> None:
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
                 network = speed.compiled(model)
+    keep_times(trial, epochs.start, speed.device_name(device), precision)
+
+
+def keep_times(trial: Trial, first: int, device: str, precision: str) -> None:
+    """For `agent.lint`: what steps took since epoch `first`, the first one of this process, which warms up."""
+    config, n = trial.plan.config, len(trial.dataset.train)
+    per_visit = n_steps(n, config.batch_size)
+    macs = trial.run.config["n_macs"] * n / per_visit
+    epochs = [row["seconds_of_steps"] for row in trial.progress.rows[first:]]
+    taken = [seconds / (config.repeats * per_visit) for seconds in epochs]
+    step_times.record(config, device, precision, macs, taken)
 
 
 def stream(trial: Trial, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,24 +1,30 @@
 """Seconds of one training step of each model of the sweeps, for `agent.lint` to foretell what a sweep costs.
 
 `python -m bench.step_seconds` writes agent/lint/step_seconds.csv: it replaces the rows of the device that it runs on
-and keeps those of others. On a CPU it takes one core and counts processor time, so that a busy machine does not show.
+and keeps those of others. On a CPU it takes one core and counts processor time, so that a busy machine does not show;
+on a GPU, which it wants for itself, it takes the time until the GPU is idle again, copies from pinned memory included.
 """
 
 import argparse
 import csv
+import dataclasses
+import os
 import platform
-import statistics
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor
 
-from agent import models, speed
-from agent.lint.cost import TABLE, forward_macs
+from agent import models, speed, step_times
+from agent.lint.cost import TABLE
+from agent.lint.duration import forward_macs
 from agent.lint.models import known
-from agent.loop import bce
+from agent.loop import Precision, train_epoch
+from agent.step_times import COLUMNS, GPU, ONE_CORE, Step
 
 BACKBONES = ("resnet18", "resnet34", "mobilenet_v2", "tu-tf_efficientnet_lite0")
 MODELS = (
@@ -27,118 +33,121 @@ MODELS = (
     *((architecture, backbone) for architecture in ("unet", "deeplabv3plus") for backbone in BACKBONES),
 )
 WIDTH = 64
-BATCH = 2
-COLUMNS = (
-    "device",
-    "architecture",
-    "backbone",
-    "width",
-    "image_size",
-    "batch_size",
-    "macs",
-    "seconds",
-    "deviation",
-    "n",
-)
 HEAD = (
-    "# python -m bench.step_seconds: macs of the forward pass of a training step; seconds: median of n steps in "
-    "float32; deviation: standard, of one step\n"
+    "# python -m bench.step_seconds: macs of the forward pass of a training step; seconds: median of n measurements; "
+    "deviation: their standard deviation\n"
 )
 
 
-def device_name(device: torch.device) -> str:
-    """Without commas, as it is printed by agent.lint."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"one core of {_processor()}"
+@dataclass(frozen=True)
+class Meter:
+    """How the steps of one device are measured.
+
+    `finish` returns when the device has done all it was given. A measurement is the mean of `steps` steps, which follow
+    on each other as they do in training; as many go before the first measurement. `points` are side (pixels) and images
+    of a step: two amounts of work for each model.
+    """
+
+    name: str
+    device: torch.device
+    points: tuple[tuple[int, int], ...]
+    precisions: tuple[Precision, ...]
+    steps: int = 1
+    clock: Callable[[], float] = time.process_time
+    finish: Callable[[], object] = lambda: None
+
+
+def meter(device: torch.device) -> Meter:
+    """One core's processor time, or a GPU's time by the clock; in bfloat16 too where the processor has it."""
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    if not speed.has_bfloat16(device):
+        precisions = ("float32",)
+    if device.type == "cpu":
+        return Meter(ONE_CORE + _processor(), device, ((128, 2), (192, 2)), precisions)
+    return Meter(
+        speed.device_name(device).removeprefix(GPU),
+        device,
+        ((256, 2), (512, 4)),
+        precisions,
+        steps=20,
+        clock=time.perf_counter,
+        finish=torch.cuda.synchronize,
+    )
 
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return (names or [platform.processor() or platform.machine()])[0].replace(",", "")
+    return (names or [platform.processor() or platform.machine()])[0]
 
 
-def measured(architecture: str, backbone: str, side: int, device: torch.device, n: int) -> dict[str, object]:
-    """One row of the table."""
-    taken = measure(architecture, backbone, side, device, n)
-    macs = BATCH * forward_macs(known(architecture, backbone, WIDTH), side)
-    seconds, deviation = f"{statistics.median(taken):.4f}", f"{statistics.stdev(taken):.4f}"
-    values = (
-        device_name(device),
-        architecture,
-        backbone,
-        WIDTH,
-        side,
-        BATCH,
-        round(macs),
-        seconds,
-        deviation,
-        n,
-    )
-    return dict(zip(COLUMNS, values, strict=True))
+def rows(chosen: Sequence[tuple[str, str]], by: Meter, n: int) -> Iterator[Step]:
+    """A row for each model, point and precision; what the memory of the device cannot hold is told and left out."""
+    for architecture, backbone in chosen:
+        for side, images in by.points:
+            for precision in by.precisions:
+                macs = round(images * forward_macs(known(architecture, backbone, WIDTH), side))
+                settings = (by.name, architecture, backbone, WIDTH, side, images, precision, macs)
+                try:
+                    taken = measure(architecture, backbone, side, images, precision, by, n)
+                except torch.OutOfMemoryError:
+                    print(f"left out, for it does not fit: {' '.join(map(str, settings))}", file=sys.stderr)
+                else:
+                    yield step_times.measured(settings, taken)
 
 
-def measure(architecture: str, backbone: str, side: int, device: torch.device, n: int) -> list[float]:
-    """Seconds of each of n steps, after one that does not count."""
-    model = speed.prepare(models.build(architecture, backbone, "none", WIDTH), device)
+def measure(
+    architecture: str, backbone: str, side: int, images: int, precision: Precision, by: Meter, n: int
+) -> list[float]:
+    """Seconds per step, measured n times, as `agent.train` takes its steps."""
+    model = speed.prepare(models.build(architecture, backbone, "none", WIDTH), by.device)
     optimizer = speed.adam(model, learning_rate=1e-3)
-    images = torch.randn(BATCH, 3, side, side, device=device)
-    masks = torch.randint(0, 2, (BATCH, side, side), device=device)
-    clock: Callable[[], float] = time.perf_counter if device.type == "cuda" else time.process_time
+    batches = [_batch(side, images, by.device)] * by.steps
     taken = []
     for _ in range(n + 1):
-        started = clock()
-        step(model, optimizer, images, masks)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        taken.append(clock() - started)
+        by.finish()
+        started = by.clock()
+        train_epoch(model, optimizer, batches, precision)
+        by.finish()
+        taken.append((by.clock() - started) / by.steps)
     return taken[1:]
 
 
-def step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, masks: torch.Tensor
-) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    bce(model(images), masks).backward()
-    optimizer.step()
+def _batch(side: int, images: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images (B, H, W, 3) and masks (B, H, W), uint8, as `agent.feed` gives them."""
+    pixels = torch.randint(0, 256, (images, side, side, 3), dtype=torch.uint8)
+    masks = torch.randint(0, 2, (images, side, side), dtype=torch.uint8)
+    return (pixels.pin_memory(), masks.pin_memory()) if device.type == "cuda" else (pixels, masks)
 
 
-def write(rows: Sequence[dict[str, object]], device: str, table: Path) -> None:
-    """The rows of `device` anew, those of other devices as they were."""
-    kept: list[dict[str, object]] = []
-    if table.exists():
-        with table.open(newline="") as file:
-            kept = [
-                dict(row)
-                for row in csv.DictReader(x for x in file if not x.startswith("#"))
-                if row["device"] != device
-            ]
-    with table.open("w", newline="") as file:
+def write(steps: Sequence[Step], table: Path) -> None:
+    """The rows of their devices anew, those of other devices as they were."""
+    devices = {step.device for step in steps}
+    kept = [step for step in step_times.read(table) if step.device not in devices]
+    unfinished = table.with_name(f"{table.name}.{os.getpid()}")
+    with unfinished.open("w", newline="") as file:
         file.write(HEAD)
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows([*kept, *rows])
+        writer.writerows(dataclasses.asdict(step) for step in [*kept, *steps])
+    unfinished.replace(table)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.step_seconds", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--sizes", type=int, nargs="+", help="sides of the images, pixels (128 192; on a GPU 256 512)"
+        "--measurements", type=int, default=5, help="of each step, after one that does not count"
     )
-    parser.add_argument("--steps", type=int, default=5, help="steps that count")
     parser.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    rows = []
-    for architecture, backbone in MODELS:
-        for side in arguments.sizes or ([256, 512] if device.type == "cuda" else [128, 192]):
-            rows.append(measured(architecture, backbone, side, device, arguments.steps))
-            print(*rows[-1].values(), flush=True)
-    write(rows, device_name(device), arguments.table)
+    measured = []
+    for step in rows(MODELS, meter(speed.best_device()), arguments.measurements):
+        measured.append(step)
+        print(*dataclasses.astuple(step), flush=True)
+    write(measured, arguments.table)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reports = [check(path) for path in parser.parse_args(arguments).files]
     for report in reports:
         print(report.text(), flush=True)
+    if any(report.cost and report.cost.wants_gpu for report in reports):
+        print(cost.NO_GPU)
     wrong = sum(not report.passes for report in reports)
     if wrong:
         print(f"agent.lint: {wrong} of {len(reports)} files have errors", file=sys.stderr)

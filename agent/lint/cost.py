@@ -1,29 +1,34 @@
 """What a sweep will cost: how many runs, device-hours, bytes of Artifacts, and memory."""
 
-import csv
 import itertools
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from agent import budget
-from agent.config import Config, ConfigError, from_settings
-from agent.lint import models
+from agent import budget, step_times
+from agent.config import PRECISIONS, Config, ConfigError, from_settings
+from agent.lint import duration, models
 from agent.lint.document import Document
+from agent.lint.duration import Duration
 from agent.lint.parameters import Parameter
+from agent.step_times import ONE_CORE, Step
 
 TABLE = Path(__file__).with_name("step_seconds.csv")
 """Measured training steps; `python -m bench.step_seconds` writes it."""
 
-IMAGES = {"train": 10, "val": 4, "test": budget.N_TEST}
-"""Of the lab's folder and of drawn photographs."""
+LIMIT = 0.05
+"""Part of a run's hours that validation, saving and test may take without being mentioned."""
 
-START_SECONDS = 12
-"""From handing out to the first step under plain `wandb agent`: its poll, the imports, wandb.init."""
+NO_GPU = (
+    "no GPU-hours, for no GPU's training steps are recorded here: `python -m bench.step_seconds` on the GPU does it, "
+    "and so does every run that it finishes"
+)
+HINT_HOURS = 1.0
+"""Core-hours from which on somebody may want a GPU."""
 
 MOST_CELLS = 2_000
 SHAPING = (
@@ -35,20 +40,33 @@ SHAPING = (
     "image_size",
     "batch_size",
     "epochs",
+    "repeats",
     "precision",
 )
 """Settings that change what a run costs."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One measured training step: `work` is multiply-accumulates of its forward pass."""
+class Price:
+    """Of a sweep on one device, whose name begins with `ONE_CORE` if it is a CPU.
+
+    `aside` is the part of the hours that is not training but validation, saving or the test; `remedy` says what would
+    bring it down to `LIMIT`. `lacking` are precisions of runs whose steps were not measured there.
+    """
 
     device: str
-    architecture: str
-    backbone: str
-    work: float
-    seconds: float
+    hours: float
+    aside: float = 0.0
+    remedy: str = ""
+    lacking: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        unit = "core" if self.device.startswith(ONE_CORE) else "GPU"
+        remarks = [f"no steps in {' and '.join(self.lacking)} are recorded there"] if self.lacking else []
+        if self.aside > LIMIT:
+            remarks.insert(0, f"{self.aside * 100:.0f} % of it validation, saving and test; {self.remedy}")
+        said = f"{hours(self.hours, unit)} on {self.device.removeprefix(ONE_CORE)}"
+        return f"{said} ({'; '.join(remarks)})" if remarks else said
 
 
 @dataclass(frozen=True)
@@ -56,28 +74,32 @@ class Cost:
     """Of a sweep, or of one run of it where the number of runs is not known (`n_runs` None)."""
 
     n_runs: int | None
-    hours: dict[str, float]
+    prices: tuple[Price, ...]
     bytes: int
     memory: int
+
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether it is long, and its hours on a GPU are not known."""
+        on_cpu = [price.device.startswith(ONE_CORE) for price in self.prices]
+        return all(on_cpu) and any(price.hours > HINT_HOURS for price in self.prices)
 
     def text(self, path: str) -> str:
         runs = (
             "1 run" if self.n_runs == 1 else f"{self.n_runs} runs" if self.n_runs else "each run, without end"
         )
-        parts = [f"{hours(value)} on {device}" for device, value in self.hours.items()]
+        parts = [price.text() for price in self.prices]
         parts.append(f"{size(self.bytes)} of Artifacts")
         parts.append(f"{size(self.memory)} of memory while training")
         return f"{path}: {runs}: {', '.join(parts)}"
 
 
-def hours(value: float) -> str:
-    return (
-        f"{value * 60:.0f} minutes"
-        if value < 1
-        else f"{value:.1f} hours"
-        if value < 10
-        else f"{value:.0f} hours"
-    )
+def hours(value: float, unit: str) -> str:
+    """Hours of one core or GPU in words, at least a minute."""
+    if value < 1:
+        minutes = max(1, round(value * 60))
+        return f"{minutes} {unit}-minute" + "s" * (minutes > 1)
+    return f"{value:.1f} {unit}-hours" if value < 10 else f"{value:.0f} {unit}-hours"
 
 
 def size(n: float) -> str:
@@ -119,68 +141,52 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
     return [] if models.known(config.architecture, config.backbone, config.width).reason else [config]
 
 
-def of(runs: Sequence[Config], n_runs: int | None, table: Path = TABLE) -> Cost:
-    """Cost of `n_runs` runs that are like `runs` on average."""
-    steps = measured(table)
+def of(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Cost:
+    """Cost of `n_runs` runs that are like `runs` on average, on every device of the tables (ours, this machine's)."""
     n = n_runs or 1
     return Cost(
         n_runs,
-        {
-            device: n * mean(run_seconds(config, own) for config in runs) / 3600
-            for device, own in steps.items()
-        },
+        tuple(price(runs, n, steps) for steps in by_device(tables or (TABLE, step_times.place())).values()),
         round(n * mean(artifact_bytes(config) for config in runs)),
         max(_facts(config).training_bytes(config.image_size, config.batch_size) for config in runs),
     )
 
 
-def measured(table: Path = TABLE) -> dict[str, list[Step]]:
-    """The recorded steps by device."""
+def by_device(tables: Sequence[Path]) -> dict[str, list[Step]]:
+    """The measured steps of all tables."""
     steps: dict[str, list[Step]] = {}
-    with table.open(newline="") as file:
-        for row in csv.DictReader(line for line in file if not line.startswith("#")):
-            names = (row["device"], row["architecture"], row["backbone"])
-            step = Step(*names, float(row["macs"]), float(row["seconds"]))
-            steps.setdefault(step.device, []).append(step)
+    for each in (step for table in tables for step in step_times.read(table)):
+        steps.setdefault(each.device, []).append(each)
     return steps
+
+
+def price(runs: Sequence[Config], n: int, steps: Sequence[Step]) -> Price:
+    """Of `n` runs that are like `runs` on average, on the device whose steps these are."""
+    each = [duration.of_run(config, steps) for config in runs]
+    average = Duration(*(mean(values) for values in zip(*map(astuple, each), strict=True)))
+    known = {step.precision for step in steps}
+    return Price(
+        steps[0].device,
+        n * average.total / 3600,
+        (average.aside + average.test) / average.total,
+        remedy(average),
+        tuple(p for p in PRECISIONS[:2] if p not in known and any(run.precision == p for run in runs)),
+    )
+
+
+def remedy(average: Duration) -> str:
+    """How as much training gets by with less validation and saving: so many epochs in one."""
+    allowed = (average.start + average.training) * LIMIT / (1 - LIMIT) - average.test
+    if allowed <= 0:
+        return "longer runs have a smaller part of it"
+    fold = math.ceil(average.aside / allowed)
+    return f"`repeats` times {fold} and `epochs` divided by {fold} make it {LIMIT * 100:.0f} %"
 
 
 def _facts(config: Config) -> models.Facts:
     return models.known(config.architecture, config.backbone, config.width)
 
 
-def forward_macs(facts: models.Facts, image_size: int) -> float:
-    """Multiply-accumulates of one image."""
-    return facts.macs * image_size**2 / models.SIDE**2
-
-
-def step_seconds(config: Config, work: float, steps: Sequence[Step]) -> float:
-    """Seconds of a training step with `work` multiply-accumulates in its forward pass, from steps of one device.
-
-    Two steps of the same model give a fixed part and one that grows with the work; neither is below 0. A model
-    that was not measured is taken for the measured one of its architecture whose speed is the median.
-    """
-    own = [s for s in steps if (s.architecture, s.backbone) == (config.architecture, config.backbone)]
-    if len({s.work for s in own}) < 2:
-        like = [s for s in steps if s.architecture == config.architecture] or list(steps)
-        speeds = sorted(s.work / s.seconds for s in like)
-        return work / speeds[len(speeds) // 2]
-    small, large = min(own, key=lambda s: s.work), max(own, key=lambda s: s.work)
-    slope = max(0.0, (large.seconds - small.seconds) / (large.work - small.work))
-    fixed = max(0.0, small.seconds - slope * small.work)
-    return fixed + slope * work if fixed else work * large.seconds / large.work
-
-
-def run_seconds(config: Config, steps: Sequence[Step]) -> float:
-    """Seconds of one run: start, epochs with their validation, test. A forward pass is a third of a step."""
-    image = forward_macs(_facts(config), config.image_size)
-    n_steps = math.ceil(IMAGES["train"] / config.batch_size)
-    training = n_steps * step_seconds(config, image * IMAGES["train"] / n_steps, steps)
-    looking = step_seconds(config, image * IMAGES["val"], steps) / 3
-    testing = budget.KEPT * step_seconds(config, image * IMAGES["test"], steps) / 3
-    return START_SECONDS + config.epochs * (training + looking) + testing
-
-
 def artifact_bytes(config: Config) -> int:
     """What a run leaves on the server, at most: `agent.budget.bytes_of_run`, without building the model."""
-    return budget.left_on_server(_facts(config).checkpoint_bytes, config.image_size, IMAGES["test"])
+    return budget.left_on_server(_facts(config).checkpoint_bytes, config.image_size, duration.IMAGES["test"])

@@ -1,13 +1,16 @@
 """Runs, seconds and bytes are those that are counted by hand."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agent import budget
+from agent import budget, step_times
 from agent.config import from_settings
-from agent.lint import cost, models
-from agent.lint.cost import Step
+from agent.lint import cost, duration, main, models
+from agent.lint.duration import Duration
+from agent.step_times import COLUMNS, ONE_CORE, Step
 from tests.agent.lint.sweep_text import CLEAN, lint
 
 GRID = """\
@@ -29,45 +32,100 @@ def test_a_grid_has_the_product_of_its_values_at_most_run_cap(tmp_path: Path) ->
         assert report.cost.n_runs == n_runs
 
 
-def test_two_measured_steps_give_a_fixed_part_and_one_that_grows() -> None:
-    config = from_settings({"architecture": "unet_bilinear"})
-    steps = [
-        Step("gpu", "unet_bilinear", "none", 100.0, 3.0),
-        Step("gpu", "unet_bilinear", "none", 300.0, 5.0),
-        Step("gpu", "unet", "resnet18", 100.0, 70.0),
-    ]
-    assert cost.step_seconds(config, 500.0, steps) == pytest.approx(2 + 0.01 * 500)
+HEAD = ",".join(COLUMNS) + "\n"
+SMALL, LARGE = (
+    from_settings({"architecture": "unet_bilinear", "width": width, "image_size": 64}) for width in (8, 16)
+)
 
 
-def test_a_model_that_was_not_measured_is_as_fast_as_the_median_of_its_architecture() -> None:
-    config = from_settings({"model": "unet/resnet34"})
-    steps = [Step("gpu", "unet", name, 100.0, s) for name, s in (("a", 1.0), ("b", 2.0), ("c", 10.0))]
-    assert cost.step_seconds(config, 300.0, [*steps, Step("gpu", "deeplabv3plus", "a", 1.0, 99.0)]) == 6.0
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """One core in the project's table, a GPU in that of the machine."""
+    ours, machine = tmp_path / "ours.csv", tmp_path / "machine.csv"
+    ours.write_text(f"# a comment\n{HEAD}{ONE_CORE}CPU,unet,resnet18,64,64,2,float32,1000000000,20,0,5\n")
+    machine.write_text(f"{HEAD}H100,unet_bilinear,none,64,64,4,float32,1000000000,1,0,5\n")
+    monkeypatch.setattr(cost, "TABLE", ours)
+    monkeypatch.setenv("PUZZLE_STEP_SECONDS", str(machine))
+    return ours, machine
 
 
-def test_a_run_is_its_start_its_epochs_with_validation_and_its_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten images in five steps, four to validate at a third of a step's work; two checkpoints are tested on four."""
-    config = from_settings({"architecture": "unet_bilinear", "epochs": 7, "image_size": 128, "batch_size": 2})
-    monkeypatch.setattr(models, "known", lambda *_: models.Facts(macs=1000))
-    steps = [Step("gpu", "unet_bilinear", "none", work, work / 100) for work in (1000.0, 2000.0)]
-    seconds = cost.run_seconds(config, steps)
-    assert seconds == pytest.approx(12 + 7 * (5 * 20 + 40 / 3) + 2 * 40 / 3)
-
-
-def test_the_price_of_a_sweep_is_the_mean_run_times_the_number_of_runs(tmp_path: Path) -> None:
-    table = tmp_path / "steps.csv"
-    table.write_text(
-        "device,architecture,backbone,macs,seconds\nGPU,unet_bilinear,none,1000000000,1\nCPU,unet,resnet18,1,1\n"
-    )
-    small, large = (
-        from_settings({"architecture": "unet_bilinear", "width": w, "image_size": 64}) for w in (8, 16)
-    )
-    steps = cost.measured(table)["GPU"]
-    priced = cost.of([small, large], 10, table)
-    each = [cost.run_seconds(config, steps) for config in (small, large)]
-    assert priced.hours["GPU"] == pytest.approx(10 * sum(each) / 2 / 3600)
-    assert set(priced.hours) == {"GPU", "CPU"}
+def test_the_price_of_a_sweep_is_the_mean_run_times_the_number_of_runs_on_every_recorded_device(
+    tables: tuple[Path, Path],
+) -> None:
+    priced = cost.of([SMALL, LARGE], 10)
+    assert [price.device for price in priced.prices] == [ONE_CORE + "CPU", "H100"]
+    for price, table in zip(priced.prices, tables, strict=True):
+        each = [duration.of_run(config, step_times.read(table)).total for config in (SMALL, LARGE)]
+        assert price.hours == pytest.approx(10 * sum(each) / 2 / 3600)
     assert priced.memory == models.known("unet_bilinear", "none", 16).training_bytes(64, 2)
+
+
+@pytest.mark.usefixtures("tables")
+def test_gpu_hours_are_printed_beside_core_hours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sweep.yaml").write_text(CLEAN)
+    assert main([str(tmp_path / "sweep.yaml")]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.search(
+        r"sweep\.yaml: 8 runs: \S+ core-hours on CPU .*, \S+ GPU-(minutes|hours) on H100 ", line
+    ), line
+
+
+def test_where_a_long_sweep_has_no_gpu_hours_one_line_says_how_to_get_them(
+    tables: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, machine = tables
+    machine.unlink()
+    file = tmp_path / "sweep.yaml"
+    file.write_text(CLEAN)
+    assert main([str(file), str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [cost.NO_GPU]
+    ours.write_text(ours.read_text().replace(",20,", ",0.001,"))
+    assert main([str(file)]) == 0
+    assert cost.NO_GPU not in capsys.readouterr().out, "a sweep of minutes needs none"
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_precision_that_was_not_measured_on_a_device_is_told() -> None:
+    half = replace(SMALL, precision="bfloat16")
+    assert cost.of([SMALL, half], 1).prices[1].text().endswith("no steps in bfloat16 are recorded there)")
+    assert cost.of([replace(SMALL, precision="auto")], 1).prices[1].lacking == ()
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (Duration(start=5, training=90, validation=4, test=1), None),
+        (Duration(start=0, training=95, validation=3, saving=7), "10 % of it .* `repeats` times 2 and"),
+        (
+            Duration(start=10, training=85, validation=19, saving=20, test=1),
+            "30 % of it .* `repeats` times 10 ",
+        ),
+        (
+            Duration(start=5, training=90, validation=1, test=9),
+            "10 % of it .* longer runs have a smaller part",
+        ),
+    ],
+)
+def test_validation_saving_and_test_above_5_percent_are_told_with_the_way_out(
+    run: Duration, said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """95 s of start and training allow 5 s beside them, of which the test takes its part first."""
+    monkeypatch.setattr(duration, "of_run", lambda *_: run)
+    step = Step("H100", "unet", "resnet18", 64, 64, 2, "float32", 1, 1.0, 0.0, 1)
+    text = cost.price([SMALL], 36, [step]).text()
+    if said is None:
+        assert text == "1.0 GPU-hours on H100"
+    else:
+        assert re.search(rf"GPU-hours on H100 \({said}", text), text
+
+
+def test_repeats_are_paid_for(tables: tuple[Path, Path]) -> None:
+    once, thrice = (
+        duration.of_run(replace(SMALL, repeats=repeats), step_times.read(tables[1])) for repeats in (1, 3)
+    )
+    assert thrice.training == pytest.approx(3 * once.training)
+    assert thrice.validation == once.validation
+    assert "repeats" in cost.SHAPING
 
 
 @pytest.mark.parametrize("model", ["unet_bilinear", "unet/resnet18"])
@@ -76,14 +134,26 @@ def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     assert cost.artifact_bytes(config) == budget.bytes_of_run(config)
 
 
-@pytest.mark.parametrize(("hours", "text"), [(0.5, "30 minutes"), (2.25, "2.2 hours"), (60.4, "60 hours")])
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0, "1 GPU-minute"),
+        (0.5, "30 GPU-minutes"),
+        (1.0, "1.0 GPU-hours"),
+        (2.25, "2.2 GPU-hours"),
+        (60.4, "60 GPU-hours"),
+    ],
+)
 def test_hours_are_words(hours: float, text: str) -> None:
-    assert cost.hours(hours) == text
+    assert cost.hours(hours, "GPU") == text
 
 
 def test_the_recorded_steps_name_their_command_and_cover_every_architecture() -> None:
     assert cost.TABLE.read_text().startswith("# python -m bench.step_seconds")
-    for steps in cost.measured().values():
+    n_rows = len(cost.TABLE.read_text().splitlines()) - 2
+    by_device = cost.by_device([cost.TABLE])
+    assert sum(map(len, by_device.values())) == n_rows, "a row is broken, or stands twice"
+    for steps in by_device.values():
         assert {step.architecture for step in steps} == {
             "unet_transposed",
             "unet_bilinear",
