@@ -1,5 +1,6 @@
 """Which models a sweep can meet, and which of them cannot be built: W&B varies every key with every other."""
 
+import difflib
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,8 +92,24 @@ def _finding(refused: Refused, valid: Sequence[tuple[Cell, Config]], n: int) -> 
         refused.cells[0].lines.get(name, 1),
         refused.reason,
         f"{len(refused.cells)} of the {n} combinations of the sweep would end at once",
-        FIXES.get(name, CROSSED) if valid else ALL_FAIL,
+        _likely(refused.reason) or (FIXES.get(name, CROSSED) if valid or name == "batch_size" else ALL_FAIL),
     )
+
+
+def _likely(reason: str) -> str:
+    """What to write for a backbone that does not exist, if there is one of nearly this name."""
+    if not (unknown := re.fullmatch(r"(\w+) cannot be built on (\S+) \(no such backbone\)", reason)):
+        return ""
+    from agent.models import smp
+
+    known = {_bare(name): name for name in reversed(smp.working_backbones(unknown[1]))}
+    near = difflib.get_close_matches(_bare(unknown[2]), known, n=1)
+    return f"write {known[near[0]]}" if near else ""
+
+
+def _bare(backbone: str) -> str:
+    """The name without its origin and without what people write differently."""
+    return re.sub(r"^(tu-|timm-)?(tf_)?|[-_]", "", backbone.lower())
 
 
 def _blamed(refused: Refused, valid: Sequence[Cell]) -> str:

@@ -1,6 +1,7 @@
 """The metric of a sweep, and Hyperband: whether they can do what they are there for."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -57,11 +58,20 @@ def aim(document: Document) -> Iterator[Finding]:
             )
         return
     metric = document.mapping("metric")
+    if not metric:
+        given = document.value["metric"]
+        yield error(
+            document.line("metric"),
+            f"metric is {given!r}, not a name and a goal",
+            "W&B refuses the sweep",
+            "write `metric: {name: val/iou, goal: maximize}`",
+        )
+        return
     name, line = metric.get("name"), document.line("metric", "name")
     if name not in (*HISTORY, *SUMMARY):
         yield error(
             line,
-            f"metric {name!r} is never logged{nearest(name, (*HISTORY, *SUMMARY))}",
+            f"metric {name!r} is never logged{meant(str(name))}",
             "search and Hyperband would wait for it for ever, and every run would look alike",
             f"name one of {', '.join(HISTORY)}, or a summary key of docs/runs.md",
         )
@@ -80,6 +90,12 @@ def aim(document: Document) -> Iterator[Finding]:
             f"name one of {', '.join(HISTORY)}",
         )
     yield from goal(document, str(name))
+
+
+def meant(name: str) -> str:
+    """The key that is likely meant; one of the test images only where the name says so."""
+    known = [key for key in (*HISTORY, *SUMMARY) if "test" in name.lower() or "test" not in key]
+    return nearest(re.sub(r"\W|_", "/", name.lower()), known) or nearest(name, known)
 
 
 def goal(document: Document, name: str) -> Iterator[Finding]:
@@ -102,6 +118,11 @@ def goal(document: Document, name: str) -> Iterator[Finding]:
 
 def hyperband(document: Document, epochs: Sequence[int], n_runs: int | None) -> Iterator[Finding]:
     section, line = document.mapping("early_terminate"), document.line("early_terminate")
+    if not section:
+        given = document.value["early_terminate"]
+        yield error(line, f"early_terminate is {given!r}, not a mapping", "W&B refuses the sweep",
+                    "write `early_terminate: {type: hyperband, min_iter: 5, strict: true}`")  # fmt: skip
+        return
     known = ("type", "min_iter", "max_iter", "s", "eta", "strict")
     for key in section:
         if key not in known:
@@ -145,7 +166,7 @@ def _numbers(document: Document) -> Iterator[Finding]:
         )
     for key in ("min_iter", "max_iter", "s", "eta"):
         value = section.get(key)
-        if key in section and not _is_number(value, 1):
+        if key in section and not (_is_number(value, 1) and (key != "eta" or value > 1)):
             yield error(
                 document.line("early_terminate", key),
                 f"{key} is {value!r}",

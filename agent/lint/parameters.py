@@ -224,8 +224,11 @@ def _interval(
         finding
         for key, value in numbers.items()
         for finding in wrong_type(document.line("parameters", name, key), name, value)
-        if field is float or isinstance(value, str)
+        if field is float or isinstance(value, bool) or not isinstance(value, int | float)
     ]
+    if "q" in numbers and not wrong and numbers["q"] <= 0:
+        wrong = [error(document.line("parameters", name, "q"), f"q of {name} is {numbers['q']:g}",
+                       "it is the step from one value to the next", "write a number above 0")]  # fmt: skip
     if wrong:
         return None, wrong
     if kind in UNBOUNDED:

@@ -145,6 +145,14 @@ def scheduler(document: Document) -> Iterator[Finding]:
     if "scheduler" not in document.value:
         return
     section = document.mapping("scheduler")
+    if not section:
+        yield error(
+            document.line("scheduler"),
+            f"scheduler is {document.value['scheduler']!r}, not a mapping",
+            "`wandb sweep-scheduler` refuses it",
+            "write `scheduler: {engine: optuna}`",
+        )
+        return
     if section.get("engine") not in ENGINES:
         yield error(
             document.line("scheduler", "engine"),

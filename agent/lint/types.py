@@ -12,6 +12,9 @@ from agent.lint.finding import Finding, error
 FIELDS: dict[str, Any] = {each.name: each.type for each in dataclasses.fields(Config)}
 """Every setting of a run and its type."""
 
+NONE = ("backbone", "weights", "augmentation")
+"""Settings that can be the word none."""
+
 
 def wrong_type(line: int, name: str, value: Any) -> Iterator[Finding]:
     """A value that the field cannot take; `wandb agent` would write it as it stands behind `--NAME=`."""
@@ -20,6 +23,9 @@ def wrong_type(line: int, name: str, value: Any) -> Iterator[Finding]:
     refused = "every run with it would end at once"
     if kind is bool and not isinstance(value, bool):
         yield error(line, f"{what}, but must be true or false", refused, "write true or false")
+    elif isinstance(value, list):
+        yield error(line, f"{name} is a list, but must be a single value", refused,
+                    f"write `values: {as_yaml(value)}` for each of them in turn")  # fmt: skip
     elif kind is str and not isinstance(value, str):
         why = {
             bool: "YAML reads off, no, on and yes as false and true",
@@ -27,7 +33,7 @@ def wrong_type(line: int, name: str, value: Any) -> Iterator[Finding]:
         }
         yield error(
             line, f"{what}, but must be text", why.get(type(value), "the setting is text"),
-            _text_fix(value),
+            _text_fix(name, value),
         )  # fmt: skip
     elif kind in (int, float) and isinstance(value, str) and _as_number(value) is not None:
         trap = "YAML 1.1 reads a number only with a point and a signed exponent, as in 1.0e-4"
@@ -46,9 +52,9 @@ def wrong_type(line: int, name: str, value: Any) -> Iterator[Finding]:
         yield error(line, f"{what}, but must be a number", refused, "write a number, such as 0.001")
 
 
-def _text_fix(value: Any) -> str:
+def _text_fix(name: str, value: Any) -> str:
     if value is None:
-        return "write none"
+        return "write none" if name in NONE else f"write its text, or leave {name} out"
     return "put the word in quotes" if isinstance(value, bool) else f"put it in quotes: {as_yaml(str(value))}"
 
 

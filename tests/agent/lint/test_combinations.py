@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.agent.lint.sweep_text import CLEAN, lint
 
 CROSSED = CLEAN.replace(
@@ -47,11 +49,22 @@ def test_one_model_that_cannot_be_built_is_found_on_its_line(tmp_path: Path) -> 
     assert finding.fix == "take it out"
 
 
-def test_a_misspelt_backbone_is_an_error(tmp_path: Path) -> None:
-    (finding,) = lint(
-        tmp_path, CLEAN.replace("architecture: {value: unet_bilinear}", "model: {value: unet/resnett18}")
-    ).findings
-    assert finding.what == "unet cannot be built on resnett18 (no such backbone)"
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("resnett18", "write resnet18"),
+        ("ResNet_18", "write resnet18"),
+        ("efficientnet-lite0", "write tu-tf_efficientnet_lite0"),
+        ("zzz", "choose others; "),
+    ],
+)
+def test_a_misspelt_backbone_is_an_error_that_names_the_nearest(
+    tmp_path: Path, written: str, meant: str
+) -> None:
+    text = CLEAN.replace("architecture: {value: unet_bilinear}", f"model: {{value: unet/{written}}}")
+    (finding,) = lint(tmp_path, text).findings
+    assert finding.what == f"unet cannot be built on {written} (no such backbone)"
+    assert finding.fix.startswith(meant)
 
 
 def test_deeplabv3plus_with_batches_of_one_is_found_at_the_batch_size(tmp_path: Path) -> None:
@@ -59,6 +72,7 @@ def test_deeplabv3plus_with_batches_of_one_is_found_at_the_batch_size(tmp_path: 
     (finding,) = lint(tmp_path, text.replace("batch_size: {value: 2}", "batch_size: {value: 1}")).findings
     assert finding.line == 12
     assert finding.what == "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
+    assert finding.fix == "write 2 or more"
 
 
 def test_imagenet_weights_are_an_error_where_there_are_none_and_a_warning_where_a_network_is_needed(
