@@ -3,7 +3,7 @@
 import itertools
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import mean
@@ -60,13 +60,20 @@ class Price:
     remedy: str = ""
     lacking: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        return self.device.removeprefix(ONE_CORE)
+
     def text(self) -> str:
         unit = "core" if self.device.startswith(ONE_CORE) else "GPU"
-        remarks = [f"no steps in {' and '.join(self.lacking)} are recorded there"] if self.lacking else []
+        return f"{hours(self.hours, unit)} on {self.name}"
+
+    def remarks(self) -> Iterator[str]:
         if self.aside > LIMIT:
-            remarks.insert(0, f"{self.aside * 100:.0f} % of it validation, saving and test; {self.remedy}")
-        said = f"{hours(self.hours, unit)} on {self.device.removeprefix(ONE_CORE)}"
-        return f"{said} ({'; '.join(remarks)})" if remarks else said
+            share = f"{self.aside * 100:.0f} %"
+            yield f"{self.name}: {share} of it is validation, saving and test; {self.remedy}"
+        if self.lacking:
+            yield f"{self.name}: from other steps, for none in {' and '.join(self.lacking)} is recorded there"
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,8 @@ class Cost:
         parts = [price.text() for price in self.prices]
         parts.append(f"{size(self.bytes)} of Artifacts")
         parts.append(f"{size(self.memory)} of memory while training")
-        return f"{path}: {runs}: {', '.join(parts)}"
+        remarks = [f"    {remark}" for price in self.prices for remark in price.remarks()]
+        return "\n".join([f"{path}: {runs}: {', '.join(parts)}", *remarks])
 
 
 def hours(value: float, unit: str) -> str:
@@ -169,18 +177,18 @@ def price(runs: Sequence[Config], n: int, steps: Sequence[Step]) -> Price:
         steps[0].device,
         n * average.total / 3600,
         (average.aside + average.test) / average.total,
-        remedy(average),
+        remedy(average, min(run.epochs for run in runs)),
         tuple(p for p in PRECISIONS[:2] if p not in known and any(run.precision == p for run in runs)),
     )
 
 
-def remedy(average: Duration) -> str:
-    """How as much training gets by with less validation and saving: so many epochs in one."""
+def remedy(average: Duration, epochs: int) -> str:
+    """How as much training gets by with less validation and saving: so many of the `epochs` in one."""
     allowed = (average.start + average.training) * LIMIT / (1 - LIMIT) - average.test
-    if allowed <= 0:
-        return "longer runs have a smaller part of it"
+    if allowed * epochs < average.aside:
+        return "longer runs, by larger `repeats`, have less of it"
     fold = math.ceil(average.aside / allowed)
-    return f"`repeats` times {fold} and `epochs` divided by {fold} make it {LIMIT * 100:.0f} %"
+    return f"{fold} times the `repeats` and 1/{fold} of the `epochs` make it {LIMIT * 100:.0f} %"
 
 
 def _facts(config: Config) -> models.Facts:

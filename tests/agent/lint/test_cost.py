@@ -64,9 +64,9 @@ def test_the_price_of_a_sweep_is_the_mean_run_times_the_number_of_runs_on_every_
 def test_gpu_hours_are_printed_beside_core_hours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "sweep.yaml").write_text(CLEAN)
     assert main([str(tmp_path / "sweep.yaml")]) == 0
-    (line,) = capsys.readouterr().out.splitlines()
+    line = capsys.readouterr().out.splitlines()[0]
     assert re.search(
-        r"sweep\.yaml: 8 runs: \S+ core-hours on CPU .*, \S+ GPU-(minutes|hours) on H100 ", line
+        r"sweep\.yaml: 8 runs: \S+ core-hours on CPU, \S+ GPU-(minutes|hours) on H100, \S+ MB of Art", line
     ), line
 
 
@@ -78,7 +78,7 @@ def test_where_a_long_sweep_has_no_gpu_hours_one_line_says_how_to_get_them(
     file = tmp_path / "sweep.yaml"
     file.write_text(CLEAN)
     assert main([str(file), str(file)]) == 0
-    assert capsys.readouterr().out.splitlines()[2:] == [cost.NO_GPU]
+    assert [line for line in capsys.readouterr().out.splitlines() if "GPU" in line] == [cost.NO_GPU]
     ours.write_text(ours.read_text().replace(",20,", ",0.001,"))
     assert main([str(file)]) == 0
     assert cost.NO_GPU not in capsys.readouterr().out, "a sweep of minutes needs none"
@@ -87,7 +87,8 @@ def test_where_a_long_sweep_has_no_gpu_hours_one_line_says_how_to_get_them(
 @pytest.mark.usefixtures("tables")
 def test_a_precision_that_was_not_measured_on_a_device_is_told() -> None:
     half = replace(SMALL, precision="bfloat16")
-    assert cost.of([SMALL, half], 1).prices[1].text().endswith("no steps in bfloat16 are recorded there)")
+    remarks = list(cost.of([SMALL, half], 1).prices[1].remarks())
+    assert remarks[-1] == "H100: from other steps, for none in bfloat16 is recorded there"
     assert cost.of([replace(SMALL, precision="auto")], 1).prices[1].lacking == ()
 
 
@@ -95,14 +96,17 @@ def test_a_precision_that_was_not_measured_on_a_device_is_told() -> None:
     ("run", "said"),
     [
         (Duration(start=5, training=90, validation=4, test=1), None),
-        (Duration(start=0, training=95, validation=3, saving=7), "10 % of it .* `repeats` times 2 and"),
+        (
+            Duration(start=0, training=95, validation=3, saving=7),
+            "H100: 10 % of it is .*; 2 times the `repeats` and 1/2 ",
+        ),
         (
             Duration(start=10, training=85, validation=19, saving=20, test=1),
-            "30 % of it .* `repeats` times 10 ",
+            "H100: 30 % of it is .*; 10 times ",
         ),
         (
             Duration(start=5, training=90, validation=1, test=9),
-            "10 % of it .* longer runs have a smaller part",
+            "H100: 10 % of it is .*; longer runs, by larger `repeats`, ",
         ),
     ],
 )
@@ -112,11 +116,10 @@ def test_validation_saving_and_test_above_5_percent_are_told_with_the_way_out(
     """95 s of start and training allow 5 s beside them, of which the test takes its part first."""
     monkeypatch.setattr(duration, "of_run", lambda *_: run)
     step = Step("H100", "unet", "resnet18", 64, 64, 2, "float32", 1, 1.0, 0.0, 1)
-    text = cost.price([SMALL], 36, [step]).text()
-    if said is None:
-        assert text == "1.0 GPU-hours on H100"
-    else:
-        assert re.search(rf"GPU-hours on H100 \({said}", text), text
+    priced = cost.price([SMALL], 36, [step])
+    assert priced.text().endswith(" GPU-hours on H100")
+    remarks = list(priced.remarks())
+    assert [bool(said and re.match(said, remark)) for remark in remarks] == [True] * bool(said), remarks
 
 
 def test_repeats_are_paid_for(tables: tuple[Path, Path]) -> None:
