@@ -4,6 +4,7 @@ A run that has trained all its epochs on a GPU appends one row to `.cache/step_s
 another file), with the columns of agent/lint/step_seconds.csv. A run on a CPU appends none: its seconds grow with
 whatever else the machine does. So do those of trials that share a GPU; therefore the fastest of the rows with equal
 settings counts. Where a GPU was always shared, the hours foretold for it are too many, at most by the number of trials.
+A run long enough for torch.compile has most of its epochs after it, and its row says what they took.
 """
 
 import csv
@@ -21,6 +22,9 @@ from agent.config import Config
 
 ONE_CORE = "one core of "
 """Begins the device of a row in which `seconds` are CPU seconds; elsewhere they are those of a clock."""
+
+Settings = tuple[str, str, str, int, int, int, str, int]
+"""The columns up to `macs`: all that should make the time of a step."""
 
 GPU = "cuda: "
 """Begins the name of a GPU in `agent.speed.device_name`."""
@@ -47,9 +51,9 @@ class Step:
     n: int
 
     @property
-    def settings(self) -> tuple[Any, ...]:
-        """All that should make its time."""
-        return dataclasses.astuple(self)[:8]
+    def settings(self) -> Settings:
+        model = (self.device, self.architecture, self.backbone, self.width)
+        return (*model, self.image_size, self.batch_size, self.precision, self.macs)
 
 
 TYPES: dict[str, Any] = {each.name: each.type for each in dataclasses.fields(Step)}
@@ -63,8 +67,8 @@ def place() -> Path:
     return Path(os.environ.get("PUZZLE_STEP_SECONDS") or default)
 
 
-def measured(settings: Sequence[Any], seconds: Sequence[float]) -> Step:
-    """The row of a device, model and step given as the columns up to `macs`, from every measurement of it."""
+def measured(settings: Settings, seconds: Sequence[float]) -> Step:
+    """The row of a step, from every measurement of it, in seconds."""
     deviation = statistics.stdev(seconds) if len(seconds) > 1 else 0.0
     return Step(*settings, round(statistics.median(seconds), 6), round(deviation, 6), len(seconds))
 
@@ -116,7 +120,7 @@ def read(file: Path) -> list[Step]:
         return []
     with file.open(newline="") as table:
         rows = [_step(row) for row in csv.DictReader(line for line in table if not line.startswith("#"))]
-    fastest: dict[tuple[Any, ...], Step] = {}
+    fastest: dict[Settings, Step] = {}
     for step in rows:
         if step and step.seconds < fastest.get(step.settings, NEVER).seconds:
             fastest[step.settings] = step

@@ -166,7 +166,7 @@ def _numbers(document: Document) -> Iterator[Finding]:
         )
     for key in ("min_iter", "max_iter", "s", "eta"):
         value = section.get(key)
-        if key in section and not (_is_number(value, 1) and (key != "eta" or value > 1)):
+        if key in section and (not _is_number(value, 1) or (key, value) == ("eta", 1)):
             yield error(
                 document.line("early_terminate", key),
                 f"{key} is {value!r}",

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from agent import models, speed, step_times
+from agent import loop, models, speed, step_times
 from agent.lint import cost
+from agent.loop import Precision
 from agent.models.unet import UNet
 from agent.step_times import ONE_CORE, Step
 from bench import step_seconds
 from bench.step_seconds import Meter, measure, meter
 
 CPU = torch.device("cpu")
+Batch = tuple[torch.Tensor, torch.Tensor]
 OTHER = Step(ONE_CORE + "CPU", "unet", "resnet18", 64, 64, 2, "float32", 5, 1.5, 0.1, 5)
 
 
@@ -76,10 +78,10 @@ def test_every_model_has_a_row_for_each_amount_of_work_and_precision(card: Card)
 def test_what_does_not_fit_is_told_and_left_out(
     card: Card, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = step_seconds.train_epoch
+    whole = loop.train_epoch
 
     def scarce(
-        model: torch.nn.Module, optimizer: torch.optim.Optimizer, batches: list, precision: str
+        model: torch.nn.Module, optimizer: torch.optim.Optimizer, batches: list[Batch], precision: Precision
     ) -> object:
         if len(batches[0][0]) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
