@@ -9,11 +9,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
-from agent import step_times, train
+from agent import speed, step_times, train
+from agent.checkpoint import Keeper
 from agent.config import Config, parse
+from agent.models.unet import UNet
+from agent.resume import Interruption, Plan
 from agent.state import Progress
 from agent.step_times import COLUMNS, Step
+from agent.train import Trial
+from data.puzzle import Dataset
+from tests.agent.test_loop import squares
 
 CONFIG = parse(["--model=unet/resnet18", "--image_size=256", "--batch_size=4"])
 GPU = "cuda: NVIDIA H100 80GB HBM3"
@@ -109,6 +116,36 @@ def test_a_run_counts_its_own_epochs_after_the_first_and_all_steps_of_them(file:
     train.keep_times(trial, 3, GPU, "float32")
     (step,) = step_times.read(file)
     assert (step.macs, step.seconds, step.n) == (2000, 1.5, 2)
+
+
+def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three epochs on a processor that is called a GPU: two of them count, each of two visits in two steps."""
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(speed, "device_name", lambda _: GPU)
+    config = parse(
+        [
+            "--model=unet_bilinear",
+            "--width=2",
+            "--image_size=32",
+            "--batch_size=2",
+            "--epochs=3",
+            "--repeats=2",
+        ]
+    )
+    pairs = squares(4)
+    model = speed.prepare(UNet("bilinear", 2), torch.device("cpu"))
+    run: Any = SimpleNamespace(
+        entity="e", project="p", id="r", config={"n_macs": 50}, summary={}, starting_step=3
+    )
+    plan = Plan(config, "r", None, None)
+    trial = Trial(
+        plan, run, Dataset(pairs, pairs, pairs, "", ""), model, speed.adam(model, 1e-3), Keeper(plan.folder)
+    )
+    train.fit(trial, Interruption())
+    (step,) = step_times.read(file)
+    assert step.settings == ("NVIDIA H100 80GB HBM3", "unet_bilinear", "none", 2, 32, 2, "float32", 100)
+    seconds = [row["seconds_of_steps"] / 4 for row in trial.progress.rows[1:]]
+    assert (step.seconds, step.n) == (pytest.approx(sum(seconds) / 2, abs=1e-6), 2)
 
 
 def test_reading_needs_no_torch() -> None:
