@@ -10,7 +10,7 @@ import signal
 import string
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,7 @@ import wandb
 from wandb.errors import Error as ClientError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent import state
+from agent import contact, state
 from agent.budget import RESERVED
 from agent.config import Config, ConfigError, from_settings, parse
 from agent.state import Row, State
@@ -156,6 +156,32 @@ def config_of(run_id: str, entity: str | None, project: str | None) -> Config:
     return from_settings({name: value for name, value in settings.items() if name in names})
 
 
+def agree(plan: Plan, interruption: Interruption) -> None:
+    """Before the run is opened: is the server there, and were the rows that it has made with these settings?
+
+    Raises:
+        ConfigError: they were not; two configurations would mix in one run.
+        CommError, AuthenticationError: the server does not answer, or does not take the key.
+        Interrupted: a signal came meanwhile.
+    """
+    if is_offline():
+        return
+    known = contact.known(plan.run_id, plan.entity, plan.project, interruption.check)
+    if known and known.n_rows and (others := _differences(known.settings, plan.config)):
+        raise ConfigError(
+            f"run {plan.run_id} has rows on the server that were made with other settings ({', '.join(others)}): "
+            f"unset WANDB_RUN_ID to start a new run, or go on with --resume {plan.run_id} and no other flag"
+        )
+
+
+def _differences(settings: Mapping[str, Any], config: Config) -> list[str]:
+    both = [
+        (each.name, settings.get(each.name, each.default), getattr(config, each.name))
+        for each in fields(config)
+    ]
+    return [f"{name} {theirs}, not {ours}" for name, theirs, ours in both if theirs != ours]
+
+
 def is_offline() -> bool:
     return os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun")
 
@@ -211,7 +237,9 @@ def log_missing(run: wandb.Run, rows: Sequence[Row]) -> None:
 
 
 def hand_over(run: wandb.Run, plan: Plan) -> None:
-    """Upload the state, so that another machine can go on, and tell the server that the run was preempted."""
+    """Tell the server that the run was preempted, so that it is handed out again even if this process is killed now,
+    and upload the state, so that another machine can go on."""
+    run.mark_preempting()
     found = state.load(plan.folder)
     if found and not run.offline:
         artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"epoch": found.progress.epoch})
@@ -224,15 +252,19 @@ def hand_over(run: wandb.Run, plan: Plan) -> None:
             raise
         except (*UNANSWERED, OSError) as error:
             print(f"agent.train: the state was not uploaded ({error}); it stays in {plan.folder}", flush=True)
-    run.mark_preempting()
 
 
 @contextlib.contextmanager
 def leaving_with_client(plan: Plan, interruption: Interruption) -> Iterator[None]:
     """Slurm signals every process of a job that it ends, the client's service as well. Then the server cannot be told
-    and the run cannot be closed: the process ends in the middle of the block, with its state on the disk."""
+    and the run cannot be closed: the process ends in the middle of the block, with its state on the disk. So it does
+    at a second Ctrl-C, which waits for nothing."""
     try:
         yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(f"agent.train: ended; go on with python -m agent.train --resume {plan.run_id}", flush=True)
+        os._exit(EXIT_CODES["SIGINT"])
     except ConnectionError:
         if interruption.reason not in EXIT_CODES:
             raise

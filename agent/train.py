@@ -75,12 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"agent.train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("agent.train: ended", file=sys.stderr)
+        return resume.EXIT_CODES["SIGINT"]
 
 
 def record(plan: Plan, interruption: Interruption) -> int:
     """The run on the server from its beginning to its end; the exit code."""
     try:
+        resume.agree(plan, interruption)
         opening = opened(plan, interruption)
+    except Interrupted as reason:
+        print(f"agent.train: {reason} before the run began", file=sys.stderr)
+        return resume.EXIT_CODES[str(reason)]
     except ClientError as error:
         print(
             f"agent.train: the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct "

@@ -15,7 +15,7 @@ import pytest
 import wandb
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent import predictions, resume, state, train
+from agent import contact, predictions, resume, state, train
 from agent.config import Config, ConfigError, parse
 from agent.resume import STOP, Interrupted, Interruption
 from agent.state import Progress, State
@@ -30,6 +30,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
+    monkeypatch.setattr(contact, "known", lambda *_: None)
     return tmp_path
 
 
@@ -269,7 +270,7 @@ def test_a_disk_that_is_full_while_predictions_are_written_is_one_sentence(
     run.codes = []
     run.log = lambda *_, **__: None
     run.define_metric = run.log
-    run.config = SimpleNamespace(update=run.log)
+    run.config = {}
     run.finish = lambda exit_code: run.codes.append(exit_code)
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     monkeypatch.setattr(train, "opened", lambda *_: contextlib.nullcontext(run))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.fleet.wire import Away, Gone, Refused, Sweep
+from agent.wire import Denied
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -62,7 +63,7 @@ def test_a_heartbeat_says_what_runs_and_brings_commands(
         (429, b"", Away),
         (200, b"<html>a proxy's page</html>", Away),
         (404, b"no such agent", Gone),
-        (401, b"", Refused),
+        (401, b"", Denied),
         (400, b"bad", Refused),
         (200, {"errors": [{"message": "no such field"}]}, Refused),
     ],

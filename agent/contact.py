@@ -1,0 +1,100 @@
+"""Before a run begins on a server: does it answer, does it take the key, and what does it know about the run?
+
+Without this the client tries for a minute and a half, without a word, before it says that nobody answers.
+"""
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import wandb
+from wandb.errors import CommError
+from wandb.sdk.lib import wbauth
+
+from agent.config import Config
+from agent.wire import Away, Denied, Refused, ask
+
+# The client's own question before it goes on with a run; without an entity it means the key's owner.
+RUN = """query RunResumeStatus($project: String, $entity: String, $name: String!) {
+    model(name: $project, entityName: $entity) { bucket(name: $name, missingOk: true) { config historyLineCount } } }"""
+
+ASK_SECONDS = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+TICK = 0.2
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a server knows of a run."""
+
+    settings: dict[str, Any]
+    """Those of its configuration that are fields of Config."""
+    n_rows: int
+
+
+def known(run_id: str, entity: str | None, project: str | None, check: Callable[[], None]) -> Known | None:
+    """The run as the server has it; None where it has none, where there is no server, and where only the client knows
+    how to ask it.
+
+    A server that is away is waited for as long as the client would, `WANDB_INIT_TIMEOUT` or 90 s, and that is said at
+    once. Meanwhile `check` is called again and again; what it raises ends the waiting.
+
+    Raises:
+        CommError: the server does not answer, or does not take the key.
+        AuthenticationError: the key does not look like one.
+    """
+    try:
+        settings = wandb.setup().settings
+    except ValueError as error:
+        name_and_rule = " ".join(" ".join(str(error).splitlines()[1:3]).split()).partition(" [type=")[0]
+        raise CommError(f"the client refuses the setting {name_and_rule}") from None
+    if settings.mode not in ("online", "shared"):
+        return None
+    host = wbauth.HostUrl(settings.base_url, app_url=settings.app_url)
+    login = wbauth.authenticate_session(host=host, source="agent.train", prompt=False, update_session=False)
+    if not isinstance(login, wbauth.AuthApiKey):
+        return None
+    place = {"project": project, "entity": entity or settings.entity, "name": run_id}
+    question = functools.partial(ask, settings.base_url, login.api_key, RUN, place, ASK_SECONDS)
+    try:
+        answer = _patiently(question, settings.init_timeout, check)
+    except (Away, Denied) as error:
+        raise CommError(str(error)) from None
+    except Refused:
+        return None  # the client may know better: it may trust a certificate that Python does not
+    run = (answer["model"] or {}).get("bucket")
+    return Known(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    names = [each.name for each in fields(Config)]
+    return {name: config[name]["value"] for name in names if isinstance(config.get(name), dict)}
+
+
+def _patiently(
+    question: Callable[[], dict[str, Any]], seconds: float, check: Callable[[], None]
+) -> dict[str, Any]:
+    deadline, pause, said = time.monotonic() + seconds, FIRST_PAUSE, False
+    while True:
+        try:
+            return question()
+        except Away as error:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Away(f"{error}, for {seconds:.0f} s") from None
+            if not said:
+                print(f"agent.train: {error}; trying again for {seconds:.0f} s", file=sys.stderr, flush=True)
+                said = True
+        _wait(min(pause, left), check)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _wait(seconds: float, check: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, TICK))

@@ -1,0 +1,90 @@
+"""Signals at the moments at which a run does not simply stop between two steps."""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agent import predictions, state, train
+
+FLAGS = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=2"]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
+    """A run that keeps what it is told; nothing of it leaves the machine."""
+    run = SimpleNamespace(id="abc", name="x", entity="a", project="p", resumed=False, offline=True)
+    run.starting_step, run.summary, run.config, run.artifacts, run.codes = 0, {}, {}, [], []
+    run.log = run.define_metric = lambda *_, **__: None
+    run.log_artifact = lambda artifact, **_: run.artifacts.append(artifact.type)
+    run.finish = lambda exit_code: run.codes.append(exit_code)
+    monkeypatch.setattr(train, "opened", lambda *_: contextlib.nullcontext(run))
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_a_run_is_tested_and_uploaded_lets_it_finish(
+    number: int, run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write = predictions.write
+
+    def interrupted(*given: Any) -> None:
+        os.kill(os.getpid(), number)
+        write(*given)
+
+    monkeypatch.setattr(predictions, "write", interrupted)
+    assert train.main(FLAGS) == 0
+    assert run.artifacts == ["model", "predictions"]
+    assert run.summary["seconds/total"] > 0
+    assert run.codes == [], "the client ends it, with exit code 0"
+    assert not (tmp_path / "abc" / state.FILE).exists()
+
+
+def test_a_second_ctrl_c_ends_a_run_at_once_in_one_line_with_its_last_state(
+    run: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Left(BaseException):
+        pass
+
+    def leave(code: int) -> None:
+        assert code == 130
+        raise Left
+
+    def impatient(*_: Any) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(train, "test", impatient)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Left):
+        train.main(FLAGS)
+    assert signal.getsignal(signal.SIGINT) == before
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == "agent.train: ended; go on with python -m agent.train --resume abc"
+    assert printed.err == ""
+    assert run.codes == [], "the server is told nothing that would make it a failure"
+    found = state.load(tmp_path / "abc")
+    assert found
+    assert found.progress.epoch == 2
+
+
+def test_ctrl_c_before_a_run_has_begun_is_one_line(
+    run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pressed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "opened", pressed)
+    assert train.main(FLAGS) == 130
+    assert capsys.readouterr().err == "agent.train: ended\n"
