@@ -46,9 +46,10 @@ def bce(logits: Tensor, masks: Tensor) -> Tensor:
     Logits (B, 2, H, W) and masks (B, H, W) in {0, 1} → scalar. With p = softmax(logits)[:, 1], the second
     probability is 1 - p, so the BCE of p, -y log p - (1 - y) log(1 - p), picks the log-probability of the true
     class: it is the cross-entropy of the two classes. That is computed from the logits through log-softmax,
-    which stays finite where p rounds to 0 or 1 and log p would not.
+    which stays finite where p rounds to 0 or 1 and log p would not. The mean is an operation of its own: on a GPU,
+    that inside of `F.cross_entropy` adds in no fixed order (torch.use_deterministic_algorithms).
     """
-    return F.cross_entropy(logits, masks.long())
+    return F.cross_entropy(logits, masks.long(), reduction="none").mean()
 
 
 def to_tensors(
