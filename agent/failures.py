@@ -9,11 +9,12 @@ import math
 import sys
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from torch import nn
 
-from agent import memory
+from agent import memory, speed
 from agent.config import Config
 from agent.loop import n_steps
 
@@ -84,15 +85,17 @@ def shortage(config: Config, model: nn.Module, n_train: int) -> str:
     limit = memory.obtainable(device)
     images = largest_step(n_train, config.batch_size)
     what = f"out of memory on {device.type}: batch_size {config.batch_size} at image_size {side}"
-    need = memory.measure(model, min(2, images), side)
+    precision = speed.precision_of(config.precision, model)
+    need = memory.measure(model, min(2, images), side, precision)
     if need is None:
         return f"{what}; not even {min(2, images)} images of {memory.SMALLEST_SIDE} pixels fit: take a smaller model"
     most, widest = memory.would_fit(need, limit, images, side)
     most, widest = min(most, images - 1), min(widest, side - memory.SIDE_STEP)
     fewer = (batch_size_for(int(most * part), n_train) for part in PARTS)
     smaller = (int(widest * part) // memory.SIDE_STEP * memory.SIDE_STEP for part in PARTS)
-    batch_size = next((b for b in fewer if b and memory.works(model, largest_step(n_train, b), side)), 0)
-    image_size = next((s for s in smaller if s >= memory.SMALLEST_SIDE and memory.works(model, images, s)), 0)
+    fits = partial(memory.works, model, precision=precision)
+    batch_size = next((b for b in fewer if b and fits(largest_step(n_train, b), side)), 0)
+    image_size = next((s for s in smaller if s >= memory.SMALLEST_SIDE and fits(images, s)), 0)
     fitting = [f"batch_size {batch_size} at image_size {side}"] if batch_size else []
     fitting += [f"image_size {image_size} at batch_size {config.batch_size}"] if image_size else []
     return (

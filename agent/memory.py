@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from agent.loop import bce
+from agent.loop import Precision, bce
 
 MARGIN = 0.1
 """Part of the room beyond the fixed memory that is left free."""
@@ -32,9 +32,12 @@ SIGNS = (
     "not enough memory",
     "bad_alloc",
     "ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+    "unable to find an engine to execute this computation",
     "could not create a primitive",
 )
-"""What torch writes into a RuntimeError when an allocation fails: CPU allocator, C++, cuBLAS and cuDNN, oneDNN."""
+"""What torch writes into a RuntimeError when an allocation fails: CPU allocator, C++, cuBLAS, cuDNN (which may find no
+room for the workspace of any algorithm), oneDNN."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,14 @@ def is_shortage(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
 
 
-def measure(model: nn.Module, images: int, side: int) -> Need | None:
+def measure(model: nn.Module, images: int, side: int, precision: Precision = "float32") -> Need | None:
     """What a step with this model needs, from the peak of one with `images` images at the largest side that works.
 
     Halves `side` until a step fits; None if none does at SMALLEST_SIDE. Leaves the model without gradients and with
     other running statistics: for use when the run is over.
     """
     while side >= SMALLEST_SIDE:
-        if found := _step(model, images, side):
+        if found := _step(model, images, side, precision):
             before, top = found
             parameters = sum(each.nbytes for each in model.parameters())
             return Need(before + 3 * parameters, max(top - before - parameters, 1) / (images * side**2))
@@ -84,12 +87,12 @@ def measure(model: nn.Module, images: int, side: int) -> Need | None:
     return None
 
 
-def works(model: nn.Module, images: int, side: int) -> bool:
+def works(model: nn.Module, images: int, side: int, precision: Precision = "float32") -> bool:
     """Whether a step of that size does not run out of memory. Leaves the model as `measure` does."""
-    return _step(model, images, side) is not None
+    return _step(model, images, side, precision) is not None
 
 
-def _step(model: nn.Module, images: int, side: int) -> tuple[int, int] | None:
+def _step(model: nn.Module, images: int, side: int, precision: Precision) -> tuple[int, int] | None:
     """Bytes in use before, and at the peak of, a forward and backward pass; None if memory fails it."""
     device = next(model.parameters()).device
     model.zero_grad(set_to_none=True)
@@ -97,7 +100,9 @@ def _step(model: nn.Module, images: int, side: int) -> tuple[int, int] | None:
     before = forget_peak(device)
     try:
         zeros = torch.zeros(images, 3, side, side, device=device)
-        bce(model(zeros), torch.zeros(images, side, side, dtype=torch.long, device=device)).backward()
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = model(zeros)
+        bce(logits.float(), torch.zeros(images, side, side, dtype=torch.long, device=device)).backward()
     except (RuntimeError, MemoryError):
         return None
     finally:

@@ -94,6 +94,8 @@ def test_other_errors_stay_what_they_are(error: Exception) -> None:
 def test_what_torch_says_when_memory_is_used_up_is_known() -> None:
     assert is_shortage(GPU_SHORTAGE)
     assert is_shortage(RuntimeError(CPU_SHORTAGE))
+    assert is_shortage(RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"))
+    assert is_shortage(RuntimeError("GET was unable to find an engine to execute this computation"))
     assert is_shortage(MemoryError())
     assert not is_shortage(RuntimeError("expected scalar type Long"))
 
@@ -178,6 +180,18 @@ def test_when_memory_is_used_up_a_batch_size_and_an_image_size_that_fit_are_name
     assert found, raised.value
     assert 3 <= int(found[1]) <= 6
     assert int(found[2]) in (64, 96)
+
+
+def test_what_would_fit_is_tried_in_the_precision_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seen, asked = UNet("bilinear", 4), [], []
+    model.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    assert memory.works(model, 1, 64, "bfloat16")
+    assert memory.works(model, 1, 64)
+    assert seen == [torch.bfloat16, torch.float32]
+    monkeypatch.setattr(memory, "measure", lambda *given: asked.append(given))
+    with pytest.raises(Failed), told(parse(["--precision=bfloat16"]), model, 10, Path()):
+        raise GPU_SHORTAGE
+    assert [given[1:] for given in asked] == [(2, 512, "bfloat16")]
 
 
 def test_a_model_for_which_nothing_fits_is_said_to_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
