@@ -1,7 +1,9 @@
 """Training batches in an order that depends on the seed only, augmented ahead of the training where that pays."""
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +17,14 @@ Key = tuple[int, int]
 """How often the run has come to its images (1: the first time) and the index of one: what its augmentation depends on,
 besides the seed."""
 
-MOST_WORKERS = 8
+MOST_WORKERS = 16
+"""Processes that augment for a GPU. `python -m bench.throughput augment` says what each delivers: at 512 pixels, 90
+images/s of the strongest augmentation, 200 of the medium one."""
+
+AHEAD = 2
+"""Batches that each of them may have ready."""
+
+SHARED_MEMORY = Path("/dev/shm")
 CPU = torch.device("cpu")
 
 
@@ -58,11 +67,13 @@ def feed(
     With workers, later batches are prepared while a step computes and while an epoch is validated. Neither their
     number nor a resumed run's first epoch changes any batch. No random number of torch's global generator is drawn.
     """
+    largest = (batch_size + 1) * (pairs[0].image.nbytes + pairs[0].mask.nbytes)
+    workers, ahead = within(free_shared_memory(), workers, largest)
     loader = DataLoader(
         Augmented(pairs, augment),
         batch_sampler=Order(len(pairs), batch_size, seed, visits),
         num_workers=workers,
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=ahead or None,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),
     )
@@ -72,6 +83,21 @@ def feed(
 def workers_for(device: torch.device, cores: int) -> int:
     """How many processes augment: on a CPU none, since training keeps all cores busy and would only be slowed down."""
     return 0 if device.type == "cpu" else max(1, min(MOST_WORKERS, cores - 1))
+
+
+def within(free: int, workers: int, batch: int) -> tuple[int, int]:
+    """How many of the workers, and how many batches that each may have ready, so that these fill at most half of the
+    `free` bytes of shared memory: batches travel through it, a worker that finds none dies, and containers often have
+    64 MB.
+    """
+    most = free // 2 // batch
+    workers = min(workers, most)
+    return workers, min(AHEAD, most // workers) if workers else 0
+
+
+def free_shared_memory() -> int:
+    """Bytes; where the system shows none, it has another way, and as many as will ever be asked for are said."""
+    return shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 2**62
 
 
 def cores() -> int:

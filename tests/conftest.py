@@ -1,8 +1,20 @@
-"""How the tests are dealt out to the workers of `pytest --numprocesses 2 --dist loadfile`."""
+"""How the tests are dealt out to the workers of `pytest --numprocesses 2 --dist loadfile`, and what sees a GPU."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """On a machine with a GPU the tests themselves use it (tests/agent/conftest.py); programs that they start do not:
+    what is promised of whole runs bit by bit, and of processes side by side, is promised for a CPU."""
+    if Path("/dev/nvidiactl").exists():
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.init()  # reads CUDA_VISIBLE_DEVICES, once
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,10 +1,13 @@
 """The way of the images into training."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from agent.feed import CPU, Order, cores, feed, workers_for
+from agent.feed import CPU, Order, cores, feed, free_shared_memory, within, workers_for
+from agent.loop import on_device
 from agent.resume import Interrupted, Interruption
 from data.augment import Augmenter
 from tests.agent.test_loop import squares
@@ -53,8 +56,39 @@ def test_feeding_draws_no_number_from_the_global_generator() -> None:
 
 def test_workers_augment_for_a_gpu_as_far_as_there_are_cores() -> None:
     gpu = torch.device("cuda")
-    assert [workers_for(gpu, n) for n in (1, 2, 4, 64)] == [1, 1, 3, 8]
+    assert [workers_for(gpu, n) for n in (1, 2, 4, 64)] == [1, 1, 3, 16]
     assert workers_for(CPU, 64) == 0
+
+
+def test_what_arrives_on_a_device_is_what_was_drawn(device: torch.device) -> None:
+    arrived = feed(PAIRS, Augmenter("strong", 32, 1), 2, 1, range(1, 3), device, workers=1)
+    expected = drawn(range(1, 3))
+    for (images, masks), raw_images, raw_masks in zip(arrived, expected[::2], expected[1::2], strict=True):
+        assert images.is_pinned() == masks.is_pinned() == (device.type == "cuda")
+        there, truth = on_device(images, masks, device)
+        assert there.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(there.cpu(), on_device(raw_images, raw_masks, CPU)[0])
+        assert torch.equal(truth.cpu(), raw_masks.long())
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [(10**9, (3, 2)), (80, (3, 1)), (60, (3, 1)), (40, (2, 1)), (20, (1, 1)), (19, (0, 0))],
+)
+def test_batches_that_lie_ready_fill_at_most_half_of_the_shared_memory(
+    free: int, expected: tuple[int, int]
+) -> None:
+    """Three workers, batches of 10 bytes."""
+    assert within(free, 3, 10) == expected
+
+
+def test_where_there_is_no_shared_memory_the_run_augments_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("agent.feed.SHARED_MEMORY", tmp_path / "none")
+    assert free_shared_memory() == 2**62
+    monkeypatch.setattr("agent.feed.free_shared_memory", lambda: 0)
+    assert equal(drawn(range(1, 2), workers=2), drawn(range(1, 2)))
 
 
 def test_cores_are_those_that_the_trial_may_use(monkeypatch: pytest.MonkeyPatch) -> None:

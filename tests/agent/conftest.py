@@ -1,0 +1,40 @@
+"""The devices that tests of the parts run on: the CPU, and a GPU where there is one."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import torch
+
+
+@pytest.fixture(scope="module", params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> "Iterator[torch.device]":
+    """Each in turn, as `agent.speed.best_device` names it.
+
+    A GPU is told to be deterministic, so that equal settings give equal bits on both; where it cannot, torch warns, and
+    the test fails.
+    """
+    import torch
+
+    from agent.speed import make_deterministic
+
+    if request.param == "cpu":
+        yield torch.device("cpu")
+        return
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU on this machine")
+    make_deterministic(True)
+    yield torch.device("cuda")
+    make_deterministic(False)
+
+
+@pytest.fixture
+def gpu() -> "torch.device":
+    """As a run has it that is not deterministic."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU on this machine")
+    return torch.device("cuda")
