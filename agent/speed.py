@@ -105,11 +105,12 @@ def compiled(model: nn.Module) -> nn.Module:
     instance, goes on as it was.
 
     `model` itself stays uncompiled: evaluation and the BatchNorm doctor change its mode, and would compile it anew.
+    The steps of a run have at most two sizes (`agent.loop.batches`): each is compiled for itself.
     """
     import torch._dynamo
 
     torch._dynamo.config.suppress_errors = True
-    return cast(nn.Module, torch.compile(model))
+    return cast(nn.Module, torch.compile(model, dynamic=False))
 
 
 def n_macs(model: nn.Module, image_size: int) -> int:

@@ -1,5 +1,6 @@
 """Choices for speed, and figures of work."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -8,11 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 
-from agent import speed
+from agent import batchnorm, speed
+from agent.feed import feed
 from agent.loop import train_epoch
 from agent.models.unet import UNet
 from agent.speed import COMPILE_SECONDS, COMPILE_SPEEDUP, compile_pays, cpu_flags, n_macs, precision_of
+from data.augment import Augmenter
+from tests.agent.test_loop import squares
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 DENSE, DEPTHWISE = nn.Conv2d(4, 4, 1), nn.Sequential(nn.Conv2d(4, 4, 3, groups=4))
@@ -63,9 +68,10 @@ def test_compiling_pays_when_the_rest_of_the_run_is_long_enough() -> None:
     assert not compile_pays(10**9, 0.1, "cpu")
 
 
-def test_multiply_accumulates_are_counted_by_hand() -> None:
+def test_multiply_accumulates_are_counted_by_hand(device: torch.device) -> None:
     """3×3 on 3 → 8 channels at 16² and 1×1 on 8 → 2: 16² · (27 · 8 + 8 · 2)."""
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Dropout(), nn.Conv2d(8, 2, 1))
+    model.to(device)
     random_state, buffers = torch.get_rng_state(), {k: v.clone() for k, v in model.state_dict().items()}
     assert n_macs(model, 16) == 16**2 * (27 * 8 + 8 * 2)
     assert model.training
@@ -78,25 +84,26 @@ def test_four_times_the_pixels_are_four_times_the_work() -> None:
     assert n_macs(model, 64) == 4 * n_macs(model, 32)
 
 
-def test_a_model_that_cannot_live_without_memory_is_counted_on_its_device() -> None:
+def test_a_model_that_cannot_live_without_memory_is_counted_on_its_device(device: torch.device) -> None:
     class Reads(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return images * float(images.sum() + 1) @ torch.ones(8, 8, device=images.device)
 
-    model = nn.Sequential(nn.Conv2d(3, 1, 1), Reads())
+    model = nn.Sequential(nn.Conv2d(3, 1, 1), Reads()).to(device)
     assert n_macs(model, 8) == 8 * 8 * 3 + 8 * 8 * 8
 
 
-def test_the_seconds_of_an_image_are_the_median_without_the_first() -> None:
+def test_the_seconds_of_an_image_are_the_median_without_the_first(device: torch.device) -> None:
     ticks = iter([0.0, 9.0, 10.0, 10.5, 11.0, 11.2, 12.0, 15.0])
-    assert speed.seconds_per_image(nn.Conv2d(3, 2, 1), torch.zeros(1, 3, 8, 8), 3, lambda: next(ticks)) == 0.5
+    model, image = nn.Conv2d(3, 2, 1).to(device), torch.zeros(1, 3, 8, 8, device=device)
+    assert speed.seconds_per_image(model, image, 3, lambda: next(ticks)) == 0.5
 
 
-def test_bfloat16_changes_the_forward_pass_and_nothing_else() -> None:
+def test_bfloat16_changes_the_forward_pass_and_nothing_else(device: torch.device) -> None:
     images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     masks = torch.randint(0, 2, (2, 32, 32), dtype=torch.uint8)
     torch.manual_seed(1)
-    model = speed.prepare(UNet("transposed", width=4), CPU)
+    model = speed.prepare(UNet("transposed", width=4), device)
     optimizer = speed.adam(model, 1e-3)
     seen = []
     model.head.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))  # type: ignore[union-attr]
@@ -108,8 +115,9 @@ def test_bfloat16_changes_the_forward_pass_and_nothing_else() -> None:
     assert moments["exp_avg"].dtype == torch.float32
 
 
-def test_weights_are_in_the_order_that_convolutions_want() -> None:
-    model = speed.prepare(UNet("transposed", width=4), CPU)
+def test_weights_are_in_the_order_that_convolutions_want(device: torch.device) -> None:
+    model = speed.prepare(UNet("transposed", width=4), device)
+    assert next(model.parameters()).device.type == device.type
     weight = next(p for p in model.parameters() if p.dim() == 4 and p.shape[1] > 1)
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
@@ -122,18 +130,36 @@ def test_a_compiled_model_trains_the_weights_of_the_one_that_is_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Wrapper(nn.Module):
-        def __init__(self, model: nn.Module) -> None:
+        def __init__(self, model: nn.Module, dynamic: bool) -> None:
             super().__init__()
             self._orig_mod = model
 
     monkeypatch.setattr(torch, "compile", Wrapper)
-    monkeypatch.setattr(torch._dynamo.config, "suppress_errors", False)
     model = UNet("bilinear", 4)
     keys = list(model.state_dict())
-    wrapped = speed.compiled(model)
+    with torch._dynamo.config.patch(suppress_errors=False):
+        wrapped = speed.compiled(model)
+        assert torch._dynamo.config.suppress_errors, "what cannot be compiled goes on uncompiled"
     assert next(wrapped.parameters()) is next(model.parameters())
     assert list(model.state_dict()) == keys
-    assert torch._dynamo.config.suppress_errors, "what cannot be compiled goes on uncompiled"
+
+
+def test_each_size_of_a_step_is_compiled_once_and_validation_in_between_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Five images in steps of 3 and 2. What is compiled runs as it is: code for a CPU would take a minute."""
+    graphs = CompileCounter()
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=graphs))
+    layers = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
+    model = speed.prepare(nn.Sequential(*layers), CPU)
+    with torch._dynamo.config.patch(suppress_errors=False):
+        network = speed.compiled(model)
+    optimizer = speed.adam(model, 1e-3)
+    for epoch in (1, 2):
+        batches = feed(squares(5), Augmenter("none", 32, 1), 2, 1, range(epoch, epoch + 1))
+        train_epoch(network, optimizer, batches, "bfloat16")
+        batchnorm.judge(model, squares(5), squares(3), 2, [], lambda running: True)
+        assert graphs.frame_count == 2
 
 
 def test_threads_that_wait_do_not_spin() -> None:
