@@ -10,7 +10,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from agent import batchnorm, models
 from agent.batchnorm import GAP, Judgement, due, judge, layers, recomputed, using
-from agent.feed import feed
+from agent.feed import CPU, feed
 from agent.loop import Evaluation, evaluate, train_epoch
 from agent.models.unet import UNet
 from data.augment import Augmenter
@@ -19,10 +19,10 @@ from tests.agent.test_loop import squares
 TRAIN, VAL = squares(6), squares(4, seed=9)
 
 
-def slow_unet(momentum: float) -> UNet:
+def slow_unet(momentum: float, device: torch.device = CPU) -> UNet:
     """A small U-Net whose BatchNorm follows the batches with this momentum."""
     torch.manual_seed(1)
-    model = UNet("transposed", width=4)
+    model = UNet("transposed", width=4).to(device)
     for layer in layers(model).values():
         layer.momentum = momentum
     return model
@@ -31,10 +31,11 @@ def slow_unet(momentum: float) -> UNet:
 def fit(model: nn.Module, epochs: int, examine: bool = False) -> list[float]:
     """Losses of so many epochs on TRAIN."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    augment = Augmenter("light", 32, 1)
+    augment, device = Augmenter("light", 32, 1), next(model.parameters()).device
     losses = []
     for epoch in range(1, epochs + 1):
-        losses.append(train_epoch(model, optimizer, feed(TRAIN, augment, 2, 1, range(epoch, epoch + 1)))[0])
+        batches = feed(TRAIN, augment, 2, 1, range(epoch, epoch + 1), device)
+        losses.append(train_epoch(model, optimizer, batches)[0])
         if examine:
             look(model)
     return losses
@@ -45,9 +46,9 @@ def look(model: nn.Module, past: Sequence[float | None] = (), keep: bool = True)
 
 
 @pytest.fixture(scope="module")
-def trapped() -> UNet:
+def trapped(device: torch.device) -> UNet:
     """Trained well, but its running statistics have hardly moved."""
-    model = slow_unet(0.001)
+    model = slow_unet(0.001, device)
     fit(model, 30)
     return model
 
@@ -60,9 +61,12 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_statistics_are_the_mean_over_batches_of_their_means_and_unbiased_variances() -> None:
+def test_statistics_are_the_mean_over_batches_of_their_means_and_unbiased_variances(
+    device: torch.device,
+) -> None:
     images = [torch.randn(2, 3, 5, 4) * scale + scale for scale in (1, 3)]
-    found = recomputed(nn.Sequential(nn.BatchNorm2d(3)), images)
+    model = nn.Sequential(nn.BatchNorm2d(3)).to(device)
+    found = {name: value.cpu() for name, value in recomputed(model, [i.to(device) for i in images]).items()}
     per_channel = [image.double().numpy().transpose(1, 0, 2, 3).reshape(3, -1) for image in images]
     mean = np.mean([values.mean(axis=1) for values in per_channel], axis=0)
     variance = np.mean([values.var(axis=1, ddof=1) for values in per_channel], axis=0)
@@ -83,14 +87,20 @@ class Regularised(nn.Module):
         return drawn
 
 
+def random_state(device: torch.device) -> Tensor:
+    return torch.get_rng_state() if device.type == "cpu" else torch.cuda.get_rng_state()
+
+
 @pytest.mark.parametrize("training", [True, False])
-def test_recomputing_leaves_no_trace_in_the_model_or_in_the_random_numbers(training: bool) -> None:
-    model = Regularised().train(training)
-    model(torch.randn(2, 3, 4, 4))
-    before, random_state = state(model), torch.get_rng_state()
-    found = recomputed(model, [torch.full((2, 3, 4, 4), 7.0)])
+def test_recomputing_leaves_no_trace_in_the_model_or_in_the_random_numbers(
+    training: bool, device: torch.device
+) -> None:
+    model = Regularised().to(device).train(training)
+    model(torch.randn(2, 3, 4, 4, device=device))
+    before, random_before = state(model), random_state(device)
+    found = recomputed(model, [torch.full((2, 3, 4, 4), 7.0, device=device)])
     assert equal(state(model), before)
-    assert torch.equal(torch.get_rng_state(), random_state)
+    assert torch.equal(random_state(device), random_before)
     assert all(module.training == training for module in model.modules())
     assert [layer.momentum for layer in layers(model).values()] == [0.1, 0.1]
     assert not torch.equal(found["layers.1.running_mean"], before["layers.1.running_mean"])
@@ -153,7 +163,7 @@ def test_a_model_that_lags_behind_its_batches_is_repaired_and_keeps_its_own_stat
         saved = state(trapped)
     changed = {name for name, value in saved.items() if not torch.equal(value, before[name])}
     assert changed == set(judgement.statistics)
-    fresh = UNet("transposed", width=4)
+    fresh = slow_unet(0.1, next(trapped.parameters()).device)
     fresh.load_state_dict(saved)
     assert evaluate(fresh, VAL, 2).counts == judgement.evaluation.counts
 
@@ -168,8 +178,8 @@ def test_a_healthy_model_is_scored_both_ways_and_stays_as_it_is() -> None:
     assert judgement.evaluation.counts == evaluate(model, VAL, 2).counts
 
 
-def test_training_does_not_notice_the_doctor() -> None:
-    plain, examined = slow_unet(0.01), slow_unet(0.01)
+def test_training_does_not_notice_the_doctor(device: torch.device) -> None:
+    plain, examined = slow_unet(0.01, device), slow_unet(0.01, device)
     assert fit(plain, 3) == fit(examined, 3, examine=True)
     assert equal(state(plain), state(examined))
 

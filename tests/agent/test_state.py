@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from agent import checkpoint, state
 from agent.checkpoint import Keeper
 from agent.config import parse
-from agent.feed import feed
+from agent.feed import CPU, feed
 from agent.loop import Precision, train_epoch
 from agent.speed import adam, prepare
 from agent.state import Progress, State, Writer
@@ -20,25 +20,22 @@ from data.augment import Augmenter
 from tests.agent.test_loop import squares
 
 CONFIG = parse(["--width=4"])
-CPU = torch.device("cpu")
 
 
-def dropping() -> nn.Module:
+def dropping(device: torch.device = CPU) -> nn.Module:
     """BatchNorm has state outside the weights, dropout draws from torch's generator, Adam remembers all gradients."""
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(8, 2, 1)
     )
-    return prepare(model, CPU)
+    return prepare(model, device)
 
 
 def train(
     model: nn.Module, optimizer: torch.optim.Optimizer, epochs: range, precision: Precision = "float32"
 ) -> list[float]:
-    augment = Augmenter("strong", 32, seed=1)
-    return [
-        train_epoch(model, optimizer, feed(squares(5), augment, 2, 1, range(epoch, epoch + 1)), precision)[0]
-        for epoch in epochs
-    ]
+    augment, device = Augmenter("strong", 32, seed=1), next(model.parameters()).device
+    visits = (feed(squares(5), augment, 2, 1, range(epoch, epoch + 1), device) for epoch in epochs)
+    return [train_epoch(model, optimizer, batches, precision)[0] for batches in visits]
 
 
 def now(tensors: dict[str, Any], epoch: int = 1, keeper: Keeper | None = None) -> State:
@@ -54,20 +51,20 @@ def now(tensors: dict[str, Any], epoch: int = 1, keeper: Keeper | None = None) -
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_run_that_goes_on_is_bit_identical_to_one_that_was_never_cut_off(
-    precision: Precision, tmp_path: Path
+    precision: Precision, device: torch.device, tmp_path: Path
 ) -> None:
     torch.manual_seed(1)
-    whole = dropping()
+    whole = dropping(device)
     losses = train(whole, adam(whole, 1e-2), range(1, 5), precision)
 
     torch.manual_seed(1)
-    first = dropping()
+    first = dropping(device)
     optimizer = adam(first, 1e-2)
     before = train(first, optimizer, range(1, 3), precision)
     state.dump(now(state.capture(first, optimizer)), tmp_path, None, {})
 
     torch.manual_seed(99)
-    second = dropping()
+    second = dropping(device)
     other = adam(second, 1e-2)
     found = state.load(tmp_path)
     assert found
@@ -77,8 +74,8 @@ def test_a_run_that_goes_on_is_bit_identical_to_one_that_was_never_cut_off(
         assert torch.equal(value, whole.state_dict()[name]), name
 
 
-def test_a_captured_state_does_not_change_when_training_goes_on() -> None:
-    model = dropping()
+def test_a_captured_state_does_not_change_when_training_goes_on(device: torch.device) -> None:
+    model = dropping(device)
     optimizer = adam(model, 1e-2)
     train(model, optimizer, range(1, 2))
     captured = state.capture(model, optimizer)

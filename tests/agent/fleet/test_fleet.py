@@ -27,7 +27,7 @@ def fake_gpus(folder: Path) -> str:
 
 def test_each_gpu_has_its_agent_every_trial_is_done_once_and_no_process_is_left(machine: Machine) -> None:
     file = machine.sweep(seed=[1, 2, 3, 4], steps=20, pause=0.1)
-    fleet = machine.start(str(file), PATH=fake_gpus(machine.folder))
+    fleet = machine.start(str(file), PATH=fake_gpus(machine.folder), CUDA_VISIBLE_DEVICES="0,1")
     until(lambda: len(trials(fleet)) == 2)
     family = psutil.Process(fleet.pid).children(recursive=True)
     printed = machine.finish(fleet)
@@ -53,7 +53,8 @@ def test_auto_lets_more_trials_onto_a_gpu_when_the_first_has_shown_what_it_takes
     program.write_text(
         f"#!/bin/sh\ncase $1 in\n-L) echo 'GPU 0: Fast (UUID: GPU-aaaa)';;\n*) echo $(cat {used}), 80000;;\nesac\n"
     )
-    fleet = machine.start(str(machine.sweep(seed=[1, 2], steps=60, pause=0.1)), "--per-gpu=auto", PATH=path)
+    file = machine.sweep(seed=[1, 2], steps=60, pause=0.1)
+    fleet = machine.start(str(file), "--per-gpu=auto", PATH=path, CUDA_VISIBLE_DEVICES="0")
     until(lambda: trials(fleet))
     used.write_text("11000")
     until(lambda: len(trials(fleet)) == 2)
