@@ -36,7 +36,7 @@ Image = NDArray[np.uint8]
 
 
 class Vary:
-    """Turns, mirror images and light that no drawing costs anything for; seeded by epoch and index."""
+    """Turns, mirror images and light that no drawing costs anything for; seeded by visit and index."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -48,8 +48,8 @@ class Vary:
             ]
         )
 
-    def __call__(self, image: Image, mask: Image, epoch: int, index: int) -> tuple[Image, Image]:
-        self.pipeline.set_random_seed(int(np.random.default_rng([self.seed, epoch, index]).integers(2**31)))
+    def __call__(self, image: Image, mask: Image, visit: int, index: int) -> tuple[Image, Image]:
+        self.pipeline.set_random_seed(int(np.random.default_rng([self.seed, visit, index]).integers(2**31)))
         varied = self.pipeline(image=image, mask=mask)
         return varied["image"], varied["mask"]
 

@@ -1,11 +1,13 @@
-"""How close a run comes to what its processor can do; three questions, each a command.
+"""How close a run comes to what its processor can do; four questions, each a command.
 
     python -m bench.throughput feed        images/s of training, over the same loop on one fixed batch in memory
+    python -m bench.throughput augment     images/s that one process augments, by strength
     python -m bench.throughput precision   images/s in bfloat16 over float32
     python -m bench.throughput accuracy    what bfloat16 does to the test IoU, beside what the seed does
 
 On a CPU, times are CPU seconds of the process with one thread, which other work on the machine changes little; on a
-GPU they are seconds of a clock. What is compared alternates, and the median ratio counts.
+GPU they are seconds of a clock, over 50 visits to the images instead of one. What is compared alternates, and the
+median ratio counts.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import torch
@@ -23,8 +25,8 @@ import yaml
 from torch import Tensor, nn
 
 from agent import batchnorm, models, speed
-from agent.config import Config, parse
-from agent.feed import cores, feed, workers_for
+from agent.config import AUGMENTATIONS, PRECISIONS, Config, parse
+from agent.feed import AHEAD, MOST_WORKERS, cores, feed, workers_for
 from agent.loop import Precision, evaluate, n_steps, train_epoch
 from data import puzzle, synthetic
 from data.augment import Augmenter
@@ -32,6 +34,9 @@ from data.puzzle import Dataset
 
 STUDY = Path(__file__).parents[1] / "sweeps" / "cpu.yaml"
 Batch = tuple[Tensor, Tensor]
+
+VISITS = {"cpu": 1, "cuda": 50}
+"""To the images in one measurement: a GPU is done with one visit in milliseconds."""
 
 
 @dataclass
@@ -57,6 +62,11 @@ class Trial:
     def steps(self) -> int:
         return n_steps(len(self.dataset.train), self.config.batch_size)
 
+    @property
+    def measured(self) -> int:
+        """Steps in one measurement."""
+        return VISITS[self.device.type] * self.steps
+
     def batches(self, epochs: int) -> Iterator[Batch]:
         """All batches of so many epochs, as `agent.train` gets them."""
         augment = Augmenter(self.config.augmentation, self.config.image_size, self.config.seed)
@@ -79,14 +89,20 @@ class Trial:
 
 
 def fed(trial: Trial, repeats: int) -> list[float]:
-    """Images/s of an epoch with its data path over those of an epoch on batches that lie ready, one per repetition."""
-    stream = trial.batches(repeats + 1)
+    """Images/s with the data path over those on batches that lie ready, one per repetition.
+
+    What workers had ready when a measurement began would flatter them: so many batches go first and do not count.
+    """
+    waiting = MOST_WORKERS * AHEAD if trial.device.type == "cuda" else 0
+    stream = trial.batches(1 + -(-repeats * (waiting + trial.measured) // trial.steps))
     ready = list(islice(stream, trial.steps))
     trial.train(ready)
     ratios = []
     for _ in range(repeats):
-        fixed = trial.seconds(lambda: trial.train(ready))
-        ratios.append(fixed / trial.seconds(lambda: trial.train(islice(stream, trial.steps))))
+        fixed = trial.seconds(partial(again, trial, ready))
+        if waiting:
+            trial.train(islice(stream, waiting))
+        ratios.append(fixed / trial.seconds(lambda: trial.train(islice(stream, trial.measured))))
     return ratios
 
 
@@ -98,9 +114,29 @@ def faster(trial: Trial, repeats: int) -> list[float]:
         trial.train(ready, each)
     ratios = []
     for _ in range(repeats):
-        single, half = (trial.seconds(partial(trial.train, ready, each)) for each in precisions)
+        single, half = (trial.seconds(partial(again, trial, ready, each)) for each in precisions)
         ratios.append(single / half)
     return ratios
+
+
+def again(trial: Trial, ready: Sequence[Batch], precision: Precision | None = None) -> None:
+    """Train for one measurement on batches that lie ready."""
+    trial.train(islice(cycle(ready), trial.measured), precision)
+
+
+def augmented(image_size: int, batch_size: int, repeats: int) -> Iterator[str]:
+    """What one process that augments can deliver; the photographs are drawn ones."""
+    pairs = puzzle.load(synthetic.resolve("drawn"), image_size=image_size).train
+    for strength in AUGMENTATIONS:
+        stream = feed(pairs, Augmenter(strength, image_size, 1), batch_size, 1, range(1, repeats + 2))
+        rates = []
+        for _ in range(repeats + 1):
+            started = time.process_time()
+            for _ in islice(stream, n_steps(len(pairs), batch_size)):
+                pass
+            rates.append(len(pairs) / (time.process_time() - started))
+        low, middle, high = min(rates[1:]), statistics.median(rates[1:]), max(rates[1:])
+        yield f"| {strength} | {middle:.0f} | {low:.0f} to {high:.0f} | {repeats} |"
 
 
 def test_iou(config: Config) -> float:
@@ -146,8 +182,9 @@ def accuracies(configs: Sequence[Config], seeds: int, epochs: int) -> Iterator[s
 
 
 HEADS = {
-    "feed": "| model | images/s over those of ready batches, median | range | epochs |",
-    "precision": "| model | images/s in bfloat16 over float32, median | range | epochs |",
+    "feed": "| model | images/s over those of ready batches, median | range | measurements |",
+    "augment": "| augmentation | images/s, median | range | visits to 10 images |",
+    "precision": "| model | images/s in bfloat16 over float32, median | range | measurements |",
     "accuracy": "| model | test IoU float32, mean ± deviation | bfloat16 | seeds |",
 }
 
@@ -164,17 +201,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--image_size", type=int, default=128)
     parser.add_argument("--augmentation", default="light")
     parser.add_argument("--batch_size", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5, help="epochs that are measured")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="for feed")
+    parser.add_argument("--repeats", type=int, default=5, help="measurements")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=30, help="of training, for accuracy")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     configs = [
-        replace(each, batch_size=options.batch_size)
+        replace(each, batch_size=options.batch_size, precision=options.precision)
         for each in studied(options.image_size, options.augmentation, options.models)
     ]
     rows: dict[str, Callable[[], Iterator[str]]] = {
         "feed": partial(ratios, configs, fed, options.repeats),
+        "augment": partial(augmented, options.image_size, options.batch_size, options.repeats),
         "precision": partial(ratios, configs, faster, options.repeats),
         "accuracy": partial(accuracies, configs, options.seeds, options.epochs),
     }
