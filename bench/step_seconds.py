@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from agent import models, speed, step_times
+from agent.config import SCRATCH, SMP, Config
 from agent.lint.cost import TABLE
 from agent.lint.duration import forward_macs
 from agent.lint.models import known
@@ -27,12 +28,13 @@ from agent.loop import Precision, train_epoch
 from agent.step_times import COLUMNS, GPU, ONE_CORE, Step
 
 BACKBONES = ("resnet18", "resnet34", "mobilenet_v2", "tu-tf_efficientnet_lite0")
-MODELS = (
-    ("unet_transposed", "none"),
-    ("unet_bilinear", "none"),
-    *((architecture, backbone) for architecture in ("unet", "deeplabv3plus") for backbone in BACKBONES),
+Model = tuple[str, str, int]
+MODELS: tuple[Model, ...] = (
+    *((architecture, "none", width) for architecture in SCRATCH for width in (64, 16)),
+    *((architecture, backbone, Config.width) for architecture in SMP for backbone in BACKBONES),
 )
-WIDTH = 64
+"""Architecture, backbone and width."""
+
 HEAD = (
     "# python -m bench.step_seconds: macs of the forward pass of a training step; seconds: median of n measurements; "
     "deviation: their standard deviation\n"
@@ -82,33 +84,32 @@ def _processor() -> str:
     return (names or [platform.processor() or platform.machine()])[0]
 
 
-def rows(chosen: Sequence[tuple[str, str]], by: Meter, n: int) -> Iterator[Step]:
+def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
     """A row for each model, point and precision; what the memory of the device cannot hold is told and left out."""
-    for architecture, backbone in chosen:
+    for model in chosen:
         for side, images in by.points:
             for precision in by.precisions:
-                macs = round(images * forward_macs(known(architecture, backbone, WIDTH), side))
-                settings = (by.name, architecture, backbone, WIDTH, side, images, precision, macs)
+                macs = round(images * forward_macs(known(*model), side))
+                settings = (by.name, *model, side, images, precision, macs)
                 try:
-                    taken = measure(architecture, backbone, side, images, precision, by, n)
+                    taken = measure(model, side, images, precision, by, n)
                 except torch.OutOfMemoryError:
                     print(f"left out, for it does not fit: {' '.join(map(str, settings))}", file=sys.stderr)
                 else:
                     yield step_times.measured(settings, taken)
 
 
-def measure(
-    architecture: str, backbone: str, side: int, images: int, precision: Precision, by: Meter, n: int
-) -> list[float]:
+def measure(model: Model, side: int, images: int, precision: Precision, by: Meter, n: int) -> list[float]:
     """Seconds per step, measured n times, as `agent.train` takes its steps."""
-    model = speed.prepare(models.build(architecture, backbone, "none", WIDTH), by.device)
-    optimizer = speed.adam(model, learning_rate=1e-3)
+    architecture, backbone, width = model
+    network = speed.prepare(models.build(architecture, backbone, width=width), by.device)
+    optimizer = speed.adam(network, learning_rate=1e-3)
     batches = [_batch(side, images, by.device)] * by.steps
     taken = []
     for _ in range(n + 1):
         by.finish()
         started = by.clock()
-        train_epoch(model, optimizer, batches, precision)
+        train_epoch(network, optimizer, batches, precision)
         by.finish()
         taken.append((by.clock() - started) / by.steps)
     return taken[1:]

@@ -64,16 +64,20 @@ class Price:
     def name(self) -> str:
         return self.device.removeprefix(ONE_CORE)
 
+    @property
+    def unit(self) -> str:
+        return "core" if self.device.startswith(ONE_CORE) else "GPU"
+
     def text(self) -> str:
-        unit = "core" if self.device.startswith(ONE_CORE) else "GPU"
-        return f"{hours(self.hours, unit)} on {self.name}"
+        return f"{hours(self.hours, self.unit)} on {self.name}"
 
     def remarks(self) -> Iterator[str]:
         if self.aside > LIMIT:
             share = f"{self.aside * 100:.0f} %"
-            yield f"{self.name}: {share} of it is validation, saving and test; {self.remedy}"
+            yield f"{share} of it on {self.name} is validation, saving and test; {self.remedy}"
         if self.lacking:
-            yield f"{self.name}: from other steps, for none in {' and '.join(self.lacking)} is recorded there"
+            lacking = " and ".join(self.lacking)
+            yield f"that on {self.name} is taken from other steps, for none in {lacking} is recorded there"
 
 
 @dataclass(frozen=True)

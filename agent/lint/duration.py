@@ -90,8 +90,10 @@ def step_seconds(config: Config, precision: str, macs: float, steps: Sequence[St
     """
     wanted = [s for s in steps if precision in ("auto", s.precision)] or list(steps)
     model = (config.architecture, config.backbone)
-    if own := _by_model([s for s in wanted if (s.architecture, s.backbone) == model]):
-        return min(along(each, macs) for each in own)
+    if own := [s for s in wanted if (s.architecture, s.backbone) == model]:
+        if config.backbone == "none":
+            own = _of_nearest_width(own, config.width)
+        return min(along(each, macs) for each in _by_model(own))
     like = [s for s in wanted if s.architecture == config.architecture] or wanted
     return statistics.median(along(each, macs) for each in _by_model(like))
 
@@ -112,8 +114,14 @@ def along(steps: Sequence[Step], macs: float) -> float:
     return fixed + slope * macs if fixed else macs * large.seconds / large.macs
 
 
+def _of_nearest_width(steps: Sequence[Step], width: int) -> list[Step]:
+    """Narrow convolutions do less work in a second than wide ones."""
+    nearest = min((s.width for s in steps), key=lambda each: abs(math.log(each / width)))
+    return [s for s in steps if s.width == nearest]
+
+
 def _by_model(steps: Sequence[Step]) -> list[list[Step]]:
-    """The steps grouped by model and precision; widths of one model differ in their work only."""
+    """The steps grouped by model and precision."""
     groups: dict[tuple[str, ...], list[Step]] = {}
     for step in steps:
         groups.setdefault((step.architecture, step.backbone, step.precision), []).append(step)

@@ -16,6 +16,7 @@ from bench.step_seconds import Meter, measure, meter
 
 CPU = torch.device("cpu")
 Batch = tuple[torch.Tensor, torch.Tensor]
+MODEL = ("unet_bilinear", "none", 64)
 OTHER = Step(ONE_CORE + "CPU", "unet", "resnet18", 64, 64, 2, "float32", 5, 1.5, 0.1, 5)
 
 
@@ -24,7 +25,7 @@ class Card:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.queued, self.taken = 0.0, 0, 0
-        monkeypatch.setattr(models, "build", lambda *_: UNet("bilinear", 2))
+        monkeypatch.setattr(models, "build", lambda *_, **__: UNet("bilinear", 2))
         adam = speed.adam
 
         def counted(model: torch.nn.Module, learning_rate: float) -> torch.optim.Adam:
@@ -60,12 +61,12 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Card:
 
 def test_a_measurement_waits_for_the_device_and_is_the_mean_of_its_steps(card: Card) -> None:
     """Five measurements of three steps each, after three that warm up and are waited for as well."""
-    assert measure("unet_bilinear", "none", 32, 2, "float32", card.meter(), 5) == [1.0] * 5
+    assert measure(MODEL, 32, 2, "float32", card.meter(), 5) == [1.0] * 5
     assert card.taken == 3 * (1 + 5)
 
 
 def test_every_model_has_a_row_for_each_amount_of_work_and_precision(card: Card) -> None:
-    steps = list(step_seconds.rows([("unet_bilinear", "none")], card.meter(), 2))
+    steps = list(step_seconds.rows([MODEL], card.meter(), 2))
     assert [(s.image_size, s.batch_size, s.precision) for s in steps] == [
         (32, 2, "float32"), (32, 2, "bfloat16"), (64, 4, "float32"), (64, 4, "bfloat16"),
     ]  # fmt: skip
@@ -88,7 +89,7 @@ def test_what_does_not_fit_is_told_and_left_out(
         return whole(model, optimizer, batches, precision)
 
     monkeypatch.setattr(step_seconds, "train_epoch", scarce)
-    steps = list(step_seconds.rows([("unet_bilinear", "none")], card.meter(), 2))
+    steps = list(step_seconds.rows([MODEL], card.meter(), 2))
     assert {s.image_size for s in steps} == {32}
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
@@ -100,7 +101,7 @@ def test_what_does_not_fit_is_told_and_left_out(
 def test_rows_of_a_gpu_come_beside_those_of_the_cpu_and_replace_its_own(card: Card, tmp_path: Path) -> None:
     table = tmp_path / "steps.csv"
     step_seconds.write([OTHER, replace(OTHER, device="NVIDIA H100, 80GB", width=8)], table)
-    steps = list(step_seconds.rows([("unet_bilinear", "none")], card.meter(), 2))
+    steps = list(step_seconds.rows([MODEL], card.meter(), 2))
     step_seconds.write(steps, table)
     assert step_times.read(table) == [OTHER, *steps]
     assert table.read_text().startswith("# python -m bench.step_seconds: ")

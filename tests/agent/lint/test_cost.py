@@ -88,7 +88,7 @@ def test_where_a_long_sweep_has_no_gpu_hours_one_line_says_how_to_get_them(
 def test_a_precision_that_was_not_measured_on_a_device_is_told() -> None:
     half = replace(SMALL, precision="bfloat16")
     remarks = list(cost.of([SMALL, half], 1).prices[1].remarks())
-    assert remarks[-1] == "H100: from other steps, for none in bfloat16 is recorded there"
+    assert remarks[-1] == "that on H100 is taken from other steps, for none in bfloat16 is recorded there"
     assert cost.of([replace(SMALL, precision="auto")], 1).prices[1].lacking == ()
 
 
@@ -98,15 +98,15 @@ def test_a_precision_that_was_not_measured_on_a_device_is_told() -> None:
         (Duration(start=5, training=90, validation=4, test=1), None),
         (
             Duration(start=0, training=95, validation=3, saving=7),
-            "H100: 10 % of it is .*; 2 times the `repeats` and 1/2 ",
+            "10 % of it on H100 is .*; 2 times the `repeats` and 1/2 ",
         ),
         (
             Duration(start=10, training=85, validation=19, saving=20, test=1),
-            "H100: 30 % of it is .*; 10 times ",
+            "30 % of it on H100 is .*; 10 times ",
         ),
         (
             Duration(start=5, training=90, validation=1, test=9),
-            "H100: 10 % of it is .*; longer runs, by larger `repeats`, ",
+            "10 % of it on H100 is .*; longer runs, by larger `repeats`, ",
         ),
     ],
 )

@@ -33,6 +33,19 @@ def test_a_measured_step_of_the_same_work_is_taken_as_it_is() -> None:
     assert seconds("unet_bilinear", 201, steps) == 9.0
 
 
+def test_of_a_model_written_here_the_steps_of_the_nearest_width_count() -> None:
+    """By the ratio: 24 is nearer to 16 than to 64, and 40 to 64. A backbone has no width."""
+    narrow, wide = step("unet_bilinear", 100, 3.0, width=16), step("unet_bilinear", 100, 1.0, width=64)
+    for width, expected in ((8, 3.0), (24, 3.0), (40, 1.0), (128, 1.0)):
+        config = from_settings({"model": "unet_bilinear", "width": width})
+        assert step_seconds(config, "float32", 100, [narrow, wide]) == expected
+    config = from_settings({"model": "unet/a", "width": 16})
+    assert (
+        step_seconds(config, "float32", 100, [step("unet/a", 100, s, width=w) for w, s in ((16, 3), (64, 1))])
+        == 1
+    )
+
+
 def test_from_one_measured_step_seconds_grow_with_the_work() -> None:
     assert seconds("unet_bilinear", 250, [step("unet_bilinear", 100, 3.0), step("unet/a", 1, 9.0)]) == 7.5
 
