@@ -1,6 +1,5 @@
 """Training batches in an order that depends on the seed only, augmented ahead of the training where that pays."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -98,12 +97,3 @@ def within(free: int, workers: int, batch: int) -> tuple[int, int]:
 def free_shared_memory() -> int:
     """Bytes; where the system shows none, it has another way, and as many as will ever be asked for are said."""
     return shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 2**62
-
-
-def cores() -> int:
-    """Cores that this process may use; OMP_NUM_THREADS says so where several trials share a machine (its first number
-    where it lists some, as in `4,2`)."""
-    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    if given.isdecimal() and int(given):
-        return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -34,6 +34,7 @@ def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.devi
         "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
         "n_macs": speed.n_macs(model, config.image_size),
         "device": speed.device_name(device),
+        "n_threads": torch.get_num_threads(),
         "precision_used": speed.precision_of(config.precision, model),
     }
 
@@ -73,7 +74,8 @@ def epoch_line(row: Row, epochs: int) -> str:
 def start_line(name: str | None, known: dict[str, Any], config: Config, device: object) -> str:
     return (
         f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
-        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; {device}; "
+        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; "
+        f"{device}, threads: {known['n_threads']}; "
         f"up to {disk_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the disk, then "
         f"{bytes_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the server"
         + (f"; ImageNet weights from {known['weights_source']}" if config.weights == "imagenet" else "")

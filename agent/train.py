@@ -7,6 +7,7 @@ listed in docs/runs.md.
 
 import dataclasses
 import functools
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from agent import (
     batchnorm,
     budget,
     checkpoint,
+    cores,
     failures,
     feed,
     models,
@@ -156,6 +158,7 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     failures.check_batches(config, len(dataset.train))
     device = speed.best_device()
     speed.make_deterministic(config.deterministic)
+    torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
     model = models.build(config.architecture, config.backbone, config.weights, config.width)
     model = speed.prepare(model, device)
@@ -245,7 +248,7 @@ def stream(trial: Trial, epochs: range, device: torch.device) -> Iterator[tuple[
     config = trial.plan.config
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
     visits = range(1 + (epochs.start - 1) * config.repeats, 1 + (epochs.stop - 1) * config.repeats)
-    workers = feed.workers_for(device, feed.cores())
+    workers = feed.workers_for(device, cores.threads(os.environ))
     return feed.feed(trial.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
 
 

@@ -11,6 +11,7 @@ median ratio counts.
 """
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -24,9 +25,9 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from agent import batchnorm, models, speed
+from agent import batchnorm, cores, models, speed
 from agent.config import AUGMENTATIONS, PRECISIONS, Config, parse
-from agent.feed import AHEAD, MOST_WORKERS, cores, feed, workers_for
+from agent.feed import AHEAD, MOST_WORKERS, feed, workers_for
 from agent.loop import Precision, evaluate, n_steps, train_epoch
 from data import puzzle, synthetic
 from data.augment import Augmenter
@@ -71,7 +72,7 @@ class Trial:
         """All batches of so many epochs, as `agent.train` gets them."""
         augment = Augmenter(self.config.augmentation, self.config.image_size, self.config.seed)
         size, seed, epochs_ = self.config.batch_size, self.config.seed, range(1, epochs + 1)
-        workers = workers_for(self.device, cores())
+        workers = workers_for(self.device, cores.threads(os.environ))
         return feed(self.dataset.train, augment, size, seed, epochs_, self.device, workers)
 
     def train(self, batches: Iterable[Batch], precision: Precision | None = None) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from agent import cores
 from agent.fleet import cluster, devices, journal, slurm, target
 from agent.fleet.board import Board
 from agent.fleet.devices import DeviceError
@@ -81,7 +82,7 @@ def start(options: argparse.Namespace) -> int:
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)
     places = layout(gpus, options, found, journal.begun(trials))
-    n_most = max(1, devices.cores() // len(gpus)) if gpus and options.per_gpu is None else None
+    n_most = max(1, cores.available() // len(gpus)) if gpus and options.per_gpu is None else None
     threads = devices.threads(os.environ, len(places) * (n_most or 1))
     board = Board(
         found.sweep.path, found.expected, found.n_runs - journal.begun(trials), found.varied, Console()
@@ -107,7 +108,7 @@ def layout(gpus: list[devices.Gpu], options: argparse.Namespace, found: Target, 
             for _ in range(options.per_gpu or 1)
         ]
     left = None if found.expected is None else max(1, found.expected - found.n_runs + n_begun)
-    n = options.agents or devices.side_by_side(devices.cores(), left, devices.free_memory())
+    n = options.agents or devices.side_by_side(cores.available(), left, devices.free_memory())
     return [Place("CPU", {}) for _ in range(n)]
 
 

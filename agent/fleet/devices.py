@@ -3,7 +3,6 @@
 CUDA_VISIBLE_DEVICES holds, and nothing here touches a GPU.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from agent import cores
 
 DRIVER = Path("/proc/driver/nvidia/version")
 MEBIBYTE = 2**20
@@ -39,13 +40,6 @@ class Memory:
     used: int
     total: int
     """Both in bytes."""
-
-
-def cores() -> int:
-    """Processor cores that this process may use; in a Slurm job not more than it was given, bound to them or not."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    return min(here, int(given)) if given.isdecimal() else here
 
 
 def gpus(environ: Mapping[str, str]) -> list[Gpu]:
@@ -131,8 +125,7 @@ def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int) -> int:
 
 def threads(environ: Mapping[str, str], n_trials: int) -> int:
     """Of each trial: OMP_NUM_THREADS if it is set, else its share of the cores."""
-    given = environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) else max(1, cores() // n_trials)
+    return cores.asked(environ) or max(1, cores.available() // n_trials)
 
 
 def free_memory() -> int:

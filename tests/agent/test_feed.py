@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agent.feed import CPU, Order, cores, feed, free_shared_memory, within, workers_for
+from agent.feed import CPU, Order, feed, free_shared_memory, within, workers_for
 from agent.loop import on_device
 from agent.resume import Interrupted, Interruption
 from data.augment import Augmenter
@@ -89,23 +89,6 @@ def test_where_there_is_no_shared_memory_the_run_augments_itself(
     assert free_shared_memory() == 2**62
     monkeypatch.setattr("agent.feed.free_shared_memory", lambda: 0)
     assert equal(drawn(range(1, 2), workers=2), drawn(range(1, 2)))
-
-
-def test_cores_are_those_that_the_trial_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert cores() == 3
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert cores() >= 1
-
-
-@pytest.mark.parametrize(("given", "expected"), [("4,2", 4), (" 5 ", 5)])
-def test_a_list_of_threads_counts_with_its_first_number(
-    given: str, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", given)
-    assert cores() == expected
-    monkeypatch.setenv("OMP_NUM_THREADS", "many")
-    assert cores() >= 1
 
 
 KILLED = "DataLoader worker (pid 7) is killed by signal: {}. "

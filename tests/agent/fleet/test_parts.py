@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 from wandb.sdk.launch.sweeps import utils
 
+from agent import cores
 from agent.fleet import crashes, devices, launch
 from agent.fleet.board import Board, clock
 from agent.fleet.crashes import Streak
@@ -63,6 +64,7 @@ def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(smi: Path) -> No
 
 def test_without_nvidia_smi_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(devices, "DRIVER", tmp_path / "none")
     assert devices.gpus({}) == []
 
 
@@ -100,7 +102,7 @@ def test_a_cpu_gets_as_many_trials_as_cores_trials_and_memory_allow(
 
 def test_threads_are_the_share_of_the_cores_unless_the_person_says_otherwise() -> None:
     assert devices.threads({}, 10_000) == 1
-    assert devices.threads({}, 1) == devices.cores()
+    assert devices.threads({}, 1) == cores.available()
     assert devices.threads({"OMP_NUM_THREADS": "3"}, 10_000) == 3
 
 
