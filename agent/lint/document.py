@@ -69,7 +69,11 @@ def parse(text: str) -> tuple[Document, list[Finding]]:
             error(1, "not a sweep", "a sweep is a mapping of keys", "begin with program:, method:, …")
         ]
     lines: dict[Place, int] = {}
-    findings = list(_walk(loader, node, (), lines))
+    try:
+        findings = list(_walk(loader, node, (), lines))
+    except RecursionError:
+        what, why = "an anchor (&) stands for something that contains it (*)", "it has no end"
+        return Document({}), [error(1, what, why, "write the values out")]
     return Document(value, lines), findings
 
 

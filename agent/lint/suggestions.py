@@ -6,50 +6,68 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from runpy import run_path
+from traceback import extract_tb
 from typing import Any
 
 from agent.config import ConfigError, from_settings
 from agent.lint.combinations import Cell
 from agent.lint.document import Document
 from agent.lint.finding import Finding, error
+from agent.lint.sections import nearest
+from agent.lint.types import FIELDS, wrong_type
 
 N = 200
 """Suggestions that are looked at."""
+
+REFUSED = "`wandb sweep-scheduler` refuses it"
 
 
 def ask(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
     """What the search space suggests to a random search with a fixed seed.
 
-    The file named by `source` is run, as `wandb sweep-scheduler` does.
+    The file named by `source` is run, as `wandb sweep-scheduler` does; whatever it raises is a finding.
     """
     section, line = document.mapping("scheduler"), document.line("scheduler", "search_space")
     name, source = section.get("search_space"), str(section.get("source"))
     if not name or not Path(source).is_file():
         return [], []
-    space = run_path(source).get(str(name))
-    if not callable(space) or len(inspect.signature(space).parameters) != 1:
-        what = f"{source} has no function {name} with one argument, the trial"
-        return [], [error(line, what, "`wandb sweep-scheduler` refuses it", "mend its name, here or there")]
-    return _asked(space), []
+    try:
+        space = run_path(source).get(str(name))
+        if not callable(space) or len(inspect.signature(space).parameters) != 1:
+            what = f"{source} has no function {name} with one argument, the trial"
+            return [], [error(line, what, REFUSED, "mend its name, here or there")]
+        return _asked(space), []
+    except Exception as problem:
+        what = f"{source} raises {type(problem).__name__}: {' '.join(str(problem).split())}"
+        return [], [error(line, what, REFUSED, f"mend the file{_where(problem, source)}")]
 
 
-def _asked(space: Callable[[Any], Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _where(problem: Exception, source: str) -> str:
+    """The line of the file that was at work."""
+    if isinstance(problem, SyntaxError):
+        return f", line {problem.lineno}"
+    at_work = [frame.lineno for frame in extract_tb(problem.__traceback__) if frame.filename == source]
+    return f", line {at_work[-1]}" if at_work else ""
+
+
+def _asked(space: Callable[[Any], Any]) -> list[dict[str, Any]]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    return [dict(space(study.ask())) for _ in range(N)]
+    found = [space(study.ask()) for _ in range(N)]
+    if strange := [each for each in found if not isinstance(each, Mapping)]:
+        raise TypeError(f"it returns {strange[0]!r}, not a mapping of settings")
+    return [dict(each) for each in found]
 
 
 def check(document: Document, suggested: list[dict[str, Any]]) -> Iterator[Finding]:
     """Suggestions that are no valid configuration, or that come twice."""
     line = document.line("scheduler", "search_space")
     for settings in suggested:
-        try:
-            from_settings(settings)
-        except (ConfigError, TypeError) as problem:
+        if problem := _problem(settings):
             yield error(
                 line,
                 f"it suggests {settings}: {problem}",
@@ -61,6 +79,20 @@ def check(document: Document, suggested: list[dict[str, Any]]) -> Iterator[Findi
     if times and times[0][1] > 1:
         why = f"{times[0][1]} of {N} suggestions are this one"
         yield error(line, f"it repeats {times[0][0]}", why, "let the seed differ where all else is equal")
+
+
+def _problem(settings: Mapping[str, Any]) -> str:
+    """Why `agent.train` would refuse them; empty if it would not."""
+    for name, value in settings.items():
+        if name not in FIELDS:
+            return f"{name} is no setting of agent.train{nearest(name, list(FIELDS))}"
+        if wrong := list(wrong_type(1, name, value)):
+            return wrong[0].what
+    try:
+        from_settings(settings)
+    except ConfigError as problem:
+        return str(problem)
+    return ""
 
 
 def cells(document: Document, suggested: list[dict[str, Any]]) -> list[Cell]:

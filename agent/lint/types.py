@@ -62,7 +62,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {value!r}"
     return (
-        {True: "true", False: "false", None: "null"}[value] if isinstance(value, bool | None) else repr(value)
+        {True: "true", False: "false", None: "null"}[value] if isinstance(value, bool | None) else str(value)
     )
 
 

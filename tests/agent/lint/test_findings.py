@@ -287,6 +287,13 @@ FAULTS = [
     ),
     (10, "  data: {value: null}", "error", "data is null, but must be text", "leave data out"),
     (13, "  repeats: {value: '3'}", "error", "repeats is the text '3', but must be a number", "write 3"),
+    (
+        10,
+        "  data: {value: 2024-01-01}",
+        "error",
+        "data is 2024-01-01, but must be text",
+        'put it in quotes: "2024',
+    ),
     (13, "  width: {value: 8}", "error", "width stands here a second time", "remove one of the two"),
     (8, "  architecture: [", "error", "not YAML: ", "syntax"),
 ]
@@ -317,6 +324,11 @@ def test_a_sweep_without_faults_is_only_priced(tmp_path: Path) -> None:
 def test_a_file_that_is_no_sweep_is_one_finding(tmp_path: Path, text: str) -> None:
     (finding,) = lint(tmp_path, text).findings
     assert finding.what == "not a sweep"
+
+
+def test_an_anchor_that_contains_itself_is_one_finding(tmp_path: Path) -> None:
+    (finding,) = lint(tmp_path, with_line(9, "  width: &w {values: [*w]}")).findings
+    assert finding.what == "an anchor (&) stands for something that contains it (*)"
 
 
 def test_logarithms_of_exponents_are_left_alone(tmp_path: Path) -> None:
