@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 15
 
 def cores() -> int:
     """Processor cores that this process may use, by its affinity and the container's quota."""
-    return min(cpu_count(), psutil.cpu_count(logical=False) or sys.maxsize)
+    return min(int(cpu_count()), psutil.cpu_count(logical=False) or sys.maxsize)
 
 
 def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[str, str]:

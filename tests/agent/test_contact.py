@@ -143,12 +143,15 @@ def test_a_signal_ends_the_waiting(
 ) -> None:
     monkeypatch.setattr(contact, "TICK", 0.001)
     interruption = Interruption()
+
+    def check() -> None:
+        interruption.ask("SIGTERM")
+        interruption.check()
+
     with serving([(503, {})]) as (url, _):
         point(client, url)
         with pytest.raises(Interrupted, match="SIGTERM"):
-            contact.known(
-                "abc", None, "puzzle", lambda: (interruption.ask("SIGTERM"), interruption.check())[1]
-            )
+            contact.known("abc", None, "puzzle", check)
         assert train.record(PLAN, interruption) == 143
     assert capsys.readouterr().err.endswith("agent.train: SIGTERM before the run began\n")
 
