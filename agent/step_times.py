@@ -30,6 +30,10 @@ GPU = "cuda: "
 """Begins the name of a GPU in `agent.speed.device_name`."""
 
 
+class StepTimesError(ValueError):
+    """A table of step times cannot be read; the text says which, why, and what to do."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A measured training step; the fields are the columns of the tables.
@@ -114,12 +118,21 @@ def append(step: Step, file: Path) -> None:
 def read(file: Path) -> list[Step]:
     """The rows of a table, of those with equal settings the fastest; none if the file is not there.
 
-    What a full disk left of a row is passed over. Raises OSError if the file cannot be read.
+    What a full disk left of a row is passed over.
+
+    Raises:
+        StepTimesError: the file cannot be read.
     """
-    if not file.exists():
+    try:
+        text = file.read_text(errors="replace")
+    except FileNotFoundError:
         return []
-    with file.open(newline="") as table:
-        rows = [_step(row) for row in csv.DictReader(line for line in table if not line.startswith("#"))]
+    except OSError as error:
+        raise StepTimesError(
+            f"{file} cannot be read ({error.strerror}): name another file in PUZZLE_STEP_SECONDS"
+        ) from None
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    rows = [_step(row) for row in csv.DictReader(lines)]
     fastest: dict[Settings, Step] = {}
     for step in rows:
         if step and step.seconds < fastest.get(step.settings, NEVER).seconds:

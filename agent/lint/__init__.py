@@ -17,6 +17,7 @@ from agent.lint.cost import Cost
 from agent.lint.document import Document
 from agent.lint.finding import Finding, warning
 from agent.lint.parameters import Parameter
+from agent.step_times import StepTimesError
 
 __all__ = ["Finding", "Report", "check", "main"]
 
@@ -93,11 +94,16 @@ def _endless(read: Document, n_runs: int | None) -> list[Finding]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0, 1 if a file has errors, 2 if none is named."""
+    """Exit code 0, 1 if a file has errors, 2 if none is named or the recorded step times cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sweep's YAML")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    reports = [check(path) for path in parser.parse_args(arguments).files]
+    files = parser.parse_args(arguments).files
+    try:
+        reports = [check(path) for path in files]
+    except StepTimesError as problem:
+        print(f"agent.lint: {problem}", file=sys.stderr)
+        return 2
     for report in reports:
         print(report.text(), flush=True)
     if any(report.cost and report.cost.wants_gpu for report in reports):

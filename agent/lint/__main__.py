@@ -1,5 +1,8 @@
+import signal
 import sys
 
 from agent.lint import main
 
+if hasattr(signal, "SIGPIPE"):  # `| head` ends it quietly
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 sys.exit(main())

@@ -84,6 +84,17 @@ def test_where_a_long_sweep_has_no_gpu_hours_one_line_says_how_to_get_them(
     assert cost.NO_GPU not in capsys.readouterr().out, "a sweep of minutes needs none"
 
 
+def test_step_times_that_cannot_be_read_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PUZZLE_STEP_SECONDS", str(tmp_path))
+    (tmp_path / "sweep.yaml").write_text(CLEAN)
+    assert main([str(tmp_path / "sweep.yaml")]) == 2
+    assert capsys.readouterr().err == (
+        f"agent.lint: {tmp_path} cannot be read (Is a directory): name another file in PUZZLE_STEP_SECONDS\n"
+    )
+
+
 @pytest.mark.usefixtures("tables")
 def test_a_precision_that_was_not_measured_on_a_device_is_told() -> None:
     half = replace(SMALL, precision="bfloat16")
