@@ -5,16 +5,27 @@ from pathlib import Path
 
 import pytest
 
+HAS_GPU = Path("/dev/nvidiactl").exists()
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """On a machine with a GPU the tests themselves use it (tests/agent/conftest.py); programs that they start do not:
-    what is promised of whole runs bit by bit, and of processes side by side, is promised for a CPU."""
-    if Path("/dev/nvidiactl").exists():
+    """Programs that tests start see no GPU, the tests themselves do: what is promised of whole runs bit by bit, and of
+    processes side by side, is promised for a CPU."""
+    if HAS_GPU:
         import torch
 
         if torch.cuda.is_available():
             torch.cuda.init()  # reads CUDA_VISIBLE_DEVICES, once
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu_unless_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only tests with one of the fixtures of tests/agent/conftest.py use the GPU."""
+    if HAS_GPU and not {"device", "gpu"} & set(request.fixturenames):
+        import torch
+
+        monkeypatch.setattr("agent.speed.best_device", lambda: torch.device("cpu"))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -61,12 +61,20 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_masks_and_overlays_have_the_size_of_each_photograph(model: Path, tmp_path: Path) -> None:
+def test_masks_and_overlays_have_the_size_of_each_photograph(
+    model: Path,
+    device: torch.device,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("agent.speed.best_device", lambda: device)
     sizes = {"wide.png": (40, 120), "tall.jpg": (90, 30), "square.webp": (32, 32)}
     for name, (height, width) in sizes.items():
         photograph(1, height, width).save(tmp_path / name)
     out = tmp_path / "out" / "masks"
     assert predict.main([str(model), *(str(tmp_path / name) for name in sizes), "-o", str(out)]) == 0
+    assert f"pixels on {device}; photographs: 3" in capsys.readouterr().out
     for name, size in sizes.items():
         mask = pixels(out / f"{Path(name).stem}.png")
         assert mask.shape == size
