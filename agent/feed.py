@@ -80,8 +80,11 @@ def feed(
 
 
 def workers_for(device: torch.device, cores: int) -> int:
-    """How many processes augment: on a CPU none, since training keeps all cores busy and would only be slowed down."""
-    return 0 if device.type == "cpu" else max(1, min(MOST_WORKERS, cores - 1))
+    """How many processes augment: on a CPU none, since training keeps all cores busy and would only be slowed down.
+
+    For a GPU at least two: the share of a trial among many may be a single core, and who is not needed sleeps.
+    """
+    return 0 if device.type == "cpu" else max(2, min(MOST_WORKERS, cores - 1))
 
 
 def within(free: int, workers: int, batch: int) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def test_feeding_draws_no_number_from_the_global_generator() -> None:
 
 def test_workers_augment_for_a_gpu_as_far_as_there_are_cores() -> None:
     gpu = torch.device("cuda")
-    assert [workers_for(gpu, n) for n in (1, 2, 4, 64)] == [1, 1, 3, 16]
+    assert [workers_for(gpu, n) for n in (1, 2, 4, 64)] == [2, 2, 3, 16]
     assert workers_for(CPU, 64) == 0
 
 
