@@ -77,6 +77,8 @@ def _pod(command: list[str], base_url: str, pods: Pods) -> dict[str, Any]:
                     },
                     {"name": "PUZZLE_RUNS", "value": "/puzzle/runs"},
                     {"name": "PUZZLE_FLEET", "value": "/puzzle/fleet"},
+                    # A node may show its GPUs to pods that asked for none.
+                    *([] if pods.gpus else [{"name": "CUDA_VISIBLE_DEVICES", "value": ""}]),
                 ],
                 "resources": {"requests": resources, "limits": resources},
                 "volumeMounts": [

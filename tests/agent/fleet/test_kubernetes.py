@@ -46,6 +46,13 @@ def test_every_pod_starts_the_fleet_on_the_sweep_and_is_one_index() -> None:
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "2"
 
 
+@pytest.mark.parametrize("gpus", [0, 2])
+def test_a_pod_that_asked_for_no_gpu_uses_none(gpus: int) -> None:
+    (container,) = parsed(Pods("lab/bench:1", gpus=gpus))["spec"]["template"]["spec"]["containers"]
+    hidden = {"name": "CUDA_VISIBLE_DEVICES", "value": ""} in container["env"]
+    assert hidden == (gpus == 0)
+
+
 def test_the_key_is_a_secret_and_not_in_the_manifest() -> None:
     (container,) = parsed(Pods("lab/bench:1"))["spec"]["template"]["spec"]["containers"]
     environment = {each["name"]: each for each in container["env"]}
