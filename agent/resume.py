@@ -256,21 +256,25 @@ def hand_over(run: wandb.Run, plan: Plan) -> None:
 
 @contextlib.contextmanager
 def leaving_with_client(plan: Plan, interruption: Interruption) -> Iterator[None]:
-    """Slurm signals every process of a job that it ends, the client's service as well. Then the server cannot be told
-    and the run cannot be closed: the process ends in the middle of the block, with its state on the disk. So it does
-    at a second Ctrl-C, which waits for nothing."""
+    """Slurm signals every process of a job that it ends, the client's service as well, and a machine short of memory
+    may kill it. Then the server cannot be told and the run cannot be closed: the process ends in the middle of the
+    block, with its state on the disk. So it does at a second Ctrl-C, which waits for nothing."""
     try:
         yield
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(f"agent.train: ended; go on with python -m agent.train --resume {plan.run_id}", flush=True)
         os._exit(EXIT_CODES["SIGINT"])
-    except ConnectionError:
-        if interruption.reason not in EXIT_CODES:
-            raise
+    except ConnectionError as error:
+        code = EXIT_CODES.get(interruption.reason, 1)
+        why = interruption.reason if code > 1 else f"the W&B client's process is gone ({error})"
         with contextlib.suppress(ConnectionError):
-            print(f"agent.train: {interruption.reason}; the state stays in {plan.folder}", flush=True)
-        os._exit(EXIT_CODES[interruption.reason])
+            print(
+                f"agent.train: {why}; the state stays in {plan.folder}; go on with python -m agent.train --resume "
+                f"{plan.run_id}",
+                flush=True,
+            )
+        os._exit(code)
 
 
 @contextlib.contextmanager

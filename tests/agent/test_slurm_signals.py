@@ -25,13 +25,19 @@ def test_a_second_sigterm_asks_for_no_more_than_the_first() -> None:
             interruption.check()
 
 
-def test_a_run_whose_client_was_ended_with_it_leaves_with_its_state(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def leave(code: int) -> None:
+@pytest.fixture
+def leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends the process at once, ends the test's block."""
+
+    def exit(code: int) -> None:
         raise SystemExit(code)
 
-    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(os, "_exit", exit)
+
+
+def test_a_run_whose_client_was_ended_with_it_leaves_with_its_state(
+    plan: Plan, leave: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     interruption = Interruption()
     interruption.ask("SIGTERM")
     with pytest.raises(SystemExit) as left:
@@ -42,9 +48,16 @@ def test_a_run_whose_client_was_ended_with_it_leaves_with_its_state(
 
 
 @pytest.mark.parametrize("reason", ["", STOP])
-def test_a_lost_connection_without_a_signal_is_an_error(reason: str, plan: Plan) -> None:
+def test_a_client_that_was_killed_alone_is_told_in_one_sentence(
+    reason: str, plan: Plan, leave: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     interruption = Interruption()
     interruption.ask(reason)
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(SystemExit) as left:
         with resume.leaving_with_client(plan, interruption):
             raise ConnectionResetError("Connection lost")
+    assert left.value.code == 1
+    assert capsys.readouterr().out == (
+        f"agent.train: the W&B client's process is gone (Connection lost); the state stays in {plan.folder}; "
+        f"go on with python -m agent.train --resume abc\n"
+    )
