@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import string
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -207,7 +208,7 @@ def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
     found = state.load(plan.folder)
     known = found.progress.epoch if found else 0
     if was_cut_off(run) and (version := _uploaded(run)) and version.metadata["epoch"] > known:
-        version.download(root=str(plan.folder), skip_cache=True)
+        _fetch(version, plan.folder)
         found = state.load(plan.folder)
     if found is None or found.config != plan.config:
         return None
@@ -217,6 +218,20 @@ def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
             f"restore them, or start a new run"
         )
     return found
+
+
+def _fetch(version: wandb.Artifact, folder: Path) -> None:
+    """All files of the Artifact, or none: from what is there, more epochs are trained again, to equal bits."""
+    with tempfile.TemporaryDirectory(dir=folder) as new:
+        try:
+            version.download(root=new, skip_cache=True)
+        except ConnectionError:
+            raise
+        except (*UNANSWERED, OSError) as error:
+            print(f"agent.train: the uploaded state cannot be read ({error}); doing without", flush=True)
+            return
+        for path in sorted(Path(new).iterdir(), key=lambda path: path.name == state.FILE):
+            path.replace(folder / path.name)
 
 
 def _uploaded(run: wandb.Run) -> wandb.Artifact | None:

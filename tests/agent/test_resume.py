@@ -167,6 +167,31 @@ def test_a_state_of_other_settings_is_no_state(monkeypatch: pytest.MonkeyPatch) 
     assert resume.find_state(a_run(), resume.plan(["--width=8"], "puzzle"), "digest") is None
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
+    answers: bool, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def download(root: str, skip_cache: bool) -> None:
+        elsewhere = State(
+            "anna/cats/abc", CONFIG, "digest", Progress(3, 1.0, [{"epoch": 3.0}]), {}, capture(3)
+        )
+        state.dump(elsewhere, Path(root), None, {})
+        if not answers:
+            raise OSError("connection lost")
+
+    leave("abc", epoch=2)
+    version = SimpleNamespace(metadata={"epoch": 3}, download=download)
+    monkeypatch.setattr(resume, "_uploaded", lambda _: version)
+    run = a_run(id="abc")
+    run.resumed, run.starting_step = True, 3
+    found = resume.find_state(run, resume.plan(["--resume", "abc"], "puzzle"), "digest")
+    assert found
+    assert found.progress.epoch == (3 if answers else 2)
+    assert [path.name for path in (runs / "abc").iterdir()] == [state.FILE]
+    told = "agent.train: the uploaded state cannot be read (connection lost); doing without\n"
+    assert capsys.readouterr().out == ("" if answers else told)
+
+
 def test_images_that_changed_meanwhile_are_refused() -> None:
     leave("abc")
     with pytest.raises(
