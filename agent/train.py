@@ -10,6 +10,7 @@ import functools
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -101,6 +102,8 @@ def record(plan: Plan, interruption: Interruption) -> int:
         try:
             print(result(plan, run, interruption), flush=True)
         except Interrupted as reason:
+            # Ends the processes that augment: torch would tell of one that a signal ends later, wherever the run is.
+            traceback.clear_frames(reason.__traceback__)
             return end_early(plan, run, str(reason))
         except REFUSALS as error:
             print(f"agent.train: {error}", file=sys.stderr)

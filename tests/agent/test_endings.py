@@ -1,6 +1,7 @@
 """Signals at the moments at which a run does not simply stop between two steps."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from agent import predictions, state, train
+from agent import feed, predictions, state, train
+from agent.batchnorm import Judgement
 
 FLAGS = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=2"]
 
@@ -27,6 +29,30 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
     return run
+
+
+def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_over(
+    run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal for all processes of a job may end them late, and torch raises that error wherever the run then is."""
+    children: list[int] = []
+    judge, end_early = train.judge, train.end_early
+
+    def interrupted(trial: train.Trial) -> Judgement:
+        children.append(len(multiprocessing.active_children()))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return judge(trial)
+
+    def handed_over(*given: Any) -> int:
+        children.append(len(multiprocessing.active_children()))
+        return end_early(*given)
+
+    monkeypatch.setattr(feed, "workers_for", lambda *_: 1)
+    monkeypatch.setattr(train, "judge", interrupted)
+    monkeypatch.setattr(train, "end_early", handed_over)
+    run.mark_preempting = lambda: None
+    assert train.main(FLAGS) == 143
+    assert children == [1, 0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
