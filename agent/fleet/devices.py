@@ -14,7 +14,9 @@ import psutil
 
 from agent import cores
 
-DRIVER = Path("/proc/driver/nvidia/version")
+DRIVER = Path("/dev/nvidiactl")
+"""Is there where a GPU can be used; /proc shows the driver of a machine in containers that were given none as well."""
+
 MEBIBYTE = 2**20
 CPU_TRIAL_BYTES = 2**30
 """What a small trial takes on a CPU beyond what it shares with the others."""
