@@ -2,9 +2,13 @@
 
 In evaluation mode BatchNorm uses running statistics, an exponential average over training steps. With the momentum
 0.01 of some encoders (SMP's own EfficientNets) a few hundred steps on ten images leave them near their initial values,
-and a model that trains perfectly predicts nonsense. Remedy: recompute them from the training images as a cumulative
-average (`momentum=None` of torch.nn.BatchNorm2d), as `torch.optim.swa_utils.update_bn` does after averaging weights.
-Training itself goes on with the running statistics it had.
+and a model that trains perfectly predicts nonsense. Remedy: recompute them from the training images (PreciseBN in Wu &
+Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576; `torch.optim.swa_utils.update_bn` does so after averaging
+weights). Training itself goes on with the running statistics it had.
+
+All images pass at once, however small the batches of training are. Each layer then sees its input normalised by the
+statistics of all of them, as in evaluation; in batches of two it sees something else, the more so the deeper it lies
+(section 3.2 and appendix A.3 there, on batch sizes). `python -m bench.batchnorm` shows what that is worth.
 """
 
 import contextlib
@@ -17,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from agent.loop import Evaluation, evaluate, n_steps, to_tensors
+from agent.memory import is_shortage
 from data.puzzle import Pair
 
 GAP = 0.02
@@ -24,6 +29,9 @@ GAP = 0.02
 
 EVERY = 5
 """Epochs. A model that was healthy when last examined is examined again after so many, whatever its score."""
+
+AT_ONCE = 16
+"""Images at most that pass together when statistics are recomputed."""
 
 Statistics = dict[str, Tensor]
 """State dict entries of BatchNorm buffers: running_mean (C,), running_var (C,), num_batches_tracked ()."""
@@ -62,7 +70,7 @@ def judge(
     running = evaluate(model, val, batch_size)
     if not layers(model) or not due(past_gaps, would_keep(running)):
         return Judgement(running)
-    statistics = recomputed(model, in_order(model, train, batch_size))
+    statistics = population(model, train)
     with using(model, statistics):
         repaired = evaluate(model, val, batch_size)
     gap = repaired.pooled.iou - running.pooled.iou
@@ -90,6 +98,22 @@ def layers(model: nn.Module) -> dict[str, _BatchNorm]:
     for module, mode in modes.items():
         module.training = mode
     return found
+
+
+def population(model: nn.Module, pairs: Sequence[Pair], at_once: int = AT_ONCE) -> Statistics:
+    """BatchNorm statistics of the images as they are, from as many of them at once as possible.
+
+    Up to `at_once` images these are the statistics that the model itself has on them in evaluation mode. More come in
+    even batches, fewer at once where memory does not hold so many. One forward pass per image; equal weights and images
+    give equal bits. Raises what torch does where not even two images fit.
+    """
+    try:
+        return recomputed(model, in_order(model, pairs, at_once))
+    except (RuntimeError, MemoryError) as error:
+        fewer = min(at_once, len(pairs)) // 2
+        if fewer < 2 or not is_shortage(error):
+            raise
+    return population(model, pairs, fewer)
 
 
 @torch.no_grad()
@@ -140,8 +164,8 @@ def _buffers(found: dict[str, _BatchNorm]) -> Statistics:
     }
 
 
-def in_order(model: nn.Module, pairs: Sequence[Pair], batch_size: int) -> Iterator[Tensor]:
-    """The images of `pairs` as they are, (B, 3, H, W) each, in batches of the sizes that training has."""
+def in_order(model: nn.Module, pairs: Sequence[Pair], at_once: int) -> Iterator[Tensor]:
+    """The images of `pairs` as they are, (B, 3, H, W) each, in even batches of `at_once` at most, but none alone."""
     device = next(model.parameters()).device
-    for part in np.array_split(np.arange(len(pairs)), n_steps(len(pairs), batch_size)):
+    for part in np.array_split(np.arange(len(pairs)), n_steps(len(pairs), at_once)):
         yield to_tensors([pairs[i].image for i in part], [pairs[i].mask for i in part], device)[0]

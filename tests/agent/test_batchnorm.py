@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from agent import batchnorm, models
-from agent.batchnorm import GAP, Judgement, due, judge, layers, recomputed, using
+from agent import models
+from agent.batchnorm import GAP, Judgement, due, in_order, judge, layers, population, recomputed, using
 from agent.feed import CPU, feed
 from agent.loop import Evaluation, evaluate, train_epoch
 from agent.models.unet import UNet
@@ -215,9 +215,88 @@ def test_the_doctor_asks_whether_the_running_score_would_make_a_checkpoint(trapp
     assert [score.counts for score in asked] == [evaluate(trapped, VAL, 2).counts]
 
 
-def test_every_image_counts_and_none_alone_when_statistics_are_recomputed() -> None:
-    model = models.build("deeplabv3plus", "resnet18")
+@pytest.fixture
+def three_deep(device: torch.device) -> nn.Module:
+    """Each BatchNorm after the first sees what those before it made of the images."""
+    torch.manual_seed(1)
+    parts = [[nn.Conv2d(c, 4, 3, stride=2), nn.BatchNorm2d(4), nn.SiLU()] for c in (3, 4, 4)]
+    return nn.Sequential(*(module for part in parts for module in part)).to(device)
+
+
+def test_statistics_are_those_that_the_model_has_in_evaluation_mode_at_every_depth(
+    three_deep: nn.Module,
+) -> None:
+    inputs: dict[str, np.ndarray] = {}
+    for name, layer in layers(three_deep).items():
+        layer.register_forward_hook(
+            lambda module, given, _, name=name: inputs.__setitem__(name, given[0].double().cpu().numpy())
+        )
+    found = population(three_deep, TRAIN)
+    inputs.clear()
+    with using(three_deep, found), torch.no_grad():
+        three_deep.eval()(next(in_order(three_deep, TRAIN, len(TRAIN))))
+    assert len(inputs) == 3
+    for name, values in inputs.items():
+        channels = values.transpose(1, 0, 2, 3).reshape(4, -1)
+        np.testing.assert_allclose(
+            found[f"{name}.running_mean"].cpu(), channels.mean(axis=1), rtol=1e-3, atol=1e-3
+        )
+        np.testing.assert_allclose(
+            found[f"{name}.running_var"].cpu(), channels.var(axis=1, ddof=1), rtol=0.02
+        )
+
+
+def test_equal_weights_and_images_give_equal_statistics_bit_by_bit(three_deep: nn.Module) -> None:
+    assert equal(population(three_deep, TRAIN), population(three_deep, TRAIN))
+
+
+def sizes_seen(model: nn.Module) -> list[int]:
+    """Filled with the number of images of every forward pass from now on."""
     seen: list[int] = []
     model.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
-    recomputed(model, batchnorm.in_order(model, squares(5, side=64), 2))
+    return seen
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(10, [10]), (16, [16]), (17, [9, 8]), (40, [14, 13, 13])])
+def test_the_images_pass_at_once_and_many_in_even_batches(n: int, sizes: list[int]) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+    seen = sizes_seen(model)
+    population(model, squares(n, side=16))
+    assert seen == sizes
+
+
+class Cramped(nn.Module):
+    """Has memory for so many images at once."""
+
+    def __init__(self, holds: int, error: str) -> None:
+        super().__init__()
+        self.holds, self.error = holds, error
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        normalised: Tensor = self.norm(images)
+        if len(images) > self.holds:
+            raise RuntimeError(self.error)
+        return normalised
+
+
+def test_fewer_images_pass_at_once_where_memory_does_not_hold_all() -> None:
+    model = Cramped(3, "CUDA out of memory. Tried to allocate 2.00 GiB")
+    before, seen = state(model), sizes_seen(model)
+    found = population(model, squares(10, side=16))
+    assert seen == [10, 5, 2, 2, 2, 2, 2]
+    assert found["norm.num_batches_tracked"] == 5
+    assert equal(state(model), before)
+
+
+@pytest.mark.parametrize(("holds", "error"), [(1, "out of memory"), (3, "shapes do not match")])
+def test_what_fewer_images_do_not_mend_is_raised(holds: int, error: str) -> None:
+    with pytest.raises(RuntimeError, match=error):
+        population(Cramped(holds, error), squares(10, side=16))
+
+
+def test_every_image_counts_and_none_alone_when_statistics_are_recomputed() -> None:
+    model = models.build("deeplabv3plus", "resnet18")
+    seen = sizes_seen(model)
+    recomputed(model, in_order(model, squares(5, side=64), 2))
     assert seen == [3, 2]
