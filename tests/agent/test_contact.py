@@ -1,8 +1,12 @@
 """What a server is asked before a run begins."""
 
 import contextlib
+import dataclasses
 import json
+import os
 import ssl
+import subprocess
+import sys
 import threading
 import urllib.error
 from collections.abc import Iterator, Sequence
@@ -20,6 +24,8 @@ from agent import contact, resume, train, wire
 from agent.config import ConfigError, parse
 from agent.contact import Known
 from agent.resume import Interrupted, Interruption, Plan
+from bench.wire import Wire
+from tests.server import running
 
 PLAN = Plan(parse(["--width=4", "--epochs=3"]), "abc", None, "puzzle")
 CONFIG = {
@@ -28,6 +34,11 @@ CONFIG = {
     "n_parameters": {"value": 9},
     "_wandb": {"value": {}},
 }
+
+
+RUN_STATE = (
+    '{ project(name: "puzzle") { run(name: "abc") { state config summaryMetrics historyLineCount } } }'
+)
 
 
 def nothing() -> None:
@@ -97,6 +108,32 @@ def test_of_a_run_the_settings_and_the_number_of_rows_are_known(client: SimpleNa
         point(client, url)
         assert contact.known("abc", None, "puzzle", nothing) == Known({"width": 4, "epochs": 3}, 2)
     assert script.asked == [{"project": "puzzle", "entity": "lab", "name": "abc"}]
+
+
+def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
+    client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = running.start(tmp_path / "server")
+    try:
+        point(client, server.url)
+        monkeypatch.setenv("WANDB_API_KEY", server.key)
+        assert contact.known("abc", None, "puzzle", nothing) is None
+        _, viewer = server.graphql("{ viewer { entity } }")
+        client.entity = viewer["data"]["viewer"]["entity"]
+        settings = {"model": "unet_transposed", "width": 4, "epochs": 3, "learning_rate": 0.001}
+        run = Wire(server.url, server.key, "puzzle", client.entity)
+        run.upsert("abc", config=json.dumps({name: {"value": value} for name, value in settings.items()}))
+        assert contact.known("abc", None, "puzzle", nothing) == Known(settings, 0)
+        rows = [json.dumps({"_step": 0, "epoch": 1}), json.dumps({"_step": 1, "epoch": 2})]
+        run.stream("abc", files={"wandb-history.jsonl": {"offset": 0, "content": rows}})
+        assert contact.known("abc", None, "puzzle", nothing) == Known(settings, 2)
+        resume.agree(PLAN, Interruption())
+        before = server.graphql(RUN_STATE)
+        with pytest.raises(ConfigError, match=r"other settings \(epochs 3, not 4\)"):
+            resume.agree(dataclasses.replace(PLAN, config=parse(["--width=4", "--epochs=4"])), Interruption())
+        assert server.graphql(RUN_STATE) == before
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("answer", [bucket(None), (200, {"data": {"model": None}})])
@@ -230,3 +267,14 @@ def test_a_run_that_is_new_or_has_these_settings_begins(
         resume.agree(PLAN, Interruption())
     monkeypatch.setenv("WANDB_MODE", "offline")
     resume.agree(PLAN, Interruption())
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "false"), ({"WANDB_ERROR_REPORTING": "true"}, "true")])
+def test_the_client_reports_to_its_maker_only_where_the_person_asks_for_it(
+    given: dict[str, str], used: str
+) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    code = "import os, agent; print(os.environ['WANDB_ERROR_REPORTING'])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=kept | given, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == used
