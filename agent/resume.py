@@ -1,4 +1,4 @@
-"""What ends a run early, and how it goes on: signals, stops, the state as an Artifact, rows that the server lacks."""
+"""Which run, and how it goes on when it was cut off: its state here and as an Artifact, rows that the server lacks."""
 
 import argparse
 import contextlib
@@ -9,12 +9,10 @@ import shutil
 import signal
 import string
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 import wandb
@@ -24,13 +22,8 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from agent import contact, state
 from agent.budget import RESERVED
 from agent.config import Config, ConfigError, from_settings, parse
+from agent.interruption import EXIT_CODES, Interruption
 from agent.state import Row, State
-
-STOP = "stop"
-"""Why a run ends when its server asked for it, for instance because Hyperband found it hopeless."""
-
-EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
-"""Of a run that can be resumed, as a shell gives them."""
 
 UPLOAD_SECONDS = 20.0
 """What a preempted run takes to upload its state; clusters kill 30 seconds after the signal."""
@@ -41,61 +34,6 @@ LOCK_SECONDS = 10.0
 
 UNANSWERED = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
 """What questions to the server raise where it says no, or nothing."""
-
-
-class Interrupted(Exception):
-    """The run has to end now; the text is the name of the signal, or `STOP`."""
-
-
-class Interruption:
-    """Remembers what asked the run to end, so that it can end between two steps."""
-
-    reason = ""
-
-    def ask(self, reason: str) -> None:
-        self.reason = self.reason or reason
-
-    def check(self) -> None:
-        """Raise Interrupted if the run was asked to end."""
-        if self.reason:
-            raise Interrupted(self.reason)
-
-    @contextlib.contextmanager
-    def of_workers(self) -> Iterator[None]:
-        """Slurm and Kubernetes signal all processes of a job: that the processes that augment have ended by SIGTERM, or
-        during an interruption, is the same interruption and no failure."""
-        try:
-            yield
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            if "by signal: Terminated" in str(error):
-                self.ask("SIGTERM")
-            self.check()
-            raise
-
-    def receive(self, number: int, frame: FrameType | None) -> None:
-        """A signal handler; a second Ctrl-C ends the run at once. SIGTERM comes twice where fleet and Slurm send it."""
-        if self.reason and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.ask(signal.Signals(number).name)
-
-
-@contextlib.contextmanager
-def listening() -> Iterator[Interruption]:
-    """Until the end of the block, SIGTERM and SIGINT are noted instead of obeyed; in the main thread only."""
-    interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():
-        yield interruption
-        return
-    before = {
-        number: signal.signal(number, interruption.receive) for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield interruption
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)

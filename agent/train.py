@@ -41,10 +41,11 @@ from agent.budget import BudgetError
 from agent.checkpoint import Keeper, Rule
 from agent.config import ConfigError
 from agent.failures import Failed
+from agent.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
 from agent.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.models.smp import CombinationError
 from agent.models.weights import WeightsError
-from agent.resume import STOP, Interrupted, Interruption, Plan
+from agent.resume import Plan
 from agent.state import Progress, State
 from data import puzzle, synthetic
 from data.augment import Augmenter
@@ -73,14 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 or 143 when a signal interrupted it."""
     try:
         plan = resume.plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
-        with resume.alone(plan), resume.tidied(plan), resume.listening() as interruption:
+        with resume.alone(plan), resume.tidied(plan), listening() as interruption:
             return record(plan, interruption)
     except ConfigError as error:
         print(f"agent.train: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("agent.train: ended", file=sys.stderr)
-        return resume.EXIT_CODES["SIGINT"]
+        return EXIT_CODES["SIGINT"]
 
 
 def record(plan: Plan, interruption: Interruption) -> int:
@@ -90,7 +91,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
         opening = opened(plan, interruption)
     except Interrupted as reason:
         print(f"agent.train: {reason} before the run began", file=sys.stderr)
-        return resume.EXIT_CODES[str(reason)]
+        return EXIT_CODES[str(reason)]
     except ClientError as error:
         print(
             f"agent.train: the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct "
@@ -149,8 +150,8 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
         return 0
     resume.hand_over(run, plan)
     print(f"agent.train: {reason}; go on with python -m agent.train --resume {run.id}", flush=True)
-    run.finish(exit_code=resume.EXIT_CODES[reason])
-    return resume.EXIT_CODES[reason]
+    run.finish(exit_code=EXIT_CODES[reason])
+    return EXIT_CODES[reason]
 
 
 def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:

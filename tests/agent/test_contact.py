@@ -23,7 +23,8 @@ from wandb.errors import CommError
 from agent import contact, resume, train, wire
 from agent.config import ConfigError, parse
 from agent.contact import Known
-from agent.resume import Interrupted, Interruption, Plan
+from agent.interruption import Interrupted, Interruption
+from agent.resume import Plan
 from bench.wire import Wire
 from tests.server import running
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from agent.feed import CPU, Order, feed, free_shared_memory, within, workers_for
+from agent.interruption import Interrupted, Interruption
 from agent.loop import on_device
-from agent.resume import Interrupted, Interruption
 from data.augment import Augmenter
 from tests.agent.test_loop import squares
 

@@ -2,11 +2,8 @@
 
 import contextlib
 import errno
-import os
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +14,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent import contact, predictions, resume, state, train
 from agent.config import Config, ConfigError, parse
-from agent.resume import STOP, Interrupted, Interruption
+from agent.interruption import STOP, Interruption
 from agent.state import Progress, State
 from tests.agent.test_state import capture
 
@@ -83,44 +80,6 @@ def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_know
     assert resume.plan(["--resume", "abc"], "puzzle").config == CONFIG
     with pytest.raises(ConfigError, match=r"run x has no state in .* and cannot be read from the server"):
         resume.plan(["--resume", "x"], "puzzle")
-
-
-def test_the_first_signal_waits_for_the_step_and_the_second_does_not() -> None:
-    with resume.listening() as interruption:
-        interruption.check()
-        os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(Interrupted, match="SIGTERM"):
-            interruption.check()
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-
-
-def test_handlers_come_back() -> None:
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    with resume.listening():
-        assert signal.getsignal(signal.SIGTERM) != before[0]
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
-
-
-def test_a_run_in_another_thread_leaves_signals_alone() -> None:
-    found = []
-
-    def look() -> None:
-        with resume.listening():
-            found.append(signal.getsignal(signal.SIGTERM))
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    thread.join()
-    assert found == [signal.getsignal(signal.SIGTERM)]
-
-
-def test_a_stop_of_the_server_is_told_from_a_signal_and_counts_before_it() -> None:
-    interruption = Interruption()
-    interruption.ask(STOP)
-    interruption.ask("SIGTERM")
-    with pytest.raises(Interrupted, match=STOP):
-        interruption.check()
 
 
 def test_a_stop_of_the_server_reaches_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

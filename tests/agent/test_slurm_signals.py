@@ -1,28 +1,20 @@
 """Slurm signals every process of a job that it ends: the trial, and the client's service that it needs."""
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from agent import resume
 from agent.config import parse
-from agent.resume import STOP, Interrupted, Interruption, Plan
+from agent.interruption import STOP, Interruption
+from agent.resume import Plan
 
 
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
     return Plan(parse([]), "abc", None, "puzzle")
-
-
-def test_a_second_sigterm_asks_for_no_more_than_the_first() -> None:
-    with resume.listening() as interruption:
-        os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGTERM)
-        with pytest.raises(Interrupted, match="SIGTERM"):
-            interruption.check()
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import torch
 from agent import speed, step_times, train
 from agent.checkpoint import Keeper
 from agent.config import Config, parse
+from agent.interruption import Interruption
 from agent.models.unet import UNet
-from agent.resume import Interruption, Plan
+from agent.resume import Plan
 from agent.state import Progress
 from agent.step_times import COLUMNS, Step
 from agent.train import Trial
