@@ -1,4 +1,4 @@
-"""Before a run begins on a server: does it answer, does it take the key, and what does it know about the run?
+"""Before anything begins on a server: does it answer, does it take the key, and what does it know about a run?
 
 Without this the client tries for a minute and a half, without a word, before it says that nobody answers.
 """
@@ -22,6 +22,8 @@ from agent.wire import Away, Denied, Refused, ask
 RUN = """query RunResumeStatus($project: String, $entity: String, $name: String!) {
     model(name: $project, entityName: $entity) { bucket(name: $name, missingOk: true) { config historyLineCount } } }"""
 
+VIEWER = "query Viewer { viewer { username } }"
+
 ASK_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 TICK = 0.2
@@ -36,17 +38,46 @@ class Known:
     n_rows: int
 
 
-def known(run_id: str, entity: str | None, project: str | None, check: Callable[[], None]) -> Known | None:
-    """The run as the server has it; None where it has none, where there is no server, and where only the client knows
-    how to ask it.
+def reach(who: str) -> None:
+    """Return when the server has answered and taken the key, or where only the client knows how to ask it.
 
-    A server that is away is waited for as long as the client would, `WANDB_INIT_TIMEOUT` or 90 s, and that is said at
-    once. Meanwhile `check` is called again and again; what it raises ends the waiting.
+    A server that is away is waited for as long as the client would, `WANDB_INIT_TIMEOUT` or 90 s, and `who` says so at
+    once.
 
     Raises:
         CommError: the server does not answer, or does not take the key.
         AuthenticationError: the key does not look like one.
     """
+    if login := _login(who):
+        _answer(who, login, VIEWER, {}, lambda: None)
+
+
+def known(run_id: str, entity: str | None, project: str | None, check: Callable[[], None]) -> Known | None:
+    """The run as the server has it; None where it has none, where there is no server, and where only the client knows
+    how to ask it.
+
+    Waits and raises as `reach` does. Meanwhile `check` is called again and again; what it raises ends the waiting.
+    """
+    login = _login("agent.train")
+    if login is None:
+        return None
+    place = {"project": project, "entity": entity or login.entity, "name": run_id}
+    answer = _answer("agent.train", login, RUN, place, check)
+    run = answer and (answer["model"] or {}).get("bucket")
+    return Known(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
+
+
+@dataclass(frozen=True)
+class _Login:
+    base_url: str
+    key: str
+    entity: str | None
+    seconds: float
+    """How long the client waits for an answer."""
+
+
+def _login(who: str) -> _Login | None:
+    """As the client finds it in environment and files; None where there is no server, or no key."""
     try:
         settings = wandb.setup().settings
     except ValueError as error:
@@ -55,19 +86,22 @@ def known(run_id: str, entity: str | None, project: str | None, check: Callable[
     if settings.mode not in ("online", "shared"):
         return None
     host = wbauth.HostUrl(settings.base_url, app_url=settings.app_url)
-    login = wbauth.authenticate_session(host=host, source="agent.train", prompt=False, update_session=False)
+    login = wbauth.authenticate_session(host=host, source=who, prompt=False, update_session=False)
     if not isinstance(login, wbauth.AuthApiKey):
         return None
-    place = {"project": project, "entity": entity or settings.entity, "name": run_id}
-    question = functools.partial(ask, settings.base_url, login.api_key, RUN, place, ASK_SECONDS)
+    return _Login(settings.base_url, login.api_key, settings.entity, settings.init_timeout)
+
+
+def _answer(
+    who: str, login: _Login, query: str, variables: Mapping[str, Any], check: Callable[[], None]
+) -> dict[str, Any] | None:
+    question = functools.partial(ask, login.base_url, login.key, query, variables, ASK_SECONDS)
     try:
-        answer = _patiently(question, settings.init_timeout, check)
+        return _patiently(who, question, login.seconds, check)
     except (Away, Denied) as error:
         raise CommError(str(error)) from None
     except Refused:
         return None  # the client may know better: it may trust a certificate that Python does not
-    run = (answer["model"] or {}).get("bucket")
-    return Known(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +110,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _patiently(
-    question: Callable[[], dict[str, Any]], seconds: float, check: Callable[[], None]
+    who: str, question: Callable[[], dict[str, Any]], seconds: float, check: Callable[[], None]
 ) -> dict[str, Any]:
     deadline, pause, said = time.monotonic() + seconds, FIRST_PAUSE, False
     while True:
@@ -87,7 +121,7 @@ def _patiently(
             if left <= 0:
                 raise Away(f"{error}, for {seconds:.0f} s") from None
             if not said:
-                print(f"agent.train: {error}; trying again for {seconds:.0f} s", file=sys.stderr, flush=True)
+                print(f"{who}: {error}; trying again for {seconds:.0f} s", file=sys.stderr, flush=True)
                 said = True
         _wait(min(pause, left), check)
         pause = min(2 * pause, LONGEST_PAUSE)

@@ -85,6 +85,7 @@ def config_of(run_id: str, entity: str | None, project: str | None) -> Config:
     """The configuration of a run that the server knows. Raises ConfigError."""
     path = "/".join(part for part in (entity, project, run_id) if part)
     try:
+        contact.reach("agent.train")
         settings = wandb.Api().run(path).config
     except UNANSWERED as error:
         raise ConfigError(

@@ -120,25 +120,35 @@ def login() -> tuple[str, str, str, str]:
     import wandb
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-    wandb.setup(wandb.Settings(silent=True))
-    problem: Exception | None = None
-    for _ in range(LOGIN_TRIES):
-        try:
-            api = wandb.Api()
-            entity = api.settings["entity"] or api.default_entity
-            found = (api.settings["base_url"], api.api_key, entity, api.settings["project"])
-            break
-        except (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError) as error:
-            problem = error
-    else:
+    from agent import contact
+
+    errors = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError)
+    try:
+        wandb.setup(wandb.Settings(silent=True))
+        contact.reach("agent.fleet")
+        for _ in range(LOGIN_TRIES - 1):
+            with contextlib.suppress(*errors):
+                found = _login()
+                break
+        else:
+            found = _login()
+    except errors as error:
         raise TargetError(
-            f"no W&B server to work with: {' '.join(str(problem).split()).rstrip('.')}; start the embedded one "
+            f"no W&B server to work with: {' '.join(str(error).split()).rstrip('.')}; start the embedded one "
             "(`make serve`), and set WANDB_BASE_URL and WANDB_API_KEY as it says"
-        ) from problem
+        ) from error
     base_url, key, entity, project = (str(each or "") for each in found)
     if not key:
         raise TargetError("agents need an API key; `wandb login` or WANDB_API_KEY")
     return base_url, key, entity, project
+
+
+def _login() -> tuple[Any, Any, Any, Any]:
+    import wandb
+
+    api = wandb.Api()
+    entity = api.settings["entity"] or api.default_entity
+    return api.settings["base_url"], api.api_key, entity, api.settings["project"]
 
 
 def create(config: dict[str, Any], base_url: str, key: str, entity: str, project: str) -> Sweep:

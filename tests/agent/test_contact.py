@@ -23,6 +23,8 @@ from wandb.errors import CommError
 from agent import contact, resume, train, wire
 from agent.config import ConfigError, parse
 from agent.contact import Known
+from agent.fleet import target
+from agent.fleet.target import TargetError
 from agent.interruption import Interrupted, Interruption
 from agent.resume import Plan
 from bench.wire import Wire
@@ -90,7 +92,7 @@ def bucket(found: Any) -> tuple[int, Any]:
 def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """Settings of a client with a key, for a server of which every test says the address."""
     settings = SimpleNamespace(mode="online", base_url="", app_url="", entity=None, init_timeout=60.0)
-    monkeypatch.setattr(wandb, "setup", lambda: SimpleNamespace(settings=settings))
+    monkeypatch.setattr(wandb, "setup", lambda *_: SimpleNamespace(settings=settings))
     monkeypatch.setattr(contact, "FIRST_PAUSE", 0.01)
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -161,6 +163,19 @@ def test_a_server_that_stays_away_is_given_up_when_the_client_would(client: Simp
     point(client, "http://127.0.0.1:9")
     with pytest.raises(CommError, match=r"^no answer from http://127.0.0.1:9 \(.*refused\), for 0 s$"):
         contact.known("abc", None, "puzzle", nothing)
+
+
+def test_a_fleet_waits_for_its_server_and_says_so_too(
+    client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving([(503, {}), (200, {"data": {"viewer": None}})]) as (url, _):
+        point(client, url)
+        contact.reach("agent.fleet")
+    assert capsys.readouterr().err == "agent.fleet: the server answers 503; trying again for 60 s\n"
+    client.init_timeout = 0.03
+    point(client, "http://127.0.0.1:9")
+    with pytest.raises(TargetError, match=r"^no W&B server to work with: no answer from http://127.0.0.1:9 "):
+        target.login()
 
 
 def test_a_key_that_is_refused_is_not_tried_again(

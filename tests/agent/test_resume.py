@@ -28,6 +28,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
     monkeypatch.setattr(contact, "known", lambda *_: None)
+    monkeypatch.setattr(contact, "reach", lambda _: None)
     return tmp_path
 
 
