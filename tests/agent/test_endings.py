@@ -4,20 +4,23 @@ import contextlib
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
-from agent import feed, predictions, state, train
+from agent import cores, feed, predictions, state, train
 from agent.batchnorm import Judgement
+from agent.failures import Failed
 
 FLAGS = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=2"]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """A run that keeps what it is told; nothing of it leaves the machine."""
     run = SimpleNamespace(id="abc", name="x", entity="a", project="p", resumed=False, offline=True)
     run.starting_step, run.summary, run.config, run.artifacts, run.codes = 0, {}, {}, [], []
@@ -28,7 +31,10 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
-    return run
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(before)
 
 
 def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_over(
@@ -53,6 +59,25 @@ def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_o
     run.mark_preempting = lambda: None
     assert train.main(FLAGS) == 143
     assert children == [1, 0]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", 2), ("1", 1)])
+def test_a_run_takes_the_threads_that_it_is_told_or_all_cores_and_says_how_many(
+    given: str,
+    expected: int,
+    run: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def enough(*_: Any) -> None:
+        raise Failed("enough")
+
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setattr(cores, "available", lambda: 2)
+    monkeypatch.setattr(train, "fit", enough)
+    assert train.main(FLAGS) == 1
+    assert run.config["n_threads"] == torch.get_num_threads() == expected
+    assert f"cpu, threads: {expected}; " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

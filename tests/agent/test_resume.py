@@ -249,6 +249,7 @@ def test_a_disk_that_is_full_while_predictions_are_written_is_one_sentence(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     run = SimpleNamespace(
         id="abc", name="x", entity="a", project="p", resumed=False, offline=True, starting_step=0, summary={}
     )
