@@ -61,16 +61,17 @@ def judge(
     batch_size: int,
     past_gaps: Sequence[float | None],
     would_keep: Callable[[Evaluation], bool],
+    at_once: int = AT_ONCE,
 ) -> Judgement:
     """Score an epoch with running statistics and, when it is `due`, with recomputed ones; the model stays as it was.
 
     `past_gaps` are those of the epochs before; `would_keep` says of the score with running statistics whether it would
-    make a checkpoint. A model whose BatchNorm is absent or frozen is scored once.
+    make a checkpoint; `at_once` is that of `population`. A model whose BatchNorm is absent or frozen is scored once.
     """
     running = evaluate(model, val, batch_size)
     if not layers(model) or not due(past_gaps, would_keep(running)):
         return Judgement(running)
-    statistics = population(model, train)
+    statistics = population(model, train, at_once)
     with using(model, statistics):
         repaired = evaluate(model, val, batch_size)
     gap = repaired.pooled.iou - running.pooled.iou

@@ -74,8 +74,11 @@ class Outcome:
     share: float
 
 
-def train(config: Config, dataset: Dataset, keeper: Keeper) -> Outcome:
-    """One training; every epoch is judged without and with the doctor; `keeper` says what is worth keeping."""
+def train(config: Config, dataset: Dataset, keeper: Keeper, at_once: int) -> Outcome:
+    """One training; every epoch is judged without and with the doctor; `keeper` says what is worth keeping.
+
+    `at_once` training images pass together when the doctor recomputes statistics.
+    """
     torch.manual_seed(config.seed)
     device = speed.best_device()
     model = speed.prepare(
@@ -100,6 +103,7 @@ def train(config: Config, dataset: Dataset, keeper: Keeper) -> Outcome:
             config.batch_size,
             gaps,
             lambda score: bool(keeper.winning(score.loss, score.pooled.iou)),
+            at_once,
         )
         ended = time.perf_counter()
         gaps.append(judged.gap)
@@ -141,8 +145,17 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--epochs", type=int, default=20, help="passes over the training images (default: 20)"
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED")
-    return parser.parse_args()
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 9)), metavar="SEED")
+    parser.add_argument(
+        "--at_once",
+        type=int,
+        default=batchnorm.AT_ONCE,
+        help="training images at most that pass together when statistics are recomputed (default: %(default)s)",
+    )
+    chosen = parser.parse_args()
+    if chosen.at_once < 2:
+        parser.error(f"--at_once is {chosen.at_once}, but must be 2 or more")
+    return chosen
 
 
 def main() -> None:
@@ -157,7 +170,9 @@ def main() -> None:
     outcomes = []
     for seed in chosen.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            outcomes.append(train(parse([*flags, f"--seed={seed}"]), dataset, Keeper(Path(folder))))
+            outcomes.append(
+                train(parse([*flags, f"--seed={seed}"]), dataset, Keeper(Path(folder)), chosen.at_once)
+            )
         print(line(seed, config, outcomes[-1]), flush=True)
     print(f"\n{f'IoU over {len(outcomes)} seeds':<28} mean  lowest highest")
     for name in ("plain", "doctored"):

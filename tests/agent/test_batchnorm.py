@@ -265,6 +265,16 @@ def test_the_images_pass_at_once_and_many_in_even_batches(n: int, sizes: list[in
     assert seen == sizes
 
 
+@pytest.mark.parametrize(("at_once", "sizes"), [((), [6]), ((2,), [2, 2, 2])])
+def test_the_doctor_passes_all_training_images_at_once_unless_told_otherwise(
+    at_once: tuple[int, ...], sizes: list[int]
+) -> None:
+    model = slow_unet(0.1)
+    seen = sizes_seen(model)
+    judge(model, TRAIN, VAL, 2, (), lambda running: True, *at_once)
+    assert seen == [2, 2, *sizes, 2, 2]
+
+
 class Cramped(nn.Module):
     """Has memory for so many images at once."""
 

@@ -36,3 +36,12 @@ def test_a_model_that_cannot_be_is_one_sentence(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("sys.argv", ["bench.batchnorm", "--model=vnet"])
     with pytest.raises(SystemExit, match="architecture is 'vnet', but must be one of"):
         batchnorm.main()
+
+
+def test_statistics_of_one_image_at_a_time_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench.batchnorm", "--at_once=1"])
+    with pytest.raises(SystemExit, match="2"):
+        batchnorm.main()
+    assert "--at_once is 1, but must be 2 or more" in capsys.readouterr().err
