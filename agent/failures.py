@@ -6,12 +6,15 @@
 import contextlib
 import errno
 import math
+import multiprocessing
+import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from agent import memory, speed
@@ -20,6 +23,9 @@ from agent.loop import n_steps
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GIB = 2**30
+
+SECONDS = 120.0
+"""What trying may take, at most."""
 
 PARTS = (1, 0.75, 0.5, 0.25)
 """Of what was reckoned to fit, these parts are tried."""
@@ -65,12 +71,11 @@ def told(config: Config, model: nn.Module, n_train: int, folder: Path) -> Iterat
     except (OSError, RuntimeError, MemoryError) as error:
         if memory.is_shortage(error):
             traceback.clear_frames(error.__traceback__)
-            # Said before it is tried what would fit: after a refusal by the system oneDNN may crash the process.
             print(
                 "agent.train: out of memory; trying which batch size and image size would fit",
                 file=sys.stderr,
             )
-            raise Failed(shortage(config, model, n_train)) from error
+            raise Failed(tried(config, model, n_train)) from error
         if isinstance(error, OSError) and error.errno in FULL:
             raise Failed(
                 f"{error.filename or f'a file in {folder}'} could not be written ({error.strerror}); the checkpoints "
@@ -79,12 +84,43 @@ def told(config: Config, model: nn.Module, n_train: int, folder: Path) -> Iterat
         raise
 
 
-def shortage(config: Config, model: nn.Module, n_train: int) -> str:
+def tried(config: Config, model: nn.Module, n_train: int) -> str:
+    """What `shortage` says. On a CPU in a process of its own: after a refusal of memory oneDNN may crash."""
+    device = next(model.parameters()).device
+    if device.type != "cpu":
+        return shortage(config, model, n_train, memory.obtainable(device))
+    found = apart(partial(shortage, config, model, n_train, memory.obtainable(device)), SECONDS)
+    return found or f"{_what(config, device)}; take fewer images per step, smaller images or a smaller model"
+
+
+def apart(work: Callable[[], str], seconds: float) -> str:
+    """What `work` returns in a forked process, with a single thread; empty where that does not end well, or in time."""
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+
+    def child() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        torch.set_num_threads(1)
+        with contextlib.suppress(RuntimeError, MemoryError):
+            sending.send(work())
+
+    process = context.Process(target=child, daemon=True)
+    process.start()
+    sending.close()
+    with receiving, contextlib.suppress(EOFError):
+        found = str(receiving.recv()) if receiving.poll(seconds) else ""
+        process.kill()
+        process.join()
+        return found
+    process.join()
+    return ""
+
+
+def shortage(config: Config, model: nn.Module, n_train: int, limit: int) -> str:
     """What did not fit, and which batch size or image size does: reckoned from a measured peak, then tried."""
-    device, side = next(model.parameters()).device, config.image_size
-    limit = memory.obtainable(device)
-    images = largest_step(n_train, config.batch_size)
-    what = f"out of memory on {device.type}: batch_size {config.batch_size} at image_size {side}"
+    side, images = config.image_size, largest_step(n_train, config.batch_size)
+    what = _what(config, next(model.parameters()).device)
     precision = speed.precision_of(config.precision, model)
     need = memory.measure(model, min(2, images), side, precision)
     if need is None:
@@ -102,6 +138,10 @@ def shortage(config: Config, model: nn.Module, n_train: int) -> str:
         f"{what} needs about {need.of(images, side) / GIB:.1f} GiB, of {limit / GIB:.1f} GiB that it can have; "
         f"from the measured peak, {' or '.join(fitting) or 'only a smaller model'} would fit"
     )
+
+
+def _what(config: Config, device: torch.device) -> str:
+    return f"out of memory on {device.type}: batch_size {config.batch_size} at image_size {config.image_size}"
 
 
 def largest_step(n_train: int, batch_size: int) -> int:

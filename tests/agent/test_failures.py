@@ -1,18 +1,30 @@
 """What makes a run stop for good is said in one sentence that names the way out."""
 
 import errno
+import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from agent import memory
+from agent import failures, memory
 from agent.config import parse
-from agent.failures import Failed, batch_size_for, check_batches, check_finite, largest_step, told
+from agent.failures import (
+    GIB,
+    Failed,
+    batch_size_for,
+    check_batches,
+    check_finite,
+    largest_step,
+    shortage,
+    told,
+)
 from agent.loop import bce
 from agent.memory import Need, is_shortage, would_fit
 from agent.models.unet import UNet
@@ -189,8 +201,7 @@ def test_what_would_fit_is_tried_in_the_precision_of_training(monkeypatch: pytes
     assert memory.works(model, 1, 64)
     assert seen == [torch.bfloat16, torch.float32]
     monkeypatch.setattr(memory, "measure", lambda *given: asked.append(given))
-    with pytest.raises(Failed), told(parse(["--precision=bfloat16"]), model, 10, Path()):
-        raise GPU_SHORTAGE
+    shortage(parse(["--precision=bfloat16"]), model, 10, limit=GIB)
     assert [given[1:] for given in asked] == [(2, 512, "bfloat16")]
 
 
@@ -199,3 +210,24 @@ def test_a_model_for_which_nothing_fits_is_said_to_be_too_large(monkeypatch: pyt
     with pytest.raises(Failed, match="not even 2 images of 64 pixels fit: take a smaller model"):
         with told(CONFIG, UNet("bilinear", 4), 10, Path()):
             raise GPU_SHORTAGE
+
+
+def dies(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hangs(*_: object) -> None:
+    signal.pause()
+
+
+@pytest.mark.parametrize("behaviour", [dies, hangs])
+def test_trying_what_would_fit_may_die_or_hang_and_the_run_still_says_what_did_not(
+    behaviour: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "measure", behaviour)
+    monkeypatch.setattr(failures, "SECONDS", 0.5)
+    expected = (
+        "out of memory on cpu: batch_size 16 at image_size 160; take fewer images per step, smaller images or"
+    )
+    with pytest.raises(Failed, match=expected), told(CONFIG, UNet("bilinear", 4), 10, Path()):
+        raise GPU_SHORTAGE
