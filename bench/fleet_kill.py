@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         "python -m bench.fleet_kill", description="Kill a sweep's every process once."
     )
     parser.add_argument("--sweep", type=Path, default=Path("sweeps/cpu.yaml"))
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--size", type=int, default=64, help="side of the images, pixels")
     parser.add_argument("--agents", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
@@ -106,7 +106,9 @@ def begun(fleet: Any) -> bool:
         SystemExit: the fleet has ended.
     """
     if fleet.poll() is not None:
-        raise SystemExit(f"the fleet ended with {fleet.returncode} before everything was killed")
+        raise SystemExit(
+            f"the fleet ended with {fleet.returncode} before everything was killed: more --epochs take longer"
+        )
     return bool(trials(fleet))
 
 
