@@ -146,7 +146,7 @@ def test_iou(config: Config) -> float:
     stream = trial.batches(config.epochs)
     for _ in range(config.epochs):
         trial.train(islice(stream, trial.steps))
-    statistics_of = batchnorm.recomputed(trial.model, batchnorm.in_order(trial.model, trial.dataset.train, 2))
+    statistics_of = batchnorm.population(trial.model, trial.dataset.train)
     with batchnorm.using(trial.model, statistics_of):
         return evaluate(trial.model, trial.dataset.test, config.batch_size).pooled.iou
 
