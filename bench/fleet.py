@@ -24,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from bench.wire import ROOT, close, free_port, start, wait_until_ready
+from bench.wire import ROOT, serving
 from data import synthetic
 
 ENTITY, PROJECT = "local", "fleet"
@@ -57,23 +57,16 @@ def measure(folder: Path, trials: int, rounds: int) -> tuple[dict[str, Any], dic
     firsts: dict[str, list[float]] = defaultdict(list)
     photographs = folder / "photographs"
     synthetic.write(photographs, seed=1, n_train=4, n_val=2, n_test=2)
-    with (folder / "server.log").open("ab") as log:
-        server = start(folder / "store", free_port(), log)
-        wait_until_ready(server)
+    with serving(folder / "store"):
         env = environment(folder)
-        try:
-            for number in range(2 * rounds):
-                kind = ("plain", "warm")[number % 2]
-                path = make_sweep(folder, photographs, trials, env)
-                began = time.time()
-                work(kind, path, folder, env)
-                rows = read(folder / "store" / "wandb.sqlite", path.split("/")[-1])
-                firsts[kind].append(rows[0][2] - began)
-                costs[kind] += [phases(before, row) for before, row in itertools.pairwise(rows)]
-        finally:
-            server.terminate()
-            server.wait()
-            close(server)
+        for number in range(2 * rounds):
+            kind = ("plain", "warm")[number % 2]
+            path = make_sweep(folder, photographs, trials, env)
+            began = time.time()
+            work(kind, path, folder, env)
+            rows = read(folder / "store" / "wandb.sqlite", path.split("/")[-1])
+            firsts[kind].append(rows[0][2] - began)
+            costs[kind] += [phases(before, row) for before, row in itertools.pairwise(rows)]
     return costs, firsts
 
 

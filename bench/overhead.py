@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from bench.fleet import environment
-from bench.wire import ROOT, close, free_port, start, wait_until_ready
+from bench.wire import ROOT, serving
 
 RUNS = "SELECT config, summary, state FROM runs ORDER BY id"
 HEAD = (
@@ -61,16 +61,9 @@ def measured(sweep: dict[str, Any], folder: Path) -> Iterator[Spent]:
     """Train it all, then read what the runs wrote."""
     file = folder / "sweep.yaml"
     file.write_text(yaml.safe_dump(sweep))
-    with (folder / "server.log").open("ab") as log:
-        server = start(folder / "store", free_port(), log)
-        wait_until_ready(server)
-        try:
-            command = [sys.executable, "-m", "agent.fleet", str(file), "--agents=1"]
-            subprocess.run(command, env=environment(folder), cwd=ROOT, check=True)
-        finally:
-            server.terminate()
-            server.wait()
-            close(server)
+    with serving(folder / "store"):
+        command = [sys.executable, "-m", "agent.fleet", str(file), "--agents=1"]
+        subprocess.run(command, env=environment(folder), cwd=ROOT, check=True)
     yield from read(folder / "store" / "wandb.sqlite")
 
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import psutil
 
-from bench.wire import Wire, close, free_port, start, wait_until_ready
+from bench.wire import Wire, serving
 from data import synthetic
 
 FLAGS = ("--model=unet_bilinear", "--width=4", "--image_size=64", "--batch_size=2", "--augmentation=strong")
@@ -246,26 +246,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="run-kill-"))
     (folder / "wandb").mkdir()
     synthetic.write(folder / "drawn", seed=2, n_train=6, n_val=2, n_test=2)
-    port = free_port()
-    with (folder / "server.log").open("w") as log:
-        server = start(folder / "server", port, log)
-    try:
-        wait_until_ready(server)
+    with serving(folder / "server") as (url, _):
         key = (folder / "server" / "api-key").read_text().strip()
         for name in [name for name in os.environ if name.startswith("WANDB")]:
             del os.environ[name]
-        os.environ.update(environment(folder, f"http://127.0.0.1:{port}", key))
+        os.environ.update(environment(folder, url, key))
         import torch
 
         import agent.train  # noqa: F401  # imported before the fork, so that a trial starts at once
 
         torch.set_num_threads(1)
-        bench = Bench(folder, Wire(f"http://127.0.0.1:{port}", key, PROJECT), options.epochs)
+        bench = Bench(folder, Wire(url, key, PROJECT), options.epochs)
         runs, faults = measure(bench, options.kills, options.seed)
-    finally:
-        server.terminate()
-        server.wait()
-        close(server)
     print(
         f"{bench.ways.total()} times interrupted ({told(bench.ways)}; while {told(bench.moments)}), {runs} runs"
     )

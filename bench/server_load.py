@@ -24,26 +24,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.wire import AGENT, BEAT, SWEEP, Wire, close, free_port, start, wait_until_ready
+from bench.wire import AGENT, BEAT, SWEEP, Wire, serving
 from server.store import Store, lines, projects, runs
 
 PROJECT = "load"
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[tuple[Wire, int]]:
+def connected(folder: Path) -> Iterator[tuple[Wire, int]]:
     """A server on `folder`: a connection to it and its process id."""
-    port = free_port()
-    with (folder.parent / f"{folder.name}.log").open("ab") as log:
-        process = start(folder, port, log)
-        try:
-            wait_until_ready(process)
-            key = (folder / "api-key").read_text().strip()
-            yield Wire(f"http://127.0.0.1:{port}", key, PROJECT), process.pid
-        finally:
-            process.terminate()
-            process.wait(30)
-            close(process)
+    with serving(folder) as (url, pid):
+        yield Wire(url, (folder / "api-key").read_text().strip(), PROJECT), pid
 
 
 def resident(pid: int) -> float:
@@ -62,7 +53,7 @@ def spread(values: Sequence[float]) -> str:
 
 def agents(options: argparse.Namespace, folder: Path) -> None:
     """Every agent gets a configuration, logs for the whole time, heartbeats every 5 s and polls whether to stop."""
-    with serving(folder) as (wire, pid):
+    with connected(folder) as (wire, pid):
         config = {"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}, "program": "x.py"}
         place = {"entityName": "local", "projectName": PROJECT}
         sweep = wire.graphql(SWEEP, i=place | {"config": json.dumps(config)})["upsertSweep"]["sweep"]["name"]
@@ -146,7 +137,7 @@ def many_runs(options: argparse.Namespace, folder: Path) -> None:
     print(
         f"{options.runs} runs, {options.rows} rows, {size:.1f} GiB, filled in {time.monotonic() - began:.0f} s"
     )
-    with serving(folder) as (wire, pid):
+    with connected(folder) as (wire, pid):
         rng = random.Random(0)
         for title, ask in QUESTIONS.items():
             for _ in range(3):
@@ -276,7 +267,7 @@ def artifact(options: argparse.Namespace, folder: Path) -> None:
     """`--files` files of `--mib` MiB in all as an artifact, logged and downloaded by the wandb client."""
     home = folder.parent / "client"
     home.mkdir()
-    with serving(folder) as (wire, pid):
+    with connected(folder) as (wire, pid):
         names = (
             "HOME",
             "WANDB_CONFIG_DIR",

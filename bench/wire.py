@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,21 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, int]]:
+    """A server on `folder` until the end of the block, its log beside it: its address and its process id."""
+    port = free_port()
+    with (folder.parent / f"{folder.name}.log").open("ab") as log:
+        process = start(folder, port, log)
+        try:
+            wait_until_ready(process)
+            yield f"http://127.0.0.1:{port}", process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
+            close(process)
 
 
 def start(folder: Path, port: int, log: Any) -> subprocess.Popen[bytes]:
