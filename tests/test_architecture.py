@@ -13,8 +13,15 @@ from server import search
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
-ROOMS = ("data", "agent", "server", "analysis", "study")
-ALLOWED = {"data": set(), "agent": {"data"}, "server": set(), "analysis": set(), "study": set()}
+ROOMS = ("common", "data", "agent", "server", "analysis", "study")
+ALLOWED = {
+    "common": set(),
+    "data": {"common"},
+    "agent": {"common", "data"},
+    "server": {"common"},
+    "analysis": {"common"},
+    "study": {"common"},
+}
 INSIDE_SERVER = {
     "store": {"store"},
     "search": {"search"},

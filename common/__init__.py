@@ -1,0 +1,1 @@
+"""What every room agrees on: it imports nothing of the project."""

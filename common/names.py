@@ -1,0 +1,71 @@
+"""Names that become parts of paths and addresses: one rule, one function that refuses."""
+
+import unicodedata
+from pathlib import PurePosixPath
+
+FORBIDDEN = "/\\#?%:"
+"""What the wandb client forbids in run ids and project names, since it puts them into addresses."""
+LONGEST = 128
+"""Characters of a name: the W&B limit."""
+LONGEST_PART = 255
+"""Bytes of one part of a path: the limit of common file systems."""
+
+
+class BadName(ValueError):
+    """A name that may not become part of a path; its text is one sentence."""
+
+
+def check_name(kind: str, name: str) -> str:
+    """The name, if it can stand alone in a path and an address; kind says what it names, as in "run id".
+
+    Raises BadName: empty, "." or "..", a character of FORBIDDEN, one that cannot be printed or stored, too long.
+    """
+    if not name.strip():
+        raise BadName(f"{kind} {name!r} is empty: give it at least one letter or digit")
+    if name in (".", ".."):
+        raise BadName(f"{kind} {name!r} is no name: it would point at another folder")
+    bad = sorted({character for character in name if character in FORBIDDEN or _unprintable(character)})
+    if bad:
+        raise BadName(f"{kind} {shown(name)} has {', '.join(map(ascii, bad))}, which no name may have")
+    if len(name) > LONGEST or len(name.encode()) > LONGEST_PART:
+        raise BadName(
+            f"{kind} {shown(name)} has {len(name)} characters; at most {LONGEST} ({LONGEST_PART} bytes) fit"
+        )
+    return name
+
+
+def check_file_path(kind: str, path: str) -> str:
+    """The path, if it stays inside the folder it is joined to: parts between "/", none empty, "." or "..".
+
+    Raises BadName: absolute, a part that leaves the folder, a control character, a part of over LONGEST_PART bytes.
+    """
+    if not path or path.startswith("/") or path != str(PurePosixPath(path)) or path == ".":
+        raise BadName(
+            f"{kind} {shown(path)} is no relative path: write folder/file, without ./, // or a slash at either end"
+        )
+    for part in path.split("/"):
+        if part == "..":
+            raise BadName(f"{kind} {shown(path)} has the part '..', which leads out of its folder")
+        bad = sorted({character for character in part if _unstorable(character)})
+        if bad:
+            raise BadName(
+                f"{kind} {shown(path)} has {', '.join(map(ascii, bad))}, which no file name may have"
+            )
+        if len(part.encode()) > LONGEST_PART:
+            raise BadName(f"{kind} {shown(path)} has a part of over {LONGEST_PART} bytes")
+    return path
+
+
+def shown(name: str) -> str:
+    """The name between quotes, in ASCII and cut, so that a message stays one line."""
+    return ascii(name if len(name) <= 60 else name[:57] + "...")
+
+
+def _unprintable(character: str) -> bool:
+    """Control characters, lone surrogates, line and paragraph separators."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _unstorable(character: str) -> bool:
+    """What a file system cannot hold: NUL, and lone surrogates, which are no UTF-8."""
+    return character == "\0" or unicodedata.category(character) == "Cs"
