@@ -173,7 +173,8 @@ def test_folders_patterns_and_files_name_each_photograph_once(tmp_path: Path) ->
     for name in ("image-10.png", "image-2.png", "note.txt", ".hidden.png"):
         (tmp_path / name).touch()
     given = [str(tmp_path), str(tmp_path / "image-*.png"), str(tmp_path / "image-2.png")]
-    tasks = predict.plan(given, Path("out"))
+    tasks, problems = predict.plan(given, Path("out"))
+    assert problems == []
     assert [task.photograph.name for task in tasks] == ["image-2.png", "image-10.png"]
     assert tasks[0].mask == Path("out/image-2.png")
     assert tasks[0].overlay == Path("out/image-2-overlay.jpg")

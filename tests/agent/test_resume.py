@@ -79,7 +79,7 @@ def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_know
 ) -> None:
     monkeypatch.setattr(wandb, "Api", Api)
     assert resume.plan(["--resume", "abc"], "puzzle").config == CONFIG
-    with pytest.raises(ConfigError, match=r"run x has no state in .* and cannot be read from the server"):
+    with pytest.raises(ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"):
         resume.plan(["--resume", "x"], "puzzle")
 
 
@@ -140,7 +140,8 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
             raise OSError("connection lost")
 
     leave("abc", epoch=2)
-    version = SimpleNamespace(metadata={"epoch": 3}, download=download)
+    manifest = SimpleNamespace(entries={state.FILE: SimpleNamespace(ref=None)})
+    version = SimpleNamespace(metadata={"epoch": 3}, download=download, manifest=manifest)
     monkeypatch.setattr(resume, "_uploaded", lambda _: version)
     run = a_run(id="abc")
     run.resumed, run.starting_step = True, 3
@@ -148,7 +149,7 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
     assert found
     assert found.progress.epoch == (3 if answers else 2)
     assert [path.name for path in (runs / "abc").iterdir()] == [state.FILE]
-    told = "agent.train: the uploaded state cannot be read (connection lost); doing without\n"
+    told = "agent.train: the uploaded state cannot be read (connection lost); going on without it\n"
     assert capsys.readouterr().out == ("" if answers else told)
 
 
@@ -224,7 +225,7 @@ def test_a_server_that_takes_no_run_is_told_in_one_sentence(
         "agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL"
     )
     assert error.count("\n") == 1
-    assert list(runs.iterdir()) == []
+    assert [path.name for path in runs.iterdir()] == [".lock"]
 
 
 def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(
