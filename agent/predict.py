@@ -176,7 +176,7 @@ def _meant(name: str) -> list[Path]:
         files = [Path(each) for each in _matching(name)]
     if not files:
         what = "holds no picture" if path.is_dir() else "is no file, folder or pattern that finds one"
-        raise UsageError(f"{name} {what}: name the photographs to predict")
+        raise UsageError(f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict")
     return files
 
 

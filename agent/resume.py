@@ -127,7 +127,7 @@ def _config_of_checkpoint(folder: Path) -> Config | None:
 
 
 def config_of(run_id: str, entity: str | None, project: str | None, trouble: str) -> Config:
-    """The configuration of a run that the server knows; `trouble` says why this machine does not. Raises ConfigError."""
+    """The configuration of a run that the server knows; `trouble` is why this machine does not. Raises ConfigError."""
     path = "/".join(part for part in (entity, project, run_id) if part)
     try:
         contact.reach("agent.train")

@@ -131,8 +131,8 @@ def _load(path: Path, source: str) -> Saved:
     bad = [name for name, each in weights.items() if each.is_floating_point() and not _is_finite(each)]
     if bad:
         raise ModelError(
-            f"{source} has weights that are no numbers (NaN or infinite, in {len(bad)} of {len(weights)} tensors, first "
-            f"{bad[0]}): its training diverged; take another checkpoint"
+            f"{source} has weights that are NaN or infinite ({len(bad)} of {len(weights)} tensors, first {bad[0]}): "
+            f"its training diverged; take another checkpoint"
         )
     return Saved(weights, config, source)
 

@@ -177,7 +177,7 @@ def _state(content: Any, folder: Path) -> State:
 
 def _kept(folder: Path, content: dict[str, Any]) -> Kept:
     if not FILES.fullmatch(content["path"]):
-        raise BadFile(f"names {content['path']!r} as a checkpoint")
+        raise ValueError(f"it names {content['path']!r} as a checkpoint")
     return Kept(**content | {"path": folder / content["path"]})
 
 

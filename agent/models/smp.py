@@ -1,5 +1,6 @@
 """SMP's U-Net and DeepLabV3+ behind one door, with combinations that cannot work refused before training."""
 
+import contextlib
 import difflib
 import functools
 import warnings
@@ -76,8 +77,7 @@ def why_not(architecture: str, backbone: str, image_size: int = PROBE_SIDE) -> s
     if not _exists(backbone):
         return UNKNOWN
     reason = _attempt(architecture, backbone, image_size)
-    size = _own_size(backbone)
-    if reason and size not in (0, image_size) and not _attempt(architecture, backbone, size):
+    if reason and (size := _own_size(backbone)) and not _attempt(architecture, backbone, size):
         return f"{reason}; it works at image_size {size}"
     return reason
 
@@ -91,9 +91,10 @@ def _exists(backbone: str) -> bool:
 
 def _own_size(backbone: str) -> int:
     """Side in pixels of the images that a backbone of timm was made for; 0 if a run cannot have them."""
-    settings = timm.models.get_pretrained_cfg(backbone.removeprefix(TIMM)) if backbone.startswith(TIMM) else None
-    side = settings.input_size[1] if settings else 0
-    return side if side % 16 == 0 else 0
+    with contextlib.suppress(RuntimeError):  # no such pretrained tag
+        settings = timm.models.get_pretrained_cfg(backbone.removeprefix(TIMM))
+        return settings.input_size[1] if settings and settings.input_size[1] % 16 == 0 else 0
+    return 0
 
 
 @functools.cache
