@@ -146,7 +146,11 @@ def plan(names: Sequence[str], out: Path) -> tuple[list[Task], list[str]]:
             files |= {path.resolve(): path for path in _meant(name)}
         except UsageError as error:
             problems.append(str(error))
-        except (OSError, ValueError, RuntimeError) as error:  # a folder without permission, a NUL, a loop of links
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # a folder without permission, a NUL, a loop of links
             problems.append(f"{name!r} cannot be read: {getattr(error, 'strerror', None) or error}")
     if not files:
         raise UsageError("; ".join(problems))
@@ -176,7 +180,9 @@ def _meant(name: str) -> list[Path]:
         files = [Path(each) for each in _matching(name)]
     if not files:
         what = "holds no picture" if path.is_dir() else "is no file, folder or pattern that finds one"
-        raise UsageError(f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict")
+        raise UsageError(
+            f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict"
+        )
     return files
 
 
@@ -223,7 +229,9 @@ def _read(path: Path) -> Pixels:
         return puzzle.read_image(path)
     except DataError as error:
         raise PhotographError(str(error)) from None
-    except Exception as error:  # decoders have no end of ways to fail, and the other photographs are to be done
+    except (
+        Exception
+    ) as error:  # decoders have no end of ways to fail, and the other photographs are to be done
         raise PhotographError(f"{path} cannot be read as an image ({_reason(error)})") from None
 
 

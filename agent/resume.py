@@ -78,7 +78,10 @@ def plan(arguments: Sequence[str], default_project: str) -> Plan:
     parser.add_argument("--resume")
     known, flags = parser.parse_known_args(arguments)
     asked = parse(flags)
-    entity, project = os.environ.get("WANDB_ENTITY") or None, os.environ.get("WANDB_PROJECT") or default_project
+    entity, project = (
+        os.environ.get("WANDB_ENTITY") or None,
+        os.environ.get("WANDB_PROJECT") or default_project,
+    )
     run_id = (os.environ.get("WANDB_RUN_ID") or new_id()) if known.resume is None else known.resume
     try:
         for kind, name in (("entity", entity), ("project", project), ("sweep id", os.environ.get(SWEEP))):
@@ -109,7 +112,9 @@ def _local_state(folder: Path) -> State | None:
     try:
         return state.load(folder)
     except BadFile as error:
-        print(f"agent.train: {error}; starting anew, unless the server has a state", file=sys.stderr, flush=True)
+        print(
+            f"agent.train: {error}; starting anew, unless the server has a state", file=sys.stderr, flush=True
+        )
         return None
 
 
@@ -228,7 +233,9 @@ def _fetch(version: wandb.Artifact, folder: Path) -> None:
         except ConnectionError:
             raise
         except (*UNANSWERED, OSError) as error:
-            print(f"agent.train: the uploaded state cannot be read ({error}); going on without it", flush=True)
+            print(
+                f"agent.train: the uploaded state cannot be read ({error}); going on without it", flush=True
+            )
             return
         for path in sorted(Path(new).iterdir(), key=lambda path: path.name == state.FILE):
             path.replace(folder / path.name)

@@ -196,7 +196,10 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     config, dataset, model, device = plan.config, material.dataset, material.model, material.device
     found = resume.find_state(run, plan, dataset.digest)
     if found and (reason := state.differences(found.tensors["model"], model)):
-        print(f"agent.train: the state is of another version of {config.model} ({reason}); starting anew", flush=True)
+        print(
+            f"agent.train: the state is of another version of {config.model} ({reason}); starting anew",
+            flush=True,
+        )
         found = None
     if began := resume.n_threads(run, found):
         torch.set_num_threads(began)

@@ -120,10 +120,11 @@ def test_a_run_goes_on_with_the_threads_it_began_with_to_the_same_bits(
 
 
 @pytest.mark.parametrize(
-    ("cut_off", "on_server", "expected"), [(True, 3, 3), (False, 3, None), (True, 10**9, None), (True, "3", None)]
+    ("cut_off", "on_server", "expected"),
+    [(True, 3, 3), (False, 3, None), (True, 10**9, None), (True, "3", None)],
 )
 def test_a_run_whose_state_is_lost_goes_on_with_the_threads_that_the_server_knows(
-    cut_off: bool, on_server: object, expected: int | None, run: SimpleNamespace
+    cut_off: bool, on_server: object, expected: int | None, run: Any
 ) -> None:
     run.resumed, run.starting_step, run.config = True, int(cut_off), {"n_threads": on_server}
     assert resume.n_threads(run, None) == expected
@@ -172,7 +173,9 @@ def test_a_configuration_that_cannot_be_trained_makes_a_run_in_a_sweep_only(
 
 @pytest.mark.parametrize("command", ["agent.train", "agent.predict", "agent.export"])
 def test_ctrl_c_while_torch_is_imported_is_one_line(command: str, tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport missing")
+    (tmp_path / "torch.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport missing"
+    )
     done = subprocess.run(
         [sys.executable, "-m", command],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

@@ -17,7 +17,7 @@ from PIL import Image
 from agent import checkpoint, models, predict, saved
 from agent.config import parse
 from agent.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate
-from data import synthetic
+from data import puzzle, synthetic
 from data.puzzle import Pair
 from tests.server import running
 from tests.server.running import ROOT, Client
@@ -202,26 +202,35 @@ def test_whatever_one_photograph_does_the_others_are_done(
     (source / "gone.png").symlink_to("nowhere.png")
     os.mkfifo(source / "pipe.png")
     Image.new("RGB", (77, 33)).save(source / "model.png")
-    read, resized = predict.puzzle.read_image, predict._resized
+    read, resized = puzzle.read_image, predict._resized
 
     def broken_decoder(path: Path) -> np.ndarray:
         if path.name == "decoder.png":
             raise IndexError("no such table\nin it")
-        return read(path)
+        return np.asarray(read(path))
 
     def little_memory(values: np.ndarray, height: int, width: int) -> np.ndarray:
         if (width, height) == (77, 33):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return resized(values, height, width)
 
-    monkeypatch.setattr(predict.puzzle, "read_image", broken_decoder)
+    monkeypatch.setattr(puzzle, "read_image", broken_decoder)
     monkeypatch.setattr(predict, "_resized", little_memory)
-    given = sorted(str(each) for each in source.iterdir()) + [str(source / "none.png"), "a\0b"]
+    given = [*sorted(str(each) for each in source.iterdir()), str(source / "none.png"), "a\0b"]
     assert predict.main([str(model), *given, "-o", str(out), "--batch-size", str(size)]) == 1
     assert names(out) == [f"{name}{end}" for name in ("a", "one", "z") for end in ("-overlay.jpg", ".png")]
     printed = capsys.readouterr()
     bad = [
-        *("folder.png", "loop.png", "none.png", "a\\x00b", "decoder.png", "gone.png", "model.png", "pipe.png"),
+        *(
+            "folder.png",
+            "loop.png",
+            "none.png",
+            "a\\x00b",
+            "decoder.png",
+            "gone.png",
+            "model.png",
+            "pipe.png",
+        ),
         "x" * 250,
     ]
     assert [sum(name in line for line in printed.err.splitlines()) for name in bad] == [1] * len(bad)
@@ -311,7 +320,10 @@ SETTINGS = dataclasses.asdict(CONFIG)
         ({"state_dict": {"a": 1}, "config": SETTINGS}, "its state_dict holds more than tensors"),
         ({"state_dict": [torch.zeros(1)], "config": SETTINGS}, "its state_dict holds more than tensors"),
         ({"state_dict": {}, "config": {"depth": 3}}, "has a config that is none of this version"),
-        ({"state_dict": {}, "config": SETTINGS | {"width": "4"}}, "has a config that is none of this version"),
+        (
+            {"state_dict": {}, "config": SETTINGS | {"width": "4"}},
+            "has a config that is none of this version",
+        ),
         ({"state_dict": {}, "config": [1]}, "has a config that is none of this version"),
         ({"state_dict": {"a": torch.tensor([1, torch.nan])}, "config": SETTINGS}, "NaN or infinite .1 of 1"),
         ({"state_dict": {"a": torch.tensor([torch.inf])}, "config": SETTINGS}, "its training diverged"),
@@ -335,7 +347,10 @@ def test_a_checkpoint_of_another_program_is_told_in_one_sentence(
             lambda w: w.update({"head.weight": torch.zeros(5, 4, 1, 1), "head.bias": torch.zeros(5)}),
             r"2 tensors are of another shape, first head.weight: \(5, 4, 1, 1\), not \(2, 4, 1, 1\)",
         ),
-        (lambda w: w.update({"head.bias": torch.zeros(2, device="meta")}), "cannot be loaded as unet_bilinear"),
+        (
+            lambda w: w.update({"head.bias": torch.zeros(2, device="meta")}),
+            "cannot be loaded as unet_bilinear",
+        ),
         (lambda w: w.update({"head.bias": torch.zeros(2).to_sparse()}), "cannot be loaded as unet_bilinear"),
     ],
 )

@@ -34,7 +34,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("given", ["../..", "..", ".", "a/b", "a?b", ".lock", "x" * 200])
-@pytest.mark.parametrize("by", ["WANDB_RUN_ID", "--resume", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID"])
+@pytest.mark.parametrize(
+    "by", ["WANDB_RUN_ID", "--resume", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID"]
+)
 def test_a_name_that_leads_out_of_its_folder_is_refused_and_nothing_is_made_or_deleted(
     by: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,7 +96,9 @@ def test_the_address_of_the_server_is_brought_into_the_form_of_links(
     assert os.environ["WANDB_BASE_URL"] == used
 
 
-@pytest.mark.parametrize("given", ["127.0.0.1:8080", "ftp://host", "http://", "host", "http://host:99999", " "])
+@pytest.mark.parametrize(
+    "given", ["127.0.0.1:8080", "ftp://host", "http://", "host", "http://host:99999", " "]
+)
 def test_what_is_no_address_of_a_server_is_told_in_one_sentence(
     given: str, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,7 +193,9 @@ def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_know
 ) -> None:
     monkeypatch.setattr(wandb, "Api", Api)
     assert resume.plan(["--resume", "abc"], "puzzle").config == CONFIG
-    with pytest.raises(ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"):
+    with pytest.raises(
+        ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"
+    ):
         resume.plan(["--resume", "x"], "puzzle")
 
 

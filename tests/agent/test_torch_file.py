@@ -47,7 +47,9 @@ def test_every_flipped_bit_and_every_cut_of_a_file_with_a_digest_is_noticed(tmp_
     torch_file.write(path, CONTENT)
     content = path.read_bytes()
     for position in range(len(content)):
-        path.write_bytes(content[:position] + bytes([content[position] ^ 1 << position % 8]) + content[position + 1 :])
+        path.write_bytes(
+            content[:position] + bytes([content[position] ^ 1 << position % 8]) + content[position + 1 :]
+        )
         assert refused(path), f"bit of byte {position} of {len(content)}"
         path.write_bytes(content[:position])
         assert refused(path), f"{position} of {len(content)} bytes"
@@ -66,6 +68,11 @@ def test_a_flipped_bit_in_the_tensors_of_an_old_file_is_noticed(tmp_path: Path) 
         assert refused(path), position
 
 
+def as_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
@@ -76,7 +83,7 @@ def test_a_flipped_bit_in_the_tensors_of_an_old_file_is_noticed(tmp_path: Path) 
         (lambda path: path.write_bytes(pickle.dumps(os.getcwd)), "torch.save"),
         (lambda path: path.unlink(), "is no file"),
         (lambda path: (path.unlink(), path.mkdir()), "is no file"),
-        (lambda path: (path.unlink(), os.mkfifo(path)), "is no file"),
+        (as_pipe, "is no file"),
         (lambda path: (path.unlink(), path.symlink_to(path.name)), "is no file"),
     ],
 )
