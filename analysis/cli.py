@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import re
 import shlex
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 from analysis import AnalysisError
 from analysis.comparison import Comparison, compare
 from analysis.definitions import DEFINITIONS
-from analysis.login import LATEST, parse_path
+from analysis.login import LATEST, parse_path, resolve
 from analysis.runs import Study, pull
+from common.cli import Parser
+from common.wandb_api import CLOUD
 
 Writer = Callable[[Study, Comparison, Path, str], list[Path]]
 """(study, its comparison, folder, command that was given) → files written."""
@@ -33,7 +36,7 @@ def main(
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
     """The arguments that every command takes: which runs, where to write, and which IoU is meant."""
-    made = argparse.ArgumentParser(prog=prog, description=description)
+    made = Parser(prog=prog, description=description)
     made.add_argument(
         "paths",
         nargs="*",
@@ -57,7 +60,10 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> int:
     """What `main` does once arguments are read: whatever a person can mend is one sentence on stderr, and exit 1."""
     try:
+        paths, login = resolve(options.paths, os.environ)
+        say(f"{prog}: reading the runs of {', '.join(map(str, paths))} from {login.base_url or CLOUD} …")
         study = pull(options.paths)
+        say(f"{prog}: comparing {len(study.runs)} runs …")
         comparison = compare(study, options.metric_definition)
         command = shlex.join([*prog.split(), *options.paths, *changed(options.metric_definition)])
         out = options.out or default_folder(options.paths)
@@ -71,6 +77,11 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def say(text: str) -> None:
+    """A line about what goes on, apart from what a command answers."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def changed(definition: str) -> list[str]:

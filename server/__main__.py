@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
+from common.cli import Parser
 from server import app
 from server.security import read_key
 from server.settings import GIGABYTE, Settings
@@ -85,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     commands = "\n".join(f"  {name:<9} {purpose}" for name, purpose in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server",
         usage=USAGE,
         description="Serves a folder to the wandb client, with runs, artifacts and sweeps, until Ctrl-C or SIGTERM.",

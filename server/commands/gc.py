@@ -1,9 +1,9 @@
 """`python -m server gc --dir FOLDER`: free what nothing refers to."""
 
-import argparse
 import time
 from pathlib import Path
 
+from common.cli import Parser
 from server.commands.text import size
 from server.store import StoreError
 from server.store.garbage import collect, compact
@@ -11,7 +11,7 @@ from server.store.outside import alone, maintaining, writing
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server gc",
         description="Free what nothing refers to: files of deleted runs and artifacts, uploads that were given up. "
         "Works while the server runs; the database itself shrinks only while it does not.",

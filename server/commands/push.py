@@ -1,9 +1,9 @@
 """`python -m server push ENTITY/PROJECT --to URL`: send a project to another W&B server."""
 
-import argparse
 import os
 from pathlib import Path
 
+from common.cli import Parser
 from server.push import artifacts as pushed_artifacts
 from server.push import runs as pushed_runs
 from server.push import sweeps as pushed_sweeps
@@ -13,7 +13,7 @@ from server.store.outside import reading
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server push",
         description="Send the runs, history, files, sweeps and artifacts of a project to another W&B server, runs with "
         "the same ids. What is there already is not sent again: a push that was cut off is just repeated. Works while "

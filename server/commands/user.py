@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from common.cli import Parser
 from server.store import Connection, NotFound, Refused, StoreError, api_key, beside, users
 
 DESCRIPTION = """People who may use the server of a folder, beside its own user `local` (key in DIR/api-key), who may do
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m server user", description=DESCRIPTION)
+    parser = Parser("python -m server user", description=DESCRIPTION)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     def action(name: str, act: object, help: str, *positional: str) -> argparse.ArgumentParser:

@@ -13,9 +13,10 @@ import psutil
 import pytest
 import yaml
 
+from common.study_record import StudyRecord
 from data import synthetic
 from study.__main__ import begun, folder_of, remember_latest
-from study.plan import Record, StudyError
+from study.plan import StudyError
 
 ROOT = Path(__file__).parents[2]
 
@@ -233,7 +234,7 @@ def test_a_study_that_came_to_nothing_leaves_no_folder_and_one_that_began_does(t
     with begun(tmp_path / "nothing"):
         (tmp_path / "nothing" / "sweep.yaml").write_text("x")
     with begun(tmp_path / "begun"):
-        Record(["e/p/s"], "http://127.0.0.1:1", None, "abc").save(tmp_path / "begun")
+        StudyRecord(("e/p/s",), "http://127.0.0.1:1", None, "abc").save(tmp_path / "begun")
     (tmp_path / "older").mkdir()
     with begun(tmp_path / "older"):
         pass
