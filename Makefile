@@ -9,13 +9,13 @@ PY := $(VENV)/bin/python
 PORT ?= 8080
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help setup study report notebooks stored-notebooks serve test check pins
+.PHONY: help setup study report notebooks publish serve test check pins
 
 help:
 	@echo 'make study    train the eight models and compare them; DATA=folder SIZE=pixels EPOCHS=n SEEDS=n'
 	@echo 'make report   the last study as one HTML file; STUDY=entity/project/sweep for another'
 	@echo 'make notebooks  four notebooks of the last study, run; STUDY=entity/project/sweep for another'
-	@echo 'make stored-notebooks  the same into analysis/notebooks, which git tracks'
+	@echo 'make publish  the same into analysis/notebooks, which git tracks'
 	@echo 'make serve    look at the runs again in a browser; PORT=8080'
 	@echo 'make test     run the tests'
 	@echo 'make check    ruff, mypy, the sweeps, and the rules of the house'
@@ -48,8 +48,8 @@ notebooks: export NOTEBOOKS_STUDY := $(STUDY)
 notebooks: setup
 	@$(PY) -m study.look analysis.notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
 
-stored-notebooks: export NOTEBOOKS_STUDY := $(STUDY)
-stored-notebooks: setup
+publish: export NOTEBOOKS_STUDY := $(STUDY)
+publish: setup
 	@$(PY) -m study.look analysis.notebooks --out analysis/notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
 
 serve: setup

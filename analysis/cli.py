@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import re
 import shlex
 import sys
@@ -14,10 +13,9 @@ from pathlib import Path
 from analysis import AnalysisError
 from analysis.comparison import Comparison, compare
 from analysis.definitions import DEFINITIONS
-from analysis.login import LATEST, parse_path, resolve
+from analysis.login import LATEST, parse_path
 from analysis.runs import Study, pull
 from common.cli import Parser
-from common.wandb_api import CLOUD
 
 Writer = Callable[[Study, Comparison, Path, str], list[Path]]
 """(study, its comparison, folder, command that was given) → files written."""
@@ -60,8 +58,6 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> int:
     """What `main` does once arguments are read: whatever a person can mend is one sentence on stderr, and exit 1."""
     try:
-        paths, login = resolve(options.paths, os.environ)
-        say(f"{prog}: reading the runs of {', '.join(map(str, paths))} from {login.base_url or CLOUD} …")
         study = pull(options.paths)
         say(f"{prog}: comparing {len(study.runs)} runs …")
         comparison = compare(study, options.metric_definition)

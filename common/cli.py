@@ -12,7 +12,9 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *words: Any, **options: Any) -> None:
         super().__init__(*words, **{"allow_abbrev": False, **options})
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
         words = sys.argv[1:] if args is None else list(args)
         if not any(action.nargs == argparse.REMAINDER for action in self._actions):
             options = words[: words.index("--")] if "--" in words else words

@@ -79,7 +79,7 @@ def check(server: Server) -> None:
     except RequestRefused as error:
         raise StudyError(f"{server.base_url}: {error}: correct WANDB_BASE_URL, {way_out}") from None
     except ServerUnavailable as error:
-        raise StudyError(f"{server.base_url}: {error}: start the server, {way_out}") from None
+        raise StudyError(f"{error}: start the server, {way_out}") from None
 
 
 @contextlib.contextmanager

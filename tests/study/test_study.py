@@ -194,7 +194,7 @@ def test_a_server_of_the_person_that_does_not_answer_is_one_sentence_and_nothing
     done = run(folder, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="k" * 40)
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        "study: no W&B server answers at http://127.0.0.1:9 ([Errno 111] Connection refused): start it, "
+        "study: no answer from http://127.0.0.1:9 ([Errno 111] Connection refused): start the server, "
         "or unset WANDB_BASE_URL and WANDB_API_KEY for the embedded server"
     )
     assert not (folder / "results").exists()
