@@ -101,14 +101,9 @@ def test_shares_are_those_on_the_scale_that_was_sampled() -> None:
     """y = 2u + v with u (log10 of a rate) and v even on [0, 1]: variances 4 : 1, so shares 0.8 and 0.2."""
     rng = np.random.default_rng(5)
     u, v = rng.uniform(size=(2, 150))
-    same = {
-        "architecture": "unet",
-        "backbone": "resnet34",
-        "weights": "none",
-        "augmentation": "none",
-        "width": 16,
-    }
-    runs = search(150, **same)
+    runs = search(
+        150, architecture="unet", backbone="resnet34", weights="none", augmentation="none", width=16
+    )
     runs["learning_rate"], runs["batch_size"], runs["val/iou"] = 10 ** (4 * u - 5), v, 2 * u + v
     space = {
         "learning_rate": {"min": 1e-5, "max": 1e-1, "distribution": "log_uniform_values"},
