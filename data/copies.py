@@ -35,7 +35,8 @@ DETAIL_SIDE, LEAST_CORRELATION, FAINT = 15, 0.5, 4.0
 levels is noise."""
 
 MARKED_LEVELS = 6
-"""The same picture differs by no more in the mean of what only one of the masks marks."""
+"""The same picture differs by no more in the mean of what only one of the masks marks; by less where the two files
+differ less elsewhere."""
 
 Read = Callable[[Item], tuple[np.ndarray, np.ndarray | None]]
 """Image (H, W, 3) uint8 and mask (H, W) of an item, decoded again."""
@@ -115,7 +116,8 @@ def _same(
         for each in (one_mask, other_mask)
     )
     alone = (marked & ~marked_too, marked_too & ~marked)
-    return all(abs(difference[region].mean()) <= MARKED_LEVELS for region in alone if region.any())
+    most = min(MARKED_LEVELS, 1 + 3 * float(difference.std()))
+    return all(abs(difference[region].mean()) <= most for region in alone if region.any())
 
 
 def _details(grey: np.ndarray) -> np.ndarray:

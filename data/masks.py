@@ -103,11 +103,9 @@ class Resizing:
             size = f"smallest thing {width}x{height} of {mask.shape[1]}x{mask.shape[0]} pixels"
             self._lost[side].append((path, size, enough))
         elif abs(after - before) >= SHARE_CHANGE * before:
-            what = f"at image_size {side} has a share of foreground that differs by a third or more"
+            what = f"changes its share of foreground by a third or more at image_size {side}"
             detail = f"{100 * before:.2g} % becomes {100 * after:.2g} %"
-            self.warnings.append(
-                Finding(path, what, "what is small in it is lost or coarse: take a larger image_size", detail)
-            )
+            self.warnings.append(Finding(path, what, "a larger image_size changes it less", detail))
 
     def problems(self) -> Iterable[Finding]:
         """The masks without foreground at some size, and the `image_size` that keeps it in all of them."""

@@ -30,17 +30,11 @@ def decode(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             deep_colour = _is_deep_colour(picture)
-            array = None if deep_colour else channels(picture)
+            array = channels(picture)
             orientation = _orientation(picture)
-        if deep_colour:
-            array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        return _upright(_deep_colour(path) if deep_colour else array, orientation)
     except Exception as error:  # decoders of foreign bytes raise whatever they stumble over
         raise FileError(UNREADABLE, REMEDY, _reason(path, error)) from error
-    if array is None:
-        raise FileError(UNREADABLE, "export it again as PNG, upright", "16-bit colour that OpenCV refuses")
-    if deep_colour:
-        array = cv2.cvtColor(array, cv2.COLOR_BGRA2RGBA if array.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-    return _upright(array, orientation)
 
 
 def channels(picture: Image.Image) -> np.ndarray:
@@ -120,6 +114,14 @@ def _is_deep_colour(picture: Image.Image) -> bool:
         return False
     raw_modes = str([tile.args for tile in getattr(picture, "tile", [])])
     return ";16" in raw_modes or (picture.format == "PPM" and "65535" in raw_modes)
+
+
+def _deep_colour(path: Path) -> np.ndarray:
+    """RGB or RGBA uint16 of a whole file, as Pillow has found: OpenCV accepts half of one."""
+    array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None:
+        raise ValueError("16 bits per colour and an orientation, which OpenCV refuses")
+    return cv2.cvtColor(array, cv2.COLOR_BGRA2RGBA if array.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
 def _orientation(picture: Image.Image) -> object:

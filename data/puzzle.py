@@ -247,12 +247,18 @@ def _summary(contents: _Contents[_Facts]) -> str:
     lines = [f"{'split':<6} {'pairs':>5}  {'foreground':<15} size"]
     for split in SPLITS:
         pairs = contents.pairs[split]
-        shares = [100 * pair.share for pair in pairs]
+        shares = [pair.share for pair in pairs]
         sizes = ", ".join(sorted({pair.size for pair in pairs}))
-        lines.append(f"{split:<6} {len(pairs):>5}  {f'{min(shares):.1f} to {max(shares):.1f} %':<15} {sizes}")
+        lines.append(
+            f"{split:<6} {len(pairs):>5}  {f'{_percent(min(shares))} to {_percent(max(shares))} %':<15} {sizes}"
+        )
     if contents.pixel_range:
         lines.append(range_line(contents.pixel_range))
     return "\n".join([*lines, f"digest {contents.digest}", f"test digest {contents.test_digest}"])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
 
 
 def range_line(pixel_range: Range) -> str:
