@@ -13,6 +13,7 @@ import wandb
 from torch import Tensor
 
 from agent.config import SCRATCH, Config
+from data.pixels import Range
 
 Rule = Literal["best_loss", "best_iou"]
 RULES: tuple[Rule, ...] = ("best_loss", "best_iou")
@@ -79,9 +80,10 @@ def prune(folder: Path, kept: Iterable[Path]) -> None:
             path.unlink()
 
 
-def save(path: Path, weights: Mapping[str, Tensor], config: Config) -> None:
-    """Write weights and config to `path`; see `write`."""
-    write(path, {"state_dict": dict(weights), "config": dataclasses.asdict(config)})
+def save(path: Path, weights: Mapping[str, Tensor], config: Config, pixel_range: Range | None = None) -> None:
+    """Write weights, config and the `pixel_range` of the training images to `path`; see `write`."""
+    content = {"state_dict": dict(weights), "config": dataclasses.asdict(config), "pixel_range": pixel_range}
+    write(path, content)
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
@@ -110,6 +112,13 @@ def load(path: Path) -> tuple[dict[str, Tensor], Config]:
     """State dict, on the CPU, and config of a checkpoint file; nothing in the file is executed."""
     content = torch.load(path, map_location="cpu", weights_only=True)
     return content["state_dict"], Config(**content["config"])
+
+
+def load_pixel_range(path: Path) -> Range | None:
+    """What became 0 and 255 in the training images of a checkpoint; None if they had 8 bits."""
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    low_and_high = content.get("pixel_range")
+    return low_and_high and (float(low_and_high[0]), float(low_and_high[1]))
 
 
 def log(run: wandb.Run, keeper: Keeper, metadata: dict[str, Any]) -> wandb.Artifact:

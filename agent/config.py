@@ -54,7 +54,7 @@ class Config:
         "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
     )
     split_seed: int = setting(0, "seed of whatever is split at random: every fold, a folder without a split")
-    fold: int = setting(0, "0: the folder's own split; K: the K-th random 10/4/4 re-split of all its images")
+    fold: int = setting(0, "0: the folder's own split; K: the K-th random re-split of all its images")
     deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ from agent.checkpoint import RULES, Rule
 from agent.config import Config, ConfigError
 from agent.loop import IMAGENET_MEAN, IMAGENET_STD
 from agent.models.smp import CombinationError
+from data.pixels import Range
 
 CLOUD = "https://api.wandb.ai"
 ARTIFACT = re.compile(r"(?P<path>[^/:]+/[^/:]+/[^/:]+)(:(?P<alias>[^/:]+))?")
@@ -34,15 +35,17 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Saved:
-    """Weights on the CPU, the configuration they were trained with, and where they come from, in words."""
+    """Weights on the CPU, the configuration they were trained with, where they come from, in words, and what became 0
+    and 255 in the training images, if these had more than 8 bits."""
 
     state: dict[str, Tensor]
     config: Config
     source: str
+    pixel_range: Range | None = None
 
 
 class Predictor(nn.Module):
-    """RGB images (B, 3, S, S) from 0 to 1 → probability of the piece (B, S, S); S is the model's `image_size`."""
+    """RGB images (B, 3, S, S) from 0 to 1 → probability of foreground (B, S, S); S is the model's `image_size`."""
 
     mean: Tensor
     std: Tensor
@@ -106,6 +109,7 @@ def build(saved: Saved, device: torch.device) -> Predictor:
 def _load(path: Path, source: str) -> Saved:
     try:
         state, config = checkpoint.load(path)
+        pixel_range = checkpoint.load_pixel_range(path)
     except OSError as error:
         raise ModelError(f"{source} cannot be read: {error.strerror or error}") from error
     except NOT_A_CHECKPOINT as error:
@@ -113,7 +117,7 @@ def _load(path: Path, source: str) -> Saved:
         raise ModelError(
             f"{source} is no checkpoint of agent.train, or one of another version ({reason:.160}): train it anew"
         ) from error
-    return Saved(state, config, source)
+    return Saved(state, config, source, pixel_range)
 
 
 def _from_artifact(

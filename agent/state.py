@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from agent.checkpoint import Kept, Rule, prune, save, write
 from agent.config import Config, ConfigError
+from data.pixels import Range
 
 FILE = "state.pt"
 Row = dict[str, float]
@@ -51,6 +52,8 @@ class State:
     progress: Progress
     kept: dict[Rule, Kept]
     tensors: dict[str, Any]
+    pixel_range: Range | None = None
+    """For the checkpoints; not in the file, since whoever goes on reads the photographs again."""
 
 
 def folder_of(run_id: str) -> Path:
@@ -109,7 +112,7 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
     Whenever this is cut off, the folder holds a whole state and the checkpoints that it names.
     """
     if best:
-        save(best, on_cpu(dict(weights)), state.config)
+        save(best, on_cpu(dict(weights)), state.config, state.pixel_range)
     write(
         folder / FILE,
         {

@@ -169,6 +169,7 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     known = report.facts(dataset, model, config, device)
     run.config.update(known, allow_val_change=True)
     print(report.start_line(run.name, known, config, device), flush=True)
+    show_data(dataset, run)
 
     budget.reserve(plan.folder, budget.disk_of_run(config, len(dataset.test)))
     optimizer = speed.adam(model, config.learning_rate)
@@ -186,6 +187,16 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     rule = checkpoint.lab_rule(config.architecture)
     epoch = trial.keeper.kept[rule].epoch
     return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {epoch})"
+
+
+def show_data(dataset: Dataset, run: wandb.Run) -> None:
+    """What may be wrong with the photographs, on the console and in the summary."""
+    if dataset.pixel_range:
+        print(puzzle.range_line(dataset.pixel_range), flush=True)
+    for warning in dataset.warnings:
+        print(f"warning: {warning}", flush=True)
+    if dataset.warnings:
+        run.summary["data_warnings"] = "\n".join(dataset.warnings)
 
 
 def go_on(trial: Trial) -> float:
@@ -278,6 +289,7 @@ def capture(trial: Trial) -> State:
         progress=dataclasses.replace(progress, rows=list(progress.rows)),
         kept=dict(trial.keeper.kept),
         tensors=state.capture(trial.model, trial.optimizer),
+        pixel_range=trial.dataset.pixel_range,
     )
 
 

@@ -85,7 +85,7 @@ def study(arguments: argparse.Namespace) -> bool:
     wanted = plan.make(arguments.sweep, results, data, *given.values())
     asked = {name: value for name, value in {"data": data, **given}.items() if value is not None}
     print(checks.settings(wanted, arguments.sweep, asked), end="", flush=True)
-    digest, pictures = checks.photographs(data)
+    digest, pictures = checks.photographs(data, wanted.image_size)
     print(pictures, end="", flush=True)
     threads = max(1, processes.cores() // arguments.trials)
     with begun(wanted.folder), only_one(results), server(own, results / "server") as address:

@@ -34,6 +34,10 @@ class Plan:
     def epochs(self) -> int:
         return int(self.sweep["parameters"]["epochs"]["value"])
 
+    @property
+    def image_size(self) -> int:
+        return int(self.sweep["parameters"]["image_size"]["value"])
+
 
 def make(
     sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None
