@@ -116,7 +116,7 @@ def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any]) -> list[Any]:
             raise Refused(f"the filter takes more than {MAX_SECONDS:g} seconds; ask for less") from None
         if "user-defined function" in str(error):
             raise Refused(
-                "a regular expression may take too long on a value of these runs: fewer of * and +"
+                "a regular expression is too large for the longest value of these runs: make it shorter"
             ) from None
         raise
     finally:
