@@ -7,6 +7,7 @@ import importlib
 import ipaddress
 import logging
 import math
+import os
 import shlex
 import signal
 import socket
@@ -20,7 +21,7 @@ from common.names import BadName
 from server import app
 from server.security import read_key
 from server.settings import GIGABYTE, Settings
-from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key
+from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, ownership
 from server.store.troubles import explain, passes
 from server.store.users import KEY
 
@@ -64,6 +65,7 @@ class _Server(uvicorn.Server):
 def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    os.umask(ownership.OTHERS)
     try:
         if words and words[0] in COMMANDS:
             return int(importlib.import_module(f"server.commands.{words[0]}").main(words[1:]))

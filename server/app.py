@@ -13,7 +13,7 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import PathConvertor, register_url_convertor
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -63,7 +63,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
             Route("/{path:path}", pages.nothing),
         ],
-        exception_handlers={405: nothing_there},
+        exception_handlers={405: nothing_there, NotFound: gone, ClientDisconnect: cut_off},
         lifespan=_lifespan,
     )
     app.state.store, app.state.settings = store, settings
@@ -190,8 +190,6 @@ async def answer_file_stream(request: Request) -> Response:
         answer = await run_in_threadpool(
             filestream.receive, state.store, place["entity"], place["project"], place["run"], body
         )
-    except NotFound as error:
-        return JSONResponse({"error": str(error)}, 404)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         return JSONResponse({"error": f"not a file_stream post: {error}"}, _status(error))
     except DatabaseError as error:
@@ -212,6 +210,15 @@ async def ready(request: Request) -> Response:
 async def nothing_there(request: Request, error: Exception) -> Response:
     """In place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
     return JSONResponse({"error": f"this server has nothing to {request.method} at this address"}, 404)
+
+
+async def gone(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 404)
+
+
+async def cut_off(request: Request, error: Exception) -> Response:
+    """Nobody hears this: the client went away, or took too long to send its body."""
+    return JSONResponse({"error": "the request was cut off"}, 400)
 
 
 async def no_traces(request: Request) -> Response:
