@@ -150,6 +150,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA trusted_schema = OFF")
     db.execute("PRAGMA cache_size = -1024")
     db.create_function("regexp", 2, matches, deterministic=True)
     return db
