@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import math
 import os
+import resource
 import shlex
 import signal
 import socket
@@ -19,6 +20,7 @@ import uvicorn
 
 from common.names import BadName
 from server import app
+from server.connections import TimedProtocol
 from server.security import read_key
 from server.settings import GIGABYTE, Settings
 from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, ownership
@@ -37,6 +39,7 @@ COMMANDS = {
 """Name → what it does; `server.commands.NAME.main` takes the rest of the line."""
 # Settings from the command line that are numbers: name, least value, unit.
 NUMBERS = (("crash_after", 1.0, "seconds"), ("stop_grace", 0.0, "seconds"), ("max_upload", 1e-9, "gigabytes"))
+DESCRIPTORS = 65_536
 USAGE = """python -m server --dir FOLDER [options]
        python -m server COMMAND --dir FOLDER …"""
 
@@ -160,6 +163,9 @@ def serve(options: argparse.Namespace) -> int:
     for name, least, unit in NUMBERS:
         if not least <= getattr(options, name) < math.inf:
             raise StoreError(f"--{name.replace('_', '-')} must be a number of {unit}, at least {least:g}.")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     with _listen(options.host, options.port) as listener, contextlib.closing(Store(options.dir)) as store:
         settings = Settings(
             api_key=given or api_key(options.dir),
@@ -199,6 +205,7 @@ def _run(store: Store, settings: Settings, listener: socket.socket, options: arg
         app.make(store, settings),
         log_level="warning",
         access_log=False,
+        http=TimedProtocol,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
         server_header=False,

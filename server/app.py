@@ -13,12 +13,14 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import filestream, graphql, pages, scheduler, storage
 from server.jsontext import parse, storable
+from server.origin import SameOrigin, is_json
 from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
@@ -64,6 +66,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{path:path}", pages.nothing),
         ],
         exception_handlers={405: nothing_there, NotFound: gone, ClientDisconnect: cut_off},
+        middleware=[Middleware(SameOrigin)],
         lifespan=_lifespan,
     )
     app.state.store, app.state.settings = store, settings
@@ -124,6 +127,8 @@ class _TooLarge(ValueError):
 
 async def _body(request: Request) -> Any:
     """The JSON value of a request. Raises ValueError when it is none, _TooLarge when it is too large."""
+    if not is_json(request.headers):
+        raise ValueError("its Content-Type must be application/json")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

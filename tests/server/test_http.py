@@ -35,7 +35,7 @@ def run(server: Server) -> str:
 def stream(server: Server, run: str, body: Any, **headers: str) -> tuple[int, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     path = f"/files/local/http/{run}/file_stream"
-    status, answer = server.send("POST", path, data, Authorization=server.basic(), **headers)
+    status, answer = server.post(path, data, Authorization=server.basic(), **headers)
     return status, json.loads(answer)
 
 
@@ -73,7 +73,7 @@ def test_unknown_input_fields_of_newer_clients_are_ignored(server: Server) -> No
     "body", [b"", b"{", b"[]", b'"text"', b'{"query": 3}', b'{"query": "{", "variables": []}', b"\xff\xfe"]
 )
 def test_what_is_no_graphql_request_gets_400(server: Server, body: bytes) -> None:
-    assert server.send("POST", "/graphql", body, Authorization=server.basic())[0] == 400
+    assert server.post("/graphql", body, Authorization=server.basic())[0] == 400
 
 
 def test_a_document_that_is_too_large_or_broken_is_an_error_not_a_crash(server: Server) -> None:

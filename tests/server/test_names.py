@@ -11,21 +11,27 @@ from server.graphql import Context, execute
 from server.store import Store, projects, runs
 from tests.server.running import Client, Server, start
 
-RUN = "mutation M($n: String, $p: String, $e: String) { upsertBucket(input: {name: $n, modelName: $p, entityName: $e}) { bucket { id } } }"
+RUN = """mutation M($n: String, $p: String, $e: String) {
+    upsertBucket(input: {name: $n, modelName: $p, entityName: $e}) { bucket { id } } }"""
 PROJECT = "mutation M($n: String) { upsertModel(input: {name: $n}) { inserted } }"
 SWEEP = """mutation M($n: String, $e: String) { upsertSweep(input: {projectName: $n, entityName: $e,
     config: "method: grid\\nparameters: {a: {values: [1]}}"}) { sweep { id } } }"""
-ARTIFACT = """mutation M($n: String, $t: String!, $a: String!) { createArtifact(input: {entityName: "local", projectName: "p",
-    artifactTypeName: $t, artifactCollectionName: $n, digest: "d",
+ARTIFACT = """mutation M($n: String, $t: String!, $a: String!) { createArtifact(input: {
+    entityName: "local", projectName: "p", artifactTypeName: $t, artifactCollectionName: $n, digest: "d",
     aliases: [{artifactCollectionName: "m", alias: $a}]}) { artifact { id artifactSequence { id } } } }"""
-RENAME = "mutation M($i: ID!, $n: String, $d: String) { updateArtifactSequence(input: {artifactSequenceID: $i, name: $n, description: $d}) { artifactCollection { name } } }"
-MOVE = "mutation M($i: ID!, $n: String!) { moveArtifactSequence(input: {artifactSequenceID: $i, destinationArtifactTypeName: $n}) { artifactCollection { name } } }"
+RENAME = """mutation M($i: ID!, $n: String) { updateArtifactSequence(input: {artifactSequenceID: $i, name: $n}) {
+    artifactCollection { name } } }"""
+MOVE = """mutation M($i: ID!, $n: String!) {
+    moveArtifactSequence(input: {artifactSequenceID: $i, destinationArtifactTypeName: $n}) {
+    artifactCollection { name } } }"""
 ALIAS = """mutation M($i: ID!, $n: String!) { updateArtifact(input: {artifactID: $i,
     aliases: [{artifactCollectionName: "m", alias: $n}]}) { artifact { id } } }"""
-REPORT = 'mutation M($i: ID, $n: String) { upsertView(input: {id: $i, entityName: "local", projectName: "p", name: $n}) { view { id } } }'
-FILES = """mutation M($n: String!) { createRunFiles(input: {entityName: "local", projectName: "p", runName: "r", files: [$n]}) {
-    files { name uploadUrl } } }"""
-UPLOAD = 'mutation M($i: ID!, $n: String!) { createArtifactFiles(input: {artifactFiles: [{artifactID: $i, name: $n, md5: "mgNkuembtIDdJeHwKEyFVQ=="}]}) { files { edges { node { uploadUrl } } } } }'
+REPORT = """mutation M($i: ID, $n: String) {
+    upsertView(input: {id: $i, entityName: "local", projectName: "p", name: $n}) { view { id } } }"""
+FILES = """mutation M($n: String!) { createRunFiles(input: {
+    entityName: "local", projectName: "p", runName: "r", files: [$n]}) { files { name uploadUrl } } }"""
+UPLOAD = """mutation M($i: ID!, $n: String!) { createArtifactFiles(input: {artifactFiles: [
+    {artifactID: $i, name: $n, md5: "mgNkuembtIDdJeHwKEyFVQ=="}]}) { files { edges { node { uploadUrl } } } } }"""
 
 
 @pytest.fixture
