@@ -12,12 +12,15 @@ from typing import Any
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import filestream, graphql, pages, scheduler, storage
 from server.jsontext import parse, storable
+from server.origin import SameOrigin, is_json
 from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
@@ -30,6 +33,15 @@ log = logging.getLogger(__name__)
 THREADS = 8
 MAX_BODY = 64 << 20
 LOST_RUNS_EVERY = 5.0  # seconds
+
+
+class AnyPath(PathConvertor):
+    """Starlette's own stops at a line break, which a file's name may have."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("path", AnyPath())
 
 
 def make(store: Store, settings: Settings) -> Starlette:
@@ -53,6 +65,8 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
             Route("/{path:path}", pages.nothing),
         ],
+        exception_handlers={405: nothing_there, NotFound: gone, ClientDisconnect: cut_off},
+        middleware=[Middleware(SameOrigin)],
         lifespan=_lifespan,
     )
     app.state.store, app.state.settings = store, settings
@@ -113,6 +127,8 @@ class _TooLarge(ValueError):
 
 async def _body(request: Request) -> Any:
     """The JSON value of a request. Raises ValueError when it is none, _TooLarge when it is too large."""
+    if not is_json(request.headers):
+        raise ValueError("its Content-Type must be application/json")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -179,8 +195,6 @@ async def answer_file_stream(request: Request) -> Response:
         answer = await run_in_threadpool(
             filestream.receive, state.store, place["entity"], place["project"], place["run"], body
         )
-    except NotFound as error:
-        return JSONResponse({"error": str(error)}, 404)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         return JSONResponse({"error": f"not a file_stream post: {error}"}, _status(error))
     except DatabaseError as error:
@@ -196,6 +210,20 @@ async def answer_artifact_file(request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     return PlainTextResponse("ready\n")
+
+
+async def nothing_there(request: Request, error: Exception) -> Response:
+    """In place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
+    return JSONResponse({"error": f"this server has nothing to {request.method} at this address"}, 404)
+
+
+async def gone(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 404)
+
+
+async def cut_off(request: Request, error: Exception) -> Response:
+    """Nobody hears this: the client went away, or took too long to send its body."""
+    return JSONResponse({"error": "the request was cut off"}, 400)
 
 
 async def no_traces(request: Request) -> Response:

@@ -16,11 +16,12 @@ import mimetypes
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from common.names import BadName
 from server.security import Signer
-from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, places, runs, users
+from server.store import DatabaseError, Refused, Store, artifacts, blobs, files, places, runs, users
 from server.store.blobs import Incoming
 from server.store.troubles import explain
 from server.store.users import Person
@@ -103,12 +104,8 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
                 waiting = bytearray()
         await run_in_threadpool(body.write, waiting)
         await run_in_threadpool(_take, store, kind, number, name, body)
-    except ClientDisconnect:
-        return refused("the upload was cut off", 400)
-    except Refused as error:
+    except (Refused, BadName) as error:
         return refused(str(error), 422)
-    except NotFound as error:
-        return refused(str(error), 404)
     except (DatabaseError, OSError) as error:
         log.error("an upload could not be stored: %s", explain(error))
         return refused(explain(error), 503)

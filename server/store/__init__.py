@@ -12,9 +12,9 @@ from server.store.database import (
     Row,
     Store,
     StoreError,
-    api_key,
     beside,
 )
+from server.store.users import api_key
 
 __all__ = [
     "Connection",

@@ -1,12 +1,14 @@
 """Whether a folder is whole: every reference, every digest, nothing that nobody refers to."""
 
 import base64
+import contextlib
 import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from server.store import blobs
+from common.names import shown
+from server.store import blobs, formats
 
 CHUNK = 1 << 20
 # What must hold beyond foreign keys: a sentence with a row's values, and the rows for which it is wrong.
@@ -30,15 +32,36 @@ def findings(db: sqlite3.Connection, folder: Path, read_bytes: bool = True) -> I
     for row in db.execute("PRAGMA integrity_check(100)"):
         if row["integrity_check"] != "ok":
             yield f"database: {row['integrity_check']}"
+    if strange := sorted(_shape(db) ^ _expected_shape()):
+        yield "database: tables, columns or triggers are not those of this server: " + ", ".join(strange[:5])
+        return
     for row in db.execute("PRAGMA foreign_key_check"):
         yield f"database: row {row['rowid']} of {row['table']} refers to a row of {row['parent']} that is gone"
     for sentence, sql in RULES.items():
         yield from (sentence.format(**row) for row in db.execute(sql))
     for row in db.execute("SELECT * FROM blobs ORDER BY sha256"):
+        if not blobs.is_digest(row["sha256"]):
+            yield f"blob {shown(str(row['sha256']))} has no digest of 64 hex digits"
+            continue
         fault = _fault(blobs.path(folder, row["sha256"]), row, read_bytes)
         if fault:
             yield f"blob {row['sha256']} {fault}"
     yield from _strangers(db, folder)
+
+
+def _shape(db: sqlite3.Connection) -> set[str]:
+    """`table.column` of all tables, and the names of triggers and views, of which a server makes none."""
+    sql = """SELECT master.name || coalesce('.' || info.name, '') AS name FROM sqlite_master AS master
+        LEFT JOIN pragma_table_info(master.name) AS info ON master.type = 'table'
+        WHERE master.type != 'index' AND master.name NOT LIKE 'sqlite_%'"""
+    return {row["name"] for row in db.execute(sql)}
+
+
+def _expected_shape() -> set[str]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.row_factory = sqlite3.Row
+        db.executescript(formats.SCHEMA.read_text())
+        return _shape(db)
 
 
 def _fault(path: Path, row: dict[str, object], read_bytes: bool) -> str | None:

@@ -6,7 +6,6 @@ without that a power cut could lose rows that it believes to be safe.
 
 import contextlib
 import fcntl
-import os
 import secrets
 import sqlite3
 import threading
@@ -15,26 +14,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from server.store import blobs, formats
+from server.store import blobs, formats, ownership
 from server.store.blobs import Blobs
 from server.store.durability import Durability
+from server.store.errors import NotFound, Refused, StoreError
 from server.store.troubles import explain
 
+__all__ = ["NotFound", "Refused", "StoreError"]
 Row = dict[str, Any]
 Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
-
-
-class StoreError(Exception):
-    """The folder cannot be used; the message is one sentence for a person."""
-
-
-class NotFound(LookupError):
-    """What a request names does not exist; the message says what."""
-
-
-class Refused(ValueError):
-    """A request that cannot be carried out; the message says why."""
 
 
 class Store:
@@ -49,6 +38,7 @@ class Store:
         self._sweep_locks: dict[int, threading.RLock] = {}
         self._lock_file = take_folder(folder)
         try:
+            ownership.tighten(folder)
             self.blobs = Blobs(folder)
             check_format(folder, self.db)
             formats.migrate(self.db)
@@ -94,16 +84,18 @@ class Store:
         return self._sweep_locks.setdefault(sweep_id, threading.RLock())
 
     def secret(self, name: str) -> str:
-        """A random secret, made once per folder."""
+        """A random secret of 64 hex digits, made once per folder."""
         with self.write() as db:
-            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_hex(32)))
-            return str(db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()["value"])
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
+            if row is not None and blobs.is_digest(row["value"]):
+                return str(row["value"])
+            made = secrets.token_hex(32)
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, made))
+            return made
 
     def announce(self, url: str) -> None:
         """Write where the server answers to `address`, for whoever knows only the folder."""
-        unfinished = self.folder / "address.unfinished"
-        unfinished.write_text(f"{url}\n")
-        unfinished.replace(self.folder / "address")
+        ownership.write(self.folder / "address", f"{url}\n")
 
     def close(self) -> None:
         (self.folder / "address").unlink(missing_ok=True)
@@ -158,6 +150,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA trusted_schema = OFF")
     db.execute("PRAGMA cache_size = -1024")
     db.create_function("regexp", 2, matches, deterministic=True)
     return db
@@ -175,13 +168,3 @@ def check_format(folder: Path, db: sqlite3.Connection) -> None:
             f"{folder} was written by a newer server (format {found}, this one knows {formats.FORMAT}); "
             "update the code."
         )
-
-
-def api_key(folder: Path) -> str:
-    """The folder's own key, made on first use; only the owner can read the file."""
-    path = folder / "api-key"
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"local-{secrets.token_hex(20)}\n")
-    return path.read_text().strip()

@@ -11,7 +11,7 @@ from typing import Any
 
 from server.jsontext import parse
 from server.store.database import Refused
-from server.store.patterns import compiled
+from server.store.patterns import compiled, with_options
 
 COLUMNS = {
     "name": "runs.name",
@@ -84,6 +84,9 @@ def _part(key: str, item: Any, depth: int) -> Sql:
     if key.startswith("$"):
         raise Refused(f"the filter operator {key} is not supported")
     tests = item if isinstance(item, dict) and any(k.startswith("$") for k in item) else {"$eq": item}
+    if "$regex" in tests and "$options" in tests:
+        tests = tests | {"$regex": with_options(tests["$regex"], tests["$options"])}
+        del tests["$options"]
     return _joined([_test(key, operator, value, depth) for operator, value in tests.items()], "AND", "1")
 
 

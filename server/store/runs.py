@@ -7,10 +7,10 @@ import string
 import time
 from typing import Any
 
+from common.names import check_name
 from server.jsontext import config_values, flatten, load_object
 from server.store import filters
 from server.store.database import NotFound, Refused, Row
-from server.store.projects import check_name
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")
@@ -116,7 +116,7 @@ def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any]) -> list[Any]:
             raise Refused(f"the filter takes more than {MAX_SECONDS:g} seconds; ask for less") from None
         if "user-defined function" in str(error):
             raise Refused(
-                "a regular expression may take too long on a value of these runs: fewer of * and +"
+                "a regular expression is too large for the longest value of these runs: make it shorter"
             ) from None
         raise
     finally:

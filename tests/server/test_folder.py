@@ -13,6 +13,7 @@ from server.store import (
     Row,
     Store,
     StoreError,
+    api_key,
     artifacts,
     blobs,
     collections,
@@ -205,7 +206,7 @@ def test_a_blob_whose_transaction_never_ended_is_gone_after_the_next_start(tmp_p
 def test_a_backup_of_a_folder_in_use_becomes_the_same_folder_again(
     folder: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    (folder / "api-key").write_text("local-key\n")
+    key = api_key(folder)
     store = Store(folder)
     assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "all.tar")]) == 0
     assert "the database and 10 files" in capsys.readouterr().out
@@ -215,7 +216,7 @@ def test_a_backup_of_a_folder_in_use_becomes_the_same_folder_again(
     assert (tmp_path / "all.tar").stat().st_mode & 0o777 == 0o600
     assert main(["restore", str(tmp_path / "all.tar"), "--dir", str(tmp_path / "again")]) == 0
     assert check(tmp_path / "again", capsys)[0] == 0
-    assert (tmp_path / "again" / "api-key").read_text() == "local-key\n"
+    assert api_key(tmp_path / "again") == key
     again = Store(tmp_path / "again")
     assert lines.count(again.db, "history", 1) == 2500, "as it was at the moment of the backup"
     assert [file["name"] for file in files.of_run(again.db, 1)] == ["config.yaml", "media/a b.txt"]
