@@ -1,15 +1,15 @@
 """The client's run filters (a subset of MongoDB's query language), and its orders.
 
-SQL looks values up and joins the answers; what is asked of a value is a Python function, which SQL calls by its number
-as `passes`. Its meaning is MongoDB's: a list is asked as a whole and each of its members, a number is compared with
-numbers only, true is not 1, null is equal to what is missing.
+SQL gathers the values of a run that a filter asks about, and Python decides. The meaning is MongoDB's: a list is asked
+as a whole and each of its members, a number is compared with numbers only, true is not 1, null is equal to what is
+missing.
 """
 
 import functools
 import json
 import operator
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,101 +48,108 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "$lt": operator.lt,
     "$lte": operator.le,
 }
-VALUE = "SELECT {} FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key {}"
-MAX_CONDITIONS = 5000
+VALUES = """SELECT source, key, value FROM run_values
+    WHERE run_id = runs.id AND source = '{}' AND key IN (SELECT value FROM json_each(?))"""
+SUMMARY = "SELECT 'summary', NULL, runs.summary WHERE runs.id IN summaries_to_spread"
+VALUE = "SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key = ?"
 MAX_PARTS = 100  # of a dotted path
 
-Sql = tuple[str, list[Any]]
+Sources = dict[str, Mapping[str, Any]]
+"""What is known of a run: its columns under "runs", and the values of its config and its summary by path."""
+Test = Callable[[Sources], bool]
 Question = Callable[[list[Any]], bool]
 """Asked of what stands at a path: nothing, one value, or the values in the members of a list."""
 
 
 class Filter:
-    """A filter as an SQL condition on `runs`; `passes(number, path, value)` is to be answered by `answer`."""
+    """A filter as an SQL condition on `runs`, in which the aggregate `passes` decides about one run."""
 
     def __init__(self, filters: str | None) -> None:
         """Raises Refused, naming the part that is not understood."""
-        self._questions: list[Callable[[str | None, Any], bool]] = []
         try:
             tree = parse(filters) if filters else {}
         except ValueError as error:
             raise Refused(f"filters are not JSON ({error}): {filters!r:.200}") from None
-        self.condition, self.arguments = self._clause(tree or {})
+        self._columns: set[str] = set()
+        self._paths: dict[str, set[str]] = {"config": set(), "summary": set()}
+        self.test = self._clause(tree or {})
+        self.condition, self.arguments = self._sql() if tree else ("1", [])
 
-    def answer(self, number: int, path: str | None, value: Any) -> bool:
-        return self._questions[number](path, value)
+    def _sql(self) -> tuple[str, list[Any]]:
+        wanted = {source: json.dumps(sorted(paths)) for source, paths in self._paths.items() if paths}
+        # One row at least: an aggregate over none is NULL.
+        parts = ["SELECT 'runs' AS source, '' AS path, NULL AS value"]
+        parts += [f"SELECT 'runs', '{key}', {COLUMNS[key]}" for key in sorted(self._columns)]
+        parts += [VALUES.format(source) for source in wanted]
+        parts += [SUMMARY] if "summary" in wanted else []
+        select = " UNION ALL ".join(parts)
+        return f"(SELECT passes(source, path, value) FROM ({select}))", list(wanted.values())
 
-    def _clause(self, tree: Any) -> Sql:
+    def _clause(self, tree: Any) -> Test:
         if not isinstance(tree, dict):
             raise Refused(f"a filter must be an object, not {tree!r:.200}")
-        return _joined([self._part(key, item) for key, item in tree.items()], "AND", "1")
+        return _all([self._part(key, item) for key, item in tree.items()])
 
-    def _part(self, key: str, item: Any) -> Sql:
+    def _part(self, key: str, item: Any) -> Test:
         if key in ("$and", "$or", "$nor"):
             if not isinstance(item, list):
                 raise Refused(f"{key} takes a list, not {item!r:.200}")
-            if key == "$and":
-                return _joined([self._clause(part) for part in item], "AND", "1")
-            either = _joined([self._clause(part) for part in _with_equalities_merged(item)], "OR", "0")
-            return either if key == "$or" else _negated(either)
+            clauses = item if key == "$and" else _with_equalities_merged(item)
+            tests = [self._clause(clause) for clause in clauses]
+            return {"$and": _all, "$or": _any, "$nor": _none}[key](tests)
         if key == "$not":
-            return _negated(self._clause(item))
+            return _none([self._clause(item)])
         if key.startswith("$"):
             raise Refused(f"the filter operator {key} is not supported")
         return self._leaf(key, question(key, item))
 
-    def _leaf(self, key: str, ask: Question) -> Sql:
-        number = len(self._questions)
-        if number == MAX_CONDITIONS:
-            raise Refused(
-                f"a filter holds more than {MAX_CONDITIONS} conditions; ask for many values with $in"
-            )
-        column = COLUMNS.get(key.lower())
-        if column is not None:
-            read = json.loads if key == "tags" else _itself
-            self._questions.append(lambda path, value: ask([] if value is None else [read(value)]))
-            return f"passes({number}, NULL, {column})", []
+    def _leaf(self, key: str, ask: Question) -> Test:
+        name = key.lower()
+        if name in COLUMNS:
+            self._columns.add(name)
+            read = json.loads if name == "tags" else _itself
+            return lambda run: ask([] if run["runs"][name] is None else [read(run["runs"][name])])
         source, path = place(key)
         paths = _ancestors(path)
-        self._questions.append(lambda longest, value: ask(_at(paths, longest, value)))
-        if len(paths) == 1:
-            select = VALUE.format(f"passes({number}, v.key, v.value)", "= ?")
-            args = [source, path]
-        else:
-            select = VALUE.format(f"passes({number}, v.key, v.value)", "IN (SELECT value FROM json_each(?))")
-            select += " ORDER BY length(v.key) DESC LIMIT 1"
-            args = [source, json.dumps(paths)]
-        return _looked_up(
-            source, f"coalesce(({select}), {int(ask([]))})", f"passes({number}, NULL, runs.summary)"
-        ), args
+        self._paths[source].update(paths)
+        return lambda run: ask(_at(paths, run[source]))
+
+
+def _all(tests: list[Test]) -> Test:
+    return tests[0] if len(tests) == 1 else lambda run: all(test(run) for test in tests)
+
+
+def _any(tests: list[Test]) -> Test:
+    return tests[0] if len(tests) == 1 else lambda run: any(test(run) for test in tests)
+
+
+def _none(tests: list[Test]) -> Test:
+    return lambda run: not any(test(run) for test in tests)
 
 
 _thread = threading.local()
 
 
 def use(current: Filter) -> None:
-    """Makes `passes` of this thread's next statement ask the questions of this filter."""
+    """Makes `passes` of this thread's next statement decide by this filter."""
     _thread.filter = current
 
 
-def passes(number: int, path: str | None, value: Any) -> bool:
-    """The SQL function of every connection."""
-    current: Filter = _thread.filter
-    return current.answer(number, path, value)
+class Passes:
+    """The SQL aggregate of every connection: gathers what the filter asks of one run, and decides."""
 
+    def __init__(self) -> None:
+        self._run: dict[str, Any] = {"runs": {}, "config": {}, "summary": {}}
 
-def _joined(parts: list[Sql], word: str, empty: str) -> Sql:
-    """A balanced tree: SQLite takes a chain of 1,000 for an expression of that depth, and refuses it."""
-    if len(parts) < 2:
-        return parts[0] if parts else (empty, [])
-    left, right = (
-        _joined(half, word, empty) for half in (parts[: len(parts) // 2], parts[len(parts) // 2 :])
-    )
-    return f"({left[0]} {word} {right[0]})", left[1] + right[1]
+    def step(self, source: str, path: str | None, value: Any) -> None:
+        if path is None:
+            self._run[source] = _spread(value)
+        else:
+            self._run[source][path] = value
 
-
-def _negated(sql: Sql) -> Sql:
-    return f"NOT {sql[0]}", sql[1]
+    def finalize(self) -> bool:
+        current: Filter = _thread.filter
+        return current.test(self._run)
 
 
 def _with_equalities_merged(clauses: list[Any]) -> list[Any]:
@@ -236,16 +243,12 @@ def _ancestors(path: str) -> list[str]:
     return [".".join(parts[:n]) for n in range(len(parts), 0, -1)] if len(parts) <= MAX_PARTS else [path]
 
 
-def _at(paths: list[str], longest: str | None, stored: Any) -> list[Any]:
-    """What stands at the first of `paths`, of which `longest` is the longest with a value; without it `stored` is the
-    text of a whole summary."""
+def _at(paths: list[str], there: Mapping[str, values.Stored]) -> list[Any]:
+    """What stands at the first of `paths`; the others are parts of it, where a list may stand."""
+    longest = next((path for path in paths if path in there), None)
     if longest is None:
-        spread = _spread(stored)
-        longest = next((path for path in paths if path in spread), None)
-        if longest is None:
-            return []
-        stored = spread[longest]
-    value = values.load(stored)
+        return []
+    value = values.load(there[longest])
     if longest == paths[0]:
         return [value]
     return list(_members(value, paths[0][len(longest) + 1 :].split("."))) if isinstance(value, list) else []
@@ -301,19 +304,13 @@ def order_by(order: str | None) -> tuple[str, str, list[Any]]:
     # define_metric(summary=…) stores {"acc": {"max": 0.9}}; ordering by `acc` must find it.
     goal, other = ("max", "min") if direction == "DESC" else ("min", "max")
     paths = [path, *(f"{path}.{name}" for name in ("best", goal, "last", "mean", other))]
-    one = f"({VALUE.format('v.value', '= ?')} AND NOT v.value BETWEEN x'7B' AND x'7C')"
+    one = f"({VALUE} AND NOT v.value BETWEEN x'7B' AND x'7C')"
     args = [argument for each in paths for argument in (source, each)]
     value = f"coalesce({', '.join([one] * len(paths))})"
     if source == "summary":
-        value, args = _looked_up(source, value, "first_value(runs.summary, ?)"), [*args, json.dumps(paths)]
+        value = f"CASE WHEN runs.id IN summaries_to_spread THEN first_value(runs.summary, ?) ELSE {value} END"
+        args.insert(0, json.dumps(paths))
     return value, f"{RANK}, value {direction}, id ASC", args
-
-
-def _looked_up(source: str, value: str, otherwise: str) -> str:
-    """SQL of what `run_values` says; of a summary that is not there yet, `otherwise`."""
-    if source == "config":
-        return value
-    return f"CASE WHEN runs.id NOT IN summaries_to_spread THEN {value} ELSE {otherwise} END"
 
 
 def first_value(summary: str, paths: str) -> values.Stored | None:

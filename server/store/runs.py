@@ -116,7 +116,7 @@ def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any], passing: filte
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
             raise Refused(f"the filter takes more than {MAX_SECONDS:g} seconds; ask for less") from None
-        if "user-defined function" in str(error):
+        if "user-defined" in str(error):
             raise Refused(
                 "a regular expression may take too long on a value of these runs: fewer of * and +"
             ) from None

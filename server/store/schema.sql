@@ -295,6 +295,7 @@ CREATE TABLE suggestions (
 CREATE TABLE metric_values (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     line INTEGER NOT NULL,
+    number INTEGER NOT NULL,            -- how many values there were by then
     value REAL,                         -- NULL: it was NaN
     PRIMARY KEY (run_id, line)
 ) WITHOUT ROWID;

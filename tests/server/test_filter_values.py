@@ -105,7 +105,7 @@ def less(one: Any, other: Any) -> bool:
         first = next((pair for pair in zip(one, other, strict=False) if not same(*pair)), None)
         return less(*first) if first else len(one) < len(other)
     if kind(one) == "number" and (one != one or other != other):
-        return not other != other
+        return not math.isnan(other)
     return bool(one < other)
 
 

@@ -11,10 +11,12 @@ CREATE TABLE client_lines (
 CREATE TABLE new_metric_values (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     line INTEGER NOT NULL,
+    number INTEGER NOT NULL,
     value REAL,
     PRIMARY KEY (run_id, line)
 ) WITHOUT ROWID;
-INSERT INTO new_metric_values SELECT run_id, line, value FROM metric_values;
+INSERT INTO new_metric_values SELECT run_id, line, row_number() OVER (PARTITION BY run_id ORDER BY line), value
+    FROM metric_values;
 DROP TABLE metric_values;
 ALTER TABLE new_metric_values RENAME TO metric_values;
 
