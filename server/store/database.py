@@ -159,7 +159,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA cache_size = -1024")
-    db.create_aggregate("passes", 3, filters.Passes)  # type: ignore[arg-type]
+    db.create_function("passes", -1, filters.passes)
     db.create_function("first_value", 2, filters.first_value)
     return db
 

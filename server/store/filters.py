@@ -9,7 +9,7 @@ import functools
 import json
 import operator
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,21 +48,20 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "$lt": operator.lt,
     "$lte": operator.le,
 }
-VALUES = """SELECT source, key, value FROM run_values
-    WHERE run_id = runs.id AND source = '{}' AND key IN (SELECT value FROM json_each(?))"""
-SUMMARY = "SELECT 'summary', NULL, runs.summary WHERE runs.id IN summaries_to_spread"
-VALUE = "SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key = ?"
-MAX_PARTS = 100  # of a dotted path
+VALUE = "(SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key = ?{})"
+SUMMARY = "CASE WHEN runs.id IN summaries_to_spread THEN runs.summary END"
+MAX_KEYS = 100  # SQLite takes 127 arguments
+MAX_PARTS = 10  # of a dotted path
 
-Sources = dict[str, Mapping[str, Any]]
-"""What is known of a run: its columns under "runs", and the values of its config and its summary by path."""
-Test = Callable[[Sources], bool]
+Run = Sequence[Any]
+"""What a filter asks of a run: the arguments of `passes`."""
+Test = Callable[[Run], bool]
 Question = Callable[[list[Any]], bool]
 """Asked of what stands at a path: nothing, one value, or the values in the members of a list."""
 
 
 class Filter:
-    """A filter as an SQL condition on `runs`, in which the aggregate `passes` decides about one run."""
+    """A filter as an SQL condition on `runs`, the function `passes` of all that the filter asks about."""
 
     def __init__(self, filters: str | None) -> None:
         """Raises Refused, naming the part that is not understood."""
@@ -70,20 +69,17 @@ class Filter:
             tree = parse(filters) if filters else {}
         except ValueError as error:
             raise Refused(f"filters are not JSON ({error}): {filters!r:.200}") from None
-        self._columns: set[str] = set()
-        self._paths: dict[str, set[str]] = {"config": set(), "summary": set()}
+        self._keys: dict[tuple[str, ...], int] = {}
         self.test = self._clause(tree or {})
-        self.condition, self.arguments = self._sql() if tree else ("1", [])
+        parts = [key[0] if len(key) == 1 else VALUE.format("") for key in self._keys]
+        self.condition = f"passes({', '.join(parts)})" if tree else "1"
+        self.arguments = [part for key in self._keys if len(key) == 2 for part in key]
 
-    def _sql(self) -> tuple[str, list[Any]]:
-        wanted = {source: json.dumps(sorted(paths)) for source, paths in self._paths.items() if paths}
-        # One row at least: an aggregate over none is NULL.
-        parts = ["SELECT 'runs' AS source, '' AS path, NULL AS value"]
-        parts += [f"SELECT 'runs', '{key}', {COLUMNS[key]}" for key in sorted(self._columns)]
-        parts += [VALUES.format(source) for source in wanted]
-        parts += [SUMMARY] if "summary" in wanted else []
-        select = " UNION ALL ".join(parts)
-        return f"(SELECT passes(source, path, value) FROM ({select}))", list(wanted.values())
+    def _argument(self, *key: str) -> int:
+        """The position of an argument: an SQL expression, or source and path of a value."""
+        if len(self._keys) >= MAX_KEYS and key not in self._keys:
+            raise Refused(f"a filter asks about more than {MAX_KEYS} different keys")
+        return self._keys.setdefault(key, len(self._keys))
 
     def _clause(self, tree: Any) -> Test:
         if not isinstance(tree, dict):
@@ -104,15 +100,21 @@ class Filter:
         return self._leaf(key, question(key, item))
 
     def _leaf(self, key: str, ask: Question) -> Test:
-        name = key.lower()
-        if name in COLUMNS:
-            self._columns.add(name)
-            read = json.loads if name == "tags" else _itself
-            return lambda run: ask([] if run["runs"][name] is None else [read(run["runs"][name])])
+        column = COLUMNS.get(key.lower())
+        if column is not None:
+            number, read = self._argument(column), json.loads if key.lower() == "tags" else _itself
+            return lambda run: ask([] if run[number] is None else [read(run[number])])
         source, path = place(key)
         paths = _ancestors(path)
-        self._paths[source].update(paths)
-        return lambda run: ask(_at(paths, run[source]))
+        numbers = [self._argument(source, each) for each in paths]
+        if source == "config":
+            return lambda run: ask(_at(paths, [run[number] for number in numbers]))
+        text = self._argument(SUMMARY)
+        return lambda run: ask(
+            _at(paths, [run[number] for number in numbers])
+            if run[text] is None
+            else _at(paths, [_spread(run[text]).get(each) for each in paths])
+        )
 
 
 def _all(tests: list[Test]) -> Test:
@@ -132,24 +134,13 @@ _thread = threading.local()
 
 def use(current: Filter) -> None:
     """Makes `passes` of this thread's next statement decide by this filter."""
-    _thread.filter = current
+    _thread.test = current.test
 
 
-class Passes:
-    """The SQL aggregate of every connection: gathers what the filter asks of one run, and decides."""
-
-    def __init__(self) -> None:
-        self._run: dict[str, Any] = {"runs": {}, "config": {}, "summary": {}}
-
-    def step(self, source: str, path: str | None, value: Any) -> None:
-        if path is None:
-            self._run[source] = _spread(value)
-        else:
-            self._run[source][path] = value
-
-    def finalize(self) -> bool:
-        current: Filter = _thread.filter
-        return current.test(self._run)
+def passes(*run: Any) -> bool:
+    """The SQL function of every connection."""
+    decision: bool = _thread.test(run)
+    return decision
 
 
 def _with_equalities_merged(clauses: list[Any]) -> list[Any]:
@@ -243,15 +234,17 @@ def _ancestors(path: str) -> list[str]:
     return [".".join(parts[:n]) for n in range(len(parts), 0, -1)] if len(parts) <= MAX_PARTS else [path]
 
 
-def _at(paths: list[str], there: Mapping[str, values.Stored]) -> list[Any]:
+def _at(paths: list[str], stored: list[Any]) -> list[Any]:
     """What stands at the first of `paths`; the others are parts of it, where a list may stand."""
-    longest = next((path for path in paths if path in there), None)
-    if longest is None:
-        return []
-    value = values.load(there[longest])
-    if longest == paths[0]:
-        return [value]
-    return list(_members(value, paths[0][len(longest) + 1 :].split("."))) if isinstance(value, list) else []
+    for path, each in zip(paths, stored, strict=True):
+        if each is not None:
+            value = values.load(each)
+            if path == paths[0]:
+                return [value]
+            return (
+                list(_members(value, paths[0][len(path) + 1 :].split("."))) if isinstance(value, list) else []
+            )
+    return []
 
 
 @functools.lru_cache(maxsize=64)
@@ -304,7 +297,7 @@ def order_by(order: str | None) -> tuple[str, str, list[Any]]:
     # define_metric(summary=…) stores {"acc": {"max": 0.9}}; ordering by `acc` must find it.
     goal, other = ("max", "min") if direction == "DESC" else ("min", "max")
     paths = [path, *(f"{path}.{name}" for name in ("best", goal, "last", "mean", other))]
-    one = f"({VALUE} AND NOT v.value BETWEEN x'7B' AND x'7C')"
+    one = VALUE.format(" AND NOT v.value BETWEEN x'7B' AND x'7C'")
     args = [argument for each in paths for argument in (source, each)]
     value = f"coalesce({', '.join([one] * len(paths))})"
     if source == "summary":

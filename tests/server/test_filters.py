@@ -168,7 +168,7 @@ for _ in range(40):
         ({"$nor": [{"name": {"$in": NAMES[:9000]}}, {"name": {"$eq": "run4"}}]}, [1, 2]),
         ({"config.n": {"$in": [*range(3, 5000), None]}}, [1, 3, 4]),
         ({"$and": [{"config.n": {"$ne": i}} for i in range(3, 3000)]}, [0, 1, 2, 4]),
-        ({"$or": [{f"config.key{i}": 1} for i in range(3000)] + [{"config.n": 2}]}, [2]),
+        ({"$or": [{f"config.key{i}": 1, "config.n": i} for i in range(90)] + [{"config.n": 2}]}, [2]),
         ({"$or": [{"config.n": i, "config.name": "a"} for i in range(2000)]}, [0, 3]),
         (NESTED, [0, 2, 3]),
     ],
@@ -182,15 +182,15 @@ def test_filters_of_thousands_of_values_and_many_levels(
 @pytest.mark.parametrize(
     "filters",
     [
-        {"$or": [{f"config.k{i}": 1} for i in range(6000)]},
+        json.dumps({"$or": [{f"config.k{i}": 1} for i in range(6000)]}),
         "[" * 150 + "]" * 150,
         '{"$or":[' * 60 + "{}" + "]}" * 60,
     ],
 )
-def test_what_is_too_large_is_refused(project: Any, filters: Any) -> None:
+def test_what_is_too_large_is_refused(project: Any, filters: str) -> None:
     store, project_id = project
-    with pytest.raises(Refused, match="nested more than 100 deep"):
-        runs.ids(store.db, project_id, filters if isinstance(filters, str) else json.dumps(filters))
+    with pytest.raises(Refused, match=r"nested more than 100 deep|more than 100 different keys"):
+        runs.ids(store.db, project_id, filters)
 
 
 METRICS: list[Any] = [
