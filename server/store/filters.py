@@ -50,6 +50,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 VALUE = "(SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key = ?{})"
 SUMMARY = "CASE WHEN runs.id IN summaries_to_spread THEN runs.summary END"
+SCALARS = (str, int, float)  # their own identity, but for NaN
 MAX_KEYS = 100  # SQLite takes 127 arguments
 MAX_PARTS = 10  # of a dotted path
 
@@ -199,17 +200,26 @@ def _opposite(ask: Question) -> Question:
 def _equality(wanted: list[Any]) -> Question:
     identities = frozenset(map(values.identity, wanted))
     missing = None in wanted
-    return lambda leaves: (
-        (missing and not leaves) or any(values.identity(one) in identities for one in _candidates(leaves))
-    )
+
+    def ask(leaves: list[Any]) -> bool:
+        if len(leaves) == 1 and type(leaves[0]) in SCALARS and leaves[0] == leaves[0]:
+            return leaves[0] in identities
+        return (missing and not leaves) or any(
+            values.identity(one) in identities for one in _candidates(leaves)
+        )
+
+    return ask
 
 
 def _comparison(operator: str, wanted: Any) -> Question:
     if isinstance(wanted, dict):
         raise Refused(f"{operator} cannot compare with an object: {wanted!r:.200}")
     compare, (kind, size) = COMPARE[operator], values.rank(wanted)
+    is_number = type(wanted) in (int, float) and wanted == wanted
 
     def ask(leaves: list[Any]) -> bool:
+        if is_number and len(leaves) == 1 and type(leaves[0]) in (int, float):
+            return compare(leaves[0], wanted)
         ranks = map(values.rank, _candidates(leaves))
         return any(other == kind and compare(value, size) for other, value in ranks)
 
@@ -238,7 +248,7 @@ def _at(paths: list[str], stored: list[Any]) -> list[Any]:
     """What stands at the first of `paths`; the others are parts of it, where a list may stand."""
     for path, each in zip(paths, stored, strict=True):
         if each is not None:
-            value = values.load(each)
+            value = values.load(each) if type(each) is bytes else each
             if path == paths[0]:
                 return [value]
             return (
