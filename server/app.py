@@ -24,7 +24,7 @@ from server.origin import SameOrigin, is_json
 from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
-from server.store import DatabaseError, NotFound, Store, artifacts
+from server.store import DatabaseError, NotFound, Store, artifacts, runs
 from server.store.clockwatch import ClockWatch
 from server.store.troubles import explain
 from server.store.users import Person
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 THREADS = 8
 MAX_BODY = 64 << 20
 LOST_RUNS_EVERY = 5.0  # seconds
+BATCH = 100  # summaries in one transaction
 
 
 class AnyPath(PathConvertor):
@@ -85,7 +86,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _watch(store: Store, settings: Settings) -> None:
-    """Closes runs that fell silent, and deletes artifacts whose time has come."""
+    """Closes runs that fell silent, deletes artifacts whose time has come, makes summaries quick to filter by."""
     watch = ClockWatch(store.clock)
     while True:
         await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
@@ -94,14 +95,18 @@ async def _watch(store: Store, settings: Settings) -> None:
                 log.warning("the clock was set by %+.0f s: silence of runs counts from now on", step)
                 await run_in_threadpool(scheduler.start_over_waiting, store)
             await run_in_threadpool(scheduler.close_silent, store, settings)
-            await run_in_threadpool(_expire, store)
+            await run_in_threadpool(_tidy, store)
         except DatabaseError as error:
-            log.error("silent runs and expired artifacts could not be closed: %s", explain(error))
+            log.error("silent runs and expired artifacts could not be looked after: %s", explain(error))
 
 
-def _expire(store: Store) -> None:
+def _tidy(store: Store) -> None:
     with store.write() as db:
         artifacts.expire(db, store.clock())
+        n = runs.spread_summaries(db, BATCH)
+    while n == BATCH:
+        with store.write() as db:
+            n = runs.spread_summaries(db, BATCH)
 
 
 async def _person(request: Request) -> Person | Response:
@@ -174,7 +179,8 @@ async def answer_graphql(request: Request) -> Response:
         return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, _status(error))
     state = request.app.state
     address = str(request.base_url).rstrip("/")
-    context = graphql.Context(state.store, state.settings, state.signer, address, person)
+    client = request.headers.get("x-wandb-client-id", "")
+    context = graphql.Context(state.store, state.settings, state.signer, address, person, client)
     answer = await run_in_threadpool(graphql.execute, context, query, variables, name)
     return JSONResponse(answer.body, answer.status)
 
@@ -193,7 +199,13 @@ async def answer_file_stream(request: Request) -> Response:
     try:
         body = await _body(request)
         answer = await run_in_threadpool(
-            filestream.receive, state.store, place["entity"], place["project"], place["run"], body
+            filestream.receive,
+            state.store,
+            place["entity"],
+            place["project"],
+            place["run"],
+            body,
+            request.headers.get("x-wandb-async-client-id", ""),
         )
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         return JSONResponse({"error": f"not a file_stream post: {error}"}, _status(error))

@@ -91,6 +91,15 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def at(row: dict[str, Any], key: str) -> Any:
+    """`row["a.b"]`, or `row["a"]["b"]`; None for what is not there."""
+    if key in row:
+        return row[key]
+    head, _, rest = key.partition(".")
+    inner = row.get(head)
+    return at(inner, rest) if rest and isinstance(inner, dict) else None
+
+
 def config_values(config: dict[str, Any]) -> dict[str, Any]:
     """What a person set: `{"lr": {"value": 0.1}, "_wandb": …}` → `{"lr": 0.1}`."""
     return {

@@ -87,6 +87,8 @@ def _body(path: Path, name: str) -> Response:
 
 
 async def _put(request: Request, store: Store, kind: str, number: int, name: str) -> Response:
+    if "content-range" in request.headers:
+        return refused(f"{name}: this server takes a file whole, not in pieces with Content-Range", 400)
     limit = MAX_MANIFEST if kind == "manifests" else request.app.state.settings.max_upload
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and len(announced) < 19 and int(announced) > limit:

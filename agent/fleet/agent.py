@@ -199,7 +199,7 @@ class Agent:
     def _watch(self, trial: Trial, pid: int) -> tuple[bool, int]:
         """Until the trial has ended; whether it was asked to end, and its exit code, minus the number of a signal."""
         asked_at: float | None = None
-        next_beat, pause, away = time.monotonic() + BEAT_SECONDS, BEAT_SECONDS, False
+        next_beat, pause, away = time.monotonic(), BEAT_SECONDS, False
         while self._code_of(pid) is None:
             now = time.monotonic()
             if self.stopping and asked_at is None:

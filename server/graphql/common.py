@@ -24,13 +24,15 @@ Resolvers = dict[str, dict[str, Resolver]]
 
 @dataclass(frozen=True)
 class Context:
-    """One request. `base_url` is the server's address as the client sees it, without a slash at the end."""
+    """One request. `base_url` is the server's address as the client sees it, without a slash at the end; `client` tells
+    apart the clients that write one run (`mode="shared"`)."""
 
     store: Store
     settings: Settings
     signer: Signer
     base_url: str
     person: Person
+    client: str = ""
     _entities: dict[tuple[str, int], str | None] = field(default_factory=dict)
     _items: list[int] = field(default_factory=lambda: [0])
 

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from server.graphql.common import Info, Resolvers, connection, context
-from server.jsontext import load_object, loads, strict
+from server.jsontext import at, load_object, loads, strict
 from server.store import Refused, Row, lines
 
 DEFAULT_SAMPLES = 500
@@ -56,21 +56,12 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     found = []
     for content in contents:
         whole = load_object(content)
-        values = {key: _at(whole, key) for key in keys} if keys else whole
+        values = {key: at(whole, key) for key in keys} if keys else whole
         if None not in values.values():
             found.append(values)
     if not ranged:
         found = [found[i] for i in lines.spaced(len(found), samples)]
     return [strict(values) for values in found]
-
-
-def _at(row: Row, key: str) -> Any:
-    """`row["a.b"]`, or `row["a"]["b"]`."""
-    if key in row:
-        return row[key]
-    head, _, rest = key.partition(".")
-    inner = row.get(head)
-    return _at(inner, rest) if rest and isinstance(inner, dict) else None
 
 
 def parquet_history(row: Row, info: Info, live_keys: list[str] | None = None) -> Row:

@@ -57,10 +57,11 @@ def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
             program=input.get("job_program"),
             repo=input.get("job_repo"),
             summary=_checked("summaryMetrics", input.get("summary_metrics")),
-            config=_checked("config", input.get("config")),
+            config=_config(ctx.client, run, _checked("config", input.get("config"))),
             **{name: input.get(name) for name in ("description", "notes", "job_type", "tags", "host")},
         )
-        if not input.get("id"):
+        goes_on = ctx.client and run["exit_code"] is not None and not input.get("host")
+        if not input.get("id") and not goes_on:
             _enter_state(db, run, input.get("state"), inserted, ctx.now())
         return {"bucket": runs.by_id(db, run["id"]), "inserted": inserted}
 
@@ -111,6 +112,15 @@ def _enter_state(db: Any, run: Row, state: str | None, inserted: bool, now: floa
         runs.touch(db, run, now)
     elif not inserted:
         runs.set_state(db, run["id"], state, now)
+
+
+def _config(client: str, run: Row, text: str | None) -> str | None:
+    """The new config. Each of several clients of a run sends what it knows: theirs is added to what is there."""
+    if not client or text is None:
+        return text
+    old, new = load_object(run["config"]), load_object(text)
+    internal = _of_wandb(run["config"]) | _of_wandb(text)
+    return dumps(old | new | ({"_wandb": {"value": internal}} if internal else {}))
 
 
 def _checked(name: str, text: str | None) -> str | None:

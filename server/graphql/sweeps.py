@@ -155,7 +155,7 @@ RESOLVERS: Resolvers = {
         "heartbeatAt": heartbeat_at,
         "bestLoss": best_loss,
         "runCount": lambda row, info: len(sweeps.run_ids(context(info).db, row["id"])),
-        "runCountExpected": lambda row, info: scheduler.announced_runs(row),
+        "runCountExpected": lambda row, info: scheduler.announced_runs(context(info).store, row),
         "earlyStopJobRunning": constant(False),
         "controllerRunName": lambda row, info: row["controller_run"],
         "project": lambda row, info: projects.by_id(context(info).db, row["project_id"]),

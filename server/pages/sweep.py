@@ -34,7 +34,7 @@ def gather(store: Store, project: Row, sweep: Row) -> dict[str, Any]:
         "title": sweep_title(sweep),
         "method": config.get("method", "custom"),
         "metric": metric,
-        "expected": scheduler.expected_runs(sweep),
+        "expected": scheduler.expected_runs(store, sweep),
         "rows": ranked,
         "varied": varied,
         "chart": _progress(rows, sign, metric.name) if metric else "",

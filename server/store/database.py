@@ -143,7 +143,7 @@ def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    from server.store.patterns import matches  # which needs this module
+    from server.store import filters  # which needs this module
 
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     db.row_factory = as_dictionary
@@ -152,7 +152,8 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA trusted_schema = OFF")
     db.execute("PRAGMA cache_size = -1024")
-    db.create_function("regexp", 2, matches, deterministic=True)
+    db.create_function("passes", -1, filters.passes)
+    db.create_function("first_value", 2, filters.first_value)
     return db
 
 

@@ -275,8 +275,9 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
     db.executescript((Path(__file__).parent / "fixtures" / "schema_1.sql").read_text())
     db.execute("INSERT INTO projects VALUES (1, 'lab', 'old', NULL, 1.0)")
     db.execute(
-        """INSERT INTO runs (id, project_id, name, display_name, username, state, created_at, heartbeat_at)
-        VALUES (1, 1, 'r', 'r', 'local', 'finished', 1.0, 1.0)"""
+        """INSERT INTO runs (id, project_id, name, display_name, username, state, created_at, heartbeat_at,
+        config, summary) VALUES (1, 1, 'r', 'r', 'local', 'finished', 1.0, 1.0,
+        '{"lr": {"value": 0.5}, "opt": {"value": {"wd": null}}}', '{"loss": NaN}')"""
     )
     db.execute("INSERT INTO history VALUES (1, 0, 0, '{\"x\": 1}')")
     db.execute("INSERT INTO run_values VALUES (1, 'config', 'lr', 0.5)")
@@ -285,7 +286,12 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
     db.close()
     store = Store(old)
     assert lines.contents(store.db, "history", 1) == ['{"x": 1}']
-    assert [row["value"] for row in store.db.execute("SELECT value FROM run_values")] == [0.5]
+    for where in (
+        {"config.lr": 0.5},
+        {"config.opt": {"wd": None}},
+        {"summary_metrics.loss": {"$exists": True}},
+    ):
+        assert runs.ids(store.db, 1, json.dumps(where)) == [1]
     assert formats.of(store.db) == formats.FORMAT
     assert store.db.execute("PRAGMA foreign_key_check").fetchall() == []
     assert store.db.execute("PRAGMA foreign_keys").fetchone() == {"foreign_keys": 1}
