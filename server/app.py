@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import filestream, graphql, pages, scheduler, storage
-from server.jsontext import parse, storable
+from server.jsontext import parse
 from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
@@ -133,8 +133,7 @@ def _decoded(body: bytes, packed: bool) -> Any:
             raise ValueError(f"the body is not gzip: {error}") from None
         if len(body) > MAX_BODY:
             raise _TooLarge
-    value = parse(body.decode())
-    return storable(value) if b"\\u" in body else value
+    return parse(body.decode())
 
 
 def _status(error: Exception) -> int:

@@ -12,17 +12,21 @@ from server.store import Row, Store
 from server.store.users import Person
 
 
+MAX_TEXT = 1000
+
+
 def number(value: Any) -> str:
-    """Four significant digits for floats, thin spaces in large integers, JSON for the rest."""
+    """Four significant digits for floats, thin spaces in large integers, JSON for the rest; long text is cut."""
     if value is None:
         return "–"
-    if isinstance(value, bool | str):
+    if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u2009")
     if isinstance(value, float):
         return f"{value:.4g}"
-    return json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} … ({len(text)} characters)"
 
 
 def size(n_bytes: int) -> str:

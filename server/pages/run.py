@@ -1,56 +1,79 @@
 """One run."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from server import addresses
 from server.jsontext import load_object
-from server.pages.curves import charts
+from server.pages import axes, curves
 from server.pages.home import config_of, plain, sees
-from server.pages.media import pictures
+from server.pages.media import MAX_IMAGES, pictures
 from server.security import Signer
-from server.store import Row, Store, artifacts, collections, files, lines, projects, runs
+from server.store import Connection, Row, Store, artifacts, collections, files, lines, projects, runs
 from server.store.users import Person
 
-MAX_ROWS = 2000
+MAX_HISTORY = 64 << 20  # characters of history that a page reads
+ROWS_PER_SECOND = 5000  # of a run that goes on, between two looks at all of them
+MAX_LINE = 5000  # characters of a console line
 CONSOLE_LINES = 200
+MAX_LISTED = 1000  # files, artifacts
 
 
-def gather(store: Store, signer: Signer, run: Row, person: Person) -> dict[str, Any]:
+def gather(store: Store, signer: Signer, run: Row, person: Person, page: int = 1) -> dict[str, Any]:
+    """`page`: which of its charts, from 1."""
     db = store.db
-    rows = [load_object(line) for line in lines.contents(db, "history", run["id"], MAX_ROWS)]
+    share = min(1.0, MAX_HISTORY / max(1, lines.history_length(db, run["id"])))
+    survey = curves.Survey(axes.read(run["config"]))
+    shown = pictures(survey.watch(_rows(db, run["id"], share)))
+    n_rows = lines.count(db, "history", run["id"])
     found = files.of_run(db, run["id"])
     used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, person, "Artifact", row)]
+    logged = artifacts.logged_by(db, run["id"])
 
     def link(file: Row) -> Row:
         path = addresses.run_file(run["id"], file["name"])
         return file | {"url": signer.url("", "GET", path, person.number, store.clock())}
 
-    links = {file["name"]: link(file)["url"] for file in found}
+    wanted = {path for picture in shown[:MAX_IMAGES] for path in (picture.path, *picture.masks.values())}
+    links = {file["name"]: link(file)["url"] for file in found if file["name"] in wanted}
     return {
         "project": projects.by_id(db, run["project_id"]),
         "run": run,
         "config": dict(sorted(config_of(run).items())),
         "summary": dict(sorted(plain(load_object(run["summary"])).items())),
-        "charts": charts(rows),
-        "n_rows": lines.count(db, "history", run["id"]),
-        "console": [clean(line) for line in lines.tail(db, "console", run["id"], CONSOLE_LINES)],
+        "curves": curves.page(survey, _rows(db, run["id"], share), page),
+        "n_rows": n_rows,
+        "share": share,
+        "console": [clean(line)[:MAX_LINE] for line in lines.tail(db, "console", run["id"], CONSOLE_LINES)],
         "n_lines": lines.count(db, "console", run["id"]),
-        "files": [link(file) for file in found],
+        "files": [link(file) for file in found[:MAX_LISTED]],
+        "n_files": len(found),
         "pictures": [
             {
                 "picture": picture,
                 "url": links[picture.path],
                 "masks": {name: links[path] for name, path in picture.masks.items() if path in links},
             }
-            for picture in pictures(rows)
+            for picture in shown[:MAX_IMAGES]
             if picture.path in links
         ],
-        "logged": [_named(store, artifact) for artifact in artifacts.logged_by(db, run["id"])],
-        "used": [_named(store, artifact) for artifact in used],
+        "n_pictures": len(shown),
+        "logged": [_named(store, artifact) for artifact in logged[:MAX_LISTED]],
+        "used": [_named(store, artifact) for artifact in used[:MAX_LISTED]],
+        "n_artifacts": len(logged) + len(used),
         "alerts": runs.alerts(db, run["id"]),
-        "refresh": 5 if run["state"] in (*runs.ALIVE, "pending") else None,
+        "refresh": max(5, n_rows // ROWS_PER_SECOND) if run["state"] in (*runs.ALIVE, "pending") else None,
     }
+
+
+def _rows(db: Connection, run_id: int, share: float) -> Iterator[dict[str, Any]]:
+    """History with a number as `_step` in each row."""
+    for line in lines.history_share(db, run_id, share):
+        row = load_object(line["content"])
+        if isinstance(row.get("_step"), bool) or not isinstance(row.get("_step"), int | float):
+            row["_step"] = line["step"]
+        yield row
 
 
 def _named(store: Store, artifact: Row) -> Row:

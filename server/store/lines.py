@@ -3,6 +3,7 @@
 The key is (run, line number), so a request that is repeated after a lost answer changes nothing.
 """
 
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,21 @@ def history_pages(db: sqlite3.Connection, run_id: int, size: int) -> Iterator[li
     cursor = db.execute("SELECT line, step, content FROM history WHERE run_id = ? ORDER BY line", (run_id,))
     while page := cursor.fetchmany(size):
         yield page
+
+
+def history_length(db: sqlite3.Connection, run_id: int) -> int:
+    """Characters of all rows of history."""
+    sql = "SELECT coalesce(sum(length(content)), 0) AS n FROM history WHERE run_id = ?"
+    return int(db.execute(sql, (run_id,)).fetchone()["n"])
+
+
+def history_share(db: sqlite3.Connection, run_id: int, share: float) -> Iterator[Row]:
+    """About that share of the rows, `{step, content}`, scattered over the run; the same ones each time, 1 for all."""
+    return db.execute(
+        """SELECT step, content FROM history WHERE run_id = ?
+        AND (line % 4294967296 * 2654435761) & 4294967295 < ? ORDER BY line""",
+        (run_id, math.ceil(share * 2**32)),
+    )
 
 
 def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str]) -> None:
