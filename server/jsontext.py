@@ -22,12 +22,16 @@ def parse(text: str) -> Any:
     Raises ValueError for what is no JSON, or nested more than MAX_NESTING deep.
     """
     try:
-        value = json.loads(text, parse_int=_whole) if _LONG.search(text) else json.loads(text)
+        value = _read(text)
     except RecursionError:
         raise ValueError(f"nested more than {MAX_NESTING} deep") from None
     if text.count("[") + text.count("{") > MAX_NESTING and _is_deep(value):
         raise ValueError(f"nested more than {MAX_NESTING} deep")
     return storable(value) if _SURROGATE.search(text) else value
+
+
+def _read(text: str) -> Any:
+    return json.loads(text, parse_int=_whole) if _LONG.search(text) else json.loads(text)
 
 
 def _whole(digits: str) -> int | float:
@@ -65,6 +69,18 @@ def storable(value: Any) -> Any:
 def load_object(text: str | None) -> dict[str, Any]:
     value = loads(text, {})
     return value if isinstance(value, dict) else {}
+
+
+def load_objects(texts: list[str]) -> list[dict[str, Any]]:
+    """`load_object` of each, in a fraction of the time."""
+    if not any(text.count("[") + text.count("{") > MAX_NESTING for text in texts):
+        try:
+            found = _read(f"[{','.join(texts)}]")
+        except ValueError:
+            found = []
+        if len(found) == len(texts) and all(isinstance(value, dict) for value in found):
+            return [storable(row) for row in found] if any(map(_SURROGATE.search, texts)) else found
+    return [load_object(text) for text in texts]
 
 
 def dumps(value: Any) -> str:

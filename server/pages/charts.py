@@ -3,14 +3,15 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, zip_longest
+from operator import itemgetter
 
 from markupsafe import Markup
 
 from server.pages.scale import Scale, short
 
 WIDTH, HEIGHT = 440, 252  # of the drawing, in SVG units
-LEFT, RIGHT, TOP, BOTTOM = 58, 72, 14, 42
+LEFT, RIGHT, TOP, BOTTOM = 58, 80, 14, 42
 MAX_POINTS = 400
 MAX_DOTS = 25
 MAX_NAME = 48
@@ -56,17 +57,25 @@ class Series:
             self._sample()
 
     def _sample(self) -> None:
-        buckets = groupby(self.kept, key=lambda point: point[0] // self.width)
-        self.kept = [point for _, bucket in buckets for point in self._telling(list(bucket))]
+        buckets = groupby(self.kept, key=lambda point: point[0] // self.width) if self.width > 1 else ()
+        sampled = [point for _, bucket in buckets for point in _telling(list(bucket), {0, self.n - 1})]
+        self.kept = sampled or self.kept
 
-    def _telling(self, bucket: list[tuple[int, float, float]]) -> list[tuple[int, float, float]]:
-        finite = [point for point in bucket if is_finite(*point)]
-        gaps = [point for point in bucket if not is_finite(*point)]
-        numbers = {0, self.n - 1} | {point[0] for point in gaps[:1]}
-        if finite:
-            heights = sorted(finite, key=lambda point: point[2])
-            numbers |= {heights[0][0], heights[-1][0]}
-        return [point for point in bucket if point[0] in numbers]
+
+def _telling(bucket: list[tuple[int, float, float]], ends: set[int]) -> list[tuple[int, float, float]]:
+    """The lowest and the highest point, the first that is not finite, and those with a number of `ends`."""
+    if len(bucket) < 3:
+        return bucket
+    finite = [point for point in bucket if math.isfinite(point[2]) and math.isfinite(point[1])]
+    chosen = {point for point in (bucket[0], bucket[-1]) if point[0] in ends}
+    if len(finite) < len(bucket):
+        chosen.add(next(gap for gap, point in zip_longest(bucket, finite) if gap is not point))
+    if finite:
+        chosen |= {min(finite, key=_height), max(finite, key=_height)}
+    return sorted(chosen)
+
+
+_height = itemgetter(2)
 
 
 def is_finite(*values: float) -> bool:

@@ -38,7 +38,7 @@ class Survey:
     _asked: dict[str, str | None] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
-        values = dict(numbers(row))
+        values = numbers(row)
         metrics = values.keys() - OWN
         self._asked |= {metric: self.axes.of(metric) for metric in metrics - self._asked.keys()}
         self.counts.update(metrics)
@@ -108,7 +108,7 @@ def _series(rows: Iterable[Row], axes: dict[str, str]) -> dict[str, "_Values"]:
     if not axes:
         return found
     for row in rows:
-        values = dict(numbers(row))
+        values = numbers(row)
         for metric in values.keys() & axes.keys():
             found[metric].add(values.get(axes[metric]), values[metric])
     return found
@@ -152,11 +152,13 @@ def _title(metric: str) -> str:
     return rest if rest and head in SPLITS else metric
 
 
-def numbers(row: Row, prefix: str = "") -> Iterator[tuple[str, float]]:
+def numbers(row: Row) -> dict[str, float]:
     """The numbers of a row under their dotted paths; what media keep about themselves is none."""
+    flat: dict[str, float] = {}
     for key, value in row.items():
-        if isinstance(value, dict):
-            if not is_media(value):
-                yield from numbers(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{prefix}{key}", value
+        kind = type(value)
+        if kind is float or kind is int:
+            flat[key] = value
+        elif kind is dict and not is_media(value):
+            flat |= {f"{key}.{below}": number for below, number in numbers(value).items()}
+    return flat

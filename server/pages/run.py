@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from server import addresses
-from server.jsontext import load_object
+from server.jsontext import load_object, load_objects
 from server.pages import axes, curves
 from server.pages.home import config_of, plain, sees
 from server.pages.media import MAX_IMAGES, pictures
@@ -13,7 +13,9 @@ from server.security import Signer
 from server.store import Connection, Row, Store, artifacts, collections, files, lines, projects, runs
 from server.store.users import Person
 
-MAX_HISTORY = 64 << 20  # characters of history that a page reads
+MAX_HISTORY = 16 << 20  # characters of history that a page reads
+RARE, MAX_RARE = 2000, 20  # rows of a metric that is read whole nevertheless, and how many of these
+PAGE = 500  # rows that are read at once
 ROWS_PER_SECOND = 5000  # of a run that goes on, between two looks at all of them
 MAX_LINE = 5000  # characters of a console line
 CONSOLE_LINES = 200
@@ -24,8 +26,9 @@ def gather(store: Store, signer: Signer, run: Row, person: Person, page: int = 1
     """`page`: which of its charts, from 1."""
     db = store.db
     share = min(1.0, MAX_HISTORY / max(1, lines.history_length(db, run["id"])))
+    rare = lines.rare_keys(db, run["id"], RARE, MAX_RARE) if share < 1 else []
     survey = curves.Survey(axes.read(run["config"]))
-    shown = pictures(survey.watch(_rows(db, run["id"], share)))
+    shown = pictures(survey.watch(_rows(db, run["id"], share, rare)))
     n_rows = lines.count(db, "history", run["id"])
     found = files.of_run(db, run["id"])
     used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, person, "Artifact", row)]
@@ -42,7 +45,7 @@ def gather(store: Store, signer: Signer, run: Row, person: Person, page: int = 1
         "run": run,
         "config": dict(sorted(config_of(run).items())),
         "summary": dict(sorted(plain(load_object(run["summary"])).items())),
-        "curves": curves.page(survey, _rows(db, run["id"], share), page),
+        "curves": curves.page(survey, _rows(db, run["id"], share, rare), page),
         "n_rows": n_rows,
         "share": share,
         "console": [clean(line)[:MAX_LINE] for line in lines.tail(db, "console", run["id"], CONSOLE_LINES)],
@@ -67,13 +70,13 @@ def gather(store: Store, signer: Signer, run: Row, person: Person, page: int = 1
     }
 
 
-def _rows(db: Connection, run_id: int, share: float) -> Iterator[dict[str, Any]]:
+def _rows(db: Connection, run_id: int, share: float, rare: list[str]) -> Iterator[dict[str, Any]]:
     """History with a number as `_step` in each row."""
-    for line in lines.history_share(db, run_id, share):
-        row = load_object(line["content"])
-        if isinstance(row.get("_step"), bool) or not isinstance(row.get("_step"), int | float):
-            row["_step"] = line["step"]
-        yield row
+    for page in lines.history_share(db, run_id, share, rare, PAGE):
+        for (step, _), row in zip(page, load_objects([content for _, content in page]), strict=True):
+            if type(row.get("_step")) not in (int, float):
+                row["_step"] = step
+            yield row
 
 
 def _named(store: Store, artifact: Row) -> Row:

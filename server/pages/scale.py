@@ -41,7 +41,8 @@ class Scale:
         """Share and label of round values; none between whole numbers where the axis has only those."""
         marks = [mark for mark in ticks(self.low, self.high) if not whole or mark == round(mark)]
         labels = [mark / self.unit for mark in marks]
-        digits = next((n for n in (4, 5, 6) if len({f"{label:.{n}g}" for label in labels}) == len(labels)), 6)
+        tried = (4, 5, 6) if self.unit == 1.0 else (2, 3, 4)
+        digits = next((n for n in tried if len({short(label, n) for label in labels}) == len(labels)), tried[-1])
         places = {
             short(label, digits): (mark - self.low) / (self.high - self.low)
             for mark, label in zip(marks, labels, strict=True)

@@ -3,6 +3,7 @@
 The key is (run, line number), so a request that is repeated after a lost answer changes nothing.
 """
 
+import json
 import math
 import sqlite3
 from collections import Counter
@@ -56,13 +57,22 @@ def history_length(db: sqlite3.Connection, run_id: int) -> int:
     return int(db.execute(sql, (run_id,)).fetchone()["n"])
 
 
-def history_share(db: sqlite3.Connection, run_id: int, share: float) -> Iterator[Row]:
-    """About that share of the rows, `{step, content}`, scattered over the run; the same ones each time, 1 for all."""
-    return db.execute(
-        """SELECT step, content FROM history WHERE run_id = ?
-        AND (line % 4294967296 * 2654435761) & 4294967295 < ? ORDER BY line""",
-        (run_id, math.ceil(share * 2**32)),
+def history_share(
+    db: sqlite3.Connection, run_id: int, share: float, keys: list[str], size: int
+) -> Iterator[list[tuple[int, str]]]:
+    """(step, content) of about that share of the rows, in pages, and of all rows that have one of `keys`.
+
+    The share is scattered over the run, and consists of the same rows each time; 1 is all of them.
+    """
+    cursor = db.cursor()
+    cursor.row_factory = None
+    chosen = "(line % 4294967296 * 2654435761) & 4294967295 < ?" + " OR instr(content, ?)" * len(keys)
+    cursor.execute(
+        f"SELECT step, content FROM history WHERE run_id = ? AND ({chosen}) ORDER BY line",
+        (run_id, math.ceil(share * 2**32), *(json.dumps(key, ensure_ascii=False) for key in keys)),
     )
+    while page := cursor.fetchmany(size):
+        yield page
 
 
 def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str]) -> None:
@@ -130,6 +140,12 @@ def keys(db: sqlite3.Connection, run_id: int) -> dict[str, Any]:
         entry["typeCounts"].append({"type": row["type"], "count": row["count"]})
     last = db.execute("SELECT max(step) AS step FROM history WHERE run_id = ?", (run_id,)).fetchone()["step"]
     return {"keys": found, "lastStep": -1 if last is None else last}
+
+
+def rare_keys(db: sqlite3.Connection, run_id: int, rows: int, most: int) -> list[str]:
+    """Keys that at most so many rows of history have."""
+    sql = "SELECT key FROM history_keys WHERE run_id = ? GROUP BY key HAVING sum(count) <= ? ORDER BY key LIMIT ?"
+    return [row["key"] for row in db.execute(sql, (run_id, rows, most))]
 
 
 def contents(db: sqlite3.Connection, table: Table, run_id: int, samples: int | None = None) -> list[str]:
