@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
@@ -59,6 +60,16 @@ def lasted(run: Row) -> float | None:
     return float((run["finished_at"] or run["heartbeat_at"]) - run["started_at"])
 
 
+def part(name: str) -> str:
+    """A name as one part of an address."""
+    return quote(name, safe="")
+
+
+def home(project: Row) -> str:
+    """Where the page of a project is."""
+    return f"/{part(project['entity'])}/{part(project['name'])}"
+
+
 _environment = Environment(
     loader=PackageLoader("server.pages"),
     autoescape=True,
@@ -67,6 +78,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
+_environment.filters |= {"part": part, "home": home}
 
 
 def render(template: str, **values: Any) -> str:
