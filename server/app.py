@@ -12,7 +12,6 @@ from typing import Any
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -33,26 +32,17 @@ MAX_BODY = 64 << 20
 LOST_RUNS_EVERY = 5.0  # seconds
 
 
-class _Whole(PathConvertor):
-    """The rest of an address, line breaks in file names included."""
-
-    regex = "(?s:.*)"
-
-
-register_url_convertor("whole", _Whole())
-
-
 def make(store: Store, settings: Settings) -> Starlette:
     """The application over an open folder."""
     app = Starlette(
         routes=[
             Route("/graphql", answer_graphql, methods=["POST"]),
             Route("/files/{entity}/{project}/{run}/file_stream", answer_file_stream, methods=["POST"]),
-            Route("/storage/{path:whole}", storage.endpoint, methods=["GET", "PUT"]),
-            Route("/artifactsV2/{path:whole}", answer_artifact_file),
+            Route("/storage/{path:path}", storage.endpoint, methods=["GET", "PUT"]),
+            Route("/artifactsV2/{path:path}", answer_artifact_file),
             Route("/ready", ready),
-            Route("/sdk/otel/{path:whole}", no_telemetry, methods=["POST"]),
-            Route("/traces/{path:whole}", no_traces, methods=["GET", "POST", "PUT", "DELETE"]),
+            Route("/sdk/otel/{path:path}", no_telemetry, methods=["POST"]),
+            Route("/traces/{path:path}", no_traces, methods=["GET", "POST", "PUT", "DELETE"]),
             Route("/", pages.home),
             Route("/authorize", pages.authorize),
             Route("/{entity}/{project}", pages.project),
@@ -60,8 +50,8 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/runs/{run}", pages.run),
             Route("/{entity}/{project}/runs/{run}/{tab}", pages.run),
             Route("/{entity}/{project}/sweeps/{sweep}", pages.sweep),
-            Route("/{entity}/{project}/artifacts/{path:whole}", pages.artifact),
-            Route("/{path:whole}", pages.nothing),
+            Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
+            Route("/{path:path}", pages.nothing),
         ],
         lifespan=_lifespan,
     )
