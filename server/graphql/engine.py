@@ -27,6 +27,7 @@ from graphql import (
     validate,
 )
 
+from common.names import BadName
 from server.graphql import (
     access,
     artifacts,
@@ -182,7 +183,7 @@ def _failed(name: str, errors: list[GraphQLError]) -> Answer:
     if isinstance(cause, NotFound):
         gone = name == "mutation Heartbeat" or "agentHeartbeat" in (errors[0].path or ())
         return _error(str(cause), status=404 if gone else 200)
-    if isinstance(cause, Refused):
+    if isinstance(cause, Refused | BadName):
         return _error(str(cause))
     if isinstance(cause, DatabaseError | OSError) and passes(cause):
         log.error("%s failed: %s", name, explain(cause))
