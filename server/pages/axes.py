@@ -32,10 +32,11 @@ def read(config: str) -> Axes:
     own: Any = load_object(config).get("_wandb")
     value = own.get("value") if isinstance(own, dict) else None
     records = value.get("m") if isinstance(value, dict) else None
-    listed = [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
+    if not isinstance(records, list):
+        return Axes({})
     names: dict[str, str | None] = {}
     patterns = []
-    for record in listed:
+    for record in (record for record in records if isinstance(record, dict)):
         axis = _axis(record, records)
         name, glob, options = record.get(NAME), record.get(GLOB), record.get(OPTIONS)
         if isinstance(name, str) and (axis or (isinstance(options, list) and DEFINED in options)):

@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Survey:
-    """What a run logged, without the values. counts: rows per metric; on_axis, on_epoch: those that have its axis too."""
+    """What a run logged, without the values. counts: rows of each metric; on_axis, on_epoch: with its axis."""
 
     axes: Axes
     counts: Counter[str] = field(default_factory=Counter)
@@ -99,7 +99,9 @@ def page(survey: Survey, rows: Iterable[Row], number: int) -> Page:
     number = min(max(number, 1), pages)
     shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
     series = _series(rows, {metric: axis for _, axis, metrics in shown for metric in metrics})
-    charts = [_chart(title, axis, {metric: series[metric] for metric in metrics}) for title, axis, metrics in shown]
+    charts = [
+        _chart(title, axis, {metric: series[metric] for metric in metrics}) for title, axis, metrics in shown
+    ]
     return Page(charts, number, pages, len(found))
 
 

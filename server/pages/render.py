@@ -12,7 +12,6 @@ from server.pages.home import gather, gather_project
 from server.store import Row, Store
 from server.store.users import Person
 
-
 MAX_TEXT = 1000
 
 

@@ -1,4 +1,4 @@
-"""From values to places along an axis: any finite range of floats or whole numbers, and labels that tell ticks apart."""
+"""From values to places along an axis, for any finite numbers, and labels that tell ticks apart."""
 
 import math
 from collections.abc import Iterable
@@ -42,7 +42,9 @@ class Scale:
         marks = [mark for mark in ticks(self.low, self.high) if not whole or mark == round(mark)]
         labels = [mark / self.unit for mark in marks]
         tried = (4, 5, 6) if self.unit == 1.0 else (2, 3, 4)
-        digits = next((n for n in tried if len({short(label, n) for label in labels}) == len(labels)), tried[-1])
+        digits = next(
+            (n for n in tried if len({short(label, n) for label in labels}) == len(labels)), tried[-1]
+        )
         places = {
             short(label, digits): (mark - self.low) / (self.high - self.low)
             for mark, label in zip(marks, labels, strict=True)

@@ -8,15 +8,17 @@ transaction never ended.
 
 import base64
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
 import sqlite3
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,15 @@ class Blobs:
 
 def path(folder: Path, sha256: str) -> Path:
     return folder / "blobs" / sha256[:2] / sha256
+
+
+def opened(path: Path) -> BinaryIO:
+    """A blob to read. Raises OSError also for what is no file; a pipe is never waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no file", str(path))
 
 
 def settle(db: sqlite3.Connection, store: Blobs) -> None:

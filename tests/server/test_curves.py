@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ def page(rows: Rows, metrics: list[dict[str, Any]] | None = None, number: int = 
 
 def titles(drawn: curves.Page) -> list[tuple[str, str]]:
     """Title and axis of each chart."""
-    found = [re.search(r'<figcaption>(.*?)(?:</small>)?</fig.*aria-label=".* against (.*?)"', text) for text in drawn.charts]
+    pattern = r'<figcaption>(.*?)(?:</small>)?</fig.*aria-label=".* against (.*?)"'
+    found = [re.search(pattern, text) for text in drawn.charts]
     return [(match[1], match[2]) for match in found if match]
 
 
@@ -59,7 +61,7 @@ def test_many_points_keep_their_ends_their_extremes_and_their_gaps() -> None:
     assert [x for x, _ in kept] == sorted({x for x, _ in kept})
     assert {(0.0, 0.125), (31_415.0, 77.0), (27_182.0, -99.0), (99_999.0, 0.25)} <= set(kept)
     assert [x for x, y in kept if math.isnan(y)] == [50_000.0]
-    gaps = [b - a for (a, _), (b, _) in zip(kept, kept[1:], strict=False)]
+    gaps = [b - a for (a, _), (b, _) in pairwise(kept)]
     assert max(gaps) < 4 * 100_000 / (MAX_POINTS / 4), "early and late points are as dense"
 
 
@@ -67,7 +69,9 @@ def test_a_metric_is_drawn_against_the_epoch_only_where_each_of_its_rows_has_one
     rows: Rows = [{"loss": i, "both": i} | ({"epoch": i, "iou": i} if i % 2 else {}) for i in range(6)]
     assert titles(page(rows)) == [("both", "step"), ("iou", "epoch"), ("loss", "step")]
     assert [points(text) for text in page(rows).charts] == [[6], [3], [6]]
-    assert titles(page([{"epoch": 1}, {"epoch": 2}])) == [("epoch", "step")], "nothing else is drawn against it"
+    assert titles(page([{"epoch": 1}, {"epoch": 2}])) == [("epoch", "step")], (
+        "nothing else is drawn against it"
+    )
 
 
 def test_an_axis_that_define_metric_asks_for_is_obeyed() -> None:
@@ -124,7 +128,10 @@ def test_all_charts_are_on_some_page_and_the_page_says_which_are_here() -> None:
     rows = [{f"m{i:03}": i + j for i in range(120)} for j in range(2)]
     pages = [page(rows, number=n) for n in range(1, 6)]
     assert [title for each in pages for title, _ in titles(each)] == [f"m{i:03}" for i in range(120)]
-    assert [(each.first, each.last, each.total, each.pages) for each in pages[:2]] == [(1, 24, 120, 5), (25, 48, 120, 5)]
+    assert [(each.first, each.last, each.total, each.pages) for each in pages[:2]] == [
+        (1, 24, 120, 5),
+        (25, 48, 120, 5),
+    ]
     assert [page(rows, number=n).number for n in (0, -3, 99)] == [1, 1, 5]
 
 
@@ -134,8 +141,22 @@ HUGE = 1.7e308
 @pytest.mark.parametrize(
     "values",
     [
-        *([HUGE, -HUGE], [HUGE, HUGE], [-HUGE, 0], [1e-320, 5e-324], [5e-324, 5e-324], [0, 5e-324], [5e-324, HUGE]),
-        *([1e308, math.nextafter(1e308, 0)], [0.3, 0.1 + 0.2], [1e9, 1e9 + 1], [2**62, 2**62 + 1], [-(2**63), 2**63 - 1]),
+        *(
+            [HUGE, -HUGE],
+            [HUGE, HUGE],
+            [-HUGE, 0],
+            [1e-320, 5e-324],
+            [5e-324, 5e-324],
+            [0, 5e-324],
+            [5e-324, HUGE],
+        ),
+        *(
+            [1e308, math.nextafter(1e308, 0)],
+            [0.3, 0.1 + 0.2],
+            [1e9, 1e9 + 1],
+            [2**62, 2**62 + 1],
+            [-(2**63), 2**63 - 1],
+        ),
         *([7], [0], [-0.0], [1.7e9, 1.7e9 + 0.25], [1e-300, 2e-300], [1e200, -1e-200]),
     ],
 )

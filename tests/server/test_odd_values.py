@@ -69,7 +69,9 @@ def test_values_nested_too_deeply_are_no_json(context: Context, run: Row) -> Non
 
 
 def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
-    assert jsontext.parse(r'{"\ud800": ["a\uDFFF", 1, "\ud83d\ude00"]}') == {"\ufffd": ["a\ufffd", 1, "\U0001f600"]}
+    assert jsontext.parse(r'{"\ud800": ["a\uDFFF", 1, "\ud83d\ude00"]}') == {
+        "\ufffd": ["a\ufffd", 1, "\U0001f600"]
+    }
     rows = [r'{"x": "\udc00"}', "{}"]
     assert jsontext.load_objects(rows) == [{"x": "\ufffd"}, {}]
 
