@@ -26,7 +26,7 @@ def gather(store: Store, signer: Signer, run: Row, person: Person, page: int = 1
     """`page`: which of its charts, from 1."""
     db = store.db
     share = min(1.0, MAX_HISTORY / max(1, lines.history_length(db, run["id"])))
-    rare = lines.rare_keys(db, run["id"], RARE, MAX_RARE) if share < 1 else []
+    rare = _rare(db, run["id"]) if share < 1 else []
     survey = curves.Survey(axes.read(run["config"]))
     shown = pictures(survey.watch(_rows(db, run["id"], share, rare)))
     n_rows = lines.count(db, "history", run["id"])
@@ -68,6 +68,12 @@ def gather(store: Store, signer: Signer, run: Row, person: Person, page: int = 1
         "alerts": runs.alerts(db, run["id"]),
         "refresh": max(5, n_rows // ROWS_PER_SECOND) if run["state"] in (*runs.ALIVE, "pending") else None,
     }
+
+
+def _rare(db: Connection, run_id: int) -> list[str]:
+    """Keys that few rows have."""
+    types = {key: entry["typeCounts"] for key, entry in lines.keys(db, run_id)["keys"].items()}
+    return [key for key, found in types.items() if sum(each["count"] for each in found) <= RARE][:MAX_RARE]
 
 
 def _rows(db: Connection, run_id: int, share: float, rare: list[str]) -> Iterator[dict[str, Any]]:

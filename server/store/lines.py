@@ -142,12 +142,6 @@ def keys(db: sqlite3.Connection, run_id: int) -> dict[str, Any]:
     return {"keys": found, "lastStep": -1 if last is None else last}
 
 
-def rare_keys(db: sqlite3.Connection, run_id: int, rows: int, most: int) -> list[str]:
-    """Keys that at most so many rows of history have."""
-    sql = "SELECT key FROM history_keys WHERE run_id = ? GROUP BY key HAVING sum(count) <= ? ORDER BY key LIMIT ?"
-    return [row["key"] for row in db.execute(sql, (run_id, rows, most))]
-
-
 def contents(db: sqlite3.Connection, table: Table, run_id: int, samples: int | None = None) -> list[str]:
     """The lines in order; with `samples`, at most so many, evenly spaced, the last one included."""
     total = db.execute(f"SELECT count(*) AS n FROM {table} WHERE run_id = ?", (run_id,)).fetchone()["n"]
