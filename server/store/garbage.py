@@ -44,19 +44,19 @@ def collect(db: sqlite3.Connection, folder: Path, now: float) -> Freed:
     for path in checking.files(folder):
         _begin(db)
         if not checking.is_blob(db, path):
-            _remove(path, freed)
+            _remove(path, folder, freed)
         db.execute("COMMIT")
     return freed
 
 
-def _remove(path: Path, freed: Freed) -> None:
+def _remove(path: Path, folder: Path, freed: Freed) -> None:
     """A link goes, not what it leads to; a folder, which no server makes here, stays."""
     try:
         size = path.lstat().st_size
         path.unlink()
         freed.bytes, freed.files = freed.bytes + size, freed.files + 1
     except OSError as error:
-        freed.left.append(f"{checking.on_one_line(path)} ({error.strerror})")
+        freed.left.append(f"{checking.on_one_line(path, folder)} ({error.strerror})")
 
 
 def compact(db: sqlite3.Connection) -> int:

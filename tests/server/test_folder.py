@@ -360,7 +360,7 @@ def test_nothing_that_stands_in_blobs_stops_a_command(folder: Path, tmp_path: Pa
     said = capsys.readouterr()
     assert ": 6 files" in said.out
     assert said.err == (
-        f"server: {inside}/foreign (Is a directory) cannot be removed: look at what it is, and move it away.\n"
+        f"server: {folder}: blobs/{inside.name}/foreign (Is a directory) cannot be removed: look at what it is, and move it away.\n"
     )
     assert (inside / "foreign" / "mine.txt").exists()
     assert elsewhere.read_text() == "mine"
@@ -375,11 +375,12 @@ def test_a_blob_that_became_something_else_is_told_and_never_waited_for(
 ) -> None:
     blob = blob_files(folder)[0]
     blob.unlink()
-    {
-        "dangling": lambda: blob.symlink_to("nowhere"),
-        "pipe": lambda: os.mkfifo(blob),
-        "folder": blob.mkdir,
-    }[kind]()
+    if kind == "dangling":
+        blob.symlink_to("nowhere")
+    elif kind == "pipe":
+        os.mkfifo(blob)
+    else:
+        blob.mkdir()
     reason = "is missing" if kind == "dangling" else "cannot be read: it is no file"
     assert check(folder, capsys) == (1, [f"blob {blob.name} {reason}"])
     assert main(["gc", "--dir", str(folder)]) == 0

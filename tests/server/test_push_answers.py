@@ -149,7 +149,7 @@ def test_a_proxy_is_asked_for_other_machines_but_those_of_no_proxy(
         remote.Remote("http://near.invalid", "k", "e", "p").graphql_once("query Q { a }", lambda d: d["a"])
 
 
-ODD = (None, [], {}, 3, "x", [None])
+ODD: tuple[Any, ...] = (None, [], {}, 3, "x", [None])
 
 
 def changed(value: Any) -> Iterator[Any]:
