@@ -77,7 +77,7 @@ def test_a_metric_is_drawn_against_the_epoch_only_where_each_of_its_rows_has_one
 def test_an_axis_that_define_metric_asks_for_is_obeyed() -> None:
     rows: Rows = [{"mine": 10 * i, "a/x": i, "a/mine": i, "b": i, "c": i, "epoch": i} for i in range(3)]
     rows += [{"b": 9}, {"plain": 1}, {"plain": 2}]
-    metrics = [
+    metrics: Rows = [
         {"1": "mine"},
         {"2": "a/*", "5": 1, "6": [1]},
         {"1": "a/mine", "6": [3]},

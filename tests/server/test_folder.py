@@ -359,9 +359,8 @@ def test_nothing_that_stands_in_blobs_stops_a_command(folder: Path, tmp_path: Pa
     assert main(["gc", "--dir", str(folder)]) == 1
     said = capsys.readouterr()
     assert ": 6 files" in said.out
-    assert said.err == (
-        f"server: {folder}: blobs/{inside.name}/foreign (Is a directory) cannot be removed: look at what it is, and move it away.\n"
-    )
+    what = f"server: {folder}: blobs/{inside.name}/foreign (Is a directory) cannot be removed"
+    assert said.err == f"{what}: look at what it is, and move it away.\n"
     assert (inside / "foreign" / "mine.txt").exists()
     assert elsewhere.read_text() == "mine"
     assert len(check(folder, capsys)[1]) == 1

@@ -1,5 +1,6 @@
 """Odd data as clients send it, and every page that shows it: answered with 200, and in bounded size."""
 
+import importlib
 import json
 import re
 from html import unescape
@@ -7,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from server.pages.render import render
+from server.security import Signer
+from server.store import Store, lines, projects, runs, users
 from tests.server.running import Server
+
+run_page = importlib.import_module("server.pages.run")  # the package's own name `run` is the page
 
 UPSERT = """mutation UpsertBucket($name: String, $project: String, $config: JSONString, $notes: String,
     $displayName: String, $tags: [String!], $summary: JSONString, $group: String) {
@@ -15,9 +21,9 @@ UPSERT = """mutation UpsertBucket($name: String, $project: String, $config: JSON
       tags: $tags, summaryMetrics: $summary, groupName: $group}) { bucket { id name } } }"""
 SWEEP = """mutation M($project: String, $config: String) {
   upsertSweep(input: {entityName: "local", projectName: $project, config: $config}) { sweep { name } } }"""
-READ = """query Q($project: String!, $name: String!, $specs: [JSONString!]!) { project(name: $project) { run(name: $name) { ...R } } }
-fragment R on Run { config summaryMetrics notes tags displayName history(samples: 9) sampledHistory(specs: $specs) historyKeys
-  logLines(first: 9) { edges { node { line } } } }"""
+READ = """query Q($name: String!, $specs: [JSONString!]!) { project(name: "odd") { run(name: $name) { ...R } } }
+fragment R on Run { config summaryMetrics notes tags displayName historyKeys
+  history(samples: 9) sampledHistory(specs: $specs) logLines(first: 9) { edges { node { line } } } }"""
 LONE = "\ud800"
 
 
@@ -41,14 +47,19 @@ def test_half_a_surrogate_pair_ends_no_upload_and_is_given_back(server: Server, 
     name = "half" if escape == LONE else "quarter"
     row = f'{{"_step": 0, "x{escape}": 1, "text": "a{escape}b"}}'
     config = f'{{"k{escape}": {{"value": "v{escape}"}}}}'
-    given = {"notes": f"n{LONE}", "displayName": f"d{LONE}", "tags": [f"t{LONE}"], "group": f"g{LONE}"}
+    given: dict[str, Any] = {
+        "notes": f"n{LONE}",
+        "displayName": f"d{LONE}",
+        "tags": [f"t{LONE}"],
+        "group": f"g{LONE}",
+    }
     made = server.graphql(UPSERT, name=name, project="odd", config=config, summary=row, **given)[1]
     assert made["data"]["upsertBucket"]["bucket"]["name"] == name
     stream(
         server, "odd", name, history=[row, row.replace("0", "1", 1)], summary=[row], console=[f"c{LONE}\n"]
     )
     spec = json.dumps({"keys": ["text", "x\ufffd"]})
-    found = server.graphql(READ, project="odd", name=name, specs=[spec])[1]["data"]["project"]["run"]
+    found = server.graphql(READ, name=name, specs=[spec])[1]["data"]["project"]["run"]
     assert [found["notes"], found["displayName"], found["tags"]] == ["n\ufffd", "d\ufffd", ["t\ufffd"]]
     assert found["sampledHistory"] == [[{"text": "a\ufffdb", "x\ufffd": 1}] * 2]
     assert set(found["historyKeys"]["keys"]) == {"_step", "text", "x\ufffd"}
@@ -145,3 +156,37 @@ def test_a_project_and_a_sweep_without_runs_have_pages(server: Server) -> None:
     config = "method: random\nparameters: {a: {min: 0, max: 1}}"
     name = server.graphql(SWEEP, project="bare", config=config)[1]["data"]["upsertSweep"]["sweep"]["name"]
     assert "No runs yet" in page(server, f"/local/bare/sweeps/{name}")
+
+
+def test_a_run_that_joined_a_sweep_by_itself_is_on_its_page(server: Server) -> None:
+    config = "method: grid\nmetric: {name: loss, goal: minimize}\nparameters: {lr: {values: [1, 2]}}"
+    name = server.graphql(SWEEP, project="joined", config=config)[1]["data"]["upsertSweep"]["sweep"]["name"]
+    join = """mutation($n: String, $s: String, $c: JSONString, $m: JSONString) { upsertBucket(input: {name: $n,
+        modelName: "joined", sweep: $s, config: $c, summaryMetrics: $m}) { inserted } }"""
+    for run, loss in (("far", 2), ("near", 1e-320)):
+        given = {"c": json.dumps({"lr": {"value": loss}}), "m": json.dumps({"loss": loss})}
+        assert "data" in server.graphql(join, n=run, s=name, **given)[1]
+    shown = page(server, f"/local/joined/sweeps/{name}")
+    assert re.findall(r'href="/local/joined/runs/(\w+)"', shown) == ["near", "far"]
+    assert "<dt>runs</dt><dd>2 of 2" in shown
+    assert "<svg" in shown
+
+
+def test_of_a_long_history_the_rare_metrics_are_still_drawn_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [json.dumps({"_step": i, "loss": i} | ({"val": i} if i % 100 == 0 else {})) for i in range(3000)]
+    with store.write() as db:
+        project, _ = projects.ensure(db, "local", "p", 1.0)
+        run = runs.by_id(db, runs.insert(db, project["id"], "r", "running", 1.0))
+        lines.put_history(db, run["id"], 0, rows)
+    monkeypatch.setattr(run_page, "MAX_HISTORY", lines.history_length(store.db, run["id"]) // 10)
+    monkeypatch.setattr(run_page, "RARE", 30)
+    shown = run_page.gather(store, Signer("s"), run, users.ADMIN)
+    assert shown["share"] == pytest.approx(0.1, rel=0.001)
+    loss, val = (
+        len(re.findall("[ML]", re.findall(r' d="(.*?)"', text)[0])) for text in shown["curves"].charts
+    )
+    assert val == 30
+    assert 200 < loss < 400
+    assert "drawn from about 10 % of them" in render("run.html", **shown)
