@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import filestream, graphql, pages, scheduler, storage
-from server.jsontext import parse, storable
+from server.jsontext import parse
 from server.origin import SameOrigin, is_json
 from server.people import recognise
 from server.security import Signer
@@ -154,8 +154,7 @@ def _decoded(body: bytes, packed: bool) -> Any:
             raise ValueError(f"the body is not gzip: {error}") from None
         if len(body) > MAX_BODY:
             raise _TooLarge
-    value = parse(body.decode())
-    return storable(value) if b"\\u" in body else value
+    return parse(body.decode())
 
 
 def _status(error: Exception) -> int:

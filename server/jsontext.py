@@ -11,20 +11,27 @@ from typing import Any
 
 MAX_NESTING = 100
 _LONG = re.compile(r"\d{19}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_LONE = re.compile("[\ud800-\udfff]")
 
 
 def parse(text: str) -> Any:
     """The value of `text`; whole numbers of more than 64 bits become floats, as no database holds them.
 
+    Half a surrogate pair, which no UTF-8 holds, becomes U+FFFD.
     Raises ValueError for what is no JSON, or nested more than MAX_NESTING deep.
     """
     try:
-        value = json.loads(text, parse_int=_whole) if _LONG.search(text) else json.loads(text)
+        value = _read(text)
     except RecursionError:
         raise ValueError(f"nested more than {MAX_NESTING} deep") from None
     if text.count("[") + text.count("{") > MAX_NESTING and _is_deep(value):
         raise ValueError(f"nested more than {MAX_NESTING} deep")
-    return value
+    return storable(value) if _SURROGATE.search(text) else value
+
+
+def _read(text: str) -> Any:
+    return json.loads(text, parse_int=_whole) if _LONG.search(text) else json.loads(text)
 
 
 def _whole(digits: str) -> int | float:
@@ -51,9 +58,9 @@ def loads(text: str | None, default: Any = None) -> Any:
 
 
 def storable(value: Any) -> Any:
-    """`value` with lone surrogates, which no UTF-8 can hold, as question marks."""
+    """`value` with lone surrogates, which no UTF-8 can hold, as U+FFFD."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return _LONE.sub("\ufffd", value)
     if isinstance(value, dict):
         return {storable(key): storable(item) for key, item in value.items()}
     return [storable(item) for item in value] if isinstance(value, list) else value
@@ -62,6 +69,18 @@ def storable(value: Any) -> Any:
 def load_object(text: str | None) -> dict[str, Any]:
     value = loads(text, {})
     return value if isinstance(value, dict) else {}
+
+
+def load_objects(texts: list[str]) -> list[dict[str, Any]]:
+    """`load_object` of each, in a fraction of the time."""
+    if not any(text.count("[") + text.count("{") > MAX_NESTING for text in texts):
+        try:
+            found = _read(f"[{','.join(texts)}]")
+        except ValueError:
+            found = []
+        if len(found) == len(texts) and all(isinstance(value, dict) for value in found):
+            return [storable(row) for row in found] if any(map(_SURROGATE.search, texts)) else found
+    return [load_object(text) for text in texts]
 
 
 def dumps(value: Any) -> str:
@@ -109,10 +128,24 @@ def config_values(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def is_media(value: Any) -> bool:
+    """Whether it is what the client keeps about an image, a table, a histogram and the like."""
+    return isinstance(value, dict) and isinstance(value.get("_type"), str)
+
+
+def without_media(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: without_media(item) if isinstance(item, dict) else item
+        for key, item in value.items()
+        if not is_media(item)
+    }
+
+
 def flatten_media(row: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
-    """The media objects (those with `_type`) of a row under their dotted paths."""
+    """The media objects of a row under their dotted paths."""
     found: dict[str, dict[str, Any]] = {}
     for key, item in row.items():
         if isinstance(item, dict):
-            found |= {f"{prefix}{key}": item} if "_type" in item else flatten_media(item, f"{prefix}{key}.")
+            path = f"{prefix}{key}"
+            found |= {path: item} if is_media(item) else flatten_media(item, f"{path}.")
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from server.jsontext import at, config_values, load_object
+from server.jsontext import at, config_values, load_object, storable
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
 
@@ -31,11 +31,18 @@ UNDER_WAY = {"pending", "running", "preempting", "preempted"}
 RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
 
 
+class _Loader(yaml.SafeLoader):
+    """Half a surrogate pair, which YAML can write and no UTF-8 hold, becomes U+FFFD."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        return storable(super().construct_scalar(node))
+
+
 @functools.lru_cache(maxsize=256)
 def read_config(text: str) -> Mapping[str, Any]:
     """The sweep's YAML. Raises Refused when it is none."""
     try:
-        config = yaml.safe_load(text)
+        config = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise Refused(f"the sweep's configuration is not YAML: {error}") from None
     if not isinstance(config, dict):

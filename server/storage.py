@@ -13,6 +13,7 @@ The numbers are those of the store's rows. A body is streamed to disk, never hel
 import base64
 import logging
 import mimetypes
+import os
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -82,6 +83,9 @@ def _may(store: Store, number: int, method: str, kind: str, place: int) -> bool:
 
 
 def _body(path: Path, name: str) -> Response:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        log.error("%s cannot be read: `python -m server check` says what else is damaged", path)
+        return refused(f"the bytes of {name} are lost or cannot be read on this server", 404)
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return FileResponse(path, media_type=media_type, headers=HEADERS)
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import Any
 
+from server.jsontext import parse
 from server.store import blobs, collections, places
 from server.store.blobs import Blob, Blobs
 from server.store.database import NotFound, Refused, Row
@@ -201,8 +202,9 @@ def digest_of(contents: dict[str, Any]) -> str:
 
 def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
     try:
-        content = json.loads(store.path(row["sha256"]).read_bytes())
-    except (ValueError, RecursionError):
+        with blobs.opened(store.path(row["sha256"])) as file:
+            content = parse(file.read().decode())
+    except (ValueError, OSError):
         content = None
     if not isinstance(content, dict) or not isinstance(content.get("contents"), dict):
         raise Refused("the artifact's manifest is not a manifest: JSON with an object `contents` is expected")

@@ -63,10 +63,7 @@ def _archive(folder: Path, snapshot: Path, target: Path) -> Copied:
         if (folder / KEY).exists():
             archive.add(folder / KEY, KEY)
         for (sha256,) in db.execute("SELECT sha256 FROM blobs ORDER BY sha256"):
-            path = blobs.path(folder, sha256)
-            if not path.exists():
-                raise StoreError(f"blob {sha256} is missing in {folder}: `python -m server check` says more.")
-            archive.add(path, f"blobs/{sha256[:2]}/{sha256}")
+            _add(archive, folder, sha256)
             copied.files += 1
         archive.add(snapshot, DATABASE)
         archive.close()
@@ -74,6 +71,18 @@ def _archive(folder: Path, snapshot: Path, target: Path) -> Copied:
         os.fsync(file.fileno())
         copied.bytes = file.tell()
     return copied
+
+
+def _add(archive: tarfile.TarFile, folder: Path, sha256: str) -> None:
+    try:
+        with blobs.opened(blobs.path(folder, sha256)) as file:
+            archive.addfile(archive.gettarinfo(arcname=f"blobs/{sha256[:2]}/{sha256}", fileobj=file), file)
+    except OSError as error:
+        if error.filename is None:  # the archive's own disk
+            raise
+        raise StoreError(
+            f"blob {sha256} of {folder} cannot be read ({error.strerror}): `python -m server check` says more."
+        ) from None
 
 
 def restore(source: Path, folder: Path) -> Copied:

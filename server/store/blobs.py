@@ -8,16 +8,18 @@ transaction never ended.
 
 import base64
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
 import secrets
 import sqlite3
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from common.names import shown
 from server.store import ownership
@@ -108,6 +110,15 @@ def path(folder: Path, sha256: str) -> Path:
     if not is_digest(sha256):
         raise NotFound(f"{shown(str(sha256))} is no digest of a file")
     return folder / "blobs" / sha256[:2] / sha256
+
+
+def opened(path: Path) -> BinaryIO:
+    """A blob to read. Raises OSError also for what is no file; a pipe is never waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no file", str(path))
 
 
 def settle(db: sqlite3.Connection, store: Blobs) -> None:

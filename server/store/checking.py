@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,14 +66,14 @@ def _expected_shape() -> set[str]:
 
 
 def _fault(path: Path, row: dict[str, object], read_bytes: bool) -> str | None:
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     try:
-        size = path.stat().st_size
-        if size != row["size"]:
-            return f"has {size} bytes instead of {row['size']}"
-        if not read_bytes:
-            return None
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        with path.open("rb") as file:
+        with blobs.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != row["size"]:
+                return f"has {size} bytes instead of {row['size']}"
+            if not read_bytes:
+                return None
             while chunk := file.read(CHUNK):
                 sha256.update(chunk)
                 md5.update(chunk)
@@ -86,16 +87,31 @@ def _fault(path: Path, row: dict[str, object], read_bytes: bool) -> str | None:
 
 def _strangers(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
     """Files in `blobs/` that no row knows. The rows are asked anew: an upload may have come in since the beginning."""
-    unknown = [path for path in files(folder) if not blobs.is_known(db, path.name)]
+    unknown = [path for path in files(folder) if not is_blob(db, path)]
     if unknown:
         db.execute("COMMIT")
         db.execute("BEGIN")
     for path in unknown:
-        if not blobs.is_known(db, path.name):
-            yield f"file {path.relative_to(folder)} is an orphan: `gc` removes it"
+        if path.is_dir() and not path.is_symlink():
+            yield f"folder {on_one_line(path, folder)} is none of this server's, or cannot be read: move it away"
+        elif not is_blob(db, path):
+            yield f"file {on_one_line(path, folder)} is an orphan: `gc` removes it"
+
+
+def on_one_line(path: Path, folder: Path) -> str:
+    """The path below the folder in ASCII, whatever its name has in it."""
+    return ascii(str(path.relative_to(folder)))[1:-1]
+
+
+def is_blob(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether a row knows it. A name that is no UTF-8, which no database takes, is none of ours."""
+    return path.name.isascii() and blobs.is_known(db, path.name)
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Everything in `blobs/`."""
+    """Everything in `blobs/`: what is in its folders, and what stands beside them or cannot be looked into."""
     for place in sorted((folder / "blobs").glob("*")):
-        yield from sorted(place.iterdir()) if place.is_dir() else [place]
+        try:
+            yield from sorted(place.iterdir()) if place.is_dir() else [place]
+        except OSError:
+            yield place

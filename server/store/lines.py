@@ -5,6 +5,8 @@ run (`mode="shared"`) count their own lines each; `client_lines` says which line
 """
 
 import itertools
+import json
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,6 +54,30 @@ def after(db: sqlite3.Connection, table: Table, run_id: int, n: int, page: int) 
 def history_pages(db: sqlite3.Connection, run_id: int, size: int) -> Iterator[list[Row]]:
     """All rows of history, `{line, step, content}`, in pages."""
     cursor = db.execute("SELECT line, step, content FROM history WHERE run_id = ? ORDER BY line", (run_id,))
+    while page := cursor.fetchmany(size):
+        yield page
+
+
+def history_length(db: sqlite3.Connection, run_id: int) -> int:
+    """Characters of all rows of history."""
+    sql = "SELECT coalesce(sum(length(content)), 0) AS n FROM history WHERE run_id = ?"
+    return int(db.execute(sql, (run_id,)).fetchone()["n"])
+
+
+def history_share(
+    db: sqlite3.Connection, run_id: int, share: float, keys: list[str], size: int
+) -> Iterator[list[tuple[int, str]]]:
+    """(step, content) of about that share of the rows, in pages, and of all rows that have one of `keys`.
+
+    The share is scattered over the run, and consists of the same rows each time; 1 is all of them.
+    """
+    cursor = db.cursor()
+    cursor.row_factory = None
+    chosen = "(line % 4294967296 * 2654435761) & 4294967295 < ?" + " OR instr(content, ?)" * len(keys)
+    cursor.execute(
+        f"SELECT step, content FROM history WHERE run_id = ? AND ({chosen}) ORDER BY line",
+        (run_id, math.ceil(share * 2**32), *(json.dumps(key, ensure_ascii=False) for key in keys)),
+    )
     while page := cursor.fetchmany(size):
         yield page
 

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from common.names import check_name
-from server.jsontext import config_values, flatten, load_object
+from server.jsontext import config_values, load_object
 from server.store import filters, values
 from server.store.database import NotFound, Refused, Row
 

@@ -340,3 +340,56 @@ def test_a_folder_that_cannot_be_written_can_still_be_checked_and_backed_up(
     assert sorted(path.name for path in folder.iterdir()) == before, "nothing was written beside it"
     with reading(folder) as db:
         assert json.loads(runs.by_id(db, 1)["tags"]) == ["a"]
+
+
+def test_nothing_that_stands_in_blobs_stops_a_command(folder: Path, tmp_path: Path, capsys: Captured) -> None:
+    inside, elsewhere = folder / "blobs" / blob_files(folder)[0].parent.name, tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    (inside / "dangling").symlink_to(tmp_path / "nowhere")
+    (inside / "link").symlink_to(elsewhere)
+    (inside / "loop").symlink_to(inside / "loop")
+    (folder / "blobs" / "stray").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(inside / "pipe")
+    (inside / os.fsdecode(b"no utf-8 \xff\n")).touch()
+    (inside / "foreign" / "deep").mkdir(parents=True)
+    (inside / "foreign" / "mine.txt").touch()
+    code, found = check(folder, capsys)
+    assert code == 1
+    assert sum("is an orphan" in line for line in found) == 6
+    assert [line for line in found if "foreign" in line] == [
+        f"folder blobs/{inside.name}/foreign is none of this server's, or cannot be read: move it away"
+    ]
+    assert len(found) == 7
+    assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "all.tar")]) == 0
+    assert main(["export", "lab/pieces", "--dir", str(folder), "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    assert main(["gc", "--dir", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert ": 6 files" in said.out
+    what = f"server: {folder}: blobs/{inside.name}/foreign (Is a directory) cannot be removed"
+    assert said.err == f"{what}: look at what it is, and move it away.\n"
+    assert (inside / "foreign" / "mine.txt").exists()
+    assert elsewhere.read_text() == "mine"
+    assert len(check(folder, capsys)[1]) == 1
+    assert main(["restore", str(tmp_path / "all.tar"), "--dir", str(tmp_path / "again")]) == 0
+    assert check(tmp_path / "again", capsys)[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["dangling", "pipe", "folder"])
+def test_a_blob_that_became_something_else_is_told_and_never_waited_for(
+    folder: Path, tmp_path: Path, capsys: Captured, kind: str
+) -> None:
+    blob = blob_files(folder)[0]
+    blob.unlink()
+    if kind == "dangling":
+        blob.symlink_to("nowhere")
+    elif kind == "pipe":
+        os.mkfifo(blob)
+    else:
+        blob.mkdir()
+    reason = "is missing" if kind == "dangling" else "cannot be read: it is no file"
+    assert check(folder, capsys) == (1, [f"blob {blob.name} {reason}"])
+    assert main(["gc", "--dir", str(folder)]) == 0
+    assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "all.tar")]) == 1
+    assert f"blob {blob.name} of {folder} cannot be read (" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]
