@@ -24,7 +24,7 @@ from data.pixels import Range
 T = TypeVar("T")
 
 DARK_LEVELS = 16
-"""A photograph of more than 8 bits that has fewer of the 256 levels, once it has 8, is nearly of one colour."""
+"""A photograph of more than 8 bits that spans no more of the 256 levels, once it has 8, is nearly of one colour."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _read_image(
     except FileError as error:
         problems.append(error.of(path))
         return None
-    if array.dtype != np.uint8 and np.ptp(image) < DARK_LEVELS:
+    if array.dtype != np.uint8 and np.ptp(image) <= DARK_LEVELS:
         remedy = "if it should not be, export all photographs with one range of values"
         what = "is nearly of one colour in the range of values that all photographs share"
         warnings.append(Finding(path, what, remedy))

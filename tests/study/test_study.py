@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import yaml
+from PIL import Image
 
 from common.study_record import StudyRecord
 from data import synthetic
@@ -201,12 +203,19 @@ def test_a_server_of_the_person_that_does_not_answer_is_one_sentence_and_nothing
 
 
 def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path) -> None:
-    masks = sorted((folder / "photos" / "train" / "masks").iterdir())
-    for mask in masks:
+    for mask in (folder / "photos" / "train" / "masks").iterdir():
         mask.unlink()
+    lost = folder / "photos" / "test" / "masks" / "mask-8.png"
+    pixels = np.zeros((96, 128), np.uint8)
+    pixels[1, 1] = 255
+    Image.fromarray(pixels).save(lost)
     done = run(folder)
     assert done.returncode == 1
-    assert done.stderr.count("has no mask") == len(masks)
+    assert f"4 files in {folder}/photos/train/images: each has no mask" in done.stderr
+    assert (
+        f"{lost} loses all its foreground at image_size 32 (smallest thing 1x1 of 128x96 pixels)"
+        in done.stderr
+    )
     assert not (folder / "results").exists()
     assert "Traceback" not in done.stderr
     assert processes_of(folder) == []
