@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import Any
 
+from server.jsontext import parse
 from server.store import blobs, collections, places
 from server.store.blobs import Blob, Blobs
 from server.store.database import NotFound, Refused, Row
@@ -14,6 +15,7 @@ from server.store.files import check_path
 
 PENDING, COMMITTED, DELETED = "PENDING", "COMMITTED", "DELETED"
 FULL, PATCH = "FULL", "PATCH"
+MAX_MANIFEST_VALUES = 10_000_000  # 700,000 files
 MANIFEST_NAME = "wandb_manifest.json"
 
 
@@ -201,8 +203,8 @@ def digest_of(contents: dict[str, Any]) -> str:
 
 def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
     try:
-        content = json.loads(store.path(row["sha256"]).read_bytes())
-    except (ValueError, RecursionError):
+        content = parse(store.path(row["sha256"]).read_text(), MAX_MANIFEST_VALUES)
+    except ValueError:
         content = None
     if not isinstance(content, dict) or not isinstance(content.get("contents"), dict):
         raise Refused("the artifact's manifest is not a manifest: JSON with an object `contents` is expected")

@@ -18,12 +18,31 @@ from server.store import blobs, formats, ownership
 from server.store.blobs import Blobs
 from server.store.durability import Durability
 from server.store.errors import NotFound, Refused, StoreError
+from server.store.patterns import matches
 from server.store.troubles import explain
 
 __all__ = ["NotFound", "Refused", "StoreError"]
 Row = dict[str, Any]
 Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
+STEPS = 10_000  # of SQLite between two looks at the clock: some tenths of a millisecond
+
+
+class TimedConnection(sqlite3.Connection):
+    """A connection whose queries can be given a time; a query that exceeds it is interrupted."""
+
+    _is_over: Callable[[], bool] | None = None
+
+    def limit(self, is_over: Callable[[], bool] | None) -> None:
+        """Asked between steps of SQLite, and before each search of a regular expression. None: no limit."""
+        self._is_over = is_over
+        self.set_progress_handler(is_over, STEPS)
+
+    def regexp(self, pattern: str, text: object) -> bool:
+        if self._is_over is not None and self._is_over():
+            self.interrupt()
+            return False
+        return matches(pattern, text)
 
 
 class Store:
@@ -55,9 +74,9 @@ class Store:
         """Silence of runs counts from here; moved when the clock was set."""
 
     @property
-    def db(self) -> sqlite3.Connection:
+    def db(self) -> TimedConnection:
         """This thread's connection, in autocommit: each SELECT sees what is committed."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection: TimedConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self.folder / "wandb.sqlite")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -142,17 +161,15 @@ def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
     return lock
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    from server.store.patterns import matches  # which needs this module
-
-    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+def connect(path: Path) -> TimedConnection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=30, factory=TimedConnection)
     db.row_factory = as_dictionary
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA trusted_schema = OFF")
     db.execute("PRAGMA cache_size = -1024")
-    db.create_function("regexp", 2, matches, deterministic=True)
+    db.create_function("regexp", 2, db.regexp, deterministic=True)
     return db
 
 
