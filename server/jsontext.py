@@ -4,23 +4,28 @@ History and summaries may hold bare `NaN`, `Infinity` and `-Infinity`. Inside JS
 JSON values wandb-core's strict parser fails on them, so `strict` writes them as the strings that it understands.
 """
 
+import itertools
 import json
 import math
 import re
 from typing import Any
 
 MAX_NESTING = 100
+MAX_VALUES = 1_000_000  # texts, and what [ { , count: a text of 3 bytes can become an object of 64
+_VALUE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
 _LONG = re.compile(r"\d{19}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE = re.compile("[\ud800-\udfff]")
 
 
-def parse(text: str) -> Any:
+def parse(text: str, most: int = MAX_VALUES) -> Any:
     """The value of `text`; whole numbers of more than 64 bits become floats, as no database holds them.
 
     Half a surrogate pair, which no UTF-8 holds, becomes U+FFFD.
-    Raises ValueError for what is no JSON, or nested more than MAX_NESTING deep.
+    Raises ValueError for what is no JSON, nested more than MAX_NESTING deep, or of more than `most` values.
     """
+    if _is_wide(text, most):
+        raise ValueError(f"more than {most} values")
     try:
         value = _read(text)
     except RecursionError:
@@ -37,6 +42,13 @@ def _read(text: str) -> Any:
 def _whole(digits: str) -> int | float:
     small = len(digits) < 20 and abs(int(digits)) < 2**63
     return int(digits) if small else float(digits)
+
+
+def _is_wide(text: str, most: int) -> bool:
+    """What is inside of texts takes no more memory than it has bytes."""
+    if sum(map(text.count, "[{,")) + text.count('"') / 2 <= most:
+        return False
+    return next(itertools.islice(_VALUE.finditer(text), most, None), None) is not None
 
 
 def _is_deep(value: Any) -> bool:

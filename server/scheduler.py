@@ -5,6 +5,7 @@ never handed out twice, however many agents ask and however often an answer gets
 """
 
 import functools
+import itertools
 import json
 import secrets
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from server.jsontext import at, config_values, load_object, storable
+from server.jsontext import MAX_NESTING, at, config_values, load_object, storable
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
 
@@ -27,6 +28,7 @@ AGENT_ASKS_AGAIN = (
 )  # seconds after an answer that arrived; the client repeats a lost one sooner or later
 AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
 CAME_TO_NOTHING = {"pending", "failed", "crashed", "preempted"}
+MAX_CONFIG = 200_000  # characters: PyYAML reads some 30,000 a second
 UNDER_WAY = {"pending", "running", "preempting", "preempted"}
 RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
 
@@ -41,8 +43,15 @@ class _Loader(yaml.SafeLoader):
 @functools.lru_cache(maxsize=256)
 def read_config(text: str) -> Mapping[str, Any]:
     """The sweep's YAML. Raises Refused when it is none."""
+    depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in text), default=0)
+    if len(text) > MAX_CONFIG or depth > MAX_NESTING:
+        raise Refused(
+            f"the sweep's configuration has more than {MAX_CONFIG} characters, or is nested over {MAX_NESTING} deep"
+        )
     try:
         config = yaml.load(text, _Loader)
+    except RecursionError:
+        raise Refused(f"the sweep's configuration is nested over {MAX_NESTING} deep") from None
     except yaml.YAMLError as error:
         raise Refused(f"the sweep's configuration is not YAML: {error}") from None
     if not isinstance(config, dict):

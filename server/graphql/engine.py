@@ -44,7 +44,7 @@ from server.graphql import (
 )
 from server.graphql.common import Context, Info, snake
 from server.store import DatabaseError, NotFound, Refused
-from server.store.troubles import explain, passes
+from server.store.troubles import explain, interrupted, passes
 
 log = logging.getLogger(__name__)
 MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
@@ -129,7 +129,8 @@ def execute(
     if len(query) > limits.MAX_QUERY:
         return _error("the query is too long")
     try:
-        return _answer(context, _document(query), variables or {}, operation_name or None)
+        with context.clock.limiting(context.store.db):
+            return _answer(context, _document(query), variables or {}, operation_name or None)
     except Exception as error:  # a client that got a 5xx would repeat the request for 18 minutes
         log.exception("a request failed")
         return _error(f"the request failed: {type(error).__name__}; the server's log says more")
@@ -149,6 +150,8 @@ def _answer(
     )
     if result.errors:
         return _failed(document.name, result.errors)
+    if limits.text_size(result.data) > limits.MAX_TEXT:
+        return _error(f"the answer would hold more than {limits.MAX_TEXT} characters; ask for smaller pages")
     return Answer({"data": result.data})
 
 
@@ -185,6 +188,8 @@ def _failed(name: str, errors: list[GraphQLError]) -> Answer:
         return _error(str(cause), status=404 if gone else 200)
     if isinstance(cause, Refused | BadName):
         return _error(str(cause))
+    if interrupted(cause):
+        return _error(limits.TOO_SLOW)
     if isinstance(cause, DatabaseError | OSError) and passes(cause):
         log.error("%s failed: %s", name, explain(cause))
         return _error(f"{name} failed: {explain(cause)}", status=503)

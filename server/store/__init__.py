@@ -12,6 +12,7 @@ from server.store.database import (
     Row,
     Store,
     StoreError,
+    TimedConnection,
     beside,
 )
 from server.store.users import api_key
@@ -24,6 +25,7 @@ __all__ = [
     "Row",
     "Store",
     "StoreError",
+    "TimedConnection",
     "api_key",
     "beside",
 ]

@@ -15,6 +15,7 @@ from server.store.files import check_path
 
 PENDING, COMMITTED, DELETED = "PENDING", "COMMITTED", "DELETED"
 FULL, PATCH = "FULL", "PATCH"
+MAX_MANIFEST_VALUES = 10_000_000  # 700,000 files
 MANIFEST_NAME = "wandb_manifest.json"
 
 
@@ -203,7 +204,7 @@ def digest_of(contents: dict[str, Any]) -> str:
 def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
     try:
         with blobs.opened(store.path(row["sha256"])) as file:
-            content = parse(file.read().decode())
+            content = parse(file.read().decode(), MAX_MANIFEST_VALUES)
     except (ValueError, OSError):
         content = None
     if not isinstance(content, dict) or not isinstance(content.get("contents"), dict):

@@ -24,6 +24,25 @@ __all__ = ["NotFound", "Refused", "StoreError"]
 Row = dict[str, Any]
 Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
+STEPS = 10_000  # of SQLite between two looks at the clock: some tenths of a millisecond
+
+
+class TimedConnection(sqlite3.Connection):
+    """A connection whose queries can be given a time; a query that exceeds it is interrupted."""
+
+    _is_over: Callable[[], bool] | None = None
+
+    def limit(self, is_over: Callable[[], bool] | None) -> None:
+        """Asked between steps of SQLite, for each run that a filter looks at, and for each search in it. None: no limit."""
+        self._is_over = is_over
+        self.set_progress_handler(is_over, STEPS)
+
+    def is_stopped(self) -> bool:
+        """Whether the time is over; the query is then interrupted."""
+        if self._is_over is None or not self._is_over():
+            return False
+        self.interrupt()
+        return True
 
 
 class Store:
@@ -55,9 +74,9 @@ class Store:
         """Silence of runs counts from here; moved when the clock was set."""
 
     @property
-    def db(self) -> sqlite3.Connection:
+    def db(self) -> TimedConnection:
         """This thread's connection, in autocommit: each SELECT sees what is committed."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection: TimedConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self.folder / "wandb.sqlite")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -142,10 +161,10 @@ def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
     return lock
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> TimedConnection:
     from server.store import filters  # which needs this module
 
-    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db = sqlite3.connect(path, isolation_level=None, timeout=30, factory=TimedConnection)
     db.row_factory = as_dictionary
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")

@@ -133,15 +133,18 @@ def _none(tests: list[Test]) -> Test:
 _thread = threading.local()
 
 
-def use(current: Filter) -> None:
-    """Makes `passes` of this thread's next statement decide by this filter."""
-    _thread.test = current.test
+def use(current: Filter, is_stopped: Callable[[], bool]) -> None:
+    """Makes `passes` of this thread's next statement decide by this filter, until `is_stopped` says that time is over."""
+    _thread.test, _thread.is_stopped = current.test, is_stopped
 
 
 def passes(*run: Any) -> bool:
     """The SQL function of every connection."""
-    decision: bool = _thread.test(run)
-    return decision
+    return not _thread.is_stopped() and _thread.test(run)
+
+
+def _is_found(pattern: str, text: object) -> bool:
+    return not _thread.is_stopped() and matches(pattern, text)
 
 
 def _with_equalities_merged(clauses: list[Any]) -> list[Any]:
@@ -184,7 +187,7 @@ def _question(key: str, operator: str, wanted: Any) -> Question:
         return lambda leaves: bool(leaves) == bool(wanted)
     if operator == "$regex":
         compiled(wanted)
-        return lambda leaves: any(matches(wanted, one) for one in _candidates(leaves))
+        return lambda leaves: any(_is_found(wanted, one) for one in _candidates(leaves))
     if operator == "$in" and not isinstance(wanted, list):
         raise Refused(f"$in takes a list, not {wanted!r:.200}")
     if operator not in ("$eq", "$in", *COMPARE):

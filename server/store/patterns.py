@@ -9,7 +9,7 @@ from typing import Any
 
 import re2
 
-from server.store.database import Refused
+from server.store.errors import Refused
 
 MAX_LENGTH = 10_000  # characters: alternatives of hundreds of run ids
 MAX_MEMORY = 1 << 19  # bytes of one compiled pattern; re2 keeps 128 of them

@@ -4,17 +4,15 @@ import json
 import secrets
 import sqlite3
 import string
-import time
 from typing import Any
 
 from common.names import check_name
 from server.jsontext import config_values, load_object
 from server.store import filters, values
-from server.store.database import NotFound, Refused, Row
+from server.store.database import NotFound, Refused, Row, TimedConnection
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")
-MAX_SECONDS = 5.0  # for one list of runs
 NAME_LETTERS = string.ascii_lowercase + string.digits
 ADJECTIVES = (
     "amber",
@@ -104,25 +102,18 @@ def number(db: sqlite3.Connection, project_id: int, where: str | None = None) ->
 
 
 def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any], passing: filters.Filter) -> list[Any]:
-    """Rows as tuples: thousands of them are read to find one page. Raises Refused for what takes too long."""
+    """Rows as tuples: thousands of them are read to find one page. Raises Refused for too large an expression."""
     cursor = db.cursor()
     cursor.row_factory = None
-    deadline = time.monotonic() + MAX_SECONDS
-    filters.use(passing)
-    # Counted in SQLite's own instructions, of which all that a filter asks of a run is only one.
-    db.set_progress_handler(lambda: time.monotonic() > deadline, 1000)
+    filters.use(passing, db.is_stopped if isinstance(db, TimedConnection) else bool)
     try:
         return cursor.execute(sql, arguments).fetchall()
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-            raise Refused(f"the filter takes more than {MAX_SECONDS:g} seconds; ask for less") from None
         if "user-defined" in str(error):
             raise Refused(
                 "a regular expression is too large for the longest value of these runs: make it shorter"
             ) from None
         raise
-    finally:
-        db.set_progress_handler(None, 0)
 
 
 def many(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:

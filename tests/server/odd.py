@@ -21,7 +21,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from server.graphql import engine
-from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD
+from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD, WIDE
 
 texts = st.one_of(
     st.sampled_from(["fuzz", "p", "r", "m", "model", "x", "local", "a.txt", "<sweep name>"]),
@@ -145,7 +145,10 @@ def operations(draw: Any) -> Call:
     head = f"({', '.join(declared)})" if declared else ""
     passed = "(" + ", ".join(f"{name}: ${name}" for name in variables) + ")" if variables else ""
     kind = "query" if root is schema.query_type else "mutation"
-    text = f"{kind} Fuzz{head} {{ {name}{passed}{below} }}"
+    parts = [f"{name}{passed}{below}"]
+    if draw(st.integers(0, 9)) == 0:
+        parts = [f"again{i}: {parts[0]}" for i in range(draw(st.integers(2, 60)))]
+    text = f"{kind} Fuzz{head} {{ {' '.join(parts)} }}"
     if draw(st.integers(0, 14)) == 0:
         cut = draw(st.integers(0, len(text)))
         text = text[:cut] + draw(st.text(max_size=5)) + text[cut + draw(st.integers(0, 5)) :]
@@ -168,8 +171,10 @@ def streams(draw: Any) -> Call:
             st.sampled_from(["complete", "exitcode", "preempting", "uploaded", "dropped"]), anything
         )
     )
-    run = draw(st.sampled_from(["r", "r", "r", "gone", "..%2f..", "%00"]))
+    run = draw(st.sampled_from(["r", "r", "r", "gone", "..%2f..", "%00", "..", ".", "%2e%2e", "a%0ab"]))
     data = json.dumps(draw(anything) if draw(st.integers(0, 9)) == 0 else body).encode()
+    if draw(st.integers(0, 199)) == 123:
+        data = draw(st.sampled_from(WIDE)).encode()
     packed = draw(st.integers(0, 9))
     headers = {"Content-Encoding": "gzip"} if packed < 2 else {}
     data = (
@@ -226,10 +231,23 @@ def visits(draw: Any) -> Call:
                     "If-Range",
                     "Content-Type",
                     "X-Forwarded-For",
+                    "Origin",
+                    "Sec-Fetch-Site",
+                    "Host",
                 ]
             ),
             st.sampled_from(
-                ["gzip", "bytes=0-", "bytes=9-1", "bytes=" + "0-1," * 50, "*", "é", "text/html", ""]
+                [
+                    *("gzip", "bytes=0-", "bytes=9-1", "bytes=" + "0-1," * 50, "*", "é", "text/html", ""),
+                    *(
+                        "text/plain",
+                        "application/json; charset=x",
+                        "null",
+                        "http://[x",
+                        "cross-site",
+                        "same-origin",
+                    ),
+                ]
             ),
             max_size=2,
         )

@@ -20,6 +20,10 @@ ODD = [
         "../../x",
         "/etc/passwd",
         "a/../../b",
+        "a\nb",
+        "a\\b",
+        "top 5%",
+        "\u2028",
         "C:\\x",
         "nul\0",
         "\ud800",
@@ -43,6 +47,7 @@ ODD = [
     ),
     *(
         '{"$or":[{"name":"r"}]}',
+        "%a" * 3000,
         '{"name":{"$regex":"(a+)+$"}}',
         '{"config.a":{"$in":[1,"x",null]}}',
         "-created_at",
@@ -90,6 +95,17 @@ FILTERS = [
         '{"createdAt":{"$lt":"yesterday"}}',
         '{"name":{"$in":' + str([1] * 300) + "}}",
     ),
+    *(
+        '{"name":{"$regex":"^R","$options":"i"}}',
+        '{"name":{"$regex":"r","$options":"x"}}',
+        '{"name":{"$options":"i"}}',
+        '{"name":{"$regex":["a"]}}',
+        '{"name":{"$regex":"\\ud800"}}',
+        '{"name":{"$regex":"(?=r)(a)\\\\1"}}',
+        '{"name":{"$regex":"(x{1000}){1000}"}}',
+        '{"name":{"$regex":"' + "(a|a)" * 50 + 'b"}}',
+        '{"notes":{"$regex":"[ab]*a[ab]{900}[cd]"}}',
+    ),
     *('{"state":"COMMITTED"}', '{"name":{"$regex":"(a+)+$"}}', '{"tags":{"$ne":null}}', '{"versionIndex":0}'),
     *(
         '{"$nor":' * 30 + "[]" + "}" * 30,
@@ -118,6 +134,13 @@ SWEEPS = [
     "method: random\nparameters: {a: {min: 0, max: 1}}\nearly_terminate: {type: hyperband, min_iter: 0}",
     "method: grid\nparameters: {a: {distribution: int_uniform, min: 0, max: 99999999999}}\nrun_cap: -1",
 ]
+SWEEPS += ["[" * 2000, "- " * 3000, "? " * 3000, "a: [" + "[]," * 70_000, "x" * 300_000]
+SWEEPS += ["a: &a [x, x]\nb: &b [*a, *a]\nmethod: grid\nparameters: {p: {values: [*b, *b]}}"]
+WIDE = [
+    "[" + "[]," * 500_001 + "[]]",
+    '{"files": {"output.log": [' + "{}," * 500_001 + "3]}}",
+    '["' + '\\"' * 500_001,
+]
 SPECS = [
     '{"keys":["x"],"samples":5}',
     '{"keys":3}',
@@ -140,7 +163,10 @@ HINTS = {
     "priorRunsFilters": FILTERS,
     "state": ["running", "finished", "RUNNING", "PAUSED", "CANCELED", "x", "pending", "preempted"],
     "aliasName": ["v0", "latest", "v" + "9" * 30, "x", ""],
-    "files": ["a.txt", "../x", "media/a.png", "<File>", "wandb-summary.json"],
+    "alias": ["best", "latest", "v0", "..", "a:b", "top 5%"],
+    "tagName": ["good", ".", "a/b"],
+    "pattern": ["%", "%.txt", "%a" * 3000, "_" * 1001],
+    "files": ["a.txt", "../x", "a\nb", "a\\b", "media/a.png", "<File>", "wandb-summary.json"],
     "runState": ['{"r":true}', "[]", '{"r":{}}', "3"],
     "summaryMetrics": [
         '{"x":1}',

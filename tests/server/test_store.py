@@ -214,12 +214,6 @@ def test_deleting_a_run_takes_its_rows_with_it_and_keeps_its_artifacts(store: St
         runs.by_id(store.db, run["id"])
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a\\b", "a?b", "a#b", "x" * 129, "a\nb"])
-def test_names_that_cannot_stand_in_an_address_are_refused(store: Store, name: str) -> None:
-    with pytest.raises(Refused), store.write() as db:
-        projects.ensure(db, "local", name, 0.0)
-
-
 def test_a_second_server_on_the_folder_is_refused_with_one_sentence(store: Store) -> None:
     with pytest.raises(StoreError, match="Another server is using"):
         Store(store.folder)
