@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from server.graphql.common import Info, Resolvers, connection, context
+from server.graphql.common import MAX_PAGE, Info, Resolvers, context
 from server.jsontext import at, load_object, loads, strict
 from server.store import Refused, Row, lines
 
@@ -82,11 +82,26 @@ def log_lines(
     if last is not None:
         found = lines.console_tail(db, row["id"], max(0, min(last, 10_000)))
     else:
-        found = lines.console(db, row["id"], -1, 1_000_000)
-    page = connection(found, first, after, key=lambda line: line["line"])
-    for edge in page["edges"]:
-        edge["node"] = console_line(edge["node"])
-    return page
+        size = MAX_PAGE if first is None else max(0, min(first, MAX_PAGE))
+        found = lines.console(db, row["id"], -1 if not after else _line_of(after), size + 1)
+    page = found if last is not None else found[:size]
+    cursors = [str(line["line"]) for line in page]
+    return {
+        "edges": [
+            {"node": console_line(line), "cursor": cursor} for line, cursor in zip(page, cursors, strict=True)
+        ],
+        "page_info": {
+            "end_cursor": cursors[-1] if cursors else None,
+            "has_next_page": len(page) < len(found),
+        },
+        "total_count": lines.total(db, "console", row["id"]),
+    }
+
+
+def _line_of(cursor: str) -> int:
+    if not cursor.isdecimal() or len(cursor) > 18:
+        raise Refused(f"not a cursor: {cursor!r:.200}")
+    return int(cursor)
 
 
 def console_line(line: Row) -> Row:

@@ -161,7 +161,22 @@ def operations(draw: Any) -> Call:
 def streams(draw: Any) -> Call:
     """A file_stream post."""
     names = ["wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl", "output.log", "x"]
-    line = st.sampled_from(['{"_step":1,"x":2}', '{"_step":1e300}', '{"_step":"a"}', "[]", "3", "{"]) | texts
+    line = (
+        st.sampled_from(
+            [
+                '{"_step":1,"x":2}',
+                '{"x":NaN}',
+                '{"x":-Infinity,"_step":NaN}',
+                '{"x":[null,{}]}',
+                '{"_step":1e300}',
+                '{"_step":"a"}',
+                "[]",
+                "3",
+                "{",
+            ]
+        )
+        | texts
+    )
     chunk = st.fixed_dictionaries(
         {"offset": st.sampled_from(NUMBERS) | st.integers(0, 9), "content": st.lists(line, max_size=4)}
     )
@@ -177,6 +192,9 @@ def streams(draw: Any) -> Call:
         data = draw(st.sampled_from(WIDE)).encode()
     packed = draw(st.integers(0, 9))
     headers = {"Content-Encoding": "gzip"} if packed < 2 else {}
+    headers |= draw(
+        st.sampled_from([{}, {}, {"X-Wandb-Async-Client-Id": "a"}, {"X-Wandb-Async-Client-Id": "é " * 99}])
+    )
     data = (
         gzip.compress(data)
         if packed == 0
@@ -225,6 +243,7 @@ def visits(draw: Any) -> Call:
             st.sampled_from(
                 [
                     "Range",
+                    "Content-Range",
                     "Content-Encoding",
                     "Accept",
                     "Cookie",

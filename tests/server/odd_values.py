@@ -111,6 +111,10 @@ FILTERS = [
         '{"$nor":' * 30 + "[]" + "}" * 30,
         '{"summary_metrics.x":' + "9" * 400 + "}",
         '{"name":{"$exists":"x"}}',
+        '{"config.a.0.b":{"$in":[null,[1],{"a":NaN},true]},"config.x":{"$ne":null}}',
+        '{"summary_metrics.x":{"$gte":NaN},"tags":{"$lt":["a"]}}',
+        '{"$or":[' + ",".join(f'{{"name":"r{i}"}}' for i in range(1500)) + "]}",
+        '{"$nor":[' + ",".join(f'{{"config.k{i}":1}}' for i in range(300)) + "]}",
     ),
 ]
 SWEEPS = [

@@ -130,6 +130,18 @@ def test_a_file_stream_post_for_a_run_that_is_gone_gets_404_and_odd_parts_are_sk
     assert stream(server, run, {"files": files}) == (200, {})
 
 
+def test_a_piece_of_a_file_is_refused(server: Server) -> None:
+    """Stored, it would be taken for the whole file."""
+    server.graphql(UPSERT, name="pieces", project="http")
+    url = server.graphql(UPLOAD, run="pieces", files=["piece.bin"])[1]["data"]["createRunFiles"]["files"][0][
+        "uploadUrl"
+    ]
+    status, answer = server.send("PUT", url, b"abc", Content_Range="bytes 0-2/9")
+    assert status == 400
+    assert b"Content-Range" in answer
+    assert server.send("PUT", url, b"abcdefghi")[0] == 200
+
+
 def test_files_are_put_and_fetched_at_signed_addresses_only(server: Server, run: str) -> None:
     upload = server.graphql(UPLOAD, run=run, files=["a b/ü.txt"])[1]["data"]["createRunFiles"]["files"][0][
         "uploadUrl"
