@@ -33,7 +33,7 @@ class TimedConnection(sqlite3.Connection):
     _is_over: Callable[[], bool] | None = None
 
     def limit(self, is_over: Callable[[], bool] | None) -> None:
-        """Asked between steps of SQLite, for each run that a filter looks at, and for each search in it. None: no limit."""
+        """Asked between steps of SQLite, and for each run and each search of a filter. None: no limit."""
         self._is_over = is_over
         self.set_progress_handler(is_over, STEPS)
 

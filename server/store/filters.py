@@ -134,7 +134,7 @@ _thread = threading.local()
 
 
 def use(current: Filter, is_stopped: Callable[[], bool]) -> None:
-    """Makes `passes` of this thread's next statement decide by this filter, until `is_stopped` says that time is over."""
+    """Makes `passes` of this thread's next statement decide by this filter until `is_stopped`."""
     _thread.test, _thread.is_stopped = current.test, is_stopped
 
 
