@@ -21,7 +21,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from server.graphql import engine
-from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD
+from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD, ROWS
 
 texts = st.one_of(
     st.sampled_from(["fuzz", "p", "r", "m", "model", "x", "local", "a.txt", "<sweep name>"]),
@@ -158,7 +158,7 @@ def operations(draw: Any) -> Call:
 def streams(draw: Any) -> Call:
     """A file_stream post."""
     names = ["wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl", "output.log", "x"]
-    line = st.sampled_from(['{"_step":1,"x":2}', '{"_step":1e300}', '{"_step":"a"}', "[]", "3", "{"]) | texts
+    line = st.sampled_from([*ROWS, "[]", "3", "{"]) | texts
     chunk = st.fixed_dictionaries(
         {"offset": st.sampled_from(NUMBERS) | st.integers(0, 9), "content": st.lists(line, max_size=4)}
     )
@@ -207,10 +207,22 @@ def visits(draw: Any) -> Call:
     ]
     shapes += [[0, 0, "runs", 0], [0, 0, "runs", 0, 0], [0, 0, "sweeps", 0], [0, 0, "artifacts", 0, 0, 0]]
     words = [word if isinstance(word, str) else draw(parts) for word in draw(st.sampled_from(shapes))]
-    path = "/" + "/".join(quote(word.encode("utf-8", "replace"), safe="<> ") for word in words)
+    slash = draw(st.sampled_from(["/", "/", "/", "//"]))
+    path = slash + slash.join(quote(word.encode("utf-8", "replace"), safe="<> ") for word in words)
+    path += draw(st.sampled_from(["", "", "", "/", "//"]))
     query = draw(
         st.sampled_from(
-            ["", "", "?expires=99999999999&sig=" + "0" * 32, "?expires=²&sig=é", "?" + "a" * 3000]
+            [
+                "",
+                "",
+                "?page=2",
+                "?page=-1",
+                "?page=%C2%B2",
+                "?page=" + "9" * 5000,
+                "?expires=99999999999&sig=" + "0" * 32,
+                "?expires=²&sig=é",
+                "?" + "a" * 3000,
+            ]
         )
     )
     if path.startswith("/storage/") and draw(st.integers(0, 3)):
