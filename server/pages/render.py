@@ -12,7 +12,7 @@ from server.pages.home import gather, gather_project
 from server.store import Row, Store
 from server.store.users import Person
 
-MAX_TEXT = 1000
+MAX_TEXT, MAX_PRE = 1000, 50_000
 
 
 def number(value: Any) -> str:
@@ -26,7 +26,15 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} … ({len(text)} characters)"
+    return cut(text, MAX_TEXT)
+
+
+def cut(text: str, most: int = MAX_PRE) -> str:
+    return text if len(text) <= most else f"{text[:most]} … ({len(text)} characters)"
+
+
+def pretty(value: Any) -> str:
+    return cut(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def size(n_bytes: int) -> str:
@@ -77,7 +85,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
-_environment.filters |= {"part": part, "home": home}
+_environment.filters |= {"part": part, "home": home, "cut": cut, "pretty": pretty}
 
 
 def render(template: str, **values: Any) -> str:

@@ -21,7 +21,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from server.graphql import engine
-from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD, WIDE
+from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD, ROWS, WIDE
 
 texts = st.one_of(
     st.sampled_from(["fuzz", "p", "r", "m", "model", "x", "local", "a.txt", "<sweep name>"]),
@@ -161,6 +161,7 @@ def operations(draw: Any) -> Call:
 def streams(draw: Any) -> Call:
     """A file_stream post."""
     names = ["wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl", "output.log", "x"]
+<<<<<<< HEAD
     line = (
         st.sampled_from(
             [
@@ -177,6 +178,10 @@ def streams(draw: Any) -> Call:
         )
         | texts
     )
+=======
+    rows = [*ROWS, '{"_step":1e300}', '{"_step":"a"}', "[]", "3", "{"]
+    line = st.sampled_from(rows) | texts
+>>>>>>> 0c56a75
     chunk = st.fixed_dictionaries(
         {"offset": st.sampled_from(NUMBERS) | st.integers(0, 9), "content": st.lists(line, max_size=4)}
     )
@@ -230,10 +235,22 @@ def visits(draw: Any) -> Call:
     ]
     shapes += [[0, 0, "runs", 0], [0, 0, "runs", 0, 0], [0, 0, "sweeps", 0], [0, 0, "artifacts", 0, 0, 0]]
     words = [word if isinstance(word, str) else draw(parts) for word in draw(st.sampled_from(shapes))]
-    path = "/" + "/".join(quote(word.encode("utf-8", "replace"), safe="<> ") for word in words)
+    slash = draw(st.sampled_from(["/", "/", "/", "//"]))
+    path = slash + slash.join(quote(word.encode("utf-8", "replace"), safe="<> ") for word in words)
+    path += draw(st.sampled_from(["", "", "", "/", "//"]))
     query = draw(
         st.sampled_from(
-            ["", "", "?expires=99999999999&sig=" + "0" * 32, "?expires=²&sig=é", "?" + "a" * 3000]
+            [
+                "",
+                "",
+                "?page=2",
+                "?page=-1",
+                "?page=%C2%B2",
+                "?page=" + "9" * 5000,
+                "?expires=99999999999&sig=" + "0" * 32,
+                "?expires=²&sig=é",
+                "?" + "a" * 3000,
+            ]
         )
     )
     if path.startswith("/storage/") and draw(st.integers(0, 3)):

@@ -137,6 +137,7 @@ SWEEPS = [
     ),
     "method: random\nparameters: {a: {min: 0, max: 1}}\nearly_terminate: {type: hyperband, min_iter: 0}",
     "method: grid\nparameters: {a: {distribution: int_uniform, min: 0, max: 99999999999}}\nrun_cap: -1",
+    'method: grid\nname: "\\ud800"\nparameters: {a: {values: ["\\udc00"]}}',
 ]
 SWEEPS += ["[" * 2000, "- " * 3000, "? " * 3000, "a: [" + "[]," * 70_000, "x" * 300_000]
 SWEEPS += ["a: &a [x, x]\nb: &b [*a, *a]\nmethod: grid\nparameters: {p: {values: [*b, *b]}}"]
@@ -158,11 +159,48 @@ SPECS += [
     '{"keys":["x"],"minStep":"a"}',
     '{"keys":{},"maxStep":1e400}',
 ]
+ROWS = [
+    *(
+        '{"_step":1,"x":2}',
+        '{"_step":2,"x":NaN,"epoch":1}',
+        '{"_step":3,"x":-1e308}',
+        '{"_step":4,"x":1e308}',
+    ),
+    *(
+        '{"_step":5,"x":5e-324}',
+        '{"_step":1152921504606846977,"x":Infinity}',
+        '{"_step":1e300}',
+        '{"_step":"a"}',
+    ),
+    *('{"x":{"y":{"z":1}},"val/x":1}', '{"x":{"_type":"image-file","height":4,"path":[]}}'),
+    *(
+        '{"x":{"_type":"images/separated","filenames":3}}',
+        '{"\\ud800":1,"\\n":"\\udfff"}',
+        '{"":0,"train/":1,"val/":2}',
+    ),
+    '{"x":{"_type":"images/separated","filenames":["a.txt"],"captions":[1],"all_masks":{"a":1}}}',
+]
+FILE_NAMES = [
+    "line\nbreak",
+    "back\\slash",
+    "tab\t",
+    "per%cent%",
+    "space ",
+    "dot.",
+    "n" * 255,
+    "e\u0301",
+    "\ud800",
+]
+DEFINITIONS = [
+    '{"_wandb":{"value":{"m":[{"1":"epoch"},{"1":"x","5":1},{"2":"val/*","5":2},{"2":"*","5":9}]}}}',
+    '{"_wandb":{"value":{"m":[{"1":"x","5":1},3,{"5":[]},{"1":{},"2":"("}]}}}',
+    '{"\\ud800":{"value":"\\udc00"}}',
+]
 HINTS = {
     "after": ["0:1", "99999:x", "-5:1", "\u0661:1", "9" * 5000, ":", "0:", "1", "x"],
     "filters": FILTERS,
     "order": ["-created_at", "+name", "config.x", "-summary_metrics.x", "nonsense", "", "+", "createdAt"],
-    "config": [*SWEEPS, '{"a":{"value":1}}', "{}"],
+    "config": [*SWEEPS, *DEFINITIONS, '{"a":{"value":1}}', "{}"],
     "specs": SPECS,
     "priorRunsFilters": FILTERS,
     "state": ["running", "finished", "RUNNING", "PAUSED", "CANCELED", "x", "pending", "preempted"],
@@ -170,7 +208,7 @@ HINTS = {
     "alias": ["best", "latest", "v0", "..", "a:b", "top 5%"],
     "tagName": ["good", ".", "a/b"],
     "pattern": ["%", "%.txt", "%a" * 3000, "_" * 1001],
-    "files": ["a.txt", "../x", "a\nb", "a\\b", "media/a.png", "<File>", "wandb-summary.json"],
+    "files": [*FILE_NAMES, "a.txt", "../x", "media/a.png", "<File>", "wandb-summary.json"],
     "runState": ['{"r":true}', "[]", '{"r":{}}', "3"],
     "summaryMetrics": [
         '{"x":1}',

@@ -14,8 +14,9 @@ import pytest
 
 from server.__main__ import main
 from server.push import remote
+from server.store import Store
 from tests.server.running import Server
-from tests.server.test_push import push, source, target  # noqa: F401
+from tests.server.test_push import fill, push
 
 Answer = tuple[int, dict[str, str], bytes]
 Captured = pytest.CaptureFixture[str]
@@ -51,6 +52,15 @@ class Foreign:
 
 
 @pytest.fixture
+def source(tmp_path: Path) -> Path:
+    store = Store(tmp_path / "source")
+    with store.write() as db:
+        fill(store, db)
+    store.close()
+    return tmp_path / "source"
+
+
+@pytest.fixture
 def foreign() -> Iterator[Foreign]:
     running = Foreign()
     yield running
@@ -58,7 +68,7 @@ def foreign() -> Iterator[Foreign]:
     running.server.server_close()
 
 
-def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> str:  # noqa: F811
+def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> str:
     """What a push that fails says."""
     monkeypatch.setattr(remote, "ATTEMPTS", 1)
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
@@ -95,7 +105,7 @@ def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.Monke
     ],
 )
 def test_a_server_that_is_none_is_named_with_what_it_answered(
-    source: Path,  # noqa: F811
+    source: Path,
     foreign: Foreign,
     capsys: Captured,
     monkeypatch: pytest.MonkeyPatch,
@@ -165,7 +175,7 @@ def changed(value: Any) -> Iterator[Any]:
 
 def test_no_part_of_an_answer_that_is_odd_ends_in_a_traceback(
     source: Path,
-    target: Server,
+    server: Server,
     capsys: Captured,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -186,7 +196,7 @@ def test_no_part_of_an_answer_that_is_odd_ends_in_a_traceback(
 
     monkeypatch.setattr(remote, "ATTEMPTS", 1)
     monkeypatch.setattr(remote, "_exchange", recording)
-    assert push(source, target, "recorded", monkeypatch) == 0
+    assert push(source, server, "recorded", monkeypatch) == 0
 
     def replaying(odd: str, answer: bytes) -> Callable[..., bytes]:
         def replay(method: str, url: str, file: Any, headers: dict[str, str]) -> bytes:
@@ -199,7 +209,7 @@ def test_no_part_of_an_answer_that_is_odd_ends_in_a_traceback(
     for name, body in answers.items():
         for odd in changed(json.loads(body)["data"]):
             monkeypatch.setattr(remote, "_exchange", replaying(name, json.dumps({"data": odd}).encode()))
-            push(source, target, "replayed", monkeypatch)
+            push(source, server, "replayed", monkeypatch)
             tried += 1
     assert tried > 200
     said = capsys.readouterr().err
@@ -209,12 +219,12 @@ def test_no_part_of_an_answer_that_is_odd_ends_in_a_traceback(
 
 def test_a_file_of_this_folder_that_cannot_be_read_is_named_and_not_waited_for(
     source: Path,
-    target: Server,
+    server: Server,
     capsys: Captured,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = next(path for path in (source / "blobs").glob("*/*") if b'"contents"' in path.read_bytes())
     path.unlink()
     os.mkfifo(path)
-    assert push(source, target, "pipe", monkeypatch) == 1
+    assert push(source, server, "pipe", monkeypatch) == 1
     assert f"{path} cannot be read (it is no file)" in capsys.readouterr().err
