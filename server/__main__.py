@@ -16,11 +16,10 @@ from pathlib import Path
 
 import uvicorn
 
-from common.names import BadName
 from server import app
 from server.security import read_key
 from server.settings import GIGABYTE, Settings
-from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key
+from server.store import DatabaseError, Store, StoreError, api_key
 from server.store.troubles import explain, passes
 from server.store.users import KEY
 
@@ -75,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("server: stopped before it was done.", file=sys.stderr)
         return 130
-    except (StoreError, NotFound, Refused, BadName) as error:
+    except StoreError as error:
         print(f"server: {error}", file=sys.stderr)
     except (DatabaseError, OSError) as error:
         if not passes(error):

@@ -12,7 +12,6 @@ from typing import Any
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -31,15 +30,6 @@ log = logging.getLogger(__name__)
 THREADS = 8
 MAX_BODY = 64 << 20
 LOST_RUNS_EVERY = 5.0  # seconds
-
-
-class AnyPath(PathConvertor):
-    """Starlette's own stops at a line break, which a file's name may have."""
-
-    regex = "(?s:.*)"
-
-
-register_url_convertor("path", AnyPath())
 
 
 def make(store: Store, settings: Settings) -> Starlette:
@@ -63,7 +53,6 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
             Route("/{path:path}", pages.nothing),
         ],
-        exception_handlers={405: nothing_there},
         lifespan=_lifespan,
     )
     app.state.store, app.state.settings = store, settings
@@ -206,11 +195,6 @@ async def answer_artifact_file(request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     return PlainTextResponse("ready\n")
-
-
-async def nothing_there(request: Request, error: Exception) -> Response:
-    """In place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
-    return JSONResponse({"error": f"this server has nothing to {request.method} at this address"}, 404)
 
 
 async def no_traces(request: Request) -> Response:

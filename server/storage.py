@@ -20,7 +20,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from common.names import BadName
 from server.security import Signer
 from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, places, runs, users
 from server.store.blobs import Incoming
@@ -110,7 +109,7 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
         await run_in_threadpool(_take, store, kind, number, name, body)
     except ClientDisconnect:
         return refused("the upload was cut off", 400)
-    except (Refused, BadName) as error:
+    except Refused as error:
         return refused(str(error), 422)
     except NotFound as error:
         return refused(str(error), 404)

@@ -4,7 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-from common.names import check_name
 from server.push import artifacts as pushed_artifacts
 from server.push import runs as pushed_runs
 from server.push import sweeps as pushed_sweeps
@@ -32,8 +31,7 @@ def main(arguments: list[str]) -> int:
     key = os.environ.get("WANDB_API_KEY")
     if not key:
         raise StoreError("WANDB_API_KEY is not set: it must hold the key of the other server.")
-    entity, project = split(options.target or options.project)
-    remote = Remote(options.to, key, check_name("entity", entity), check_name("project", project))
+    remote = Remote(options.to, key, *split(options.target or options.project))
     with reading(options.dir, moment=False) as db:
         _push(db, options.dir, remote, existing(db, options.dir, options.project))
     return 0

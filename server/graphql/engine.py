@@ -27,7 +27,6 @@ from graphql import (
     validate,
 )
 
-from common.names import BadName
 from server.graphql import (
     access,
     artifacts,
@@ -183,7 +182,7 @@ def _failed(name: str, errors: list[GraphQLError]) -> Answer:
     if isinstance(cause, NotFound):
         gone = name == "mutation Heartbeat" or "agentHeartbeat" in (errors[0].path or ())
         return _error(str(cause), status=404 if gone else 200)
-    if isinstance(cause, Refused | BadName):
+    if isinstance(cause, Refused):
         return _error(str(cause))
     if isinstance(cause, DatabaseError | OSError) and passes(cause):
         log.error("%s failed: %s", name, explain(cause))

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from common.names import check_name
 from server.graphql.common import (
     Info,
     Resolvers,
@@ -72,7 +71,7 @@ def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
         input.get("model_name") or "uncategorized",
     )
     project, _ = projects.ensure(db, entity, project_name, ctx.now())
-    name = check_name("run id", input.get("name") or runs.new_name())
+    name = input.get("name") or runs.new_name()
     run = runs.find(db, project["id"], name)
     if run is not None:
         return run, False

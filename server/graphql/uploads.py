@@ -33,7 +33,7 @@ def create_artifact(root: Any, info: Info, input: Row) -> Row:
             ttl=input.get("ttl_duration_seconds"),
             run_id=run["id"] if run else None,
             history_step=input.get("history_step"),
-            wanted_aliases=[collections.check_alias(alias["alias"]) for alias in input.get("aliases") or []],
+            wanted_aliases=[alias["alias"] for alias in input.get("aliases") or []],
         )
         tags = [tag["tag_name"] for tag in input.get("tags") or []]
         collections.change_tags(db, "artifact", row["id"], tags, [])

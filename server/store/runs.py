@@ -7,10 +7,10 @@ import string
 import time
 from typing import Any
 
-from common.names import check_name
 from server.jsontext import config_values, flatten, load_object
 from server.store import filters
 from server.store.database import NotFound, Refused, Row
+from server.store.projects import check_name
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")

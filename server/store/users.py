@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from common.names import check_name
 from server.store.database import NotFound, Refused, Row
+from server.store.projects import check_name
 
 LOCAL = "local"
 OWNER, READER = ROLES = ("owner", "reader")

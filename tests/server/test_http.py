@@ -156,6 +156,11 @@ def test_an_upload_for_a_run_that_is_gone_is_refused_once_and_for_all(server: Se
     assert set((server.folder / "incoming").iterdir()) <= before
 
 
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a//b", "a/./b", "", "a\\b", "nul\0"])
+def test_file_names_that_could_leave_their_place_are_refused(server: Server, run: str, name: str) -> None:
+    assert "not a file name" in server.graphql(UPLOAD, run=run, files=[name])[1]["errors"][0]["message"]
+
+
 def test_signed_addresses_expire() -> None:
     signer, now = Signer("secret"), 1_700_000_000.0
     query = dict(parse_qsl(signer.url("", "GET", "/storage/x", 3, now).partition("?")[2]))
