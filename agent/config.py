@@ -167,7 +167,7 @@ def parse(arguments: Sequence[str]) -> Config:
     for each in dataclasses.fields(Config):
         parser.add_argument(
             f"--{each.name}",
-            type=_reader(each.name, each.type),
+            type=reader(each.name, each.type),
             default=argparse.SUPPRESS,
             metavar=str(getattr(each.type, "__name__", "VALUE")).upper(),
             help=each.metadata["help"] + (f" (default: {each.default})" if each.default != "" else ""),
@@ -179,7 +179,9 @@ def parse(arguments: Sequence[str]) -> Config:
     return from_settings(vars(known))
 
 
-def _reader(name: str, kind: Any) -> Any:
+def reader(name: str, kind: Any) -> Any:
+    """What turns the text of a flag into its value, or raises ArgumentTypeError."""
+
     def read(text: str) -> Any:
         try:
             return BOOLEANS[text.lower()] if kind is bool else kind(text)

@@ -161,27 +161,8 @@ def operations(draw: Any) -> Call:
 def streams(draw: Any) -> Call:
     """A file_stream post."""
     names = ["wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl", "output.log", "x"]
-<<<<<<< HEAD
-    line = (
-        st.sampled_from(
-            [
-                '{"_step":1,"x":2}',
-                '{"x":NaN}',
-                '{"x":-Infinity,"_step":NaN}',
-                '{"x":[null,{}]}',
-                '{"_step":1e300}',
-                '{"_step":"a"}',
-                "[]",
-                "3",
-                "{",
-            ]
-        )
-        | texts
-    )
-=======
     rows = [*ROWS, '{"_step":1e300}', '{"_step":"a"}', "[]", "3", "{"]
     line = st.sampled_from(rows) | texts
->>>>>>> 0c56a75
     chunk = st.fixed_dictionaries(
         {"offset": st.sampled_from(NUMBERS) | st.integers(0, 9), "content": st.lists(line, max_size=4)}
     )
