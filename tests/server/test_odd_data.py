@@ -31,7 +31,8 @@ def stream(server: Server, project: str, run: str, **files: list[str]) -> None:
     names = {"history": "wandb-history.jsonl", "summary": "wandb-summary.json", "console": "output.log"}
     body = {"files": {names[name]: {"offset": 0, "content": lines} for name, lines in files.items()}}
     path = f"/files/local/{project}/{run}/file_stream"
-    answer = server.send("POST", path, json.dumps(body).encode(), Authorization=server.basic())
+    headers = {"Authorization": server.basic(), "Content-Type": "application/json"}
+    answer = server.send("POST", path, json.dumps(body).encode(), **headers)
     assert answer == (200, b"{}")
 
 
