@@ -1,4 +1,4 @@
-"""Every GraphQL operation that the installed wandb client can send, found in its files."""
+"""Every GraphQL operation that an installed wandb client can send, found in its files."""
 
 import ast
 import re
@@ -8,12 +8,12 @@ from pathlib import Path
 import wandb
 from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, parse, print_ast
 
-PACKAGE = Path(wandb.__file__).parent
+PINNED = Path(wandb.__file__).parent
 
 
-def from_core() -> dict[str, str]:
+def from_core(package: Path) -> dict[str, str]:
     """Operations of wandb-core, by name, with their fragments. They lie in the binary as text."""
-    binary = (PACKAGE / "bin" / "wandb-core").read_bytes()
+    binary = (package / "bin" / "wandb-core").read_bytes()
     found: dict[str, str] = {}
     for match in re.finditer(rb"\n(query|mutation) (\w+)", binary):
         text = _until_balanced(binary[match.start() + 1 : match.start() + 20_000])
@@ -40,10 +40,10 @@ def _until_balanced(text: bytes) -> bytes | None:
     return None
 
 
-def from_python() -> dict[str, list[str]]:
+def from_python(package: Path) -> dict[str, list[str]]:
     """Operations in the client's Python files, by name; a name may stand for several texts."""
     found: dict[str, list[str]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(package.rglob("*.py")):
         if "vendor" in path.parts:
             continue
         for text in _texts(path):
@@ -116,9 +116,9 @@ def parsed(text: str) -> DocumentNode | None:
         return None
 
 
-def operations() -> dict[str, list[str]]:
-    """Name → texts, of both halves of the client."""
-    found = {name: list(texts) for name, texts in from_python().items()}
-    for name, text in from_core().items():
+def operations(package: Path = PINNED) -> dict[str, list[str]]:
+    """Name → texts, of both halves of the client in the folder `package`."""
+    found = from_python(package)
+    for name, text in from_core(package).items():
         found.setdefault(name, []).append(text)
     return dict(sorted(found.items()))
