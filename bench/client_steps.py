@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import numpy
 import wandb
 
 P = os.environ["WANDB_PROJECT"]
+PATIENCE = 200  # seconds
 WANDB = str(Path(sys.executable).parent / "wandb")
 GRID = {
     "program": "trial.py",
@@ -71,14 +73,13 @@ def start(*words: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=own)
 
 
-def finish(process: "subprocess.Popen[str]", seconds: float) -> str:
+def finish(process: "subprocess.Popen[str]") -> str:
+    """What the process printed."""
     try:
-        return process.communicate(timeout=seconds)[0]
+        return process.communicate(timeout=PATIENCE)[0]
     except subprocess.TimeoutExpired:
         process.kill()
-        raise AssertionError(
-            f"still at work after {seconds:.0f} s: {process.communicate()[0][-300:]}"
-        ) from None
+        raise AssertionError(f"no end within {PATIENCE} s: {process.communicate()[0][-300:]}") from None
 
 
 def ask(query: str) -> Any:
@@ -179,21 +180,21 @@ def files() -> None:
 
 
 def sync(offline: "subprocess.Popen[str]") -> None:
-    finish(offline, 60)
+    finish(offline)
     [folder] = Path("wandb").glob("offline-run-*")
-    output = finish(start(WANDB, "sync", str(folder)), 60)
+    output = finish(start(WANDB, "sync", str(folder)))
     if "offline" not in [run.id for run in api().runs(f"local/{P}")]:
         raise AssertionError(output[-600:])
     check("rows", [row["x"] for row in run_of("offline").scan_history(keys=["x"])], [7])
 
 
 def fail(failing: "subprocess.Popen[str]") -> None:
-    finish(failing, 60)
+    finish(failing)
     check("state", run_of("failing").state, "failed")
 
 
 def agent(process: "subprocess.Popen[str]") -> None:
-    output = finish(process, 120)
+    output = finish(process)
     [sweep] = api().project(P, "local").sweeps()
     ended = sorted((run.config["x"], run.state) for run in sweep.runs)
     if ended != [(1, "finished"), (2, "finished")]:
@@ -213,10 +214,23 @@ def _trial() -> None:
 
 
 def stop(process: "subprocess.Popen[str]") -> None:
-    [run] = ask(f'{{ project(name: "{P}") {{ run(name: "endless") {{ id }} }} }}')["project"].values()
+    ended = time.monotonic() + PATIENCE
+    query = f'{{ project(name: "{P}") {{ run(name: "endless") {{ id historyLineCount }} }} }}'
+    while not (run := ask(query)["project"]["run"]) or not run["historyLineCount"]:
+        check("begun in time", time.monotonic() < ended, True)
+        time.sleep(0.3)
     ask(f'mutation {{ stopRun(input: {{id: "{run["id"]}"}}) {{ success }} }}')
-    finish(process, 60)
-    check("state", run_of("endless").state in ("killed", "failed", "crashed"), True)
+    finish(process)
+    check("ended as asked", run_of("endless").state in ("killed", "failed", "crashed"), True)
+
+
+def refuse_launch() -> None:
+    """There are no launch queues: a sweep for one has to be refused in a sentence, and not made."""
+    Path("launch.yaml").write_text(json.dumps(GRID | {"image_uri": "image:1"}))
+    before = len(list(api().project(P, "local").sweeps()))
+    output = finish(start(WANDB, "launch-sweep", "-q", "gpus", "-e", "local", "-p", P, "launch.yaml"))
+    check("sentence", "there are no launch queues" in output, True)
+    check("sweeps", len(list(api().project(P, "local").sweeps())), before)
 
 
 def attempt(name: str, step: Callable[..., None], *arguments: Any) -> None:
@@ -235,6 +249,7 @@ def main() -> None:
     endless, offline, failing = (start(sys.executable, "-c", code) for code in (ENDLESS, OFFLINE, FAILING))
     for step in (log, runs, resume, files, media, artifact):
         attempt(step.__name__, step)
+    attempt("launch refused", refuse_launch)
     attempt("exit code", fail, failing)
     attempt("stop", stop, endless)
     attempt("sync", sync, offline)
