@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from server import filestream, graphql, pages, scheduler, storage
+from server import clients, filestream, graphql, pages, scheduler, storage
 from server.jsontext import parse
 from server.origin import SameOrigin, is_json
 from server.people import recognise
@@ -165,6 +165,8 @@ async def answer_graphql(request: Request) -> Response:
     person = await _person(request)
     if isinstance(person, Response):
         return person
+    if (refusal := clients.refuse_if_too_old(request.headers.get("user-agent", ""))) is not None:
+        return JSONResponse({"errors": [{"message": refusal}], "error": refusal}, 200)
     try:
         body = await _body(request)
         query, variables, name = body["query"], body.get("variables"), body.get("operationName")

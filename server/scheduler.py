@@ -79,12 +79,27 @@ def check(text: str, controller: str | None, scheduler: str | None) -> tuple[Map
     from server import search
 
     config = read_config(text)
+    _refuse_long_numbers(config)
     if origin_of(text, controller, scheduler) != "server":
         return config, []
     try:
         return config, search.validate(config)
     except search.SearchError as error:
         raise Refused(str(error)) from None
+
+
+def _refuse_long_numbers(config: Mapping[str, Any]) -> None:
+    """Whole numbers of more than 64 bits: neither SQLite nor a client can hold them."""
+    seen: set[int] = set()  # YAML may say the same part in several places, even within itself
+    rest: list[tuple[str, Any]] = [("", config)]
+    while rest:
+        where, value = rest.pop()
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise Refused(f"{where[1:]} is a whole number of more than 64 bits")
+        if isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            rest += [(f"{where}.{key}", item) for key, item in items]
 
 
 def _engine(scheduler: str | None) -> bool:

@@ -30,5 +30,7 @@ def main(arguments: list[str]) -> int:
     )
     if freed.left:
         more = f" and {len(freed.left) - 1} more" if len(freed.left) > 1 else ""
-        raise StoreError(f"{folder}: {freed.left[0]}{more} cannot be removed: look at what it is, and move it away.")
+        raise StoreError(
+            f"{folder}: {freed.left[0]}{more} cannot be removed: look at what it is, and move it away."
+        )
     return 0

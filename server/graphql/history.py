@@ -47,8 +47,10 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     steps = (spec.get("minStep"), spec.get("maxStep"))
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise Refused(f"sampledHistory: keys must be a list of texts, not {keys!r}")
-    if not isinstance(samples, int) or not all(isinstance(step, int | float | None) for step in steps):
-        raise Refused("sampledHistory: samples, minStep and maxStep must be numbers")
+    if type(samples) is not int or samples < 0:
+        raise Refused(f"sampledHistory: samples must be a whole number from 0, not {samples!r}")
+    if not all(isinstance(step, int | float | None) for step in steps):
+        raise Refused("sampledHistory: minStep and maxStep must be numbers")
     keys = list(dict.fromkeys(keys))
     ranged = spec.get("minStep") is not None or spec.get("maxStep") is not None
     first, last = spec.get("minStep") or 0, spec.get("maxStep")
@@ -64,7 +66,7 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     return [strict(values) for values in found]
 
 
-def parquet_history(row: Row, info: Info, live_keys: list[str] | None = None) -> Row:
+def parquet_history(row: Row, info: Info) -> Row:
     """There are no Parquet files; the first live step tells the client to read everything from `history`."""
     first = lines.first_step(context(info).db, row["id"])
     return {"parquet_urls": [], "live_data": [] if first is None else [{"_step": first}]}
@@ -76,7 +78,6 @@ def log_lines(
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,
-    use_improved_pagination: bool | None = None,
 ) -> Row:
     db = context(info).db
     if last is not None:

@@ -5,9 +5,19 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from graphql import DocumentNode, FragmentDefinitionNode, FragmentSpreadNode, GraphQLError, GraphQLSchema
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLInt,
+    GraphQLObjectType,
+    GraphQLSchema,
+    is_introspection_type,
+)
 
-from server.store import TimedConnection
+from server.graphql.common import Info, Resolver, snake
+from server.store import Refused, TimedConnection
 
 MAX_QUERY = 100_000  # characters
 MAX_TOKENS = 10_000
@@ -103,6 +113,27 @@ def check_scalars(schema: GraphQLSchema) -> None:
     """Gives the schema's own scalars the checks that GraphQL has for its built-in ones."""
     for name, check in (("Int64", _whole), ("JSONString", _text), ("DateTime", _text), ("Duration", _whole)):
         schema.type_map[name].coerce_input_value = check  # type: ignore[attr-defined]
+
+
+def check_counts(schema: GraphQLSchema) -> None:
+    """Refuses what is less than 0 as the number of things to answer: `first`, `last`, `samples`."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
+            for field in kind.fields.values():
+                names = [snake(name) for name, part in field.args.items() if part.type is GraphQLInt]
+                if names:
+                    assert field.resolve is not None
+                    field.resolve = _counting(names, field.resolve)
+
+
+def _counting(names: list[str], resolve: Resolver) -> Resolver:
+    def counting(row: Any, info: Info, **arguments: Any) -> Any:
+        for name in names:
+            if (arguments.get(name) or 0) < 0:
+                raise Refused(f"{name} must be 0 or more, not {arguments[name]}")
+        return resolve(row, info, **arguments)
+
+    return counting
 
 
 def _whole(value: Any) -> int:

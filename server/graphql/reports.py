@@ -53,7 +53,6 @@ def all_views(
     info: Info,
     view_type: str | None = None,
     view_name: str | None = None,
-    user_name: str | None = None,
     first: int | None = None,
     after: str | None = None,
 ) -> Row:

@@ -17,7 +17,7 @@ from server.graphql.common import (
     user,
 )
 from server.jsontext import dumps, load_object, parse
-from server.store import NotFound, Refused, Row, lines, projects, runs, sweeps
+from server.store import NotFound, Refused, Row, artifacts, lines, projects, runs, sweeps
 
 
 def of_project(
@@ -63,7 +63,11 @@ def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
         goes_on = ctx.client and run["exit_code"] is not None and not input.get("host")
         if not input.get("id") and not goes_on:
             _enter_state(db, run, input.get("state"), inserted, ctx.now())
-        return {"bucket": runs.by_id(db, run["id"]), "inserted": inserted}
+        return {
+            "bucket": runs.by_id(db, run["id"]),
+            "inserted": inserted,
+            "server_settings": {"server_messages": []},
+        }
 
 
 def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
@@ -156,8 +160,6 @@ def stop_run(root: Any, info: Info, input: Row) -> Row:
 
 
 def delete_run(root: Any, info: Info, input: Row) -> Row:
-    from server.store import artifacts
-
     """Twice is once: a client repeats a request whose answer got lost."""
     ctx = context(info)
     with ctx.store.write() as db:
@@ -167,7 +169,7 @@ def delete_run(root: Any, info: Info, input: Row) -> Row:
             for artifact in own:
                 artifacts.delete(db, artifact["id"], True, ctx.now())
         runs.delete(db, run_id)
-    return {"success": True, "client_mutation_id": input.get("client_mutation_id")}
+    return {"success": True}
 
 
 def alert(root: Any, info: Info, input: Row) -> Row:
@@ -204,6 +206,10 @@ def system_metrics(row: Row, info: Info) -> str:
     return last[-1] if last else "{}"
 
 
+def _stop_asked(row: Row, info: Info) -> bool:
+    return row["stop_requested_at"] is not None
+
+
 RESOLVERS: Resolvers = {
     "Mutation": {
         "upsertBucket": upsert_bucket,
@@ -228,8 +234,8 @@ RESOLVERS: Resolvers = {
         "systemMetrics": system_metrics,
         "summaryMetrics": column("summary"),
         "wandbConfig": wandb_config,
-        "shouldStop": lambda row, info: row["stop_requested_at"] is not None,
-        "stopped": lambda row, info: row["state"] == "killed",
+        "shouldStop": _stop_asked,
+        "stopped": _stop_asked,
         "failed": lambda row, info: row["state"] in ("failed", "crashed"),
         "running": lambda row, info: row["state"] in runs.ALIVE,
     },
