@@ -39,6 +39,7 @@ from server.graphql import (
     projects,
     reports,
     runs,
+    scalars,
     sweeps,
     unsupported,
     uploads,
@@ -88,8 +89,8 @@ def schema() -> GraphQLSchema:
                 built.type_map[type_name].fields[field_name].resolve = resolver  # type: ignore[attr-defined]
     unsupported.enforce(built)
     access.protect(built)
-    limits.check_scalars(built)
-    limits.check_counts(built)
+    scalars.check_scalars(built)
+    scalars.check_counts(built)
     return built
 
 

@@ -1,23 +1,13 @@
-"""What one request may ask for: how large its document and its answer are, what scalars hold, and how long it takes."""
+"""What one request may ask for: how large its document and its answer are, and how long it takes."""
 
 import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from graphql import (
-    DocumentNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    GraphQLError,
-    GraphQLInt,
-    GraphQLObjectType,
-    GraphQLSchema,
-    is_introspection_type,
-)
+from graphql import DocumentNode, FragmentDefinitionNode, FragmentSpreadNode
 
-from server.graphql.common import Info, Resolver, snake
-from server.store import Refused, TimedConnection
+from server.store import TimedConnection
 
 MAX_QUERY = 100_000  # characters
 MAX_TOKENS = 10_000
@@ -107,48 +97,3 @@ def _extent(
             more, deep = more + 1, deep + 1
         fields, depth = fields + more, max(depth, deep)
     return fields, depth
-
-
-def check_scalars(schema: GraphQLSchema) -> None:
-    """Gives the schema's own scalars the checks that GraphQL has for its built-in ones."""
-    for name, check in (("Int64", _whole), ("JSONString", _text), ("DateTime", _text), ("Duration", _whole)):
-        schema.type_map[name].coerce_input_value = check  # type: ignore[attr-defined]
-
-
-def check_counts(schema: GraphQLSchema) -> None:
-    """Refuses what is less than 0 as the number of things to answer: `first`, `last`, `samples`."""
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
-            for field in kind.fields.values():
-                names = [snake(name) for name, part in field.args.items() if part.type is GraphQLInt]
-                if names:
-                    assert field.resolve is not None
-                    field.resolve = _counting(names, field.resolve)
-
-
-def _counting(names: list[str], resolve: Resolver) -> Resolver:
-    def counting(row: Any, info: Info, **arguments: Any) -> Any:
-        for name in names:
-            if (arguments.get(name) or 0) < 0:
-                raise Refused(f"{name} must be 0 or more, not {arguments[name]}")
-        return resolve(row, info, **arguments)
-
-    return counting
-
-
-def _whole(value: Any) -> int:
-    """The client also sends whole numbers as text."""
-    try:
-        if isinstance(value, int | str) and not isinstance(value, bool) and abs(int(value)) < MAX_INT:
-            return int(value)
-    except ValueError:
-        pass
-    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_INT:
-        return int(value)
-    raise GraphQLError("Int64 stands for a whole number of 64 bits")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise GraphQLError("a text is expected")
