@@ -9,12 +9,13 @@ PY := $(VENV)/bin/python
 PORT ?= 8080
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help setup study report notebooks serve test check pins
+.PHONY: help setup study report notebooks publish serve test check pins
 
 help:
 	@echo 'make study    train the eight models and compare them; DATA=folder SIZE=pixels EPOCHS=n SEEDS=n'
 	@echo 'make report   the last study as one HTML file; STUDY=entity/project/sweep for another'
-	@echo 'make notebooks  run analysis/notebooks on the last study; STUDY=entity/project/sweep for another'
+	@echo 'make notebooks  four notebooks of the last study, run; STUDY=entity/project/sweep for another'
+	@echo 'make publish  the same into analysis/notebooks, which git tracks'
 	@echo 'make serve    look at the runs again in a browser; PORT=8080'
 	@echo 'make test     run the tests'
 	@echo 'make check    ruff, mypy, the sweeps, and the rules of the house'
@@ -28,9 +29,9 @@ $(VENV)/installed: requirements.txt
 	  || { echo 'python3 is older than 3.11: install a newer one, or name it with PYTHON=python3.12'; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2> /dev/null \
 	  || { echo 'this python3 cannot make environments: install its venv module (Debian: python3-venv)'; exit 1; }
-	@echo 'setting up $(VENV): about 5 GB, a few minutes'
+	@echo 'setting up $(VENV): about 5 GB, 3 to 6 minutes'
 	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install -qq --disable-pip-version-check --requirement requirements.txt
+	@$(PY) -m common.install requirements.txt
 	@touch $@
 
 study: export STUDY_DATA := $(DATA)
@@ -46,6 +47,10 @@ report: setup
 notebooks: export NOTEBOOKS_STUDY := $(STUDY)
 notebooks: setup
 	@$(PY) -m study.look analysis.notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
+
+publish: export NOTEBOOKS_STUDY := $(STUDY)
+publish: setup
+	@$(PY) -m study.look analysis.notebooks --out analysis/notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
 
 serve: setup
 	@$(PY) -m server --port $(PORT) --dir results/server

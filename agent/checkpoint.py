@@ -14,6 +14,7 @@ from torch import Tensor
 from agent import torch_file
 from agent.config import SCRATCH, Config
 from agent.torch_file import BadFile
+from data.pixels import Range
 
 Rule = Literal["best_loss", "best_iou"]
 RULES: tuple[Rule, ...] = ("best_loss", "best_iou")
@@ -82,9 +83,10 @@ def prune(folder: Path, kept: Iterable[Path]) -> None:
             path.unlink()
 
 
-def save(path: Path, weights: Mapping[str, Tensor], config: Config) -> None:
-    """Write weights and config to `path`; see `torch_file.write`."""
-    torch_file.write(path, {"state_dict": dict(weights), "config": dataclasses.asdict(config)})
+def save(path: Path, weights: Mapping[str, Tensor], config: Config, pixel_range: Range | None = None) -> None:
+    """Write weights, config and the `pixel_range` of the training images to `path`; see `torch_file.write`."""
+    content = {"state_dict": dict(weights), "config": dataclasses.asdict(config), "pixel_range": pixel_range}
+    torch_file.write(path, content)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], Config]:
@@ -102,6 +104,19 @@ def load(path: Path) -> tuple[dict[str, Tensor], Config]:
         return weights, Config(**content["config"])
     except (TypeError, ValueError) as error:
         raise BadFile(f"has a config that is none of this version ({error})") from None
+
+
+def load_pixel_range(path: Path) -> Range | None:
+    """What became 0 and 255 in the training images of a checkpoint; None if they had 8 bits.
+
+    Raises BadFile: it cannot be read, or has a range that is none.
+    """
+    content = torch_file.read(path)
+    try:
+        low_and_high = content.get("pixel_range")
+        return low_and_high and (float(low_and_high[0]), float(low_and_high[1]))
+    except (AttributeError, TypeError, ValueError, IndexError):
+        raise BadFile("has a pixel_range that is none") from None
 
 
 def log(run: wandb.Run, keeper: Keeper, metadata: dict[str, Any]) -> wandb.Artifact:

@@ -54,7 +54,7 @@ class Config:
         "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
     )
     split_seed: int = setting(0, "seed of whatever is split at random: every fold, a folder without a split")
-    fold: int = setting(0, "0: the folder's own split; K: the K-th random 10/4/4 re-split of all its images")
+    fold: int = setting(0, "0: the folder's own split; K: the K-th random re-split of all its images")
     deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:
@@ -167,7 +167,7 @@ def parse(arguments: Sequence[str]) -> Config:
     for each in dataclasses.fields(Config):
         parser.add_argument(
             f"--{each.name}",
-            type=_reader(each.name, each.type),
+            type=reader(each.name, each.type),
             default=argparse.SUPPRESS,
             metavar=str(getattr(each.type, "__name__", "VALUE")).upper(),
             help=each.metadata["help"] + (f" (default: {each.default})" if each.default != "" else ""),
@@ -179,7 +179,9 @@ def parse(arguments: Sequence[str]) -> Config:
     return from_settings(vars(known))
 
 
-def _reader(name: str, kind: Any) -> Any:
+def reader(name: str, kind: Any) -> Any:
+    """What turns the text of a flag into its value, or raises ArgumentTypeError."""
+
     def read(text: str) -> Any:
         try:
             return BOOLEANS[text.lower()] if kind is bool else kind(text)

@@ -1,7 +1,7 @@
 """A trained model as ONNX: `python -m agent.export MODEL -o model.onnx`.
 
 MODEL is what agent.predict takes. The file takes `images`, RGB (B, 3, S, S) float32 from 0 to 1, any B, with S the
-`image_size` of the configuration, and gives `probability` of the piece (B, S, S); ImageNet's normalisation is inside.
+`image_size` of the configuration, and gives `probability` of foreground (B, S, S); ImageNet's normalisation is inside.
 It is written only after onnxruntime has given the same probabilities as torch.
 """
 
@@ -121,6 +121,8 @@ def to_onnx(predictor: Predictor, model: Saved, path: Path) -> None:
     written = onnx.load(path)
     onnx.checker.check_model(written, full_check=True)
     about = {"model": model.config.model, "source": model.source, "config": json.dumps(asdict(model.config))}
+    if model.pixel_range:
+        about["pixel_range"] = json.dumps(model.pixel_range)
     onnx.helper.set_model_props(written, about)
     onnx.save(written, path)
 

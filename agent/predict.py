@@ -29,6 +29,7 @@ from agent import saved, speed
 from agent.checkpoint import RULES
 from agent.saved import ModelError, Predictor
 from data import layout, puzzle
+from data.pixels import Range
 from data.puzzle import DataError
 
 Pixels = NDArray[np.uint8]
@@ -115,11 +116,14 @@ def _run(options: argparse.Namespace) -> int:
         f"{model.source}: {model.config.model} at {side} pixels on {device}; photographs: {len(tasks)}",
         flush=True,
     )
+    if model.pixel_range:
+        print(puzzle.range_line(model.pixel_range), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     for problem in problems:
         print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
     failed = 0
-    results = predict(predictor, side, tasks, options.batch_size or BATCH[device.type])
+    batch_size = options.batch_size or BATCH[device.type]
+    results = predict(predictor, side, tasks, batch_size, model.pixel_range)
     screen = Console()
     for task, result in track(
         results, "predicting", len(tasks), console=screen, disable=not screen.is_terminal
@@ -128,7 +132,7 @@ def _run(options: argparse.Namespace) -> int:
             failed += 1
             print(f"agent.predict: {result}", file=sys.stderr, flush=True)
         else:
-            print(f"{task.photograph} → {task.mask} ({result:.1%} piece)", flush=True)
+            print(f"{task.photograph} → {task.mask} ({result:.1%} foreground)", flush=True)
     print(f"{len(tasks) - failed} of {len(tasks)} photographs have their mask in {options.out}", flush=True)
     return 1 if failed or problems else 0
 
@@ -192,14 +196,15 @@ def _matching(pattern: str) -> list[str]:
 
 
 def predict(
-    predictor: Predictor, side: int, tasks: Iterable[Task], batch_size: int
+    predictor: Predictor, side: int, tasks: Iterable[Task], batch_size: int, pixel_range: Range | None = None
 ) -> Iterator[tuple[Task, float | PhotographError]]:
-    """Write mask and overlay of each photograph; yields the share of its pixels that are the piece, or why it has none.
+    """Write mask and overlay of each photograph; yields its share of foreground, or why it has none.
 
-    The next batch is read while the model works on this one. Raises OSError where no photograph could be written.
+    `pixel_range` is what became 0 and 255 in training images of more than 8 bits. The next batch is read while the
+    model works on this one. Raises OSError where no photograph could be written.
     """
     with ThreadPoolExecutor() as pool:
-        for batch in _read_ahead(tasks, batch_size, pool):
+        for batch in _read_ahead(tasks, batch_size, pixel_range, pool):
             good = []
             for task, future in batch:
                 try:
@@ -211,22 +216,22 @@ def predict(
 
 
 def _read_ahead(
-    tasks: Iterable[Task], batch_size: int, pool: ThreadPoolExecutor
+    tasks: Iterable[Task], batch_size: int, pixel_range: Range | None, pool: ThreadPoolExecutor
 ) -> Iterator[list[tuple[Task, Future[Pixels]]]]:
     source = iter(tasks)
     ahead: deque[list[tuple[Task, Future[Pixels]]]] = deque()
     while batch := list(itertools.islice(source, batch_size)):
-        ahead.append([(task, pool.submit(_read, task.photograph)) for task in batch])
+        ahead.append([(task, pool.submit(_read, task.photograph, pixel_range)) for task in batch])
         if len(ahead) > 1:
             yield ahead.popleft()
     yield from ahead
 
 
-def _read(path: Path) -> Pixels:
+def _read(path: Path, pixel_range: Range | None) -> Pixels:
     if not path.is_file():
         raise PhotographError(f"{path} is no picture file")
     try:
-        return puzzle.read_image(path)
+        return puzzle.read_image(path, pixel_range)
     except DataError as error:
         raise PhotographError(str(error)) from None
     except (
@@ -267,7 +272,7 @@ def _reason(error: Exception) -> str:
 
 @torch.inference_mode()
 def masks_of(predictor: Predictor, side: int, photographs: Sequence[Pixels]) -> list[Pixels]:
-    """Photographs (H, W, 3) of any sizes → masks (H, W) of those sizes: 1 where the piece is more likely than not.
+    """Photographs (H, W, 3) of any sizes → masks (H, W) of those sizes: 1 where foreground is more likely than not.
 
     The model sees squares of `side` pixels, as in training; its probabilities are brought to the photograph's size.
     """
@@ -286,7 +291,7 @@ def _resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np
 
 
 def overlay(photograph: Pixels, mask: Pixels) -> Pixels:
-    """The photograph (H, W, 3), dark where the piece is not, the piece outlined in white (1/300 of the longer side)."""
+    """The photograph (H, W, 3), its background dark, its foreground outlined in white (1/300 of the longer side)."""
     picture = np.where(mask[:, :, None] == 1, photograph, (DIM * photograph).astype(np.uint8))
     outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, outlines, -1, (255, 255, 255), max(1, max(mask.shape) // 300), cv2.LINE_AA)

@@ -14,7 +14,7 @@ from agent.loop import Evaluation
 from agent.metrics import METRICS
 from data.puzzle import Pair
 
-CLASSES = {0: "table", 1: "piece"}
+CLASSES = {0: "background", 1: "foreground"}
 
 
 def write(folder: Path, pairs: tuple[Pair, ...], tested: Mapping[Rule, Evaluation]) -> None:

@@ -23,7 +23,8 @@ MEGABYTE = 1e6
 def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.device) -> dict[str, Any]:
     """What the configuration turned out to mean."""
     pretrained = config.weights == "imagenet"
-    return {
+    deep = {"pixel_range": "{:g} to {:g}".format(*dataset.pixel_range)} if dataset.pixel_range else {}
+    return deep | {
         "data_digest": dataset.digest,
         "test_digest": dataset.test_digest,
         "weights_source": weights.source(config.backbone) if pretrained else "none",

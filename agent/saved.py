@@ -24,6 +24,7 @@ from agent.models.smp import CombinationError
 from agent.torch_file import BadFile
 from common.names import BadName, check_name
 from common.wandb_api import CLOUD, BadAddress, server_address
+from data.pixels import Range
 
 ARTIFACT = re.compile(r"(?P<path>[^/:]+/[^/:]+/[^/:]+)(:(?P<alias>[^/:]+))?")
 
@@ -34,15 +35,17 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Saved:
-    """Weights on the CPU, the configuration they were trained with, and where they come from, in words."""
+    """Weights on the CPU, the configuration they were trained with, where they come from, in words, and what became 0
+    and 255 in the training images, if these had more than 8 bits."""
 
     state: dict[str, Tensor]
     config: Config
     source: str
+    pixel_range: Range | None = None
 
 
 class Predictor(nn.Module):
-    """RGB images (B, 3, S, S) from 0 to 1 → probability of the piece (B, S, S); S is the model's `image_size`."""
+    """RGB images (B, 3, S, S) from 0 to 1 → probability of foreground (B, S, S); S is the model's `image_size`."""
 
     mean: Tensor
     std: Tensor
@@ -126,6 +129,7 @@ def _model(config: Config) -> nn.Module:
 def _load(path: Path, source: str) -> Saved:
     try:
         weights, config = checkpoint.load(path)
+        pixel_range = checkpoint.load_pixel_range(path)
     except BadFile as error:
         raise ModelError(f"{source} {error}: give a checkpoint such as epoch-0012.pt") from None
     bad = [name for name, each in weights.items() if each.is_floating_point() and not _is_finite(each)]
@@ -134,7 +138,7 @@ def _load(path: Path, source: str) -> Saved:
             f"{source} has weights that are NaN or infinite ({len(bad)} of {len(weights)} tensors, first {bad[0]}): "
             f"its training diverged; take another checkpoint"
         )
-    return Saved(weights, config, source)
+    return Saved(weights, config, source, pixel_range)
 
 
 def _is_finite(weights: Tensor) -> bool:

@@ -23,6 +23,7 @@ from agent.checkpoint import FILES, RULES, Kept, Rule, prune, save
 from agent.config import Config
 from agent.torch_file import BadFile
 from common.names import BadName, check_name
+from data.pixels import Range
 
 FILE = "state.pt"
 Row = dict[str, float]
@@ -55,6 +56,8 @@ class State:
     tensors: dict[str, Any]
     n_threads: int | None = None
     """With another number, the sums of the steps that follow would have other last bits. None in old files."""
+    pixel_range: Range | None = None
+    """For the checkpoints; not in the file, since whoever goes on reads the photographs again."""
 
 
 def folder_of(run_id: str) -> Path:
@@ -119,7 +122,7 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
     Whenever this is cut off, the folder holds a whole state and the checkpoints that it names.
     """
     if best:
-        save(best, on_cpu(dict(weights)), state.config)
+        save(best, on_cpu(dict(weights)), state.config, state.pixel_range)
     torch_file.write(
         folder / FILE,
         {

@@ -206,6 +206,7 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     known = report.facts(dataset, model, config, device)
     run.config.update(known, allow_val_change=True)
     print(report.start_line(run.name, known, config, device, began), flush=True)
+    show_data(dataset, run)
 
     optimizer = speed.adam(model, config.learning_rate)
     trial = Trial(plan, run, dataset, model, optimizer, Keeper(plan.folder))
@@ -223,6 +224,16 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     rule = checkpoint.lab_rule(config.architecture)
     epoch = trial.keeper.kept[rule].epoch
     return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {epoch})"
+
+
+def show_data(dataset: Dataset, run: wandb.Run) -> None:
+    """What may be wrong with the photographs, on the console and in the summary."""
+    if dataset.pixel_range:
+        print(puzzle.range_line(dataset.pixel_range), flush=True)
+    for warning in dataset.warnings:
+        print(f"warning: {warning}", flush=True)
+    if dataset.warnings:
+        run.summary["data_warnings"] = "\n".join(dataset.warnings)
 
 
 def go_on(trial: Trial, found: State) -> float:
@@ -314,6 +325,7 @@ def capture(trial: Trial) -> State:
         kept=dict(trial.keeper.kept),
         tensors=state.capture(trial.model, trial.optimizer),
         n_threads=torch.get_num_threads(),
+        pixel_range=trial.dataset.pixel_range,
     )
 
 

@@ -15,6 +15,7 @@ from analysis.comparison import Comparison, compare
 from analysis.definitions import DEFINITIONS
 from analysis.login import LATEST, parse_path
 from analysis.runs import Study, pull
+from common.cli import Parser
 
 Writer = Callable[[Study, Comparison, Path, str], list[Path]]
 """(study, its comparison, folder, command that was given) → files written."""
@@ -33,7 +34,7 @@ def main(
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
     """The arguments that every command takes: which runs, where to write, and which IoU is meant."""
-    made = argparse.ArgumentParser(prog=prog, description=description)
+    made = Parser(prog=prog, description=description)
     made.add_argument(
         "paths",
         nargs="*",
@@ -58,6 +59,7 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
     """What `main` does once arguments are read: whatever a person can mend is one sentence on stderr, and exit 1."""
     try:
         study = pull(options.paths)
+        say(f"{prog}: comparing {len(study.runs)} runs …")
         comparison = compare(study, options.metric_definition)
         command = shlex.join([*prog.split(), *options.paths, *changed(options.metric_definition)])
         out = options.out or default_folder(options.paths)
@@ -71,6 +73,11 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def say(text: str) -> None:
+    """A line about what goes on, apart from what a command answers."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def changed(definition: str) -> list[str]:

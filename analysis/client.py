@@ -14,13 +14,13 @@ import pandas as pd
 from analysis.backoff import one_sentence, patiently
 from analysis.cache import digest
 from analysis.login import Login, RunsPath
+from common.wandb_api import CLOUD
 
 if TYPE_CHECKING:
     import wandb
     from wandb import Artifact
     from wandb.apis.public import Run
 
-CLOUD = "https://api.wandb.ai"
 PAGE = 200
 """Runs of a list in one answer."""
 HISTORY_KEYS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -136,8 +137,11 @@ def stored_predictions(fetched: cache.Fetched, artifacts: Path) -> StoredPredict
 
 @contextmanager
 def bar(total: int) -> Iterator[Callable[[int], None]]:
-    """How far the pull is, on stderr, where that is a terminal; gives what moves it on."""
+    """How far the pull is, on stderr: a bar where that is a terminal, else a line; gives what moves it on."""
     console = Console(stderr=True)
+    if total and not console.is_terminal:
+        # The process's own stderr: a notebook would store what goes to the other one.
+        print(f"reading {total} runs …", file=sys.__stderr__, flush=True)
     with Progress(
         "{task.description}",
         BarColumn(),

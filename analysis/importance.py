@@ -72,16 +72,35 @@ def distribution(values: pd.Series[Any], given: Mapping[str, Any] | None = None)
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     different = sorted(values.unique().tolist())
-    ranged = given is not None and "min" in given and "max" in given
-    if not ranged and (len(different) <= CATEGORIES or isinstance(different[0], str)):
+    bounds, kind = limits(given or {}), str((given or {}).get("distribution", ""))
+    if (
+        not bounds
+        and "normal" not in kind
+        and (len(different) <= CATEGORIES or isinstance(different[0], str))
+    ):
         listed = (given or {}).get("values", [])
         return CategoricalDistribution([*listed, *(value for value in different if value not in listed)])
     low, high = float(different[0]), float(different[-1])
-    log = low > 0 and high >= LOGARITHMIC * low
-    if ranged and given is not None:
-        low, high = min(low, float(given["min"])), max(high, float(given["max"]))
-        log = "log" in str(given.get("distribution", "")) and low > 0
-    return FloatDistribution(low, high, log=log)
+    log = "log" in kind if kind else low > 0 and high >= LOGARITHMIC * low
+    if bounds:
+        low, high, log = min(low, bounds[0]), max(high, bounds[1]), "log" in kind
+    return FloatDistribution(low, high, log=log and low > 0)
+
+
+def limits(given: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The least and the greatest value of a range in a sweep; None where it is none.
+
+    `log_uniform` and `inv_log_uniform` are given by natural exponents, those that end in `_values` by values.
+    """
+    if "min" not in given or "max" not in given:
+        return None
+    low, high = float(given["min"]), float(given["max"])
+    match str(given.get("distribution", "")).removeprefix("q_"):
+        case "log_uniform":
+            return math.exp(low), math.exp(high)
+        case "inv_log_uniform":
+            return math.exp(-high), math.exp(-low)
+    return low, high
 
 
 def to_optuna(
@@ -124,25 +143,46 @@ def as_study(
     metric: str,
     goal: Goal,
 ) -> OptunaStudy:
-    """An Optuna study with a trial per row."""
+    """An Optuna study with a trial per row, logarithmic parameters as decimal logarithms.
+
+    fANOVA integrates over a parameter evenly; a search that drew it on a logarithmic scale asks for the share on that
+    scale (Optuna's own evaluator would take the linear one).
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     has = {name: active(runs, name).to_numpy() for name in names}
+    linear = {name: linearized(distributions[name]) for name in names}
+    columns = {name: scaled(runs[name], distributions[name]).tolist() for name in names}
     trials = []
-    for i, row in enumerate(runs.to_dict("records")):
+    for i, (value, run_id) in enumerate(zip(runs[metric], runs["run_id"], strict=True)):
         own = [name for name in names if has[name][i]]
         trials.append(
             optuna.trial.create_trial(
-                params={name: row[name] for name in own},
-                distributions={name: distributions[name] for name in own},
-                value=float(row[metric]),
-                user_attrs={"run_id": row["run_id"]},
+                params={name: columns[name][i] for name in own},
+                distributions={name: linear[name] for name in own},
+                value=float(value),
+                user_attrs={"run_id": run_id},
             )
         )
     study = optuna.create_study(direction=goal, sampler=optuna.samplers.RandomSampler(seed=0))
     study.add_trials(trials)
     return study
+
+
+def linearized(distribution: BaseDistribution) -> BaseDistribution:
+    """A logarithmic range as the plain one of its decimal logarithms; any other as it is."""
+    from optuna.distributions import FloatDistribution
+
+    if isinstance(distribution, FloatDistribution) and distribution.log:
+        return FloatDistribution(math.log10(distribution.low), math.log10(distribution.high))
+    return distribution
+
+
+def scaled(values: pd.Series[Any], distribution: BaseDistribution) -> pd.Series[Any]:
+    """The values as `linearized` has them."""
+    log = linearized(distribution) is not distribution
+    return values.map(math.log10, na_action="ignore") if log else values
 
 
 def importances(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import urlopen
 
 from analysis import AnalysisError
+from common.study_record import FILE, BadRecord, StudyRecord, find, load
+from common.wandb_api import CLOUD, BadAddress, open_url, server_address
 
-LATEST = Path("results/latest")
-WANDB_HOSTS = {"wandb.ai": "https://api.wandb.ai", "www.wandb.ai": "https://api.wandb.ai"}
+RESULTS = Path("results")
+LATEST = RESULTS / "latest"
+WANDB_HOSTS = {"wandb.ai": CLOUD, "www.wandb.ai": CLOUD}
 
 
 @dataclass(frozen=True)
@@ -35,20 +37,6 @@ class Login:
 
     base_url: str | None
     api_key: str
-
-
-@dataclass(frozen=True)
-class LastStudy:
-    """`results/latest/study.json`: what the last study ran, and where."""
-
-    paths: tuple[str, ...] = ()
-    base_url: str | None = None
-    server_dir: Path | None = None
-
-    def api_key(self) -> str | None:
-        """Key of the embedded server, from the file `api-key` in its folder; None if there is none."""
-        key_file = self.server_dir / "api-key" if self.server_dir else None
-        return key_file.read_text().strip() if key_file and key_file.is_file() else None
 
 
 def parse_path(text: str) -> RunsPath:
@@ -73,41 +61,36 @@ def parse_path(text: str) -> RunsPath:
     return RunsPath(parts[0], parts[1], parts[2] if len(parts) == 3 else None, base_url)
 
 
-def last_study(folder: Path = LATEST) -> LastStudy | None:
-    """The study that `folder/study.json` describes, or None if there is no such file.
+def resolve(
+    given: Sequence[str], environ: Mapping[str, str], results: Path = RESULTS
+) -> tuple[list[RunsPath], Login]:
+    """The runs that are meant, and the login to the server that has them.
 
-    Raises `AnalysisError` if the file is there and cannot be understood.
+    Without paths the last study is meant. Sweeps that a study under `results` ran are read from that study's server.
+    Raises `AnalysisError` where that is not clear, or there is no key.
     """
-    file = folder / "study.json"
-    if not file.is_file():
-        return None
     try:
-        content = json.loads(file.read_text())
-        server_dir = Path(content["server_dir"]) if content.get("server_dir") else None
-        return LastStudy(
-            paths=tuple(str(path) for path in content["paths"]),
-            base_url=running_at(server_dir) or content.get("base_url"),
-            server_dir=server_dir,
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        latest = load(results / LATEST.name)
+    except BadRecord as error:
+        if not given:
+            raise AnalysisError(str(error)) from None
+        latest = None
+    paths = choose_paths(given, latest)
+    records = [find(results, str(path)) for path in paths] if given else [latest]
+    recorded = {record.server_dir or record.base_url: record for record in records if record}
+    if len(recorded) > 1:
         raise AnalysisError(
-            f'{file} should hold {{"paths": ["ENTITY/PROJECT/SWEEP"]}} and does not ({error!r}):'
-            " run `make study` again, or give the paths yourself."
-        ) from None
+            f"These studies lie on {len(recorded)} servers: give those of one server at a time."
+        )
+    return paths, choose_login(paths, environ, next(iter(recorded.values()), None), latest)
 
 
-def running_at(server_dir: Path | None) -> str | None:
-    """Where an embedded server that works on this folder says it answers; None if none does."""
-    address = server_dir / "address" if server_dir else None
-    return address.read_text().strip() if address and address.is_file() else None
-
-
-def choose_paths(given: Sequence[str], study: LastStudy | None) -> list[RunsPath]:
+def choose_paths(given: Sequence[str], latest: StudyRecord | None) -> list[RunsPath]:
     """The paths given, or else the last study's; raises `AnalysisError` if there are neither."""
-    texts = list(given) or list(study.paths if study else ())
+    texts = list(given) or list(latest.paths if latest else ())
     if not texts:
         raise AnalysisError(
-            f"No path given and no last study in {LATEST / 'study.json'}: run `make study`, or give"
+            f"No path given and no last study in {LATEST / FILE}: run `make study`, or give"
             " ENTITY/PROJECT or ENTITY/PROJECT/SWEEP."
         )
     paths = [parse_path(text) for text in texts]
@@ -119,39 +102,55 @@ def choose_paths(given: Sequence[str], study: LastStudy | None) -> list[RunsPath
 
 
 def choose_login(
-    paths: Sequence[RunsPath], environ: Mapping[str, str], study: LastStudy | None, *, default_paths: bool
+    paths: Sequence[RunsPath],
+    environ: Mapping[str, str],
+    recorded: StudyRecord | None = None,
+    latest: StudyRecord | None = None,
 ) -> Login:
-    """Server and key: the environment's; else the address's; else the last study's.
+    """Server and key: those of the study that ran these sweeps (`recorded`); else the address given; else the
+    environment's; else, without any key, the last study's.
 
-    The last study's server is also meant when its own paths are (`default_paths`) whatever key the environment
-    holds, because that key then belongs elsewhere. Raises `AnalysisError` if there is no key.
+    A key of the environment goes to no other server than the environment's. Raises `AnalysisError` if there is no key.
     """
-    study = study or LastStudy()
-    named = environ.get("WANDB_BASE_URL") or next((path.base_url for path in paths if path.base_url), None)
-    key = environ.get("WANDB_API_KEY")
-    base_url = named
-    if not named and (default_paths or not key):
-        base_url = study.base_url
-    if base_url and study.base_url and base_url.rstrip("/") == study.base_url.rstrip("/"):
-        key = (key or study.api_key()) if named else (study.api_key() or key)
+    key, named = environ.get("WANDB_API_KEY"), checked(environ.get("WANDB_BASE_URL"))
+    study = recorded or latest
+    wanted = next((path.base_url for path in paths if path.base_url), None)
+    if recorded:
+        wanted = wanted or checked(recorded.address)
+    elif not wanted and not named and not key and latest:
+        wanted = checked(latest.address)
+    if wanted and study and wanted == checked(study.address) and study.key:
+        return Login(wanted, study.key)
+    if wanted and named and wanted != named:
+        raise AnalysisError(
+            f"These runs lie on {wanted}, but WANDB_BASE_URL is {named}:"
+            " set WANDB_BASE_URL and WANDB_API_KEY to theirs."
+        )
+    base_url = wanted or named
+    if base_url and not key and study and base_url == checked(study.address):
+        key = study.key
     if not key:
         raise AnalysisError(
             f"No key for {base_url or 'the W&B server'}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is"
             " the W&B cloud); `make serve` prints both for the embedded server."
         )
-    return Login(base_url.rstrip("/") if base_url else None, key)
+    return Login(base_url, key)
+
+
+def checked(address: str | None) -> str | None:
+    """The address without what differs between spellings; raises `AnalysisError` for what is none."""
+    try:
+        return server_address(address) if address else None
+    except BadAddress as error:
+        raise AnalysisError(f"WANDB_BASE_URL: {error}.") from None
 
 
 def check_server(base_url: str, timeout: float = 10.0) -> None:
     """Raises `AnalysisError` unless something answers HTTP at `base_url` within `timeout` seconds."""
-    if not base_url.startswith(("http://", "https://")):
-        raise AnalysisError(
-            f"{base_url!r} is no server's address: WANDB_BASE_URL begins with http:// or https://."
-        )
     try:
-        urlopen(base_url, timeout=timeout).close()
-    except HTTPError:
-        return
+        open_url(urllib.request.Request(base_url), timeout).close()
+    except HTTPError as error:
+        error.close()
     except (URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise AnalysisError(

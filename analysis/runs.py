@@ -14,7 +14,7 @@ import pandas as pd
 from analysis import AnalysisError, client
 from analysis.cache import Fetched
 from analysis.fetching import fetch_all, stored_predictions
-from analysis.login import check_server, choose_login, choose_paths, last_study
+from analysis.login import check_server, resolve
 from analysis.masks import METRICS, RULES, Predictions
 from analysis.sweeps import Settings, sweep_settings
 
@@ -57,9 +57,7 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
     if it stays so, the study has what could be had, and a remark says that it is partial. Raises `AnalysisError` if no
     path, key, server or usable run is found.
     """
-    last = last_study()
-    paths = choose_paths(given, last)
-    login = choose_login(paths, os.environ, last, default_paths=not given)
+    paths, login = resolve(given, os.environ)
     if login.base_url:
         check_server(login.base_url)
     api = client.connect(login, cache)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import formats
 from analysis.backoff import one_sentence
-from analysis.client import CLOUD
 from analysis.importance import varied
 from analysis.login import Login
 from analysis.report.content import Content, sentences
 from analysis.runs import Study
+from common.wandb_api import CLOUD
 
 if TYPE_CHECKING:
     import wandb_workspaces.reports.v2 as reports

@@ -43,6 +43,7 @@ class Wire:
     def send(self, what: str, method: str, url: str, body: bytes | None, json_too: bool = True) -> bytes:
         """Raises Gone on a 4xx: the client would give up there, and lose data."""
         headers = {"Authorization": "Basic " + base64.b64encode(f"api:{self.key}".encode()).decode()}
+        headers |= {"Content-Type": "application/json"}
         given_up = time.monotonic() + PATIENCE
         while time.monotonic() < given_up:
             request = urllib.request.Request(url, body, headers if json_too else {}, method=method)

@@ -15,16 +15,16 @@ class BadName(ValueError):
     """A name that may not become part of a path; its text is one sentence."""
 
 
-def check_name(kind: str, name: str) -> str:
+def check_name(kind: str, name: str, forbidden: str = FORBIDDEN) -> str:
     """The name, if it can stand alone in a path and an address; kind says what it names, as in "run id".
 
-    Raises BadName: empty, "." or "..", a character of FORBIDDEN, one that cannot be printed or stored, too long.
+    Raises BadName: empty, "." or "..", a character of `forbidden`, one that cannot be printed or stored, too long.
     """
     if not name.strip():
         raise BadName(f"{kind} {name!r} is empty: give it at least one letter or digit")
     if name in (".", ".."):
         raise BadName(f"{kind} {name!r} is no name: it would point at another folder")
-    bad = sorted({character for character in name if character in FORBIDDEN or _unprintable(character)})
+    bad = sorted({character for character in name if character in forbidden or _unprintable(character)})
     if bad:
         raise BadName(f"{kind} {shown(name)} has {', '.join(map(ascii, bad))}, which no name may have")
     if len(name) > LONGEST or len(name.encode()) > LONGEST_PART:

@@ -7,12 +7,15 @@ one sentence each, so that a caller can add what is wrong with the pixels and re
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from data import pairing
+from data.findings import Finding
 
 SPLITS = {
     "train": ("train", "training"),
@@ -22,9 +25,9 @@ SPLITS = {
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 MASK_FOLDERS = ("masks", "mask", "labels", "label")
 SPLIT_FILE = "split.csv"
-ROLE_WORDS = {"image", "images", "img", "photo", "picture", "mask", "masks", "label", "labels", "gt", "seg"}
 # Pillow cannot open these without plugins. To call them unreadable is kinder than to pass over a photograph.
 OTHER_PICTURE_SUFFIXES = {".heic", ".heif", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".svg"}
+LABEL_SUFFIXES = {".npy", ".npz", ".mat", ".h5", ".pt", ".json", ".txt", ".xml"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Listing:
     """`rule` says in words where the split comes from; `ignored` are files that are no pictures."""
 
     items: list[Item] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Finding | str] = field(default_factory=list)
     ignored: list[Path] = field(default_factory=list)
     rule: str = ""
     seeded: bool = False
@@ -60,7 +63,8 @@ def find(folder: Path, split_seed: int, fold: int = 0) -> Listing:
 def resplit(listing: Listing, split_seed: int, fold: int) -> Listing:
     """The same pairs in the `fold`-th random split, which depends on their names, `split_seed` and `fold` only.
 
-    Every pair is in exactly one split, whichever it was in before. A name that two splits share becomes
+    Its splits have the sizes that they had. Every pair is in exactly one split, whichever it was in before. A name
+    that two splits share becomes
     `SPLIT-NAME` with the split that it comes from.
     """
     if len(listing.items) < 3:
@@ -71,7 +75,8 @@ def resplit(listing: Listing, split_seed: int, fold: int) -> Listing:
         for item in listing.items
     ]
     ordered = sorted(named, key=lambda item: _natural(item.name))
-    splits = seeded_split(len(ordered), (split_seed, fold))
+    sizes = Counter(item.split for item in listing.items)
+    splits = seeded_split(sizes, (split_seed, fold))
     items = [replace(item, split=split) for item, split in zip(ordered, splits, strict=True)]
     rule = f"fold {fold}: all pairs split at random with split_seed={split_seed}"
     return replace(listing, items=items, rule=rule, seeded=True)
@@ -107,22 +112,23 @@ def _as_it_lies(folder: Path, split_seed: int) -> Listing:
 
 def _list_splits(folder: Path, by_split: dict[str, Path | None], listing: Listing) -> None:
     listing.rule = "split by its folders"
+    couples = []
     for split, path in by_split.items():
         if path is None:
             listing.problems.append(
                 f"{folder} has no {split}/ folder: add one with images/ and masks/ in it."
             )
             continue
-        items = _pairs(path, split, listing)
-        if not items and _has_both_folders(path):
+        couples.append(couple := _couple(path, split, listing))
+        if couple.is_whole and not couple.images and not couple.masks:
             listing.problems.append(
                 f"{path} holds no images: every split needs at least one image with its mask."
             )
-        listing.items += items
+    listing.items += _items(couples, listing)
 
 
 def _list_flat(folder: Path, split_seed: int, listing: Listing) -> None:
-    items = _pairs(folder, "", listing)
+    items = _items([_couple(folder, "", listing)], listing)
     split_file = _child(folder, SPLIT_FILE)
     if split_file is not None and items:
         listing.rule = f"split by {split_file.name}"
@@ -135,83 +141,71 @@ def _list_flat(folder: Path, split_seed: int, listing: Listing) -> None:
         splits = ["train"] * len(items)
     else:
         listing.rule, listing.seeded = f"split at random with split_seed={split_seed}", True
-        splits = seeded_split(len(items), split_seed)
+        splits = seeded_split(default_sizes(len(items)), split_seed)
     listing.items = [replace(item, split=split) for item, split in zip(items, splits, strict=True)]
 
 
-def seeded_split(n: int, seed: int | tuple[int, int]) -> list[str]:
-    """Split names for n ≥ 3 images in order: 10/4/4 of every 18, rounded, at least one each.
-
-    Validation and test get round(4 n / 18) images each, and at least one; training gets the rest. Equal n and
-    seed give equal splits.
-    """
+def default_sizes(n: int) -> dict[str, int]:
+    """10/4/4 of every 18 of n ≥ 3 images: round(4 n / 18) for validation and for test, and at least one each."""
     held_out = max(1, round(4 * n / 18))
-    ordered = ["val"] * held_out + ["test"] * held_out + ["train"] * (n - 2 * held_out)
-    splits = [""] * n
-    for position, split in zip(np.random.default_rng(seed).permutation(n), ordered, strict=False):
+    return {"train": n - 2 * held_out, "val": held_out, "test": held_out}
+
+
+def seeded_split(sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:
+    """Split names for images in order, as many of each as `sizes` says. Equal sizes and seed give equal splits."""
+    ordered = [split for split in ("val", "test", "train") for _ in range(sizes.get(split, 0))]
+    splits = [""] * len(ordered)
+    for position, split in zip(np.random.default_rng(seed).permutation(len(ordered)), ordered, strict=True):
         splits[position] = split
     return splits
 
 
-def _pairs(folder: Path, split: str, listing: Listing) -> list[Item]:
-    """Items of one couple of images/ and masks/ in natural order of their names; problems go to `listing`."""
-    image_folder = _subfolder(folder, IMAGE_FOLDERS, listing)
-    mask_folder = _subfolder(folder, MASK_FOLDERS, listing)
-    for path, wanted in ((image_folder, "images"), (mask_folder, "masks")):
-        if path is None:
-            listing.problems.append(f"{folder} has no {wanted}/ folder: add one.")
-    images = _pictures(image_folder, listing)
-    masks = _pictures(mask_folder, listing)
-    candidates = {mask: _candidates(mask, images) for mask in masks}
-    takers = Counter(found[0] for found in candidates.values() if len(found) == 1)
-    items = []
-    for image in images:
-        mine = [mask for mask, found in candidates.items() if image in found]
-        alone = len(mine) == 1 and candidates[mine[0]] == [image]
-        items.append(Item(split, image.stem, image, mine[0] if alone else None))
-        if not mine and mask_folder is not None:
-            listing.problems.append(
-                f"{image} has no mask: add {mask_folder / image.stem}.png or remove the image."
-            )
-        elif takers[image] > 1:
-            names = " and ".join(mask.name for mask in mine)
-            listing.problems.append(f"{image} has {len(mine)} masks, {names}: keep one.")
-    for mask, fitting in candidates.items():
-        if len(fitting) != 1 or takers[fitting[0]] > 1:
-            items.append(Item(split, mask.stem, None, mask))
-        if not fitting and image_folder is not None:
-            listing.problems.append(
-                f"{mask} has no image: add its image to {image_folder} or remove the mask."
-            )
-        elif len(fitting) > 1:
-            names = " and ".join(image.name for image in fitting)
-            listing.problems.append(
-                f"{mask} fits {len(fitting)} images, {names}: rename them so that it fits one."
-            )
-    return items
+@dataclass(frozen=True)
+class Couple:
+    """The picture files of one images/ and one masks/ folder, either of which may be missing."""
+
+    split: str
+    images: list[Path]
+    masks: list[Path]
+    is_whole: bool
+    labels: list[Path]
 
 
-def _candidates(mask: Path, images: Sequence[Path]) -> list[Path]:
-    """The images this mask may belong to: of the same name, or else of the longest common image number."""
-    same_name = [image for image in images if _words(image.stem) == _words(mask.stem)]
-    if same_name:
-        return same_name
-    numbers = _numbers(mask.stem)
-    lengths = {image: len(_numbers(image.stem)) for image in images}
-    fitting = [
-        image for image in images if lengths[image] and numbers[: lengths[image]] == _numbers(image.stem)
+def _couple(folder: Path, split: str, listing: Listing) -> Couple:
+    folders = {
+        "images": _subfolder(folder, IMAGE_FOLDERS, listing),
+        "masks": _subfolder(folder, MASK_FOLDERS, listing),
+    }
+    listing.problems += [
+        f"{folder} has no {wanted}/ folder: add one." for wanted, path in folders.items() if path is None
     ]
-    longest = max((lengths[image] for image in fitting), default=0)
-    return [image for image in fitting if lengths[image] == longest]
+    already = len(listing.ignored)
+    images, masks = (_pictures(path, listing) for path in folders.values())
+    labels = [path for path in listing.ignored[already:] if path.suffix.lower() in LABEL_SUFFIXES]
+    return Couple(split, images, masks, None not in folders.values(), labels)
 
 
-def _words(stem: str) -> list[str]:
-    """A name without separators and without the words that only say what kind of file it is."""
-    return [word for word in re.findall(r"[^\W\d_]+|\d+", stem.casefold()) if word not in ROLE_WORDS]
-
-
-def _numbers(stem: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", stem)]
+def _items(couples: Sequence[Couple], listing: Listing) -> list[Item]:
+    """Items in natural order of their names, those of each couple together; problems go to `listing`."""
+    images = [path.stem for couple in couples for path in couple.images]
+    masks = [path.stem for couple in couples for path in couple.masks]
+    by_number = pairing.is_uniform(images) and pairing.is_uniform(masks)
+    items = []
+    for couple in couples:
+        pairs, findings = pairing.pair(couple.images, couple.masks, by_number)
+        items += [Item(couple.split, image.stem, image, pairs.get(image)) for image in couple.images]
+        paired = set(pairs.values())
+        items += [Item(couple.split, mask.stem, None, mask) for mask in couple.masks if mask not in paired]
+        if couple.is_whole:
+            listing.problems += findings
+        if len(pairs) < len(couple.images):
+            remedy = (
+                "draw what it says into a PNG, black for background and white for the foreground, named alike"
+            )
+            listing.problems += [
+                Finding(path, "is a label, but no picture", remedy) for path in couple.labels
+            ]
+    return items
 
 
 def _splits_from_file(path: Path, items: Sequence[Item], listing: Listing) -> list[str]:
@@ -226,7 +220,9 @@ def _splits_from_file(path: Path, items: Sequence[Item], listing: Listing) -> li
     if not rows or [cell.casefold() for cell in rows[0]] != ["image", "split"]:
         listing.problems.append(f"{path} does not begin with the line image,split: add it.")
         return ["train"] * len(items)
-    known = {key: item.name for item in items if item.image for key in (item.image.name, item.name)}
+    known = {
+        pairing.normal(key): item.name for item in items if item.image for key in (item.image.name, item.name)
+    }
     chosen: dict[str, str] = {}
     for number, row in enumerate(rows[1:], start=2):
         if any(row):
@@ -246,6 +242,7 @@ def _read_row(
     where: str, row: list[str], known: dict[str, str], chosen: dict[str, str], listing: Listing
 ) -> None:
     name, word = (*row, "", "")[:2]
+    name = pairing.normal(name)
     split = next((split for split, words in SPLITS.items() if word.casefold() in words), None)
     if name not in known:
         listing.problems.append(f"{where} there is no image {name!r}: give a file name of the images folder.")
@@ -263,8 +260,12 @@ def photographs(folder: Path) -> list[Path]:
 
 
 def _pictures(folder: Path | None, listing: Listing) -> list[Path]:
-    """Picture files of a folder in natural order (2 before 10); others, unless hidden, count as ignored."""
-    files = [p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")] if folder else []
+    """Picture files of a folder in natural order (2 before 10); others, unless hidden, count as ignored.
+
+    A link to nothing is among them, so that whoever reads it says so.
+    """
+    shown = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder else []
+    files = [path for path in shown if path.is_file() or _is_broken_link(path)]
     suffixes = Image.registered_extensions().keys() | OTHER_PICTURE_SUFFIXES
     listing.ignored += sorted(path for path in files if path.suffix.lower() not in suffixes)
     pictures = (path for path in files if path.suffix.lower() in suffixes)
@@ -277,7 +278,13 @@ def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
 
 
 def _subfolder(folder: Path, names: Sequence[str], listing: Listing) -> Path | None:
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and path.name.casefold() in names)
+    named = sorted(path for path in folder.iterdir() if path.name.casefold() in names)
+    listing.problems += [
+        f"{path} is a link to {path.readlink()}, which is not there: restore that folder or remove the link."
+        for path in named
+        if _is_broken_link(path)
+    ]
+    found = [path for path in named if path.is_dir()]
     if len(found) > 1:
         both = " and ".join(f"{path.name}/" for path in found)
         sentence = f"{folder} has {both}, which mean the same: keep one."
@@ -286,9 +293,8 @@ def _subfolder(folder: Path, names: Sequence[str], listing: Listing) -> Path | N
     return found[0] if found else None
 
 
-def _has_both_folders(folder: Path) -> bool:
-    throwaway = Listing()
-    return None not in (_subfolder(folder, names, throwaway) for names in (IMAGE_FOLDERS, MASK_FOLDERS))
+def _is_broken_link(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def _child(folder: Path, name: str) -> Path | None:

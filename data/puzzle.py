@@ -7,27 +7,29 @@ pairing rules and the meaning of each problem are in data/README.md.
 import argparse
 import hashlib
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from data import synthetic
+from data import copies, masks, pixels, synthetic
+from data.findings import FileError, Finding, sentences
 from data.layout import SPLITS, Item, Listing, find
+from data.pixels import Range
 
-# A thumbnail is 16x16 RGB. Copies of one photograph (rescaled, or a JPEG of quality 30) differ by at most 3
-# grey levels anywhere in it; the two most similar of the lab's 18 photographs differ by 63 somewhere.
-THUMBNAIL_SIDE = 16
-SAME_PICTURE_LEVELS = 6
+T = TypeVar("T")
+
+DARK_LEVELS = 16
+"""A photograph of more than 8 bits that spans no more of the 256 levels, once it has 8, is nearly of one colour."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One photograph, `image` (H, W, 3) uint8 RGB, and its `mask` (H, W) uint8: 1 is the piece, 0 is not."""
+    """One photograph, `image` (H, W, 3) uint8 RGB, and its `mask` (H, W) uint8: 1 is foreground, 0 background."""
 
     name: str
     image: np.ndarray
@@ -42,6 +44,8 @@ class Dataset:
     depends neither on where the files lie nor on their format, nor on the size they are resized to.
     `test_digest` is that of the test pairs alone, whatever their names and order: runs with one test digest were
     tested on the same pictures.
+    `pixel_range` is what became 0 and 255 in images of more than 8 bits, None if there are none.
+    `warnings` are what may be wrong, one sentence each.
     """
 
     train: tuple[Pair, ...]
@@ -49,6 +53,8 @@ class Dataset:
     test: tuple[Pair, ...]
     digest: str
     test_digest: str
+    pixel_range: Range | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class DataError(ValueError):
@@ -63,11 +69,25 @@ def load(folder: str | Path, split_seed: int = 0, image_size: int | None = None,
     """Load the images and masks below `folder`.
 
     `image_size` is the side in pixels of the square they are resized to, None keeps their own sizes.
-    `fold` 0 is the folder's own split; k ≥ 1 the k-th random re-split of all its pairs, 10/4/4 of every 18.
+    `fold` 0 is the folder's own split; k ≥ 1 the k-th random re-split of all its pairs, in the same sizes.
     `split_seed` is the seed of whatever is split at random: every fold, and a folder without a split of its own.
     Raises DataError with all problems, in folders, names and pixels, at once.
     """
-    return _load(_find(Path(folder), split_seed, fold), image_size)
+
+    def resized(name: str, image: np.ndarray, mask: np.ndarray) -> Pair:
+        if image_size is None:
+            return Pair(name, image, mask)
+        return Pair(name, to_square(image, image_size), masks.resize(mask, image_size))
+
+    contents = _read_all(_find(Path(folder), split_seed, fold), image_size, resized)
+    splits = {split: tuple(contents.pairs[split]) for split in SPLITS}
+    return Dataset(
+        **splits,
+        digest=contents.digest,
+        test_digest=contents.test_digest,
+        pixel_range=contents.pixel_range,
+        warnings=contents.warnings,
+    )
 
 
 def _find(folder: Path, split_seed: int, fold: int) -> Listing:
@@ -77,149 +97,129 @@ def _find(folder: Path, split_seed: int, fold: int) -> Listing:
         raise DataError([f"{error.filename} cannot be read: {error.strerror}."]) from error
 
 
-def _load(listing: Listing, image_size: int | None) -> Dataset:
+@dataclass(frozen=True)
+class _Contents(Generic[T]):
+    """What was kept of each pair, by split, and the other fields of a Dataset."""
+
+    pairs: dict[str, list[T]]
+    digest: str
+    test_digest: str
+    pixel_range: Range | None
+    warnings: tuple[str, ...]
+
+
+def _read_all(
+    listing: Listing, image_size: int | None, keep: Callable[[str, np.ndarray, np.ndarray], T]
+) -> _Contents[T]:
+    """Look at every pair at its own size, one after another, and keep only what `keep` makes of each."""
     problems = list(listing.problems)
-    pairs: dict[str, list[Pair]] = {split: [] for split in SPLITS}
+    warnings: list[Finding | str] = []
+    pixel_range = pixels.find_range(item.image for item in listing.items if item.image)
+    pairs: dict[str, list[T]] = defaultdict(list)
     thumbnails: list[tuple[Item, np.ndarray]] = []
+    values: dict[str, list[Path]] = defaultdict(list)
+    resizing = masks.Resizing()
     digest = hashlib.sha256()
     tested: list[bytes] = []
     for item in sorted(listing.items, key=lambda item: list(SPLITS).index(item.split)):
-        image = _read(item.image, to_image, problems)
-        mask = _read(item.mask, to_mask, problems)
+        image = _read_image(item.image, pixel_range, problems, warnings)
+        mask = _read_mask(item.mask, values, problems, warnings)
         if image is not None:
-            thumbnail = cv2.resize(image, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
-            thumbnails.append((item, thumbnail.astype(np.int16)))
-        if image is None or mask is None:
+            thumbnails.append((item, copies.thumbnail(image)))
+        if mask is not None and item.mask and image_size:
+            resizing.look(item.mask, mask, image_size)
+        if image is None or mask is None or item.image is None:
             continue
         if image.shape[:2] != mask.shape:
+            sizes = f"{_size(image)} pixels, and {_size(mask)} of {item.mask}"
             problems.append(
-                f"{item.image} is {_size(image)} pixels but its mask {item.mask} is {_size(mask)}: "
-                "export the mask at the size of its image."
+                Finding(
+                    item.image, "has another size than its mask", "export the mask at the image's size", sizes
+                )
             )
         digest.update(f"{item.split}/{item.name} {image.shape} {mask.shape}\n".encode())
-        digest.update(image.tobytes() + mask.tobytes())
+        digest.update(image.data)
+        digest.update(mask.data)
         if item.split == "test":
             tested.append(hashlib.sha256(image.tobytes() + mask.tobytes()).digest())
         if not problems:
-            pairs[item.split].append(Pair(item.name, *_resize(image, mask, image_size)))
-    problems += _same_pictures(thumbnails, listing.seeded)
+            pairs[item.split].append(keep(item.name, image, mask))
+    problems += masks.several_values(values)
+    problems += resizing.problems()
+    problems += copies.same_pictures(thumbnails, listing.seeded, lambda item: _again(item, pixel_range))
     if problems:
-        raise DataError(problems)
-    test_digest = hashlib.sha256(b"".join(sorted(tested)))
-    splits = {split: tuple(found) for split, found in pairs.items()}
-    return Dataset(**splits, digest=digest.hexdigest(), test_digest=test_digest.hexdigest())
+        raise DataError(sentences(problems))
+    return _Contents(
+        pairs,
+        digest.hexdigest(),
+        hashlib.sha256(b"".join(sorted(tested))).hexdigest(),
+        pixel_range,
+        tuple(sentences([*warnings, *resizing.warnings])),
+    )
 
 
-def read_image(path: Path) -> np.ndarray:
-    """RGB (H, W, 3) uint8 of a photograph at its own size, upright as its EXIF orientation says.
-
-    Raises DataError, one sentence, when it cannot be read.
-    """
-    problems: list[str] = []
-    image = _read(path, to_image, problems)
-    if image is None:
-        raise DataError(problems)
-    return image
-
-
-def to_image(picture: Image.Image) -> np.ndarray:
-    """RGB (H, W, 3) uint8 of a picture in any mode.
-
-    16-bit grey keeps its upper 8 bits, what is transparent becomes white.
-    Raises ValueError for 32-bit pixels, whose range is not known.
-    """
-    if picture.mode in ("I", "F"):
-        raise ValueError("has 32-bit pixels: export it with 8 or 16 bits per channel")
-    if picture.mode.startswith("I;16"):
-        grey = (np.asarray(picture) >> 8).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    if picture.has_transparency_data:
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    return np.array(picture.convert("RGB"))
-
-
-def to_mask(picture: Image.Image) -> np.ndarray:
-    """Mask (H, W) uint8 from a picture in any mode: black or transparent is 0, the other value is 1.
-
-    Raises ValueError unless the picture has exactly two values of which one is black.
-    """
-    levels, is_grey = _levels(picture)
-    values = np.unique(levels)
-    if len(values) == 1:
-        state = "is all foreground" if values[0] else "is empty, without one foreground pixel"
-        raise ValueError(f"{state}: mark the piece, or remove it together with its image")
-    if len(values) > 2 or values[0] != 0:
-        shown = ", ".join(str(value) if is_grey else f"#{value:06x}" for value in values[:4])
-        found = (
-            f"{len(values)} {'grey levels' if is_grey else 'colours'} ({shown}{', …' * (len(values) > 4)})"
-        )
-        raise ValueError(
-            f"has {found}: a mask has two, black for background and another one for the piece; "
-            "threshold it and save it as PNG"
-        )
-    return np.asarray(levels != 0, dtype=np.uint8)
-
-
-def _levels(picture: Image.Image) -> tuple[np.ndarray, bool]:
-    """One value per pixel (H, W) and whether it is grey (else 0xRRGGBB); 0 is black or transparent."""
-    if picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16"):
-        return np.asarray(picture), True
-    rgba = np.asarray(picture.convert("RGBA")).astype(np.int32)
-    red, green, blue = (rgba[:, :, channel] * rgba[:, :, 3] // 255 for channel in range(3))
-    if np.array_equal(red, green) and np.array_equal(red, blue):
-        return red, True
-    return red << 16 | green << 8 | blue, False
-
-
-def _read(
-    path: Path | None, convert: Callable[[Image.Image], np.ndarray], problems: list[str]
+def _read_image(
+    path: Path | None,
+    pixel_range: Range | None,
+    problems: list[Finding | str],
+    warnings: list[Finding | str],
 ) -> np.ndarray | None:
-    """The converted pixels of a file, upright as its EXIF orientation says; or None and one more problem."""
     if path is None:
         return None
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            picture.load()
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        problems.append(
-            f"{path} cannot be read as an image ({_reason(error)}): export it again as PNG or JPEG."
-        )
+        array = pixels.decode(path)
+        image = pixels.to_rgb(array, pixel_range)
+    except FileError as error:
+        problems.append(error.of(path))
+        return None
+    if array.dtype != np.uint8 and np.ptp(image) <= DARK_LEVELS:
+        remedy = "if it should not be, export all photographs with one range of values"
+        what = "is nearly of one colour in the range of values that all photographs share"
+        warnings.append(Finding(path, what, remedy))
+    _warn_of_pages(path, warnings)
+    return image
+
+
+def _read_mask(
+    path: Path | None,
+    values: dict[str, list[Path]],
+    problems: list[Finding | str],
+    warnings: list[Finding | str],
+) -> np.ndarray | None:
+    if path is None:
         return None
     try:
-        return convert(picture)
-    except ValueError as error:
-        problems.append(f"{path} {error}.")
+        mask, value = masks.to_mask(pixels.decode(path))
+    except FileError as error:
+        problems.append(error.of(path))
         return None
+    values[value].append(path)
+    _warn_of_pages(path, warnings)
+    return mask
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "its content is no known image format"
-    return getattr(error, "strerror", None) or str(error).rstrip(".") or type(error).__name__
+def _warn_of_pages(path: Path, warnings: list[Finding | str]) -> None:
+    if (n := pixels.pages(path)) > 1:
+        what = "has several pages, of which the first is used"
+        warnings.append(Finding(path, what, "save each as a file if another one is meant", f"{n} pages"))
 
 
-def _same_pictures(thumbnails: Sequence[tuple[Item, np.ndarray]], seeded: bool) -> Iterator[str]:
-    """A sentence for every two equal images in different splits, or anywhere if a seed does the splitting."""
-    stack = np.array([thumbnail for _, thumbnail in thumbnails])
-    for position, (one, thumbnail) in enumerate(thumbnails):
-        difference = np.abs(stack[position + 1 :] - thumbnail).max(axis=(1, 2, 3), initial=0)
-        for offset in np.flatnonzero(difference <= SAME_PICTURE_LEVELS).tolist():
-            other = thumbnails[position + 1 + offset][0]
-            if seeded or one.split != other.split:
-                where = "a random split may part them" if seeded else f"in {one.split} and in {other.split}"
-                yield f"{one.image} and {other.image} are the same picture ({where}): keep one."
+def _again(item: Item, pixel_range: Range | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Image and mask of an item that could be read before."""
+    image = _read_image(item.image, pixel_range, [], [])
+    assert image is not None
+    return image, _read_mask(item.mask, defaultdict(list), [], [])
 
 
-def _resize(image: np.ndarray, mask: np.ndarray, side: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Image and mask as squares of `side` pixels; masks nearest.
+def read_image(path: Path, pixel_range: Range | None = None) -> np.ndarray:
+    """RGB (H, W, 3) uint8 of a photograph at its own size, upright as its EXIF orientation says.
 
-    INTER_NEAREST_EXACT samples at pixel centres. INTER_NEAREST would shift the mask by up to half a pixel.
+    `pixel_range` is that of the data set that was trained on. Raises DataError, one sentence, when it cannot be read.
     """
-    if side is None or image.shape[:2] == (side, side):
-        return image, mask
-    return to_square(image, side), cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
+    try:
+        return pixels.to_rgb(pixels.decode(path), pixel_range)
+    except FileError as error:
+        raise DataError([str(error.of(path))]) from error
 
 
 def to_square(image: np.ndarray, side: int) -> np.ndarray:
@@ -234,15 +234,37 @@ def _size(array: np.ndarray) -> str:
     return f"{array.shape[1]}x{array.shape[0]}"
 
 
-def summary(dataset: Dataset) -> str:
-    """The splits (number of pairs, smallest to largest share of foreground, sizes) and the digests."""
+@dataclass(frozen=True)
+class _Facts:
+    """What the check keeps of a pair: its size in words and the share of foreground."""
+
+    size: str
+    share: float
+
+
+def _summary(contents: _Contents[_Facts]) -> str:
+    """The splits (number of pairs, smallest to largest share of foreground, sizes), the range and the digests."""
     lines = [f"{'split':<6} {'pairs':>5}  {'foreground':<15} size"]
     for split in SPLITS:
-        pairs: tuple[Pair, ...] = getattr(dataset, split)
-        shares = [100 * float(pair.mask.mean()) for pair in pairs]
-        sizes = ", ".join(sorted({_size(pair.image) for pair in pairs}))
-        lines.append(f"{split:<6} {len(pairs):>5}  {f'{min(shares):.1f} to {max(shares):.1f} %':<15} {sizes}")
-    return "\n".join([*lines, f"digest {dataset.digest}", f"test digest {dataset.test_digest}"])
+        pairs = contents.pairs[split]
+        shares = [pair.share for pair in pairs]
+        sizes = ", ".join(sorted({pair.size for pair in pairs}))
+        lines.append(
+            f"{split:<6} {len(pairs):>5}  {f'{_percent(min(shares))} to {_percent(max(shares))} %':<15} {sizes}"
+        )
+    if contents.pixel_range:
+        lines.append(range_line(contents.pixel_range))
+    return "\n".join([*lines, f"digest {contents.digest}", f"test digest {contents.test_digest}"])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
+
+
+def range_line(pixel_range: Range) -> str:
+    """What became of images with more than 8 bits."""
+    low, high = pixel_range
+    return f"images of more than 8 bits: {low:g} to {high:g}, the range of all of them, becomes 0 to 255"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -255,14 +277,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--fold", type=_from_zero, default=0, help="0: the folder's own split; K: the K-th random re-split"
     )
+    parser.add_argument(
+        "--image-size",
+        "--image_size",
+        type=_from_one,
+        metavar="N",
+        help="say also what is lost of the masks in squares of N pixels",
+    )
     options = parser.parse_args(arguments)
     try:
         listing = _find(_resolve(options.folder), options.split_seed, options.fold)
-        dataset = _load(listing, image_size=None)
+        contents = _read_all(
+            listing, options.image_size, lambda _, image, mask: _Facts(_size(image), float(mask.mean()))
+        )
     except DataError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{options.folder}: {listing.rule}\n{summary(dataset)}")
+    print(f"{options.folder}: {listing.rule}\n{_summary(contents)}")
+    for warning in contents.warnings:
+        print(f"warning: {warning}")
     if listing.ignored:
         print(f"ignored, being no pictures: {', '.join(str(path) for path in listing.ignored)}")
     return 0
@@ -272,6 +305,12 @@ def _from_zero(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def _from_one(text: str) -> int:
+    if (number := _from_zero(text)) < 1:
+        raise argparse.ArgumentTypeError("0 is not a whole number from 1 on")
+    return number
 
 
 def _resolve(name: str) -> Path:

@@ -7,6 +7,8 @@ import importlib
 import ipaddress
 import logging
 import math
+import os
+import resource
 import shlex
 import signal
 import socket
@@ -16,10 +18,13 @@ from pathlib import Path
 
 import uvicorn
 
+from common.cli import Parser
+from common.names import BadName
 from server import app
+from server.connections import TimedProtocol
 from server.security import read_key
 from server.settings import GIGABYTE, Settings
-from server.store import DatabaseError, Store, StoreError, api_key
+from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, ownership
 from server.store.troubles import explain, passes
 from server.store.users import KEY
 
@@ -35,6 +40,7 @@ COMMANDS = {
 """Name → what it does; `server.commands.NAME.main` takes the rest of the line."""
 # Settings from the command line that are numbers: name, least value, unit.
 NUMBERS = (("crash_after", 1.0, "seconds"), ("stop_grace", 0.0, "seconds"), ("max_upload", 1e-9, "gigabytes"))
+DESCRIPTORS = 65_536
 USAGE = """python -m server --dir FOLDER [options]
        python -m server COMMAND --dir FOLDER …"""
 
@@ -63,6 +69,7 @@ class _Server(uvicorn.Server):
 def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    os.umask(ownership.OTHERS)
     try:
         if words and words[0] in COMMANDS:
             return int(importlib.import_module(f"server.commands.{words[0]}").main(words[1:]))
@@ -74,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("server: stopped before it was done.", file=sys.stderr)
         return 130
-    except StoreError as error:
+    except (StoreError, NotFound, Refused, BadName) as error:
         print(f"server: {error}", file=sys.stderr)
     except (DatabaseError, OSError) as error:
         if not passes(error):
@@ -85,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     commands = "\n".join(f"  {name:<9} {purpose}" for name, purpose in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server",
         usage=USAGE,
         description="Serves a folder to the wandb client, with runs, artifacts and sweeps, until Ctrl-C or SIGTERM.",
@@ -157,6 +164,9 @@ def serve(options: argparse.Namespace) -> int:
     for name, least, unit in NUMBERS:
         if not least <= getattr(options, name) < math.inf:
             raise StoreError(f"--{name.replace('_', '-')} must be a number of {unit}, at least {least:g}.")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     with _listen(options.host, options.port) as listener, contextlib.closing(Store(options.dir)) as store:
         settings = Settings(
             api_key=given or api_key(options.dir),
@@ -196,6 +206,7 @@ def _run(store: Store, settings: Settings, listener: socket.socket, options: arg
         app.make(store, settings),
         log_level="warning",
         access_log=False,
+        http=TimedProtocol,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
         server_header=False,

@@ -12,16 +12,19 @@ from typing import Any
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from server import filestream, graphql, pages, scheduler, storage
-from server.jsontext import parse, storable
+from server import clients, filestream, graphql, pages, scheduler, storage
+from server.jsontext import parse
+from server.origin import SameOrigin, is_json
 from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
-from server.store import DatabaseError, NotFound, Store, artifacts
+from server.store import DatabaseError, NotFound, Store, artifacts, runs
 from server.store.clockwatch import ClockWatch
 from server.store.troubles import explain
 from server.store.users import Person
@@ -30,6 +33,16 @@ log = logging.getLogger(__name__)
 THREADS = 8
 MAX_BODY = 64 << 20
 LOST_RUNS_EVERY = 5.0  # seconds
+BATCH = 100  # summaries in one transaction
+
+
+class AnyPath(PathConvertor):
+    """Starlette's own stops at a line break, which a file's name may have."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("path", AnyPath())
 
 
 def make(store: Store, settings: Settings) -> Starlette:
@@ -53,6 +66,8 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
             Route("/{path:path}", pages.nothing),
         ],
+        exception_handlers={405: nothing_there, NotFound: gone, ClientDisconnect: cut_off},
+        middleware=[Middleware(SameOrigin)],
         lifespan=_lifespan,
     )
     app.state.store, app.state.settings = store, settings
@@ -71,7 +86,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _watch(store: Store, settings: Settings) -> None:
-    """Closes runs that fell silent, and deletes artifacts whose time has come."""
+    """Closes runs that fell silent, deletes artifacts whose time has come, makes summaries quick to filter by."""
     watch = ClockWatch(store.clock)
     while True:
         await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
@@ -80,14 +95,18 @@ async def _watch(store: Store, settings: Settings) -> None:
                 log.warning("the clock was set by %+.0f s: silence of runs counts from now on", step)
                 await run_in_threadpool(scheduler.start_over_waiting, store)
             await run_in_threadpool(scheduler.close_silent, store, settings)
-            await run_in_threadpool(_expire, store)
+            await run_in_threadpool(_tidy, store)
         except DatabaseError as error:
-            log.error("silent runs and expired artifacts could not be closed: %s", explain(error))
+            log.error("silent runs and expired artifacts could not be looked after: %s", explain(error))
 
 
-def _expire(store: Store) -> None:
+def _tidy(store: Store) -> None:
     with store.write() as db:
         artifacts.expire(db, store.clock())
+        n = runs.spread_summaries(db, BATCH)
+    while n == BATCH:
+        with store.write() as db:
+            n = runs.spread_summaries(db, BATCH)
 
 
 async def _person(request: Request) -> Person | Response:
@@ -113,6 +132,8 @@ class _TooLarge(ValueError):
 
 async def _body(request: Request) -> Any:
     """The JSON value of a request. Raises ValueError when it is none, _TooLarge when it is too large."""
+    if not is_json(request.headers):
+        raise ValueError("its Content-Type must be application/json")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -133,8 +154,7 @@ def _decoded(body: bytes, packed: bool) -> Any:
             raise ValueError(f"the body is not gzip: {error}") from None
         if len(body) > MAX_BODY:
             raise _TooLarge
-    value = parse(body.decode())
-    return storable(value) if b"\\u" in body else value
+    return parse(body.decode())
 
 
 def _status(error: Exception) -> int:
@@ -145,6 +165,8 @@ async def answer_graphql(request: Request) -> Response:
     person = await _person(request)
     if isinstance(person, Response):
         return person
+    if (refusal := clients.refuse_if_too_old(request.headers.get("user-agent", ""))) is not None:
+        return JSONResponse({"errors": [{"message": refusal}], "error": refusal}, 200)
     try:
         body = await _body(request)
         query, variables, name = body["query"], body.get("variables"), body.get("operationName")
@@ -158,7 +180,8 @@ async def answer_graphql(request: Request) -> Response:
         return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, _status(error))
     state = request.app.state
     address = str(request.base_url).rstrip("/")
-    context = graphql.Context(state.store, state.settings, state.signer, address, person)
+    client = request.headers.get("x-wandb-client-id", "")
+    context = graphql.Context(state.store, state.settings, state.signer, address, person, client)
     answer = await run_in_threadpool(graphql.execute, context, query, variables, name)
     return JSONResponse(answer.body, answer.status)
 
@@ -177,10 +200,14 @@ async def answer_file_stream(request: Request) -> Response:
     try:
         body = await _body(request)
         answer = await run_in_threadpool(
-            filestream.receive, state.store, place["entity"], place["project"], place["run"], body
+            filestream.receive,
+            state.store,
+            place["entity"],
+            place["project"],
+            place["run"],
+            body,
+            request.headers.get("x-wandb-async-client-id", ""),
         )
-    except NotFound as error:
-        return JSONResponse({"error": str(error)}, 404)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         return JSONResponse({"error": f"not a file_stream post: {error}"}, _status(error))
     except DatabaseError as error:
@@ -196,6 +223,20 @@ async def answer_artifact_file(request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     return PlainTextResponse("ready\n")
+
+
+async def nothing_there(request: Request, error: Exception) -> Response:
+    """In place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
+    return JSONResponse({"error": f"this server has nothing to {request.method} at this address"}, 404)
+
+
+async def gone(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 404)
+
+
+async def cut_off(request: Request, error: Exception) -> Response:
+    """Nobody hears this: the client went away, or took too long to send its body."""
+    return JSONResponse({"error": "the request was cut off"}, 400)
 
 
 async def no_traces(request: Request) -> Response:

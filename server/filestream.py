@@ -4,13 +4,15 @@ The client repeats a post until it is answered, so each one is stored in one tra
 answer leaves. A 4xx ends the upload of the run for good: it is only answered for a run that does not exist.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from server import scheduler
-from server.jsontext import loads
+from server.jsontext import dumps, load_object, loads
 from server.store import NotFound, Row, Store, lines, runs
 
+log = logging.getLogger(__name__)
 SUMMARY = "wandb-summary.json"
 
 
@@ -22,8 +24,14 @@ class Chunk:
     lines: list[str]
 
 
-def receive(store: Store, entity: str, project: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Stores one post and answers it: `{"stopped": true}` asks the run to end. Raises NotFound."""
+def receive(
+    store: Store, entity: str, project: str, name: str, body: dict[str, Any], client: str = ""
+) -> dict[str, Any]:
+    """Stores one post and answers it: `{"stopped": true}` asks the run to end. Raises NotFound.
+
+    `client` is given where several write one run (`mode="shared"`): each counts its own lines and has its own summary,
+    and what it sends does not take back the end that another one announced.
+    """
     chunks = {file: chunk for file, content in _files(body).items() if (chunk := _chunk(content)) is not None}
     rows: list[tuple[int, dict[str, Any]]] = []
     with store.write() as db:
@@ -31,22 +39,38 @@ def receive(store: Store, entity: str, project: str, name: str, body: dict[str, 
         if run is None:
             raise NotFound(f"run {entity}/{project}/{name} does not exist")
         now = store.clock()
-        runs.touch(db, run, now)
+        if not (client and run["exit_code"] is not None):
+            runs.touch(db, run, now)
         for file, table in lines.FILES.items():
             if file in chunks and table == "history":
-                rows = lines.put_history(db, run["id"], chunks[file].offset, chunks[file].lines)
+                rows = lines.put_history(db, run["id"], chunks[file].offset, chunks[file].lines, client)
             elif file in chunks:
-                lines.put(db, table, run["id"], chunks[file].offset, chunks[file].lines)
-        summary = chunks[SUMMARY].lines if SUMMARY in chunks else []
-        if summary and isinstance(loads(summary[-1]), dict) and summary[-1] != run["summary"]:
-            runs.change(db, run["id"], summary=summary[-1])
+                lines.put(db, table, run["id"], chunks[file].offset, chunks[file].lines, client)
+        if SUMMARY in chunks:
+            runs.change(db, run["id"], summary=_summary(run, chunks[SUMMARY].lines, client))
         _enter_state(db, run, body, now)
-    if rows and run["sweep_id"] is not None:
-        scheduler.observe(store, run, rows)
-    if body.get("complete") and run["sweep_id"] is not None:
-        scheduler.conclude(store, run["sweep_id"])
+    if run["sweep_id"] is not None:
+        _tell_sweep(store, run, rows, bool(body.get("complete")))
     stopped = runs.by_id(store.db, run["id"])["stop_requested_at"] is not None
     return {"stopped": True} if stopped else {}
+
+
+def _summary(run: Row, texts: list[str], client: str) -> str | None:
+    """The new summary; None where it is the old one, or is none."""
+    new = loads(texts[-1]) if texts and texts[-1] != run["summary"] else None
+    if not isinstance(new, dict):
+        return None
+    return dumps(load_object(run["summary"]) | new) if client else texts[-1]
+
+
+def _tell_sweep(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]], complete: bool) -> None:
+    """The post is stored: whatever its sweep makes of it, the client must not send it again."""
+    try:
+        scheduler.observe(store, run, rows)
+        if complete:
+            scheduler.conclude(store, run["sweep_id"])
+    except Exception:
+        log.exception("sweep of run %s: a post was stored, but not taken note of", run["name"])
 
 
 def _files(body: dict[str, Any]) -> dict[str, Any]:

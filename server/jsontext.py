@@ -4,32 +4,51 @@ History and summaries may hold bare `NaN`, `Infinity` and `-Infinity`. Inside JS
 JSON values wandb-core's strict parser fails on them, so `strict` writes them as the strings that it understands.
 """
 
+import itertools
 import json
 import math
 import re
 from typing import Any
 
 MAX_NESTING = 100
+MAX_VALUES = 1_000_000  # texts, and what [ { , count: a text of 3 bytes can become an object of 64
+_VALUE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
 _LONG = re.compile(r"\d{19}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_LONE = re.compile("[\ud800-\udfff]")
 
 
-def parse(text: str) -> Any:
+def parse(text: str, most: int = MAX_VALUES) -> Any:
     """The value of `text`; whole numbers of more than 64 bits become floats, as no database holds them.
 
-    Raises ValueError for what is no JSON, or nested more than MAX_NESTING deep.
+    Half a surrogate pair, which no UTF-8 holds, becomes U+FFFD.
+    Raises ValueError for what is no JSON, nested more than MAX_NESTING deep, or of more than `most` values.
     """
+    if _is_wide(text, most):
+        raise ValueError(f"more than {most} values")
     try:
-        value = json.loads(text, parse_int=_whole) if _LONG.search(text) else json.loads(text)
+        value = _read(text)
     except RecursionError:
         raise ValueError(f"nested more than {MAX_NESTING} deep") from None
     if text.count("[") + text.count("{") > MAX_NESTING and _is_deep(value):
         raise ValueError(f"nested more than {MAX_NESTING} deep")
-    return value
+    return storable(value) if _SURROGATE.search(text) else value
+
+
+def _read(text: str) -> Any:
+    return json.loads(text, parse_int=_whole) if _LONG.search(text) else json.loads(text)
 
 
 def _whole(digits: str) -> int | float:
     small = len(digits) < 20 and abs(int(digits)) < 2**63
     return int(digits) if small else float(digits)
+
+
+def _is_wide(text: str, most: int) -> bool:
+    """What is inside of texts takes no more memory than it has bytes."""
+    if sum(map(text.count, "[{,")) + text.count('"') / 2 <= most:
+        return False
+    return next(itertools.islice(_VALUE.finditer(text), most, None), None) is not None
 
 
 def _is_deep(value: Any) -> bool:
@@ -51,9 +70,9 @@ def loads(text: str | None, default: Any = None) -> Any:
 
 
 def storable(value: Any) -> Any:
-    """`value` with lone surrogates, which no UTF-8 can hold, as question marks."""
+    """`value` with lone surrogates, which no UTF-8 can hold, as U+FFFD."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return _LONE.sub("\ufffd", value)
     if isinstance(value, dict):
         return {storable(key): storable(item) for key, item in value.items()}
     return [storable(item) for item in value] if isinstance(value, list) else value
@@ -62,6 +81,18 @@ def storable(value: Any) -> Any:
 def load_object(text: str | None) -> dict[str, Any]:
     value = loads(text, {})
     return value if isinstance(value, dict) else {}
+
+
+def load_objects(texts: list[str]) -> list[dict[str, Any]]:
+    """`load_object` of each, in a fraction of the time."""
+    if not any(text.count("[") + text.count("{") > MAX_NESTING for text in texts):
+        try:
+            found = _read(f"[{','.join(texts)}]")
+        except ValueError:
+            found = []
+        if len(found) == len(texts) and all(isinstance(value, dict) for value in found):
+            return [storable(row) for row in found] if any(map(_SURROGATE.search, texts)) else found
+    return [load_object(text) for text in texts]
 
 
 def dumps(value: Any) -> str:
@@ -91,6 +122,15 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def at(row: dict[str, Any], key: str) -> Any:
+    """`row["a.b"]`, or `row["a"]["b"]`; None for what is not there."""
+    if key in row:
+        return row[key]
+    head, _, rest = key.partition(".")
+    inner = row.get(head)
+    return at(inner, rest) if rest and isinstance(inner, dict) else None
+
+
 def config_values(config: dict[str, Any]) -> dict[str, Any]:
     """What a person set: `{"lr": {"value": 0.1}, "_wandb": …}` → `{"lr": 0.1}`."""
     return {
@@ -100,10 +140,24 @@ def config_values(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def is_media(value: Any) -> bool:
+    """Whether it is what the client keeps about an image, a table, a histogram and the like."""
+    return isinstance(value, dict) and isinstance(value.get("_type"), str)
+
+
+def without_media(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: without_media(item) if isinstance(item, dict) else item
+        for key, item in value.items()
+        if not is_media(item)
+    }
+
+
 def flatten_media(row: dict[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:
-    """The media objects (those with `_type`) of a row under their dotted paths."""
+    """The media objects of a row under their dotted paths."""
     found: dict[str, dict[str, Any]] = {}
     for key, item in row.items():
         if isinstance(item, dict):
-            found |= {f"{prefix}{key}": item} if "_type" in item else flatten_media(item, f"{prefix}{key}.")
+            path = f"{prefix}{key}"
+            found |= {path: item} if is_media(item) else flatten_media(item, f"{path}.")
     return found

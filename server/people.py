@@ -11,4 +11,4 @@ def recognise(store: Store, settings: Settings, authorization: str | None) -> Pe
     key = key_in(authorization)
     if same(key, settings.api_key):
         return users.ADMIN
-    return users.by_key(store.db, key) if key else None
+    return users.by_key(store.db, key)

@@ -5,6 +5,7 @@ never handed out twice, however many agents ask and however often an answer gets
 """
 
 import functools
+import itertools
 import json
 import secrets
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from server.jsontext import config_values, flatten, load_object
+from server.jsontext import MAX_NESTING, at, config_values, load_object, storable
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
 
@@ -20,19 +21,37 @@ if TYPE_CHECKING:
     from server.search import PastRun
 
 Command = dict[str, Any]
-MAX_HANDED = (
-    2  # a lost answer looks like a program that ended at once: try the same run once more, then give up
-)
+MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
+AGENT_ASKS_AGAIN = (
+    4.5,
+    20.0,
+)  # seconds after an answer that arrived; the client repeats a lost one sooner or later
 AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
+CAME_TO_NOTHING = {"pending", "failed", "crashed", "preempted"}
+MAX_CONFIG = 200_000  # characters: PyYAML reads some 30,000 a second
 UNDER_WAY = {"pending", "running", "preempting", "preempted"}
 RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
+
+
+class _Loader(yaml.SafeLoader):
+    """Half a surrogate pair, which YAML can write and no UTF-8 hold, becomes U+FFFD."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        return storable(super().construct_scalar(node))
 
 
 @functools.lru_cache(maxsize=256)
 def read_config(text: str) -> Mapping[str, Any]:
     """The sweep's YAML. Raises Refused when it is none."""
+    depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in text), default=0)
+    if len(text) > MAX_CONFIG or depth > MAX_NESTING:
+        raise Refused(
+            f"the sweep's configuration has more than {MAX_CONFIG} characters, or is nested over {MAX_NESTING} deep"
+        )
     try:
-        config = yaml.safe_load(text)
+        config = yaml.load(text, _Loader)
+    except RecursionError:
+        raise Refused(f"the sweep's configuration is nested over {MAX_NESTING} deep") from None
     except yaml.YAMLError as error:
         raise Refused(f"the sweep's configuration is not YAML: {error}") from None
     if not isinstance(config, dict):
@@ -60,12 +79,27 @@ def check(text: str, controller: str | None, scheduler: str | None) -> tuple[Map
     from server import search
 
     config = read_config(text)
+    _refuse_long_numbers(config)
     if origin_of(text, controller, scheduler) != "server":
         return config, []
     try:
         return config, search.validate(config)
     except search.SearchError as error:
         raise Refused(str(error)) from None
+
+
+def _refuse_long_numbers(config: Mapping[str, Any]) -> None:
+    """Whole numbers of more than 64 bits: neither SQLite nor a client can hold them."""
+    seen: set[int] = set()  # YAML may say the same part in several places, even within itself
+    rest: list[tuple[str, Any]] = [("", config)]
+    while rest:
+        where, value = rest.pop()
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise Refused(f"{where[1:]} is a whole number of more than 64 bits")
+        if isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            rest += [(f"{where}.{key}", item) for key, item in items]
 
 
 def _engine(scheduler: str | None) -> bool:
@@ -87,22 +121,22 @@ def origin(sweep: Row) -> str:
     return origin_of(sweep["config"], sweep["controller"], sweep["scheduler"])
 
 
-def expected_runs(sweep: Row) -> int | None:
+def expected_runs(store: Store, sweep: Row) -> int | None:
     """How many runs the sweep will have, where that is known."""
     from server import search
 
     config = read_config(sweep["config"])
-    size = search.count(config) if origin(sweep) == "server" else None
+    size = search.count(config, prior_runs(store, sweep, config)) if origin(sweep) == "server" else None
     known = [n for n in (size, config.get("run_cap")) if n is not None]
     return min(known) if known else None
 
 
-def announced_runs(sweep: Row) -> int | None:
+def announced_runs(store: Store, sweep: Row) -> int | None:
     """What clients hear of `expected_runs`: W&B counts the cells of a grid, and says nothing of other searches."""
     config = read_config(sweep["config"])
     cap = config.get("run_cap")
     if config.get("method") == "grid":
-        return expected_runs(sweep)
+        return expected_runs(store, sweep)
     return cap if isinstance(cap, int) else None
 
 
@@ -127,6 +161,7 @@ def heartbeat(store: Store, settings: Settings, agent: Row, running: set[str]) -
         now = store.clock()
         with store.write() as db:
             sweeps.touch_agent(db, agent["id"], now)
+            sweeps.report(db, agent["id"], running, now)
             _close_lost_runs(store, agent, running, now)
         sweep = sweeps.by_id(store.db, agent["sweep_id"])
         if sweep["state"] == "CANCELED":
@@ -164,7 +199,7 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
     waiting = sweeps.unopened(store.db, sweep["id"])
     for item in [item for item in waiting if item["agent_id"] == agent["id"]]:
         waiting.remove(item)
-        if item["handed_times"] < MAX_HANDED or item["handed_at"] < store.opened_at:
+        if _is_lost(item, store.opened_at, now):
             return [_hand_out(store, sweep, item, agent, now)]
         with store.write() as db:
             lost = "failed" if item["started_at"] is None else "crashed"
@@ -174,7 +209,8 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
     for item in waiting:
         if item["handed_at"] is None and _is_full(store, sweep):
             continue
-        if item["agent_id"] is None or now - item["agent_heartbeat_at"] > AGENT_SILENT:
+        free = item["agent_id"] is None or now - item["agent_heartbeat_at"] > AGENT_SILENT
+        if free and item["reported_at"] is None:
             return [_hand_out(store, sweep, item, agent, now)]
     if origin(sweep) != "server":
         return []
@@ -186,6 +222,16 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
     with store.write() as db:
         sweeps.change(db, sweep["id"], now, state="FINISHED")
     return [{"type": "exit"}]
+
+
+def _is_lost(item: Row, opened_at: float, now: float) -> bool:
+    """Whether the agent that has no run never heard of the one it was given. One that named it did, and so did one that
+    asks again when an agent does whose program ended at once."""
+    if item["reported_at"] is not None:
+        return False
+    soonest, latest = AGENT_ASKS_AGAIN
+    arrived = soonest <= now - item["handed_at"] < latest
+    return item["handed_at"] < opened_at or (item["handed_times"] < MAX_HANDED and not arrived)
 
 
 def _may_be_resumed(store: Store, sweep: Row) -> bool:
@@ -211,17 +257,16 @@ def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
 
 
 def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> "list[PastRun]":
-    """Finished runs from before the sweep that it was told to learn from (`wandb sweep --prior_run`); bayes only."""
+    """Runs from before the sweep that it is to go on from (`wandb sweep --prior_run`), without those that came to
+    nothing: their configurations are not tried again, and bayes learns from them."""
     from server.search import PastRun
 
-    if config.get("method") != "bayes":
-        return []
     found = runs.many(store.db, prior_run_ids(store, sweep))
     names = config.get("parameters") or {}
     priors = []
     for run in found:
         values = config_values(load_object(run["config"]))
-        if run["state"] == "finished" and names.keys() <= values.keys():
+        if run["state"] not in CAME_TO_NOTHING and names.keys() <= values.keys():
             params = {name: values[name] for name in names}
             priors.append(PastRun(run["name"], params, run["state"], load_object(run["summary"])))
     return priors
@@ -298,16 +343,20 @@ def _hand_out(store: Store, sweep: Row, item: Row, agent: Row, now: float) -> Co
 
 def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> None:
     """Takes note of the sweep's metric in new history rows (line, row), and decides which runs have to stop early."""
+    from server import search
+
     sweep = sweeps.by_id(store.db, run["sweep_id"])
     config = read_config(sweep["config"])
-    name = (config.get("metric") or {}).get("name")
-    values = [(line, value) for line, row in rows if (value := _number(row, name)) is not None]
+    metric = config.get("metric")
+    name = metric.get("name") if isinstance(metric, dict) else None
+    logged = [(line, at(row, name)) for line, row in rows] if isinstance(name, str) else []
+    values = [(line, float(value)) for line, value in logged if type(value) in (int, float)]
     if not values:
         return
     with store.sweep_lock(sweep["id"]):
         with store.write() as db:
-            sweeps.put_metric(db, run["id"], values)
-        if config.get("early_terminate") and origin(sweep) == "server":
+            before, after = sweeps.put_metric(db, run["id"], values)
+        if origin(sweep) == "server" and search.is_time_to_stop(config, before, after):
             _stop_early(store, sweep, config)
 
 
@@ -331,7 +380,7 @@ def conclude(store: Store, sweep_id: int) -> None:
 
 def _is_full(store: Store, sweep: Row) -> bool:
     """Whether all the runs that the sweep will ever have were handed out. A local scheduler may have queued more."""
-    expected = expected_runs(sweep)
+    expected = expected_runs(store, sweep)
     items = sweeps.suggestions(store.db, sweep["id"])
     return expected is not None and sum(item["handed_at"] is not None for item in items) >= expected
 
@@ -346,11 +395,6 @@ def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:
             if reason is not None and item["stop_reason"] is None and item["run_state"] in runs.ALIVE:
                 sweeps.record_stop(db, item["run_id"], reason)
                 runs.request_stop(db, item["run_id"], store.clock())
-
-
-def _number(row: dict[str, Any], name: str | None) -> float | None:
-    value = row.get(name) if name in row else flatten(row).get(name or "")
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def close_silent(store: Store, settings: Settings) -> None:

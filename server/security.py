@@ -41,8 +41,8 @@ def key_in(authorization: str | None) -> str:
 
 
 def same(a: str, b: str) -> bool:
-    """Equality in constant time."""
-    return hmac.compare_digest(a.encode(), b.encode())
+    """Equality in constant time; no key equals no key."""
+    return bool(a) and hmac.compare_digest(a.encode(), b.encode())
 
 
 class Signer:

@@ -13,14 +13,16 @@ The numbers are those of the store's rows. A body is streamed to disk, never hel
 import base64
 import logging
 import mimetypes
+import os
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from common.names import BadName
 from server.security import Signer
-from server.store import DatabaseError, NotFound, Refused, Store, artifacts, blobs, files, places, runs, users
+from server.store import DatabaseError, Refused, Store, artifacts, blobs, files, places, runs, users
 from server.store.blobs import Incoming
 from server.store.troubles import explain
 from server.store.users import Person
@@ -81,11 +83,16 @@ def _may(store: Store, number: int, method: str, kind: str, place: int) -> bool:
 
 
 def _body(path: Path, name: str) -> Response:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        log.error("%s cannot be read: `python -m server check` says what else is damaged", path)
+        return refused(f"the bytes of {name} are lost or cannot be read on this server", 404)
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return FileResponse(path, media_type=media_type, headers=HEADERS)
 
 
 async def _put(request: Request, store: Store, kind: str, number: int, name: str) -> Response:
+    if "content-range" in request.headers:
+        return refused(f"{name}: this server takes a file whole, not in pieces with Content-Range", 400)
     limit = MAX_MANIFEST if kind == "manifests" else request.app.state.settings.max_upload
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and len(announced) < 19 and int(announced) > limit:
@@ -103,12 +110,8 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
                 waiting = bytearray()
         await run_in_threadpool(body.write, waiting)
         await run_in_threadpool(_take, store, kind, number, name, body)
-    except ClientDisconnect:
-        return refused("the upload was cut off", 400)
-    except Refused as error:
+    except (Refused, BadName) as error:
         return refused(str(error), 422)
-    except NotFound as error:
-        return refused(str(error), 404)
     except (DatabaseError, OSError) as error:
         log.error("an upload could not be stored: %s", explain(error))
         return refused(explain(error), 503)

@@ -15,10 +15,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from common import study_record
+from common.cli import Parser, whole_number
+from common.study_record import BadRecord, StudyRecord
 from study import checks, login, plan, processes, sweep
 from study.checks import shown
 from study.login import Server
-from study.plan import Plan, Record, StudyError
+from study.plan import Plan, StudyError
 from study.progress import clock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,27 +49,25 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m study", description="Run the lab's study from start to end."
-    )
+    parser = Parser(prog="python -m study", description="Run the lab's study from start to end.")
     parser.add_argument(
         "--data", default="drawn", help="a folder of photographs and masks (default: drawn ones)"
     )
-    parser.add_argument("--size", type=positive, help="side of the images, pixels (default: as in the sweep)")
-    parser.add_argument("--epochs", type=positive, help="epochs of every trial (default: as in the sweep)")
-    parser.add_argument("--seeds", type=positive, help="seeds of every model (default: as in the sweep)")
+    parser.add_argument(
+        "--size", type=whole_number(), help="side of the images, pixels (default: as in the sweep)"
+    )
+    parser.add_argument(
+        "--epochs", type=whole_number(), help="epochs of every trial (default: as in the sweep)"
+    )
+    parser.add_argument(
+        "--seeds", type=whole_number(), help="seeds of every model (default: as in the sweep)"
+    )
     parser.add_argument("--sweep", type=Path, default=ROOT / "sweeps" / "cpu.yaml", help="the sweep to run")
     parser.add_argument("--results", type=Path, default=ROOT / "results", help="where results go")
     parser.add_argument(
-        "--trials", type=positive, default=min(2, processes.cores()), help="trials side by side"
+        "--trials", type=whole_number(), default=min(2, processes.cores()), help="trials side by side"
     )
     return parser.parse_args()
-
-
-def positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
 
 
 def study(arguments: argparse.Namespace) -> bool:
@@ -84,7 +85,7 @@ def study(arguments: argparse.Namespace) -> bool:
     wanted = plan.make(arguments.sweep, results, data, *given.values())
     asked = {name: value for name, value in {"data": data, **given}.items() if value is not None}
     print(checks.settings(wanted, arguments.sweep, asked), end="", flush=True)
-    digest, pictures = checks.photographs(data)
+    digest, pictures = checks.photographs(data, wanted.image_size)
     print(pictures, end="", flush=True)
     threads = max(1, processes.cores() // arguments.trials)
     with begun(wanted.folder), only_one(results), server(own, results / "server") as address:
@@ -123,8 +124,16 @@ def begun(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if new and not plan.load(folder):
+        if new and not earlier(folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def earlier(folder: Path) -> StudyRecord | None:
+    """The record of an earlier start of this study, if there is one that can be read."""
+    try:
+        return study_record.load(folder)
+    except BadRecord:
+        return None
 
 
 @contextlib.contextmanager
@@ -158,7 +167,7 @@ def server(own: Server | None, folder: Path) -> Iterator[Server]:
 
 def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:
     """The sweep, new or that of an earlier start, and how many of its trials are finished."""
-    record = plan.load(wanted.folder)
+    record = earlier(wanted.folder)
     server_dir = str(address.folder) if address.folder else None
     same_server = (
         record and record.server_dir == server_dir and (server_dir or record.base_url == address.base_url)
@@ -175,7 +184,7 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
                 sweep.resume(path, env, ROOT)
             return path, n_before
     path = sweep.create(wanted, env, ROOT)
-    Record([path], address.base_url, server_dir, digest).save(wanted.folder)
+    StudyRecord((path,), address.base_url, server_dir, digest).save(wanted.folder)
     print(
         f"study: sweep {path}, {address.base_url}/{'/'.join(path.split('/')[:2])}/sweeps/{path.split('/')[2]}"
     )

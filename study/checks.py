@@ -61,13 +61,14 @@ def _place(name: str, sweep_file: Path, given: Mapping[str, object]) -> str:
     return shown(sweep_file)
 
 
-def photographs(data: str) -> tuple[str, str]:
-    """Look at the photographs; their digest, and what is to be shown of them.
+def photographs(data: str, image_size: int) -> tuple[str, str]:
+    """Look at the photographs, and at their masks at `image_size`; their digest, and what is to be shown of them.
 
     Raises:
         StudyError: with every problem that the check has found.
     """
-    code, printed = processes.run([sys.executable, "-m", "data.puzzle", data], os.environ, ROOT)
+    command = [sys.executable, "-m", "data.puzzle", data, "--image-size", str(image_size)]
+    code, printed = processes.run(command, os.environ, ROOT)
     found = re.search(r"^digest ([0-9a-f]{64})$", printed, flags=re.MULTILINE)
     if code or not found:
         raise StudyError(f"these photographs cannot be used:\n{printed.strip()}")

@@ -1,26 +1,27 @@
 """Which W&B server a study talks to: the person's own if the environment names one, else the embedded one."""
 
-import base64
 import contextlib
-import http.client
 import os
-import ssl
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
+from common import wandb_api
+from common.wandb_api import (
+    CLOUD,
+    BadAddress,
+    CertificateRefused,
+    KeyRefused,
+    RequestRefused,
+    ServerUnavailable,
+)
 from study import processes
 from study.plan import StudyError
 
-CLOUD = "https://api.wandb.ai"
 READY = "listening on "
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,14 @@ def named_by(environ: Mapping[str, str]) -> Server | None:
     """The server of the person's own login, if the environment has one; its files are never looked at.
 
     Raises:
-        StudyError: an address without a key.
+        StudyError: an address without a key, or one that is none.
     """
     key, base_url = environ.get("WANDB_API_KEY"), environ.get("WANDB_BASE_URL")
     if key:
-        address = base_url or CLOUD
+        try:
+            address = wandb_api.server_address(base_url or CLOUD)
+        except BadAddress as error:
+            raise StudyError(f"WANDB_BASE_URL: {error}") from None
         login = {"WANDB_API_KEY": key, "WANDB_BASE_URL": address}
         if entity := environ.get("WANDB_ENTITY"):
             login["WANDB_ENTITY"] = entity
@@ -63,31 +67,19 @@ def check(server: Server) -> None:
     Raises:
         StudyError: it does not answer, or not as a W&B server that takes the key.
     """
-    token = base64.b64encode(f"api:{server.login['WANDB_API_KEY']}".encode()).decode()
-    headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
-    address = f"{server.base_url.rstrip('/')}/graphql"
-    question = b'{"query": "query Viewer { viewer { username } }"}'
     way_out = "or unset WANDB_BASE_URL and WANDB_API_KEY for the embedded server"
     try:
-        with _open(urllib.request.Request(address, question, headers), timeout=20):
-            return
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code in (401, 403):
-                raise StudyError(
-                    f"{server.base_url} refuses this WANDB_API_KEY: correct it, {way_out}"
-                ) from None
-            raise StudyError(
-                f"{server.base_url} answers {error.code} {error.reason}: correct WANDB_BASE_URL, {way_out}"
-            ) from None
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        if not isinstance(
-            reason, ssl.SSLError
-        ):  # the client may trust certificates that Python does not know
-            raise StudyError(
-                f"no W&B server answers at {server.base_url} ({reason}): start it, {way_out}"
-            ) from None
+        wandb_api.graphql(
+            server.base_url, server.login["WANDB_API_KEY"], "query Viewer { viewer { username } }"
+        )
+    except CertificateRefused:
+        pass  # the client may trust certificates that Python does not know
+    except KeyRefused:
+        raise StudyError(f"{server.base_url} refuses this WANDB_API_KEY: correct it, {way_out}") from None
+    except RequestRefused as error:
+        raise StudyError(f"{server.base_url}: {error}: correct WANDB_BASE_URL, {way_out}") from None
+    except ServerUnavailable as error:
+        raise StudyError(f"{error}: start the server, {way_out}") from None
 
 
 @contextlib.contextmanager
@@ -113,17 +105,10 @@ def embedded(folder: Path, root: Path) -> Iterator[Server]:
 
 def ready(base_url: str) -> bool:
     try:
-        with _open(urllib.request.Request(f"{base_url}/ready"), timeout=5):
+        with wandb_api.open_url(urllib.request.Request(f"{base_url}/ready"), timeout=5):
             return True
     except (OSError, ValueError):
         return False
-
-
-def _open(request: urllib.request.Request, timeout: float) -> Any:
-    """As in the client, a proxy of the environment is not asked for what is on this machine."""
-    here = urlsplit(request.full_url).hostname in LOOPBACK
-    handlers = [urllib.request.ProxyHandler({})] if here else []
-    return urllib.request.build_opener(*handlers).open(request, timeout=timeout)
 
 
 def _address(process: subprocess.Popen[str]) -> str:
@@ -139,13 +124,16 @@ def _address(process: subprocess.Popen[str]) -> str:
 
 
 def _running(folder: Path) -> Server | None:
-    address = folder / "address"
-    base_url = address.read_text().strip() if address.is_file() else ""
+    base_url = wandb_api.embedded_address(folder)
     return _server(base_url, folder) if base_url and ready(base_url) else None
 
 
 def _server(base_url: str, folder: Path) -> Server:
-    key = (folder / "api-key").read_text().strip()
+    key = wandb_api.embedded_key(folder)
+    if key is None:
+        raise StudyError(
+            f"the embedded server at {base_url} left no key in {folder / 'api-key'}: start it again"
+        )
     login = {
         "WANDB_API_KEY": key,
         "WANDB_BASE_URL": base_url,

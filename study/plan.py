@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ class Plan:
     @property
     def epochs(self) -> int:
         return int(self.sweep["parameters"]["epochs"]["value"])
+
+    @property
+    def image_size(self) -> int:
+        return int(self.sweep["parameters"]["image_size"]["value"])
 
 
 def make(
@@ -72,26 +76,3 @@ def make(
     place = re.sub(r"\W+", "-", Path(data).name).strip("-") or "data"
     settings = f"{parameters['image_size']['value']}px-{parameters['epochs']['value']}ep"
     return Plan(sweep, results / f"{sweep_file.stem}-{place}-{settings}-{digest}")
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is written to `study.json`: enough to go on later and to read the results. Never a key."""
-
-    paths: list[str]
-    base_url: str
-    server_dir: str | None
-    data_digest: str
-
-    def save(self, folder: Path) -> None:
-        unfinished = folder / "study.json.unfinished"
-        unfinished.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        unfinished.replace(folder / "study.json")
-
-
-def load(folder: Path) -> Record | None:
-    """The record of an earlier start of this study, if there is one that can be read."""
-    try:
-        return Record(**json.loads((folder / "study.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return None

@@ -12,104 +12,116 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from agent import cores
-from agent.fleet import cluster, devices, journal, slurm, target
+from agent import cores, modes
+from agent.fleet import cluster, devices, journal, options, slurm, target
 from agent.fleet.board import Board
 from agent.fleet.devices import DeviceError
+from agent.fleet.options import AUTO, OptionError
+from agent.fleet.slurm import SlurmError
 from agent.fleet.supervisor import Fleet, Place
-from agent.fleet.target import Target, TargetError
+from agent.fleet.target import Over, TargetError
+from agent.fleet.wire import Away, Refused, Sweep
+
+GRACE_SECONDS = 45
+"""From SIGTERM to SIGKILL of a trial: a step, 20 s of upload and the end of its run; less than a cluster's minute."""
+
+AT_WORK = ("pending", "running", "preempting")
+"""States of a run that somebody has."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when the sweep is done and no trial failed, 1 when one did or nothing could start, 128 + n after signal n."""
-    options = parser().parse_args(arguments)
+    """0 when the sweep is done and no trial failed, 1 when one did or nothing could start, 2 for a wrong flag, 128 + n
+    after signal n."""
     try:
-        code = cluster.hand_over(options) if options.slurm or options.kubernetes else start(options)
-    except (TargetError, DeviceError) as error:
+        asked = options.read(arguments, os.environ)
+        if why := modes.refusal(os.environ):
+            raise OptionError(why)
+        code = cluster.hand_over(asked) if asked.slurm or asked.kubernetes else start(asked)
+    except OptionError as error:
+        print(f"agent.fleet: {error}", file=sys.stderr)
+        return 2
+    except (TargetError, DeviceError, SlurmError) as error:
         print(f"agent.fleet: {error}", file=sys.stderr)
         return 1
+    except Over as news:
+        print(news)
+        return 0
     except KeyboardInterrupt:
         return 130
-    if options.requeue and code == 128 + signal.SIGTERM:
+    if asked.requeue and code == 128 + signal.SIGTERM:
         slurm.requeue()
     return code
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="python -m agent.fleet", description="Work on a sweep with the whole machine."
-    )
-    made.add_argument("sweep", metavar="SWEEP", help="a YAML file, or ENTITY/PROJECT/ID")
-    made.add_argument(
-        "--per-gpu",
-        type=per_gpu,
-        default=1,
-        metavar="N|auto",
-        help="trials side by side on each GPU (default: 1); auto: as many as its memory holds, as measured",
-    )
-    made.add_argument(
-        "--agents",
-        type=positive,
-        metavar="N",
-        help="trials side by side without a GPU (default: as many as cores)",
-    )
-    made.add_argument(
-        "--new", action="store_true", help="make a new sweep even if the file's last one is not done"
-    )
-    cluster.add_options(made)
-    return made
-
-
-def positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
-
-
-def per_gpu(text: str) -> int | None:
-    """None for auto."""
-    return None if text == "auto" else positive(text)
-
-
-def start(options: argparse.Namespace) -> int:
+def start(asked: argparse.Namespace) -> int:
     """Everything from the sweep's name to its end."""
+    grace = grace_seconds()
     gpus = devices.gpus(os.environ)
-    if gpus and options.agents:
+    if gpus and asked.agents:
         raise DeviceError(f"--agents is for machines without a GPU; this one has {len(gpus)}: use --per-gpu")
-    found = target.find(options.sweep, options.new)
+    if not gpus and asked.per_gpu is not None:
+        raise DeviceError("--per-gpu needs a GPU, and this machine shows none: use --agents")
+    found = target.find(asked.sweep, asked.new)
     folder = target.folder() / found.sweep.name
     trials, logs = folder / "trials", folder / "logs"
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)
-    places = layout(gpus, options, found, journal.begun(trials))
-    n_most = max(1, cores.available() // len(gpus)) if gpus and options.per_gpu is None else None
+    waiting = {trial.run for trial in journal.begun(trials)} | found.preempted
+    n_over = found.n_runs - len(waiting)
+    put_off = [trial.threads for trial in journal.known(trials) if trial.threads and trial.run in waiting]
+    places = layout(gpus, asked, found.expected and found.expected - n_over, put_off)
+    n_most = max(1, cores.available() // len(gpus)) if gpus and asked.per_gpu == AUTO else None
     threads = devices.threads(os.environ, len(places) * (n_most or 1))
-    board = Board(
-        found.sweep.path, found.expected, found.n_runs - journal.begun(trials), found.varied, Console()
-    )
+    board = Board(found.sweep.path, found.expected, n_over, found.varied, Console())
     board.tell(found.news)
     where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
+    kept = (
+        f" (those put off keep {', '.join(map(str, sorted(set(put_off))))})" if {*put_off} - {threads} else ""
+    )
     board.tell(
-        f"{len(places)} trial{'s' * (len(places) > 1)} side by side on {where}, threads of each: {threads}; "
+        f"{len(places)} trial{'s' * (len(places) > 1)} side by side on {where}, threads of each: {threads}{kept}; "
         f"logs in {os.path.relpath(logs)}"
     )
-    fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, board, n_most)
+    fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, grace, board, n_most)
     code = fleet.run()
-    board.tell(f"{found.sweep.path}: {board.summary()}")
+    board.tell(f"{found.sweep.path}: {ending(found.sweep, board) if fleet.over else board.summary()}")
     return code
 
 
-def layout(gpus: list[devices.Gpu], options: argparse.Namespace, found: Target, n_begun: int) -> list[Place]:
-    """One place per trial that runs at once."""
+def grace_seconds() -> float:
+    """WANDB_AGENT_KILL_DELAY, as for the client's own agent. Raises OptionError."""
+    text = os.environ.get("WANDB_AGENT_KILL_DELAY") or str(GRACE_SECONDS)
+    if not text.isdecimal():
+        raise OptionError(f"WANDB_AGENT_KILL_DELAY is {text!r}, but must be whole seconds")
+    return float(text)
+
+
+def layout(
+    gpus: list[devices.Gpu], asked: argparse.Namespace, n_left: int | None, put_off: Sequence[int]
+) -> list[Place]:
+    """One place per trial that runs at once; `put_off` are the threads of those that go on."""
     if gpus:
         return [
             Place(f"GPU {gpu.index}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu)
             for gpu in gpus
-            for _ in range(options.per_gpu or 1)
+            for _ in range(asked.per_gpu or 1)
         ]
-    left = None if found.expected is None else max(1, found.expected - found.n_runs + n_begun)
-    n = options.agents or devices.side_by_side(cores.available(), left, devices.free_memory())
+    n = asked.agents or devices.side_by_side(cores.available(), n_left, devices.free_memory(), put_off)
     return [Place("CPU", {}) for _ in range(n)]
+
+
+def ending(sweep: Sweep, board: Board) -> str:
+    """What became of the sweep, others who work on it included."""
+    try:
+        elsewhere, found = sweep.runs(*AT_WORK), sweep.look()
+    except (Away, Refused):
+        return board.summary()
+    if elsewhere:
+        runs = f"{len(elsewhere)} run{'s' * (len(elsewhere) > 1)}"
+        return f"{board.done()} here, and no more to hand out; {runs} of the sweep still at work elsewhere"
+    if board.left and found:
+        return f"{board.done()} here; the sweep is over with {found['runCount']} of {board.expected} runs"
+    return board.summary()
 
 
 if __name__ == "__main__":

@@ -21,18 +21,19 @@ import psutil
 from agent.fleet import crashes, journal, launch
 from agent.fleet.journal import Claim, Trial
 from agent.fleet.wire import Away, Gone, Refused, Sweep
+from common.names import BadName
 
 BEAT_SECONDS = 5.0
 """Between two heartbeats while a trial runs, as in the client's own agent."""
-
-GRACE_SECONDS = 30.0
-"""From SIGTERM to SIGKILL for a trial that the sweep stops; also the client's."""
 
 LONGEST_PAUSE = 30.0
 MAX_KILLED = 3
 """A trial that SIGKILL has ended so often is given up: most likely the machine has too little memory for it."""
 
 ORPHAN_SECONDS = 10.0
+"""For what a trial leaves behind, such as the client's service, which still sends its last rows; then SIGKILL."""
+
+AGAIN_SECONDS = 1.0
 LIVE = ("pending", "running", "crashed", "preempting")
 """States of a run that nobody has brought to its end."""
 
@@ -46,6 +47,8 @@ class Plan:
     threads: int
     folder: Path
     logs: Path
+    grace: float
+    """Seconds from SIGTERM to SIGKILL of a trial that is asked to end."""
     warm: bool
 
 
@@ -118,13 +121,16 @@ class Agent:
         """A trial that another fleet or agent could not finish, if the sweep has not given it to others."""
         while claim := journal.cut_off(self.plan.folder):
             state = self._patiently(lambda run=claim.trial.run: self.plan.sweep.run_state(run))
-            if state in LIVE and claim.trial.killed < MAX_KILLED and not self.stopping:
-                self.id = claim.trial.agent
-                return claim
             if self.stopping:
                 claim.drop()
                 return None
-            claim.forget()
+            if state in LIVE and claim.trial.killed < MAX_KILLED:
+                self.id = claim.trial.agent
+                return claim
+            if state == "preempted":
+                claim.put_off()
+            else:
+                claim.forget()
         return None
 
     def _patiently(self, question: Any) -> Any:
@@ -147,16 +153,27 @@ class Agent:
             for command in commands or []:
                 if command["type"] == "exit":
                     return None
-                if command["type"] in ("run", "resume"):
-                    trial = Trial(command["run_id"], command["args"], command.get("program"), self.id)
-                    if claim := journal.claim(self.plan.folder, trial):
-                        return claim
+                given = command["type"] in ("run", "resume")
+                if given and (claim := journal.claim(self.plan.folder, self._trial(command))):
+                    return claim
             self.say("waiting")
             self._sleep(idle)
             idle = min(2 * idle, BEAT_SECONDS)
             if claim := self._cut_off():
                 return claim
         return None
+
+    def _trial(self, command: dict[str, Any]) -> Trial:
+        try:
+            return Trial(
+                command["run_id"],
+                command["args"],
+                command.get("program"),
+                self.id,
+                threads=self.plan.threads,
+            )
+        except BadName as error:
+            raise Refused(f"the server hands out what is no run: {error}") from None
 
     def _next_commands(self) -> list[dict[str, Any]]:
         if not self.id:
@@ -175,7 +192,7 @@ class Agent:
             began = time.monotonic()
             pid, log = self._start(claim)
             asked, code = self._watch(claim.trial, pid)
-            self._after(code)
+            self._after()
             killed = code == -signal.SIGKILL and not asked
             if killed:
                 claim.save(dataclasses.replace(claim.trial, killed=claim.trial.killed + 1))
@@ -186,9 +203,16 @@ class Agent:
 
     def _start(self, claim: Claim) -> tuple[int, Path]:
         trial = claim.trial
+        self.ended.clear()
         log = self.plan.logs / f"{trial.run}.log"
         start = launch.start_of(
-            self.plan.command, trial.program, trial.run, trial.args, self.env, self.plan.threads, log
+            self.plan.command,
+            trial.program,
+            trial.run,
+            trial.args,
+            self.env,
+            trial.threads or self.plan.threads,
+            log,
         )
         close = [self.events, self.wake]
         pid = launch.fork(start, self.plan.warm, claim.lock.fileno(), close)
@@ -198,14 +222,16 @@ class Agent:
 
     def _watch(self, trial: Trial, pid: int) -> tuple[bool, int]:
         """Until the trial has ended; whether it was asked to end, and its exit code, minus the number of a signal."""
-        asked_at: float | None = None
-        next_beat, pause, away = time.monotonic() + BEAT_SECONDS, BEAT_SECONDS, False
+        deadline: float | None = None
+        next_beat, pause, away = time.monotonic(), BEAT_SECONDS, False
         while self._code_of(pid) is None:
             now = time.monotonic()
-            if self.stopping and asked_at is None:
-                asked_at = self._terminate(pid)
-            if asked_at is not None and not self.stopping and now > asked_at + GRACE_SECONDS:
-                _kill_session(pid)
+            if self.stopping and deadline is None:
+                deadline = self._terminate(pid)
+            if deadline is not None and now >= deadline:
+                self.say("overdue", run=trial.run)
+                launch.kill_family(os.getpid())
+                deadline = now + AGAIN_SECONDS
             if now >= next_beat:
                 try:
                     stop = self._beat(trial)
@@ -216,11 +242,11 @@ class Agent:
                 except Away as error:
                     stop, away, pause = False, True, min(2 * pause, LONGEST_PAUSE)
                     self.say("away", reason=str(error), again=pause)
-                if stop and asked_at is None:
-                    asked_at = self._terminate(pid)
+                if stop and deadline is None:
+                    deadline = self._terminate(pid)
                 next_beat = time.monotonic() + pause
-            self._sleep(next_beat - time.monotonic())
-        return asked_at is not None, self.ended.pop(pid)
+            self._sleep(min(next_beat, deadline or next_beat) - time.monotonic())
+        return deadline is not None, self.ended.pop(pid)
 
     def _beat(self, trial: Trial) -> bool:
         """Whether the sweep wants this trial to end. A sweep that is gone does not: the trial is finished first."""
@@ -234,9 +260,10 @@ class Agent:
         )
 
     def _terminate(self, pid: int) -> float:
+        """When it has to be over."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-        return time.monotonic()
+        return time.monotonic() + self.plan.grace
 
     def _code_of(self, pid: int) -> int | None:
         while True:
@@ -251,21 +278,21 @@ class Agent:
             self.ended[found] = os.waitstatus_to_exitcode(status)
         return self.ended.get(pid)
 
-    def _after(self, code: int) -> None:
-        """Wait for what a trial that ended badly has left: the client's service still sends its last rows."""
-        patient = time.monotonic() + ORPHAN_SECONDS
-        while code != 0 and time.monotonic() < patient and psutil.Process().children():
+    def _after(self) -> None:
+        """Wait for what the trial has left, and end it."""
+        patient = time.monotonic() + min(ORPHAN_SECONDS, self.plan.grace)
+        while psutil.Process().children() and time.monotonic() < patient:
             self._sleep(0.2)
             self._code_of(-1)
-        for orphan in psutil.Process().children(recursive=True) if code != 0 else []:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                orphan.kill()
+        launch.kill_family(os.getpid())
 
     def _report(self, claim: Claim, code: int, asked: bool, log: Path, seconds: float) -> None:
         """What became of the trial, for the journal and for who reads along."""
         run = claim.trial.run
         state = None if code == 0 else self._state_after(run)
-        if code == 0 or not (self.stopping and state in (*LIVE, None)):
+        if code != 0 and state == "preempted":
+            claim.put_off()
+        elif code == 0 or not (self.stopping and state in (*LIVE, None)):
             claim.forget()
         else:
             claim.drop()
@@ -287,8 +314,3 @@ class Agent:
         with contextlib.suppress(Away, Refused):
             return self.plan.sweep.run_state(run)
         return None
-
-
-def _kill_session(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ ENDED = "agent.train: ended because the server asked for it"
 
 TESTED = re.compile(r"^test IoU (?P<iou>[\d.]+)")
 SAY_EVERY_SECONDS = 60.0
+WARM_UP_EVERY_SECONDS = 5.0
 WORDS = {"crashed": "failed", "stopped": "stopped early"}
 
 
@@ -76,7 +78,8 @@ class Board:
     """Parameters that tell the trials apart."""
     console: Console
     lines: dict[int, Line] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    """Run → how it ended the last time that an agent of this fleet had it."""
     began: float = field(default_factory=time.monotonic)
     said: float = field(default_factory=time.monotonic)
     note: str = ""
@@ -92,6 +95,15 @@ class Board:
         self.console.print(
             f"[{clock(time.monotonic() - self.began)}] {text}", markup=False, highlight=False, soft_wrap=True
         )
+
+    def warm_up(self, name: str, number: int, of: int) -> None:
+        """One import of the warm parent begins."""
+        self.note = f"warming up: importing {name}, {number} of {of}"
+        if number == 1:
+            self.tell(f"warming up: {of} imports, once for all trials")
+        elif not self.console.is_terminal and time.monotonic() - self.said > WARM_UP_EVERY_SECONDS:
+            self.said = time.monotonic()
+            self.tell(self.note)
 
     def hear(self, number: int, news: dict[str, Any]) -> None:
         line, state = self.lines[number], news["state"]
@@ -111,6 +123,8 @@ class Board:
             self._trial(number, line, news)
         elif state in ("finished", "stopped", "crashed", "put off"):
             self._over(number, line, news)
+        elif state == "overdue":
+            self.tell(f"agent {number}: {line.name or line.run} did not end in time and is killed")
         elif state == "killed":
             self.tell(
                 f"agent {number}: {line.name or line.run} was ended by SIGKILL; it goes on from its checkpoint"
@@ -131,7 +145,7 @@ class Board:
     def _over(self, number: int, line: Line, news: dict[str, Any]) -> None:
         line.follow()
         state = "stopped" if line.stopped else news["state"]
-        self.counts[state] = self.counts.get(state, 0) + 1
+        self.states[line.run] = state
         took = clock(time.monotonic() - line.began)
         text = {
             "finished": f"finished in {took}" + (f", {line.result}" if line.result else ""),
@@ -156,13 +170,18 @@ class Board:
                     )
 
     def summary(self) -> str:
-        words = [f"{n} {WORDS.get(state, state)}" for state, n in self.counts.items()]
-        left = None if self.expected is None else self.expected - self.before - self.done
-        return ", ".join(words or ["no trial over yet"]) + ("" if left is None else f", {max(0, left)} to go")
+        return self.done() + ("" if self.left is None else f", {self.left} to go")
+
+    def done(self) -> str:
+        """How many runs ended in which way."""
+        counts = Counter(WORDS.get(state, state) for state in self.states.values())
+        return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no trial over yet"
 
     @property
-    def done(self) -> int:
-        return sum(n for state, n in self.counts.items() if state != "put off")
+    def left(self) -> int | None:
+        """Runs that are still to come, as far as this fleet can know."""
+        over = sum(state != "put off" for state in self.states.values())
+        return None if self.expected is None else max(0, self.expected - self.before - over)
 
     def render(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))

@@ -116,13 +116,17 @@ def _smi(*arguments: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int) -> int:
+def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int, put_off: Sequence[int] = ()) -> int:
     """Trials at once on a CPU: as many as there are cores, trials left, and places in memory.
 
-    One thread each is best: two trials with a thread each do 1.45 times the work of one with two.
+    One thread each is best: two trials with a thread each do 1.45 times the work of one with two. `put_off` are the
+    threads of trials that go on, each with its own, so that together they may leave room for fewer.
     """
     most = n_cores if n_trials is None else min(n_cores, n_trials)
-    return max(1, min(most, free_bytes // CPU_TRIAL_BYTES))
+    n = max(1, min(most, free_bytes // CPU_TRIAL_BYTES))
+    while n > 1 and sum(sorted([*put_off, *[n_cores // n] * n], reverse=True)[:n]) > n_cores:
+        n -= 1
+    return n
 
 
 def threads(environ: Mapping[str, str], n_trials: int) -> int:

@@ -10,14 +10,19 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
+
+from common.names import check_file_path, check_name
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that the sweep handed out: `args` as in the agent protocol, `{name: {"value": value}}`."""
+    """A run that the sweep handed out: `args` as in the agent protocol, `{name: {"value": value}}`.
+
+    Raises BadName: the server's name of the run cannot name its files.
+    """
 
     run: str
     args: dict[str, Any]
@@ -26,6 +31,13 @@ class Trial:
     """Id of the agent that got it; W&B sends stop commands there."""
     killed: int = 0
     """How often it was ended by SIGKILL so far."""
+    threads: int = 0
+    """Those that it began with and keeps; 0 if nobody knows."""
+    put_off: bool = False
+    """The server knows that it was preempted and hands it out again, here or elsewhere."""
+
+    def __post_init__(self) -> None:
+        check_file_path("run id", f"{check_name('run id', self.run)}.unfinished")
 
 
 @dataclass(eq=False)
@@ -47,6 +59,11 @@ class Claim:
             (self.folder / f"{self.trial.run}.lock").unlink(missing_ok=True)
         self.lock.close()
 
+    def put_off(self) -> None:
+        """The server hands it out again, to whoever asks first; its threads are kept for then."""
+        self.save(replace(self.trial, put_off=True))
+        self.lock.close()
+
     def drop(self) -> None:
         """Work on it ends here; the next fleet takes it up."""
         self.lock.close()
@@ -59,25 +76,30 @@ def claim(folder: Path, trial: Trial) -> Claim | None:
         if lock is None:
             return None
         claimed = Claim(trial, lock, folder)
-        known = _read(folder / f"{trial.run}.json")
-        claimed.save(trial if known is None else Trial(**asdict(trial) | {"killed": known.killed}))
+        if before := _read(folder / f"{trial.run}.json"):
+            trial = replace(trial, killed=before.killed, threads=before.threads or trial.threads)
+        claimed.save(trial)
         return claimed
 
 
 def cut_off(folder: Path) -> Claim | None:
     """The right to a trial that somebody began and nobody works on any more; None if there is none."""
     with _alone(folder):
-        for file in sorted(folder.glob("*.json")):
-            trial = _read(file)
-            lock = _lock(folder, file.stem) if trial else None
-            if trial and lock:
+        for trial in known(folder):
+            lock = None if trial.put_off else _lock(folder, trial.run)
+            if lock:
                 return Claim(trial, lock, folder)
     return None
 
 
-def begun(folder: Path) -> int:
-    """How many trials are under way or were cut off."""
-    return len(list(folder.glob("*.json"))) if folder.is_dir() else 0
+def known(folder: Path) -> list[Trial]:
+    """All trials that are not over."""
+    return [trial for file in sorted(folder.glob("*.json")) if (trial := _read(file))]
+
+
+def begun(folder: Path) -> list[Trial]:
+    """Those that are under way or were cut off, and that no server hands out again."""
+    return [trial for trial in known(folder) if not trial.put_off]
 
 
 @contextlib.contextmanager
@@ -101,9 +123,10 @@ def _lock(folder: Path, run: str) -> IO[str] | None:
 
 def _read(file: Path) -> Trial | None:
     try:
-        return Trial(**json.loads(file.read_text()))
+        trial = Trial(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+    return trial if trial.run == file.stem else None
 
 
 def write(file: Path, content: Any) -> None:

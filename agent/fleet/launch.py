@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
+
 WARM = "agent.train"
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -189,6 +191,15 @@ def end_with_parent(number: int, parent: int) -> None:
 def adopt_orphans() -> None:
     """Descendants whose parent has died become children of this process; Linux only."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def kill_family(pid: int) -> None:
+    """SIGKILL to all descendants of a process, those with a session of their own included."""
+    for _ in range(2):  # what was being started meanwhile
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for each in psutil.Process(pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
 
 
 def _prctl(option: int, value: int) -> None:

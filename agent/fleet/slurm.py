@@ -28,7 +28,10 @@ class SlurmError(Exception):
 
 @dataclass(frozen=True)
 class Jobs:
-    """What to ask of Slurm. `n` elements; each has `gpus` GPUs and `cpus` cores."""
+    """What to ask of Slurm. `n` elements; each has `gpus` GPUs and `cpus` cores.
+
+    Raises SlurmError: an option holds a line break, or is none.
+    """
 
     n: int = 1
     partition: str = ""
@@ -38,13 +41,14 @@ class Jobs:
     more: tuple[str, ...] = ()
     """Further options of sbatch, as in `--account=lab`."""
 
+    def __post_init__(self) -> None:
+        for option in (f"--partition={self.partition}", f"--time={self.time}", *self.more):
+            if "\n" in option or not option.startswith("-"):
+                raise SlurmError(f"{option!r} is no option of sbatch: write it as --name=value")
+
 
 def script(sweep: str, jobs: Jobs, root: Path, logs: Path, per_gpu: int | None = 1) -> str:
-    """The batch script. It becomes the fleet (exec), so that Slurm's signals reach it once.
-
-    Raises:
-        SlurmError: an option holds a line break, or is none.
-    """
+    """The batch script. It becomes the fleet (exec), so that Slurm's signals reach it once."""
     options = [
         f"--job-name=fleet-{sweep.rpartition('/')[2]}",
         f"--array=0-{jobs.n - 1}",
@@ -60,9 +64,6 @@ def script(sweep: str, jobs: Jobs, root: Path, logs: Path, per_gpu: int | None =
     options += [f"--partition={jobs.partition}"] if jobs.partition else []
     options += [f"--gres=gpu:{jobs.gpus}"] if jobs.gpus else []
     options += [f"--time={jobs.time}"] if jobs.time else []
-    for option in (*options, *jobs.more):
-        if "\n" in option or not option.startswith("-"):
-            raise SlurmError(f"{option!r} is no option of sbatch: write it as --name=value")
     fleet = [sys.executable, "-m", "agent.fleet", sweep, "--requeue"]
     fleet += [f"--per-gpu={per_gpu or 'auto'}"] if jobs.gpus else []
     return "\n".join(
@@ -76,16 +77,20 @@ def script(sweep: str, jobs: Jobs, root: Path, logs: Path, per_gpu: int | None =
     )
 
 
-def submit(text: str, folder: Path) -> str:
-    """Keep the script in `folder` and submit it; the id of the array job.
-
-    Raises:
-        SlurmError: there is no sbatch here, or it refuses.
-    """
+def find_sbatch() -> None:
+    """Raises SlurmError: there is none on this machine."""
     if shutil.which("sbatch") is None:
         raise SlurmError(
             "--slurm needs sbatch, which is not on this machine: use the login node of the cluster"
         )
+
+
+def submit(text: str, folder: Path) -> str:
+    """Keep the script in `folder` and submit it; the id of the array job.
+
+    Raises:
+        SlurmError: sbatch refuses.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "job.sh"
     file.write_text(text)

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.live import Live
 
-from agent.fleet import devices
+from agent.fleet import devices, launch
 from agent.fleet.board import Board
 from agent.fleet.crashes import IN_A_ROW, Streak
 from agent.fleet.devices import Gpu
@@ -53,6 +53,7 @@ class Fleet:
     threads: int
     folder: Path
     logs: Path
+    grace: float
     board: Board
     most_per_gpu: int | None = None
     """Set where the number of trials on a GPU follows from their memory."""
@@ -71,6 +72,8 @@ class Fleet:
     over: bool = False
     """An agent was told that the sweep has nothing more to do."""
     number: int = 0
+    warming: bool = True
+    """The warm parent has started nothing yet."""
 
     def run(self) -> int:
         """Until the sweep is done; 0 if every trial went well, 1 if not, 128 + n if signal n stopped it."""
@@ -91,7 +94,7 @@ class Fleet:
             return 1
         if self.caught:
             return 128 + self.caught[0]
-        return 1 if self.board.counts.get("crashed") else 0
+        return 1 if "crashed" in self.board.states.values() else 0
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -138,8 +141,15 @@ class Fleet:
             )
         folders = {"folder": str(self.folder), "logs": str(self.logs)}
         self._order(
-            {"sweep": asdict(self.sweep), "command": self.command, "threads": self.threads, **folders}
+            {
+                "sweep": asdict(self.sweep),
+                "command": self.command,
+                "threads": self.threads,
+                "grace": self.grace,
+                **folders,
+            }
         )
+        self.warming = True
         for place in places:
             self._start(place)
 
@@ -171,13 +181,21 @@ class Fleet:
         self._measure()
         if len(self.caught) > self.obeyed:
             self.obeyed = len(self.caught)
-            self._stop(kill=self.obeyed > 1)
+            self._stop()
+        if self.obeyed > 1:
+            self._kill()
 
     def _hear(self, news: dict[str, Any]) -> None:
+        if "importing" in news:
+            self.board.warm_up(news["importing"], news["number"], news["of"])
+            return
+        self.warming = False
         if "warm" in news:
             self.board.tell(f"warm after {news['warm']:.1f} s: trials start without importing anything")
+            self.board.note = ""
         elif "cold" in news:
             self.board.tell(f"no warm start, each trial is a plain process: {news['cold']}")
+            self.board.note = ""
         elif news["state"] == "gone":
             self._agent_gone(news["agent"], news["code"])
         elif news["state"] == "refused":
@@ -195,16 +213,26 @@ class Fleet:
     def _fail(self, reason: str) -> None:
         if not self.failure:
             self.failure = reason
-            self._stop(kill=False)
+            self._stop()
 
-    def _stop(self, kill: bool) -> None:
-        how = "killing everything" if kill else "trials save and end; Ctrl-C again kills them"
+    def _stop(self) -> None:
+        """Have the trials end; at the second signal, or when none has begun, kill what there is."""
+        how = f"trials save and end; Ctrl-C again kills them, and so does the fleet after {self.grace:.0f} s"
+        if self.warming:
+            how = "no trial has begun"
+        elif self.obeyed > 1:
+            how = "killing everything"
         self.board.note = f"stopping: {how}"
         self.board.tell(self.board.note)
-        self._order({"kill": True} if kill else {"stop": True})
-        if kill and self.parent and self.parent.poll() is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.parent.pid, signal.SIGKILL)
+        self._order({"stop": True})
+        if self.warming:
+            self._kill()
+
+    def _kill(self) -> None:
+        """The warm parent last: until then it adopts what its agents leave."""
+        if self.parent and self.parent.poll() is None:
+            launch.kill_family(self.parent.pid)
+            self.parent.kill()
 
     def _agent_gone(self, number: int, code: int) -> None:
         """An agent that was killed is replaced; the new one takes up what the old one had."""
@@ -273,6 +301,6 @@ class Fleet:
                 break
             except subprocess.TimeoutExpired:
                 if len(self.caught) > 1:
-                    os.killpg(self.parent.pid, signal.SIGKILL)
+                    self._kill()
         assert self.parent.stdout is not None
         self.parent.stdout.close()

@@ -7,14 +7,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from agent.fleet import journal, launch
+from agent import modes
+from agent.fleet import journal
 from agent.fleet.wire import Away, Refused, Sweep
+from agent.lint.command import Command
+from common.names import BadName
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGIN_TRIES = 3
@@ -23,6 +27,10 @@ OVER = ("FINISHED", "CANCELED")
 
 class TargetError(Exception):
     """There is no sweep to work on; the text is one sentence."""
+
+
+class Over(Exception):
+    """The sweep is done, and nothing is left to do; the text is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class Target:
     n_runs: int
     """Runs that it has."""
     news: str
+    preempted: frozenset[str] = frozenset()
+    """Those of them that it hands out again."""
 
     @property
     def command(self) -> list[str] | None:
@@ -57,9 +67,12 @@ def find(text: str, new: bool) -> Target:
 
     Raises:
         TargetError: no login, no such sweep, no YAML, or settings that `agent.lint` or the server refuses.
+        Over: it has nothing to do any more.
     """
     try:
         return _find(text, new)
+    except BadName as error:
+        raise TargetError(str(error)) from None
     finally:
         if wandb := sys.modules.get("wandb"):
             wandb.teardown()
@@ -68,11 +81,11 @@ def find(text: str, new: bool) -> Target:
 def _find(text: str, new: bool) -> Target:
     is_file = text.endswith((".yaml", ".yml")) or Path(text).is_file()
     config = read(Path(text)) if is_file else {}
-    if is_file and launch.is_warm(config.get("command")):
-        lint(Path(text))
+    if is_file:
+        lint(Path(text), config)
     parts = text.strip("/").split("/")
-    if not is_file and not (1 <= len(parts) <= 3 and all(parts)):
-        raise TargetError(f"{text} is neither a YAML file nor of the form ENTITY/PROJECT/ID")
+    if not is_file:
+        no_path(text, parts, new)
     base_url, key, entity, project = login()
     if not is_file:
         entity, project, name = ([entity, project][: 3 - len(parts)] + parts)[-3:]
@@ -88,6 +101,20 @@ def _find(text: str, new: bool) -> Target:
     return look(sweep, f"made the sweep {sweep.path} from {text}")
 
 
+def no_path(text: str, parts: list[str], new: bool) -> None:
+    """Raises TargetError: it was meant as a path, or cannot be the name of a sweep."""
+    if Path(text).is_dir():
+        raise TargetError(f"{text} is a folder; name a sweep's YAML file in it")
+    if Path(f"{text}.yaml").is_file():
+        raise TargetError(f"there is no file {text}; write {text}.yaml")
+    if text.startswith(("/", "./", "../", "~")):
+        raise TargetError(f"there is no file {text}")
+    if not (1 <= len(parts) <= 3 and all(parts)):
+        raise TargetError(f"{text} is neither a YAML file nor of the form ENTITY/PROJECT/ID")
+    if new:
+        raise TargetError(f"--new makes a sweep from a YAML file, and {text} is none: leave it out")
+
+
 def read(file: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(file.read_text())
@@ -100,15 +127,26 @@ def read(file: Path) -> dict[str, Any]:
     return config
 
 
-def lint(file: Path) -> None:
-    """`python -m agent.lint FILE`; what it finds is shown.
+def lint(file: Path, config: dict[str, Any]) -> None:
+    """`python -m agent.lint FILE`, where it starts `agent.train`; what it finds is shown.
 
     Raises:
-        TargetError: it finds an error.
+        TargetError: it finds an error, or the sweep's runs would be silent.
     """
+    started = Command(config.get("command"), config.get("program"))
+    speak(str(file), started.words)
+    if not started.mentions_agent:
+        return
+    print(f"checking {file} (python -m agent.lint)", flush=True)
     command = [sys.executable, "-m", "agent.lint", str(file)]
     if subprocess.run(command, check=False).returncode:
         raise TargetError(f"{file} has the errors above; nothing was started")
+
+
+def speak(name: str, words: Sequence[object]) -> None:
+    """Raises TargetError: the words of its command keep its runs from the server."""
+    if found := modes.silent_words(words):
+        raise TargetError(f"the command of {name} sets {found}: {modes.WHY}; take it out")
 
 
 def login() -> tuple[str, str, str, str]:
@@ -134,13 +172,17 @@ def login() -> tuple[str, str, str, str]:
             found = _login()
     except errors as error:
         raise TargetError(
-            f"no W&B server to work with: {' '.join(str(error).split()).rstrip('.')}; start the embedded one "
+            f"no W&B server to work with: {_reason(error)}; start the embedded one "
             "(`make serve`), and set WANDB_BASE_URL and WANDB_API_KEY as it says"
         ) from error
     base_url, key, entity, project = (str(each or "") for each in found)
-    if not key:
-        raise TargetError("agents need an API key; `wandb login` or WANDB_API_KEY")
     return base_url, key, entity, project
+
+
+def _reason(error: Exception) -> str:
+    """What the client says, in one line, without an advice that is not ours."""
+    said = " ".join(str(error).split())
+    return "no API key is set" if "wandb login" in said else said.rstrip(".")
 
 
 def _login() -> tuple[Any, Any, Any, Any]:
@@ -172,12 +214,32 @@ def look(sweep: Sweep, news: str) -> Target:
     """Raises TargetError: it is not there."""
     try:
         found = sweep.look()
+        preempted = frozenset(sweep.runs("preempted")) if found else frozenset()
     except (Away, Refused) as error:
         raise TargetError(f"{sweep.path} cannot be read: {error}") from None
     if found is None:
-        raise TargetError(f"there is no sweep {sweep.path} on {sweep.base_url}; a file would end in .yaml")
+        raise TargetError(
+            f"there is no sweep {sweep.path} on {sweep.base_url} that this API key may read; a file would end in .yaml"
+        )
+    n_runs, expected = found["runCount"] or 0, found["runCountExpected"]
+    if found["state"] in OVER and not journal.begun(folder() / sweep.name / "trials"):
+        raise _over(sweep, found["state"], n_runs, expected)
+    if found["state"] == "PAUSED":
+        news += f"; it is paused, and hands out runs after `wandb sweep --resume {sweep.path}`"
     config = yaml.safe_load(found["config"] or "") or {}
-    return Target(sweep, config, found["runCountExpected"], found["runCount"] or 0, news)
+    speak(f"sweep {sweep.path}", config.get("command") or ())
+    return Target(sweep, config, expected, n_runs, news, preempted)
+
+
+def _over(sweep: Sweep, state: str, n_runs: int, expected: int | None) -> Exception:
+    if state == "CANCELED":
+        return TargetError(f"sweep {sweep.path} was cancelled: make a new one from its file")
+    if expected is not None and n_runs >= expected:
+        return Over(f"sweep {sweep.path} is finished with all its {n_runs} runs: nothing is left to do")
+    many = f"{n_runs} runs" if expected is None else f"{n_runs} of its {expected} runs"
+    return TargetError(
+        f"sweep {sweep.path} was stopped with {many}: `wandb sweep --resume {sweep.path}` lets it go on"
+    )
 
 
 def _unfinished(memory: Path, key: str) -> Target | None:

@@ -1,8 +1,8 @@
 """The warm parent: imports everything that a trial needs, once, and forks the agents.
 
 `python -m agent.fleet.warm` is started by the supervisor. It reads one JSON document per line: first the plan, then
-`{"start": NUMBER, "env": {…}}`, `{"leave": NUMBER}`, `{"stop": true}`, `{"kill": true}`. It writes one per line:
-those of the agents, its own `{"warm": SECONDS}` or `{"cold": REASON}`, and `{"agent": NUMBER, "state": "gone", …}`.
+`{"start": NUMBER, "env": {…}}`, `{"leave": NUMBER}`, `{"stop": true}`. It writes one per line: those of the agents,
+`{"agent": NUMBER, "state": "gone", …}`, and its own `{"importing": NAME, …}`, `{"warm": SECONDS}`, `{"cold": REASON}`.
 When its input ends, because the supervisor was killed, it stops everything and ends.
 
 It has one thread when it forks, and has never touched a GPU: a forked process could use neither a thread pool nor a
@@ -13,6 +13,7 @@ import contextlib
 import gc
 import importlib
 import json
+import math
 import os
 import select
 import signal
@@ -26,10 +27,11 @@ from typing import Any
 import psutil
 
 from agent.fleet import launch
-from agent.fleet.agent import Agent, Plan
+from agent.fleet.agent import ORPHAN_SECONDS, Agent, Plan
 from agent.fleet.wire import Sweep
 
 NEEDED = (
+    *("torch", "torchvision", "timm", "segmentation_models_pytorch", "albumentations", "wandb"),
     *("agent.train", "pandas", "pyarrow", "PIL.Image", "wandb.apis.public", "wandb.sdk.launch", "requests"),
     *(
         "wandb.sdk.launch.inputs.internal",
@@ -42,9 +44,6 @@ NEEDED = (
 
 NEEDED_BY_AGENTS = ("wandb.sdk.launch.sweeps.utils", "wandb.sdk.lib.config_util", "encodings.idna")
 
-LAST_SECONDS = 60.0
-"""How long agents and trials may take to end when nobody watches them any more."""
-
 
 @dataclass(eq=False)
 class Parent:
@@ -54,27 +53,28 @@ class Parent:
     """Process id → number."""
     buffer: bytes = b""
     stopping: bool = False
-
-    def say(self, **news: Any) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self.events, (json.dumps(news) + "\n").encode())
+    deadline: float = math.inf
+    """When everything has to have ended."""
 
     def serve(self, wake: int) -> None:
         """Until told to stop and everything has ended."""
-        deadline = None
         while not self.stopping or psutil.Process().children():
-            ready, _, _ = select.select(
-                [0, wake] if not self.stopping or deadline is None else [wake], [], [], 1.0
-            )
+            ready, _, _ = select.select([0, wake] if self.deadline == math.inf else [wake], [], [], 1.0)
             with contextlib.suppress(BlockingIOError):
                 while os.read(wake, 512):
                     pass
             if 0 in ready and not self._read():
-                self._signal_all(signal.SIGTERM)
-                self.stopping, deadline = True, time.monotonic() + LAST_SECONDS
+                self._end()
             self._reap()
-            if deadline is not None and time.monotonic() > deadline:
-                self._kill()
+            if time.monotonic() > self.deadline:
+                launch.kill_family(os.getpid())
+
+    def _end(self) -> None:
+        """Nobody watches any more: agents end their trials; what those of dead agents have left gets less time."""
+        self._signal_all(signal.SIGTERM)
+        last = min(ORPHAN_SECONDS, self.plan.grace)
+        self.stopping = True
+        self.deadline = time.monotonic() + last + (self.plan.grace + ORPHAN_SECONDS if self.agents else 0)
 
     def _read(self) -> bool:
         """Obey what has come in; False at the end of the input."""
@@ -92,8 +92,6 @@ class Parent:
         elif "stop" in order:
             self._signal_all(signal.SIGTERM)
             self.stopping = True
-        elif "kill" in order:
-            self._kill()
 
     def _start(self, number: int, env: dict[str, str]) -> None:
         parent = os.getpid()
@@ -121,7 +119,7 @@ class Parent:
                     break
                 if pid in self.agents:
                     code = os.waitstatus_to_exitcode(status)
-                    self.say(agent=self.agents.pop(pid), state="gone", code=code)
+                    say(self.events, agent=self.agents.pop(pid), state="gone", code=code)
 
     def _signal_all(self, number: int, agent: int | None = None) -> None:
         for pid, each in self.agents.items():
@@ -129,10 +127,10 @@ class Parent:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
 
-    def _kill(self) -> None:
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+
+def say(events: int, **news: Any) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        os.write(events, (json.dumps(news) + "\n").encode())
 
 
 def main() -> int:
@@ -145,19 +143,23 @@ def main() -> int:
     given = json.loads(_line())
     wanted = launch.is_warm(given["command"])
     began = time.monotonic()
-    for name in NEEDED_BY_AGENTS:
+    needed = (*NEEDED_BY_AGENTS, *(NEEDED if wanted else ()))
+    for n, name in enumerate(needed, 1):
+        say(events, importing=name, number=n, of=len(needed))
         importlib.import_module(name)
-    unsafe = _warm_up() if wanted else "its command is not python -m agent.train"
+    unsafe = _unsafe() if wanted else "its command is not python -m agent.train"
     sweep = Sweep(**given["sweep"])
     folders = {name: Path(given[name]) for name in ("folder", "logs")}
-    plan = Plan(sweep, given["command"], given["threads"], folders["folder"], folders["logs"], unsafe is None)
+    plan = Plan(
+        sweep, given["command"], given["threads"], **folders, grace=given["grace"], warm=unsafe is None
+    )
     parent = Parent(plan, events)
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    parent.say(**({"warm": time.monotonic() - began} if unsafe is None else {"cold": unsafe}))
+    say(events, **({"warm": time.monotonic() - began} if unsafe is None else {"cold": unsafe}))
     parent.serve(reading)
     return 0
 
@@ -173,10 +175,8 @@ def _line() -> bytes:
     return line
 
 
-def _warm_up() -> str | None:
-    """Import what trials need; why they cannot be forked from here, or None."""
-    for name in NEEDED:
-        importlib.import_module(name)
+def _unsafe() -> str | None:
+    """Why trials cannot be forked from here, or None."""
     from PIL import Image
 
     Image.init()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.wire import Away, Gone, Refused, ask
+from common.names import check_name
 
 __all__ = ["Away", "Gone", "Refused", "Sweep"]
 
@@ -16,6 +17,9 @@ SWEEP = """query ($entity: String, $project: String, $sweep: String!) {
     project(name: $project, entityName: $entity) { sweep(sweepName: $sweep) { state config %s } } }"""
 RUN = """query ($entity: String, $project: String, $run: String!) {
     project(name: $project, entityName: $entity) { run(name: $run) { state } } }"""
+RUNS = """query ($entity: String, $project: String, $filters: JSONString) {
+    project(name: $project, entityName: $entity) {
+        runs(filters: $filters, first: 1000) { edges { node { name } } } } }"""
 REGISTER = """mutation ($host: String!, $project: String, $entity: String, $sweep: String!) {
     createAgent(input: {host: $host, projectName: $project, entityName: $entity, sweep: $sweep}) { agent { id } } }"""
 HEARTBEAT = """mutation ($id: ID!, $metrics: JSONString, $runState: JSONString) {
@@ -24,13 +28,19 @@ HEARTBEAT = """mutation ($id: ID!, $metrics: JSONString, $runState: JSONString) 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep on a server, and the key to it."""
+    """A sweep on a server, and the key to it. Raises BadName: one of its names is none."""
 
     base_url: str
     key: str
     entity: str
     project: str
     name: str
+
+    def __post_init__(self) -> None:
+        check_name("sweep id", self.name)
+        for kind, name in (("entity", self.entity), ("project", self.project)):
+            if name:
+                check_name(kind, name)
 
     @property
     def path(self) -> str:
@@ -46,6 +56,12 @@ class Sweep:
         """`running`, `finished`, `failed`, `crashed`, `killed`, `preempted`, …; None if there is no such run."""
         project = self._ask(RUN, run=run)["project"]
         return str(project["run"]["state"]) if project and project["run"] else None
+
+    def runs(self, *states: str) -> set[str]:
+        """Names of the sweep's runs in these states, the first 1000."""
+        filters = json.dumps({"sweep": self.name, "state": {"$in": states}})
+        project = self._ask(RUNS, filters=filters)["project"]
+        return {edge["node"]["name"] for edge in project["runs"]["edges"]} if project else set()
 
     def register(self, host: str) -> str:
         """A new agent of the sweep; its id."""

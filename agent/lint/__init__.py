@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent import modes
 from agent.config import Config, from_settings
-from agent.lint import combinations, cost, document, metric, parameters, sections, suggestions
+from agent.lint import combinations, command, cost, document, metric, parameters, sections, suggestions
 from agent.lint.cost import Cost
 from agent.lint.document import Document
 from agent.lint.finding import Finding, warning
@@ -51,12 +52,15 @@ def check(path: Path) -> Report:
     read, findings = document.read(path)
     if not read.value:
         return Report(str(path), tuple(findings))
-    findings += sections.check(read)
-    if not sections.starts_agent(read):
+    findings += [*sections.check(read), *command.check(read)]
+    if not command.of(read).starts_agent:
         return Report(str(path), tuple(sorted(findings)))
-    given, wrong = parameters.read(read)
-    suggested, more = suggestions.ask(read)
-    findings += [*wrong, *more, *suggestions.check(read, suggested)]
+    listed, wrong = parameters.read(read)
+    fixed, amiss = command.flags(read)
+    given, twice = command.merge(listed, fixed)
+    found, more = suggestions.ask(read)
+    suggested = [command.overlay(each, fixed) for each in found]
+    findings += [*wrong, *amiss, *twice, *more, *suggestions.check(read, suggested)]
     clean = not any(each.level == "error" for each in findings)
     cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
     more, good = combinations.check(cells)
@@ -94,11 +98,15 @@ def _endless(read: Document, n_runs: int | None) -> list[Finding]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0, 1 if a file has errors, 2 if none is named or the recorded step times cannot be read."""
+    """Exit code 0; 1 if a file has errors; 2 if none is named, no sweep can work here, or recorded step times cannot be
+    read."""
     parser = argparse.ArgumentParser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sweep's YAML")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     files = parser.parse_args(arguments).files
+    if why := modes.refusal():
+        print(f"agent.lint: {why}", file=sys.stderr)
+        return 2
     try:
         reports = [check(path) for path in files]
     except StepTimesError as problem:

@@ -124,7 +124,7 @@ def count(document: Document, parameters: Sequence[Parameter]) -> int | None:
     cap: int | None = given if isinstance(given, int) and given > 0 else None
     if document.value.get("method") != "grid":
         return cap
-    cells = math.prod(len(each.values) for each in parameters)
+    cells = math.prod(each.n for each in parameters)
     return cells if cap is None else min(cap, cells)
 
 

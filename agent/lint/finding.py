@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["error", "warning"]
+Level = Literal["error", "note", "warning"]
 
 
 @dataclass(frozen=True, order=True)
@@ -23,6 +23,10 @@ class Finding:
 
 def error(line: int, what: str, why: str, fix: str) -> Finding:
     return Finding(line, "error", what, why, fix)
+
+
+def note(line: int, what: str, why: str, fix: str) -> Finding:
+    return Finding(line, "note", what, why, fix)
 
 
 def warning(line: int, what: str, why: str, fix: str) -> Finding:

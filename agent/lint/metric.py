@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, error, warning
-from agent.lint.sections import nearest
+from agent.lint.types import nearest
 
 HISTORY = (
     "epoch",

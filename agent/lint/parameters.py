@@ -7,49 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.config import MODEL_FIELDS, Config, ConfigError
+from agent.lint import schema, spelling
 from agent.lint.document import Document
 from agent.lint.finding import Finding, error, warning
-from agent.lint.sections import nearest
-from agent.lint.types import FIELDS, as_yaml, wrong_type
+from agent.lint.spelling import BOUNDS, EXPONENTS, INTERVALS, LISTS, UNBOUNDED
+from agent.lint.types import FIELDS, wrong_type
 
-OTHER_NAMES = {
-    "lr": "learning_rate",
-    "batch": "batch_size",
-    "bs": "batch_size",
-    "encoder": "backbone",
-    "encoder_name": "backbone",
-    "encoder_weights": "weights",
-    "pretrained": "weights",
-    "arch": "architecture",
-    "size": "image_size",
-    "img_size": "image_size",
-    "resolution": "image_size",
-    "aug": "augmentation",
-    "n_epochs": "epochs",
-    "num_epochs": "epochs",
-    "random_state": "seed",
-}
 TOGETHER = ("model", *MODEL_FIELDS, "batch_size")
 """Fields that are checked in combination with each other, not one by one."""
 
-BOUNDS = ("min", "max")
-LISTS = {"constant": ("value",), "categorical": ("values",), "categorical_w_probabilities": ("values",)}
-EXPONENTS = ("log_uniform", "q_log_uniform", "inv_log_uniform")
-INTERVALS = ("int_uniform", "uniform", "q_uniform", "log_uniform_values", "q_log_uniform_values",
-             "inv_log_uniform_values", *EXPONENTS)  # fmt: skip
-UNBOUNDED = {"normal": ("mu", "sigma"), "q_normal": ("mu", "sigma"), "log_normal": ("mu", "sigma"),
-             "q_log_normal": ("mu", "sigma"), "beta": ("a", "b"), "q_beta": ("a", "b")}  # fmt: skip
-KINDS = (*LISTS, *INTERVALS, *UNBOUNDED)
-KEYS = ("value", "values", "min", "max", "distribution", "probabilities", "q", "mu", "sigma", "a", "b")
+POSITIVE = ("q", "sigma", "a", "b")
 GRID_KINDS = (*LISTS, "int_uniform", "q_uniform")
 MOST_LISTED = 10_000
+LARGEST_EXPONENT = 600
 
 
 @dataclass(frozen=True)
 class Parameter:
     """What a sweep does with one field.
 
-    `values` are all the values it can take, each with its line, or the two ends of an interval that is not `finite`.
+    `values` are all the values it can take, each with its line, or the two ends of an interval that is not `finite`; a
+    grid goes through `n`.
     """
 
     name: str
@@ -57,6 +35,7 @@ class Parameter:
     values: tuple[Any, ...]
     lines: tuple[int, ...]
     finite: bool
+    n: int = 1
 
     def draw(self, rng: random.Random) -> Any:
         """One value, as a random search would take it; intervals are taken as uniform."""
@@ -69,7 +48,7 @@ def read(document: Document) -> tuple[list[Parameter], list[Finding]]:
     """The parameters that make sense, and what is wrong with the others."""
     parameters, findings = [], []
     for name, spec in document.mapping("parameters").items():
-        found = list(_place(document, name, spec))
+        found = list(spelling.check(document, name, spec))
         parameter = None
         if not found:
             parameter, found = _values(document, name, spec)
@@ -88,94 +67,47 @@ def read(document: Document) -> tuple[list[Parameter], list[Finding]]:
     return parameters, findings
 
 
-def _place(document: Document, name: str, spec: Any) -> Iterator[Finding]:
-    """Is it a field, and a specification of values?"""
-    line = document.line("parameters", name)
-    if name not in FIELDS:
-        yield error(
-            line,
-            f"{name} is no setting of agent.train{nearest(name, list(FIELDS), OTHER_NAMES)}",
-            "every run would end at once with `unknown setting`",
-            f"the settings are {', '.join(FIELDS)}",
-        )
-    elif not isinstance(spec, dict):
-        word = "values" if isinstance(spec, list) else "value"
-        yield error(
-            line,
-            f"{name} is {spec!r}, not a specification",
-            "W&B refuses the sweep",
-            f"write `{name}: {{{word}: {as_yaml(spec)}}}`",
-        )
-    else:
-        yield from _keys(document, name, spec)
-
-
-def _keys(document: Document, name: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
-    for key in spec:
-        if key not in KEYS:
-            nested = "; no setting of agent.train has settings inside" if key == "parameters" else ""
-            yield error(
-                document.line("parameters", name, key),
-                f"{name} has a key {key}, which no parameter has{nearest(key, KEYS)}{nested}",
-                "W&B refuses it or passes over it",
-                f"use {', '.join(KEYS)}",
-            )
-    kind = spec.get("distribution", _implied(spec))
-    line = document.line("parameters", name, "distribution")
-    if kind is None:
-        yield error(line, f"{name} has no values", "nothing says which values it takes",
-                    "give it value, values, or min and max")  # fmt: skip
-    elif kind not in KINDS:
-        yield error(
-            line, f"{name} has no distribution {kind!r}{nearest(kind, KINDS)}", "W&B refuses the sweep",
-            f"write one of {', '.join(KINDS)}",
-        )  # fmt: skip
-    else:
-        needed = LISTS.get(kind) or UNBOUNDED.get(kind) or BOUNDS
-        for key in needed:
-            if key not in spec:
-                yield error(
-                    line, f"{name} is {kind} and has no {key}", "the distribution needs it", f"add {key}"
-                )
-    if "value" in spec and "values" in spec:
-        yield error(
-            line, f"{name} has value and values", "only one of them can count", "keep values, or value"
-        )
-
-
-def _implied(spec: Mapping[str, Any]) -> str | None:
-    """W&B's rule where no distribution is named."""
-    if "value" in spec:
-        return "constant"
-    if "values" in spec:
-        return "categorical"
-    if "min" in spec and "max" in spec:
-        whole = all(isinstance(spec[key], int) and not isinstance(spec[key], bool) for key in BOUNDS)
-        return "int_uniform" if whole else "uniform"
-    return None
-
-
 def _values(document: Document, name: str, spec: Mapping[str, Any]) -> tuple[Parameter | None, list[Finding]]:
-    kind = str(spec.get("distribution", _implied(spec)))
-    findings: list[Finding] = []
-    method, line = document.value.get("method"), document.line("parameters", name, "distribution")
-    if method == "grid" and kind not in GRID_KINDS:
-        findings.append(
-            error(
-                line,
-                f"{name} is {kind}, which a grid cannot go through",
-                "a grid tries every value, and there is no end of values here",
-                "list them with `values: […]`, or write `method: random`",
-            )
-        )
+    kind = str(spelling.kind_of(spec))
+    findings = list(_grid(document, name, kind, spec)) if document.value.get("method") == "grid" else []
     if kind in LISTS:
         parameter, more = _listed(document, name, kind, spec)
     else:
         parameter, more = _interval(document, name, kind, spec)
     findings += more
     if parameter and not more:
-        findings += _allowed(parameter)
+        findings += allowed(parameter)
+    if not findings and schema.objects(spec):
+        findings.append(
+            warning(
+                document.line("parameters", name),
+                f"{name} is written in a way that W&B's published schema does not have",
+                "the embedded server takes it; W&B's own may warn, or refuse the sweep",
+                "give the distribution its own keys, numbers without quotes, and probabilities of their kind",
+            )
+        )
     return parameter, findings
+
+
+def _grid(document: Document, name: str, kind: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """A grid tries every value."""
+    if kind in GRID_KINDS:
+        return
+    line = document.line("parameters", name, "distribution")
+    if kind == "q_beta" or (kind.startswith("q_") and kind in INTERVALS) or _is_point(spec):
+        yield warning(line, f"{name} is {kind}: only the embedded server's grid goes through that",
+                      "W&B's own refuses the sweep", "list the values with `values: […]`")  # fmt: skip
+        return
+    yield error(
+        line,
+        f"{name} is {kind}, which a grid cannot go through",
+        "a grid tries every value, and there is no end of values here",
+        "list them with `values: […]`, or write `method: random`",
+    )
+
+
+def _is_point(spec: Mapping[str, Any]) -> bool:
+    return "min" in spec and spec["min"] == spec.get("max")
 
 
 def _listed(
@@ -198,17 +130,8 @@ def _listed(
                 lines[0], f"{name} lists a value twice", "a grid may train it twice", "list each value once"
             )
         )
-    chances = spec.get("probabilities")
-    if chances is not None and (not isinstance(chances, list) or len(chances) != len(given)):
-        findings.append(
-            error(
-                document.line("parameters", name, "probabilities"),
-                f"{name} has {len(given)} values and not as many probabilities",
-                "W&B refuses the sweep",
-                "give one probability for each value",
-            )
-        )
-    return Parameter(name, kind, tuple(given), lines, finite=True), findings
+    findings += spelling.chances(document, name, len(given), spec)
+    return Parameter(name, kind, tuple(given), lines, finite=True, n=len(given)), findings
 
 
 def _interval(
@@ -220,19 +143,21 @@ def _interval(
         return None, [error(line, f"{name} is text and cannot be {kind}", "a distribution draws numbers",
                             "list what it may be with `values: […]`")]  # fmt: skip
     numbers = {key: spec[key] for key in ("min", "max", "mu", "sigma", "a", "b", "q") if key in spec}
+    if kind.startswith("q_"):
+        numbers.setdefault("q", 1)
     wrong = [
         finding
         for key, value in numbers.items()
         for finding in wrong_type(document.line("parameters", name, key), name, value)
         if field is float or isinstance(value, bool) or not isinstance(value, int | float)
     ]
-    if "q" in numbers and not wrong and numbers["q"] <= 0:
-        wrong = [error(document.line("parameters", name, "q"), f"q of {name} is {numbers['q']:g}",
-                       "it is the step from one value to the next", "write a number above 0")]  # fmt: skip
+    wrong = wrong or [
+        finding for key, value in numbers.items() for finding in _number(document, name, key, value)
+    ]
     if wrong:
         return None, wrong
     if kind in UNBOUNDED:
-        return None, _whole_numbers(line, name, kind, numbers)
+        return None, _whole_numbers(line, name, kind, numbers) or _centre(line, name, kind, numbers)
     low, high = numbers["min"], numbers["max"]
     lines = (document.line("parameters", name, "min"), document.line("parameters", name, "max"))
     if low > high:
@@ -241,37 +166,81 @@ def _interval(
     if whole := _whole_numbers(line, name, kind, numbers):
         return None, whole
     if kind in EXPONENTS:
-        return _exponents(line, lines, name, kind, numbers)
-    if "log" in kind and low <= 0:
+        low, high = _exponentials(kind, numbers)
+        if wrong := list(_exponents(line, lines, name, kind, numbers, (low, high))):
+            return None, wrong
+    elif "log" in kind and low <= 0:
         return None, [error(lines[0], f"min {low:g} of {name} has no logarithm", f"{kind} needs values above 0",
                             "write a min above 0")]  # fmt: skip
-    return _spread(name, kind, numbers, lines), []
+    if "q" in numbers and not _multiples(low, high, numbers["q"]):
+        return None, [error(line, f"no multiple of q {numbers['q']:g} lies between min and max of {name}",
+                            "the sweep has nothing to take", "write a smaller q")]  # fmt: skip
+    return _spread(name, kind, numbers | {"min": low, "max": high}, lines), list(
+        _point(lines[0], name, numbers)
+    )
+
+
+def _number(document: Document, name: str, key: str, value: float) -> Iterator[Finding]:
+    line, what = document.line("parameters", name, key), f"{key} of {name} is {value:g}"
+    if not math.isfinite(value):
+        yield error(line, what, "W&B refuses the sweep", "write a finite number")
+    elif key in POSITIVE and value <= 0:
+        yield error(
+            line, what, "it is a width, or the step from one value to the next", "write a number above 0"
+        )
+
+
+def _point(line: int, name: str, numbers: Mapping[str, float]) -> Iterator[Finding]:
+    if _is_point(numbers):
+        yield warning(line, f"min and max of {name} are both {numbers['min']:g}",
+                      "W&B's own server wants min below max", f"write `value: {numbers['min']:g}`")  # fmt: skip
+
+
+def _centre(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
+    """Is what a normal distribution draws most often allowed?"""
+    if "normal" not in kind:
+        return []
+    mu = numbers.get("mu", 0)
+    centre = math.exp(min(mu, LARGEST_EXPONENT)) if "log" in kind else mu
+    return allowed(Parameter(name, kind, (centre,), (line,), finite=False))
+
+
+def _multiples(low: float, high: float, q: float) -> range:
+    """Of q, between low and high, with room for the last digit of a fraction."""
+    return range(math.ceil(low / q - 1e-9), math.floor(high / q + 1e-9) + 1)
+
+
+def _exponentials(kind: str, numbers: Mapping[str, float]) -> tuple[float, float]:
+    """`log_uniform` draws e^x with x between min and max."""
+    sign = -1 if kind.startswith("inv") else 1
+    low, high = sorted(sign * max(-LARGEST_EXPONENT, min(LARGEST_EXPONENT, numbers[key])) for key in BOUNDS)
+    return math.exp(low), math.exp(high)
 
 
 def _exponents(
-    line: int, lines: tuple[int, int], name: str, kind: str, numbers: Mapping[str, float]
-) -> tuple[Parameter | None, list[Finding]]:
-    """`log_uniform` draws e^x with x between min and max."""
-    sign = -1 if kind.startswith("inv") else 1
-    try:
-        ends = sorted(math.exp(sign * numbers[key]) for key in BOUNDS)
-    except OverflowError:
-        ends = [0.0, math.inf]
-    parameter = Parameter(name, kind, tuple(ends), lines, finite=False)
-    if _refusals(parameter):
-        return None, [
-            error(
-                line,
-                f"{name} is {kind}, which takes exponents: it would draw from {ends[0]:.6g} to {ends[1]:.6g}",
-                f"min and max here, {numbers['min']:g} and {numbers['max']:g}, are meant as values",
-                f"write `distribution: {kind}_values`",
-            )
-        ]
-    return parameter, []
+    line: int,
+    lines: tuple[int, int],
+    name: str,
+    kind: str,
+    numbers: Mapping[str, float],
+    ends: tuple[float, float],
+) -> Iterator[Finding]:
+    """Bounds that must have been meant as values."""
+    too_large = max(map(abs, numbers.values())) > LARGEST_EXPONENT
+    if too_large or _refusals(Parameter(name, kind, ends, lines, finite=False)):
+        yield error(
+            line,
+            f"{name} is {kind}, which takes exponents: it would draw from {ends[0]:.6g} to {ends[1]:.6g}",
+            f"min and max here, {numbers['min']:g} and {numbers['max']:g}, are meant as values",
+            f"write `distribution: {kind}_values`",
+        )
 
 
 def _whole_numbers(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
     """Only these distributions draw whole numbers: int_uniform, and q_… between whole numbers."""
+    if kind == "int_uniform" and not all(float(value).is_integer() for value in numbers.values()):
+        return [error(line, f"{name} is int_uniform, but its ends are not whole numbers", "W&B refuses the sweep",
+                      "write whole numbers, or `distribution: uniform`")]  # fmt: skip
     steps = kind.startswith("q_") and all(isinstance(value, int) for value in numbers.values())
     if FIELDS[name] is not int or kind == "int_uniform" or steps:
         return []
@@ -287,15 +256,14 @@ def _whole_numbers(line: int, name: str, kind: str, numbers: Mapping[str, float]
 
 def _spread(name: str, kind: str, numbers: Mapping[str, float], lines: tuple[int, int]) -> Parameter:
     low, high = numbers["min"], numbers["max"]
-    step = numbers.get("q", 1)
-    finite = kind in ("int_uniform", "q_uniform") and step > 0 and (high - low) / step < MOST_LISTED
-    if not finite:
+    if kind != "int_uniform" and "q" not in numbers:
         return Parameter(name, kind, (low, high), lines, finite=False)
-    if kind == "int_uniform":
-        values: list[float] = list(range(int(low), int(high) + 1))
-    else:
-        values = [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
-    return Parameter(name, kind, tuple(values), (lines[0],) * len(values), finite=True)
+    step = numbers.get("q", 1)
+    multiples = _multiples(low, high, step)
+    if len(multiples) > MOST_LISTED:
+        return Parameter(name, kind, (low, high), lines, finite=False, n=len(multiples))
+    values = tuple(int(k) if kind == "int_uniform" else k * step for k in multiples)
+    return Parameter(name, kind, values, (lines[0],) * len(values), finite=True, n=len(values))
 
 
 def _refusals(parameter: Parameter) -> list[tuple[int, str]]:
@@ -309,7 +277,8 @@ def _refusals(parameter: Parameter) -> list[tuple[int, str]]:
     return refused
 
 
-def _allowed(parameter: Parameter) -> list[Finding]:
+def allowed(parameter: Parameter) -> list[Finding]:
+    """Values that Config refuses, where they do not depend on other settings."""
     if parameter.name in TOGETHER:
         return []
     refused = _refusals(parameter)

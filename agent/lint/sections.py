@@ -1,12 +1,12 @@
-"""The keys of a sweep other than its parameters: program, command, method, and the words W&B does not know."""
+"""The keys of a sweep other than its parameters: method, scheduler, run_cap, and the words W&B does not know."""
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from agent.lint.document import Document
-from agent.lint.finding import Finding, error, warning
+from agent.lint.finding import Finding, error
+from agent.lint.types import nearest
 
 KEYS = (
     "program",
@@ -44,22 +44,10 @@ OTHER_NAMES = {
 
 METHODS = ("grid", "random", "bayes")
 ENGINES = ("wandb", "optuna", "ax")
-ARGUMENTS = ("${args}", "${args_no_boolean_flags}")
-MODULE = "agent.train"
-FIX_COMMAND = f'command: ["${{env}}", "${{interpreter}}", "-m", "{MODULE}", "${{args}}"]'
-
-
-def nearest(word: object, known: Sequence[str], others: dict[str, str] | None = None) -> str:
-    """`; did you mean X?` for a word that resembles a known one; else nothing."""
-    if others and str(word) in others:
-        return f"; did you mean {others[str(word)]}?"
-    near = difflib.get_close_matches(str(word), known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def check(document: Document) -> Iterator[Finding]:
     yield from unknown_keys(document)
-    yield from start(document)
     yield from method(document)
     yield from scheduler(document)
     yield from run_cap(document)
@@ -74,55 +62,6 @@ def unknown_keys(document: Document) -> Iterator[Finding]:
                 "W&B passes over keys that it does not know, so this has no effect",
                 f"use one of {', '.join(KEYS)}",
             )
-
-
-def starts_agent(document: Document) -> bool:
-    """Whether the sweep starts `agent.train`, so that its parameters are fields of Config."""
-    command = document.value.get("command")
-    words = command if isinstance(command, list) else [document.value.get("program", "")]
-    return any(str(word) in (MODULE, "agent/train.py", "${program}") for word in words)
-
-
-def start(document: Document) -> Iterator[Finding]:
-    """`program` and `command`."""
-    if "program" not in document.value:
-        yield error(
-            1,
-            "program is missing",
-            "`wandb agent` refuses a sweep without it, even where command does not use it",
-            "add `program: agent/train.py`",
-        )
-    command = document.value.get("command")
-    line = document.line("command" if "command" in document.value else "program")
-    if not isinstance(command, list):
-        yield error(
-            line,
-            "command is missing" if command is None else "command is no list of words",
-            "`python agent/train.py`, which W&B starts without it, does not find the packages beside agent/",
-            FIX_COMMAND,
-        )
-        return
-    if not starts_agent(document):
-        yield warning(
-            line,
-            f"command does not start {MODULE}",
-            "the parameters belong to another program and are not checked",
-            FIX_COMMAND,
-        )
-    elif MODULE not in command:
-        yield error(
-            line,
-            "command starts agent/train.py as a file",
-            "Python then does not find the packages beside agent/",
-            FIX_COMMAND,
-        )
-    elif not any(word in ARGUMENTS for word in command):
-        yield error(
-            line,
-            "command has no ${args}",
-            f"{MODULE} then gets no setting, and every run trains the defaults",
-            FIX_COMMAND,
-        )
 
 
 def method(document: Document) -> Iterator[Finding]:

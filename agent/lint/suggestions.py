@@ -13,8 +13,7 @@ from agent.config import ConfigError, from_settings
 from agent.lint.combinations import Cell
 from agent.lint.document import Document
 from agent.lint.finding import Finding, error
-from agent.lint.sections import nearest
-from agent.lint.types import FIELDS, wrong_type
+from agent.lint.types import FIELDS, nearest, wrong_type
 
 N = 200
 """Suggestions that are looked at."""

@@ -1,9 +1,10 @@
 """Is a value of a sweep of the type that the field of Config has?"""
 
 import dataclasses
+import difflib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agent.config import Config
@@ -85,3 +86,11 @@ def as_yaml(value: Any) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     return f"[{', '.join(str(each) for each in value)}]" if isinstance(value, list) else str(value)
+
+
+def nearest(word: object, known: Sequence[str], others: dict[str, str] | None = None) -> str:
+    """`; did you mean X?` for a word that resembles a known one; else nothing."""
+    if others and str(word) in others:
+        return f"; did you mean {others[str(word)]}?"
+    near = difflib.get_close_matches(str(word), known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,11 +1,11 @@
-"""Writes the four notebooks anew and runs them from top to bottom on a study; what they show is stored in them."""
+"""Four notebooks, written and run from top to bottom on a study; what they show is stored in them."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,23 +16,32 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from analysis import AnalysisError
-from analysis.login import choose_paths, last_study
+from analysis.cli import default_folder, make_folder
+from analysis.login import resolve
 from analysis.notebooks.cells import NOTEBOOKS
+from common.cli import Parser
+from common.wandb_api import CLOUD
 
 PROG = "python -m analysis.notebooks"
-FOLDER = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 SECONDS = 600
 """For one cell: the first one may have to pull a thousand runs."""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def notebook(name: str, paths: Sequence[str]) -> NotebookNode:
-    """The notebook `name` of `cells.NOTEBOOKS` for the runs in `paths`, not yet run; equal calls give equal ones."""
+def notebook(name: str, paths: Sequence[str], folder: Path) -> NotebookNode:
+    """The notebook `name` of `cells.NOTEBOOKS` for the runs in `paths`, not yet run; equal calls give equal ones.
+
+    It works in `folder`: inside the project wherever that lies, elsewhere on this machine only.
+    """
+    folder = folder.resolve()
+    root = os.path.relpath(ROOT, folder) if folder.is_relative_to(ROOT) else str(ROOT)
     cells = []
     for number, (text, code) in enumerate(NOTEBOOKS[name]):
         if text:
             cells.append(new_markdown_cell(text, id=f"text-{number}"))
-        cells.append(new_code_cell(code.replace("PATHS", json.dumps(list(paths))), id=f"code-{number}"))
+        code = code.replace("ROOT", root).replace("PATHS", json.dumps(list(paths)))
+        cells.append(new_code_cell(code, id=f"code-{number}"))
     made: NotebookNode = new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
     return made
 
@@ -60,21 +69,27 @@ def executed(made: NotebookNode, folder: Path) -> NotebookNode:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog=PROG, description=__doc__)
+    parser = Parser(prog=PROG, description=__doc__)
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="as for python -m analysis (default: the last study)"
     )
-    parser.add_argument(
-        "--out", type=Path, default=FOLDER, help="folder, two levels below the root (default: this one)"
-    )
+    parser.add_argument("--out", type=Path, help="folder to write to (default: notebooks, beside the tables)")
     options = parser.parse_args(arguments)
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
     try:
-        paths = options.paths or [str(path) for path in choose_paths([], last_study())]
-        for name in NOTEBOOKS:
-            file = options.out / f"{name}.ipynb"
-            nbformat.write(executed(notebook(name, paths), FOLDER), file)
-            print(f"wrote {file}")
+        paths, login = resolve(options.paths, os.environ)
+        out = options.out or default_folder(options.paths) / "notebooks"
+        make_folder(out)
+        print(
+            f"{PROG}: {len(NOTEBOOKS)} notebooks on {', '.join(map(str, paths))} of {login.base_url or CLOUD}",
+            flush=True,
+        )
+        for number, name in enumerate(NOTEBOOKS, start=1):
+            print(f"{number} of {len(NOTEBOOKS)}: running {name} …", flush=True)
+            started, file = time.monotonic(), out / f"{name}.ipynb"
+            made = executed(notebook(name, options.paths or [str(path) for path in paths], out), out)
+            nbformat.write(made, file)
+            print(f"wrote {file} ({time.monotonic() - started:.0f} s)", flush=True)
     except AnalysisError as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1

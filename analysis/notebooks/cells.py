@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-START = """%cd -q ../..
+START = """%cd -q ROOT
 from analysis.notebooks import show
 from analysis.runs import pull
 
 study = pull(PATHS)"""
-"""The first cell; the folder is the root of the project, where the cache and the last study lie."""
+"""The first cell; ROOT is the way from the notebook to the root of the project, where cache and results lie."""
 
 NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
     "1_baseline": [

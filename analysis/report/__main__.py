@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis import cli
 from analysis.comparison import Comparison
-from analysis.login import choose_login, choose_paths, last_study
+from analysis.login import resolve
 from analysis.report.content import content
 from analysis.report.page import page
 from analysis.runs import Study
@@ -30,8 +30,7 @@ def upload(paths: Sequence[str], study: Study, comparison: Comparison, out: Path
     """Saves a W&B Report beside the runs in `paths` and prints its address."""
     from analysis.wandb_report import save  # takes seconds to import
 
-    last = last_study()
-    login = choose_login(choose_paths(paths, last), os.environ, last, default_paths=not paths)
+    _, login = resolve(paths, os.environ)
     print(f"saved {save(study, content(study, comparison, command), login)}")
     return []
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 import pandas as pd
 
 from analysis.stats.coverage import SIMULATIONS, SPREADS, coverage_table, split_table
 from analysis.stats.intervals import METHODS
+from common.cli import Parser
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -19,7 +18,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """A table per method, rows by images and seeds, columns by how scores are spread, and one for splits."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.stats", description=__doc__)
+    parser = Parser(prog="python -m analysis.stats", description=__doc__)
     parser.add_argument(
         "--simulations", type=int, default=SIMULATIONS, help="per cell (default: %(default)s)"
     )

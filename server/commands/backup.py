@@ -1,14 +1,14 @@
 """`python -m server backup --dir FOLDER --to FILE`: everything in one file, while the server runs or not."""
 
-import argparse
 from pathlib import Path
 
+from common.cli import Parser
 from server.commands.text import size
 from server.store.backups import write
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server backup",
         description="Copy a folder, as it is at one moment, to one file (a tar archive, readable by its owner only: it "
         "holds the key). Works while the server runs. `python -m server restore` makes a folder of it.",

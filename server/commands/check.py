@@ -1,14 +1,14 @@
 """`python -m server check --dir FOLDER`: one line per finding; exit code 1 when there is any."""
 
-import argparse
 from pathlib import Path
 
+from common.cli import Parser
 from server.store.checking import findings
 from server.store.outside import reading
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server check",
         description="Verify a folder: digests of all files, orphans, foreign keys. Works while the server runs.",
     )

@@ -1,12 +1,12 @@
 """`python -m server export ENTITY/PROJECT --out FOLDER`: a project as Parquet and JSON, for whatever reads those."""
 
-import argparse
 import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from common.cli import Parser
 from server.commands.push import existing
 from server.commands.tables import write_history, write_runs
 from server.jsontext import config_values, load_object, strict
@@ -16,7 +16,7 @@ from server.store.troubles import explain
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server export",
         description="Write a project's runs and history as Parquet, and its configurations, summaries, files, sweeps "
         "and artifacts as JSON. Works while the server runs, and shows one moment.",

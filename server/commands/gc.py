@@ -1,9 +1,9 @@
 """`python -m server gc --dir FOLDER`: free what nothing refers to."""
 
-import argparse
 import time
 from pathlib import Path
 
+from common.cli import Parser
 from server.commands.text import size
 from server.store import StoreError
 from server.store.garbage import collect, compact
@@ -11,7 +11,7 @@ from server.store.outside import alone, maintaining, writing
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server gc",
         description="Free what nothing refers to: files of deleted runs and artifacts, uploads that were given up. "
         "Works while the server runs; the database itself shrinks only while it does not.",
@@ -19,10 +19,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
     folder = parser.parse_args(arguments).dir
     with writing(folder) as db, maintaining(folder):
-        try:
-            freed = collect(db, folder, time.time())
-        except OSError as error:
-            raise StoreError(f"{folder}: a file could not be removed: {error.strerror}.") from error
+        freed = collect(db, folder, time.time())
         with alone(folder) as unserved:
             if unserved:
                 freed.bytes += compact(db)
@@ -31,4 +28,9 @@ def main(arguments: list[str]) -> int:
         + (f", {freed.artifacts} uploads that were given up" if freed.artifacts else "")
         + ("" if unserved else "; the database itself shrinks when the server is stopped")
     )
+    if freed.left:
+        more = f" and {len(freed.left) - 1} more" if len(freed.left) > 1 else ""
+        raise StoreError(
+            f"{folder}: {freed.left[0]}{more} cannot be removed: look at what it is, and move it away."
+        )
     return 0

@@ -1,9 +1,10 @@
 """`python -m server push ENTITY/PROJECT --to URL`: send a project to another W&B server."""
 
-import argparse
 import os
 from pathlib import Path
 
+from common.cli import Parser
+from common.names import check_name
 from server.push import artifacts as pushed_artifacts
 from server.push import runs as pushed_runs
 from server.push import sweeps as pushed_sweeps
@@ -13,7 +14,7 @@ from server.store.outside import reading
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server push",
         description="Send the runs, history, files, sweeps and artifacts of a project to another W&B server, runs with "
         "the same ids. What is there already is not sent again: a push that was cut off is just repeated. Works while "
@@ -31,7 +32,8 @@ def main(arguments: list[str]) -> int:
     key = os.environ.get("WANDB_API_KEY")
     if not key:
         raise StoreError("WANDB_API_KEY is not set: it must hold the key of the other server.")
-    remote = Remote(options.to, key, *split(options.target or options.project))
+    entity, project = split(options.target or options.project)
+    remote = Remote(options.to, key, check_name("entity", entity), check_name("project", project))
     with reading(options.dir, moment=False) as db:
         _push(db, options.dir, remote, existing(db, options.dir, options.project))
     return 0

@@ -1,16 +1,17 @@
 """`python -m server restore FILE --dir FOLDER`: a folder from a backup."""
 
-import argparse
 from pathlib import Path
 
+from common.cli import Parser
 from server.commands.text import size
 from server.store.backups import restore
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m server restore",
-        description="Make a folder from what `python -m server backup` wrote; every file's digest is compared.",
+        description="Make a folder from what `python -m server backup` wrote. The folder appears once all of it is "
+        "checked: the database, its format, and every file's digest.",
     )
     parser.add_argument("backup", type=Path, metavar="FILE", help="the backup")
     parser.add_argument(

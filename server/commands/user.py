@@ -1,11 +1,11 @@
 """`python -m server user`: people, their keys and rights. Works while the server runs; it sees the change at once."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
-from server.store import Connection, NotFound, Refused, StoreError, api_key, beside, users
+from common.cli import Parser
+from server.store import Connection, Refused, api_key, beside, users
 
 DESCRIPTION = """People who may use the server of a folder, beside its own user `local` (key in DIR/api-key), who may do
 everything. Each has an entity of their own name; `grant` lets them read, or also write, another one. Works while the
@@ -14,17 +14,13 @@ server runs: it sees the change at once."""
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    try:
-        with beside(options.dir) as db:
-            options.act(db, options)
-    except (StoreError, Refused, NotFound) as error:
-        print(f"server: {error}", file=sys.stderr)
-        return 1
+    with beside(options.dir) as db:
+        options.act(db, options)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m server user", description=DESCRIPTION)
+    parser = Parser("python -m server user", description=DESCRIPTION)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     def action(name: str, act: object, help: str, *positional: str) -> argparse.ArgumentParser:

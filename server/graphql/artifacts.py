@@ -10,6 +10,7 @@ from server.graphql.common import (
     Info,
     Resolvers,
     connection,
+    constant,
     context,
     global_id,
     id_of,
@@ -32,6 +33,11 @@ def artifact(root: Any, info: Info, id: str) -> Row | None:
 def project_artifact(row: Row, info: Info, name: str) -> Row | None:
     membership = collection_resolvers.membership_named(row, info, name)
     return None if membership is None else artifacts.by_id(context(info).db, membership["artifact_id"])
+
+
+def artifact_of_type(row: Row, info: Info, name: str) -> Row | None:
+    found = project_artifact({"id": row["project_id"]}, info, name)
+    return found if found is not None and sequence(found, info)["type"] == row["name"] else None
 
 
 def client_id_mapping(root: Any, info: Info, client_id: str) -> Row | None:
@@ -63,6 +69,13 @@ def memberships(row: Row, info: Info) -> Row:
     return connection([m for m in collections.memberships(ctx.db, row["id"]) if access.visible(ctx, m)])
 
 
+def all_aliases(row: Row, info: Info) -> list[Row]:
+    """With `vN` for every collection that it is in."""
+    db = context(info).db
+    versions = [m | {"alias": f"v{m['version']}"} for m in collections.memberships(db, row["id"])]
+    return [*collections.aliases(db, row["id"]), *versions]
+
+
 def artifact_files(
     row: Row,
     info: Info,
@@ -78,6 +91,16 @@ def artifact_files(
         key=lambda entry: entry["path"],
         load=lambda rows: [_file(row, info, e) for e in rows],
     )
+
+
+def member_files(
+    row: Row,
+    info: Info,
+    names: list[str] | None = None,
+    after: str | None = None,
+    first: int | None = None,
+) -> Row:
+    return artifact_files(collection_resolvers.member_artifact(row, info), info, names, after, first)
 
 
 def _file(row: Row, info: Info, entry: Row) -> Row:
@@ -116,12 +139,13 @@ def _reference(row: Row, entry: Row) -> Row:
     }
 
 
-def files_by_entries(row: Row, info: Info, entries: list[Row] | None = None, **storage: Any) -> Row:
-    wanted = {entry["digest"] for entry in entries or []}
+def files_by_entries(row: Row, info: Info, entries: list[Row] | None = None) -> Row:
+    """An entry without a name stands for every file of that digest."""
+    wanted = {(entry.get("name"), entry["digest"]) for entry in entries or []}
     found = [
         e
         for e in artifacts.entries(context(info).db, row["id"])
-        if e["ref"] is None and e["digest"] in wanted
+        if e["ref"] is None and wanted & {(e["path"], e["digest"]), (None, e["digest"])}
     ]
     return connection(found, key=lambda e: e["path"], load=lambda rows: [_file(row, info, e) for e in rows])
 
@@ -141,6 +165,8 @@ def manifest_file(row: Row, info: Info) -> Row:
     open = artifact["state"] == artifacts.PENDING and ctx.person.owns(access.lies_in(ctx, artifact) or "")
     return {
         "id": global_id("ManifestFile", row["id"]),
+        "name": row["name"],
+        "display_name": row["name"],
         "direct_url": context(info).signed("GET", path),
         "upload_url": ctx.signed("PUT", path) if open else None,
         "upload_headers": [],
@@ -191,7 +217,9 @@ def update_artifact(root: Any, info: Info, input: Row) -> Row:
             [tag["tag_name"] for tag in input.get("tags_to_delete") or []],
         )
         for alias in input.get("aliases") or []:
-            collections.set_alias(db, row["collection_id"], alias["alias"], artifact_id)
+            home = collections.by_id(db, row["collection_id"])
+            [name] = collection_resolvers.alias_names([alias], home["name"])
+            collections.set_alias(db, home["id"], name, artifact_id)
     return {"artifact": row}
 
 
@@ -229,6 +257,8 @@ RESOLVERS: Resolvers = {
         "deleteAliases": change_aliases(False),
     },
     "Project": {"artifact": project_artifact},
+    "ArtifactType": {"artifact": artifact_of_type},
+    "ArtifactCollectionMembership": {"files": member_files},
     "Run": {"outputArtifacts": of_run("output"), "inputArtifacts": of_run("input")},
     "Artifact": {
         "id": id_of("Artifact"),
@@ -242,7 +272,7 @@ RESOLVERS: Resolvers = {
         "fileCount": lambda row, info: artifacts.count_entries(context(info).db, row["id"]),
         "createdAt": time_of("created_at"),
         "updatedAt": time_of("updated_at"),
-        "aliases": lambda row, info: collections.aliases(context(info).db, row["id"]),
+        "aliases": all_aliases,
         "currentManifest": current_manifest,
         "createdBy": created_by,
         "usedBy": used_by,
@@ -251,5 +281,5 @@ RESOLVERS: Resolvers = {
         "filesByManifestEntries": files_by_entries,
     },
     "ArtifactManifest": {"id": id_of("ArtifactManifest"), "file": manifest_file},
-    "Tag": {"id": id_of("Tag")},
+    "Tag": {"id": id_of("Tag"), "tagCategoryName": constant("")},
 }

@@ -34,13 +34,7 @@ def artifact_type(row: Row, info: Info, name: str) -> Row | None:
     return next((t for t in collections.types(context(info).db, row["id"]) if t["name"] == name), None)
 
 
-def artifact_types(
-    row: Row,
-    info: Info,
-    after: str | None = None,
-    first: int | None = None,
-    include_all: bool | None = None,
-) -> Row:
+def artifact_types(row: Row, info: Info, after: str | None = None, first: int | None = None) -> Row:
     return connection(collections.types(context(info).db, row["id"]), first, after)
 
 
@@ -56,27 +50,37 @@ def collection(row: Row, info: Info, name: str) -> Row | None:
     return collections.find(context(info).db, row["id"], name)
 
 
+def alias_names(aliases: list[Row], collection: str) -> list[str]:
+    """The aliases of an input, each of which says again which collection it is for. Raises Refused for another one."""
+    for alias in aliases:
+        if (home := alias["artifact_collection_name"]) != collection:
+            raise Refused(f"the alias {alias['alias']!r} is for {home!r}, not {collection!r}")
+    return [alias["alias"] for alias in aliases]
+
+
+def sequence_in_type(row: Row, info: Info, name: str) -> Row | None:
+    found = collection_in_type(row, info, name)
+    return found if found is not None and found["kind"] == collections.SEQUENCE else None
+
+
 def collection_in_type(row: Row, info: Info, name: str) -> Row | None:
     found = collections.find(context(info).db, row["project_id"], name)
     return found if found is not None and found["type"] == row["name"] else None
 
 
-def project_collections(row: Row, info: Info, **arguments: Any) -> Row:
-    return _page(collections.of_project(context(info).db, row["id"]), **arguments)
-
-
-def type_collections(row: Row, info: Info, **arguments: Any) -> Row:
-    return _page(collections.of_project(context(info).db, row["project_id"], row["name"]), **arguments)
-
-
-def _page(
-    rows: list[Row],
+def all_collections(
+    row: Row,
+    info: Info,
     after: str | None = None,
     first: int | None = None,
     filters: str | None = None,
     order: str | None = None,
 ) -> Row:
-    """Filters on equal values and one order key; others are refused."""
+    """Of a project, or of a type in it. Filters on equal values and one order key; others are refused."""
+    in_type = "project_id" in row
+    rows = collections.of_project(
+        context(info).db, row["project_id" if in_type else "id"], row["name"] if in_type else None
+    )
     for key, value in load_object(filters).items():
         if key not in FILTERS or not isinstance(value, str):
             raise Refused(f"artifact collections cannot be filtered by {key!r}: {value!r}")
@@ -101,18 +105,25 @@ def membership_in(row: Row, info: Info, alias_name: str) -> Row | None:
     return collections.member(context(info).db, row["id"], alias_name)
 
 
-def collection_artifacts(row: Row, info: Info, **arguments: Any) -> Row:
+def collection_artifacts(
+    row: Row,
+    info: Info,
+    after: str | None = None,
+    first: int | None = None,
+    order: str | None = None,
+    filters: str | None = None,
+) -> Row:
     """Newest version first; `order` may turn that round. Links to what a person may not see are left out."""
     ctx = context(info)
     found = [a for a in artifacts.in_collection(ctx.db, row["id"]) if access.visible(ctx, a)]
-    for key, value in load_object(arguments.get("filters")).items():
+    for key, value in load_object(filters).items():
         if key not in ("state", "versionIndex", "version_index", "digest"):
             raise Refused(f"artifacts cannot be filtered by {key!r}")
         name = {"versionIndex": "member_version", "version_index": "member_version"}.get(key, key)
         found = [artifact for artifact in found if artifact[name] == value]
-    if str(arguments.get("order") or "-").startswith("+"):
+    if (order or "-").startswith("+"):
         found.reverse()
-    page = connection(found, arguments.get("first"), arguments.get("after"))
+    page = connection(found, first, after)
     for edge in page["edges"]:
         edge["version"] = f"v{edge['node']['member_version']}"
     return page
@@ -148,12 +159,6 @@ def member_artifact(row: Row, info: Info) -> Row:
     return artifacts.by_id(context(info).db, row["artifact_id"])
 
 
-def member_files(row: Row, info: Info, **arguments: Any) -> Row:
-    from server.graphql.artifacts import artifact_files
-
-    return artifact_files(member_artifact(row, info), info, **arguments)
-
-
 def link_artifact(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     artifact = (
@@ -171,7 +176,7 @@ def link_artifact(root: Any, info: Info, input: Row) -> Row:
             project = _home_of_links(info, db, input)
             name = input.get("artifact_portfolio_name") or ""
             portfolio = collections.ensure(db, project["id"], name, kind, collections.PORTFOLIO, ctx.now())
-        aliases = [alias["alias"] for alias in input.get("aliases") or []]
+        aliases = alias_names(input.get("aliases") or [], portfolio["name"])
         version = collections.join(db, portfolio["id"], artifact["id"], aliases, ctx.now())
         return {
             "version_index": version,
@@ -191,7 +196,7 @@ def unlink_artifact(root: Any, info: Info, input: Row) -> Row:
         collections.leave(
             db, _number(input["artifact_portfolio_id"]), number_in("Artifact", input["artifact_id"])
         )
-    return {"success": True}
+    return {"artifact_id": input["artifact_id"], "success": True}
 
 
 def change_collection(id_name: str) -> Any:
@@ -263,7 +268,7 @@ RESOLVERS: Resolvers = {
         "artifactType": artifact_type,
         "artifactTypes": artifact_types,
         "artifactCollection": collection,
-        "artifactCollections": project_collections,
+        "artifactCollections": all_collections,
         "artifactCollectionMembership": membership_named,
     },
     "ArtifactType": {
@@ -271,7 +276,8 @@ RESOLVERS: Resolvers = {
         "description": constant(None),
         "createdAt": time_of("created_at"),
         "artifactCollection": collection_in_type,
-        "artifactCollections": type_collections,
+        "artifactSequence": sequence_in_type,
+        "artifactCollections": all_collections,
     },
     "ArtifactSequence": COLLECTION | {"latestArtifact": latest_artifact, "digestAlgorithm": digest_algorithm},
     "ArtifactPortfolio": COLLECTION,
@@ -282,7 +288,6 @@ RESOLVERS: Resolvers = {
         "aliases": member_aliases,
         "artifactCollection": member_collection,
         "artifact": member_artifact,
-        "files": member_files,
     },
     "ArtifactAlias": {
         "id": id_of("ArtifactAlias"),

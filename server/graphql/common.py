@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from graphql import GraphQLResolveInfo
 
+from server.graphql import limits
 from server.security import Signer
 from server.settings import Settings
 from server.store import Connection, NotFound, Refused, Row, Store, places, projects, users
@@ -24,21 +26,28 @@ Resolvers = dict[str, dict[str, Resolver]]
 
 @dataclass(frozen=True)
 class Context:
-    """One request. `base_url` is the server's address as the client sees it, without a slash at the end."""
+    """One request. `base_url` is the server's address as the client sees it, without a slash at the end; `client` tells
+    apart the clients that write one run (`mode="shared"`)."""
 
     store: Store
     settings: Settings
     signer: Signer
     base_url: str
     person: Person
+    client: str = ""
     _entities: dict[tuple[str, int], str | None] = field(default_factory=dict)
-    _items: list[int] = field(default_factory=lambda: [0])
+    clock: limits.Clock = field(default_factory=limits.Clock)
+    _counts: Counter[str] = field(default_factory=Counter)
 
-    def count(self, items: int) -> None:
-        """Raises Refused when the lists of the answer hold too much."""
-        self._items[0] += items
-        if self._items[0] > MAX_ITEMS:
+    def count(self, items: int = 0, text: int = 0) -> None:
+        """Raises Refused when the answer grows too large."""
+        self._counts.update(items=items, text=text)
+        if self._counts["items"] > MAX_ITEMS:
             raise Refused(f"the answer would hold more than {MAX_ITEMS} items; ask for smaller pages")
+        if self._counts["text"] > limits.MAX_TEXT:
+            raise Refused(
+                f"the answer would hold more than {limits.MAX_TEXT} characters; ask for smaller pages"
+            )
 
     def entity_of(self, kind: str, number: int) -> str | None:
         """Where a thing lies, looked up once per request."""
@@ -53,6 +62,9 @@ class Context:
 
     @property
     def db(self) -> Connection:
+        """Raises Refused when the request has had its time."""
+        if self.clock.is_over():
+            raise Refused(limits.TOO_SLOW)
         return self.store.db
 
     def now(self) -> float:

@@ -22,11 +22,13 @@ from graphql import (
     execute_sync,
     is_abstract_type,
     is_interface_type,
+    is_introspection_type,
     parse,
     type_from_ast,
     validate,
 )
 
+from common.names import BadName
 from server.graphql import (
     access,
     artifacts,
@@ -37,13 +39,15 @@ from server.graphql import (
     projects,
     reports,
     runs,
+    scalars,
     sweeps,
+    unsupported,
     uploads,
     viewer,
 )
 from server.graphql.common import Context, Info, snake
 from server.store import DatabaseError, NotFound, Refused
-from server.store.troubles import explain, passes
+from server.store.troubles import explain, interrupted, passes
 
 log = logging.getLogger(__name__)
 MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
@@ -61,7 +65,7 @@ class Answer:
 class _Document:
     node: DocumentNode
     name: str
-    errors: tuple[str, ...]
+    problem: str | None = None
 
 
 @functools.cache
@@ -72,7 +76,7 @@ def schema() -> GraphQLSchema:
         if isinstance(kind, GraphQLInputObjectType):
             for name, field in kind.fields.items():
                 field.out_name = snake(name)
-        if isinstance(kind, GraphQLObjectType):
+        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
             for name, output in kind.fields.items():
                 output.resolve = _default(snake(name))
                 for argument_name, argument in output.args.items():
@@ -83,8 +87,10 @@ def schema() -> GraphQLSchema:
         for type_name, fields in module.RESOLVERS.items():
             for field_name, resolver in fields.items():
                 built.type_map[type_name].fields[field_name].resolve = resolver  # type: ignore[attr-defined]
+    unsupported.enforce(built)
     access.protect(built)
-    limits.check_scalars(built)
+    scalars.check_scalars(built)
+    scalars.check_counts(built)
     return built
 
 
@@ -106,9 +112,9 @@ def _document(text: str) -> _Document:
     try:
         node = parse(text, max_tokens=limits.MAX_TOKENS, no_location=True)
     except GraphQLError as error:
-        return _Document(DocumentNode(definitions=()), "this text", (f"not GraphQL: {error.message}",))
+        return _Document(DocumentNode(definitions=()), "this text", f"not GraphQL: {error.message}")
     except RecursionError:
-        return _Document(DocumentNode(definitions=()), "this text", ("nested too deeply",))
+        return _Document(DocumentNode(definitions=()), "this text", "not GraphQL: nested too deeply")
     names = [
         f"{d.operation.value} {d.name.value if d.name else '(no name)'}"
         for d in node.definitions
@@ -116,9 +122,10 @@ def _document(text: str) -> _Document:
     ]
     name = names[0] if names else "(no operation)"
     if (too_much := limits.excess(node)) is not None:
-        return _Document(node, name, (too_much,))
-    problems = tuple(error.message for error in validate(schema(), node, max_errors=3))
-    return _Document(node, name, problems)
+        return _Document(node, name, f"this server does not support {name}: {too_much}")
+    errors = validate(schema(), node, max_errors=3, hide_suggestions=True)
+    problem = unsupported.explain(name, [error.message for error in errors]) if errors else None
+    return _Document(node, name, problem)
 
 
 def execute(
@@ -128,7 +135,10 @@ def execute(
     if len(query) > limits.MAX_QUERY:
         return _error("the query is too long")
     try:
-        return _answer(context, _document(query), variables or {}, operation_name or None)
+        with context.clock.limiting(context.store.db):
+            return _answer(context, _document(query), variables or {}, operation_name or None)
+    except Refused as error:
+        return _error(str(error))
     except Exception as error:  # a client that got a 5xx would repeat the request for 18 minutes
         log.exception("a request failed")
         return _error(f"the request failed: {type(error).__name__}; the server's log says more")
@@ -137,8 +147,8 @@ def execute(
 def _answer(
     context: Context, document: _Document, variables: dict[str, Any], operation_name: str | None
 ) -> Answer:
-    if document.errors:
-        return _error(f"this server does not support {document.name}: {'; '.join(document.errors)}")
+    if document.problem is not None:
+        return _error(document.problem)
     result = execute_sync(
         schema(),
         document.node,
@@ -148,18 +158,24 @@ def _answer(
     )
     if result.errors:
         return _failed(document.name, result.errors)
+    if limits.text_size(result.data) > limits.MAX_TEXT:
+        return _error(f"the answer would hold more than {limits.MAX_TEXT} characters; ask for smaller pages")
     return Answer({"data": result.data})
 
 
 def _known(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]:
     """The variables without input fields that the schema does not know: newer clients may send more."""
     known = dict(variables)
+    declared = set()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
             for variable in definition.variable_definitions or ():
                 name = variable.variable.name.value
+                declared.add(name)
                 if name in known:
                     known[name] = _prune(type_from_ast(schema(), variable.type), known[name])
+    for name in variables.keys() - declared:
+        unsupported.check_undeclared(name, variables[name])
     return known
 
 
@@ -182,8 +198,10 @@ def _failed(name: str, errors: list[GraphQLError]) -> Answer:
     if isinstance(cause, NotFound):
         gone = name == "mutation Heartbeat" or "agentHeartbeat" in (errors[0].path or ())
         return _error(str(cause), status=404 if gone else 200)
-    if isinstance(cause, Refused):
+    if isinstance(cause, Refused | BadName):
         return _error(str(cause))
+    if interrupted(cause):
+        return _error(limits.TOO_SLOW)
     if isinstance(cause, DatabaseError | OSError) and passes(cause):
         log.error("%s failed: %s", name, explain(cause))
         return _error(f"{name} failed: {explain(cause)}", status=503)

@@ -4,8 +4,8 @@ import json
 import re
 from typing import Any
 
-from server.graphql.common import Info, Resolvers, connection, context
-from server.jsontext import load_object, loads, strict
+from server.graphql.common import MAX_PAGE, Info, Resolvers, context
+from server.jsontext import at, load_object, loads, strict
 from server.store import Refused, Row, lines
 
 DEFAULT_SAMPLES = 500
@@ -47,8 +47,10 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     steps = (spec.get("minStep"), spec.get("maxStep"))
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise Refused(f"sampledHistory: keys must be a list of texts, not {keys!r}")
-    if not isinstance(samples, int) or not all(isinstance(step, int | float | None) for step in steps):
-        raise Refused("sampledHistory: samples, minStep and maxStep must be numbers")
+    if type(samples) is not int or samples < 0:
+        raise Refused(f"sampledHistory: samples must be a whole number from 0, not {samples!r}")
+    if not all(isinstance(step, int | float | None) for step in steps):
+        raise Refused("sampledHistory: minStep and maxStep must be numbers")
     keys = list(dict.fromkeys(keys))
     ranged = spec.get("minStep") is not None or spec.get("maxStep") is not None
     first, last = spec.get("minStep") or 0, spec.get("maxStep")
@@ -56,7 +58,7 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     found = []
     for content in contents:
         whole = load_object(content)
-        values = {key: _at(whole, key) for key in keys} if keys else whole
+        values = {key: at(whole, key) for key in keys} if keys else whole
         if None not in values.values():
             found.append(values)
     if not ranged:
@@ -64,16 +66,7 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     return [strict(values) for values in found]
 
 
-def _at(row: Row, key: str) -> Any:
-    """`row["a.b"]`, or `row["a"]["b"]`."""
-    if key in row:
-        return row[key]
-    head, _, rest = key.partition(".")
-    inner = row.get(head)
-    return _at(inner, rest) if rest and isinstance(inner, dict) else None
-
-
-def parquet_history(row: Row, info: Info, live_keys: list[str] | None = None) -> Row:
+def parquet_history(row: Row, info: Info) -> Row:
     """There are no Parquet files; the first live step tells the client to read everything from `history`."""
     first = lines.first_step(context(info).db, row["id"])
     return {"parquet_urls": [], "live_data": [] if first is None else [{"_step": first}]}
@@ -85,17 +78,31 @@ def log_lines(
     first: int | None = None,
     after: str | None = None,
     last: int | None = None,
-    use_improved_pagination: bool | None = None,
 ) -> Row:
     db = context(info).db
     if last is not None:
         found = lines.console_tail(db, row["id"], max(0, min(last, 10_000)))
     else:
-        found = lines.console(db, row["id"], -1, 1_000_000)
-    page = connection(found, first, after, key=lambda line: line["line"])
-    for edge in page["edges"]:
-        edge["node"] = console_line(edge["node"])
-    return page
+        size = MAX_PAGE if first is None else max(0, min(first, MAX_PAGE))
+        found = lines.console(db, row["id"], -1 if not after else _line_of(after), size + 1)
+    page = found if last is not None else found[:size]
+    cursors = [str(line["line"]) for line in page]
+    return {
+        "edges": [
+            {"node": console_line(line), "cursor": cursor} for line, cursor in zip(page, cursors, strict=True)
+        ],
+        "page_info": {
+            "end_cursor": cursors[-1] if cursors else None,
+            "has_next_page": len(page) < len(found),
+        },
+        "total_count": lines.total(db, "console", row["id"]),
+    }
+
+
+def _line_of(cursor: str) -> int:
+    if not cursor.isdecimal() or len(cursor) > 18:
+        raise Refused(f"not a cursor: {cursor!r:.200}")
+    return int(cursor)
 
 
 def console_line(line: Row) -> Row:

@@ -1,14 +1,64 @@
-"""How large a document may be and what its scalars may hold: checked before anything is executed."""
+"""What one request may ask for: how large its document and its answer are, and how long it takes."""
 
+import contextlib
+import time
+from collections.abc import Iterator
 from typing import Any
 
-from graphql import DocumentNode, FragmentDefinitionNode, FragmentSpreadNode, GraphQLError, GraphQLSchema
+from graphql import DocumentNode, FragmentDefinitionNode, FragmentSpreadNode
+
+from server.store import TimedConnection
 
 MAX_QUERY = 100_000  # characters
 MAX_TOKENS = 10_000
 MAX_DEPTH = 40  # of fields within each other; the client's deepest operation has 12
 MAX_FIELDS = 2_000  # with every fragment written out; the client's widest operation has 120
 MAX_INT = 2**63
+MAX_SECONDS = 10.0  # to read all of an answer
+MAX_CHANGE_SECONDS = (
+    300.0  # for what mutations themselves do: a commit of 100,000 files, a search for the next trial
+)
+TOO_SLOW = f"the request takes more than {MAX_SECONDS:g} seconds: ask for less at a time"
+MAX_TEXT = 128 << 20  # characters of an answer, about
+
+
+class Clock:
+    """The time of one request. It is asked between the steps of SQLite, and before each question to the store."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._deadline = self._begin + MAX_SECONDS
+
+    @contextlib.contextmanager
+    def limiting(self, db: TimedConnection) -> Iterator[None]:
+        """Interrupts the queries of a connection when the time is over."""
+        db.limit(self.is_over)
+        try:
+            yield
+        finally:
+            db.limit(None)
+
+    def is_over(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """The own work of a mutation, which does not count as reading."""
+        reading, began = self._deadline, time.monotonic()
+        self._deadline = self._begin + MAX_CHANGE_SECONDS
+        try:
+            yield
+        finally:
+            self._deadline = reading + time.monotonic() - began
+
+
+def text_size(value: Any) -> int:
+    """About how many characters a value has as JSON."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(len, value)) + sum(map(text_size, value.values()))
+    return sum(map(text_size, value)) if isinstance(value, list) else 8
 
 
 def excess(document: DocumentNode) -> str | None:
@@ -47,27 +97,3 @@ def _extent(
             more, deep = more + 1, deep + 1
         fields, depth = fields + more, max(depth, deep)
     return fields, depth
-
-
-def check_scalars(schema: GraphQLSchema) -> None:
-    """Gives the schema's own scalars the checks that GraphQL has for its built-in ones."""
-    for name, check in (("Int64", _whole), ("JSONString", _text), ("DateTime", _text), ("Duration", _whole)):
-        schema.type_map[name].coerce_input_value = check  # type: ignore[attr-defined]
-
-
-def _whole(value: Any) -> int:
-    """The client also sends whole numbers as text."""
-    try:
-        if isinstance(value, int | str) and not isinstance(value, bool) and abs(int(value)) < MAX_INT:
-            return int(value)
-    except ValueError:
-        pass
-    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_INT:
-        return int(value)
-    raise GraphQLError("Int64 stands for a whole number of 64 bits")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise GraphQLError("a text is expected")

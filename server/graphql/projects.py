@@ -67,13 +67,7 @@ def sweep(row: Row, info: Info, sweep_name: str) -> Row | None:
     return sweeps.find(context(info).db, row["id"], sweep_name)
 
 
-def all_sweeps(
-    row: Row,
-    info: Info,
-    after: str | None = None,
-    first: int | None = None,
-    filters: str | None = None,
-) -> Row:
+def all_sweeps(row: Row, info: Info, after: str | None = None, first: int | None = None) -> Row:
     return connection(sweeps.of_project(context(info).db, row["id"]), first, after)
 
 

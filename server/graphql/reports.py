@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from common.names import check_name
 from server.graphql import access
 from server.graphql.common import (
     Info,
@@ -25,10 +26,13 @@ def upsert_view(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
         if input.get("id"):
-            view_id, inserted = views.by_id(db, number_in("View", input["id"]))["id"], False
+            old = views.by_id(db, number_in("View", input["id"]))
+            view_id, inserted = old["id"], False
+            if input.get("name") not in (None, old["name"]):
+                check_name("report", input["name"])
         else:
             project = existing_project(info, input.get("entity_name"), input.get("project_name"))
-            name = input.get("name") or f"view-{int(ctx.now() * 1e6):x}"
+            name = check_name("report", input.get("name") or f"view-{int(ctx.now() * 1e6):x}")
             view_id, inserted = (
                 views.insert(db, project["id"], input.get("type") or "runs", name, ctx.now()),
                 True,
@@ -49,7 +53,6 @@ def all_views(
     info: Info,
     view_type: str | None = None,
     view_name: str | None = None,
-    user_name: str | None = None,
     first: int | None = None,
     after: str | None = None,
 ) -> Row:

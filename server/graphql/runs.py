@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from common.names import check_name
 from server.graphql.common import (
     Info,
     Resolvers,
@@ -16,7 +17,7 @@ from server.graphql.common import (
     user,
 )
 from server.jsontext import dumps, load_object, parse
-from server.store import NotFound, Refused, Row, lines, projects, runs, sweeps
+from server.store import NotFound, Refused, Row, artifacts, lines, projects, runs, sweeps
 
 
 def of_project(
@@ -56,12 +57,17 @@ def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
             program=input.get("job_program"),
             repo=input.get("job_repo"),
             summary=_checked("summaryMetrics", input.get("summary_metrics")),
-            config=_checked("config", input.get("config")),
+            config=_config(ctx.client, run, _checked("config", input.get("config"))),
             **{name: input.get(name) for name in ("description", "notes", "job_type", "tags", "host")},
         )
-        if not input.get("id"):
+        goes_on = ctx.client and run["exit_code"] is not None and not input.get("host")
+        if not input.get("id") and not goes_on:
             _enter_state(db, run, input.get("state"), inserted, ctx.now())
-        return {"bucket": runs.by_id(db, run["id"]), "inserted": inserted}
+        return {
+            "bucket": runs.by_id(db, run["id"]),
+            "inserted": inserted,
+            "server_settings": {"server_messages": []},
+        }
 
 
 def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
@@ -71,7 +77,7 @@ def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
         input.get("model_name") or "uncategorized",
     )
     project, _ = projects.ensure(db, entity, project_name, ctx.now())
-    name = input.get("name") or runs.new_name()
+    name = check_name("run id", input.get("name") or runs.new_name())
     run = runs.find(db, project["id"], name)
     if run is not None:
         return run, False
@@ -112,6 +118,15 @@ def _enter_state(db: Any, run: Row, state: str | None, inserted: bool, now: floa
         runs.set_state(db, run["id"], state, now)
 
 
+def _config(client: str, run: Row, text: str | None) -> str | None:
+    """The new config. Each of several clients of a run sends what it knows: theirs is added to what is there."""
+    if not client or text is None:
+        return text
+    old, new = load_object(run["config"]), load_object(text)
+    internal = _of_wandb(run["config"]) | _of_wandb(text)
+    return dumps(old | new | ({"_wandb": {"value": internal}} if internal else {}))
+
+
 def _checked(name: str, text: str | None) -> str | None:
     if text is None:
         return None
@@ -145,8 +160,6 @@ def stop_run(root: Any, info: Info, input: Row) -> Row:
 
 
 def delete_run(root: Any, info: Info, input: Row) -> Row:
-    from server.store import artifacts
-
     """Twice is once: a client repeats a request whose answer got lost."""
     ctx = context(info)
     with ctx.store.write() as db:
@@ -156,7 +169,7 @@ def delete_run(root: Any, info: Info, input: Row) -> Row:
             for artifact in own:
                 artifacts.delete(db, artifact["id"], True, ctx.now())
         runs.delete(db, run_id)
-    return {"success": True, "client_mutation_id": input.get("client_mutation_id")}
+    return {"success": True}
 
 
 def alert(root: Any, info: Info, input: Row) -> Row:
@@ -193,6 +206,10 @@ def system_metrics(row: Row, info: Info) -> str:
     return last[-1] if last else "{}"
 
 
+def _stop_asked(row: Row, info: Info) -> bool:
+    return row["stop_requested_at"] is not None
+
+
 RESOLVERS: Resolvers = {
     "Mutation": {
         "upsertBucket": upsert_bucket,
@@ -217,8 +234,8 @@ RESOLVERS: Resolvers = {
         "systemMetrics": system_metrics,
         "summaryMetrics": column("summary"),
         "wandbConfig": wandb_config,
-        "shouldStop": lambda row, info: row["stop_requested_at"] is not None,
-        "stopped": lambda row, info: row["state"] == "killed",
+        "shouldStop": _stop_asked,
+        "stopped": _stop_asked,
         "failed": lambda row, info: row["state"] in ("failed", "crashed"),
         "running": lambda row, info: row["state"] in runs.ALIVE,
     },

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from server import controller, scheduler
+from server.graphql import limits
 from server.graphql.common import (
     Context,
     Info,
@@ -28,6 +29,8 @@ def upsert_sweep(root: Any, info: Info, input: Row) -> Row:
         return {"sweep": _changed(ctx, input), "config_validation_warnings": []}
     if not input.get("config"):
         raise Refused("a new sweep needs a configuration")
+    if input.get("state") not in (None, "PENDING"):
+        raise Refused(f"a new sweep is PENDING until its first agent comes, not {input['state']}")
     with ctx.store.write() as db:
         entity = input.get("entity_name") or ctx.entity
         project, _ = projects.ensure(db, entity, input.get("project_name") or "uncategorized", ctx.now())
@@ -119,6 +122,12 @@ def best_loss(row: Row, info: Info) -> float | None:
     return metric.best(known) if known else None
 
 
+def announced_runs(row: Row, info: Info) -> int | None:
+    """None for a grid of more cells than 64 bits can say."""
+    number = scheduler.announced_runs(context(info).store, row)
+    return number if number is not None and number < limits.MAX_INT else None
+
+
 def agent(row: Row, info: Info, agent_name: str) -> Row | None:
     """By its id or its name."""
     found = sweeps.agents(context(info).db, row["id"])
@@ -133,11 +142,13 @@ def agent_state(row: Row, info: Info) -> str:
     return "RUNNING" if context(info).now() - row["heartbeat_at"] < scheduler.AGENT_SILENT else "DISCONNECTED"
 
 
-def agent_runs(row: Row, info: Info, **arguments: Any) -> Row:
+def agent_runs(
+    row: Row, info: Info, after: str | None = None, first: int | None = None, order: str | None = None
+) -> Row:
     ids = [run["id"] for run in sweeps.agent_runs(context(info).db, row["id"])]
-    if str(arguments.get("order") or "").startswith("-"):
+    if (order or "").startswith("-"):
         ids.reverse()
-    return run_connection(info, ids, arguments.get("first"), arguments.get("after"))
+    return run_connection(info, ids, first, after)
 
 
 RESOLVERS: Resolvers = {
@@ -155,7 +166,7 @@ RESOLVERS: Resolvers = {
         "heartbeatAt": heartbeat_at,
         "bestLoss": best_loss,
         "runCount": lambda row, info: len(sweeps.run_ids(context(info).db, row["id"])),
-        "runCountExpected": lambda row, info: scheduler.announced_runs(row),
+        "runCountExpected": announced_runs,
         "earlyStopJobRunning": constant(False),
         "controllerRunName": lambda row, info: row["controller_run"],
         "project": lambda row, info: projects.by_id(context(info).db, row["project_id"]),

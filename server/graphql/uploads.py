@@ -3,7 +3,8 @@
 from typing import Any
 
 from server import addresses
-from server.graphql.common import Info, Resolvers, context, number_in
+from server.graphql.collections import alias_names
+from server.graphql.common import Info, Resolvers, context, global_id, number_in
 from server.store import Refused, Row, artifacts, blobs, collections, files, projects, runs
 
 
@@ -33,7 +34,9 @@ def create_artifact(root: Any, info: Info, input: Row) -> Row:
             ttl=input.get("ttl_duration_seconds"),
             run_id=run["id"] if run else None,
             history_step=input.get("history_step"),
-            wanted_aliases=[alias["alias"] for alias in input.get("aliases") or []],
+            wanted_aliases=[
+                collections.check_alias(each) for each in alias_names(input.get("aliases") or [], name)
+            ],
         )
         tags = [tag["tag_name"] for tag in input.get("tags") or []]
         collections.change_tags(db, "artifact", row["id"], tags, [])
@@ -80,6 +83,9 @@ def _upload(info: Info, spec: Row) -> Row:
     )
     known = blobs.announce(ctx.db, spec["md5"], ctx.now(), ctx.person.seen_entities)
     return {
+        "id": global_id("ArtifactFile", artifact["id"]),
+        "name": spec["name"],
+        "display_name": spec["name"],
         "storage_path": path.removeprefix("/storage/"),
         "upload_url": None if known else ctx.signed("PUT", path),
         "upload_headers": [],

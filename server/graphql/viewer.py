@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server import clients
 from server.graphql.common import Info, Resolvers, constant, context, global_id, id_of, user
 from server.store import Row, blobs
 from server.store import users as stored_users
@@ -14,7 +15,6 @@ FEATURES = (
     "TOTAL_COUNT_IN_FILE_CONNECTION",
     "MARK_RUN_FILES_UPLOADED",
 )
-NEWEST_CLIENT = "0.31.0"  # that the tests drive; a newer one warns its user and works on
 # As W&B calls them.
 ROLE_NAMES = {stored_users.OWNER: "admin", stored_users.READER: "viewer"}
 
@@ -35,7 +35,7 @@ def server_info(root: Any, info: Info) -> Row:
     """Nothing is known about newer servers, so `latestLocalVersionInfo` is null."""
     return {
         "features": [{"name": name, "is_enabled": True} for name in FEATURES],
-        "cli_version_info": {"max_cli_version": NEWEST_CLIENT},
+        "cli_version_info": {"max_cli_version": clients.NEWEST},
     }
 
 
@@ -43,7 +43,7 @@ def entity(root: Any, info: Info, name: str | None = None) -> Row:
     return {"name": name or context(info).entity}
 
 
-def organization(root: Any, info: Info, name: str) -> None:
+def organization(root: Any, info: Info) -> None:
     """There are none."""
 
 

@@ -51,7 +51,9 @@ def run(request: Request) -> Response:
     row = runs.find(store.db, project["id"], request.path_params["run"]) if project else None
     if row is None:
         return _missing(request, "There is no run {run} in {entity}/{project}.")
-    shown = run_page.gather(store, request.app.state.signer, row, person(request))
+    number = request.query_params.get("page", "")
+    page = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 1
+    shown = run_page.gather(store, request.app.state.signer, row, person(request), page)
     return HTMLResponse(render("run.html", **shown))
 
 

@@ -26,6 +26,7 @@ def gather(store: Store, signer: Signer, project: Row, path: str, person: Person
     artifact = artifacts.by_id(db, member["artifact_id"])
     if not sees(store, person, "Artifact", artifact):
         return None
+    versions = artifacts.in_collection(db, collection["id"])
     entries = artifacts.entries(db, artifact["id"], limit=MAX_ENTRIES)
     for entry in entries:
         if entry["sha256"]:
@@ -40,7 +41,8 @@ def gather(store: Store, signer: Signer, project: Row, path: str, person: Person
         "artifact": artifact,
         "metadata": load_object(artifact["metadata"]),
         "aliases": [row["alias"] for row in collections.aliases(db, artifact["id"], collection["id"])],
-        "versions": artifacts.in_collection(db, collection["id"]),
+        "versions": versions[:MAX_ENTRIES],
+        "n_versions": len(versions),
         "entries": entries,
         "n_entries": artifacts.count_entries(db, artifact["id"]),
         "creator": runs.by_id(db, artifact["run_id"]) if artifact["run_id"] else None,

@@ -1,15 +1,20 @@
 """Line charts as SVG text. Pure: values in, text out. Colours come from the page's style sheet."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, zip_longest
+from operator import itemgetter
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-WIDTH, HEIGHT = 440, 240  # of the drawing, in SVG units
-LEFT, RIGHT, TOP, BOTTOM = 52, 62, 12, 30
+from server.pages.scale import Scale, short
+
+WIDTH, HEIGHT = 440, 252  # of the drawing, in SVG units
+LEFT, RIGHT, TOP, BOTTOM = 58, 80, 14, 42
 MAX_POINTS = 400
 MAX_DOTS = 25
+MAX_NAME = 48
 Point = tuple[float, float]
 
 
@@ -23,111 +28,156 @@ class Line:
     dots: bool = False
 
 
-def chart(title: str, lines: Sequence[Line], x_name: str) -> Markup:
-    """A figure with one line each, named at its end. Points that are not finite interrupt a line."""
-    finite = [point for line in lines for point in line.points if all(map(math.isfinite, point))]
+@dataclass
+class Series:
+    """Points as they come; of many, the first, the last, and of each bucket the lowest, the highest and one gap.
+
+    A bucket is a power of two of consecutive points, so that one made of two is what it would have been at once.
+    """
+
+    kept: list[tuple[int, float, float]] = field(default_factory=list)
+    n: int = 0
+    width: int = 1
+
+    def add(self, x: float, y: float) -> None:
+        self.kept.append((self.n, x, y))
+        self.n += 1
+        if len(self.kept) > 8 * MAX_POINTS:
+            self._shrink(4 * MAX_POINTS)
+
+    def points(self) -> list[Point]:
+        """At most MAX_POINTS, in the order in which they came."""
+        self._shrink(MAX_POINTS)
+        return [(x, y) for _, x, y in self.kept]
+
+    def _shrink(self, most: int) -> None:
+        self._sample()
+        while len(self.kept) > most:
+            self.width *= 2
+            self._sample()
+
+    def _sample(self) -> None:
+        buckets = groupby(self.kept, key=lambda point: point[0] // self.width) if self.width > 1 else ()
+        sampled = [point for _, bucket in buckets for point in _telling(list(bucket), {0, self.n - 1})]
+        self.kept = sampled or self.kept
+
+
+def _telling(bucket: list[tuple[int, float, float]], ends: set[int]) -> list[tuple[int, float, float]]:
+    """The lowest and the highest point, the first that is not finite, and those with a number of `ends`."""
+    if len(bucket) < 3:
+        return bucket
+    finite = [point for point in bucket if math.isfinite(point[2]) and math.isfinite(point[1])]
+    chosen = {point for point in (bucket[0], bucket[-1]) if point[0] in ends}
+    if len(finite) < len(bucket):
+        chosen.add(next(gap for gap, point in zip_longest(bucket, finite) if gap is not point))
+    if finite:
+        chosen |= {min(finite, key=_height), max(finite, key=_height)}
+    return sorted(chosen)
+
+
+_height = itemgetter(2)
+
+
+def is_finite(*values: float) -> bool:
+    return all(map(math.isfinite, values))
+
+
+def sampled(points: Iterable[Point]) -> list[Point]:
+    """At most MAX_POINTS of them; see Series."""
+    series = Series()
+    for x, y in points:
+        series.add(x, y)
+    return series.points()
+
+
+def chart(title: str, lines: Sequence[Line], x_name: str, note: str = "") -> Markup:
+    """A figure with one line each, named at its end. Points that are not finite interrupt a line; `note` says more."""
+    finite = [point for line in lines for point in line.points if is_finite(*point)]
+    caption = Markup("<figcaption>{}{}</figcaption>").format(
+        title, Markup(" <small>{}</small>").format(note) if note else ""
+    )
     if not finite:
-        return Markup("")
-    xs, ys = _span([x for x, _ in finite]), _padded(_span([y for _, y in finite]))
-    parts = [_grid(xs, ys, x_name)]
+        return Markup('<figure class="chart">{}</figure>').format(caption)
+    xs, ys = Scale.over(x for x, _ in finite), Scale.over((y for _, y in finite), margin=0.05)
+    whole = all(float(x).is_integer() for x, _ in finite)
+    parts = [_grid(xs.ticks(whole), ys.ticks()), _axis_names(f"{x_name} {xs.origin}".rstrip(), ys.origin)]
     parts += [_drawn(line, xs, ys) for line in lines]
     parts += _names([line for line in lines if line.name], ys)
-    label = f"{title} against {x_name}"
-    body = Markup("").join(parts)
     return Markup(
-        '<figure class="chart"><figcaption>{}</figcaption>'
-        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg></figure>'
-    ).format(title, WIDTH, HEIGHT, label, body)
+        '<figure class="chart">{}<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg></figure>'
+    ).format(caption, WIDTH, HEIGHT, f"{title} against {x_name}", Markup("").join(parts))
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers within [low, high], at most `most` + 1 of them, steps of 1, 2 or 5 times a power of ten."""
-    raw = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
-    first = math.ceil(low / step - 1e-9)
-    return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
+def _x(share: float) -> float:
+    return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
 
-def thin(points: Sequence[Point], most: int = MAX_POINTS) -> list[Point]:
-    """At most `most` points, evenly chosen, ends included."""
-    if len(points) <= most:
-        return list(points)
-    return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
+def _y(share: float) -> float:
+    return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def _span(values: list[float]) -> Point:
-    low, high = min(values), max(values)
-    if low == high:
-        margin = abs(low) * 0.1 or 1.0
-        return low - margin, high + margin
-    return low, high
-
-
-def _padded(span: Point) -> Point:
-    margin = (span[1] - span[0]) * 0.05
-    return span[0] - margin, span[1] + margin
-
-
-def _x(value: float, xs: Point) -> float:
-    return LEFT + (value - xs[0]) / (xs[1] - xs[0]) * (WIDTH - LEFT - RIGHT)
-
-
-def _y(value: float, ys: Point) -> float:
-    return HEIGHT - BOTTOM - (value - ys[0]) / (ys[1] - ys[0]) * (HEIGHT - TOP - BOTTOM)
-
-
-def _grid(xs: Point, ys: Point, x_name: str) -> Markup:
-    rows = "".join(
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(t, ys):.1f}" y2="{_y(t, ys):.1f}"/>'
-        f'<text class="tick" x="{LEFT - 6}" y="{_y(t, ys) + 3.5:.1f}" text-anchor="end">{_short(t)}</text>'
-        for t in ticks(*ys)
+def _grid(columns: list[tuple[float, str]], rows: list[tuple[float, str]]) -> Markup:
+    across = "".join(
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(share)}" y2="{_y(share)}"/>'
+        f'<text class="tick" x="{LEFT - 6}" y="{_y(share) + 3.5:.1f}" text-anchor="end">{label}</text>'
+        for share, label in rows
     )
-    columns = "".join(
-        f'<text class="tick" x="{_x(t, xs):.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{_short(t)}</text>'
-        for t in ticks(*xs)
-        if not all(map(float.is_integer, map(float, xs))) or math.isclose(t, round(t))
+    below = "".join(
+        f'<text class="tick" x="{_x(share)}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{label}</text>'
+        for share, label in columns
     )
-    name = f'<text class="tick" x="{WIDTH - RIGHT + 16}" y="{HEIGHT - BOTTOM + 15}">{escape(x_name)}</text>'
-    return Markup(rows + columns + name)
+    return Markup(across + below)
 
 
-def _short(value: float) -> str:
-    return f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+def _axis_names(x_name: str, y_origin: str) -> Markup:
+    above = Markup('<text class="tick" x="{}" y="{}">{}</text>').format(2, TOP - 3, y_origin)
+    place = LEFT + (WIDTH - LEFT - RIGHT) / 2
+    below = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+        place, HEIGHT - BOTTOM + 32, _cut(x_name, MAX_NAME)
+    )
+    return above + below if y_origin else below
 
 
-def _drawn(line: Line, xs: Point, ys: Point) -> Markup:
-    points = thin(line.points)
-    places = [(_x(x, xs), _y(y, ys)) if math.isfinite(x) and math.isfinite(y) else None for x, y in points]
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _drawn(line: Line, xs: Scale, ys: Scale) -> Markup:
+    points = line.points
+    places = [(_x(xs.share(x)), _y(ys.share(y))) if is_finite(x, y) else None for x, y in points]
     dots = [
-        f'<circle class="{line.style}" cx="{place[0]:.1f}" cy="{place[1]:.1f}" r="{3 if line.dots else 2.2}">'
-        f"<title>{escape(line.name)} {_short(y)} at {_short(x)}</title></circle>"
+        Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
+            line.style, *place, 3 if line.dots else 2.2, f"{line.name} {short(y)} at {short(x)}".strip()
+        )
         for place, (x, y) in zip(places, points, strict=True)
         if place is not None and (line.dots or len(points) <= MAX_DOTS)
     ]
-    path, pen = [], "M"
-    for place in places:
-        if place is None:
-            pen = "M"
-            continue
-        path.append(f"{pen}{place[0]:.1f} {place[1]:.1f}")
-        pen = "L"
-    drawn = "" if line.dots else f'<path class="{line.style}" d="{" ".join(path)}"/>'
-    return Markup(drawn + "".join(dots))
+    path = "" if line.dots else Markup('<path class="{}" d="{}"/>').format(line.style, _path(places))
+    return Markup("").join([path, *dots])
 
 
-def _names(lines: Sequence[Line], ys: Point) -> list[Markup]:
+def _path(places: Sequence[Point | None]) -> str:
+    """A piece for each stretch without gaps; one of a single point is a line of no length, whose caps are a dot."""
+    pieces = (list(piece) for is_gap, piece in groupby(places, key=lambda place: place is None) if not is_gap)
+    texts = []
+    for piece in pieces:
+        text = "L".join(f"{place[0]} {place[1]}" for place in piece if place)
+        texts.append(f"M{text}" if len(piece) > 1 else f"M{text}h0")
+    return " ".join(texts)
+
+
+def _names(lines: Sequence[Line], ys: Scale) -> list[Markup]:
     """Each line's name beside its end, moved apart where they would overlap."""
     ends = []
     for line in lines:
-        last = next((y for x, y in reversed(line.points) if math.isfinite(y)), None)
+        last = next((y for x, y in reversed(line.points) if is_finite(x, y)), None)
         if last is not None:
-            ends.append((_y(last, ys), line))
+            ends.append((_y(ys.share(last)), line))
     ends.sort(key=lambda end: end[0])
-    names, free = [], TOP
+    names, free = [], float(TOP)
     for y, line in ends:
         place = max(y + 4, free)
-        free = place + 13  # type: ignore[assignment]
+        free = place + 13
         names.append(
             Markup('<text class="name {}" x="{}" y="{}">{}</text>').format(
                 line.style, WIDTH - RIGHT + 8, round(place, 1), line.name

@@ -1,13 +1,15 @@
 """Which curves a run shows: one chart per metric, with its splits in it."""
 
-import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
 
-from server.jsontext import flatten
-from server.pages.charts import Line, chart
+from server.jsontext import is_media
+from server.pages.axes import Axes
+from server.pages.charts import Line, Series, chart, is_finite
 
 SPLITS = {
     "train": "train",
@@ -18,38 +20,147 @@ SPLITS = {
     "eval": "val",
 }
 SPLITS |= {"test": "test"}
-X_NAMES = ("epoch", "_step")
-MAX_CHARTS = 24
+STEP, EPOCH = "_step", "epoch"
+OWN = {STEP, "_runtime", "_timestamp", "_wandb"}
+"""What the client adds to each row: an axis, never a curve."""
+PER_PAGE = 24
+Row = dict[str, Any]
 
 
-def charts(rows: Iterable[dict[str, Any]]) -> list[Markup]:
-    """Every number that was logged at least twice, against the epoch where there is one, else the step."""
-    flat = [flatten(row) for row in rows]
-    x_name = next((name for name in X_NAMES if sum(name in row for row in flat) > 1), "_step")
-    series: dict[str, list[tuple[float, float]]] = {}
-    for row in flat:
-        x = row.get(x_name)
-        if not isinstance(x, int | float):
-            continue
-        for key, value in row.items():
-            if _is_number(value) and not key.startswith("_") and key != x_name:
-                series.setdefault(key, []).append((float(x), float(value)))
-    groups: dict[str, list[Line]] = {}
-    for key, points in series.items():
-        if sum(math.isfinite(y) for _, y in points) > 1:
-            title, line = _line(key, points)
-            groups.setdefault(title, []).append(line)
-    shown = x_name.lstrip("_")
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))[:MAX_CHARTS]
-    return [chart(title, sorted(lines, key=lambda line: line.name), shown) for title, lines in ordered]
+@dataclass
+class Survey:
+    """What a run logged, without the values. counts: rows of each metric; on_axis, on_epoch: with its axis."""
+
+    axes: Axes
+    counts: Counter[str] = field(default_factory=Counter)
+    on_axis: Counter[str] = field(default_factory=Counter)
+    on_epoch: Counter[str] = field(default_factory=Counter)
+    _asked: dict[str, str | None] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        values = numbers(row)
+        metrics = values.keys() - OWN
+        self._asked |= {metric: self.axes.of(metric) for metric in metrics - self._asked.keys()}
+        self.counts.update(metrics)
+        self.on_axis.update(metric for metric in metrics if self._asked[metric] in values)
+        if EPOCH in values:
+            self.on_epoch.update(metrics)
+
+    def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows, counted as they pass."""
+        for row in rows:
+            self.add(row)
+            yield row
+
+    def axis(self, metric: str) -> str:
+        """As defined; else the epoch, where each row of the metric has one; else the step."""
+        asked = self._asked[metric]
+        if asked is None and metric != EPOCH and self.on_epoch[metric] == self.counts[metric]:
+            return EPOCH
+        return asked if asked and self.on_axis[metric] else STEP
+
+    def charts(self) -> list[tuple[str, str, list[str]]]:
+        """Title, axis and metrics of each chart. A metric that is the axis of another one has none."""
+        drawn = {metric: self.axis(metric) for metric, n in self.counts.items() if n > 1}
+        groups: dict[tuple[str, str], list[str]] = {}
+        for metric in sorted(drawn.keys() - set(drawn.values())):
+            groups.setdefault((_title(metric), drawn[metric]), []).append(metric)
+        ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+        return [(title, axis, metrics) for (title, axis), metrics in ordered]
 
 
-def _line(key: str, points: list[tuple[float, float]]) -> tuple[str, Line]:
-    head, slash, rest = key.partition("/")
-    if slash and head in SPLITS:
-        return rest, Line(head, points, SPLITS[head])
-    return key, Line("", points)
+@dataclass(frozen=True)
+class Page:
+    """Charts number `first` to `last` of `total`, counted from 1; `number` of `pages`."""
+
+    charts: list[Markup]
+    number: int
+    pages: int
+    total: int
+
+    @property
+    def first(self) -> int:
+        return (self.number - 1) * PER_PAGE + 1
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.charts) - 1
+
+    @property
+    def near(self) -> list[int]:
+        """Numbers of pages to go to: the ends, and those around this one."""
+        return [n for n in range(1, self.pages + 1) if n in (1, self.pages) or abs(n - self.number) <= 3]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def page(survey: Survey, rows: Iterable[Row], number: int) -> Page:
+    """Every number that was logged at least twice. `rows`: those of the survey; `_step` in each of them."""
+    found = survey.charts()
+    pages = max(1, -(-len(found) // PER_PAGE))
+    number = min(max(number, 1), pages)
+    shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
+    series = _series(rows, {metric: axis for _, axis, metrics in shown for metric in metrics})
+    charts = [
+        _chart(title, axis, {metric: series[metric] for metric in metrics}) for title, axis, metrics in shown
+    ]
+    return Page(charts, number, pages, len(found))
+
+
+def _series(rows: Iterable[Row], axes: dict[str, str]) -> dict[str, "_Values"]:
+    found = {metric: _Values() for metric in axes}
+    if not axes:
+        return found
+    for row in rows:
+        values = numbers(row)
+        for metric in values.keys() & axes.keys():
+            found[metric].add(values.get(axes[metric]), values[metric])
+    return found
+
+
+@dataclass
+class _Values:
+    """A metric's points, and how many values have no place: without the axis, or not finite."""
+
+    series: Series = field(default_factory=Series)
+    elsewhere: int = 0
+    infinite: int = 0
+
+    def add(self, x: float | None, y: float) -> None:
+        if x is None:
+            self.elsewhere += 1
+            return
+        self.infinite += not is_finite(x, y)
+        self.series.add(x, y)
+
+
+def _chart(title: str, axis: str, values: dict[str, _Values]) -> Markup:
+    lines = [_line(metric, each.series.points(), len(values)) for metric, each in values.items()]
+    notes = {
+        f"without {axis}": sum(each.elsewhere for each in values.values()),
+        "NaN or infinite": sum(each.infinite for each in values.values()),
+    }
+    note = ", ".join(f"{n} {'value' if n == 1 else 'values'} {what}" for what, n in notes.items() if n)
+    return chart(title, lines, axis.lstrip("_") if axis in OWN else axis, note)
+
+
+def _line(metric: str, points: list[tuple[float, float]], n: int) -> Line:
+    head = metric.partition("/")[0]
+    if _title(metric) != metric:
+        return Line(head, points, SPLITS[head])
+    return Line(metric if n > 1 else "", points)
+
+
+def _title(metric: str) -> str:
+    head, _, rest = metric.partition("/")
+    return rest if rest and head in SPLITS else metric
+
+
+def numbers(row: Row) -> dict[str, float]:
+    """The numbers of a row under their dotted paths; what media keep about themselves is none."""
+    flat: dict[str, float] = {}
+    for key, value in row.items():
+        kind = type(value)
+        if kind is float or kind is int:
+            flat[key] = value
+        elif kind is dict and not is_media(value):
+            flat |= {f"{key}.{below}": number for below, number in numbers(value).items()}
+    return flat

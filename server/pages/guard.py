@@ -1,11 +1,13 @@
 """Who may see the pages; see the package's docstring."""
 
 import functools
+import re
 from collections.abc import Awaitable, Callable
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from server.people import recognise
 from server.settings import Settings
@@ -26,11 +28,19 @@ def guarded(page: Callable[[Request], Response]) -> Callable[[Request], Awaitabl
 
     @functools.wraps(page)
     async def endpoint(request: Request) -> Response:
-        answer = await run_in_threadpool(lambda: _refusal(request) or page(request))
+        answer = await run_in_threadpool(lambda: _refusal(request) or _tidied(request) or page(request))
         answer.headers.update(HEADERS)
         return answer
 
     return endpoint
+
+
+def _tidied(request: Request) -> Response | None:
+    """From an address with slashes doubled or at its end, as made from a server's address with one, to the page."""
+    path = request.scope["path"]
+    tidy = re.sub("/+", "/", path).rstrip("/") or "/"
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(quote(tidy) + query, 308) if tidy != path else None
 
 
 def person(request: Request) -> Person:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from server import scheduler
-from server.jsontext import config_values, flatten, load_object
+from server.jsontext import config_values, flatten, load_object, without_media
 from server.store import Row, Store, collections, places, projects, runs, sweeps
 from server.store.users import Person
 
@@ -43,9 +43,7 @@ def sweep_title(sweep: Row) -> str:
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
     """Flat values without wandb's own (`_step`, media)."""
-    shown = {key: value for key, value in values.items() if not key.startswith("_")}
-    media = {key for key, value in shown.items() if isinstance(value, dict) and "_type" in value}
-    return flatten({key: value for key, value in shown.items() if key not in media})
+    return flatten(without_media({key: value for key, value in values.items() if not key.startswith("_")}))
 
 
 def config_of(run: Row) -> dict[str, Any]:

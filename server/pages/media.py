@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from server.jsontext import flatten_media
 
-MAX_IMAGES = 48
+MAX_IMAGES = 48  # on a page
 
 
 @dataclass(frozen=True)
@@ -20,42 +21,39 @@ class Picture:
 
 
 def pictures(rows: Iterable[dict[str, Any]]) -> list[Picture]:
-    """What each key showed last, at most MAX_IMAGES in all."""
+    """What each key showed last."""
     last: dict[str, list[Picture]] = {}
     for row in rows:
         for key, value in flatten_media(row).items():
             found = _pictures(key, value)
             if found:
                 last[key] = found
-    return [picture for key in sorted(last) for picture in last[key]][:MAX_IMAGES]
+    return [picture for key in sorted(last) for picture in last[key]]
 
 
 def _pictures(key: str, value: dict[str, Any]) -> list[Picture]:
-    if value.get("_type") == "image-file":
-        return [
-            Picture(key, str(value.get("path")), str(value.get("caption") or ""), _masks(value.get("masks")))
-        ]
-    if value.get("_type") != "images/separated":
+    if value["_type"] == "image-file":
+        paths, captions, masks = [value.get("path")], [value.get("caption")], [value.get("masks")]
+    elif value["_type"] == "images/separated":
+        paths, captions, masks = (_list(value.get(name)) for name in ("filenames", "captions", "all_masks"))
+    else:
         return []
-    paths = value.get("filenames") or []
-    captions = value.get("captions") or []
-    masks = value.get("all_masks") or []
+    told = zip_longest(paths, captions[: len(paths)], masks[: len(paths)])
     return [
-        Picture(
-            key,
-            str(path),
-            str(captions[i] or "") if i < len(captions) else "",
-            _masks(masks[i]) if i < len(masks) else {},
-        )
-        for i, path in enumerate(paths)
+        Picture(key, path, caption if isinstance(caption, str) else "", _masks(layers))
+        for path, caption, layers in told
+        if isinstance(path, str)
     ]
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _masks(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        return {}
+    layers = value.items() if isinstance(value, dict) else ()
     return {
-        str(name): str(mask["path"])
-        for name, mask in value.items()
-        if isinstance(mask, dict) and "path" in mask
+        name: mask["path"]
+        for name, mask in layers
+        if isinstance(mask, dict) and isinstance(mask.get("path"), str)
     }

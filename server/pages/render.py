@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
@@ -11,18 +12,29 @@ from server.pages.home import gather, gather_project
 from server.store import Row, Store
 from server.store.users import Person
 
+MAX_TEXT, MAX_PRE = 1000, 50_000
+
 
 def number(value: Any) -> str:
-    """Four significant digits for floats, thin spaces in large integers, JSON for the rest."""
+    """Four significant digits for floats, thin spaces in large integers, JSON for the rest; long text is cut."""
     if value is None:
         return "–"
-    if isinstance(value, bool | str):
+    if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u2009")
     if isinstance(value, float):
         return f"{value:.4g}"
-    return json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return cut(text, MAX_TEXT)
+
+
+def cut(text: str, most: int = MAX_PRE) -> str:
+    return text if len(text) <= most else f"{text[:most]} … ({len(text)} characters)"
+
+
+def pretty(value: Any) -> str:
+    return cut(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def size(n_bytes: int) -> str:
@@ -55,6 +67,16 @@ def lasted(run: Row) -> float | None:
     return float((run["finished_at"] or run["heartbeat_at"]) - run["started_at"])
 
 
+def part(name: str) -> str:
+    """A name as one part of an address."""
+    return quote(name, safe="")
+
+
+def home(project: Row) -> str:
+    """Where the page of a project is."""
+    return f"/{part(project['entity'])}/{part(project['name'])}"
+
+
 _environment = Environment(
     loader=PackageLoader("server.pages"),
     autoescape=True,
@@ -63,6 +85,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
+_environment.filters |= {"part": part, "home": home, "cut": cut, "pretty": pretty}
 
 
 def render(template: str, **values: Any) -> str:

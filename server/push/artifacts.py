@@ -4,11 +4,12 @@ import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from server.push import documents as ask
-from server.push.remote import Remote
+from server.push.remote import Remote, opened, upload
 from server.store import Connection, Row, artifacts, blobs, collections, runs
 from server.store.artifacts import MANIFEST_NAME
 
@@ -35,7 +36,7 @@ def push(db: Connection, folder: Path, remote: Remote, project: Row) -> Pushed:
             run = runs.by_id(db, run_id)
             if run["project_id"] == project["id"] and run["started_at"] is not None:
                 place = {"entityName": remote.entity, "projectName": remote.project, "runName": run["name"]}
-                remote.graphql(ask.USE_ARTIFACT, input={"artifactID": there, **place})
+                remote.graphql(ask.USE_ARTIFACT, _anything, input={"artifactID": there, **place})
     for portfolio in collections.of_project(db, project["id"]):
         if portfolio["kind"] == collections.PORTFOLIO:
             _link(db, remote, portfolio, pushed)
@@ -44,16 +45,29 @@ def push(db: Connection, folder: Path, remote: Remote, project: Row) -> Pushed:
 
 def _push_one(db: Connection, folder: Path, remote: Remote, artifact: Row, pushed: Pushed) -> None:
     collection = collections.by_id(db, artifact["collection_id"])
-    created = remote.graphql(ask.CREATE_ARTIFACT, input=_described(db, remote, artifact, collection))
-    there = created["createArtifact"]["artifact"]
-    pushed.ids[artifact["id"]] = there["id"]
-    if there["state"] == artifacts.COMMITTED:
-        _set_aliases(remote, there["id"], collection, _aliases(db, artifact))
+    there, state = remote.graphql(
+        ask.CREATE_ARTIFACT, _created, input=_described(db, remote, artifact, collection)
+    )
+    pushed.ids[artifact["id"]] = there
+    if state == artifacts.COMMITTED:
+        _set_aliases(remote, there, collection, _aliases(db, artifact))
         return
-    _upload_files(db, folder, remote, artifact["id"], there["id"])
+    _upload_files(db, folder, remote, artifact["id"], there)
     _upload_manifest(db, folder, remote, artifact, pushed)
-    remote.graphql(ask.COMMIT_ARTIFACT, artifactID=there["id"])
+    remote.graphql(ask.COMMIT_ARTIFACT, _anything, artifactID=there)
     pushed.sent += 1
+
+
+def _anything(data: Any) -> None:
+    """Whatever was answered, as long as it is data."""
+    dict(data)
+
+
+def _created(data: Any) -> tuple[str, str]:
+    """id and state; an id is base64 of a kind and a number."""
+    made = data["createArtifact"]["artifact"]
+    base64.b64decode(made["id"], validate=True)
+    return made["id"], made["state"]
 
 
 def _described(db: Connection, remote: Remote, artifact: Row, collection: Row) -> dict[str, Any]:
@@ -99,7 +113,7 @@ def _set_aliases(remote: Remote, there: str, collection: Row, aliases: list[str]
     place["artifactCollectionName"] = collection["name"]
     if aliases:
         wanted = [{**place, "alias": alias} for alias in aliases]
-        remote.graphql(ask.ADD_ALIASES, input={"artifactID": there, "aliases": wanted})
+        remote.graphql(ask.ADD_ALIASES, _anything, input={"artifactID": there, "aliases": wanted})
 
 
 def _upload_files(db: Connection, folder: Path, remote: Remote, artifact_id: int, there: str) -> None:
@@ -108,16 +122,21 @@ def _upload_files(db: Connection, folder: Path, remote: Remote, artifact_id: int
         batch = entries[first : first + BATCH]
         specs = [{"artifactID": there, "name": e["path"], "md5": e["digest"]} for e in batch]
         given = {"artifactFiles": specs, "storageLayout": "V2"}
-        answer = remote.graphql(ask.CREATE_ARTIFACT_FILES, input=given)["createArtifactFiles"]
-        for entry, edge in zip(batch, answer["files"]["edges"], strict=True):
-            if edge["node"]["uploadUrl"]:
-                path = blobs.path(folder, entry["sha256"])
-                remote.put(edge["node"]["uploadUrl"], edge["node"]["uploadHeaders"] or [], path)
+        for entry, place in remote.graphql(ask.CREATE_ARTIFACT_FILES, partial(_uploads, batch), input=given):
+            remote.put(*place, blobs.path(folder, entry["sha256"]))
+
+
+def _uploads(batch: list[Row], data: Any) -> list[tuple[Row, tuple[str, list[str]]]]:
+    """The entries that the other server lacks, with address and headers."""
+    nodes = [edge["node"] for edge in data["createArtifactFiles"]["files"]["edges"]]
+    pairs = zip(batch, nodes, strict=True)
+    return [(e, upload(n["uploadUrl"], n["uploadHeaders"])) for e, n in pairs if n["uploadUrl"]]
 
 
 def _upload_manifest(db: Connection, folder: Path, remote: Remote, artifact: Row, pushed: Pushed) -> None:
     row = artifacts.manifest(db, artifact["manifest_id"])
-    content = json.loads(blobs.path(folder, row["sha256"]).read_bytes())
+    with opened(blobs.path(folder, row["sha256"])) as file:
+        content = json.load(file)
     there = pushed.ids[artifact["id"]]
     for entry in content["contents"].values():
         if "birthArtifactID" in entry:
@@ -132,8 +151,12 @@ def _upload_manifest(db: Connection, folder: Path, remote: Remote, artifact: Row
         "runName": _logger(db, artifact) or "",
     }
     asked = {"artifactID": there, "name": MANIFEST_NAME, "digest": digest, **place}
-    file = remote.graphql(ask.CREATE_MANIFEST, **asked)["createArtifactManifest"]["artifactManifest"]["file"]
-    remote.put(file["uploadUrl"], file["uploadHeaders"] or [], body)
+    remote.put(*remote.graphql(ask.CREATE_MANIFEST, _manifest_upload, **asked), body)
+
+
+def _manifest_upload(data: Any) -> tuple[str, list[str]]:
+    file = data["createArtifactManifest"]["artifactManifest"]["file"]
+    return upload(file["uploadUrl"], file["uploadHeaders"])
 
 
 def _moved(ref: str, pushed: Pushed) -> str:
@@ -157,6 +180,7 @@ def _link(db: Connection, remote: Remote, portfolio: Row, pushed: Pushed) -> Non
         wanted = [a["alias"] for a in aliases if a["alias"] != collections.LATEST]
         remote.graphql(
             ask.LINK_ARTIFACT,
+            _anything,
             artifactPortfolioName=portfolio["name"],
             entityName=remote.entity,
             projectName=remote.project,

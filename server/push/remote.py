@@ -1,21 +1,28 @@
 """Requests to another W&B server, as the wandb client makes them: repeated until they are answered, or given up."""
 
 import base64
+import contextlib
 import http.client
+import io
+import ipaddress
 import json
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlsplit
 
-from server.store import StoreError
+from server.jsontext import parse
+from server.store import StoreError, blobs
 
 ATTEMPTS = 8
 PASSING = {408, 429}
 TIMEOUT = 120.0  # seconds
+MAX_ANSWER = 64 << 20  # bytes
+T = TypeVar("T")
 
 
 class RemoteError(StoreError):
@@ -28,27 +35,42 @@ class Remote:
     def __init__(
         self, url: str, key: str, entity: str, project: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-            raise RemoteError(f"--to {url}: an address such as https://api.wandb.ai is needed.")
-        self.url, self.entity, self.project = url.rstrip("/"), entity, project
+        self.url, self.entity, self.project = _checked(url, "--to ").rstrip("/"), entity, project
         self._authorization = "Basic " + base64.b64encode(f"api:{key}".encode()).decode()
         self._sleep = sleep
 
-    def graphql(self, query: str, **variables: Any) -> Any:
-        """The answer's data. Raises RemoteError for an error in it."""
-        return self._ask(query, variables, ATTEMPTS)
+    def graphql(self, query: str, read: Callable[[Any], T], **variables: Any) -> T:
+        """What `read` takes from the answer's data. Raises RemoteError for an error in it, or other data."""
+        return self._ask(query, read, variables, ATTEMPTS)
 
-    def graphql_once(self, query: str, **variables: Any) -> Any:
+    def graphql_once(self, query: str, read: Callable[[Any], T], **variables: Any) -> T:
         """Never repeated, because a second request would make a second thing."""
-        return self._ask(query, variables, 1)
+        return self._ask(query, read, variables, 1)
 
-    def _ask(self, query: str, variables: dict[str, Any], attempts: int) -> Any:
+    def pages(self, query: str, read: Callable[[Any], Any], **variables: Any) -> list[dict[str, Any]]:
+        """All nodes of a connection, which `read` takes from the data. Ends where a page brings no new cursor."""
+        nodes: list[dict[str, Any]] = []
+        after, seen = None, set[Any]()
+        while after not in seen:
+            seen.add(after)
+            more, after = self.graphql(query, lambda data: _page(read(data)), after=after, **variables)
+            nodes += more
+        return nodes
+
+    def _ask(self, query: str, read: Callable[[Any], T], variables: dict[str, Any], attempts: int) -> T:
         body = json.dumps({"query": query, "variables": variables}).encode()
-        answer = json.loads(self._send("POST", f"{self.url}/graphql", body, self._headers(), attempts))
-        if answer.get("errors") or not answer.get("data"):
-            message = (answer.get("errors") or [{"message": "an empty answer"}])[0].get("message")
-            raise RemoteError(f"{self.url} refuses: {message}.")
-        return answer["data"]
+        answer = self._send("POST", f"{self.url}/graphql", body, self._headers(), attempts)
+        try:
+            value = parse(answer.decode())
+            if value.get("errors"):
+                raise RemoteError(f"{self.url} refuses: {_line(value['errors'][0]['message']).rstrip('.')}.")
+            return read(value["data"])
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            operation = " ".join(query.split("(")[0].split()[:2])
+            raise RemoteError(
+                f"{self.url}/graphql answers {operation} with {_excerpt(answer)}, "
+                "which no W&B server does: correct --to."
+            ) from None
 
     def stream(self, run: str, body: dict[str, Any]) -> None:
         """One post of a run's history, console and so on."""
@@ -59,8 +81,9 @@ class Remote:
 
     def put(self, url: str, headers: list[str], content: Path | bytes) -> None:
         """The body of a file to the address that the server gave for it."""
+        address = url if "://" in url else self.url + url
         named = dict(header.split(":", 1) for header in headers)
-        self._send("PUT", url if "://" in url else self.url + url, content, named)
+        self._send("PUT", _checked(address, f"{self.url} wants files at "), content, named)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": self._authorization, "Content-Type": "application/json"}
@@ -68,42 +91,125 @@ class Remote:
     def _send(
         self, method: str, url: str, body: Path | bytes, headers: dict[str, str], attempts: int | None = None
     ) -> bytes:
-        reason = ""
+        reason, server = "", "{0.scheme}://{0.netloc}".format(urlsplit(url))
         for attempt in range(attempts or ATTEMPTS):
             if attempt:
                 self._sleep(min(30.0, 0.5 * 2**attempt))
-            try:
-                return _exchange(method, url, body, headers)
-            except urllib.error.HTTPError as error:
-                reason = _said(error)
-                if error.code in (401, 403):
-                    raise RemoteError(f"{self.url} refuses the key in WANDB_API_KEY: {reason}.") from None
-                if error.code < 500 and error.code not in PASSING:
-                    raise RemoteError(f"{self.url} refuses: {reason}.") from None
-            except (OSError, http.client.HTTPException) as error:
-                reason = str(getattr(error, "reason", error))
+            with opened(body) as file:
+                try:
+                    return _exchange(method, url, file, headers)
+                except urllib.error.HTTPError as error:
+                    reason = _said(error)
+                    if error.code in (401, 403) and url.startswith(self.url):
+                        raise RemoteError(f"{server} refuses the key in WANDB_API_KEY: {reason}.") from None
+                    if error.code < 500 and error.code not in PASSING:
+                        raise RemoteError(
+                            f"{server} refuses {method} {urlsplit(url).path}: {reason}."
+                        ) from None
+                except http.client.InvalidURL as error:
+                    raise RemoteError(f"{self.url} gives an address that is none: {_line(error)}.") from None
+                except (OSError, http.client.HTTPException) as error:
+                    reason = _line(getattr(error, "reason", error)) or type(error).__name__
+                except ValueError as error:
+                    raise RemoteError(
+                        f"{self.url} asks for what no request can hold: {_line(error)}."
+                    ) from None
         raise RemoteError(
-            f"{self.url} does not answer ({reason}): run the same command again later, it goes on where it stopped."
+            f"{server} does not answer ({reason}): run the same command again later, it goes on where it stopped."
         )
 
 
-def _exchange(method: str, url: str, body: Path | bytes, headers: dict[str, str]) -> bytes:
+def _checked(url: str, what: str) -> str:
+    """The address. Raises RemoteError for one that no server can have."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return url
+    raise RemoteError(f"{what}{url}: an address such as https://api.wandb.ai is needed.")
+
+
+NOTHING: dict[str, Any] = {"edges": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+
+
+def _page(connection: Any) -> tuple[list[dict[str, Any]], str | None]:
+    """The nodes, and the cursor of the next page; None, which the first one has, at the end."""
+    nodes = [dict(edge["node"]) for edge in connection["edges"]]
+    info = connection["pageInfo"]
+    return nodes, str(info["endCursor"]) if info["hasNextPage"] else None
+
+
+def upload(url: Any, headers: Any) -> tuple[str, list[str]]:
+    """Address and headers that an answer gives for a file. Raises TypeError or ValueError for anything else."""
+    named = [str(header) for header in headers or []]
+    if not isinstance(url, str) or not all(":" in header for header in named):
+        raise TypeError(url)
+    return url, named
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer: the key is for the server that was named, and for no other."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def opened(body: Path | bytes) -> BinaryIO:
+    """Raises StoreError for a file of this folder that cannot be read."""
     if isinstance(body, bytes):
-        request = urllib.request.Request(url, body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            return bytes(answer.read())
-    with body.open("rb") as file:
-        sized = headers | {"Content-Length": str(body.stat().st_size)}
-        request = urllib.request.Request(url, file, sized, method=method)
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            return bytes(answer.read())
+        return io.BytesIO(body)
+    try:
+        return blobs.opened(body)
+    except OSError as error:
+        raise StoreError(
+            f"{body} cannot be read ({error.strerror}): `python -m server check` says what is damaged."
+        ) from None
+
+
+def _exchange(method: str, url: str, file: BinaryIO, headers: dict[str, str]) -> bytes:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    sized = headers | {"Content-Length": str(size)}
+    request = urllib.request.Request(url, file, sized, method=method)
+    proxies = [urllib.request.ProxyHandler({})] if _is_here(request.host) else []
+    with urllib.request.build_opener(_Stay, *proxies).open(request, timeout=TIMEOUT) as answer:
+        content = bytes(answer.read(MAX_ANSWER))
+        if answer.length:
+            raise http.client.IncompleteRead(content, answer.length)
+        return content
+
+
+def _is_here(host: str) -> bool:
+    """Whether it is this machine, for which no proxy is asked; the others are as `no_proxy` says."""
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
 
 
 def _said(error: urllib.error.HTTPError) -> str:
-    """The message of an error answer, else its status."""
+    """The message of an error answer, else its status and what came with it."""
     with error:
         try:
-            value = json.loads(error.read())
-            return str(value.get("error") or value["errors"][0]["message"]).rstrip(".")
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, OSError):
-            return f"status {error.code}"
+            body = error.read(MAX_ANSWER)
+        except (OSError, http.client.HTTPException):
+            body = b""
+    if error.code in range(300, 400):
+        return (
+            f"it sends on to {_line(error.headers.get('Location', 'nowhere'))}, which has to be named by --to"
+        )
+    try:
+        value = parse(body.decode())
+        return _line(value.get("error") or value["errors"][0]["message"]).rstrip(".")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return f"status {error.code}" + (f" with {_excerpt(body)}" if body else "")
+
+
+def _excerpt(answer: bytes) -> str:
+    return f"{_line(answer.decode(errors='replace'))!a}" if answer.strip() else "nothing"
+
+
+def _line(value: Any) -> str:
+    """On one line, cut, and without what a terminal would obey."""
+    text = re.sub(r"\s+", " ", str(value)).strip()
+    return "".join(c if c.isprintable() else "?" for c in text if c)[:200]

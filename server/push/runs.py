@@ -8,7 +8,7 @@ from typing import Any
 
 from server.jsontext import loads
 from server.push import documents as ask
-from server.push.remote import Remote
+from server.push.remote import Remote, upload
 from server.store import Connection, Row, blobs, files, lines, runs
 
 POST_LINES, POST_BYTES = 1000, 4 << 20
@@ -48,23 +48,28 @@ def push(db: Connection, folder: Path, remote: Remote, run: Row, sweep: str | No
 
 def _status(remote: Remote, name: str) -> Row | None:
     place = {"project": remote.project, "entity": remote.entity, "name": name}
-    model = remote.graphql(ask.RUN_STATUS, **place)["model"]
-    found: Row | None = model["bucket"] if model else None
-    return found
+    return remote.graphql(ask.RUN_STATUS, _known, **place)
+
+
+def _known(data: Any) -> Row | None:
+    """State, config, summary and numbers of lines; None for a run that is not there."""
+    found = data["model"]["bucket"] if data["model"] else None
+    if found is None:
+        return None
+    texts = {name: loads(found[name], {}) for name in ("config", "summaryMetrics")}
+    return texts | {name: int(found[name] or 0) for name in COUNTS.values()} | {"state": found["state"]}
 
 
 def _missing(db: Connection, table: lines.Table, run_id: int, there: Row | None) -> bool:
-    return lines.total(db, table, run_id) > (there[COUNTS[table]] or 0 if there else 0)
+    return lines.total(db, table, run_id) > (there[COUNTS[table]] if there else 0)
 
 
 def _differs(run: Row, there: Row) -> bool:
     """Whether the other server knows another configuration, summary or end. A run that went on there is let be."""
     ended = run["state"] not in (*runs.ALIVE, "pending")
     same_state = there["state"] == run["state"] or not ended
-    same_config = loads(there["config"], {}) == loads(run["config"], {})
-    return not (
-        same_state and same_config and loads(there["summaryMetrics"], {}) == loads(run["summary"], {})
-    )
+    same_config = there["config"] == loads(run["config"], {})
+    return not (same_state and same_config and there["summaryMetrics"] == loads(run["summary"], {}))
 
 
 def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
@@ -73,6 +78,7 @@ def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
     }
     remote.graphql(
         ask.UPSERT_RUN,
+        _upserted,
         **given,
         entity=remote.entity,
         project=remote.project,
@@ -85,6 +91,10 @@ def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
         sweep=sweep,
         **more,
     )
+
+
+def _upserted(data: Any) -> str:
+    return str(data["upsertBucket"]["bucket"]["name"])
 
 
 def _stream(db: Connection, remote: Remote, run: Row, file: str, table: lines.Table, known: int) -> int:
@@ -116,26 +126,26 @@ def _push_files(db: Connection, folder: Path, remote: Remote, run: Row) -> int:
     missing = [name for name, file in here.items() if there.get(name) != file["md5"]]
     for first in range(0, len(missing), PAGE):
         place = {"entity": remote.entity, "project": remote.project, "run": run["name"]}
-        answer = remote.graphql(ask.CREATE_RUN_FILES, files=missing[first : first + PAGE], **place)[
-            "createRunFiles"
-        ]
-        for upload in answer["files"]:
-            path = blobs.path(folder, here[upload["name"]]["sha256"])
-            remote.put(upload["uploadUrl"], answer["uploadHeaders"] or [], path)
+        names = missing[first : first + PAGE]
+        for name, address, headers in remote.graphql(ask.CREATE_RUN_FILES, _uploads, files=names, **place):
+            if name in names:
+                remote.put(address, headers, blobs.path(folder, here[name]["sha256"]))
     return len(missing)
+
+
+def _uploads(data: Any) -> list[tuple[str, str, list[str]]]:
+    """Name, address and headers of each file."""
+    answer = data["createRunFiles"]
+    return [
+        (str(file["name"]), *upload(file["uploadUrl"], answer["uploadHeaders"])) for file in answer["files"]
+    ]
 
 
 def _files_there(remote: Remote, name: str) -> dict[str, str]:
     """Name → MD5 of the files that the other server has."""
-    found: dict[str, str] = {}
-    after = None
-    while True:
-        place = {"project": remote.project, "entity": remote.entity, "name": name}
-        page = remote.graphql(ask.RUN_FILES, after=after, first=PAGE, **place)["project"]["run"]["files"]
-        found |= {edge["node"]["name"]: edge["node"]["md5"] for edge in page["edges"]}
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
-            return found
+    place = {"project": remote.project, "entity": remote.entity, "name": name}
+    nodes = remote.pages(ask.RUN_FILES, lambda data: data["project"]["run"]["files"], first=PAGE, **place)
+    return {str(node["name"]): str(node["md5"]) for node in nodes}
 
 
 def _complete(remote: Remote, run: Row) -> None:
@@ -144,4 +154,4 @@ def _complete(remote: Remote, run: Row) -> None:
     remote.stream(run["name"], {"complete": True, "exitcode": code})
     if run["state"] != ("finished" if code == 0 else "failed"):
         place = {"name": run["name"], "entity": remote.entity, "project": remote.project}
-        remote.graphql(ask.UPSERT_RUN, state=run["state"], **place)
+        remote.graphql(ask.UPSERT_RUN, _upserted, state=run["state"], **place)

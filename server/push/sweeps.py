@@ -1,7 +1,9 @@
 """Sends sweeps, so that their runs belong together there; they are over there, and hand out nothing."""
 
+from typing import Any
+
 from server.push import documents as ask
-from server.push.remote import Remote
+from server.push.remote import NOTHING, Remote
 from server.store import Connection, Row, sweeps
 
 PAGE = 100
@@ -24,6 +26,7 @@ def _push_one(remote: Remote, project: Row, sweep: Row, there: dict[str, Row]) -
         description = f"{sweep['description'] or ''}\n{mark(project, sweep)}".strip()
         found = remote.graphql_once(
             ask.UPSERT_SWEEP,
+            _upserted,
             config=sweep["config"],
             description=description,
             entityName=remote.entity,
@@ -31,25 +34,24 @@ def _push_one(remote: Remote, project: Row, sweep: Row, there: dict[str, Row]) -
             controller=sweep["controller"],
             scheduler=sweep["scheduler"],
             displayName=sweep["display_name"],
-        )["upsertSweep"]["sweep"]
+        )
     state = "CANCELED" if sweep["state"] == "CANCELED" else "FINISHED"
     if found["state"] != state:
-        remote.graphql(ask.UPSERT_SWEEP, id=found["id"], state=state)
+        remote.graphql(ask.UPSERT_SWEEP, _upserted, id=found["id"], state=state)
     return str(found["name"])
+
+
+def _upserted(data: Any) -> Row:
+    sweep = data["upsertSweep"]["sweep"]
+    return {name: str(sweep[name]) for name in ("id", "name", "state")}
 
 
 def _marked(remote: Remote) -> dict[str, Row]:
     """Last line of the description → sweep, of all sweeps of the project there."""
-    found: dict[str, Row] = {}
-    after = None
-    while True:
-        place = {"project": remote.project, "entity": remote.entity}
-        project = remote.graphql(ask.SWEEPS, after=after, first=PAGE, **place)["project"]
-        if project is None:
-            return found
-        page = project["sweeps"]
-        for edge in page["edges"]:
-            found[(edge["node"]["description"] or "").rpartition("\n")[2]] = edge["node"]
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
-            return found
+    place = {"project": remote.project, "entity": remote.entity}
+    nodes = remote.pages(ask.SWEEPS, _sweeps, first=PAGE, **place)
+    return {str(node["description"] or "").rpartition("\n")[2]: node for node in nodes}
+
+
+def _sweeps(data: Any) -> Any:
+    return data["project"]["sweeps"] if data["project"] else NOTHING

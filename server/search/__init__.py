@@ -12,7 +12,7 @@ from server.search import bayes, grid, pruning, sampling, space, stopping
 from server.search.errors import SearchError
 from server.search.runs import PastRun, read_metric
 
-__all__ = ["PastRun", "SearchError", "count", "suggest", "to_stop", "validate"]
+__all__ = ["PastRun", "SearchError", "count", "is_time_to_stop", "suggest", "to_stop", "validate"]
 
 Config = Mapping[str, object]
 METHODS = ("grid", "random", "bayes")
@@ -62,12 +62,30 @@ def suggest(config: Config, past: Sequence[PastRun], seed: int) -> dict[str, obj
     return None if point is None else where.nested(point)
 
 
-def count(config: Config) -> int | None:
+def count(config: Config, prior: Sequence[PastRun] = ()) -> int | None:
     """Number of different configurations that the search can hand out, None if there is no end.
 
-    Does not look at `run_cap`. Raises SearchError.
+    Those of `prior` runs, from before the sweep, are not handed out. Does not look at `run_cap`. Raises SearchError.
     """
-    return None if config.get("method") not in METHODS else space.read(config)[0].size
+    if config.get("method") not in METHODS:
+        return None
+    where, _ = space.read(config)
+    if where.size is None:
+        return None
+    return where.size - len(where.seen(run.params for run in prior if where.holds(run.params)))
+
+
+def is_time_to_stop(config: Config, before: int, after: int) -> bool:
+    """Whether `to_stop` may know more now that a run has logged the metric `after` times instead of `before`.
+
+    Asking it costs as much as the sweep's runs have logged, and Hyperband only judges where a band is passed.
+    """
+    early = config.get("early_terminate")
+    if config.get("pruner"):
+        return after > before
+    if not isinstance(early, Mapping) or not early:
+        return False
+    return any(before < band <= after for band in stopping.read_hyperband(early)[0].bands)
 
 
 def to_stop(config: Config, past: Sequence[PastRun]) -> dict[str, str]:

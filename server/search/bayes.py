@@ -134,7 +134,7 @@ def _compressed(values: dict[str, float]) -> dict[str, float]:
 def _value(run: PastRun, metric: Metric) -> float | None:
     if run.state == "finished" or metric.impute is None:
         return metric.of(run)
-    logged = [value for _, value in run.history]
+    logged = [value for _, value in run.history if math.isfinite(value)]
     if metric.impute == "worst" or not logged:
         return None
     return metric.best(logged) if metric.impute == "best" else logged[-1]

@@ -89,6 +89,8 @@ class Choice:
 
     @property
     def size(self) -> int:
+        if isinstance(self.values, range):  # its len() has 63 bits
+            return self.values.stop - self.values.start
         return len(self.values)
 
     def at(self, index: int) -> object:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from server.search import parameters
-from server.search.distributions import Choice, Distribution, Quantized
+from server.search.distributions import Choice, Continuous, Distribution, Quantized
 from server.search.errors import SearchError
 from server.search.identity import identity
 
@@ -74,6 +74,15 @@ class Space:
         """Keys of the configurations that were handed out."""
         points = (self.point(params) for params in runs)
         return frozenset(self.key(point) for point in points if point is not None)
+
+    def holds(self, params: Mapping[str, object]) -> bool:
+        """Whether a configuration, of this sweep or not, lies in this finite space."""
+        point = self.point(params)
+        return point is not None and all(
+            not isinstance(parameter.distribution, Continuous)
+            and parameter.distribution.index(value) is not None
+            for parameter, value in zip(self.parameters, point, strict=True)
+        )
 
     def nested(self, point: Point) -> dict[str, object]:
         """The configuration as the training program gets it; shares no list or dictionary with the sweep's config."""

@@ -12,9 +12,10 @@ from server.store.database import (
     Row,
     Store,
     StoreError,
-    api_key,
+    TimedConnection,
     beside,
 )
+from server.store.users import api_key
 
 __all__ = [
     "Connection",
@@ -24,6 +25,7 @@ __all__ = [
     "Row",
     "Store",
     "StoreError",
+    "TimedConnection",
     "api_key",
     "beside",
 ]

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import Any
 
+from server.jsontext import parse
 from server.store import blobs, collections, places
 from server.store.blobs import Blob, Blobs
 from server.store.database import NotFound, Refused, Row
@@ -14,6 +15,8 @@ from server.store.files import check_path
 
 PENDING, COMMITTED, DELETED = "PENDING", "COMMITTED", "DELETED"
 FULL, PATCH = "FULL", "PATCH"
+MAX_MANIFEST_VALUES = 10_000_000  # 700,000 files
+MAX_SIZE = 2**63
 MANIFEST_NAME = "wandb_manifest.json"
 
 
@@ -51,6 +54,7 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
         _log_again(db, twin, columns.get("run_id"))
         return by_id(db, twin["id"])
     columns["wanted_aliases"] = json.dumps(columns["wanted_aliases"])
+    columns["ttl"] = _time_to_live(columns.get("ttl"))
     names = ["collection_id", "state", "created_at", "updated_at", *columns]
     cursor = db.execute(
         f"INSERT INTO artifacts ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})",
@@ -201,8 +205,9 @@ def digest_of(contents: dict[str, Any]) -> str:
 
 def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
     try:
-        content = json.loads(store.path(row["sha256"]).read_bytes())
-    except (ValueError, RecursionError):
+        with blobs.opened(store.path(row["sha256"])) as file:
+            content = parse(file.read().decode(), MAX_MANIFEST_VALUES)
+    except (ValueError, OSError):
         content = None
     if not isinstance(content, dict) or not isinstance(content.get("contents"), dict):
         raise Refused("the artifact's manifest is not a manifest: JSON with an object `contents` is expected")
@@ -210,7 +215,8 @@ def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
         check_path(path)
         if not isinstance(entry, dict) or not isinstance(entry.get("digest"), str):
             raise Refused(f"the artifact's manifest says of {path!r} no digest")
-        if not isinstance(entry.get("ref"), str | None) or not isinstance(entry.get("size"), int | None):
+        size = 0 if entry.get("size") is None else entry["size"]
+        if not isinstance(entry.get("ref"), str | None) or type(size) is not int or not 0 <= size < MAX_SIZE:
             raise Refused(f"the artifact's manifest has a strange size or reference of {path!r}")
     return content
 
@@ -232,6 +238,8 @@ def _put_entries(
         raise Refused(
             f"{len(missing)} files of the artifact were never uploaded, the first is {missing[0]!r}"
         )
+    if sum(row[3] for row in rows) >= MAX_SIZE:
+        raise Refused(f"the artifact's manifest has files of {MAX_SIZE} bytes and more together")
     db.execute("DELETE FROM artifact_entries WHERE artifact_id = ?", (artifact_id,))
     db.executemany("INSERT INTO artifact_entries VALUES (?, ?, ?, ?, ?, ?)", rows)
 
@@ -330,9 +338,18 @@ def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any)
                 (columns[name], now, artifact_id),
             )
     if columns.get("ttl") is not None:
-        ttl = None if columns["ttl"] == -1 else columns["ttl"]
+        ttl = _time_to_live(columns["ttl"])
         db.execute("UPDATE artifacts SET ttl = ?, updated_at = ? WHERE id = ?", (ttl, now, artifact_id))
     return by_id(db, artifact_id)
+
+
+def _time_to_live(seconds: int | None) -> int | None:
+    """Raises Refused for what is neither a time, nor -1 (inherit), nor -2 (never)."""
+    if seconds is not None and seconds < 1 and seconds not in (-1, -2):
+        raise Refused(
+            f"the time to live is {seconds}; it must be 1 or more seconds, -1 to inherit, or -2 for ever"
+        )
+    return None if seconds == -1 else seconds
 
 
 def delete(db: sqlite3.Connection, artifact_id: int, delete_aliases: bool, now: float) -> Row:

@@ -5,20 +5,24 @@ comes last in the archive: one that was cut off has none, and cannot be taken fo
 """
 
 import contextlib
-import hashlib
+import itertools
 import os
 import re
 import sqlite3
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from server.store import blobs
-from server.store.database import StoreError
+from common.names import shown
+from server.store import blobs, formats, ownership
+from server.store.checking import findings
+from server.store.database import Store, StoreError
 from server.store.outside import DATABASE, maintaining, reading
 from server.store.troubles import explain
+from server.store.users import api_key
 
 KEY = "api-key"
 CHUNK = 1 << 20
@@ -53,16 +57,13 @@ def _archive(folder: Path, snapshot: Path, target: Path) -> Copied:
     copied = Copied()
     with (
         os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
-        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as archive,
         contextlib.closing(sqlite3.connect(snapshot)) as db,
     ):
         if (folder / KEY).exists():
             archive.add(folder / KEY, KEY)
         for (sha256,) in db.execute("SELECT sha256 FROM blobs ORDER BY sha256"):
-            path = blobs.path(folder, sha256)
-            if not path.exists():
-                raise StoreError(f"blob {sha256} is missing in {folder}: `python -m server check` says more.")
-            archive.add(path, f"blobs/{sha256[:2]}/{sha256}")
+            _add(archive, folder, sha256)
             copied.files += 1
         archive.add(snapshot, DATABASE)
         archive.close()
@@ -72,45 +73,95 @@ def _archive(folder: Path, snapshot: Path, target: Path) -> Copied:
     return copied
 
 
+def _add(archive: tarfile.TarFile, folder: Path, sha256: str) -> None:
+    try:
+        with blobs.opened(blobs.path(folder, sha256)) as file:
+            archive.addfile(archive.gettarinfo(arcname=f"blobs/{sha256[:2]}/{sha256}", fileobj=file), file)
+    except OSError as error:
+        if error.filename is None:  # the archive's own disk
+            raise
+        raise StoreError(
+            f"blob {sha256} of {folder} cannot be read ({error.strerror}): `python -m server check` says more."
+        ) from None
+
+
 def restore(source: Path, folder: Path) -> Copied:
-    """Makes `folder` from an archive, every digest compared. Raises StoreError; the folder is then not usable."""
+    """Makes `folder` from an archive and checks all of it first. Raises StoreError; the folder is then as it was."""
     if folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{folder} is not empty: restore into a new folder.")
     if not source.is_file():
         raise StoreError(f"There is no file {source}; correct its path.")
-    copied, complete = Copied(), False
+    with contextlib.ExitStack() as on_failure, _explained(source, folder):
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            on_failure.callback(folder.rmdir)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="restore-") as place:
+            copied = _unpack(source, Path(place))
+            _check(source, Path(place))
+            for name in (KEY, "blobs", DATABASE):
+                if (Path(place) / name).exists():
+                    (Path(place) / name).replace(folder / name)
+        ownership.tighten(folder)
+        ownership.sync(folder)
+        on_failure.pop_all()
+    return copied
+
+
+@contextlib.contextmanager
+def _explained(source: Path, folder: Path) -> Iterator[None]:
     try:
-        with tarfile.open(source, "r:") as archive:
-            folder.mkdir(parents=True, exist_ok=True)
-            for member in archive:
-                body = archive.extractfile(member)
-                if body is None or not (member.name in (KEY, DATABASE) or _BLOB.fullmatch(member.name)):
-                    raise StoreError(f"{source} is not a backup of a server: it has {member.name!r}.")
-                copied.bytes += _extract(body, folder, member.name)
-                copied.files += member.name not in (KEY, DATABASE)
-                complete = complete or member.name == DATABASE
-    except (tarfile.TarError, EOFError) as error:
+        yield
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise StoreError(f"{source} is not a backup, or is cut off: {error}.") from error
+    except sqlite3.Error as error:
+        raise StoreError(f"{source} is not a backup of a server: its database is none ({error}).") from error
     except OSError as error:
         raise StoreError(f"{source} cannot be restored to {folder}: {explain(error)}.") from error
+
+
+def _unpack(source: Path, folder: Path) -> Copied:
+    """Writes what a backup may hold; the database comes last."""
+    copied, complete = Copied(), False
+    with tarfile.open(source, "r:") as archive:
+        for member in archive:
+            body = archive.extractfile(member) if member.isreg() else None
+            if body is None or not (member.name in (KEY, DATABASE) or _BLOB.fullmatch(member.name)):
+                raise StoreError(f"{source} is not a backup of a server: it has {shown(member.name)}.")
+            if (folder / member.name).exists():
+                raise StoreError(f"{source} is not a backup of a server: it has {member.name} twice.")
+            copied.bytes += _extract(body, folder, member.name)
+            copied.files += member.name not in (KEY, DATABASE)
+            complete = complete or member.name == DATABASE
     if not complete:
         raise StoreError(f"{source} is cut off: the database is missing.")
     return copied
 
 
+def _check(source: Path, folder: Path) -> None:
+    """Raises StoreError unless a server can work with the folder as it is, brought to today's format."""
+    if (folder / KEY).exists():
+        api_key(folder)
+    with contextlib.closing(sqlite3.connect(folder / DATABASE)) as db:
+        if formats.of(db) == 0:
+            raise StoreError(f"{source} is not a backup of a server: its database is none.")
+    Store(folder).close()
+    with reading(folder) as db:
+        faults = list(itertools.islice(findings(db, folder), 100))
+    if faults:
+        raise StoreError(
+            f"{source} is damaged: {faults[0]}, {len(faults)} faults in all; `tar xf` unpacks it as it is."
+        )
+
+
 def _extract(body: IO[bytes], folder: Path, name: str) -> int:
-    path, digest, size = folder / name, hashlib.sha256(), 0
+    path, size = folder / name, 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    mode = 0o600 if name == KEY else 0o644
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         while chunk := body.read(CHUNK):
             file.write(chunk)
-            digest.update(chunk)
             size += len(chunk)
         file.flush()
         os.fsync(file.fileno())
-    if _BLOB.fullmatch(name) and digest.hexdigest() != path.name:
-        raise StoreError(f"{name} of the backup has another content than its digest says.")
     return size
 
 

@@ -8,15 +8,24 @@ transaction never ended.
 
 import base64
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import sqlite3
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from common.names import shown
+from server.store import ownership
+from server.store.errors import NotFound
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Incoming:
         place = self._target / digest[:2]
         place.mkdir(exist_ok=True)
         self._path.rename(place / digest)
-        _sync_folder(place)
+        ownership.sync(place)
 
     def discard(self) -> None:
         """Cleans up, after the transaction."""
@@ -91,14 +100,31 @@ class Blobs:
         return list(self._incoming.iterdir())
 
 
+def is_digest(text: object) -> bool:
+    """Whether it is a SHA-256 as this store writes it: nothing else ever becomes part of a path."""
+    return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
+
+
 def path(folder: Path, sha256: str) -> Path:
+    """Raises NotFound for what is no digest: a row that another hand wrote."""
+    if not is_digest(sha256):
+        raise NotFound(f"{shown(str(sha256))} is no digest of a file")
     return folder / "blobs" / sha256[:2] / sha256
+
+
+def opened(path: Path) -> BinaryIO:
+    """A blob to read. Raises OSError also for what is no file; a pipe is never waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no file", str(path))
 
 
 def settle(db: sqlite3.Connection, store: Blobs) -> None:
     """Empties `incoming/`, and removes blobs that were renamed by a transaction that never ended."""
     for file in store.left_over():
-        if not is_known(db, file.name):
+        if is_digest(file.name) and not is_known(db, file.name):
             store.path(file.name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             file.unlink()
@@ -139,11 +165,3 @@ def total_size(db: sqlite3.Connection, entity: str) -> int:
     """Bytes of the blobs that an entity brought."""
     sql = "SELECT coalesce(sum(size), 0) AS n FROM blobs JOIN blob_entities USING (sha256) WHERE entity = ?"
     return int(db.execute(sql, (entity,)).fetchone()["n"])
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

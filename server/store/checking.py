@@ -1,12 +1,15 @@
 """Whether a folder is whole: every reference, every digest, nothing that nobody refers to."""
 
 import base64
+import contextlib
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from server.store import blobs
+from common.names import shown
+from server.store import blobs, formats
 
 CHUNK = 1 << 20
 # What must hold beyond foreign keys: a sentence with a row's values, and the rows for which it is wrong.
@@ -30,26 +33,47 @@ def findings(db: sqlite3.Connection, folder: Path, read_bytes: bool = True) -> I
     for row in db.execute("PRAGMA integrity_check(100)"):
         if row["integrity_check"] != "ok":
             yield f"database: {row['integrity_check']}"
+    if strange := sorted(_shape(db) ^ _expected_shape()):
+        yield "database: tables, columns or triggers are not those of this server: " + ", ".join(strange[:5])
+        return
     for row in db.execute("PRAGMA foreign_key_check"):
         yield f"database: row {row['rowid']} of {row['table']} refers to a row of {row['parent']} that is gone"
     for sentence, sql in RULES.items():
         yield from (sentence.format(**row) for row in db.execute(sql))
     for row in db.execute("SELECT * FROM blobs ORDER BY sha256"):
+        if not blobs.is_digest(row["sha256"]):
+            yield f"blob {shown(str(row['sha256']))} has no digest of 64 hex digits"
+            continue
         fault = _fault(blobs.path(folder, row["sha256"]), row, read_bytes)
         if fault:
             yield f"blob {row['sha256']} {fault}"
     yield from _strangers(db, folder)
 
 
+def _shape(db: sqlite3.Connection) -> set[str]:
+    """`table.column` of all tables, and the names of triggers and views, of which a server makes none."""
+    sql = """SELECT master.name || coalesce('.' || info.name, '') AS name FROM sqlite_master AS master
+        LEFT JOIN pragma_table_info(master.name) AS info ON master.type = 'table'
+        WHERE master.type != 'index' AND master.name NOT LIKE 'sqlite_%'"""
+    return {row["name"] for row in db.execute(sql)}
+
+
+def _expected_shape() -> set[str]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.row_factory = sqlite3.Row
+        db.executescript(formats.SCHEMA.read_text())
+        return _shape(db)
+
+
 def _fault(path: Path, row: dict[str, object], read_bytes: bool) -> str | None:
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     try:
-        size = path.stat().st_size
-        if size != row["size"]:
-            return f"has {size} bytes instead of {row['size']}"
-        if not read_bytes:
-            return None
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        with path.open("rb") as file:
+        with blobs.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != row["size"]:
+                return f"has {size} bytes instead of {row['size']}"
+            if not read_bytes:
+                return None
             while chunk := file.read(CHUNK):
                 sha256.update(chunk)
                 md5.update(chunk)
@@ -63,16 +87,31 @@ def _fault(path: Path, row: dict[str, object], read_bytes: bool) -> str | None:
 
 def _strangers(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
     """Files in `blobs/` that no row knows. The rows are asked anew: an upload may have come in since the beginning."""
-    unknown = [path for path in files(folder) if not blobs.is_known(db, path.name)]
+    unknown = [path for path in files(folder) if not is_blob(db, path)]
     if unknown:
         db.execute("COMMIT")
         db.execute("BEGIN")
     for path in unknown:
-        if not blobs.is_known(db, path.name):
-            yield f"file {path.relative_to(folder)} is an orphan: `gc` removes it"
+        if path.is_dir() and not path.is_symlink():
+            yield f"folder {on_one_line(path, folder)} is none of this server's, or cannot be read: move it away"
+        elif not is_blob(db, path):
+            yield f"file {on_one_line(path, folder)} is an orphan: `gc` removes it"
+
+
+def on_one_line(path: Path, folder: Path) -> str:
+    """The path below the folder in ASCII, whatever its name has in it."""
+    return ascii(str(path.relative_to(folder)))[1:-1]
+
+
+def is_blob(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether a row knows it. A name that is no UTF-8, which no database takes, is none of ours."""
+    return path.name.isascii() and blobs.is_known(db, path.name)
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Everything in `blobs/`."""
+    """Everything in `blobs/`: what is in its folders, and what stands beside them or cannot be looked into."""
     for place in sorted((folder / "blobs").glob("*")):
-        yield from sorted(place.iterdir()) if place.is_dir() else [place]
+        try:
+            yield from sorted(place.iterdir()) if place.is_dir() else [place]
+        except OSError:
+            yield place

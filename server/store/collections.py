@@ -3,10 +3,12 @@
 import re
 import sqlite3
 
+from common.names import check_name
 from server.store.database import NotFound, Refused, Row
 
 SEQUENCE, PORTFOLIO = "ArtifactSequence", "ArtifactPortfolio"
 LATEST = "latest"
+SEPARATORS = "/:"  # all that the client forbids in names, types and aliases of artifacts
 _VERSION = re.compile(r"v(\d+)")
 _SELECT = "SELECT collections.* FROM collections "
 _MEMBER = "SELECT memberships.* FROM memberships "
@@ -25,9 +27,9 @@ def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
 
 
 def ensure(db: sqlite3.Connection, project_id: int, name: str, type: str, kind: str, now: float) -> Row:
-    """The collection of that name. Raises Refused when it exists with another type or kind."""
-    if not name or "/" in name or ":" in name or len(name) > 128:
-        raise Refused(f"artifact name {name!r}: 1 to 128 characters without / and :")
+    """The collection of that name. Raises BadName, or Refused when it exists with another type or kind."""
+    check_name("artifact name", name, SEPARATORS)
+    check_name("artifact type", type, SEPARATORS)
     db.execute(
         """INSERT INTO collections (project_id, name, type, kind, created_at, updated_at)
         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
@@ -69,6 +71,10 @@ def change(
     description: str | None,
     type: str | None,
 ) -> Row:
+    if name is not None and name != by_id(db, collection_id)["name"]:
+        check_name("artifact name", name, SEPARATORS)
+    if type is not None:
+        check_name("artifact type", type, SEPARATORS)
     for column, value in (("name", name), ("description", description), ("type", type)):
         if value is not None:
             db.execute(
@@ -134,13 +140,16 @@ def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_i
     """Moves the alias; `vN` belongs to the server and stays where it is."""
     if _VERSION.fullmatch(alias):
         return
-    if not alias or "/" in alias or ":" in alias or len(alias) > 128:
-        raise Refused(f"alias {alias!r}: 1 to 128 characters without / and :")
+    check_alias(alias)
     db.execute(
         """INSERT INTO aliases (collection_id, alias, artifact_id) VALUES (?1, ?2, ?3)
         ON CONFLICT DO UPDATE SET artifact_id = ?3""",
         (collection_id, alias, artifact_id),
     )
+
+
+def check_alias(alias: str) -> str:
+    return check_name("alias", alias, SEPARATORS)
 
 
 def drop_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:

@@ -6,7 +6,6 @@ without that a power cut could lose rows that it believes to be safe.
 
 import contextlib
 import fcntl
-import os
 import secrets
 import sqlite3
 import threading
@@ -15,26 +14,35 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from server.store import blobs, formats
+from server.store import blobs, formats, ownership
 from server.store.blobs import Blobs
 from server.store.durability import Durability
+from server.store.errors import NotFound, Refused, StoreError
 from server.store.troubles import explain
 
+__all__ = ["NotFound", "Refused", "StoreError"]
 Row = dict[str, Any]
 Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
+STEPS = 10_000  # of SQLite between two looks at the clock: some tenths of a millisecond
 
 
-class StoreError(Exception):
-    """The folder cannot be used; the message is one sentence for a person."""
+class TimedConnection(sqlite3.Connection):
+    """A connection whose queries can be given a time; a query that exceeds it is interrupted."""
 
+    _is_over: Callable[[], bool] | None = None
 
-class NotFound(LookupError):
-    """What a request names does not exist; the message says what."""
+    def limit(self, is_over: Callable[[], bool] | None) -> None:
+        """Asked between steps of SQLite, and for each run and each search of a filter. None: no limit."""
+        self._is_over = is_over
+        self.set_progress_handler(is_over, STEPS)
 
-
-class Refused(ValueError):
-    """A request that cannot be carried out; the message says why."""
+    def is_stopped(self) -> bool:
+        """Whether the time is over; the query is then interrupted."""
+        if self._is_over is None or not self._is_over():
+            return False
+        self.interrupt()
+        return True
 
 
 class Store:
@@ -49,6 +57,7 @@ class Store:
         self._sweep_locks: dict[int, threading.RLock] = {}
         self._lock_file = take_folder(folder)
         try:
+            ownership.tighten(folder)
             self.blobs = Blobs(folder)
             check_format(folder, self.db)
             formats.migrate(self.db)
@@ -65,9 +74,9 @@ class Store:
         """Silence of runs counts from here; moved when the clock was set."""
 
     @property
-    def db(self) -> sqlite3.Connection:
+    def db(self) -> TimedConnection:
         """This thread's connection, in autocommit: each SELECT sees what is committed."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection: TimedConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self.folder / "wandb.sqlite")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -94,16 +103,18 @@ class Store:
         return self._sweep_locks.setdefault(sweep_id, threading.RLock())
 
     def secret(self, name: str) -> str:
-        """A random secret, made once per folder."""
+        """A random secret of 64 hex digits, made once per folder."""
         with self.write() as db:
-            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_hex(32)))
-            return str(db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()["value"])
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
+            if row is not None and blobs.is_digest(row["value"]):
+                return str(row["value"])
+            made = secrets.token_hex(32)
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, made))
+            return made
 
     def announce(self, url: str) -> None:
         """Write where the server answers to `address`, for whoever knows only the folder."""
-        unfinished = self.folder / "address.unfinished"
-        unfinished.write_text(f"{url}\n")
-        unfinished.replace(self.folder / "address")
+        ownership.write(self.folder / "address", f"{url}\n")
 
     def close(self) -> None:
         (self.folder / "address").unlink(missing_ok=True)
@@ -150,16 +161,18 @@ def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
     return lock
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    from server.store.patterns import matches  # which needs this module
+def connect(path: Path) -> TimedConnection:
+    from server.store import filters  # which needs this module
 
-    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db = sqlite3.connect(path, isolation_level=None, timeout=30, factory=TimedConnection)
     db.row_factory = as_dictionary
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA trusted_schema = OFF")
     db.execute("PRAGMA cache_size = -1024")
-    db.create_function("regexp", 2, matches, deterministic=True)
+    db.create_function("passes", -1, filters.passes)
+    db.create_function("first_value", 2, filters.first_value)
     return db
 
 
@@ -175,13 +188,3 @@ def check_format(folder: Path, db: sqlite3.Connection) -> None:
             f"{folder} was written by a newer server (format {found}, this one knows {formats.FORMAT}); "
             "update the code."
         )
-
-
-def api_key(folder: Path) -> str:
-    """The folder's own key, made on first use; only the owner can read the file."""
-    path = folder / "api-key"
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"local-{secrets.token_hex(20)}\n")
-    return path.read_text().strip()

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 
+from common.names import check_file_path, shown
 from server.store import blobs, places
 from server.store.blobs import Blob
 from server.store.database import NotFound, Refused, Row
@@ -12,17 +13,10 @@ _SELECT = "SELECT run_files.*, blobs.size, blobs.md5 FROM run_files JOIN blobs U
 
 
 def check_path(name: str) -> str:
-    """A relative path below a run or an artifact. Raises Refused for anything that could mean another place."""
-    parts = name.split("/")
-    if (
-        not name
-        or len(name) > MAX_PATH
-        or "\\" in name
-        or "\0" in name
-        or any(p in ("", ".", "..") for p in parts)
-    ):
-        raise Refused(f"not a file name: {name!r}")
-    return name
+    """A relative path below a run or an artifact. Raises Refused, or BadName for another place."""
+    if len(name) > MAX_PATH:
+        raise Refused(f"file {shown(name)} has {len(name)} characters; at most {MAX_PATH} fit")
+    return check_file_path("file", name)
 
 
 def put(db: sqlite3.Connection, run_id: int, name: str, blob: Blob, now: float) -> None:
@@ -42,7 +36,9 @@ def find(db: sqlite3.Connection, run_id: int, name: str) -> Row | None:
 def of_run(
     db: sqlite3.Connection, run_id: int, names: list[str] | None = None, pattern: str | None = None
 ) -> list[Row]:
-    """By name; `names` empty or None means all, `pattern` is SQL LIKE."""
+    """By name; `names` empty or None means all, `pattern` is SQL LIKE. Raises Refused for one that is too long."""
+    if pattern is not None and len(pattern) > MAX_PATH:
+        raise Refused(f"the pattern has {len(pattern)} characters; at most {MAX_PATH} fit")
     sql = _SELECT + "WHERE run_id = ?1 AND (?2 IS NULL OR name IN (SELECT value FROM json_each(?2)))"
     sql += " AND (?3 IS NULL OR name LIKE ?3) ORDER BY name"
     return db.execute(sql, (run_id, json.dumps(names) if names else None, pattern)).fetchall()

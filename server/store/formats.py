@@ -28,10 +28,15 @@ def migrate(db: sqlite3.Connection) -> None:
 
 
 def _execute(db: sqlite3.Connection, script: Path, number: int) -> None:
-    text = f"BEGIN IMMEDIATE; {script.read_text()} PRAGMA user_version = {number}; COMMIT;"
+    from server.store import runs  # which needs this module
+
     db.execute("PRAGMA foreign_keys = OFF")
     try:
-        db.executescript(text)
+        db.executescript(f"BEGIN IMMEDIATE; {script.read_text()}")
+        if number == 9:
+            runs.spread_configs(db)
+        db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
     except sqlite3.Error:
         if db.in_transaction:
             db.rollback()

@@ -6,10 +6,10 @@ by one. First the row goes, then, in a transaction in which it is still gone, th
 """
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.store import blobs, checking
+from server.store import checking
 
 UNFINISHED = 8 * 86_400.0  # seconds; the addresses of uploads expire before
 BATCH = 500
@@ -22,11 +22,15 @@ _UNUSED = """SELECT sha256, size FROM blobs WHERE created_at < ?
 
 @dataclass
 class Freed:
-    """files: how many; bytes: of files and, after `compact`, of the database; artifacts: given-up uploads."""
+    """files: how many; bytes: of files and, after `compact`, of the database; artifacts: given-up uploads.
+
+    left: what is no blob and could not be removed, with the reason.
+    """
 
     files: int = 0
     bytes: int = 0
     artifacts: int = 0
+    left: list[str] = field(default_factory=list)
 
 
 def collect(db: sqlite3.Connection, folder: Path, now: float) -> Freed:
@@ -39,12 +43,20 @@ def collect(db: sqlite3.Connection, folder: Path, now: float) -> Freed:
         pass
     for path in checking.files(folder):
         _begin(db)
-        if not blobs.is_known(db, path.name):
-            freed.bytes += path.stat().st_size
-            freed.files += 1
-            path.unlink()
+        if not checking.is_blob(db, path):
+            _remove(path, folder, freed)
         db.execute("COMMIT")
     return freed
+
+
+def _remove(path: Path, folder: Path, freed: Freed) -> None:
+    """A link goes, not what it leads to; a folder, which no server makes here, stays."""
+    try:
+        size = path.lstat().st_size
+        path.unlink()
+        freed.bytes, freed.files = freed.bytes + size, freed.files + 1
+    except OSError as error:
+        freed.left.append(f"{checking.on_one_line(path, folder)} ({error.strerror})")
 
 
 def compact(db: sqlite3.Connection) -> int:

@@ -1,22 +1,31 @@
 """What a run streams: history, system metrics and console, line by line.
 
-The key is (run, line number), so a request that is repeated after a lost answer changes nothing.
+The key is (run, line number), so a request that is repeated after a lost answer changes nothing. Several clients of one
+run (`mode="shared"`) count their own lines each; `client_lines` says which lines of the run those are.
 """
 
+import itertools
+import json
+import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from server.jsontext import load_object, strict
 from server.store.database import Row
 
 Table = Literal["history", "system_metrics", "console"]
+UNCOUNTED = 200  # lines of history whose keys are counted when they are asked for
 FILES: dict[str, Table] = {
     "wandb-history.jsonl": "history",
     "wandb-events.jsonl": "system_metrics",
     "output.log": "console",
 }
+
+
+# SQLite would read all rows of the run for one step: both keys begin with the run, and it knows no more of them.
+_BY_STEP = "history INDEXED BY history_by_step"
 
 
 def count(db: sqlite3.Connection, table: Table, run_id: int) -> int:
@@ -49,44 +58,128 @@ def history_pages(db: sqlite3.Connection, run_id: int, size: int) -> Iterator[li
         yield page
 
 
-def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str]) -> None:
+def history_length(db: sqlite3.Connection, run_id: int) -> int:
+    """Characters of all rows of history."""
+    sql = "SELECT coalesce(sum(length(content)), 0) AS n FROM history WHERE run_id = ?"
+    return int(db.execute(sql, (run_id,)).fetchone()["n"])
+
+
+def history_share(
+    db: sqlite3.Connection, run_id: int, share: float, keys: list[str], size: int
+) -> Iterator[list[tuple[int, str]]]:
+    """(step, content) of about that share of the rows, in pages, and of all rows that have one of `keys`.
+
+    The share is scattered over the run, and consists of the same rows each time; 1 is all of them.
+    """
+    cursor = db.cursor()
+    cursor.row_factory = None
+    chosen = "(line % 4294967296 * 2654435761) & 4294967295 < ?" + " OR instr(content, ?)" * len(keys)
+    cursor.execute(
+        f"SELECT step, content FROM history WHERE run_id = ? AND ({chosen}) ORDER BY line",
+        (run_id, math.ceil(share * 2**32), *(json.dumps(key, ensure_ascii=False) for key in keys)),
+    )
+    while page := cursor.fetchmany(size):
+        yield page
+
+
+def put(
+    db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str], client: str = ""
+) -> None:
+    """Stores lines, the first of which has the number `offset` in the run, or in what `client` has sent."""
     if table == "history":
-        put_history(db, run_id, offset, lines)
+        put_history(db, run_id, offset, lines, client)
         return
+    numbers = _numbers(db, table, run_id, offset, len(lines), client)
     db.executemany(
         f"INSERT INTO {table} VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET content = ?3",
-        [(run_id, offset + i, line) for i, line in enumerate(lines)],
+        [(run_id, number, line) for number, line in zip(numbers, lines, strict=True)],
     )
 
 
 def put_history(
-    db: sqlite3.Connection, run_id: int, offset: int, lines: list[str]
+    db: sqlite3.Connection, run_id: int, offset: int, lines: list[str], client: str = ""
 ) -> list[tuple[int, dict[str, Any]]]:
-    """Stores the lines; returns (line number, parsed row) of those that are not repeated.
+    """As `put`; returns (line number, parsed row) of those that are not repeated.
 
     A run that is synced a second time is sent after the lines that are known: a row that equals a known one of the same
     step, time stamp included, is a repetition.
     """
     known = count(db, "history", run_id)
-    rows = [(line, load_object(text), text) for line, text in enumerate(lines, start=offset)]
-    if offset >= known > 0:
+    numbers = _numbers(db, "history", run_id, offset, len(lines), client)
+    rows = [(line, load_object(text), text) for line, text in zip(numbers, lines, strict=True)]
+    if not client and offset >= known > 0:
         rows = [row for row in rows if not _is_repeated(db, run_id, row[1], row[0])]
     db.executemany(
         "INSERT INTO history VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET step = ?3, content = ?4",
         [(run_id, line, _step(row, line), text) for line, row, text in rows],
     )
-    counts = Counter(
-        (key, _type(value)) for line, row, _ in rows if line >= known for key, value in row.items()
-    )
+    _count_keys(db, run_id, known, [(line, row) for line, row, _ in rows])
+    return [(line, row) for line, row, _ in rows]
+
+
+def _count_keys(
+    db: sqlite3.Connection, run_id: int, known: int, rows: list[tuple[int, dict[str, Any]]]
+) -> None:
+    """Brings `history_keys` up to date every UNCOUNTED lines: rows of 5,000 keys would else cost 5,000 changes each.
+
+    `rows` were just stored, those below the line `known` in place of others.
+    """
+    first = _first_uncounted(db, run_id)
+    last = max((line for line, _ in rows), default=-1)
+    if last - first < UNCOUNTED:
+        return
+    sql = "SELECT content FROM history WHERE run_id = ? AND line BETWEEN ? AND ?"
+    before = db.execute(sql, (run_id, first, known - 1))
+    counts = _key_counts(load_object(row["content"]) for row in before)
+    counts += _key_counts(row for line, row in rows if line >= known)
     db.executemany(
         "INSERT INTO history_keys VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + ?4",
         [(run_id, key, kind, n) for (key, kind), n in counts.items()],
     )
-    return [(line, row) for line, row, _ in rows]
+    db.execute("UPDATE runs SET keys_counted = ? WHERE id = ?", (last + 1, run_id))
+
+
+def _first_uncounted(db: sqlite3.Connection, run_id: int) -> int:
+    return int(db.execute("SELECT keys_counted FROM runs WHERE id = ?", (run_id,)).fetchone()["keys_counted"])
+
+
+def _key_counts(rows: Iterable[dict[str, Any]]) -> "Counter[tuple[str, str]]":
+    return Counter((key, _type(value)) for row in rows for key, value in row.items())
+
+
+def _numbers(
+    db: sqlite3.Connection, table: Table, run_id: int, offset: int, n: int, client: str
+) -> Sequence[int]:
+    """The run's line numbers of n lines of a client. Those that are new come behind all others."""
+    own = range(offset, offset + n)
+    if not client:
+        return own
+    place = (run_id, table, client)
+    pieces = db.execute(
+        """SELECT first, count, line FROM client_lines WHERE run_id = ?1 AND file = ?2 AND client = ?3 AND first < ?5
+        AND first >= coalesce((SELECT max(first) FROM client_lines
+            WHERE run_id = ?1 AND file = ?2 AND client = ?3 AND first <= ?4), 0)""",
+        (*place, offset, offset + n),
+    ).fetchall()
+    numbers = {
+        line: piece["line"] + line - piece["first"]
+        for piece in pieces
+        for line in range(max(offset, piece["first"]), min(offset + n, piece["first"] + piece["count"]))
+    }
+    new = [
+        (at, line)
+        for at, line in enumerate((line for line in own if line not in numbers), count(db, table, run_id))
+    ]
+    numbers |= {line: at for at, line in new}
+    for _, group in itertools.groupby(new, key=lambda pair: pair[1] - pair[0]):
+        piece = list(group)
+        at, first = piece[0]
+        db.execute("INSERT INTO client_lines VALUES (?, ?, ?, ?, ?, ?)", (*place, first, len(piece), at))
+    return [numbers[line] for line in own]
 
 
 def _is_repeated(db: sqlite3.Connection, run_id: int, row: dict[str, Any], line: int) -> bool:
-    same_step = "SELECT content FROM history WHERE run_id = ? AND step = ?"
+    same_step = f"SELECT content FROM {_BY_STEP} WHERE run_id = ? AND step = ?"
     found = db.execute(same_step, (run_id, _step(row, line))).fetchall()
     return any(strict(load_object(old["content"])) == strict(row) for old in found)
 
@@ -108,10 +201,14 @@ def _type(value: Any) -> str:
 
 def keys(db: sqlite3.Connection, run_id: int) -> dict[str, Any]:
     """`{"keys": {key: {"typeCounts": [{"type", "count"}]}}, "lastStep": n}`; lastStep is -1 without rows."""
+    sql = "SELECT content FROM history WHERE run_id = ? AND line >= ?"
+    rows = db.execute(sql, (run_id, _first_uncounted(db, run_id)))
+    counts = _key_counts(load_object(row["content"]) for row in rows)
+    for row in db.execute("SELECT * FROM history_keys WHERE run_id = ?", (run_id,)):
+        counts[row["key"], row["type"]] += row["count"]
     found: dict[str, Any] = {}
-    for row in db.execute("SELECT * FROM history_keys WHERE run_id = ? ORDER BY key", (run_id,)):
-        entry = found.setdefault(row["key"], {"typeCounts": []})
-        entry["typeCounts"].append({"type": row["type"], "count": row["count"]})
+    for (key, kind), n in sorted(counts.items()):
+        found.setdefault(key, {"typeCounts": []})["typeCounts"].append({"type": kind, "count": n})
     last = db.execute("SELECT max(step) AS step FROM history WHERE run_id = ?", (run_id,)).fetchone()["step"]
     return {"keys": found, "lastStep": -1 if last is None else last}
 

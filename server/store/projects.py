@@ -3,16 +3,8 @@
 import sqlite3
 from typing import Any
 
-from server.store.database import NotFound, Refused, Row
-
-MAX_NAME = 128
-
-
-def check_name(what: str, name: str) -> str:
-    """A name that can stand in an address; raises Refused."""
-    if not name or len(name) > MAX_NAME or any(c in "/\\#?%:" or not c.isprintable() for c in name):
-        raise Refused(f"{what} {name!r}: 1 to {MAX_NAME} printable characters without / \\ # ? % :")
-    return name
+from common.names import check_name
+from server.store.database import NotFound, Row
 
 
 def find(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
@@ -30,11 +22,11 @@ def by_id(db: sqlite3.Connection, project_id: int) -> Row:
 
 
 def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes: Any) -> tuple[Row, bool]:
-    """The project and whether it is new. `changes`: description."""
+    """The project and whether it is new. `changes`: description. Raises BadName."""
+    check_name("entity", entity)
+    check_name("project", name)
     old = find(db, entity, name)
     if old is None:
-        check_name("entity", entity)
-        check_name("project", name)
         db.execute("INSERT INTO projects (entity, name, created_at) VALUES (?, ?, ?)", (entity, name, now))
     if changes.get("description") is not None:
         db.execute(

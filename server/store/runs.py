@@ -4,17 +4,15 @@ import json
 import secrets
 import sqlite3
 import string
-import time
 from typing import Any
 
-from server.jsontext import config_values, flatten, load_object
-from server.store import filters
-from server.store.database import NotFound, Refused, Row
-from server.store.projects import check_name
+from common.names import check_name
+from server.jsontext import config_values, load_object
+from server.store import filters, values
+from server.store.database import NotFound, Refused, Row, TimedConnection
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")
-MAX_SECONDS = 5.0  # for one list of runs
 NAME_LETTERS = string.ascii_lowercase + string.digits
 ADJECTIVES = (
     "amber",
@@ -44,7 +42,6 @@ NOUNS = (
     "kite",
     "lagoon",
 )
-MAX_VALUE = 1000
 
 _SELECT = """SELECT runs.*, projects.entity, projects.name AS project,
         (SELECT name FROM sweeps WHERE sweeps.id = runs.sweep_id) AS sweep
@@ -85,42 +82,38 @@ def ids(
 
     The runs in which a sweep's local scheduler keeps its log are not listed.
     """
-    condition, arguments = filters.where(where)
+    passing = filters.Filter(where)
     value, ordering, order_arguments = filters.order_by(order)
     # Materialized, so that the value of each run is looked up once and not in every comparison of the sort.
     sql = f"""WITH found AS MATERIALIZED (
-            SELECT runs.id, {value} AS value FROM runs WHERE runs.project_id = ? AND {_LISTED} AND {condition})
+            SELECT runs.id, {value} AS value FROM runs
+            WHERE runs.project_id = ? AND {_LISTED} AND {passing.condition})
         SELECT id FROM found ORDER BY {ordering}"""
-    return [row[0] for row in _bare(db, sql, [*order_arguments, project_id, project_id, *arguments])]
+    arguments = [*order_arguments, project_id, project_id, *passing.arguments]
+    return [row[0] for row in _bare(db, sql, arguments, passing)]
 
 
 def number(db: sqlite3.Connection, project_id: int, where: str | None = None) -> int:
     """How many runs `ids` lists."""
-    condition, arguments = filters.where(where)
-    sql = f"SELECT count(*) FROM runs WHERE runs.project_id = ? AND {_LISTED} AND {condition}"
-    (found,) = _bare(db, sql, [project_id, project_id, *arguments])
+    passing = filters.Filter(where)
+    sql = f"SELECT count(*) FROM runs WHERE runs.project_id = ? AND {_LISTED} AND {passing.condition}"
+    (found,) = _bare(db, sql, [project_id, project_id, *passing.arguments], passing)
     return int(found[0])
 
 
-def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any]) -> list[Any]:
-    """Rows as tuples: thousands of them are read to find one page. Raises Refused for what takes too long."""
+def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any], passing: filters.Filter) -> list[Any]:
+    """Rows as tuples: thousands of them are read to find one page. Raises Refused for too large an expression."""
     cursor = db.cursor()
     cursor.row_factory = None
-    deadline = time.monotonic() + MAX_SECONDS
-    # Counted in SQLite's own instructions, of which a regular expression is only one.
-    db.set_progress_handler(lambda: time.monotonic() > deadline, 100 if "regexp(" in sql else 10_000)
+    filters.use(passing, db.is_stopped if isinstance(db, TimedConnection) else bool)
     try:
         return cursor.execute(sql, arguments).fetchall()
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-            raise Refused(f"the filter takes more than {MAX_SECONDS:g} seconds; ask for less") from None
-        if "user-defined function" in str(error):
+        if "user-defined" in str(error):
             raise Refused(
-                "a regular expression may take too long on a value of these runs: fewer of * and +"
+                "a regular expression is too large for the longest value of these runs: make it shorter"
             ) from None
         raise
-    finally:
-        db.set_progress_handler(None, 0)
 
 
 def many(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
@@ -152,7 +145,7 @@ def insert(db: sqlite3.Connection, project_id: int, name: str, state: str, now: 
 
 
 def change(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
-    """Sets the columns whose value is not None; config and summary are also spread for filters."""
+    """Sets the columns whose value is not None. Filters find a new config at once in `run_values`, a summary later."""
     given = {name: value for name, value in columns.items() if value is not None}
     if "tags" in given:
         given["tags"] = json.dumps(given["tags"], ensure_ascii=False)
@@ -164,24 +157,35 @@ def change(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
     if "config" in given:
         _spread(db, run_id, "config", config_values(load_object(given["config"])))
     if "summary" in given:
-        _spread(db, run_id, "summary", load_object(given["summary"]))
+        db.execute("INSERT OR IGNORE INTO summaries_to_spread VALUES (?)", (run_id,))
 
 
-def _spread(db: sqlite3.Connection, run_id: int, source: str, values: dict[str, Any]) -> None:
+def _spread(db: sqlite3.Connection, run_id: int, source: str, given: dict[str, Any]) -> None:
     db.execute("DELETE FROM run_values WHERE run_id = ? AND source = ?", (run_id, source))
-    rows = [(run_id, source, key, _plain(value)) for key, value in flatten(values).items()]
-    db.executemany("INSERT INTO run_values VALUES (?, ?, ?, ?)", [row for row in rows if row[3] is not None])
+    rows = {(run_id, source, key): value for key, value in values.spread(given)}
+    db.executemany(
+        "INSERT INTO run_values VALUES (?, ?, ?, ?)", [(*place, value) for place, value in rows.items()]
+    )
 
 
-def _plain(value: Any) -> int | float | str | None:
-    if isinstance(value, str):
-        return value[:MAX_VALUE]
-    if isinstance(value, list):
-        text = json.dumps(value)
-        return text if len(text) <= MAX_VALUE else None
-    if isinstance(value, float) and value != value:
-        return None
-    return value  # type: ignore[no-any-return]
+def spread_summaries(db: sqlite3.Connection, n: int) -> int:
+    """Writes the summaries of up to n runs that have ended into `run_values`; returns of how many."""
+    ended = db.execute(
+        """SELECT id, summary FROM summaries_to_spread JOIN runs ON runs.id = run_id
+        WHERE state NOT IN ('running', 'preempting', 'pending') LIMIT ?""",
+        (n,),
+    ).fetchall()
+    for run in ended:
+        _spread(db, run["id"], "summary", load_object(run["summary"]))
+        db.execute("DELETE FROM summaries_to_spread WHERE run_id = ?", (run["id"],))
+    return len(ended)
+
+
+def spread_configs(db: sqlite3.Connection) -> None:
+    """For a folder whose server kept less in `run_values`."""
+    db.execute("DELETE FROM run_values WHERE source = 'config'")
+    for run in db.execute("SELECT id, config FROM runs"):
+        _spread(db, run["id"], "config", config_values(load_object(run["config"])))
 
 
 def check_state(state: str) -> str:

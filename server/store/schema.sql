@@ -81,6 +81,7 @@ CREATE TABLE runs (
     started_at REAL,                    -- first seen by a client; NULL while it was only handed out
     heartbeat_at REAL NOT NULL,
     finished_at REAL,
+    keys_counted INTEGER NOT NULL DEFAULT 0,        -- history_keys holds what the lines below this one have
     UNIQUE (project_id, name)
 );
 CREATE INDEX runs_by_sweep ON runs (sweep_id);
@@ -90,7 +91,7 @@ CREATE INDEX runs_listed ON runs
     (project_id, created_at, name, state, display_name, group_name, job_type, sweep_id, username, tags);
 CREATE INDEX runs_alive ON runs (state) WHERE state IN ('running', 'pending', 'preempting');
 
--- Every plain value of config and summary under its dotted path, for filters and orders.
+-- Every value of config and summary under its dotted path, as `values.py` writes it, for filters and orders.
 CREATE TABLE run_values (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     source TEXT NOT NULL,               -- config | summary
@@ -98,6 +99,9 @@ CREATE TABLE run_values (
     value,
     PRIMARY KEY (run_id, source, key)
 ) WITHOUT ROWID;
+
+-- Runs whose present summary is not in run_values: it changes with every post, and is written there at the run's end.
+CREATE TABLE summaries_to_spread (run_id INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE);
 
 CREATE TABLE history (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -107,6 +111,18 @@ CREATE TABLE history (
     PRIMARY KEY (run_id, line)
 ) WITHOUT ROWID;
 CREATE INDEX history_by_step ON history (run_id, step);
+
+-- Several clients of one run (mode="shared") each count their lines from 0: those from `first` on are the run's lines
+-- from `line` on.
+CREATE TABLE client_lines (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    file TEXT NOT NULL,                 -- history | system_metrics | console
+    client TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    line INTEGER NOT NULL,
+    PRIMARY KEY (run_id, file, client, first)
+) WITHOUT ROWID;
 
 CREATE TABLE history_keys (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -271,6 +287,7 @@ CREATE TABLE suggestions (
     handed_times INTEGER NOT NULL DEFAULT 0,    -- with the answer that is out now; 2 when it was repeated
     stop_reason TEXT,
     requeued INTEGER NOT NULL DEFAULT 0,        -- how often it went out again after a crash
+    reported_at REAL,                           -- when its agent last said that it has it
     PRIMARY KEY (sweep_id, number)
 ) WITHOUT ROWID;
 
@@ -278,7 +295,8 @@ CREATE TABLE suggestions (
 CREATE TABLE metric_values (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     line INTEGER NOT NULL,
-    value REAL NOT NULL,
+    number INTEGER NOT NULL,            -- how many values there were by then
+    value REAL,                         -- NULL: it was NaN
     PRIMARY KEY (run_id, line)
 ) WITHOUT ROWID;
 

@@ -1,6 +1,8 @@
 """Sweeps, their agents, and every configuration they handed out."""
 
+import itertools
 import json
+import math
 import sqlite3
 from typing import Any
 
@@ -117,11 +119,21 @@ def suggestion_of(db: sqlite3.Connection, run_id: int) -> Row | None:
 def hand_out(db: sqlite3.Connection, item: Row, agent_id: int, now: float) -> None:
     """`item` is a suggestion. The same agent gets it again when its answer was lost, which counts as no requeue."""
     again = item["run_state"] == "pending" and item["agent_id"] == agent_id
-    crashed = item["run_state"] == "crashed" and item["started_at"] is not None
+    crashed = item["run_state"] == "crashed" and (item["started_at"] or item["reported_at"]) is not None
     db.execute("UPDATE runs SET agent_id = ?, heartbeat_at = ? WHERE id = ?", (agent_id, now, item["run_id"]))
     db.execute(
-        "UPDATE suggestions SET handed_at = ?, handed_times = ?, requeued = ? WHERE run_id = ?",
+        """UPDATE suggestions SET handed_at = ?, handed_times = ?, requeued = ?, reported_at = NULL
+        WHERE run_id = ?""",
         (now, item["handed_times"] * again + 1, item["requeued"] + crashed, item["run_id"]),
+    )
+
+
+def report(db: sqlite3.Connection, agent_id: int, names: set[str], now: float) -> None:
+    """The agent says that it has these runs."""
+    db.execute(
+        """UPDATE suggestions SET reported_at = ?1 WHERE run_id IN
+        (SELECT id FROM runs WHERE agent_id = ?2 AND name IN (SELECT value FROM json_each(?3)))""",
+        (now, agent_id, json.dumps(sorted(names))),
     )
 
 
@@ -130,7 +142,7 @@ def unopened(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     return db.execute(
         _SUGGESTION
         + """WHERE suggestions.sweep_id = ? AND (runs.state = 'pending'
-        OR (runs.state = 'crashed' AND runs.started_at IS NULL)) ORDER BY number""",
+        OR (runs.state = 'crashed' AND runs.started_at IS NULL AND reported_at IS NULL)) ORDER BY number""",
         (sweep_id,),
     ).fetchall()
 
@@ -139,8 +151,8 @@ def to_resume(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
     """Suggestions whose run was pre-empted, or crashed and was requeued fewer than `requeue` times so far."""
     return db.execute(
         _SUGGESTION
-        + """WHERE suggestions.sweep_id = ? AND runs.started_at IS NOT NULL AND (runs.state = 'preempted'
-        OR (runs.state = 'crashed' AND requeued < ?)) ORDER BY number""",
+        + """WHERE suggestions.sweep_id = ? AND coalesce(runs.started_at, reported_at) IS NOT NULL
+        AND (runs.state = 'preempted' OR (runs.state = 'crashed' AND requeued < ?)) ORDER BY number""",
         (sweep_id, requeue),
     ).fetchall()
 
@@ -158,12 +170,19 @@ def record_stop(db: sqlite3.Connection, run_id: int, reason: str) -> None:
     db.execute("UPDATE suggestions SET stop_reason = ? WHERE run_id = ?", (reason, run_id))
 
 
-def put_metric(db: sqlite3.Connection, run_id: int, values: list[tuple[int, float]]) -> None:
-    """`values`: (history line, value of the sweep's metric)."""
+def put_metric(db: sqlite3.Connection, run_id: int, values: list[tuple[int, float]]) -> tuple[int, int]:
+    """`values`: (history line, value of the sweep's metric); NULL in the table where it is NaN.
+
+    Returns how many values the run had before, and has now.
+    """
+    last = "SELECT line, number FROM metric_values WHERE run_id = ? ORDER BY line DESC LIMIT 1"
+    row = db.execute(last, (run_id,)).fetchone() or {"line": -1, "number": 0}
+    new = itertools.accumulate((line > row["line"] for line, _ in values), initial=row["number"])
     db.executemany(
-        "INSERT INTO metric_values VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3",
-        [(run_id, line, value) for line, value in values],
+        "INSERT INTO metric_values VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET value = ?4",
+        [(run_id, line, number, value) for (line, value), number in zip(values, list(new)[1:], strict=True)],
     )
+    return row["number"], db.execute(last, (run_id,)).fetchone()["number"]
 
 
 def metrics(db: sqlite3.Connection, sweep_id: int) -> dict[int, list[float]]:
@@ -175,5 +194,5 @@ def metrics(db: sqlite3.Connection, sweep_id: int) -> dict[int, list[float]]:
         (sweep_id,),
     )
     for row in rows:
-        found.setdefault(row["run_id"], []).append(row["value"])
+        found.setdefault(row["run_id"], []).append(math.nan if row["value"] is None else row["value"])
     return found

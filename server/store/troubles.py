@@ -39,6 +39,11 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
 
+def interrupted(error: BaseException) -> bool:
+    """Whether a query was ended because its request had had its time."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
+
+
 def explain(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, OSError):
         return _BY_NUMBER.get(error.errno or 0, f"the disk failed: {error.strerror or error}")

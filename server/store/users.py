@@ -12,9 +12,12 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from server.store.database import NotFound, Refused, Row
-from server.store.projects import check_name
+from common.names import check_name
+from server.store import ownership
+from server.store.database import NotFound, Refused, Row, StoreError
+from server.store.troubles import explain
 
 LOCAL = "local"
 OWNER, READER = ROLES = ("owner", "reader")
@@ -54,6 +57,20 @@ class Person:
 ADMIN = Person(1, LOCAL, admin=True)
 
 
+def api_key(folder: Path) -> str:
+    """The folder's own key, made on first use, whole or not at all. Raises StoreError for a file that holds none."""
+    path = folder / "api-key"
+    try:
+        if not path.exists():
+            ownership.write(path, f"{new_key()}\n")
+        key = path.read_text(errors="replace").strip()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used: {explain(error)}.") from error
+    if not KEY.fullmatch(key):
+        raise StoreError(f"{path} holds no key: delete it, and the next start makes a new one.")
+    return key
+
+
 def new_key() -> str:
     return f"local-{secrets.token_hex(20)}"
 
@@ -75,6 +92,9 @@ def hashed(key: str) -> str:
 
 
 def by_key(db: sqlite3.Connection, key: str) -> Person | None:
+    """None for a stranger, and for what is no key."""
+    if not KEY.fullmatch(key):
+        return None
     row = db.execute("SELECT * FROM users WHERE key_hash = ?", (hashed(key),)).fetchone()
     return _person(db, row) if row and hmac.compare_digest(row["key_hash"], hashed(key)) else None
 

@@ -36,7 +36,7 @@ def test_a_run_is_a_trial_with_the_settings_it_has_and_its_own_value() -> None:
     for trial, run in zip(study.trials, runs.to_dict("records"), strict=True):
         assert trial.value == run["val/iou"]
         assert trial.user_attrs["run_id"] == run["run_id"]
-        assert trial.params["learning_rate"] == run["learning_rate"]
+        assert trial.params["learning_rate"] == pytest.approx(np.log10(run["learning_rate"]))
         assert ("backbone" in trial.params) == ("weights" in trial.params) == (run["backbone"] != "none")
         assert ("width" in trial.params) == (run["backbone"] == "none")
     assert study.best_trial.user_attrs["run_id"] == runs.sort_values("val/iou")["run_id"].iloc[-1]
@@ -71,6 +71,21 @@ def test_runs_without_a_finite_value_are_no_trials() -> None:
             {"min": 1e-4, "max": 1e-2, "distribution": "log_uniform_values"},
             FloatDistribution(1e-4, 1e-2, log=True),
         ),
+        (
+            [1e-3],
+            {"min": np.log(1e-4), "max": np.log(1e-2), "distribution": "log_uniform"},
+            FloatDistribution(np.exp(np.log(1e-4)), np.exp(np.log(1e-2)), log=True),
+        ),
+        (
+            [1e-3],
+            {"min": np.log(1e2), "max": np.log(1e4), "distribution": "q_inv_log_uniform"},
+            FloatDistribution(np.exp(-np.log(1e4)), np.exp(-np.log(1e2)), log=True),
+        ),
+        (
+            [1e-3, 2e-3],
+            {"mu": -7, "sigma": 1, "distribution": "log_normal"},
+            FloatDistribution(1e-3, 2e-3, log=True),
+        ),
         ([1e-5], {"min": 1e-4, "max": 1e-2}, FloatDistribution(1e-5, 1e-2)),
         (["light"], {"values": ["none", "light"]}, CategoricalDistribution(["none", "light"])),
         (["odd"], {"values": ["none", "light"]}, CategoricalDistribution(["none", "light", "odd"])),
@@ -80,6 +95,23 @@ def test_the_distribution_is_that_of_the_sweep_or_of_the_values(
     values: list[Any], given: dict[str, Any] | None, expected: object
 ) -> None:
     assert distribution(pd.Series(values), given) == expected
+
+
+def test_shares_are_those_on_the_scale_that_was_sampled() -> None:
+    """y = 2u + v with u (log10 of a rate) and v even on [0, 1]: variances 4 : 1, so shares 0.8 and 0.2."""
+    rng = np.random.default_rng(5)
+    u, v = rng.uniform(size=(2, 150))
+    runs = search(
+        150, architecture="unet", backbone="resnet34", weights="none", augmentation="none", width=16
+    )
+    runs["learning_rate"], runs["batch_size"], runs["val/iou"] = 10 ** (4 * u - 5), v, 2 * u + v
+    space = {
+        "learning_rate": {"min": 1e-5, "max": 1e-1, "distribution": "log_uniform_values"},
+        "batch_size": {"min": 0.0, "max": 1.0, "distribution": "uniform"},
+    }
+    judged = table(runs, space=space, resamples=0)
+    shares = [share(judged, "fANOVA", name)["importance"] for name in ("learning_rate", "batch_size")]
+    assert shares == pytest.approx([0.8, 0.2], abs=0.05)
 
 
 @pytest.mark.parametrize("method", ["fANOVA", "PED-ANOVA"])

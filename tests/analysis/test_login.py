@@ -1,4 +1,3 @@
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -8,19 +7,10 @@ from pathlib import Path
 import pytest
 
 from analysis import AnalysisError
-from analysis.login import (
-    LastStudy,
-    Login,
-    RunsPath,
-    check_server,
-    choose_login,
-    choose_paths,
-    last_study,
-    parse_path,
-)
+from analysis.login import Login, RunsPath, check_server, parse_path, resolve
+from common.study_record import StudyRecord
 
 LOCAL = "http://127.0.0.1:8080"
-PATHS = [RunsPath("lab", "puzzle")]
 
 
 @pytest.mark.parametrize(
@@ -50,87 +40,112 @@ def test_anything_else_is_refused_in_one_sentence_that_shows_the_forms(text: str
     assert repr(text) in str(refusal.value)
 
 
-def test_without_a_path_the_last_study_is_meant() -> None:
-    assert choose_paths([], LastStudy(("lab/puzzle/s1", "lab/puzzle/s2"))) == [
-        RunsPath("lab", "puzzle", "s1"),
-        RunsPath("lab", "puzzle", "s2"),
-    ]
-
-
-def test_a_path_given_goes_before_the_last_study() -> None:
-    assert choose_paths(["a/b"], LastStudy(("lab/puzzle",))) == [RunsPath("a", "b")]
-
-
-@pytest.mark.parametrize("study", [None, LastStudy()])
-def test_no_path_and_no_last_study_is_one_sentence(study: LastStudy | None) -> None:
-    with pytest.raises(AnalysisError, match="make study"):
-        choose_paths([], study)
-
-
-def test_addresses_on_two_servers_are_refused() -> None:
-    with pytest.raises(AnalysisError, match="one server at a time"):
-        choose_paths(["https://wandb.ai/a/b", f"{LOCAL}/a/b"], None)
-
-
-def test_study_json_is_read(tmp_path: Path) -> None:
-    content = {"paths": ["lab/puzzle/s1"], "base_url": LOCAL, "server_dir": "here"}
-    (tmp_path / "study.json").write_text(json.dumps(content))
-    assert last_study(tmp_path) == LastStudy(("lab/puzzle/s1",), LOCAL, Path("here"))
-
-
-def test_a_missing_study_json_is_no_study(tmp_path: Path) -> None:
-    assert last_study(tmp_path) is None
-
-
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"paths": 3}'])
-def test_a_broken_study_json_is_named_in_one_sentence(tmp_path: Path, content: str) -> None:
-    (tmp_path / "study.json").write_text(content)
-    with pytest.raises(AnalysisError, match=r"study\.json should hold"):
-        last_study(tmp_path)
+def recorded(
+    results: Path, name: str, *paths: str, base_url: str = "", server_dir: Path | None = None
+) -> StudyRecord:
+    (results / name).mkdir(parents=True, exist_ok=True)
+    record = StudyRecord(paths, base_url, str(server_dir) if server_dir else None)
+    record.save(results / name)
+    return record
 
 
 @pytest.fixture
-def embedded(tmp_path: Path) -> LastStudy:
-    """A last study on the embedded server, whose key is in its folder."""
-    (tmp_path / "api-key").write_text("server-key\n")
-    return LastStudy(("lab/puzzle",), LOCAL, tmp_path)
+def results(tmp_path: Path) -> Path:
+    """Three studies: one on an embedded server that answers on port 8080, the last on the same one, one elsewhere."""
+    server = tmp_path / "server"
+    server.mkdir()
+    (server / "api-key").write_text("server-key\n")
+    (server / "address").write_text(LOCAL + "\n")
+    recorded(tmp_path, "one", "local/puzzle/s1", base_url="http://127.0.0.1:1", server_dir=server)
+    recorded(tmp_path, "latest", "local/puzzle/s2", "local/puzzle/s3", base_url=LOCAL, server_dir=server)
+    recorded(tmp_path, "other", "lab/puzzle/s4", base_url="http://lab:9000/")
+    return tmp_path
 
 
-def test_the_environment_names_server_and_key() -> None:
+def test_without_a_path_the_last_study_is_meant(results: Path) -> None:
+    paths, login = resolve([], {}, results)
+    assert paths == [RunsPath("local", "puzzle", "s2"), RunsPath("local", "puzzle", "s3")]
+    assert login == Login(LOCAL, "server-key")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000"}],
+)
+@pytest.mark.parametrize("given", [[], ["local/puzzle/s1"], ["local/puzzle/s1", "local/puzzle/s2"]])
+def test_a_sweep_of_a_study_is_read_from_the_server_that_ran_it(
+    results: Path, given: list[str], environ: dict[str, str]
+) -> None:
+    assert resolve(given, environ, results)[1] == Login(LOCAL, "server-key")
+
+
+def test_a_study_on_another_server_takes_the_key_of_the_environment(results: Path) -> None:
+    for environ in ({"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000//"}):
+        assert resolve(["lab/puzzle/s4"], environ, results)[1] == Login("http://lab:9000", "k")
+
+
+@pytest.mark.parametrize("path", ["lab/puzzle/s4", "http://lab:9000/a/b"])
+def test_a_key_is_not_sent_to_another_server_than_its_own(results: Path, path: str) -> None:
+    environ = {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://elsewhere"}
+    with pytest.raises(AnalysisError, match="lie on http://lab:9000, but WANDB_BASE_URL is http://elsewhere"):
+        resolve([path], environ, results)
+
+
+def test_studies_on_two_servers_are_refused(results: Path) -> None:
+    with pytest.raises(AnalysisError, match="lie on 2 servers"):
+        resolve(["lab/puzzle/s4", "local/puzzle/s1"], {"WANDB_API_KEY": "k"}, results)
+
+
+def test_a_path_that_no_study_ran_means_the_environments_server(results: Path) -> None:
     environ = {"WANDB_BASE_URL": "http://other/", "WANDB_API_KEY": "env-key"}
-    assert choose_login(PATHS, environ, None, default_paths=False) == Login("http://other", "env-key")
+    assert resolve(["a/b"], environ, results) == ([RunsPath("a", "b")], Login("http://other", "env-key"))
 
 
-def test_a_key_alone_means_the_cloud_even_after_a_local_study(embedded: LastStudy) -> None:
-    assert choose_login(PATHS, {"WANDB_API_KEY": "env-key"}, embedded, default_paths=False) == Login(
-        None, "env-key"
-    )
+def test_a_key_alone_means_the_cloud_even_after_a_local_study(results: Path) -> None:
+    assert resolve(["a/b"], {"WANDB_API_KEY": "k"}, results)[1] == Login(None, "k")
 
 
-def test_an_empty_environment_means_the_last_studys_server(embedded: LastStudy) -> None:
-    assert choose_login(PATHS, {}, embedded, default_paths=False) == Login(LOCAL, "server-key")
+def test_an_empty_environment_means_the_last_studys_server(results: Path) -> None:
+    assert resolve(["a/b"], {}, results)[1] == Login(LOCAL, "server-key")
 
 
-def test_the_last_study_is_read_from_its_own_server_with_its_own_key(embedded: LastStudy) -> None:
-    environ = {"WANDB_API_KEY": "cloud-key"}
-    assert choose_login(PATHS, environ, embedded, default_paths=True) == Login(LOCAL, "server-key")
+def test_the_last_studys_server_named_without_a_key_has_its_own_key(results: Path) -> None:
+    assert resolve(["a/b"], {"WANDB_BASE_URL": LOCAL + "/"}, results)[1] == Login(LOCAL, "server-key")
 
 
-def test_the_last_studys_server_named_without_a_key_finds_its_key(embedded: LastStudy) -> None:
-    environ = {"WANDB_BASE_URL": LOCAL + "/"}
-    assert choose_login(PATHS, environ, embedded, default_paths=False) == Login(LOCAL, "server-key")
-
-
-def test_an_address_names_the_server_where_the_environment_does_not() -> None:
-    paths = [RunsPath("a", "b", None, "https://api.wandb.ai")]
-    login = choose_login(paths, {"WANDB_API_KEY": "env-key"}, None, default_paths=False)
-    assert login == Login("https://api.wandb.ai", "env-key")
+def test_an_address_names_the_server_where_the_environment_does_not(results: Path) -> None:
+    login = resolve(["https://wandb.ai/a/b"], {"WANDB_API_KEY": "k"}, results)[1]
+    assert login == Login("https://api.wandb.ai", "k")
 
 
 @pytest.mark.parametrize("environ", [{}, {"WANDB_BASE_URL": "http://other"}])
-def test_a_missing_key_is_one_sentence(environ: dict[str, str]) -> None:
+def test_a_missing_key_is_one_sentence(tmp_path: Path, environ: dict[str, str]) -> None:
     with pytest.raises(AnalysisError, match="set WANDB_API_KEY"):
-        choose_login(PATHS, environ, LastStudy(("a/b",), LOCAL, Path("nowhere")), default_paths=False)
+        resolve(["a/b"], environ, tmp_path)
+
+
+def test_no_path_and_no_last_study_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match="make study"):
+        resolve([], {}, tmp_path)
+
+
+def test_addresses_on_two_servers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match="one server at a time"):
+        resolve(["https://wandb.ai/a/b", f"{LOCAL}/a/b"], {}, tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"paths": 3}'])
+def test_a_broken_last_study_is_named_in_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest" / "study.json").write_text(content)
+    with pytest.raises(AnalysisError, match=r"study\.json should hold"):
+        resolve([], {}, tmp_path)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "ftp://host", "http://", "http://host:x"])
+def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(AnalysisError, match="is no address of a server"):
+        resolve(["a/b"], {"WANDB_BASE_URL": address, "WANDB_API_KEY": "k"}, tmp_path)
 
 
 class Refuse(BaseHTTPRequestHandler):
@@ -162,8 +177,3 @@ def test_a_port_where_nobody_listens_is_one_sentence_that_names_make_serve() -> 
         with pytest.raises(AnalysisError, match="make serve") as refusal:
             check_server(url)
     assert url in str(refusal.value)
-
-
-def test_a_base_url_without_http_is_refused() -> None:
-    with pytest.raises(AnalysisError, match="http://"):
-        check_server("127.0.0.1:8080")

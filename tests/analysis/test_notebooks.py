@@ -19,7 +19,8 @@ from analysis.notebooks.cells import NOTEBOOKS
 from analysis.runs import Study
 from tests.analysis.studies import MODELS, seen, study
 
-STORED = sorted(runner.FOLDER.glob("*.ipynb"))
+FOLDER = Path(show.__file__).parent
+STORED = sorted(FOLDER.glob("*.ipynb"))
 
 
 def code_of(cells: list[Any]) -> list[str]:
@@ -31,7 +32,7 @@ def run_in_process(name: str, made: Study, monkeypatch: pytest.MonkeyPatch) -> l
     monkeypatch.setattr("analysis.runs.pull", lambda paths: made)
     names: dict[str, Any] = {}
     values = []
-    for code in code_of(runner.notebook(name, ["a/b"]).cells):
+    for code in code_of(runner.notebook(name, ["a/b"], FOLDER).cells):
         tree = ast.parse("\n".join(line for line in code.splitlines() if not line.startswith("%")))
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, name, "exec"), names)
@@ -42,7 +43,7 @@ def run_in_process(name: str, made: Study, monkeypatch: pytest.MonkeyPatch) -> l
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_defines_nothing(name: str) -> None:
-    for code in code_of(runner.notebook(name, ["a/b"]).cells):
+    for code in code_of(runner.notebook(name, ["a/b"], FOLDER).cells):
         tree = ast.parse("\n".join(line for line in code.splitlines() if not line.startswith("%")))
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
         assert not [node for node in ast.walk(tree) if isinstance(node, kinds)]
@@ -88,9 +89,21 @@ def test_pictures_of_the_notebooks_hold_no_photograph() -> None:
 
 
 def test_the_same_cells_give_the_same_notebook() -> None:
-    first, second = (nbformat.writes(runner.notebook("4_summary", ["a/b/c"])) for _ in range(2))
+    first, second = (nbformat.writes(runner.notebook("4_summary", ["a/b/c"], FOLDER)) for _ in range(2))
     assert first == second
     assert json.dumps('pull(["a/b/c"])')[1:-1] in first
+
+
+@pytest.mark.parametrize(
+    ("folder", "way"),
+    [
+        (FOLDER, "../.."),
+        (runner.ROOT / "results" / "study" / "notebooks", "../../.."),
+        (Path("/elsewhere"), str(runner.ROOT)),
+    ],
+)
+def test_a_notebook_finds_the_project_from_where_it_lies(folder: Path, way: str) -> None:
+    assert f"%cd -q {way}\n" in code_of(runner.notebook("1_baseline", ["a/b"], folder).cells)[0]
 
 
 def test_without_a_study_the_command_is_one_sentence(
@@ -105,7 +118,7 @@ def test_without_a_study_the_command_is_one_sentence(
 def test_a_stored_notebook_is_the_written_one_run_without_errors_and_small(file: Path) -> None:
     assert file.stat().st_size < 1_000_000
     stored = nbformat.read(file, as_version=4)
-    written = runner.notebook(file.stem, ["a/b"])
+    written = runner.notebook(file.stem, ["a/b"], FOLDER)
     assert code_of(stored.cells)[1:] == code_of(written.cells)[1:]
     code = [cell for cell in stored.cells if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
@@ -130,6 +143,7 @@ def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "study.py").write_text("\n".join(lines))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
 
 
 @pytest.mark.usefixtures("startup")
@@ -154,7 +168,6 @@ def test_a_cell_that_fails_ends_the_command_with_its_sentence(
     broken = [("# 1", "from analysis import AnalysisError\nraise AnalysisError('No server answers.')")]
     monkeypatch.setattr(runner, "NOTEBOOKS", {"broken": broken})
     monkeypatch.setitem(NOTEBOOKS, "broken", broken)
-    monkeypatch.setattr("analysis.notebooks.__main__.FOLDER", Path(__file__).parent)
     assert runner.main(["a/b", "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "python -m analysis.notebooks: No server answers.\n"
     assert not (tmp_path / "broken.ipynb").exists()

@@ -41,9 +41,7 @@ def test_every_pair_of_every_fold_is_in_exactly_one_split(
     files = [(item.image, item.mask) for item in before.items]
     assert Counter((item.image, item.mask) for item in after.items) == Counter(files)
     assert len(set(files)) == len(files)
-    held_out = max(1, round(4 * len(files) / 18))
-    counted = Counter(item.split for item in after.items)
-    assert counted == {"train": len(files) - 2 * held_out, "val": held_out, "test": held_out}
+    assert Counter(item.split for item in after.items) == dict(zip(SPLITS, sizes, strict=True))
     assert len({item.name for item in after.items}) == len(files)
     assert after.seeded
 
@@ -75,6 +73,14 @@ def test_folds_are_ten_four_and_four_and_follow_fold_and_split_seed_alone(tmp_pa
     assert [[len(found[split]) for split in SPLITS] for found in folds] == [[10, 4, 4]] * 4
     assert len({str(found) for found in folds}) == 4
     assert parted(tmp_path, fold=1) == folds[1]
+
+
+def test_folds_have_the_sizes_of_the_folder(tmp_path: Path) -> None:
+    couple(tmp_path / "train", range(1, 17))
+    couple(tmp_path / "val", range(17, 21))
+    couple(tmp_path / "test", range(21, 25))
+    for fold in (1, 2):
+        assert [len(parted(tmp_path, fold=fold)[split]) for split in SPLITS] == [16, 4, 4]
 
 
 def test_a_fold_does_not_depend_on_the_split_that_the_folder_had(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from data.layout import find, seeded_split
+from data.layout import default_sizes, find, seeded_split
 from data.puzzle import DataError, load
 from tests.data.folders import couple, handout, noise, save, square
+
+LAB = {"train": 10, "val": 4, "test": 4}
 
 
 def pairs(folder: Path, images: list[str], masks: list[str]) -> set[tuple[str, str]]:
@@ -61,6 +63,61 @@ def test_the_longest_common_number_wins(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("images", "masks", "expected"),
+    [
+        ("cat_1 cat_2 dog_3", "cat_1_mask cat_2_mask bird_3", "cat_1=cat_1_mask cat_2=cat_2_mask dog_3= =bird_3"),
+        ("cat_1 cat_2 cat_3", "cat_1_mask cat_2_mask bird_3", "cat_1=cat_1_mask cat_2=cat_2_mask cat_3= =bird_3"),
+        ("cat_1 dog_2", "1 2", "cat_1= dog_2= =1 =2"),
+        ("cat_1 dog_2", "cat_1_7 dog_2_9", "cat_1=cat_1_7 dog_2=dog_2_9"),
+        ("scan_1 scan_2", "outline_1 outline_2", "scan_1=outline_1 scan_2=outline_2"),
+        ("a-1 a1", "a-1 a1", "a-1=a-1 a1=a1"),
+        ("a-1 a1", "a-1_mask a1_mask", "a-1=a-1_mask a1=a1_mask"),
+        ("a-1 a1", "a_1", "a-1= a1= =a_1"),
+        ("a A", "a A", "a=a A=A"),
+        ("img1 img10", "img10_mask img1_mask", "img1=img1_mask img10=img10_mask"),
+        ("img1 img10", "mask10 mask1", "img1=mask1 img10=mask10"),
+        ("7 007", "7_gt 007_gt", "7=7_gt 007=007_gt"),
+        ("img_7", "img_007-seg", "img_7=img_007-seg"),
+        ("2024-01-05_a 2024-01-05_b", "mask-2024-01-05_a", "2024-01-05_a=mask-2024-01-05_a 2024-01-05_b="),
+        ("2024-01-05 2024-01-15", "2024-01-15-gt 2024-01-05-gt", "2024-01-05=2024-01-05-gt 2024-01-15=2024-01-15-gt"),
+        ("cafe\u0301", "caf\u00e9_mask", "cafe\u0301=caf\u00e9_mask"),
+        ("cafe\u0301 cafe", "caf\u00e9 cafe", "cafe\u0301=caf\u00e9 cafe=cafe"),
+        ("train_1 test_2", "mask_1 mask_2", "train_1=mask_1 test_2=mask_2"),
+    ],
+)  # fmt: skip
+def test_a_number_alone_pairs_only_where_all_names_are_alike(
+    tmp_path: Path, images: str, masks: str, expected: str
+) -> None:
+    found = pairs(tmp_path, *([f"{name}.png" for name in names.split()] for names in (images, masks)))
+    wanted = [pair.partition("=") for pair in expected.split()]
+    assert found == {tuple(f"{name}.png" if name else "-" for name in (a, b)) for a, _, b in wanted}
+
+
+def test_names_are_alike_in_all_splits_or_in_none(tmp_path: Path) -> None:
+    couple(tmp_path / "train", (1, 2))
+    couple(tmp_path / "test", (4,))
+    save(tmp_path / "val/images/dog_3.png", noise("3"))
+    bird = save(tmp_path / "val/masks/bird_3.png", square())
+    listing = find(tmp_path, split_seed=0)
+    assert [item.mask for item in listing.items if item.split == "val"] == [None, bird]
+
+
+def test_suffixes_of_image_and_mask_may_differ(tmp_path: Path) -> None:
+    assert pairs(tmp_path, ["a.JPG", "b.jpeg"], ["a.PNG", "b.TIF"]) == {
+        ("a.JPG", "a.PNG"),
+        ("b.jpeg", "b.TIF"),
+    }
+
+
+def test_a_split_file_may_write_accents_another_way(tmp_path: Path) -> None:
+    couple(tmp_path, (1, 2))
+    save(tmp_path / "images/cafe\u0301.png", noise("3"))
+    save(tmp_path / "masks/cafe\u0301.png", square())
+    (tmp_path / "split.csv").write_text("image,split\nimage-1,train\nimage-2,val\ncaf\u00e9,test\n")
+    assert [pair.name for pair in load(tmp_path).test] == ["cafe\u0301"]
+
+
 def test_names_without_anything_in_common_stay_alone(tmp_path: Path) -> None:
     assert pairs(tmp_path, ["a.png"], ["b.png"]) == {("a.png", "-"), ("-", "b.png")}
 
@@ -102,18 +159,18 @@ def test_hidden_files_count_for_nothing(tmp_path: Path) -> None:
     [(3, 1, 1), (4, 2, 1), (9, 5, 2), (10, 6, 2), (18, 10, 4), (36, 20, 8), (100, 56, 22)],
 )
 def test_a_seeded_split_keeps_ten_to_four_to_four(n: int, train: int, held_out: int) -> None:
-    assert Counter(seeded_split(n, seed=0)) == {"train": train, "val": held_out, "test": held_out}
+    assert default_sizes(n) == {"train": train, "val": held_out, "test": held_out}
 
 
 def test_seeded_splits_follow_their_seed() -> None:
-    splits = [tuple(seeded_split(18, seed)) for seed in range(20)]
+    splits = [tuple(seeded_split(LAB, seed)) for seed in range(20)]
     assert len(set(splits)) == 20
-    assert splits == [tuple(seeded_split(18, seed)) for seed in range(20)]
+    assert splits == [tuple(seeded_split(LAB, seed)) for seed in range(20)]
 
 
 def test_every_image_gets_into_the_test_split_sooner_or_later() -> None:
     tested = Counter(
-        i for seed in range(200) for i, split in enumerate(seeded_split(18, seed)) if split == "test"
+        i for seed in range(200) for i, split in enumerate(seeded_split(LAB, seed)) if split == "test"
     )
     assert set(tested) == set(range(18))
     assert max(tested.values()) < 2 * min(tested.values())

@@ -118,6 +118,7 @@ class World:
         body = None if call.body is None else _replaced(self, call)
         headers = {
             "Authorization": self.server.basic(),
+            "Content-Type": "application/json",
             "Content-Length": str(len(body or b"")),
             **call.headers,
         }
@@ -150,7 +151,7 @@ class World:
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
 
     def strange_files(self) -> list[str]:
-        """Files in the server's folder and beside it that nothing explains."""
+        """Files in the server's folder and beside it that nothing explains, or that others may read."""
         beside = [
             path for path in self.server.folder.parent.iterdir() if path not in (self.server.folder, self.log)
         ]
@@ -159,7 +160,9 @@ class World:
         )
         inside = [path for path in self.server.folder.rglob("*") if path.is_file()]
         return [str(p) for p in beside] + [
-            str(p) for p in inside if not known.fullmatch(str(p.relative_to(self.server.folder)))
+            str(p)
+            for p in inside
+            if not known.fullmatch(str(p.relative_to(self.server.folder))) or p.stat().st_mode & 0o077
         ]
 
 

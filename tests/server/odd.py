@@ -21,7 +21,7 @@ from graphql import (
 from hypothesis import strategies as st
 
 from server.graphql import engine
-from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD
+from tests.server.odd_values import HINTS, IDS, NUMBERS, ODD, ROWS, WIDE
 
 texts = st.one_of(
     st.sampled_from(["fuzz", "p", "r", "m", "model", "x", "local", "a.txt", "<sweep name>"]),
@@ -145,7 +145,10 @@ def operations(draw: Any) -> Call:
     head = f"({', '.join(declared)})" if declared else ""
     passed = "(" + ", ".join(f"{name}: ${name}" for name in variables) + ")" if variables else ""
     kind = "query" if root is schema.query_type else "mutation"
-    text = f"{kind} Fuzz{head} {{ {name}{passed}{below} }}"
+    parts = [f"{name}{passed}{below}"]
+    if draw(st.integers(0, 9)) == 0:
+        parts = [f"again{i}: {parts[0]}" for i in range(draw(st.integers(2, 60)))]
+    text = f"{kind} Fuzz{head} {{ {' '.join(parts)} }}"
     if draw(st.integers(0, 14)) == 0:
         cut = draw(st.integers(0, len(text)))
         text = text[:cut] + draw(st.text(max_size=5)) + text[cut + draw(st.integers(0, 5)) :]
@@ -158,7 +161,8 @@ def operations(draw: Any) -> Call:
 def streams(draw: Any) -> Call:
     """A file_stream post."""
     names = ["wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl", "output.log", "x"]
-    line = st.sampled_from(['{"_step":1,"x":2}', '{"_step":1e300}', '{"_step":"a"}', "[]", "3", "{"]) | texts
+    rows = [*ROWS, '{"_step":1e300}', '{"_step":"a"}', "[]", "3", "{"]
+    line = st.sampled_from(rows) | texts
     chunk = st.fixed_dictionaries(
         {"offset": st.sampled_from(NUMBERS) | st.integers(0, 9), "content": st.lists(line, max_size=4)}
     )
@@ -168,10 +172,15 @@ def streams(draw: Any) -> Call:
             st.sampled_from(["complete", "exitcode", "preempting", "uploaded", "dropped"]), anything
         )
     )
-    run = draw(st.sampled_from(["r", "r", "r", "gone", "..%2f..", "%00"]))
+    run = draw(st.sampled_from(["r", "r", "r", "gone", "..%2f..", "%00", "..", ".", "%2e%2e", "a%0ab"]))
     data = json.dumps(draw(anything) if draw(st.integers(0, 9)) == 0 else body).encode()
+    if draw(st.integers(0, 199)) == 123:
+        data = draw(st.sampled_from(WIDE)).encode()
     packed = draw(st.integers(0, 9))
     headers = {"Content-Encoding": "gzip"} if packed < 2 else {}
+    headers |= draw(
+        st.sampled_from([{}, {}, {"X-Wandb-Async-Client-Id": "a"}, {"X-Wandb-Async-Client-Id": "é " * 99}])
+    )
     data = (
         gzip.compress(data)
         if packed == 0
@@ -207,10 +216,22 @@ def visits(draw: Any) -> Call:
     ]
     shapes += [[0, 0, "runs", 0], [0, 0, "runs", 0, 0], [0, 0, "sweeps", 0], [0, 0, "artifacts", 0, 0, 0]]
     words = [word if isinstance(word, str) else draw(parts) for word in draw(st.sampled_from(shapes))]
-    path = "/" + "/".join(quote(word.encode("utf-8", "replace"), safe="<> ") for word in words)
+    slash = draw(st.sampled_from(["/", "/", "/", "//"]))
+    path = slash + slash.join(quote(word.encode("utf-8", "replace"), safe="<> ") for word in words)
+    path += draw(st.sampled_from(["", "", "", "/", "//"]))
     query = draw(
         st.sampled_from(
-            ["", "", "?expires=99999999999&sig=" + "0" * 32, "?expires=²&sig=é", "?" + "a" * 3000]
+            [
+                "",
+                "",
+                "?page=2",
+                "?page=-1",
+                "?page=%C2%B2",
+                "?page=" + "9" * 5000,
+                "?expires=99999999999&sig=" + "0" * 32,
+                "?expires=²&sig=é",
+                "?" + "a" * 3000,
+            ]
         )
     )
     if path.startswith("/storage/") and draw(st.integers(0, 3)):
@@ -220,16 +241,30 @@ def visits(draw: Any) -> Call:
             st.sampled_from(
                 [
                     "Range",
+                    "Content-Range",
                     "Content-Encoding",
                     "Accept",
                     "Cookie",
                     "If-Range",
                     "Content-Type",
                     "X-Forwarded-For",
+                    "Origin",
+                    "Sec-Fetch-Site",
+                    "Host",
                 ]
             ),
             st.sampled_from(
-                ["gzip", "bytes=0-", "bytes=9-1", "bytes=" + "0-1," * 50, "*", "é", "text/html", ""]
+                [
+                    *("gzip", "bytes=0-", "bytes=9-1", "bytes=" + "0-1," * 50, "*", "é", "text/html", ""),
+                    *(
+                        "text/plain",
+                        "application/json; charset=x",
+                        "null",
+                        "http://[x",
+                        "cross-site",
+                        "same-origin",
+                    ),
+                ]
             ),
             max_size=2,
         )

@@ -20,6 +20,10 @@ ODD = [
         "../../x",
         "/etc/passwd",
         "a/../../b",
+        "a\nb",
+        "a\\b",
+        "top 5%",
+        "\u2028",
         "C:\\x",
         "nul\0",
         "\ud800",
@@ -43,6 +47,7 @@ ODD = [
     ),
     *(
         '{"$or":[{"name":"r"}]}',
+        "%a" * 3000,
         '{"name":{"$regex":"(a+)+$"}}',
         '{"config.a":{"$in":[1,"x",null]}}',
         "-created_at",
@@ -90,11 +95,26 @@ FILTERS = [
         '{"createdAt":{"$lt":"yesterday"}}',
         '{"name":{"$in":' + str([1] * 300) + "}}",
     ),
+    *(
+        '{"name":{"$regex":"^R","$options":"i"}}',
+        '{"name":{"$regex":"r","$options":"x"}}',
+        '{"name":{"$options":"i"}}',
+        '{"name":{"$regex":["a"]}}',
+        '{"name":{"$regex":"\\ud800"}}',
+        '{"name":{"$regex":"(?=r)(a)\\\\1"}}',
+        '{"name":{"$regex":"(x{1000}){1000}"}}',
+        '{"name":{"$regex":"' + "(a|a)" * 50 + 'b"}}',
+        '{"notes":{"$regex":"[ab]*a[ab]{900}[cd]"}}',
+    ),
     *('{"state":"COMMITTED"}', '{"name":{"$regex":"(a+)+$"}}', '{"tags":{"$ne":null}}', '{"versionIndex":0}'),
     *(
         '{"$nor":' * 30 + "[]" + "}" * 30,
         '{"summary_metrics.x":' + "9" * 400 + "}",
         '{"name":{"$exists":"x"}}',
+        '{"config.a.0.b":{"$in":[null,[1],{"a":NaN},true]},"config.x":{"$ne":null}}',
+        '{"summary_metrics.x":{"$gte":NaN},"tags":{"$lt":["a"]}}',
+        '{"$or":[' + ",".join(f'{{"name":"r{i}"}}' for i in range(1500)) + "]}",
+        '{"$nor":[' + ",".join(f'{{"config.k{i}":1}}' for i in range(300)) + "]}",
     ),
 ]
 SWEEPS = [
@@ -117,6 +137,14 @@ SWEEPS = [
     ),
     "method: random\nparameters: {a: {min: 0, max: 1}}\nearly_terminate: {type: hyperband, min_iter: 0}",
     "method: grid\nparameters: {a: {distribution: int_uniform, min: 0, max: 99999999999}}\nrun_cap: -1",
+    'method: grid\nname: "\\ud800"\nparameters: {a: {values: ["\\udc00"]}}',
+]
+SWEEPS += ["[" * 2000, "- " * 3000, "? " * 3000, "a: [" + "[]," * 70_000, "x" * 300_000]
+SWEEPS += ["a: &a [x, x]\nb: &b [*a, *a]\nmethod: grid\nparameters: {p: {values: [*b, *b]}}"]
+WIDE = [
+    "[" + "[]," * 500_001 + "[]]",
+    '{"files": {"output.log": [' + "{}," * 500_001 + "3]}}",
+    '["' + '\\"' * 500_001,
 ]
 SPECS = [
     '{"keys":["x"],"samples":5}',
@@ -131,16 +159,56 @@ SPECS += [
     '{"keys":["x"],"minStep":"a"}',
     '{"keys":{},"maxStep":1e400}',
 ]
+ROWS = [
+    *(
+        '{"_step":1,"x":2}',
+        '{"_step":2,"x":NaN,"epoch":1}',
+        '{"_step":3,"x":-1e308}',
+        '{"_step":4,"x":1e308}',
+    ),
+    *(
+        '{"_step":5,"x":5e-324}',
+        '{"_step":1152921504606846977,"x":Infinity}',
+        '{"_step":1e300}',
+        '{"_step":"a"}',
+    ),
+    *('{"x":{"y":{"z":1}},"val/x":1}', '{"x":{"_type":"image-file","height":4,"path":[]}}'),
+    *(
+        '{"x":{"_type":"images/separated","filenames":3}}',
+        '{"\\ud800":1,"\\n":"\\udfff"}',
+        '{"":0,"train/":1,"val/":2}',
+    ),
+    '{"x":{"_type":"images/separated","filenames":["a.txt"],"captions":[1],"all_masks":{"a":1}}}',
+]
+FILE_NAMES = [
+    "line\nbreak",
+    "back\\slash",
+    "tab\t",
+    "per%cent%",
+    "space ",
+    "dot.",
+    "n" * 255,
+    "e\u0301",
+    "\ud800",
+]
+DEFINITIONS = [
+    '{"_wandb":{"value":{"m":[{"1":"epoch"},{"1":"x","5":1},{"2":"val/*","5":2},{"2":"*","5":9}]}}}',
+    '{"_wandb":{"value":{"m":[{"1":"x","5":1},3,{"5":[]},{"1":{},"2":"("}]}}}',
+    '{"\\ud800":{"value":"\\udc00"}}',
+]
 HINTS = {
     "after": ["0:1", "99999:x", "-5:1", "\u0661:1", "9" * 5000, ":", "0:", "1", "x"],
     "filters": FILTERS,
     "order": ["-created_at", "+name", "config.x", "-summary_metrics.x", "nonsense", "", "+", "createdAt"],
-    "config": [*SWEEPS, '{"a":{"value":1}}', "{}"],
+    "config": [*SWEEPS, *DEFINITIONS, '{"a":{"value":1}}', "{}"],
     "specs": SPECS,
     "priorRunsFilters": FILTERS,
     "state": ["running", "finished", "RUNNING", "PAUSED", "CANCELED", "x", "pending", "preempted"],
     "aliasName": ["v0", "latest", "v" + "9" * 30, "x", ""],
-    "files": ["a.txt", "../x", "media/a.png", "<File>", "wandb-summary.json"],
+    "alias": ["best", "latest", "v0", "..", "a:b", "top 5%"],
+    "tagName": ["good", ".", "a/b"],
+    "pattern": ["%", "%.txt", "%a" * 3000, "_" * 1001],
+    "files": [*FILE_NAMES, "a.txt", "../x", "media/a.png", "<File>", "wandb-summary.json"],
     "runState": ['{"r":true}', "[]", '{"r":{}}', "3"],
     "summaryMetrics": [
         '{"x":1}',

@@ -1,19 +1,19 @@
-"""Every GraphQL operation that the installed wandb client can send, found in its files."""
+"""Every GraphQL operation that an installed wandb client can send, found in its files."""
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import wandb
 from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, parse, print_ast
 
-PACKAGE = Path(wandb.__file__).parent
+PINNED = Path(wandb.__file__).parent
 
 
-def from_core() -> dict[str, str]:
+def from_core(package: Path) -> dict[str, str]:
     """Operations of wandb-core, by name, with their fragments. They lie in the binary as text."""
-    binary = (PACKAGE / "bin" / "wandb-core").read_bytes()
+    binary = (package / "bin" / "wandb-core").read_bytes()
     found: dict[str, str] = {}
     for match in re.finditer(rb"\n(query|mutation) (\w+)", binary):
         text = _until_balanced(binary[match.start() + 1 : match.start() + 20_000])
@@ -40,23 +40,27 @@ def _until_balanced(text: bytes) -> bytes | None:
     return None
 
 
-def from_python() -> dict[str, list[str]]:
+def from_python(package: Path) -> dict[str, list[str]]:
     """Operations in the client's Python files, by name; a name may stand for several texts."""
+    files = [_strings(path) for path in sorted(package.rglob("*.py")) if "vendor" not in path.parts]
+    everywhere = {name: text for strings in files for name, text in _fragments(strings).items()}
     found: dict[str, list[str]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if "vendor" in path.parts:
-            continue
-        for text in _texts(path):
-            name = re.search(r"\b(?:query|mutation)\s+(\w+)", text)
-            if name is not None:
-                found.setdefault(name[1], []).append(text)
+    for strings in files:
+        fragments = everywhere | _fragments(strings)
+        for string in strings:
+            if (name := _OPERATION.match(string)) is not None:
+                found.setdefault(name[1], []).append(_with_fragments(_filled(string), fragments))
     return found
 
 
-def _texts(path: Path) -> Iterator[str]:
+_OPERATION = re.compile(r"\s*(?:#graphql)?\s*(?:query|mutation)\s+(\w+)\s*[({]")
+
+
+def _strings(path: Path) -> list[str]:
+    """The texts of a file that can be GraphQL."""
     source = path.read_text()
-    if not re.search(r"\b(query|mutation)\s+\w+\s*[({]", source):
-        return
+    if not re.search(r"\b(query|mutation|fragment)\s+\w+\s*(on\b|[({])", source):
+        return []
     tree = ast.parse(source)
     formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inside = {id(part) for node in formatted for part in node.values}
@@ -65,17 +69,17 @@ def _texts(path: Path) -> Iterator[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside
     ]
-    strings += [_format_string(node) for node in formatted]
-    fragments = {
+    return strings + [_format_string(node) for node in formatted]
+
+
+def _fragments(strings: list[str]) -> dict[str, str]:
+    return {
         definition.name.value: print_ast(definition)
         for text in strings
         if "fragment " in text and (document := parsed(text)) is not None
         for definition in document.definitions
         if isinstance(definition, FragmentDefinitionNode)
     }
-    for text in strings:
-        if re.match(r"\s*(#graphql)?\s*(query|mutation)\s+\w+\s*[({]", text):
-            yield _with_fragments(_filled(text), fragments)
 
 
 def _format_string(node: ast.JoinedStr) -> str:
@@ -98,13 +102,20 @@ def _filled(text: str) -> str:
             .replace("{{", "{")
             .replace("}}", "}")
         )
-    return text.replace("_PROJECT_QUERY_", "project { id name entity { id name } }")
+    text = text.replace("_PROJECT_QUERY_", "project { id name entity { id name } }")
+    return re.sub(r"\b_(Server_Settings|[A-Z_]+)_\b", "", text)
+
+
+_SPREAD = r"\.\.\.\s*(?!on\b)(\w+)"
 
 
 def _with_fragments(text: str, fragments: dict[str, str]) -> str:
-    for name in re.findall(r"\.\.\.\s*(?!on\b)(\w+)", text):
+    rest = re.findall(_SPREAD, text)
+    while rest:
+        name = rest.pop()
         if f"fragment {name} " not in text and name in fragments:
             text += "\n" + fragments[name]
+            rest += re.findall(_SPREAD, fragments[name])
     return text
 
 
@@ -116,9 +127,10 @@ def parsed(text: str) -> DocumentNode | None:
         return None
 
 
-def operations() -> dict[str, list[str]]:
-    """Name → texts, of both halves of the client."""
-    found = {name: list(texts) for name, texts in from_python().items()}
-    for name, text in from_core().items():
+@functools.cache
+def operations(package: Path = PINNED) -> dict[str, list[str]]:
+    """Name → texts, of both halves of the client in the folder `package`."""
+    found = from_python(package)
+    for name, text in from_core(package).items():
         found.setdefault(name, []).append(text)
     return dict(sorted(found.items()))

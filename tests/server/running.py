@@ -78,8 +78,12 @@ class Server:
 
     def graphql(self, query: str, key: str | None = None, **variables: Any) -> tuple[int, Any]:
         body = json.dumps({"query": query, "variables": variables, "operationName": ""}).encode()
-        status, answer = self.send("POST", "/graphql", body, Authorization=self.basic(key))
+        status, answer = self.post("/graphql", body, Authorization=self.basic(key))
         return status, json.loads(answer)
+
+    def post(self, path: str, body: bytes, **headers: str) -> tuple[int, bytes]:
+        """JSON, as the client sends it."""
+        return self.send("POST", path, body, Content_Type="application/json", **headers)
 
 
 @dataclass

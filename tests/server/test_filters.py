@@ -1,6 +1,7 @@
 """Run filters and orders against a slow evaluation in Python."""
 
 import json
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -144,6 +145,89 @@ def test_an_order_finds_the_best_values_that_define_metric_nests(store: Store) -
 def test_a_filter_that_is_not_understood_is_refused(project: Any, filters: Any) -> None:
     with pytest.raises(Refused):
         found(project, filters)
+
+
+NAMES = ["run0", "run3", *(f"other{i}" for i in range(20_000))]
+NESTED: Any = {"config.n": 1}
+for _ in range(40):
+    NESTED = {
+        "$or": [
+            NESTED,
+            {"$and": [{"config.lr": "high"}, {"config.n": 2}]},
+            {"$not": {"config.n": {"$ne": 3}}},
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"name": {"$in": NAMES}}, [0, 3]),
+        ({"name": {"$nin": NAMES}}, [1, 2, 4]),
+        ({"$or": [{"name": name} for name in NAMES]}, [0, 3]),
+        ({"$nor": [{"name": {"$in": NAMES[:9000]}}, {"name": {"$eq": "run4"}}]}, [1, 2]),
+        ({"config.n": {"$in": [*range(3, 5000), None]}}, [1, 3, 4]),
+        ({"$and": [{"config.n": {"$ne": i}} for i in range(3, 3000)]}, [0, 1, 2, 4]),
+        ({"$or": [{f"config.key{i}": 1, "config.n": i} for i in range(90)] + [{"config.n": 2}]}, [2]),
+        ({"$or": [{"config.n": i, "config.name": "a"} for i in range(2000)]}, [0, 3]),
+        (NESTED, [0, 2, 3]),
+    ],
+)
+def test_filters_of_thousands_of_values_and_many_levels(
+    project: Any, filters: Any, expected: list[int]
+) -> None:
+    assert found(project, filters) == expected
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        json.dumps({"$or": [{f"config.k{i}": 1} for i in range(6000)]}),
+        "[" * 150 + "]" * 150,
+        '{"$or":[' * 60 + "{}" + "]}" * 60,
+    ],
+)
+def test_what_is_too_large_is_refused(project: Any, filters: str) -> None:
+    store, project_id = project
+    with pytest.raises(Refused, match=r"nested more than 100 deep|more than 100 different keys"):
+        runs.ids(store.db, project_id, filters)
+
+
+METRICS: list[Any] = [
+    0.5,
+    "NaN",
+    math.nan,
+    None,
+    -math.inf,
+    0.1,
+    True,
+    {"a": 1},
+    math.inf,
+    {"max": 0.7},
+    [1],
+    "text",
+]
+
+
+@pytest.mark.parametrize("state", ["finished", "running"])
+@pytest.mark.parametrize(
+    ("order", "expected"), [("+", [5, 0, 9, 1, 11, 10, 6]), ("-", [9, 0, 5, 11, 1, 6, 10])]
+)
+def test_the_best_run_is_one_with_a_finite_metric(
+    store: Store, state: str, order: str, expected: list[int]
+) -> None:
+    with store.write() as db:
+        row, _ = projects.ensure(db, "local", "p", 0.0)
+        for i, value in enumerate(METRICS):
+            text = json.dumps({"x": value})
+            config = json.dumps({"x": {"value": value}})
+            runs.insert(db, row["id"], f"run{i}", state, float(i), summary=text, config=config)
+        runs.spread_summaries(db, 100)
+    numbers = [i - 1 for i in runs.ids(store.db, row["id"], None, f"{order}summary_metrics.x")]
+    assert numbers[: len(expected)] == expected, "numbers, texts, other kinds"
+    assert set(numbers[len(expected) : -2]) == {2, 4, 8}, "not finite"
+    assert set(numbers[-2:]) == {3, 7}, "nothing"
+    assert [i - 1 for i in runs.ids(store.db, row["id"], None, f"{order}config.x")] == numbers
 
 
 def test_values_cannot_leave_their_place_in_the_sql(project: Any) -> None:

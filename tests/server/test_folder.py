@@ -13,6 +13,7 @@ from server.store import (
     Row,
     Store,
     StoreError,
+    api_key,
     artifacts,
     blobs,
     collections,
@@ -205,7 +206,7 @@ def test_a_blob_whose_transaction_never_ended_is_gone_after_the_next_start(tmp_p
 def test_a_backup_of_a_folder_in_use_becomes_the_same_folder_again(
     folder: Path, tmp_path: Path, capsys: Captured
 ) -> None:
-    (folder / "api-key").write_text("local-key\n")
+    key = api_key(folder)
     store = Store(folder)
     assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "all.tar")]) == 0
     assert "the database and 10 files" in capsys.readouterr().out
@@ -215,7 +216,7 @@ def test_a_backup_of_a_folder_in_use_becomes_the_same_folder_again(
     assert (tmp_path / "all.tar").stat().st_mode & 0o777 == 0o600
     assert main(["restore", str(tmp_path / "all.tar"), "--dir", str(tmp_path / "again")]) == 0
     assert check(tmp_path / "again", capsys)[0] == 0
-    assert (tmp_path / "again" / "api-key").read_text() == "local-key\n"
+    assert api_key(tmp_path / "again") == key
     again = Store(tmp_path / "again")
     assert lines.count(again.db, "history", 1) == 2500, "as it was at the moment of the backup"
     assert [file["name"] for file in files.of_run(again.db, 1)] == ["config.yaml", "media/a b.txt"]
@@ -274,8 +275,9 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
     db.executescript((Path(__file__).parent / "fixtures" / "schema_1.sql").read_text())
     db.execute("INSERT INTO projects VALUES (1, 'lab', 'old', NULL, 1.0)")
     db.execute(
-        """INSERT INTO runs (id, project_id, name, display_name, username, state, created_at, heartbeat_at)
-        VALUES (1, 1, 'r', 'r', 'local', 'finished', 1.0, 1.0)"""
+        """INSERT INTO runs (id, project_id, name, display_name, username, state, created_at, heartbeat_at,
+        config, summary) VALUES (1, 1, 'r', 'r', 'local', 'finished', 1.0, 1.0,
+        '{"lr": {"value": 0.5}, "opt": {"value": {"wd": null}}}', '{"loss": NaN}')"""
     )
     db.execute("INSERT INTO history VALUES (1, 0, 0, '{\"x\": 1}')")
     db.execute("INSERT INTO run_values VALUES (1, 'config', 'lr', 0.5)")
@@ -284,7 +286,12 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
     db.close()
     store = Store(old)
     assert lines.contents(store.db, "history", 1) == ['{"x": 1}']
-    assert [row["value"] for row in store.db.execute("SELECT value FROM run_values")] == [0.5]
+    for where in (
+        {"config.lr": 0.5},
+        {"config.opt": {"wd": None}},
+        {"summary_metrics.loss": {"$exists": True}},
+    ):
+        assert runs.ids(store.db, 1, json.dumps(where)) == [1]
     assert formats.of(store.db) == formats.FORMAT
     assert store.db.execute("PRAGMA foreign_key_check").fetchall() == []
     assert store.db.execute("PRAGMA foreign_keys").fetchone() == {"foreign_keys": 1}
@@ -333,3 +340,56 @@ def test_a_folder_that_cannot_be_written_can_still_be_checked_and_backed_up(
     assert sorted(path.name for path in folder.iterdir()) == before, "nothing was written beside it"
     with reading(folder) as db:
         assert json.loads(runs.by_id(db, 1)["tags"]) == ["a"]
+
+
+def test_nothing_that_stands_in_blobs_stops_a_command(folder: Path, tmp_path: Path, capsys: Captured) -> None:
+    inside, elsewhere = folder / "blobs" / blob_files(folder)[0].parent.name, tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    (inside / "dangling").symlink_to(tmp_path / "nowhere")
+    (inside / "link").symlink_to(elsewhere)
+    (inside / "loop").symlink_to(inside / "loop")
+    (folder / "blobs" / "stray").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(inside / "pipe")
+    (inside / os.fsdecode(b"no utf-8 \xff\n")).touch()
+    (inside / "foreign" / "deep").mkdir(parents=True)
+    (inside / "foreign" / "mine.txt").touch()
+    code, found = check(folder, capsys)
+    assert code == 1
+    assert sum("is an orphan" in line for line in found) == 6
+    assert [line for line in found if "foreign" in line] == [
+        f"folder blobs/{inside.name}/foreign is none of this server's, or cannot be read: move it away"
+    ]
+    assert len(found) == 7
+    assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "all.tar")]) == 0
+    assert main(["export", "lab/pieces", "--dir", str(folder), "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    assert main(["gc", "--dir", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert ": 6 files" in said.out
+    what = f"server: {folder}: blobs/{inside.name}/foreign (Is a directory) cannot be removed"
+    assert said.err == f"{what}: look at what it is, and move it away.\n"
+    assert (inside / "foreign" / "mine.txt").exists()
+    assert elsewhere.read_text() == "mine"
+    assert len(check(folder, capsys)[1]) == 1
+    assert main(["restore", str(tmp_path / "all.tar"), "--dir", str(tmp_path / "again")]) == 0
+    assert check(tmp_path / "again", capsys)[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["dangling", "pipe", "folder"])
+def test_a_blob_that_became_something_else_is_told_and_never_waited_for(
+    folder: Path, tmp_path: Path, capsys: Captured, kind: str
+) -> None:
+    blob = blob_files(folder)[0]
+    blob.unlink()
+    if kind == "dangling":
+        blob.symlink_to("nowhere")
+    elif kind == "pipe":
+        os.mkfifo(blob)
+    else:
+        blob.mkdir()
+    reason = "is missing" if kind == "dangling" else "cannot be read: it is no file"
+    assert check(folder, capsys) == (1, [f"blob {blob.name} {reason}"])
+    assert main(["gc", "--dir", str(folder)]) == 0
+    assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "all.tar")]) == 1
+    assert f"blob {blob.name} of {folder} cannot be read (" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]

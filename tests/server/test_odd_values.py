@@ -68,8 +68,12 @@ def test_values_nested_too_deeply_are_no_json(context: Context, run: Row) -> Non
     assert "must be a JSON object" in message(context, query, s=nested(3000))
 
 
-def test_lone_surrogates_become_question_marks() -> None:
-    assert jsontext.storable({"\ud800": ["a\udfff", 1]}) == {"?": ["a?", 1]}
+def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
+    assert jsontext.parse(r'{"\ud800": ["a\uDFFF", 1, "\ud83d\ude00"]}') == {
+        "\ufffd": ["a\ufffd", 1, "\U0001f600"]
+    }
+    rows = [r'{"x": "\udc00"}', "{}"]
+    assert jsontext.load_objects(rows) == [{"x": "\ufffd"}, {}]
 
 
 @pytest.mark.parametrize("value", [None, [], 0, {}, {"id": [[]]}])

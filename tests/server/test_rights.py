@@ -341,9 +341,7 @@ def test_the_id_of_ones_own_key_is_its_beginning(people: People) -> None:
 def test_streams_of_others_are_refused(people: People) -> None:
     def post(who: str, run: str) -> tuple[int, Any]:
         header = people.server.basic(people.keys[who])
-        status, body = people.server.send(
-            "POST", f"/files/anna/p/{run}/file_stream", b"{}", Authorization=header
-        )
+        status, body = people.server.post(f"/files/anna/p/{run}/file_stream", b"{}", Authorization=header)
         return status, json.loads(body)
 
     assert post("anna", "r") == (200, {})
@@ -388,5 +386,5 @@ def test_a_manifest_with_strange_entries_is_refused(people: People, contents: An
     made = people.ask("anna", MANIFEST, entity="anna", id=new["id"])["createArtifactManifest"]
     address = made["artifactManifest"]["file"]["uploadUrl"]
     people.server.send("PUT", address, json.dumps({"contents": contents}).encode())
-    with pytest.raises(LookupError, match=r"not a file name|the artifact's manifest"):
+    with pytest.raises(LookupError, match=r"file '|the artifact's manifest"):
         people.ask("anna", COMMIT, id=new["id"])

@@ -1,6 +1,7 @@
 """Who gets which configuration: in-process, with a clock that the test moves."""
 
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -50,7 +51,7 @@ def finish(store: Store, name: str, exit_code: int = 0, **metrics: float) -> Non
     filestream.receive(store, "local", "p", name, {"files": rows, "complete": True, "exitcode": exit_code})
 
 
-def log(store: Store, name: str, line: int, **metrics: float) -> dict[str, Any]:
+def log(store: Store, name: str, line: int, **metrics: Any) -> dict[str, Any]:
     content = [json.dumps({"_step": line, **metrics})]
     files = {"wandb-history.jsonl": {"offset": line, "content": content}}
     return filestream.receive(store, "local", "p", name, {"files": files})
@@ -95,6 +96,49 @@ def test_a_lost_answer_is_repeated_and_a_program_that_never_starts_is_given_up(s
     first, again, other = ask(store, one)[0], ask(store, one)[0], ask(store, one)[0]
     assert first["run_id"] == again["run_id"] != other["run_id"]
     assert run_state(store, first["run_id"]) == "failed"
+
+
+def test_a_run_that_its_agent_named_was_not_lost(store: Store, clock: Clock) -> None:
+    """It wrote offline, or ended before it reached the server."""
+    sweep = make(store, "method: grid\nparameters: {x: {values: [1, 2]}}")
+    one, other = agent(store, sweep), agent(store, sweep)
+    first = ask(store, one)[0]["run_id"]
+    assert ask(store, one, first) == []
+    second = ask(store, one)[0]["run_id"]
+    assert second != first
+    assert run_state(store, first) == "failed"
+    ask(store, one, second)
+    clock.now += scheduler.AGENT_SILENT + 1
+    assert ask(store, other) == [], "its agent may be blocked"
+    clock.now += SETTINGS.crash_after
+    scheduler.close_silent(store, SETTINGS)
+    assert ask(store, other) == [{"type": "exit"}]
+    finish(store, first)
+    assert run_state(store, first) == "finished", "synced at last"
+
+
+def test_a_run_that_was_named_and_vanished_with_its_agent_is_requeued(store: Store, clock: Clock) -> None:
+    sweep = make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}")
+    one = agent(store, sweep)
+    name = ask(store, one)[0]["run_id"]
+    ask(store, one, name)
+    clock.now += SETTINGS.crash_after + 1
+    scheduler.close_silent(store, SETTINGS)
+    other = agent(store, sweep)
+    assert [(c["type"], c["run_id"]) for c in ask(store, other)] == [("run", name)]
+    ask(store, other, name)
+    assert ask(store, other) == [{"type": "exit"}]
+
+
+@pytest.mark.parametrize(("seconds", "again"), [(2, True), (5, False), (9, False), (70, True)])
+def test_a_program_that_ends_at_once_is_not_a_lost_answer(
+    store: Store, clock: Clock, seconds: float, again: bool
+) -> None:
+    """The client repeats a lost answer after 2 s or after its time limit; its agents ask again after 5 s."""
+    one = agent(store, make(store, GRID))
+    name = ask(store, one)[0]["run_id"]
+    clock.now += seconds
+    assert (ask(store, one)[0]["run_id"] == name) == again
 
 
 def test_an_agent_with_a_run_gets_no_other(store: Store) -> None:
@@ -188,7 +232,7 @@ def test_a_lost_answer_uses_up_no_requeue(store: Store, clock: Clock) -> None:
     name = ask(store, one)[0]["run_id"]
     crash(store, clock, name)
     assert [command["type"] for command in ask(store, one)] == ["resume"]
-    clock.now += scheduler.RUN_SILENT + 1
+    clock.now += 2
     assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)], "the answer was lost"
     assert run_state(store, name) == "pending"
     crash(store, clock, name)
@@ -243,7 +287,7 @@ def test_a_requeued_run_that_finishes_ends_the_sweep(store: Store, clock: Clock)
 def test_run_cap_ends_a_random_sweep(store: Store) -> None:
     sweep = make(store, "method: random\nrun_cap: 2\nparameters: {x: {min: 0.0, max: 1.0}}")
     one = agent(store, sweep)
-    assert scheduler.expected_runs(sweep) == 2
+    assert scheduler.expected_runs(store, sweep) == 2
     for _ in range(2):
         finish(store, ask(store, one)[0]["run_id"])
     assert state(store, sweep) == "FINISHED"
@@ -272,6 +316,69 @@ def test_prior_runs_teach_bayes_and_are_not_counted_as_runs_of_the_sweep(store: 
     [prior] = scheduler.prior_runs(store, sweep, scheduler.read_config(text))
     assert (prior.name, prior.params, prior.summary) == ("old", {"x": 0.25}, {"loss": 1.5})
     assert scheduler.past_runs(store, sweep) == []
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+def test_configurations_of_prior_runs_are_not_tried_again(store: Store, method: str) -> None:
+    text = f"""{{method: {method}, metric: {{name: loss}}, parameters: {{x: {{values: [1, 2, 3]}},
+        opt: {{parameters: {{wd: {{values: [0, 1]}}}}}}}}}}"""
+    states = ["finished", "killed", "running", "failed", "crashed", "finished"]
+    with store.write() as db:
+        project, _ = projects.ensure(db, "local", "p", store.clock())
+        for i, state_of_run in enumerate(states):
+            values = {"x": 1 + i // 2 if i < 5 else 7, "opt": {"wd": float(i % 2)}}
+            config = json.dumps({key: {"value": value} for key, value in values.items()})
+            runs.insert(db, project["id"], f"old{i}", state_of_run, 0.0, config=config, summary='{"loss": 1}')
+    where = json.dumps({"$or": [{"name": f"old{i}"} for i in range(6)]})
+    sweep = make(store, text, prior_runs_filters=where)
+    one = agent(store, sweep)
+    tried = []
+    for _ in range(3):
+        [command] = ask(store, one)
+        assert state(store, sweep) == "RUNNING"
+        tried.append((command["args"]["x"]["value"], command["args"]["opt"]["value"]["wd"]))
+        finish(store, command["run_id"], loss=1.0)
+    assert sorted(tried) == [(2, 1), (3, 0), (3, 1)], (
+        "those that failed or crashed, and the one that nobody tried"
+    )
+    assert state(store, sweep) == "FINISHED"
+    assert ask(store, one) == [{"type": "exit"}]
+
+
+ODD_METRICS = [math.nan, math.inf, -math.inf, None, "text", True, [1], {"a": 1}, 10**400, -(2**70)]
+HYPERBAND_OF_ONE = "early_terminate: {type: hyperband, min_iter: 1, eta: 2}"
+
+
+@pytest.mark.parametrize("stopping", ["", HYPERBAND_OF_ONE, "pruner: {type: median}"])
+@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+def test_no_metric_stops_a_sweep(store: Store, method: str, stopping: str) -> None:
+    text = f"method: {method}\nmetric: {{name: loss, impute: latest}}\nrun_cap: 12\n{stopping}\n"
+    sweep = make(store, text + "parameters: {x: {values: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}")
+    one = agent(store, sweep)
+    for metric in [*ODD_METRICS, 0.5, 0.25]:
+        [command] = ask(store, one)
+        for line in range(3):
+            log(store, command["run_id"], line, loss=metric)
+        finish(store, command["run_id"], exit_code=int(metric == "text"))
+    assert state(store, sweep) == "FINISHED"
+    values = [[value for _, value in run.history] for run in scheduler.past_runs(store, sweep)]
+    assert [len(row) for row in values] == [3, 3, 3, 0, 0, 0, 0, 0, 3, 3, 3, 3]
+    assert all(math.isnan(value) for value in values[0])
+
+
+def test_whatever_a_sweep_makes_of_a_post_the_post_is_stored_and_answered(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sweep = make(store, GRID)
+    name = ask(store, agent(store, sweep))[0]["run_id"]
+
+    def fail(*given: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(scheduler, "observe", fail)
+    assert log(store, name, 0, loss=1.0) == {}
+    assert run_state(store, name) == "running"
+    assert "not taken note of" in caplog.text
 
 
 def test_a_sweep_names_its_prior_runs_without_its_own(context: Context) -> None:

@@ -46,7 +46,7 @@ def post(server: Server, run: str, offset: int, rows: int = 100) -> tuple[int, b
     lines = [json.dumps({"_step": offset + i, "x": "y" * 100}) for i in range(rows)]
     body = {"files": {"wandb-history.jsonl": {"offset": offset, "content": lines}}}
     path = f"/files/local/full/{run}/file_stream"
-    return server.send("POST", path, json.dumps(body).encode(), Authorization=server.basic())
+    return server.post(path, json.dumps(body).encode(), Authorization=server.basic())
 
 
 def open_run(server: Server, name: str, size: int = 0) -> tuple[int, str]:

@@ -77,7 +77,7 @@ def test_keys_are_kept_as_hashes_and_listed_by_their_beginning_only(server: Serv
     ("words", "message"),
     [
         (("add", "local"), "there is a user 'local' already"),
-        (("add", "a/b"), "printable characters without"),
+        (("add", "a/b"), "which no name may have"),
         (("add", "short", "--key", "x" * 39), "at least 40"),
         (("remove", "nobody"), "no user 'nobody'"),
         (("rotate", "local"), "api-key of the folder"),

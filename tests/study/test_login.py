@@ -37,6 +37,14 @@ def test_a_team_goes_with_a_login_and_is_nothing_without_one() -> None:
     assert named_by({"WANDB_ENTITY": "lab", "WANDB_MODE": "offline"}) is None
 
 
+def test_an_address_has_no_slash_at_its_end_whatever_the_environment_says() -> None:
+    server = named_by({"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://gpu:8080//"})
+    assert server is not None
+    assert server.base_url == server.login["WANDB_BASE_URL"] == "http://gpu:8080"
+    with pytest.raises(StudyError, match="WANDB_BASE_URL: 'gpu:8080' is no address"):
+        named_by({"WANDB_API_KEY": "k", "WANDB_BASE_URL": "gpu:8080"})
+
+
 def test_an_address_without_a_key_is_refused() -> None:
     with pytest.raises(StudyError, match="WANDB_BASE_URL is http://gpu but WANDB_API_KEY is not set"):
         named_by({"WANDB_BASE_URL": "http://gpu"})
@@ -48,9 +56,9 @@ class Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(self.server.status)  # type: ignore[attr-defined]
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", "12")
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(b'{"data": {}}')
 
     def log_message(self, *_: object) -> None:
         pass
@@ -79,8 +87,8 @@ def test_a_server_that_takes_the_key_passes_and_a_proxy_is_not_asked_for_what_is
     ("status", "sentence"),
     [
         (401, "refuses this WANDB_API_KEY: correct it, or unset WANDB_BASE_URL and WANDB_API_KEY"),
-        (404, "answers 404 Not Found: correct WANDB_BASE_URL, or unset"),
-        (503, "answers 503 Service Unavailable: correct WANDB_BASE_URL, or unset"),
+        (404, r"answers 404: .*correct WANDB_BASE_URL, or unset"),
+        (503, "answers 503: start the server, or unset"),
     ],
 )
 def test_a_server_that_says_no_is_told(status: int, sentence: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from study import plan
-from study.plan import Plan, Record, StudyError
+from study.plan import Plan, StudyError
 from study.progress import clock
 
 SWEEP = Path(__file__).parents[2] / "sweeps" / "cpu.yaml"
@@ -62,15 +62,6 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\x89PNG\xff")
     with pytest.raises(StudyError, match="is not a sweep that can be read: 'utf-8'"):
         plan.make(file, tmp_path, "drawn", None, 1, None)
-
-
-def test_a_record_is_read_back_and_a_broken_one_is_none(tmp_path: Path) -> None:
-    record = Record(["e/p/s"], "http://127.0.0.1:1", None, "abc")
-    record.save(tmp_path)
-    assert plan.load(tmp_path) == record
-    (tmp_path / "study.json").write_text("{")
-    assert plan.load(tmp_path) is None
-    assert plan.load(tmp_path / "nowhere") is None
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.4, "1:15"), (3700, "1:01:40")])

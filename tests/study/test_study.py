@@ -9,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import yaml
+from PIL import Image
 
+from common.study_record import StudyRecord
 from data import synthetic
 from study.__main__ import begun, folder_of, remember_latest
-from study.plan import Record, StudyError
+from study.plan import StudyError
 
 ROOT = Path(__file__).parents[2]
 
@@ -193,19 +196,26 @@ def test_a_server_of_the_person_that_does_not_answer_is_one_sentence_and_nothing
     done = run(folder, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="k" * 40)
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        "study: no W&B server answers at http://127.0.0.1:9 ([Errno 111] Connection refused): start it, "
+        "study: no answer from http://127.0.0.1:9 ([Errno 111] Connection refused): start the server, "
         "or unset WANDB_BASE_URL and WANDB_API_KEY for the embedded server"
     )
     assert not (folder / "results").exists()
 
 
 def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path) -> None:
-    masks = sorted((folder / "photos" / "train" / "masks").iterdir())
-    for mask in masks:
+    for mask in (folder / "photos" / "train" / "masks").iterdir():
         mask.unlink()
+    lost = folder / "photos" / "test" / "masks" / "mask-8.png"
+    pixels = np.zeros((96, 128), np.uint8)
+    pixels[1, 1] = 255
+    Image.fromarray(pixels).save(lost)
     done = run(folder)
     assert done.returncode == 1
-    assert done.stderr.count("has no mask") == len(masks)
+    assert f"4 files in {folder}/photos/train/images: each has no mask" in done.stderr
+    assert (
+        f"{lost} loses all its foreground at image_size 32 (smallest thing 1x1 of 128x96 pixels)"
+        in done.stderr
+    )
     assert not (folder / "results").exists()
     assert "Traceback" not in done.stderr
     assert processes_of(folder) == []
@@ -233,7 +243,7 @@ def test_a_study_that_came_to_nothing_leaves_no_folder_and_one_that_began_does(t
     with begun(tmp_path / "nothing"):
         (tmp_path / "nothing" / "sweep.yaml").write_text("x")
     with begun(tmp_path / "begun"):
-        Record(["e/p/s"], "http://127.0.0.1:1", None, "abc").save(tmp_path / "begun")
+        StudyRecord(("e/p/s",), "http://127.0.0.1:1", None, "abc").save(tmp_path / "begun")
     (tmp_path / "older").mkdir()
     with begun(tmp_path / "older"):
         pass

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from agent.fleet import target
-from agent.fleet.target import TargetError
+from agent.fleet.target import Over, TargetError
+from agent.fleet.wire import Sweep
 from tests.agent.fleet.machine import Machine, lines_of, trials, until
 from tests.server.running import ROOT, Client
 
@@ -118,10 +119,34 @@ def test_a_second_ctrl_c_kills_what_does_not_end(machine: Machine) -> None:
     assert not [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_sweep_that_is_not_there_is_one_sentence(machine: Machine) -> None:
-    code, printed = machine.run("local/fleet/nowhere")
+@pytest.mark.parametrize(
+    ("path", "key", "sentence"),
+    [
+        (
+            "local/fleet/nowhere",
+            None,
+            "there is no sweep local/fleet/nowhere on {url} that this API key may read; ",
+        ),
+        (
+            "others/fleet/nowhere",
+            None,
+            "there is no sweep others/fleet/nowhere on {url} that this API key may read; ",
+        ),
+        (
+            "local/fleet/nowhere",
+            "",
+            "no W&B server to work with: no API key is set; start the embedded one (`make ",
+        ),
+    ],
+)
+def test_a_sweep_that_is_not_there_is_one_sentence(
+    machine: Machine, path: str, key: str | None, sentence: str
+) -> None:
+    url = machine.client.server.url
+    more = {} if key is None else {"WANDB_API_KEY": key}
+    code, printed = machine.run(path, WANDB_BASE_URL=f"{url}/", **more)
     assert code == 1
-    assert printed.startswith("agent.fleet: there is no sweep local/fleet/nowhere on http")
+    assert printed.startswith(f"agent.fleet: {sentence.format(url=url)}"), printed
     assert len(printed.splitlines()) == 1
 
 
@@ -131,12 +156,71 @@ def test_a_sweep_that_is_not_there_is_one_sentence(machine: Machine) -> None:
         ("a/b/c/d", "a/b/c/d is neither a YAML file nor of the form ENTITY/PROJECT/ID"),
         ("missing.yaml", "missing.yaml cannot be read: No such file or directory$"),
         ("list.yaml", "list.yaml is not a sweep: it holds no mapping of settings"),
+        ("folder.yaml", "folder.yaml cannot be read: Is a directory"),
+        ("silent.yaml", "the command of .*silent.yaml sets WANDB_MODE=offline: the server of a sweep would"),
+        ("sweeps", "sweeps is a folder; name a sweep's YAML file in it"),
+        ("list", "there is no file list; write list.yaml"),
+        ("./nowhere", "there is no file ./nowhere"),
     ],
 )
-def test_what_is_no_sweep_is_refused_before_any_login(text: str, sentence: str, tmp_path: Path) -> None:
-    (tmp_path / "list.yaml").write_text("- 1\n")
+def test_what_is_no_sweep_is_refused_before_any_login(
+    text: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("sweeps", "folder.yaml"):
+        Path(name).mkdir()
+    Path("list.yaml").write_text("- 1\n")
+    Path("silent.yaml").write_text('command: ["${env}", "WANDB_MODE=offline", python, other.py]\n')
     with pytest.raises(TargetError, match=sentence):
-        target.find(str(tmp_path / text) if text.endswith("yaml") else text, new=False)
+        target.find(text, new=False)
+
+
+class Known(Sweep):
+    """A sweep in some state, with 2 runs of 4."""
+
+    state, n, command = "RUNNING", 2, "[python, mine.py]"
+
+    def look(self) -> dict[str, object]:
+        config = f"command: {self.command}"
+        return {"state": self.state, "config": config, "runCount": self.n, "runCountExpected": 4}
+
+    def runs(self, *states: str) -> set[str]:
+        return {"r1"}
+
+
+@pytest.mark.parametrize(
+    ("state", "n", "command", "sentence"),
+    [
+        ("FINISHED", 4, "[]", "sweep me/p/s1 is finished with all its 4 runs: nothing is left to do"),
+        (
+            "FINISHED",
+            2,
+            "[]",
+            "was stopped with 2 of its 4 runs: `wandb sweep --resume me/p/s1` lets it go on",
+        ),
+        ("CANCELED", 2, "[]", "sweep me/p/s1 was cancelled: make a new one from its file"),
+        ("RUNNING", 2, "[a, WANDB_DISABLED=1]", "the command of sweep me/p/s1 sets WANDB_DISABLED=1"),
+    ],
+)
+def test_a_sweep_with_nothing_to_do_is_one_sentence(
+    state: str, n: int, command: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUZZLE_FLEET", str(tmp_path))
+    for name, value in (("state", state), ("n", n), ("command", command)):
+        monkeypatch.setattr(Known, name, value)
+    with pytest.raises((TargetError, Over), match=sentence) as caught:
+        target.look(Known("http://x", "k", "me", "p", "s1"), "")
+    assert isinstance(caught.value, Over) == (n == 4)
+
+
+def test_a_paused_sweep_is_waited_for_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUZZLE_FLEET", str(tmp_path))
+    monkeypatch.setattr(Known, "state", "PAUSED")
+    found = target.look(Known("http://x", "k", "me", "p", "s1"), "working on it")
+    assert (
+        found.news == "working on it; it is paused, and hands out runs after `wandb sweep --resume me/p/s1`"
+    )
+    assert found.preempted == {"r1"}
 
 
 def test_a_file_with_errors_starts_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

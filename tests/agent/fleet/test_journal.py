@@ -9,6 +9,7 @@ import pytest
 
 from agent.fleet import journal
 from agent.fleet.journal import Trial
+from common.names import BadName
 from tests.server.running import ROOT
 
 TRIAL = Trial("r1", {"seed": {"value": 1}}, "go.py", "agent-1")
@@ -35,7 +36,7 @@ def test_a_trial_belongs_to_one_process_until_that_is_dead(tmp_path: Path) -> No
         assert other.stdout.readline() == b"True\n"
         assert journal.claim(tmp_path, TRIAL) is None
         assert journal.cut_off(tmp_path) is None
-        assert journal.begun(tmp_path) == 1
+        assert journal.begun(tmp_path) == [Trial("r1", {}, None, "a")]
         other.kill()
         other.wait()
     found = journal.cut_off(tmp_path)
@@ -54,7 +55,25 @@ def test_a_trial_that_is_put_down_can_be_taken_up_and_one_that_is_over_cannot(tm
     assert again.trial == TRIAL
     again.forget()
     assert journal.cut_off(tmp_path) is None
-    assert journal.begun(tmp_path) == 0
+    assert journal.begun(tmp_path) == []
+
+
+def test_a_trial_that_the_server_hands_out_again_waits_for_that_and_keeps_its_threads(tmp_path: Path) -> None:
+    held = journal.claim(tmp_path, dataclasses.replace(TRIAL, threads=1))
+    assert held is not None
+    held.put_off()
+    assert (journal.cut_off(tmp_path), journal.begun(tmp_path)) == (None, [])
+    assert [each.threads for each in journal.known(tmp_path)] == [1]
+    again = journal.claim(tmp_path, dataclasses.replace(TRIAL, threads=2))
+    assert again is not None
+    assert (again.trial.threads, again.trial.put_off) == (1, False)
+    again.forget()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../..", "a/b", "/etc/x", "a\\b", "a\0b", "a\nb", "é" * 125])
+def test_a_name_that_leads_out_of_the_folder_is_no_run(name: str) -> None:
+    with pytest.raises(BadName):
+        dataclasses.replace(TRIAL, run=name)
 
 
 def test_kills_are_counted_across_agents(tmp_path: Path) -> None:
@@ -68,11 +87,21 @@ def test_kills_are_counted_across_agents(tmp_path: Path) -> None:
     later.drop()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"run": "r1"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"run": "r1"}',
+        '{"run": "other", "args": {}, "program": null, "agent": "a"}',
+        '{"run": "../r1", "args": {}, "program": null, "agent": "a"}',
+    ],
+)
 def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "r1.json").write_text(text)
     assert journal.cut_off(tmp_path) is None
 
 
 def test_no_folder_means_no_trials(tmp_path: Path) -> None:
-    assert journal.begun(tmp_path / "nowhere") == 0
+    assert journal.begun(tmp_path / "nowhere") == []

@@ -100,6 +100,16 @@ def test_a_cpu_gets_as_many_trials_as_cores_trials_and_memory_allow(
     assert devices.side_by_side(cores, trials, free) == n
 
 
+@pytest.mark.parametrize(
+    ("cores", "trials", "put_off", "n"),
+    [(2, 2, [1, 1], 2), (2, 2, [2], 1), (4, 4, [2, 2], 2), (4, 4, [2], 3), (4, 2, [1, 1], 2), (2, 3, [8], 1)],
+)
+def test_trials_that_go_on_with_more_threads_leave_room_for_fewer(
+    cores: int, trials: int, put_off: list[int], n: int
+) -> None:
+    assert devices.side_by_side(cores, trials, 64 * GIB, put_off) == n
+
+
 def test_threads_are_the_share_of_the_cores_unless_the_person_says_otherwise() -> None:
     assert devices.threads({}, 10_000) == 1
     assert devices.threads({}, 1) == cores.available()
@@ -250,9 +260,9 @@ def said(made: Board) -> str:
     return made.console.file.getvalue()
 
 
-def begin(made: Board, log: Path) -> None:
+def begin(made: Board, log: Path, run: str = "r1") -> None:
     values = {"seed": 2, "model": "unet/resnet18", "epochs": 9}
-    made.hear(1, {"state": "trial", "run": "r1", "log": str(log), "values": values})
+    made.hear(1, {"state": "trial", "run": run, "log": str(log), "values": values})
 
 
 def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:
@@ -272,15 +282,36 @@ def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
     begin(made, log)
     log.write_text("test IoU 0.98765 (best_iou checkpoint, epoch 7)\n")
     made.hear(1, {"state": "finished"})
-    begin(made, log)
-    made.hear(1, {"state": "crashed", "reason": "ValueError: x", "log": "logs/r1.log"})
+    begin(made, log, "r2")
+    made.hear(1, {"state": "crashed", "reason": "ValueError: x", "log": "logs/r2.log"})
     assert said(made).splitlines() == [
         "[0:00] agent 1 on GPU 0: started r1 (model unet/resnet18, seed 2)",
         "[0:00] agent 1: model unet/resnet18, seed 2 finished in 0:00, test IoU 0.988",
-        "[0:00] agent 1 on GPU 0: started r1 (model unet/resnet18, seed 2)",
-        "[0:00] agent 1: model unet/resnet18, seed 2 failed: ValueError: x; see logs/r1.log",
+        "[0:00] agent 1 on GPU 0: started r2 (model unet/resnet18, seed 2)",
+        "[0:00] agent 1: model unet/resnet18, seed 2 failed: ValueError: x; see logs/r2.log",
     ]
     assert made.summary() == "1 finished, 1 failed, 1 to go"
+
+
+def test_a_run_that_is_handed_out_again_counts_as_it_ended_last(tmp_path: Path) -> None:
+    made = board(terminal=False)
+    for state in ("crashed", "put off", "finished"):
+        begin(made, tmp_path / "r1.log")
+        made.hear(1, {"state": state})
+    assert made.summary() == "1 finished, 2 to go"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_warm_up_says_what_it_does_and_how_far_it_is(terminal: bool) -> None:
+    made = board(terminal)
+    made.warm_up("torch", 1, 9)
+    made.said -= 60
+    made.warm_up("timm", 3, 9)
+    made.warm_up("wandb", 4, 9)
+    assert made.note == "warming up: importing wandb, 4 of 9"
+    lines = [line.split("] ")[1] for line in said(made).splitlines()]
+    now = [] if terminal else ["warming up: importing timm, 3 of 9"]
+    assert lines == ["warming up: 9 imports, once for all trials", *now]
 
 
 def test_a_trial_that_the_server_ended_counts_as_stopped_early(tmp_path: Path) -> None:

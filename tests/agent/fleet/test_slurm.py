@@ -67,7 +67,7 @@ def test_a_machine_without_slurm_is_told_in_one_sentence(
 ) -> None:
     monkeypatch.setenv("PATH", str(programs))
     with pytest.raises(SlurmError, match="login node"):
-        slurm.submit("", programs / "job")
+        slurm.find_sbatch()
 
 
 def test_the_id_of_the_job_comes_back_and_the_service_of_the_client_is_not_inherited(

@@ -4,12 +4,15 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.fleet.agent import Agent, Plan
 from agent.fleet.wire import Away, Gone, Refused, Sweep
 from agent.wire import Denied
+from common.names import BadName
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -75,6 +78,24 @@ def test_what_may_pass_is_told_from_what_will_not(
     with pytest.raises(kind) as caught:
         sweep.heartbeat("a1", [], timeout=5)
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../../x", "a/b", "a\nb"])
+def test_a_name_that_leads_out_of_its_folder_is_no_sweep(name: str) -> None:
+    with pytest.raises(BadName, match="sweep id"):
+        Sweep("http://127.0.0.1:9", "k", "me", "puzzle", name)
+
+
+def test_a_run_that_could_not_stay_in_its_folder_is_refused(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands = [{"type": "run", "run_id": "../../x", "args": {}}]
+    answer(monkeypatch, 200, {"data": {"agentHeartbeat": {"commands": json.dumps(commands)}}})
+    folder = tmp_path / "s1" / "trials"
+    agent = Agent(1, Plan(sweep, None, 1, folder, tmp_path, 1, warm=False), {}, events=-1, id="a1")
+    with pytest.raises(Refused, match=r"hands out what is no run: run id '\.\./\.\./x' has '/'"):
+        agent._ask()
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_nobody_there_is_away() -> None:

@@ -3,12 +3,14 @@
 It speaks the client's protocol, logs one row per step, saves its step as `agent.train` saves its state, and answers
 SIGTERM as `agent.train` does: preempting, exit code 1.
 
-Flags: --seed=N --steps=N --pause=SECONDS, and --fail=TEXT to print TEXT and fail.
+Flags: --seed=N --steps=N --pause=SECONDS; --fail=TEXT to print TEXT and fail; --deaf=1 to ignore SIGTERM; --child=1 to
+leave a process behind that ignores it too, in a session of its own; --silent=1 to say nothing to the server.
 """
 
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -31,10 +33,19 @@ def put_off(number: int, frame: object) -> None:
     os._exit(1)
 
 
-signal.signal(signal.SIGTERM, put_off)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in flags else put_off)
+if "child" in flags:
+    child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    subprocess.Popen([sys.executable, "-c", child], start_new_session=True)
+if "silent" in flags:
+    sys.exit(0)
 config = json.dumps({"seed": {"value": int(flags["seed"])}})
 wire.upsert(run, config=config, sweep=os.environ["WANDB_SWEEP_ID"])
-print(f"trial {run}: seed {flags['seed']}, device {os.environ.get('CUDA_VISIBLE_DEVICES')}", flush=True)
+print(
+    f"trial {run}: seed {flags['seed']}, device {os.environ.get('CUDA_VISIBLE_DEVICES')}, "
+    f"threads {os.environ['OMP_NUM_THREADS']}",
+    flush=True,
+)
 if "fail" in flags:
     wire.stream(run, complete=True, exitcode=3)
     print(flags["fail"])

@@ -1,0 +1,319 @@
+"""The `command:` of a sweep, read as `wandb agent` fills it in: what it starts, and with which flags of its own."""
+
+import argparse
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Any
+
+from agent import modes
+from agent.config import reader
+from agent.fleet.launch import DEFAULT_COMMAND
+from agent.lint.document import Document
+from agent.lint.finding import Finding, error, note, warning
+from agent.lint.parameters import Parameter, allowed
+from agent.lint.types import FIELDS, nearest
+
+MODULE = "agent.train"
+FIX = f'command: ["${{env}}", "${{interpreter}}", "-m", "{MODULE}", "${{args}}"]'
+AS_FLAGS = ("${args}", "${args_no_equals}", "${args_no_boolean_flags}")
+OTHERWISE = (
+    *("${args_no_hyphens}", "${args_json}", "${args_json_file}", "${args_dict}"),
+    *("${args_append_hydra}", "${args_override_hydra}"),
+)
+"""Ways to hand over the settings that agent.train does not read."""
+
+FILLED = {"${env}": "/usr/bin/env", "${interpreter}": "python"}
+VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
+MENTION = re.compile(r"(?<![\w.])agent\.train(?![\w.])|(?<![\w.-])agent/train\.py$")
+SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "fish")
+REFUSED = "every run would end at once"
+
+
+@dataclass(frozen=True)
+class Command:
+    """`given` and `program` as they stand in the sweep."""
+
+    given: Any
+    program: Any = ""
+
+    @property
+    def words(self) -> list[str]:
+        """As the agent starts them, but for the settings of the run."""
+        own = self.given if isinstance(self.given, list) and self.given else DEFAULT_COMMAND
+        filled = {**FILLED, "${program}": str(self.program or "")}
+        return [filled.get(word, word) for word in (_with_variables(str(each)) for each in own)]
+
+    @property
+    def mentions_agent(self) -> bool:
+        return any(MENTION.search(word) for word in self.words)
+
+    @property
+    def starts_agent(self) -> bool:
+        """Whether the settings of its runs are those of Config; nobody can tell what a shell does."""
+        return self.mentions_agent and not any(PurePath(word).name in SHELLS for word in self.words)
+
+    @property
+    def after(self) -> int:
+        """Where the words for agent.train begin; 0 if it is not started as a module."""
+        for index, (first, second) in enumerate(zip(self.words, self.words[1:], strict=False), 2):
+            if (first, second) == ("-m", MODULE):
+                return index
+        return 0
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A setting that the command writes itself; `last` if it stands behind those of the sweep, and so wins."""
+
+    parameter: Parameter
+    last: bool
+
+
+def of(document: Document) -> Command:
+    return Command(document.value.get("command"), document.value.get("program"))
+
+
+def _with_variables(word: str) -> str:
+    """As the client does it: a variable that is not set becomes its name."""
+    return VARIABLE.sub(lambda match: os.environ.get(match[1], match[1]), word)
+
+
+def check(document: Document) -> Iterator[Finding]:
+    """Everything but the fixed flags."""
+    command = of(document)
+    if "program" not in document.value:
+        yield error(
+            1,
+            "program is missing",
+            "`wandb agent` refuses a sweep without it, even where command does not use it",
+            "add `program: agent/train.py`",
+        )
+    if command.given is not None and not isinstance(command.given, list):
+        yield error(
+            document.line("command"),
+            "command is no list of words",
+            f"W&B passes over it and starts {' '.join(DEFAULT_COMMAND)}",
+            FIX,
+        )
+        return
+    if found := modes.silent_words(command.words):
+        yield error(
+            document.line("command"),
+            f"command sets {found}",
+            modes.WHY,
+            "take it out; a sweep needs its server",
+        )
+    yield from _macros(document)
+    yield from _start(document, command)
+
+
+def _macros(document: Document) -> Iterator[Finding]:
+    known = (*FILLED, "${program}", *AS_FLAGS, *OTHERWISE)
+    for index, each in enumerate(document.value.get("command") or ()):
+        line, word = document.line("command", index), str(each)
+        for name in VARIABLE.findall(word):
+            if name not in os.environ:
+                yield warning(line, f"{name} is not set here", "where it is not set, W&B writes its name",
+                              f"set {name} wherever agents are started")  # fmt: skip
+        rest = VARIABLE.sub("", word)
+        if "${" not in rest or rest in known:
+            continue
+        if re.fullmatch(r"\$\{.*\}", rest):
+            yield error(line, f"W&B knows no {rest}{nearest(rest, known)}", "it leaves the word out",
+                        f"use {', '.join(known)}, or ${{envvar:NAME}} in capitals")  # fmt: skip
+        else:
+            yield error(line, f"{word!r} has a macro within a word", "W&B fills in whole words only",
+                        "make it a word of its own")  # fmt: skip
+
+
+def _start(document: Document, command: Command) -> Iterator[Finding]:
+    """Which program is started, and does it get its settings?"""
+    words = command.words
+    line = document.line("command" if command.given else "program")
+    own = [word for word in words if word and word not in (*FILLED.values(), *AS_FLAGS, *OTHERWISE)]
+    if not own:
+        yield error(line, "command starts no program", REFUSED, FIX)
+    elif "=" in words[0]:
+        yield error(line, f"command begins with {words[0]}", "it is started as if it were a program",
+                    'put "${env}" before it')  # fmt: skip
+    elif not command.starts_agent:
+        yield note(line, f"command does not start {MODULE}",
+                   "the parameters belong to another program: they are neither checked nor priced",
+                   f"nothing to do, unless {MODULE} is meant: {FIX}")  # fmt: skip
+    elif not command.after:
+        yield _no_module(line, command)
+    elif all("=" in word for word in words[: command.after - 2] if word != FILLED["${env}"]):
+        yield error(line, "command has no interpreter", "`-m` is started as if it were a program", FIX)
+    else:
+        yield from _settings(document, command)
+
+
+def _no_module(line: int, command: Command) -> Finding:
+    if not command.given:
+        return error(
+            line, "command is missing", "`python agent/train.py`, which W&B starts without it, does not find "
+            "the packages beside agent/", FIX,
+        )  # fmt: skip
+    (word, *_) = (each for each in command.words if MENTION.search(each))
+    if word == MODULE:
+        return error(
+            line, f"command has no -m before {MODULE}", "Python then looks for a file of that name", FIX
+        )
+    if " " in word or MODULE in word:
+        return error(line, f"command has {word!r} as one word", "W&B uses no shell, so words are not taken apart",
+                     FIX)  # fmt: skip
+    return error(
+        line,
+        "command starts agent/train.py as a file",
+        "Python then does not find the packages beside agent/",
+        FIX,
+    )
+
+
+def _settings(document: Document, command: Command) -> Iterator[Finding]:
+    words, line = command.words, document.line("command")
+    for word in OTHERWISE:
+        if word in words:
+            yield error(
+                document.line("command", words.index(word)),
+                f"{MODULE} does not read {word}",
+                "it takes flags of the form --name=value",
+                'write "${args}"',
+            )
+            return
+    places = [index for index, word in enumerate(words) if word in AS_FLAGS]
+    if not places:
+        yield error(
+            line,
+            "command has no ${args}",
+            f"{MODULE} then gets no setting, and every run trains the defaults",
+            FIX,
+        )
+    elif places[0] < command.after:
+        yield error(
+            line, f"{words[places[0]]} stands before {MODULE}", "the settings go to something else", FIX
+        )
+    if len(places) > 1:
+        yield warning(line, "the settings stand there twice", "the last ones count", 'keep one "${args}"')
+    if "${args_no_boolean_flags}" in words:
+        yield from _booleans(document)
+
+
+def _booleans(document: Document) -> Iterator[Finding]:
+    for name, spec in document.mapping("parameters").items():
+        values = [spec.get("value"), *_listed(spec)] if isinstance(spec, dict) else []
+        if FIELDS.get(name) is bool and True in values:
+            yield error(
+                document.line("parameters", name),
+                f"{name} is a boolean, and ${{args_no_boolean_flags}} writes it without its value",
+                REFUSED,
+                'write "${args}" in command',
+            )
+
+
+def _listed(spec: Mapping[str, Any]) -> list[Any]:
+    values = spec.get("values")
+    return values if isinstance(values, list) else []
+
+
+def flags(document: Document) -> tuple[list[Flag], list[Finding]]:
+    """The settings that the command itself writes, the last of each, and what is wrong with them."""
+    command = of(document)
+    if not command.starts_agent or not command.after:
+        return [], []
+    last = max((index for index, word in enumerate(command.words) if word in AS_FLAGS), default=-1)
+    read: dict[str, Flag] = {}
+    findings: list[Finding] = []
+    for index, name, text in _pairs(command):
+        line = document.line("command", index)
+        parameter, wrong = _flag(line, name, text)
+        findings += wrong
+        if parameter and name in read:
+            same = parameter.values == read[name].parameter.values
+            findings.append(
+                (warning if same else error)(
+                    line, f"--{name} stands there twice", "only the last one counts", "keep one of the two"
+                )
+            )
+        if parameter:
+            read[name] = Flag(parameter, index > last)
+    return list(read.values()), findings
+
+
+def _pairs(command: Command) -> Iterator[tuple[int, str, str | None]]:
+    """Index, name and value of each flag; the name of what is no flag is the word itself, its value None."""
+    words = [*enumerate(command.words)][command.after :]
+    while words:
+        index, word = words.pop(0)
+        if word in AS_FLAGS or word in OTHERWISE:
+            continue
+        name, equals, text = word.removeprefix("--").partition("=")
+        if not word.startswith("--"):
+            yield index, word, None
+        elif equals:
+            yield index, name, text
+        elif words and not words[0][1].startswith(("--", "${")):
+            yield index, name, words.pop(0)[1]
+        else:
+            yield index, name, None
+
+
+def _flag(line: int, name: str, text: str | None) -> tuple[Parameter | None, list[Finding]]:
+    if name not in FIELDS:
+        what = f"{MODULE} has no flag {name}{nearest(name, list(FIELDS))}"
+        return None, [error(line, what, REFUSED, f"the flags are {', '.join(FIELDS)}, as in --epochs=3")]
+    if text is None:
+        return None, [error(line, f"--{name} has no value", REFUSED, f"write --{name}=VALUE")]
+    if re.search(r"\s--\w", text):
+        what = f"'--{name}={text}' is one word"
+        return None, [
+            error(line, what, "W&B uses no shell, so words are not taken apart", "make it two words")
+        ]
+    try:
+        value = reader(name, FIELDS[name])(text)
+    except argparse.ArgumentTypeError as problem:
+        return None, [error(line, f"--{name} {problem}", REFUSED, "write such a value")]
+    parameter = Parameter(name, "constant", (value,), (line,), finite=True)
+    return parameter, allowed(parameter)
+
+
+def merge(given: list[Parameter], fixed: list[Flag]) -> tuple[list[Parameter], list[Finding]]:
+    """The parameters as runs get them, and where the command contradicts the sweep."""
+    merged, findings = {each.name: each for each in given}, []
+    for flag in fixed:
+        name, value = flag.parameter.name, flag.parameter.values[0]
+        sweeps = merged.get(name)
+        if sweeps and set(map(repr, sweeps.values)) != {repr(value)}:
+            findings.append(_contradiction(flag))
+        if flag.last or not sweeps:
+            merged[name] = replace(flag.parameter, n=sweeps.n if sweeps else 1)
+    return list(merged.values()), findings
+
+
+def _contradiction(flag: Flag) -> Finding:
+    name, line = flag.parameter.name, flag.parameter.lines[0]
+    word = f"--{name}={flag.parameter.values[0]}"
+    if flag.last:
+        return warning(
+            line,
+            f"{word} stands behind ${{args}} and wins over the parameter {name}",
+            f"every run trains with it, whatever {name} the sweep says it has",
+            "keep one of the two",
+        )
+    return warning(
+        line,
+        f"{word} stands before ${{args}}, so the parameter {name} wins",
+        "it has no effect",
+        "take it out",
+    )
+
+
+def overlay(settings: Mapping[str, Any], fixed: list[Flag]) -> dict[str, Any]:
+    """The settings of a run, those of the command among them."""
+    first, last = (
+        {f.parameter.name: f.parameter.values[0] for f in fixed if f.last is end} for end in (False, True)
+    )
+    return {**first, **settings, **last}

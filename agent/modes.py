@@ -1,0 +1,52 @@
+"""Modes of the client in which a run says nothing to its server: no sweep can work with them."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+SILENT = ("offline", "dryrun", "disabled")
+FALSE = ("", "0", "false", "no", "off")
+ASSIGNMENT = re.compile(r"\b(WANDB_MODE|WANDB_DISABLED)=['\"]?(\w+)")
+WHY = "the server of a sweep would hear nothing of its runs and hand them out again and again"
+
+
+def silent_words(words: Iterable[object]) -> str:
+    """The assignment among the words of a command that silences its runs; empty if there is none."""
+    for word in words:
+        for name, value in ASSIGNMENT.findall(str(word)):
+            if _silences(name, value):
+                return f"{name}={value}"
+    return ""
+
+
+def silent_setting(environ: Mapping[str, str] = os.environ) -> str:
+    """What silences the runs of this process and its children, as a person has set it; empty if nothing does.
+
+    Raises ValueError: the client does not know the mode.
+    """
+    for name in ("WANDB_MODE", "WANDB_DISABLED"):
+        if name in environ and _silences(name, environ[name]):
+            return f"{name}={environ[name]}"
+    import wandb
+
+    settings = wandb.Settings(silent=True)
+    if environ.get("WANDB_DIR"):
+        settings.root_dir = environ["WANDB_DIR"]
+    settings.update_from_system_settings()
+    if "WANDB_MODE" in environ:
+        settings.mode = environ["WANDB_MODE"]  # type: ignore[assignment]
+    return f"mode = {settings.mode} in the client's settings file" if settings.mode in SILENT else ""
+
+
+def refusal(environ: Mapping[str, str] = os.environ) -> str:
+    """Why no sweep can work here, in one sentence; empty if one can."""
+    try:
+        found = silent_setting(environ)
+    except ValueError:
+        return f"WANDB_MODE is {environ['WANDB_MODE']!r}, which the client does not know: unset it"
+    way_out = "unset it" if found.startswith("WANDB") else "`wandb online` takes it back"
+    return f"{found}: {WHY}; {way_out}" if found else ""
+
+
+def _silences(name: str, value: str) -> bool:
+    return value in SILENT if name == "WANDB_MODE" else value.lower() not in FALSE

@@ -1,0 +1,155 @@
+"""Which releases of the wandb client work with the embedded server? `python -m bench.clients [--releases 0.17.9 …]`.
+
+Each release is installed into an environment of its own under `.cache/clients/` (about 170 MB and 20 s each, once), and
+drives a server of its own through the steps of `bench/client_steps.py`. Prints one row a release, as the table in
+server/README.md has it. `--validate` checks instead, without driving, every GraphQL text of the installed releases
+against the schema.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from graphql import validate
+
+from bench.wire import ROOT, serving
+from server.graphql.engine import schema
+from tests.server.operations import operations, parsed
+
+CACHE = ROOT / ".cache" / "clients"
+RELEASES = (
+    *("0.17.9", "0.18.7", "0.19.11", "0.20.1", "0.21.4", "0.22.3", "0.23.1", "0.24.2", "0.25.1", "0.26.1"),
+    *("0.27.2", "0.28.2", "0.29.0", "0.30.0", "0.31.0"),
+)
+# Masks up to 0.21 break with Pillow 12; 0.17 imports pkg_resources, which newer setuptools have not.
+BESIDE = ("pillow<11", "setuptools<80", "numpy<2")
+STEPS = Path(__file__).with_name("client_steps.py")
+LIMIT = 600  # seconds for all the steps of one release
+
+
+def python_of(release: str) -> Path:
+    return CACHE / release / "bin" / "python"
+
+
+def package_of(release: str) -> Path:
+    [package] = (CACHE / release / "lib").glob("python3*/site-packages/wandb")
+    return package
+
+
+def install(release: str) -> None:
+    """Makes the environment where it is not there yet. Raises CalledProcessError where pip cannot."""
+    done = CACHE / release / "installed"
+    if done.exists():
+        return
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(CACHE / release)], check=True)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python"]
+    words = [str(python_of(release)), "install", "--no-compile", f"wandb=={release}", *BESIDE]
+    subprocess.run([*pip, *words], check=True, capture_output=True, text=True)
+    done.touch()
+
+
+def drive(release: str) -> dict[str, str]:
+    """Step → "" where it worked, else what went wrong."""
+    with tempfile.TemporaryDirectory() as name, serving(Path(name) / "server") as (url, _):
+        key = (Path(name) / "server" / "api-key").read_text().strip()
+        with (Path(name) / "output").open("w+") as output:
+            process = subprocess.Popen(
+                [str(python_of(release)), str(STEPS)],
+                cwd=name,
+                env=environment(Path(name), release, url, key),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                code: int | None = process.wait(LIMIT)
+            except subprocess.TimeoutExpired:
+                code = None
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # what a step left behind
+                process.wait()
+            output.seek(0)
+            lines = output.read().splitlines()
+    results = dict(json.loads(line) for line in lines if line.startswith('["'))
+    if code != 0:
+        end = f"no end within {LIMIT} s" if code is None else f"exit code {code}"
+        results["end"] = " ".join([end, *lines[-5:]])
+    return results
+
+
+def environment(home: Path, release: str, url: str, key: str) -> dict[str, str]:
+    """Cut off from the person's own settings, and from the environment that this program runs in."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("WANDB", "PYTHON", "VIRTUAL"))
+    }
+    folders = {
+        name: str(home)
+        for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR")
+    }
+    return (
+        kept
+        | folders
+        | {
+            "PATH": f"{python_of(release).parent}:{os.environ['PATH']}",
+            "NETRC": str(home / ".netrc"),
+            "WANDB_BASE_URL": url,
+            "WANDB_API_KEY": key,
+            "WANDB_PROJECT": "clients",
+            "WANDB_SILENT": "true",
+            "WANDB_ERROR_REPORTING": "false",
+            "WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL": "1",
+            "WANDB_X_DISABLE_STATS": "true",
+            "WANDB__DISABLE_STATS": "true",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+    )
+
+
+def refused(release: str) -> dict[str, str]:
+    """Operations of an installed release that the schema does not allow → why."""
+    found = {}
+    for name, texts in operations(package_of(release)).items():
+        for text in texts:
+            document = parsed(text)
+            errors = validate(schema(), document, hide_suggestions=True) if document is not None else []
+            if errors:
+                found[name] = errors[0].message
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("python -m bench.clients", description=__doc__)
+    parser.add_argument("--releases", nargs="+", default=RELEASES)
+    parser.add_argument("--validate", action="store_true")
+    options = parser.parse_args(arguments)
+    failures = 0
+    for release in options.releases:
+        install(release)
+        began = time.monotonic()
+        if options.validate:
+            for name, why in refused(release).items():
+                print(f"{release} {name}: {why}", flush=True)
+            continue
+        results = drive(release)
+        problems = {step: problem for step, problem in results.items() if problem}
+        failures += len(problems)
+        works = f"{len(results) - len(problems)} of {len(results)} steps"
+        print(f"| {release} | {works} | {time.monotonic() - began:.0f} s |", flush=True)
+        for step, problem in problems.items():
+            print(f"    {step}: {problem}", flush=True)
+    return int(failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Names that runs are written and read with; docs/runs.md says what each means.
+
+`agent` writes runs, `server` shows them, `analysis` and `study` read them: each takes the names from here.
+"""
+
+from typing import Literal, get_args
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+Strength = Literal["none", "light", "medium", "strong"]
+STRENGTHS: tuple[Strength, ...] = get_args(Strength)
+"""Of augmentation, weakest first."""
+
+Rule = Literal["best_loss", "best_iou"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+"""By which validation value a checkpoint is the best of its run."""
+
+METRICS = ("accuracy", "precision", "recall", "f1", "iou")
+"""Ratios of confusion counts, on the test images under `test/`, for each rule under `RULE/test_`."""
+
+GOAL = "val/iou"
+"""What a search maximises where it does not say otherwise."""
+
+HISTORY = (
+    *("epoch", "train/loss", "val/loss", "train/iou", "val/iou"),
+    *("seconds_per_epoch", "seconds_of_steps", "val/bn_gap"),
+)
+"""Columns of the history, one row per epoch."""
+
+
+def score_key(metric: str, rule: Rule | None = None) -> str:
+    """The summary key of a test metric: of the run, or of the checkpoint by one rule."""
+    return f"{rule}/test_{metric}" if rule else f"test/{metric}"

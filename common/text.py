@@ -1,0 +1,29 @@
+"""Numbers as people read them."""
+
+import math
+
+
+def clock(seconds: float) -> str:
+    """75 → 1:15; 3700 → 1:01:40."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def size(n_bytes: float) -> str:
+    """950 → 950 bytes; 1500 → 1.5 kB; in powers of 1000."""
+    if n_bytes < 1000:
+        return f"{n_bytes:.0f} bytes"
+    power = min(int(math.log10(n_bytes) // 3), 4)
+    return f"{n_bytes / 1000**power:.1f} {' kMGT'[power]}B"
+
+
+def plural(n: int, noun: str) -> str:
+    """1, "run" → 1 run; 2, "run" → 2 runs."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def some(names: list[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,62 @@
+"""What is wrong with a file, as one sentence; files with the same fault share one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_ALONE = 3
+"""So many files with one fault have a sentence each."""
+
+NAMES_SHOWN = 4
+
+
+class FileError(ValueError):
+    """A file cannot be used: `what` is wrong with it (a verb follows the file's name), the `remedy`, and a `detail`."""
+
+    def __init__(self, what: str, remedy: str, detail: str = "") -> None:
+        super().__init__(what)
+        self.what, self.remedy, self.detail = what, remedy, detail
+
+    def of(self, file: Path) -> "Finding":
+        return Finding(file, self.what, self.remedy, self.detail)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`file` `what` (`detail`): `remedy`. Findings that differ in file and detail alone are of one kind."""
+
+    file: Path
+    what: str
+    remedy: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.file} {self.what}{detail}: {self.remedy}."
+
+
+def sentences(findings: Iterable[Finding | str]) -> list[str]:
+    """One sentence for each finding, or for all of one kind in one folder; in the order of the first of each kind."""
+    kinds: dict[object, list[Finding | str]] = defaultdict(list)
+    for finding in findings:
+        kind: object = finding
+        if isinstance(finding, Finding):
+            kind = (finding.file.parent, finding.what, finding.remedy)
+        kinds[kind].append(finding)
+    return [sentence for same in kinds.values() for sentence in _of_one_kind(same)]
+
+
+def _of_one_kind(same: Sequence[Finding | str]) -> list[str]:
+    files = [finding for finding in same if isinstance(finding, Finding)]
+    if len(files) <= MOST_ALONE:
+        return list(dict.fromkeys(map(str, same)))
+    first = files[0]
+    named = some(f"{each.file.name}{': ' * bool(each.detail)}{each.detail}" for each in files)
+    return [f"{len(files)} files in {first.file.parent}: each {first.what} ({named}): {first.remedy}."]
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few names, and that there are more."""
+    listed = list(names)
+    return ", ".join(listed[:NAMES_SHOWN]) + ", …" * (len(listed) > NAMES_SHOWN)

@@ -1,0 +1,128 @@
+"""Masks: two values become 0 and 1, and what resizing does to them."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from data.findings import FileError, Finding, some
+
+SHARE_CHANGE = 1 / 3
+"""A share of foreground that resizing changes by this part of itself, or more, is warned of."""
+
+STEP = 16
+"""An image_size is a multiple of it, from twice it on."""
+
+
+def to_mask(array: np.ndarray) -> tuple[np.ndarray, str]:
+    """Mask (H, W) uint8 from the array of `pixels.decode`, and the value that became 1: black or transparent is 0.
+
+    Raises FileError unless there are exactly two values of which one is black.
+    """
+    levels, is_grey = _levels(array)
+    values = _unique(levels)
+    if len(values) == 1:
+        state = "is all foreground" if values[0] else "is empty, without one foreground pixel"
+        raise FileError(state, "mark the foreground, or remove it together with its image")
+    shown = some(_name(value, is_grey) for value in values)
+    kinds = f"{len(values)} {'grey levels' if is_grey else 'colours'}: {shown}"
+    if len(values) > 2:
+        raise FileError(
+            "has more than two values",
+            "keep black for background and one other value for the foreground, and save it as PNG",
+            kinds,
+        )
+    if values[0] != 0:
+        raise FileError("has no black pixel", "make the background black", kinds)
+    return np.asarray(levels != 0, dtype=np.uint8), _name(values[1], is_grey)
+
+
+def _name(value: float, is_grey: bool) -> str:
+    return f"{value:g}" if is_grey else f"#{int(value):06x}"
+
+
+def _levels(array: np.ndarray) -> tuple[np.ndarray, bool]:
+    """One value per pixel (H, W) and whether it is grey (else 0xRRGGBB); 0 is black or transparent."""
+    if array.ndim == 2:
+        return array, True
+    if array.shape[2] == 4:
+        opaque = np.iinfo(array.dtype).max
+        array = (array[:, :, :3] * (array[:, :, 3:] / np.float32(opaque))).astype(array.dtype)
+    red, green, blue = (array[:, :, channel] for channel in range(3))
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return red, True
+    bits = 8 * array.itemsize
+    return (red.astype(np.int64) << 2 * bits) | (green.astype(np.int64) << bits) | blue, False
+
+
+def _unique(levels: np.ndarray) -> np.ndarray:
+    """Its values, ascending, without sorting all pixels of a photograph."""
+    if levels.dtype == np.uint8:
+        return np.flatnonzero(np.bincount(levels.ravel(), minlength=256))
+    return np.unique(levels)
+
+
+def several_values(files: Mapping[str, list[Path]]) -> list[str]:
+    """A sentence if the masks of one data set mark their foreground with different values; `files` by value."""
+    if len(files) < 2:
+        return []
+    groups = "; ".join(
+        f"{value} in {len(paths)} ({some(path.name for path in paths)})" for value, paths in files.items()
+    )
+    return [
+        f"the masks mark their foreground with {len(files)} different values, which may be different classes: "
+        f"{groups}: save all of one class with 0 and 255."
+    ]
+
+
+def resize(mask: np.ndarray, side: int) -> np.ndarray:
+    """Mask (H, W) as a square of `side` pixels, sampled nearest.
+
+    INTER_NEAREST_EXACT samples at pixel centres. INTER_NEAREST would shift the mask by up to half a pixel.
+    """
+    if mask.shape == (side, side):
+        return mask
+    return cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+class Resizing:
+    """What resizing does to the masks of one data set: `look` at each, then ask for `problems` and `warnings`."""
+
+    def __init__(self) -> None:
+        self._lost: dict[int, list[tuple[Path, str, int]]] = defaultdict(list)
+        self.warnings: list[Finding] = []
+
+    def look(self, path: Path, mask: np.ndarray, side: int) -> None:
+        """Compare a mask (H, W) with what is left of it in a square of `side` pixels."""
+        before, after = float(mask.mean()), float(resize(mask, side).mean())
+        if not after:
+            width, height, enough = smallest_thing(mask)
+            size = f"smallest thing {width}x{height} of {mask.shape[1]}x{mask.shape[0]} pixels"
+            self._lost[side].append((path, size, enough))
+        elif abs(after - before) >= SHARE_CHANGE * before:
+            what = f"changes its share of foreground by a third or more at image_size {side}"
+            detail = f"{100 * before:.2g} % becomes {100 * after:.2g} %"
+            self.warnings.append(Finding(path, what, "a larger image_size changes it less", detail))
+
+    def problems(self) -> Iterable[Finding]:
+        """The masks without foreground at some size, and the `image_size` that keeps it in all of them."""
+        for side, lost in self._lost.items():
+            enough = max(each for _, _, each in lost)
+            remedy = f"image_size {enough} keeps it; or crop the photographs around what is marked"
+            for path, size, _ in lost:
+                yield Finding(path, f"loses all its foreground at image_size {side}", remedy, size)
+
+
+def smallest_thing(mask: np.ndarray) -> tuple[int, int, int]:
+    """Width and height (pixels) of the smallest connected thing, and an image_size that keeps every thing."""
+    n, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    smallest = stats[1 + int(np.argmin(stats[1:, cv2.CC_STAT_AREA]))]
+    width, height = int(smallest[cv2.CC_STAT_WIDTH]), int(smallest[cv2.CC_STAT_HEIGHT])
+    steps = max(2, math.ceil(max(mask.shape[1] / width, mask.shape[0] / height) / STEP))
+    numbered = labels.astype(np.float32)
+    while steps * STEP < max(mask.shape) and len(np.unique(resize(numbered, steps * STEP))) < n:
+        steps += 1
+    return width, height, steps * STEP

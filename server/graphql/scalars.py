@@ -1,0 +1,54 @@
+"""What scalars and counts may hold: whole numbers of 64 bits, texts, nothing less than 0."""
+
+from typing import Any
+
+from graphql import GraphQLError, GraphQLInt, GraphQLObjectType, GraphQLSchema, is_introspection_type
+
+from server.graphql.common import Info, Resolver, snake
+from server.graphql.limits import MAX_INT
+from server.store import Refused
+
+
+def check_scalars(schema: GraphQLSchema) -> None:
+    """Gives the schema's own scalars the checks that GraphQL has for its built-in ones."""
+    for name, check in (("Int64", _whole), ("JSONString", _text), ("DateTime", _text), ("Duration", _whole)):
+        schema.type_map[name].coerce_input_value = check  # type: ignore[attr-defined]
+
+
+def check_counts(schema: GraphQLSchema) -> None:
+    """Refuses what is less than 0 as the number of things to answer: `first`, `last`, `samples`."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
+            for field in kind.fields.values():
+                names = [snake(name) for name, part in field.args.items() if part.type is GraphQLInt]
+                if names:
+                    assert field.resolve is not None
+                    field.resolve = _counting(names, field.resolve)
+
+
+def _counting(names: list[str], resolve: Resolver) -> Resolver:
+    def counting(row: Any, info: Info, **arguments: Any) -> Any:
+        for name in names:
+            if (arguments.get(name) or 0) < 0:
+                raise Refused(f"{name} must be 0 or more, not {arguments[name]}")
+        return resolve(row, info, **arguments)
+
+    return counting
+
+
+def _whole(value: Any) -> int:
+    """The client also sends whole numbers as text."""
+    try:
+        if isinstance(value, int | str) and not isinstance(value, bool) and abs(int(value)) < MAX_INT:
+            return int(value)
+    except ValueError:
+        pass
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_INT:
+        return int(value)
+    raise GraphQLError("Int64 stands for a whole number of 64 bits")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise GraphQLError("a text is expected")

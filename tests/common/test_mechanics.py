@@ -1,0 +1,115 @@
+"""Files whole or not at all, retries, numbers for people, keys and environment variables."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common import keys
+from common.environment import FOLDERS, OWN, own, private_wandb
+from common.files import replacing, write_text
+from common.retry import pauses, retry
+from common.text import clock, plural, size, some
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_a_file_is_replaced_whole_with_the_mode_asked_for(tmp_path: Path, sync: bool) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    write_text(target, "new", sync=sync, mode=0o600)
+    assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+
+    def interrupted() -> None:
+        with replacing(target) as file:
+            file.write(b"ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_pauses_double_up_to_the_longest_and_add_up_to_the_time_there_is() -> None:
+    waits = list(itertools.islice(pauses(1, 4), 4))
+    assert [wait >= low for wait, low in zip(waits, (1, 2, 4, 4), strict=True)] == [True] * 4
+    assert [wait <= 1.25 * low for wait, low in zip(waits, (1, 2, 4, 4), strict=True)] == [True] * 4
+    assert sum(pauses(1, 4, seconds=10)) == pytest.approx(10)
+
+
+def test_a_passing_error_is_asked_again_and_another_is_not() -> None:
+    answers: Iterator[Exception | int] = iter([TimeoutError("a"), TimeoutError("b"), 7])
+    waited: list[float] = []
+
+    def ask() -> int:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def passing(error: Exception) -> bool:
+        return isinstance(error, TimeoutError)
+
+    assert retry(ask, passing, iter([1.0, 2.0]), waited.append) == 7
+    assert waited == [1.0, 2.0]
+    answers = iter([TimeoutError("a"), ValueError("b")])
+    with pytest.raises(ValueError, match="b"):
+        retry(ask, passing, iter([1.0, 2.0]), waited.append)
+    answers = iter([TimeoutError("a"), TimeoutError("b")])
+    with pytest.raises(TimeoutError, match="b"):
+        retry(ask, passing, iter([1.0]), waited.append)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (75.4, "1:15"), (59.6, "1:00"), (3700, "1:01:40")]
+)
+def test_a_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1500, "1.5 kB"),
+        (2e9, "2.0 GB"),
+        (3.2e12, "3.2 TB"),
+        (5e15, "5000.0 TB"),
+    ],
+)
+def test_a_size(n_bytes: float, text: str) -> None:
+    assert size(n_bytes) == text
+
+
+def test_counted_nouns_and_lists_that_are_cut() -> None:
+    assert [plural(n, "run") for n in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+    assert some(["a", "b", "c"]) == "a, b, c"
+    assert some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+def test_keys_of_test_metrics() -> None:
+    assert keys.score_key("iou") == "test/iou"
+    assert keys.score_key("iou", "best_loss") == "best_loss/test_iou"
+
+
+def test_only_known_variables_are_asked_for_and_an_empty_one_is_unset() -> None:
+    assert own("PUZZLE_RUNS", {"PUZZLE_RUNS": ""}) is None
+    assert own("PUZZLE_RUNS", {"PUZZLE_RUNS": "a"}) == "a"
+    with pytest.raises(KeyError):
+        own("PUZZLE_RUN")
+
+
+def test_everything_of_the_client_lies_in_one_folder(tmp_path: Path) -> None:
+    variables = private_wandb(tmp_path)
+    assert set(FOLDERS) <= set(variables)
+    assert all(Path(variables[name]).is_relative_to(tmp_path) for name in (*FOLDERS, "NETRC"))
+    assert all(text and not text.endswith(".") for text in OWN.values())

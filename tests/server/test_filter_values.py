@@ -1,0 +1,198 @@
+"""Every kind of value under every question, against MongoDB's rules written down once more in a few lines."""
+
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+
+from server.store import Store, projects, runs
+from tests.server.running import Client, Server
+
+ABSENT = object()
+NAN, INFINITY = math.nan, math.inf
+VALUES: list[Any] = [
+    *(ABSENT, None, True, False, 0, 1, 1.0, -2, 0.1, 1e300, 2**53 + 1, NAN, INFINITY, -INFINITY),
+    *("", "a", "b", "1", "NaN", "true", "null", "é", "x" * 999, "x" * 1001, "x" * 50_000 + "y", "[1]", "{}"),
+    *([], [1], [1, 2], [2, 1], ["a"], [None], [True], [NAN], [[1, 2]], [[]], [{"a": 1}], list(range(500))),
+    *({}, {"a": 1}, {"a": 1.0}, {"b": 1, "a": 1}, {"a": None}, {"a": {"b": [1, 2]}}, {"a": []}, {"value": 3}),
+    *([{"a": 1, "b": 2}, {"a": 2}], [{"a": [5, 6]}], {"a": [{"b": 1}, {"b": 2}]}),
+]
+WANTED: list[Any] = [
+    *(None, True, False, 0, 1, 1.0, 0.1, NAN, INFINITY, "", "a", "1", "x" * 1001, "x" * 50_000 + "y"),
+    *([], [1], [1, 2], [True], [None], [[1, 2]], {}, {"a": 1}, {"a": 1, "b": 1}, {"a": {"b": [1.0, 2]}}),
+]
+LISTS: list[Any] = [[], [None], [1, "a"], [None, [1, 2], {}]]
+ORDERED: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    1,
+    0.1,
+    NAN,
+    INFINITY,
+    -INFINITY,
+    "",
+    "b",
+    "x" * 1000,
+    [1],
+    [1, 2],
+)
+QUESTIONS: list[Any] = [
+    *WANTED[:-4],
+    *({operator: wanted} for operator in ("$eq", "$ne") for wanted in WANTED),
+    *({operator: wanted} for operator in ("$gt", "$gte", "$lt", "$lte") for wanted in ORDERED),
+    *({operator: wanted} for operator in ("$in", "$nin") for wanted in LISTS),
+    *({"$exists": wanted} for wanted in (True, False, 1, 0)),
+    *({"$not": {"$gt": 0}}, {"$not": {"$exists": True}}, {"$not": {"$not": {"$eq": None}}}),
+    *({"$gte": 0, "$lt": 1}, {"$ne": None, "$nin": [1]}, {"$regex": "^x+$"}, {"$regex": "a", "$ne": "a"}),
+    {"$not": {"$regex": "x"}},
+]
+PATHS = ("a", "a.b", "0", "0.a", "a.0", "1.a", "a.a")
+
+
+def kind(value: Any) -> str:
+    return {bool: "bool", int: "number", float: "number"}.get(type(value), type(value).__name__)
+
+
+def same(one: Any, other: Any) -> bool:
+    if kind(one) != kind(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other or (one != one and other != other))
+
+
+def holds(leaves: list[Any], question: Any) -> bool:
+    """What the manual says of one field; `leaves` is what stands at its path: usually nothing or one value."""
+    if not (isinstance(question, dict) and any(key.startswith("$") for key in question)):
+        question = {"$eq": question}
+    return all(_holds(leaves, operator, wanted) for operator, wanted in question.items())
+
+
+def _holds(leaves: list[Any], operator: str, wanted: Any) -> bool:
+    every = [member for leaf in leaves for member in ([leaf, *leaf] if isinstance(leaf, list) else [leaf])]
+    if operator == "$not":
+        return not holds(leaves, wanted)
+    if operator == "$exists":
+        return (leaves != []) == bool(wanted)
+    if operator in ("$ne", "$nin"):
+        return not _holds(leaves, "$eq" if operator == "$ne" else "$in", wanted)
+    if operator == "$in":
+        return any(_holds(leaves, "$eq", one) for one in wanted)
+    if operator == "$regex":
+        return any(isinstance(one, str) and re.search(wanted, one) for one in every)
+    if operator == "$eq" or (wanted is None and operator in ("$gte", "$lte")):
+        return any(same(one, wanted) for one in every) or (wanted is None and not leaves)
+    if wanted is None:
+        return False
+    alike = [one for one in every if kind(one) == kind(wanted) and (one == one) == (wanted == wanted)]
+    if "e" in operator and any(same(one, wanted) for one in alike):
+        return True
+    return any(less(wanted, one) if operator.startswith("$g") else less(one, wanted) for one in alike)
+
+
+def less(one: Any, other: Any) -> bool:
+    """Kinds in MongoDB's order, NaN before all numbers, lists member by member."""
+    if kind(one) != kind(other):
+        order = ("NoneType", "number", "str", "dict", "list", "bool")
+        return order.index(kind(one)) < order.index(kind(other))
+    if isinstance(one, list):
+        first = next((pair for pair in zip(one, other, strict=False) if not same(*pair)), None)
+        return less(*first) if first else len(one) < len(other)
+    if kind(one) == "number" and (one != one or other != other):
+        return not math.isnan(other)
+    return bool(one < other)
+
+
+def leaves_at(value: Any, path: list[str]) -> list[Any]:
+    if not path:
+        return [value]
+    if isinstance(value, dict):
+        return leaves_at(value[path[0]], path[1:]) if path[0] in value else []
+    if not isinstance(value, list):
+        return []
+    there = value[int(path[0]) :][:1] if path[0].isdecimal() else []
+    found = [leaf for item in there for leaf in leaves_at(item, path[1:])]
+    return found + [leaf for item in value if isinstance(item, dict) for leaf in leaves_at(item, path)]
+
+
+def expected(question: Any, path: str = "") -> list[int]:
+    at = path.split(".") if path else []
+    found = [[] if value is ABSENT else leaves_at(value, at) for value in VALUES]
+    return [i for i, leaves in enumerate(found) if holds(leaves, question)]
+
+
+def documents(value: Any) -> tuple[str, str]:
+    """Config and summary in which x is `value`."""
+    config, summary = ({}, {}) if value is ABSENT else ({"x": {"value": value}}, {"x": value})
+    return json.dumps(config), json.dumps(summary)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Runs that have ended, and in another project the same runs while they go on."""
+    store = Store(tmp_path_factory.mktemp("values"))
+    ids = {}
+    with store.write() as db:
+        for state in ("finished", "running"):
+            row, _ = projects.ensure(db, "local", state, 0.0)
+            ids[state] = row["id"]
+            for i, value in enumerate(VALUES):
+                config, summary = documents(value)
+                runs.insert(db, row["id"], f"r{i}", state, float(i), config=config, summary=summary)
+        assert runs.spread_summaries(db, 10_000) == len(VALUES)
+    yield store, ids, [expected(question) for question in QUESTIONS]
+    store.close()
+
+
+PLACES = [("finished", "config.x"), ("finished", "summary_metrics.x"), ("running", "summary_metrics.x")]
+
+
+@pytest.mark.parametrize(("state", "key"), PLACES)
+def test_every_question_about_every_kind_of_value(project: Any, state: str, key: str) -> None:
+    store, ids, answers = project
+
+    def found(filters: Any) -> list[int]:
+        first = 1 if state == "finished" else 1 + len(VALUES)
+        return [run_id - first for run_id in runs.ids(store.db, ids[state], json.dumps(filters))]
+
+    for question, answer in zip(QUESTIONS, answers, strict=True):
+        assert found({key: question}) == answer, question
+        others = sorted(set(range(len(VALUES))) - set(answer))
+        assert found({"$nor": [{key: question}]}) == found({"$not": {key: question}}) == others, question
+    for path in PATHS:
+        for question in (
+            {"$exists": True},
+            {"$exists": False},
+            1,
+            None,
+            {"$ne": None},
+            {"$gt": 1},
+            {"$in": [2, [5, 6]]},
+        ):
+            assert found({f"{key}.{path}": question}) == expected(question, path), (path, question)
+
+
+READ = """
+import json, sys, wandb
+api = wandb.Api()
+names = lambda filters: sorted(int(run.id[1:]) for run in api.runs("values", filters=filters))
+print(json.dumps([names({key: question}) for key in ("config.x", "summary_metrics.x")
+    for question in json.load(open("questions.json"))]))
+"""
+
+
+def test_the_client_gets_the_same_answers(server: Server, client: Client) -> None:
+    upsert = """mutation ($name: String, $config: JSONString, $summary: JSONString) { upsertBucket(input: {
+        modelName: "values", name: $name, config: $config, summaryMetrics: $summary}) { inserted } }"""
+    for i, value in enumerate(VALUES):
+        config, summary = documents(value)
+        assert server.graphql(upsert, name=f"r{i}", config=config, summary=summary)[0] == 200
+    asked = [question for question in QUESTIONS if len(str(question)) < 2000][::7]
+    (client.folder / "questions.json").write_text(json.dumps(asked))
+    assert client.run(READ) == [expected(question) for question in asked] * 2

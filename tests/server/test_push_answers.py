@@ -1,0 +1,230 @@
+"""What another server may answer to `push`, each of it one sentence and exit code 1, or no harm."""
+
+import contextlib
+import http.server
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.__main__ import main
+from server.push import remote
+from server.store import Store
+from tests.server.running import Server
+from tests.server.test_push import fill, push
+
+Answer = tuple[int, dict[str, str], bytes]
+Captured = pytest.CaptureFixture[str]
+
+
+class Foreign:
+    """Answers each request with `answer`, and notes the addresses that it was asked for."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = (200, {}, b"")
+        self.asked: list[str] = []
+        foreign = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                foreign.asked.append(self.path)
+                self.rfile.read(int(self.headers["Content-Length"]))
+                status, headers, body = foreign.answer
+                self.send_response(status)
+                for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_PUT = do_POST
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    store = Store(tmp_path / "source")
+    with store.write() as db:
+        fill(store, db)
+    store.close()
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def foreign() -> Iterator[Foreign]:
+    running = Foreign()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a push that fails says."""
+    monkeypatch.setattr(remote, "ATTEMPTS", 1)
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    assert main(["push", "lab/pieces", "--dir", str(source), "--to", url]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((200, {}, b"<!doctype html>\n<title>Login</title>"), "with '<!doctype html> <title>Login</title>'"),
+        ((200, {}, b"[]"), "with '[]', which no W&B server does"),
+        ((200, {}, b"null"), "with 'null'"),
+        ((200, {}, b"3"), "with '3'"),
+        ((200, {}, b""), "with nothing"),
+        ((200, {}, b'{"data": {"pro'), "answers query GetSweeps with"),
+        ((200, {}, b"\xff\xfe\x1b[31m"), "which no W&B server does"),
+        ((200, {}, b"[" * 100_000), "which no W&B server does"),
+        ((200, {}, b'{"data": null}'), "which no W&B server does"),
+        ((200, {}, b'{"errors": "no"}'), "which no W&B server does"),
+        ((200, {}, b'{"errors": [{"message": "not\\nyou \\u001b[31m"}]}'), "refuses: not you ?[31m."),
+        (
+            (301, {"Location": "https://other/x"}, b""),
+            "it sends on to https://other/x, which has to be named by --to",
+        ),
+        ((307, {"Location": "/graphql/"}, b""), "it sends on to /graphql/"),
+        ((500, {}, b"<html>broken</html>"), "does not answer (status 500 with '<html>broken</html>')"),
+        ((404, {}, b"<html>none</html>"), "refuses POST /graphql: status 404 with '<html>none</html>'"),
+        ((403, {}, b"[]"), "refuses the key in WANDB_API_KEY: status 403"),
+        ((200, {"Content-Length": "500"}, b"{}"), "does not answer (IncompleteRead"),
+        ((204, {}, b""), "with nothing"),
+    ],
+)
+def test_a_server_that_is_none_is_named_with_what_it_answered(
+    source: Path,
+    foreign: Foreign,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    words: str,
+) -> None:
+    foreign.answer = answer
+    said = sentence(source, f"{foreign.url}/", capsys, monkeypatch)
+    assert words in said
+    assert foreign.url in said
+    assert foreign.asked == ["/graphql"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[", "http://x:y", "http://x:0", "ftp://x", "//x", "", "http:///g"]
+)
+def test_what_is_no_address_is_said_before_anything_is_sent(
+    source: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+) -> None:
+    assert "an address such as https://api.wandb.ai is needed" in sentence(source, url, capsys, monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "all_proxy"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_proxy_is_not_asked_for_this_machine(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch, name: str, host: str
+) -> None:
+    for spelling in (name, name.upper()):
+        monkeypatch.setenv(spelling, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    foreign.answer = (200, {}, b'{"data": {"a": 1}}')
+    there = remote.Remote(foreign.url.replace("127.0.0.1", host), "k", "e", "p")
+    assert there.graphql_once("query Q { a }", lambda data: data["a"]) == 1
+
+
+def test_a_proxy_is_asked_for_other_machines_but_those_of_no_proxy(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", foreign.url)
+    monkeypatch.setenv("no_proxy", "near.invalid")
+    foreign.answer = (200, {}, b'{"data": {"a": 1}}')
+    assert (
+        remote.Remote("http://far.invalid", "k", "e", "p").graphql_once("query Q { a }", lambda d: d["a"])
+        == 1
+    )
+    assert foreign.asked == ["http://far.invalid/graphql"]
+    with pytest.raises(remote.RemoteError, match="does not answer"):
+        remote.Remote("http://near.invalid", "k", "e", "p").graphql_once("query Q { a }", lambda d: d["a"])
+
+
+ODD: tuple[Any, ...] = (None, [], {}, 3, "x", [None])
+
+
+def changed(value: Any) -> Iterator[Any]:
+    """The value with one part replaced by something odd, for each part and oddity."""
+    yield from ODD
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield {name: part for name, part in value.items() if name != key}
+            yield from (value | {key: other} for other in changed(item))
+    elif isinstance(value, list) and value:
+        yield from ([other, *value[1:]] for other in changed(value[0]))
+
+
+def test_no_part_of_an_answer_that_is_odd_ends_in_a_traceback(
+    source: Path,
+    server: Server,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with contextlib.closing(sqlite3.connect(source / "wandb.sqlite")) as db, db:
+        db.execute("DELETE FROM history")
+    exchange = remote._exchange
+    answers: dict[str, bytes] = {}
+
+    def operation(method: str, file: Any) -> str:
+        file.seek(0)
+        return str(json.loads(file.read())["query"]).split("(")[0] if method == "POST" else method
+
+    def recording(method: str, url: str, file: Any, headers: dict[str, str]) -> bytes:
+        answer = exchange(method, url, file, headers)
+        if url.endswith("/graphql"):
+            answers.setdefault(operation(method, file), answer)
+        return answer
+
+    monkeypatch.setattr(remote, "ATTEMPTS", 1)
+    monkeypatch.setattr(remote, "_exchange", recording)
+    assert push(source, server, "recorded", monkeypatch) == 0
+
+    def replaying(odd: str, answer: bytes) -> Callable[..., bytes]:
+        def replay(method: str, url: str, file: Any, headers: dict[str, str]) -> bytes:
+            name = operation(method, file) if url.endswith("/graphql") else ""
+            return answer if name == odd else answers.get(name, b"")
+
+        return replay
+
+    tried = 0
+    for name, body in answers.items():
+        for odd in changed(json.loads(body)["data"]):
+            monkeypatch.setattr(remote, "_exchange", replaying(name, json.dumps({"data": odd}).encode()))
+            push(source, server, "replayed", monkeypatch)
+            tried += 1
+    assert tried > 200
+    said = capsys.readouterr().err
+    assert said.count("\n") > 100
+    assert all(line.startswith("server: ") for line in said.splitlines())
+
+
+def test_a_file_of_this_folder_that_cannot_be_read_is_named_and_not_waited_for(
+    source: Path,
+    server: Server,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = next(path for path in (source / "blobs").glob("*/*") if b'"contents"' in path.read_bytes())
+    path.unlink()
+    os.mkfifo(path)
+    assert push(source, server, "pipe", monkeypatch) == 1
+    assert f"{path} cannot be read (it is no file)" in capsys.readouterr().err
