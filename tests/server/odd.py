@@ -14,6 +14,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    get_introspection_query,
     get_named_type,
     is_composite_type,
     is_leaf_type,
@@ -152,6 +153,8 @@ def operations(draw: Any) -> Call:
     if draw(st.integers(0, 14)) == 0:
         cut = draw(st.integers(0, len(text)))
         text = text[:cut] + draw(st.text(max_size=5)) + text[cut + draw(st.integers(0, 5)) :]
+    if draw(st.integers(0, 29)) == 0:
+        text = get_introspection_query(type_depth=draw(st.integers(1, 30)))
     return Call(
         "POST", "/graphql", json.dumps({"query": text, "variables": variables, "operationName": ""}).encode()
     )

@@ -78,6 +78,7 @@ ODD = [
     "&a [*a, *a]",
 ]
 NUMBERS = [0, 1, -1, 3, 100, 10**6, 2**31 - 1, -(2**31), 2**31, 2**53, 2**63, -(2**64), 1e308, -0.5, 10**400]
+NUMBERS += [2**70]
 
 FILTERS = [
     *(
@@ -138,6 +139,8 @@ SWEEPS = [
     "method: random\nparameters: {a: {min: 0, max: 1}}\nearly_terminate: {type: hyperband, min_iter: 0}",
     "method: grid\nparameters: {a: {distribution: int_uniform, min: 0, max: 99999999999}}\nrun_cap: -1",
     'method: grid\nname: "\\ud800"\nparameters: {a: {values: ["\\udc00"]}}',
+    f"method: random\nrun_cap: {2**40}\nparameters: {{a: {{min: {1 - 2**63}, max: {2**63 - 1}}}}}",
+    f"method: random\nrequeue: {2**70}\nparameters: {{a: {{min: 0, max: {2**70}}}}}",
 ]
 SWEEPS += ["[" * 2000, "- " * 3000, "? " * 3000, "a: [" + "[]," * 70_000, "x" * 300_000]
 SWEEPS += ["a: &a [x, x]\nb: &b [*a, *a]\nmethod: grid\nparameters: {p: {values: [*b, *b]}}"]
