@@ -42,15 +42,15 @@ study: setup
 
 report: export REPORT_STUDY := $(STUDY)
 report: setup
-	@$(PY) -m study.look analysis.report $(if $(STUDY),$$REPORT_STUDY)
+	@$(PY) -m study.with_server analysis.report $(if $(STUDY),$$REPORT_STUDY)
 
 notebooks: export NOTEBOOKS_STUDY := $(STUDY)
 notebooks: setup
-	@$(PY) -m study.look analysis.notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
+	@$(PY) -m study.with_server analysis.notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
 
 publish: export NOTEBOOKS_STUDY := $(STUDY)
 publish: setup
-	@$(PY) -m study.look analysis.notebooks --out analysis/notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
+	@$(PY) -m study.with_server analysis.notebooks --out analysis/notebooks $(if $(STUDY),$$NOTEBOOKS_STUDY)
 
 serve: setup
 	@$(PY) -m server --port $(PORT) --dir results/server

@@ -19,9 +19,9 @@ import onnx
 import onnxruntime
 import torch
 
-from agent import saved
-from agent.checkpoint import RULES
-from agent.saved import ModelError, Predictor, Saved
+from agent.inference import load
+from agent.inference.load import ModelError, Predictor, Saved
+from agent.lifecycle.checkpoints import RULES
 from data import puzzle, synthetic
 
 TOLERANCE = 1e-3
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        model = saved.find(options.model, options.rule)
+        model = load.find(options.model, options.rule)
         difference = export(model, options.out, options.tolerance)
     except ModelError as error:
         print(f"agent.export: {error}", file=sys.stderr)
@@ -82,7 +82,7 @@ def export(model: Saved, path: Path, tolerance: float = TOLERANCE) -> float:
         ModelError: the weights do not fit.
         OSError: the file cannot be written.
     """
-    predictor = saved.build(model, torch.device("cpu"))
+    predictor = load.build(model, torch.device("cpu"))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:

@@ -25,9 +25,10 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from agent import saved, speed
-from agent.checkpoint import RULES
-from agent.saved import ModelError, Predictor
+from agent.inference import load
+from agent.inference.load import ModelError, Predictor
+from agent.lifecycle.checkpoints import RULES
+from agent.training import performance
 from data import layout, puzzle
 from data.pixels import Range
 from data.puzzle import DataError
@@ -108,9 +109,9 @@ def _from_one(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     tasks, problems = plan(options.photographs, options.out)
-    model = saved.find(options.model, options.rule)
-    device = speed.best_device()
-    predictor = saved.build(model, device)
+    model = load.find(options.model, options.rule)
+    device = performance.best_device()
+    predictor = load.build(model, device)
     side = model.config.image_size
     print(
         f"{model.source}: {model.config.model} at {side} pixels on {device}; photographs: {len(tasks)}",

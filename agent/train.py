@@ -21,32 +21,22 @@ import wandb
 from torch import Tensor, nn
 from wandb.errors import Error as ClientError
 
-from agent import (
-    batchnorm,
-    budget,
-    checkpoint,
-    cores,
-    failures,
-    feed,
-    models,
-    predictions,
-    report,
-    resume,
-    speed,
-    state,
-    step_times,
-)
-from agent.batchnorm import Judgement
-from agent.budget import BudgetError
-from agent.checkpoint import Keeper, Rule
+from agent import reporting
 from agent.config import ConfigError
-from agent.failures import Failed
-from agent.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
-from agent.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
-from agent.models.smp import CombinationError
-from agent.models.weights import WeightsError
-from agent.resume import Plan
-from agent.state import Progress, State
+from agent.inference import predictions
+from agent.lifecycle import checkpoints, disk, failures, resume, state
+from agent.lifecycle.checkpoints import BestCheckpoints, Rule
+from agent.lifecycle.disk import BudgetError
+from agent.lifecycle.failures import Failed
+from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
+from agent.lifecycle.resume import Plan
+from agent.lifecycle.state import Progress, State
+from agent.training import batchnorm, loader, models, performance, step_times
+from agent.training.batchnorm import Validation
+from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
+from agent.training.models.smp import CombinationError
+from agent.training.models.weights import WeightsError
+from common import cores
 from data import puzzle, synthetic
 from data.augment import Augmenter
 from data.puzzle import DataError, Dataset
@@ -68,7 +58,7 @@ class Material:
 
 
 @dataclass
-class Trial:
+class TrainingRun:
     """One run with all that changes while it trains."""
 
     plan: Plan
@@ -76,7 +66,7 @@ class Trial:
     dataset: Dataset
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    keeper: Keeper
+    keeper: BestCheckpoints
     progress: Progress = field(default_factory=Progress)
 
 
@@ -85,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 or 143 when a signal interrupted it."""
     try:
         plan = resume.plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
-        with resume.alone(plan), resume.tidied(plan), listening() as interruption:
+        with resume.exclusive_lock(plan), resume.remove_if_empty(plan), listening() as interruption:
             return record(plan, interruption)
     except ConfigError as error:
         print(f"agent.train: {error}", file=sys.stderr)
@@ -98,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def record(plan: Plan, interruption: Interruption) -> int:
     """The run on the server from its beginning to its end; the exit code."""
     try:
-        resume.agree(plan, interruption)
+        resume.check_same_config(plan, interruption)
         # A sweep hands out again what its server never heard of: there the run is made, and fails with the reason.
         material = None if resume.in_sweep() else prepare(plan)
         interruption.check()
@@ -116,7 +106,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
             file=sys.stderr,
         )
         return 1
-    with opening as run, resume.leaving_with_client(plan, interruption):
+    with opening as run, resume.on_client_death(plan, interruption):
         try:
             print(result(plan, run, interruption, material), flush=True)
         except Interrupted as reason:
@@ -131,7 +121,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
         except Exception as error:
             run.summary["error"] = f"{type(error).__name__}: {error}"
             raise
-    resume.settle(plan, run)
+    resume.clean_up(plan, run)
     return 0
 
 
@@ -165,9 +155,9 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
     if reason == STOP:
         print("agent.train: ended because the server asked for it", flush=True)
         run.finish(exit_code=1)
-        resume.settle(plan, run)
+        resume.clean_up(plan, run)
         return 0
-    resume.hand_over(run, plan)
+    resume.mark_preempted_and_upload(run, plan)
     print(f"agent.train: {reason}; go on with python -m agent.train --resume {run.id}", flush=True)
     run.finish(exit_code=EXIT_CODES[reason])
     return EXIT_CODES[reason]
@@ -179,15 +169,15 @@ def prepare(plan: Plan) -> Material:
     config = plan.config
     dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size, config.fold)
     failures.check_batches(config, len(dataset.train))
-    budget.reserve(plan.folder, budget.disk_of_run(config, len(dataset.test)))
-    speed.make_deterministic(config.deterministic)
+    disk.reserve(plan.folder, disk.disk_of_run(config, len(dataset.test)))
+    performance.make_deterministic(config.deterministic)
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
-    device = speed.best_device()
+    device = performance.best_device()
     model = models.build(
         config.architecture, config.backbone, config.weights, config.width, config.image_size
     )
-    return Material(dataset, speed.prepare(model, device), device, time.monotonic() - started)
+    return Material(dataset, performance.prepare(model, device), device, time.monotonic() - started)
 
 
 def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material) -> str:
@@ -203,25 +193,25 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
         found = None
     if began := resume.n_threads(run, found):
         torch.set_num_threads(began)
-    known = report.facts(dataset, model, config, device)
+    known = reporting.facts(dataset, model, config, device)
     run.config.update(known, allow_val_change=True)
-    print(report.start_line(run.name, known, config, device, began), flush=True)
+    print(reporting.start_line(run.name, known, config, device, began), flush=True)
     show_data(dataset, run)
 
-    optimizer = speed.adam(model, config.learning_rate)
-    trial = Trial(plan, run, dataset, model, optimizer, Keeper(plan.folder))
-    with failures.told(config, model, len(dataset.train), plan.folder):
-        report.define_metrics(run)
+    optimizer = performance.adam(model, config.learning_rate)
+    trial = TrainingRun(plan, run, dataset, model, optimizer, BestCheckpoints(plan.folder))
+    with failures.explain_errors(config, model, len(dataset.train), plan.folder):
+        reporting.define_metrics(run)
         earlier = go_on(trial, found) if found else 0.0
         fit(trial, interruption)
         run.summary["seconds/train"] = trial.progress.seconds
         run.summary["seconds/steps"] = sum(row.get("seconds_of_steps", 0.0) for row in trial.progress.rows)
         tested = test(trial)
-        run.summary["seconds/per_image"] = speed.seconds_per_image(model, first_image(dataset, device))
+        run.summary["seconds/per_image"] = performance.seconds_per_image(model, first_image(dataset, device))
         publish(trial, tested)
     run.summary["seconds/total"] = earlier + time.monotonic() - started
 
-    rule = checkpoint.lab_rule(config.architecture)
+    rule = checkpoints.lab_rule(config.architecture)
     epoch = trial.keeper.kept[rule].epoch
     return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
@@ -236,7 +226,7 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
         run.summary["data_warnings"] = "\n".join(dataset.warnings)
 
 
-def go_on(trial: Trial, found: State) -> float:
+def go_on(trial: TrainingRun, found: State) -> float:
     """Take up the run where its last state left it. Returns the seconds that were trained before."""
     state.restore(found.tensors, trial.model, trial.optimizer)
     trial.progress, trial.keeper.kept = found.progress, found.kept
@@ -245,11 +235,11 @@ def go_on(trial: Trial, found: State) -> float:
     return trial.progress.seconds
 
 
-def fit(trial: Trial, interruption: Interruption) -> None:
+def fit(trial: TrainingRun, interruption: Interruption) -> None:
     """Train the epochs that are left; after each, validate, keep the best weights, save the state, log one row."""
     config, model, keeper, progress = trial.plan.config, trial.model, trial.keeper, trial.progress
     device = next(model.parameters()).device
-    precision = speed.precision_of(config.precision, model)
+    precision = performance.precision_of(config.precision, model)
     steps = config.repeats * n_steps(len(trial.dataset.train), config.batch_size)
     epochs = range(progress.epoch + 1, config.epochs + 1)
     batches = stream(trial, epochs, device)
@@ -267,23 +257,23 @@ def fit(trial: Trial, interruption: Interruption) -> None:
                 epoch, val.evaluation.loss, val.evaluation.pooled.iou, val.gap, val.repaired
             )
             seconds = time.monotonic() - started
-            progress.add(report.history_row(epoch, loss, counts, val, seconds, trained))
+            progress.add(reporting.history_row(epoch, loss, counts, val, seconds, trained))
             if best or epoch == config.epochs or not writer.busy:
                 now = capture(trial)
                 weights = now.tensors["model"] | state.copied(val.statistics)
                 writer.submit(functools.partial(state.dump, now, trial.plan.folder, best, weights))
             resume.log_missing(trial.run, progress.rows[-1:])
-            trial.run.summary.update(report.best_so_far(keeper))
-            print(report.epoch_line(progress.rows[-1], config.epochs), flush=True)
+            trial.run.summary.update(reporting.best_so_far(keeper))
+            print(reporting.epoch_line(progress.rows[-1], config.epochs), flush=True)
             # The first epoch of a process warms up; the second tells what a step takes.
-            if epoch == epochs.start + 1 and speed.compile_pays(
+            if epoch == epochs.start + 1 and performance.compile_pays(
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
-                network = speed.compiled(model)
-    keep_times(trial, epochs.start, speed.device_name(device), precision)
+                network = performance.compiled(model)
+    keep_times(trial, epochs.start, performance.device_name(device), precision)
 
 
-def keep_times(trial: Trial, first: int, device: str, precision: str) -> None:
+def keep_times(trial: TrainingRun, first: int, device: str, precision: str) -> None:
     """For `agent.lint`: what steps took since epoch `first`, the first one of this process, which warms up."""
     config, n = trial.plan.config, len(trial.dataset.train)
     per_visit = n_steps(n, config.batch_size)
@@ -293,18 +283,18 @@ def keep_times(trial: Trial, first: int, device: str, precision: str) -> None:
     step_times.record(config, device, precision, macs, taken)
 
 
-def stream(trial: Trial, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def stream(trial: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of these epochs, augmented ahead where that pays."""
     config = trial.plan.config
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
     visits = range(1 + (epochs.start - 1) * config.repeats, 1 + (epochs.stop - 1) * config.repeats)
-    workers = feed.workers_for(device, cores.threads(os.environ))
-    return feed.feed(trial.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
+    workers = loader.workers_for(device, cores.threads(os.environ))
+    return loader.feed(trial.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
 
 
-def judge(trial: Trial) -> Judgement:
+def judge(trial: TrainingRun) -> Validation:
     """What the weights are worth on the validation images, with the better BatchNorm statistics."""
-    return batchnorm.judge(
+    return batchnorm.validate(
         trial.model,
         trial.dataset.train,
         trial.dataset.val,
@@ -314,7 +304,7 @@ def judge(trial: Trial) -> Judgement:
     )
 
 
-def capture(trial: Trial) -> State:
+def capture(trial: TrainingRun) -> State:
     """This moment of the run; everything in it is a copy, so that it can be saved while training goes on."""
     run, progress = trial.run, trial.progress
     return State(
@@ -335,23 +325,23 @@ def first_image(dataset: Dataset, device: torch.device) -> Tensor:
     return to_tensors([pair.image], [pair.mask], device)[0]
 
 
-def test(trial: Trial) -> dict[Rule, Evaluation]:
+def test(trial: TrainingRun) -> dict[Rule, Evaluation]:
     """Each kept checkpoint on the test images, once; the only place that looks at them."""
     by_file: dict[Path, Evaluation] = {}
     for kept in trial.keeper.kept.values():
         if kept.path not in by_file:
-            weights, _ = checkpoint.load(kept.path)
+            weights, _ = checkpoints.load(kept.path)
             trial.model.load_state_dict(weights)
             by_file[kept.path] = evaluate(trial.model, trial.dataset.test, trial.plan.config.batch_size)
     return {rule: by_file[kept.path] for rule, kept in trial.keeper.kept.items()}
 
 
-def publish(trial: Trial, tested: dict[Rule, Evaluation]) -> None:
+def publish(trial: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
     """Summary, pictures and Artifacts of a run that has been tested; returns when the server has all of it."""
     config, run, keeper, dataset = trial.plan.config, trial.run, trial.keeper, trial.dataset
-    rule = checkpoint.lab_rule(config.architecture)
-    run.summary.update(report.test_summary(tested, rule, keeper.kept[rule]))
-    if repair := report.repair_line(rule, keeper.kept[rule], len(dataset.train)):
+    rule = checkpoints.lab_rule(config.architecture)
+    run.summary.update(reporting.test_summary(tested, rule, keeper.kept[rule]))
+    if repair := reporting.repair_line(rule, keeper.kept[rule], len(dataset.train)):
         print(repair, flush=True)
     if run.starting_step <= config.epochs:
         media = predictions.media(dataset.test, tested[rule])
@@ -360,7 +350,7 @@ def publish(trial: Trial, tested: dict[Rule, Evaluation]) -> None:
     about = {"config": dataclasses.asdict(config), "data_digest": dataset.digest, "rule": rule}
     predictions.write(trial.plan.folder / "predictions", dataset.test, tested)
     logged = [
-        checkpoint.log(run, keeper, about | report.model_metadata(keeper, tested)),
+        checkpoints.log(run, keeper, about | reporting.model_metadata(keeper, tested)),
         predictions.log(run, trial.plan.folder / "predictions", about),
     ]
     if not run.offline:

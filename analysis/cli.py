@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis import AnalysisError
-from analysis.comparison import Comparison, compare
-from analysis.definitions import DEFINITIONS
-from analysis.login import LATEST, parse_path
-from analysis.runs import Study, pull
+from analysis.comparison.comparison import Comparison, compare
+from analysis.comparison.definitions import DEFINITIONS
+from analysis.pull.login import LATEST, parse_path
+from analysis.pull.study import Study, pull
 from common.cli import Parser
 
 Writer = Callable[[Study, Comparison, Path, str], list[Path]]

@@ -16,9 +16,9 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis import canvas
 from analysis.cli import main
-from analysis.comparison import Comparison, truths_of
-from analysis.masks import Predictions, one_pixel_loss
-from analysis.runs import Study
+from analysis.comparison.comparison import Comparison, truths_of
+from analysis.comparison.masks import Predictions, one_pixel_loss
+from analysis.pull.study import Study
 
 COLOURS = {"train": "#E69F00", "val": "#0072B2"}
 """Okabe & Ito (2008): orange and blue keep apart for every kind of colour vision, and in grey."""

@@ -14,9 +14,9 @@ from matplotlib.patches import Patch
 
 from analysis import AnalysisError, canvas
 from analysis.cli import main
-from analysis.comparison import Comparison
-from analysis.masks import Image, Mask, Predictions
-from analysis.runs import Study
+from analysis.comparison.comparison import Comparison
+from analysis.comparison.masks import Image, Mask, Predictions
+from analysis.pull.study import Study
 
 COLOURS = {
     "true positive": (255, 255, 255),

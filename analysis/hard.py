@@ -18,10 +18,10 @@ from scipy.ndimage import uniform_filter
 
 from analysis import AnalysisError, canvas
 from analysis.cli import main
-from analysis.comparison import Comparison
+from analysis.comparison.comparison import Comparison
+from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.grids import coloured_errors, draw, shown_runs
-from analysis.masks import Image, Mask, Predictions
-from analysis.runs import Study
+from analysis.pull.study import Study
 
 MOST_IMAGES = 4
 MAP = "cividis"

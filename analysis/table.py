@@ -8,11 +8,13 @@ from functools import partial
 from html import escape
 from pathlib import Path
 
-from analysis import cli, formats, published
-from analysis.comparison import Comparison
-from analysis.overfitting import overfitting_figures
-from analysis.runs import Study
-from analysis.sheets import decimals, sheets, spans, texts
+from analysis import cli
+from analysis.comparison import published
+from analysis.comparison.comparison import Comparison
+from analysis.curves.overfitting import overfitting_figures
+from analysis.pull.study import Study
+from analysis.tables import formats
+from analysis.tables.sheets import decimals, sheets, spans, texts
 
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #1b1b1b; background: #fff }

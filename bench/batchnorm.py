@@ -30,12 +30,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from agent import batchnorm, models, speed
-from agent.batchnorm import Judgement, using
-from agent.checkpoint import Keeper
 from agent.config import Config, ConfigError, parse
-from agent.feed import feed
-from agent.loop import evaluate, n_steps, train_epoch
+from agent.lifecycle.checkpoints import BestCheckpoints
+from agent.training import batchnorm, models, performance
+from agent.training.batchnorm import Validation, with_statistics
+from agent.training.loader import feed
+from agent.training.loop import evaluate, n_steps, train_epoch
 from data import puzzle, synthetic
 from data.augment import Augmenter
 from data.puzzle import DataError, Dataset
@@ -51,11 +51,11 @@ class Best:
     test: float = 0.0
 
     def consider(
-        self, epoch: int, judged: Judgement, model: nn.Module, dataset: Dataset, batch_size: int
+        self, epoch: int, judged: Validation, model: nn.Module, dataset: Dataset, batch_size: int
     ) -> None:
         """Test the weights as they would be saved, if they are the best."""
         if judged.evaluation.pooled.iou > self.val:
-            with using(model, judged.statistics):
+            with with_statistics(model, judged.statistics):
                 test = evaluate(model, dataset.test, batch_size).pooled.iou
             self.epoch, self.gap, self.val, self.test = (
                 epoch,
@@ -75,17 +75,17 @@ class Outcome:
     share: float
 
 
-def train(config: Config, dataset: Dataset, keeper: Keeper, at_once: int) -> Outcome:
+def train(config: Config, dataset: Dataset, keeper: BestCheckpoints, at_once: int) -> Outcome:
     """One training; every epoch is judged without and with the doctor; `keeper` says what is worth keeping.
 
     `at_once` training images pass together when the doctor recomputes statistics.
     """
     torch.manual_seed(config.seed)
-    device = speed.best_device()
-    model = speed.prepare(
+    device = performance.best_device()
+    model = performance.prepare(
         models.build(config.architecture, config.backbone, config.weights, config.width), device
     )
-    optimizer = speed.adam(model, config.learning_rate)
+    optimizer = performance.adam(model, config.learning_rate)
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
     batches = feed(dataset.train, augment, config.batch_size, config.seed, range(1, config.epochs + 1))
     plain, doctored = Best(), Best()
@@ -97,7 +97,7 @@ def train(config: Config, dataset: Dataset, keeper: Keeper, at_once: int) -> Out
         middle = time.perf_counter()
         running = evaluate(model, dataset.val, config.batch_size)
         scored = time.perf_counter()
-        judged = batchnorm.judge(
+        judged = batchnorm.validate(
             model,
             dataset.train,
             dataset.val,
@@ -111,7 +111,7 @@ def train(config: Config, dataset: Dataset, keeper: Keeper, at_once: int) -> Out
         keeper.consider(epoch, judged.evaluation.loss, judged.evaluation.pooled.iou)
         training += scored - started
         judging += (ended - scored) - (scored - middle)
-        plain.consider(epoch, Judgement(running), model, dataset, config.batch_size)
+        plain.consider(epoch, Validation(running), model, dataset, config.batch_size)
         doctored.consider(epoch, judged, model, dataset, config.batch_size)
     examined = sum(gap is not None for gap in gaps)
     return Outcome(plain, doctored, examined, judging / (training + judging))
@@ -172,7 +172,9 @@ def main() -> None:
     for seed in chosen.seeds:
         with tempfile.TemporaryDirectory() as folder:
             outcomes.append(
-                train(parse([*flags, f"--seed={seed}"]), dataset, Keeper(Path(folder)), chosen.at_once)
+                train(
+                    parse([*flags, f"--seed={seed}"]), dataset, BestCheckpoints(Path(folder)), chosen.at_once
+                )
             )
         print(line(seed, config, outcomes[-1]), flush=True)
     print(f"\n{f'IoU over {len(outcomes)} seeds':<28} mean  lowest highest")

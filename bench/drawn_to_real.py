@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agent.feed import feed
-from agent.loop import evaluate, train_epoch
-from agent.metrics import Counts
-from agent.models import build
+from agent.training.loader import feed
+from agent.training.loop import evaluate, train_epoch
+from agent.training.metrics import Counts
+from agent.training.models import build
 from data import puzzle, synthetic
 from data.puzzle import Pair
 

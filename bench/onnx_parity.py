@@ -20,9 +20,11 @@ import yaml
 from tabulate import tabulate
 from torch import nn
 
-from agent import export, models, saved
+from agent import export
 from agent.config import parse
-from agent.saved import Saved
+from agent.inference import load
+from agent.inference.load import Saved
+from agent.training import models
 
 SWEEP = Path("sweeps/cpu.yaml")
 HEADERS = ("model", "pixels", "difference", "probabilities", "MB")
@@ -35,7 +37,7 @@ def main() -> int:
     names = given or yaml.safe_load(SWEEP.read_text())["parameters"]["model"]["values"]
     rows = []
     for name in names:
-        rows.append(measure(saved.find(name) if given else untrained(name)))
+        rows.append(measure(load.find(name) if given else untrained(name)))
         print(f"{name}: {rows[-1][2]:.1e}", file=sys.stderr, flush=True)
     print(tabulate(rows, HEADERS, floatfmt=("", "", ".1e", "", ".1f")))
     return int(any(not row[2] <= export.TOLERANCE for row in rows))
@@ -49,7 +51,7 @@ def measure(model: Saved) -> tuple[str, int, float, str, float]:
         difference = export.export(model, path, tolerance=float("inf"))
         megabytes = path.stat().st_size / 1e6
     with torch.inference_mode():
-        p = saved.build(model, torch.device("cpu"))(torch.from_numpy(export.drawn(3, side)))
+        p = load.build(model, torch.device("cpu"))(torch.from_numpy(export.drawn(3, side)))
     return model.config.model, side, difference, f"{p.min():.3f} to {p.max():.3f}", megabytes
 
 

@@ -142,7 +142,7 @@ def environment(**values: str) -> Iterator[None]:
 
 def measure(n_runs: int, epochs: int, busy: float, folder: Path) -> list[tuple[float, Counter[str], int]]:
     """Seconds, requests by what they ask, and rows of history of a first and a second pull."""
-    from analysis.runs import pull
+    from analysis.pull.study import pull
 
     fill(folder / "server", n_runs, epochs)
     found = []

@@ -17,10 +17,10 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import torch
 
-from agent import models
 from agent.config import Config, from_settings
-from agent.feed import feed
-from agent.loop import evaluate, train_epoch
+from agent.training import models
+from agent.training.loader import feed
+from agent.training.loop import evaluate, train_epoch
 from data import puzzle, synthetic
 from data.augment import Augmenter
 

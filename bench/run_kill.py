@@ -84,10 +84,11 @@ class Bench:
         return code == 0
 
     def _child(self, run: str) -> None:
-        from agent import resume, train
+        from agent import train
+        from agent.lifecycle import resume
 
-        settle = resume.settle
-        resume.settle = lambda plan, run: (
+        settle = resume.clean_up
+        resume.clean_up = lambda plan, run: (
             shutil.copytree(plan.folder, self.copy(run.id)),
             settle(plan, run),
         )[1]

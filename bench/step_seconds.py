@@ -19,13 +19,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agent import models, speed, step_times
 from agent.config import SCRATCH, SMP, Config
 from agent.lint.cost import TABLE
 from agent.lint.duration import forward_macs
 from agent.lint.models import known
-from agent.loop import Precision, train_epoch
-from agent.step_times import COLUMNS, GPU, ONE_CORE, Step
+from agent.training import models, performance, step_times
+from agent.training.loop import Precision, train_epoch
+from agent.training.step_times import COLUMNS, GPU, ONE_CORE, Step
 
 BACKBONES = ("resnet18", "resnet34", "mobilenet_v2", "tu-tf_efficientnet_lite0")
 Model = tuple[str, str, int]
@@ -62,12 +62,12 @@ class Meter:
 def meter(device: torch.device) -> Meter:
     """One core's processor time, or a GPU's time by the clock; in bfloat16 too where the processor has it."""
     precisions: tuple[Precision, ...] = ("float32", "bfloat16")
-    if not speed.has_bfloat16(device):
+    if not performance.has_bfloat16(device):
         precisions = ("float32",)
     if device.type == "cpu":
         return Meter(ONE_CORE + _processor(), device, ((128, 2), (192, 2)), precisions)
     return Meter(
-        speed.device_name(device).removeprefix(GPU),
+        performance.device_name(device).removeprefix(GPU),
         device,
         ((256, 2), (512, 4)),
         precisions,
@@ -102,8 +102,8 @@ def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
 def measure(model: Model, side: int, images: int, precision: Precision, by: Meter, n: int) -> list[float]:
     """Seconds per step, measured n times, as `agent.train` takes its steps."""
     architecture, backbone, width = model
-    network = speed.prepare(models.build(architecture, backbone, width=width), by.device)
-    optimizer = speed.adam(network, learning_rate=1e-3)
+    network = performance.prepare(models.build(architecture, backbone, width=width), by.device)
+    optimizer = performance.adam(network, learning_rate=1e-3)
     batches = [_batch(side, images, by.device)] * by.steps
     taken = []
     for _ in range(n + 1):
@@ -116,7 +116,7 @@ def measure(model: Model, side: int, images: int, precision: Precision, by: Mete
 
 
 def _batch(side: int, images: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Images (B, H, W, 3) and masks (B, H, W), uint8, as `agent.feed` gives them."""
+    """Images (B, H, W, 3) and masks (B, H, W), uint8, as `agent.training.loader` gives them."""
     pixels = torch.randint(0, 256, (images, side, side, 3), dtype=torch.uint8)
     masks = torch.randint(0, 2, (images, side, side), dtype=torch.uint8)
     return (pixels.pin_memory(), masks.pin_memory()) if device.type == "cuda" else (pixels, masks)
@@ -145,7 +145,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     measured = []
-    for step in rows(MODELS, meter(speed.best_device()), arguments.measurements):
+    for step in rows(MODELS, meter(performance.best_device()), arguments.measurements):
         measured.append(step)
         print(*dataclasses.astuple(step), flush=True)
     write(measured, arguments.table)

@@ -25,10 +25,11 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from agent import batchnorm, cores, models, speed
 from agent.config import AUGMENTATIONS, PRECISIONS, Config, parse
-from agent.feed import AHEAD, MOST_WORKERS, feed, workers_for
-from agent.loop import Precision, evaluate, n_steps, train_epoch
+from agent.training import batchnorm, models, performance
+from agent.training.loader import AHEAD, MOST_WORKERS, feed, workers_for
+from agent.training.loop import Precision, evaluate, n_steps, train_epoch
+from common import cores
 from data import puzzle, synthetic
 from data.augment import Augmenter
 from data.puzzle import Dataset
@@ -53,11 +54,11 @@ class Trial:
     @classmethod
     def of(cls, config: Config) -> "Trial":
         dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size)
-        device = speed.best_device()
+        device = performance.best_device()
         torch.manual_seed(config.seed)
         model = models.build(config.architecture, config.backbone, config.weights, config.width)
-        model = speed.prepare(model, device)
-        return cls(config, dataset, device, model, speed.adam(model, config.learning_rate))
+        model = performance.prepare(model, device)
+        return cls(config, dataset, device, model, performance.adam(model, config.learning_rate))
 
     @property
     def steps(self) -> int:
@@ -76,7 +77,7 @@ class Trial:
         return feed(self.dataset.train, augment, size, seed, epochs_, self.device, workers)
 
     def train(self, batches: Iterable[Batch], precision: Precision | None = None) -> None:
-        chosen = precision or speed.precision_of(self.config.precision, self.model)
+        chosen = precision or performance.precision_of(self.config.precision, self.model)
         train_epoch(self.model, self.optimizer, batches, chosen)
 
     def seconds(self, work: Callable[[], object]) -> float:
@@ -146,8 +147,8 @@ def test_iou(config: Config) -> float:
     stream = trial.batches(config.epochs)
     for _ in range(config.epochs):
         trial.train(islice(stream, trial.steps))
-    statistics_of = batchnorm.population(trial.model, trial.dataset.train)
-    with batchnorm.using(trial.model, statistics_of):
+    statistics_of = batchnorm.recomputed_statistics(trial.model, trial.dataset.train)
+    with batchnorm.with_statistics(trial.model, statistics_of):
         return evaluate(trial.model, trial.dataset.test, config.batch_size).pooled.iou
 
 
@@ -219,7 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "accuracy": partial(accuracies, configs, options.seeds, options.epochs),
     }
     print(
-        f"{speed.device_name(speed.best_device())}, {options.image_size} pixels, batch {options.batch_size}, "
+        f"{performance.device_name(performance.best_device())}, {options.image_size} pixels, "
+        f"batch {options.batch_size}, "
         f"augmentation {options.augmentation}\n\n{HEADS[options.question]}",
         flush=True,
     )

@@ -24,8 +24,8 @@ from server import app
 from server.connections import TimedProtocol
 from server.security import read_key
 from server.settings import GIGABYTE, Settings
-from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, ownership
-from server.store.troubles import explain, passes
+from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, permissions
+from server.store.disk_errors import explain, passes
 from server.store.users import KEY
 
 COMMANDS = {
@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
 def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    os.umask(ownership.OTHERS)
+    os.umask(permissions.OTHERS)
     try:
         if words and words[0] in COMMANDS:
             return int(importlib.import_module(f"server.commands.{words[0]}").main(words[1:]))

@@ -25,8 +25,8 @@ from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs
-from server.store.clockwatch import ClockWatch
-from server.store.troubles import explain
+from server.store.clock_steps import ClockWatch
+from server.store.disk_errors import explain
 from server.store.users import Person
 
 log = logging.getLogger(__name__)

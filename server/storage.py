@@ -22,9 +22,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from common.names import BadName
 from server.security import Signer
-from server.store import DatabaseError, Refused, Store, artifacts, blobs, files, places, runs, users
+from server.store import DatabaseError, Refused, Store, artifacts, blobs, files, ownership, runs, users
 from server.store.blobs import Incoming
-from server.store.troubles import explain
+from server.store.disk_errors import explain
 from server.store.users import Person
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ async def artifact_file(request: Request, person: Person) -> Response:
 def _may(store: Store, number: int, method: str, kind: str, place: int) -> bool:
     """Whether the person still has the right; what is gone by now is answered later."""
     person = users.by_number(store.db, number)
-    entity = places.entity(store.db, kind, place)
+    entity = ownership.entity(store.db, kind, place)
     if person is None or entity is None:
         return person is not None
     return person.owns(entity) if method == "PUT" else person.sees(entity)
@@ -135,7 +135,7 @@ def _take(store: Store, kind: str, number: int, name: str, body: Incoming) -> No
             if _md5(name) != blob.md5:
                 raise Refused(f"{name}: what arrived has another MD5 digest than was announced")
             body.place()
-            blobs.record(db, blob, store.clock(), places.entity(db, "Artifact", number))
+            blobs.record(db, blob, store.clock(), ownership.entity(db, "Artifact", number))
 
 
 def _find(store: Store, kind: str, number: int, name: str) -> Path | None:
@@ -157,7 +157,7 @@ def _find_in_collection(
     except ValueError:
         return None
     for row in artifacts.entries_in_collection(store.db, *place, md5):
-        source = places.entity(store.db, "Artifact", row["artifact_id"])
+        source = ownership.entity(store.db, "Artifact", row["artifact_id"])
         if person.sees(place[0]) and source is not None and person.sees(source):
             return store.blobs.path(row["sha256"])
     return None

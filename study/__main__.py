@@ -88,7 +88,7 @@ def study(arguments: argparse.Namespace) -> bool:
     digest, pictures = checks.photographs(data, wanted.image_size)
     print(pictures, end="", flush=True)
     threads = max(1, processes.cores() // arguments.trials)
-    with begun(wanted.folder), only_one(results), server(own, results / "server") as address:
+    with record_start(wanted.folder), exclusive_lock(results), server(own, results / "server") as address:
         env = processes.environment(wanted.folder, address.login, threads)
         os.environ.clear()
         os.environ.update(env)  # the wandb client in this process is as private as those it starts
@@ -105,7 +105,7 @@ def study(arguments: argparse.Namespace) -> bool:
             explain(wanted, finished, progress.reasons)
         report(wanted, path, env)
     remember_latest(wanted.folder)
-    tell(wanted, path, address)
+    print_result(wanted, path, address)
     return finished == wanted.n_trials
 
 
@@ -117,7 +117,7 @@ def folder_of(data: str) -> str:
 
 
 @contextlib.contextmanager
-def begun(folder: Path) -> Iterator[None]:
+def record_start(folder: Path) -> Iterator[None]:
     """A study's folder; one made here in which nothing was recorded is removed at the end of the block."""
     new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def earlier(folder: Path) -> StudyRecord | None:
 
 
 @contextlib.contextmanager
-def only_one(results: Path) -> Iterator[None]:
+def exclusive_lock(results: Path) -> Iterator[None]:
     """Refuse a second study in these results: the two would share processor and server, and end both."""
     with (results / "lock").open("w") as lock:
         try:
@@ -236,7 +236,7 @@ def remember_latest(folder: Path) -> None:
     unfinished.replace(latest)
 
 
-def tell(wanted: Plan, path: str, address: Server) -> None:
+def print_result(wanted: Plan, path: str, address: Server) -> None:
     """Where everything is, and how to look again."""
     entity, project, _ = path.split("/")
     print(f"all of it    {shown(wanted.folder)}, also {shown(wanted.folder.parent / 'latest')}")

@@ -25,7 +25,7 @@ def on_the_cpu_unless_asked(request: pytest.FixtureRequest, monkeypatch: pytest.
     if HAS_GPU and not {"device", "gpu"} & set(request.fixturenames):
         import torch
 
-        monkeypatch.setattr("agent.speed.best_device", lambda: torch.device("cpu"))
+        monkeypatch.setattr("agent.training.performance.best_device", lambda: torch.device("cpu"))
 
 
 @pytest.hookimpl(tryfirst=True)

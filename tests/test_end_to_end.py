@@ -11,8 +11,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from agent import checkpoint, models
-from agent.loop import evaluate
+from agent.lifecycle import checkpoints
+from agent.training import models
+from agent.training.loop import evaluate
 from data import puzzle, synthetic
 from tests.server import running
 from tests.server.running import ROOT, Client
@@ -119,7 +120,7 @@ def check_best_weights(found: dict[str, Any], photographs: Path) -> None:
     assert found["logged_by"] == found["best"]
     assert {"best", "best-loss", "best-iou"} <= set(found["aliases"])
     for rule, file in found["metadata"]["files"].items():
-        state, config = checkpoint.load(Path(found["folder"]) / file)
+        state, config = checkpoints.load(Path(found["folder"]) / file)
         model = models.build(config.architecture, config.backbone, "none", config.width)
         model.load_state_dict(state)
         dataset = puzzle.load(photographs, image_size=config.image_size)

@@ -12,15 +12,18 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from agent import cores, modes
-from agent.fleet import cluster, devices, journal, options, slurm, target
+from agent.fleet import devices, journal, options, target
 from agent.fleet.board import Board
+from agent.fleet.cluster import flags, slurm
+from agent.fleet.cluster.slurm import SlurmError
 from agent.fleet.devices import DeviceError
 from agent.fleet.options import AUTO, OptionError
-from agent.fleet.slurm import SlurmError
 from agent.fleet.supervisor import Fleet, Place
+from agent.fleet.sweep_client import Sweep
 from agent.fleet.target import Over, TargetError
-from agent.fleet.wire import Away, Refused, Sweep
+from agent.lifecycle import modes
+from common import cores
+from common.wandb_api import RequestRefused, ServerUnavailable
 
 GRACE_SECONDS = 45
 """From SIGTERM to SIGKILL of a trial: a step, 20 s of upload and the end of its run; less than a cluster's minute."""
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked = options.read(arguments, os.environ)
         if why := modes.refusal(os.environ):
             raise OptionError(why)
-        code = cluster.hand_over(asked) if asked.slurm or asked.kubernetes else start(asked)
+        code = flags.hand_over(asked) if asked.slurm or asked.kubernetes else start(asked)
     except OptionError as error:
         print(f"agent.fleet: {error}", file=sys.stderr)
         return 2
@@ -114,7 +117,7 @@ def ending(sweep: Sweep, board: Board) -> str:
     """What became of the sweep, others who work on it included."""
     try:
         elsewhere, found = sweep.runs(*AT_WORK), sweep.look()
-    except (Away, Refused):
+    except (ServerUnavailable, RequestRefused):
         return board.summary()
     if elsewhere:
         runs = f"{len(elsewhere)} run{'s' * (len(elsewhere) > 1)}"

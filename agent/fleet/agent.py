@@ -20,8 +20,9 @@ import psutil
 
 from agent.fleet import crashes, journal, launch
 from agent.fleet.journal import Claim, Trial
-from agent.fleet.wire import Away, Gone, Refused, Sweep
+from agent.fleet.sweep_client import Sweep
 from common.names import BadName
+from common.wandb_api import NotFound, RequestRefused, ServerUnavailable
 
 BEAT_SECONDS = 5.0
 """Between two heartbeats while a trial runs, as in the client's own agent."""
@@ -85,7 +86,7 @@ class Agent:
                 if claim is None:
                     break
                 self._see_through(claim)
-        except Refused as error:
+        except RequestRefused as error:
             self.say("refused", reason=str(error))
             return 1
         self.say("done", over=not self.stopping and not self.leaving)
@@ -139,7 +140,7 @@ class Agent:
         while not self.stopping:
             try:
                 return question()
-            except Away as error:
+            except ServerUnavailable as error:
                 self.say("away", reason=str(error), again=pause)
                 self._sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -173,14 +174,14 @@ class Agent:
                 threads=self.plan.threads,
             )
         except BadName as error:
-            raise Refused(f"the server hands out what is no run: {error}") from None
+            raise RequestRefused(f"the server hands out what is no run: {error}") from None
 
     def _next_commands(self) -> list[dict[str, Any]]:
         if not self.id:
             self.id = self.plan.sweep.register(socket.gethostname())
         try:
             return self.plan.sweep.heartbeat(self.id, [], timeout=60)
-        except Gone:
+        except NotFound:
             self.id = ""
             if self.plan.sweep.look() is None:
                 raise
@@ -239,7 +240,7 @@ class Agent:
                     if away:
                         self.say("back")
                     away = False
-                except Away as error:
+                except ServerUnavailable as error:
                     stop, away, pause = False, True, min(2 * pause, LONGEST_PAUSE)
                     self.say("away", reason=str(error), again=pause)
                 if stop and deadline is None:
@@ -252,7 +253,7 @@ class Agent:
         """Whether the sweep wants this trial to end. A sweep that is gone does not: the trial is finished first."""
         try:
             commands = self.plan.sweep.heartbeat(self.id, [trial.run], timeout=10)
-        except Refused:
+        except RequestRefused:
             return False
         return any(
             command["type"] == "exit" or (command["type"] == "stop" and command.get("run_id") == trial.run)
@@ -311,6 +312,6 @@ class Agent:
 
     def _state_after(self, run: str) -> str | None:
         """Of a run whose trial ended badly; None if the server does not say."""
-        with contextlib.suppress(Away, Refused):
+        with contextlib.suppress(ServerUnavailable, RequestRefused):
             return self.plan.sweep.run_state(run)
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from agent import cores
+from common import cores
 
 DRIVER = Path("/dev/nvidiactl")
 """Is there where a GPU can be used; /proc shows the driver of a machine in containers that were given none as well."""

@@ -20,7 +20,7 @@ from agent.fleet.board import Board
 from agent.fleet.crashes import IN_A_ROW, Streak
 from agent.fleet.devices import Gpu
 from agent.fleet.packing import Packing
-from agent.fleet.wire import Sweep
+from agent.fleet.sweep_client import Sweep
 
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",

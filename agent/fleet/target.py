@@ -14,11 +14,12 @@ from typing import Any
 
 import yaml
 
-from agent import modes
 from agent.fleet import journal
-from agent.fleet.wire import Away, Refused, Sweep
+from agent.fleet.sweep_client import Sweep
+from agent.lifecycle import modes
 from agent.lint.command import Command
 from common.names import BadName
+from common.wandb_api import RequestRefused, ServerUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGIN_TRIES = 3
@@ -158,12 +159,12 @@ def login() -> tuple[str, str, str, str]:
     import wandb
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-    from agent import contact
+    from agent.lifecycle import preflight
 
     errors = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError)
     try:
         wandb.setup(wandb.Settings(silent=True))
-        contact.reach("agent.fleet")
+        preflight.check_server("agent.fleet")
         for _ in range(LOGIN_TRIES - 1):
             with contextlib.suppress(*errors):
                 found = _login()
@@ -215,7 +216,7 @@ def look(sweep: Sweep, news: str) -> Target:
     try:
         found = sweep.look()
         preempted = frozenset(sweep.runs("preempted")) if found else frozenset()
-    except (Away, Refused) as error:
+    except (ServerUnavailable, RequestRefused) as error:
         raise TargetError(f"{sweep.path} cannot be read: {error}") from None
     if found is None:
         raise TargetError(
@@ -247,9 +248,9 @@ def _unfinished(memory: Path, key: str) -> Target | None:
     try:
         sweep = Sweep(**json.loads(memory.read_text()) | {"key": key})
         found = sweep.look()
-    except (OSError, ValueError, TypeError, Refused):
+    except (OSError, ValueError, TypeError, RequestRefused):
         return None
-    except Away as error:
+    except ServerUnavailable as error:
         raise TargetError(str(error)) from None
     if found is None or (found["state"] in OVER and not journal.begun(folder() / sweep.name / "trials")):
         return None

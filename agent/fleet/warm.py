@@ -28,7 +28,7 @@ import psutil
 
 from agent.fleet import launch
 from agent.fleet.agent import ORPHAN_SECONDS, Agent, Plan
-from agent.fleet.wire import Sweep
+from agent.fleet.sweep_client import Sweep
 
 NEEDED = (
     *("torch", "torchvision", "timm", "segmentation_models_pytorch", "albumentations", "wandb"),

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import modes
 from agent.config import Config, from_settings
+from agent.lifecycle import modes
 from agent.lint import combinations, command, cost, document, metric, parameters, sections, suggestions
 from agent.lint.cost import Cost
 from agent.lint.document import Document
 from agent.lint.finding import Finding, warning
 from agent.lint.parameters import Parameter
-from agent.step_times import StepTimesError
+from agent.training.step_times import StepTimesError
 
 __all__ = ["Finding", "Report", "check", "main"]
 

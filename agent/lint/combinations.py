@@ -102,7 +102,7 @@ def _likely(reason: str) -> str:
     """What to write for a backbone that does not exist, if there is one of nearly this name."""
     if not (unknown := re.fullmatch(r"(\w+) cannot be built on (\S+) \(no such backbone\)", reason)):
         return ""
-    from agent.models import smp
+    from agent.training.models import smp
 
     known = {_bare(name): name for name in reversed(smp.working_backbones(unknown[1]))}
     near = difflib.get_close_matches(_bare(unknown[2]), known, n=1)

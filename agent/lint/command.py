@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from agent import modes
 from agent.config import reader
 from agent.fleet.launch import DEFAULT_COMMAND
+from agent.lifecycle import modes
 from agent.lint.document import Document
 from agent.lint.finding import Finding, error, note, warning
 from agent.lint.parameters import Parameter, allowed

@@ -9,13 +9,14 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from agent import budget, step_times
 from agent.config import PRECISIONS, Config, ConfigError, from_settings
+from agent.lifecycle import disk
 from agent.lint import duration, models
 from agent.lint.document import Document
 from agent.lint.duration import Duration
 from agent.lint.parameters import Parameter
-from agent.step_times import ONE_CORE, Step
+from agent.training import step_times
+from agent.training.step_times import ONE_CORE, Step
 
 TABLE = Path(__file__).with_name("step_seconds.csv")
 """Measured training steps; `python -m bench.step_seconds` writes it."""
@@ -200,5 +201,5 @@ def _facts(config: Config) -> models.Facts:
 
 
 def artifact_bytes(config: Config) -> int:
-    """What a run leaves on the server, at most: `agent.budget.bytes_of_run`, without building the model."""
-    return budget.left_on_server(_facts(config).checkpoint_bytes, config.image_size, duration.IMAGES["test"])
+    """What a run leaves on the server, at most: `agent.lifecycle.disk.bytes_of_run`, without building the model."""
+    return disk.left_on_server(_facts(config).checkpoint_bytes, config.image_size, duration.IMAGES["test"])

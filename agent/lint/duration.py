@@ -5,12 +5,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent import budget
 from agent.config import Config
+from agent.lifecycle import disk
 from agent.lint import models
-from agent.step_times import ONE_CORE, Step
+from agent.training.step_times import ONE_CORE, Step
 
-IMAGES = {"train": 10, "val": 4, "test": budget.N_TEST}
+IMAGES = {"train": 10, "val": 4, "test": disk.N_TEST}
 """Of the lab's folder and of drawn photographs."""
 
 START_SECONDS = 12
@@ -72,7 +72,7 @@ def of_run(config: Config, steps: Sequence[Step]) -> Duration:
         config.epochs * training,
         config.epochs * validation,
         config.epochs * saving,
-        budget.KEPT * forward(IMAGES["test"]),
+        disk.KEPT * forward(IMAGES["test"]),
     )
 
 

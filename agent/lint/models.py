@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent import budget
 from agent.config import Config
+from agent.lifecycle import disk
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "lint-models.json"
@@ -45,7 +45,7 @@ class Facts:
 
     @property
     def checkpoint_bytes(self) -> int:
-        return budget.checkpoint_bytes(self.n_parameters, self.buffers, self.n_tensors)
+        return disk.checkpoint_bytes(self.n_parameters, self.buffers, self.n_tensors)
 
     def training_bytes(self, image_size: int, batch_size: int) -> int:
         """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
@@ -104,8 +104,8 @@ def probe(architecture: str, backbone: str, width: int, image_size: int) -> Fact
     """Build the model on the meta device, if it can live there, and count."""
     import torch
 
-    from agent import models
-    from agent.models import smp
+    from agent.training import models
+    from agent.training.models import smp
 
     if architecture in models.SCRATCH:
         with torch.device("meta"):
@@ -152,7 +152,7 @@ def count(model: Any, side: int = SIDE) -> Facts:
 
 
 def _imagenet(backbone: str) -> str:
-    from agent.models import hub, weights
+    from agent.training.models import hub, weights
 
     if backbone in weights.PACKAGED:
         return "package"

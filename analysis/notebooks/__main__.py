@@ -17,8 +17,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from analysis import AnalysisError
 from analysis.cli import default_folder, make_folder
-from analysis.login import resolve
 from analysis.notebooks.cells import NOTEBOOKS
+from analysis.pull.login import resolve
 from common.cli import Parser
 from common.wandb_api import CLOUD
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 START = """%cd -q ROOT
 from analysis.notebooks import show
-from analysis.runs import pull
+from analysis.pull.study import pull
 
 study = pull(PATHS)"""
 """The first cell; ROOT is the way from the notebook to the root of the project, where cache and results lie."""

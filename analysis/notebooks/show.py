@@ -13,15 +13,15 @@ import pandas as pd
 from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
 
-from analysis import formats, sheets
-from analysis.comparison import Comparison, compare
+from analysis.comparison.comparison import Comparison, compare
 from analysis.figures import curves_figure, intervals_figure
 from analysis.grids import masks_figure
 from analysis.hard import hard_figure
+from analysis.pull.study import Study
 from analysis.report import advice, content
 from analysis.report.drawings import importances_figure
 from analysis.report.pictures import drawing
-from analysis.runs import Study
+from analysis.tables import formats, sheets
 
 NOTHING = Markdown("This study has no such runs: there is nothing to show here.")
 NO_MASKS = Markdown("None of these runs has a predictions artifact: there are no masks to show.")

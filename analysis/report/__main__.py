@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from analysis import cli
-from analysis.comparison import Comparison
-from analysis.login import resolve
+from analysis.comparison.comparison import Comparison
+from analysis.pull.login import resolve
+from analysis.pull.study import Study
 from analysis.report.content import content
 from analysis.report.page import page
-from analysis.runs import Study
 
 PROG = "python -m analysis.report"
 
@@ -28,7 +28,7 @@ def write(study: Study, comparison: Comparison, out: Path, command: str, *, phot
 
 def upload(paths: Sequence[str], study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
     """Saves a W&B Report beside the runs in `paths` and prints its address."""
-    from analysis.wandb_report import save  # takes seconds to import
+    from analysis.report.wandb import save  # takes seconds to import
 
     _, login = resolve(paths, os.environ)
     print(f"saved {save(study, content(study, comparison, command), login)}")

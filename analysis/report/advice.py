@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.comparison import Comparison, truths_of
-from analysis.masks import one_pixel_loss
+from analysis.comparison.comparison import Comparison, truths_of
+from analysis.comparison.masks import one_pixel_loss
+from analysis.pull.study import Study
 from analysis.report.content import Search, counted
-from analysis.runs import Study
 
 COST = 0.005
 """IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""

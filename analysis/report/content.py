@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis import AnalysisError, budgets, sheets
-from analysis.comparison import SEED, Comparison
-from analysis.importance import METHODS, Space, importances
-from analysis.models import ARCHITECTURES
-from analysis.runs import Study
+from analysis import AnalysisError
+from analysis.comparison.comparison import SEED, Comparison
+from analysis.comparison.row_labels import ARCHITECTURES
+from analysis.pull.study import Study
+from analysis.pull.sweeps import Settings, common_method, common_space
+from analysis.search import best_of_n
+from analysis.search.importance import METHODS, Space, importances
 from analysis.stats.selection import EXCHANGEABLE
-from analysis.sweeps import Settings, common_method, common_space
+from analysis.tables import sheets
 
 PACKAGES = ("wandb", "pandas", "numpy", "scipy", "statsmodels", "optuna", "matplotlib", "seaborn")
 RESAMPLES = 30
@@ -177,10 +179,10 @@ def told_importance(table: pd.DataFrame) -> tuple[str, ...]:
 
 def told_budget(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[str, ...]:
     """Best values at the edge of their range; what the architectures reach on equal budgets; what is not told."""
-    told = list(budgets.edge_warnings(runs, space=space))
+    told = list(best_of_n.edge_warnings(runs, space=space))
     if runs["architecture"].nunique() > 1:
         rng = np.random.default_rng(SEED)
-        best = budgets.best_per_value(runs, "architecture", rng, method=method or "unknown")
+        best = best_of_n.best_per_value(runs, "architecture", rng, method=method or "unknown")
         reached = "; ".join(reach(row) for row in best.to_dict("records"))
         trials = counted(int(best["budget"].iloc[0]), "configuration")
         told.append(f"Best validation IoU of {trials} per architecture: {reached}.")

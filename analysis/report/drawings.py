@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import canvas, search_plots
-from analysis.budgets import budget_curves, expected_best_curves
-from analysis.comparison import SEED, Comparison
+from analysis import canvas
+from analysis.comparison.comparison import SEED, Comparison
 from analysis.figures import intervals_figure
 from analysis.hard import hard_figure, image_means
-from analysis.importance import METHODS, varied
+from analysis.pull.study import Study
 from analysis.report.content import Content, counted
 from analysis.report.pictures import data_uri, drawing
-from analysis.runs import Study
+from analysis.search import plots
+from analysis.search.best_of_n import budget_curves, expected_best_curves
+from analysis.search.importance import METHODS, varied
 from analysis.stats.selection import EXCHANGEABLE
 
 
@@ -108,7 +109,7 @@ def importances_figure(table: pd.DataFrame) -> Figure:
     figure = canvas.blank(9.0, height)
     for i, method in enumerate(METHODS):
         axes = canvas.place(figure, 1.6 + 4.5 * i, 0.2, 2.7, height - 0.8)
-        search_plots.draw_importances(axes, table, method)
+        plots.draw_importances(axes, table, method)
         axes.tick_params(labelsize=8)
     return figure
 
@@ -118,7 +119,7 @@ def parallel_figure(study: Study, names: list[str]) -> Figure:
     figure = canvas.blank(max(6.0, 1.7 * (len(names) + 1)), 3.6)
     width = figure.get_size_inches()[0]
     axes = canvas.place(figure, 0.4, 0.2, width - 1.6, 3.0)
-    colours = search_plots.draw_parallel(axes, study.runs, names)
+    colours = plots.draw_parallel(axes, study.runs, names)
     axes.tick_params(labelsize=8)
     figure.colorbar(colours, cax=canvas.place(figure, width - 0.9, 0.4, 0.14, 2.5), label="val/iou")
     return figure
@@ -131,9 +132,9 @@ def budget_figure(study: Study, report: Content) -> Figure:
     figure = canvas.blank(11.0 if expected else 7.6, 3.4)
     for i, against in enumerate(("trial", "minutes")):
         axes = canvas.place(figure, 0.7 + 3.6 * i, 0.75, 2.7, 2.0)
-        search_plots.draw_budget(axes, curves, against=against)
+        plots.draw_budget(axes, curves, against=against)
     if expected and method:
         axes = canvas.place(figure, 0.7 + 7.2, 0.75, 2.7, 2.0)
         rng = np.random.default_rng(SEED)
-        search_plots.draw_expected_best(axes, expected_best_curves(study.runs, rng, method=method))
+        plots.draw_expected_best(axes, expected_best_curves(study.runs, rng, method=method))
     return figure

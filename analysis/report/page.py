@@ -9,13 +9,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from analysis import formats
-from analysis.comparison import Comparison
+from analysis.comparison.comparison import Comparison
 from analysis.grids import COLOURS
+from analysis.pull.study import Study
 from analysis.report.content import Content
 from analysis.report.drawings import drawings
 from analysis.report.pictures import curve_data, mask_grid
-from analysis.runs import Study
+from analysis.tables import formats
 
 SECTIONS = {
     "question": "Question",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from common.cli import Parser
 from server.store.checking import findings
-from server.store.outside import reading
+from server.store.readonly import reading
 
 
 def main(arguments: list[str]) -> int:

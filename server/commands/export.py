@@ -11,8 +11,8 @@ from server.commands.push import existing
 from server.commands.tables import write_history, write_runs
 from server.jsontext import config_values, load_object, strict
 from server.store import Connection, Row, StoreError, artifacts, collections, files, runs, sweeps
-from server.store.outside import reading
-from server.store.troubles import explain
+from server.store.disk_errors import explain
+from server.store.readonly import reading
 
 
 def main(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ from common.cli import Parser
 from server.commands.text import size
 from server.store import StoreError
 from server.store.garbage import collect, compact
-from server.store.outside import alone, maintaining, writing
+from server.store.readonly import alone, maintaining, writing
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from server.push import runs as pushed_runs
 from server.push import sweeps as pushed_sweeps
 from server.push.remote import Remote
 from server.store import Connection, Row, StoreError, projects, runs
-from server.store.outside import reading
+from server.store.readonly import reading
 
 
 def main(arguments: list[str]) -> int:

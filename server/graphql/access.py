@@ -12,7 +12,7 @@ from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchem
 
 from server.graphql import limits
 from server.graphql.common import Context, Info, Resolver, context, parsed_id
-from server.store import NotFound, Refused, places
+from server.store import NotFound, Refused, ownership
 
 # Columns that say where a row lies, in the order in which they are looked at.
 _COLUMNS = {
@@ -125,7 +125,7 @@ def _permitted(mutation: str, resolve: Resolver) -> Resolver:
                 only_read = (mutation, name) in _READ
                 if name in _ENTITY and text:
                     _check_entity(ctx, text, only_read)
-                elif (found := parsed_id(text)) is not None and found[0] in places.KINDS:
+                elif (found := parsed_id(text)) is not None and found[0] in ownership.KINDS:
                     _check_id(ctx, *found, only_read)
         with ctx.clock.changing():
             return resolve(root, info, **arguments)
@@ -158,6 +158,6 @@ def _check_id(ctx: Context, kind: str, number: int, only_read: bool) -> None:
     if entity is None:  # what does not exist is answered by the resolver
         return
     if not ctx.person.sees(entity):
-        raise NotFound(places.name(kind, number))
+        raise NotFound(ownership.name(kind, number))
     if not only_read:
         _check_entity(ctx, entity, only_read)

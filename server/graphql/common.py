@@ -13,7 +13,7 @@ from graphql import GraphQLResolveInfo
 from server.graphql import limits
 from server.security import Signer
 from server.settings import Settings
-from server.store import Connection, NotFound, Refused, Row, Store, places, projects, users
+from server.store import Connection, NotFound, Refused, Row, Store, ownership, projects, users
 from server.store.users import Person
 
 MAX_PAGE = 10_000
@@ -52,7 +52,7 @@ class Context:
     def entity_of(self, kind: str, number: int) -> str | None:
         """Where a thing lies, looked up once per request."""
         if (kind, number) not in self._entities:
-            self._entities[kind, number] = places.entity(self.db, kind, number)
+            self._entities[kind, number] = ownership.entity(self.db, kind, number)
         return self._entities[kind, number]
 
     @property
@@ -145,8 +145,8 @@ def page(
             raise Refused(f"not a cursor: {after!r}")
         start = int(position)
         if start >= len(items) or str(key(items[start])) != wanted:
-            places = [i for i, item in enumerate(items) if str(key(item)) == wanted]
-            start = places[0] + 1 if places else min(start, len(items))
+            ownership = [i for i, item in enumerate(items) if str(key(item)) == wanted]
+            start = ownership[0] + 1 if ownership else min(start, len(items))
         else:
             start += 1
     size = MAX_PAGE if first is None else max(0, min(first, MAX_PAGE))

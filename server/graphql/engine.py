@@ -47,7 +47,7 @@ from server.graphql import (
 )
 from server.graphql.common import Context, Info, snake
 from server.store import DatabaseError, NotFound, Refused
-from server.store.troubles import explain, interrupted, passes
+from server.store.disk_errors import explain, interrupted, passes
 
 log = logging.getLogger(__name__)
 MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)

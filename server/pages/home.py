@@ -4,7 +4,7 @@ from typing import Any
 
 from server import scheduler
 from server.jsontext import config_values, flatten, load_object, without_media
-from server.store import Row, Store, collections, places, projects, runs, sweeps
+from server.store import Row, Store, collections, ownership, projects, runs, sweeps
 from server.store.users import Person
 
 MAX_RUNS = 500
@@ -17,7 +17,7 @@ def gather(store: Store, person: Person) -> dict[str, Any]:
 
 def sees(store: Store, person: Person, kind: str, row: Row) -> bool:
     """Whether a person may see what another project refers to; `kind` is one of `places.KINDS`."""
-    return person.sees(places.entity(store.db, kind, row["id"]) or "")
+    return person.sees(ownership.entity(store.db, kind, row["id"]) or "")
 
 
 def gather_project(store: Store, project: Row) -> dict[str, Any]:

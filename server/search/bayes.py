@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from server.search import quiet, sampling
+from server.search import optuna_study, sampling
 from server.search.distributions import Choice, Continuous, Quantized
 from server.search.runs import IN_PROGRESS, Metric, PastRun
 from server.search.space import Parameter, Point, Space
@@ -65,9 +65,9 @@ def _start(space: Space, seen: frozenset[Hashable], seed: int, n_past: int) -> P
 
 def _ask(space: Space, free: Sequence[Parameter], trials: Sequence[FrozenTrial], seed: int) -> Point:
     """The sampler's own answer, which may repeat a configuration."""
-    study = quiet.new_study(maximize=False, sampler=_sampler(len(trials), seed))
+    study = optuna_study.new_study(maximize=False, sampler=_sampler(len(trials), seed))
     study.add_trials(trials)
-    with quiet.errors_only():
+    with optuna_study.errors_only():
         answer = study.ask({p.name: _model_distribution(p) for p in free}).params
     return tuple(_decode(p, answer.get(p.name, 0)) for p in space.parameters)
 

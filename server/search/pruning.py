@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from server.search import quiet
+from server.search import optuna_study
 from server.search.errors import SearchError
 from server.search.runs import IN_PROGRESS, Metric, PastRun
 
@@ -47,7 +47,7 @@ def to_stop(section: object, past: Sequence[PastRun], metric: Metric) -> dict[st
     """Reasons by run name."""
     assert isinstance(section, Mapping)
     pruner = read_pruner(section)
-    study = quiet.new_study(maximize=metric.maximize)
+    study = optuna_study.new_study(maximize=metric.maximize)
     study.add_trials([_trial(run, metric) for run in past if run.state == "finished" and run.history])
     running = [run for run in past if run.state == "running" and run.history]
     return {

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from server.jsontext import parse
-from server.store import blobs, collections, places
+from server.store import blobs, collections, ownership
 from server.store.blobs import Blob, Blobs
 from server.store.database import NotFound, Refused, Row
 from server.store.files import check_path
@@ -134,7 +134,7 @@ def put_manifest(db: sqlite3.Connection, manifest_id: int, blob: Blob, now: floa
     row = manifest(db, manifest_id)
     if row["sha256"] != blob.sha256 and by_id(db, row["artifact_id"])["state"] != PENDING:
         raise Refused("the artifact is committed: its manifest does not change any more")
-    blobs.record(db, blob, now, places.entity(db, "ArtifactManifest", manifest_id))
+    blobs.record(db, blob, now, ownership.entity(db, "ArtifactManifest", manifest_id))
     db.execute("UPDATE manifests SET sha256 = ? WHERE id = ?", (blob.sha256, manifest_id))
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from common.names import shown
-from server.store import blobs, formats, ownership
+from server.store import blobs, formats, permissions
 from server.store.checking import findings
 from server.store.database import Store, StoreError
-from server.store.outside import DATABASE, maintaining, reading
-from server.store.troubles import explain
+from server.store.disk_errors import explain
+from server.store.readonly import DATABASE, maintaining, reading
 from server.store.users import api_key
 
 KEY = "api-key"
@@ -101,8 +101,8 @@ def restore(source: Path, folder: Path) -> Copied:
             for name in (KEY, "blobs", DATABASE):
                 if (Path(place) / name).exists():
                     (Path(place) / name).replace(folder / name)
-        ownership.tighten(folder)
-        ownership.sync(folder)
+        permissions.tighten(folder)
+        permissions.sync(folder)
         on_failure.pop_all()
     return copied
 

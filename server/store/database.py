@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from server.store import blobs, formats, ownership
+from server.store import blobs, formats, permissions
 from server.store.blobs import Blobs
+from server.store.disk_errors import explain
 from server.store.durability import Durability
 from server.store.errors import NotFound, Refused, StoreError
-from server.store.troubles import explain
 
 __all__ = ["NotFound", "Refused", "StoreError"]
 Row = dict[str, Any]
@@ -57,7 +57,7 @@ class Store:
         self._sweep_locks: dict[int, threading.RLock] = {}
         self._lock_file = take_folder(folder)
         try:
-            ownership.tighten(folder)
+            permissions.tighten(folder)
             self.blobs = Blobs(folder)
             check_format(folder, self.db)
             formats.migrate(self.db)
@@ -114,7 +114,7 @@ class Store:
 
     def announce(self, url: str) -> None:
         """Write where the server answers to `address`, for whoever knows only the folder."""
-        ownership.write(self.folder / "address", f"{url}\n")
+        permissions.write(self.folder / "address", f"{url}\n")
 
     def close(self) -> None:
         (self.folder / "address").unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import json
 import sqlite3
 
 from common.names import check_file_path, shown
-from server.store import blobs, places
+from server.store import blobs, ownership
 from server.store.blobs import Blob
 from server.store.database import NotFound, Refused, Row
 
@@ -20,7 +20,7 @@ def check_path(name: str) -> str:
 
 
 def put(db: sqlite3.Connection, run_id: int, name: str, blob: Blob, now: float) -> None:
-    blobs.record(db, blob, now, places.entity(db, "Run", run_id))
+    blobs.record(db, blob, now, ownership.entity(db, "Run", run_id))
     db.execute(
         """INSERT INTO run_files (run_id, name, sha256, updated_at) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT DO UPDATE SET sha256 = ?3, updated_at = ?4""",
@@ -51,6 +51,6 @@ def count(db: sqlite3.Connection, run_id: int) -> int:
 def delete(db: sqlite3.Connection, file_ids: list[int]) -> None:
     """Raises NotFound for a file that is not there."""
     for file_id in file_ids:
-        if places.entity(db, "File", file_id) is None:
-            raise NotFound(places.name("File", file_id))
+        if ownership.entity(db, "File", file_id) is None:
+            raise NotFound(ownership.name("File", file_id))
     db.executemany("DELETE FROM run_files WHERE id = ?", [(file_id,) for file_id in file_ids])

@@ -1,58 +1,39 @@
-"""The folder and everything in it is its owner's alone: it holds keys, and the secret that signs addresses.
+"""In which entity a thing lies: what rights are checked against."""
 
-Every command runs under the umask OTHERS; the start takes from others what an older server left open.
-"""
+import sqlite3
 
-import logging
-import os
-import stat
-from collections.abc import Iterator
-from pathlib import Path
-
-log = logging.getLogger(__name__)
-OTHERS = 0o077
-OURS = ("wandb.sqlite*", "api-key*", "address*", "lock", "maintenance", "blobs", "incoming")
-
-
-def write(path: Path, text: str) -> None:
-    """The file with this text, its owner's alone, whole or not at all, also on a full disk and after a power cut."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    sync(path.parent)
-
-
-def sync(folder: Path) -> None:
-    """The names in a folder are on disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+_RUN = "SELECT entity FROM runs JOIN projects ON projects.id = project_id WHERE runs.id = "
+_COLLECTION = (
+    "SELECT entity FROM collections JOIN projects ON projects.id = project_id WHERE collections.id = "
+)
+_SWEEP = "SELECT entity FROM sweeps JOIN projects ON projects.id = project_id WHERE sweeps.id = "
+_ARTIFACT = _COLLECTION + "(SELECT collection_id FROM artifacts WHERE id = {})"
+_KINDS = {
+    "Project": ("project", "SELECT entity FROM projects WHERE id = ?"),
+    "Run": ("run number", _RUN + "?"),
+    "Sweep": ("sweep number", _SWEEP + "?"),
+    "Agent": ("agent number", _SWEEP + "(SELECT sweep_id FROM agents WHERE id = ?)"),
+    "View": (
+        "view number",
+        "SELECT entity FROM views JOIN projects ON projects.id = project_id WHERE views.id = ?",
+    ),
+    "File": ("file number", _RUN + "(SELECT run_id FROM run_files WHERE id = ?)"),
+    "ArtifactCollection": ("artifact collection number", _COLLECTION + "?"),
+    "Artifact": ("artifact number", _ARTIFACT.format("?")),
+    "ArtifactManifest": (
+        "artifact manifest number",
+        _ARTIFACT.format("(SELECT artifact_id FROM manifests WHERE id = ?)"),
+    ),
+}
+KINDS = frozenset(_KINDS)
 
 
-def tighten(folder: Path) -> None:
-    """Closes the folder and what is a server's in it. A folder that is everybody's by design, as /tmp, stays open."""
-    for path in _open_to_others(folder):
-        try:
-            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~OTHERS)
-        except OSError as error:
-            log.warning("%s is open to others on this machine (%s): it holds keys", path, error.strerror)
+def entity(db: sqlite3.Connection, kind: str, number: int) -> str | None:
+    """None where there is no such thing."""
+    row = db.execute(_KINDS[kind][1], (number,)).fetchone()
+    return None if row is None else str(row["entity"])
 
 
-def _open_to_others(folder: Path) -> Iterator[Path]:
-    """The insides of `blobs` are gone through only while it is open itself: once closed, it closes all below."""
-    mode = folder.stat().st_mode
-    if mode & OTHERS and not mode & stat.S_ISVTX:
-        yield folder
-    for path in (found for pattern in OURS for found in folder.glob(pattern)):
-        if not path.is_symlink() and path.stat().st_mode & OTHERS:
-            yield from (inner for inner in path.rglob("*") if not inner.is_symlink())
-            yield path
+def name(kind: str, number: int) -> str:
+    """As the store calls it when it does not exist."""
+    return f"{_KINDS[kind][0]} {number}"

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.names import check_name
-from server.store import ownership
+from server.store import permissions
 from server.store.database import NotFound, Refused, Row, StoreError
-from server.store.troubles import explain
+from server.store.disk_errors import explain
 
 LOCAL = "local"
 OWNER, READER = ROLES = ("owner", "reader")
@@ -62,7 +62,7 @@ def api_key(folder: Path) -> str:
     path = folder / "api-key"
     try:
         if not path.exists():
-            ownership.write(path, f"{new_key()}\n")
+            permissions.write(path, f"{new_key()}\n")
         key = path.read_text(errors="replace").strip()
     except OSError as error:
         raise StoreError(f"{path} cannot be used: {explain(error)}.") from error

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> "Iterator[torch.device]":
-    """Each in turn, as `agent.speed.best_device` names it.
+    """Each in turn, as `agent.training.performance.best_device` names it.
 
     A GPU is told to be deterministic, so that equal settings give equal bits on both; where it cannot, torch warns, and
     the test fails.
     """
     import torch
 
-    from agent.speed import make_deterministic
+    from agent.training.performance import make_deterministic
 
     if request.param == "cpu":
         yield torch.device("cpu")

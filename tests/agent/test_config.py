@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from agent import models
 from agent.config import SCRATCH, SMP, Config, ConfigError, from_settings, parse
+from agent.training import models
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,12 @@ import onnxruntime
 import pytest
 import torch
 
-from agent import checkpoint, export, models, saved
+from agent import export
 from agent.config import parse
-from agent.saved import Saved
+from agent.inference import load
+from agent.inference.load import Saved
+from agent.lifecycle import checkpoints
+from agent.training import models
 
 
 def made(name: str, side: int) -> Saved:
@@ -43,7 +46,7 @@ def test_onnxruntime_gives_the_probabilities_of_torch_for_any_number_of_images(
         images = np.random.default_rng(n).random((n, 3, side, side), dtype=np.float32)
         (probability,) = session.run(None, {"images": images})
         with torch.inference_mode():
-            expected = saved.build(model, torch.device("cpu"))(torch.from_numpy(images)).numpy()
+            expected = load.build(model, torch.device("cpu"))(torch.from_numpy(images)).numpy()
         assert probability.shape == (n, side, side)
         np.testing.assert_allclose(probability, expected, atol=1e-4)
 
@@ -62,14 +65,14 @@ def test_a_file_whose_probabilities_differ_does_not_replace_the_old_one(
     wrong: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = made("unet_bilinear", 32)
-    checkpoint.save(tmp_path / "a.pt", model.state, model.config)
+    checkpoints.save(tmp_path / "a.pt", model.state, model.config)
     (tmp_path / "m.onnx").write_text("old")
-    honest = saved.Predictor.forward
+    honest = load.Predictor.forward
     exported = export.to_onnx
 
     def then_differ(*given: object) -> None:
         exported(*given)  # type: ignore[arg-type]
-        monkeypatch.setattr(saved.Predictor, "forward", lambda self, images: honest(self, images) + wrong)
+        monkeypatch.setattr(load.Predictor, "forward", lambda self, images: honest(self, images) + wrong)
 
     monkeypatch.setattr(export, "to_onnx", then_differ)
     assert export.main([str(tmp_path / "a.pt"), "-o", str(tmp_path / "m.onnx")]) == 1
@@ -82,7 +85,7 @@ def test_the_command_states_the_largest_difference(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = made("unet_bilinear", 32)
-    checkpoint.save(tmp_path / "a.pt", model.state, model.config)
+    checkpoints.save(tmp_path / "a.pt", model.state, model.config)
     assert export.main([str(tmp_path / "a.pt"), "-o", str(tmp_path / "m.onnx")]) == 0
     assert "torch differ by at most" in capsys.readouterr().out
 

@@ -14,9 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from agent import checkpoint, models, predict, saved
+from agent import predict
 from agent.config import parse
-from agent.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate
+from agent.inference import load
+from agent.lifecycle import checkpoints
+from agent.training import models
+from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate
 from data import puzzle, synthetic
 from data.puzzle import Pair
 from tests.server import running
@@ -47,7 +50,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         logits = built.eval()(normalised)
         built.get_parameter("head.bias").sub_(logits.mean(dim=(0, 2, 3)))
-    checkpoint.save(path, built.state_dict(), CONFIG)
+    checkpoints.save(path, built.state_dict(), CONFIG)
     return path
 
 
@@ -71,7 +74,7 @@ def test_masks_and_overlays_have_the_size_of_each_photograph(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("agent.speed.best_device", lambda: device)
+    monkeypatch.setattr("agent.training.performance.best_device", lambda: device)
     sizes = {"wide.png": (40, 120), "tall.jpg": (90, 30), "square.webp": (32, 32)}
     for name, (height, width) in sizes.items():
         photograph(1, height, width).save(tmp_path / name)
@@ -107,7 +110,7 @@ def test_a_photograph_with_an_orientation_gets_the_mask_of_the_upright_one(
 def test_the_mask_of_a_square_is_the_one_that_the_run_tested(model: Path, tmp_path: Path) -> None:
     photograph(3, 32, 32).save(tmp_path / "a.png")
     predict.main([str(model), str(tmp_path / "a.png"), "-o", str(tmp_path / "out")])
-    found = saved.find(str(model))
+    found = load.find(str(model))
     built = models.build(CONFIG.architecture, width=CONFIG.width)
     built.load_state_dict(found.state)
     image = np.array(photograph(3, 32, 32))
@@ -119,7 +122,7 @@ def test_the_mask_of_a_square_is_the_one_that_the_run_tested(model: Path, tmp_pa
 def test_a_probability_is_brought_to_the_size_of_the_photograph_before_it_is_cut() -> None:
     """Of two columns, .9 and .3, the middle between their centres is .6 and .5 lies two thirds of the way to .3."""
 
-    class Columns(saved.Predictor):
+    class Columns(load.Predictor):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.tensor([0.9, 0.3]).expand(len(images), 2, 2)
 
@@ -300,8 +303,8 @@ def test_a_file_that_is_no_checkpoint_is_told_in_one_sentence(
     content: bytes, sentence: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(saved.ModelError, match=sentence) as refusal:
-        saved.find(str(tmp_path / "a.pt"))
+    with pytest.raises(load.ModelError, match=sentence) as refusal:
+        load.find(str(tmp_path / "a.pt"))
     assert "\n" not in str(refusal.value)
     assert "weights_only" not in str(refusal.value), "no advice to run foreign code"
 
@@ -333,8 +336,8 @@ def test_a_checkpoint_of_another_program_is_told_in_one_sentence(
     content: object, sentence: str, tmp_path: Path
 ) -> None:
     torch.save(content, tmp_path / "a.pt")
-    with pytest.raises(saved.ModelError, match=sentence) as refusal:
-        saved.find(str(tmp_path / "a.pt"))
+    with pytest.raises(load.ModelError, match=sentence) as refusal:
+        load.find(str(tmp_path / "a.pt"))
     assert "\n" not in str(refusal.value)
 
 
@@ -357,11 +360,11 @@ def test_a_checkpoint_of_another_program_is_told_in_one_sentence(
 def test_weights_that_do_not_fit_are_told_in_one_sentence(
     change: Callable[[dict[str, torch.Tensor]], object], sentence: str, model: Path, tmp_path: Path
 ) -> None:
-    weights = dict(saved.find(str(model)).state)
+    weights = dict(load.find(str(model)).state)
     change(weights)
-    checkpoint.save(tmp_path / "a.pt", weights, CONFIG)
-    with pytest.raises(saved.ModelError, match=sentence) as refusal:
-        saved.build(saved.find(str(tmp_path / "a.pt")), torch.device("cpu"))
+    checkpoints.save(tmp_path / "a.pt", weights, CONFIG)
+    with pytest.raises(load.ModelError, match=sentence) as refusal:
+        load.build(load.find(str(tmp_path / "a.pt")), torch.device("cpu"))
     assert "\n" not in str(refusal.value)
 
 
@@ -369,14 +372,14 @@ def test_a_checkpoint_with_a_flipped_bit_is_refused(model: Path, tmp_path: Path)
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(saved.ModelError, match="is damaged: it is not what its SHA-256 says"):
-        saved.find(str(tmp_path / "a.pt"))
+    with pytest.raises(load.ModelError, match="is damaged: it is not what its SHA-256 says"):
+        load.find(str(tmp_path / "a.pt"))
 
 
 def test_a_named_pipe_is_no_checkpoint(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.pt")
-    with pytest.raises(saved.ModelError, match="is no file"):
-        saved.find(str(tmp_path / "a.pt"))
+    with pytest.raises(load.ModelError, match="is no file"):
+        load.find(str(tmp_path / "a.pt"))
 
 
 @pytest.mark.parametrize(
@@ -397,14 +400,14 @@ def test_a_named_pipe_is_no_checkpoint(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_had_is_told_in_one_sentence(
     name: str, environ: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises(saved.ModelError, match=sentence):
-        saved.find(name, environ=environ)
+    with pytest.raises(load.ModelError, match=sentence):
+        load.find(name, environ=environ)
 
 
 FETCH = """
 import json, sys, wandb
 from agent import saved
-from agent.checkpoint import load
+from agent.lifecycle.checkpoints import load
 run = wandb.init(project="puzzle", id="abc")
 artifact = wandb.Artifact("model-abc", type="model", metadata={{
     "rule": "best_iou", "files": {{"best_loss": "epoch-0001.pt", "best_iou": "epoch-0002.pt"}}}})
@@ -430,7 +433,7 @@ def test_an_artifact_gives_the_weights_of_its_rule_its_alias_or_the_rule_asked_f
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     for epoch in (1, 2):
-        checkpoint.save(
+        checkpoints.save(
             folder / f"epoch-{epoch:04d}.pt", models.build(CONFIG.architecture, width=4).state_dict(), CONFIG
         )
     (tmp_path / "client").mkdir()

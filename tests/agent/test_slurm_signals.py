@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import resume
 from agent.config import parse
-from agent.interruption import STOP, Interruption
-from agent.resume import Plan
+from agent.lifecycle import resume
+from agent.lifecycle.interruption import STOP, Interruption
+from agent.lifecycle.resume import Plan
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_run_whose_client_was_ended_with_it_leaves_with_its_state(
     interruption = Interruption()
     interruption.ask("SIGTERM")
     with pytest.raises(SystemExit) as left:
-        with resume.leaving_with_client(plan, interruption):
+        with resume.on_client_death(plan, interruption):
             raise ConnectionResetError("Connection lost")
     assert left.value.code == 143
     assert str(plan.folder) in capsys.readouterr().out
@@ -46,7 +46,7 @@ def test_a_client_that_was_killed_alone_is_told_in_one_sentence(
     interruption = Interruption()
     interruption.ask(reason)
     with pytest.raises(SystemExit) as left:
-        with resume.leaving_with_client(plan, interruption):
+        with resume.on_client_death(plan, interruption):
             raise ConnectionResetError("Connection lost")
     assert left.value.code == 1
     assert capsys.readouterr().out == (

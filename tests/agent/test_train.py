@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent import checkpoint, models
-from agent.loop import evaluate
+from agent.lifecycle import checkpoints
+from agent.training import models
+from agent.training.loop import evaluate
 from data import puzzle, synthetic
 
 ROOT = Path(__file__).parents[2]
@@ -73,12 +74,12 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
         r"^BatchNorm: .*\(epoch (\d+)\) .* recomputed on the 3 training images, (0\.\d+)$", lines[-2]
     )
     assert repaired, lines
-    state, _ = checkpoint.load(folder / f"epoch-{int(repaired[1]):04d}.pt")
+    state, _ = checkpoints.load(folder / f"epoch-{int(repaired[1]):04d}.pt")
     saved = models.build("unet_bilinear", width=4)
     saved.load_state_dict(state)
     assert f"{evaluate(saved, dataset.val, 2).pooled.iou:.4f}" == repaired[2]
     for path in folder.glob("epoch-*.pt"):
-        state, config = checkpoint.load(path)
+        state, config = checkpoints.load(path)
         model = models.build(config.architecture, config.backbone, config.weights, config.width)
         model.load_state_dict(state)
         predictions = evaluate(model, dataset.test, 2).predictions

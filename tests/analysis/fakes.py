@@ -12,7 +12,7 @@ from tests.analysis.studies import square
 
 
 class FakeRun:
-    """What analysis.runs reads of a wandb Run."""
+    """What analysis.pull.study reads of a wandb Run."""
 
     entity, project, id, name, state = "lab", "puzzle", "r1", "a name", "finished"
     sweep_name, created_at, heartbeat_at, history_line_count = "s1", "2026-01-01", "2026-01-02", 3

@@ -1,4 +1,4 @@
-"""Hand-made studies in the shape that analysis.runs pulls."""
+"""Hand-made studies in the shape that analysis.pull.study pulls."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.masks import METRICS, Mask, Predictions, image_scores, pooled_scores
-from analysis.runs import Study
+from analysis.comparison.masks import METRICS, Mask, Predictions, image_scores, pooled_scores
+from analysis.pull.study import Study
 
 SIDE = 32
 MODELS = [

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from analysis import AnalysisError, cli
-from analysis.comparison import Comparison
-from analysis.runs import Study
+from analysis.comparison.comparison import Comparison
+from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, study
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from analysis import figures
-from analysis.comparison import compare
+from analysis.comparison.comparison import compare
 from analysis.figures import (
     COLOURS,
     MARKS,

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis import AnalysisError, grids
-from analysis.comparison import compare
+from analysis.comparison.comparison import compare
+from analysis.comparison.masks import Predictions
 from analysis.grids import COLOURS, coloured_errors, heading, masks_figure, shown_runs, write
-from analysis.masks import Predictions
-from analysis.runs import Study
+from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, predictions, seen, square, study
 
 

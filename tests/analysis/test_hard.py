@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import AnalysisError
-from analysis.comparison import compare
+from analysis.comparison.comparison import compare
 from analysis.grids import COLOURS
 from analysis.hard import agreement, draw_zoom, hard_figure, image_means, worst_place, write
 from tests.analysis.studies import MODELS, predictions, seen, square, study

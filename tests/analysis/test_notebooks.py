@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from analysis.notebooks import __main__ as runner
 from analysis.notebooks import show
 from analysis.notebooks.cells import NOTEBOOKS
-from analysis.runs import Study
+from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, seen, study
 
 FOLDER = Path(show.__file__).parent
@@ -29,7 +29,7 @@ def code_of(cells: list[Any]) -> list[str]:
 
 def run_in_process(name: str, made: Study, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The last values of all cells of a notebook, on `made` instead of a server."""
-    monkeypatch.setattr("analysis.runs.pull", lambda paths: made)
+    monkeypatch.setattr("analysis.pull.study.pull", lambda paths: made)
     names: dict[str, Any] = {}
     values = []
     for code in code_of(runner.notebook(name, ["a/b"], FOLDER).cells):
@@ -136,9 +136,13 @@ def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "ipython/profile_default/startup"
     folder.mkdir(parents=True)
     lines = [
-        *("import sys", f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})", "import analysis.runs"),
+        *(
+            "import sys",
+            f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})",
+            "import analysis.pull.study",
+        ),
         *("from tests.analysis.studies import MODELS, study", "made = study(models=MODELS[:3])"),
-        "analysis.runs.pull = lambda paths: made",
+        "analysis.pull.study.pull = lambda paths: made",
     ]
     (folder / "study.py").write_text("\n".join(lines))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from analysis import AnalysisError
-from analysis.comparison import Comparison, compare
-from analysis.definitions import DEFINITIONS
-from analysis.masks import METRICS, RULES, Predictions, image_scores
-from analysis.runs import Study
-from analysis.sheets import sheets
+from analysis.comparison.comparison import Comparison, compare
+from analysis.comparison.definitions import DEFINITIONS
+from analysis.comparison.masks import METRICS, RULES, Predictions, image_scores
+from analysis.pull.study import Study
 from analysis.table import markdown, terminal, write
+from analysis.tables.sheets import sheets
 from tests.analysis.studies import MODELS, history, noisy, predictions, run, seen, square, study
 
 

@@ -2,22 +2,22 @@
 
 import pytest
 
-from agent.batchnorm import Judgement
-from agent.loop import Evaluation
-from agent.metrics import Counts
-from agent.models.unet import UNet
+from agent.training.batchnorm import Validation
+from agent.training.loop import Evaluation
+from agent.training.metrics import Counts
+from agent.training.models.unet import UNet
 from bench import batchnorm
 from bench.batchnorm import Best
 from data.puzzle import Dataset
-from tests.agent.test_loop import squares
+from tests.agent.training.test_loop import squares
 
 PAIRS = squares(2)
 DATASET = Dataset(PAIRS, PAIRS, PAIRS, "", "")
 
 
-def judgement(tp: int, gap: float | None) -> Judgement:
+def judgement(tp: int, gap: float | None) -> Validation:
     """A validation IoU of `tp` per cent."""
-    return Judgement(Evaluation(0.5, (Counts(tp=tp, fn=100 - tp),), PAIRS[0].mask[None]), gap)
+    return Validation(Evaluation(0.5, (Counts(tp=tp, fn=100 - tp),), PAIRS[0].mask[None]), gap)
 
 
 def test_the_best_epoch_is_the_first_with_the_highest_validation_iou() -> None:

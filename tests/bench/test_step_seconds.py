@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from agent import loop, models, speed, step_times
 from agent.lint import cost
-from agent.loop import Precision
-from agent.models.unet import UNet
-from agent.step_times import ONE_CORE, Step
+from agent.training import loop, models, performance, step_times
+from agent.training.loop import Precision
+from agent.training.models.unet import UNet
+from agent.training.step_times import ONE_CORE, Step
 from bench import step_seconds
 from bench.step_seconds import Meter, measure, meter
 
@@ -26,14 +26,14 @@ class Card:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.queued, self.taken = 0.0, 0, 0
         monkeypatch.setattr(models, "build", lambda *_, **__: UNet("bilinear", 2))
-        adam = speed.adam
+        adam = performance.adam
 
         def counted(model: torch.nn.Module, learning_rate: float) -> torch.optim.Adam:
             optimizer = adam(model, learning_rate)
             optimizer.register_step_post_hook(lambda *_: self.begin())
             return optimizer
 
-        monkeypatch.setattr(speed, "adam", counted)
+        monkeypatch.setattr(performance, "adam", counted)
 
     def begin(self) -> None:
         self.queued, self.taken = self.queued + 1, self.taken + 1

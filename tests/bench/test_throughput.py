@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 import torch
 
-from agent.feed import AHEAD, MOST_WORKERS
+from agent.training.loader import AHEAD, MOST_WORKERS
 from bench import throughput
 from bench.throughput import Trial
 

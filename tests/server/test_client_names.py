@@ -11,7 +11,7 @@ import pytest
 
 from server.__main__ import main
 from server.store import artifacts, files
-from server.store.outside import reading
+from server.store.readonly import reading
 from tests.server.running import Client, Server, start
 
 NAMES = [

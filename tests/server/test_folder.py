@@ -24,7 +24,7 @@ from server.store import (
     projects,
     runs,
 )
-from server.store.outside import maintaining, reading, writing
+from server.store.readonly import maintaining, reading, writing
 from tests.server.conftest import Clock
 from tests.server.running import Server
 from tests.server.test_push import fill

@@ -23,7 +23,7 @@ from server.store import (
     runs,
     sweeps,
 )
-from server.store.outside import reading
+from server.store.readonly import reading
 from tests.server.running import Server, start
 
 SWEEP = "method: grid\nprogram: x.py\nparameters: {lr: {values: [1, 2]}}\n"

@@ -17,8 +17,8 @@ import pytest
 from server import scheduler
 from server.settings import Settings
 from server.store import Store, projects, runs
-from server.store.clockwatch import ClockWatch
-from server.store.troubles import FULL, READ_ONLY, explain, passes
+from server.store.clock_steps import ClockWatch
+from server.store.disk_errors import FULL, READ_ONLY, explain, passes
 from tests.server.conftest import Clock
 from tests.server.running import ROOT, Server, start
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from common.study_record import StudyRecord
 from data import synthetic
-from study.__main__ import begun, folder_of, remember_latest
+from study.__main__ import folder_of, record_start, remember_latest
 from study.plan import StudyError
 
 ROOT = Path(__file__).parents[2]
@@ -240,12 +240,12 @@ def test_results_that_cannot_be_written_are_one_sentence(folder: Path) -> None:
 
 
 def test_a_study_that_came_to_nothing_leaves_no_folder_and_one_that_began_does(tmp_path: Path) -> None:
-    with begun(tmp_path / "nothing"):
+    with record_start(tmp_path / "nothing"):
         (tmp_path / "nothing" / "sweep.yaml").write_text("x")
-    with begun(tmp_path / "begun"):
+    with record_start(tmp_path / "begun"):
         StudyRecord(("e/p/s",), "http://127.0.0.1:1", None, "abc").save(tmp_path / "begun")
     (tmp_path / "older").mkdir()
-    with begun(tmp_path / "older"):
+    with record_start(tmp_path / "older"):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "older"]
 

@@ -9,7 +9,8 @@ import pytest
 from agent.fleet import __main__ as fleet
 from agent.fleet.board import Board
 from agent.fleet.options import OptionError
-from agent.fleet.wire import Away, Sweep
+from agent.fleet.sweep_client import Sweep
+from common.wandb_api import ServerUnavailable
 from tests.agent.fleet.machine import Machine, trials, until
 from tests.agent.fleet.test_parts import board
 
@@ -88,7 +89,7 @@ class Others(Sweep):
 
     def runs(self, *states: str) -> set[str]:
         if self.away:
-            raise Away("gone")
+            raise ServerUnavailable("gone")
         return self.at_work
 
     def look(self) -> dict[str, object]:

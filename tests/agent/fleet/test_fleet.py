@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from agent.fleet import target
+from agent.fleet.sweep_client import Sweep
 from agent.fleet.target import Over, TargetError
-from agent.fleet.wire import Sweep
 from tests.agent.fleet.machine import Machine, lines_of, trials, until
 from tests.server.running import ROOT, Client
 

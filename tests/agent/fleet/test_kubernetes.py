@@ -7,10 +7,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from agent.fleet import cluster, kubernetes, options, target
-from agent.fleet.kubernetes import Pods
+from agent.fleet import options, target
+from agent.fleet.cluster import flags, kubernetes
+from agent.fleet.cluster.kubernetes import Pods
+from agent.fleet.sweep_client import Sweep
 from agent.fleet.target import Target
-from agent.fleet.wire import Sweep
 
 SWEEP, SERVER = "team/puzzle/AbC12", "http://login1:8080"
 SCHEMAS = "1.33"
@@ -80,7 +81,7 @@ def test_the_command_writes_the_manifest_of_the_sweep_that_the_file_makes(
     monkeypatch.setattr(target, "find", lambda text, new: made)
     file = tmp_path / "job.yaml"
     words = ["sweep.yaml", "--kubernetes", str(file), "--image=lab/bench:1", "--gpus=1"]
-    assert cluster.hand_over(options.read(words, {})) == 0
+    assert flags.hand_over(options.read(words, {})) == 0
     document = yaml.safe_load(file.read_text())
     kubernetes_validate.validate(document, SCHEMAS, strict=True)
     (container,) = document["spec"]["template"]["spec"]["containers"]

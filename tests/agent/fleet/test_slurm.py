@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.fleet import slurm
-from agent.fleet.slurm import Jobs, SlurmError
+from agent.fleet.cluster import slurm
+from agent.fleet.cluster.slurm import Jobs, SlurmError
 
 ROOT, LOGS = Path("/bench checkout"), Path("/shared/logs")
 

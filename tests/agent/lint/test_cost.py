@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from agent import budget, step_times
 from agent.config import from_settings
+from agent.lifecycle import disk
 from agent.lint import cost, duration, main, models
 from agent.lint.duration import Duration
-from agent.step_times import COLUMNS, ONE_CORE, Step
+from agent.training import step_times
+from agent.training.step_times import COLUMNS, ONE_CORE, Step
 from tests.agent.lint.sweep_text import CLEAN, lint
 
 GRID = """\
@@ -145,7 +146,7 @@ def test_repeats_are_paid_for(tables: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize("model", ["unet_bilinear", "unet/resnet18"])
 def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     config = from_settings({"model": model, "image_size": 96})
-    assert cost.artifact_bytes(config) == budget.bytes_of_run(config)
+    assert cost.artifact_bytes(config) == disk.bytes_of_run(config)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from agent.config import from_settings
 from agent.lint import duration, models
 from agent.lint.duration import Duration, step_seconds
-from agent.step_times import ONE_CORE, Step
+from agent.training.step_times import ONE_CORE, Step
 
 
 def step(

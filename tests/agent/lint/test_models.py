@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from agent import models, speed
 from agent.lint import models as facts
+from agent.training import models, performance
 
 
 def test_the_unet_of_the_paper_has_the_parameters_that_were_counted_by_hand() -> None:
@@ -20,7 +20,7 @@ def test_the_unet_of_the_paper_has_the_parameters_that_were_counted_by_hand() ->
 def test_work_is_what_a_run_states() -> None:
     own = facts.known("unet", "resnet18")
     model = models.build("unet", "resnet18")
-    assert own.macs == speed.n_macs(model, facts.SIDE)
+    assert own.macs == performance.n_macs(model, facts.SIDE)
     n_values = sum(each.numel() for each in model.state_dict().values())
     assert 4 * n_values < own.checkpoint_bytes < 1.01 * 4 * n_values
 

@@ -1,0 +1,1 @@
+"""Clusters that a fleet hands its trials to."""

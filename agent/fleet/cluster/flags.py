@@ -1,0 +1,38 @@
+"""`--slurm` and `--kubernetes`: the same command, submitted to the machines of a cluster instead of started here."""
+
+import argparse
+import os
+
+from agent.fleet import target
+from agent.fleet.cluster import kubernetes, slurm
+from agent.fleet.cluster.kubernetes import Pods
+from agent.fleet.cluster.slurm import Jobs
+
+
+def hand_over(options: argparse.Namespace) -> int:
+    """Find or make the sweep, and submit the job or write the manifest; the exit code.
+
+    Raises:
+        TargetError: there is no sweep to work on.
+        SlurmError: Slurm cannot be asked, or refuses.
+    """
+    n, gpus = options.jobs or 1, options.gpus or 0
+    cpus = options.cpus or slurm.CPUS_PER_GPU * gpus or 1
+    per_gpu = 1 if options.per_gpu is None else options.per_gpu
+    jobs = Jobs(n, options.partition or "", gpus, cpus, options.time or "", tuple(options.sbatch))
+    if options.slurm:
+        slurm.find_sbatch()
+    found = target.find(options.sweep, options.new)
+    print(found.news)
+    if slurm.is_loopback(found.sweep.base_url):
+        print(f"note: only this machine reaches {found.sweep.base_url}; docs/cluster.md says how others do")
+    if options.kubernetes:
+        pods = Pods(options.image, n, gpus, cpus)
+        options.kubernetes.write_text(kubernetes.text(found.sweep.path, found.sweep.base_url, pods, per_gpu))
+        print(f"{options.kubernetes}: start it with kubectl apply -f {options.kubernetes}")
+        return 0
+    folder = target.folder() / found.sweep.name / "slurm"
+    folder.mkdir(parents=True, exist_ok=True)
+    job = slurm.submit(slurm.script(found.sweep.path, jobs, target.ROOT, folder, per_gpu), folder)
+    print(f"Slurm job {job} with {n} × agent.fleet: squeue -j {job}; logs in {os.path.relpath(folder)}")
+    return 0

@@ -1,0 +1,1 @@
+"""Trained models at work: load one, and the masks that a run predicts."""

@@ -1,0 +1,212 @@
+"""A trained model to use: from a checkpoint file, or from the model Artifact of a run."""
+
+import os
+import re
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import wandb
+from torch import Tensor, nn
+from wandb.errors import Error as ClientError
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+from agent.config import Config
+from agent.lifecycle import checkpoints, state
+from agent.lifecycle.checkpoints import FILES, RULES, Rule
+from agent.lifecycle.torch_file import BadFile
+from agent.training import models
+from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD
+from agent.training.models.smp import CombinationError
+from common.names import BadName, check_name
+from common.wandb_api import CLOUD, BadAddress, server_address
+from data.pixels import Range
+
+ARTIFACT = re.compile(r"(?P<path>[^/:]+/[^/:]+/[^/:]+)(:(?P<alias>[^/:]+))?")
+
+
+class ModelError(ValueError):
+    """The model cannot be had; the text says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Weights on the CPU, the configuration they were trained with, where they come from, in words, and what became 0
+    and 255 in the training images, if these had more than 8 bits."""
+
+    state: dict[str, Tensor]
+    config: Config
+    source: str
+    pixel_range: Range | None = None
+
+
+class Predictor(nn.Module):
+    """RGB images (B, 3, S, S) from 0 to 1 → probability of foreground (B, S, S); S is the model's `image_size`."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model((images - self.mean) / self.std)
+        return logits.softmax(dim=1)[:, 1]
+
+
+def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.environ) -> Saved:
+    """The model that `name` means: a checkpoint file, or an Artifact ENTITY/PROJECT/model-RUN_ID[:ALIAS].
+
+    An Artifact holds the best weights by each rule: `rule` chooses, else the alias `best-loss` or `best-iou`, else the
+    rule by which the lab tests this architecture (docs/runs.md).
+
+    Raises:
+        ModelError: no such file or Artifact, no key, no server, or a file that is no checkpoint.
+    """
+    path = Path(name)
+    if "\0" in name:
+        raise ModelError(f"{name!r} is no name of a file")
+    if path.is_dir():
+        inside = ", ".join(sorted(each.name for each in path.glob("*.pt"))) or "it has none"
+        raise ModelError(f"{name} is a folder: name one checkpoint file in it ({inside})")
+    if path.exists():
+        if rule:
+            raise ModelError(
+                f"--rule chooses among the files of an Artifact, but {name} is a file: leave it out"
+            )
+        return _load(path, name)
+    matched = ARTIFACT.fullmatch(name)
+    if not matched or path.suffix == ".pt" or path.is_symlink():
+        raise ModelError(
+            f"{name} is no file, and no Artifact either: give a checkpoint such as epoch-0012.pt, "
+            f"or ENTITY/PROJECT/model-RUN_ID:best"
+        )
+    try:
+        for kind, part in zip(("entity", "project", "Artifact"), matched["path"].split("/"), strict=True):
+            check_name(kind, part)
+    except BadName as error:
+        raise ModelError(str(error)) from None
+    with tempfile.TemporaryDirectory(prefix="model-") as folder:
+        return _from_artifact(matched["path"], matched["alias"] or "best", rule, environ, Path(folder))
+
+
+def build(saved: Saved, device: torch.device) -> Predictor:
+    """The model in evaluation mode on a device.
+
+    Raises:
+        ModelError: the weights do not fit the architecture that their configuration names.
+    """
+    config = saved.config
+    try:
+        with torch.device("meta"):
+            reason = state.differences(saved.state, _model(config))
+    except (NotImplementedError, RuntimeError):
+        reason = ""  # it cannot live on the meta device; the real one will tell
+    except CombinationError as error:
+        reason = str(error)
+    if reason:
+        raise ModelError(f"the weights of {saved.source} do not fit {config.model}: {reason}")
+    try:
+        model = _model(config)
+        model.load_state_dict(saved.state)
+        return Predictor(model).to(device).eval()
+    except (RuntimeError, NotImplementedError, MemoryError, CombinationError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelError(f"{saved.source} cannot be loaded as {config.model}: {reason}") from error
+
+
+def _model(config: Config) -> nn.Module:
+    return models.build(config.architecture, config.backbone, "none", config.width, config.image_size)
+
+
+def _load(path: Path, source: str) -> Saved:
+    try:
+        weights, config = checkpoints.load(path)
+        pixel_range = checkpoints.load_pixel_range(path)
+    except BadFile as error:
+        raise ModelError(f"{source} {error}: give a checkpoint such as epoch-0012.pt") from None
+    bad = [name for name, each in weights.items() if each.is_floating_point() and not _is_finite(each)]
+    if bad:
+        raise ModelError(
+            f"{source} has weights that are NaN or infinite ({len(bad)} of {len(weights)} tensors, first {bad[0]}): "
+            f"its training diverged; take another checkpoint"
+        )
+    return Saved(weights, config, source, pixel_range)
+
+
+def _is_finite(weights: Tensor) -> bool:
+    """Tensors without values of their own, such as sparse ones, are for `build` to refuse."""
+    return weights.is_meta or weights.layout is not torch.strided or bool(weights.isfinite().all())
+
+
+def _from_artifact(
+    path: str, alias: str, rule: Rule | None, environ: Mapping[str, str], folder: Path
+) -> Saved:
+    try:
+        base_url = server_address(environ.get("WANDB_BASE_URL") or CLOUD)
+    except BadAddress as error:
+        raise ModelError(f"WANDB_BASE_URL: {error}") from None
+    key = environ.get("WANDB_API_KEY")
+    if not key:
+        raise ModelError(
+            f"no key for {base_url}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is the W&B cloud)"
+        )
+    _check_server(base_url)
+    _keep_out_of_home(folder)
+    try:
+        artifact = wandb.Api(overrides={"base_url": base_url}, api_key=key).artifact(f"{path}:{alias}")
+        wanted = rule or _rule(alias, artifact.metadata)
+        file = _file(artifact.metadata, wanted, f"{path}:{alias}")
+        entry = artifact.get_entry(file)
+        if entry.ref is not None:
+            raise ModelError(f"{path}:{alias} only refers to {entry.ref}: log the file itself")
+        local = entry.download(root=str(folder), skip_cache=True)
+    except (ClientError, WandbApiFailedError, ValueError, KeyError, OSError, TimeoutError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path}:{alias} cannot be fetched from {base_url}: {error}") from error
+    return _load(Path(local), f"{path}:{artifact.version}/{file} ({wanted})")
+
+
+def _rule(alias: str, metadata: Mapping[str, Any]) -> str:
+    named = alias.replace("-", "_")
+    return named if named in RULES else str(metadata.get("rule", ""))
+
+
+def _file(metadata: Mapping[str, Any], rule: str, name: str) -> str:
+    files = metadata.get("files")
+    if not isinstance(files, dict) or not FILES.fullmatch(str(files.get(rule))):
+        raise ModelError(
+            f"{name} is no model Artifact of agent.train: its metadata name no file for {rule or 'a rule'}"
+        )
+    return str(files[rule])
+
+
+def _check_server(base_url: str, timeout: float = 10.0) -> None:
+    try:
+        urllib.request.urlopen(base_url, timeout=timeout).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise ModelError(
+            f"no server answers at {base_url} ({reason}): start the embedded one with `make serve`, or correct "
+            f"WANDB_BASE_URL"
+        ) from error
+
+
+def _keep_out_of_home(folder: Path) -> None:
+    """Only the environment's key counts: the client neither reads the person's own settings nor writes beside them."""
+    for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_ARTIFACT_DIR"):
+        os.environ.setdefault(name, str(folder))
+    os.environ.setdefault("NETRC", str(folder / "netrc"))
+    os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")

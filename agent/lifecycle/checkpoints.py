@@ -1,0 +1,127 @@
+"""The best weights of a run by each rule: kept on disk while training, uploaded at the end, loaded again."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import wandb
+from torch import Tensor
+
+from agent.config import SCRATCH, Config
+from agent.lifecycle import torch_file
+from agent.lifecycle.torch_file import BadFile
+from data.pixels import Range
+
+Rule = Literal["best_loss", "best_iou"]
+RULES: tuple[Rule, ...] = ("best_loss", "best_iou")
+FILES = re.compile(r"epoch-\d{4,}\.pt")
+"""Names of checkpoint files."""
+
+
+def lab_rule(architecture: str) -> Rule:
+    """Which checkpoint the lab tests: best validation IoU for the U-Nets from scratch, best validation loss for SMP."""
+    return "best_iou" if architecture in SCRATCH else "best_loss"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the best weights by one rule lie, and how they did on the validation images.
+
+    `bn_gap` and `bn_repaired` are what `agent.training.batchnorm` found; None for a model without BatchNorm.
+    """
+
+    path: Path
+    epoch: int
+    val_loss: float
+    val_iou: float
+    bn_gap: float | None = None
+    bn_repaired: bool = False
+
+    def beaten_by(self, rule: Rule, val_loss: float, val_iou: float) -> bool:
+        """A loss that is not a number is worse than any that is."""
+        if rule == "best_iou":
+            return val_iou > self.val_iou
+        return val_loss < self.val_loss or (math.isnan(self.val_loss) and not math.isnan(val_loss))
+
+
+class BestCheckpoints:
+    """Knows which epochs are the best by some rule so far; their weights are the only ones kept in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.kept: dict[Rule, Checkpoint] = {}
+
+    def winning(self, val_loss: float, val_iou: float) -> list[Rule]:
+        """The rules by which these scores are the first or the best so far; ties go to the earlier epoch."""
+        return [r for r in RULES if r not in self.kept or self.kept[r].beaten_by(r, val_loss, val_iou)]
+
+    def consider(
+        self,
+        epoch: int,
+        val_loss: float,
+        val_iou: float,
+        bn_gap: float | None = None,
+        bn_repaired: bool = False,
+    ) -> Path | None:
+        """Where the weights of this epoch have to be saved, if it wins by some rule."""
+        won = self.winning(val_loss, val_iou)
+        path = self.folder / f"epoch-{epoch:04d}.pt"
+        self.kept.update(dict.fromkeys(won, Checkpoint(path, epoch, val_loss, val_iou, bn_gap, bn_repaired)))
+        return path if won else None
+
+
+def prune(folder: Path, kept: Iterable[Path]) -> None:
+    """Delete the weights of all other epochs from `folder`, and what a crash left half written."""
+    spared = set(kept)
+    for path in (*folder.glob("epoch-*.pt"), *folder.glob("*.unfinished")):
+        if path not in spared and not path.is_dir():
+            path.unlink()
+
+
+def save(path: Path, weights: Mapping[str, Tensor], config: Config, pixel_range: Range | None = None) -> None:
+    """Write weights, config and the `pixel_range` of the training images to `path`; see `torch_file.write`."""
+    content = {"state_dict": dict(weights), "config": dataclasses.asdict(config), "pixel_range": pixel_range}
+    torch_file.write(path, content)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], Config]:
+    """State dict, on the CPU, and config of a checkpoint file; nothing in the file is executed.
+
+    Raises BadFile: it cannot be read, or is no checkpoint of agent.train.
+    """
+    content = torch_file.read(path)
+    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
+        raise BadFile("is no checkpoint of agent.train: it has no state_dict with a config beside it")
+    weights = content["state_dict"]
+    if not isinstance(weights, dict) or not all(isinstance(each, Tensor) for each in weights.values()):
+        raise BadFile("is no checkpoint of agent.train: its state_dict holds more than tensors")
+    try:
+        return weights, Config(**content["config"])
+    except (TypeError, ValueError) as error:
+        raise BadFile(f"has a config that is none of this version ({error})") from None
+
+
+def load_pixel_range(path: Path) -> Range | None:
+    """What became 0 and 255 in the training images of a checkpoint; None if they had 8 bits.
+
+    Raises BadFile: it cannot be read, or has a range that is none.
+    """
+    content = torch_file.read(path)
+    try:
+        low_and_high = content.get("pixel_range")
+        return low_and_high and (float(low_and_high[0]), float(low_and_high[1]))
+    except (AttributeError, TypeError, ValueError, IndexError):
+        raise BadFile("has a pixel_range that is none") from None
+
+
+def log(run: wandb.Run, keeper: BestCheckpoints, metadata: dict[str, Any]) -> wandb.Artifact:
+    """Log the kept files as the model Artifact of the run; the upload goes on in the background."""
+    artifact = wandb.Artifact(f"model-{run.id}", type="model", metadata=metadata)
+    for path in sorted({kept.path for kept in keeper.kept.values()}):
+        artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
+    return run.log_artifact(artifact, aliases=["best", "best-loss", "best-iou"])

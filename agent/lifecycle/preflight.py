@@ -1,0 +1,140 @@
+"""Before anything begins on a server: does it answer, does it take the key, and what does it know about a run?
+
+Without this the client tries for a minute and a half, without a word, before it says that nobody answers.
+"""
+
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import wandb
+from wandb.errors import CommError
+from wandb.sdk.lib import wbauth
+
+from agent.config import Config
+from common.wandb_api import KeyRefused, RequestRefused, ServerUnavailable, graphql
+
+# The client's own question before it goes on with a run; without an entity it means the key's owner.
+RUN = """query RunResumeStatus($project: String, $entity: String, $name: String!) {
+    model(name: $project, entityName: $entity) { bucket(name: $name, missingOk: true) { config historyLineCount } } }"""
+
+VIEWER = "query Viewer { viewer { username } }"
+
+ASK_SECONDS = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+TICK = 0.2
+
+
+@dataclass(frozen=True)
+class RunOnServer:
+    """What a server knows of a run."""
+
+    settings: dict[str, Any]
+    """Those of its configuration that are fields of Config."""
+    n_rows: int
+
+
+def check_server(who: str) -> None:
+    """Return when the server has answered and taken the key, or where only the client knows how to ask it.
+
+    A server that is away is waited for as long as the client would, `WANDB_INIT_TIMEOUT` or 90 s, and `who` says so at
+    once.
+
+    Raises:
+        CommError: the server does not answer, or does not take the key.
+        AuthenticationError: the key does not look like one.
+    """
+    if login := _login(who):
+        _answer(who, login, VIEWER, {}, lambda: None)
+
+
+def find_run(
+    run_id: str, entity: str | None, project: str | None, check: Callable[[], None]
+) -> RunOnServer | None:
+    """The run as the server has it; None where it has none, where there is no server, and where only the client knows
+    how to ask it.
+
+    Waits and raises as `reach` does. Meanwhile `check` is called again and again; what it raises ends the waiting.
+    """
+    login = _login("agent.train")
+    if login is None:
+        return None
+    place = {"project": project, "entity": entity or login.entity, "name": run_id}
+    answer = _answer("agent.train", login, RUN, place, check)
+    run = answer and (answer["model"] or {}).get("bucket")
+    return (
+        RunOnServer(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0)
+        if run
+        else None
+    )
+
+
+@dataclass(frozen=True)
+class _Login:
+    base_url: str
+    key: str
+    entity: str | None
+    seconds: float
+    """How long the client waits for an answer."""
+
+
+def _login(who: str) -> _Login | None:
+    """As the client finds it in environment and files; None where there is no server, or no key."""
+    try:
+        settings = wandb.setup().settings
+    except ValueError as error:
+        name_and_rule = " ".join(" ".join(str(error).splitlines()[1:3]).split()).partition(" [type=")[0]
+        raise CommError(f"the client refuses the setting {name_and_rule}") from None
+    if settings.mode not in ("online", "shared"):
+        return None
+    host = wbauth.HostUrl(settings.base_url, app_url=settings.app_url)
+    login = wbauth.authenticate_session(host=host, source=who, prompt=False, update_session=False)
+    if not isinstance(login, wbauth.AuthApiKey):
+        return None
+    return _Login(settings.base_url, login.api_key, settings.entity, settings.init_timeout)
+
+
+def _answer(
+    who: str, login: _Login, query: str, variables: Mapping[str, Any], check: Callable[[], None]
+) -> dict[str, Any] | None:
+    question = functools.partial(graphql, login.base_url, login.key, query, variables, ASK_SECONDS)
+    try:
+        return _patiently(who, question, login.seconds, check)
+    except (ServerUnavailable, KeyRefused) as error:
+        raise CommError(str(error)) from None
+    except RequestRefused:
+        return None  # the client may know better: it may trust a certificate that Python does not
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    names = [each.name for each in fields(Config)]
+    return {name: config[name]["value"] for name in names if isinstance(config.get(name), dict)}
+
+
+def _patiently(
+    who: str, question: Callable[[], dict[str, Any]], seconds: float, check: Callable[[], None]
+) -> dict[str, Any]:
+    deadline, pause, said = time.monotonic() + seconds, FIRST_PAUSE, False
+    while True:
+        try:
+            return question()
+        except ServerUnavailable as error:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ServerUnavailable(f"{error}, for {seconds:.0f} s") from None
+            if not said:
+                print(f"{who}: {error}; trying again for {seconds:.0f} s", file=sys.stderr, flush=True)
+                said = True
+        _wait(min(pause, left), check)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _wait(seconds: float, check: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, TICK))

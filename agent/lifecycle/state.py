@@ -1,0 +1,235 @@
+"""The state of a run after an epoch: all it takes to go on as if nothing had happened, in one file.
+
+`.cache/runs/RUN_ID/` (PUZZLE_RUNS names another folder than `.cache/runs`) holds `state.pt` and the kept checkpoints of
+a run that is under way, each with its SHA-256. Augmentation and the order of batches depend on (seed, epoch, index)
+only: they need no state.
+A learning rate schedule, once there is one, belongs into `capture`.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from agent.config import Config
+from agent.lifecycle import torch_file
+from agent.lifecycle.checkpoints import FILES, RULES, Checkpoint, Rule, prune, save
+from agent.lifecycle.torch_file import BadFile
+from common.names import BadName, check_name
+from data.pixels import Range
+
+FILE = "state.pt"
+Row = dict[str, float]
+"""One row of the history: JSON numbers by key."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come: whole epochs, seconds spent training, and the history rows of all epochs."""
+
+    epoch: int = 0
+    seconds: float = 0.0
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        """One more epoch."""
+        self.rows.append(row)
+        self.epoch, self.seconds = len(self.rows), self.seconds + row["seconds_per_epoch"]
+
+
+@dataclass(frozen=True)
+class State:
+    """`run` is ENTITY/PROJECT/RUN_ID; `kept` and `tensors` are as `restore` wants them; `n_threads` of torch."""
+
+    run: str
+    config: Config
+    data_digest: str
+    progress: Progress
+    kept: dict[Rule, Checkpoint]
+    tensors: dict[str, Any]
+    n_threads: int | None = None
+    """With another number, the sums of the steps that follow would have other last bits. None in old files."""
+    pixel_range: Range | None = None
+    """For the checkpoints; not in the file, since whoever goes on reads the photographs again."""
+
+
+def folder_of(run_id: str) -> Path:
+    """Where the state of a run lies on this machine: a folder just below that of all runs.
+
+    Raises BadName: the id would lead elsewhere.
+    """
+    runs = Path(os.environ.get("PUZZLE_RUNS") or Path(__file__).resolve().parents[1] / ".cache" / "runs")
+    folder = runs / check_name("run id", run_id)
+    if run_id.startswith(".") or folder.resolve().parent != runs.resolve():
+        raise BadName(f"run id {run_id!r} is no name of a folder of its own in {runs}: take another")
+    return folder
+
+
+def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Weights, optimizer and random state, copied where they are, which on a GPU holds up nothing; `dump` brings them
+    to the CPU. Of several GPUs only the one in use counts."""
+    content: dict[str, Any] = copied({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    content["random"] = torch.get_rng_state()
+    content["random_cuda"] = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
+    return content
+
+
+def restore(tensors: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """The reverse of `capture`; the next step is bit by bit the one that would have followed."""
+    model.load_state_dict(tensors["model"])
+    optimizer.load_state_dict(tensors["optimizer"])
+    torch.set_rng_state(tensors["random"])
+    if torch.cuda.is_available() and tensors["random_cuda"]:
+        torch.cuda.set_rng_state(tensors["random_cuda"][0])
+
+
+def copied(value: Any) -> Any:
+    """Nested dicts and lists with every tensor copied, on its device."""
+    return _mapped(value, lambda tensor: tensor.detach().clone())
+
+
+def on_cpu(value: Any) -> Any:
+    """The same with every tensor on the CPU. On a GPU the copies run beside the kernels of the training that goes on,
+    and begin when all that was asked of the GPU before is done."""
+    if not torch.cuda.is_initialized():
+        return _mapped(value, lambda tensor: tensor.detach().cpu())
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.default_stream())
+    with torch.cuda.stream(beside):
+        return _mapped(value, lambda tensor: tensor.detach().cpu())
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _mapped(each, change) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_mapped(each, change) for each in value]
+    return value
+
+
+def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Tensor]) -> None:
+    """Save an epoch: its `weights` as `best`, if it is one to keep, then the state; then drop what is stale.
+
+    Whenever this is cut off, the folder holds a whole state and the checkpoints that it names.
+    """
+    if best:
+        save(best, on_cpu(dict(weights)), state.config, state.pixel_range)
+    torch_file.write(
+        folder / FILE,
+        {
+            "run": state.run,
+            "config": dataclasses.asdict(state.config),
+            "data_digest": state.data_digest,
+            "progress": dataclasses.asdict(state.progress),
+            "kept": {
+                rule: dataclasses.asdict(kept) | {"path": kept.path.name} for rule, kept in state.kept.items()
+            },
+            "tensors": on_cpu(state.tensors),
+            "n_threads": state.n_threads,
+        },
+    )
+    prune(folder, [kept.path for kept in state.kept.values()])
+
+
+def load(folder: Path) -> State | None:
+    """The state in a folder; None if there is none, or if the checkpoints that it names are not there.
+
+    Raises BadFile: it is damaged, or one of those checkpoints is; the text names the file.
+    """
+    path = folder / FILE
+    if not os.path.lexists(path):
+        return None
+    try:
+        found = _state(torch_file.read(path), folder)
+        for kept in found.kept.values():
+            path = kept.path
+            if not path.exists():
+                return None
+            torch_file.check(path)
+    except BadFile as error:
+        raise BadFile(f"{path} {error}") from None
+    return found
+
+
+def _state(content: Any, folder: Path) -> State:
+    try:
+        entity, project, run_id = content["run"].split("/")
+        for kind, name in (("entity", entity or "none"), ("project", project), ("run id", run_id)):
+            check_name(kind, name)
+        return State(
+            run=content["run"],
+            config=Config(**content["config"]),
+            data_digest=content["data_digest"],
+            progress=Progress(**content["progress"]),
+            kept={rule: _kept(folder, content["kept"][rule]) for rule in RULES if rule in content["kept"]},
+            tensors=content["tensors"],
+            n_threads=content.get("n_threads"),
+        )
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BadFile(f"is no state of a run, or one of another version ({error})") from None
+
+
+def _kept(folder: Path, content: dict[str, Any]) -> Checkpoint:
+    if not FILES.fullmatch(content["path"]):
+        raise ValueError(f"it names {content['path']!r} as a checkpoint")
+    return Checkpoint(**content | {"path": folder / content["path"]})
+
+
+def differences(tensors: Mapping[str, Any], model: nn.Module) -> str:
+    """In words, which tensors of a state dict are missing, left over or of another shape in a model; empty if none."""
+    own = {name: tuple(each.shape) for name, each in model.state_dict().items()}
+    theirs = {name: tuple(each.shape) for name, each in tensors.items()}
+    groups = {
+        "missing": [name for name in own if name not in theirs],
+        "left over": [name for name in theirs if name not in own],
+        "of another shape": [name for name in own if theirs.get(name, own[name]) != own[name]],
+    }
+    words = [f"{len(names)} tensors are {what}, first {names[0]}" for what, names in groups.items() if names]
+    if other := groups["of another shape"]:
+        words[-1] += f": {theirs[other[0]]}, not {own[other[0]]}"
+    return "; ".join(words)
+
+
+class Writer:
+    """Saves in a thread, one save at a time, while training goes on. Use it in a `with`: leaving it waits for the last.
+
+    What a save raises comes out of the next call.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "state")
+        self._last: Future[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._last is not None and not self._last.done()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Start a save as soon as the one before is over."""
+        self.wait()
+        self._last = self._pool.submit(work)
+
+    def wait(self) -> None:
+        """Return when all is on disk."""
+        if self._last:
+            last, self._last = self._last, None
+            last.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+        if kind is None:
+            self.wait()

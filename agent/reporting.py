@@ -1,0 +1,135 @@
+"""What a run says about itself: facts, history rows, summary, metadata, console lines, by the keys of docs/runs.md."""
+
+from typing import Any
+
+import torch
+import wandb
+from torch import nn
+
+from agent.config import Config
+from agent.lifecycle.checkpoints import RULES, BestCheckpoints, Checkpoint, Rule
+from agent.lifecycle.disk import bytes_of_run, disk_of_run
+from agent.lifecycle.state import Row
+from agent.training import performance
+from agent.training.batchnorm import Validation
+from agent.training.loop import Evaluation
+from agent.training.metrics import Counts, image_mean
+from agent.training.models import weights
+from data.puzzle import Dataset
+
+MEGABYTE = 1e6
+
+
+def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.device) -> dict[str, Any]:
+    """What the configuration turned out to mean."""
+    pretrained = config.weights == "imagenet"
+    deep = {"pixel_range": "{:g} to {:g}".format(*dataset.pixel_range)} if dataset.pixel_range else {}
+    return deep | {
+        "data_digest": dataset.digest,
+        "test_digest": dataset.test_digest,
+        "weights_source": weights.source(config.backbone) if pretrained else "none",
+        "weights_digest": weights.digest(model.get_submodule("encoder")) if pretrained else "none",
+        "n_train": len(dataset.train),
+        "n_val": len(dataset.val),
+        "n_test": len(dataset.test),
+        "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "n_macs": performance.n_macs(model, config.image_size),
+        "device": performance.device_name(device),
+        "n_threads": torch.get_num_threads(),
+        "precision_used": performance.precision_of(config.precision, model),
+    }
+
+
+def define_metrics(run: wandb.Run) -> None:
+    """Curves over the epoch; the summary keeps the best validation values, which `best_so_far` writes."""
+    for key in ("train/loss", "train/iou", "seconds_per_epoch", "seconds_of_steps"):
+        run.define_metric(key, step_metric="epoch")
+    for key in ("val/loss", "val/iou", "val/bn_gap"):
+        run.define_metric(key, step_metric="epoch", summary="none")
+
+
+def history_row(
+    epoch: int, train_loss: float, train: Counts, val: Validation, seconds: float, of_steps: float
+) -> Row:
+    """The row of one epoch, which took `seconds`, of which its training steps took `of_steps`."""
+    row = {
+        "epoch": epoch,
+        "train/loss": train_loss,
+        "train/iou": train.iou,
+        "val/loss": val.evaluation.loss,
+        "val/iou": val.evaluation.pooled.iou,
+        "seconds_per_epoch": seconds,
+        "seconds_of_steps": of_steps,
+    }
+    return row if val.gap is None else row | {"val/bn_gap": val.gap}
+
+
+def epoch_line(row: Row, epochs: int) -> str:
+    """What the console shows of a row."""
+    return (
+        f"epoch {row['epoch']:.0f}/{epochs}  train loss {row['train/loss']:.4f}  val loss {row['val/loss']:.4f}  "
+        f"val IoU {row['val/iou']:.4f}  {row['seconds_per_epoch']:.1f} s"
+    )
+
+
+def start_line(
+    name: str | None, known: dict[str, Any], config: Config, device: object, began: int | None = None
+) -> str:
+    """What the console shows first; `began` is the number of threads that a run which goes on keeps."""
+    return (
+        f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
+        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; "
+        f"{device}, threads: {known['n_threads']}{' (as the run began)' * (began is not None)}; "
+        f"up to {disk_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the disk, then "
+        f"{bytes_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the server"
+        + (f"; ImageNet weights from {known['weights_source']}" if config.weights == "imagenet" else "")
+    )
+
+
+def repair_line(rule: Rule, kept: Checkpoint, n_train: int) -> str | None:
+    """What the console shows of a checkpoint whose BatchNorm was repaired; None if it was not."""
+    if not kept.bn_repaired or kept.bn_gap is None:
+        return None
+    return (
+        f"BatchNorm: with its running statistics the {rule} checkpoint (epoch {kept.epoch}) has validation IoU "
+        f"{kept.val_iou - kept.bn_gap:.4f}; it is saved and tested with statistics recomputed on the {n_train} "
+        f"training images, {kept.val_iou:.4f}"
+    )
+
+
+def best_so_far(keeper: BestCheckpoints) -> dict[str, float]:
+    best: dict[str, float] = {
+        "val/loss": keeper.kept["best_loss"].val_loss,
+        "val/iou": keeper.kept["best_iou"].val_iou,
+    }
+    for rule, kept in keeper.kept.items():
+        best |= {f"{rule}/epoch": kept.epoch, f"{rule}/bn_repaired": kept.bn_repaired}
+        best |= {} if kept.bn_gap is None else {f"{rule}/bn_gap": kept.bn_gap}
+    return best
+
+
+def test_summary(tested: dict[Rule, Evaluation], rule: Rule, kept: Checkpoint) -> dict[str, float | str]:
+    """Test metrics under the keys of docs/runs.md; `kept` is the checkpoint of `rule`."""
+    chosen = tested[rule]
+    rows: dict[str, float | str] = {"test/rule": rule, "bn_repaired": kept.bn_repaired}
+    rows |= {} if kept.bn_gap is None else {"val/bn_gap": kept.bn_gap}
+    rows |= {f"test/{name}": value for name, value in chosen.pooled.scores().items()}
+    rows |= {f"test/image_mean_{name}": value for name, value in image_mean(chosen.counts).items()}
+    for each in RULES:
+        rows |= {f"{each}/test_{name}": value for name, value in tested[each].pooled.scores().items()}
+    return rows
+
+
+def model_metadata(keeper: BestCheckpoints, tested: dict[Rule, Evaluation]) -> dict[str, Any]:
+    """Which file is which, and how each did."""
+    return {"files": {rule: kept.path.name for rule, kept in keeper.kept.items()}} | {
+        rule: {
+            "epoch": kept.epoch,
+            "val_loss": kept.val_loss,
+            "val_iou": kept.val_iou,
+            "bn_gap": kept.bn_gap,
+            "bn_repaired": kept.bn_repaired,
+            **{f"test_{name}": value for name, value in tested[rule].pooled.scores().items()},
+        }
+        for rule, kept in keeper.kept.items()
+    }

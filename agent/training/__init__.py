@@ -1,0 +1,1 @@
+"""What trains: loader, loop, metrics, BatchNorm statistics, performance, models."""

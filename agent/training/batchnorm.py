@@ -1,0 +1,172 @@
+"""BatchNorm doctor: are the running statistics of a model those of the images it is trained on?
+
+In evaluation mode BatchNorm uses running statistics, an exponential average over training steps. With the momentum
+0.01 of some encoders (SMP's own EfficientNets) a few hundred steps on ten images leave them near their initial values,
+and a model that trains perfectly predicts nonsense. Remedy: recompute them from the training images (PreciseBN in Wu &
+Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576; `torch.optim.swa_utils.update_bn` does so after averaging
+weights). Training itself goes on with the running statistics it had.
+
+All images pass at once, however small the batches of training are. Each layer then sees its input normalised by the
+statistics of all of them, as in evaluation; in batches of two it sees something else, the more so the deeper it lies.
+`python -m bench.batchnorm` shows what that is worth, and `--at_once 2` what batches of two are.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from agent.lifecycle.memory import is_shortage
+from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors
+from data.puzzle import Pair
+
+GAP = 0.02
+"""IoU. When recomputed statistics gain more than this on the validation images, they replace the running ones."""
+
+EVERY = 5
+"""Epochs. A model that was healthy when last examined is examined again after so many, whatever its score."""
+
+AT_ONCE = 16
+"""Images at most that pass together when statistics are recomputed."""
+
+Statistics = dict[str, Tensor]
+"""State dict entries of BatchNorm buffers: running_mean (C,), running_var (C,), num_batches_tracked ()."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What one epoch is worth on the validation images.
+
+    `evaluation` is that of the weights as they are to be saved: with `statistics` in place of the running ones, or
+    untouched where that is empty. `gap` is IoU(recomputed) − IoU(running), None if only the running ones were tried.
+    """
+
+    evaluation: Evaluation
+    gap: float | None = None
+    statistics: Statistics = field(default_factory=dict)
+
+    @property
+    def repaired(self) -> bool:
+        return bool(self.statistics)
+
+
+def validate(
+    model: nn.Module,
+    train: Sequence[Pair],
+    val: Sequence[Pair],
+    batch_size: int,
+    past_gaps: Sequence[float | None],
+    would_keep: Callable[[Evaluation], bool],
+    at_once: int = AT_ONCE,
+) -> Validation:
+    """Score an epoch with running statistics and, when it is `due`, with recomputed ones; the model stays as it was.
+
+    `past_gaps` are those of the epochs before; `would_keep` says of the score with running statistics whether it would
+    make a checkpoint; `at_once` is that of `population`. A model whose BatchNorm is absent or frozen is scored once.
+    """
+    running = evaluate(model, val, batch_size)
+    if not layers(model) or not should_recompute(past_gaps, would_keep(running)):
+        return Validation(running)
+    statistics = recomputed_statistics(model, train, at_once)
+    with with_statistics(model, statistics):
+        repaired = evaluate(model, val, batch_size)
+    gap = repaired.pooled.iou - running.pooled.iou
+    return Validation(repaired, gap, statistics) if gap > GAP else Validation(running, gap)
+
+
+def should_recompute(past_gaps: Sequence[float | None], candidate: bool) -> bool:
+    """Whether to recompute: for every candidate checkpoint, while the last gap was too wide, and every few epochs."""
+    known = [gap for gap in past_gaps[-EVERY + 1 :] if gap is not None]
+    return candidate or not known or known[-1] > GAP
+
+
+def layers(model: nn.Module) -> dict[str, _BatchNorm]:
+    """The BatchNorm layers, by name, whose running statistics training updates; frozen ones are not among them.
+
+    Frozen is what stays in evaluation mode when the model is told to train.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.train()
+    found = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and module.training and module.running_mean is not None
+    }
+    for module, mode in modes.items():
+        module.training = mode
+    return found
+
+
+def recomputed_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int = AT_ONCE) -> Statistics:
+    """BatchNorm statistics of the images as they are, from as many of them at once as possible.
+
+    Up to `at_once` images these are the statistics that the model itself has on them in evaluation mode. More come in
+    even batches, fewer at once where memory does not hold so many. One forward pass per image; equal weights and images
+    give equal bits. Raises what torch does where not even two images fit.
+    """
+    try:
+        return recomputed(model, in_order(model, pairs, at_once))
+    except (RuntimeError, MemoryError) as error:
+        fewer = min(at_once, len(pairs)) // 2
+        if fewer < 2 or not is_shortage(error):
+            raise
+    return recomputed_statistics(model, pairs, fewer)
+
+
+@torch.no_grad()
+def recomputed(model: nn.Module, images: Iterable[Tensor]) -> Statistics:
+    """BatchNorm statistics as the cumulative average over batches of images, each (B, 3, H, W).
+
+    All else runs in evaluation mode, so no random numbers are drawn. The model comes back as it was, bit by bit.
+    Each batch counts the same. Raises ValueError where torch does: a batch of one image on a 1×1 feature map.
+    """
+    found = layers(model)
+    modes = {module: module.training for module in model.modules()}
+    momenta = {layer: layer.momentum for layer in found.values()}
+    with with_statistics(model, _buffers(found)):
+        try:
+            model.eval()
+            for layer in found.values():
+                layer.reset_running_stats()
+                layer.momentum, layer.training = None, True
+            for batch in images:
+                model(batch)
+            return {name: value.clone() for name, value in _buffers(found).items()}
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+            for layer, momentum in momenta.items():
+                layer.momentum = momentum
+
+
+@contextlib.contextmanager
+def with_statistics(model: nn.Module, statistics: Statistics) -> Iterator[None]:
+    """Put other statistics into the model until the end of the block."""
+    buffers = dict(model.named_buffers())
+    before = {name: buffers[name].clone() for name in statistics}
+    try:
+        for name, value in statistics.items():
+            buffers[name].copy_(value)
+        yield
+    finally:
+        for name, value in before.items():
+            buffers[name].copy_(value)
+
+
+def _buffers(found: dict[str, _BatchNorm]) -> Statistics:
+    return {
+        f"{name}.{key}": value
+        for name, layer in found.items()
+        for key, value in layer.named_buffers(recurse=False)
+    }
+
+
+def in_order(model: nn.Module, pairs: Sequence[Pair], at_once: int) -> Iterator[Tensor]:
+    """The images of `pairs` as they are, (B, 3, H, W) each, in even batches of `at_once` at most, but none alone."""
+    device = next(model.parameters()).device
+    for part in np.array_split(np.arange(len(pairs)), n_steps(len(pairs), at_once)):
+        yield to_tensors([pairs[i].image for i in part], [pairs[i].mask for i in part], device)[0]

@@ -1,0 +1,102 @@
+"""Training batches in an order that depends on the seed only, augmented ahead of the training where that pays."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from agent.training.loop import Augment, batches
+from data.puzzle import Pair
+
+Key = tuple[int, int]
+"""How often the run has come to its images (1: the first time) and the index of one: what its augmentation depends on,
+besides the seed."""
+
+MOST_WORKERS = 16
+"""Processes that augment for a GPU. `python -m bench.throughput augment` says what each delivers: at 512 pixels, 90
+images/s of the strongest augmentation, 200 of the medium one."""
+
+AHEAD = 2
+"""Batches that each of them may have ready."""
+
+SHARED_MEMORY = Path("/dev/shm")
+CPU = torch.device("cpu")
+
+
+class Order(Sampler[list[Key]]):
+    """The batches of several visits to all images; those of a visit depend on (seed, visit) only."""
+
+    def __init__(self, n: int, batch_size: int, seed: int, visits: range) -> None:
+        self.n, self.batch_size, self.seed, self.visits = n, batch_size, seed, visits
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for visit in self.visits:
+            for batch in batches(self.n, self.batch_size, np.random.default_rng([self.seed, visit])):
+                yield [(visit, int(index)) for index in batch]
+
+
+class Augmented(Dataset[tuple[Tensor, Tensor]]):
+    """Image (H, W, 3) and mask (H, W), both uint8, as they look under a key."""
+
+    def __init__(self, pairs: Sequence[Pair], augment: Augment) -> None:
+        self.pairs, self.augment = pairs, augment
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
+        visit, index = key
+        pair = self.pairs[index]
+        image, mask = self.augment(pair.image, pair.mask, visit, index)
+        return torch.from_numpy(image), torch.from_numpy(mask)
+
+
+def feed(
+    pairs: Sequence[Pair],
+    augment: Augment,
+    batch_size: int,
+    seed: int,
+    visits: range,
+    device: torch.device = CPU,
+    workers: int = 0,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of all `visits`: images (B, H, W, 3) and masks (B, H, W), uint8, in pinned memory if `device` is a GPU.
+
+    With workers, later batches are prepared while a step computes and while an epoch is validated. Neither their
+    number nor a resumed run's first epoch changes any batch. No random number of torch's global generator is drawn.
+    """
+    largest = (batch_size + 1) * (pairs[0].image.nbytes + pairs[0].mask.nbytes)
+    workers, ahead = within(free_shared_memory(), workers, largest)
+    loader = DataLoader(
+        Augmented(pairs, augment),
+        batch_sampler=Order(len(pairs), batch_size, seed, visits),
+        num_workers=workers,
+        prefetch_factor=ahead or None,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+def workers_for(device: torch.device, cores: int) -> int:
+    """How many processes augment: on a CPU none, since training keeps all cores busy and would only be slowed down.
+
+    For a GPU at least two: the share of a trial among many may be a single core, and who is not needed sleeps.
+    """
+    return 0 if device.type == "cpu" else max(2, min(MOST_WORKERS, cores - 1))
+
+
+def within(free: int, workers: int, batch: int) -> tuple[int, int]:
+    """How many of the workers, and how many batches that each may have ready, so that these fill at most half of the
+    `free` bytes of shared memory: batches travel through it, a worker that finds none dies, and containers often have
+    64 MB.
+    """
+    most = free // 2 // batch
+    workers = min(workers, most)
+    return workers, min(AHEAD, most // workers) if workers else 0
+
+
+def free_shared_memory() -> int:
+    """Bytes; where the system shows none, it has another way, and as many as will ever be asked for are said."""
+    return shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 2**62

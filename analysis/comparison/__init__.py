@@ -1,0 +1,1 @@
+"""Runs → rows of models, with what they can prove."""

@@ -1,0 +1,87 @@
+"""What people mean by "the IoU": definitions that give different numbers for the same confusion counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.comparison.masks import COUNTS, METRICS, with_metrics
+
+SWAPPED = {"tp": "tn", "tn": "tp", "fp": "fn", "fn": "fp"}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """`text` says it in words. `pooled`: counts are added over the images before dividing, else images are averaged.
+
+    `classes`: metrics of the foreground; their mean over foreground and background; or of both with their counts added.
+    `smooth` is added to the numerator and the denominator of every ratio.
+    """
+
+    text: str
+    pooled: bool = True
+    classes: Literal["foreground", "mean", "added"] = "foreground"
+    smooth: float = 0.0
+
+
+DEFINITIONS = {
+    "pooled": Definition("foreground, counts pooled over the pixels of all test images"),
+    "image": Definition("foreground, mean over test images", pooled=False),
+    "two-class": Definition("mean of foreground and background, pooled", classes="mean"),
+    "two-class-micro": Definition("foreground and background counted together, pooled", classes="added"),
+    "smoothed": Definition(
+        "foreground, (intersection + 1) / (union + 1), mean over test images", False, smooth=1.0
+    ),
+}
+
+
+def as_classes(counts: pd.DataFrame, definition: Definition) -> list[pd.DataFrame]:
+    """The counts of every class whose metrics are averaged, with tp, fp, fn, tn from that class's point of view."""
+    background = counts.assign(**{name: counts[other] for name, other in SWAPPED.items()})
+    if definition.classes == "mean":
+        return [counts, background]
+    if definition.classes == "added":
+        return [counts.assign(**{name: counts[name] + background[name] for name in COUNTS})]
+    return [counts]
+
+
+def measured(counts: pd.DataFrame, definition: Definition) -> pd.DataFrame:
+    """`counts` with the five metrics of every row by this definition, each in 0 … 1."""
+    classes = [with_metrics(table, definition.smooth) for table in as_classes(counts, definition)]
+    return counts.assign(**{name: sum(table[name] for table in classes) / len(classes) for name in METRICS})
+
+
+def run_scores(scores: pd.DataFrame, definition: Definition) -> pd.DataFrame:
+    """One row per run × checkpoint with the five metrics over all its images; `scores` as `masks.image_scores`."""
+    keys = ["run_id", "checkpoint"]
+    if definition.pooled:
+        return measured(scores.groupby(keys, as_index=False, sort=False)[list(COUNTS)].sum(), definition)
+    each = measured(scores, definition)
+    return each.groupby(keys, as_index=False, sort=False)[list(METRICS)].mean()
+
+
+def image_values(scores: pd.DataFrame, definition: Definition) -> pd.Series[float]:
+    """For every row of `scores` a value whose mean over the images of a run and checkpoint is that run's IoU.
+
+    Of a pooled IoU it is the linearised contribution (`stats.ratio_scores`), so it may lie a little above 1.
+    """
+    if not definition.pooled:
+        return measured(scores, definition)["iou"]
+    parts = [linearised(counts) for counts in as_classes(scores, definition)]
+    return sum(parts[1:], start=parts[0]) / len(parts)
+
+
+def linearised(counts: pd.DataFrame) -> pd.Series[float]:
+    """Each image's share in the pooled IoU of its run and checkpoint; 1 where there is nothing to find or found."""
+    from analysis.stats.arrays import ratio_scores
+
+    values = pd.Series(1.0, index=counts.index)
+    union = counts["tp"] + counts["fp"] + counts["fn"]
+    for rows in counts.groupby(["run_id", "checkpoint"], sort=False).groups.values():
+        top, bottom = counts["tp"][rows].to_numpy()[np.newaxis], union[rows].to_numpy()[np.newaxis]
+        if bottom.sum():
+            values[rows] = ratio_scores(top, bottom)[0]
+    return values

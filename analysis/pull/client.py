@@ -1,0 +1,130 @@
+"""What the wandb client is asked: lists of runs, histories, artifacts; the only module that talks to a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis.pull.cache import digest
+from analysis.pull.login import Login, RunsPath
+from analysis.pull.retry import one_sentence, patiently
+from common.wandb_api import CLOUD
+
+if TYPE_CHECKING:
+    import wandb
+    from wandb import Artifact
+    from wandb.apis.public import Run
+
+PAGE = 200
+"""Runs of a list in one answer."""
+HISTORY_KEYS = (
+    *("epoch", "train/loss", "val/loss", "train/iou", "val/iou"),
+    *("seconds_per_epoch", "val/bn_gap"),
+)
+
+
+def connect(login: Login, cache: Path) -> wandb.Api:
+    """A client of the server that `login` names, the W&B cloud if none; its files lie under `cache`, it prints nothing.
+
+    The person's own settings and netrc are not read: a server named there is not the one this key belongs to.
+    Raises `AnalysisError` if the server refuses the key.
+    """
+    folder = (cache / "wandb").absolute()
+    for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR", "WANDB_CONFIG_DIR"):
+        os.environ.setdefault(name, str(folder))
+    os.environ.setdefault("NETRC", str(folder / "netrc"))
+    os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    folder.mkdir(parents=True, exist_ok=True)
+    import wandb
+
+    base_url = login.base_url or CLOUD
+    with one_sentence(f"{base_url} does not let this key in"):
+        return wandb.Api(overrides={"base_url": base_url}, api_key=login.api_key)
+
+
+def list_runs(api: wandb.Api, path: RunsPath) -> list[Run]:
+    """Every run of the project or sweep, with config and summary; raises `AnalysisError` if there is none such."""
+    filters = {"$and": [{"sweep": path.sweep}]} if path.sweep else {}
+
+    def ask() -> list[Run]:
+        return list(api.runs(f"{path.entity}/{path.project}", filters=filters, per_page=PAGE, lazy=False))
+
+    return patiently(f"The runs of {path} cannot be read", ask)
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """One run as a row: run_id, path, name, state, created_at, its config fields and its summary values."""
+    summary = {key: plain(value) for key, value in run.summary_metrics.items() if not key.startswith("_")}
+    return {
+        **run.config,
+        **{key: value for key, value in summary.items() if isinstance(value, int | float | str)},
+        "run_id": run.id,
+        "path": "/".join((run.entity, run.project, run.id)),
+        "name": run.name,
+        "state": run.state,
+        "sweep": run.sweep_name,
+        "created_at": run.created_at,
+    }
+
+
+def plain(value: object) -> object:
+    """A summary value as logged: out of the {"max": value} that define_metric makes, "NaN" as a float."""
+    if isinstance(value, dict) and len(value) == 1 and set(value) <= {"min", "max", "best", "last", "mean"}:
+        value = next(iter(value.values()))
+    return float(value) if value in ("NaN", "Infinity", "-Infinity") else value
+
+
+def content(run: Run) -> str:
+    """Digest of all that the list says of a run: as long as it is the same, nothing has to be fetched again."""
+    facts = {name: getattr(run, name, None) for name in ("heartbeat_at", "history_line_count")}
+    told = {"config": run.config, "summary": dict(run.summary_metrics), "state": run.state}
+    return digest({"path": "/".join((run.entity, run.project, run.id)), **told, **facts})
+
+
+def history(run: Run) -> pd.DataFrame:
+    """Every epoch of one run, unsampled: run_id and the columns of `HISTORY_KEYS`, epochs ascending."""
+    rows = [row for row in run.scan_history() if row.get("epoch") is not None]
+    found = pd.DataFrame(rows, columns=list(HISTORY_KEYS))
+    table = pd.DataFrame({key: pd.to_numeric(found[key], errors="coerce") for key in HISTORY_KEYS})
+    table = table.astype(dict.fromkeys(HISTORY_KEYS, float) | {"epoch": int})
+    table = table.drop_duplicates("epoch", keep="last").sort_values("epoch")
+    table.insert(0, "run_id", run.id)
+    return table
+
+
+def artifacts(run: Run) -> list[Artifact]:
+    """What the run logged, in the order of its versions."""
+    return list(run.logged_artifacts())
+
+
+def last_of(logged: Sequence[Artifact], kind: str) -> Artifact | None:
+    """The last version of the artifacts of one type, None if there is none."""
+    return next((artifact for artifact in reversed(logged) if artifact.type == kind), None)
+
+
+def download(artifact: Artifact, cache: Path) -> Path:
+    """The artifact's files in a folder under `cache` named by its content; downloaded only if not yet there."""
+    folder = cache / f"{artifact.name.split(':')[0]}-{artifact.digest}"
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as unfinished:
+            files = Path(unfinished) / "files"
+            artifact.download(root=str(files), skip_cache=True)
+            try:
+                files.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # another pull may have put the same content there meanwhile
+                    raise
+    return folder
+
+
+def metadata(artifact: Artifact) -> str:
+    """The artifact's metadata as JSON."""
+    return json.dumps(artifact.metadata, default=str)

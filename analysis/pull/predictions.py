@@ -1,0 +1,76 @@
+"""The files of a predictions artifact, as arrays, read when they are wanted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from analysis import AnalysisError
+from analysis.comparison.masks import RULES, Mask, Predictions
+
+
+class StoredPredictions(Mapping[str, Predictions]):
+    """By run_id, what artifacts in folders hold; only the last few that were asked for are in memory.
+
+    `folders` gives for each run_id the folder of its artifact and the artifact's metadata as JSON.
+    """
+
+    def __init__(self, folders: Mapping[str, tuple[Path, str]]) -> None:
+        self._folders = dict(folders)
+        self._read = lru_cache(maxsize=16)(read_predictions)
+
+    def __getitem__(self, run_id: str) -> Predictions:
+        return self._read(*self._folders[run_id])
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._folders
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._folders)
+
+    def __len__(self) -> int:
+        return len(self._folders)
+
+
+def read_predictions(folder: Path, metadata: str = "{}") -> Predictions:
+    """The PNGs that docs/runs.md describes, as arrays; masks are foreground where they are above 127.
+
+    Raises `AnalysisError` where a file is no picture, or a checkpoint has not one mask of the truth's size per image.
+    """
+
+    def masks(name: str) -> dict[str, Mask]:
+        return {file.stem: np.asarray(Image.open(file).convert("L")) > 127 for file in pngs(folder / name)}
+
+    try:
+        read = Predictions(
+            images={
+                file.stem: np.asarray(Image.open(file).convert("RGB")) for file in pngs(folder / "images")
+            },
+            truth=masks("truth"),
+            masks={rule: masks(rule) for rule in RULES},
+            metadata=json.loads(metadata),
+        )
+    except OSError as error:
+        raise AnalysisError(
+            f"{folder} holds a file that is no picture ({error}): delete that folder."
+        ) from None
+    shapes = {stem: mask.shape for stem, mask in read.truth.items()}
+    for rule, of_rule in read.masks.items():
+        if {stem: mask.shape for stem, mask in of_rule.items()} != shapes:
+            raise AnalysisError(f"{folder / rule} does not hold one mask of the truth's size per test image.")
+    return read
+
+
+def pngs(folder: Path) -> list[Path]:
+    """The PNG files of a folder, in the order of their names, numbers by value."""
+
+    def by_number(file: Path) -> list[int | str]:
+        return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.stem)]
+
+    return sorted(folder.glob("*.png"), key=by_number)

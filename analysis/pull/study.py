@@ -1,0 +1,163 @@
+"""Study: what a server holds about the runs asked for, as tidy tables. What runs hold is agreed in docs/runs.md."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis import AnalysisError
+from analysis.comparison.masks import METRICS, RULES, Predictions
+from analysis.pull import client
+from analysis.pull.cache import Fetched
+from analysis.pull.fetch import fetch_all, stored_predictions
+from analysis.pull.login import check_server, resolve
+from analysis.pull.sweeps import Settings, sweep_settings
+
+if TYPE_CHECKING:
+    from wandb.apis.public import Run
+
+CACHE = Path(".cache")
+REQUIRED = (
+    *("architecture", "backbone", "weights"),
+    *("val/iou", "val/loss", "best_iou/epoch", "best_loss/epoch", "test/rule"),
+    *(f"test/{metric}" for metric in METRICS),
+    *(f"{rule}/test_iou" for rule in RULES),
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the server holds about the runs asked for; everything by run_id.
+
+    `runs`: one row per usable run: run_id, path, name, state, sweep, created_at, artifact (of its checkpoints), every
+    config field and summary value under its own key. `history`: one row per run × epoch, unsampled: run_id and
+    `client.HISTORY_KEYS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
+    the images and masks themselves, for the runs that have them. `left_out`: one row per run that cannot be used, as
+    `runs`, and `reason`. `remarks`: sentences on what was left out and why. `sweeps`: by id the settings of the sweeps.
+    """
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    scores: pd.DataFrame
+    predictions: Mapping[str, Predictions]
+    left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
+    remarks: tuple[str, ...] = ()
+    sweeps: Mapping[str, Settings] = field(default_factory=dict)
+
+
+def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
+    """The runs of the projects and sweeps `given`, or of the last study if none is given.
+
+    Finished runs are fetched once and kept under `cache`, by content. A server that is busy or silent is asked again;
+    if it stays so, the study has what could be had, and a remark says that it is partial. Raises `AnalysisError` if no
+    path, key, server or usable run is found.
+    """
+    paths, login = resolve(given, os.environ)
+    if login.base_url:
+        check_server(login.base_url)
+    api = client.connect(login, cache)
+    listed = [run for path in paths for run in client.list_runs(api, path)]
+    if not listed:
+        raise AnalysisError(f"No run in {', '.join(map(str, paths))}: start one, or correct the path.")
+    found = by_id(listed)
+    usable, left_out, remarks = usable_runs(pd.DataFrame([client.describe(run) for run in found.values()]))
+    fetched, lost = fetch_all([found[run_id] for run_id in usable["run_id"]], cache)
+    if fetched is None:
+        raise AnalysisError(f"None of {len(usable)} runs could be read: {next(iter(lost.values()))}.")
+    sweeps, unknown = sweep_settings(api, usable, cache / "sweeps")
+    made = assemble(usable, left_out, fetched, lost, (*remarks, *unknown), cache / "artifacts")
+    return replace(made, sweeps=sweeps)
+
+
+def by_id(listed: Iterable[Run]) -> dict[str, Run]:
+    """Runs by their id, each once. Raises `AnalysisError` if two projects have runs of the same id."""
+    found: dict[str, Run] = {}
+    for run in listed:
+        other = found.setdefault(run.id, run)
+        if (other.entity, other.project) != (run.entity, run.project):
+            raise AnalysisError(
+                f"{other.project} and {run.project} both have a run {run.id}: give one of the projects at a time."
+            )
+    return found
+
+
+def assemble(
+    usable: pd.DataFrame,
+    left_out: pd.DataFrame,
+    fetched: Fetched,
+    lost: Mapping[str, str],
+    remarks: tuple[str, ...],
+    artifacts: Path,
+) -> Study:
+    """The study of the runs that could be fetched; those in `lost` (run_id → reason) join the ones left out."""
+    facts = fetched.runs[["run_id", "artifact"]]
+    runs = usable.drop(columns="artifact", errors="ignore").merge(facts, on="run_id", sort=False)
+    missing = usable[usable["run_id"].isin(lost)]
+    missing = missing.assign(reason=missing["run_id"].map(dict(lost)))
+    order = {run_id: place for place, run_id in enumerate(runs["run_id"])}
+
+    def sorted_by_run(table: pd.DataFrame) -> pd.DataFrame:
+        table = table.drop(columns="content").sort_values(
+            "run_id", key=lambda ids: ids.map(order), kind="stable"
+        )
+        return table.reset_index(drop=True)
+
+    return Study(
+        runs=runs,
+        history=sorted_by_run(fetched.history),
+        scores=sorted_by_run(fetched.scores),
+        predictions=stored_predictions(fetched, artifacts),
+        left_out=pd.concat(
+            [frame for frame in (left_out, missing) if len(frame)] or [left_out], ignore_index=True
+        ),
+        remarks=(*remarks, *partial(lost, len(usable))),
+    )
+
+
+def partial(lost: Mapping[str, str], n_usable: int) -> tuple[str, ...]:
+    """A sentence that this pull is partial, if it is; `lost` gives a reason for every run that could not be read."""
+    if not lost:
+        return ()
+    reason = Counter(lost.values()).most_common()[-1][0]
+    return (
+        f"PARTIAL: {len(lost)} of {n_usable} usable runs could not be read ({few(lost)}), for instance because"
+        f" {reason}; what is said here is without them. Ask again: the others need not be fetched a second time.",
+    )
+
+
+def usable_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """The finished runs that have every key of `REQUIRED`; the others with a `reason`; and a sentence about these.
+
+    Raises `AnalysisError` if none is left.
+    """
+    values = runs.reindex(columns=[*dict.fromkeys([*runs.columns, *REQUIRED])])
+    reasons = pd.Series([reason_against(row) for row in values.to_dict("records")], index=values.index)
+    kept = values[reasons == ""].reset_index(drop=True)
+    groups = values[reasons != ""].groupby(reasons, sort=True)["run_id"]
+    told = "; ".join(f"{len(ids)} {reason} ({few(ids)})" for reason, ids in groups)
+    if kept.empty:
+        raise AnalysisError(f"None of the {len(runs)} runs found can be used: {told}.")
+    remark = f"{len(runs) - len(kept)} of {len(runs)} runs are left out: {told}."
+    others = runs[reasons != ""].assign(reason=reasons[reasons != ""]).reset_index(drop=True)
+    return kept, others, (remark,) if told else ()
+
+
+def reason_against(run: Mapping[Any, Any]) -> str:
+    """Why a run cannot be used, in a few words; empty if it can."""
+    if run["state"] != "finished":
+        return str(run["state"])
+    missing = [key for key in REQUIRED if pd.isna(run[key])]
+    return f"without {few(missing, 2)}" if missing else ""
+
+
+def few(names: Iterable[object], most: int = 3) -> str:
+    """The first `most` names, and how many more there are."""
+    listed = [str(name) for name in names]
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

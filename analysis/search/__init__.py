@@ -1,0 +1,1 @@
+"""What a search found: importance, equal budgets, plots."""

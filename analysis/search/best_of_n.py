@@ -1,0 +1,183 @@
+"""What a search found for its budget: the best of equally many trials per value, edges of ranges, best so
+far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import AnalysisError
+from analysis.comparison.row_labels import ARCHITECTURES, NUISANCE
+from analysis.search.importance import LOGARITHMIC, Space, active, settings, varied
+from analysis.stats.selection import EXCHANGEABLE, expected_best, winning_chances
+
+EDGE = 0.05
+"""A best value within this fraction of its range's length from an end lies at the edge."""
+FEWEST = 3
+RESAMPLES = 1000
+
+
+def in_order(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs as they were started: by `created_at`, where known."""
+    return runs.sort_values("created_at", kind="stable") if "created_at" in runs else runs
+
+
+def trials(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row per configuration, in the order of their first runs: its fields, mean `metric` over its runs
+    (seeds), n_runs, and the run_id of its best run. Runs without a finite `metric` do not count."""
+    usable = in_order(runs[np.isfinite(pd.to_numeric(runs[metric], errors="coerce"))]).reset_index(drop=True)
+    fields = settings(usable, list(dict.fromkeys(["architecture", *varied(usable)])))
+    rows = []
+    for indices in fields.groupby(list(fields), dropna=False, sort=False).indices.values():
+        values = usable[metric].iloc[indices]
+        best = usable["run_id"].iloc[indices[int(values.to_numpy(dtype=float).argmax())]]
+        rows.append(
+            fields.iloc[indices[0]].to_dict() | {metric: values.mean(), "n_runs": len(values), "run_id": best}
+        )
+    return pd.DataFrame(rows)
+
+
+def best_per_value(
+    runs: pd.DataFrame,
+    scientific: str,
+    rng: np.random.Generator,
+    *,
+    method: str,
+    metric: str = "val/iou",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """What each value of the `scientific` field reaches with everything else optimised away, on equal
+    budgets.
+
+    The budget is the number of trials (configurations) that the least tried value got. Of a random or grid
+    sweep the expected best of so many of its trials counts (`stats.expected_best`), with a percentile
+    interval over trials; of any other `method` the best of its first so many, and no interval. One row per
+    value, best first: the field, n_trials, budget, best (at the budget), low, high, best_of_all, run_id (of
+    the best trial). Raises `AnalysisError` if the field does not take two values.
+    """
+    if scientific not in runs or runs.loc[active(runs, scientific), scientific].nunique() < 2:
+        raise AnalysisError(f"The runs have no two values of {scientific}: there is nothing to compare.")
+    found = trials(runs[active(runs, scientific)], metric)
+    budget = int(found.groupby(scientific).size().min())
+    rows = []
+    for value, own in found.groupby(scientific, sort=False):
+        values = own[metric].to_numpy(dtype=float)
+        low = high = np.nan
+        if method in EXCHANGEABLE:
+            best = float(expected_best(values, method=method)[budget - 1])
+            drawn = np.sort(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
+            bests = drawn @ winning_chances(len(values))[budget - 1]
+            low, high = np.quantile(bests, [(1 - level) / 2, (1 + level) / 2])
+        else:
+            best = float(values[:budget].max())
+        rows.append(
+            {
+                scientific: value,
+                "n_trials": len(own),
+                "budget": budget,
+                "best": best,
+                "low": low,
+                "high": high,
+            }
+            | {"best_of_all": values.max(), "run_id": own["run_id"].iloc[int(values.argmax())]}
+        )
+    return pd.DataFrame(rows).sort_values("best", ascending=False, kind="stable", ignore_index=True)
+
+
+def edge_warnings(
+    runs: pd.DataFrame, *, metric: str = "val/iou", space: Space | None = None
+) -> tuple[str, ...]:
+    """A sentence for each number among the settings whose best value lies at the edge of its range.
+
+    The range is that of `space`, the sweep's `parameters`, else that of the values tried. The best value is
+    that of the configuration with the highest mean `metric`; a range, logarithmic or not, counts as reached
+    within `EDGE` of its length. Fewer than `FEWEST` different values have nothing but edges and are passed
+    over.
+    """
+    found = trials(runs, metric)
+    best: dict[Any, Any] = found.to_dict("records")[int(found[metric].to_numpy(dtype=float).argmax())]
+    sentences: list[str] = []
+    for name in (*NUISANCE, "width", "image_size"):
+        if name not in found or pd.isna(best[name]):
+            continue
+        given: dict[str, Any] = dict((space or {}).get(name, {}))
+        tried = sorted({float(value) for value in [*given.get("values", []), *found[name].dropna()]})
+        if len(tried) < FEWEST and "min" not in given:
+            continue
+        low, high = float(given.get("min", tried[0])), float(given.get("max", tried[-1]))
+        log = "log" in given.get("distribution", "") or high >= LOGARITHMIC * low > 0
+        side = edge(float(best[name]), low, high, log=log)
+        sentences += [
+            f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of what was searched,"
+            f" {low:g} to {high:g}: a better one may lie beyond it."
+        ] * bool(side)
+    return tuple(sentences)
+
+
+def edge(value: float, low: float, high: float, *, log: bool) -> str:
+    """`lower` or `upper` if the value lies within `EDGE` of that end of its range, else nothing."""
+    at, start, end = np.log([value, low, high]) if log else (value, low, high)
+    place = (at - start) / (end - start)
+    if place <= EDGE:
+        return "lower"
+    return "upper" if place >= 1 - EDGE else ""
+
+
+def expected_best_curves(
+    runs: pd.DataFrame,
+    rng: np.random.Generator,
+    *,
+    method: str,
+    metric: str = "val/iou",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Expected best of n trials per architecture (`stats.expected_best`): architecture, trials (n = 1, 2, …),
+    expected, low, high.
+
+    The band holds percentiles of a bootstrap over trials; near the right end it is too narrow, since no
+    resample exceeds the best trial there was. Raises `AnalysisError` for a `method` whose trials depend on
+    each other.
+    """
+    found = trials(runs, metric)
+    curves = []
+    for architecture, own in found.groupby("architecture", sort=False):
+        values = own[metric].to_numpy(dtype=float)
+        expected = expected_best(values, method=method)
+        drawn = np.sort(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
+        bests = drawn @ winning_chances(len(values)).T
+        low, high = np.quantile(bests, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        name = ARCHITECTURES.get(str(architecture), str(architecture))
+        n = np.arange(1, len(values) + 1)
+        curves.append(
+            pd.DataFrame({"architecture": name, "trials": n, "expected": expected, "low": low, "high": high})
+        )
+    return pd.concat(curves, ignore_index=True)
+
+
+def budget_curves(runs: pd.DataFrame, *, metric: str = "val/iou") -> pd.DataFrame:
+    """Best so far against what it cost, per architecture: architecture (its name for people), trial (1, 2,
+    …), minutes, best.
+
+    Every run counts, in the order of its start, also one without a finite `metric`: its time was spent.
+    `minutes` are device-minutes of training (`seconds/train`), summed; NaN from the first run on for which
+    they are not known.
+    """
+    ordered = in_order(runs)
+    curves = []
+    for architecture, own in ordered.groupby("architecture", sort=False):
+        seconds = own["seconds/train"] if "seconds/train" in own else pd.Series(np.nan, index=own.index)
+        values = pd.to_numeric(own[metric], errors="coerce").replace([np.inf, -np.inf], np.nan)
+        curves.append(
+            pd.DataFrame(
+                {
+                    "architecture": ARCHITECTURES.get(str(architecture), str(architecture)),
+                    "trial": np.arange(1, len(own) + 1),
+                    "minutes": seconds.astype(float).cumsum(skipna=False).to_numpy() / 60,
+                    "best": values.cummax().ffill().to_numpy(dtype=float),
+                }
+            )
+        )
+    columns = ["architecture", "trial", "minutes", "best"]
+    return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=columns)

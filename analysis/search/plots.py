@@ -1,0 +1,240 @@
+"""Pictures of a search, each on given axes: slice, contour, parallel coordinates, importances, expected best,
+best so far.
+
+Colours: cividis for the metric and Okabe & Ito's for architectures, which keep apart for every kind of colour
+vision; the former also in grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.tri import Triangulation
+from numpy.typing import NDArray
+
+from analysis.search.importance import LOGARITHMIC, active
+
+MAP = "cividis"
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+ORDERS = {"augmentation": ("none", "light", "medium", "strong")}
+"""Categories that have an order of their own; others go by the alphabet."""
+ABSENT = -0.14
+"""Where a line of parallel coordinates passes a parameter that its run does not have."""
+MARKS = "os^Dv<>"
+JITTER = 0.16
+BLUE, ORANGE = OKABE_ITO[:2]
+
+
+def numeric(values: pd.Series[Any]) -> bool:
+    """Whether a parameter's values are numbers, so that its axis has a length."""
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+def logarithmic(values: pd.Series[Any]) -> bool:
+    """Whether a number spans so much that its axis should be logarithmic."""
+    return numeric(values) and values.min() > 0 and values.max() >= LOGARITHMIC * values.min()
+
+
+def placed(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
+    """Positions on an axis, and the names of its categories: none for numbers, which are their own
+    positions."""
+    if numeric(values):
+        return values.to_numpy(dtype=float), []
+    words = values.astype(str).tolist()
+    order = ORDERS.get(str(values.name), ())
+    names = sorted(set(words), key=lambda word: (order.index(word) if word in order else len(order), word))
+    return np.array([names.index(word) for word in words], dtype=float), names
+
+
+def prepare(axes: Axes, values: pd.Series[Any], name: str, which: str) -> None:
+    """Label, scale and ticks of the `which` (`x` or `y`) axis for a parameter."""
+    getattr(axes, f"set_{which}label")(name.replace("_", " "))
+    names = placed(values)[1]
+    if names:
+        getattr(axes, f"set_{which}ticks")(range(len(names)), names)
+    elif logarithmic(values):
+        getattr(axes, f"set_{which}scale")("log")
+
+
+def with_both(runs: pd.DataFrame, names: Sequence[str], metric: str) -> pd.DataFrame:
+    """The runs that have all these parameters and a finite metric."""
+    kept = np.isfinite(pd.to_numeric(runs[metric], errors="coerce"))
+    for name in names:
+        kept &= active(runs, name)
+    return pd.DataFrame(runs.loc[kept])
+
+
+def tidy(axes: Axes) -> None:
+    """Faint grid, no box."""
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_slice(axes: Axes, runs: pd.DataFrame, parameter: str, *, metric: str = "val/iou") -> None:
+    """`metric` against one parameter, a point per run that has it; of categories a line marks the median."""
+    shown = with_both(runs, [parameter], metric)
+    at, names = placed(shown[parameter])
+    offsets = np.linspace(-JITTER, JITTER, len(shown)) if names else np.zeros(len(shown))
+    axes.scatter(at + offsets, shown[metric], s=18, color=BLUE, alpha=0.6, linewidths=0)
+    for i in range(len(names)):
+        median = float(shown[metric][at == i].median())
+        axes.plot([i - 0.3, i + 0.3], [median, median], color=ORANGE, linewidth=2.2)
+    prepare(axes, shown[parameter], parameter, "x")
+    axes.set_ylabel(metric)
+    tidy(axes)
+
+
+def draw_contour(
+    axes: Axes, runs: pd.DataFrame, x: str, y: str, *, metric: str = "val/iou"
+) -> ScalarMappable:
+    """`metric` as colour over two parameters: a point per run, and between numbers linear interpolation.
+
+    Returns what a colour bar needs.
+    """
+    shown = with_both(runs, [x, y], metric)
+    values = shown[metric].to_numpy(dtype=float)
+    (at_x, names_x), (at_y, names_y) = placed(shown[x]), placed(shown[y])
+    norm = Normalize(values.min(), values.max())
+    if not names_x and not names_y:
+        flat_x, flat_y = unit(shown[x]), unit(shown[y])
+        if spans_a_plane(flat_x, flat_y):
+            mesh = Triangulation(at_x, at_y, Triangulation(flat_x, flat_y).triangles)
+            axes.tricontourf(mesh, values, levels=12, cmap=MAP, norm=norm, alpha=0.75)
+    jitter = np.linspace(-JITTER, JITTER, len(shown))
+    axes.scatter(
+        at_x + (jitter if names_x else 0),
+        at_y + (np.roll(jitter, len(jitter) // 2) if names_y else 0),
+        c=values,
+        cmap=MAP,
+        norm=norm,
+        s=26,
+        edgecolors="white",
+        linewidths=0.6,
+        zorder=3,
+    )
+    prepare(axes, shown[x], x, "x")
+    prepare(axes, shown[y], y, "y")
+    return ScalarMappable(norm, MAP)
+
+
+def unit(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """Numbers as they lie along their axis, from 0 to 1, so that neighbours in the picture are joined."""
+    at = values.to_numpy(dtype=float)
+    at = np.log(at) if logarithmic(values) else at
+    return np.asarray((at - at.min()) / (np.ptp(at) or 1.0))
+
+
+def spans_a_plane(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
+    """Whether points are enough, and not all on one line, to be joined to triangles."""
+    points = np.unique(np.column_stack([x, y]), axis=0)
+    return len(points) >= 4 and np.linalg.matrix_rank(points - points.mean(axis=0)) == 2
+
+
+def draw_parallel(
+    axes: Axes, runs: pd.DataFrame, parameters: Sequence[str], *, metric: str = "val/iou"
+) -> ScalarMappable:
+    """A line per run across its parameters and, at the right, `metric`, which colours it; the best run is
+    thick.
+
+    Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
+    category are spread a little. Returns what a colour bar needs.
+    """
+    shown = with_both(runs, [], metric).sort_values(metric)
+    values = shown[metric].to_numpy(dtype=float)
+    colours = ScalarMappable(Normalize(values.min(), values.max()), MAP)
+    heights = np.column_stack([axis(axes, i, shown, name) for i, name in enumerate([*parameters, metric])])
+    for i, (line, value) in enumerate(zip(heights, values, strict=True)):
+        best = i == len(heights) - 1
+        axes.plot(line, color=colours.to_rgba(value), linewidth=3 if best else 0.9, alpha=1 if best else 0.7)
+    axes.set_xlim(-0.15, len(parameters) + 0.15)
+    axes.set_ylim(-0.24, 1.08)
+    axes.set_xticks(range(len(parameters) + 1), [name.replace("_", " ") for name in [*parameters, metric]])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    return colours
+
+
+def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """Draws one vertical axis with its ticks; the height of each run on it, from 0 to 1, `ABSENT` if it has
+    none."""
+    has = active(runs, name).to_numpy()
+    own: pd.Series[Any] = runs.loc[has, name]
+    place, names = placed(own)
+    ticks: dict[float, str] = {float(i): word for i, word in enumerate(names)} if names else ends(own)
+    scale = np.log if logarithmic(own) else np.asarray
+    low, high = float(scale(min(ticks))), float(scale(max(ticks)))
+    length = high - low or 1.0
+    axes.vlines(at, 0, 1, color="0.4", linewidth=0.8, zorder=3)
+    told = [((float(scale(value)) - low) / length, text) for value, text in ticks.items()]
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
+    for height, text in told if has.all() else [*told, (ABSENT, "–")]:
+        axes.text(at + 0.02, height, text, fontsize=7, va="center", bbox=box, zorder=4)
+    heights = np.full(len(runs), ABSENT)
+    heights[has] = (scale(place) - low) / length
+    spread = 0.1 / len(names) if names else 0.0
+    return heights + np.random.default_rng(at).uniform(-spread, spread, len(runs))
+
+
+def ends(values: pd.Series[Any]) -> dict[float, str]:
+    """Ticks of a number: all its values if they are few, else its ends."""
+    different = sorted(values.unique())
+    shown = different if len(different) <= 4 else [different[0], different[-1]]
+    return {float(value): f"{value:.3g}" for value in shown}
+
+
+def draw_importances(axes: Axes, table: pd.DataFrame, method: str) -> None:
+    """Bars of `importance.importances` for one method, with their intervals; conditional parameters are
+    hatched."""
+    own = table[table["method"] == method].sort_values("importance")
+    at = np.arange(len(own))
+    conditional = own["given"] != "all runs"
+    suffixes = np.where(conditional, "\n(" + own["given"] + ")", "")
+    names = [name.replace("_", " ") + suffix for name, suffix in zip(own["parameter"], suffixes, strict=True)]
+    bars = axes.barh(at, own["importance"], color=BLUE, height=0.6)
+    for bar, hatched in zip(bars, conditional, strict=True):
+        bar.set(hatch="//" if hatched else "", edgecolor="white")
+    axes.hlines(at, own["low"], own["high"], color="black", linewidth=1.4)
+    axes.set_yticks(at, names)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(f"share of importance, {method}")
+    tidy(axes)
+
+
+def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", metric: str = "val/iou") -> None:
+    """Best so far against `trial` or device-`minutes` (`budgets.budget_curves`), a stepped line per
+    architecture."""
+    for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
+        axes.plot(
+            own[against],
+            own["best"],
+            drawstyle="steps-post",
+            color=OKABE_ITO[i % len(OKABE_ITO)],
+            marker=MARKS[i % len(MARKS)],
+            markersize=3.5,
+            label=f"{architecture} ({len(own)})",
+        )
+    axes.set_xlabel("trials" if against == "trial" else "device-minutes of training")
+    axes.set_ylabel(f"best {metric} so far")
+    axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    tidy(axes)
+
+
+def draw_expected_best(axes: Axes, curves: pd.DataFrame, *, metric: str = "val/iou") -> None:
+    """Expected best of n trials (`budgets.expected_best_curves`), a line with its band per architecture."""
+    for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
+        colour, mark = OKABE_ITO[i % len(OKABE_ITO)], MARKS[i % len(MARKS)]
+        axes.fill_between(own["trials"], own["low"], own["high"], color=colour, alpha=0.15, linewidth=0)
+        axes.plot(
+            own["trials"], own["expected"], color=colour, marker=mark, markersize=3.5, label=architecture
+        )
+    axes.set_xlabel("trials")
+    axes.set_ylabel(f"expected best {metric}")
+    axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    tidy(axes)

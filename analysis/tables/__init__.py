@@ -1,0 +1,1 @@
+"""The comparison as tables to read, in four formats."""

@@ -1,0 +1,67 @@
+"""One command of the analysis, with the embedded server beside it if the study used that one and it is stopped.
+
+`python -m study.with_server analysis.report [ARGUMENT…]`: what `make report` and `make notebooks` start.
+"""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common import study_record
+from common.cli import Parser
+from common.study_record import BadRecord, StudyRecord
+from study.login import embedded
+from study.plan import StudyError
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = ("analysis", "analysis.report", "analysis.notebooks")
+
+
+def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results") -> int:
+    """Exit status of the command; 1 and one sentence if the server does not start."""
+    parser = Parser(prog="python -m study.with_server", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS, help="what to run")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own arguments")
+    options = parser.parse_args(arguments)
+    try:
+        with running(records(options.arguments, results)):
+            return subprocess.run(
+                [sys.executable, "-m", options.command, *options.arguments], cwd=ROOT
+            ).returncode
+    except StudyError as error:
+        print(f"study: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
+    """The studies whose sweeps the arguments name; the last one where they name none and no key names another server.
+
+    A last study whose record cannot be understood is left for the analysis to complain about.
+    """
+    paths = [text for text in arguments if not text.startswith("-")]
+    found = [study_record.find(results, path) for path in paths]
+    if not any(found) and not (paths and os.environ.get("WANDB_API_KEY")):
+        with contextlib.suppress(BadRecord):
+            found = [study_record.load(results / "latest")]
+    return [record for record in found if record]
+
+
+@contextlib.contextmanager
+def running(found: Sequence[StudyRecord]) -> Iterator[None]:
+    """The embedded servers of these studies answer until the end of the block."""
+    folders = dict.fromkeys(Path(record.server_dir) for record in found if record.server_dir)
+    with contextlib.ExitStack() as stack:
+        for folder in folders:
+            if folder.is_dir():
+                stack.enter_context(embedded(folder, ROOT))
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,300 @@
+"""What a server is asked before a run begins."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.error
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import wandb
+from wandb.errors import CommError
+
+from agent import train
+from agent.config import ConfigError, parse
+from agent.fleet import target
+from agent.fleet.target import TargetError
+from agent.lifecycle import preflight, resume
+from agent.lifecycle.interruption import Interrupted, Interruption
+from agent.lifecycle.preflight import RunOnServer
+from agent.lifecycle.resume import Plan
+from bench.wire import Wire
+from common import wandb_api
+from tests.server import running
+
+PLAN = Plan(parse(["--width=4", "--epochs=3"]), "abc", None, "puzzle")
+CONFIG = {
+    "width": {"value": 4},
+    "epochs": {"value": 3},
+    "n_parameters": {"value": 9},
+    "_wandb": {"value": {}},
+}
+
+
+RUN_STATE = (
+    '{ project(name: "puzzle") { run(name: "abc") { state config summaryMetrics historyLineCount } } }'
+)
+
+
+def nothing() -> None:
+    pass
+
+
+@dataclass
+class Script:
+    """What a server answers, one after the other, the last one for ever; and what it was asked."""
+
+    answers: list[tuple[int, Any]]
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def serving(answers: Sequence[tuple[int, Any]]) -> Iterator[tuple[str, Script]]:
+    script = Script(list(answers))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            script.asked.append(json.loads(body)["variables"])
+            status, answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
+            text = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", script
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def bucket(found: Any) -> tuple[int, Any]:
+    return 200, {"data": {"model": {"bucket": found}}}
+
+
+@pytest.fixture(autouse=True)
+def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
+    """Settings of a client with a key, for a server of which every test says the address."""
+    settings = SimpleNamespace(mode="online", base_url="", app_url="", entity=None, init_timeout=60.0)
+    monkeypatch.setattr(wandb, "setup", lambda *_: SimpleNamespace(settings=settings))
+    monkeypatch.setattr(preflight, "FIRST_PAUSE", 0.01)
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    return settings
+
+
+def point(client: SimpleNamespace, url: str) -> None:
+    client.base_url = client.app_url = url
+
+
+def test_of_a_run_the_settings_and_the_number_of_rows_are_known(client: SimpleNamespace) -> None:
+    client.entity = "lab"
+    with serving([bucket({"config": json.dumps(CONFIG), "historyLineCount": 2})]) as (url, script):
+        point(client, url)
+        assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer({"width": 4, "epochs": 3}, 2)
+    assert script.asked == [{"project": "puzzle", "entity": "lab", "name": "abc"}]
+
+
+def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
+    client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = running.start(tmp_path / "server")
+    try:
+        point(client, server.url)
+        monkeypatch.setenv("WANDB_API_KEY", server.key)
+        assert preflight.find_run("abc", None, "puzzle", nothing) is None
+        _, viewer = server.graphql("{ viewer { entity } }")
+        client.entity = viewer["data"]["viewer"]["entity"]
+        settings = {"model": "unet_transposed", "width": 4, "epochs": 3, "learning_rate": 0.001}
+        run = Wire(server.url, server.key, "puzzle", client.entity)
+        run.upsert("abc", config=json.dumps({name: {"value": value} for name, value in settings.items()}))
+        assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer(settings, 0)
+        rows = [json.dumps({"_step": 0, "epoch": 1}), json.dumps({"_step": 1, "epoch": 2})]
+        run.stream("abc", files={"wandb-history.jsonl": {"offset": 0, "content": rows}})
+        assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer(settings, 2)
+        resume.check_same_config(PLAN, Interruption())
+        before = server.graphql(RUN_STATE)
+        with pytest.raises(ConfigError, match=r"other settings \(epochs 3, not 4\)"):
+            resume.check_same_config(
+                dataclasses.replace(PLAN, config=parse(["--width=4", "--epochs=4"])), Interruption()
+            )
+        assert server.graphql(RUN_STATE) == before
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("answer", [bucket(None), (200, {"data": {"model": None}})])
+def test_a_run_that_the_server_does_not_have_is_unknown(
+    answer: tuple[int, Any], client: SimpleNamespace
+) -> None:
+    with serving([answer]) as (url, _):
+        point(client, url)
+        assert preflight.find_run("abc", None, "puzzle", nothing) is None
+
+
+def test_a_server_that_is_away_is_waited_for_and_that_is_said_once(
+    client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving([(503, {}), (503, {}), bucket(None)]) as (url, script):
+        point(client, url)
+        preflight.find_run("abc", None, "puzzle", nothing)
+    assert len(script.asked) == 3
+    assert capsys.readouterr().err == "agent.train: the server answers 503; trying again for 60 s\n"
+
+
+def test_a_server_that_stays_away_is_given_up_when_the_client_would(client: SimpleNamespace) -> None:
+    client.init_timeout = 0.03
+    point(client, "http://127.0.0.1:9")
+    with pytest.raises(CommError, match=r"^no answer from http://127.0.0.1:9 \(.*refused\), for 0 s$"):
+        preflight.find_run("abc", None, "puzzle", nothing)
+
+
+def test_a_fleet_waits_for_its_server_and_says_so_too(
+    client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving([(503, {}), (200, {"data": {"viewer": None}})]) as (url, _):
+        point(client, url)
+        preflight.check_server("agent.fleet")
+    assert capsys.readouterr().err == "agent.fleet: the server answers 503; trying again for 60 s\n"
+    client.init_timeout = 0.03
+    point(client, "http://127.0.0.1:9")
+    with pytest.raises(TargetError, match=r"^no W&B server to work with: no answer from http://127.0.0.1:9 "):
+        target.login()
+
+
+def test_a_key_that_is_refused_is_not_tried_again(
+    client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving([(401, {})]) as (url, script):
+        point(client, url)
+        assert train.record(PLAN, Interruption()) == 1
+    assert len(script.asked) == 1
+    assert capsys.readouterr().err == (
+        "agent.train: the server did not take the run: the server refuses the API key (401); correct WANDB_BASE_URL "
+        "and WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline\n"
+    )
+
+
+def test_a_signal_ends_the_waiting(
+    client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(preflight, "TICK", 0.001)
+    interruption = Interruption()
+
+    def check() -> None:
+        interruption.ask("SIGTERM")
+        interruption.check()
+
+    with serving([(503, {})]) as (url, _):
+        point(client, url)
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            preflight.find_run("abc", None, "puzzle", check)
+        assert train.record(PLAN, interruption) == 143
+    assert capsys.readouterr().err.endswith("agent.train: SIGTERM before the run began\n")
+
+
+@pytest.mark.parametrize("mode", ["offline", "disabled"])
+def test_without_a_server_none_is_asked(mode: str, client: SimpleNamespace) -> None:
+    with serving([(401, {})]) as (url, script):
+        point(client, url)
+        client.mode = mode
+        assert preflight.find_run("abc", None, "puzzle", nothing) is None
+    assert script.asked == []
+
+
+def test_what_only_the_client_can_judge_is_left_to_it(
+    client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Untrusting:
+        def open(self, *_: object, **__: object) -> None:
+            raise urllib.error.URLError(ssl.SSLCertVerificationError("self-signed"))
+
+    monkeypatch.setattr(wandb_api, "_opener", lambda _: Untrusting())
+    point(client, "https://lab")
+    assert preflight.find_run("abc", None, "puzzle", nothing) is None
+    monkeypatch.delenv("WANDB_API_KEY")
+    assert preflight.find_run("abc", None, "puzzle", nothing) is None, "the client asks the person for a key"
+
+
+def test_settings_that_the_client_refuses_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def setup() -> None:
+        raise ValueError(
+            "1 validation error\nbase_url\n  Input should be a valid URL [type=url]\n    For more, …"
+        )
+
+    monkeypatch.setattr(wandb, "setup", setup)
+    with pytest.raises(CommError, match=r"refuses the setting base_url Input should be a valid URL$"):
+        preflight.find_run("abc", None, "puzzle", nothing)
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    return {"model": plan.config.model, "width": 4, "epochs": 3}
+
+
+def test_a_run_with_rows_of_other_settings_is_refused_before_it_is_opened(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    known = RunOnServer(settings_of(PLAN) | {"width": 8, "learning_rate": 0.5}, 2)
+    monkeypatch.setattr(preflight, "find_run", lambda *_: known)
+    monkeypatch.setattr(train, "opened", lambda *_: pytest.fail("the run was opened"))
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    assert train.main(["--width=4", "--epochs=3"]) == 2
+    assert capsys.readouterr().err == (
+        "agent.train: run abc has rows on the server that were made with other settings (width 8, not 4, learning_rate "
+        "0.5, not 0.001): unset WANDB_RUN_ID to start a new run, or go on with --resume abc and no other flag\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        None,
+        RunOnServer({}, 0),
+        RunOnServer(settings_of(PLAN) | {"width": 8}, 0),
+        RunOnServer(settings_of(PLAN), 2),
+        RunOnServer(settings_of(PLAN) | {"learning_rate": 0.001, "deterministic": False}, 2),
+    ],
+)
+def test_a_run_that_is_new_or_has_these_settings_begins(
+    known: RunOnServer | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that the run's configuration lacks was not there yet: it had its default."""
+    monkeypatch.setattr(preflight, "find_run", lambda *_: known)
+    resume.check_same_config(PLAN, Interruption())
+    monkeypatch.setattr(preflight, "find_run", lambda *_: RunOnServer({"width": 8}, 1))
+    with pytest.raises(ConfigError):
+        resume.check_same_config(PLAN, Interruption())
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    resume.check_same_config(PLAN, Interruption())
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "false"), ({"WANDB_ERROR_REPORTING": "true"}, "true")])
+def test_the_client_reports_to_its_maker_only_where_the_person_asks_for_it(
+    given: dict[str, str], used: str
+) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    code = "import os, agent; print(os.environ['WANDB_ERROR_REPORTING'])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=kept | given, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == used

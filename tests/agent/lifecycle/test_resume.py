@@ -1,0 +1,419 @@
+"""What ends a run early, and which run goes on."""
+
+import contextlib
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import wandb
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+from agent import train
+from agent.config import Config, ConfigError, parse
+from agent.inference import predictions
+from agent.lifecycle import checkpoints, preflight, resume, state
+from agent.lifecycle.interruption import STOP, Interruption
+from agent.lifecycle.state import Progress, State
+from tests.agent.lifecycle.test_state import capture
+
+CONFIG = parse(["--width=4", "--epochs=3"])
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of runs, and no agent that hands one out."""
+    for name in ("WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT", "WANDB_SWEEP_ID", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
+    monkeypatch.setattr(preflight, "find_run", lambda *_: None)
+    monkeypatch.setattr(preflight, "check_server", lambda _: None)
+    return tmp_path
+
+
+@pytest.mark.parametrize("given", ["../..", "..", ".", "a/b", "a?b", ".lock", "x" * 200])
+@pytest.mark.parametrize(
+    "by", ["WANDB_RUN_ID", "--resume", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID"]
+)
+def test_a_name_that_leads_out_of_its_folder_is_refused_and_nothing_is_made_or_deleted(
+    by: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if given == ".lock" and by not in ("WANDB_RUN_ID", "--resume"):
+        return
+    (tmp_path / "mine" / "repository" / "runs").mkdir(parents=True)
+    (tmp_path / "mine" / "thesis.pt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "mine" / "repository" / "runs"))
+    if by.startswith("WANDB"):
+        monkeypatch.setenv(by, given)
+    assert train.main([by, given] if by == "--resume" else []) == 2
+    assert sorted(tmp_path.rglob("*")) == before
+    error = capsys.readouterr().err
+    assert error.startswith("agent.train: ")
+    assert error.count("\n") == 1
+
+
+def test_a_folder_that_no_run_made_is_left_alone(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "thesis" / "predictions").mkdir(parents=True)
+    (runs / "thesis" / "epoch-0001.pt").touch()
+    monkeypatch.setenv("WANDB_RUN_ID", "thesis")
+    assert train.main(["--width=4"]) == 2
+    assert "holds other things than a run: take another run id" in capsys.readouterr().err
+    assert sorted(path.name for path in (runs / "thesis").iterdir()) == ["epoch-0001.pt", "predictions"]
+
+
+def test_only_what_the_run_made_is_deleted(runs: Path) -> None:
+    leave("abc")
+    for name in ("lock", "bytes", "epoch-0001.pt", "state.unfinished", "mine.txt", "epoch.txt"):
+        (runs / "abc" / name).touch()
+    for name in ("predictions", "fetched-1", "results"):
+        (runs / "abc" / name).mkdir()
+        (runs / "abc" / name / "a.png").touch()
+    run = a_run(id="abc")
+    run.offline = False
+    resume.clean_up(resume.plan(["--resume", "abc"], "puzzle"), run)
+    assert sorted(path.name for path in (runs / "abc").iterdir()) == ["epoch.txt", "mine.txt", "results"]
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://127.0.0.1:8080//", "http://127.0.0.1:8080"),
+        (" HTTP://Host:8080/ ", "http://Host:8080"),
+        ("https://host/wandb/", "https://host/wandb"),
+        ("", ""),
+    ],
+)
+def test_the_address_of_the_server_is_brought_into_the_form_of_links(
+    given: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", given)
+    resume.plan([], "puzzle")
+    assert os.environ["WANDB_BASE_URL"] == used
+
+
+@pytest.mark.parametrize(
+    "given", ["127.0.0.1:8080", "ftp://host", "http://", "host", "http://host:99999", " "]
+)
+def test_what_is_no_address_of_a_server_is_told_in_one_sentence(
+    given: str, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", given)
+    assert train.main([]) == 2
+    assert "is no address of a server: write http://HOST:PORT" in capsys.readouterr().err
+    assert list(runs.iterdir()) == []
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_damaged_state_starts_anew_with_the_settings_of_its_checkpoints_or_flags(
+    beside: bool, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave("abc")
+    (runs / "abc" / state.FILE).write_bytes(b"PK")
+    if beside:
+        checkpoints.save(runs / "abc" / "epoch-0001.pt", {}, CONFIG)
+    plan = resume.plan(["--resume", "abc", *([] if beside else ["--width=4", "--epochs=3"])], "puzzle")
+    assert plan.config == CONFIG
+    assert resume.find_state(a_run(), plan, "digest") is None
+    error = capsys.readouterr().err
+    assert error.startswith(f"agent.train: {runs / 'abc' / state.FILE} ")
+    assert error.endswith("starting anew, unless the server has a state\n")
+    assert error.count("\n") == 1
+
+
+def test_a_damaged_state_that_nobody_else_has_is_told(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wandb, "Api", Api)
+    leave("xyz")
+    (runs / "xyz" / state.FILE).write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"state.pt is empty, and run xyz cannot be read from the server"):
+        resume.plan(["--resume", "xyz"], "puzzle")
+
+
+@pytest.mark.parametrize("flags", [["--bogus"], ["--resume", "abc", "--bogus=1"], ["bogus"]])
+def test_an_unknown_flag_is_named_first(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(flags) == 2
+    assert "agent.train: unknown setting " in (error := capsys.readouterr().err)
+    assert "bogus" in error
+    assert error.count("\n") == 1
+
+
+def test_a_resume_without_an_id_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(["--resume"]) == 2
+    assert capsys.readouterr().err == "agent.train: argument --resume: expected one argument\n"
+
+
+def leave(run_id: str, config: Config = CONFIG, digest: str = "digest", epoch: int = 2) -> None:
+    folder = state.folder_of(run_id)
+    folder.mkdir()
+    rows: list[state.Row] = [{"epoch": float(n)} for n in range(1, epoch + 1)]
+    now = State(f"anna/cats/{run_id}", config, digest, Progress(epoch, 1.0, rows), {}, capture(epoch))
+    state.dump(now, folder, None, {})
+
+
+def test_a_run_is_new_or_the_one_that_an_agent_hands_out(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
+    first, second = (resume.plan(["--width=4"], "puzzle") for _ in range(2))
+    assert first.run_id != second.run_id
+    assert (first.config.width, first.project, first.entity) == (4, "puzzle", None)
+    monkeypatch.setenv("WANDB_RUN_ID", "given")
+    assert resume.plan([], "puzzle").folder == runs / "given"
+
+
+def test_a_run_on_this_machine_goes_on_with_its_settings_where_it_was() -> None:
+    leave("abc")
+    plan = resume.plan(["--resume", "abc"], "puzzle")
+    assert (plan.config, plan.entity, plan.project, plan.run_id) == (CONFIG, "anna", "cats", "abc")
+    assert resume.plan(["--resume=abc", "--width=4", "--epochs=3"], "puzzle") == plan
+
+
+def test_other_settings_than_the_run_has_are_refused() -> None:
+    leave("abc")
+    with pytest.raises(
+        ConfigError, match="run abc has other settings than the flags say: leave the flags out"
+    ):
+        resume.plan(["--resume", "abc", "--width=8"], "puzzle")
+
+
+class Api:
+    """Knows one run."""
+
+    def run(self, path: str) -> Any:
+        if path != "puzzle/abc":
+            raise wandb.errors.CommError("no such run")
+        return SimpleNamespace(
+            config={"width": 4, "epochs": 3, "model": "unet_transposed", "n_parameters": 1}
+        )
+
+
+def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wandb, "Api", Api)
+    assert resume.plan(["--resume", "abc"], "puzzle").config == CONFIG
+    with pytest.raises(
+        ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"
+    ):
+        resume.plan(["--resume", "x"], "puzzle")
+
+
+def test_a_stop_of_the_server_reaches_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(wandb, "init", lambda **options: given.update(options))
+    interruption = Interruption()
+    train.opened(resume.plan(["--width=4"], "puzzle"), interruption)
+    assert (given["resume"], given["project"]) == ("allow", "puzzle")
+    given["settings"].stop_fn()
+    assert interruption.reason == STOP
+
+
+def test_in_a_sweep_the_client_is_told_no_name_that_it_would_warn_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(wandb, "init", lambda **options: given.update(options))
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    train.opened(resume.plan(["--width=4"], "puzzle"), Interruption())
+    assert [given[name] for name in ("entity", "project", "id")] == [None] * 3
+
+
+def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path) -> None:
+    leave("abc")
+    codes: list[int] = []
+    run = a_run(id="abc", finish=lambda exit_code: codes.append(exit_code))
+    run.offline = False
+    assert train.end_early(resume.plan(["--resume", "abc"], "puzzle"), run, STOP) == 0
+    assert codes == [1]
+    assert list(runs.iterdir()) == []
+
+
+def a_run(**more: Any) -> Any:
+    run = SimpleNamespace(resumed=False, offline=True, starting_step=0, logged=[], **more)
+    run.log = lambda row, step, commit: run.logged.append((row["epoch"], step, commit))
+    return run
+
+
+@pytest.mark.parametrize(("known", "missing"), [(0, [1, 2, 3]), (1, [2, 3]), (3, []), (4, [])])
+def test_exactly_the_rows_that_the_server_lacks_are_logged(known: int, missing: list[int]) -> None:
+    run = a_run()
+    run.starting_step = known
+    resume.log_missing(run, [{"epoch": float(n)} for n in (1, 2, 3)])
+    assert run.logged == [(n, n - 1, True) for n in missing]
+
+
+def test_a_state_of_other_settings_is_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave("abc")
+    plan = resume.plan(["--resume", "abc"], "puzzle")
+    found = resume.find_state(a_run(), plan, "digest")
+    assert found
+    assert found.progress.epoch == 2
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    assert resume.find_state(a_run(), resume.plan(["--width=8"], "puzzle"), "digest") is None
+
+
+@pytest.mark.parametrize("name", ["../../x", "api-key", "epoch-0001.pt/../../x", "reference"])
+def test_an_uploaded_state_with_other_files_is_not_fetched(
+    name: str, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave("abc", epoch=2)
+    entries = {name: SimpleNamespace(ref=None)}
+    if name == "reference":
+        entries = {state.FILE: SimpleNamespace(ref="file:///etc/passwd")}
+    version = SimpleNamespace(metadata={"epoch": 3}, manifest=SimpleNamespace(entries=entries))
+    monkeypatch.setattr(resume, "_uploaded", lambda _: version)
+    run = a_run(id="abc")
+    run.resumed, run.starting_step = True, 3
+    found = resume.find_state(run, resume.plan(["--resume", "abc"], "puzzle"), "digest")
+    assert found
+    assert found.progress.epoch == 2
+    assert "it has the file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
+    answers: bool, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def download(root: str, skip_cache: bool) -> None:
+        elsewhere = State(
+            "anna/cats/abc", CONFIG, "digest", Progress(3, 1.0, [{"epoch": 3.0}]), {}, capture(3)
+        )
+        state.dump(elsewhere, Path(root), None, {})
+        if not answers:
+            raise OSError("connection lost")
+
+    leave("abc", epoch=2)
+    manifest = SimpleNamespace(entries={state.FILE: SimpleNamespace(ref=None)})
+    version = SimpleNamespace(metadata={"epoch": 3}, download=download, manifest=manifest)
+    monkeypatch.setattr(resume, "_uploaded", lambda _: version)
+    run = a_run(id="abc")
+    run.resumed, run.starting_step = True, 3
+    found = resume.find_state(run, resume.plan(["--resume", "abc"], "puzzle"), "digest")
+    assert found
+    assert found.progress.epoch == (3 if answers else 2)
+    assert [path.name for path in (runs / "abc").iterdir()] == [state.FILE]
+    told = "agent.train: the uploaded state cannot be read (connection lost); going on without it\n"
+    assert capsys.readouterr().out == ("" if answers else told)
+
+
+def test_images_that_changed_meanwhile_are_refused() -> None:
+    leave("abc")
+    with pytest.raises(
+        ConfigError, match="the images or masks of drawn changed since run abc was interrupted"
+    ):
+        resume.find_state(a_run(), resume.plan(["--resume", "abc"], "puzzle"), "another digest")
+
+
+def test_a_folder_without_anything_to_go_on_with_is_removed_and_one_with_a_state_stays(runs: Path) -> None:
+    plan = resume.plan([], "puzzle")
+    plan.folder.mkdir()
+    (plan.folder / "bytes").write_text("1")
+    with resume.remove_if_empty(plan):
+        pass
+    assert list(runs.iterdir()) == []
+    leave("abc")
+    with resume.remove_if_empty(resume.plan(["--resume", "abc"], "puzzle")):
+        pass
+    assert (runs / "abc" / "state.pt").exists()
+
+
+def test_a_folder_that_is_left_counts_with_what_it_holds(runs: Path) -> None:
+    leave("abc")
+    (runs / "abc" / "bytes").write_text("1000000")
+    with resume.remove_if_empty(resume.plan(["--resume", "abc"], "puzzle")):
+        pass
+    assert sorted(path.name for path in (runs / "abc").iterdir()) == ["state.pt"]
+
+
+HOLDER = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); input()"
+
+
+def test_a_run_that_another_process_has_is_refused_and_its_folder_stays(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(resume, "LOCK_SECONDS", 0.0)
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    (runs / "abc").mkdir()
+    command = [sys.executable, "-c", HOLDER, str(runs / "abc" / resume.LOCK)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        assert train.main(["--width=4"]) == 2
+        assert "run abc is under way in another process on this machine" in capsys.readouterr().err
+        assert (runs / "abc" / resume.LOCK).exists()
+        other.communicate(b"\n")
+    with resume.exclusive_lock(resume.plan(["--width=4"], "puzzle")):
+        pass
+
+
+def test_a_folder_of_runs_that_cannot_be_used_is_told(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "file").write_text("")
+    monkeypatch.setenv("PUZZLE_RUNS", str(runs / "file"))
+    assert train.main(["--width=4"]) == 2
+    assert "cannot be used (Not a directory): name another in PUZZLE_RUNS" in capsys.readouterr().err
+
+
+def test_a_server_that_takes_no_run_is_told_in_one_sentence(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**options: Any) -> None:
+        raise wandb.errors.CommError("it is\naway")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    assert train.main(["--width=4"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(
+        "agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL"
+    )
+    assert error.count("\n") == 1
+    assert [path.name for path in runs.iterdir()] == [".lock"]
+
+
+def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise WandbApiFailedError("away")
+
+    monkeypatch.setattr(wandb, "Api", away)
+    leave("abc")
+    run = a_run(id="abc", entity="anna", project="cats")
+    run.resumed, run.offline, run.starting_step = True, False, 2
+    plan = resume.plan(["--resume", "abc"], "puzzle")
+    assert resume.find_state(run, plan, "digest"), "the state of this machine counts"
+    resume.clean_up(plan, run)
+    assert list(runs.iterdir()) == []
+
+
+def test_a_disk_that_is_full_while_predictions_are_written_is_one_sentence(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    run = SimpleNamespace(
+        id="abc", name="x", entity="a", project="p", resumed=False, offline=True, starting_step=0, summary={}
+    )
+    run.codes = []
+    run.log = lambda *_, **__: None
+    run.define_metric = run.log
+    run.config = {}
+    run.finish = lambda exit_code: run.codes.append(exit_code)
+    monkeypatch.setenv("WANDB_RUN_ID", "abc")
+    monkeypatch.setattr(train, "opened", lambda *_: contextlib.nullcontext(run))
+    monkeypatch.setattr(predictions, "write", full)
+    flags = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=1"]
+    assert train.main(flags) == 1
+    assert run.summary["error"] == (
+        f"a file in {runs / 'abc'} could not be written (No space left on device); the checkpoints before are still "
+        f"there: free some space, and go on with --resume abc"
+    )
+    assert f"agent.train: {run.summary['error']}" in capsys.readouterr().err
+    assert run.codes == [1]
+    found = state.load(runs / "abc")
+    assert found
+    assert found.progress.epoch == 1, "--resume goes on after the last epoch"

@@ -1,0 +1,276 @@
+"""The state of a run: what is saved after an epoch goes on bit by bit, and a save that is cut off harms nothing."""
+
+import functools
+import re
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from agent.config import parse
+from agent.lifecycle import checkpoints, state
+from agent.lifecycle.checkpoints import BestCheckpoints
+from agent.lifecycle.state import Progress, State, Writer
+from agent.lifecycle.torch_file import BadFile
+from agent.training.loader import CPU, feed
+from agent.training.loop import Precision, train_epoch
+from agent.training.performance import adam, prepare
+from common.names import BadName
+from data.augment import Augmenter
+from tests.agent.training.test_loop import squares
+
+CONFIG = parse(["--width=4"])
+
+
+def dropping(device: torch.device = CPU) -> nn.Module:
+    """BatchNorm has state outside the weights, dropout draws from torch's generator, Adam remembers all gradients."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(8, 2, 1)
+    )
+    return prepare(model, device)
+
+
+def train(
+    model: nn.Module, optimizer: torch.optim.Optimizer, epochs: range, precision: Precision = "float32"
+) -> list[float]:
+    augment, device = Augmenter("strong", 32, seed=1), next(model.parameters()).device
+    visits = (feed(squares(5), augment, 2, 1, range(epoch, epoch + 1), device) for epoch in epochs)
+    return [train_epoch(model, optimizer, batches, precision)[0] for batches in visits]
+
+
+def now(tensors: dict[str, Any], epoch: int = 1, keeper: BestCheckpoints | None = None) -> State:
+    return State(
+        "e/p/r",
+        CONFIG,
+        "digest",
+        Progress(epoch, 1.5, [{"epoch": 1}]),
+        keeper.kept if keeper else {},
+        tensors,
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_run_that_goes_on_is_bit_identical_to_one_that_was_never_cut_off(
+    precision: Precision, device: torch.device, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    whole = dropping(device)
+    losses = train(whole, adam(whole, 1e-2), range(1, 5), precision)
+
+    torch.manual_seed(1)
+    first = dropping(device)
+    optimizer = adam(first, 1e-2)
+    before = train(first, optimizer, range(1, 3), precision)
+    state.dump(now(state.capture(first, optimizer)), tmp_path, None, {})
+
+    torch.manual_seed(99)
+    second = dropping(device)
+    other = adam(second, 1e-2)
+    found = state.load(tmp_path)
+    assert found
+    state.restore(found.tensors, second, other)
+    assert before + train(second, other, range(3, 5), precision) == losses
+    for name, value in second.state_dict().items():
+        assert torch.equal(value, whole.state_dict()[name]), name
+
+
+def test_a_captured_state_does_not_change_when_training_goes_on(device: torch.device) -> None:
+    model = dropping(device)
+    optimizer = adam(model, 1e-2)
+    train(model, optimizer, range(1, 2))
+    captured = state.capture(model, optimizer)
+    copy = state.copied(captured)
+    train(model, optimizer, range(2, 3))
+    assert torch.equal(captured["model"]["0.weight"], copy["model"]["0.weight"])
+    assert not torch.equal(captured["model"]["0.weight"], model.state_dict()["0.weight"])
+    moments = captured["optimizer"]["state"][0]["exp_avg"], copy["optimizer"]["state"][0]["exp_avg"]
+    assert torch.equal(*moments)
+
+
+def weights(epoch: int) -> dict[str, Tensor]:
+    return {"w": torch.full((3,), float(epoch))}
+
+
+def saved(folder: Path, keeper: BestCheckpoints, epoch: int, loss: float, iou: float) -> None:
+    best = keeper.consider(epoch, loss, iou)
+    state.dump(now(capture(epoch), epoch, keeper), folder, best, weights(epoch))
+
+
+def capture(epoch: int) -> dict[str, Any]:
+    return {"model": weights(epoch), "optimizer": {}, "random": torch.get_rng_state(), "random_cuda": []}
+
+
+def test_the_best_and_the_latest_stay_and_nothing_else(tmp_path: Path) -> None:
+    keeper = BestCheckpoints(tmp_path)
+    for epoch, loss, iou in [(1, 0.9, 0.1), (2, 0.5, 0.6), (3, 0.6, 0.8), (4, 0.7, 0.7)]:
+        saved(tmp_path, keeper, epoch, loss, iou)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002.pt", "epoch-0003.pt", "state.pt"]
+    found = state.load(tmp_path)
+    assert found
+    assert (found.progress, found.kept, found.config) == (
+        Progress(4, 1.5, [{"epoch": 1}]),
+        keeper.kept,
+        CONFIG,
+    )
+    assert found.tensors["model"]["w"].tolist() == [4, 4, 4]
+
+
+@pytest.mark.parametrize("cut_at", ["epoch-0002.unfinished", "state.unfinished"])
+def test_a_save_that_is_cut_off_leaves_the_epoch_before_whole(
+    cut_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = BestCheckpoints(tmp_path)
+    saved(tmp_path, keeper, 1, 0.9, 0.1)
+    real = torch.save
+
+    def breaks_off(content: object, file: BinaryIO) -> None:
+        real(content, file)
+        if Path(file.name).name == cut_at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", breaks_off)
+    with pytest.raises(KeyboardInterrupt):
+        saved(tmp_path, keeper, 2, 0.5, 0.5)
+    found = state.load(tmp_path)
+    assert found
+    assert found.progress.epoch == 1
+    kept, _ = checkpoints.load(found.kept["best_iou"].path)
+    assert kept["w"].tolist() == [1, 1, 1]
+
+
+def test_no_state_is_none_and_one_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert state.load(tmp_path) is None
+    (tmp_path / state.FILE).write_bytes(b"half a file")
+    with pytest.raises(BadFile, match=rf"^{re.escape(str(tmp_path))}.state.pt is no file of torch.save"):
+        state.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": "e/../r"},
+        {"run": "e/p"},
+        {"run": 3},
+        {"config": {"width": 0}},
+        {"config": {"depth": 1}},
+        {"progress": {"epochs": 3}},
+        {"kept": {"best_iou": {"path": "../../api-key", "epoch": 1, "val_loss": 1.0, "val_iou": 1.0}}},
+        {"kept": {"best_iou": {"path": "/etc/passwd", "epoch": 1, "val_loss": 1.0, "val_iou": 1.0}}},
+        {"kept": 1},
+    ],
+)
+def test_a_state_with_names_or_values_that_no_run_writes_is_refused(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its checkpoints are uploaded when the run ends: a path out of its folder would give away any file."""
+    state.dump(now(capture(1)), tmp_path, None, {})
+    content = torch.load(tmp_path / state.FILE, weights_only=True)
+    torch.save(content | change, tmp_path / state.FILE)
+    with pytest.raises(BadFile, match=r"is no state of a run, or one of another version"):
+        state.load(tmp_path)
+
+
+def test_a_state_of_an_older_version_has_no_digest_and_no_number_of_threads(tmp_path: Path) -> None:
+    state.dump(now(capture(1)), tmp_path, None, {})
+    content = torch.load(tmp_path / state.FILE, weights_only=True)
+    del content["n_threads"]
+    torch.save(content, tmp_path / state.FILE)
+    found = state.load(tmp_path)
+    assert found
+    assert (found.progress.epoch, found.n_threads) == (1, None)
+
+
+def test_a_state_with_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path, BestCheckpoints(tmp_path), 1, 0.9, 0.1)
+    path = tmp_path / "epoch-0001.pt"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(BadFile, match=r"epoch-0001.pt is damaged: it is not what its SHA-256 says"):
+        state.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "run_id",
+    [
+        "..",
+        ".",
+        "../..",
+        "/etc",
+        "a/b",
+        "a\\b",
+        " ",
+        "",
+        ".lock",
+        "a\nb",
+        "a\0b",
+        "x" * 129,
+        "é" * 128,
+        "a:b",
+        "\udcff",
+    ],
+)
+def test_an_id_that_would_lead_out_of_the_folder_of_all_runs_is_refused(run_id: str) -> None:
+    with pytest.raises(BadName, match=r"^run id "):
+        state.folder_of(run_id)
+
+
+def test_a_link_out_of_the_folder_of_all_runs_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "abc").symlink_to(tmp_path)
+    with pytest.raises(BadName, match="run id 'abc' is no name of a folder of its own"):
+        state.folder_of("abc")
+
+
+def test_a_state_whose_checkpoint_is_gone_is_none(tmp_path: Path) -> None:
+    saved(tmp_path, BestCheckpoints(tmp_path), 1, 0.9, 0.1)
+    (tmp_path / "epoch-0001.pt").unlink()
+    assert state.load(tmp_path) is None
+
+
+def test_a_writer_saves_in_order_and_leaves_only_when_all_is_saved() -> None:
+    go_on = threading.Event()
+    done: list[int] = []
+
+    def first() -> None:
+        go_on.wait()
+        done.append(1)
+
+    with Writer() as writer:
+        writer.submit(first)
+        assert writer.busy
+        go_on.set()
+        writer.submit(functools.partial(done.append, 2))
+    assert done == [1, 2]
+    assert not writer.busy
+
+
+def test_what_a_save_raises_reaches_the_run() -> None:
+    def full() -> None:
+        raise OSError("No space left on device")
+
+    writer = Writer()
+    writer.submit(full)
+    with pytest.raises(OSError, match="No space left"):
+        writer.wait()
+    writer.submit(full)
+    with pytest.raises(OSError, match="No space left"), writer:
+        pass
+
+
+def test_the_random_state_of_a_gpu_goes_on_on_a_machine_with_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU in use is the only one that a run draws numbers on."""
+    given: list[Tensor] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: torch.tensor([7]))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", given.append)
+    model = dropping()
+    optimizer = adam(model, 1e-3)
+    tensors = state.capture(model, optimizer)
+    assert tensors["random_cuda"] == [torch.tensor([7])]
+    state.restore(tensors | {"random_cuda": [torch.tensor([7]), torch.tensor([8])]}, model, optimizer)
+    assert [each.tolist() for each in given] == [[7]]

@@ -1,0 +1,101 @@
+"""One epoch and one evaluation."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from agent.training.loader import CPU, feed
+from agent.training.loop import batches, bce, evaluate, to_tensors, train_epoch
+from agent.training.models.unet import UNet
+from data.augment import Augmenter
+from data.puzzle import Pair
+
+
+def squares(n: int, side: int = 32, seed: int = 0) -> tuple[Pair, ...]:
+    """Bright squares on a dark noisy ground."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for number in range(n):
+        mask = np.zeros((side, side), np.uint8)
+        top, left = rng.integers(2, side // 2, 2)
+        mask[top : top + side // 3, left : left + side // 3] = 1
+        image = rng.integers(0, 90, (side, side, 3)) + mask[..., None] * 150
+        pairs.append(Pair(f"square-{number}", image.astype(np.uint8), mask))
+    return tuple(pairs)
+
+
+def test_the_loss_is_the_binary_cross_entropy_of_the_softmax(device: torch.device) -> None:
+    logits = torch.randn(2, 2, 5, 7, dtype=torch.float64, device=device)
+    masks = torch.randint(0, 2, (2, 5, 7), device=device)
+    foreground = logits.softmax(dim=1)[:, 1]
+    expected = nn.functional.binary_cross_entropy(foreground, masks.double())
+    torch.testing.assert_close(bce(logits, masks), expected)
+
+
+def test_the_loss_is_finite_where_the_softmax_is_exactly_zero(device: torch.device) -> None:
+    logits = torch.tensor([200.0, -200.0], device=device).view(1, 2, 1, 1)
+    assert bce(logits, torch.ones(1, 1, 1, device=device)) == 400
+
+
+@pytest.mark.parametrize("n", range(1, 13))
+@pytest.mark.parametrize("batch_size", range(1, 7))
+def test_every_image_comes_once_and_none_alone(n: int, batch_size: int) -> None:
+    found = batches(n, batch_size, np.random.default_rng(0))
+    assert sorted(np.concatenate(found).tolist()) == list(range(n))
+    assert max(map(len, found)) <= batch_size + 1
+    assert min(map(len, found)) >= min(2, n, batch_size)
+
+
+def test_images_are_normalised_as_imagenet_is(device: torch.device) -> None:
+    grey = np.full((4, 4, 3), 128, np.uint8)
+    images, masks = to_tensors([grey], [np.ones((4, 4), np.uint8)], device)
+    assert images.device.type == masks.device.type == device.type
+    assert images.shape == (1, 3, 4, 4)
+    assert masks.dtype == torch.int64
+    assert images[0, 0, 0, 0].item() == pytest.approx((128 / 255 - 0.485) / 0.229)
+    assert images[0, 2, 0, 0].item() == pytest.approx((128 / 255 - 0.406) / 0.225)
+
+
+def step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, pairs: tuple[Pair, ...], epoch: int = 1
+) -> float:
+    """One epoch without augmentation; its loss."""
+    same = Augmenter("none", 32, seed=1)
+    return train_epoch(model, optimizer, feed(pairs, same, 2, 1, range(epoch, epoch + 1)))[0]
+
+
+def trained(seed: int, epochs: int = 30, device: torch.device = CPU) -> tuple[UNet, list[float]]:
+    torch.manual_seed(seed)
+    model = UNet("transposed", width=4).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    augment = Augmenter("light", 32, seed)
+    losses = [
+        train_epoch(model, optimizer, feed(squares(6), augment, 2, seed, range(epoch, epoch + 1), device))[0]
+        for epoch in range(1, epochs + 1)
+    ]
+    return model, losses
+
+
+def test_training_learns_squares(device: torch.device) -> None:
+    model, losses = trained(1, device=device)
+    assert losses[-1] < losses[0] / 2
+    assert evaluate(model, squares(4, seed=9), batch_size=2).pooled.iou > 0.9
+
+
+def test_equal_seeds_give_bit_identical_weights_and_other_seeds_others(device: torch.device) -> None:
+    first, second, other = (trained(seed, 2, device) for seed in (1, 1, 2))
+    assert first[1] == second[1] != other[1]
+    for a, b in zip(first[0].state_dict().values(), second[0].state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_evaluation_changes_nothing_and_does_not_depend_on_the_batch_size(device: torch.device) -> None:
+    """On a GPU another batch size may take another algorithm, and a product rounded to TF32 another side of a half."""
+    exact = device.type == "cpu"
+    model, _ = trained(1, 2, device)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    ones, threes = (evaluate(model, squares(5), batch_size=size) for size in (1, 3))
+    assert np.mean(ones.predictions != threes.predictions) <= (0 if exact else 0.002)
+    assert ones.loss == pytest.approx(threes.loss, rel=1e-5 if exact else 1e-2)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -1,0 +1,76 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
+
+from analysis.comparison.definitions import DEFINITIONS, image_values, run_scores
+from analysis.comparison.masks import METRICS, Mask, Predictions, image_scores
+from tests.analysis.studies import square
+
+RNG = np.random.default_rng(0)
+TRUTH: dict[str, Mask] = {name: RNG.random((9, 11)) < part for name, part in (("a", 0.2), ("b", 0.6))}
+GUESS: dict[str, Mask] = {name: mask ^ (RNG.random(mask.shape) < 0.1) for name, mask in TRUTH.items()}
+
+
+def scored(truth: dict[str, Mask], guess: dict[str, Mask]) -> pd.DataFrame:
+    """Scores of one run whose two checkpoints predict the same."""
+    return image_scores({"r": Predictions({}, truth, {"best_loss": guess, "best_iou": guess})})
+
+
+def measured(name: str, truth: dict[str, Mask] = TRUTH, guess: dict[str, Mask] = GUESS) -> "pd.Series[float]":
+    return run_scores(scored(truth, guess), DEFINITIONS[name]).iloc[0]
+
+
+def pixels(masks: dict[str, Mask]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return np.concatenate([mask.ravel() for mask in masks.values()])
+
+
+@pytest.mark.parametrize(
+    ("metric", "by"),
+    [("iou", jaccard_score), ("f1", f1_score), ("precision", precision_score), ("recall", recall_score)],
+)
+@pytest.mark.parametrize(
+    ("name", "average"), [("pooled", "binary"), ("two-class", "macro"), ("two-class-micro", "micro")]
+)
+def test_pooled_definitions_are_scikit_learns_averages(
+    name: str, average: str, metric: str, by: object
+) -> None:
+    expected = by(pixels(TRUTH), pixels(GUESS), average=average)  # type: ignore[operator]
+    assert measured(name)[metric] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_mean_over_images_is_that_of_scikit_learn_image_by_image() -> None:
+    expected = np.mean([jaccard_score(TRUTH[stem].ravel(), GUESS[stem].ravel()) for stem in TRUTH])
+    assert measured("image")["iou"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_smoothing_adds_one_above_and_below_in_every_image() -> None:
+    truth, guess = (
+        {"a": square(0, 0, 2, 8), "b": square(0, 0, 2, 8)},
+        {"a": square(0, 0, 2, 8), "b": square(4, 4, 2, 8)},
+    )
+    assert measured("smoothed", truth, guess)["iou"] == pytest.approx((5 / 5 + 1 / 9) / 2)
+
+
+def test_counting_the_background_reads_higher_than_the_foreground_alone() -> None:
+    # Foreground 16 of 64, half of it found: 8 / 16; background 48 of 64, all found, 8 too many: 48 / 56.
+    truth, guess = {"a": square(0, 0, 4, 8)}, {"a": square(0, 0, 4, 8) & (np.arange(8) < 2)}
+    assert measured("pooled", truth, guess)["iou"] == 8 / 16
+    assert measured("two-class", truth, guess)["iou"] == pytest.approx((8 / 16 + 48 / 56) / 2)
+    assert measured("two-class-micro", truth, guess)["iou"] == pytest.approx(56 / 72)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_the_values_of_images_have_the_runs_iou_as_their_mean(name: str) -> None:
+    values = image_values(scored(TRUTH, GUESS), DEFINITIONS[name])
+    assert values[:2].mean() == pytest.approx(measured(name)["iou"])
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_perfect_predictions_are_one_by_every_definition_empty_images_included(name: str) -> None:
+    empty = {stem: np.zeros((4, 4), bool) for stem in "ab"}
+    for masks in (TRUTH, empty):
+        assert measured(name, masks, masks)[list(METRICS)].astype(float).tolist() == [1.0] * 5
+        assert image_values(scored(masks, masks), DEFINITIONS[name]).tolist() == [1.0] * 4

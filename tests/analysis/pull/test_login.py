@@ -1,0 +1,179 @@
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from analysis import AnalysisError
+from analysis.pull.login import Login, RunsPath, check_server, parse_path, resolve
+from common.study_record import StudyRecord
+
+LOCAL = "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lab/puzzle", RunsPath("lab", "puzzle")),
+        ("lab/puzzle/ab12cd34", RunsPath("lab", "puzzle", "ab12cd34")),
+        ("lab/puzzle/sweeps/ab12cd34", RunsPath("lab", "puzzle", "ab12cd34")),
+        ("https://wandb.ai/lab/puzzle", RunsPath("lab", "puzzle", None, "https://api.wandb.ai")),
+        (
+            "https://wandb.ai/lab/puzzle/workspace?nw=x",
+            RunsPath("lab", "puzzle", None, "https://api.wandb.ai"),
+        ),
+        (f"{LOCAL}/lab/my%20puzzle/sweeps/ab12cd34", RunsPath("lab", "my puzzle", "ab12cd34", LOCAL)),
+    ],
+)
+def test_a_path_or_a_web_address_names_a_project_or_a_sweep(text: str, expected: RunsPath) -> None:
+    assert parse_path(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "puzzle", "lab/puzzle/runs/ab12cd34", "lab/puzzle/sweeps", "a/b/c/d", LOCAL]
+)
+def test_anything_else_is_refused_in_one_sentence_that_shows_the_forms(text: str) -> None:
+    with pytest.raises(AnalysisError, match="ENTITY/PROJECT/SWEEP") as refusal:
+        parse_path(text)
+    assert repr(text) in str(refusal.value)
+
+
+def recorded(
+    results: Path, name: str, *paths: str, base_url: str = "", server_dir: Path | None = None
+) -> StudyRecord:
+    (results / name).mkdir(parents=True, exist_ok=True)
+    record = StudyRecord(paths, base_url, str(server_dir) if server_dir else None)
+    record.save(results / name)
+    return record
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Three studies: one on an embedded server that answers on port 8080, the last on the same one, one elsewhere."""
+    server = tmp_path / "server"
+    server.mkdir()
+    (server / "api-key").write_text("server-key\n")
+    (server / "address").write_text(LOCAL + "\n")
+    recorded(tmp_path, "one", "local/puzzle/s1", base_url="http://127.0.0.1:1", server_dir=server)
+    recorded(tmp_path, "latest", "local/puzzle/s2", "local/puzzle/s3", base_url=LOCAL, server_dir=server)
+    recorded(tmp_path, "other", "lab/puzzle/s4", base_url="http://lab:9000/")
+    return tmp_path
+
+
+def test_without_a_path_the_last_study_is_meant(results: Path) -> None:
+    paths, login = resolve([], {}, results)
+    assert paths == [RunsPath("local", "puzzle", "s2"), RunsPath("local", "puzzle", "s3")]
+    assert login == Login(LOCAL, "server-key")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000"}],
+)
+@pytest.mark.parametrize("given", [[], ["local/puzzle/s1"], ["local/puzzle/s1", "local/puzzle/s2"]])
+def test_a_sweep_of_a_study_is_read_from_the_server_that_ran_it(
+    results: Path, given: list[str], environ: dict[str, str]
+) -> None:
+    assert resolve(given, environ, results)[1] == Login(LOCAL, "server-key")
+
+
+def test_a_study_on_another_server_takes_the_key_of_the_environment(results: Path) -> None:
+    for environ in ({"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000//"}):
+        assert resolve(["lab/puzzle/s4"], environ, results)[1] == Login("http://lab:9000", "k")
+
+
+@pytest.mark.parametrize("path", ["lab/puzzle/s4", "http://lab:9000/a/b"])
+def test_a_key_is_not_sent_to_another_server_than_its_own(results: Path, path: str) -> None:
+    environ = {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://elsewhere"}
+    with pytest.raises(AnalysisError, match="lie on http://lab:9000, but WANDB_BASE_URL is http://elsewhere"):
+        resolve([path], environ, results)
+
+
+def test_studies_on_two_servers_are_refused(results: Path) -> None:
+    with pytest.raises(AnalysisError, match="lie on 2 servers"):
+        resolve(["lab/puzzle/s4", "local/puzzle/s1"], {"WANDB_API_KEY": "k"}, results)
+
+
+def test_a_path_that_no_study_ran_means_the_environments_server(results: Path) -> None:
+    environ = {"WANDB_BASE_URL": "http://other/", "WANDB_API_KEY": "env-key"}
+    assert resolve(["a/b"], environ, results) == ([RunsPath("a", "b")], Login("http://other", "env-key"))
+
+
+def test_a_key_alone_means_the_cloud_even_after_a_local_study(results: Path) -> None:
+    assert resolve(["a/b"], {"WANDB_API_KEY": "k"}, results)[1] == Login(None, "k")
+
+
+def test_an_empty_environment_means_the_last_studys_server(results: Path) -> None:
+    assert resolve(["a/b"], {}, results)[1] == Login(LOCAL, "server-key")
+
+
+def test_the_last_studys_server_named_without_a_key_has_its_own_key(results: Path) -> None:
+    assert resolve(["a/b"], {"WANDB_BASE_URL": LOCAL + "/"}, results)[1] == Login(LOCAL, "server-key")
+
+
+def test_an_address_names_the_server_where_the_environment_does_not(results: Path) -> None:
+    login = resolve(["https://wandb.ai/a/b"], {"WANDB_API_KEY": "k"}, results)[1]
+    assert login == Login("https://api.wandb.ai", "k")
+
+
+@pytest.mark.parametrize("environ", [{}, {"WANDB_BASE_URL": "http://other"}])
+def test_a_missing_key_is_one_sentence(tmp_path: Path, environ: dict[str, str]) -> None:
+    with pytest.raises(AnalysisError, match="set WANDB_API_KEY"):
+        resolve(["a/b"], environ, tmp_path)
+
+
+def test_no_path_and_no_last_study_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match="make study"):
+        resolve([], {}, tmp_path)
+
+
+def test_addresses_on_two_servers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match="one server at a time"):
+        resolve(["https://wandb.ai/a/b", f"{LOCAL}/a/b"], {}, tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"paths": 3}'])
+def test_a_broken_last_study_is_named_in_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest" / "study.json").write_text(content)
+    with pytest.raises(AnalysisError, match=r"study\.json should hold"):
+        resolve([], {}, tmp_path)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "ftp://host", "http://", "http://host:x"])
+def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(AnalysisError, match="is no address of a server"):
+        resolve(["a/b"], {"WANDB_BASE_URL": address, "WANDB_API_KEY": "k"}, tmp_path)
+
+
+class Refuse(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps the test's output quiet."""
+
+
+@pytest.fixture
+def web_server() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Refuse) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_any_http_answer_counts_as_a_server(web_server: str) -> None:
+    check_server(web_server)
+
+
+def test_a_port_where_nobody_listens_is_one_sentence_that_names_make_serve() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(AnalysisError, match="make serve") as refusal:
+            check_server(url)
+    assert url in str(refusal.value)

@@ -1,0 +1,350 @@
+"""What a report says, and the page that says it; the page itself is tried in headless Chromium."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from analysis.comparison.comparison import compare
+from analysis.comparison.masks import Predictions
+from analysis.grids import coloured_errors
+from analysis.pull.study import Study
+from analysis.report import __main__ as command_line
+from analysis.report import advice, content, page, pictures
+from tests.analysis.studies import MODELS, history, noisy, predictions, seen, study
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+def made_page(made: Study, **options: bool) -> str:
+    comparison = compare(made)
+    report = content.content(made, comparison, "python -m analysis.report a/b")
+    return page.page(made, comparison, report, "python -m analysis.report a/b", **options)
+
+
+@pytest.fixture(scope="module")
+def several() -> Study:
+    sweep = {"name": "three models", "method": "bayes", "parameters": {"seed": {"values": [0, 1, 2]}}}
+    return replace(noisy(), sweeps={"s1": sweep})
+
+
+@pytest.fixture(scope="module")
+def html(several: Study) -> str:
+    return made_page(several)
+
+
+class Outline(HTMLParser):
+    """Headings, pictures without words, ids, and what labels and links point at."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.headings: list[int] = []
+        self.mute: list[str] = []
+        self.ids: list[str] = []
+        self.pointed: list[str] = []
+        self.addresses: list[str] = []
+        self.landmarks: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "img" and not given.get("alt"):
+            self.mute.append(str(given))
+        if tag in ("main", "nav", "header"):
+            self.landmarks.append(tag)
+        self.ids += [str(given["id"])] if "id" in given else []
+        for name in ("aria-labelledby", "aria-describedby", "for"):
+            self.pointed += [str(given[name])] if name in given else []
+        self.addresses += [str(given[name]) for name in ("src", "href") if given.get(name)]
+
+
+def test_the_page_has_every_part_in_order_and_one_heading_of_the_first_rank(html: str) -> None:
+    outline = Outline(html)
+    assert outline.headings[0] == 1
+    assert outline.headings.count(1) == 1
+    assert all(
+        after - before <= 1 for before, after in zip(outline.headings, outline.headings[1:], strict=False)
+    )
+    assert [name for name in outline.ids if name in page.SECTIONS] == list(page.SECTIONS)
+    assert outline.landmarks == ["header", "nav", "main"]
+
+
+def test_everything_is_inside_the_file_and_nothing_else_may_be_asked_for(html: str) -> None:
+    outline = Outline(html)
+    assert [address for address in outline.addresses if not address.startswith(("data:", "#"))] == []
+    assert "default-src 'none'; img-src data:;" in html
+
+
+def test_every_picture_has_words_and_every_label_and_link_a_goal(html: str) -> None:
+    outline = Outline(html)
+    assert outline.mute == []
+    assert len(outline.ids) == len(set(outline.ids))
+    links = [address[1:] for address in outline.addresses if address.startswith("#")]
+    assert set(outline.pointed) | set(links) <= set(outline.ids)
+
+
+def test_letters_and_the_standing_out_of_the_table_are_in_the_page(html: str, several: Study) -> None:
+    best = compare(several).table.iloc[0]["model"]
+    assert f'<th scope="row"><strong>{best}</strong></th>' in html
+    assert "Models that share a letter" in html
+
+
+def renamed(own: Predictions) -> Predictions:
+    """The first image gets a name that would be markup."""
+
+    def named(group: Mapping[str, Any]) -> dict[str, Any]:
+        return {HOSTILE if stem == "image-0" else stem: picture for stem, picture in group.items()}
+
+    return Predictions(
+        named(own.images), named(own.truth), {rule: named(own.masks[rule]) for rule in own.masks}
+    )
+
+
+def test_no_name_can_end_the_script_or_become_markup() -> None:
+    made = study(models=MODELS[2:4])
+    named = {"r0s0": predictions(1), "r1s0": predictions(2)}
+    hostile = made_page(seen(made, {run_id: renamed(own) for run_id, own in named.items()}))
+    assert "<img src=x" not in hostile
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', hostile, re.DOTALL)
+    assert HOSTILE in json.loads(data)["masks"][0]["masks"]
+
+
+@pytest.mark.parametrize("photographs", [True, False])
+def test_photographs_are_in_the_page_only_if_they_may_be(photographs: bool) -> None:
+    text = made_page(study(models=MODELS[2:3]), photographs=photographs)
+    assert ("image/jpeg" in text) == photographs
+    assert ('class="photograph"' in text) == photographs
+
+
+def test_one_run_has_a_report_that_says_what_one_run_cannot() -> None:
+    text = made_page(study(models=MODELS[2:3]))
+    assert "What another seed would change: 1 of 1 model have one seed." in text
+    assert "Which setting mattered takes runs of at least 4 configurations with val/iou; here are 1." in text
+    assert "These runs belong to no sweep" in text
+
+
+def test_without_predictions_or_histories_the_page_says_so_once_each() -> None:
+    bare = seen(study(models=MODELS[2:4]), {})
+    text = made_page(replace(bare, history=bare.history.iloc[:0]))
+    assert text.count("There are no masks: none of these runs has a predictions artifact.") == 1
+    assert text.count("There are no curves: none of these runs has a history.") == 1
+
+
+def test_the_answer_says_who_is_best_and_from_whom_it_cannot_be_told_apart() -> None:
+    first, second = content.answer(compare(noisy()))
+    assert re.fullmatch(
+        r"The highest test IoU, 0\.\d{3} \[0\.\d{3}, 0\.\d{3}\], has U-Net / resnet18, from scratch \(3 runs\)\.",
+        first,
+    )
+    assert second == "It is better than each of the 2 others at the 0.05 level."
+    _, alike = content.answer(compare(noisy(gap=0.0)))
+    assert alike.startswith("It cannot be told apart from any of the 2 others: U-Net / ")
+    _, unknown = content.answer(compare(seen(noisy(), {})))
+    assert unknown.startswith("Whether it is better than the others was not tested")
+
+
+def test_limits_count_pairs_splits_seeds_and_runs_that_were_left_out() -> None:
+    made = noisy(gap=0.0)
+    lost = pd.DataFrame({"run_id": ["x"], "reason": ["failed"]})
+    told = content.limits(replace(made, left_out=lost), compare(made))
+    assert told[0].startswith("Which of two models is better, for 3 of 3 pairs of models")
+    assert "one split, with 4 test images." in told[1]
+    assert "Anything about 1 of 10 runs, which did not finish or lack values." in told
+    folds = noisy(folds=(0, 1))
+    assert not any("one split" in line for line in content.limits(folds, compare(folds)))
+
+
+def test_a_bayesian_search_is_not_asked_what_a_shorter_one_would_have_found(several: Study) -> None:
+    runs = study(models=MODELS).runs
+    assert any("chosen by bayes" in line for line in content.told_budget(runs, "bayes", {}))
+    assert not any("chosen by" in line for line in content.told_budget(runs, "grid", {}))
+
+
+def test_differences_have_the_sign_the_interval_and_the_verdict_of_the_test() -> None:
+    found = advice.differences(compare(noisy()))
+    assert len(found) == 3
+    assert all(
+        re.search(r"IoU \+0\.\d{3} \[[+-]0\.\d{3}, \+0\.\d{3}\], p = \S+ after Holm", line) for line in found
+    )
+    assert all(line.endswith("so the first is better.") for line in found)
+    alike = advice.differences(compare(noisy(gap=0.0)))
+    assert all(line.endswith("so they cannot be told apart.") for line in alike)
+
+
+def test_improvements_follow_from_figures_and_vanish_with_them() -> None:
+    made = study(models=MODELS[2:4])
+    nothing = content.Search(pd.DataFrame(), "too few", None, ())
+    told = " ".join(advice.improvements(made, compare(made), nothing))
+    assert "More seeds: 2 of 2 models have fewer than 3." in told
+    assert "More splits" in told
+    assert "Early stopping or stronger augmentation for what overfits: U-Net / " in told
+    many = noisy(folds=(0, 1))
+    flat = many.history.assign(**{"val/loss": 0.1, "train/loss": 0.1})
+    asked = advice.improvements(replace(many, history=flat), compare(replace(many, history=flat)), nothing)
+    assert not any(line.startswith(("More seeds", "More splits", "Early")) for line in asked)
+
+
+def test_the_colours_of_errors_survive_the_palette_exactly() -> None:
+    own = predictions(3)
+    uri = pictures.errors(own.truth["image-0"], own.masks["best_loss"]["image-0"])
+    picture = Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+    np.testing.assert_array_equal(
+        np.asarray(picture), coloured_errors(own.truth["image-0"], own.masks["best_loss"]["image-0"])
+    )
+
+
+def test_pictures_and_curves_of_a_large_study_are_made_smaller() -> None:
+    large = pictures.smaller(Image.new("RGB", (3000, 1500)), Image.Resampling.NEAREST)
+    assert large.size == (512, 256)
+    runs = study(models=MODELS[2:3]).runs
+    curves = pictures.curves_of(str(runs["model"][0]), runs, history("r0s0", epochs=1000))
+    assert len(curves["epochs"]) == len(curves["curves"]["val/loss"]["mean"]) == 250
+
+
+def test_curves_are_mean_and_range_and_not_a_number_is_null() -> None:
+    made = study(seeds=2, models=MODELS[2:3])
+    made.history.loc[0, "val/loss"] = float("inf")
+    comparison = compare(made)
+    (model,) = pictures.curve_data(comparison, made.history)
+    low = made.history[made.history["run_id"] == "r0s0"]["val/loss"].iloc[5]
+    drawn = model["curves"]["val/loss"]
+    assert drawn["mean"][0] is None
+    assert [drawn["low"][5], drawn["high"][5]] == [
+        pytest.approx(low, rel=1e-3),
+        pytest.approx(low + 0.02, rel=1e-3),
+    ]
+    assert drawn["mean"][5] == pytest.approx(low + 0.01, rel=1e-3)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` by WCAG 2.2."""
+    colour = "#" + "".join(2 * sign for sign in colour[1:]) if len(colour) == 4 else colour
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_and_lines_have_enough_contrast_in_light_and_dark() -> None:
+    schemes = re.findall(r":root \{([^}]*--paper[^}]*)\}", page.asset("page.css"))
+    assert len(schemes) == 3
+    for scheme in schemes:
+        colours = dict(re.findall(r"--(\w+): (#\w+)", scheme))
+        assert all(contrast(colours[name], colours["paper"]) >= 4.5 for name in ("ink", "soft", "link"))
+    (listed,) = re.findall(r"COLOURS = \[(.*?)\]", page.asset("page.js"))
+    lines = re.findall(r"#\w{6}", listed)
+    assert len(lines) == 7
+    assert all(contrast(colour, "#ffffff") >= 4.5 for colour in lines)
+
+
+def test_the_command_writes_the_page_and_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("analysis.cli.pull", lambda paths: study(models=MODELS[2:3]))
+    assert command_line.main(["lab/puzzle", "--out", str(tmp_path), "--no-photographs"]) == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "python -m analysis.report lab/puzzle --no-photographs" in text
+    assert "image/jpeg" not in text
+    assert capsys.readouterr().out == f"wrote {tmp_path / 'report.html'}\n"
+
+
+TRY = """
+<script>
+const results = {};
+const count = (where) => document.querySelectorAll(where).length;
+const byName = (name) => document.getElementById(name);
+const fire = (name, value, kind) => { byName(name).value = value; byName(name).dispatchEvent(new Event(kind)); };
+results.firstLines = count("#iou path[fill=none]");
+document.getElementById("none").click();
+results.noLines = count("#iou path[fill=none]");
+document.getElementById("all").click();
+results.allLines = count("#loss path[fill=none]");
+results.numbers = [...document.querySelectorAll("#loss text[font-weight]")].map((text) => text.textContent).sort();
+fire("epoch", 12, "input");
+results.told = document.getElementById("epoch-told").textContent;
+results.row = [...document.querySelectorAll("#values tr:first-child td")].map((cell) => cell.textContent);
+const box = byName("iou").getBoundingClientRect();
+byName("iou").dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + box.width * 52 / 560 }));
+results.hovered = document.getElementById("epoch").value;
+fire("model", 1, "change");
+results.alt = document.querySelector("#stacks .errors").alt;
+fire("cut", 30, "input");
+results.cut = getComputedStyle(document.querySelector("#stacks .errors")).clipPath;
+document.querySelector("input[value=truth]").click();
+results.truth = getComputedStyle(document.querySelector("#stacks .truth")).visibility;
+results.wide = document.documentElement.scrollWidth <= window.innerWidth;
+document.title = JSON.stringify(results);
+</script>
+"""
+
+
+def chromium(page: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium here: the page is tried where there is one")
+    command = [
+        found,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        "--hide-scrollbars",
+    ]
+    command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=2000", *options]
+    return subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120)
+
+
+def test_chromium_draws_the_page_and_its_controls_work_without_a_complaint(html: str, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(html.replace("</body>", TRY + "</body>"))
+    shot = tmp_path / "shot.png"
+    done = chromium(file, f"--screenshot={shot}", "--dump-dom", "--window-size=700,2400")
+    assert "CONSOLE" not in done.stderr
+    (title,) = re.findall("<title>(.*?)</title>", done.stdout)
+    results: dict[str, Any] = json.loads(title.replace("&quot;", '"'))
+    # Three models, a training and a validation line each.
+    assert (results["firstLines"], results["noLines"], results["allLines"]) == (6, 0, 6)
+    assert results["numbers"] == ["1", "2", "3"]
+    assert results["told"] == "12"
+    curves = history("r").set_index("epoch").loc[12]
+    told = [curves[name] for name in ("train/loss", "val/loss", "train/iou", "val/iou")]
+    assert [float(text) for text in results["row"]] == [
+        3,
+        *(pytest.approx(value, abs=1e-3) for value in told),
+    ]
+    assert results["hovered"] == "1"
+    assert results["alt"].startswith("Errors of U-Net / mobilenet_v2, from scratch on image-0-")
+    assert results["cut"] == "inset(0px 0px 0px 70%)"
+    assert results["truth"] == "visible"
+    assert results["wide"]
+    assert len(html) < 3_000_000
+
+
+def test_chromium_shows_and_prints_more_than_a_blank_page(html: str, tmp_path: Path) -> None:
+    file, shot, pdf = tmp_path / "page.html", tmp_path / "shot.png", tmp_path / "page.pdf"
+    file.write_text(html)
+    chromium(file, f"--screenshot={shot}", "--window-size=1200,3000")
+    with Image.open(shot) as picture:
+        assert picture.size == (1200, 3000)
+        assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 200
+    chromium(file, f"--print-to-pdf={pdf}")
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) <= 15

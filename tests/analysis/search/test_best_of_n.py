@@ -1,0 +1,158 @@
+"""Equal budgets, edges of ranges, and best so far: counted by hand."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import AnalysisError
+from analysis.search.best_of_n import (
+    best_per_value,
+    budget_curves,
+    edge,
+    edge_warnings,
+    expected_best_curves,
+    trials,
+)
+from tests.analysis.searches import search
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def sweep(**values: list[float]) -> pd.DataFrame:
+    """Runs of some architectures with these values of val/iou, each at another learning rate, in the order given."""
+    rows = [
+        {"architecture": name, "backbone": "none", "weights": "none", "learning_rate": 1e-4 * (i + 1)}
+        | {"run_id": f"{name}-{i}", "val/iou": value, "seconds/train": 30.0 * (i + 1)}
+        for name, of_name in values.items()
+        for i, value in enumerate(of_name)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_trial_is_a_configuration_and_its_value_the_mean_over_its_seeds() -> None:
+    runs = sweep(unet_transposed=[0.8, 0.6])
+    again = runs.copy()
+    again["run_id"] += "b"
+    again["val/iou"] += 0.1
+    runs = pd.concat([runs, again])
+    found = trials(runs, "val/iou")
+    assert found["val/iou"].tolist() == pytest.approx([0.85, 0.65])
+    assert found["n_runs"].tolist() == [2, 2]
+    assert found["run_id"].tolist() == ["unet_transposed-0b", "unet_transposed-1b"]
+
+
+def test_trials_come_in_the_order_they_were_started() -> None:
+    runs = search(12).iloc[::-1]
+    assert trials(runs, "val/iou")["run_id"].tolist() == [f"r{i}" for i in range(12)]
+
+
+def test_values_are_compared_at_the_budget_of_the_least_tried_one() -> None:
+    runs = sweep(unet_transposed=[0.7, 0.9, 0.5, 0.8], unet_bilinear=[0.75, 0.6])
+    found = best_per_value(runs, "architecture", rng(), method="random").set_index("architecture")
+    pairs = combinations([0.7, 0.9, 0.5, 0.8], 2)
+    assert found["best"].to_dict() == pytest.approx(
+        {"unet_transposed": np.mean([max(pair) for pair in pairs]), "unet_bilinear": 0.75}
+    )
+    assert found["budget"].tolist() == [2, 2]
+    assert found["n_trials"].to_dict() == {"unet_transposed": 4, "unet_bilinear": 2}
+    assert found.loc["unet_transposed", "run_id"] == "unet_transposed-1"
+    assert found.loc["unet_transposed", "best_of_all"] == 0.9
+
+
+def test_of_a_search_that_learns_the_first_trials_count_and_no_interval_is_given() -> None:
+    runs = sweep(unet_transposed=[0.7, 0.6, 0.9], unet_bilinear=[0.75, 0.65])
+    found = best_per_value(runs, "architecture", rng(), method="bayes")
+    assert found["architecture"].tolist() == ["unet_bilinear", "unet_transposed"]
+    assert found["best"].tolist() == [0.75, 0.7]
+    assert found[["low", "high"]].isna().all(axis=None)
+
+
+def test_the_interval_holds_the_best_and_follows_the_generator() -> None:
+    runs = search()
+    first, again, other = (best_per_value(runs, "weights", rng(seed), method="random") for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first["low"].equals(other["low"])
+    assert first["weights"].tolist() == ["imagenet", "none"]
+    assert (first["low"] <= first["high"]).all()
+
+
+def test_runs_that_do_not_have_the_field_are_not_among_its_values() -> None:
+    runs = search()
+    found = best_per_value(runs, "weights", rng(), method="random")
+    assert found["n_trials"].sum() == (runs["backbone"] != "none").sum()
+
+
+def test_a_field_with_one_value_is_nothing_to_compare() -> None:
+    with pytest.raises(AnalysisError, match="no two values of epochs"):
+        best_per_value(search(), "epochs", rng(), method="random")
+
+
+@pytest.mark.parametrize(
+    ("value", "log", "side"),
+    [
+        (1e-4, True, "lower"),
+        (1.2e-4, True, "lower"),
+        (5e-4, True, ""),
+        (9e-3, True, "upper"),
+        (5e-4, False, "lower"),
+    ],
+)
+def test_an_edge_is_a_twentieth_of_the_range_on_its_own_scale(value: float, log: bool, side: str) -> None:
+    assert edge(value, 1e-4, 1e-2, log=log) == side
+
+
+def test_a_best_value_at_the_edge_of_the_sweeps_range_is_told() -> None:
+    runs = search()
+    best = float(runs.sort_values("val/iou")["learning_rate"].iloc[-1])
+    space = {"learning_rate": {"min": 1e-5, "max": best * 1.01, "distribution": "log_uniform_values"}}
+    assert edge_warnings(runs, space=space) == (
+        f"The best learning rate, {best:g}, lies at the upper edge of what was searched, 1e-05 to {best * 1.01:g}:"
+        " a better one may lie beyond it.",
+    )
+    assert edge_warnings(runs) == ()
+
+
+def test_two_choices_have_nothing_but_edges_and_are_passed_over() -> None:
+    runs = sweep(unet_transposed=[0.7, 0.9])
+    assert edge_warnings(runs) == ()
+    assert len(edge_warnings(sweep(unet_transposed=[0.7, 0.8, 0.9]))) == 1
+
+
+def test_best_so_far_never_falls_and_time_adds_up() -> None:
+    runs = sweep(unet_transposed=[0.7, 0.6, 0.9], unet=[np.nan, 0.8])
+    found = budget_curves(runs)
+    first = found[found["architecture"] == "U-Net, transposed"]
+    assert first["best"].tolist() == [0.7, 0.7, 0.9]
+    assert first["trial"].tolist() == [1, 2, 3]
+    assert first["minutes"].tolist() == [0.5, 1.5, 3.0]
+    second = found[found["architecture"] == "U-Net"]["best"]
+    assert np.isnan(second.iloc[0])
+    assert second.iloc[1] == 0.8
+
+
+def test_without_times_there_are_trials_and_no_minutes() -> None:
+    runs = sweep(unet_transposed=[0.7, 0.6])
+    assert budget_curves(runs.drop(columns="seconds/train"))["minutes"].isna().all()
+    assert budget_curves(runs[:0]).empty
+
+
+def test_expected_best_curves_are_those_of_each_architectures_trials_with_a_band() -> None:
+    runs = sweep(unet_transposed=[0.7, 0.9, 0.5], unet=[0.8])
+    found = expected_best_curves(runs, rng(), method="random")
+    first = found[found["architecture"] == "U-Net, transposed"]
+    pairs = np.mean([max(pair) for pair in combinations([0.7, 0.9, 0.5], 2)])
+    assert first["expected"].tolist() == pytest.approx([0.7, pairs, 0.9])
+    assert (first["low"] < first["expected"]).all()
+    assert (first["high"] < 0.9 + 1e-9).all()
+    assert found[found["architecture"] == "U-Net"]["expected"].tolist() == [0.8]
+
+
+def test_expected_best_curves_are_refused_for_a_search_that_learns() -> None:
+    with pytest.raises(AnalysisError, match="method bayes"):
+        expected_best_curves(search(), rng(), method="bayes")

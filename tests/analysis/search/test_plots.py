@@ -1,0 +1,137 @@
+"""Pictures of a search show the runs that are there, where they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+
+from analysis import canvas
+from analysis.search import plots
+from analysis.search.best_of_n import budget_curves, expected_best_curves
+from tests.analysis.searches import search
+
+
+@pytest.fixture
+def axes() -> Axes:
+    return canvas.place(canvas.blank(4, 3), 0.6, 0.2, 3, 2.2)
+
+
+def points(axes: Axes) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Positions of the scattered points, as drawn."""
+    (found,) = [each for each in axes.collections if isinstance(each, PathCollection)]
+    return np.asarray(found.get_offsets(), dtype=float)
+
+
+def draw(axes: Axes) -> None:
+    """Renders the figure: warnings would be errors."""
+    axes.figure.canvas.draw()
+
+
+def test_a_slice_has_a_point_per_run_on_a_logarithmic_axis(axes: Axes) -> None:
+    runs = search()
+    plots.draw_slice(axes, runs, "learning_rate")
+    draw(axes)
+    assert points(axes) == pytest.approx(runs[["learning_rate", "val/iou"]].to_numpy())
+    assert axes.get_xscale() == "log"
+
+
+def test_a_slice_of_categories_has_them_in_their_own_order_with_medians(axes: Axes) -> None:
+    runs = search()
+    plots.draw_slice(axes, runs, "augmentation")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "light", "strong"]
+    medians = [line.get_ydata()[0] for line in axes.lines]  # type: ignore[index]
+    assert medians == [
+        runs[runs["augmentation"] == a]["val/iou"].median() for a in ("none", "light", "strong")
+    ]
+
+
+def test_a_slice_shows_only_the_runs_that_have_the_parameter(axes: Axes) -> None:
+    runs = search()
+    plots.draw_slice(axes, runs, "weights")
+    assert len(points(axes)) == (runs["backbone"] != "none").sum()
+
+
+def test_a_contour_of_numbers_is_filled_and_of_categories_is_not(axes: Axes) -> None:
+    runs = search()
+    runs["epochs"] = np.arange(len(runs)) % 7 + 20
+    colours = plots.draw_contour(axes, runs, "learning_rate", "epochs")
+    draw(axes)
+    assert len(axes.collections) == 2
+    assert colours.get_clim() == (runs["val/iou"].min(), runs["val/iou"].max())
+    other = canvas.place(canvas.blank(4, 3), 0.6, 0.2, 3, 2.2)
+    plots.draw_contour(other, runs, "learning_rate", "augmentation")
+    assert len(other.collections) == 1
+
+
+def test_a_contour_of_points_on_one_line_is_not_filled(axes: Axes) -> None:
+    runs = search(8)
+    runs["learning_rate"] = np.arange(1, 9)
+    runs["epochs"] = 10 * runs["learning_rate"]
+    plots.draw_contour(axes, runs, "learning_rate", "epochs")
+    assert len(axes.collections) == 1
+
+
+def test_parallel_coordinates_end_at_the_metric_and_pass_below_what_a_run_does_not_have(axes: Axes) -> None:
+    runs = search()
+    plots.draw_parallel(axes, runs, ["architecture", "weights", "learning_rate"])
+    draw(axes)
+    lines = np.array([np.asarray(line.get_ydata()) for line in axes.lines])
+    by_value = runs.sort_values("val/iou")
+    value = by_value["val/iou"].to_numpy()
+    without = (by_value["backbone"] == "none").to_numpy()
+    rate = np.log(by_value["learning_rate"].to_numpy())
+    assert len(lines) == len(runs)
+    assert lines[:, 3] == pytest.approx((value - value[0]) / (value[-1] - value[0]))
+    assert lines[:, 2] == pytest.approx((rate - rate.min()) / np.ptp(rate))
+    assert lines[without, 1].max() < plots.ABSENT / 2
+    assert lines[~without, 1].min() > plots.ABSENT / 2
+    assert [line.get_linewidth() for line in axes.lines].index(3) == len(runs) - 1
+
+
+def test_bars_of_importance_have_their_intervals_and_mark_conditional_ones(axes: Axes) -> None:
+    table = pd.DataFrame(
+        {
+            "method": ["fANOVA"] * 2 + ["PED-ANOVA"],
+            "parameter": ["learning_rate", "weights", "width"],
+            "importance": [0.6, 0.3, 1.0],
+            "low": [0.5, 0.1, 0.9],
+            "high": [0.8, 0.4, 1.0],
+            "n_runs": [9, 5, 4],
+            "given": ["all runs", "runs with a backbone", "all runs"],
+        }
+    )
+    plots.draw_importances(axes, table, "fANOVA")
+    draw(axes)
+    assert [bar.get_width() for bar in axes.patches] == [0.3, 0.6]  # type: ignore[attr-defined]
+    assert [bar.get_hatch() for bar in axes.patches] == ["//", ""]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["weights\n(runs with a backbone)", "learning rate"]
+
+
+@pytest.mark.parametrize("against", ["trial", "minutes"])
+def test_best_so_far_has_a_line_per_architecture_with_its_number_of_trials(axes: Axes, against: str) -> None:
+    runs = search()
+    curves = budget_curves(runs)
+    plots.draw_budget(axes, curves, against=against)
+    draw(axes)
+    legend = axes.get_legend()
+    assert legend is not None
+    counts = runs["architecture"].value_counts()
+    assert {text.get_text() for text in legend.get_texts()} == {
+        f"U-Net ({counts['unet']})",
+        f"U-Net, transposed ({counts['unet_transposed']})",
+        f"DeepLabV3+ ({counts['deeplabv3plus']})",
+    }
+    assert len({line.get_color() for line in axes.lines}) == 3
+
+
+def test_expected_best_has_a_line_in_its_band_for_every_architecture(axes: Axes) -> None:
+    curves = expected_best_curves(search(), np.random.default_rng(0), method="random")
+    plots.draw_expected_best(axes, curves)
+    draw(axes)
+    lengths = curves.groupby("architecture", sort=False).size().tolist()
+    assert [len(np.asarray(line.get_xdata())) for line in axes.lines] == lengths
+    assert len(axes.collections) == 3
