@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.wandb_api import open_url
+
 ROOT = Path(__file__).parents[1]
 PAUSE = 0.05  # seconds between two attempts
 PATIENCE = 60.0  # seconds without an answer after which a server counts as gone
@@ -49,7 +51,7 @@ class Wire:
             request = urllib.request.Request(url, body, headers if json_too else {}, method=method)
             began = time.monotonic()
             try:
-                with urllib.request.urlopen(request, timeout=20) as answer:
+                with open_url(request, 20) as answer:
                     content = bytes(answer.read())
                     self.times.append((what, time.monotonic() - began))
                     return content

@@ -24,7 +24,7 @@ from agent.training import models
 from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD
 from agent.training.models.smp import CombinationError
 from common.names import BadName, check_name
-from common.wandb_api import CLOUD, BadAddress, server_address
+from common.wandb_api import CLOUD, BadAddress, open_url, server_address
 from data.pixels import Range
 
 ARTIFACT = re.compile(r"(?P<path>[^/:]+/[^/:]+/[^/:]+)(:(?P<alias>[^/:]+))?")
@@ -192,7 +192,7 @@ def _file(metadata: Mapping[str, Any], rule: str, name: str) -> str:
 
 def _check_server(base_url: str, timeout: float = 10.0) -> None:
     try:
-        urllib.request.urlopen(base_url, timeout=timeout).close()
+        open_url(urllib.request.Request(base_url), timeout).close()
     except urllib.error.HTTPError as error:
         error.close()
     except (OSError, ValueError) as error:

@@ -1,20 +1,25 @@
 """Which models a sweep can meet, and which of them cannot be built: W&B varies every key with every other."""
 
 import difflib
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agent.config import MODEL_FIELDS, Config, ConfigError, from_settings
 from agent.lint import models
 from agent.lint.finding import Finding, error, warning
 from agent.lint.parameters import TOGETHER, Parameter
+from data import layout
 
 Settings = Mapping[str, Any]
 Lines = Mapping[str, int]
 MOST_CELLS = 5_000
+LISTED_TOO = ("image_size", "data", "split_seed", "fold")
+"""Settings that decide about the model where the sweep lists their values."""
 BLAME = ("model", "backbone", "architecture", "weights")
 """Which key's line a finding names, first of all."""
 
@@ -42,7 +47,7 @@ class Refused:
 def cells(parameters: Sequence[Parameter]) -> list[Cell]:
     """Every combination of the values that a sweep lists, the first `MOST_CELLS` of them."""
     varied = [
-        each for each in parameters if each.name in TOGETHER or (each.name == "image_size" and each.finite)
+        each for each in parameters if each.name in TOGETHER or (each.name in LISTED_TOO and each.finite)
     ]
     pairs = [list(zip(each.values, each.lines, strict=True)) for each in varied]
     names = [each.name for each in varied]
@@ -80,6 +85,9 @@ def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Ref
         if facts.reason:
             what = f"{config.architecture} cannot be built on {config.backbone} ({facts.reason})"
             by_reason.setdefault(what, []).append(cell)
+        elif (who := config.needs_two()) and n_train(config.data, config.split_seed, config.fold) == 1:
+            what = f"{who} needs at least 2 training images, but {config.data} has 1"
+            by_reason.setdefault(what, []).append(cell)
         elif config.weights == "imagenet" and not facts.imagenet:
             what = f"there are no ImageNet weights of {config.backbone}"
             by_reason.setdefault(what, []).append(cell)
@@ -88,14 +96,32 @@ def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Ref
     return valid, [Refused(reason, tuple(found)) for reason, found in by_reason.items()]
 
 
+@functools.cache
+def n_train(data: str, split_seed: int, fold: int) -> int | None:
+    """Training images of a folder, by names alone; None where it cannot be listed here."""
+    try:
+        items = layout.find(Path(data), split_seed, fold).items
+    except OSError:
+        return None
+    return sum(item.split == "train" for item in items)
+
+
 def _finding(refused: Refused, valid: Sequence[tuple[Cell, Config]], n: int) -> Finding:
     name = _blamed(refused, [cell for cell, _ in valid])
     return error(
         refused.cells[0].lines.get(name, 1),
         refused.reason,
         f"{len(refused.cells)} of the {n} combinations of the sweep would end at once",
-        _likely(refused.reason) or (FIXES.get(name, CROSSED) if valid or name == "batch_size" else ALL_FAIL),
+        _fix(refused.reason, name, bool(valid)),
     )
+
+
+def _fix(reason: str, name: str, others_pass: bool) -> str:
+    if "training images" in reason:
+        return "add photographs with their masks, or take it out"
+    if near := _likely(reason):
+        return near
+    return FIXES.get(name, CROSSED) if others_pass or name == "batch_size" else ALL_FAIL
 
 
 def _likely(reason: str) -> str:

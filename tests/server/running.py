@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.wandb_api import open_url
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -67,7 +69,7 @@ class Server:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(address, data=body, method=method, headers=names)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with open_url(request, 20) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -49,6 +49,23 @@ def test_one_model_that_cannot_be_built_is_found_on_its_line(tmp_path: Path) -> 
     assert finding.fix == "take it out"
 
 
+@pytest.mark.parametrize(("n", "refused"), [(3, True), (6, False)])
+def test_a_model_that_needs_two_training_images_is_refused_where_there_is_one(
+    tmp_path: Path, n: int, refused: bool
+) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / "photographs" / kind).mkdir(parents=True)
+        for number in range(n):
+            (tmp_path / "photographs" / kind / f"{number}.png").touch()
+    models = "  model: {values: [deeplabv3plus/resnet18, unet/resnet18, unet_bilinear]}"
+    data = f"  data: {{value: {tmp_path / 'photographs'}}}"
+    text = CLEAN.replace("  architecture: {value: unet_bilinear}", f"{models}\n{data}")
+    findings = [each for each in lint(tmp_path, text).findings if each.level == "error"]
+    sentence = f"deeplabv3plus needs at least 2 training images, but {tmp_path / 'photographs'} has 1"
+    assert [each.what for each in findings] == [sentence] * refused
+    assert [each.fix for each in findings] == ["add photographs with their masks, or take it out"] * refused
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
