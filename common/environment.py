@@ -1,4 +1,4 @@
-"""Environment variables: our own, and those that keep the wandb client out of a person's home."""
+"""Environment variables, our own and those that keep wandb out of a person's home, and where the project lies."""
 
 import os
 from collections.abc import Mapping
@@ -12,6 +12,12 @@ OWN = {
     "PUZZLE_DATA": "folder of photographs for the tests that need real ones (default: those tests are skipped)",
 }
 """Every variable that is the project's own, and what it says."""
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Of the project."""
+
+CACHE = ROOT / ".cache"
+"""What commands keep between calls; it may be deleted."""
 
 FOLDERS = ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR", "WANDB_DIR")
 

@@ -64,6 +64,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/runs/{run}/{tab}", pages.run),
             Route("/{entity}/{project}/sweeps/{sweep}", pages.sweep),
             Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
+            Route("/{entity}/{project}/reports/{report}", pages.report),
             Route("/{path:path}", pages.nothing),
         ],
         exception_handlers={405: nothing_there, NotFound: gone, ClientDisconnect: cut_off},

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from agent.fleet import journal
 from agent.fleet.sweep_client import Sweep
 from agent.lifecycle import modes
 from agent.lint.command import Command
+from common.environment import CACHE, own
 from common.names import BadName
 from common.wandb_api import RequestRefused, ServerUnavailable
 
@@ -60,7 +60,7 @@ class Target:
 
 def folder() -> Path:
     """Where fleets keep what they must not forget: PUZZLE_FLEET, else `.cache/fleet` of the project."""
-    return Path(os.environ.get("PUZZLE_FLEET") or ROOT / ".cache" / "fleet").resolve()
+    return Path(own("PUZZLE_FLEET") or CACHE / "fleet").resolve()
 
 
 def find(text: str, new: bool) -> Target:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config import Config
+from common.environment import own
 
 if TYPE_CHECKING:
     from torch import nn
@@ -110,7 +111,7 @@ def promised(folder: Path) -> int:
 
 def budget() -> float:
     """Bytes that the runs on this machine may take together. Raises BudgetError if the setting is no number."""
-    text = os.environ.get("PUZZLE_DISK_BUDGET") or "inf"
+    text = own("PUZZLE_DISK_BUDGET") or "inf"
     try:
         return float(text) * GIGABYTE
     except ValueError:

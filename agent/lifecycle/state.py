@@ -22,6 +22,7 @@ from agent.config import Config
 from agent.lifecycle import torch_file
 from agent.lifecycle.checkpoints import FILES, RULES, Checkpoint, Rule, prune, save
 from agent.lifecycle.torch_file import BadFile
+from common.environment import CACHE, own
 from common.names import BadName, check_name
 from data.pixels import Range
 
@@ -65,7 +66,7 @@ def folder_of(run_id: str) -> Path:
 
     Raises BadName: the id would lead elsewhere.
     """
-    runs = Path(os.environ.get("PUZZLE_RUNS") or Path(__file__).resolve().parents[1] / ".cache" / "runs")
+    runs = Path(own("PUZZLE_RUNS") or CACHE / "runs")
     folder = runs / check_name("run id", run_id)
     if run_id.startswith(".") or folder.resolve().parent != runs.resolve():
         raise BadName(f"run id {run_id!r} is no name of a folder of its own in {runs}: take another")

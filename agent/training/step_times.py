@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Config
+from common.environment import CACHE, own
 
 ONE_CORE = "one core of "
 """Begins the device of a row in which `seconds` are CPU seconds; elsewhere they are those of a clock."""
@@ -67,8 +68,7 @@ NEVER = Step("", "", "", 0, 0, 0, "", 0, float("inf"), 0.0, 0)
 
 def place() -> Path:
     """The file of this machine."""
-    default = Path(__file__).resolve().parents[1] / ".cache" / "step_seconds.csv"
-    return Path(os.environ.get("PUZZLE_STEP_SECONDS") or default)
+    return Path(own("PUZZLE_STEP_SECONDS") or CACHE / "step_seconds.csv")
 
 
 def measured(settings: Settings, seconds: Sequence[float]) -> Step:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
+from server.pages import report as report_page
 from server.pages import run as run_page
 from server.pages import sweep as sweep_page
 from server.pages.guard import guarded, person, project_of
@@ -74,6 +75,16 @@ def artifact(request: Request) -> Response:
     if shown is None:
         return _missing(request, "There is no artifact {path} in {entity}/{project}.")
     return HTMLResponse(render("artifact.html", **shown))
+
+
+@guarded
+def report(request: Request) -> Response:
+    """`TITLE--ID`, as the client's own links have it."""
+    project = project_of(request)
+    shown = report_page.gather(_store(request), project, request.path_params["report"]) if project else None
+    if shown is None:
+        return _missing(request, "There is no report {report} in {entity}/{project}.")
+    return HTMLResponse(render("report.html", **shown))
 
 
 @guarded

@@ -10,7 +10,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import huggingface_hub
@@ -18,13 +17,15 @@ import segmentation_models_pytorch
 import timm
 from huggingface_hub import constants, errors
 
+from common.environment import CACHE
+
 TIMEOUT_SECONDS = 3.0
 """The hub has to answer a first request within this time, the look-up of its address included."""
 
 REMEMBERED_SECONDS = 600.0
 """So long other processes take a hub that did not answer for unreachable."""
 
-REFUSAL_FILE = Path(__file__).resolve().parents[2] / ".cache" / "hub-refusal"
+REFUSAL_FILE = CACHE / "hub-refusal"
 
 
 class Place(NamedTuple):

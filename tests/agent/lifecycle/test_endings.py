@@ -183,7 +183,7 @@ def test_ctrl_c_while_torch_is_imported_is_one_line(command: str, tmp_path: Path
     done = subprocess.run(
         [sys.executable, "-m", command],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=False,

@@ -176,7 +176,7 @@ def test_threads_that_wait_do_not_spin() -> None:
     for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
         done = subprocess.run(
             [sys.executable, "-c", ask],
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             env=env | given,
             capture_output=True,
             text=True,

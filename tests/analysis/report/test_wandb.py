@@ -11,7 +11,7 @@ SAVE_AND_LOAD = """
 import dataclasses, json, os, sys
 sys.path.insert(0, ROOT)
 import wandb
-from analysis.comparison import compare
+from analysis.comparison.comparison import compare
 from analysis.pull.login import Login
 from analysis.report import content
 from analysis.report.wandb import save
@@ -51,7 +51,7 @@ UNKNOWN_PROJECT = """
 import json, os, sys
 sys.path.insert(0, ROOT)
 from analysis import AnalysisError
-from analysis.comparison import compare
+from analysis.comparison.comparison import compare
 from analysis.pull.login import Login
 from analysis.report import content
 from analysis.report.wandb import save
@@ -76,7 +76,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.Client]
 
 
 def program(text: str) -> str:
-    return f"ROOT = {str(Path(__file__).parents[2])!r}\n{text}"
+    return f"ROOT = {str(Path(__file__).parents[3])!r}\n{text}"
 
 
 @pytest.mark.slow
@@ -86,6 +86,10 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     found = client.run(program(SAVE_AND_LOAD), PYTHONWARNINGS="ignore")
     assert found["url"].startswith(f"{client.server.url}/local/puzzle/reports/")
     assert found["title"] == "Four models: 4 models, 8 runs"
+    status, page = client.server.get(found["url"])
+    assert status == 200
+    for words in ("Four models: 4 models, 8 runs", "Which setting mattered", "drawn by W&amp;B"):
+        assert words in page.decode()
     assert found["headings"] == [
         *("Question", "Table", "Learning curves", "Overfitting", "Masks", "Which setting mattered"),
         *("What cannot be concluded", "How far the table can be trusted", "How to reproduce"),

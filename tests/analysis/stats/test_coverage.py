@@ -12,7 +12,7 @@ from analysis.stats import simulated_coverage, simulated_split_coverage
 from analysis.stats.__main__ import main
 from analysis.stats.coverage import SPREADS, Resplit, Spread, image_effects, simulate
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "statistics.md"
 
 
 def rng(seed: int = 0) -> np.random.Generator:
