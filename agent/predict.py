@@ -151,12 +151,8 @@ def plan(names: Sequence[str], out: Path) -> tuple[list[Task], list[str]]:
             files |= {path.resolve(): path for path in _meant(name)}
         except UsageError as error:
             problems.append(str(error))
-        except (
-            OSError,
-            ValueError,
-            RuntimeError,
-        ) as error:  # a folder without permission, a NUL, a loop of links
-            problems.append(f"{name!r} cannot be read: {getattr(error, 'strerror', None) or error}")
+        except (OSError, ValueError, RuntimeError) as error:  # such as a loop of links
+            problems.append(f"{name!r} cannot be read: {_reason(error)}")
     if not files:
         raise UsageError("; ".join(problems))
     tasks = [
@@ -235,9 +231,7 @@ def _read(path: Path, pixel_range: Range | None) -> Pixels:
         return puzzle.read_image(path, pixel_range)
     except DataError as error:
         raise PhotographError(str(error)) from None
-    except (
-        Exception
-    ) as error:  # decoders have no end of ways to fail, and the other photographs are to be done
+    except Exception as error:  # decoders have no end of ways to fail
         raise PhotographError(f"{path} cannot be read as an image ({_reason(error)})") from None
 
 
@@ -247,7 +241,7 @@ def _masks(
     """The mask of each, together or, where that fails, one by one."""
     try:
         return list(masks_of(predictor, side, [pixels for _, pixels in photographs])) if photographs else []
-    except (RuntimeError, MemoryError, cv2.error, ValueError) as error:
+    except Exception as error:  # the other photographs are to be done
         if len(photographs) == 1:
             return [PhotographError(f"{photographs[0][0].photograph} got no mask ({_reason(error)})")]
     return [mask for each in photographs for mask in _masks(predictor, side, [each])]
@@ -258,7 +252,7 @@ def _written(task: Task, pixels: Pixels, mask: Pixels) -> float | PhotographErro
         write(task.overlay, overlay(pixels, mask))
         write(task.mask, mask * 255)
         return float(mask.mean())
-    except (OSError, ValueError, RuntimeError, MemoryError, cv2.error) as error:
+    except Exception as error:  # the other photographs are to be done
         if isinstance(error, OSError) and error.errno in FULL:
             raise
         return PhotographError(f"{task.mask} or its overlay cannot be written ({_reason(error)})")
