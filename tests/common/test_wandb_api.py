@@ -1,0 +1,132 @@
+"""One question to a W&B server: which address is one, who is asked, and what each answer means."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from common.wandb_api import (
+    BadAddress,
+    KeyRefused,
+    NotFound,
+    RequestRefused,
+    ServerUnavailable,
+    graphql,
+    is_loopback,
+    server_address,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        (" https://api.wandb.ai// ", "https://api.wandb.ai"),
+        ("HTTP://Host/base/", "http://Host/base"),
+        ("http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_an_address_has_one_form(text: str, address: str) -> None:
+    assert server_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["", "/", "host", "host:80", "ftp://host", "http://", "http://host:x", "http://host:99999"]
+)
+def test_what_is_no_address_is_one_sentence(text: str) -> None:
+    with pytest.raises(BadAddress, match="is no address of a server: write http"):
+        server_address(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        *(
+            ("http://localhost:1", True),
+            ("http://127.0.0.1", True),
+            ("http://127.9.9.9", True),
+            ("http://[::1]", True),
+        ),
+        *(
+            ("http://localhost.example.org", False),
+            ("https://api.wandb.ai", False),
+            ("http://10.0.0.1", False),
+        ),
+    ],
+)
+def test_loopback_is_known_in_all_its_forms(address: str, here: bool) -> None:
+    assert is_loopback(address) is here
+
+
+class Canned(HTTPServer):
+    """Answers every question with one status and one body."""
+
+    status, body = 200, b""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Canned
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps the test's output quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Canned]:
+    with Canned(("127.0.0.1", 0), Handler) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+def ask(server: Canned, body: bytes, status: int = 200) -> object:
+    server.status, server.body = status, body
+    return graphql(f"http://127.0.0.1:{server.server_port}/", "k" * 40, "query { viewer { id } }")
+
+
+@pytest.mark.parametrize("proxy", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
+    server: Canned, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+    assert ask(server, b'{"data": {"viewer": null}}') == {"viewer": None}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        *((200, body, NotFound) for body in (b"<html>", b"", b"[]", b"null", b"7", b"{}", b'{"data": 3}')),
+        (200, b"[" * 10**5, NotFound),
+        (200, b'{"errors": [{"message": "no such field"}]}', RequestRefused),
+        (200, b'{"errors": "no"}', RequestRefused),
+        (401, b"", KeyRefused),
+        (403, b"", KeyRefused),
+        (404, b"", NotFound),
+        (400, b"", RequestRefused),
+        (429, b"", ServerUnavailable),
+        (502, b"<html>", ServerUnavailable),
+    ],
+)
+def test_each_kind_of_answer_has_its_error(
+    server: Canned, status: int, body: bytes, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind) as raised:
+        ask(server, body, status)
+    assert type(raised.value) is kind
+
+
+def test_a_port_where_nobody_listens_is_no_answer(server: Canned) -> None:
+    port = server.server_port
+    server.server_close()
+    with pytest.raises(ServerUnavailable, match="no answer from"):
+        graphql(f"http://127.0.0.1:{port}", "k", "query { viewer { id } }")
