@@ -140,24 +140,24 @@ def _pictures(image_size: int, n_test: int) -> int:
     return n_test * (3 + 1 + KEPT) * image_size**2
 
 
-def _architecture(config: Config) -> tuple[str, str, int]:
-    return config.architecture, config.backbone, config.width
+def _architecture(config: Config) -> tuple[str, str, int, int]:
+    return config.architecture, config.backbone, config.width, config.image_size
 
 
 @functools.cache
-def _size(architecture: tuple[str, str, int]) -> tuple[int, int, int]:
+def _size(architecture: tuple[str, str, int, int]) -> tuple[int, int, int]:
     """Numbers of parameters, of values in buffers, and of tensors; the model is built without memory if it can be."""
     import torch
 
     from agent import models
 
-    name, backbone, width = architecture
+    name, backbone, width, image_size = architecture
     with torch.random.fork_rng(devices=[]):
         try:
             with torch.device("meta"):
-                model = models.build(name, backbone, width=width)
+                model = models.build(name, backbone, width=width, image_size=image_size)
         except (NotImplementedError, RuntimeError):
-            model = models.build(name, backbone, width=width)
+            model = models.build(name, backbone, width=width, image_size=image_size)
     return _count(model)
 
 

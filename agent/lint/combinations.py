@@ -41,7 +41,9 @@ class Refused:
 
 def cells(parameters: Sequence[Parameter]) -> list[Cell]:
     """Every combination of the values that a sweep lists, the first `MOST_CELLS` of them."""
-    varied = [each for each in parameters if each.name in TOGETHER]
+    varied = [
+        each for each in parameters if each.name in TOGETHER or (each.name == "image_size" and each.finite)
+    ]
     pairs = [list(zip(each.values, each.lines, strict=True)) for each in varied]
     names = [each.name for each in varied]
     return [
@@ -74,7 +76,7 @@ def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Ref
         except ConfigError as problem:
             by_reason.setdefault(re.sub(r" \(they are [^)]*\)", "", str(problem)), []).append(cell)
             continue
-        facts = models.known(config.architecture, config.backbone, config.width)
+        facts = models.of(config)
         if facts.reason:
             what = f"{config.architecture} cannot be built on {config.backbone} ({facts.reason})"
             by_reason.setdefault(what, []).append(cell)
@@ -130,8 +132,7 @@ def _weights(valid: Sequence[tuple[Cell, Config]]) -> Iterator[Finding]:
     asked = {
         config.backbone: cell.lines.get("model", cell.lines.get("weights", 1))
         for cell, config in reversed(valid)
-        if config.weights == "imagenet"
-        and models.known(config.architecture, config.backbone).imagenet == "hub"
+        if config.weights == "imagenet" and models.of(config).imagenet == "hub"
     }
     if asked:
         yield warning(

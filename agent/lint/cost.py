@@ -150,7 +150,7 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
         )
     except ConfigError:
         return []
-    return [] if models.known(config.architecture, config.backbone, config.width).reason else [config]
+    return [] if models.of(config).reason else [config]
 
 
 def of(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Cost:
@@ -196,7 +196,7 @@ def remedy(average: Duration, epochs: int) -> str:
 
 
 def _facts(config: Config) -> models.Facts:
-    return models.known(config.architecture, config.backbone, config.width)
+    return models.of(config)
 
 
 def artifact_bytes(config: Config) -> int:

@@ -54,7 +54,7 @@ def of_run(config: Config, steps: Sequence[Step]) -> Duration:
     A forward pass is a third of a training step with as many images. On one core, saving takes time from training;
     on a GPU it goes on beside, and only a candidate checkpoint waits until the save before it is over.
     """
-    facts = models.known(config.architecture, config.backbone, config.width)
+    facts = models.of(config)
     image = forward_macs(facts, config.image_size)
     per_visit = math.ceil(IMAGES["train"] / config.batch_size)
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from agent import budget
+from agent.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "lint-models.json"
 
 SIDE = 128
-"""Pixels; work and memory are counted on an image of this side and grow with the area."""
+"""Pixels; work and memory are counted on an image of this side, or the only one that a model takes, and grow with the
+area."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,25 @@ class Facts:
         return 16 * self.n_parameters + self.kept_bytes * batch_size * image_size**2 // SIDE**2
 
 
+def of(config: Config) -> Facts:
+    """The facts of the model that a configuration names, at its size."""
+    return known(config.architecture, config.backbone, config.width, image_size=config.image_size)
+
+
 @functools.cache
-def known(architecture: str, backbone: str = "none", width: int = 64, cache: Path = CACHE) -> Facts:
+def known(
+    architecture: str, backbone: str = "none", width: int = 64, cache: Path = CACHE, *, image_size: int = SIDE
+) -> Facts:
     """The facts of a model, from the file `cache` if they are there, else by building it."""
     name = f"{architecture}/{backbone}" if backbone != "none" else f"{architecture}/{width}"
+    if backbone.startswith("tu-"):  # some of timm's run at some sizes only; all others run at all
+        name += f"/{image_size}"
     stamp = _stamp()
     content = _read(cache)
     if content.get("stamp") != stamp:
         content = {"stamp": stamp, "models": {}}
     if name not in content["models"]:
-        content["models"][name] = dataclasses.asdict(probe(architecture, backbone, width))
+        content["models"][name] = dataclasses.asdict(probe(architecture, backbone, width, image_size))
         _write(cache, content)
     return Facts(**content["models"][name])
 
@@ -89,8 +100,8 @@ def _write(cache: Path, content: dict[str, Any]) -> None:
     unfinished.replace(cache)
 
 
-def probe(architecture: str, backbone: str, width: int) -> Facts:
-    """Build the model on the meta device and count."""
+def probe(architecture: str, backbone: str, width: int, image_size: int) -> Facts:
+    """Build the model on the meta device, if it can live there, and count."""
     import torch
 
     from agent import models
@@ -99,21 +110,20 @@ def probe(architecture: str, backbone: str, width: int) -> Facts:
     if architecture in models.SCRATCH:
         with torch.device("meta"):
             return count(models.SCRATCH[architecture](width))
-    state = torch.get_rng_state()
-    try:
-        with torch.device("meta"):
-            build = smp.ARCHITECTURES[architecture]
-            facts = count(build(encoder_name=backbone, encoder_weights=None, in_channels=3, classes=2))
-    except smp.BUILD_ERRORS:
-        if reason := smp.why_not(architecture, backbone):
-            return Facts(reason=reason)
-        facts = count(models.build(architecture, backbone))
-    finally:
-        torch.set_rng_state(state)
+    if reason := smp.why_not(architecture, backbone, image_size):
+        return Facts(reason=reason)
+    side = image_size if smp.why_not(architecture, backbone, SIDE) else SIDE
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                facts = count(models.build(architecture, backbone, image_size=image_size), side)
+        except (NotImplementedError, RuntimeError):
+            facts = count(models.build(architecture, backbone, image_size=image_size), side)
     return dataclasses.replace(facts, imagenet=_imagenet(backbone))
 
 
-def count(model: Any) -> Facts:
+def count(model: Any, side: int = SIDE) -> Facts:
+    """The facts of a model from images of `side` pixels, as if they had `SIDE`."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -126,7 +136,7 @@ def count(model: Any) -> Facts:
         kept[storage._cdata] = storage
         return tensor
 
-    images = torch.zeros(2, 3, SIDE, SIDE, device=device)
+    images = torch.zeros(2, 3, side, side, device=device)
     own = {each.untyped_storage()._cdata for each in model.state_dict().values()}
     with FlopCounterMode(display=False) as flops, torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         model(images)
@@ -134,8 +144,10 @@ def count(model: Any) -> Facts:
         n_parameters=n_parameters,
         buffers=sum(each.numel() for each in model.buffers()),
         n_tensors=len(model.state_dict()),
-        macs=flops.get_total_flops() // 4,
-        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own) // 2,
+        macs=flops.get_total_flops() * SIDE**2 // (4 * side**2),
+        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own)
+        * SIDE**2
+        // (2 * side**2),
     )
 
 

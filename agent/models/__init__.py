@@ -16,13 +16,21 @@ SCRATCH: dict[str, Callable[[int], nn.Module]] = {
 ARCHITECTURES = (*SCRATCH, *smp.ARCHITECTURES)
 
 
-def build(architecture: str, backbone: str = "none", weights: str = "none", width: int = 64) -> nn.Module:
+def build(
+    architecture: str,
+    backbone: str = "none",
+    weights: str = "none",
+    width: int = 64,
+    image_size: int = smp.PROBE_SIDE,
+) -> nn.Module:
     """The model that a configuration names, its new parameters drawn from torch's global generator.
 
+    An SMP model is tried on images of `image_size` pixels: some of timm's backbones take a single size.
+
     Raises:
-        smp.CombinationError: the architecture cannot be built on this backbone.
+        smp.CombinationError: the architecture cannot be built on this backbone, or not run at this size.
         weights.WeightsError: ImageNet weights were asked for and cannot be had.
     """
     if architecture in SCRATCH:
         return SCRATCH[architecture](width)
-    return smp.build(architecture, backbone, weights)
+    return smp.build(architecture, backbone, weights, image_size)

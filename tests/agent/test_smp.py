@@ -39,6 +39,29 @@ def test_a_timm_backbone_that_has_no_output_stride_is_refused() -> None:
         models.build("deeplabv3plus", "tu-convit_tiny")
 
 
+@pytest.mark.parametrize(
+    ("backbone", "size", "sentence"),
+    [
+        ("tu-swin_tiny_patch4_window7_224", 224, ""),
+        ("tu-swin_tiny_patch4_window7_224", 64, "doesn't match model (224); it works at image_size 224"),
+        ("tu-maxvit_rmlp_pico_rw_256", 256, ""),
+        ("tu-nest_tiny", 224, "list index out of range"),
+        ("tu-vit_tiny_patch16_224", 224, "Unsupported model downsampling pattern"),
+        ("tu-resnet18.a1_in1k", 64, ""),
+        ("tu-resnet18.bogus", 64, "Invalid pretrained tag (bogus)"),
+        ("tu-hf-hub:timm/resnet18", 64, "no such backbone"),
+        ("tu-local-dir:/etc", 64, "no such backbone"),
+        ("tu-../../x", 64, "no such backbone"),
+        ("tu-", 64, "no such backbone"),
+        ("", 64, "no such backbone"),
+    ],
+)
+def test_a_backbone_is_tried_at_the_size_of_the_images(backbone: str, size: int, sentence: str) -> None:
+    reason = smp.why_not("unet", backbone, size)
+    assert sentence in reason
+    assert bool(sentence) == bool(reason)
+
+
 def test_checking_a_combination_leaves_the_random_state_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)

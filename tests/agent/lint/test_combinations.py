@@ -87,3 +87,16 @@ def test_imagenet_weights_are_an_error_where_there_are_none_and_a_warning_where_
     assert weights("tu-tf_efficientnet_lite0") == []
     assert weights("resnet18") == [("warning", "ImageNet weights of resnet18 come from the model hub")]
     assert weights("tu-test_vit") != []
+
+
+def test_a_backbone_of_one_size_is_tried_at_the_sizes_of_the_sweep(tmp_path: Path) -> None:
+    """512 pixels, the default, are not asked about where the sweep says otherwise."""
+    model = "tu-maxvit_rmlp_pico_rw_256"
+    text = CLEAN.replace("  architecture: {value: unet_bilinear}", f"  model: {{value: unet/{model}}}")
+    lines = [line for line in text.splitlines() if "image_size" not in line]
+    at = [f"{chr(10).join(lines)}\n  image_size: {{values: {sizes}}}\n" for sizes in ("[256]", "[256, 144]")]
+    assert not [each for each in lint(tmp_path, at[0]).findings if each.level == "error"]
+    (finding,) = (each for each in lint(tmp_path, at[1]).findings if each.level == "error")
+    assert finding.what.startswith(f"unet cannot be built on {model} (")
+    assert "; it works at image_size 256)" in finding.what
+    assert finding.why == "1 of the 2 combinations of the sweep would end at once"

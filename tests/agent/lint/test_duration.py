@@ -79,7 +79,7 @@ CONFIG = from_settings(
 def facts(monkeypatch: pytest.MonkeyPatch) -> None:
     """1000 multiply-accumulates at 128 pixels; four checkpoints are packed and written in two seconds."""
     known = models.Facts(macs=1000, n_parameters=int(duration.SAVED_PER_SECOND * 2 / 16))
-    monkeypatch.setattr(models, "known", lambda *_: known)
+    monkeypatch.setattr(models, "known", lambda *_, **__: known)
 
 
 def linear(device: str) -> list[Step]:
