@@ -2,20 +2,23 @@
 
 import dataclasses
 import math
-import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import wandb
 from torch import Tensor
 
+from agent import torch_file
 from agent.config import SCRATCH, Config
+from agent.torch_file import BadFile
 
 Rule = Literal["best_loss", "best_iou"]
 RULES: tuple[Rule, ...] = ("best_loss", "best_iou")
+FILES = re.compile(r"epoch-\d{4,}\.pt")
+"""Names of checkpoint files."""
 
 
 def lab_rule(architecture: str) -> Rule:
@@ -75,41 +78,30 @@ def prune(folder: Path, kept: Iterable[Path]) -> None:
     """Delete the weights of all other epochs from `folder`, and what a crash left half written."""
     spared = set(kept)
     for path in (*folder.glob("epoch-*.pt"), *folder.glob("*.unfinished")):
-        if path not in spared:
+        if path not in spared and not path.is_dir():
             path.unlink()
 
 
 def save(path: Path, weights: Mapping[str, Tensor], config: Config) -> None:
-    """Write weights and config to `path`; see `write`."""
-    write(path, {"state_dict": dict(weights), "config": dataclasses.asdict(config)})
-
-
-def write(path: Path, content: Mapping[str, Any]) -> None:
-    """torch.save in one step: a crash or a full disk leaves the old file or the new one, whole.
-
-    Raises:
-        OSError: it could not be written; the old file is still there.
-    """
-    unfinished = path.with_suffix(".unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    """Write weights and config to `path`; see `torch_file.write`."""
+    torch_file.write(path, {"state_dict": dict(weights), "config": dataclasses.asdict(config)})
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], Config]:
-    """State dict, on the CPU, and config of a checkpoint file; nothing in the file is executed."""
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    return content["state_dict"], Config(**content["config"])
+    """State dict, on the CPU, and config of a checkpoint file; nothing in the file is executed.
+
+    Raises BadFile: it cannot be read, or is no checkpoint of agent.train.
+    """
+    content = torch_file.read(path)
+    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
+        raise BadFile("is no checkpoint of agent.train: it has no state_dict with a config beside it")
+    weights = content["state_dict"]
+    if not isinstance(weights, dict) or not all(isinstance(each, Tensor) for each in weights.values()):
+        raise BadFile("is no checkpoint of agent.train: its state_dict holds more than tensors")
+    try:
+        return weights, Config(**content["config"])
+    except (TypeError, ValueError) as error:
+        raise BadFile(f"has a config that is none of this version ({error})") from None
 
 
 def log(run: wandb.Run, keeper: Keeper, metadata: dict[str, Any]) -> wandb.Artifact:

@@ -1,13 +1,13 @@
 """The state of a run after an epoch: all it takes to go on as if nothing had happened, in one file.
 
 `.cache/runs/RUN_ID/` (PUZZLE_RUNS names another folder than `.cache/runs`) holds `state.pt` and the kept checkpoints of
-a run that is under way. Augmentation and the order of batches depend on (seed, epoch, index) only: they need no state.
+a run that is under way, each with its SHA-256. Augmentation and the order of batches depend on (seed, epoch, index)
+only: they need no state.
 A learning rate schedule, once there is one, belongs into `capture`.
 """
 
 import dataclasses
 import os
-import pickle
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,13 +18,15 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from agent.checkpoint import Kept, Rule, prune, save, write
-from agent.config import Config, ConfigError
+from agent import torch_file
+from agent.checkpoint import FILES, RULES, Kept, Rule, prune, save
+from agent.config import Config
+from agent.torch_file import BadFile
+from common.names import BadName, check_name
 
 FILE = "state.pt"
 Row = dict[str, float]
 """One row of the history: JSON numbers by key."""
-UNREADABLE = (OSError, RuntimeError, EOFError, KeyError, TypeError, ConfigError, pickle.UnpicklingError)
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class State:
-    """`run` is ENTITY/PROJECT/RUN_ID; `kept` and `tensors` are as `restore` wants them."""
+    """`run` is ENTITY/PROJECT/RUN_ID; `kept` and `tensors` are as `restore` wants them; `n_threads` of torch."""
 
     run: str
     config: Config
@@ -51,12 +53,20 @@ class State:
     progress: Progress
     kept: dict[Rule, Kept]
     tensors: dict[str, Any]
+    n_threads: int | None = None
+    """With another number, the sums of the steps that follow would have other last bits. None in old files."""
 
 
 def folder_of(run_id: str) -> Path:
-    """Where the state of a run lies on this machine."""
-    runs = os.environ.get("PUZZLE_RUNS") or Path(__file__).resolve().parents[1] / ".cache" / "runs"
-    return Path(runs) / run_id
+    """Where the state of a run lies on this machine: a folder just below that of all runs.
+
+    Raises BadName: the id would lead elsewhere.
+    """
+    runs = Path(os.environ.get("PUZZLE_RUNS") or Path(__file__).resolve().parents[1] / ".cache" / "runs")
+    folder = runs / check_name("run id", run_id)
+    if run_id.startswith(".") or folder.resolve().parent != runs.resolve():
+        raise BadName(f"run id {run_id!r} is no name of a folder of its own in {runs}: take another")
+    return folder
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -110,7 +120,7 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
     """
     if best:
         save(best, on_cpu(dict(weights)), state.config)
-    write(
+    torch_file.write(
         folder / FILE,
         {
             "run": state.run,
@@ -121,30 +131,69 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
                 rule: dataclasses.asdict(kept) | {"path": kept.path.name} for rule, kept in state.kept.items()
             },
             "tensors": on_cpu(state.tensors),
+            "n_threads": state.n_threads,
         },
     )
     prune(folder, [kept.path for kept in state.kept.values()])
 
 
 def load(folder: Path) -> State | None:
-    """The state in a folder; None if there is none, or none that can be read: the run then starts anew."""
+    """The state in a folder; None if there is none, or if the checkpoints that it names are not there.
+
+    Raises BadFile: it is damaged, or one of those checkpoints is; the text names the file.
+    """
+    path = folder / FILE
+    if not os.path.lexists(path):
+        return None
     try:
-        content = torch.load(folder / FILE, map_location="cpu", weights_only=True)
-        kept: dict[Rule, Kept] = {
-            rule: Kept(**each | {"path": folder / each["path"]}) for rule, each in content["kept"].items()
-        }
-        if not all(each.path.exists() for each in kept.values()):
-            return None
+        found = _state(torch_file.read(path), folder)
+        for kept in found.kept.values():
+            path = kept.path
+            if not path.exists():
+                return None
+            torch_file.check(path)
+    except BadFile as error:
+        raise BadFile(f"{path} {error}") from None
+    return found
+
+
+def _state(content: Any, folder: Path) -> State:
+    try:
+        entity, project, run_id = content["run"].split("/")
+        for kind, name in (("entity", entity or "none"), ("project", project), ("run id", run_id)):
+            check_name(kind, name)
         return State(
             run=content["run"],
             config=Config(**content["config"]),
             data_digest=content["data_digest"],
             progress=Progress(**content["progress"]),
-            kept=kept,
+            kept={rule: _kept(folder, content["kept"][rule]) for rule in RULES if rule in content["kept"]},
             tensors=content["tensors"],
+            n_threads=content.get("n_threads"),
         )
-    except UNREADABLE:
-        return None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BadFile(f"is no state of a run, or one of another version ({error})") from None
+
+
+def _kept(folder: Path, content: dict[str, Any]) -> Kept:
+    if not FILES.fullmatch(content["path"]):
+        raise ValueError(f"it names {content['path']!r} as a checkpoint")
+    return Kept(**content | {"path": folder / content["path"]})
+
+
+def differences(tensors: Mapping[str, Any], model: nn.Module) -> str:
+    """In words, which tensors of a state dict are missing, left over or of another shape in a model; empty if none."""
+    own = {name: tuple(each.shape) for name, each in model.state_dict().items()}
+    theirs = {name: tuple(each.shape) for name, each in tensors.items()}
+    groups = {
+        "missing": [name for name in own if name not in theirs],
+        "left over": [name for name in theirs if name not in own],
+        "of another shape": [name for name in own if theirs.get(name, own[name]) != own[name]],
+    }
+    words = [f"{len(names)} tensors are {what}, first {names[0]}" for what, names in groups.items() if names]
+    if other := groups["of another shape"]:
+        words[-1] += f": {theirs[other[0]]}, not {own[other[0]]}"
+    return "; ".join(words)
 
 
 class Writer:

@@ -1,6 +1,7 @@
 """The state of a run: what is saved after an epoch goes on bit by bit, and a save that is cut off harms nothing."""
 
 import functools
+import re
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,8 @@ from agent.feed import CPU, feed
 from agent.loop import Precision, train_epoch
 from agent.speed import adam, prepare
 from agent.state import Progress, State, Writer
+from agent.torch_file import BadFile
+from common.names import BadName
 from data.augment import Augmenter
 from tests.agent.test_loop import squares
 
@@ -138,12 +141,89 @@ def test_a_save_that_is_cut_off_leaves_the_epoch_before_whole(
     assert kept["w"].tolist() == [1, 1, 1]
 
 
-def test_no_state_or_one_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+def test_no_state_is_none_and_one_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert state.load(tmp_path) is None
     (tmp_path / state.FILE).write_bytes(b"half a file")
-    assert state.load(tmp_path) is None
-    torch.save({"run": "e/p/r"}, tmp_path / state.FILE)
-    assert state.load(tmp_path) is None
+    with pytest.raises(BadFile, match=rf"^{re.escape(str(tmp_path))}.state.pt is no file of torch.save"):
+        state.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": "e/../r"},
+        {"run": "e/p"},
+        {"run": 3},
+        {"config": {"width": 0}},
+        {"config": {"depth": 1}},
+        {"progress": {"epochs": 3}},
+        {"kept": {"best_iou": {"path": "../../api-key", "epoch": 1, "val_loss": 1.0, "val_iou": 1.0}}},
+        {"kept": {"best_iou": {"path": "/etc/passwd", "epoch": 1, "val_loss": 1.0, "val_iou": 1.0}}},
+        {"kept": 1},
+    ],
+)
+def test_a_state_with_names_or_values_that_no_run_writes_is_refused(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its checkpoints are uploaded when the run ends: a path out of its folder would give away any file."""
+    state.dump(now(capture(1)), tmp_path, None, {})
+    content = torch.load(tmp_path / state.FILE, weights_only=True)
+    torch.save(content | change, tmp_path / state.FILE)
+    with pytest.raises(BadFile, match=r"is no state of a run, or one of another version"):
+        state.load(tmp_path)
+
+
+def test_a_state_of_an_older_version_has_no_digest_and_no_number_of_threads(tmp_path: Path) -> None:
+    state.dump(now(capture(1)), tmp_path, None, {})
+    content = torch.load(tmp_path / state.FILE, weights_only=True)
+    del content["n_threads"]
+    torch.save(content, tmp_path / state.FILE)
+    found = state.load(tmp_path)
+    assert found
+    assert (found.progress.epoch, found.n_threads) == (1, None)
+
+
+def test_a_state_with_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path, Keeper(tmp_path), 1, 0.9, 0.1)
+    path = tmp_path / "epoch-0001.pt"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(BadFile, match=r"epoch-0001.pt is damaged: it is not what its SHA-256 says"):
+        state.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "run_id",
+    [
+        "..",
+        ".",
+        "../..",
+        "/etc",
+        "a/b",
+        "a\\b",
+        " ",
+        "",
+        ".lock",
+        "a\nb",
+        "a\0b",
+        "x" * 129,
+        "é" * 128,
+        "a:b",
+        "\udcff",
+    ],
+)
+def test_an_id_that_would_lead_out_of_the_folder_of_all_runs_is_refused(run_id: str) -> None:
+    with pytest.raises(BadName, match=r"^run id "):
+        state.folder_of(run_id)
+
+
+def test_a_link_out_of_the_folder_of_all_runs_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "abc").symlink_to(tmp_path)
+    with pytest.raises(BadName, match="run id 'abc' is no name of a folder of its own"):
+        state.folder_of("abc")
 
 
 def test_a_state_whose_checkpoint_is_gone_is_none(tmp_path: Path) -> None:
