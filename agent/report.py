@@ -71,11 +71,14 @@ def epoch_line(row: Row, epochs: int) -> str:
     )
 
 
-def start_line(name: str | None, known: dict[str, Any], config: Config, device: object) -> str:
+def start_line(
+    name: str | None, known: dict[str, Any], config: Config, device: object, began: int | None = None
+) -> str:
+    """What the console shows first; `began` is the number of threads that a run which goes on keeps."""
     return (
         f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
         f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; "
-        f"{device}, threads: {known['n_threads']}; "
+        f"{device}, threads: {known['n_threads']}{' (as the run began)' * (began is not None)}; "
         f"up to {disk_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the disk, then "
         f"{bytes_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the server"
         + (f"; ImageNet weights from {known['weights_source']}" if config.weights == "imagenet" else "")

@@ -1,6 +1,5 @@
 """Which run, and how it goes on when it was cut off: its state here and as an Artifact, rows that the server lacks."""
 
-import argparse
 import contextlib
 import fcntl
 import os
@@ -8,6 +7,7 @@ import secrets
 import shutil
 import signal
 import string
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,16 +19,31 @@ import wandb
 from wandb.errors import Error as ClientError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent import contact, state
+from agent import checkpoint, contact, state
 from agent.budget import RESERVED
-from agent.config import Config, ConfigError, from_settings, parse
+from agent.checkpoint import FILES
+from agent.config import Config, ConfigError, Parser, from_settings, parse
 from agent.interruption import EXIT_CODES, Interruption
 from agent.state import Row, State
+from agent.torch_file import BadFile
+from common.names import BadName, check_name
+from common.wandb_api import BadAddress, server_address
+
+SWEEP = "WANDB_SWEEP_ID"
 
 UPLOAD_SECONDS = 20.0
 """What a preempted run takes to upload its state; clusters kill 30 seconds after the signal."""
 
+MOST_THREADS = 1024
+"""More than any machine has cores: a run that names more is not believed."""
+
 LOCK = "lock"
+PREDICTIONS = "predictions"
+FETCHED = "fetched-"
+"""Beginning of the name of the folder that an uploaded state is fetched into."""
+OWN_FOLDERS = (PREDICTIONS, f"{FETCHED}*")
+OWN_FILES = (state.FILE, "epoch-*.pt", "*.unfinished", RESERVED, LOCK)
+"""With the folders, what a run makes in its own folder, and all that is ever deleted there; the lock last."""
 LOCK_SECONDS = 10.0
 """So long a run waits for another process that has it: those that augment outlive one that is killed by 5 s."""
 
@@ -59,21 +74,48 @@ def plan(arguments: Sequence[str], default_project: str) -> Plan:
     Raises:
         ConfigError: a flag is wrong, or there is no such run.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--resume")
     known, flags = parser.parse_known_args(arguments)
-    entity, project = os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT", default_project)
+    asked = parse(flags)
+    entity, project = (
+        os.environ.get("WANDB_ENTITY") or None,
+        os.environ.get("WANDB_PROJECT") or default_project,
+    )
+    run_id = (os.environ.get("WANDB_RUN_ID") or new_id()) if known.resume is None else known.resume
+    try:
+        for kind, name in (("entity", entity), ("project", project), ("sweep id", os.environ.get(SWEEP))):
+            if name:
+                check_name(kind, name)
+        folder = state.folder_of(run_id)
+        if (address := os.environ.get("WANDB_BASE_URL")) and not is_offline():
+            os.environ["WANDB_BASE_URL"] = server_address(address)
+    except (BadName, BadAddress) as error:
+        raise ConfigError(str(error)) from None
     if known.resume is None:
-        return Plan(parse(flags), os.environ.get("WANDB_RUN_ID") or new_id(), entity, project)
-    found = state.load(state.folder_of(known.resume))
-    if found:
-        entity, project, _ = found.run.split("/")
-        config = found.config
-    else:
-        config = config_of(known.resume, entity, project)
-    if flags and parse(flags) != config:
-        raise ConfigError(f"run {known.resume} has other settings than the flags say: leave the flags out")
-    return Plan(config, known.resume, entity, project)
+        return Plan(asked, run_id, entity, project)
+    trouble, config = f"run {run_id} has no state in {folder}", None
+    try:
+        if found := state.load(folder):
+            config = found.config
+            entity, project, _ = found.run.split("/")
+    except BadFile as error:
+        trouble, config = str(error), asked if flags else _config_of_checkpoint(folder)
+    config = config or config_of(run_id, entity, project, trouble)
+    if flags and asked != config:
+        raise ConfigError(f"run {run_id} has other settings than the flags say: leave the flags out")
+    return Plan(config, run_id, entity or None, project)
+
+
+def _local_state(folder: Path) -> State | None:
+    """That of this machine; one that is damaged counts as none, and the console says so."""
+    try:
+        return state.load(folder)
+    except BadFile as error:
+        print(
+            f"agent.train: {error}; starting anew, unless the server has a state", file=sys.stderr, flush=True
+        )
+        return None
 
 
 def new_id() -> str:
@@ -81,16 +123,24 @@ def new_id() -> str:
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
 
 
-def config_of(run_id: str, entity: str | None, project: str | None) -> Config:
-    """The configuration of a run that the server knows. Raises ConfigError."""
+def _config_of_checkpoint(folder: Path) -> Config | None:
+    """Of the checkpoints that lie beside a damaged state, if one can be read."""
+    for path in sorted(folder.glob("epoch-*.pt")):
+        with contextlib.suppress(BadFile):
+            return checkpoint.load(path)[1]
+    return None
+
+
+def config_of(run_id: str, entity: str | None, project: str | None, trouble: str) -> Config:
+    """The configuration of a run that the server knows; `trouble` is why this machine does not. Raises ConfigError."""
     path = "/".join(part for part in (entity, project, run_id) if part)
     try:
         contact.reach("agent.train")
         settings = wandb.Api().run(path).config
     except UNANSWERED as error:
         raise ConfigError(
-            f"run {run_id} has no state in {state.folder_of(run_id)} and cannot be read from the server ({error}): "
-            f"check the id, WANDB_ENTITY and WANDB_PROJECT"
+            f"{trouble}, and run {run_id} cannot be read from the server ({error}): check the id, WANDB_ENTITY and "
+            f"WANDB_PROJECT"
         ) from None
     names = {each.name for each in fields(Config)}
     return from_settings({name: value for name, value in settings.items() if name in names})
@@ -122,6 +172,11 @@ def _differences(settings: Mapping[str, Any], config: Config) -> list[str]:
     return [f"{name} {theirs}, not {ours}" for name, theirs, ours in both if theirs != ours]
 
 
+def in_sweep() -> bool:
+    """Whether an agent of a sweep has handed this run out; it then counts how the run ends."""
+    return bool(os.environ.get(SWEEP))
+
+
 def is_offline() -> bool:
     return os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun")
 
@@ -144,11 +199,11 @@ def was_cut_off(run: wandb.Run) -> bool:
 
 def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
     """The newest state of this run: on this machine, or, if it was preempted elsewhere, of its Artifact."""
-    found = state.load(plan.folder)
+    found = _local_state(plan.folder)
     known = found.progress.epoch if found else 0
     if was_cut_off(run) and (version := _uploaded(run)) and version.metadata["epoch"] > known:
         _fetch(version, plan.folder)
-        found = state.load(plan.folder)
+        found = _local_state(plan.folder)
     if found is None or found.config != plan.config:
         return None
     if found.data_digest != data_digest:
@@ -159,15 +214,28 @@ def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
     return found
 
 
+def n_threads(run: wandb.Run, found: State | None) -> int | None:
+    """With how many threads of torch the run began: what its state says, else, if it was cut off, the server."""
+    began = found.n_threads if found else run.config.get("n_threads") if was_cut_off(run) else None
+    return began if isinstance(began, int) and 0 < began <= MOST_THREADS else None
+
+
 def _fetch(version: wandb.Artifact, folder: Path) -> None:
     """All files of the Artifact, or none: from what is there, more epochs are trained again, to equal bits."""
-    with tempfile.TemporaryDirectory(dir=folder) as new:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=FETCHED) as new:
         try:
+            for name, entry in version.manifest.entries.items():
+                if (name != state.FILE and not FILES.fullmatch(name)) or entry.ref is not None:
+                    raise BadFile(f"it has the file {name!r}, which no state has")
             version.download(root=new, skip_cache=True)
+            if state.load(Path(new)) is None:
+                raise BadFile("files are missing from it")
         except ConnectionError:
             raise
         except (*UNANSWERED, OSError) as error:
-            print(f"agent.train: the uploaded state cannot be read ({error}); doing without", flush=True)
+            print(
+                f"agent.train: the uploaded state cannot be read ({error}); going on without it", flush=True
+            )
             return
         for path in sorted(Path(new).iterdir(), key=lambda path: path.name == state.FILE):
             path.replace(folder / path.name)
@@ -194,18 +262,23 @@ def hand_over(run: wandb.Run, plan: Plan) -> None:
     """Tell the server that the run was preempted, so that it is handed out again even if this process is killed now,
     and upload the state, so that another machine can go on."""
     run.mark_preempting()
-    found = state.load(plan.folder)
-    if found and not run.offline:
-        artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"epoch": found.progress.epoch})
-        try:
-            for path in [plan.folder / state.FILE, *{kept.path for kept in found.kept.values()}]:
-                artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
-            run.log_artifact(artifact).wait(timeout=int(UPLOAD_SECONDS))
-            delete_stale(run, ("state",))
-        except ConnectionError:
-            raise
-        except (*UNANSWERED, OSError) as error:
-            print(f"agent.train: the state was not uploaded ({error}); it stays in {plan.folder}", flush=True)
+    with contextlib.suppress(BadFile):
+        found = state.load(plan.folder)
+        if found and not run.offline:
+            _upload(run, plan.folder, found)
+
+
+def _upload(run: wandb.Run, folder: Path, found: State) -> None:
+    artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"epoch": found.progress.epoch})
+    try:
+        for path in [folder / state.FILE, *{kept.path for kept in found.kept.values()}]:
+            artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
+        run.log_artifact(artifact).wait(timeout=int(UPLOAD_SECONDS))
+        delete_stale(run, ("state",))
+    except ConnectionError:
+        raise
+    except (*UNANSWERED, OSError) as error:
+        print(f"agent.train: the state was not uploaded ({error}); it stays in {folder}", flush=True)
 
 
 @contextlib.contextmanager
@@ -238,6 +311,10 @@ def alone(plan: Plan) -> Iterator[None]:
     Raises:
         ConfigError: another has it, or its folder cannot be made.
     """
+    if not _is_own(plan.folder):
+        raise ConfigError(
+            f"{plan.folder} holds other things than a run: take another run id, or another folder in PUZZLE_RUNS"
+        )
     deadline = time.monotonic() + LOCK_SECONDS
     while (lock := _lock(plan.folder)) is None:
         if time.monotonic() > deadline:
@@ -247,6 +324,17 @@ def alone(plan: Plan) -> Iterator[None]:
         time.sleep(0.2)
     with lock:
         yield
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether a folder is new, empty, or was made by a run."""
+    try:
+        names = {each.name for each in folder.iterdir()}
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return not folder.is_dir()  # `_lock` says what is wrong with a file of that name
+    return not names or bool(names & {LOCK, state.FILE, RESERVED})
 
 
 def _lock(folder: Path) -> IO[str] | None:
@@ -277,21 +365,31 @@ def tidied(plan: Plan) -> Iterator[None]:
     finally:
         if any(plan.folder.glob("*.pt")):
             (plan.folder / RESERVED).unlink(missing_ok=True)
-        elif plan.folder.exists():
-            shutil.rmtree(plan.folder)
+        else:
+            _clear(plan.folder)
 
 
 def settle(plan: Plan, run: wandb.Run) -> None:
     """Once the server has the whole run: drop the state, here and there, and what an earlier part of the run left."""
     if run.offline:
-        for name in (state.FILE, RESERVED, LOCK):
+        for name in (state.FILE, RESERVED):
             (plan.folder / name).unlink(missing_ok=True)
         return
-    shutil.rmtree(plan.folder, ignore_errors=True)
+    _clear(plan.folder)
     if was_cut_off(run):
         delete_stale(run, ("model", "predictions"))
         with contextlib.suppress(*UNANSWERED):
             wandb.Api().artifact_collection("state", f"{run.entity}/{run.project}/state-{run.id}").delete()
+
+
+def _clear(folder: Path) -> None:
+    """Delete what the run made in its folder, and the folder if nothing else is in it."""
+    for path in (each for pattern in OWN_FOLDERS for each in folder.glob(pattern)):
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        for path in (each for pattern in OWN_FILES for each in folder.glob(pattern)):
+            path.unlink()
+        folder.rmdir()
 
 
 def delete_stale(run: wandb.Run, types: Sequence[str]) -> None:

@@ -56,6 +56,17 @@ REFUSALS = (BudgetError, ConfigError, DataError, CombinationError, WeightsError,
 """What a person can mend: told in one sentence, without a traceback."""
 
 
+@dataclass(frozen=True)
+class Material:
+    """What a run needs before its server hears of it; whatever is wrong with a configuration shows here."""
+
+    dataset: Dataset
+    model: nn.Module
+    device: torch.device
+    seconds: float
+    """That it took to have it."""
+
+
 @dataclass
 class Trial:
     """One run with all that changes while it trains."""
@@ -88,10 +99,16 @@ def record(plan: Plan, interruption: Interruption) -> int:
     """The run on the server from its beginning to its end; the exit code."""
     try:
         resume.agree(plan, interruption)
+        # A sweep hands out again what its server never heard of: there the run is made, and fails with the reason.
+        material = None if resume.in_sweep() else prepare(plan)
+        interruption.check()
         opening = opened(plan, interruption)
     except Interrupted as reason:
         print(f"agent.train: {reason} before the run began", file=sys.stderr)
         return EXIT_CODES[str(reason)]
+    except REFUSALS as error:
+        print(f"agent.train: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
     except ClientError as error:
         print(
             f"agent.train: the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct "
@@ -101,7 +118,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
         return 1
     with opening as run, resume.leaving_with_client(plan, interruption):
         try:
-            print(result(plan, run, interruption), flush=True)
+            print(result(plan, run, interruption, material), flush=True)
         except Interrupted as reason:
             # Ends the processes that augment: torch would tell of one that a signal ends later, wherever the run is.
             traceback.clear_frames(reason.__traceback__)
@@ -118,20 +135,22 @@ def record(plan: Plan, interruption: Interruption) -> int:
     return 0
 
 
-def result(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
+def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material | None) -> str:
     """What the run found, in one line; it is only trained if it is not finished yet."""
     if resume.is_finished(run):
         return f"run {run.id} is finished: test IoU {run.summary['test/iou']:.6f}"
     resume.forget_failure(run)
-    return train(plan, run, interruption)
+    return train(plan, run, interruption, material or prepare(plan))
 
 
 def opened(plan: Plan, interruption: Interruption) -> wandb.Run:
-    """The run on the server, made or found again by its id."""
+    """The run on the server, made or found again by its id. In a sweep the client knows where it is, and warns of
+    whatever else it is told."""
+    by_hand = not resume.in_sweep()
     return wandb.init(
-        entity=plan.entity,
-        project=plan.project,
-        id=plan.run_id,
+        entity=plan.entity if by_hand else None,
+        project=plan.project if by_hand else None,
+        id=plan.run_id if by_hand else None,
         resume=None if resume.is_offline() else "allow",
         name=f"{plan.config.model}, seed {plan.config.seed}"
         + f", fold {plan.config.fold}" * (plan.config.fold > 0),
@@ -154,27 +173,45 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
     return EXIT_CODES[reason]
 
 
-def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
-    """The whole run: data, model, epochs, test, Artifacts. Returns its result in one line."""
+def prepare(plan: Plan) -> Material:
+    """Data, room on the disk, and the model with its weights. Raises one of REFUSALS."""
     started = time.monotonic()
     config = plan.config
     dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size, config.fold)
     failures.check_batches(config, len(dataset.train))
-    device = speed.best_device()
+    budget.reserve(plan.folder, budget.disk_of_run(config, len(dataset.test)))
     speed.make_deterministic(config.deterministic)
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
-    model = models.build(config.architecture, config.backbone, config.weights, config.width)
-    model = speed.prepare(model, device)
+    device = speed.best_device()
+    model = models.build(
+        config.architecture, config.backbone, config.weights, config.width, config.image_size
+    )
+    return Material(dataset, speed.prepare(model, device), device, time.monotonic() - started)
+
+
+def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material) -> str:
+    """The whole run: epochs, test, Artifacts. Returns its result in one line."""
+    started = time.monotonic() - material.seconds
+    config, dataset, model, device = plan.config, material.dataset, material.model, material.device
+    found = resume.find_state(run, plan, dataset.digest)
+    if found and (reason := state.differences(found.tensors["model"], model)):
+        print(
+            f"agent.train: the state is of another version of {config.model} ({reason}); starting anew",
+            flush=True,
+        )
+        found = None
+    if began := resume.n_threads(run, found):
+        torch.set_num_threads(began)
     known = report.facts(dataset, model, config, device)
     run.config.update(known, allow_val_change=True)
-    print(report.start_line(run.name, known, config, device), flush=True)
+    print(report.start_line(run.name, known, config, device, began), flush=True)
 
-    budget.reserve(plan.folder, budget.disk_of_run(config, len(dataset.test)))
     optimizer = speed.adam(model, config.learning_rate)
     trial = Trial(plan, run, dataset, model, optimizer, Keeper(plan.folder))
     with failures.told(config, model, len(dataset.train), plan.folder):
-        earlier = go_on(trial)
+        report.define_metrics(run)
+        earlier = go_on(trial, found) if found else 0.0
         fit(trial, interruption)
         run.summary["seconds/train"] = trial.progress.seconds
         run.summary["seconds/steps"] = sum(row.get("seconds_of_steps", 0.0) for row in trial.progress.rows)
@@ -188,14 +225,12 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption) -> str:
     return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
-def go_on(trial: Trial) -> float:
-    """Take up the run where its last state left it, if there is one. Returns the seconds that were trained before."""
-    report.define_metrics(trial.run)
-    if found := resume.find_state(trial.run, trial.plan, trial.dataset.digest):
-        state.restore(found.tensors, trial.model, trial.optimizer)
-        trial.progress, trial.keeper.kept = found.progress, found.kept
-        print(f"going on after epoch {found.progress.epoch}", flush=True)
-        resume.log_missing(trial.run, found.progress.rows)
+def go_on(trial: Trial, found: State) -> float:
+    """Take up the run where its last state left it. Returns the seconds that were trained before."""
+    state.restore(found.tensors, trial.model, trial.optimizer)
+    trial.progress, trial.keeper.kept = found.progress, found.kept
+    print(f"going on after epoch {found.progress.epoch}", flush=True)
+    resume.log_missing(trial.run, found.progress.rows)
     return trial.progress.seconds
 
 
@@ -278,6 +313,7 @@ def capture(trial: Trial) -> State:
         progress=dataclasses.replace(progress, rows=list(progress.rows)),
         kept=dict(trial.keeper.kept),
         tensors=state.capture(trial.model, trial.optimizer),
+        n_threads=torch.get_num_threads(),
     )
 
 

@@ -4,6 +4,8 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +14,11 @@ from typing import Any
 import pytest
 import torch
 
-from agent import cores, feed, predictions, state, train
+from agent import checkpoint, cores, feed, predictions, resume, state, train
 from agent.batchnorm import Judgement
 from agent.failures import Failed
+from agent.models import hub
+from agent.models.weights import source as weights_source
 
 FLAGS = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=2"]
 
@@ -32,6 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNames
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
     before = torch.get_num_threads()
     yield run
     torch.set_num_threads(before)
@@ -78,6 +83,108 @@ def test_a_run_takes_the_threads_that_it_is_told_or_all_cores_and_says_how_many(
     assert train.main(FLAGS) == 1
     assert run.config["n_threads"] == torch.get_num_threads() == expected
     assert f"cpu, threads: {expected}; " in capsys.readouterr().out
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    return {path.name: checkpoint.load(path)[0] for path in folder.glob("epoch-*.pt")}
+
+
+def test_a_run_goes_on_with_the_threads_it_began_with_to_the_same_bits(
+    run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With two threads instead of one, the weights after two epochs differ."""
+    flags = ["--model=unet_bilinear", "--width=8", "--image_size=64", "--epochs=2", "--data=drawn:3"]
+    judge = train.judge
+
+    def interrupted(trial: train.Trial) -> Judgement:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return judge(trial)
+
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "whole"))
+    assert train.main(flags) == 0
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "parts"))
+    run.mark_preempting = lambda: None
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "judge", interrupted)
+        assert train.main(flags) == 143
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    capsys.readouterr()
+    assert train.main(flags) == 0
+    assert run.config["n_threads"] == torch.get_num_threads() == 1
+    assert "cpu, threads: 1 (as the run began); " in capsys.readouterr().out
+    whole, parts = weights(tmp_path / "whole" / "abc"), weights(tmp_path / "parts" / "abc")
+    assert whole.keys() == parts.keys()
+    for file, tensors in whole.items():
+        for name, value in tensors.items():
+            assert torch.equal(value, parts[file][name]), f"{name} of {file}"
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "on_server", "expected"),
+    [(True, 3, 3), (False, 3, None), (True, 10**9, None), (True, "3", None)],
+)
+def test_a_run_whose_state_is_lost_goes_on_with_the_threads_that_the_server_knows(
+    cut_off: bool, on_server: object, expected: int | None, run: Any
+) -> None:
+    run.resumed, run.starting_step, run.config = True, int(cut_off), {"n_threads": on_server}
+    assert resume.n_threads(run, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--model=unet/resnett18"], "no such backbone"),
+        (["--model=unet/tu-nest_tiny", "--image_size=64"], "unet cannot be built on backbone 'tu-nest_tiny'"),
+        (["--model=unet/resnet18/imagenet"], "no ImageNet weights for resnet18"),
+        (["--data=/nowhere"], "/nowhere does not exist"),
+        (["--width=100000"], "the run needs up to "),
+    ],
+)
+@pytest.mark.parametrize("in_sweep", [False, True])
+def test_a_configuration_that_cannot_be_trained_makes_a_run_in_a_sweep_only(
+    in_sweep: bool,
+    flags: list[str],
+    sentence: str,
+    run: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A sweep hands out again what its server never heard of."""
+    made: list[SimpleNamespace] = []
+
+    def opened(*_: Any) -> Any:
+        made.append(run)
+        return contextlib.nullcontext(run)
+
+    monkeypatch.setattr(hub, "refusal", lambda: "no network")
+    weights_source.cache_clear()
+    monkeypatch.setattr(train, "opened", opened)
+    if in_sweep:
+        monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    assert train.main(flags) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert made == ([run] if in_sweep else [])
+    assert (sentence in run.summary.get("error", "")) == in_sweep
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock"}
+
+
+@pytest.mark.parametrize("command", ["agent.train", "agent.predict", "agent.export"])
+def test_ctrl_c_while_torch_is_imported_is_one_line(command: str, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport missing"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", command],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, f"{command}: ended before it began\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

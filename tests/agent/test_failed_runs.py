@@ -105,6 +105,7 @@ def test_a_corrupt_image_fails_its_run_with_the_reason_and_the_next_trial_is_tra
     assert failed["summary"]["error"].startswith(f"{broken} cannot be read as an image (")
     assert f"agent.train: {broken} cannot be read as an image (" in printed
     assert "Traceback" not in printed
+    assert "Ignoring" not in printed, "the client warns of names that a sweep decides about"
     check_finished(finished)
 
 

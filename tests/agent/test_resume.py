@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import wandb
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent import contact, predictions, resume, state, train
+from agent import checkpoint, contact, predictions, resume, state, train
 from agent.config import Config, ConfigError, parse
 from agent.interruption import STOP, Interruption
 from agent.state import Progress, State
@@ -24,12 +25,125 @@ CONFIG = parse(["--width=4", "--epochs=3"])
 @pytest.fixture(autouse=True)
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of runs, and no agent that hands one out."""
-    for name in ("WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT"):
+    for name in ("WANDB_RUN_ID", "WANDB_ENTITY", "WANDB_PROJECT", "WANDB_SWEEP_ID", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
     monkeypatch.setattr(contact, "known", lambda *_: None)
     monkeypatch.setattr(contact, "reach", lambda _: None)
     return tmp_path
+
+
+@pytest.mark.parametrize("given", ["../..", "..", ".", "a/b", "a?b", ".lock", "x" * 200])
+@pytest.mark.parametrize(
+    "by", ["WANDB_RUN_ID", "--resume", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID"]
+)
+def test_a_name_that_leads_out_of_its_folder_is_refused_and_nothing_is_made_or_deleted(
+    by: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if given == ".lock" and by not in ("WANDB_RUN_ID", "--resume"):
+        return
+    (tmp_path / "mine" / "repository" / "runs").mkdir(parents=True)
+    (tmp_path / "mine" / "thesis.pt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "mine" / "repository" / "runs"))
+    if by.startswith("WANDB"):
+        monkeypatch.setenv(by, given)
+    assert train.main([by, given] if by == "--resume" else []) == 2
+    assert sorted(tmp_path.rglob("*")) == before
+    error = capsys.readouterr().err
+    assert error.startswith("agent.train: ")
+    assert error.count("\n") == 1
+
+
+def test_a_folder_that_no_run_made_is_left_alone(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "thesis" / "predictions").mkdir(parents=True)
+    (runs / "thesis" / "epoch-0001.pt").touch()
+    monkeypatch.setenv("WANDB_RUN_ID", "thesis")
+    assert train.main(["--width=4"]) == 2
+    assert "holds other things than a run: take another run id" in capsys.readouterr().err
+    assert sorted(path.name for path in (runs / "thesis").iterdir()) == ["epoch-0001.pt", "predictions"]
+
+
+def test_only_what_the_run_made_is_deleted(runs: Path) -> None:
+    leave("abc")
+    for name in ("lock", "bytes", "epoch-0001.pt", "state.unfinished", "mine.txt", "epoch.txt"):
+        (runs / "abc" / name).touch()
+    for name in ("predictions", "fetched-1", "results"):
+        (runs / "abc" / name).mkdir()
+        (runs / "abc" / name / "a.png").touch()
+    run = a_run(id="abc")
+    run.offline = False
+    resume.settle(resume.plan(["--resume", "abc"], "puzzle"), run)
+    assert sorted(path.name for path in (runs / "abc").iterdir()) == ["epoch.txt", "mine.txt", "results"]
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://127.0.0.1:8080//", "http://127.0.0.1:8080"),
+        (" HTTP://Host:8080/ ", "http://Host:8080"),
+        ("https://host/wandb/", "https://host/wandb"),
+        ("", ""),
+    ],
+)
+def test_the_address_of_the_server_is_brought_into_the_form_of_links(
+    given: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", given)
+    resume.plan([], "puzzle")
+    assert os.environ["WANDB_BASE_URL"] == used
+
+
+@pytest.mark.parametrize(
+    "given", ["127.0.0.1:8080", "ftp://host", "http://", "host", "http://host:99999", " "]
+)
+def test_what_is_no_address_of_a_server_is_told_in_one_sentence(
+    given: str, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", given)
+    assert train.main([]) == 2
+    assert "is no address of a server: write http://HOST:PORT" in capsys.readouterr().err
+    assert list(runs.iterdir()) == []
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_damaged_state_starts_anew_with_the_settings_of_its_checkpoints_or_flags(
+    beside: bool, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave("abc")
+    (runs / "abc" / state.FILE).write_bytes(b"PK")
+    if beside:
+        checkpoint.save(runs / "abc" / "epoch-0001.pt", {}, CONFIG)
+    plan = resume.plan(["--resume", "abc", *([] if beside else ["--width=4", "--epochs=3"])], "puzzle")
+    assert plan.config == CONFIG
+    assert resume.find_state(a_run(), plan, "digest") is None
+    error = capsys.readouterr().err
+    assert error.startswith(f"agent.train: {runs / 'abc' / state.FILE} ")
+    assert error.endswith("starting anew, unless the server has a state\n")
+    assert error.count("\n") == 1
+
+
+def test_a_damaged_state_that_nobody_else_has_is_told(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wandb, "Api", Api)
+    leave("xyz")
+    (runs / "xyz" / state.FILE).write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"state.pt is empty, and run xyz cannot be read from the server"):
+        resume.plan(["--resume", "xyz"], "puzzle")
+
+
+@pytest.mark.parametrize("flags", [["--bogus"], ["--resume", "abc", "--bogus=1"], ["bogus"]])
+def test_an_unknown_flag_is_named_first(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(flags) == 2
+    assert "agent.train: unknown setting " in (error := capsys.readouterr().err)
+    assert "bogus" in error
+    assert error.count("\n") == 1
+
+
+def test_a_resume_without_an_id_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(["--resume"]) == 2
+    assert capsys.readouterr().err == "agent.train: argument --resume: expected one argument\n"
 
 
 def leave(run_id: str, config: Config = CONFIG, digest: str = "digest", epoch: int = 2) -> None:
@@ -79,7 +193,9 @@ def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_know
 ) -> None:
     monkeypatch.setattr(wandb, "Api", Api)
     assert resume.plan(["--resume", "abc"], "puzzle").config == CONFIG
-    with pytest.raises(ConfigError, match=r"run x has no state in .* and cannot be read from the server"):
+    with pytest.raises(
+        ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"
+    ):
         resume.plan(["--resume", "x"], "puzzle")
 
 
@@ -88,9 +204,17 @@ def test_a_stop_of_the_server_reaches_the_run(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(wandb, "init", lambda **options: given.update(options))
     interruption = Interruption()
     train.opened(resume.plan(["--width=4"], "puzzle"), interruption)
-    assert given["resume"] == "allow"
+    assert (given["resume"], given["project"]) == ("allow", "puzzle")
     given["settings"].stop_fn()
     assert interruption.reason == STOP
+
+
+def test_in_a_sweep_the_client_is_told_no_name_that_it_would_warn_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(wandb, "init", lambda **options: given.update(options))
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    train.opened(resume.plan(["--width=4"], "puzzle"), Interruption())
+    assert [given[name] for name in ("entity", "project", "id")] == [None] * 3
 
 
 def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path) -> None:
@@ -127,6 +251,24 @@ def test_a_state_of_other_settings_is_no_state(monkeypatch: pytest.MonkeyPatch) 
     assert resume.find_state(a_run(), resume.plan(["--width=8"], "puzzle"), "digest") is None
 
 
+@pytest.mark.parametrize("name", ["../../x", "api-key", "epoch-0001.pt/../../x", "reference"])
+def test_an_uploaded_state_with_other_files_is_not_fetched(
+    name: str, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave("abc", epoch=2)
+    entries = {name: SimpleNamespace(ref=None)}
+    if name == "reference":
+        entries = {state.FILE: SimpleNamespace(ref="file:///etc/passwd")}
+    version = SimpleNamespace(metadata={"epoch": 3}, manifest=SimpleNamespace(entries=entries))
+    monkeypatch.setattr(resume, "_uploaded", lambda _: version)
+    run = a_run(id="abc")
+    run.resumed, run.starting_step = True, 3
+    found = resume.find_state(run, resume.plan(["--resume", "abc"], "puzzle"), "digest")
+    assert found
+    assert found.progress.epoch == 2
+    assert "it has the file" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
     answers: bool, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -140,7 +282,8 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
             raise OSError("connection lost")
 
     leave("abc", epoch=2)
-    version = SimpleNamespace(metadata={"epoch": 3}, download=download)
+    manifest = SimpleNamespace(entries={state.FILE: SimpleNamespace(ref=None)})
+    version = SimpleNamespace(metadata={"epoch": 3}, download=download, manifest=manifest)
     monkeypatch.setattr(resume, "_uploaded", lambda _: version)
     run = a_run(id="abc")
     run.resumed, run.starting_step = True, 3
@@ -148,7 +291,7 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
     assert found
     assert found.progress.epoch == (3 if answers else 2)
     assert [path.name for path in (runs / "abc").iterdir()] == [state.FILE]
-    told = "agent.train: the uploaded state cannot be read (connection lost); doing without\n"
+    told = "agent.train: the uploaded state cannot be read (connection lost); going on without it\n"
     assert capsys.readouterr().out == ("" if answers else told)
 
 
@@ -224,7 +367,7 @@ def test_a_server_that_takes_no_run_is_told_in_one_sentence(
         "agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL"
     )
     assert error.count("\n") == 1
-    assert list(runs.iterdir()) == []
+    assert [path.name for path in runs.iterdir()] == [".lock"]
 
 
 def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(
