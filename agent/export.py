@@ -27,6 +27,8 @@ from data import puzzle, synthetic
 TOLERANCE = 1e-3
 """Largest difference of a probability that is let pass; `python -m bench.onnx_parity` shows what is found."""
 
+INTERRUPTED = 130
+
 OPSET = 17
 BATCHES = (1, 3)
 """Sizes that the parity check tries; the export itself sees a batch of 2."""
@@ -37,7 +39,8 @@ class ParityError(ValueError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0: the file is written; 1: its probabilities differ, or it cannot be written; 2: there is no model."""
+    """Exit code 0: the file is written; 1: its probabilities differ, or it cannot be written; 2: there is no model;
+    130: after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m agent.export", description="A trained model as ONNX.")
     parser.add_argument("model", help="ENTITY/PROJECT/model-RUN_ID:best, or a checkpoint file")
     parser.add_argument("-o", "--out", type=Path, default=Path("model.onnx"), help="(default: model.onnx)")
@@ -61,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"agent.export: {options.out} cannot be written: {error.strerror or error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"agent.export: interrupted; {options.out} is not written", file=sys.stderr)
+        return INTERRUPTED
     print(
         f"{options.out}: {model.config.model} at {model.config.image_size} pixels; probabilities of onnxruntime and "
         f"torch differ by at most {difference:.1e} (n = {sum(BATCHES)} drawn photographs; {options.tolerance:g} passes)"
@@ -80,7 +86,11 @@ def export(model: Saved, path: Path, tolerance: float = TOLERANCE) -> float:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        to_onnx(predictor, model, unfinished)
+        try:
+            to_onnx(predictor, model, unfinished)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:160]
+            raise ModelError(f"{model.config.model} cannot be written as ONNX: {reason}") from None
         difference = parity(predictor, unfinished, model.config.image_size)
         if not difference <= tolerance:
             raise ParityError(

@@ -6,6 +6,7 @@ upright and at the photograph's own size. The model is an Artifact, or a checkpo
 
 import argparse
 import contextlib
+import errno
 import glob
 import itertools
 import signal
@@ -34,11 +35,19 @@ Pixels = NDArray[np.uint8]
 
 BATCH = {"cpu": 1, "cuda": 16}
 DIM = 0.35
+JPEG_SIDE = 65_500
+"""Pixels that a side of a JPEG can have; the overlay of a longer photograph is made smaller."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors of writing that would meet every photograph that follows."""
 INTERRUPTED = 130
 
 
 class UsageError(ValueError):
     """What was asked for cannot be done, and nothing was written."""
+
+
+class PhotographError(ValueError):
+    """Why one photograph has no mask, in one sentence; the others have theirs."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"agent.predict: {error.filename or options.out} cannot be written: {error.strerror}",
             file=sys.stderr,
         )
-    except torch.OutOfMemoryError:
-        print("agent.predict: the device's memory is too small: give a smaller --batch-size", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"agent.predict: interrupted; every file in {options.out} is whole", file=sys.stderr)
         return INTERRUPTED
@@ -99,7 +106,7 @@ def _from_one(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    tasks = plan(options.photographs, options.out)
+    tasks, problems = plan(options.photographs, options.out)
     model = saved.find(options.model, options.rule)
     device = speed.best_device()
     predictor = saved.build(model, device)
@@ -109,27 +116,40 @@ def _run(options: argparse.Namespace) -> int:
         flush=True,
     )
     options.out.mkdir(parents=True, exist_ok=True)
+    for problem in problems:
+        print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
     failed = 0
     results = predict(predictor, side, tasks, options.batch_size or BATCH[device.type])
     screen = Console()
     for task, result in track(
         results, "predicting", len(tasks), console=screen, disable=not screen.is_terminal
     ):
-        if isinstance(result, DataError):
+        if isinstance(result, PhotographError):
             failed += 1
             print(f"agent.predict: {result}", file=sys.stderr, flush=True)
         else:
             print(f"{task.photograph} → {task.mask} ({result:.1%} piece)", flush=True)
-    return 1 if failed else 0
+    print(f"{len(tasks) - failed} of {len(tasks)} photographs have their mask in {options.out}", flush=True)
+    return 1 if failed or problems else 0
 
 
-def plan(names: Sequence[str], out: Path) -> list[Task]:
-    """The photographs that the names mean, each once, and what is made of each.
+def plan(names: Sequence[str], out: Path) -> tuple[list[Task], list[str]]:
+    """The photographs that the names mean, each once, what is made of each, and what is wrong with other names.
 
     Raises:
-        UsageError: a name means no file; two photographs, or a photograph and a mask, would be one file.
+        UsageError: no name means a file; two photographs, or a photograph and a mask, would be one file.
     """
-    files = {path.resolve(): path for name in names for path in _meant(name)}
+    files: dict[Path, Path] = {}
+    problems = []
+    for name in names:
+        try:
+            files |= {path.resolve(): path for path in _meant(name)}
+        except UsageError as error:
+            problems.append(str(error))
+        except (OSError, ValueError, RuntimeError) as error:  # such as a loop of links
+            problems.append(f"{name!r} cannot be read: {_reason(error)}")
+    if not files:
+        raise UsageError("; ".join(problems))
     tasks = [
         Task(path, out / f"{path.stem}.png", out / f"{path.stem}-overlay.jpg") for path in files.values()
     ]
@@ -143,20 +163,22 @@ def plan(names: Sequence[str], out: Path) -> list[Task]:
             raise UsageError(
                 f"{other} and {task.photograph} would both become {task.mask}: rename one, or give each its own -o"
             )
-    return tasks
+    return tasks, problems
 
 
 def _meant(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
         files = layout.photographs(path)
-    elif path.exists():
+    elif path.exists() or path.is_symlink():
         files = [path]
     else:
         files = [Path(each) for each in _matching(name)]
     if not files:
         what = "holds no picture" if path.is_dir() else "is no file, folder or pattern that finds one"
-        raise UsageError(f"{name} {what}: name the photographs to predict")
+        raise UsageError(
+            f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict"
+        )
     return files
 
 
@@ -167,10 +189,10 @@ def _matching(pattern: str) -> list[str]:
 
 def predict(
     predictor: Predictor, side: int, tasks: Iterable[Task], batch_size: int
-) -> Iterator[tuple[Task, float | DataError]]:
+) -> Iterator[tuple[Task, float | PhotographError]]:
     """Write mask and overlay of each photograph; yields the share of its pixels that are the piece, or why it has none.
 
-    The next batch is read while the model works on this one.
+    The next batch is read while the model works on this one. Raises OSError where no photograph could be written.
     """
     with ThreadPoolExecutor() as pool:
         for batch in _read_ahead(tasks, batch_size, pool):
@@ -178,13 +200,10 @@ def predict(
             for task, future in batch:
                 try:
                     good.append((task, future.result()))
-                except DataError as error:
+                except PhotographError as error:
                     yield task, error
-            masks = masks_of(predictor, side, [pixels for _, pixels in good]) if good else []
-            for (task, pixels), mask in zip(good, masks, strict=True):
-                write(task.overlay, overlay(pixels, mask))
-                write(task.mask, mask * 255)
-                yield task, float(mask.mean())
+            for (task, pixels), mask in zip(good, _masks(predictor, side, good), strict=True):
+                yield task, mask if isinstance(mask, PhotographError) else _written(task, pixels, mask)
 
 
 def _read_ahead(
@@ -193,10 +212,51 @@ def _read_ahead(
     source = iter(tasks)
     ahead: deque[list[tuple[Task, Future[Pixels]]]] = deque()
     while batch := list(itertools.islice(source, batch_size)):
-        ahead.append([(task, pool.submit(puzzle.read_image, task.photograph)) for task in batch])
+        ahead.append([(task, pool.submit(_read, task.photograph)) for task in batch])
         if len(ahead) > 1:
             yield ahead.popleft()
     yield from ahead
+
+
+def _read(path: Path) -> Pixels:
+    if not path.is_file():
+        raise PhotographError(f"{path} is no picture file")
+    try:
+        return puzzle.read_image(path)
+    except DataError as error:
+        raise PhotographError(str(error)) from None
+    except Exception as error:  # decoders have no end of ways to fail
+        raise PhotographError(f"{path} cannot be read as an image ({_reason(error)})") from None
+
+
+def _masks(
+    predictor: Predictor, side: int, photographs: Sequence[tuple[Task, Pixels]]
+) -> list[Pixels | PhotographError]:
+    """The mask of each, together or, where that fails, one by one."""
+    try:
+        return list(masks_of(predictor, side, [pixels for _, pixels in photographs])) if photographs else []
+    except Exception as error:  # the other photographs are to be done
+        if len(photographs) == 1:
+            return [PhotographError(f"{photographs[0][0].photograph} got no mask ({_reason(error)})")]
+    return [mask for each in photographs for mask in _masks(predictor, side, [each])]
+
+
+def _written(task: Task, pixels: Pixels, mask: Pixels) -> float | PhotographError:
+    try:
+        write(task.overlay, overlay(pixels, mask))
+        write(task.mask, mask * 255)
+        return float(mask.mean())
+    except Exception as error:  # the other photographs are to be done
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
+        return PhotographError(f"{task.mask} or its overlay cannot be written ({_reason(error)})")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return "there is too little memory: a smaller --batch-size needs less"
+    text = getattr(error, "strerror", None) or " ".join(str(error).split())[:160].rstrip(".")
+    return text or type(error).__name__
 
 
 @torch.inference_mode()
@@ -224,6 +284,9 @@ def overlay(photograph: Pixels, mask: Pixels) -> Pixels:
     picture = np.where(mask[:, :, None] == 1, photograph, (DIM * photograph).astype(np.uint8))
     outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, outlines, -1, (255, 255, 255), max(1, max(mask.shape) // 300), cv2.LINE_AA)
+    height, width = mask.shape
+    if max(height, width) > JPEG_SIDE:
+        picture = cv2.resize(picture, (min(width, JPEG_SIDE), min(height, JPEG_SIDE)))
     return picture
 
 

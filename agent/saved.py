@@ -1,7 +1,6 @@
 """A trained model to use: from a checkpoint file, or from the model Artifact of a run."""
 
 import os
-import pickle
 import re
 import tempfile
 import urllib.error
@@ -17,15 +16,16 @@ from torch import Tensor, nn
 from wandb.errors import Error as ClientError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent import checkpoint, models
-from agent.checkpoint import RULES, Rule
-from agent.config import Config, ConfigError
+from agent import checkpoint, models, state
+from agent.checkpoint import FILES, RULES, Rule
+from agent.config import Config
 from agent.loop import IMAGENET_MEAN, IMAGENET_STD
 from agent.models.smp import CombinationError
+from agent.torch_file import BadFile
+from common.names import BadName, check_name
+from common.wandb_api import CLOUD, BadAddress, server_address
 
-CLOUD = "https://api.wandb.ai"
 ARTIFACT = re.compile(r"(?P<path>[^/:]+/[^/:]+/[^/:]+)(:(?P<alias>[^/:]+))?")
-NOT_A_CHECKPOINT = (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ConfigError)
 
 
 class ModelError(ValueError):
@@ -68,6 +68,8 @@ def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.en
         ModelError: no such file or Artifact, no key, no server, or a file that is no checkpoint.
     """
     path = Path(name)
+    if "\0" in name:
+        raise ModelError(f"{name!r} is no name of a file")
     if path.is_dir():
         inside = ", ".join(sorted(each.name for each in path.glob("*.pt"))) or "it has none"
         raise ModelError(f"{name} is a folder: name one checkpoint file in it ({inside})")
@@ -78,11 +80,16 @@ def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.en
             )
         return _load(path, name)
     matched = ARTIFACT.fullmatch(name)
-    if not matched or path.suffix == ".pt":
+    if not matched or path.suffix == ".pt" or path.is_symlink():
         raise ModelError(
             f"{name} is no file, and no Artifact either: give a checkpoint such as epoch-0012.pt, "
             f"or ENTITY/PROJECT/model-RUN_ID:best"
         )
+    try:
+        for kind, part in zip(("entity", "project", "Artifact"), matched["path"].split("/"), strict=True):
+            check_name(kind, part)
+    except BadName as error:
+        raise ModelError(str(error)) from None
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         return _from_artifact(matched["path"], matched["alias"] or "best", rule, environ, Path(folder))
 
@@ -95,31 +102,54 @@ def build(saved: Saved, device: torch.device) -> Predictor:
     """
     config = saved.config
     try:
-        model = models.build(config.architecture, config.backbone, "none", config.width)
+        with torch.device("meta"):
+            reason = state.differences(saved.state, _model(config))
+    except (NotImplementedError, RuntimeError):
+        reason = ""  # it cannot live on the meta device; the real one will tell
+    except CombinationError as error:
+        reason = str(error)
+    if reason:
+        raise ModelError(f"the weights of {saved.source} do not fit {config.model}: {reason}")
+    try:
+        model = _model(config)
         model.load_state_dict(saved.state)
-    except (RuntimeError, CombinationError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"the weights of {saved.source} do not fit {config.model}: {reason}") from error
-    return Predictor(model).to(device).eval()
+        return Predictor(model).to(device).eval()
+    except (RuntimeError, NotImplementedError, MemoryError, CombinationError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelError(f"{saved.source} cannot be loaded as {config.model}: {reason}") from error
+
+
+def _model(config: Config) -> nn.Module:
+    return models.build(config.architecture, config.backbone, "none", config.width, config.image_size)
 
 
 def _load(path: Path, source: str) -> Saved:
     try:
-        state, config = checkpoint.load(path)
-    except OSError as error:
-        raise ModelError(f"{source} cannot be read: {error.strerror or error}") from error
-    except NOT_A_CHECKPOINT as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+        weights, config = checkpoint.load(path)
+    except BadFile as error:
+        raise ModelError(f"{source} {error}: give a checkpoint such as epoch-0012.pt") from None
+    bad = [name for name, each in weights.items() if each.is_floating_point() and not _is_finite(each)]
+    if bad:
         raise ModelError(
-            f"{source} is no checkpoint of agent.train, or one of another version ({reason:.160}): train it anew"
-        ) from error
-    return Saved(state, config, source)
+            f"{source} has weights that are NaN or infinite ({len(bad)} of {len(weights)} tensors, first {bad[0]}): "
+            f"its training diverged; take another checkpoint"
+        )
+    return Saved(weights, config, source)
+
+
+def _is_finite(weights: Tensor) -> bool:
+    """Tensors without values of their own, such as sparse ones, are for `build` to refuse."""
+    return weights.is_meta or weights.layout is not torch.strided or bool(weights.isfinite().all())
 
 
 def _from_artifact(
     path: str, alias: str, rule: Rule | None, environ: Mapping[str, str], folder: Path
 ) -> Saved:
-    base_url, key = environ.get("WANDB_BASE_URL", CLOUD).rstrip("/"), environ.get("WANDB_API_KEY")
+    try:
+        base_url = server_address(environ.get("WANDB_BASE_URL") or CLOUD)
+    except BadAddress as error:
+        raise ModelError(f"WANDB_BASE_URL: {error}") from None
+    key = environ.get("WANDB_API_KEY")
     if not key:
         raise ModelError(
             f"no key for {base_url}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is the W&B cloud)"
@@ -130,7 +160,10 @@ def _from_artifact(
         artifact = wandb.Api(overrides={"base_url": base_url}, api_key=key).artifact(f"{path}:{alias}")
         wanted = rule or _rule(alias, artifact.metadata)
         file = _file(artifact.metadata, wanted, f"{path}:{alias}")
-        local = artifact.get_entry(file).download(root=str(folder), skip_cache=True)
+        entry = artifact.get_entry(file)
+        if entry.ref is not None:
+            raise ModelError(f"{path}:{alias} only refers to {entry.ref}: log the file itself")
+        local = entry.download(root=str(folder), skip_cache=True)
     except (ClientError, WandbApiFailedError, ValueError, KeyError, OSError, TimeoutError) as error:
         if isinstance(error, ModelError):
             raise
@@ -145,7 +178,7 @@ def _rule(alias: str, metadata: Mapping[str, Any]) -> str:
 
 def _file(metadata: Mapping[str, Any], rule: str, name: str) -> str:
     files = metadata.get("files")
-    if not isinstance(files, dict) or rule not in files:
+    if not isinstance(files, dict) or not FILES.fullmatch(str(files.get(rule))):
         raise ModelError(
             f"{name} is no model Artifact of agent.train: its metadata name no file for {rule or 'a rule'}"
         )

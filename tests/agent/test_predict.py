@@ -1,9 +1,12 @@
 """Masks of photographs from a saved model: their size, their orientation, and what is refused."""
 
+import dataclasses
+import errno
 import json
+import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from PIL import Image
 from agent import checkpoint, models, predict, saved
 from agent.config import parse
 from agent.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate
-from data import synthetic
+from data import puzzle, synthetic
 from data.puzzle import Pair
 from tests.server import running
 from tests.server.running import ROOT, Client
@@ -173,10 +176,84 @@ def test_folders_patterns_and_files_name_each_photograph_once(tmp_path: Path) ->
     for name in ("image-10.png", "image-2.png", "note.txt", ".hidden.png"):
         (tmp_path / name).touch()
     given = [str(tmp_path), str(tmp_path / "image-*.png"), str(tmp_path / "image-2.png")]
-    tasks = predict.plan(given, Path("out"))
+    tasks, problems = predict.plan(given, Path("out"))
+    assert problems == []
     assert [task.photograph.name for task in tasks] == ["image-2.png", "image-10.png"]
     assert tasks[0].mask == Path("out/image-2.png")
     assert tasks[0].overlay == Path("out/image-2-overlay.jpg")
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_whatever_one_photograph_does_the_others_are_done(
+    size: int,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each of the bad ones fails at another place: name, folder, file, decoder, model, writer."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a.png", "decoder.png", "model.png", f"{'x' * 250}.png", "z.png"):
+        photograph(1).save(source / name)
+    Image.new("RGB", (1, 1)).save(source / "one.png")
+    (source / "folder.png").mkdir()
+    (source / "loop.png").symlink_to("loop.png")
+    (source / "gone.png").symlink_to("nowhere.png")
+    os.mkfifo(source / "pipe.png")
+    Image.new("RGB", (77, 33)).save(source / "model.png")
+    read, resized = puzzle.read_image, predict._resized
+
+    def broken_decoder(path: Path) -> np.ndarray:
+        if path.name == "decoder.png":
+            raise IndexError("no such table\nin it")
+        return np.asarray(read(path))
+
+    def little_memory(values: np.ndarray, height: int, width: int) -> np.ndarray:
+        if (width, height) == (77, 33):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return resized(values, height, width)
+
+    monkeypatch.setattr(puzzle, "read_image", broken_decoder)
+    monkeypatch.setattr(predict, "_resized", little_memory)
+    given = [*sorted(str(each) for each in source.iterdir()), str(source / "none.png"), "a\0b"]
+    assert predict.main([str(model), *given, "-o", str(out), "--batch-size", str(size)]) == 1
+    assert names(out) == [f"{name}{end}" for name in ("a", "one", "z") for end in ("-overlay.jpg", ".png")]
+    printed = capsys.readouterr()
+    bad = [
+        *(
+            "folder.png",
+            "loop.png",
+            "none.png",
+            "a\\x00b",
+            "decoder.png",
+            "gone.png",
+            "model.png",
+            "pipe.png",
+        ),
+        "x" * 250,
+    ]
+    assert [sum(name in line for line in printed.err.splitlines()) for name in bad] == [1] * len(bad)
+    assert len(printed.err.splitlines()) == len(bad)
+    assert printed.out.splitlines()[-1] == f"3 of 8 photographs have their mask in {out}"
+
+
+def test_a_photograph_too_long_for_a_jpeg_has_a_smaller_overlay() -> None:
+    picture = predict.overlay(np.zeros((2, 70_000, 3), np.uint8), np.zeros((2, 70_000), np.uint8))
+    assert picture.shape == (2, 65_500, 3)
+
+
+def test_a_disk_that_is_full_ends_at_once(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "a.png")
+
+    for seed in range(3):
+        photograph(seed).save(tmp_path / f"{seed}.png")
+    monkeypatch.setattr(predict, "write", full)
+    assert predict.main([str(model), str(tmp_path), "-o", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err == "agent.predict: a.png cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", "none-*.jpg", "empty"])
@@ -210,33 +287,105 @@ def test_ctrl_c_leaves_only_whole_files(
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"no checkpoint", "is no checkpoint of agent.train"), (b"", "is no checkpoint of agent.train")],
+    [
+        (b"no checkpoint", "is no file of torch.save"),
+        (b"", "is empty"),
+        (b"PK\5\6" + bytes(18), "is no file of torch.save"),
+        (b"PK\3\4" + bytes(60), "is damaged"),
+        (b"\x08\x07\x12\x07pytorch", "torch.save"),
+        (b"\x10\0\0\0\0\0\0\0{}" + bytes(14), "torch.save"),
+    ],
 )
 def test_a_file_that_is_no_checkpoint_is_told_in_one_sentence(
     content: bytes, sentence: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(saved.ModelError, match=sentence):
+    with pytest.raises(saved.ModelError, match=sentence) as refusal:
+        saved.find(str(tmp_path / "a.pt"))
+    assert "\n" not in str(refusal.value)
+    assert "weights_only" not in str(refusal.value), "no advice to run foreign code"
+
+
+SETTINGS = dataclasses.asdict(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"state_dict": re.compile("x"), "config": {}}, "more in it than tensors and plain values"),
+        (torch.nn.Linear(1, 1), "more in it than tensors and plain values"),
+        ({"conv.weight": torch.zeros(1)}, "it has no state_dict with a config beside it"),
+        ([torch.zeros(1)], "it has no state_dict with a config beside it"),
+        ({"state_dict": {}, "epoch": 1, "hyper_parameters": {}}, "it has no state_dict with a config"),
+        ({"state_dict": {"a": 1}, "config": SETTINGS}, "its state_dict holds more than tensors"),
+        ({"state_dict": [torch.zeros(1)], "config": SETTINGS}, "its state_dict holds more than tensors"),
+        ({"state_dict": {}, "config": {"depth": 3}}, "has a config that is none of this version"),
+        (
+            {"state_dict": {}, "config": SETTINGS | {"width": "4"}},
+            "has a config that is none of this version",
+        ),
+        ({"state_dict": {}, "config": [1]}, "has a config that is none of this version"),
+        ({"state_dict": {"a": torch.tensor([1, torch.nan])}, "config": SETTINGS}, "NaN or infinite .1 of 1"),
+        ({"state_dict": {"a": torch.tensor([torch.inf])}, "config": SETTINGS}, "its training diverged"),
+    ],
+)
+def test_a_checkpoint_of_another_program_is_told_in_one_sentence(
+    content: object, sentence: str, tmp_path: Path
+) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(saved.ModelError, match=sentence) as refusal:
+        saved.find(str(tmp_path / "a.pt"))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda w: w.pop("head.bias"), "1 tensors are missing, first head.bias"),
+        (lambda w: w.update(extra=torch.zeros(1)), "1 tensors are left over, first extra"),
+        (
+            lambda w: w.update({"head.weight": torch.zeros(5, 4, 1, 1), "head.bias": torch.zeros(5)}),
+            r"2 tensors are of another shape, first head.weight: \(5, 4, 1, 1\), not \(2, 4, 1, 1\)",
+        ),
+        (
+            lambda w: w.update({"head.bias": torch.zeros(2, device="meta")}),
+            "cannot be loaded as unet_bilinear",
+        ),
+        (lambda w: w.update({"head.bias": torch.zeros(2).to_sparse()}), "cannot be loaded as unet_bilinear"),
+    ],
+)
+def test_weights_that_do_not_fit_are_told_in_one_sentence(
+    change: Callable[[dict[str, torch.Tensor]], object], sentence: str, model: Path, tmp_path: Path
+) -> None:
+    weights = dict(saved.find(str(model)).state)
+    change(weights)
+    checkpoint.save(tmp_path / "a.pt", weights, CONFIG)
+    with pytest.raises(saved.ModelError, match=sentence) as refusal:
+        saved.build(saved.find(str(tmp_path / "a.pt")), torch.device("cpu"))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused(model: Path, tmp_path: Path) -> None:
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(saved.ModelError, match="is damaged: it is not what its SHA-256 says"):
         saved.find(str(tmp_path / "a.pt"))
 
 
-def test_a_checkpoint_that_would_execute_code_is_refused(tmp_path: Path) -> None:
-    torch.save({"state_dict": re.compile("x"), "config": {}}, tmp_path / "evil.pt")
-    with pytest.raises(saved.ModelError, match="no checkpoint"):
-        saved.find(str(tmp_path / "evil.pt"))
-
-
-def test_weights_of_another_architecture_are_refused(model: Path) -> None:
-    found = saved.find(str(model))
-    wrong = saved.Saved(found.state, parse(["--model=unet_transposed", "--width=4"]), "a.pt")
-    with pytest.raises(saved.ModelError, match=r"the weights of a.pt do not fit unet_transposed"):
-        saved.build(wrong, torch.device("cpu"))
+def test_a_named_pipe_is_no_checkpoint(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pt")
+    with pytest.raises(saved.ModelError, match="is no file"):
+        saved.find(str(tmp_path / "a.pt"))
 
 
 @pytest.mark.parametrize(
     ("name", "environ", "sentence"),
     [
         ("nothing.pt", {}, "is no file, and no Artifact either"),
+        ("../../x", {"WANDB_API_KEY": "k"}, "entity '..' is no name"),
+        ("e/p/..", {"WANDB_API_KEY": "k"}, "Artifact '..' is no name"),
+        ("e/p/model-x", {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "127.0.0.1:9"}, "write http://HOST:PORT"),
         ("entity/project/model-x:best", {}, "set WANDB_API_KEY"),
         (
             "e/p/model-x",
