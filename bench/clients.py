@@ -1,8 +1,8 @@
 """Which releases of the wandb client work with the embedded server? `python -m bench.clients [--releases 0.17.9 …]`.
 
 Each release is installed into an environment of its own under `.cache/clients/` (about 170 MB and 20 s each, once), and
-drives a server of its own through the steps of `bench/client_steps.py`. Prints one row a release, as the table in
-server/README.md has it. `--validate` checks instead, without driving, every GraphQL text of the installed releases
+drives a server of its own through the steps of `bench/client_steps.py`. Prints the table in server/README.md, and what
+went wrong below it. `--validate` checks instead, without driving, every GraphQL text of the installed releases
 against the schema.
 """
 
@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -133,22 +132,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--releases", nargs="+", default=RELEASES)
     parser.add_argument("--validate", action="store_true")
     options = parser.parse_args(arguments)
-    failures = 0
+    failed: dict[str, str] = {}
     for release in options.releases:
         install(release)
-        began = time.monotonic()
         if options.validate:
             for name, why in refused(release).items():
                 print(f"{release} {name}: {why}", flush=True)
             continue
         results = drive(release)
-        problems = {step: problem for step, problem in results.items() if problem}
-        failures += len(problems)
-        works = f"{len(results) - len(problems)} of {len(results)} steps"
-        print(f"| {release} | {works} | {time.monotonic() - began:.0f} s |", flush=True)
-        for step, problem in problems.items():
-            print(f"    {step}: {problem}", flush=True)
-    return int(failures > 0)
+        if release == options.releases[0]:
+            print(f"| release | {' | '.join(results)} |\n|{'---|' * (len(results) + 1)}")
+        words = ["no" if problem else "yes" for problem in results.values()]
+        print(f"| {release} | {' | '.join(words)} |", flush=True)
+        failed |= {f"{release} {step}": problem for step, problem in results.items() if problem}
+    for step, problem in failed.items():
+        print(f"{step}: {problem}")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
