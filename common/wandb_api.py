@@ -23,7 +23,7 @@ class BadAddress(ValueError):
 
 
 class ServerUnavailable(Exception):
-    """No answer, or one that says to come again; the text says what came instead."""
+    """No answer, one that says to come again, or one of a proxy; the text says what came instead."""
 
 
 class RequestRefused(Exception):
@@ -109,13 +109,13 @@ def _data(base_url: str, body: bytes) -> dict[str, Any]:
         answer = json.loads(body)
         errors, data = answer.get("errors"), answer.get("data")
     except (ValueError, AttributeError, RecursionError):
-        raise NotFound(f"{base_url} answers something else than a W&B server would") from None
+        raise ServerUnavailable(f"{base_url} answers something else than a W&B server would") from None
     if errors:
         messages = errors if isinstance(errors, list) else [errors]
         told = (each.get("message", each) if isinstance(each, dict) else each for each in messages)
         raise RequestRefused("; ".join(map(str, told)))
     if not isinstance(data, dict):
-        raise NotFound(f"{base_url} answers something else than a W&B server would")
+        raise ServerUnavailable(f"{base_url} answers something else than a W&B server would")
     return data
 
 

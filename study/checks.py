@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.environment import private_wandb
 from study import processes
 from study.plan import Plan, StudyError
 
@@ -31,7 +32,9 @@ def settings(wanted: Plan, sweep_file: Path, given: Mapping[str, object]) -> str
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sweep.yaml"
         file.write_text(wanted.yaml)
-        code, printed = processes.run([sys.executable, "-m", "agent.lint", str(file)], os.environ, ROOT)
+        env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+        command = [sys.executable, "-m", "agent.lint", str(file)]
+        code, printed = processes.run(command, env | private_wandb(Path(folder)), ROOT)
     told = in_words(printed, wanted.yaml, sweep_file, given).replace(str(file), shown(sweep_file))
     if code:
         raise StudyError(f"this sweep cannot be trained:\n{told.strip()}")

@@ -79,6 +79,8 @@ def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Ref
         try:
             config = from_settings(cell.settings)
         except ConfigError as problem:
+            if str(problem).startswith(tuple(f"{name} is " for name in LISTED_TOO)):
+                continue  # said of the value alone already
             by_reason.setdefault(re.sub(r" \(they are [^)]*\)", "", str(problem)), []).append(cell)
             continue
         facts = models.of(config)

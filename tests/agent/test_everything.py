@@ -27,7 +27,7 @@ print(json.dumps([sweep.state, [[run.state, run.config] for run in sweep.runs]])
 
 def test_the_scheduler_suggests_valid_runs_from_our_search_space(tmp_path: Path) -> None:
     (tmp_path / "client" / "agent").mkdir(parents=True)
-    shutil.copy(ROOT / "agent" / "space.py", tmp_path / "client" / "agent" / "space.py")
+    shutil.copy(ROOT / "agent" / "search_space.py", tmp_path / "client" / "agent" / "search_space.py")
     text = (ROOT / "sweeps" / "everything.yaml").read_text()
     (tmp_path / "client" / "everything.yaml").write_text(text.replace("run_cap: 200", f"run_cap: {N}"))
     server = running.start(tmp_path / "server")

@@ -207,7 +207,7 @@ def test_whatever_one_photograph_does_the_others_are_done(
     Image.new("RGB", (77, 33)).save(source / "model.png")
     read, resized = puzzle.read_image, predict._resized
 
-    def broken_decoder(path: Path) -> np.ndarray:
+    def broken_decoder(path: Path, pixel_range: object) -> np.ndarray:
         if path.name == "decoder.png":
             raise IndexError("no such table\nin it")
         return np.asarray(read(path))
@@ -406,7 +406,7 @@ def test_a_model_that_cannot_be_had_is_told_in_one_sentence(
 
 FETCH = """
 import json, sys, wandb
-from agent import saved
+from agent.inference import load as models
 from agent.lifecycle.checkpoints import load
 run = wandb.init(project="puzzle", id="abc")
 artifact = wandb.Artifact("model-abc", type="model", metadata={{
@@ -419,11 +419,11 @@ run.log_artifact(other, aliases=["best"])
 run.finish()
 found = {{}}
 for alias, rule in [("best", None), ("best-loss", None), ("best-iou", None), ("best", "best_loss")]:
-    found[f"{{alias}} {{rule}}"] = saved.find("local/puzzle/model-abc:" + alias, rule).source
+    found[f"{{alias}} {{rule}}"] = models.find("local/puzzle/model-abc:" + alias, rule).source
 for name in ("model-nobody", "other"):
     try:
-        saved.find(f"local/puzzle/{{name}}:best")
-    except saved.ModelError as error:
+        models.find(f"local/puzzle/{{name}}:best")
+    except models.ModelError as error:
         found[name] = str(error)
 print(json.dumps(found))
 """

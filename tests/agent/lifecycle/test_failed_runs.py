@@ -58,7 +58,7 @@ def sweep_over(client: Client, folders: list[Path]) -> str:
 
 TRIED_TWICE = """
 import wandb
-from agent import resume
+from agent.lifecycle import resume
 with wandb.init(project="puzzle", id="abc", resume="allow") as run:
     run.log({"epoch": 1}, step=0)
     run.summary["error"] = "the disk is full"

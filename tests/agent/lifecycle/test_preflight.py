@@ -225,11 +225,10 @@ def test_without_a_server_none_is_asked(mode: str, client: SimpleNamespace) -> N
 def test_what_only_the_client_can_judge_is_left_to_it(
     client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Untrusting:
-        def open(self, *_: object, **__: object) -> None:
-            raise urllib.error.URLError(ssl.SSLCertVerificationError("self-signed"))
+    def refuse(*_: object) -> None:
+        raise urllib.error.URLError(ssl.SSLCertVerificationError("self-signed"))
 
-    monkeypatch.setattr(wandb_api, "_opener", lambda _: Untrusting())
+    monkeypatch.setattr(wandb_api, "open_url", refuse)
     point(client, "https://lab")
     assert preflight.find_run("abc", None, "puzzle", nothing) is None
     monkeypatch.delenv("WANDB_API_KEY")

@@ -90,7 +90,8 @@ def test_the_last_study_is_found_pulled_checked_and_drawn_with_an_empty_environm
     (latest / "study.json").write_text(json.dumps(study))
     done = python(tmp_path, isolated, "-m", "analysis")
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == ["reading 1 runs …", "python -m analysis: comparing 1 runs …"]
     assert {file.name for file in latest.iterdir()} == {
         *("study.json", "curves.png", "intervals.png", "masks.png", "hard.png", "overfitting.csv"),
         *(f"comparison.{ending}" for ending in ("csv", "md", "tex", "html")),
