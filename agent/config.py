@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-AUGMENTATIONS = ("none", "light", "medium", "strong")
+from common.keys import STRENGTHS
+
 SCRATCH = ("unet_transposed", "unet_bilinear")
 SMP = ("unet", "deeplabv3plus")
 PRECISIONS = ("float32", "bfloat16", "auto")
@@ -42,7 +43,7 @@ class Config:
     backbone: str = setting("none", "an SMP encoder such as resnet18; none for the U-Nets written here")
     weights: str = setting("none", "none (random) or imagenet")
     width: int = setting(64, "channels of the first level of the U-Nets written here; the paper has 64")
-    augmentation: str = setting("light", f"one of {', '.join(AUGMENTATIONS)}")
+    augmentation: str = setting("light", f"one of {', '.join(STRENGTHS)}")
     learning_rate: float = setting(1e-3, "Adam's step size")
     batch_size: int = setting(2, "images per step")
     epochs: int = setting(50, "how often the run looks at the validation images; each has `repeats` visits")
@@ -60,7 +61,7 @@ class Config:
     def __post_init__(self) -> None:
         one_of("architecture", self.architecture, SCRATCH + SMP)
         one_of("weights", self.weights, ("none", "imagenet"))
-        one_of("augmentation", self.augmentation, AUGMENTATIONS)
+        one_of("augmentation", self.augmentation, STRENGTHS)
         one_of("precision", self.precision, PRECISIONS)
         for name in ("width", "epochs", "repeats", "batch_size"):
             at_least(name, getattr(self, name), 1)

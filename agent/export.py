@@ -5,7 +5,6 @@ MODEL is what agent.predict takes. The file takes `images`, RGB (B, 3, S, S) flo
 It is written only after onnxruntime has given the same probabilities as torch.
 """
 
-import argparse
 import contextlib
 import json
 import sys
@@ -21,7 +20,8 @@ import torch
 
 from agent.inference import load
 from agent.inference.load import ModelError, Predictor, Saved
-from agent.lifecycle.checkpoints import RULES
+from common.cli import Parser
+from common.keys import RULES
 from data import puzzle, synthetic
 
 TOLERANCE = 1e-3
@@ -41,7 +41,7 @@ class ParityError(ValueError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: the file is written; 1: its probabilities differ, or it cannot be written; 2: there is no model;
     130: after Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m agent.export", description="A trained model as ONNX.")
+    parser = Parser(prog="python -m agent.export", description="A trained model as ONNX.")
     parser.add_argument("model", help="ENTITY/PROJECT/model-RUN_ID:best, or a checkpoint file")
     parser.add_argument("-o", "--out", type=Path, default=Path("model.onnx"), help="(default: model.onnx)")
     parser.add_argument("--rule", choices=RULES, help="which weights of an Artifact")

@@ -5,7 +5,6 @@ upright and at the photograph's own size. The model is an Artifact, or a checkpo
 """
 
 import argparse
-import contextlib
 import errno
 import glob
 import itertools
@@ -27,8 +26,10 @@ from rich.progress import track
 
 from agent.inference import load
 from agent.inference.load import ModelError, Predictor
-from agent.lifecycle.checkpoints import RULES
 from agent.training import performance
+from common.cli import Parser, whole_number
+from common.files import replacing
+from common.keys import RULES
 from data import layout, puzzle
 from data.pixels import Range
 from data.puzzle import DataError
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m agent.predict", description="Masks of photographs.")
+    parser = Parser(prog="python -m agent.predict", description="Masks of photographs.")
     parser.add_argument("model", help="ENTITY/PROJECT/model-RUN_ID:best, or a checkpoint file")
     parser.add_argument(
         "photographs", nargs="+", help="picture files, folders of them, or patterns such as 'in/*.jpg'"
@@ -96,15 +97,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="which weights of an Artifact (default: as the lab tests this architecture)",
     )
     parser.add_argument(
-        "--batch-size", type=_from_one, metavar="N", help="photographs at a time (default: 1, on a GPU 16)"
+        "--batch-size",
+        type=whole_number(),
+        metavar="N",
+        help="photographs at a time (default: 1, on a GPU 16)",
     )
     return parser.parse_args(arguments)
-
-
-def _from_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -298,14 +296,8 @@ def overlay(photograph: Pixels, mask: Pixels) -> Pixels:
 
 def write(path: Path, pixels: Pixels) -> None:
     """Save a picture in one step: when it is interrupted, the old file is there or the new one."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            Image.fromarray(pixels).save(file, "PNG" if path.suffix == ".png" else "JPEG", quality=90)
-        unfinished.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
+    with replacing(path) as file:
+        Image.fromarray(pixels).save(file, "PNG" if path.suffix == ".png" else "JPEG", quality=90)
 
 
 if __name__ == "__main__":

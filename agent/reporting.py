@@ -7,7 +7,7 @@ import wandb
 from torch import nn
 
 from agent.config import Config
-from agent.lifecycle.checkpoints import RULES, BestCheckpoints, Checkpoint, Rule
+from agent.lifecycle.checkpoints import BestCheckpoints, Checkpoint
 from agent.lifecycle.disk import bytes_of_run, disk_of_run
 from agent.lifecycle.state import Row
 from agent.training import performance
@@ -15,6 +15,7 @@ from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation
 from agent.training.metrics import Counts, image_mean
 from agent.training.models import weights
+from common.keys import RULES, Rule
 from data.puzzle import Dataset
 
 MEGABYTE = 1e6

@@ -25,7 +25,7 @@ from agent import reporting
 from agent.config import ConfigError
 from agent.inference import predictions
 from agent.lifecycle import checkpoints, disk, failures, resume, state
-from agent.lifecycle.checkpoints import BestCheckpoints, Rule
+from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.disk import BudgetError
 from agent.lifecycle.failures import Failed
 from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
@@ -37,6 +37,7 @@ from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train
 from agent.training.models.smp import CombinationError
 from agent.training.models.weights import WeightsError
 from common import cores
+from common.keys import Rule
 from data import puzzle, synthetic
 from data.augment import Augmenter
 from data.puzzle import DataError, Dataset

@@ -25,11 +25,12 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from agent.config import AUGMENTATIONS, PRECISIONS, Config, parse
+from agent.config import PRECISIONS, Config, parse
 from agent.training import batchnorm, models, performance
 from agent.training.loader import AHEAD, MOST_WORKERS, feed, workers_for
 from agent.training.loop import Precision, evaluate, n_steps, train_epoch
 from common import cores
+from common.keys import STRENGTHS
 from data import puzzle, synthetic
 from data.augment import Augmenter
 from data.puzzle import Dataset
@@ -129,7 +130,7 @@ def again(trial: Trial, ready: Sequence[Batch], precision: Precision | None = No
 def augmented(image_size: int, batch_size: int, repeats: int) -> Iterator[str]:
     """What one process that augments can deliver; the photographs are drawn ones."""
     pairs = puzzle.load(synthetic.resolve("drawn"), image_size=image_size).train
-    for strength in AUGMENTATIONS:
+    for strength in STRENGTHS:
         stream = feed(pairs, Augmenter(strength, image_size, 1), batch_size, 1, range(1, repeats + 2))
         rates = []
         for _ in range(repeats + 1):

@@ -21,14 +21,3 @@ METRICS = ("accuracy", "precision", "recall", "f1", "iou")
 
 GOAL = "val/iou"
 """What a search maximises where it does not say otherwise."""
-
-HISTORY = (
-    *("epoch", "train/loss", "val/loss", "train/iou", "val/iou"),
-    *("seconds_per_epoch", "seconds_of_steps", "val/bn_gap"),
-)
-"""Columns of the history, one row per epoch."""
-
-
-def score_key(metric: str, rule: Rule | None = None) -> str:
-    """The summary key of a test metric: of the run, or of the checkpoint by one rule."""
-    return f"{rule}/test_{metric}" if rule else f"test/{metric}"

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from common.files import write_text
 from common.wandb_api import embedded_address, embedded_key
 
 FILE = "study.json"
@@ -26,9 +27,7 @@ class StudyRecord:
 
     def save(self, folder: Path) -> None:
         """Write it whole or not at all."""
-        unfinished = folder / f"{FILE}.unfinished"
-        unfinished.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        unfinished.replace(folder / FILE)
+        write_text(folder / FILE, json.dumps(asdict(self), indent=1) + "\n")
 
     @property
     def address(self) -> str:

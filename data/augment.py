@@ -18,7 +18,6 @@ Blur grows with `image_size`, as it does when the same photograph is resized les
 `python -m data.augment OUT.jpg` draws every strength on one picture, with the outline of its mask.
 """
 
-import argparse
 import random
 import sys
 import warnings
@@ -30,6 +29,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from common.cli import Parser
+from common.keys import STRENGTHS
 from data import puzzle, synthetic
 
 BORDER = cv2.BORDER_REFLECT_101
@@ -100,7 +101,6 @@ def _strong(image_size: int) -> list[A.BasicTransform | A.BaseCompose]:
 
 
 RECIPES: dict[str, Recipe] = {"none": _none, "light": _light, "medium": _medium, "strong": _strong}
-STRENGTHS = tuple(RECIPES)
 
 
 def pipeline(strength: str, image_size: int, seed: int) -> A.Compose:
@@ -181,7 +181,7 @@ def _outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the figure of one training image; the exit status is 0, or 1 after one sentence."""
-    parser = argparse.ArgumentParser(prog="python -m data.augment", description="Draw every strength.")
+    parser = Parser(prog="python -m data.augment", description="Draw every strength.")
     parser.add_argument("out", type=Path, help="picture to write, for example augment.jpg")
     parser.add_argument("--data", default="drawn", help="a folder, or drawn or drawn:SEED (default: drawn)")
     parser.add_argument("--index", type=int, default=0, help="which training image (default: 0)")

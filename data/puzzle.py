@@ -4,7 +4,6 @@
 pairing rules and the meaning of each problem are in data/README.md.
 """
 
-import argparse
 import hashlib
 import sys
 from collections import defaultdict
@@ -16,6 +15,7 @@ from typing import Generic, TypeVar
 import cv2
 import numpy as np
 
+from common.cli import Parser, whole_number
 from data import copies, masks, pixels, synthetic
 from data.findings import FileError, Finding, sentences
 from data.layout import SPLITS, Item, Listing, find
@@ -269,18 +269,21 @@ def range_line(pixel_range: Range) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check one folder; the exit status is 0 if it is fit for training, else 1."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data.puzzle", description="Check a folder of images and masks."
-    )
+    parser = Parser(prog="python -m data.puzzle", description="Check a folder of images and masks.")
     parser.add_argument("folder", help="the folder, or drawn or drawn:SEED for drawn photographs")
-    parser.add_argument("--split_seed", type=_from_zero, default=0, help="seed of what is split at random")
     parser.add_argument(
-        "--fold", type=_from_zero, default=0, help="0: the folder's own split; K: the K-th random re-split"
+        "--split_seed", type=whole_number(0), default=0, help="seed of what is split at random"
+    )
+    parser.add_argument(
+        "--fold",
+        type=whole_number(0),
+        default=0,
+        help="0: the folder's own split; K: the K-th random re-split",
     )
     parser.add_argument(
         "--image-size",
         "--image_size",
-        type=_from_one,
+        type=whole_number(),
         metavar="N",
         help="say also what is lost of the masks in squares of N pixels",
     )
@@ -299,18 +302,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if listing.ignored:
         print(f"ignored, being no pictures: {', '.join(str(path) for path in listing.ignored)}")
     return 0
-
-
-def _from_zero(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
-def _from_one(text: str) -> int:
-    if (number := _from_zero(text)) < 1:
-        raise argparse.ArgumentTypeError("0 is not a whole number from 1 on")
-    return number
 
 
 def _resolve(name: str) -> Path:

@@ -4,7 +4,6 @@ No photograph, font or texture file is involved: outline, print, table, light an
 from one random generator. The code of each lies in `data/drawing/`.
 """
 
-import argparse
 import hashlib
 import math
 import shutil
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from common.cli import Parser
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import Field
 
@@ -153,7 +153,7 @@ def sheet(path: Path, seed: int, columns: int = 4, rows: int = 3, side: int = 38
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m data.synthetic", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m data.synthetic", description=__doc__.splitlines()[0])
     parser.add_argument(
         "folder", type=Path, nargs="?", help="where train/, val/ and test/ go; must be new or empty"
     )

@@ -15,14 +15,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import study_record
+from common import cores, study_record
 from common.cli import Parser, whole_number
 from common.study_record import BadRecord, StudyRecord
+from common.text import clock
 from study import checks, login, plan, processes, sweep
 from study.checks import shown
 from study.login import Server
 from study.plan import Plan, StudyError
-from study.progress import clock
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,7 +65,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sweep", type=Path, default=ROOT / "sweeps" / "cpu.yaml", help="the sweep to run")
     parser.add_argument("--results", type=Path, default=ROOT / "results", help="where results go")
     parser.add_argument(
-        "--trials", type=whole_number(), default=min(2, processes.cores()), help="trials side by side"
+        "--trials", type=whole_number(), default=min(2, cores.available()), help="trials side by side"
     )
     return parser.parse_args()
 
@@ -87,7 +87,7 @@ def study(arguments: argparse.Namespace) -> bool:
     print(checks.settings(wanted, arguments.sweep, asked), end="", flush=True)
     digest, pictures = checks.photographs(data, wanted.image_size)
     print(pictures, end="", flush=True)
-    threads = max(1, processes.cores() // arguments.trials)
+    threads = max(1, cores.available() // arguments.trials)
     with record_start(wanted.folder), exclusive_lock(results), server(own, results / "server") as address:
         env = processes.environment(wanted.folder, address.login, threads)
         os.environ.clear()

@@ -10,15 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
-from joblib import cpu_count
+
+from common.environment import private_wandb
 
 PATIENCE_SECONDS = 15
 """How long processes get to end by themselves after they were asked to."""
-
-
-def cores() -> int:
-    """Processor cores that this process may use, by its affinity and the container's quota."""
-    return min(int(cpu_count()), psutil.cpu_count(logical=False) or sys.maxsize)
 
 
 def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[str, str]:
@@ -33,18 +29,13 @@ def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[st
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     return {
         **kept,
+        **private_wandb(private),
         **login,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "NO_ALBUMENTATIONS_UPDATE": "1",
-        "NETRC": str(private / "netrc"),
-        "WANDB_CONFIG_DIR": str(private / "config"),
-        "WANDB_CACHE_DIR": str(private / "cache"),
-        "WANDB_DATA_DIR": str(private / "data"),
-        "WANDB_ARTIFACT_DIR": str(private / "artifacts"),
-        "WANDB_DIR": str(private),
     }
 
 

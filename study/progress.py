@@ -10,6 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from common.text import clock
+
 STARTED = re.compile(r"^trial (?P<name>.+?): ")
 EPOCH = re.compile(r"^epoch (?P<epoch>\d+)/(?P<epochs>\d+) .*val IoU (?P<iou>[\d.]+)")
 REFUSED = re.compile(r"^agent\.train: (?P<reason>.+)")
@@ -127,10 +129,3 @@ def _state(trial: Trial, current: dict[int, Trial]) -> tuple[Text, Text]:
         return Text("failed", "red"), Text("")
     iou = f"val IoU {trial.val_iou:.3f}" if trial.val_iou is not None else ""
     return Text(f"epoch {trial.epoch} of {trial.epochs}"), Text(iou)
-
-
-def clock(seconds: float) -> str:
-    """75 → 1:15; 3700 → 1:01:40."""
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

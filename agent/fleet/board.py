@@ -11,6 +11,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from common.text import clock
+
 STARTED = re.compile(r"^trial (?P<name>.+?): ")
 EPOCH = re.compile(r"^epoch (?P<epoch>\d+)/(?P<epochs>\d+) .*val IoU (?P<iou>[\d.]+)")
 ENDED = "agent.train: ended because the server asked for it"
@@ -194,10 +196,3 @@ class Board:
             table.add_row(f"agent {number}", line.place, took, state, line.name)
         foot = Text(f"{self.sweep}: {self.summary()}, {clock(time.monotonic() - self.began)} so far", "bold")
         return Group(table, foot, *([Text(self.note, "yellow")] if self.note else []))
-
-
-def clock(seconds: float) -> str:
-    """75 → 1:15; 3700 → 1:01:40."""
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

@@ -8,12 +8,12 @@ finds a trial that nobody holds may take it over. The folder may be shared by se
 import contextlib
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from common.files import write_text
 from common.names import check_file_path, check_name
 
 
@@ -37,7 +37,7 @@ class Trial:
     """The server knows that it was preempted and hands it out again, here or elsewhere."""
 
     def __post_init__(self) -> None:
-        check_file_path("run id", f"{check_name('run id', self.run)}.unfinished")
+        check_file_path("run id", f".{check_name('run id', self.run)}.json.4194304.unfinished")
 
 
 @dataclass(eq=False)
@@ -131,9 +131,4 @@ def _read(file: Path) -> Trial | None:
 
 def write(file: Path, content: Any) -> None:
     """Whole or not at all, also when the power fails."""
-    unfinished = file.with_suffix(".unfinished")
-    with unfinished.open("w") as out:
-        json.dump(content, out)
-        out.flush()
-        os.fsync(out.fileno())
-    unfinished.replace(file)
+    write_text(file, json.dumps(content), sync=True)

@@ -18,11 +18,13 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent.config import Config
 from agent.lifecycle import checkpoints, state
-from agent.lifecycle.checkpoints import FILES, RULES, Rule
+from agent.lifecycle.checkpoints import FILES
 from agent.lifecycle.torch_file import BadFile
 from agent.training import models
 from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD
 from agent.training.models.smp import CombinationError
+from common.environment import private_wandb
+from common.keys import RULES, Rule
 from common.names import BadName, check_name
 from common.wandb_api import CLOUD, BadAddress, open_url, server_address
 from data.pixels import Range
@@ -205,8 +207,5 @@ def _check_server(base_url: str, timeout: float = 10.0) -> None:
 
 def _keep_out_of_home(folder: Path) -> None:
     """Only the environment's key counts: the client neither reads the person's own settings nor writes beside them."""
-    for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_ARTIFACT_DIR"):
-        os.environ.setdefault(name, str(folder))
-    os.environ.setdefault("NETRC", str(folder / "netrc"))
-    os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    for name, value in (private_wandb(folder) | {"WANDB_SILENT": "true"}).items():
+        os.environ.setdefault(name, value)

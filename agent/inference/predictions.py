@@ -9,9 +9,8 @@ import numpy as np
 import wandb
 from PIL import Image
 
-from agent.lifecycle.checkpoints import Rule
 from agent.training.loop import Evaluation
-from agent.training.metrics import METRICS
+from common.keys import METRICS, Rule
 from data.puzzle import Pair
 
 CLASSES = {0: "background", 1: "foreground"}

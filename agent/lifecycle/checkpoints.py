@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import wandb
 from torch import Tensor
@@ -14,10 +14,9 @@ from torch import Tensor
 from agent.config import SCRATCH, Config
 from agent.lifecycle import torch_file
 from agent.lifecycle.torch_file import BadFile
+from common.keys import RULES, Rule
 from data.pixels import Range
 
-Rule = Literal["best_loss", "best_iou"]
-RULES: tuple[Rule, ...] = ("best_loss", "best_iou")
 FILES = re.compile(r"epoch-\d{4,}\.pt")
 """Names of checkpoint files."""
 

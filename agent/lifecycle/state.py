@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from agent.config import Config
 from agent.lifecycle import torch_file
-from agent.lifecycle.checkpoints import FILES, RULES, Checkpoint, Rule, prune, save
+from agent.lifecycle.checkpoints import FILES, Checkpoint, prune, save
 from agent.lifecycle.torch_file import BadFile
 from common.environment import CACHE, own
+from common.keys import RULES, Rule
 from common.names import BadName, check_name
 from data.pixels import Range
 

@@ -4,7 +4,6 @@ Each finding names file and line, what is wrong, why that matters, and how to me
 warnings do not.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from agent.lint.document import Document
 from agent.lint.finding import Finding, warning
 from agent.lint.parameters import Parameter
 from agent.training.step_times import StepTimesError
+from common.cli import Parser
 
 __all__ = ["Finding", "Report", "check", "main"]
 
@@ -100,7 +100,7 @@ def _endless(read: Document, n_runs: int | None) -> list[Finding]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0; 1 if a file has errors; 2 if none is named, no sweep can work here, or recorded step times cannot be
     read."""
-    parser = argparse.ArgumentParser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sweep's YAML")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     files = parser.parse_args(arguments).files

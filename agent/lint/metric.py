@@ -8,6 +8,7 @@ from typing import Any
 from agent.lint.document import Document
 from agent.lint.finding import Finding, error, warning
 from agent.lint.types import nearest
+from common.keys import METRICS, RULES
 
 HISTORY = (
     "epoch",
@@ -21,12 +22,11 @@ HISTORY = (
 )
 """Keys that a run logs after every epoch; docs/runs.md says what they mean."""
 
-SCORES = ("accuracy", "precision", "recall", "f1", "iou")
 SUMMARY = (
-    *(f"test/{score}" for score in SCORES),
-    *(f"test/image_mean_{score}" for score in SCORES),
-    *(f"{rule}/test_{score}" for rule in ("best_loss", "best_iou") for score in SCORES),
-    *(f"{rule}/{key}" for rule in ("best_loss", "best_iou") for key in ("epoch", "bn_gap")),
+    *(f"test/{score}" for score in METRICS),
+    *(f"test/image_mean_{score}" for score in METRICS),
+    *(f"{rule}/test_{score}" for rule in RULES for score in METRICS),
+    *(f"{rule}/{key}" for rule in RULES for key in ("epoch", "bn_gap")),
     "seconds/train",
     "seconds/steps",
     "seconds/total",

@@ -9,13 +9,13 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agent.config import Config
 from agent.lifecycle import disk
+from common.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "lint-models.json"
@@ -95,9 +95,7 @@ def _read(cache: Path) -> dict[str, Any]:
 def _write(cache: Path, content: dict[str, Any]) -> None:
     """In one step; two at once leave the file of one of them, which costs the other's entries and nothing else."""
     cache.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = cache.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(json.dumps(content, indent=1))
-    unfinished.replace(cache)
+    write_text(cache, json.dumps(content, indent=1))
 
 
 def probe(architecture: str, backbone: str, width: int, image_size: int) -> Facts:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-METRICS = ("accuracy", "precision", "recall", "f1", "iou")
+from common.keys import METRICS
 
 
 @dataclass(frozen=True)

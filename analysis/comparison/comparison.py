@@ -12,7 +12,7 @@ import pandas as pd
 from analysis import AnalysisError
 from analysis.comparison import limitations
 from analysis.comparison.definitions import DEFINITIONS, Definition, image_values, run_scores
-from analysis.comparison.masks import METRICS, RULES, Mask, Predictions
+from analysis.comparison.masks import Mask, Predictions
 from analysis.comparison.row_labels import (
     best_settings,
     mixed_data,
@@ -24,6 +24,7 @@ from analysis.comparison.row_labels import (
 from analysis.comparison.rows import model_table, with_evidence
 from analysis.curves.augmentation import augmentation_effects
 from analysis.pull.study import Study
+from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
     from analysis.stats.evidence import Evidence

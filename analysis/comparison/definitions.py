@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.comparison.masks import COUNTS, METRICS, with_metrics
+from analysis.comparison.masks import COUNTS, with_metrics
+from common.keys import METRICS
 
 SWAPPED = {"tp": "tn", "tn": "tp", "fp": "fn", "fn": "fp"}
 

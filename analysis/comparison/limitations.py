@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.comparison.masks import METRICS, Mask, one_pixel_loss, pooled_scores
+from analysis.comparison.masks import Mask, one_pixel_loss, pooled_scores
+from common.keys import METRICS
 
 if TYPE_CHECKING:
     from analysis.stats.evidence import Evidence

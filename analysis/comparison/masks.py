@@ -13,8 +13,6 @@ from scipy.ndimage import distance_transform_cdt
 Mask = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]
 
-METRICS = ("accuracy", "precision", "recall", "f1", "iou")
-RULES = ("best_loss", "best_iou")
 COUNTS = ("tp", "fp", "fn", "tn")
 BOUNDARY = 0.02
 """Width of the rim that Boundary IoU looks at, as a part of the image's diagonal: the default of its authors."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.comparison.masks import METRICS, RULES
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC, varying
 from analysis.curves.overfitting import overfitting_figures, verdict
+from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
     from analysis.stats.evidence import Evidence

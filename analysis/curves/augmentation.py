@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, label
 from analysis.curves.overfitting import Estimate, estimate, overfitting_figures, spread
+from common.keys import STRENGTHS
 
-STRENGTHS = ("none", "light", "medium", "strong")
 SAME = (*IDENTITY, "width", "image_size", *NUISANCE)
 """What must be equal for the difference to be that of augmentation."""
 

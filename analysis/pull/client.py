@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.pull.cache import digest
 from analysis.pull.login import Login, RunsPath
 from analysis.pull.retry import one_sentence, patiently
+from common.environment import private_wandb
 from common.wandb_api import CLOUD
 
 if TYPE_CHECKING:
@@ -36,11 +37,8 @@ def connect(login: Login, cache: Path) -> wandb.Api:
     Raises `AnalysisError` if the server refuses the key.
     """
     folder = (cache / "wandb").absolute()
-    for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR", "WANDB_CONFIG_DIR"):
-        os.environ.setdefault(name, str(folder))
-    os.environ.setdefault("NETRC", str(folder / "netrc"))
-    os.environ.setdefault("WANDB_SILENT", "true")
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    for name, value in (private_wandb(folder) | {"WANDB_SILENT": "true"}).items():
+        os.environ.setdefault(name, value)
     folder.mkdir(parents=True, exist_ok=True)
     import wandb
 

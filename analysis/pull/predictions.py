@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from analysis import AnalysisError
-from analysis.comparison.masks import RULES, Mask, Predictions
+from analysis.comparison.masks import Mask, Predictions
+from common.keys import RULES
 
 
 class StoredPredictions(Mapping[str, Predictions]):

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis import AnalysisError
-from analysis.comparison.masks import METRICS, RULES, Predictions
+from analysis.comparison.masks import Predictions
 from analysis.pull import client
 from analysis.pull.cache import Fetched
 from analysis.pull.fetch import fetch_all, stored_predictions
 from analysis.pull.login import check_server, resolve
 from analysis.pull.sweeps import Settings, sweep_settings
+from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run

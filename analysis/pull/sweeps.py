@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.pull.retry import patiently
+from common.files import write_text
 
 if TYPE_CHECKING:
     import wandb
@@ -46,9 +47,7 @@ def stored(api: wandb.Api, path: str, folder: Path) -> Settings:
         return kept
     told: Settings = patiently(f"The sweep {path} cannot be read", lambda: dict(api.sweep(path).config))
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part")
-    unfinished.write_text(json.dumps(told, default=str))
-    unfinished.replace(file)
+    write_text(file, json.dumps(told, default=str))
     return told
 
 

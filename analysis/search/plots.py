@@ -19,10 +19,11 @@ from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
 from analysis.search.importance import LOGARITHMIC, active
+from common.keys import STRENGTHS
 
 MAP = "cividis"
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
-ORDERS = {"augmentation": ("none", "light", "medium", "strong")}
+ORDERS = {"augmentation": STRENGTHS}
 """Categories that have an order of their own; others go by the alphabet."""
 ABSENT = -0.14
 """Where a line of parallel coordinates passes a parameter that its run does not have."""

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from common.files import write_text
+
 log = logging.getLogger(__name__)
 OTHERS = 0o077
 OURS = ("wandb.sqlite*", "api-key*", "address*", "lock", "maintenance", "blobs", "incoming")
@@ -16,17 +18,7 @@ OURS = ("wandb.sqlite*", "api-key*", "address*", "lock", "maintenance", "blobs",
 
 def write(path: Path, text: str) -> None:
     """The file with this text, its owner's alone, whole or not at all, also on a full disk and after a power cut."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    sync(path.parent)
+    write_text(path, text, sync=True, mode=0o600)
 
 
 def sync(folder: Path) -> None:

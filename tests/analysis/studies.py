@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparison.masks import METRICS, Mask, Predictions, image_scores, pooled_scores
+from analysis.comparison.masks import Mask, Predictions, image_scores, pooled_scores
 from analysis.pull.study import Study
+from common.keys import METRICS
 
 SIDE = 32
 MODELS = [

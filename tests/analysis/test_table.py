@@ -11,10 +11,11 @@ import pytest
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison, compare
 from analysis.comparison.definitions import DEFINITIONS
-from analysis.comparison.masks import METRICS, RULES, Predictions, image_scores
+from analysis.comparison.masks import Predictions, image_scores
 from analysis.pull.study import Study
 from analysis.table import markdown, terminal, write
 from analysis.tables.sheets import sheets
+from common.keys import METRICS, RULES
 from tests.analysis.studies import MODELS, history, noisy, predictions, run, seen, square, study
 
 

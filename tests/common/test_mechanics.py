@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from common import keys
-from common.environment import FOLDERS, OWN, own, private_wandb
+from common.environment import FOLDERS, OWN, ROOT, own, private_wandb
 from common.files import replacing, write_text
 from common.retry import pauses, retry
 from common.text import clock, plural, size, some
+from data.augment import RECIPES
 
 
 @pytest.mark.parametrize("sync", [False, True])
@@ -96,9 +97,11 @@ def test_counted_nouns_and_lists_that_are_cut() -> None:
     assert some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
 
 
-def test_keys_of_test_metrics() -> None:
-    assert keys.score_key("iou") == "test/iou"
-    assert keys.score_key("iou", "best_loss") == "best_loss/test_iou"
+def test_every_key_is_explained_where_the_runs_are() -> None:
+    page = (ROOT / "docs" / "runs.md").read_text()
+    for name in (*keys.STRENGTHS, *keys.RULES, *(f"test/{metric}" for metric in keys.METRICS), keys.GOAL):
+        assert f"`{name}`" in page, name
+    assert tuple(RECIPES) == keys.STRENGTHS
 
 
 def test_only_known_variables_are_asked_for_and_an_empty_one_is_unset() -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common.keys import STRENGTHS
 from data import augment
-from data.augment import STRENGTHS, Augmenter, pipeline
+from data.augment import Augmenter, pipeline
 from tests.data.folders import handout, noise, square
 
 SIDE = 64

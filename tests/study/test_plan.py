@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.text import clock
 from study import plan
 from study.plan import Plan, StudyError
-from study.progress import clock
 
 SWEEP = Path(__file__).parents[2] / "sweeps" / "cpu.yaml"
 

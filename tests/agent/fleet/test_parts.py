@@ -11,11 +11,12 @@ from rich.console import Console
 from wandb.sdk.launch.sweeps import utils
 
 from agent.fleet import crashes, devices, launch
-from agent.fleet.board import Board, clock
+from agent.fleet.board import Board
 from agent.fleet.crashes import Streak
 from agent.fleet.devices import DeviceError, Gpu, Memory
 from agent.fleet.packing import Packing
 from common import cores
+from common.text import clock
 
 GIB = 2**30
 LISTED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1111-aa)

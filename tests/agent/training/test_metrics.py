@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from agent.training.metrics import METRICS, Counts, count, image_mean
+from agent.training.metrics import Counts, count, image_mean
+from common.keys import METRICS
 
 rng = np.random.default_rng(0)
 RANDOM = [(rng.random((16, 16)) < p, rng.random((16, 16)) < q) for p in (0.05, 0.5, 0.9) for q in (0.1, 0.6)]

@@ -3,7 +3,6 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
 
 from analysis.comparison.masks import (
-    METRICS,
     Mask,
     Predictions,
     boundary_iou,
@@ -13,6 +12,7 @@ from analysis.comparison.masks import (
     pooled_scores,
     rim,
 )
+from common.keys import METRICS
 from tests.analysis.studies import square
 
 
