@@ -269,7 +269,7 @@ def range_line(pixel_range: Range) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check one folder; the exit status is 0 if it is fit for training, else 1."""
-    parser = Parser(prog="python -m data.puzzle", description="Check a folder of images and masks.")
+    parser = Parser(prog="python -m data", description="Check a folder of images and masks.")
     parser.add_argument("folder", help="the folder, or drawn or drawn:SEED for drawn photographs")
     parser.add_argument(
         "--split_seed", type=whole_number(0), default=0, help="seed of what is split at random"

@@ -1,4 +1,4 @@
-"""What is looked at before a study starts: the sweep, by `agent.lint`, and the photographs, by `data.puzzle`."""
+"""What is looked at before a study starts: the sweep, by `agent.lint`, and the photographs, by `data`."""
 
 import os
 import re
@@ -70,7 +70,7 @@ def photographs(data: str, image_size: int) -> tuple[str, str]:
     Raises:
         StudyError: with every problem that the check has found.
     """
-    command = [sys.executable, "-m", "data.puzzle", data, "--image-size", str(image_size)]
+    command = [sys.executable, "-m", "data", data, "--image-size", str(image_size)]
     code, printed = processes.run(command, os.environ, ROOT)
     found = re.search(r"^digest ([0-9a-f]{64})$", printed, flags=re.MULTILINE)
     if code or not found:

@@ -226,7 +226,7 @@ def test_split_seed_does_not_touch_a_split_of_its_own(tmp_path: Path) -> None:
 
 
 def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "data.puzzle", *map(str, arguments)]
+    command = [sys.executable, "-m", "data", *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=Path(puzzle.__file__).parents[1]
     )
