@@ -110,7 +110,7 @@ def choose_login(
     """Server and key: those of the study that ran these sweeps (`recorded`); else the address given; else the
     environment's; else, without any key, the last study's.
 
-    A key of the environment goes to no other server than the environment's. Raises `AnalysisError` if there is no key.
+    The environment's key for a server goes before the file's, and to no other server. Raises `AnalysisError` if there is no key.
     """
     key, named = environ.get("WANDB_API_KEY"), checked(environ.get("WANDB_BASE_URL"))
     study = recorded or latest
@@ -120,7 +120,7 @@ def choose_login(
     elif not wanted and not named and not key and latest:
         wanted = checked(latest.address)
     if wanted and study and wanted == checked(study.address) and study.key:
-        return Login(wanted, study.key)
+        return Login(wanted, key if key and named == wanted else study.key)
     if wanted and named and wanted != named:
         raise AnalysisError(
             f"These runs lie on {wanted}, but WANDB_BASE_URL is {named}:"

@@ -79,6 +79,11 @@ def test_a_sweep_of_a_study_is_read_from_the_server_that_ran_it(
     assert resolve(given, environ, results)[1] == Login(LOCAL, "server-key")
 
 
+def test_a_key_of_ones_own_for_the_studys_server_is_used(results: Path) -> None:
+    environ = {"WANDB_API_KEY": "mine", "WANDB_BASE_URL": LOCAL + "/"}
+    assert resolve(["local/puzzle/s1"], environ, results)[1] == Login(LOCAL, "mine")
+
+
 def test_a_study_on_another_server_takes_the_key_of_the_environment(results: Path) -> None:
     for environ in ({"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000//"}):
         assert resolve(["lab/puzzle/s4"], environ, results)[1] == Login("http://lab:9000", "k")
