@@ -110,7 +110,8 @@ def choose_login(
     """Server and key: those of the study that ran these sweeps (`recorded`); else the address given; else the
     environment's; else, without any key, the last study's.
 
-    The environment's key for a server goes before the file's, and to no other server. Raises `AnalysisError` if there is no key.
+    The environment's key for a server goes before the file's, and to no other server. Raises `AnalysisError` if there
+    is none.
     """
     key, named = environ.get("WANDB_API_KEY"), checked(environ.get("WANDB_BASE_URL"))
     study = recorded or latest
