@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
         words = sys.argv[1:] if args is None else list(args)
-        if not any(action.nargs == argparse.REMAINDER for action in self._actions):
+        if not any(action.nargs in (argparse.REMAINDER, argparse.PARSER) for action in self._actions):
             options = words[: words.index("--")] if "--" in words else words
             unknown = [word for word in options if word.startswith("--") and not self._knows(word)]
             if unknown:

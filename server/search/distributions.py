@@ -46,11 +46,15 @@ def normal(mu: float, sigma: float) -> Law:
     return Law(lambda u: law.inv_cdf(min(max(u, TINY), 1 - TINY)), law.cdf, -math.inf, math.inf)
 
 
+LEAST = 1e-50
+"""Of a probability: below it the root of the beta law is not found, and no draw of 53 bits comes there."""
+
+
 def beta(a: float, b: float) -> Law:
     def ppf(u: float) -> float:
         from scipy.special import betaincinv
 
-        return float(betaincinv(a, b, u))
+        return float(betaincinv(a, b, max(u, LEAST)))
 
     def cdf(x: float) -> float:
         from scipy.special import betainc

@@ -18,6 +18,8 @@ OURS = ("wandb.sqlite*", "api-key*", "address*", "lock", "maintenance", "blobs",
 
 def write(path: Path, text: str) -> None:
     """The file with this text, its owner's alone, whole or not at all, also on a full disk and after a power cut."""
+    for stale in path.parent.glob(f".{path.name}.*.unfinished"):  # of a server that was killed
+        stale.unlink(missing_ok=True)
     write_text(path, text, sync=True, mode=0o600)
 
 

@@ -47,3 +47,13 @@ def test_the_rest_of_a_line_is_another_commands(capsys: pytest.CaptureFixture[st
     outer.add_argument("command", choices=["run"])
     outer.add_argument("rest", nargs=argparse.REMAINDER)
     assert outer.parse_args(["run", "--its-own", "1"]).rest == ["--its-own", "1"]
+
+
+def test_a_command_below_another_has_options_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    outer = Parser(prog="outer")
+    below = outer.add_subparsers(dest="command", required=True).add_parser("add")
+    below.add_argument("--folder")
+    assert outer.parse_args(["add", "--folder", "a"]).folder == "a"
+    with pytest.raises(SystemExit):
+        outer.parse_args(["add", "--fold", "a"])
+    assert capsys.readouterr().err == "outer: unrecognized arguments: --fold a\n"

@@ -62,7 +62,7 @@ def test_a_key_that_did_not_get_to_the_disk_is_no_file(
         api_key(tmp_path)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
-    (tmp_path / "api-key.unfinished").write_text("loc")  # of a server that was killed
+    (tmp_path / ".api-key.1.unfinished").write_text("loc")  # of a server that was killed
     key = api_key(tmp_path)
     assert KEY.fullmatch(key)
     assert api_key(tmp_path) == key

@@ -16,9 +16,9 @@ RUN = """mutation M($n: String, $p: String, $e: String) {
 PROJECT = "mutation M($n: String) { upsertModel(input: {name: $n}) { inserted } }"
 SWEEP = """mutation M($n: String, $e: String) { upsertSweep(input: {projectName: $n, entityName: $e,
     config: "method: grid\\nparameters: {a: {values: [1]}}"}) { sweep { id } } }"""
-ARTIFACT = """mutation M($n: String, $t: String!, $a: String!) { createArtifact(input: {
+ARTIFACT = """mutation M($n: String!, $t: String!, $a: String!) { createArtifact(input: {
     entityName: "local", projectName: "p", artifactTypeName: $t, artifactCollectionName: $n, digest: "d",
-    aliases: [{artifactCollectionName: "m", alias: $a}]}) { artifact { id artifactSequence { id } } } }"""
+    aliases: [{artifactCollectionName: $n, alias: $a}]}) { artifact { id artifactSequence { id } } } }"""
 RENAME = """mutation M($i: ID!, $n: String) { updateArtifactSequence(input: {artifactSequenceID: $i, name: $n}) {
     artifactCollection { name } } }"""
 MOVE = """mutation M($i: ID!, $n: String!) {
