@@ -1,0 +1,205 @@
+"""Where the variance of scores lies: between runs, images, training sets; and how surely that is known.
+
+Mean squares (method of moments) of unpaired runs and paired images. What varies alike for all models, such as a hard
+image, cancels in a comparison and is not estimated. Four sources:
+
+    run       a run's mean over its images, around the other runs of its model on the same split
+    rest      a run's score on an image, beyond its mean and the image's
+    image     a model's own difficulty with an image, beyond what the image does to all models
+    training  a model's own gain from a training set, beyond what the set does to all models
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import digamma, polygamma
+
+from analysis.evidence.study import Array, Design
+
+SOURCES = ("run", "image", "training")
+TINY = 1e-12
+ROUNDS = 5
+HEAVIEST = 0.5
+"""The most that one model counts in what an image does to all."""
+
+
+@dataclass(frozen=True)
+class MeanSquare:
+    """A variance per study and model, `value` (N, M), with its degrees of `freedom` (N, M).
+
+    `common` (N,): all models of the study have the same one, estimated from all of them together.
+    """
+
+    value: Array
+    freedom: Array
+    common: NDArray[np.bool_]
+
+    def draw(self, rng: np.random.Generator, draws: int) -> Array:
+        """Variances that could have given these, (N, draws, M or 1): freedom · value / chi-square(freedom).
+
+        The fiducial distribution of a normal variance: with it, a difference over its error is Student's t.
+        """
+        if not self.freedom.any():
+            return np.zeros((1, 1, 1))
+        first = self.value[:, :1] * self.freedom[:, :1]
+        drawn = first[:, None] / rng.chisquare(self.freedom[:, None, :1], (len(first), draws, 1))
+        if self.common.all():
+            return np.asarray(drawn)
+        own = ~self.common
+        drawn = np.repeat(drawn, self.value.shape[1], axis=2)
+        freedom = np.broadcast_to(self.freedom[own, None], (int(own.sum()), draws, self.value.shape[1]))
+        drawn[own] = (self.value * self.freedom)[own, None] / rng.chisquare(freedom)
+        return np.asarray(drawn)
+
+
+def mean_square(squares: Array, freedom: Array) -> MeanSquare:
+    """Variances from sums of squares and degrees of freedom, (N, M) each, drawn together as far as models agree.
+
+    Empirical Bayes of Smyth (2004, Statistical Applications in Genetics 3:3): the spread of the logarithms beyond what
+    chance gives, by more than its standard error, says how far models differ. Else all share one variance.
+    """
+    total = freedom.sum(axis=1, keepdims=True)
+    pooled = squares.sum(axis=1, keepdims=True) / np.maximum(total, TINY)
+    prior, centre = prior_freedom(squares, freedom, pooled)
+    common = ~np.isfinite(prior)
+    worth = np.where(common, 0.0, prior)
+    value = (worth * centre + squares) / np.maximum(worth + freedom, TINY)
+    return MeanSquare(
+        np.where(common, pooled, value),
+        np.where(common, total, np.minimum(worth + freedom, total)),
+        common[:, 0],
+    )
+
+
+def prior_freedom(squares: Array, freedom: Array, pooled: Array) -> tuple[Array, Array]:
+    """How many degrees of freedom the other models are worth to one, inf if all are alike; and their variance.
+
+    (N, 1) each.
+    """
+    own = (freedom > 0).all(axis=0)
+    infinite = np.full_like(pooled, np.inf)
+    if own.sum() < 2:
+        return infinite, pooled
+    half = freedom[:, own] / 2
+    variances = np.maximum(squares[:, own] / freedom[:, own], 1e-6 * pooled + 1e-300)
+    logs = np.log(variances) - digamma(half) + np.log(half)
+    chance = polygamma(1, half).mean(axis=1, keepdims=True)
+    excess = logs.var(axis=1, ddof=1, keepdims=True) - chance
+    prior = 2 * trigamma_inverse(np.maximum(excess, TINY))
+    centre = np.exp(logs.mean(axis=1, keepdims=True) + digamma(prior / 2) - np.log(prior / 2))
+    alike = excess <= chance * np.sqrt(2 / (own.sum() - 1))
+    return np.where(alike, infinite, prior), np.where(alike, pooled, centre)
+
+
+def trigamma_inverse(value: Array) -> Array:
+    """x > 0 with trigamma(x) = value > 0, by Newton's method on 1 / trigamma (Smyth 2004, appendix)."""
+    x = 0.5 + 1 / value
+    for _ in range(8):
+        trigamma = polygamma(1, x)
+        x = x + trigamma * (1 - trigamma / value) / polygamma(2, x)
+    return np.asarray(x)
+
+
+@dataclass(frozen=True)
+class Components:
+    """Variances of the sources: `values`, each (N, M), at least 0; and the mean `squares` they come from."""
+
+    values: Mapping[str, Array]
+    squares: Mapping[str, MeanSquare]
+    design: Design
+
+    def draw(self, rng: np.random.Generator, draws: int) -> dict[str, Array]:
+        """Variances of the sources that could have given these scores, (N, draws, M or 1) each."""
+        return solve(self.design, {name: square.draw(rng, draws) for name, square in self.squares.items()})
+
+
+def estimate(design: Design, scores: Array) -> Components:
+    """Components of N studies with scores (N, M, K, S, I), laid out as `design` says."""
+    shape = len(scores), design.shape[0]
+    cells, sums = within(design, scores)
+    means = np.stack([cell.mean(axis=2) for cell in cells], axis=2)
+    left = means[:, *design.cells] @ design.residual
+    sums["training"] = np.stack([design.per_model(row) for row in left**2])
+    squares = {
+        name: mean_square(each, np.broadcast_to(design.freedom[name], shape)) for name, each in sums.items()
+    }
+    squares["image"] = image_square(design, cells)
+    values = solve(design, {name: square.value for name, square in squares.items()})
+    return Components(
+        {name: np.broadcast_to(value, shape) for name, value in values.items()}, squares, design
+    )
+
+
+def solve(design: Design, squares: Mapping[str, Array]) -> dict[str, Array]:
+    """Variances of the sources from mean squares (…): expectations solved for them, not below 0."""
+    model, split = design.cells
+    inverse_seeds = float((1 / design.seeds[model, split]).mean())
+    rest = squares["rest"]
+    run = np.maximum(squares["run"], rest / design.n_images.mean())
+    image = np.maximum(squares["image"] - rest * inverse_seeds, 0)
+    traces = {name: float(trace.sum()) for name, trace in design.traces.items()}
+    training = np.zeros(np.ones(rest.ndim, int))
+    if design.freedom["training"].any():
+        between = squares["training"] * float(design.freedom["training"].sum())
+        known = run * traces["run"] + image * traces["image"]
+        training = np.maximum(between - known, 0) / traces["training"]
+    return {"run": run, "image": image, "training": training}
+
+
+def within(design: Design, scores: Array) -> tuple[list[Array], dict[str, Array]]:
+    """Means over runs, per split (N, M, I), and sums of squares (N, M) between and inside the runs of a cell."""
+    sums = {name: np.zeros((len(scores), design.shape[0])) for name in ("run", "rest")}
+    cells = []
+    for k in range(design.shape[1]):
+        present = design.runs[:, k, :, None]
+        table = np.where(present, scores[:, :, k][..., design.images[k] >= 0], 0.0)
+        cell = table.sum(axis=2) / np.maximum(present.sum(axis=1), 1)
+        from_cell = np.where(present, table - cell[:, :, None], 0.0)
+        of_run = from_cell.mean(axis=3)
+        sums["run"] += (of_run**2).sum(axis=2)
+        sums["rest"] += ((from_cell - of_run[..., None]) ** 2).sum(axis=(2, 3))
+        cells.append(cell)
+    return cells, sums
+
+
+def image_square(design: Design, cells: Sequence[Array]) -> MeanSquare:
+    """What an image does to one model beyond what it does to all; where models differ, quiet ones say what that is.
+
+    Weights are turned round a few times, as in maximum likelihood for a two-way layout with unequal variances.
+    """
+    shape = len(cells[0]), design.shape[0]
+    square = mean_square(*image_sums(design, cells, np.ones(shape)))
+    for _ in range(ROUNDS):
+        odd = np.flatnonzero(~square.common)
+        if not len(odd):
+            break
+        again = mean_square(*image_sums(design, [cell[odd] for cell in cells], 1 / square.value[odd]))
+        for name in ("value", "freedom", "common"):
+            getattr(square, name)[odd] = getattr(again, name)
+    return square
+
+
+def image_sums(design: Design, cells: Sequence[Array], weights: Array) -> tuple[Array, Array]:
+    """Sums of squares and degrees of freedom (N, M) around the weighted mean (N, M) of models on each image."""
+    squares, freedom = np.zeros_like(weights), np.zeros_like(weights)
+    for k, cell in enumerate(cells):
+        own = design.seeds[:, k] > 0
+        share = weights[:, own] / weights[:, own].sum(axis=1, keepdims=True)
+        share = np.minimum(share, HEAVIEST)
+        share /= share.sum(axis=1, keepdims=True)
+        alone = cell[:, own] - cell[:, own].mean(axis=2, keepdims=True)
+        squares[:, own] += ((alone - (share[..., None] * alone).sum(axis=1, keepdims=True)) ** 2).sum(axis=2)
+        freedom[:, own] += (design.n_images[k] - 1) * (1 - share)
+    return squares, freedom * design.unlike
+
+
+def model_means(design: Design, scores: Array) -> Array:
+    """Means of models (N, M), every split and every image of a split with equal weight."""
+    with warnings.catch_warnings(action="ignore"):
+        cells = np.nanmean(scores, axis=(3, 4))[:, *design.cells]
+    return np.asarray(cells @ design.weights.T)

@@ -1,0 +1,228 @@
+"""Everything that the scores of a study prove, as one value that tables, reports and the command print."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from analysis.evidence import planner, simulate
+from analysis.evidence.claims import (
+    BEST,
+    CANNOT_TELL,
+    CLAIMS,
+    LEVEL,
+    MARGIN,
+    VERDICTS,
+    Judgement,
+    comparable,
+    decisive,
+    judge,
+)
+from analysis.evidence.planner import Needed
+from analysis.evidence.study import Array, Study
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model on one rung. `estimate` is the difference from the best mean (for that model: from the next one).
+
+    `low` to `high`: 95 %, all models at once. None where nothing can be said. `power` is how often a study like this
+    one would find a difference as large as this `estimate`.
+    """
+
+    verdict: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    n_seeds: int
+    n_images: int
+    n_splits: int
+    false_claim_rate: float | None
+    power: float | None
+    power_at_margin: float | None
+    needed: Needed | None
+
+
+@dataclass(frozen=True)
+class TheseRuns:
+    """These very runs, whatever other runs would do: difference from the highest mean, and over images a t interval."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+    p: float | None
+    higher_on: int
+    n_images: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """`verdict` is that of the widest claim the study can test, `mean` over splits, seeds and images."""
+
+    verdict: str
+    mean: float
+    these_runs: TheseRuns
+    claims: Mapping[str, Comparison]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`best` is proven, None if no model is; `highest` has merely the highest mean; `claim` is the one that decides.
+
+    `deviations`: between runs, images (a model's own difficulty), training sets; of the rest, in units of the score.
+    """
+
+    best: str | None
+    highest: str
+    claim: str
+    margin: float
+    level: float
+    models: Mapping[str, Model]
+    false_claim_rate: float | None
+    power: float | None
+    needed: Needed | None
+    deviations: Mapping[str, float | None]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+def evidence(
+    study: Study, *, margin: float = MARGIN, seed: int = 0, studies: int = simulate.STUDIES
+) -> Evidence:
+    """All claims about a study, their error rates from `studies` simulated ones (0: none), and what would decide."""
+    rng = np.random.default_rng(seed)
+    design = study.design
+    judgement = judge(design, study.scores[None], rng, margin=margin)
+    means, claim = judgement.means[0], decisive(design)
+    true = simulate.truth(judgement.components)
+    flat, at_margin = np.zeros_like(means), np.where(np.arange(len(means)) == means.argmax(), margin, 0.0)
+    found = {
+        name: simulate.rates(design, true, of, rng, margin=margin, studies=studies) if studies else None
+        for name, of in (("equal", flat), ("margin", at_margin), ("observed", means))
+    }
+    factors = planner.normal_factors(len(means), rng)
+    models = {
+        name: Model(
+            VERDICTS[judgement.claims[claim].verdict[0, m]],
+            float(means[m]),
+            these_runs(study, means, m),
+            {each: comparison(study, judgement, each, m, found, factors, margin) for each in CLAIMS},
+        )
+        for m, name in enumerate(study.models)
+    }
+    deciding = judgement.claims[claim]
+    best = np.flatnonzero(deciding.verdict[0] == BEST)
+    runner_up = models[study.models[int(means.argsort()[-2])]].claims[claim]
+    undecided = [m.claims[claim].needed for m in models.values() if m.claims[claim].needed]
+    return Evidence(
+        best=study.models[best[0]] if len(best) else None,
+        highest=study.models[int(means.argmax())],
+        claim=claim,
+        margin=margin,
+        level=LEVEL,
+        models=models,
+        false_claim_rate=runner_up.false_claim_rate,
+        power=runner_up.power_at_margin,
+        needed=runner_up.needed or (undecided[0] if undecided else None),
+        deviations=deviations(study, judgement),
+        notes=(*study.notes, *cautions(study)),
+    )
+
+
+def comparison(
+    study: Study,
+    judgement: Judgement,
+    name: str,
+    m: int,
+    found: Mapping[str, simulate.Rates | None],
+    factors: tuple[float, float],
+    margin: float,
+) -> Comparison:
+    """Model `m` on the rung `name`."""
+    claim, design = judgement.claims[name], study.design
+    verdict, top = int(claim.verdict[0, m]), int(claim.top[0])
+    present = design.seeds[m] > 0
+    needed = None
+    if verdict == CANNOT_TELL and top >= 0 and not math.isnan(claim.estimate[0, m]):
+        other = (
+            top
+            if m != top
+            else int(np.where(np.arange(len(claim.p[0])) == top, -np.inf, judgement.means[0]).argmax())
+        )
+        gap = abs(float(claim.estimate[0, m]))
+        needed = planner.plan(judgement.components, name, (m, other), gap, factors, margin)
+    equal, at_margin, observed = (found[key] for key in ("equal", "margin", "observed"))
+    known = equal is not None and name in equal.any and comparable(design, name)[m]
+    rival = int(judgement.means[0].argsort()[-2]) if m == int(judgement.means[0].argmax()) else m
+    return Comparison(
+        VERDICTS[verdict],
+        number(claim.estimate[0, m]),
+        number(claim.low[0, m]),
+        number(claim.high[0, m]),
+        number(claim.p[0, m]),
+        n_seeds=int(design.seeds[m][present].min()),
+        n_images=len(np.unique(design.images[present][design.images[present] >= 0])),
+        n_splits=int(present.sum()),
+        false_claim_rate=equal.any[name] if known and equal else None,
+        power=float(observed.worse[name][rival]) if known and observed else None,
+        power_at_margin=float(at_margin.worse[name][rival]) if known and at_margin else None,
+        needed=needed,
+    )
+
+
+def number(value: float) -> float | None:
+    """A plain float, None for NaN."""
+    return None if math.isnan(value) else float(value)
+
+
+def these_runs(study: Study, means: Array, m: int) -> TheseRuns:
+    """Model `m` against the highest mean, image by image; for the highest, against the next."""
+    order = means.argsort()
+    other = int(order[-1] if m != order[-1] else order[-2])
+    with warnings.catch_warnings(action="ignore"):
+        cells = np.nanmean(study.scores[[m, other]], axis=2)
+    gaps = cells[0] - cells[1]
+    per_image = [
+        float(np.nanmean(gaps[study.images == image]))
+        for image in np.unique(study.images[study.images >= 0])
+        if not np.isnan(gaps[study.images == image]).all()
+    ]
+    values, estimate = np.array(per_image), float(means[m] - means[other])
+    n = len(values)
+    error = values.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
+    higher = int((values > 0).sum())
+    if not error > 0:
+        return TheseRuns(estimate, None, None, None, higher, n)
+    reach = float(stdtrit(n - 1, 1 - LEVEL / 2) * error)
+    p = float(2 * stdtr(n - 1, -abs(estimate) / error))
+    return TheseRuns(estimate, estimate - reach, estimate + reach, p, higher, n)
+
+
+def deviations(study: Study, judgement: Judgement) -> dict[str, float | None]:
+    """Standard deviations, means over models; None where the design cannot show one."""
+    values = {name: float(np.sqrt(value[0].mean())) for name, value in judgement.components.values.items()}
+    freedom = study.design.freedom
+    shown = {"run": freedom["run"].any(), "image": True, "training": study.design.shape[1] > 1}
+    return {name: value if shown[name] else None for name, value in values.items()}
+
+
+def cautions(study: Study) -> list[str]:
+    """What a reader of these scores should know besides the verdicts."""
+    found = []
+    if float(np.nanmax(study.scores)) > 1:
+        found.append("Some scores are above 1: the margin is in the same units as the scores.")
+    single = [name for name, runs in zip(study.models, study.design.runs, strict=True) if runs.sum() == 1]
+    if single and len(single) < len(study.models):
+        found.append(f"One run only, so no verdict: {', '.join(single)}.")
+    return found

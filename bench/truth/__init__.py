@@ -1,0 +1,1 @@
+"""Real networks whose true scores are known, because drawn photographs never run out."""

@@ -1,0 +1,119 @@
+"""Train small networks on many drawn training sets and score each on pictures that none of them saw.
+
+One network costs about 2 s of one core; what is written already is not trained again.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import cv2
+import numpy as np
+import segmentation_models_pytorch as smp
+import torch
+from torch import nn
+
+from agent import models
+from agent.feed import feed
+from agent.loop import evaluate, train_epoch
+from agent.models import weights
+from bench.truth.scores import FURTHER, MODELS, SETS, Run, read_runs, write_runs
+from data import synthetic
+from data.augment import Augmenter
+from data.puzzle import Pair
+
+SIDE, VISITS, BATCH, RATE = 48, 24, 5, 3e-3
+"""Pixels, visits to the training pictures, pictures a step, and the highest learning rate of one cycle."""
+EVENING = 8
+"""All drawings share table and lamp: training sets and further pictures are of one kind."""
+LITE = "tu-tf_efficientnet_lite0"
+
+
+@functools.cache
+def draw(group: int, count: int) -> list[Pair]:
+    """`count` drawings, the same for the same `group`, resized as photographs are."""
+    pairs = []
+    for number in range(count):
+        image, mask = synthetic.draw(np.random.default_rng((group, number)), 144, 192, evening=EVENING)
+        small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        exact = cv2.resize(mask * 255, (SIDE, SIDE), interpolation=cv2.INTER_AREA) > 127
+        pairs.append(Pair(str(number), np.asarray(small, np.uint8), exact.astype(np.uint8)))
+    return pairs
+
+
+def pretrained() -> nn.Module:
+    """The first two levels of EfficientNet Lite0 with ImageNet weights under a small decoder."""
+    model: nn.Module = smp.Unet(
+        LITE, encoder_weights=None, encoder_depth=2, decoder_channels=(16, 8), classes=2
+    )
+    weights.load_packaged(model.get_submodule("encoder"), LITE)
+    return model
+
+
+def residual() -> nn.Module:
+    """The first two levels of a ResNet-18 from scratch under the same decoder."""
+    model: nn.Module = smp.Unet(
+        "resnet18", encoder_weights=None, encoder_depth=2, decoder_channels=(16, 8), classes=2
+    )
+    return model
+
+
+BUILDERS: dict[str, Callable[[], nn.Module]] = dict(
+    zip(
+        MODELS,
+        (
+            lambda: models.build("unet_transposed", width=8),
+            lambda: models.build("unet_bilinear", width=8),
+            residual,
+            pretrained,
+        ),
+        strict=True,
+    )
+)
+
+
+def train(name: str, pairs: list[Pair], seed: int) -> nn.Module:
+    """The network after the last step; nothing is chosen by validation pictures."""
+    torch.manual_seed(seed)
+    model = BUILDERS[name]()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stub
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=VISITS)
+    augment = Augmenter("light", SIDE, seed)
+    for visit in range(1, VISITS + 1):
+        train_epoch(model, optimizer, feed(pairs, augment, BATCH, seed, range(visit, visit + 1)))
+        schedule.step()
+    return model
+
+
+def jobs(sets: int, seeds: int, resplits: int) -> Iterator[tuple[str, int, int, int]]:
+    """Model, set, re-split and seed of every run: all seeds of the sets' own splits, then re-splits, one seed each."""
+    for seed in range(1, seeds + 1):
+        yield from ((name, group, 0, seed) for group in range(1, sets + 1) for name in MODELS)
+    for fold in range(1, resplits + 1):
+        yield from ((name, group, fold, 1) for group in range(1, sets + 1) for name in MODELS)
+
+
+def order(group: int, fold: int) -> list[int]:
+    """The 18 pictures of a set as 10 to train, 4 to validate, 4 to test; re-split 0 is as they were drawn."""
+    return list(range(18)) if fold == 0 else np.random.default_rng((group, fold)).permutation(18).tolist()
+
+
+def record(out: Path, *, sets: int = SETS, seeds: int = 5, resplits: int = 0) -> None:
+    """Append a line to `out` for every run that it lacks; a half-written last line is trained again."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    done = {run.key for run in read_runs(out)} if out.exists() else set()
+    todo = [job for job in jobs(sets, seeds, resplits) if job not in done]
+    for number, (name, group, fold, seed) in enumerate(todo, start=1):
+        split = [draw(group, 18)[k] for k in order(group, fold)]
+        model = train(name, split[:10], 1000 * group + 10 * fold + seed)
+        iou = [counts.iou for counts in evaluate(model, [*split[10:], *draw(0, FURTHER)], 32).counts]
+        write_runs(out, [Run(name, group, fold, seed, np.array(iou))])
+        print(f"{number} of {len(todo)}: {name}, set {group}, re-split {fold}, seed {seed}, "
+              f"IoU {np.mean(iou[8:]):.3f}", flush=True)  # fmt: skip
