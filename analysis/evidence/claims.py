@@ -86,32 +86,46 @@ def judge(
     """
     components = estimate(design, scores)
     means = model_means(design, scores)
-    noise = {
-        name: standard_noise(design.covariances[name], (len(scores), draws), rng) * np.sqrt(variances)
-        for name, variances in components.draw(rng, draws).items()
-    }
+    noise = draw_noise(design, components.draw(rng, draws), (len(scores), draws), claims, rng)
     found = {}
     for name in claims:
         able = np.flatnonzero(comparable(design, name))
         if len(able) < 2:
             found[name] = silent(means.shape)
             continue
-        total = sum((noise[source][..., able] for source in SOURCES[name]), np.zeros(1))
         error = errors(components, SOURCES[name])[:, able[:, None], able]
         compared = means - handicaps[name] if handicaps else means
-        claim = compare(compared[:, able], total, error, margin, level)
+        claim = compare(compared[:, able], noise[name][..., able], error, margin, level)
         found[name] = spread(claim, able, means.shape)
     return Judgement(means, components, found)
 
 
-def standard_noise(covariance: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def draw_noise(
+    design: Design,
+    variances: Mapping[str, Array],
+    shape: tuple[int, int],
+    claims: Sequence[str],
+    rng: np.random.Generator,
+) -> dict[str, Array]:
+    """By claim, means (N, draws, M) that equal models could have under these variances (N, draws, M or 1)."""
+    covariances = design.covariances
+    own = {name: np.diag(covariance) for name, covariance in covariances.items()}
+    if all(np.allclose(covariances[name], np.diag(own[name]), atol=1e-12) for name in variances):
+        normal = rng.standard_normal((*shape, design.shape[0]))
+        totals = {
+            claim: sum((own[name] * variances[name] for name in SOURCES[claim]), np.zeros(1))
+            for claim in claims
+        }
+        return {claim: normal * np.sqrt(total) for claim, total in totals.items()}
+    parts = {name: correlated(covariances[name], shape, rng) * np.sqrt(variances[name]) for name in variances}
+    return {claim: sum((parts[name] for name in SOURCES[claim]), np.zeros(1)) for claim in claims}
+
+
+def correlated(covariance: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
     """Normal numbers (N, draws, M) with this covariance (M, M)."""
-    normal = rng.standard_normal((*shape, len(covariance)))
-    own = np.diag(covariance)
-    if np.allclose(covariance, np.diag(own), atol=1e-12):
-        return np.asarray(normal * np.sqrt(own))
     values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(normal @ (vectors * np.sqrt(np.maximum(values, 0))).T)
+    root = (vectors * np.sqrt(np.maximum(values, 0))).T
+    return np.asarray(rng.standard_normal((*shape, len(covariance))) @ root)
 
 
 def errors(components: Components, sources: Sequence[str]) -> Array:

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, polygamma
+from scipy.special import digamma, gammaincc, polygamma
 
 from analysis.evidence.study import Array, Design
 
 SOURCES = ("run", "image", "training")
 TINY = 1e-12
 ROUNDS = 5
+LEVEL = 0.05
 HEAVIEST = 0.5
 """The most that one model counts in what an image does to all."""
 
@@ -62,12 +63,17 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
 
     Empirical Bayes of Smyth (2004, Statistical Applications in Genetics 3:3): the spread of the logarithms beyond what
     chance gives, by more than its standard error, says how far models differ. Else all share one variance.
+    A model whose own variance is above the others' keeps it, so that a restless one among quiet ones is not taken for
+    quiet; so does one whose variance is beyond the chi-square quantile `LEVEL` / M.
     """
     total = freedom.sum(axis=1, keepdims=True)
     pooled = squares.sum(axis=1, keepdims=True) / np.maximum(total, TINY)
     prior, centre = prior_freedom(squares, freedom, pooled)
-    common = ~np.isfinite(prior)
-    worth = np.where(common, 0.0, prior)
+    chance = gammaincc(np.maximum(freedom, TINY) / 2, squares / np.maximum(2 * pooled, 1e-300))
+    restless = (freedom > 0) & (chance < LEVEL / squares.shape[1])
+    common = ~(np.isfinite(prior) | restless.any(axis=1, keepdims=True))
+    own = np.isfinite(prior) & (squares > centre * freedom) | restless
+    worth = np.where(own | common, 0.0, np.minimum(prior, total))
     value = (worth * centre + squares) / np.maximum(worth + freedom, TINY)
     return MeanSquare(
         np.where(common, pooled, value),

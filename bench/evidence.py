@@ -1,0 +1,192 @@
+"""How often is a verdict of `analysis.evidence` false, what do its intervals cover, and what does it find?
+
+`python -m bench.evidence` prints bench/evidence.csv; `python -m bench.evidence run` simulates the cells that it lacks,
+through the functions of the command. A cell is a design and a mix of variances; all models of a study are equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.evidence.claims import CLAIMS, LEVEL, SOURCES, Claim, comparable, judge
+from analysis.evidence.planner import normal_factors
+from analysis.evidence.simulate import Truth, draw
+from analysis.evidence.study import Array, Design
+
+TABLE = Path(__file__).with_suffix(".csv")
+MIXES = {
+    "usual": Truth(seed=0.005, image=0.005, training=0.005, rest=0.005, common=0.01),
+    "even": Truth(seed=0.01, image=0.01, training=0.01, rest=0.01, common=0.01),
+    "seeds dominate": Truth(seed=0.01, image=0.002, training=0.002, rest=0.002, common=0.002),
+    "images dominate": Truth(seed=0.002, image=0.01, training=0.002, rest=0.002, common=0.02),
+    "skewed images": Truth(seed=0.005, image=0.005, training=0.005, rest=0.005, common=0.01, skewed=True),
+}
+MODELS, SEEDS, IMAGES, SPLITS = (2, 8, 40), (1, 3, 5, 10), (4, 8, 18, 30), ("1", "6 random", "6-fold")
+STUDIES = {2: 1000, 8: 500, 40: 200}
+DRAWS = 400
+AT_ONCE = 1_500_000
+"""Random numbers held at once, about."""
+ORACLE = 0.8
+"""The power of the oracle at the difference for which power is simulated."""
+
+
+class Cell(NamedTuple):
+    models: int
+    splits: str
+    seeds: int
+    images: int
+    mix: str
+
+
+class Row(NamedTuple):
+    """Of one claim in one cell; `coverage` is that of all intervals of a study at once."""
+
+    cell: Cell
+    claim: str
+    false_claims: float
+    coverage: float
+    power: float
+    studies: int
+
+
+def cells() -> Iterator[Cell]:
+    for models, splits, seeds, images, mix in itertools.product(MODELS, SPLITS, SEEDS, IMAGES, MIXES):
+        yield Cell(models, splits, seeds, images, mix)
+
+
+def design(cell: Cell) -> Design:
+    """Random splits test 4 of 18 images, folds all in turn, in the same proportions for other numbers of images."""
+    rng = np.random.default_rng(0)
+    n = cell.images
+    if cell.splits == "6 random":
+        numbers = np.stack([rng.permutation(round(18 * n / 4))[:n] for _ in range(6)])
+    else:
+        numbers = np.arange(n if cell.splits == "1" else 6 * n).reshape(-1, n)
+    return Design(np.ones((cell.models, len(numbers), cell.seeds), bool), numbers)
+
+
+def simulate(cell: Cell, studies: int) -> list[Row]:
+    """A row per claim that the design can test."""
+    plan, true = design(cell), MIXES[cell.mix]
+    rng = np.random.default_rng([*map(ord, repr(cell))])
+    names = [name for name in CLAIMS if comparable(plan, name).sum() > 1]
+    if not names:
+        return []
+    means = np.zeros(cell.models)
+    errors_apart = oracle(cell.models, rng)
+    found: dict[str, list[Array]] = {name: [] for name in names}
+    size = plan.runs.size * plan.images.shape[1] + DRAWS * cell.models * 2
+    at_once = max(1, AT_ONCE // size)
+    for start in range(0, studies, at_once):
+        scores, targets = draw(plan, true, means, min(at_once, studies - start), rng)
+        claims = judge(plan, scores, rng, draws=DRAWS, claims=names, handicaps=targets).claims
+        for name in names:
+            found[name].append(measure(claims[name], errors_apart * true_error(plan, true, name)))
+    return [
+        Row(cell, name, *np.concatenate(parts).mean(axis=0).tolist(), studies)
+        for name, parts in found.items()
+    ]
+
+
+def measure(claim: Claim, gap: float) -> Array:
+    """By study (N, 3): a false claim, all intervals hold 0, and the first model would be found if it were worse."""
+    false = (claim.p < LEVEL).any(axis=1)
+    covered = ((claim.low <= 0) & (claim.high >= 0)).all(axis=1)
+    rows = np.arange(len(claim.top))
+    below = -claim.estimate.copy()
+    below[rows, claim.top] *= -1
+    distance = np.where(claim.top == 0, -claim.estimate[:, 0], below[:, 0])
+    power = distance + gap > claim.critical * claim.error[:, 0]
+    return np.stack([false, covered, power], axis=1).astype(float)
+
+
+def oracle(models: int, rng: np.random.Generator) -> float:
+    """How many standard errors one model has to be below equal ones, for who knows the error to find it with 0.8."""
+    normal = rng.standard_normal((20_000, models))
+    lead = (normal[:, 1:].max(axis=1) - normal[:, 0]) / np.sqrt(2)
+    return normal_factors(models, rng)[0] - float(np.quantile(lead, 1 - ORACLE))
+
+
+def true_error(plan: Design, true: Truth, claim: str) -> float:
+    """Standard error of the difference between two models, known only to an oracle."""
+    variances = {
+        "run": np.square(true.seed) + np.square(true.rest) / plan.n_images.mean(),
+        "image": np.square(true.image),
+        "training": np.square(true.training),
+    }
+    return float(np.sqrt(sum(2 * plan.covariances[name][0, 0] * variances[name] for name in SOURCES[claim])))
+
+
+COLUMNS = (
+    "models",
+    "splits",
+    "seeds",
+    "images",
+    "mix",
+    "claim",
+    "false_claims",
+    "coverage",
+    "power",
+    "studies",
+)
+
+
+def read(path: Path) -> list[Row]:
+    """The stored rows; a line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    rows = [row for row in csv.DictReader(lines) if None not in row.values()]
+    return [
+        Row(
+            Cell(int(r["models"]), r["splits"], int(r["seeds"]), int(r["images"]), r["mix"]),
+            r["claim"],
+            float(r["false_claims"]),
+            float(r["coverage"]),
+            float(r["power"]),
+            int(r["studies"]),
+        )
+        for r in rows
+    ]
+
+
+def run(path: Path, models: Sequence[int]) -> None:
+    """Add the cells that `path` lacks; a cell is written as a whole."""
+    done = {row.cell for row in read(path)}
+    if not path.exists():
+        path.write_text(",".join(COLUMNS) + "\n")
+    for cell in cells():
+        if cell.models not in models or cell in done:
+            continue
+        rows = simulate(cell, STUDIES[cell.models])
+        text = "".join(
+            ",".join([*map(str, row.cell), row.claim, *(f"{v:.4f}" for v in row[2:5]), str(row.studies)])
+            + "\n"
+            for row in rows
+        )
+        with path.open("a") as file:
+            file.write(text)
+        print(*cell, *(f"{row.false_claims:.3f}" for row in rows), file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.evidence", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("show", "run"), default="show")
+    parser.add_argument("--models", type=int, nargs="+", default=MODELS, choices=MODELS)
+    parser.add_argument("--table", type=Path, default=TABLE, help="(default: bench/evidence.csv)")
+    options = parser.parse_args(arguments)
+    if options.what == "run":
+        run(options.table, options.models)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
