@@ -90,10 +90,8 @@ def simulate(cell: Cell, studies: int) -> list[Row]:
         claims = judge(plan, scores, rng, draws=DRAWS, claims=names, handicaps=targets).claims
         for name in names:
             found[name].append(measure(claims[name], errors_apart * true_error(plan, true, name)))
-    return [
-        Row(cell, name, *np.concatenate(parts).mean(axis=0).tolist(), studies)
-        for name, parts in found.items()
-    ]
+    rates = {name: np.concatenate(parts).mean(axis=0).tolist() for name, parts in found.items()}
+    return [Row(cell, name, false, cover, power, studies) for name, (false, cover, power) in rates.items()]
 
 
 def measure(claim: Claim, gap: float) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MODELS = ("U-Net, transposed", "U-Net, bilinear", "U-Net / resnet18", "U-Net / lite0, ImageNet")
-SETS = 30
+SETS, SEEDS = 30, 5
 FURTHER = 200
 """Pictures that no network was trained on, the same for all."""
 SCALE = 10_000
@@ -23,31 +23,30 @@ class Run:
 
     model: str
     group: int
-    fold: int
     seed: int
     iou: NDArray[np.float64]
 
     @property
-    def key(self) -> tuple[str, int, int, int]:
-        return self.model, self.group, self.fold, self.seed
+    def key(self) -> tuple[str, int, int]:
+        return self.model, self.group, self.seed
 
 
 def write_runs(path: Path, runs: Iterable[Run]) -> None:
-    """Append a line per run: place of the model in `MODELS`, set, re-split, seed, then IoU in ten-thousandths."""
+    """Append a line per run: place of the model in `MODELS`, set, seed, then IoU in ten-thousandths."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = not path.exists() or path.read_text().endswith("\n")
     with path.open("a") as file:
         file.write("" if whole else "\n")
         for run in runs:
             scores = np.rint(run.iou * SCALE).astype(int).tolist()
-            print(MODELS.index(run.model), run.group, run.fold, run.seed, *scores, file=file, flush=True)
+            print(MODELS.index(run.model), run.group, run.seed, *scores, file=file, flush=True)
 
 
 def read_runs(path: Path) -> list[Run]:
     """Every whole line; one that a kill cut short is left out."""
     rows = [line.split() for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
     return [
-        Run(MODELS[int(row[0])], int(row[1]), int(row[2]), int(row[3]), np.array(row[4:], float) / SCALE)
+        Run(MODELS[int(row[0])], int(row[1]), int(row[2]), np.array(row[3:], float) / SCALE)
         for row in rows
-        if len(row) == 4 + 8 + FURTHER
+        if len(row) == 3 + 8 + FURTHER
     ]
