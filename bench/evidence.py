@@ -34,6 +34,7 @@ STUDIES = {2: 1000, 8: 500, 40: 200}
 DRAWS = 400
 AT_ONCE = 1_500_000
 """Random numbers held at once, about."""
+MOST_SHOWN = 12
 ORACLE = 0.8
 """The power of the oracle at the difference for which power is simulated."""
 
@@ -175,6 +176,50 @@ def run(path: Path, models: Sequence[int]) -> None:
         print(*cell, *(f"{row.false_claims:.3f}" for row in rows), file=sys.stderr, flush=True)
 
 
+def show(rows: Sequence[Row]) -> None:
+    """Extremes over images and mixes in Markdown, then every cell beyond its bound, simulation error included."""
+    print("| models | splits | seeds | claim | cells | false claims, most | coverage | power, least |")
+    print("|---|---|---|---|---|---|---|---|")
+
+    def key(row: Row) -> tuple[int, int, int, int]:
+        return row.cell.models, SPLITS.index(row.cell.splits), row.cell.seeds, CLAIMS.index(row.claim)
+
+    for _, group in itertools.groupby(sorted(rows, key=key), key):
+        some = list(group)
+        cell, claim = some[0].cell, some[0].claim.replace("_", " ")
+        covered = [row.coverage for row in some]
+        extremes = f"{min(covered):.3f} to {max(covered):.3f} | {min(row.power for row in some):.2f}"
+        most = max(row.false_claims for row in some)
+        print(
+            f"| {cell.models} | {cell.splits} | {cell.seeds} | {claim} | {len(some)} | {most:.3f} | {extremes} |"
+        )
+    for what, bad in beyond(rows).items():
+        print(f"\n{what}: {len(bad)} of {len(rows)}")
+        for row in bad[:MOST_SHOWN]:
+            values = f"{row.false_claims:.3f}, {row.coverage:.3f}, {row.power:.2f}"
+            print(f"- {', '.join(map(str, row.cell))}, {row.claim.replace('_', ' ')}: {values}")
+
+
+def beyond(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows that miss what is promised, by promise; a rate may be off by two standard errors of its simulation."""
+
+    def error(rate: float, row: Row) -> float:
+        return 2 * float(np.sqrt(rate * (1 - rate) / row.studies))
+
+    return {
+        "more false claims than 0.05": [r for r in rows if r.false_claims > LEVEL + error(LEVEL, r)],
+        "from 3 seeds on, coverage below 0.93": [
+            r for r in rows if r.cell.seeds > 1 and r.coverage < 0.93 - error(0.93, r)
+        ],
+        "from 3 seeds on, coverage above 0.97": [
+            r for r in rows if r.cell.seeds > 1 and r.coverage > 0.97 + error(0.97, r)
+        ],
+        "from 3 seeds on, power below 0.8 of the oracle's": [
+            r for r in rows if r.cell.seeds > 1 and r.power < ORACLE**2 - error(ORACLE**2, r)
+        ],
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.evidence", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("show", "run"), default="show")
@@ -183,6 +228,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.what == "run":
         run(options.table, options.models)
+    else:
+        show(read(options.table))
     return 0
 
 

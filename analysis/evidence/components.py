@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,18 @@ class Components:
         """Variances of the sources that could have given these scores, (N, draws, M or 1) each."""
         return solve(self.design, {name: square.draw(rng, draws) for name, square in self.squares.items()})
 
+    @property
+    def residual(self) -> Array:
+        """The part of `run` (N, M) that comes from the scores of single images and falls as images are added."""
+        rest = self.squares["rest"].value / self.design.n_images.mean()
+        return np.asarray(np.minimum(rest, self.values["run"]))
+
+    def on(self, design: Design) -> Components:
+        """The same variances in another design, to plan it."""
+        more = self.design.n_images.mean() / design.n_images.mean() - 1
+        run = self.values["run"] + self.residual * more
+        return replace(self, design=design, values={**self.values, "run": run})
+
 
 def estimate(design: Design, scores: Array) -> Components:
     """Components of N studies with scores (N, M, K, S, I), laid out as `design` says."""
@@ -135,6 +147,8 @@ def estimate(design: Design, scores: Array) -> Components:
         name: mean_square(each, np.broadcast_to(design.freedom[name], shape)) for name, each in sums.items()
     }
     squares["image"] = image_square(design, cells)
+    training = squares["training"]
+    squares["training"] = replace(training, freedom=training.freedom * design.certainty)
     values = solve(design, {name: square.value for name, square in squares.items()})
     return Components(
         {name: np.broadcast_to(value, shape) for name, value in values.items()}, squares, design

@@ -73,14 +73,20 @@ def plan(
 
 
 def variances(components: Components, claim: str, pair: tuple[int, int]) -> Mapping[str, float]:
-    """By source, the variance of the difference between two means."""
+    """By source, the variance of the difference between two means; `rest` is the part of runs that images wear off."""
+    values = {name: components.values[name][0] for name in SOURCES[claim]}
+    structures = {name: components.design.covariances[name] for name in values}
+    values["rest"], structures["rest"] = components.residual[0], structures["run"]
+    values["run"] = values["run"] - values["rest"]
     a, b = pair
-    found = {}
-    for name in SOURCES[claim]:
-        value, covariance = components.values[name][0], components.design.covariances[name]
-        both = np.sqrt(value[a] * value[b]) * covariance[a, b]
-        found[name] = float(value[a] * covariance[a, a] + value[b] * covariance[b, b] - 2 * both)
-    return found
+    return {
+        name: float(
+            own[a] * structures[name][a, a]
+            + own[b] * structures[name][b, b]
+            - 2 * np.sqrt(own[a] * own[b]) * structures[name][a, b]
+        )
+        for name, own in values.items()
+    }
 
 
 def decides(
@@ -94,6 +100,7 @@ def decides(
     """Whether a study of each size finds the gap, or that it is below the margin, with a chance of `POWER`."""
     grown = {
         "run": np.asarray(size.seeds) * size.splits,
+        "rest": np.asarray(size.seeds) * size.splits * size.images,
         "image": np.asarray(size.images) * size.splits,
         "training": np.asarray(size.splits, dtype=float),
     }

@@ -1,0 +1,73 @@
+"""Verdicts against the truth: real networks on drawn photographs, of which there are as many as one likes.
+
+`python -m bench.truth` prints what the stored scores say; `python -m bench.truth train` trains what they lack: four
+small networks on 30 drawn training sets with 5 seeds each, every one scored on 200 further drawings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench.truth.report import MARGIN, cube, planned, rows
+from bench.truth.scores import MODELS, SEEDS, SETS, read_runs
+
+RUNS = Path(__file__).with_name("runs.txt")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.truth", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("show", "train"), default="show")
+    parser.add_argument(
+        "--out", type=Path, default=RUNS, help="scores, one run a line (default: bench/truth/runs.txt)"
+    )
+    parser.add_argument("--sets", type=int, default=SETS, help="training sets (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each network (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    if options.what == "train":
+        from bench.truth.training import record
+
+        record(options.out, sets=options.sets, seeds=options.seeds)
+    elif not options.out.exists():
+        print(f"{options.out} is not there: python -m bench.truth train makes it.", file=sys.stderr)
+        return 1
+    else:
+        show(options.out)
+    return 0
+
+
+def show(path: Path) -> None:
+    """The tables in Markdown."""
+    runs = read_runs(path)
+    seeds = max((n for n in range(1, SEEDS + 1) if len(cube(runs, n))), default=1)
+    scores, rng = cube(runs, seeds), np.random.default_rng(0)
+    print(
+        f"{len(runs)} runs, {len(scores)} training sets with {seeds} seeds of {len(MODELS)} networks each.\n"
+    )
+    print("| network | IoU | between runs | between pictures |\n|---|---|---|---|")
+    for m, name in enumerate(MODELS):
+        own = scores[:, m]
+        run, picture = own.mean(axis=2).std(), own.mean(axis=(0, 1)).std()
+        print(f"| {name} | {own.mean():.3f} | {run:.3f} | {picture:.3f} |")
+    print("\n| compared | claim | pictures | seeds | sets | studies | false | covered | anything said |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for row in rows(scores, rng):
+        shares = " | ".join("" if np.isnan(x) else f"{x:.3f}" for x in (row.false, row.coverage, row.found))
+        where = f"{row.pictures} | {row.seeds} | {row.sets} | {row.studies}"
+        print(f"| {row.question} | {row.claim.replace('_', ' ')} | {where} | {shares} |", flush=True)
+    print(f"\nFalse: a model called worse that is none, or equivalent within {MARGIN} that is not.")
+    print("\n| seeds | pairs | pictures asked for, median | decided | false |\n|---|---|---|---|---|")
+    for n in (2, 3):
+        found = planned(scores, n, rng) if seeds > n else None
+        if found:
+            print(
+                f"| {n} | {found.pairs} | {found.median_pictures:.0f} | {found.decided:.3f} | {found.false:.3f} |"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""How often is a verdict from 4 or 18 pictures false, where 200 further pictures and other seeds know better?
+
+Every number here comes from stored scores through `analysis.evidence`, in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.evidence.claims import CLAIMS, EQUIVALENT, LEVEL, Claim, judge
+from analysis.evidence.planner import normal_factors, plan
+from analysis.evidence.study import Array, Design
+from bench.truth.scores import FURTHER, MODELS, Run
+
+MARGIN = 0.02
+"""IoU. At 48 pixels a side one pixel of outline costs far more."""
+DRAWS = 400
+SAMPLES = 400
+"""Studies per row at most."""
+HERE, KIND, SETS = CLAIMS
+
+
+def cube(runs: Sequence[Run], seeds: int) -> Array:
+    """IoU (G, M, S, 4 own test pictures and the further ones) of the sets that have so many seeds of every model."""
+    found = {(run.group, run.model, run.seed): run.iou[4:] for run in runs}
+    groups = sorted({run.group for run in runs})
+    wanted = [(model, seed) for model in MODELS for seed in range(1, seeds + 1)]
+    whole = [group for group in groups if all((group, *key) in found for key in wanted)]
+    rows = [[[found[group, m, s] for s in range(1, seeds + 1)] for m in MODELS] for group in whole]
+    return np.array(rows).reshape(len(whole), len(MODELS), seeds, 4 + FURTHER)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: what was compared, on how much, over how many studies; shares of them, NaN where they say nothing."""
+
+    question: str
+    claim: str
+    pictures: int
+    seeds: int
+    sets: int
+    studies: int
+    false: float
+    coverage: float
+    found: float
+
+
+def layout(models: int, sets: int, seeds: int, pictures: int) -> Design:
+    """Every set has pictures of its own, so no image is tested twice."""
+    numbers = np.arange(sets * pictures).reshape(sets, pictures)
+    return Design(np.ones((models, sets, seeds), bool), numbers, 0)
+
+
+def pick(rng: np.random.Generator, pictures: int) -> np.ndarray:
+    """Columns of a cube: the set's own test pictures if 4 are wanted, else further ones."""
+    return np.arange(4) if pictures == 4 else 4 + rng.choice(FURTHER, pictures, replace=False)
+
+
+def equal_models(scores: Array, sets: int, pictures: int, rng: np.random.Generator) -> Iterator[Row]:
+    """A network against itself under two names, two seeds each: every difference that is claimed is false."""
+    groups, models, seeds = scores.shape[:3]
+    if groups < sets or seeds < 4:
+        return
+    studies = []
+    for _ in range(SAMPLES):
+        model, columns = rng.integers(models), pick(rng, pictures)
+        blocks = [
+            scores[group, model][rng.permutation(seeds)[:4]][:, columns].reshape(2, 2, -1)
+            for group in rng.choice(groups, sets, replace=False)
+        ]
+        studies.append(np.stack(blocks, axis=1))
+    judged = judge(layout(2, sets, 2, pictures), np.stack(studies), rng, draws=DRAWS).claims
+    for name in (HERE, KIND) if sets == 1 else CLAIMS:
+        claim = judged[name]
+        covered = ((claim.low <= 0) & (claim.high >= 0)).all(axis=1)
+        yield Row(
+            "a network against itself",
+            name,
+            pictures,
+            2,
+            sets,
+            SAMPLES,
+            worse(claim),
+            float(covered.mean()),
+            np.nan,
+        )
+
+
+def worse(claim: Claim) -> float:
+    """Share of studies in which some model is called worse."""
+    return float((claim.p < LEVEL).any(axis=1).mean())
+
+
+def four_models(
+    scores: Array, sets: int, seeds: int, pictures: int, rng: np.random.Generator
+) -> Iterator[Row]:
+    """All four networks; the truth is what their other seeds, or with several sets the other sets, score elsewhere.
+
+    With one set the truth is a mean of few other seeds, whose own error makes some true claims look false: there
+    `false` is an upper bound, and coverage is not said.
+    """
+    groups, models, most = scores.shape[:3]
+    spare = most - seeds if sets == 1 else groups - sets
+    if groups < sets or spare < 1:
+        return
+    studies, truths = [], []
+    for _ in range(SAMPLES):
+        columns = pick(rng, pictures)
+        chosen = rng.permutation(groups)[:sets]
+        runs = np.stack([rng.permutation(most) for _ in range(models)])
+        blocks = [
+            np.stack([scores[group, m][runs[m, :seeds]][:, columns] for m in range(models)])
+            for group in chosen
+        ]
+        studies.append(np.stack(blocks, axis=1))
+        rest = np.setdiff1d(np.arange(4, 4 + FURTHER), columns)
+        if sets == 1:
+            others = [scores[chosen[0], m][runs[m, seeds:]][:, rest].mean() for m in range(models)]
+        else:
+            left = np.setdiff1d(np.arange(groups), chosen)
+            others = [scores[left, m][:, :, rest].mean() for m in range(models)]
+        truths.append(others)
+    name = KIND if sets == 1 else SETS
+    claim = judge(
+        layout(models, sets, seeds, pictures), np.stack(studies), rng, draws=DRAWS, margin=MARGIN
+    ).claims[name]
+    yield summary(claim, np.array(truths), pictures, seeds, sets)
+
+
+def summary(claim: Claim, truth: Array, pictures: int, seeds: int, sets: int) -> Row:
+    """Claims against true means (N, M): shares of studies with a false one, covered by all intervals, with any."""
+    rows = np.arange(len(truth))
+    behind = truth - truth[rows, claim.top][:, None]
+    others = np.arange(truth.shape[1]) != claim.top[:, None]
+    lost = truth < truth.max(axis=1, keepdims=True)
+    false = others & (claim.p < LEVEL) & ~lost
+    too_far = (claim.verdict == EQUIVALENT) & (truth < truth.max(axis=1, keepdims=True) - MARGIN)
+    covered = ((claim.low <= behind) & (behind <= claim.high)) | ~others
+    said = others & (claim.p < LEVEL) | (claim.verdict == EQUIVALENT)
+    return Row(
+        "four networks",
+        KIND if sets == 1 else SETS,
+        pictures,
+        seeds,
+        sets,
+        len(truth),
+        float((false | too_far).any(axis=1).mean()),
+        float(covered.all(axis=1).mean()) if sets > 1 else np.nan,
+        float(said.any(axis=1).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Pairs of networks told apart by as many pictures as the planner asked for, after a first study of 4."""
+
+    seeds: int
+    pairs: int
+    median_pictures: float
+    decided: float
+    false: float
+
+
+def planned(scores: Array, seeds: int, rng: np.random.Generator) -> Planned | None:
+    """Plan from the difference and the components that all runs of a set show; try it on seeds picked anew."""
+    groups, models, most = scores.shape[:3]
+    factors = normal_factors(2, rng)
+    asked, decided, false = [], [], []
+    pairs = [(a, b) for a in range(models) for b in range(a)]
+    for group in range(groups):
+        for pair in pairs:
+            both = scores[group, list(pair)]
+            whole = judge(
+                layout(2, 1, most, FURTHER), both[None, :, None, :, 4:], rng, draws=DRAWS, margin=MARGIN
+            )
+            gap = abs(float(whole.means[0, 0] - whole.means[0, 1]))
+            first = layout(2, 1, seeds, 4)
+            needed = plan(whole.components.on(first), KIND, (0, 1), gap, factors, MARGIN).images
+            if needed is None or needed > FURTHER:
+                continue
+            asked.append(needed)
+            for _ in range(8):
+                runs = np.stack([rng.permutation(most)[:seeds] for _ in range(2)])
+                columns = 4 + rng.choice(FURTHER, needed, replace=False)
+                again = np.stack([both[m][runs[m]][:, columns] for m in range(2)])[None, :, None]
+                claim = judge(layout(2, 1, seeds, needed), again, rng, draws=DRAWS, margin=MARGIN).claims[
+                    KIND
+                ]
+                decided.append(bool(((claim.p < LEVEL) | (claim.verdict == EQUIVALENT)).any()))
+                false.append(bool((claim.p < LEVEL).any()) and claim.top[0] != int(whole.means[0].argmax()))
+    if not asked:
+        return None
+    return Planned(seeds, len(asked), float(np.median(asked)), float(np.mean(decided)), float(np.mean(false)))
+
+
+def rows(scores: Array, rng: np.random.Generator) -> Iterator[Row]:
+    """The table of verdicts."""
+    for sets, pictures in ((1, 4), (1, 18), (6, 4)):
+        yield from equal_models(scores, sets, pictures, rng)
+    for sets, seeds, pictures in ((1, 3, 4), (1, 3, 18), (3, 3, 4), (6, 1, 4), (6, 3, 4)):
+        yield from four_models(scores, sets, seeds, pictures, rng)
