@@ -25,6 +25,8 @@ SOURCES = ("run", "image", "training")
 TINY = 1e-12
 ROUNDS = 5
 LEVEL = 0.05
+LEAST = 0.5
+"""Degrees of freedom below which a model says nothing about how models differ."""
 HEAVIEST = 0.5
 """The most that one model counts in what an image does to all."""
 
@@ -72,7 +74,7 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
     chance = gammaincc(np.maximum(freedom, TINY) / 2, squares / np.maximum(2 * pooled, 1e-300))
     restless = (freedom > 0) & (chance < LEVEL / squares.shape[1])
     common = ~(np.isfinite(prior) | restless.any(axis=1, keepdims=True))
-    own = np.isfinite(prior) & (squares > centre * freedom) | restless
+    own = (freedom > 0) & np.isfinite(prior) & (squares > centre * freedom) | restless
     worth = np.where(own | common, 0.0, np.minimum(prior, total))
     value = (worth * centre + squares) / np.maximum(worth + freedom, TINY)
     return MeanSquare(
@@ -87,7 +89,7 @@ def prior_freedom(squares: Array, freedom: Array, pooled: Array) -> tuple[Array,
 
     (N, 1) each.
     """
-    own = (freedom > 0).all(axis=0)
+    own = (freedom >= LEAST).all(axis=0)
     infinite = np.full_like(pooled, np.inf)
     if own.sum() < 2:
         return infinite, pooled
@@ -97,7 +99,8 @@ def prior_freedom(squares: Array, freedom: Array, pooled: Array) -> tuple[Array,
     chance = polygamma(1, half).mean(axis=1, keepdims=True)
     excess = logs.var(axis=1, ddof=1, keepdims=True) - chance
     prior = 2 * trigamma_inverse(np.maximum(excess, TINY))
-    centre = np.exp(logs.mean(axis=1, keepdims=True) + digamma(prior / 2) - np.log(prior / 2))
+    centre = logs.mean(axis=1, keepdims=True) + digamma(prior / 2) - np.log(prior / 2)
+    centre = np.exp(np.minimum(centre, np.log(pooled + 1e-300)))
     alike = excess <= chance * np.sqrt(2 / (own.sum() - 1))
     return np.where(alike, infinite, prior), np.where(alike, pooled, centre)
 

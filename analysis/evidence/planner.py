@@ -1,16 +1,23 @@
-"""How many seeds, images or training sets would decide a comparison that cannot be told now?"""
+"""How many seeds, images or training sets would decide? `python -m analysis.evidence.planner PILOT.csv`
+
+The pilot is a table of scores as `analysis.evidence` takes it; the plan is made of what varies in it, and how much.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from analysis.evidence.claims import CLAIMS, LEVEL, SOURCES
-from analysis.evidence.components import Components
-from analysis.evidence.study import Array
+from analysis.evidence.claims import CLAIMS, LEVEL, MARGIN, SOURCES, comparable
+from analysis.evidence.components import Components, estimate
+from analysis.evidence.study import Array, Design, StudyError
 
 POWER = 0.8
 MOST = 1000
@@ -21,8 +28,8 @@ MOST = 1000
 class Needed:
     """The number of each that decides with a chance of `POWER`, the others staying as they are; None: no number does.
 
-    `seeds` are runs of a model on each split, `images` all test images, `splits` training sets of photographs of their
-    own. `seeds_and_images` is for both growing by one factor.
+    `seeds` are runs of a model on each split, `images` all test images, `splits` training sets of which none shares a
+    photograph with another. `seeds_and_images` is for both growing by one factor.
     """
 
     seeds: int | None = None
@@ -53,23 +60,55 @@ def plan(
     `factors`: how many standard errors make a difference and an equivalence when errors are known exactly.
     """
     design = components.design
-    seeds, images, splits = design.seeds[design.seeds > 0].min(), design.distinct, design.shape[1]
+    seeds, images = design.seeds[design.seeds > 0].min(), design.distinct
     parts = variances(components, claim, pair)
+    known = degrees(components, parts)
     counts = np.arange(1, MOST + 1)
 
     def first(size: Callable[[Array], Size], now: float) -> int | None:
-        enough = decides(components, parts, size(counts / now), gap, factors, margin)
+        enough = decides(known, parts, size(counts / now), gap, factors, margin)
         enough &= counts >= now
         return int(counts[enough.argmax()]) if enough.any() else None
 
-    own = design.common_training[0, -1] == 0 if splits > 1 else True
     both = first(lambda n: Size(n, n), float(seeds))
     return Needed(
         first(lambda n: Size(seeds=n), float(seeds)),
         None if claim == CLAIMS[0] else first(lambda n: Size(images=n), float(images)),
-        first(lambda n: Size(splits=n), float(splits)) if claim == CLAIMS[2] and own else None,
+        new_splits(components, pair, gap, factors, margin) if claim == CLAIMS[2] else None,
         (both, int(np.ceil(images * both / seeds))) if both and claim != CLAIMS[0] else None,
     )
+
+
+def new_splits(
+    components: Components, pair: tuple[int, int], gap: float, factors: tuple[float, float], margin: float
+) -> int | None:
+    """How many training sets decide if none shares a photograph with another, with runs and images as they are."""
+    n_splits = components.design.shape[1]
+    if n_splits == 1:
+        return None
+    seeds, images = components.design.seeds, components.design.n_images
+    per_set = Design(np.ones((2, 2, int(seeds[seeds > 0].min())), bool), fresh(int(images.mean())), 0)
+    alone = {name: value[:, list(pair)] for name, value in components.values.items()}
+    squares = {
+        name: replace(square, value=square.value[:, list(pair)])
+        for name, square in components.squares.items()
+    }
+    parts = variances(Components(alone, squares, per_set), CLAIMS[2], (0, 1))
+    counts = np.arange(2, MOST + 1)
+    grown = Size(splits=counts / 2)
+    freedom = {name: limit * 2 / n_splits for name, limit in degrees(components, parts).items()}
+    enough = decides(freedom, parts, grown, gap, factors, margin)
+    return int(counts[enough.argmax()]) if enough.any() else None
+
+
+def fresh(images: int) -> NDArray[np.int64]:
+    """Numbers (2, I) of the images of two splits that share none."""
+    return np.arange(2 * images).reshape(2, images)
+
+
+def degrees(components: Components, parts: Mapping[str, float]) -> dict[str, float]:
+    """Degrees of freedom that the estimate of each part has."""
+    return {name: max(float(components.squares[name].freedom[0].max()), 0.5) for name in parts}
 
 
 def variances(components: Components, claim: str, pair: tuple[int, int]) -> Mapping[str, float]:
@@ -90,7 +129,7 @@ def variances(components: Components, claim: str, pair: tuple[int, int]) -> Mapp
 
 
 def decides(
-    components: Components,
+    freedom: Mapping[str, float],
     parts: Mapping[str, float],
     size: Size,
     gap: float,
@@ -104,12 +143,10 @@ def decides(
         "image": np.asarray(size.images) * size.splits,
         "training": np.asarray(size.splits, dtype=float),
     }
-    freedom = {name: max(float(components.squares[name].freedom[0].max()), 0.5) for name in parts}
     left = {name: parts[name] / grown[name] for name in parts}
     total = sum(left.values(), np.zeros(1))
     spread = sum((left[name] ** 2 / (freedom[name] * grown[name]) for name in parts), np.zeros(1))
-    degrees = total**2 / np.maximum(spread, 1e-300)
-    wider = stdtrit(degrees, 1 - LEVEL / 2) / ndtri(1 - LEVEL / 2)
+    wider = stdtrit(total**2 / np.maximum(spread, 1e-300), 1 - LEVEL / 2) / ndtri(1 - LEVEL / 2)
     chance = ndtri(POWER)
     error = np.sqrt(total)
     differs = gap >= (factors[0] * wider + chance) * error
@@ -122,3 +159,88 @@ def normal_factors(n_models: int, rng: np.random.Generator, level: float = LEVEL
     spread = np.ptp(normal, axis=1) / np.sqrt(2)
     above = (normal[:, 1:].max(axis=1) - normal[:, 0]) / np.sqrt(2)
     return float(np.quantile(spread, 1 - level)), float(np.quantile(above, 1 - level))
+
+
+def page(components: Components, differences: Sequence[float], margin: float) -> Iterator[str]:
+    """Lines of the plan: for each claim and true difference, what finds it or shows it within the margin."""
+    design, factors = components.design, normal_factors(components.design.shape[0], np.random.default_rng(0))
+    pair = median_pair(components)
+    for name in CLAIMS:
+        yield f"{name.replace('_', ' ')}"
+        if comparable(design, name).sum() < 2:
+            yield "  the pilot cannot plan it: repeat it with other " + (
+                "training sets" if name == CLAIMS[2] else "seeds"
+            )
+            continue
+        for gap in differences:
+            needed = plan(components, name, pair, gap, factors, margin)
+            enough = needed.seeds == design.seeds[design.seeds > 0].min()
+            ways = "the pilot is large enough" if enough else alternatives(needed)
+            yield f"  {'equal' if gap == 0 else f'{gap:g} apart':<12} {ways}"
+
+
+def alternatives(needed: Needed) -> str:
+    """The ways to decide, in words."""
+    ways = [
+        f"{n} {what}"
+        for n, what in (
+            (needed.seeds, "seeds"),
+            (needed.images, "test images"),
+            (needed.splits, "training sets of new photographs"),
+        )
+        if n
+    ]
+    if ways:
+        return " or ".join(ways)
+    if needed.seeds_and_images:
+        return "{} seeds and {} test images".format(*needed.seeds_and_images)
+    return f"never, with up to {MOST} of each"
+
+
+def median_pair(components: Components) -> tuple[int, int]:
+    """Two models whose own variances are about the median."""
+    order = sum(value[0] for value in components.values.values()).argsort()
+    middle = len(order) // 2
+    return int(order[middle - 1]), int(order[middle])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0, or 1 after one sentence on what is wrong with the pilot."""
+    from analysis.evidence.table import arrange, read
+
+    parser = argparse.ArgumentParser(prog="python -m analysis.evidence.planner", description=__doc__)
+    parser.add_argument("pilot", type=Path, metavar="PILOT.csv")
+    parser.add_argument(
+        "--difference",
+        type=float,
+        nargs="+",
+        metavar="D",
+        help="true differences (default: 0, 1, 2 and 5 margins)",
+    )
+    parser.add_argument("--margin", type=float, default=MARGIN, help="(default: %(default)s)")
+    parser.add_argument("--train", type=int, metavar="N", help="as in analysis.evidence")
+    options = parser.parse_args(arguments)
+    gaps = options.difference or [factor * options.margin for factor in (0, 1, 2, 5)]
+    if options.margin <= 0 or min(gaps) < 0 or (options.train or 0) < 0:
+        parser.error("--margin must be above 0, --difference and --train at least 0")
+    try:
+        study = arrange(read(options.pilot), train=options.train)
+        components = estimate(study.design, study.scores[None])
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(
+        f"Each alone decides with a chance of {POWER:.0%}, all else as in the pilot: {size_of(study.design)}.\n"
+    )
+    print("\n".join(page(components, gaps, options.margin)))
+    return 0
+
+
+def size_of(design: Design) -> str:
+    """The pilot in words."""
+    seeds = int(design.seeds[design.seeds > 0].min())
+    return f"{design.shape[0]} models, {seeds} seeds, {design.distinct} test images, {design.shape[1]} training sets"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

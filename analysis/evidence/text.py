@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from analysis.evidence.claims import CLAIMS
-from analysis.evidence.planner import MOST, Needed
+from analysis.evidence.planner import POWER, Needed, alternatives
 from analysis.evidence.result import Comparison, Evidence, Model
 
 MEANING = {
@@ -16,15 +17,25 @@ MEANING = {
 WORDS = {"best": "best", "worse": "worse", "equivalent": "equivalent", "cannot_tell": "cannot tell"}
 MOST_NAMES = 4
 WIDEST = 36
+WIDTH = 110
 
 
 def render(found: Evidence) -> str:
-    """The whole page."""
-    parts = ["\n".join(answer(found)), "\n".join(table(found)), "\n".join(ladder(found))]
-    steps = list(next_steps(found))
-    parts += ["\n".join(["Next steps", *steps])] if steps else []
-    parts += ["\n".join(["Cautions", *(f"- {note}" for note in cautions(found))])]
-    return "\n\n".join(parts) + "\n"
+    """The whole page, at most `WIDTH` characters wide."""
+    steps = [wrap(step) for step in next_steps(found)]
+    parts = [
+        [wrap(sentence) for sentence in answer(found)],
+        table(found),
+        ladder(found),
+        ["Next steps", *steps] if steps else [],
+        ["Cautions", *(wrap(f"- {note}") for note in cautions(found))],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def wrap(text: str) -> str:
+    """Text in lines of at most `WIDTH` characters; those after a dash are indented."""
+    return textwrap.fill(text, WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
 
 
 def answer(found: Evidence) -> Iterator[str]:
@@ -33,14 +44,13 @@ def answer(found: Evidence) -> Iterator[str]:
         word: [n for n, m in found.models.items() if m.verdict == word and n != found.highest]
         for word in WORDS
     }
-    where, highest = MEANING[found.claim], found.models[found.highest].mean
+    where = MEANING[found.claim]
     if found.best:
         yield f"{short(found.best)} is the best {where}: every other model is worse."
-    elif by["worse"] or by["equivalent"]:
-        yield f"{short(found.highest)} has the highest mean, {highest:.3f}."
+    elif found.models[found.highest].verdict == "equivalent":
+        yield f"{short(found.highest)} is the best {where}, or at most {found.margin:g} below it."
     else:
-        yield f"No model can be called the best {where}."
-        yield f"{short(found.highest)} has the highest mean, {highest:.3f}."
+        yield f"No model can be called the best {where}; {short(found.highest)} has the highest mean."
     told = [
         f"{listed(names)} {'is' if len(names) == 1 else 'are'} {text}"
         for word, text in (
@@ -50,7 +60,8 @@ def answer(found: Evidence) -> Iterator[str]:
         )
         if (names := by[word])
     ]
-    yield f"{'; '.join(told)}." if told else ""
+    if told:
+        yield f"{'; '.join(told)}."
 
 
 def listed(names: list[str]) -> str:
@@ -79,9 +90,9 @@ def row(name: str, width: int, model: Model, claim: Comparison) -> str:
     """One model."""
     start = f"{short(name):<{width}}  {model.mean:.3f}"
     if claim.estimate is None or claim.low is None or claim.high is None or claim.p is None:
-        return (
-            f"{start}  {model.these_runs.estimate:+10.3f}  these runs only           {WORDS[model.verdict]}"
-        )
+        runs = model.these_runs
+        interval = "" if runs.low is None or runs.high is None else f"{runs.low:+.3f} to {runs.high:+.3f}"
+        return f"{start}  {runs.estimate:+10.3f}  {interval:<16}          {WORDS[model.verdict]}, of these runs only"
     interval = f"{claim.low:+.3f} to {claim.high:+.3f}"
     return f"{start}  {claim.estimate:+10.3f}  {interval}  {p_value(claim.p):>6}  {WORDS[model.verdict]}"
 
@@ -138,23 +149,11 @@ def next_steps(found: Evidence) -> Iterator[str]:
 
 def what_decides(needed: Needed, claim: str) -> str:
     """A sentence on what number of what decides."""
-    ways = [
-        f"{n} {what}"
-        for n, what in (
-            (needed.seeds, "seeds"),
-            (needed.images, "test images"),
-            (needed.splits, "training sets of new photographs"),
-        )
-        if n
-    ]
-    if not ways and needed.seeds_and_images:
-        seeds, images = needed.seeds_and_images
-        return f"only both together decide it: {seeds} seeds and {images} test images"
-    if ways:
-        never = "" if needed.seeds or claim == CLAIMS[0] else "; no number of seeds does on these images"
-        return f"{' or '.join(ways)} would decide it with a chance of 80 %{never}"
-    what = "photographs of your own for each training set" if claim == CLAIMS[2] else "data"
-    return f"nothing up to {MOST} seeds or images decides it: it takes more {what}, or a wider margin"
+    ways = alternatives(needed)
+    if not (needed.seeds or needed.images or needed.splits or needed.seeds_and_images):
+        return f"{ways}: only a wider margin or photographs of another kind"
+    never = "" if needed.seeds or claim == CLAIMS[0] else "; no number of seeds alone does"
+    return f"{ways} would decide, with a chance of {POWER:.0%}{never}"
 
 
 def cautions(found: Evidence) -> Iterator[str]:

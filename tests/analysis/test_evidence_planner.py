@@ -1,0 +1,101 @@
+"""The planner: what it asks for decides, and it says when nothing does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.evidence.claims import CLAIMS, EQUIVALENT, judge
+from analysis.evidence.components import Components, estimate
+from analysis.evidence.planner import main, normal_factors, plan
+from analysis.evidence.simulate import Truth, draw
+from analysis.evidence.study import Design
+
+THESE, OTHER, SETS = CLAIMS
+
+
+def layout(models: int, seeds: int, images: int, splits: int = 1) -> Design:
+    return Design(
+        np.ones((models, splits, seeds), bool), np.arange(splits * images).reshape(splits, images), 0
+    )
+
+
+def known(design: Design, true: Truth) -> Components:
+    """Components as good as known: from a study far larger than the design."""
+    large = layout(design.shape[0], 60, 60, 1 if design.shape[1] == 1 else 60)
+    scores, _ = draw(large, true, np.zeros(design.shape[0]), 1, np.random.default_rng(0))
+    return estimate(large, scores).on(design)
+
+
+def decided(design: Design, true: Truth, gap: float, claim: str) -> float:
+    rng = np.random.default_rng(1)
+    scores, targets = draw(design, true, np.array([0.0, gap]), 400, rng)
+    handicaps = {name: target - [0.0, gap] for name, target in targets.items()}
+    found = judge(design, scores, rng, draws=500, handicaps=handicaps).claims[claim]
+    return float(((found.p[:, 0] < 0.05) | (found.verdict[:, 0] == EQUIVALENT)).mean())
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.02, 0.03])
+def test_as_many_images_as_asked_for_decide(gap: float) -> None:
+    true, now = Truth(seed=0.003, image=0.02, training=0.0, rest=0.005), layout(2, 5, 4)
+    images = plan(
+        known(now, true), OTHER, (0, 1), gap, normal_factors(2, np.random.default_rng(0)), 0.01
+    ).images
+    assert images is not None
+    assert images >= 8
+    assert decided(layout(2, 5, images), true, gap, OTHER) == pytest.approx(0.85, abs=0.1)
+    assert decided(layout(2, 5, images // 2), true, gap, OTHER) < 0.75
+
+
+def test_as_many_seeds_as_asked_for_decide() -> None:
+    true, now = Truth(seed=0.02, image=0.002, training=0.0, rest=0.002), layout(2, 3, 8)
+    seeds = plan(
+        known(now, true), OTHER, (0, 1), 0.02, normal_factors(2, np.random.default_rng(0)), 0.01
+    ).seeds
+    assert seeds is not None
+    assert decided(layout(2, seeds, 8), true, 0.02, OTHER) == pytest.approx(0.85, abs=0.1)
+
+
+def test_no_number_of_seeds_helps_where_images_differ() -> None:
+    true, now = Truth(seed=0.001, image=0.05, training=0.0, rest=0.001), layout(2, 3, 4)
+    needed = plan(known(now, true), OTHER, (0, 1), 0.01, normal_factors(2, np.random.default_rng(0)), 0.01)
+    assert needed.seeds is None
+    assert needed.images is not None
+
+
+def test_as_many_training_sets_as_asked_for_decide() -> None:
+    true = Truth(seed=0.005, image=0.005, training=0.02, rest=0.005)
+    needed = plan(
+        known(layout(2, 3, 4, 3), true), SETS, (0, 1), 0.02, normal_factors(2, np.random.default_rng(0)), 0.01
+    )
+    assert needed.seeds is None
+    assert needed.images is None
+    assert needed.splits is not None
+    assert decided(layout(2, 3, 4, needed.splits), true, 0.02, SETS) == pytest.approx(0.85, abs=0.1)
+
+
+def test_more_resplits_of_the_same_photographs_cannot_help_where_the_training_set_matters() -> None:
+    """Only photographs of their own are counted as training sets; the floor of re-splits is their overlap."""
+    rng = np.random.default_rng(0)
+    numbers = np.stack([rng.permutation(18)[:4] for _ in range(40)])
+    design = Design(np.ones((2, 40, 1), bool), numbers)
+    assert design.covariances["training"][0, 0] > 0.5
+
+
+def test_the_command_plans_from_a_pilot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{model},{seed},{image},{0.9 + rng.normal(0, 0.01):.4f}"
+        for model in "ab"
+        for seed in "123"
+        for image in "xyz"
+    ]
+    path = tmp_path / "pilot.csv"
+    path.write_text("\n".join(["model,seed,image,score", *rows]))
+    assert main([str(path), "--difference", "0.02"]) == 0
+    page = capsys.readouterr().out
+    assert "2 models, 3 seeds, 3 test images" in page
+    assert "0.02 apart" in page
+    assert "repeat it with other training sets" in page
+    assert main([str(tmp_path / "none.csv")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
