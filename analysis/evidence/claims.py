@@ -121,6 +121,29 @@ def draw_noise(
     return {claim: sum((parts[name] for name in SOURCES[claim]), np.zeros(1)) for claim in claims}
 
 
+def luck_of_highest(judgement: Judgement, claim: str, rng: np.random.Generator, draws: int = DRAWS) -> Array:
+    """How much being the highest of so many flatters a mean, (N,); NaN where the claim compares fewer than two models.
+
+    Means are drawn together by what noise adds to their spread, taken for the truth, and get new noise.
+    """
+    components = judgement.components
+    able = comparable(components.design, claim)
+    if able.sum() < 2:
+        return np.full(len(judgement.means), np.nan)
+    variances = components.draw(rng, draws)
+    noise = draw_noise(components.design, variances, (len(judgement.means), draws), [claim], rng)[claim][
+        ..., able
+    ]
+    means = judgement.means[:, able]
+    error = errors(components, SOURCES[claim])[:, able][:, :, able]
+    between = (error**2).sum(axis=(1, 2)) / (2 * error[0].size - 2 * len(error[0]))
+    spread = means.var(axis=1, ddof=1)
+    kept = np.sqrt(np.maximum(1 - between / np.maximum(spread, 1e-300), 0))
+    drawn = (kept[:, None] * (means - means.mean(axis=1, keepdims=True)))[:, None] + noise
+    highest = drawn.argmax(axis=2)[..., None]
+    return np.asarray(np.take_along_axis(noise, highest, axis=2).mean(axis=(1, 2)))
+
+
 def correlated(covariance: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
     """Normal numbers (N, draws, M) with this covariance (M, M)."""
     values, vectors = np.linalg.eigh(covariance)

@@ -24,6 +24,7 @@ from analysis.evidence.claims import (
     comparable,
     decisive,
     judge,
+    luck_of_highest,
 )
 from analysis.evidence.planner import Needed
 from analysis.evidence.study import Array, Study
@@ -77,6 +78,7 @@ class Model:
 class Evidence:
     """`best` is proven, None if no model is; `highest` has merely the highest mean; `claim` is the one that decides.
 
+    `luck`: how much being the highest of so many flatters the highest mean, None if unknown.
     `deviations`: between runs, images (a model's own difficulty), training sets; of the rest, in units of the score.
     """
 
@@ -89,6 +91,7 @@ class Evidence:
     false_claim_rate: float | None
     power: float | None
     needed: Needed | None
+    luck: float | None
     deviations: Mapping[str, float | None]
     notes: tuple[str, ...]
 
@@ -135,6 +138,7 @@ def evidence(
         false_claim_rate=runner_up.false_claim_rate,
         power=runner_up.power_at_margin,
         needed=runner_up.needed or (undecided[0] if undecided else None),
+        luck=number(luck_of_highest(judgement, claim, rng)[0]),
         deviations=deviations(study, judgement),
         notes=(*study.notes, *cautions(study)),
     )

@@ -159,5 +159,7 @@ def what_decides(needed: Needed, claim: str) -> str:
 def cautions(found: Evidence) -> Iterator[str]:
     """What the numbers assume."""
     yield from found.notes
+    if found.luck is not None:
+        yield f"Being the highest of {len(found.models)} flatters a mean: here by about {max(found.luck, 0):.3f}."
     yield f"Higher scores are taken as better, {found.margin:g} as the largest difference that does not matter."
     yield "Differences are taken as normal; each interval holds for all models at once in 95 % of studies."

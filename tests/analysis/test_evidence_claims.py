@@ -7,7 +7,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.evidence.claims import BEST, CANNOT_TELL, CLAIMS, EQUIVALENT, WORSE, Claim, judge
+from analysis.evidence.claims import (
+    BEST,
+    CANNOT_TELL,
+    CLAIMS,
+    EQUIVALENT,
+    WORSE,
+    Claim,
+    judge,
+    luck_of_highest,
+)
 from analysis.evidence.simulate import Truth, draw
 from analysis.evidence.study import Design, StudyError
 
@@ -146,3 +155,22 @@ def test_a_noisy_model_does_not_hide_a_difference_between_quiet_ones() -> None:
     noisy = Truth(np.array([0.002] * 4 + [0.03] * 2), np.array([0.002] * 4 + [0.03] * 2), 0.0, 0.002)
     claim = simulated(layout(6, 5, 8), noisy, [0.9, 0.89, 0.9, 0.9, 0.7, 0.7], studies=100)[OTHER]
     assert float((claim.p[:, 1] < 0.05).mean()) > 0.7
+
+
+@pytest.mark.parametrize(("models", "normal"), [(2, 0.5642), (8, 1.4236), (40, 2.1608)])
+def test_the_highest_of_equal_models_is_flattered_by_the_expected_highest_of_normals(
+    models: int, normal: float
+) -> None:
+    design = layout(models, 10, 8)
+    true = Truth(seed=0.01, image=0.01, training=0.0, rest=0.0)
+    scores, _ = draw(design, true, np.zeros(models), 200, np.random.default_rng(0))
+    judgement = judge(design, scores, np.random.default_rng(1), draws=300)
+    luck = luck_of_highest(judgement, OTHER, np.random.default_rng(2), draws=300).mean()
+    assert 0.75 < luck / (normal * np.sqrt(0.01**2 / 10 + 0.01**2 / 8)) < 1.15
+
+
+def test_how_lucky_the_highest_of_single_runs_is_remains_unknown() -> None:
+    design = layout(3, 1, 8)
+    scores, _ = draw(design, USUAL, np.zeros(3), 2, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    assert np.isnan(luck_of_highest(judge(design, scores, rng), OTHER, rng)).all()
