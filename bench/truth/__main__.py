@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.truth.report import MARGIN, cube, planned, rows
+from bench.truth.report import COLLAPSE, MARGIN, cube, planned, rows
 from bench.truth.scores import MODELS, SEEDS, SETS, read_runs
 
 RUNS = Path(__file__).with_name("runs.txt")
@@ -42,27 +42,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def show(path: Path) -> None:
     """The tables in Markdown."""
-    runs = read_runs(path)
-    seeds = max((n for n in range(1, SEEDS + 1) if len(cube(runs, n))), default=1)
-    scores, rng = cube(runs, seeds), np.random.default_rng(0)
+    runs, rng = read_runs(path), np.random.default_rng(0)
+    counts = {seeds: len(cube(runs, seeds)) for seeds in range(1, SEEDS + 1)}
+    print(f"{len(runs)} runs; sets with all networks and 1 to {SEEDS} seeds: {list(counts.values())};")
     print(
-        f"{len(runs)} runs, {len(scores)} training sets with {seeds} seeds of {len(MODELS)} networks each.\n"
+        f"{sum(run.iou[8:].mean() < COLLAPSE for run in runs)} trainings collapsed (IoU below {COLLAPSE}).\n"
     )
-    print("| network | IoU | between runs | between pictures |\n|---|---|---|---|")
-    for m, name in enumerate(MODELS):
-        own = scores[:, m]
-        run, picture = own.mean(axis=2).std(), own.mean(axis=(0, 1)).std()
-        print(f"| {name} | {own.mean():.3f} | {run:.3f} | {picture:.3f} |")
-    print("\n| compared | claim | pictures | seeds | sets | studies | false | covered | anything said |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for row in rows(scores, rng):
+    print("| network | runs | IoU | between runs | between pictures |\n|---|---|---|---|---|")
+    for name in MODELS:
+        own = np.array([run.iou[8:] for run in runs if run.model == name])
+        figures = f"{own.mean():.3f} | {own.mean(axis=1).std():.3f} | {own.mean(axis=0).std():.3f}"
+        print(f"| {name} | {len(own)} | {figures} |")
+    print("\n| compared | claim | pictures | seeds | sets | of | studies | false | covered | anything said |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for row in rows(runs, rng):
         shares = " | ".join("" if np.isnan(x) else f"{x:.3f}" for x in (row.false, row.coverage, row.found))
-        where = f"{row.pictures} | {row.seeds} | {row.sets} | {row.studies}"
+        where = f"{row.pictures} | {row.seeds} | {row.sets} | {row.of} | {row.studies}"
         print(f"| {row.question} | {row.claim.replace('_', ' ')} | {where} | {shares} |", flush=True)
     print(f"\nFalse: a model called worse that is none, or equivalent within {MARGIN} that is not.")
     print("\n| seeds | pairs | pictures asked for, median | decided | false |\n|---|---|---|---|---|")
     for n in (2, 3):
-        found = planned(scores, n, rng) if seeds > n else None
+        most = max((seeds for seeds, sets in counts.items() if sets and seeds > n), default=0)
+        found = planned(cube(runs, most), n, rng) if most else None
         if found:
             print(
                 f"| {n} | {found.pairs} | {found.median_pictures:.0f} | {found.decided:.3f} | {found.false:.3f} |"

@@ -30,6 +30,7 @@ from data.puzzle import Pair
 
 SIDE, VISITS, BATCH, RATE = 48, 24, 5, 3e-3
 """Pixels, visits to the training pictures, pictures a step, and the highest learning rate of one cycle."""
+AT_ONCE = 6
 EVENING = 8
 """All drawings share table and lamp: training sets and further pictures are of one kind."""
 LITE = "tu-tf_efficientnet_lite0"
@@ -93,9 +94,11 @@ def train(name: str, pairs: list[Pair], seed: int) -> nn.Module:
 
 
 def jobs(sets: int, seeds: int) -> Iterator[tuple[str, int, int]]:
-    """Model, set and seed of every run, ten sets after another, so that the first ones are complete early."""
-    for start in range(1, sets + 1, 10):
-        for seed, group in itertools.product(range(1, seeds + 1), range(start, min(start + 10, sets + 1))):
+    """Model, set and seed of every run, six sets after another, so that the first are complete early."""
+    for start in range(1, sets + 1, AT_ONCE):
+        for seed, group in itertools.product(
+            range(1, seeds + 1), range(start, min(start + AT_ONCE, sets + 1))
+        ):
             yield from ((name, group, seed) for name in MODELS)
 
 

@@ -38,7 +38,7 @@ def test_only_sets_with_all_seeds_of_all_networks_count() -> None:
 
 
 def test_a_network_is_seldom_told_from_itself() -> None:
-    rows = list(equal_models(cube(runs(8, 4), 4), 6, 4, np.random.default_rng(1)))
+    rows = list(equal_models(cube(runs(8, 4), 4), 6, 2, 4, np.random.default_rng(1)))
     assert len(rows) == 3
     assert all(row.false <= 0.05 + 2 * 0.011 for row in rows)
 
