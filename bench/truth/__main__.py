@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bench.truth.report import COLLAPSE, MARGIN, cube, planned, rows
-from bench.truth.scores import MODELS, SEEDS, SETS, read_runs
+from bench.truth.scores import MODELS, SEEDS, SETS, Run, read_runs
 
 RUNS = Path(__file__).with_name("runs.txt")
 
@@ -40,19 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def show(path: Path) -> None:
-    """The tables in Markdown."""
-    runs, rng = read_runs(path), np.random.default_rng(0)
-    counts = {seeds: len(cube(runs, seeds)) for seeds in range(1, SEEDS + 1)}
-    print(f"{len(runs)} runs; sets with all networks and 1 to {SEEDS} seeds: {list(counts.values())};")
-    print(
-        f"{sum(run.iou[8:].mean() < COLLAPSE for run in runs)} trainings collapsed (IoU below {COLLAPSE}).\n"
-    )
-    print("| network | runs | IoU | between runs | between pictures |\n|---|---|---|---|---|")
+def networks(runs: Sequence[Run]) -> Iterator[str]:
+    """What was trained, in Markdown."""
+    counts = [len(cube(runs, seeds)) for seeds in range(1, SEEDS + 1)]
+    yield f"{len(runs)} runs; sets with all networks and 1 to {SEEDS} seeds: {counts};"
+    lost = sum(run.iou[8:].mean() < COLLAPSE for run in runs)
+    yield f"{lost} trainings came to nothing (IoU below {COLLAPSE})."
+    yield "\n| network | runs | IoU | between runs | between pictures |\n|---|---|---|---|---|"
     for name in MODELS:
         own = np.array([run.iou[8:] for run in runs if run.model == name])
         figures = f"{own.mean():.3f} | {own.mean(axis=1).std():.3f} | {own.mean(axis=0).std():.3f}"
-        print(f"| {name} | {len(own)} | {figures} |")
+        yield f"| {name} | {len(own)} | {figures} |"
+
+
+def show(path: Path) -> None:
+    """The tables in Markdown."""
+    runs, rng = read_runs(path), np.random.default_rng(0)
+    print("\n".join(networks(runs)))
     print("\n| compared | claim | pictures | seeds | sets | of | studies | false | covered | anything said |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for row in rows(runs, rng):
@@ -62,7 +66,7 @@ def show(path: Path) -> None:
     print(f"\nFalse: a model called worse that is none, or equivalent within {MARGIN} that is not.")
     print("\n| seeds | pairs | pictures asked for, median | decided | false |\n|---|---|---|---|---|")
     for n in (2, 3):
-        most = max((seeds for seeds, sets in counts.items() if sets and seeds > n), default=0)
+        most = max((seeds for seeds in range(n + 1, SEEDS + 1) if len(cube(runs, seeds))), default=0)
         found = planned(cube(runs, most), n, rng) if most else None
         if found:
             print(

@@ -1,18 +1,13 @@
-"""The simulated coverages: what they simulate, and that docs/statistics.md tells them as they are."""
+"""The simulated coverages: what they simulate."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analysis.stats import simulated_coverage, simulated_split_coverage
 from analysis.stats.__main__ import main
-from analysis.stats.coverage import SPREADS, Resplit, Spread, image_effects, simulate
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "statistics.md"
+from analysis.stats.coverage import Resplit, Spread, image_effects, simulate
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -63,30 +58,3 @@ def test_what_cannot_be_simulated_is_refused() -> None:
         simulate(Spread(shape="odd"), (1, 1, 1), rng())
     with pytest.raises(SystemExit):
         main(["--simulations", "0"])
-
-
-def tables(text: str) -> list[list[list[float]]]:
-    """The numbers of every Markdown table."""
-    blocks = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
-    rows = [[re.findall(r"[\d.]+", line) for line in block.splitlines()[2:]] for block in blocks]
-    return [[[float(cell) for cell in line] for line in block] for block in rows]
-
-
-@pytest.mark.slow
-def test_the_page_tells_the_coverages_that_the_command_simulates(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--simulations", "1000", "--seed", "1"]) == 0
-    printed = capsys.readouterr().out
-    with capsys.disabled():
-        print(f"\n{printed}")
-    told, found = tables(PAGE.read_text()), tables(printed)
-    assert [len(table) for table in told] == [len(table) for table in found] == [12, 12, 12, 5]
-    counts = [2, 2, 2, 1]
-    for old, new, head in zip(told, found, counts, strict=True):
-        a, b = np.array(old), np.array(new)
-        assert (a[:, :head] == b[:, :head]).all()
-        error = np.sqrt(a[:, head:] * (1 - a[:, head:]) * (1 / 2000 + 1 / 1000))
-        assert (np.abs(a - b)[:, head:] < 4.5 * error).all()
-    of_t = np.array(told[0])
-    several = of_t[:, 1] > 1
-    normal = 2 + list(SPREADS).index("normal")
-    assert of_t[several, normal].min() > 0.93
