@@ -208,7 +208,10 @@ def image_square(design: Design, cells: Sequence[Array]) -> MeanSquare:
 
 
 def image_sums(design: Design, cells: Sequence[Array], weights: Array) -> tuple[Array, Array]:
-    """Sums of squares and degrees of freedom (N, M) around the weighted mean (N, M) of models on each image."""
+    """Sums of squares and degrees of freedom (N, M) around the weighted mean (N, M) of models on each image.
+
+    Both are smaller where splits test an image again, for that tells nothing new.
+    """
     squares, freedom = np.zeros_like(weights), np.zeros_like(weights)
     for k, cell in enumerate(cells):
         own = design.seeds[:, k] > 0
@@ -218,7 +221,7 @@ def image_sums(design: Design, cells: Sequence[Array], weights: Array) -> tuple[
         alone = cell[:, own] - cell[:, own].mean(axis=2, keepdims=True)
         squares[:, own] += ((alone - (share[..., None] * alone).sum(axis=1, keepdims=True)) ** 2).sum(axis=2)
         freedom[:, own] += (design.n_images[k] - 1) * (1 - share)
-    return squares, freedom * design.unlike
+    return squares * design.unlike, freedom * design.unlike
 
 
 def model_means(design: Design, scores: Array) -> Array:

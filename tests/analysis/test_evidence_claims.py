@@ -17,6 +17,7 @@ from analysis.evidence.claims import (
     judge,
     luck_of_highest,
 )
+from analysis.evidence.components import estimate
 from analysis.evidence.simulate import Truth, draw
 from analysis.evidence.study import Design, StudyError
 
@@ -174,3 +175,21 @@ def test_how_lucky_the_highest_of_single_runs_is_remains_unknown() -> None:
     scores, _ = draw(design, USUAL, np.zeros(3), 2, np.random.default_rng(0))
     rng = np.random.default_rng(1)
     assert np.isnan(luck_of_highest(judge(design, scores, rng), OTHER, rng)).all()
+
+
+@pytest.mark.parametrize("splits", ["1", "6 random", "6-fold"])
+def test_components_are_estimated_without_bias(splits: str) -> None:
+    """Also where random splits test some images again."""
+    rng = np.random.default_rng(0)
+    numbers = {
+        "1": np.arange(8)[None],
+        "6 random": np.stack([rng.permutation(36)[:8] for _ in range(6)]),
+        "6-fold": np.arange(48).reshape(6, 8),
+    }[splits]
+    design = Design(np.ones((8, len(numbers), 4), bool), numbers)
+    true = Truth(seed=0.01, image=0.02, training=0.03, rest=0.01)
+    scores, _ = draw(design, true, np.zeros(8), 300, rng)
+    found = {name: float(value.mean()) for name, value in estimate(design, scores).values.items()}
+    assert found["run"] == pytest.approx(0.01**2 + 0.01**2 / 8, rel=0.1)
+    assert found["image"] == pytest.approx(0.02**2, rel=0.1)
+    assert found["training"] == pytest.approx(0.03**2 if splits != "1" else 0, rel=0.1)
