@@ -20,6 +20,7 @@ MARGIN = 0.02
 DRAWS = 400
 COLLAPSE = 0.3
 """IoU below which a training came to nothing."""
+ENOUGH = 20
 SAMPLES = 400
 """Studies per row at most."""
 HERE, KIND, SETS = CLAIMS
@@ -97,8 +98,8 @@ def four_models(
 ) -> Iterator[Row]:
     """All four networks; the truth is what their other seeds, or with several sets the other sets, score elsewhere.
 
-    With one set the truth is a mean of few other seeds, whose own error makes some true claims look false: there
-    `false` is an upper bound, and coverage is not said.
+    Where the truth is a mean of few seeds or sets, its own error makes some true claims look false: `false` is an upper
+    bound, and coverage is said only where at least `ENOUGH` other sets make the truth.
     """
     groups, models, most = scores.shape[:3]
     spare = most - seeds if sets == 1 else groups - sets
@@ -147,7 +148,7 @@ def summary(claim: Claim, truth: Array, pictures: int, seeds: int, sets: int, of
         of,
         len(truth),
         float((false | too_far).any(axis=1).mean()),
-        float(covered.all(axis=1).mean()) if sets > 1 else np.nan,
+        float(covered.all(axis=1).mean()) if sets > 1 and of >= sets + ENOUGH else np.nan,
         float(said.any(axis=1).mean()),
     )
 
