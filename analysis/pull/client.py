@@ -15,6 +15,7 @@ from analysis.pull.cache import digest
 from analysis.pull.login import Login, RunsPath
 from analysis.pull.retry import one_sentence, patiently
 from common.environment import private_wandb
+from common.text import some
 from common.wandb_api import CLOUD
 
 if TYPE_CHECKING:
@@ -108,13 +109,19 @@ def last_of(logged: Sequence[Artifact], kind: str) -> Artifact | None:
 
 
 def download(artifact: Artifact, cache: Path) -> Path:
-    """The artifact's files in a folder under `cache` named by its content; downloaded only if not yet there."""
+    """The artifact's files in a folder under `cache` named by its content; downloaded only if not yet there.
+
+    Raises ConnectionError where a file of its manifest did not arrive: asking again may help.
+    """
     folder = cache / f"{artifact.name.split(':')[0]}-{artifact.digest}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as unfinished:
             files = Path(unfinished) / "files"
             artifact.download(root=str(files), skip_cache=True)
+            missing = [name for name in artifact.manifest.entries if not (files / name).is_file()]
+            if missing:
+                raise ConnectionError(f"{artifact.name} arrived without {some(missing)}")
             try:
                 files.rename(folder)
             except OSError:

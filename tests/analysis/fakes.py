@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -40,6 +41,7 @@ class FakeArtifact:
 
     def __init__(self) -> None:
         self.downloads = 0
+        self.manifest = SimpleNamespace(entries={"images/image-1.png": None})
 
     def download(self, root: str, skip_cache: bool) -> None:
         self.downloads += 1

@@ -94,6 +94,14 @@ def test_a_download_that_breaks_off_leaves_nothing_that_looks_complete(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_download_without_a_file_of_the_manifest_is_no_download(tmp_path: Path) -> None:
+    artifact = FakeArtifact()
+    artifact.manifest.entries["images/image-2.png"] = None
+    with pytest.raises(ConnectionError, match=r"arrived without images/image-2\.png"):
+        download(cast(Any, artifact), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_of_several_versions_the_last_of_the_type_counts() -> None:
     class Model(FakeArtifact):
         type = "model"
