@@ -1,7 +1,5 @@
 """Files whole or not at all, retries, numbers for people, keys and environment variables."""
 
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +7,6 @@ import pytest
 from common import keys
 from common.environment import FOLDERS, OWN, ROOT, own, private_wandb
 from common.files import replacing, write_text
-from common.retry import pauses, retry
 from common.text import clock, plural, size, some
 from data.augment import RECIPES
 
@@ -37,36 +34,6 @@ def test_what_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path
         interrupted()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_pauses_double_up_to_the_longest_and_add_up_to_the_time_there_is() -> None:
-    waits = list(itertools.islice(pauses(1, 4), 4))
-    assert [wait >= low for wait, low in zip(waits, (1, 2, 4, 4), strict=True)] == [True] * 4
-    assert [wait <= 1.25 * low for wait, low in zip(waits, (1, 2, 4, 4), strict=True)] == [True] * 4
-    assert sum(pauses(1, 4, seconds=10)) == pytest.approx(10)
-
-
-def test_a_passing_error_is_asked_again_and_another_is_not() -> None:
-    answers: Iterator[Exception | int] = iter([TimeoutError("a"), TimeoutError("b"), 7])
-    waited: list[float] = []
-
-    def ask() -> int:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def passing(error: Exception) -> bool:
-        return isinstance(error, TimeoutError)
-
-    assert retry(ask, passing, iter([1.0, 2.0]), waited.append) == 7
-    assert waited == [1.0, 2.0]
-    answers = iter([TimeoutError("a"), ValueError("b")])
-    with pytest.raises(ValueError, match="b"):
-        retry(ask, passing, iter([1.0, 2.0]), waited.append)
-    answers = iter([TimeoutError("a"), TimeoutError("b")])
-    with pytest.raises(TimeoutError, match="b"):
-        retry(ask, passing, iter([1.0]), waited.append)
 
 
 @pytest.mark.parametrize(
