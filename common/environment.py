@@ -8,6 +8,7 @@ OWN = {
     "PUZZLE_RUNS": "folder of the states of runs that are under way (default: .cache/runs)",
     "PUZZLE_FLEET": "folder of the fleets' journals (default: .cache/fleet)",
     "PUZZLE_DISK_BUDGET": "gigabytes that the runs of a machine may hold at a time (default: no limit)",
+    "PUZZLE_EVENTS": "file that a trial appends its progress to, as JSON lines (set by agent.fleet)",
     "PUZZLE_STEP_SECONDS": "table of step times measured on this machine (default: .cache/step_seconds.csv)",
     "PUZZLE_DATA": "folder of photographs for the tests that need real ones (default: those tests are skipped)",
 }

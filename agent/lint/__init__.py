@@ -4,11 +4,13 @@ Each finding names file and line, what is wrong, why that matters, and how to me
 warnings do not.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from agent.config import Config, from_settings
 from agent.lifecycle import modes
@@ -36,12 +38,21 @@ class Report:
     def passes(self) -> bool:
         return not any(each.level == "error" for each in self.findings)
 
+    def document(self) -> dict[str, Any]:
+        """What `--json` writes of it."""
+        return {
+            "path": self.path,
+            "findings": [asdict(each) for each in self.findings],
+            "models": self.good,
+            "cost": self.cost and {**asdict(self.cost), "text": self.cost.text()},
+        }
+
     def text(self) -> str:
         blocks = [each.text(self.path) for each in self.findings]
         if self.good:
             blocks.append(combinations.equivalent(self.good))
         if self.cost:
-            blocks.append(self.cost.text(self.path))
+            blocks.append(f"{self.path}: {self.cost.text()}")
         elif self.passes:
             blocks.append(f"{self.path}: no errors")
         return "\n".join(blocks)
@@ -102,21 +113,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     read."""
     parser = Parser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sweep's YAML")
+    parser.add_argument("--json", action="store_true", help="findings and costs as JSON, for programs")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    files = parser.parse_args(arguments).files
+    options = parser.parse_args(arguments)
     if why := modes.refusal():
         print(f"agent.lint: {why}", file=sys.stderr)
         return 2
     try:
-        reports = [check(path) for path in files]
+        reports = [check(path) for path in options.files]
     except StepTimesError as problem:
         print(f"agent.lint: {problem}", file=sys.stderr)
         return 2
-    for report in reports:
-        print(report.text(), flush=True)
-    if any(report.cost and report.cost.wants_gpu for report in reports):
-        print(cost.NO_GPU)
+    if options.json:
+        print(json.dumps([report.document() for report in reports], indent=1))
+    else:
+        show(reports)
     wrong = sum(not report.passes for report in reports)
     if wrong:
         print(f"agent.lint: {wrong} of {len(reports)} files have errors", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def show(reports: Sequence[Report]) -> None:
+    for report in reports:
+        print(report.text(), flush=True)
+    if any(report.cost and report.cost.wants_gpu for report in reports):
+        print(cost.NO_GPU)
