@@ -47,6 +47,10 @@ class Facts:
     def checkpoint_bytes(self) -> int:
         return disk.checkpoint_bytes(self.n_parameters, self.buffers, self.n_tensors)
 
+    def macs_at(self, image_size: int) -> float:
+        """Multiply-accumulates of a forward pass of one image of that size."""
+        return self.macs * image_size**2 / SIDE**2
+
     def training_bytes(self, image_size: int, batch_size: int) -> int:
         """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
         backward pass."""

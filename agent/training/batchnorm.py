@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from agent.lifecycle.memory import is_shortage
+from agent.lifecycle.failures import is_out_of_memory
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors
 from data.puzzle import Pair
 
@@ -112,7 +112,7 @@ def recomputed_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int 
         return recomputed(model, in_order(model, pairs, at_once))
     except (RuntimeError, MemoryError) as error:
         fewer = min(at_once, len(pairs)) // 2
-        if fewer < 2 or not is_shortage(error):
+        if fewer < 2 or not is_out_of_memory(error):
             raise
     return recomputed_statistics(model, pairs, fewer)
 
