@@ -26,6 +26,11 @@ class Document:
             place = place[:-1]
         return self.lines.get(place, 1)
 
+    def key(self, line: int) -> str:
+        """The top-level key, or the parameter, that stands at the line or nearest above it; empty if none does."""
+        above = [(n, place) for place, n in self.lines.items() if n <= line and len(place) <= 2]
+        return str(max(above, key=lambda each: (each[0], len(each[1])))[1][-1]) if above else ""
+
     def mapping(self, name: str) -> dict[str, Any]:
         """The section of this name; empty if it is missing or no mapping."""
         section = self.value.get(name)

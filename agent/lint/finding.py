@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["error", "note", "warning"]
+Severity = Literal["error", "note", "warning"]
 
 
 @dataclass(frozen=True, order=True)
@@ -11,14 +11,16 @@ class Finding:
     """What is wrong at a line (counted from 1), why that matters, and how to mend it."""
 
     line: int
-    level: Level
-    what: str
+    severity: Severity
+    message: str
     why: str
     fix: str
 
     def text(self, path: str) -> str:
         """Three lines; the first is `FILE:LINE: error: WHAT`, as editors and compilers write it."""
-        return f"{path}:{self.line}: {self.level}: {self.what}\n    why: {self.why}\n    fix: {self.fix}"
+        return (
+            f"{path}:{self.line}: {self.severity}: {self.message}\n    why: {self.why}\n    fix: {self.fix}"
+        )
 
 
 def error(line: int, what: str, why: str, fix: str) -> Finding:

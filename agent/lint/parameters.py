@@ -52,7 +52,7 @@ def read(document: Document) -> tuple[list[Parameter], list[Finding]]:
         parameter = None
         if not found:
             parameter, found = _values(document, name, spec)
-        if parameter and not any(each.level == "error" for each in found):
+        if parameter and not any(each.severity == "error" for each in found):
             parameters.append(parameter)
         findings += found
     if not document.mapping("parameters") and not document.value.get("scheduler"):

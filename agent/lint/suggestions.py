@@ -86,7 +86,7 @@ def _problem(settings: Mapping[str, Any]) -> str:
         if name not in FIELDS:
             return f"{name} is no setting of agent.train{nearest(name, list(FIELDS))}"
         if wrong := list(wrong_type(1, name, value)):
-            return wrong[0].what
+            return wrong[0].message
     try:
         from_settings(settings)
     except ConfigError as problem:
