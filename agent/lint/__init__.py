@@ -17,7 +17,7 @@ from agent.lifecycle import modes
 from agent.lint import combinations, command, cost, document, metric, parameters, sections, suggestions
 from agent.lint.cost import Cost
 from agent.lint.document import Document
-from agent.lint.finding import Finding, warning
+from agent.lint.finding import Finding
 from agent.lint.parameters import Parameter
 from agent.training.step_times import StepTimesError
 from common.cli import Parser
@@ -74,7 +74,11 @@ def check(path: Path) -> Report:
     cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
     more, good = combinations.check(cells)
     n_runs = cost.count(read, given)
-    findings += [*more, *metric.check(read, _epochs(given, suggested), n_runs), *_endless(read, n_runs)]
+    findings += [
+        *more,
+        *metric.check(read, _epochs(given, suggested), n_runs),
+        *sections.endless(read, n_runs),
+    ]
     if not any(each.severity == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or cost.configs(
             given, str(read.value.get("method"))
@@ -91,19 +95,6 @@ def _epochs(given: Sequence[Parameter], suggested: Sequence[dict[str, object]]) 
         if each.name == "epochs":
             return [int(value) for value in each.values]
     return [Config.epochs]
-
-
-def _endless(read: Document, n_runs: int | None) -> list[Finding]:
-    if n_runs is not None:
-        return []
-    return [
-        warning(
-            read.line("method"),
-            "the sweep has no end",
-            "W&B hands out configurations for ever, repeated ones too",
-            "add `run_cap:` and a number of runs",
-        )
-    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

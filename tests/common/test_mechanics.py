@@ -46,8 +46,8 @@ def test_a_clock(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("n_bytes", "text"),
     [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
+        (0, "0 B"),
+        (999, "999 B"),
         (1500, "1.5 kB"),
         (2e9, "2.0 GB"),
         (3.2e12, "3.2 TB"),

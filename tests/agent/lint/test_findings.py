@@ -1,13 +1,18 @@
 """Each fault of a sweep is found on its line, with what is wrong and how to mend it."""
 
+import importlib
 import json
+import re
+import string
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import agent.lint
 from agent.lint import main
+from agent.lint.finding import Rule
 from tests.agent.lint.sweep_text import CLEAN, lint, with_line
 
 FAULTS = [
@@ -375,8 +380,8 @@ def test_errors_make_the_exit_code_1_and_warnings_do_not(
     assert main([str(doubtful)]) == 0
     assert main([str(doubtful), str(wrong), str(tmp_path / "none.yaml")]) == 1
     printed = capsys.readouterr()
-    assert f"{wrong}:1: error: program is missing\n    why: " in printed.out
-    assert "none.yaml:1: error: the file cannot be read: No such file or directory" in printed.out
+    assert f"{wrong}:1: error: program is missing [C001]\n    why: " in printed.out
+    assert "none.yaml:1: error: the file cannot be read: No such file or directory [Y001]" in printed.out
     assert printed.err == "agent.lint: 2 of 3 files have errors\n"
 
 
@@ -391,8 +396,8 @@ def test_machines_get_findings_and_price_as_json(tmp_path: Path, capsys: pytest.
     assert clean["price"]["text"].startswith(f"{good}: 8 runs: ")
     assert (faulty["passes"], faulty["price"]) == (False, None)
     (finding,) = faulty["findings"]
-    place = {name: finding[name] for name in ("line", "severity", "key", "fix")}
-    assert place == {"line": 11, "severity": "error", "key": "image_size", "fix": "write 256"}
+    place = {name: finding[name] for name in ("code", "line", "severity", "key", "fix")}
+    assert place == {"code": "P031", "line": 11, "severity": "error", "key": "image_size", "fix": "write 256"}
     assert finding["message"].startswith("image_size is 250, but must be a multiple of 16")
 
 
@@ -402,3 +407,31 @@ def test_a_model_that_was_looked_at_before_needs_no_torch(tmp_path: Path) -> Non
     assert main([str(file)]) == 0
     code = f"import sys; from agent.lint import main; main([{str(file)!r}]); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def rules() -> dict[str, Rule]:
+    """Every rule of the linter by its code; the first where two share one."""
+    folder = Path(agent.lint.__file__).parent
+    modules = [
+        importlib.import_module(f"agent.lint.{file.stem}") for file in sorted(folder.glob("[a-z]*.py"))
+    ]
+    found: dict[str, Rule] = {}
+    for rule in (each for module in modules for each in vars(module).values() if isinstance(each, Rule)):
+        found.setdefault(rule.code, rule)
+    return dict(sorted(found.items()))
+
+
+def row(rule: Rule) -> str:
+    """Of the page: the template, with names for what is filled in."""
+    fields = {text for _, text, _, _ in string.Formatter().parse(rule.message) if text}
+    shown = re.sub(r"(?<!\{)\{(\w+)[^}]*\}", r"{\1}", rule.message)
+    message = shown.format(
+        **{name: "" if name == "near" else name.upper().replace("_", " ") for name in fields}
+    )
+    return f"| {rule.code} | {rule.severity} | {message} |"
+
+
+def test_the_page_lists_every_rule() -> None:
+    page = (Path(agent.lint.__file__).parents[2] / "docs" / "lint.md").read_text()
+    listed = [line for line in page.splitlines() if re.match(r"\| [A-Z]\d{3} ", line)]
+    assert sorted(listed) == sorted(map(row, rules().values()))

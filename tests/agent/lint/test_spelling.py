@@ -9,7 +9,7 @@ import yaml
 from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
 
 from agent.lint import document, parameters
-from agent.lint.spelling import KINDS
+from common.sweep_spec.distributions import NAMES
 from server import search
 
 with warnings.catch_warnings():
@@ -78,7 +78,7 @@ def is_of_the_schema(spec: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("method", ["random", "grid"])
-@pytest.mark.parametrize("kind", [None, "unifrm", *KINDS])
+@pytest.mark.parametrize("kind", [None, "unifrm", *NAMES])
 def test_a_parameter_passes_if_and_only_if_wandb_sweep_takes_it(kind: str | None, method: str) -> None:
     for part in PARTS:
         spec = ", ".join(each for each in (f"distribution: {kind}" if kind else "", part) if each)
