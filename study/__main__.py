@@ -17,6 +17,7 @@ from pathlib import Path
 
 from common import cores, study_record
 from common.cli import Parser, whole_number
+from common.files import beside
 from common.study_record import BadRecord, StudyRecord
 from common.text import clock
 from study import checks, login, plan, processes, sweep
@@ -225,10 +226,8 @@ def remember_latest(folder: Path) -> None:
         raise StudyError(
             f"{shown(latest)} is no link to a study, so it is left alone; the results are in {shown(folder)}"
         )
-    unfinished = folder.parent / "latest.unfinished"
-    unfinished.unlink(missing_ok=True)
-    unfinished.symlink_to(folder.name)
-    unfinished.replace(latest)
+    with beside(latest) as link:
+        link.symlink_to(folder.name)
 
 
 def print_result(wanted: Plan, path: str, address: Server) -> None:

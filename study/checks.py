@@ -14,7 +14,6 @@ from study import processes
 from study.plan import Plan, StudyError
 
 ROOT = Path(__file__).resolve().parent.parent
-KEY = re.compile(r"^ {0,2}(\w+):", flags=re.MULTILINE)
 
 FLAGS = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS", "seed": "SEEDS"}
 """What `make study` calls the settings of a sweep that it fills in."""
@@ -40,20 +39,22 @@ def settings(wanted: Plan, sweep_file: Path, given: Mapping[str, object]) -> str
             if code > 1:
                 raise StudyError(errors.read().strip())
     report = json.loads(printed)[0]
-    lines = [_text(each, wanted.yaml, sweep_file, given) for each in report["findings"]]
+    lines = [_text(each, sweep_file, given) for each in report["findings"]]
     if report["models"]:
         lines.append(f"models that can be built: {', '.join(report['models'])}")
     if code:
         raise StudyError("\n".join(["this sweep cannot be trained:", *lines]))
-    cost = report["cost"]["text"] if report["cost"] else "no errors"
-    return "\n".join([*lines, f"{shown(sweep_file)}: {cost}", ""])
+    price = report["price"]["text"] if report["price"] else "no errors"
+    return "\n".join([*lines, f"{shown(sweep_file)}: {price}", ""])
 
 
-def _text(finding: Mapping[str, str | int], sent: str, sweep_file: Path, given: Mapping[str, object]) -> str:
-    """A finding about the YAML `sent`, told about what the person wrote: a setting or the sweep's file."""
-    keys = KEY.findall("".join(sent.splitlines(keepends=True)[: int(finding["line"])]))
-    place = _place(keys[-1] if keys else "", sweep_file, given)
-    return f"{place}: {finding['level']}: {finding['what']}\n    why: {finding['why']}\n    fix: {finding['fix']}"
+def _text(finding: Mapping[str, str], sweep_file: Path, given: Mapping[str, object]) -> str:
+    """A finding, told about what the person wrote: a setting or the sweep's file."""
+    place = _place(finding["key"], sweep_file, given)
+    return (
+        f"{place}: {finding['severity']}: {finding['message']} [{finding['code']}]\n"
+        f"    why: {finding['why']}\n    fix: {finding['fix']}"
+    )
 
 
 def _place(name: str, sweep_file: Path, given: Mapping[str, object]) -> str:

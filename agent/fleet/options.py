@@ -2,9 +2,11 @@
 
 import argparse
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
+
+from common.cli import whole_number
 
 AUTO = 0
 """`--per-gpu auto`."""
@@ -88,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--agents",
-        type=_from(1),
+        type=whole_number(1),
         metavar="N",
         help="trials side by side, dealt out to the GPUs if there are any (default: one per GPU, or as many as cores)",
     )
@@ -101,10 +103,10 @@ def parser() -> argparse.ArgumentParser:
     group = made.add_argument_group("on a cluster (docs/cluster.md)")
     group.add_argument("--slurm", action="store_true", help="submit fleets as an array job of Slurm")
     group.add_argument("--kubernetes", type=Path, metavar="FILE", help="write an Indexed Job of fleets")
-    group.add_argument("--jobs", type=_from(1), metavar="N", help="fleets, one per node (default: 1)")
-    group.add_argument("--gpus", type=_from(0), metavar="N", help="GPUs of each fleet (default: 0)")
+    group.add_argument("--jobs", type=whole_number(1), metavar="N", help="fleets, one per node (default: 1)")
+    group.add_argument("--gpus", type=whole_number(0), metavar="N", help="GPUs of each fleet (default: 0)")
     group.add_argument(
-        "--cpus", type=_from(1), metavar="N", help="cores of each fleet (default: 4 per GPU, or 1)"
+        "--cpus", type=whole_number(1), metavar="N", help="cores of each fleet (default: 4 per GPU, or 1)"
     )
     group.add_argument("--partition", help="of Slurm")
     group.add_argument("--time", help="limit of each job as Slurm reads it, for instance 04:00:00")
@@ -122,16 +124,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _from(least: int, other: str = "") -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(
-                f"is {text!r}, but must be a whole number from {least} up{other}"
-            )
-        return int(text)
-
-    return read
-
-
 def _per_gpu(text: str) -> int:
-    return AUTO if text == "auto" else _from(1, ", or auto")(text)
+    try:
+        return AUTO if text == "auto" else whole_number()(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or auto") from None
