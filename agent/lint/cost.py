@@ -24,6 +24,10 @@ TABLE = Path(__file__).with_name("step_seconds.csv")
 N_TRAIN = 10
 """Training images of the lab's folder and of drawn photographs."""
 
+VALIDATION = 0.37
+"""Of a visit to the training images, in forward passes, which are a third of a step: four validation images, and in
+half of the epochs, which may become a checkpoint, 14 images more for recomputed BatchNorm statistics."""
+
 NO_GPU = (
     "no GPU-hours, for no GPU's training steps are recorded here: `python -m bench.step_seconds` on the GPU does it, "
     "and so does every run that it finishes"
@@ -143,11 +147,15 @@ def by_device(tables: Sequence[Path]) -> dict[str, list[Step]]:
 
 
 def seconds(config: Config, steps: Sequence[Step]) -> float:
-    """Of a run's training steps: their number, times the measured step most like them, in proportion to the work."""
+    """Of a run's steps: their number, times the seconds of the measured step most like them, in proportion to the work.
+
+    Validation counts as so many steps more; start, saving, test and upload do not.
+    """
     per_visit = math.ceil(N_TRAIN / config.batch_size)
     macs = models.of(config).macs_at(config.image_size) * N_TRAIN / per_visit
     step = most_similar(config, macs, steps)
-    return config.epochs * config.repeats * per_visit * step.seconds * macs / step.macs
+    n_steps = config.epochs * (config.repeats + VALIDATION) * per_visit
+    return n_steps * step.seconds * macs / step.macs
 
 
 def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:

@@ -19,6 +19,7 @@ from common.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "lint-models.json"
+MODELS = ROOT / "agent" / "training" / "models"
 
 SIDE = 128
 """Pixels; work and memory are counted on an image of this side, or the only one that a model takes, and grow with the
@@ -84,7 +85,7 @@ def known(
 def _stamp() -> str:
     """Changes when a library or our own models change."""
     versions = [importlib.metadata.version(name) for name in ("torch", "timm", "segmentation-models-pytorch")]
-    code = [path.read_text() for path in sorted((ROOT / "agent" / "models").glob("*.py"))]
+    code = [path.read_text() for path in sorted(MODELS.glob("*.py"))]
     return hashlib.sha256("\n".join([*versions, *code, Path(__file__).read_text()]).encode()).hexdigest()
 
 

@@ -8,7 +8,7 @@ weights). Training itself goes on with the running statistics it had.
 
 All images pass at once, however small the batches of training are. Each layer then sees its input normalised by the
 statistics of all of them, as in evaluation; in batches of two it sees something else, the more so the deeper it lies.
-`python -m bench.batchnorm` shows what that is worth, and `--at_once 2` what batches of two are.
+docs/runs.md says what that is worth, and what batches of two are.
 """
 
 import contextlib
