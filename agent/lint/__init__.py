@@ -65,7 +65,8 @@ def check(path: Path) -> Report:
     cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
     more, good = combinations.check(cells)
     n_runs = cost.count(read, given)
-    findings += [*more, *metric.check(read, _epochs(given, suggested), n_runs), *_endless(read, n_runs)]
+    epochs = _epochs(given, suggested)
+    findings += [*more, *metric.check(read, epochs, n_runs), *_endless(read, n_runs), *_idle(given, epochs)]
     if not any(each.level == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or cost.configs(
             given, str(read.value.get("method"))
@@ -94,6 +95,26 @@ def _endless(read: Document, n_runs: int | None) -> list[Finding]:
             "W&B hands out configurations for ever, repeated ones too",
             "add `run_cap:` and a number of runs",
         )
+    ]
+
+
+def _idle(given: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
+    """Early stopping that no run lives long enough for."""
+    waits = [
+        (value, line)
+        for each in given
+        if each.name == "patience"
+        for value, line in zip(each.values, each.lines, strict=True)
+        if epochs and 0 < max(epochs) <= value
+    ]
+    return [
+        warning(
+            line,
+            f"patience {value} ends no run",
+            f"runs have {max(epochs)} epochs at most",
+            "write a smaller patience, or 0",
+        )
+        for value, line in waits[:1]
     ]
 
 

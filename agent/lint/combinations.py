@@ -23,7 +23,12 @@ LISTED_TOO = ("image_size", "data", "split_seed", "fold")
 BLAME = ("model", "backbone", "architecture", "weights")
 """Which key's line a finding names, first of all."""
 
-FIXES = {"model": "take it out", "batch_size": "write 2 or more"}
+FIXES = {
+    "model": "take it out",
+    "batch_size": "write 2 or more",
+    "folds": "write 2 or more, and list the folds: `fold: {values: [1, 2, 3]}` for 3",
+    "fold": "list 1 to the number of folds",
+}
 CROSSED = "give each model once, with the key `model`"
 ALL_FAIL = "choose others; `python -m agent.train --help` says what is allowed"
 
@@ -87,7 +92,7 @@ def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Ref
         if facts.reason:
             what = f"{config.architecture} cannot be built on {config.backbone} ({facts.reason})"
             by_reason.setdefault(what, []).append(cell)
-        elif (who := config.needs_two()) and n_train(config.data, config.split_seed, config.fold) == 1:
+        elif (who := config.needs_two()) and n_train(config) == 1:
             what = f"{who} needs at least 2 training images, but {config.data} has 1"
             by_reason.setdefault(what, []).append(cell)
         elif config.weights == "imagenet" and not facts.imagenet:
@@ -98,11 +103,15 @@ def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Ref
     return valid, [Refused(reason, tuple(found)) for reason, found in by_reason.items()]
 
 
-@functools.cache
-def n_train(data: str, split_seed: int, fold: int) -> int | None:
+def n_train(config: Config) -> int | None:
     """Training images of a folder, by names alone; None where it cannot be listed here."""
+    return _n_train(config.data, config.split_seed, config.fold, config.folds)
+
+
+@functools.cache
+def _n_train(data: str, split_seed: int, fold: int, folds: int) -> int | None:
     try:
-        items = layout.find(Path(data), split_seed, fold).items
+        items = layout.find(Path(data), split_seed, fold, folds).items
     except OSError:
         return None
     return sum(item.split == "train" for item in items)
@@ -123,7 +132,7 @@ def _fix(reason: str, name: str, others_pass: bool) -> str:
         return "add photographs with their masks, or take it out"
     if near := _likely(reason):
         return near
-    return FIXES.get(name, CROSSED) if others_pass or name == "batch_size" else ALL_FAIL
+    return FIXES.get(name, CROSSED) if others_pass or name in ("batch_size", "folds", "fold") else ALL_FAIL
 
 
 def _likely(reason: str) -> str:
@@ -147,6 +156,8 @@ def _blamed(refused: Refused, valid: Sequence[Cell]) -> str:
     first = refused.cells[0].settings
     if "batch_size" in first and "batch_size" in refused.reason:
         return "batch_size"
+    if "folds" in first and "folds" in refused.reason:
+        return "fold" if "fold" in first and "fold must" in refused.reason else "folds"
     same = [
         name for name in BLAME if name in first and len({cell.settings[name] for cell in refused.cells}) == 1
     ]

@@ -13,7 +13,7 @@ from agent.lint.finding import Finding, error, warning
 from agent.lint.spelling import BOUNDS, EXPONENTS, INTERVALS, LISTS, UNBOUNDED
 from agent.lint.types import FIELDS, wrong_type
 
-TOGETHER = ("model", *MODEL_FIELDS, "batch_size")
+TOGETHER = ("model", *MODEL_FIELDS, "batch_size", "folds")
 """Fields that are checked in combination with each other, not one by one."""
 
 POSITIVE = ("q", "sigma", "a", "b")
