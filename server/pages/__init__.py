@@ -17,7 +17,10 @@ from server.pages import run as run_page
 from server.pages import sweep as sweep_page
 from server.pages.guard import guarded, person, project_of
 from server.pages.render import missing, render
+from server.pages.static_files import endpoint as static
 from server.store import Store, runs, sweeps
+
+__all__ = ["artifact", "authorize", "home", "nothing", "project", "report", "run", "static", "sweep"]
 
 
 def _store(request: Request) -> Store:
