@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 THREADS = 8
 MAX_BODY = 64 << 20
 LOST_RUNS_EVERY = 5.0  # seconds
+ARTIFACT = "/{entity}/{project}/artifacts/{type}/{collection}/{version}"
 BATCH = 100  # summaries in one transaction
 
 
@@ -59,11 +60,16 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/static/{file}", pages.static),
             Route("/", pages.home),
             Route("/authorize", pages.authorize),
+            Route("/login", pages.log_in, methods=["GET", "POST"]),
+            Route("/logout", pages.log_out, methods=["POST"]),
             Route("/{entity}/{project}", pages.project),
             Route("/{entity}/{project}/sweeps", pages.project),
+            Route("/{entity}/{project}/runs/{run}", pages.change_run, methods=["POST"]),
             Route("/{entity}/{project}/runs/{run}", pages.run),
             Route("/{entity}/{project}/runs/{run}/{tab}", pages.run),
+            Route("/{entity}/{project}/sweeps/{sweep}", pages.change_sweep, methods=["POST"]),
             Route("/{entity}/{project}/sweeps/{sweep}", pages.sweep),
+            Route(ARTIFACT, pages.change_artifact, methods=["POST"]),
             Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
             Route("/{entity}/{project}/reports/{report}", pages.report),
             Route("/{path:path}", pages.nothing),
@@ -74,6 +80,7 @@ def make(store: Store, settings: Settings) -> Starlette:
     )
     app.state.store, app.state.settings = store, settings
     app.state.signer = Signer(store.secret("url-signing"))
+    app.state.cookie = f"login-{app.state.signer.mark('cookie', '')[:8]}"
     return app
 
 

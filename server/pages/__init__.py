@@ -2,25 +2,27 @@
 
 On loopback the pages ask for no key, so that a link in a terminal simply opens: who can connect there is on this
 machine. A web site could still try, from the person's own browser. One that lets its name point to 127.0.0.1 (DNS
-rebinding) sends that name as Host, which is refused; one that links here cannot read the answer, and the pages only
-ever read. On any other address, and as soon as there are users with rights of their own, the pages ask for a key, as
-the password of Basic authentication.
+rebinding) sends that name as Host, which is refused; one that links here cannot read the answer. Who has not logged in
+is a guest, who looks and changes nothing. On any other address, and as soon as there are users with rights of their
+own, every page asks for a login: with a key, or with the link that the server prints and that works once. What changes
+something is a form that only a page of the same login can have made.
 """
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
 from server.pages import report as report_page
 from server.pages import run as run_page
 from server.pages import sweep as sweep_page
-from server.pages.guard import guarded, person, project_of
-from server.pages.render import missing, render
+from server.pages.changes import change_artifact, change_run, change_sweep
+from server.pages.guard import guarded, person, project_of, show
+from server.pages.login import log_in, log_out
 from server.pages.static_files import endpoint as static
 from server.store import Store, runs, sweeps
 
-__all__ = ["artifact", "authorize", "home", "nothing", "project", "report", "run", "static", "sweep"]
+__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "static"]
 
 
 def _store(request: Request) -> Store:
@@ -30,7 +32,7 @@ def _store(request: Request) -> Store:
 
 @guarded
 def home(request: Request) -> Response:
-    return HTMLResponse(render("home.html", **home_page.gather(_store(request), person(request))))
+    return show(request, "home.html", **home_page.gather(_store(request), person(request)))
 
 
 @guarded
@@ -46,7 +48,7 @@ def project(request: Request) -> Response:
     row = project_of(request)
     if row is None:
         return _missing(request, "There is no project {entity}/{project}.")
-    return HTMLResponse(render("project.html", **home_page.gather_project(_store(request), row)))
+    return show(request, "project.html", **home_page.gather_project(_store(request), row))
 
 
 @guarded
@@ -58,7 +60,7 @@ def run(request: Request) -> Response:
     number = request.query_params.get("page", "")
     page = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 1
     shown = run_page.gather(store, request.app.state.signer, row, person(request), page)
-    return HTMLResponse(render("run.html", **shown))
+    return show(request, "run.html", **shown)
 
 
 @guarded
@@ -67,7 +69,7 @@ def sweep(request: Request) -> Response:
     row = sweeps.find(store.db, project["id"], request.path_params["sweep"]) if project else None
     if project is None or row is None:
         return _missing(request, "There is no sweep {sweep} in {entity}/{project}.")
-    return HTMLResponse(render("sweep.html", **sweep_page.gather(store, project, row)))
+    return show(request, "sweep.html", **sweep_page.gather(store, project, row))
 
 
 @guarded
@@ -77,7 +79,7 @@ def artifact(request: Request) -> Response:
     shown = artifact_page.gather(_store(request), signer, project, path, person(request)) if project else None
     if shown is None:
         return _missing(request, "There is no artifact {path} in {entity}/{project}.")
-    return HTMLResponse(render("artifact.html", **shown))
+    return show(request, "artifact.html", **shown)
 
 
 @guarded
@@ -87,7 +89,7 @@ def report(request: Request) -> Response:
     shown = report_page.gather(_store(request), project, request.path_params["report"]) if project else None
     if shown is None:
         return _missing(request, "There is no report {report} in {entity}/{project}.")
-    return HTMLResponse(render("report.html", **shown))
+    return show(request, "report.html", **shown)
 
 
 @guarded
@@ -96,5 +98,11 @@ def nothing(request: Request) -> Response:
 
 
 def _missing(request: Request, what: str) -> Response:
-    there = project_of(request) if "project" in request.path_params else None
-    return missing(_store(request), what.format(**request.path_params), there, person(request))
+    store, there = _store(request), project_of(request) if "project" in request.path_params else None
+    values = (
+        home_page.gather_project(store, there)
+        if there
+        else {"project": None} | home_page.gather(store, person(request))
+    )
+    what = what.format(**request.path_params)
+    return show(request, "missing.html", 404, **(values | {"what": what, "refresh": None}))

@@ -6,11 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.responses import HTMLResponse, Response
 
-from server.pages.home import gather, gather_project
-from server.store import Row, Store
-from server.store.users import Person
+from server.store import Row
 
 MAX_TEXT, MAX_PRE = 1000, 50_000
 
@@ -90,9 +87,3 @@ _environment.filters |= {"part": part, "home": home, "cut": cut, "pretty": prett
 
 def render(template: str, **values: Any) -> str:
     return _environment.get_template(template).render(**values)
-
-
-def missing(store: Store, what: str, project: Row | None, person: Person) -> Response:
-    """A 404 that says what there is instead, in the project or at all."""
-    there = gather_project(store, project) if project else {"project": None} | gather(store, person)
-    return HTMLResponse(render("missing.html", **(there | {"what": what, "refresh": None})), 404)

@@ -19,6 +19,14 @@ CREATE TABLE rights (
     PRIMARY KEY (user_id, entity)
 ) WITHOUT ROWID;
 
+-- Browsers that are logged in, and links that log in once. A key that is rotated or removed ends those opened with it.
+CREATE TABLE logins (
+    token_hash TEXT PRIMARY KEY,        -- SHA-256 of what the cookie or the link holds
+    kind TEXT NOT NULL,                 -- session | link
+    key_hash TEXT NOT NULL,             -- SHA-256 of the API key that it was opened with
+    expires_at REAL NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE projects (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     entity TEXT NOT NULL,
