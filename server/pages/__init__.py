@@ -19,9 +19,10 @@ from server.pages import sweep as sweep_page
 from server.pages.changes import change_artifact, change_run, change_sweep
 from server.pages.guard import guarded, person, project_of, show
 from server.pages.login import log_in, log_out
+from server.pages.static_files import endpoint as static
 from server.store import Store, runs, sweeps
 
-__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out"]
+__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "static"]
 
 
 def _store(request: Request) -> Store:

@@ -33,7 +33,7 @@ def titles(drawn: curves.Page) -> list[tuple[str, str]]:
 
 def points(drawn: str) -> list[int]:
     """Points of each line of a chart."""
-    return [len(re.findall("[ML]", path)) for path in re.findall(r' d="(.*?)"', drawn)]
+    return [len(re.findall("[Ml]", path)) for path in re.findall(r' d="(.*?)"', drawn)]
 
 
 def test_train_and_val_of_a_metric_share_a_chart() -> None:

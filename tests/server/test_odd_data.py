@@ -186,7 +186,7 @@ def test_of_a_long_history_the_rare_metrics_are_still_drawn_whole(
     shown = run_page.gather(store, Signer("s"), run, users.ADMIN)
     assert shown["share"] == pytest.approx(0.1, rel=0.001)
     loss, val = (
-        len(re.findall("[ML]", re.findall(r' d="(.*?)"', text)[0])) for text in shown["curves"].charts
+        len(re.findall("[Ml]", re.findall(r' d="(.*?)"', text)[0])) for text in shown["curves"].charts
     )
     assert val == 30
     assert 200 < loss < 400
