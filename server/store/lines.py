@@ -294,6 +294,13 @@ def console(db: sqlite3.Connection, run_id: int, after: int, first: int) -> list
     return db.execute(sql, (run_id, after, first)).fetchall()
 
 
+def console_with(db: sqlite3.Connection, run_id: int, text: str, last: int) -> list[Row]:
+    """The last console lines that have `text` in them, ASCII letters of either case."""
+    sql = """SELECT line, content FROM console WHERE run_id = ? AND instr(lower(content), lower(?))
+        ORDER BY line DESC LIMIT ?"""
+    return db.execute(sql, (run_id, text, last)).fetchall()[::-1]
+
+
 def console_tail(db: sqlite3.Connection, run_id: int, last: int) -> list[Row]:
     sql = "SELECT line, content FROM console WHERE run_id = ? ORDER BY line DESC LIMIT ?"
     return db.execute(sql, (run_id, last)).fetchall()[::-1]
