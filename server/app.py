@@ -66,7 +66,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/sweeps", pages.project),
             Route("/{entity}/{project}/runs/{run}", pages.change_run, methods=["POST"]),
             Route("/{entity}/{project}/runs/{run}", pages.run),
-            Route("/{entity}/{project}/runs/{run}/{tab}", pages.run),
+            Route("/{entity}/{project}/runs/{run}/{tab:path}", pages.run),
             Route("/{entity}/{project}/sweeps/{sweep}", pages.change_sweep, methods=["POST"]),
             Route("/{entity}/{project}/sweeps/{sweep}", pages.sweep),
             Route(ARTIFACT, pages.change_artifact, methods=["POST"]),

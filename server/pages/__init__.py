@@ -8,11 +8,14 @@ own, every page asks for a login: with a key, or with the link that the server p
 something is a form that only a page of the same login can have made.
 """
 
+import functools
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
+from server.pages import query
 from server.pages import report as report_page
 from server.pages import run as run_page
 from server.pages import sweep as sweep_page
@@ -23,6 +26,17 @@ from server.pages.static_files import endpoint as static
 from server.store import Store, runs, sweeps
 
 __all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "static"]
+
+
+RUN_TABS = {
+    "workspace": "",
+    "charts": "",
+    "table": "media",
+    "tables": "media",
+    "console": "logs",
+    "model": "",
+}
+"""What W&B calls the parts of a run, and what they are called here."""
 
 
 def _store(request: Request) -> Store:
@@ -53,14 +67,23 @@ def project(request: Request) -> Response:
 
 @guarded
 def run(request: Request) -> Response:
-    project, store = project_of(request), _store(request)
-    row = runs.find(store.db, project["id"], request.path_params["run"]) if project else None
-    if row is None:
+    """A tab of a run: those of `run_page.TABS`, and W&B's own names for them."""
+    project, store, path = project_of(request), _store(request), request.path_params
+    row = runs.find(store.db, project["id"], path["run"]) if project else None
+    tab, _, rest = path.get("tab", "").partition("/")
+    tab = RUN_TABS.get(tab, tab)
+    if row is None or project is None:
         return _missing(request, "There is no run {run} in {entity}/{project}.")
-    number = request.query_params.get("page", "")
-    page = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 1
-    shown = run_page.gather(store, request.app.state.signer, row, person(request), page)
-    return show(request, "run.html", **shown)
+    if tab == "code":
+        tab, rest = "files", f"code/{rest}".rstrip("/")
+    if tab not in run_page.TABS:
+        return _missing(request, "The page of a run has no part {tab}.")
+    page = run_page.Page(store, request.app.state.signer, row, person(request), request.query_params)
+    shown = run_page.gather(page, tab, rest)
+    if shown is None:
+        return _missing(request, "There is nothing at {tab} of the run {run}.")
+    address = functools.partial(query.address, request.query_params)
+    return show(request, f"run/{tab or 'charts'}.html", address=address, **shown)
 
 
 @guarded
