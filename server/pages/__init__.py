@@ -8,25 +8,34 @@ own, every page asks for a login: with a key, or with the link that the server p
 something is a form that only a page of the same login can have made.
 """
 
-from functools import partial
-from urllib.parse import quote
+import functools
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
-from server.pages import project as project_page
+from server.pages import overviews, query
 from server.pages import report as report_page
 from server.pages import run as run_page
-from server.pages import sweep as sweep_page
 from server.pages.changes import change_artifact, change_run, change_sweep
 from server.pages.guard import guarded, person, project_of, show
+from server.pages.home import missing
 from server.pages.login import log_in, log_out
 from server.pages.static_files import endpoint as static
-from server.store import Store, runs, sweeps
+from server.store import Store, runs
 
-__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "static"]
+__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "overviews", "static"]
+
+RUN_TABS = {
+    "workspace": "",
+    "charts": "",
+    "table": "media",
+    "tables": "media",
+    "console": "logs",
+    "model": "",
+}
+"""What W&B calls the parts of a run, and what they are called here."""
 
 
 def _store(request: Request) -> Store:
@@ -48,44 +57,24 @@ def authorize(request: Request) -> Response:
 
 
 @guarded
-def project(request: Request) -> Response:
-    row = project_of(request)
-    if row is None:
-        return _missing(request, "There is no project {entity}/{project}.")
-    if request.query_params.get("format") == "csv":
-        return _csv(
-            request, project_page.as_csv(_store(request), row, request.query_params, first=project_page.FIRST)
-        )
-    shown = project_page.gather(_store(request), row, request.query_params)
-    terms = partial(project_page.group_terms, shown["table"], asked=request.query_params)
-    return show(request, "project.html", terms=terms, **shown)
-
-
-def _csv(request: Request, text: str) -> Response:
-    name = quote(request.path_params["project"], safe="")
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}.csv"}
-    return PlainTextResponse(text, media_type="text/csv", headers=headers)
-
-
-@guarded
 def run(request: Request) -> Response:
-    project, store = project_of(request), _store(request)
-    row = runs.find(store.db, project["id"], request.path_params["run"]) if project else None
-    if row is None:
-        return _missing(request, "There is no run {run} in {entity}/{project}.")
-    number = request.query_params.get("page", "")
-    page = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 1
-    shown = run_page.gather(store, request.app.state.signer, row, person(request), page)
-    return show(request, "run.html", **shown)
-
-
-@guarded
-def sweep(request: Request) -> Response:
-    project, store = project_of(request), _store(request)
-    row = sweeps.find(store.db, project["id"], request.path_params["sweep"]) if project else None
-    if project is None or row is None:
-        return _missing(request, "There is no sweep {sweep} in {entity}/{project}.")
-    return show(request, "sweep.html", **sweep_page.gather(store, project, row))
+    """A tab of a run: those of `run_page.TABS`, and W&B's own names for them."""
+    project, store, path = project_of(request), _store(request), request.path_params
+    row = runs.find(store.db, project["id"], path["run"]) if project else None
+    tab, _, rest = path.get("tab", "").partition("/")
+    tab = RUN_TABS.get(tab, tab)
+    if row is None or project is None:
+        return missing(request, "There is no run {run} in {entity}/{project}.")
+    if tab == "code":
+        tab, rest = "files", f"code/{rest}".rstrip("/")
+    if tab not in run_page.TABS:
+        return missing(request, "The page of a run has no part {tab}.")
+    page = run_page.Page(store, request.app.state.signer, row, person(request), request.query_params)
+    shown = run_page.gather(page, tab, rest)
+    if shown is None:
+        return missing(request, "There is nothing at {tab} of the run {run}.")
+    address = functools.partial(query.address, request.query_params)
+    return show(request, f"run/{tab or 'charts'}.html", address=address, **shown)
 
 
 @guarded
@@ -94,7 +83,7 @@ def artifact(request: Request) -> Response:
     project, path, signer = project_of(request), request.path_params["path"], request.app.state.signer
     shown = artifact_page.gather(_store(request), signer, project, path, person(request)) if project else None
     if shown is None:
-        return _missing(request, "There is no artifact {path} in {entity}/{project}.")
+        return missing(request, "There is no artifact {path} in {entity}/{project}.")
     return show(request, "artifact.html", **shown)
 
 
@@ -104,21 +93,10 @@ def report(request: Request) -> Response:
     project = project_of(request)
     shown = report_page.gather(_store(request), project, request.path_params["report"]) if project else None
     if shown is None:
-        return _missing(request, "There is no report {report} in {entity}/{project}.")
+        return missing(request, "There is no report {report} in {entity}/{project}.")
     return show(request, "report.html", **shown)
 
 
 @guarded
 def nothing(request: Request) -> Response:
-    return _missing(request, "There is nothing at this address.")
-
-
-def _missing(request: Request, what: str) -> Response:
-    store, there = _store(request), project_of(request) if "project" in request.path_params else None
-    values = (
-        home_page.gather_project(store, there)
-        if there
-        else {"project": None} | home_page.gather(store, person(request))
-    )
-    what = what.format(**request.path_params)
-    return show(request, "missing.html", 404, **(values | {"what": what, "refresh": None}))
+    return missing(request, "There is nothing at this address.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -32,15 +33,11 @@ def graph(before: Sequence[Node], here: Node, after: Sequence[Node]) -> Markup:
         ys = [top + i * (HIGH + GAP) for i in range(len(column))]
         places.append([(x, y) for y in ys])
         boxes += [_box(node, x, y, node is here) for node, y in zip(column, ys, strict=True)]
-    arrows = [
-        _arrow(start, end)
-        for left, right in zip(places, places[1:], strict=False)
-        for start in left
-        for end in right
-    ]
+    arrows = [_arrow(start, end) for left, right in pairwise(places) for start in left for end in right]
     label = f"{len(before)} before {here.name}, {len(after)} after"
     return Markup(
-        '<div class="scroll"><svg class="lineage" viewBox="0 0 {} {}" width="{}" role="group" aria-label="{}">{}</svg></div>'
+        '<div class="scroll"><svg class="lineage" viewBox="0 0 {} {}" width="{}" role="group" aria-label="{}">'
+        "{}</svg></div>"
     ).format(wide, high, wide, label, Markup("").join([*arrows, *boxes]))
 
 

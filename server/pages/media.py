@@ -13,7 +13,10 @@ DELIMITER = "_wandb_delimeter_"  # as the client spells it
 
 @dataclass(frozen=True)
 class Picture:
-    """`path` and those of masks and boxes are names of the run's files, by the name of the layer."""
+    """`path` and those of masks and boxes are names of the run's files, by the name of the layer.
+
+    `width` and `height` in pixels, 0 where the client did not say.
+    """
 
     key: str
     path: str
@@ -21,6 +24,8 @@ class Picture:
     masks: dict[str, str]
     boxes: dict[str, str] = field(default_factory=dict)
     index: int = 0
+    width: float = 0
+    height: float = 0
 
     @property
     def files(self) -> set[str]:
@@ -49,9 +54,13 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
     else:
         return []
     n = len(paths)
+    width, height = (_positive(value.get(name)) for name in ("width", "height"))
     entries = zip_longest(paths, captions[:n], masks[:n], boxes[:n])
     return [
-        Picture(key, path, caption if isinstance(caption, str) else "", _paths(layers), _paths(around), index)
+        Picture(
+            *(key, path, caption if isinstance(caption, str) else "", _paths(layers), _paths(around)),
+            *(index, width, height),
+        )
         for index, (path, caption, layers, around) in enumerate(entries)
         if isinstance(path, str)
     ]
@@ -59,6 +68,10 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _positive(value: Any) -> float:
+    return value if type(value) in (int, float) and value > 0 else 0
 
 
 def _paths(value: Any) -> dict[str, str]:

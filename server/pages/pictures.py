@@ -1,5 +1,6 @@
 """One picture of a run, large: its masks, boxes and classes, its other steps, and the same picture in other runs."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -67,7 +68,7 @@ def _present(db: Connection, run_id: int, found: Iterable[Picture]) -> dict[str,
 def layered(store: Store, link: Link, run: Row, picture: Picture, present: dict[str, Row]) -> dict[str, Any]:
     """A picture with its layers: masks with the colour of each class, boxes as shares of the picture."""
     number = 0
-    masks = []
+    masks: list[dict[str, Any]] = []
     for name in sorted(picture.masks, key=lambda name: (name.lower() not in TRUTH, name)):
         if picture.masks[name] not in present:
             continue
@@ -88,7 +89,7 @@ def layered(store: Store, link: Link, run: Row, picture: Picture, present: dict[
             {"name": name, "boxes": _boxes(store, run, picture, name, present.get(path))}
             for name, path in picture.boxes.items()
         ],
-        "errors": _compared([mask["name"] for mask in masks]),
+        "compared": _compared([str(mask["name"]) for mask in masks]),
     }
 
 
@@ -100,7 +101,7 @@ def _compared(names: list[str]) -> tuple[str, str] | None:
 
 
 def _boxes(store: Store, run: Row, picture: Picture, layer: str, file: Row | None) -> list[dict[str, Any]]:
-    """`x`, `y`, `width`, `height` in percent of the picture, or in pixels where `pixels`; `label`, `colour`."""
+    """`x`, `y`, `width`, `height` in percent of the picture; `label`, `colour`."""
     if file is None or file["size"] > MAX_BOX_FILE:
         return []
     try:
@@ -110,31 +111,37 @@ def _boxes(store: Store, run: Row, picture: Picture, layer: str, file: Row | Non
         return []
     items = found.get("box_data") if isinstance(found, dict) else None
     labels = class_labels(run["config"], "bounding_box", picture.key, layer)
-    made = [_box(item, labels) for item in items[:MAX_BOXES]] if isinstance(items, list) else []
+    made = [_box(item, labels, picture) for item in items[:MAX_BOXES]] if isinstance(items, list) else []
     return [box for box in made if box]
 
 
-def _box(item: Any, labels: dict[str, str]) -> dict[str, Any] | None:
+def _box(item: Any, labels: dict[str, str], picture: Picture) -> dict[str, Any] | None:
     position = item.get("position") if isinstance(item, dict) else None
     if not isinstance(position, dict):
         return None
-    pixels = item.get("domain") == "pixel"
-    if "middle" in position and isinstance(position["middle"], list) and len(position["middle"]) == 2:
-        x, y, width, height = (*position["middle"], position.get("width"), position.get("height"))
-        if not all(type(value) in (int, float) for value in (x, y, width, height)):
-            return None
-        ends = [x - width / 2, x + width / 2, y - height / 2, y + height / 2]
+    middle = position.get("middle")
+    if isinstance(middle, list) and len(middle) == 2:
+        width, height = _number(position.get("width")) / 2, _number(position.get("height")) / 2
+        x, y = map(_number, middle)
+        ends = [x - width, x + width, y - height, y + height]
     else:
-        ends = [position.get(name) for name in ("minX", "maxX", "minY", "maxY")]
-    if not all(type(value) in (int, float) for value in ends):
+        ends = [_number(position.get(name)) for name in ("minX", "maxX", "minY", "maxY")]
+    if item.get("domain") == "pixel":
+        sides = (picture.width, picture.width, picture.height, picture.height)
+        ends = [end / side if side else math.nan for end, side in zip(ends, sides, strict=True)]
+    if not all(map(math.isfinite, ends)):
         return None
-    scale = 1 if pixels else 100
-    low, high, top, bottom = (round(float(value) * scale, 3) for value in ends)
+    low, high, top, bottom = (round(100 * end, 3) for end in ends)
     number = item.get("class_id")
     label = item.get("box_caption") or labels.get(str(number), "")
     place = {"x": low, "y": top, "width": max(high - low, 0), "height": max(bottom - top, 0)}
     colour = number % len(SERIES) if type(number) is int else 0
-    return place | {"label": label if isinstance(label, str) else "", "colour": colour, "pixels": pixels}
+    return place | {"label": label if isinstance(label, str) else "", "colour": colour}
+
+
+def _number(value: Any) -> float:
+    """NaN for what is no number."""
+    return float(value) if type(value) in (int, float) else math.nan
 
 
 def _others(store: Store, link: Link, run: Row, picture: Picture) -> list[dict[str, Any]]:

@@ -41,7 +41,9 @@ def gather(store: Store, project: Row, asked: QueryParams) -> dict[str, Any]:
     }
 
 
-def chooser(table: run_table.Table, asked: QueryParams) -> list[tuple[str, list[tuple[run_table.Column, bool]]]]:
+def chooser(
+    table: run_table.Table, asked: QueryParams
+) -> list[tuple[str, list[tuple[run_table.Column, bool]]]]:
     """What may be a column, by kind, and whether it is one."""
     shown = {column.key for column in table.columns}
     plain = [run_table.Column(key) for key in run_table.filtering.PLAIN]

@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from server.jsontext import loads
 from server.store import Row
@@ -83,11 +85,22 @@ def part(name: str) -> str:
     return quote(name, safe="")
 
 
+def path(name: str) -> str:
+    """A path as the end of an address."""
+    return quote(name)
+
+
+def markdown(text: str) -> Markup:
+    """Markdown of somebody's text: HTML in it stays text, links lead to the web, this server, or nowhere."""
+    return Markup(_markdown.render(cut(text)))
+
+
 def home(project: Row) -> str:
     """Where the page of a project is."""
     return f"/{part(project['entity'])}/{part(project['name'])}"
 
 
+_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _environment = Environment(
     loader=PackageLoader("server.pages"),
     autoescape=True,
@@ -96,8 +109,15 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
+_environment.filters |= {
+    "part": part,
+    "home": home,
+    "cut": cut,
+    "pretty": pretty,
+    "path": path,
+    "markdown": markdown,
+}
 _environment.filters |= {"spread": spread, "report_part": report_part, "from_json": loads}
-_environment.filters |= {"part": part, "home": home, "cut": cut, "pretty": pretty}
 
 
 def render(template: str, **values: Any) -> str:

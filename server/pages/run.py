@@ -1,14 +1,14 @@
 """One run: its head, and what each of its tabs shows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
 from server import addresses
 from server.jsontext import load_object, load_objects
-from server.pages import axes, console, curves, folders, lineage, pictures, tables
+from server.pages import axes, console, curves, folders, lineage, pictures, query, tables
 from server.pages.home import config_of, plain, sees
 from server.pages.media import MAX_IMAGES
 from server.pages.media import pictures as last_pictures
@@ -61,17 +61,7 @@ class Page:
 def gather(page: Page, tab: str, rest: str) -> dict[str, Any] | None:
     """`rest`: what follows the tab in the address. None where there is nothing there."""
     db, run = page.db, page.run
-    keys = pictures.keys(db, run["id"])
-    own = {
-        "": lambda: charts(page),
-        "overview": lambda: overview(page),
-        "pictures": lambda: show_pictures(page, keys),
-        "media": lambda: media(page, rest),
-        "system": lambda: system(page),
-        "logs": lambda: console.gather(page.store, run, page.query.get("search", ""), page.number("from")),
-        "files": lambda: file_tree(page, rest),
-        "artifacts": lambda: graph(page),
-    }[tab]()
+    own = SHOWN[tab](page, rest)
     if own is None:
         return None
     alive = run["state"] in (*runs.ALIVE, "pending")
@@ -80,7 +70,9 @@ def gather(page: Page, tab: str, rest: str) -> dict[str, Any] | None:
         "project": projects.by_id(db, run["project_id"]),
         "run": run,
         "tab": tab,
-        "tabs": {name: title for name, title in TABS.items() if name != "pictures" or keys},
+        "tabs": {
+            name: title for name, title in TABS.items() if name != "pictures" or pictures.keys(db, run["id"])
+        },
         "alerts": runs.alerts(db, run["id"]),
         "may_change": page.person.owns(run["entity"]),
         "is_alive": alive,
@@ -93,7 +85,7 @@ def tags(run: Row) -> list[str]:
     return [str(tag) for tag in load_object(f'{{"tags": {run["tags"]}}}').get("tags", [])]
 
 
-def charts(page: Page) -> dict[str, Any]:
+def charts(page: Page, rest: str) -> dict[str, Any]:
     db, run = page.db, page.run
     share = min(1.0, MAX_HISTORY / max(1, lines.history_length(db, run["id"])))
     rare = _rare(db, run["id"]) if share < 1 else []
@@ -101,9 +93,12 @@ def charts(page: Page) -> dict[str, Any]:
     shown = last_pictures(survey.watch(_rows(db, run["id"], share, rare)))
     names = sorted(set[str]().union(*(picture.files for picture in shown[:MAX_IMAGES])))
     present = {file["name"]: file for file in files.of_run(db, run["id"], names)} if names else {}
-    search = page.query.get("search", "")
+    search, view = page.query.get("search", ""), query.view(page.query)
     return {
-        "curves": curves.page(survey, _rows(db, run["id"], share, rare), page.number("page") or 1, search),
+        "curves": curves.page(
+            survey, _rows(db, run["id"], share, rare), page.number("page") or 1, search, view
+        ),
+        "view": view,
         "search": search,
         "n_rows": lines.count(db, "history", run["id"]),
         "share": share,
@@ -125,7 +120,7 @@ def best(run: Row) -> dict[str, Any]:
     return {key: numbers[key] for key in order[:6]}
 
 
-def overview(page: Page) -> dict[str, Any]:
+def overview(page: Page, rest: str) -> dict[str, Any]:
     run = page.run
     own = load_object(run["config"]).get("_wandb")
     internal = own.get("value") if isinstance(own, dict) else None
@@ -184,9 +179,12 @@ def _values(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else []
 
 
-def show_pictures(page: Page, keys: list[str]) -> dict[str, Any] | None:
+def show_pictures(page: Page, rest: str) -> dict[str, Any] | None:
+    keys = pictures.keys(page.db, page.run["id"])
     key = page.query.get("key") or (keys[0] if keys else "")
-    shown = pictures.gather(page.store, page.link, page.run, key, page.number("at"), page.number("index") or 0)
+    shown = pictures.gather(
+        page.store, page.link, page.run, key, page.number("at"), page.number("index") or 0
+    )
     return shown and shown | {"keys": keys}
 
 
@@ -199,24 +197,32 @@ def media(page: Page, key: str) -> dict[str, Any] | None:
 
     if not key:
         return tables.gather(page.store, page.link, page.run) | {"picture": picture, "whole": None}
-    query = page.query
+    chosen = {name: page.query.get(name, "") for name in ("sort", "down", "search")}
     whole = tables.table(
-        *(page.store, page.run, key, query.get("sort", ""), query.get("down") == "1"),
-        *(query.get("search", ""), page.number("page") or 1),
+        *(page.store, page.run, key, chosen["sort"], chosen["down"] == "1"),
+        *(chosen["search"], page.number("page") or 1),
     )
-    chosen = {name: query.get(name, "") for name in ("sort", "down", "search")}
     return whole and {"whole": whole | chosen, "picture": picture}
 
 
-def system(page: Page) -> dict[str, Any]:
+def system(page: Page, rest: str) -> dict[str, Any]:
     """Loads of the machine against the seconds since the start."""
-    rows = load_objects(lines.contents(page.db, "system_metrics", page.run["id"], SYSTEM_SAMPLES))
+    found = load_objects(lines.contents(page.db, "system_metrics", page.run["id"], SYSTEM_SAMPLES))
+    rows = [{key.removeprefix("system."): value for key, value in row.items()} for row in found]
     survey = curves.Survey(RUNTIME)
     for row in rows:
         survey.add(row)
-    search = page.query.get("search", "")
-    shown = curves.page(survey, rows, page.number("page") or 1, search, separator=".")
-    return {"curves": shown, "search": search, "n_rows": lines.count(page.db, "system_metrics", page.run["id"])}
+    search, view = page.query.get("search", ""), query.view(page.query)
+    return {
+        "curves": curves.page(survey, rows, page.number("page") or 1, search, view, separator="."),
+        "search": search,
+        "view": view,
+        "n_rows": lines.count(page.db, "system_metrics", page.run["id"]),
+    }
+
+
+def show_console(page: Page, rest: str) -> dict[str, Any]:
+    return console.gather(page.store, page.run, page.query.get("search", ""), page.number("from"))
 
 
 def file_tree(page: Page, rest: str) -> dict[str, Any] | None:
@@ -231,7 +237,7 @@ def file_tree(page: Page, rest: str) -> dict[str, Any] | None:
     return {"file": None, **tree} if tree["folders"] or tree["files"] or not rest else None
 
 
-def graph(page: Page) -> dict[str, Any]:
+def graph(page: Page, rest: str) -> dict[str, Any]:
     """What the run used and logged."""
     db, run, store = page.db, page.run, page.store
     used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, page.person, "Artifact", row)]
@@ -239,7 +245,9 @@ def graph(page: Page) -> dict[str, Any]:
     before, after = ([_named(store, row) for row in some[:MAX_LISTED]] for some in (used, logged))
     here = lineage.Node("run", run["display_name"], "")
     return {
-        "graph": lineage.graph([artifact_node(row) for row in before], here, [artifact_node(row) for row in after]),
+        "graph": lineage.graph(
+            [artifact_node(row) for row in before], here, [artifact_node(row) for row in after]
+        ),
         "used": before,
         "logged": after,
         "n_artifacts": len(logged) + len(used),
@@ -279,3 +287,16 @@ def _rows(db: Connection, run_id: int, share: float, rare: list[str]) -> Iterato
             if type(row.get("_step")) not in (int, float):
                 row["_step"] = step
             yield row
+
+
+SHOWN: dict[str, Callable[[Page, str], dict[str, Any] | None]] = {
+    "": charts,
+    "overview": overview,
+    "pictures": show_pictures,
+    "media": media,
+    "system": system,
+    "logs": show_console,
+    "files": file_tree,
+    "artifacts": graph,
+}
+"""What each of TABS shows, from the rest of its address; None where there is nothing there."""

@@ -52,12 +52,14 @@ def gather(store: Store, link: Link, run: Row) -> dict[str, Any]:
             if key not in used
         ],
         "histograms": _histograms(store.db, run, [k for k, v in found.items() if v["_type"] == "histogram"]),
-        "media": shown,
+        "media_items": shown,
         "unknown": others,
     }
 
 
-def table(store: Store, run: Row, key: str, sort: str, down: bool, text: str, page: int) -> dict[str, Any] | None:
+def table(
+    store: Store, run: Row, key: str, sort: str, down: bool, text: str, page: int
+) -> dict[str, Any] | None:
     """A page of a whole table: its rows with `text` in them, by a column."""
     value = flatten_media(load_object(run["summary"])).get(key)
     found = read(store, run, key, value) if value and value["_type"] == "table-file" else None
@@ -81,9 +83,12 @@ def _order(value: Any) -> tuple[int, float, str]:
 
 
 def read(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | None:
-    """None where its file is gone, too large, or no table."""
-    path = value.get("path")
-    file = files.find(store.db, run["id"], path) if isinstance(path, str) else None
+    """None where its file is gone, too large, or no table. The copy in an artifact knows where its pictures lie."""
+    artifact, path = _artifact(store, value), value.get("path")
+    inside = str(value.get("artifact_path")).removeprefix(CLIENT_ARTIFACT).partition("/")[2]
+    file = artifacts.entry(store.db, artifact, inside) if artifact is not None else None
+    if file is None or file["sha256"] is None:
+        file = files.find(store.db, run["id"], path) if isinstance(path, str) else None
     found = _json(store, file) if file else None
     if not isinstance(found, dict):
         return None
@@ -91,7 +96,7 @@ def read(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | Non
     if not isinstance(columns, list) or not isinstance(rows, list):
         return None
     return Table(
-        key, [str(name) for name in columns], [row for row in rows if isinstance(row, list)], _artifact(store, value)
+        key, [str(name) for name in columns], [row for row in rows if isinstance(row, list)], artifact
     )
 
 
