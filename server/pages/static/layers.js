@@ -14,6 +14,9 @@ onArrival((root) => {
 
 function listen(viewer) {
   viewer.querySelectorAll("[data-script]").forEach((each) => (each.hidden = false));
+  for (const { name, type, checked, value } of viewer.querySelectorAll("input[name]")) {
+    if (name in chosen && (type !== "radio" || checked)) chosen[name] = type === "checkbox" ? checked : value;
+  }
   viewer.addEventListener("input", ({ target }) => {
     if (!(target.name in chosen)) return;
     chosen[target.name] = target.type === "checkbox" ? target.checked : target.value;
