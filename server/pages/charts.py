@@ -29,7 +29,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """`points` by x. `style` is a class of the style sheets: train, val, test, record, plain, s0 …; `dots` draws no line.
+    """`points` by x. `style`: classes of the style sheets, as train, val, test, record, s0; `dots` draws no line.
 
     `band`: (x, low, high), drawn behind. Lines of one `key` go together in the legend of a page. `names`: of each
     point, for dots; `marks`: whether the points of a short line are dots as well.

@@ -99,7 +99,7 @@ def _time_left(found: Sequence[Row], expected: int | None, n_active: int) -> flo
         return None
     usual = statistics.median(run["finished_at"] - run["started_at"] for run in over)
     ended = sum(run["state"] not in (*runs.ALIVE, "pending") for run in found)
-    return max(expected - ended, 0) * usual / n_active
+    return float(max(expected - ended, 0) * usual / n_active)
 
 
 class _Data:
