@@ -8,13 +8,15 @@ own, every page asks for a login: with a key, or with the link that the server p
 something is a form that only a page of the same login can have made.
 """
 
-import functools
+from functools import partial
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
+from server.pages import project as project_page
 from server.pages import query
 from server.pages import report as report_page
 from server.pages import run as run_page
@@ -62,7 +64,19 @@ def project(request: Request) -> Response:
     row = project_of(request)
     if row is None:
         return _missing(request, "There is no project {entity}/{project}.")
-    return show(request, "project.html", **home_page.gather_project(_store(request), row))
+    if request.query_params.get("format") == "csv":
+        return _csv(
+            request, project_page.as_csv(_store(request), row, request.query_params, first=project_page.FIRST)
+        )
+    shown = project_page.gather(_store(request), row, request.query_params)
+    terms = partial(project_page.group_terms, shown["table"], asked=request.query_params)
+    return show(request, "project.html", terms=terms, **shown)
+
+
+def _csv(request: Request, text: str) -> Response:
+    name = quote(request.path_params["project"], safe="")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}.csv"}
+    return PlainTextResponse(text, media_type="text/csv", headers=headers)
 
 
 @guarded
@@ -82,7 +96,7 @@ def run(request: Request) -> Response:
     shown = run_page.gather(page, tab, rest)
     if shown is None:
         return _missing(request, "There is nothing at {tab} of the run {run}.")
-    address = functools.partial(query.address, request.query_params)
+    address = partial(query.address, request.query_params)
     return show(request, f"run/{tab or 'charts'}.html", address=address, **shown)
 
 

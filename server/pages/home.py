@@ -7,7 +7,7 @@ from server.jsontext import config_values, flatten, load_object, without_media
 from server.store import Row, Store, collections, ownership, projects, runs, sweeps
 from server.store.users import Person
 
-MAX_RUNS = 500
+MAX_RUNS = 20
 
 
 def gather(store: Store, person: Person) -> dict[str, Any]:

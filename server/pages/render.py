@@ -1,6 +1,8 @@
 """Templates, and how values are written for people."""
 
+import base64
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from server.jsontext import loads
 from server.store import Row
 
 MAX_TEXT, MAX_PRE = 1000, 50_000
@@ -66,6 +69,17 @@ def lasted(run: Row) -> float | None:
     return float((run["finished_at"] or run["heartbeat_at"]) - run["started_at"])
 
 
+def spread(value: float) -> str:
+    """A standard deviation: two significant digits."""
+    return f"{value:.2g}"
+
+
+def report_part(view: Row) -> str:
+    """The last part of a report's address, `TITLE--ID`, as the client writes it."""
+    number = base64.b64encode(f"View:{view['id']}".encode()).decode().rstrip("=")
+    return part(f"{re.sub(r'[^A-Za-z0-9]+', '-', view['display_name'] or view['name'])[:60]}--{number}")
+
+
 def part(name: str) -> str:
     """A name as one part of an address."""
     return quote(name, safe="")
@@ -95,6 +109,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
+_environment.filters |= {"spread": spread, "report_part": report_part, "from_json": loads}
 _environment.filters |= {
     "part": part,
     "home": home,

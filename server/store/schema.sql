@@ -102,7 +102,7 @@ CREATE INDEX runs_alive ON runs (state) WHERE state IN ('running', 'pending', 'p
 -- Every value of config and summary under its dotted path, as `values.py` writes it, for filters and orders.
 CREATE TABLE run_values (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
-    source TEXT NOT NULL,               -- config | summary
+    source TEXT NOT NULL,               -- config | summary | best: of a metric whose summary is its last value
     key TEXT NOT NULL,
     value,
     PRIMARY KEY (run_id, source, key)
@@ -137,6 +137,9 @@ CREATE TABLE history_keys (
     key TEXT NOT NULL,
     type TEXT NOT NULL,
     count INTEGER NOT NULL,
+    low REAL,                           -- of finite numbers; NULL: unknown
+    high REAL,
+    last REAL,
     PRIMARY KEY (run_id, key, type)
 ) WITHOUT ROWID;
 
