@@ -85,6 +85,11 @@ def part(name: str) -> str:
     return quote(name, safe="")
 
 
+def run_address(run: Row) -> str:
+    """Where the page of a run is, of `runs.by_id` and the like."""
+    return f"{home({'entity': run['entity'], 'name': run['project']})}/runs/{part(run['name'])}"
+
+
 def path(name: str) -> str:
     """A path as the end of an address."""
     return quote(name)
