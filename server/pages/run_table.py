@@ -110,6 +110,13 @@ class Table:
     fault: str = ""
 
     @property
+    def texts(self) -> set[str]:
+        """Keys of the columns that hold text on this page."""
+        cells = [(column, row["cells"][at]) for row in self.rows for at, column in enumerate(self.columns)]
+        cells += [(column, group.values[at]) for group in self.groups for at, column in enumerate(self.grouping)]
+        return {column.key for column, value in cells if isinstance(value, str)}
+
+    @property
     def near(self) -> list[int]:
         """Numbers of pages to go to: the ends, and those around this one."""
         return [n for n in range(1, self.pages + 1) if n in (1, self.pages) or abs(n - self.page) <= 3]
@@ -131,14 +138,14 @@ def gather(
     base = [dict(within)] if within else []
     newest = runs.ids(store.db, project_id, json.dumps({"$and": base}) if base else None, "-created_at")
     keys = survey(store, project_id, newest[:SURVEYED])
-    columns = _columns(asked, keys, first)
     order = asked.get("sort") or sort
     try:
-        wanted = filtering.read(asked.get("q", ""), keys.names)
-        where = json.dumps({"$and": [*base, wanted]}) if wanted else json.dumps({"$and": base})
-        ids = runs.ids(store.db, project_id, where if wanted or base else None, order)
+        ids = passing(store, project_id, asked.get("q", ""), keys, base, order)
     except Refused as error:
-        return Table(keys, columns, sort=order, fault=str(error))
+        return Table(keys, _columns(asked, keys, first), sort=order, fault=str(error))
+    if len(ids) < len(newest):
+        keys = survey(store, project_id, sorted(ids, reverse=True)[:SURVEYED])
+    columns = _columns(asked, keys, first)
     grouping = _grouping(asked, keys)
     if grouping:
         return _grouped(store, asked, keys, columns, ids, grouping, order, everything)
@@ -146,6 +153,15 @@ def gather(
     shown = ids[(page - 1) * size : page * size]
     rows = with_values(store, shown, columns)
     return Table(keys, columns, rows, [], [], ids, len(ids), page, pages, order)
+
+
+def passing(
+    store: Store, project_id: int, text: str, keys: Keys, base: Sequence[Mapping[str, Any]], order: str
+) -> list[int]:
+    """The runs that pass a filter as a person types it, in order. Raises Refused, naming what is not understood."""
+    wanted = filtering.read(text, keys.names)
+    clauses = [*base, *([wanted] if wanted else [])]
+    return runs.ids(store.db, project_id, json.dumps({"$and": clauses}) if clauses else None, order)
 
 
 def _page(asked: QueryParams, n: int, everything: bool) -> tuple[int, int, int]:
@@ -160,7 +176,7 @@ def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
     settings = [row for row in found if row["source"] == "config"]
     handed = {name for sweep in sweeps.of_project(store.db, project_id) for name in parameters(sweep)}
     differing = [row for row in settings if row["n_different"] > 1 or row["n"] < len(run_ids)]
-    differing.sort(key=lambda row: (row["key"] not in handed, row["key"]))
+    differing.sort(key=lambda row: (row["key"] not in handed, -row["n"], row["key"]))
     names = {row["key"]: row for row in found if row["source"] == "summary" and row["is_number"]}
     names |= {key: {} for key in _running_metrics(store, run_ids) if key not in names}
     tops = {name: best_key(name, maximize) for name, maximize in goals(store, project_id).items()}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-HUGE, TINY = 1e290, 1e-290
+HUGE, TINY, LARGEST = 1e290, 1e-290, 1.797e308
 CLOSE = 1e-4
 """Values whose spread is a smaller part of them than this are labelled by what they have above the lowest."""
 
@@ -55,7 +55,10 @@ class Scale:
     @property
     def edges(self) -> tuple[float, float]:
         """The values at both ends."""
-        return self.low / self.unit + self.base, self.high / self.unit + self.base
+        low, high = (
+            min(max(value / self.unit + self.base, -LARGEST), LARGEST) for value in (self.low, self.high)
+        )
+        return low, high
 
     @property
     def origin(self) -> str:

@@ -112,7 +112,10 @@ def fill_search(noise: random.Random) -> str:
         curves(run, best, noise, EPOCHS if number else 4)
         run.summary["test/iou"] = best - 0.02
         run.finish(exit_code=int(number == 0))
-    curves(agent.next(), 0.9, noise, 5)
+    live = agent.next()
+    curves(live, 0.9, noise, 5)
+    while not list(wandb.Api().run(live.path).scan_history()):
+        pass
     return agent.sweep
 
 
