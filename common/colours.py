@@ -30,6 +30,17 @@ SERIES = (
 )
 """Twelve series, on white and on black; the first ones are those of Okabe & Ito."""
 
+SCALE = (
+    ("#b39b00", "#6a5fae"),
+    ("#7f9a1e", "#5670b8"),
+    ("#3f9a55", "#3f8cb0"),
+    ("#1f8a80", "#35a394"),
+    ("#2a6f92", "#5fbf6b"),
+    ("#3b4f90", "#a8d34a"),
+    ("#46237a", "#fde725"),
+)
+"""From the worst result to the best, in even steps of lightness away from the page."""
+
 
 def slot(name: str) -> int:
     """The place in SERIES that a name has by itself, on every page and in every picture."""

@@ -16,19 +16,17 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
-from server.pages import project as project_page
-from server.pages import query
+from server.pages import overviews, query
 from server.pages import report as report_page
 from server.pages import run as run_page
-from server.pages import sweep as sweep_page
 from server.pages.changes import change_artifact, change_run, change_sweep
 from server.pages.guard import guarded, person, project_of, sentence, show
+from server.pages.home import missing
 from server.pages.login import log_in, log_out
 from server.pages.static_files import endpoint as static
-from server.store import Row, Store, runs, sweeps
+from server.store import Row, Store, runs
 
-__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "static"]
-
+__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "overviews", "static"]
 
 RUN_TABS = {
     "workspace": "",
@@ -60,26 +58,6 @@ def authorize(request: Request) -> Response:
 
 
 @guarded
-def project(request: Request) -> Response:
-    row = project_of(request)
-    if row is None:
-        return _missing(request, "There is no project {entity}/{project}.")
-    if request.query_params.get("format") == "csv":
-        return _csv(
-            request, project_page.as_csv(_store(request), row, request.query_params, first=project_page.FIRST)
-        )
-    shown = project_page.gather(_store(request), row, request.query_params)
-    terms = partial(project_page.group_terms, shown["table"], asked=request.query_params)
-    return show(request, "project.html", terms=terms, **shown)
-
-
-def _csv(request: Request, text: str) -> Response:
-    name = quote(request.path_params["project"], safe="")
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}.csv"}
-    return PlainTextResponse(text, media_type="text/csv", headers=headers)
-
-
-@guarded
 def run(request: Request) -> Response:
     """A tab of a run: those of `run_page.TABS`, and W&B's own names for them."""
     project, store, path = project_of(request), _store(request), request.path_params
@@ -87,26 +65,17 @@ def run(request: Request) -> Response:
     tab, _, rest = path.get("tab", "").partition("/")
     tab = RUN_TABS.get(tab, tab)
     if row is None or project is None:
-        return _missing(request, "There is no run {run} in {entity}/{project}.")
+        return missing(request, "There is no run {run} in {entity}/{project}.")
     if tab == "code":
         tab, rest = "files", f"code/{rest}".rstrip("/")
     if tab not in run_page.TABS:
-        return _missing(request, "The page of a run has no part {tab}.")
+        return missing(request, "The page of a run has no part {tab}.")
     page = run_page.Page(store, request.app.state.signer, row, person(request), request.query_params)
     shown = run_page.gather(page, tab, rest)
     if shown is None:
-        return _missing(request, "There is nothing at {tab} of the run {run}.")
+        return missing(request, "There is nothing at {tab} of the run {run}.")
     address = partial(query.address, request.query_params)
     return show(request, f"run/{tab or 'charts'}.html", address=address, **shown)
-
-
-@guarded
-def sweep(request: Request) -> Response:
-    project, store = project_of(request), _store(request)
-    row = sweeps.find(store.db, project["id"], request.path_params["sweep"]) if project else None
-    if project is None or row is None:
-        return _missing(request, "There is no sweep {sweep} in {entity}/{project}.")
-    return show(request, "sweep.html", **sweep_page.gather(store, project, row))
 
 
 @guarded
@@ -114,7 +83,7 @@ def artifacts(request: Request) -> Response:
     """The collections of a project, of one type where the address says so."""
     project, kind = project_of(request), request.path_params.get("type", "")
     if project is None:
-        return _missing(request, "There is no project {entity}/{project}.")
+        return missing(request, "There is no project {entity}/{project}.")
     search = request.query_params.get("search", "")
     return show(request, "artifacts.html", **artifact_page.listed(_store(request), project, kind, search))
 
@@ -131,13 +100,13 @@ def artifact(request: Request) -> Response:
         else None
     )
     if found is None or project is None:
-        return _missing(request, "There is no artifact {collection} {version} in {entity}/{project}.")
+        return missing(request, "There is no artifact {collection} {version} in {entity}/{project}.")
     if part == "download":
         return _zip(request, *found)
     inside = inside if part == "files" else ""
     shown = artifact_page.gather(store, request.app.state.signer, project, found, inside, person(request))
     if shown is None:
-        return _missing(request, "There is no such file in {collection} {version}.")
+        return missing(request, "There is no such file in {collection} {version}.")
     return show(request, "artifact.html", **shown)
 
 
@@ -157,21 +126,10 @@ def report(request: Request) -> Response:
     project = project_of(request)
     shown = report_page.gather(_store(request), project, request.path_params["report"]) if project else None
     if shown is None:
-        return _missing(request, "There is no report {report} in {entity}/{project}.")
+        return missing(request, "There is no report {report} in {entity}/{project}.")
     return show(request, "report.html", **shown)
 
 
 @guarded
 def nothing(request: Request) -> Response:
-    return _missing(request, "There is nothing at this address.")
-
-
-def _missing(request: Request, what: str) -> Response:
-    store, there = _store(request), project_of(request) if "project" in request.path_params else None
-    values = (
-        home_page.gather_project(store, there)
-        if there
-        else {"project": None} | home_page.gather(store, person(request))
-    )
-    what = what.format_map({"version": ""} | request.path_params)
-    return show(request, "missing.html", 404, **(values | {"what": what, "refresh": None}))
+    return missing(request, "There is nothing at this address.")

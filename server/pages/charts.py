@@ -3,15 +3,16 @@
 `static/chart.js` names the line under the pointer: it reads the paths, and from the figure what its edges stand for.
 """
 
+import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, zip_longest
 from operator import itemgetter
 
 from markupsafe import Markup
 
-from server.pages.scale import LogScale, Scale, short
+from server.pages.scale import Category, LogScale, Scale, short
 
 WIDTH, HEIGHT = 440, 252  # of the drawing, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 58, 80, 14, 42
@@ -22,6 +23,7 @@ MAX_DOTS = 25
 MAX_NAME = 48
 MAX_END_NAME, MAX_END_NAMES = 10, 6
 MAX_KEYS = 40
+MANY = 24  # lines, from which on they are drawn thin
 Point = tuple[float, float]
 
 
@@ -29,7 +31,8 @@ Point = tuple[float, float]
 class Line:
     """`points` by x. `style` is a class of the style sheets: train, val, test, best, plain, s0 …; `dots` draws no line.
 
-    `band`: (x, low, high), drawn behind. Lines of one `key` go together in the legend of a page.
+    `band`: (x, low, high), drawn behind. Lines of one `key` go together in the legend of a page. `names`: of each
+    point, for dots.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Line:
     dots: bool = False
     band: Sequence[tuple[float, float, float]] = ()
     key: str = ""
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def chart(
     note: str = "",
     view: View | None = None,
     legend: bool = True,
+    x_scale: Scale | LogScale | Category | None = None,
 ) -> Markup:
     """A figure with one line each. Points that are not finite interrupt a line; `note` says more.
 
@@ -164,11 +169,12 @@ def chart(
     right = RIGHT if at_ends and named else NARROW
     heights = [y for _, y in finite]
     heights += [y for line in drawn for _, *ends in line.band for y in ends if is_finite(y)]
-    xs = Scale.over(x for x, _ in finite)
+    xs = x_scale or Scale.over(x for x, _ in finite)
     ys: Scale | LogScale = Scale.over(heights, margin=0.05)
     if view.log:
         ys = LogScale.over(y for y in heights if y > 0)
     plot = Plot(xs, ys, right)
+    many = " many" if len(drawn) > MANY else ""
     whole = all(float(x).is_integer() for x, _ in finite)
     parts = [plot.grid(whole), plot.axis_names(f"{x_name} {xs.origin}".rstrip(), ys.origin)]
     parts.append(plot.area([plot.line(line) for line in drawn], view.is_zoomed))
@@ -176,10 +182,10 @@ def chart(
     below = _legend(named) if legend and not at_ends and named else ""
     edges = [f"{edge:.12g}" for edge in (*xs.edges, *ys.edges)]
     return Markup(
-        '<figure class="chart" data-edges="{}" data-log="{}" data-x="{}">{}'
+        '<figure class="chart{}" data-edges="{}" data-log="{}" data-x="{}">{}'
         '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>{}</figure>'
     ).format(
-        *(" ".join(edges), int(view.log), x_name, caption, WIDTH, HEIGHT),
+        *(many, " ".join(edges), int(view.log), x_name, caption, WIDTH, HEIGHT),
         *(f"{title} against {x_name}", Markup("").join(parts), below),
     )
 
@@ -188,10 +194,10 @@ def _seen(line: Line, view: View) -> Line:
     """The part of a line that is looked at, smoothed from its start."""
     points = smoothed(line.points, view.smooth) if view.smooth and not line.dots else line.points
     if not view.is_zoomed:
-        return Line(line.name, points, line.style, line.dots, line.band, line.key)
+        return replace(line, points=points)
     inside = [point for point in points if not is_finite(point[0]) or view.shows(point[0])]
     band = [entry for entry in line.band if view.shows(entry[0])]
-    return Line(line.name, inside, line.style, line.dots, band, line.key)
+    return replace(line, points=inside, band=band)
 
 
 def _is_on(point: Point, view: View) -> bool:
@@ -218,7 +224,7 @@ def cut(text: str, most: int) -> str:
 class Plot:
     """Two scales on the drawing; `right` is the room beside the lines."""
 
-    xs: Scale
+    xs: Scale | LogScale | Category
     ys: Scale | LogScale
     right: float
 
@@ -246,7 +252,7 @@ class Plot:
         below = "".join(
             f'<text class="tick" x="{LEFT + share * self.width:.1f}" y="{HEIGHT - BOTTOM + 15}" '
             f'text-anchor="middle">{label}</text>'
-            for share, label in self.xs.ticks(whole)
+            for share, label in (self.xs.ticks() if isinstance(self.xs, LogScale) else self.xs.ticks(whole))
         )
         return Markup(across + below)
 
@@ -270,17 +276,30 @@ class Plot:
         log = isinstance(self.ys, LogScale)
         places = [self.at(x, y) if is_finite(x, y) and not (log and y <= 0) else None for x, y in line.points]
         dots = [
-            Markup('<circle cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
-                *place,
-                round((3 if line.dots else 2.2) * FINE),
-                f"{line.name} {short(y)} at {short(x)}".strip(),
+            _dot(
+                place,
+                3 if line.dots else 2.2,
+                "" if line.names else f"{line.name} {short(y)} at {short(x)}".strip(),
             )
             for place, (x, y) in zip(places, line.points, strict=True)
             if place is not None and (line.dots or len(line.points) <= MAX_DOTS)
         ]
         path = "" if line.dots else Markup('<path d="{}"/>').format(_path(places))
-        return Markup('<g class="line {}" data-name="{}" data-key="{}">{}{}{}</g>').format(
-            *(line.style, line.name, line.key or line.name, self._band(line), path, Markup("").join(dots)),
+        names = (
+            Markup(' data-names="{}"').format(json.dumps(line.names, ensure_ascii=False))
+            if line.names
+            else ""
+        )
+        return Markup('<g class="line {}" data-name="{}" data-key="{}"{}>{}{}{}</g>').format(
+            *(
+                line.style,
+                line.name,
+                line.key or line.name,
+                names,
+                self._band(line),
+                path,
+                Markup("").join(dots),
+            ),
         )
 
     def _band(self, line: Line) -> Markup:
@@ -318,6 +337,11 @@ class Plot:
                 )
             )
         return names
+
+
+def _dot(place: tuple[int, int], radius: float, title: str) -> Markup:
+    told = Markup("<title>{}</title>").format(title) if title else ""
+    return Markup('<circle cx="{}" cy="{}" r="{}">{}</circle>').format(*place, round(radius * FINE), told)
 
 
 def _path(places: Sequence[tuple[int, int] | None]) -> str:

@@ -64,7 +64,7 @@ class Survey:
         drawn = {metric: self.axis(metric) for metric, n in self.counts.items() if n > 1}
         groups: dict[tuple[str, str], list[str]] = {}
         for metric in sorted(drawn.keys() - set(drawn.values())):
-            groups.setdefault((_title(metric), drawn[metric]), []).append(metric)
+            groups.setdefault((title(metric), drawn[metric]), []).append(metric)
         ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
         return [(title, axis, metrics) for (title, axis), metrics in ordered]
 
@@ -171,12 +171,12 @@ def _chart(title: str, axis: str, values: dict[str, _Values], view: View | None)
 
 def _line(metric: str, points: list[tuple[float, float]], n: int) -> Line:
     head = metric.partition("/")[0]
-    if _title(metric) != metric:
+    if title(metric) != metric:
         return Line(head, points, SPLITS[head])
     return Line(metric if n > 1 else "", points)
 
 
-def _title(metric: str) -> str:
+def title(metric: str) -> str:
     head, _, rest = metric.partition("/")
     return rest if rest and head in SPLITS else metric
 

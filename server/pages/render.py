@@ -122,6 +122,7 @@ _environment.filters |= {
     "pretty": pretty,
     "path": path,
     "markdown": markdown,
+    "run_address": run_address,
 }
 
 

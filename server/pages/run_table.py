@@ -113,7 +113,9 @@ class Table:
     def texts(self) -> set[str]:
         """Keys of the columns that hold text on this page."""
         cells = [(column, row["cells"][at]) for row in self.rows for at, column in enumerate(self.columns)]
-        cells += [(column, group.values[at]) for group in self.groups for at, column in enumerate(self.grouping)]
+        cells += [
+            (column, group.values[at]) for group in self.groups for at, column in enumerate(self.grouping)
+        ]
         return {column.key for column, value in cells if isinstance(value, str)}
 
     @property
@@ -128,12 +130,13 @@ def gather(
     asked: QueryParams,
     within: Mapping[str, Any] | None = None,
     first: Sequence[str] = ("state",),
+    last: Sequence[str] = ("duration", "created_at"),
     sort: str = "-created_at",
     everything: bool = False,
 ) -> Table:
     """One page of the runs `within` a filter, unless `everything` is wanted.
 
-    `first`: the columns at the left; `sort`: the order if none is asked for.
+    `first`, `last`: the columns at both ends; `sort`: the order if none is asked for.
     """
     base = [dict(within)] if within else []
     newest = runs.ids(store.db, project_id, json.dumps({"$and": base}) if base else None, "-created_at")
@@ -142,10 +145,10 @@ def gather(
     try:
         ids = passing(store, project_id, asked.get("q", ""), keys, base, order)
     except Refused as error:
-        return Table(keys, _columns(asked, keys, first), sort=order, fault=str(error))
+        return Table(keys, _columns(asked, keys, first, last), sort=order, fault=str(error))
     if len(ids) < len(newest):
         keys = survey(store, project_id, sorted(ids, reverse=True)[:SURVEYED])
-    columns = _columns(asked, keys, first)
+    columns = _columns(asked, keys, first, last)
     grouping = _grouping(asked, keys)
     if grouping:
         return _grouped(store, asked, keys, columns, ids, grouping, order, everything)
@@ -255,13 +258,12 @@ def _goals(tops: list[str], metrics: list[str], keys: Mapping[str, str]) -> list
     return [Column(keys.get(name) or best_key(name)) for name in dict.fromkeys(named)]
 
 
-def _columns(asked: QueryParams, keys: Keys, first: Sequence[str]) -> list[Column]:
+def _columns(asked: QueryParams, keys: Keys, first: Sequence[str], last: Sequence[str]) -> list[Column]:
     known = {column.key for column in (*keys.settings, *keys.metrics)} | set(filtering.PLAIN)
     chosen = [name for name in query.words(asked, "col", MAX_COLUMNS) if name in known]
     if chosen:
         return [Column(name) for name in chosen]
-    plain = [Column(name) for name in first]
-    return [*plain, *keys.goals, *keys.differing[:DEFAULT_SETTINGS], Column("duration"), Column("created_at")]
+    return [*map(Column, first), *keys.goals, *keys.differing[:DEFAULT_SETTINGS], *map(Column, last)]
 
 
 def _grouping(asked: QueryParams, keys: Keys) -> list[Column]:

@@ -122,3 +122,26 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 def short(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+@dataclass(frozen=True)
+class Category:
+    """One place for each of `values`, in their order; `share` takes the number of a value."""
+
+    values: tuple[str, ...]
+    origin: str = ""
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        return -0.5, len(self.values) - 0.5
+
+    def share(self, value: float) -> float:
+        return (value + 0.5) / len(self.values)
+
+    def ticks(self, whole: bool = False) -> list[tuple[float, str]]:
+        every = -(-len(self.values) // 12)
+        return [
+            (self.share(i), value if len(value) <= 14 else f"{value[:13]}…")
+            for i, value in enumerate(self.values)
+            if i % every == 0
+        ]

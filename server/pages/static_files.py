@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from common.colours import MEANINGS, SERIES
+from common.colours import MEANINGS, SCALE, SERIES
 
 FOLDER = Path(__file__).with_name("static")
 TYPES = {".css": "text/css", ".js": "text/javascript"}
@@ -19,7 +19,8 @@ def colours() -> str:
 
 def _rules(which: int) -> list[str]:
     names = {name: pair[which] for name, pair in MEANINGS.items()}
-    names |= {f"s{number}": pair[which] for number, pair in enumerate(SERIES)}
+    for letter, pairs in (("s", SERIES), ("q", SCALE)):
+        names |= {f"{letter}{number}": pair[which] for number, pair in enumerate(pairs)}
     return [f".{name} {{ color: {colour}; }}\n" for name, colour in names.items()]
 
 

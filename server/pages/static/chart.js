@@ -87,6 +87,8 @@ class Chart {
       const points = path
         ? pointsOf(path.getAttribute("d"))
         : dots.map((dot) => [+dot.getAttribute("cx"), +dot.getAttribute("cy")]);
+      const names = group.dataset.names && JSON.parse(group.dataset.names);
+      if (names) return { group, names, points };
       points.sort((a, b) => a[0] - b[0]);
       return { group, name: group.dataset.name || this.figure.querySelector("figcaption").firstChild.textContent, points };
     });
@@ -130,8 +132,9 @@ class Chart {
     const near = [];
     for (const line of this.lines) {
       if (line.group.classList.contains("off") || !line.points.length) continue;
-      const point = nearest(line.points, x);
-      near.push({ line, point, distance: Math.abs(point[1] - y) + 2 * Math.abs(point[0] - x) });
+      const point = line.names ? closest(line.points, x, y) : nearest(line.points, x);
+      const name = line.names ? line.names[line.points.indexOf(point)] : line.name;
+      near.push({ line, name, point, distance: Math.abs(point[1] - y) + 2 * Math.abs(point[0] - x) });
     }
     if (!near.length) return this.leave();
     near.sort((a, b) => a.distance - b.distance);
@@ -167,7 +170,7 @@ class Chart {
       const value = this.y(each.point[1]);
       const row = document.createElement("div");
       const text = document.createElement(i ? "span" : "b");
-      text.textContent = `${each.line.name}  ${write(value, this.log ? value : height)}`;
+      text.textContent = `${each.name}  ${write(value, this.log ? value : height)}`;
       row.append(text);
       row.className = `swatch ${[...each.line.group.classList].filter((name) => !/^(line|lit|off|dots)$/.test(name)).join(" ")}`;
       return row;
@@ -265,6 +268,11 @@ function nearest(points, x) {
     else high = middle;
   }
   return low && x - points[low - 1][0] < points[low][0] - x ? points[low - 1] : points[low];
+}
+
+function closest(points, x, y) {
+  const distance = (point) => Math.hypot(point[0] - x, point[1] - y);
+  return points.reduce((best, point) => (distance(point) < distance(best) ? point : best));
 }
 
 function element(name, attributes) {

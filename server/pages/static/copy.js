@@ -1,20 +1,24 @@
-// A button beside each line that is there to be copied.
+// Buttons that copy the text of another element: data-copy holds its id.
 
 import { onArrival } from "./swap.js";
 
 onArrival((root) => {
-  if (!navigator.clipboard) return; // not over plain HTTP from another machine
-  for (const line of root.querySelectorAll("[data-copy]")) {
-    if (line.nextElementSibling?.matches(".copier")) continue;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "copier";
-    button.textContent = "Copy";
+  for (const button of root.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(line.textContent);
-      button.textContent = "Copied";
-      setTimeout(() => (button.textContent = "Copy"), 1500);
+      const text = document.getElementById(button.dataset.copy).textContent;
+      const label = button.textContent;
+      button.textContent = (await write(text)) ? "Copied" : "Select and copy by hand";
+      setTimeout(() => (button.textContent = label), 2000);
     });
-    line.after(button);
   }
 });
+
+async function write(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false; // browsers allow this on loopback and https only
+  }
+}
