@@ -8,10 +8,11 @@ own, every page asks for a login: with a key, or with the link that the server p
 something is a form that only a page of the same login can have made.
 """
 
-import functools
+from functools import partial
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
@@ -19,11 +20,11 @@ from server.pages import overviews, query
 from server.pages import report as report_page
 from server.pages import run as run_page
 from server.pages.changes import change_artifact, change_run, change_sweep
-from server.pages.guard import guarded, person, project_of, show
+from server.pages.guard import guarded, person, project_of, sentence, show
 from server.pages.home import missing
 from server.pages.login import log_in, log_out
 from server.pages.static_files import endpoint as static
-from server.store import Store, runs
+from server.store import Row, Store, runs
 
 __all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "overviews", "static"]
 
@@ -73,18 +74,50 @@ def run(request: Request) -> Response:
     shown = run_page.gather(page, tab, rest)
     if shown is None:
         return missing(request, "There is nothing at {tab} of the run {run}.")
-    address = functools.partial(query.address, request.query_params)
+    address = partial(query.address, request.query_params)
     return show(request, f"run/{tab or 'charts'}.html", address=address, **shown)
 
 
 @guarded
+def artifacts(request: Request) -> Response:
+    """The collections of a project, of one type where the address says so."""
+    project, kind = project_of(request), request.path_params.get("type", "")
+    if project is None:
+        return missing(request, "There is no project {entity}/{project}.")
+    search = request.query_params.get("search", "")
+    return show(request, "artifacts.html", **artifact_page.listed(_store(request), project, kind, search))
+
+
+@guarded
 def artifact(request: Request) -> Response:
-    """`TYPE/COLLECTION/ALIAS`, as the client's own links have it."""
-    project, path, signer = project_of(request), request.path_params["path"], request.app.state.signer
-    shown = artifact_page.gather(_store(request), signer, project, path, person(request)) if project else None
+    """`TYPE/COLLECTION`, then ALIAS or VERSION or neither, then `files/PATH`, `download` or a part that W&B has."""
+    project, store, path = project_of(request), _store(request), request.path_params
+    version, _, rest = path.get("version", "").partition("/")
+    part, _, inside = rest.partition("/")
+    found = (
+        artifact_page.member_at(store, person(request), project, path["collection"], version)
+        if project
+        else None
+    )
+    if found is None or project is None:
+        return missing(request, "There is no artifact {collection} {version} in {entity}/{project}.")
+    if part == "download":
+        return _zip(request, *found)
+    inside = inside if part == "files" else ""
+    shown = artifact_page.gather(store, request.app.state.signer, project, found, inside, person(request))
     if shown is None:
-        return missing(request, "There is no artifact {path} in {entity}/{project}.")
+        return missing(request, "There is no such file in {collection} {version}.")
     return show(request, "artifact.html", **shown)
+
+
+def _zip(request: Request, collection: Row, member: Row, artifact: Row) -> Response:
+    try:
+        files = artifact_page.files_of(_store(request), artifact)
+    except FileNotFoundError as lost:
+        return sentence(request, f"The bytes of {lost} are lost or cannot be read on this server.", 404)
+    name = quote(f"{collection['name']}-v{member['version']}.zip", safe="")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return StreamingResponse(artifact_page.zipped(files), media_type="application/zip", headers=headers)
 
 
 @guarded

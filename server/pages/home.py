@@ -24,7 +24,7 @@ def missing(request: Request, what: str) -> Response:
     store: Store = request.app.state.store
     there = project_of(request) if "project" in request.path_params else None
     values = gather_project(store, there) if there else {"project": None} | gather(store, person(request))
-    what = what.format(**request.path_params)
+    what = what.format_map({"version": ""} | request.path_params)
     return show(request, "missing.html", 404, **(values | {"what": what, "refresh": None}))
 
 

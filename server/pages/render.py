@@ -85,6 +85,11 @@ def part(name: str) -> str:
     return quote(name, safe="")
 
 
+def run_address(run: Row) -> str:
+    """Where the page of a run is, of `runs.by_id` and the like."""
+    return f"{home({'entity': run['entity'], 'name': run['project']})}/runs/{part(run['name'])}"
+
+
 def path(name: str) -> str:
     """A path as the end of an address."""
     return quote(name)
@@ -109,6 +114,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
+_environment.filters |= {"spread": spread, "report_part": report_part, "from_json": loads}
 _environment.filters |= {
     "part": part,
     "home": home,
@@ -116,8 +122,8 @@ _environment.filters |= {
     "pretty": pretty,
     "path": path,
     "markdown": markdown,
+    "run_address": run_address,
 }
-_environment.filters |= {"spread": spread, "report_part": report_part, "from_json": loads}
 
 
 def render(template: str, **values: Any) -> str:

@@ -12,7 +12,7 @@ from server.pages import axes, console, curves, folders, lineage, pictures, quer
 from server.pages.home import config_of, plain, sees
 from server.pages.media import MAX_IMAGES
 from server.pages.media import pictures as last_pictures
-from server.pages.render import home, part, when
+from server.pages.render import home, part, run_address, when
 from server.security import Signer
 from server.store import Connection, Row, Store, artifacts, collections, files, lines, projects, runs
 from server.store.users import Person
@@ -243,7 +243,7 @@ def graph(page: Page, rest: str) -> dict[str, Any]:
     used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, page.person, "Artifact", row)]
     logged = artifacts.logged_by(db, run["id"])
     before, after = ([_named(store, row) for row in some[:MAX_LISTED]] for some in (used, logged))
-    here = lineage.Node("run", run["display_name"], "")
+    here = lineage.Node("run", run["display_name"] or run["name"], "")
     return {
         "graph": lineage.graph(
             [artifact_node(row) for row in before], here, [artifact_node(row) for row in after]
@@ -261,8 +261,9 @@ def artifact_node(artifact: Row) -> lineage.Node:
 
 
 def run_node(run: Row) -> lineage.Node:
-    address = f"{home({'entity': run['entity'], 'name': run['project']})}/runs/{part(run['name'])}"
-    return lineage.Node("run", run["display_name"], address, when(run["started_at"])[:10])
+    return lineage.Node(
+        "run", run["display_name"] or run["name"], run_address(run), when(run["started_at"])[:10]
+    )
 
 
 def _named(store: Store, artifact: Row) -> Row:
