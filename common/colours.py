@@ -8,7 +8,7 @@ MEANINGS = {
     "val": ("#0072b2", "#4aa8e8"),
     "test": ("#009e73", "#3cc79e"),
     "plain": ("#0072b2", "#4aa8e8"),
-    "best": ("#d55e00", "#f08a3c"),
+    "record": ("#d55e00", "#f08a3c"),
     "false-positive": ("#d55e00", "#d55e00"),
     "false-negative": ("#56b4e9", "#56b4e9"),
 }

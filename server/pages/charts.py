@@ -29,10 +29,10 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """`points` by x. `style` is a class of the style sheets: train, val, test, best, plain, s0 …; `dots` draws no line.
+    """`points` by x. `style`: classes of the style sheets, as train, val, test, record, s0; `dots` draws no line.
 
     `band`: (x, low, high), drawn behind. Lines of one `key` go together in the legend of a page. `names`: of each
-    point, for dots.
+    point, for dots; `marks`: whether the points of a short line are dots as well.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Line:
     band: Sequence[tuple[float, float, float]] = ()
     key: str = ""
     names: Sequence[str] = ()
+    marks: bool = True
 
 
 @dataclass(frozen=True)
@@ -282,7 +283,7 @@ class Plot:
                 "" if line.names else f"{line.name} {short(y)} at {short(x)}".strip(),
             )
             for place, (x, y) in zip(places, line.points, strict=True)
-            if place is not None and (line.dots or len(line.points) <= MAX_DOTS)
+            if place is not None and (line.dots or (line.marks and len(line.points) <= MAX_DOTS))
         ]
         path = "" if line.dots else Markup('<path d="{}"/>').format(_path(places))
         names = (

@@ -21,6 +21,7 @@ MAX_RUNS = 200
 CHARTS = 6  # on a page
 POINTS = 18_000  # of all lines of a page
 FEWEST, MOST = 24, 400  # of a line
+FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
 WITH_PICTURES, MAX_PICTURES = 8, 24
@@ -230,7 +231,8 @@ def _lines(
         if points:
             key = labels[run["id"]]
             name = _name(metric, run["display_name"] or run["name"])
-            lines.append(Line(name, sampled(points, most), _dash(metric, style(numbers[key])), key=key))
+            styled = _dash(metric, style(numbers[key]))
+            lines.append(Line(name, sampled(points, most), styled, key=key, marks=len(found) < FEW))
     return lines
 
 
@@ -254,7 +256,14 @@ def _grouped_lines(
         mean, ends = histories.band(series, most)
         styled = _dash(metric, style(numbers[label]))
         lines.append(
-            Line(_name(metric, label), mean, styled, band=ends if len(series) > 1 else (), key=label)
+            Line(
+                _name(metric, label),
+                mean,
+                styled,
+                band=ends if len(series) > 1 else (),
+                key=label,
+                marks=False,
+            )
         )
     return lines
 

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from server.pages import query, run_table
-from server.pages.filtering import equals, joined
+from server.pages.filtering import PLAIN, equals, joined
 from server.pages.home import sweep_title
 from server.pages.render import when
 from server.store import Row, Store, collections, runs, sweeps, views
@@ -46,7 +46,7 @@ def chooser(
 ) -> list[tuple[str, list[tuple[run_table.Column, bool]]]]:
     """What may be a column, by kind, and whether it is one."""
     shown = {column.key for column in table.columns}
-    plain = [run_table.Column(key) for key in run_table.filtering.PLAIN]
+    plain = [run_table.Column(key) for key in PLAIN]
     kinds = {"metrics": table.keys.metrics, "settings": table.keys.settings, "runs": plain}
     return [
         (kind, [(column, column.key in shown) for column in columns[:MAX_KEYS]])

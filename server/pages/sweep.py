@@ -20,7 +20,7 @@ from server.store import Row, Store, runs, sweeps
 if TYPE_CHECKING:
     from server.search.runs import Metric
 
-FIRST, LAST = ("number", "display_name", "state"), ("stop_reason", "duration")
+FIRST = ("number", "display_name", "state")
 MAX_RUNS = 2000
 MAX_SETTINGS = 11
 SCATTER, MAX_SCATTERS = 300, 12
@@ -28,18 +28,20 @@ REFRESH = 5  # seconds
 STATES = ("finished", "running", "pending", "failed", "crashed", "killed", "preempting", "preempted")
 
 
-def table_of(sweep: Row) -> dict[str, Any]:
-    """How the runs of a sweep are listed: best first."""
+def table_of(store: Store, sweep: Row) -> dict[str, Any]:
+    """How the runs of a sweep are listed: best first; why they were stopped, where one was."""
     metric = _metric(sweep)
     best = run_table.Column(run_table.best_key(metric.name, metric.maximize)) if metric else None
     sort = f"{'-' if best.sign < 0 else '+'}{best.key}" if best else "+number"
-    return {"within": {"sweep": sweep["name"]}, "first": FIRST, "last": LAST, "sort": sort}
+    stopped = any(row["stop_reason"] for row in sweeps.suggestions(store.db, sweep["id"]))
+    last = ("stop_reason", "duration") if stopped else ("duration",)
+    return {"within": {"sweep": sweep["name"]}, "first": FIRST, "last": last, "sort": sort}
 
 
 def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[str, Any]:
     """Plots are of at most MAX_RUNS runs, the newest."""
     config, metric = scheduler.read_config(sweep["config"]), _metric(sweep)
-    table = run_table.gather(store, project["id"], asked, **table_of(sweep))
+    table = run_table.gather(store, project["id"], asked, **table_of(store, sweep))
     found = runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:])
     data = _Data(store, sweep, found, table, metric)
     agents = sweeps.agents(store.db, sweep["id"])
@@ -97,7 +99,7 @@ def _time_left(found: Sequence[Row], expected: int | None, n_active: int) -> flo
         return None
     usual = statistics.median(run["finished_at"] - run["started_at"] for run in over)
     ended = sum(run["state"] not in (*runs.ALIVE, "pending") for run in found)
-    return max(expected - ended, 0) * usual / n_active
+    return float(max(expected - ended, 0) * usual / n_active)
 
 
 class _Data:
@@ -171,10 +173,10 @@ class _Data:
         stairs: list[Point] = []
         for number, value in best:
             if value is not None:
-                stairs += [(number, stairs[-1][1])] * bool(stairs) + [(number, value)]
+                stairs += [(number, height) for _, height in stairs[-1:]] + [(number, value)]
         note = "" if len(dots) <= SCATTER else f"{SCATTER} of {len(dots)} runs as dots"
         names = [self.runs[i]["display_name"] for i in at]
-        lines = [Line("best", sampled(stairs), "best"), _dots(dots, names, style)]
+        lines = [Line("best", sampled(stairs), "record", marks=False), _dots(dots, names, style)]
         return chart(name, lines, "run", note)
 
     def parallel(self) -> Markup | str:
@@ -215,7 +217,9 @@ class _Data:
             points = [(float(numbers[i] or 0), float(self.results[i] or 0)) for i in at]
             names = [self.runs[i]["display_name"] for i in at]
             if points:
-                drawn.append(chart(self.metric.name, [_dots(points, names, "val")], name, x_scale=scale))
+                drawn.append(
+                    chart(f"{self.metric.name} by {name}", [_dots(points, names, "val")], name, x_scale=scale)
+                )
         return drawn
 
     def importances(self) -> list[Importance]:

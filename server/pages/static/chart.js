@@ -6,12 +6,6 @@ import { load, onArrival } from "./swap.js";
 const MOST = 12; // lines in a tip
 const hidden = new Set();
 
-onArrival((root) => {
-  root.querySelectorAll(".legend [data-key]").forEach(makeToggle);
-  root.querySelectorAll("figure.chart[data-edges]").forEach((figure) => new Chart(figure));
-  hidden.forEach(show);
-});
-
 function makeToggle(swatch) {
   const button = document.createElement("button");
   button.type = "button";
@@ -280,3 +274,9 @@ function element(name, attributes) {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }
+
+onArrival((root) => {
+  root.querySelectorAll(".legend [data-key]").forEach(makeToggle);
+  root.querySelectorAll("figure.chart[data-edges]").forEach((figure) => new Chart(figure));
+  hidden.forEach(show);
+});

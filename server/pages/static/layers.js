@@ -5,15 +5,11 @@ import { onArrival } from "./swap.js";
 
 const chosen = { style: "fill", opacity: "0.45", errors: false };
 
-onArrival((root) => {
-  const viewer = document.querySelector("[data-viewer]");
-  if (!viewer) return;
-  if (root === document) listen(viewer);
-  paint(viewer);
-});
-
 function listen(viewer) {
   viewer.querySelectorAll("[data-script]").forEach((each) => (each.hidden = false));
+  for (const { name, type, checked, value } of viewer.querySelectorAll("input[name]")) {
+    if (name in chosen && (type !== "radio" || checked)) chosen[name] = type === "checkbox" ? checked : value;
+  }
   viewer.addEventListener("input", ({ target }) => {
     if (!(target.name in chosen)) return;
     chosen[target.name] = target.type === "checkbox" ? target.checked : target.value;
@@ -128,3 +124,10 @@ function colourOf(name) {
   probe.remove();
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
+
+onArrival((root) => {
+  const viewer = document.querySelector("[data-viewer]");
+  if (!viewer) return;
+  if (root === document) listen(viewer);
+  paint(viewer);
+});

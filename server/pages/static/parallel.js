@@ -3,8 +3,6 @@
 
 import { load, onArrival } from "./swap.js";
 
-onArrival((root) => root.querySelectorAll("figure.parallel svg").forEach((svg) => new Brushes(svg)));
-
 const quoted = (text) => (/[,"|<>=!~]|^\s|\s$|^$/.test(text) ? `"${text.replace(/(["\\])/g, "\\$1")}"` : text);
 
 /** The terms of a filter, apart at commas outside of quotes. */
@@ -90,3 +88,5 @@ function terms(axis, top, bottom) {
   const value = (y) => String(+(axis.dataset.kind === "log" ? 10 ** at(y) : at(y)).toPrecision(4));
   return [`${name} >= ${value(bottom)}`, `${name} <= ${value(top)}`];
 }
+
+onArrival((root) => root.querySelectorAll("figure.parallel svg").forEach((svg) => new Brushes(svg)));

@@ -43,7 +43,7 @@ N_SEARCH = 13
 
 def mask(shift: int) -> "np.ndarray[Any, Any]":
     rows, columns = np.mgrid[:48, :64]
-    return (((rows - 24) ** 2 + (columns - 30 - shift) ** 2) < 15**2).astype(np.uint8)
+    return np.asarray((rows - 24) ** 2 + (columns - 30 - shift) ** 2 < 15**2, np.uint8)
 
 
 def pictures(shift: int) -> list[wandb.Image]:
