@@ -116,25 +116,20 @@ def line_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     by = _keys(config.get("groupBy"))
     groups = grid.groups(by)
     grouped = bool(by or grid.is_grouped)
-    names = assign(
-        f"{label} {metric}" if len(metrics) > 1 else label for label in groups for metric in metrics
-    )
-    most = min(max(POINTS // max(len(names), 1), FEWEST), MOST)
+    numbers = assign(groups)
+    most = min(max(POINTS // max(len(groups) * len(metrics), 1), FEWEST), MOST)
     lines = []
-    for metric in metrics:
+    for place, metric in enumerate(metrics):
         for label, members in groups.items():
             name = f"{label} {metric}" if len(metrics) > 1 else label
-            series = [
-                points
-                for run in members
-                if run["id"] in found and (points := found[run["id"]].points(metric, axis))
-            ]
+            read = [found[run["id"]] for run in members if run["id"] in found]
+            series = [points for history in read if (points := history.points(metric, axis))]
             style = f"{compare.style(numbers[label])} {_dash(metric, place)}".rstrip()
             if grouped and series:
                 mean, ends = histories.band(series, most)
                 lines.append(Line(name, mean, style, band=ends if len(series) > 1 else ()))
             else:
-                lines += [Line(name, sampled(points, most), style) for points in series]
+                lines += [Line(name, sampled(points, most), style, key=label) for points in series]
     view = View(
         _smoothing(config),
         bool(config.get("yLogScale")),
