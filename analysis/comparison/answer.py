@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from analysis.comparison.comparison import Comparison
-from analysis.evidence.text import answer, cautions, count
+from analysis.evidence.text import answer, cautions
+from common.text import plural
 
 
 def answers(comparison: Comparison) -> tuple[str, str]:
@@ -12,7 +13,7 @@ def answers(comparison: Comparison) -> tuple[str, str]:
     if found and len(comparison.table) == len(found.models):
         return answer(found)
     best = table.iloc[0]
-    runs = count(int(best["n_runs"]), "run")
+    runs = plural(int(best["n_runs"]), "run")
     if len(table) == 1:
         return (
             f"{best['model']} has a test IoU of {best['test_iou']:.3f} ({runs}).",

@@ -48,13 +48,14 @@ def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> str:
 
 
 def image_sizes(runs: pd.DataFrame) -> str | None:
-    """A sentence where models were trained and tested at several sizes."""
-    sizes = sorted(runs["image_size"].dropna().unique()) if "image_size" in runs else []
+    """A sentence where scores were taken at several sizes: `score_size`, of older runs that of the model's input."""
+    columns = runs.reindex(columns=["score_size", "image_size"])
+    sizes = sorted(columns["score_size"].fillna(columns["image_size"]).dropna().unique())
     if len(sizes) < 2:
         return None
     shown = ", ".join(f"{size:g}" for size in sizes)
     return (
-        f"Models were tested at {len(sizes)} image sizes ({shown} pixels): an outline that is off by one pixel costs"
+        f"Scores were taken at {len(sizes)} image sizes ({shown} pixels): an outline that is off by one pixel costs"
         " less IoU at a larger one, so a verdict across sizes is one on model and size together."
     )
 

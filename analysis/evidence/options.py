@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import math
 
 from analysis.evidence.claims import MARGIN
-from common.cli import whole_number
-
-
-def margin(text: str) -> float:
-    """The type of an option that is a finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0, such as 0.01")
-    return value
-
-
-def difference(text: str) -> float:
-    """The type of an option that is a finite number from 0 on."""
-    return 0.0 if text.strip("0.") == "" and "0" in text else margin(text)
+from common.cli import number, whole_number
 
 
 def add_margin(parser: argparse.ArgumentParser) -> None:
     """`--margin`."""
     parser.add_argument(
         "--margin",
-        type=margin,
+        type=number(above=0),
         default=MARGIN,
         metavar="M",
         help="largest difference that does not matter (default: %(default)s)",

@@ -16,10 +16,10 @@ from scipy.special import ndtri, stdtrit
 
 from analysis.evidence.claims import CLAIMS, LEVEL, SOURCES, comparable
 from analysis.evidence.components import Components, estimate
-from analysis.evidence.options import add_margin, add_train, difference
+from analysis.evidence.options import add_margin, add_train
 from analysis.evidence.study import Array, Design, StudyError
 from analysis.evidence.table import arrange, read
-from common.cli import Parser
+from common.cli import Parser, number
 
 POWER = 0.8
 MOST = 1000
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("pilot", type=Path, metavar="PILOT.csv")
     parser.add_argument(
         "--difference",
-        type=difference,
+        type=number(0),
         nargs="+",
         metavar="D",
         help="true differences (default: 0, 1, 2 and 5 margins)",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.planner import POWER, Needed, alternatives
 from analysis.evidence.result import Comparison, Evidence, Model
+from common.text import plural
 
 MEANING = {
     "these_images": "on these test images, trained again",
@@ -146,8 +147,8 @@ def ladder(found: Evidence) -> Iterator[tuple[str, str, str, str, str]]:
         claims = {model: each.claims[name] for model, each in found.models.items()}
         one = claims[found.highest]
         seeds, most = (choose(c.n_seeds for c in claims.values()) for choose in (min, max))
-        counted = count(seeds, "seed") if seeds == most else f"{seeds} to {most} seeds"
-        sample = f"{counted}, {count(one.n_images, 'image')}, {count(one.n_splits, 'training set')}"
+        counted = plural(seeds, "seed") if seeds == most else f"{seeds} to {most} seeds"
+        sample = f"{counted}, {plural(one.n_images, 'image')}, {plural(one.n_splits, 'training set')}"
         known = one.false_claim_rate is not None and one.power_at_margin is not None
         false, power = (f"{one.false_claim_rate:.0%}", f"{one.power_at_margin:.0%}") if known else ("", "")
         yield f"({letter}) {MEANING[name]}", sample, verdicts(claims, name), false, power
@@ -160,10 +161,6 @@ def verdicts(claims: Mapping[str, Comparison], name: str) -> str:
         return f"no verdict: {lacks} cannot show how much another would differ"
     totals = {word: sum(claim.verdict == word for claim in claims.values()) for word in WORDS}
     return ", ".join(f"{n} {WORDS[word]}" for word, n in totals.items() if n)
-
-
-def count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def next_steps(found: Evidence) -> Iterator[str]:

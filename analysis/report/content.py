@@ -26,6 +26,7 @@ from analysis.search.expected_best import EXCHANGEABLE
 from analysis.search.importance import Space, importances
 from analysis.tables.sheets import Sheet, proof_sheets
 from analysis.tables.sheets import sheets as comparison_sheets
+from common.text import plural
 
 PACKAGES = ("wandb", "pandas", "numpy", "scipy", "matplotlib", "seaborn")
 SEED = 0
@@ -83,7 +84,7 @@ def content(study: Study, comparison: Comparison, command: str) -> Content:
     """All that a report of `comparison` says; `command` is what makes it again."""
     table, search = comparison.table, searched(study)
     return Content(
-        title=f"{title_of(study)}: {counted(len(table), 'model')}, {counted(len(comparison.all_runs), 'run')}",
+        title=f"{title_of(study)}: {plural(len(table), 'model')}, {plural(len(comparison.all_runs), 'run')}",
         question=question(comparison),
         answer=answers(comparison),
         sheets=tuple(comparison_sheets(comparison)),
@@ -101,11 +102,6 @@ def content(study: Study, comparison: Comparison, command: str) -> Content:
     )
 
 
-def counted(n: int, thing: str) -> str:
-    """`1 model`, `2 models`."""
-    return f"{n} {thing}" + "s" * (n != 1)
-
-
 def title_of(study: Study) -> str:
     """The names of the study's sweeps, else of its projects."""
     names = [str(settings["name"]) for settings in study.sweeps.values() if settings.get("name")]
@@ -117,9 +113,9 @@ def title_of(study: Study) -> str:
 def question(comparison: Comparison) -> str:
     """What the study asks, of how many models, images, seeds and splits."""
     table, runs = comparison.table, comparison.all_runs
-    n = f"{counted(int(table['n_seeds'].min()), 'seed')} and {counted(runs['split'].nunique(), 'split')}"
+    n = f"{plural(int(table['n_seeds'].min()), 'seed')} and {plural(runs['split'].nunique(), 'split')}"
     images = comparison.scores["image"].nunique()
-    on = f"{counted(images, 'test image')}" if images else "the test images"
+    on = f"{plural(images, 'test image')}" if images else "the test images"
     if len(table) == 1:
         return f"How well does {table['model'].iloc[0]} segment {on}, and how sure is that, from {n}?"
     return f"Which of {len(table)} models segments {on} best, and how sure is that, from {n}?"
@@ -144,7 +140,7 @@ def told_budget(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[s
         rng = np.random.default_rng(SEED)
         best = best_of_n.best_per_value(runs, "architecture", rng, method=method or "unknown")
         reached = "; ".join(reach(row) for row in best.to_dict("records"))
-        trials = counted(int(best["budget"].iloc[0]), "configuration")
+        trials = plural(int(best["budget"].iloc[0]), "configuration")
         told.append(f"Best validation IoU of {trials} per architecture: {reached}.")
     if method not in EXCHANGEABLE:
         how = f"These runs were chosen by {method}" if method else "How these runs were chosen is not known"
@@ -174,7 +170,7 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
     silent_curves = int(table["overfitting"].str.startswith("cannot tell").sum())
     if silent_curves:
         told.append(
-            f"Whether {silent_curves} of {counted(len(table), 'model')} overfit: their curves cannot tell."
+            f"Whether {silent_curves} of {plural(len(table), 'model')} overfit: their curves cannot tell."
         )
     if len(study.left_out):
         total = len(study.left_out) + len(study.runs)

@@ -15,12 +15,13 @@ from analysis.figures.hardest_images import hardest_images_figure, image_means
 from analysis.figures.intervals import intervals_figure
 from analysis.figures.pareto import pareto_figure
 from analysis.pull.study import Study
-from analysis.report.content import SEED, Content, counted
+from analysis.report.content import SEED, Content
 from analysis.report.pictures import data_uri, drawing
 from analysis.search import importance, plots
 from analysis.search.best_of_n import budget_curves, expected_best_curves
 from analysis.search.expected_best import EXCHANGEABLE
 from analysis.search.importance import varied
+from common.text import plural
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def intervals(study: Study, comparison: Comparison, command: str) -> Drawing:
         as_uri(intervals_figure(comparison, study.predictions, command)),
         "Test IoU of every model with its interval, its runs, and the IoU of masks that are right but for one pixel;"
         " the numbers stand in the tables above",
-        f"Test IoU by model, best on top; n = {counted(len(comparison.runs), 'run')}; again by {command}",
+        f"Test IoU by model, best on top; n = {plural(len(comparison.runs), 'run')}; again by {command}",
     )
 
 
@@ -58,7 +59,7 @@ def pareto_drawings(comparison: Comparison, command: str) -> list[Drawing]:
     figure, told = pareto_figure(comparison.table), sentence(comparison.table)
     if figure is None or told is None:
         return []
-    n = counted(len(comparison.table), "model")
+    n = plural(len(comparison.table), "model")
     return [Drawing(as_uri(figure), told, f"IoU against time per image; n = {n}; again by {command}")]
 
 
@@ -76,7 +77,7 @@ def hard_drawings(study: Study, comparison: Comparison, command: str, photograph
             as_uri(figure),
             f"The hardest test images with the errors and worst place of the best model, and the share of models that"
             f" say foreground; mean IoU over models: {told}",
-            f"Hardest test images; n = {counted(len(means), 'test image')}, {counted(len(comparison.table), 'model')};"
+            f"Hardest test images; n = {plural(len(means), 'test image')}, {plural(len(comparison.table), 'model')};"
             f" again by {command}",
         )
     ]
@@ -86,7 +87,7 @@ def search_drawings(study: Study, report: Content, command: str) -> list[Drawing
     """Importances, parallel coordinates, and what the search found for its budget; none where nothing varies."""
     if report.search.table.empty:
         return []
-    n = f"n = {counted(len(study.runs), 'run')}"
+    n = f"n = {plural(len(study.runs), 'run')}"
     again = f"again by {command}"
     names = varied(study.runs)
     return [

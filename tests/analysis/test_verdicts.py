@@ -196,7 +196,9 @@ def test_a_model_without_any_artifact_is_named_beside_the_answer() -> None:
 def test_several_image_sizes_are_said() -> None:
     made = scored(cells([0.95, 0.90], 3, 4))
     comparison = compare(replace(made, runs=made.runs.assign(image_size=[128] * 3 + [256] * 3)))
-    assert "Models were tested at 2 image sizes (128, 256 pixels)" in " ".join(comparison.notes)
+    assert "Scores were taken at 2 image sizes (128, 256 pixels)" in " ".join(comparison.notes)
+    alike = made.runs.assign(image_size=[128] * 3 + [256] * 3, score_size=1024)
+    assert "image sizes" not in " ".join(compare(replace(made, runs=alike)).notes)
 
 
 def test_forty_models_leave_the_terminal_whole() -> None:
@@ -250,7 +252,7 @@ def test_the_margin_is_an_option_of_every_command(
     assert "p a/b --margin=0.02" in (tmp_path / "comparison.md").read_text()
     with pytest.raises(SystemExit):
         cli.main("p", "words", [table.write], ["a/b", "--margin", "0", *out])
-    assert capsys.readouterr().err == "p: argument --margin: '0' is not a number above 0, such as 0.01\n"
+    assert capsys.readouterr().err == "p: argument --margin: '0' is not a number above 0\n"
 
 
 def test_notes_of_the_table_survive_in_the_paper() -> None:
