@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Settings = Mapping[str, Sequence[Hashable]]
-Measure = Callable[[Settings, Array], Mapping[str, float]]
 PERMUTATIONS = 200
 
 
@@ -34,41 +33,40 @@ def decides(fine: Sequence[Hashable], coarse: Sequence[Hashable], kinds: int) ->
     return 2 * kinds <= len(fine) and len(set(zip(fine, coarse, strict=True))) == kinds
 
 
-def chance_of(
-    measure: Measure,
-    settings: Settings,
-    scores: Array,
-    rng: np.random.Generator,
-    permutations: int = PERMUTATIONS,
-) -> dict[str, float]:
-    """By setting, how often the most important of all settings would be as important if scores fell by chance.
+def explained_and_chance(
+    settings: Settings, scores: Array, rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> dict[str, tuple[float, float]]:
+    """By setting the share of the variance of `scores` (N,) that it explains alone, and how often chance does as much.
 
-    `scores` (N,) are dealt to the trials anew `permutations` times. The largest importance counts each time, so the
-    chance that any setting falls below 0.05 without effect is 0.05 (Westfall and Young 1993).
+    `scores` are dealt to the trials anew `permutations` times. The largest share of all settings counts each time, so
+    the chance that any of them falls below 0.05 without effect is 0.05 (Westfall and Young 1993).
     """
-    found = measure(settings, scores)
-    largest = np.array(
-        [max(measure(settings, rng.permutation(scores)).values()) for _ in range(permutations)]
-    )
-    return {name: (1 + int((largest >= value).sum())) / (1 + permutations) for name, value in found.items()}
+    dealt = np.vstack([scores, rng.permuted(np.tile(scores, (permutations, 1)), axis=1)])
+    shares = {name: explained(values, dealt) for name, values in settings.items()}
+    largest = np.max([share[1:] for share in shares.values()], axis=0)
+    return {
+        name: (float(share[0]), (1 + int((largest >= share[0] - 1e-12).sum())) / (1 + permutations))
+        for name, share in shares.items()
+    }
 
 
-def explained(settings: Settings, scores: Array, bins: int = 4) -> dict[str, float]:
-    """Share of the variance of `scores` (N,) that each setting alone explains, adjusted for its number of values.
+def explained(values: Sequence[Hashable], scores: Array) -> Array:
+    """Share of the variance of `scores` (P, N) that one setting (N,) explains alone, (P,), adjusted for its number of
+    values.
 
-    Numbers with more than `bins` values are cut at their quantiles. Milliseconds, so it can be permuted.
+    Numbers with many values are cut at their quantiles, into 2 to 8 bins of about 8 trials.
     """
-    total = float(((scores - scores.mean()) ** 2).sum())
-    found = {}
-    for name, values in settings.items():
-        codes = groups_of(values, bins)
-        counts = np.bincount(codes)
-        means = np.bincount(codes, weights=scores) / np.maximum(counts, 1)
-        left = len(scores) - int((counts > 0).sum())
-        inside = float(((scores - means[codes]) ** 2).sum())
-        known = total > 0 and left > 0
-        found[name] = 1 - inside / left / (total / (len(scores) - 1)) if known else 0.0
-    return found
+    n = scores.shape[1]
+    codes = groups_of(values, min(max(n // 8, 2), 8))
+    member = np.eye(int(codes.max()) + 1)[codes]
+    counts = member.sum(axis=0)
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    total = (centred**2).sum(axis=1)
+    left = n - int((counts > 0).sum())
+    if left == 0:
+        return np.zeros(len(scores))
+    inside = total - ((centred @ member) ** 2 / np.maximum(counts, 1)).sum(axis=1)
+    return np.asarray(1 - np.divide(inside / left, total / (n - 1), out=np.ones_like(total), where=total > 0))
 
 
 def groups_of(values: Sequence[Hashable], bins: int) -> NDArray[np.int64]:

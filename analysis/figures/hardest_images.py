@@ -1,9 +1,8 @@
-"""hard.png: the hardest test images, where the models disagree on them, and the worst place of the best model."""
+"""hardest_images.png: the hardest test images, where models disagree on them, and the best model's worst place."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.ndimage import uniform_filter
 
-from analysis import AnalysisError, canvas
-from analysis.cli import main
+from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
-from analysis.grids import coloured_errors, draw, shown_runs
-from analysis.pull.study import Study
+from analysis.figures import canvas
+from analysis.figures.mask_grid import coloured_errors, draw, shown_runs
 
 MOST_IMAGES = 4
 MAP = "cividis"
@@ -102,7 +100,7 @@ def draw_image_means(axes: Axes, means: pd.DataFrame) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def hard_figure(
+def hardest_images_figure(
     comparison: Comparison,
     predictions: Mapping[str, Predictions],
     command: str,
@@ -183,14 +181,3 @@ def caption(
         f"{drawn} hardest of n = {len(means)} test images, {len(shown)} models, one run each; errors are those of"
         f" {best['model']} (run {best['run_id']}); drawn by: {command}"
     )
-
-
-def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Writes hard.png into `out`."""
-    file = out / "hard.png"
-    hard_figure(comparison, study.predictions, command).savefig(file)
-    return [file]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main("python -m analysis.hard", str(__doc__), [write]))

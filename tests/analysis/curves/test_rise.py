@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.stats.rise import measure_rise
+from analysis.curves.rise import measure_rise
 from bench.rise import curves, told
 
 

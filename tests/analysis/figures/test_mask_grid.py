@@ -1,17 +1,16 @@
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
 
-from analysis import AnalysisError, grids
+from analysis import AnalysisError
 from analysis.comparison.comparison import compare
 from analysis.comparison.masks import Predictions
-from analysis.grids import COLOURS, coloured_errors, heading, masks_figure, shown_runs, write
+from analysis.figures import mask_grid
+from analysis.figures.mask_grid import COLOURS, coloured_errors, heading, masks_figure, shown_runs
 from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, predictions, seen, square, study
 
@@ -103,8 +102,8 @@ def test_an_image_that_a_model_was_not_tested_on_is_blank() -> None:
 def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(grids, "MOST_MODELS", 3)
-    monkeypatch.setattr(grids, "MOST_IMAGES", 2)
+    monkeypatch.setattr(mask_grid, "MOST_MODELS", 3)
+    monkeypatch.setattr(mask_grid, "MOST_IMAGES", 2)
     figure = figure_of(study())
     assert len(figure.axes) == 2 * (2 + 3)
     caption = figure.texts[0].get_text().replace("\n", " ")
@@ -135,16 +134,6 @@ def test_a_heading_is_broken_between_the_parts_of_a_name() -> None:
 def test_no_predictions_at_all_is_one_sentence() -> None:
     with pytest.raises(AnalysisError, match="no masks to draw"):
         figure_of(seen(study(), {}))
-
-
-def test_the_file_shows_all_four_colours(tmp_path: Path) -> None:
-    made = study(models=MODELS[:6])
-    (file,) = write(made, compare(made), tmp_path, "command")
-    with Image.open(file) as picture:
-        found = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
-        assert picture.width >= 2000
-    assert file.name == "masks.png"
-    assert set(COLOURS.values()) <= found
 
 
 def test_pictures_of_different_size_fit_on_one_grid() -> None:

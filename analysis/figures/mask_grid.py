@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis import AnalysisError, canvas
-from analysis.cli import main
+from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
-from analysis.pull.study import Study
+from analysis.figures import canvas
 
 COLOURS = {
     "true positive": (255, 255, 255),
@@ -161,14 +159,3 @@ def made_with(runs: pd.DataFrame) -> str:
     words = f"{shape}, {' or '.join(sides)} pixels" if sides else shape
     epochs = values["epochs"].dropna().unique()
     return words + (f", {epochs[0]:.0f} epochs" if len(epochs) == 1 else "")
-
-
-def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Writes masks.png into `out`."""
-    file = out / "masks.png"
-    masks_figure(comparison, study.predictions, command).savefig(file)
-    return [file]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main("python -m analysis.grids", str(__doc__), [write]))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.stats.permutation import chance_of, explained, merge_aliases
+from analysis.search.permutation import explained, explained_and_chance, merge_aliases
 
 BACKBONES = ["lite0", "resnet18", "lite0", "mobilenet", "resnet18", "mobilenet"]
 
@@ -25,20 +25,20 @@ def test_pure_noise_has_no_important_setting() -> None:
     false = 0
     for _ in range(100):
         settings = {name: rng.uniform(size=30).tolist() for name in "abcde"}
-        false += min(chance_of(explained, settings, rng.normal(size=30), rng, 60).values()) < 0.05
+        found = explained_and_chance(settings, rng.normal(size=30), rng, 100)
+        false += min(chance for _, chance in found.values()) < 0.05
     assert false <= 5 + 2 * 2.2
 
 
 def test_a_setting_that_decides_the_score_is_found() -> None:
     rng = np.random.default_rng(1)
     settings = {name: rng.uniform(size=30).tolist() for name in "ab"}
-    scores = np.array(settings["a"]) + rng.normal(0, 0.1, 30)
-    chance = chance_of(explained, settings, scores, rng)
-    assert chance["a"] == pytest.approx(1 / 201)
-    assert chance["b"] > 0.05
+    found = explained_and_chance(settings, np.array(settings["a"]) + rng.normal(0, 0.1, 30), rng)
+    assert found["a"][1] == pytest.approx(1 / 201)
+    assert found["b"][1] > 0.05
 
 
 def test_explained_variance_is_that_of_an_analysis_of_variance() -> None:
     """Means 1 and 3 in groups of two, 1 left inside each: 1 - (4 / 2) / (8 / 3), where the total is 4 + 4."""
-    found = explained({"x": ["a", "a", "b", "b"]}, np.array([0.0, 2.0, 2.0, 4.0]))
-    assert found["x"] == pytest.approx(1 - 2 / (8 / 3))
+    found = explained(["a", "a", "b", "b"], np.array([[0.0, 2.0, 2.0, 4.0], [1.0, 1.0, 1.0, 1.0]]))
+    assert found.tolist() == pytest.approx([1 - 2 / (8 / 3), 0.0])

@@ -1,10 +1,8 @@
-"""curves.png: loss and IoU against epoch for every model; intervals.png: test IoU with intervals and the ceiling."""
+"""curves.png: loss and IoU against epoch for every model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -14,11 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
-from analysis import canvas
-from analysis.cli import main
-from analysis.comparison.comparison import Comparison, truths_of
-from analysis.comparison.masks import Predictions, one_pixel_loss
-from analysis.pull.study import Study
+from analysis.comparison.comparison import Comparison
+from analysis.figures import canvas
 
 COLOURS = {"train": "#E69F00", "val": "#0072B2"}
 """Okabe & Ito (2008): orange and blue keep apart for every kind of colour vision, and in grey."""
@@ -164,75 +159,3 @@ def caption(comparison: Comparison, drawn: int, command: str) -> str:
     part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
     n = int(table["n_runs"][:drawn].sum())
     return f"{part}, n = {n} runs, by test IoU from top left; drawn by: {command}"
-
-
-def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling: float | None = None) -> None:
-    """Test IoU of each model of `table`, best on top: its mean with interval, every run of `runs`, and its letters.
-
-    `ceiling` is the IoU of masks that are right but for one pixel all round (1 − `masks.one_pixel_loss`): a line.
-    """
-    import seaborn as sns
-
-    order = list(table["model"])
-    sns.stripplot(
-        runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
-    )
-    for at, row in enumerate(table.to_dict("records")):
-        if pd.notna(row["test_iou_low"]) and pd.notna(row["test_iou_high"]):
-            axes.plot(
-                [row["test_iou_low"], row["test_iou_high"]], [at, at], color=COLOURS["val"], linewidth=2.4
-            )
-        face = COLOURS["val"] if row["stands_out"] else "white"
-        axes.plot(
-            row["test_iou"], at, "D", color=COLOURS["val"], markerfacecolor=face, markersize=6, zorder=4
-        )
-        axes.annotate(row["letters"], (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8)
-    if ceiling is not None:
-        axes.axvline(ceiling, color=COLOURS["train"], linestyle="--", linewidth=1.4)
-    axes.set(xlabel="test IoU", ylabel="", xlim=(None, 1.0), ylim=(len(order) - 0.5, -0.5))
-    axes.set_yticks(range(len(order)), [title(model) for model in order])
-    axes.tick_params(labelsize=8)
-    axes.grid(axis="x", color="0.9", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictions], command: str) -> Figure:
-    """`draw_intervals` of the best `MOST_MODELS`, with its legend, n and the command."""
-    table = comparison.table.head(MOST_MODELS)
-    runs = comparison.runs[comparison.runs["model"].isin(table["model"])]
-    truths = truths_of(comparison.runs, predictions)
-    height = 0.42 * len(table)
-    figure = canvas.blank(7.5, height + 1.75)
-    axes = canvas.place(figure, 2.35, 0.65, 4.7, height + 0.1)
-    draw_intervals(axes, table, runs, 1 - one_pixel_loss(truths.values()) if truths else None)
-    mark: dict[str, Any] = {"linestyle": "", "color": COLOURS["val"]}
-    handles = [
-        Line2D([], [], color=COLOURS["val"], linewidth=2.4, label="95% interval, seeds × images"),
-        Line2D([], [], marker="D", markerfacecolor="white", label="mean", **mark),
-        Line2D([], [], linestyle="", marker="o", color="0.45", markersize=3.5, label="a run"),
-        Line2D([], [], color=COLOURS["train"], linestyle="--", label="right but for one pixel all round"),
-    ]
-    if table["stands_out"].any():
-        handles.insert(2, Line2D([], [], marker="D", label="better than each of the others", **mark))
-    canvas.legend(figure, handles if truths else handles[:-1], columns=3)
-    scores = comparison.scores
-    n_images = scores[scores["run_id"].isin(runs["run_id"])]["image"].nunique()
-    canvas.caption(
-        figure,
-        f"n = {len(runs)} runs, {n_images} test images; models that share a letter (right)"
-        f" cannot be told apart; drawn by: {command}",
-    )
-    return figure
-
-
-def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Writes curves.png and intervals.png into `out`."""
-    curves, intervals = out / "curves.png", out / "intervals.png"
-    curves_figure(comparison, study.history, command).savefig(curves)
-    intervals_figure(comparison, study.predictions, command).savefig(intervals)
-    return [curves, intervals]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main("python -m analysis.figures", str(__doc__), [write]))

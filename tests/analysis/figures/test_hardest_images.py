@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,8 +6,14 @@ from matplotlib.figure import Figure
 
 from analysis import AnalysisError
 from analysis.comparison.comparison import compare
-from analysis.grids import COLOURS
-from analysis.hard import agreement, draw_zoom, hard_figure, image_means, worst_place, write
+from analysis.figures.hardest_images import (
+    agreement,
+    draw_zoom,
+    hardest_images_figure,
+    image_means,
+    worst_place,
+)
+from analysis.figures.mask_grid import COLOURS
 from tests.analysis.studies import MODELS, predictions, seen, square, study
 
 
@@ -55,29 +60,29 @@ def test_without_a_photograph_the_zoom_shows_only_the_four_colours() -> None:
     assert shown <= set(COLOURS.values())
 
 
-def test_a_figure_without_photographs_holds_none_of_their_pixels(tmp_path: Path) -> None:
+def test_a_figure_without_photographs_holds_none_of_their_pixels() -> None:
     made = study(models=MODELS[2:4])
-    figure = hard_figure(compare(made), made.predictions, "command", photographs=False)
+    figure = hardest_images_figure(compare(made), made.predictions, "command", photographs=False)
     pictures = [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
     coloured = [picture for picture in pictures if picture.ndim == 3]
     assert len(coloured) == 8
     assert {tuple(p) for picture in coloured for p in picture.reshape(-1, 3)} <= set(COLOURS.values())
-    with_them = hard_figure(compare(made), made.predictions, "command")
+    with_them = hardest_images_figure(compare(made), made.predictions, "command")
     values = [np.asarray(image.get_array()) for axes in with_them.axes for image in axes.images]
     assert any(200 in picture and picture.ndim == 3 for picture in values)
 
 
-def test_the_caption_says_n_run_and_command_and_the_file_is_written(tmp_path: Path) -> None:
+def test_the_caption_says_n_run_and_command() -> None:
     made = study(models=MODELS[2:4])
-    text = hard_figure(compare(made), made.predictions, "python -m analysis a/b").texts[0].get_text()
+    text = (
+        hardest_images_figure(compare(made), made.predictions, "python -m analysis a/b").texts[0].get_text()
+    )
     words = text.replace("\n", " ")
     assert "4 hardest of n = 4 test images, 2 models, one run each" in words
     assert "(run r0s0); drawn by: python -m analysis a/b" in words
-    (file,) = write(made, compare(made), tmp_path, "command")
-    assert file.name == "hard.png"
 
 
 def test_no_predictions_at_all_is_one_sentence() -> None:
     made = seen(study(models=MODELS[:1]), {})
     with pytest.raises(AnalysisError, match="no hard images to draw"):
-        hard_figure(compare(made), made.predictions, "command")
+        hardest_images_figure(compare(made), made.predictions, "command")

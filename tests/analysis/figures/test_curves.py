@@ -9,20 +9,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from analysis import figures
 from analysis.comparison.comparison import compare
-from analysis.figures import (
+from analysis.figures import curves
+from analysis.figures.curves import (
     COLOURS,
     MARKS,
     block_tops,
     curves_figure,
     draw_curves,
-    draw_intervals,
-    intervals_figure,
     mark_best,
     title,
-    write,
 )
+from analysis.figures.files import write
+from analysis.figures.intervals import draw_intervals, intervals_figure
+from analysis.figures.mask_grid import COLOURS as ERRORS
 from tests.analysis.studies import MODELS, history, noisy, run, seen, study
 
 
@@ -36,10 +36,10 @@ def visible_panels(figure: Figure) -> list[Axes]:
 
 
 def test_one_run_is_one_line_per_split_in_its_colour(axes: Axes) -> None:
-    curves = history("r")
-    draw_curves(axes, curves, "loss")
+    drawn = history("r")
+    draw_curves(axes, drawn, "loss")
     assert [line.get_color() for line in axes.lines] == [COLOURS["train"], COLOURS["val"]]
-    np.testing.assert_allclose(np.asarray(axes.lines[1].get_ydata(), float), curves["val/loss"])
+    np.testing.assert_allclose(np.asarray(axes.lines[1].get_ydata(), float), drawn["val/loss"])
 
 
 def test_several_runs_are_their_mean_in_a_band_from_lowest_to_highest(axes: Axes) -> None:
@@ -123,7 +123,7 @@ def test_panels_of_a_kind_share_their_axes() -> None:
 
 
 def test_more_models_than_fit_are_left_out_and_the_caption_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "MOST_MODELS", 3)
+    monkeypatch.setattr(curves, "MOST_MODELS", 3)
     made = study()
     figure = curves_figure(compare(made), made.history, "python -m analysis a/b")
     assert len(visible_panels(figure)) == 6
@@ -148,9 +148,9 @@ def test_names_are_broken_between_their_parts(model: str, lines: list[str]) -> N
 def test_a_row_of_panels_leaves_room_for_its_longest_name_and_no_more() -> None:
     short, long = "U-Net, bilinear", "DeepLabV3+ / resnet18, from scratch"
     (first, second), end = block_tops([short, short, long], 2)
-    assert first == pytest.approx(figures.HEADING + 0.12 + figures.LINE)
-    assert second == pytest.approx(first + figures.BLOCK + 2 * figures.LINE)
-    assert end == pytest.approx(second + figures.BLOCK - 0.12)
+    assert first == pytest.approx(curves.HEADING + 0.12 + curves.LINE)
+    assert second == pytest.approx(first + curves.BLOCK + 2 * curves.LINE)
+    assert end == pytest.approx(second + curves.BLOCK - 0.12)
 
 
 @pytest.mark.parametrize(("model", "shape"), [(MODELS[0], "^"), (MODELS[2], "v")])
@@ -187,9 +187,22 @@ def test_losses_that_are_never_a_number_are_empty_panels() -> None:
 
 def test_the_file_is_a_picture_wide_enough_for_print(tmp_path: Path) -> None:
     made = study(models=MODELS[:4])
-    curves, intervals = write(made, compare(made), tmp_path, "command")
-    assert (curves.name, intervals.name) == ("curves.png", "intervals.png")
-    with Image.open(curves) as picture:
+    files = write(made, compare(made), tmp_path, "command")
+    names = ["curves.png", "intervals.png", "masks.png", "hardest_images.png"]
+    assert [file.name for file in files] == names
+    with Image.open(files[0]) as picture:
         assert picture.width >= 2000
-    with Image.open(intervals) as picture:
+    with Image.open(files[1]) as picture:
         assert picture.width == 1500
+    with Image.open(files[2]) as picture:
+        found = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
+    assert set(ERRORS.values()) <= found
+
+
+def test_without_masks_the_other_pictures_are_written_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = seen(study(models=MODELS[:2]), {})
+    files = write(made, compare(made), tmp_path, "command")
+    assert [file.name for file in files] == ["curves.png", "intervals.png"]
+    assert "no masks to draw" in capsys.readouterr().err

@@ -94,6 +94,14 @@ def measure_rise(curves: Array) -> Rise:
     return Rise(verdict, estimate, estimate - reach, estimate + reach, p, at, n_runs, needed(error, n_runs))
 
 
+def fall_after(curves: Array, epoch: int) -> float:
+    """How far the mean of `curves` (R, E) falls from `epoch` to the end, as a share of its level there."""
+    level = smooth(curves).mean(axis=0)
+    width = curves.shape[1] - len(level) + 1
+    start = level[min(max(epoch - width // 2, 0), len(level) - 1)]
+    return float(1 - level[-1] / start) if start else 0.0
+
+
 def needed(error: float, n_runs: int) -> int | None:
     """Runs with which a rise of `MARGIN` is found with a chance of `POWER`."""
     runs = np.arange(FEWEST_RUNS, MOST + 1)
