@@ -28,7 +28,7 @@ from agent.inference import load
 from agent.inference.load import ModelError, Predictor
 from agent.training import performance
 from agent.training.loop import resized
-from common.cli import Parser, whole_number
+from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
 from common.keys import RULES
 from data import layout, puzzle
@@ -43,7 +43,6 @@ JPEG_SIDE = 65_500
 """Pixels that a side of a JPEG can have; the overlay of a longer photograph is made smaller."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of writing that would meet every photograph that follows."""
-INTERRUPTED = 130
 
 
 class UsageError(ValueError):
@@ -67,20 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: every photograph has its mask; 1: one has not; 2: nothing was begun; 130: after Ctrl-C."""
     options = _options(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _run(options)
-    except (UsageError, ModelError) as error:
-        print(f"agent.predict: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(
-            f"agent.predict: {error.filename or options.out} cannot be written: {error.strerror}",
-            file=sys.stderr,
-        )
-    except KeyboardInterrupt:
-        print(f"agent.predict: interrupted; every file in {options.out} is whole", file=sys.stderr)
-        return INTERRUPTED
-    return 1
+
+    def command() -> int:
+        try:
+            return _run(options)
+        except OSError as error:
+            raise OSError(f"{error.filename or options.out} cannot be written: {error.strerror}") from None
+
+    interrupted = f"interrupted; every file in {options.out} is whole"
+    return exit_code("agent.predict", command, {UsageError: 2, ModelError: 2, OSError: 1}, interrupted)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from common.text import size
 from server.pages.home import gather, gather_project
 from server.store import Row, Store
 from server.store.users import Person
@@ -35,14 +36,6 @@ def cut(text: str, most: int = MAX_PRE) -> str:
 
 def pretty(value: Any) -> str:
     return cut(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def size(n_bytes: int) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000 or unit == "GB":
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes = n_bytes / 1000  # type: ignore[assignment]
-    raise AssertionError
 
 
 def duration(seconds: float | None) -> str:

@@ -73,6 +73,7 @@ def test_a_wrong_setting_is_named_with_its_rule(flags: list[str], sentence: str)
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_on_the_command_line_gives_one_line_and_exit_code_2() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "agent.train", "--epochs=many"], capture_output=True, text=True, check=False

@@ -429,6 +429,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_an_artifact_gives_the_weights_of_its_rule_its_alias_or_the_rule_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     folder.mkdir()

@@ -53,6 +53,7 @@ def train(home: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.slow
 def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     photographs: Path, tmp_path: Path
 ) -> None:
@@ -100,6 +101,7 @@ def mask(folder: Path, rule: str, name: str) -> np.ndarray:
         return np.asarray(image)
 
 
+@pytest.mark.slow
 def test_photographs_with_a_problem_end_the_run_with_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     done = train(tmp_path, "--data=/nowhere/at/all", "--image_size=32")
     assert done.returncode == 1
@@ -110,6 +112,7 @@ def test_photographs_with_a_problem_end_the_run_with_one_sentence_and_exit_code_
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_equal_configurations_give_equal_predictions_and_history(photographs: Path, tmp_path: Path) -> None:
     flags = ["--model=unet_transposed", "--width=4", "--image_size=32", "--epochs=2", f"--data={photographs}"]
     printed = [train(tmp_path / name, *flags).stdout for name in ("a", "b")]
@@ -118,6 +121,7 @@ def test_equal_configurations_give_equal_predictions_and_history(photographs: Pa
     assert [line.split("  ")[0] for line in without_seconds[0][1:3]] == ["epoch 1/2", "epoch 2/2"]
 
 
+@pytest.mark.slow
 def test_an_epoch_that_repeats_trains_as_so_many_epochs_and_validates_once(
     photographs: Path, tmp_path: Path
 ) -> None:
