@@ -44,6 +44,7 @@ SHAPING = (
     "repeats",
     "precision",
     "score_size",
+    "data",
 )
 """Settings that change what a run costs."""
 

@@ -9,6 +9,7 @@ from agent.config import Config
 from agent.lifecycle import disk
 from agent.lint import models
 from agent.training.step_times import ONE_CORE, Step
+from common.names import n_drawings
 
 IMAGES = {"train": 10, "val": 4, "test": disk.N_TEST}
 """Of the lab's folder and of drawn photographs."""
@@ -63,15 +64,17 @@ def of_run(config: Config, steps: Sequence[Step]) -> Duration:
     """
     facts = models.of(config)
     image = forward_macs(facts, config.image_size)
-    per_visit = math.ceil(IMAGES["train"] / config.batch_size)
+    n_drawn = n_drawings(config.data)
+    images = {"train": n_drawn, "val": n_drawn // 10, "test": n_drawn // 10} if n_drawn else IMAGES
+    per_visit = math.ceil(images["train"] / config.batch_size)
 
-    def forward(images: int) -> float:
-        return step_seconds(config, "float32", image * images, steps) / 3
+    def forward(n: int) -> float:
+        return step_seconds(config, "float32", image * n, steps) / 3
 
-    step = step_seconds(config, config.precision, image * IMAGES["train"] / per_visit, steps)
+    step = step_seconds(config, config.precision, image * images["train"] / per_visit, steps)
     training = config.repeats * per_visit * step
-    scored = forward(IMAGES["val"]) + IMAGES["val"] * score_seconds(config, steps)
-    validation = scored + CANDIDATES * (forward(IMAGES["train"]) + scored)
+    scored = forward(images["val"]) + images["val"] * score_seconds(config, steps)
+    validation = scored + CANDIDATES * (forward(images["train"]) + scored)
     saving = 4 * facts.checkpoint_bytes / SAVED_PER_SECOND
     if not steps[0].device.startswith(ONE_CORE):
         saving = CANDIDATES * max(0.0, saving - training - validation)
@@ -80,7 +83,7 @@ def of_run(config: Config, steps: Sequence[Step]) -> Duration:
         config.epochs * training,
         config.epochs * validation,
         config.epochs * saving,
-        disk.KEPT * (forward(IMAGES["test"]) + IMAGES["test"] * score_seconds(config, steps)),
+        disk.KEPT * (forward(images["test"]) + images["test"] * score_seconds(config, steps)),
     )
 
 
