@@ -76,12 +76,8 @@ def check(path: Path) -> Report:
     more, good = combinations.check(cells)
     n_runs = cost.count(read, given)
     epochs = _epochs(given, suggested)
-    findings += [
-        *more,
-        *metric.check(read, epochs, n_runs),
-        *sections.endless(read, n_runs),
-        *parameters.idle(given, epochs),
-    ]
+    findings += [*more, *metric.check(read, epochs, n_runs), *sections.endless(read, n_runs)]
+    findings += parameters.idle(given, epochs)
     if not any(each.severity == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or cost.configs(
             given, str(read.value.get("method"))

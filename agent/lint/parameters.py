@@ -31,6 +31,13 @@ TOGETHER = ("model", *MODEL_FIELDS, "batch_size", "folds")
 GRID_KINDS = (*LISTS, "int_uniform", "q_uniform")
 MOST_LISTED = 10_000
 
+IDLE = Rule(
+    "P032",
+    "warning",
+    "patience {patience} ends no run",
+    "runs have {most} epochs at most",
+    "write a smaller patience, or 0",
+)
 NOTHING = Rule(
     "P014",
     "error",
@@ -134,13 +141,6 @@ DRAWS_FRACTIONS = Rule(
     "{name} is {kind}, which draws fractions, but must be a whole number",
     "every run would end at once",
     "write `distribution: int_uniform`, or list the numbers with `values: […]`",
-)
-IDLE = Rule(
-    "P032",
-    "warning",
-    "patience {patience} ends no run",
-    "runs have {epochs} epochs at most",
-    "write a smaller patience, or 0",
 )
 REFUSED_VALUE = Rule(
     "P030",
@@ -362,13 +362,12 @@ def allowed(parameter: Parameter) -> list[Finding]:
 
 
 def idle(given: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
-    """Early stopping that no run lives long enough for; `epochs` are all numbers of epochs that a run may have."""
-    longest = max(epochs, default=0)
-    waits = [
-        IDLE.at(line, patience=value, epochs=longest)
+    """Early stopping that no run lives long enough for."""
+    most = max(epochs, default=0)
+    waits = (
+        (line, value)
         for each in given
         if each.name == "patience"
         for value, line in zip(each.values, each.lines, strict=True)
-        if 0 < longest <= value
-    ]
-    return waits[:1]
+    )
+    return [IDLE.at(line, patience=value, most=most) for line, value in waits if 0 < most <= value][:1]
