@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8080
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help setup study report notebooks publish serve test check pins
+.PHONY: help setup study report notebooks publish serve test test-slow check pins
 
 help:
 	@echo 'make study    train the eight models and compare them; DATA=folder SIZE=pixels EPOCHS=n SEEDS=n'
@@ -17,7 +17,8 @@ help:
 	@echo 'make notebooks  four notebooks of the last study, run; STUDY=entity/project/sweep for another'
 	@echo 'make publish  the same into analysis/notebooks, which git tracks'
 	@echo 'make serve    look at the runs again in a browser; PORT=8080'
-	@echo 'make test     run the tests'
+	@echo 'make test     run the tests but the slow ones, in under 10 minutes on 2 cores'
+	@echo 'make test-slow  run those: whole studies, kills, old clients, a real Slurm'
 	@echo 'make check    ruff, mypy, the sweeps, and the rules of the house'
 	@echo 'make setup    only install: .venv with the exact versions of requirements.txt'
 	@echo 'make pins     write requirements.txt anew from requirements.in'
@@ -56,7 +57,10 @@ serve: setup
 	@$(PY) -m server --port $(PORT) --dir results/server
 
 test: setup
-	@$(PY) -m pytest --numprocesses 2 --dist loadfile
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile -m 'not slow'
+
+test-slow: setup
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile -m slow
 
 check: setup
 	@$(VENV)/bin/ruff check .

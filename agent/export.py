@@ -5,7 +5,7 @@ MODEL is what agent.predict takes. The file takes `images`, RGB (B, 3, S, S) flo
 It is written only after onnxruntime has given the same probabilities as torch.
 """
 
-import contextlib
+import argparse
 import json
 import sys
 import warnings
@@ -20,14 +20,13 @@ import torch
 
 from agent.inference import load
 from agent.inference.load import ModelError, Predictor, Saved
-from common.cli import Parser
+from common.cli import Parser, exit_code, number
+from common.files import beside
 from common.keys import RULES
 from data import puzzle, synthetic
 
 TOLERANCE = 1e-3
 """Largest difference of a probability that is let pass; `python -m bench.onnx_parity` shows what is found."""
-
-INTERRUPTED = 130
 
 OPSET = 17
 BATCHES = (1, 3)
@@ -47,26 +46,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rule", choices=RULES, help="which weights of an Artifact")
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=number(above=0),
         default=TOLERANCE,
         help=f"largest difference let pass (default: {TOLERANCE:g})",
     )
     options = parser.parse_args(arguments)
+    refusals = {ModelError: 2, ParityError: 1, OSError: 1}
+    return exit_code(
+        "agent.export", lambda: _run(options), refusals, f"interrupted; {options.out} is not written"
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    model = load.find(options.model, options.rule)
     try:
-        model = load.find(options.model, options.rule)
         difference = export(model, options.out, options.tolerance)
-    except ModelError as error:
-        print(f"agent.export: {error}", file=sys.stderr)
-        return 2
     except ParityError as error:
-        print(f"agent.export: {error}; {options.out} is not written", file=sys.stderr)
-        return 1
+        raise ParityError(f"{error}; {options.out} is not written") from None
     except OSError as error:
-        print(f"agent.export: {options.out} cannot be written: {error.strerror or error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"agent.export: interrupted; {options.out} is not written", file=sys.stderr)
-        return INTERRUPTED
+        raise OSError(f"{options.out} cannot be written: {error.strerror or error}") from None
     print(
         f"{options.out}: {model.config.model} at {model.config.image_size} pixels; probabilities of onnxruntime and "
         f"torch differ by at most {difference:.1e} (n = {sum(BATCHES)} drawn photographs; {options.tolerance:g} passes)"
@@ -84,8 +82,7 @@ def export(model: Saved, path: Path, tolerance: float = TOLERANCE) -> float:
     """
     predictor = load.build(model, torch.device("cpu"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
+    with beside(path) as unfinished:
         try:
             to_onnx(predictor, model, unfinished)
         except RuntimeError as error:
@@ -96,10 +93,6 @@ def export(model: Saved, path: Path, tolerance: float = TOLERANCE) -> float:
             raise ParityError(
                 f"a probability differs by {difference:.1e} between onnxruntime and torch, {tolerance:g} is let pass"
             )
-        unfinished.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
     return difference
 
 

@@ -27,7 +27,8 @@ from rich.progress import track
 from agent.inference import load
 from agent.inference.load import ModelError, Predictor
 from agent.training import performance
-from common.cli import Parser, whole_number
+from agent.training.loop import resized
+from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
 from common.keys import RULES
 from data import layout, puzzle
@@ -42,7 +43,6 @@ JPEG_SIDE = 65_500
 """Pixels that a side of a JPEG can have; the overlay of a longer photograph is made smaller."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of writing that would meet every photograph that follows."""
-INTERRUPTED = 130
 
 
 class UsageError(ValueError):
@@ -66,20 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: every photograph has its mask; 1: one has not; 2: nothing was begun; 130: after Ctrl-C."""
     options = _options(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _run(options)
-    except (UsageError, ModelError) as error:
-        print(f"agent.predict: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(
-            f"agent.predict: {error.filename or options.out} cannot be written: {error.strerror}",
-            file=sys.stderr,
-        )
-    except KeyboardInterrupt:
-        print(f"agent.predict: interrupted; every file in {options.out} is whole", file=sys.stderr)
-        return INTERRUPTED
-    return 1
+
+    def command() -> int:
+        try:
+            return _run(options)
+        except OSError as error:
+            raise OSError(f"{error.filename or options.out} cannot be written: {error.strerror}") from None
+
+    interrupted = f"interrupted; every file in {options.out} is whole"
+    return exit_code("agent.predict", command, {UsageError: 2, ModelError: 2, OSError: 1}, interrupted)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -267,20 +262,15 @@ def _reason(error: Exception) -> str:
 def masks_of(predictor: Predictor, side: int, photographs: Sequence[Pixels]) -> list[Pixels]:
     """Photographs (H, W, 3) of any sizes → masks (H, W) of those sizes: 1 where foreground is more likely than not.
 
-    The model sees squares of `side` pixels, as in training; its probabilities are brought to the photograph's size.
+    The model sees squares of `side` pixels, as in training; its logits are brought to the photograph's size, as where a
+    run is tested.
     """
     squares = np.stack([puzzle.to_square(photograph, side) for photograph in photographs])
     images = torch.from_numpy(squares).to(predictor.mean.device).permute(0, 3, 1, 2).float().div(255)
-    probabilities = predictor(images).cpu().numpy()
     return [
-        (_resized(probability, photograph.shape[0], photograph.shape[1]) > 0.5).astype(np.uint8)
-        for probability, photograph in zip(probabilities, photographs, strict=True)
+        (resized(logits, *photograph.shape[:2]) > 0).to(torch.uint8).cpu().numpy()
+        for logits, photograph in zip(predictor.logits(images), photographs, strict=True)
     ]
-
-
-def _resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    smooth = cv2.INTER_AREA if max(height, width) < max(values.shape) else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, (width, height), interpolation=smooth), np.float32)
 
 
 def overlay(photograph: Pixels, mask: Pixels) -> Pixels:

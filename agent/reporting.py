@@ -16,9 +16,8 @@ from agent.training.loop import Evaluation
 from agent.training.metrics import Counts, image_mean
 from agent.training.models import weights
 from common.keys import RULES, Rule
+from common.text import size
 from data.puzzle import Dataset
-
-MEGABYTE = 1e6
 
 
 def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.device) -> dict[str, Any]:
@@ -81,8 +80,8 @@ def start_line(
         f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
         f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; "
         f"{device}, threads: {known['n_threads']}{' (as the run began)' * (began is not None)}; "
-        f"up to {disk_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the disk, then "
-        f"{bytes_of_run(config, known['n_test']) / MEGABYTE:.1f} MB on the server"
+        f"up to {size(disk_of_run(config, known['n_test']))} on the disk, then "
+        f"{size(bytes_of_run(config, known['n_test']))} on the server"
         + (f"; ImageNet weights from {known['weights_source']}" if config.weights == "imagenet" else "")
     )
 

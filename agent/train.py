@@ -19,9 +19,10 @@ from pathlib import Path
 import torch
 import wandb
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from wandb.errors import Error as ClientError
 
-from agent import reporting
+from agent import events, reporting
 from agent.config import ConfigError
 from agent.inference import predictions
 from agent.lifecycle import checkpoints, disk, failures, resume, state
@@ -31,7 +32,7 @@ from agent.lifecycle.failures import Failed
 from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
 from agent.lifecycle.resume import Plan
 from agent.lifecycle.state import Progress, State
-from agent.training import batchnorm, loader, models, performance, step_times
+from agent.training import batchnorm, loader, models, performance, schedule, step_times
 from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.training.models.smp import CombinationError
@@ -67,6 +68,7 @@ class TrainingRun:
     dataset: Dataset
     model: nn.Module
     optimizer: torch.optim.Optimizer
+    schedule: LRScheduler
     keeper: BestCheckpoints
     progress: Progress = field(default_factory=Progress)
 
@@ -79,11 +81,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with resume.exclusive_lock(plan), resume.remove_if_empty(plan), listening() as interruption:
             return record(plan, interruption)
     except ConfigError as error:
-        print(f"agent.train: {error}", file=sys.stderr)
+        refuse(str(error))
         return 2
     except KeyboardInterrupt:
         print("agent.train: ended", file=sys.stderr)
         return EXIT_CODES["SIGINT"]
+
+
+def refuse(reason: str) -> None:
+    """Say in one sentence what a person can mend."""
+    print(f"agent.train: {reason}", file=sys.stderr)
+    events.emit("error", reason=reason)
 
 
 def record(plan: Plan, interruption: Interruption) -> int:
@@ -98,13 +106,12 @@ def record(plan: Plan, interruption: Interruption) -> int:
         print(f"agent.train: {reason} before the run began", file=sys.stderr)
         return EXIT_CODES[str(reason)]
     except REFUSALS as error:
-        print(f"agent.train: {error}", file=sys.stderr)
+        refuse(str(error))
         return 2 if isinstance(error, ConfigError) else 1
     except ClientError as error:
-        print(
-            f"agent.train: the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct "
-            "WANDB_BASE_URL and WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline",
-            file=sys.stderr,
+        refuse(
+            f"the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct WANDB_BASE_URL and "
+            "WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline"
         )
         return 1
     with opening as run, resume.on_client_death(plan, interruption):
@@ -115,7 +122,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
             traceback.clear_frames(reason.__traceback__)
             return end_early(plan, run, str(reason))
         except REFUSALS as error:
-            print(f"agent.train: {error}", file=sys.stderr)
+            refuse(str(error))
             run.summary["error"] = str(error)
             run.finish(exit_code=1)
             return 1
@@ -129,6 +136,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
 def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material | None) -> str:
     """What the run found, in one line; it is only trained if it is not finished yet."""
     if resume.is_finished(run):
+        events.emit("result", **{"test/iou": run.summary["test/iou"]})
         return f"run {run.id} is finished: test IoU {run.summary['test/iou']:.6f}"
     resume.forget_failure(run)
     return train(plan, run, interruption, material or prepare(plan))
@@ -144,7 +152,8 @@ def opened(plan: Plan, interruption: Interruption) -> wandb.Run:
         id=plan.run_id if by_hand else None,
         resume=None if resume.is_offline() else "allow",
         name=f"{plan.config.model}, seed {plan.config.seed}"
-        + f", fold {plan.config.fold}" * (plan.config.fold > 0),
+        + f", fold {plan.config.fold}" * (plan.config.fold > 0)
+        + f" of {plan.config.folds}" * (plan.config.folds > 0),
         job_type="train",
         config=dataclasses.asdict(plan.config),
         settings=wandb.Settings(stop_fn=lambda: interruption.ask(STOP)),
@@ -155,6 +164,7 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
     """After a signal, leave what it takes to go on and have the run handed out again; after a stop, leave nothing."""
     if reason == STOP:
         print("agent.train: ended because the server asked for it", flush=True)
+        events.emit("stopped")
         run.finish(exit_code=1)
         resume.clean_up(plan, run)
         return 0
@@ -168,7 +178,14 @@ def prepare(plan: Plan) -> Material:
     """Data, room on the disk, and the model with its weights. Raises one of REFUSALS."""
     started = time.monotonic()
     config = plan.config
-    dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size, config.fold)
+    dataset = puzzle.load(
+        synthetic.resolve(config.data),
+        config.split_seed,
+        config.image_size,
+        config.fold,
+        config.folds,
+        config.score_size,
+    )
     failures.check_batches(config, len(dataset.train))
     disk.reserve(plan.folder, disk.disk_of_run(config, len(dataset.test)))
     performance.make_deterministic(config.deterministic)
@@ -197,10 +214,13 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     known = reporting.facts(dataset, model, config, device)
     run.config.update(known, allow_val_change=True)
     print(reporting.start_line(run.name, known, config, device, began), flush=True)
+    events.emit("start", name=run.name, epochs=config.epochs, n_parameters=known["n_parameters"])
     show_data(dataset, run)
 
-    optimizer = performance.adam(model, config.learning_rate)
-    trial = TrainingRun(plan, run, dataset, model, optimizer, BestCheckpoints(plan.folder))
+    optimizer = performance.adam(model, config.learning_rate, config.weight_decay)
+    n_all = config.epochs * config.repeats * n_steps(len(dataset.train), config.batch_size)
+    rate = schedule.build(config.schedule, optimizer, n_all)
+    trial = TrainingRun(plan, run, dataset, model, optimizer, rate, BestCheckpoints(plan.folder))
     with failures.explain_errors(config, model, len(dataset.train), plan.folder):
         reporting.define_metrics(run)
         earlier = go_on(trial, found) if found else 0.0
@@ -213,8 +233,9 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     run.summary["seconds/total"] = earlier + time.monotonic() - started
 
     rule = checkpoints.lab_rule(config.architecture)
-    epoch = trial.keeper.kept[rule].epoch
-    return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {epoch})"
+    epoch, iou = trial.keeper.kept[rule].epoch, tested[rule].pooled.iou
+    events.emit("result", epoch=epoch, **{"test/iou": iou, "test/rule": rule})
+    return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
 def show_data(dataset: Dataset, run: wandb.Run) -> None:
@@ -229,7 +250,7 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
 
 def go_on(trial: TrainingRun, found: State) -> float:
     """Take up the run where its last state left it. Returns the seconds that were trained before."""
-    state.restore(found.tensors, trial.model, trial.optimizer)
+    state.restore(found.tensors, trial.model, trial.optimizer, trial.schedule)
     trial.progress, trial.keeper.kept = found.progress, found.kept
     print(f"going on after epoch {found.progress.epoch}", flush=True)
     resume.log_missing(trial.run, found.progress.rows)
@@ -247,9 +268,17 @@ def fit(trial: TrainingRun, interruption: Interruption) -> None:
     network = model
     with state.Writer() as writer, interruption.of_workers():
         for epoch in epochs:
+            if is_stopped(trial):
+                print(f"early stopping: no better validation in {config.patience} epochs", flush=True)
+                break
             started = time.monotonic()
             loss, counts = train_epoch(
-                network, trial.optimizer, islice(batches, steps), precision, interruption.check
+                network,
+                trial.optimizer,
+                islice(batches, steps),
+                precision,
+                interruption.check,
+                trial.schedule.step,
             )
             trained = time.monotonic() - started
             val = judge(trial)
@@ -266,12 +295,19 @@ def fit(trial: TrainingRun, interruption: Interruption) -> None:
             resume.log_missing(trial.run, progress.rows[-1:])
             trial.run.summary.update(reporting.best_so_far(keeper))
             print(reporting.epoch_line(progress.rows[-1], config.epochs), flush=True)
+            events.emit("epoch", epochs=config.epochs, steps=epoch * steps, **progress.rows[-1])
             # The first epoch of a process warms up; the second tells what a step takes.
             if epoch == epochs.start + 1 and performance.compile_pays(
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
                 network = performance.compiled(model)
     keep_times(trial, epochs.start, performance.device_name(device), precision)
+
+
+def is_stopped(trial: TrainingRun) -> bool:
+    """Whether `patience` is at its end: so many epochs were the best by no rule."""
+    best = max((kept.epoch for kept in trial.keeper.kept.values()), default=0)
+    return 0 < trial.plan.config.patience <= trial.progress.epoch - best
 
 
 def keep_times(trial: TrainingRun, first: int, device: str, precision: str) -> None:
@@ -314,7 +350,7 @@ def capture(trial: TrainingRun) -> State:
         data_digest=trial.dataset.digest,
         progress=dataclasses.replace(progress, rows=list(progress.rows)),
         kept=dict(trial.keeper.kept),
-        tensors=state.capture(trial.model, trial.optimizer),
+        tensors=state.capture(trial.model, trial.optimizer, trial.schedule),
         n_threads=torch.get_num_threads(),
         pixel_range=trial.dataset.pixel_range,
     )

@@ -15,7 +15,7 @@ from analysis.comparison.comparison import Comparison, compare
 from analysis.comparison.definitions import DEFINITIONS
 from analysis.pull.login import LATEST, parse_path
 from analysis.pull.study import Study, pull
-from common.cli import Parser
+from common.cli import Parser, exit_code
 
 Writer = Callable[[Study, Comparison, Path, str], list[Path]]
 """(study, its comparison, folder, command that was given) → files written."""
@@ -57,22 +57,20 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 
 def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> int:
     """What `main` does once arguments are read: whatever a person can mend is one sentence on stderr, and exit 1."""
-    try:
+
+    def command() -> int:
         study = pull(options.paths)
         say(f"{prog}: comparing {len(study.runs)} runs …")
         comparison = compare(study, options.metric_definition)
-        command = shlex.join([*prog.split(), *options.paths, *changed(options.metric_definition)])
+        line = shlex.join([*prog.split(), *options.paths, *changed(options.metric_definition)])
         out = options.out or default_folder(options.paths)
         make_folder(out)
         for writer in writers:
-            for file in writer(study, comparison, out, command):
+            for file in writer(study, comparison, out, line):
                 print(f"wrote {file}")
-    except AnalysisError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        return 0
+
+    return exit_code(prog, command, {AnalysisError: 1})
 
 
 def say(text: str) -> None:

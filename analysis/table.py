@@ -15,6 +15,7 @@ from analysis.curves.overfitting import overfitting_figures
 from analysis.pull.study import Study
 from analysis.tables import formats
 from analysis.tables.sheets import decimals, sheets, spans, texts
+from common.cli import number
 
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #1b1b1b; background: #fff }
@@ -145,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = cli.parser(prog, str(__doc__))
     parser.add_argument(
         "--published",
-        type=published.share,
+        type=number(0, 1),
         metavar="IOU",
         help="tell which definition of which checkpoint comes closest to this number",
     )

@@ -8,7 +8,6 @@ on a GPU, which it wants for itself, it takes the time until the GPU is idle aga
 import argparse
 import csv
 import dataclasses
-import os
 import platform
 import sys
 import time
@@ -26,6 +25,7 @@ from agent.lint.models import known
 from agent.training import models, performance, step_times
 from agent.training.loop import Precision, train_epoch
 from agent.training.step_times import COLUMNS, GPU, ONE_CORE, Step
+from common.files import beside
 
 BACKBONES = ("resnet18", "resnet34", "mobilenet_v2", "tu-tf_efficientnet_lite0")
 Model = tuple[str, str, int]
@@ -126,13 +126,11 @@ def write(steps: Sequence[Step], table: Path) -> None:
     """The rows of their devices anew, those of other devices as they were."""
     devices = {step.device for step in steps}
     kept = [step for step in step_times.read(table) if step.device not in devices]
-    unfinished = table.with_name(f"{table.name}.{os.getpid()}")
-    with unfinished.open("w", newline="") as file:
+    with beside(table) as unfinished, unfinished.open("w", newline="") as file:
         file.write(HEAD)
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(dataclasses.asdict(step) for step in [*kept, *steps])
-    unfinished.replace(table)
 
 
 def main() -> None:

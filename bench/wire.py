@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import http.client
 import json
@@ -19,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common.wandb_api import open_url
+from common.retry import doubling, retry
+from common.wandb_api import authorization, open_url
 
 ROOT = Path(__file__).parents[1]
 PAUSE = 0.05  # seconds between two attempts
@@ -28,6 +30,10 @@ PATIENCE = 60.0  # seconds without an answer after which a server counts as gone
 
 class Gone(Exception):
     """The server refused a request for good."""
+
+
+class NoAnswer(Gone):
+    """It may answer later."""
 
 
 @dataclass(eq=False)
@@ -44,25 +50,28 @@ class Wire:
 
     def send(self, what: str, method: str, url: str, body: bytes | None, json_too: bool = True) -> bytes:
         """Raises Gone on a 4xx: the client would give up there, and lose data."""
-        headers = {"Authorization": "Basic " + base64.b64encode(f"api:{self.key}".encode()).decode()}
-        headers |= {"Content-Type": "application/json"}
-        given_up = time.monotonic() + PATIENCE
-        while time.monotonic() < given_up:
-            request = urllib.request.Request(url, body, headers if json_too else {}, method=method)
-            began = time.monotonic()
-            try:
-                with open_url(request, 20) as answer:
-                    content = bytes(answer.read())
-                    self.times.append((what, time.monotonic() - began))
-                    return content
-            except urllib.error.HTTPError as error:
-                if error.code < 500:
-                    raise Gone(f"{what}: {error.code} {error.read()!r}") from None
-            except (OSError, http.client.HTTPException):
-                pass
+        headers = {**authorization(self.key), "Content-Type": "application/json"}
+        request = urllib.request.Request(url, body, headers if json_too else {}, method=method)
+
+        def count(error: Exception, wait: float) -> None:
             self.repeats[what] += 1
-            time.sleep(PAUSE)
-        raise Gone(f"{what}: no answer for {PATIENCE:.0f} s")
+
+        send = functools.partial(self._send_once, what, request)
+        return retry(send, NoAnswer, doubling(PAUSE, PAUSE, PATIENCE), report=count)
+
+    def _send_once(self, what: str, request: urllib.request.Request) -> bytes:
+        began = time.monotonic()
+        try:
+            with open_url(request, 20) as answer:
+                content = bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            if error.code < 500:
+                raise Gone(f"{what}: {error.code} {error.read()!r}") from None
+            raise NoAnswer(f"{what}: {error.code} for {PATIENCE:.0f} s") from None
+        except (OSError, http.client.HTTPException):
+            raise NoAnswer(f"{what}: no answer for {PATIENCE:.0f} s") from None
+        self.times.append((what, time.monotonic() - began))
+        return content
 
     def graphql(self, query: str, **variables: Any) -> Any:
         what = query.partition("{")[2].partition("(")[0].strip()

@@ -1,9 +1,12 @@
 """Command lines: options that are named when they are wrong, and numbers with their rule."""
 
 import argparse
+import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
+
+INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,9 +37,47 @@ class Parser(argparse.ArgumentParser):
 def whole_number(least: int = 1) -> Callable[[str], int]:
     """The type of an option that is a whole number from `least` on."""
 
-    def number(text: str) -> int:
+    def read(text: str) -> int:
         if not (text.isascii() and text.isdigit()) or int(text) < least:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
         return int(text)
 
-    return number
+    return read
+
+
+def number(
+    least: float = -math.inf, most: float = math.inf, *, above: float = -math.inf
+) -> Callable[[str], float]:
+    """The type of an option that is a finite number from `least` to `most`, and greater than `above`."""
+    if above > -math.inf:
+        rule = f"above {above:g}"
+    else:
+        rule = f"from {least:g} " + (f"to {most:g}" if most < math.inf else "on")
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (least <= value <= most and value > above and math.isfinite(value)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number {rule}")
+        return value
+
+    return read
+
+
+def exit_code(
+    program: str,
+    command: Callable[[], int],
+    refusals: Mapping[type[Exception], int],
+    interrupted: str = "interrupted",
+) -> int:
+    """What `command` returns; or, after one line on stderr, the code of the error that it raised, 130 after Ctrl-C."""
+    try:
+        return command()
+    except tuple(refusals) as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return next(code for kind, code in refusals.items() if isinstance(error, kind))
+    except KeyboardInterrupt:
+        print(f"{program}: {interrupted}", file=sys.stderr)
+        return INTERRUPTED

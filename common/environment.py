@@ -3,15 +3,40 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Variable(NamedTuple):
+    meaning: str
+    default: str
+
 
 OWN = {
-    "PUZZLE_RUNS": "folder of the states of runs that are under way (default: .cache/runs)",
-    "PUZZLE_FLEET": "folder of the fleets' journals (default: .cache/fleet)",
-    "PUZZLE_DISK_BUDGET": "gigabytes that the runs of a machine may hold at a time (default: no limit)",
-    "PUZZLE_STEP_SECONDS": "table of step times measured on this machine (default: .cache/step_seconds.csv)",
-    "PUZZLE_DATA": "folder of photographs for the tests that need real ones (default: those tests are skipped)",
+    "PUZZLE_RUNS": Variable("folder of the states of runs that are under way", "`.cache/runs`"),
+    "PUZZLE_FLEET": Variable("folder of the fleets' journals", "`.cache/fleet`"),
+    "PUZZLE_DISK_BUDGET": Variable("gigabytes that the runs of a machine may hold at a time", "no limit"),
+    "PUZZLE_EVENTS": Variable("file that a trial appends its progress to, set by `agent.fleet`", "none"),
+    "PUZZLE_STEP_SECONDS": Variable(
+        "table of step times measured on this machine", "`.cache/step_seconds.csv`"
+    ),
+    "PUZZLE_DATA": Variable(
+        "folder of photographs for the tests that need real ones", "those tests are skipped"
+    ),
 }
-"""Every variable that is the project's own, and what it says."""
+"""Every variable that is the project's own."""
+
+OTHERS = {
+    "WANDB_BASE_URL": Variable("address of the W&B server", "the W&B cloud"),
+    "WANDB_API_KEY": Variable("key for that server", "as the client finds it"),
+    "WANDB_ENTITY": Variable("user or team whose runs they are", "that of the key"),
+    "WANDB_PROJECT": Variable("project of a run", "`puzzle`"),
+    "WANDB_RUN_ID": Variable("id of the run to make or to go on with", "a new one"),
+    "WANDB_MODE": Variable("`offline` keeps a run to itself; sweeps and fleets refuse it", "`online`"),
+    "WANDB_AGENT_KILL_DELAY": Variable("seconds that a trial has to save itself when it is stopped", "45"),
+    "OMP_NUM_THREADS": Variable("threads of a run", "the cores that it may use"),
+    "CUDA_VISIBLE_DEVICES": Variable("GPUs that a fleet may use", "all"),
+}
+"""Variables of other programs that change what a command does."""
 
 ROOT = Path(__file__).resolve().parents[1]
 """Of the project."""

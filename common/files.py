@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -9,23 +10,38 @@ from typing import IO
 
 @contextlib.contextmanager
 def replacing(path: Path, *, sync: bool = False, mode: int = 0o666) -> Iterator[IO[bytes]]:
-    """A file to write to that takes the name `path` when the block ends; when it raises, `path` stays as it was.
+    """A file to write to, and to read again, that takes the name `path` when the block ends.
 
-    With `sync`, what was written survives a power cut once the block has ended. Raises OSError.
+    When the block raises, `path` stays as it was. With `sync`, what was written survives a power cut once the block
+    has ended. Raises OSError.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+    with beside(path) as unfinished:
+        with os.fdopen(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, mode), "w+b") as file:
             yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
     if sync:
         sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A name in the same folder, for a file, folder or link that takes the name `path` when the block ends.
+
+    When the block raises, what has this name is removed and `path` stays as it was. Raises OSError.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if unfinished.is_dir() and not unfinished.is_symlink():
+                shutil.rmtree(unfinished)
+            else:
+                unfinished.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path, text: str, *, sync: bool = False, mode: int = 0o666) -> None:

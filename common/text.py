@@ -11,9 +11,9 @@ def clock(seconds: float) -> str:
 
 
 def size(n_bytes: float) -> str:
-    """950 → 950 bytes; 1500 → 1.5 kB; in powers of 1000."""
+    """950 → 950 B; 1500 → 1.5 kB; in powers of 1000."""
     if n_bytes < 1000:
-        return f"{n_bytes:.0f} bytes"
+        return f"{n_bytes:.0f} B"
     power = min(int(math.log10(n_bytes) // 3), 4)
     return f"{n_bytes / 1000**power:.1f} {' kMGT'[power]}B"
 

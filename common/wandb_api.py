@@ -62,7 +62,7 @@ def is_loopback(address: str) -> bool:
     """Whether the address names this machine."""
     host = urlsplit(address).hostname or ""
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

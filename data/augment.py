@@ -29,7 +29,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from common.cli import Parser
+from common.cli import Parser, whole_number
 from common.keys import STRENGTHS
 from data import puzzle, synthetic
 
@@ -184,8 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m data.augment", description="Draw every strength.")
     parser.add_argument("out", type=Path, help="picture to write, for example augment.jpg")
     parser.add_argument("--data", default="drawn", help="a folder, or drawn or drawn:SEED (default: drawn)")
-    parser.add_argument("--index", type=int, default=0, help="which training image (default: 0)")
-    parser.add_argument("--image_size", type=int, default=160, help="side in pixels (default: 160)")
+    parser.add_argument("--index", type=whole_number(0), default=0, help="which training image (default: 0)")
+    parser.add_argument(
+        "--image_size", type=whole_number(), default=160, help="side in pixels (default: 160)"
+    )
     options = parser.parse_args(arguments)
     try:
         train = puzzle.load(synthetic.resolve(options.data), image_size=options.image_size).train

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from common.cli import Parser
+from common.cli import Parser, whole_number
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import Field
 
@@ -157,17 +157,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "folder", type=Path, nargs="?", help="where train/, val/ and test/ go; must be new or empty"
     )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--seed", type=whole_number(0), default=DEFAULT_SEED)
     for split, n in (("train", 10), ("val", 4), ("test", 4)):
-        parser.add_argument(f"--{split}", type=int, default=n, metavar="N", help=f"photographs (default {n})")
+        parser.add_argument(
+            f"--{split}", type=whole_number(0), default=n, metavar="N", help=f"photographs (default {n})"
+        )
     parser.add_argument(
         "--sheet", type=Path, metavar="OUT.png", help="draw a contact sheet of 12 photographs"
     )
     options = parser.parse_args(arguments)
     if options.folder is None and options.sheet is None:
         parser.error("name a FOLDER to draw into, or --sheet OUT.png")
-    if min(options.seed, options.train, options.val, options.test) < 0:
-        parser.error("--seed, --train, --val and --test are whole numbers from 0 on")
     if options.folder is not None:
         if options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
             parser.error(f"{options.folder} is not an empty folder: name a new one, nothing is overwritten")

@@ -4,9 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import importlib
-import ipaddress
 import logging
-import math
 import os
 import resource
 import shlex
@@ -18,8 +16,9 @@ from pathlib import Path
 
 import uvicorn
 
-from common.cli import Parser
+from common.cli import Parser, exit_code, number, whole_number
 from common.names import BadName
+from common.wandb_api import is_loopback
 from server import app
 from server.connections import TimedProtocol
 from server.security import read_key
@@ -38,8 +37,6 @@ COMMANDS = {
     "export": "write a project as Parquet and JSON",
 }
 """Name → what it does; `server.commands.NAME.main` takes the rest of the line."""
-# Settings from the command line that are numbers: name, least value, unit.
-NUMBERS = (("crash_after", 1.0, "seconds"), ("stop_grace", 0.0, "seconds"), ("max_upload", 1e-9, "gigabytes"))
 DESCRIPTORS = 65_536
 USAGE = """python -m server --dir FOLDER [options]
        python -m server COMMAND --dir FOLDER …"""
@@ -58,8 +55,8 @@ class _Server(uvicorn.Server):
 
     async def run_until_signal(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, self._end)
         await self._serve([listener])
 
     def _end(self) -> None:
@@ -70,6 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     os.umask(permissions.OTHERS)
+    refusals = {StoreError: 1, NotFound: 1, Refused: 1, BadName: 1}
+    return exit_code("server", lambda: _run_command(words), refusals, "stopped before it was done")
+
+
+def _run_command(words: list[str]) -> int:
     try:
         if words and words[0] in COMMANDS:
             return int(importlib.import_module(f"server.commands.{words[0]}").main(words[1:]))
@@ -78,16 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
                 f"There is no command {words[0]!r}; there are {', '.join(COMMANDS)}, see --help."
             )
         return serve(_parser().parse_args(words))
-    except KeyboardInterrupt:
-        print("server: stopped before it was done.", file=sys.stderr)
-        return 130
-    except (StoreError, NotFound, Refused, BadName) as error:
-        print(f"server: {error}", file=sys.stderr)
     except (DatabaseError, OSError) as error:
         if not passes(error):
             raise
-        print(f"server: {explain(error)}.", file=sys.stderr)
-    return 1
+        raise StoreError(f"{explain(error)}.") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="holds everything; made where there is none",
     )
-    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one (default: 8080)")
+    parser.add_argument(
+        "--port", type=whole_number(0), default=8080, help="0 takes a free one (default: 8080)"
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -127,21 +125,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--crash-after",
-        type=float,
+        type=number(1),
         default=90.0,
         metavar="SECONDS",
         help="silence that ends a run (default: 90)",
     )
     parser.add_argument(
         "--stop-grace",
-        type=float,
+        type=number(0),
         default=20.0,
         metavar="SECONDS",
         help="time a run has to stop by itself before its agent ends it (default: 20)",
     )
     parser.add_argument(
         "--max-upload",
-        type=float,
+        type=number(above=0),
         default=100.0,
         metavar="GIGABYTES",
         help="size of one file, and of one artifact, at most (default: 100)",
@@ -154,16 +152,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def serve(options: argparse.Namespace) -> int:
     """Raises StoreError with one sentence when something is in the way."""
-    loopback, given = _is_loopback(options.host), _given_key(options)
+    loopback, given = is_loopback(f"http://{_in_url(options.host)}"), _given_key(options)
     if not loopback and not given:
         raise StoreError(f"--host {options.host} lets other machines in: give --api-key-file as well.")
     if not loopback and (options.dir / "api-key").exists() and given == api_key(options.dir):
         raise StoreError(
             f"--host {options.host} lets other machines in: choose another key than the folder's own."
         )
-    for name, least, unit in NUMBERS:
-        if not least <= getattr(options, name) < math.inf:
-            raise StoreError(f"--{name.replace('_', '-')} must be a number of {unit}, at least {least:g}.")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
@@ -191,7 +186,7 @@ def _given_key(options: argparse.Namespace) -> str | None:
 
 
 def _run(store: Store, settings: Settings, listener: socket.socket, options: argparse.Namespace) -> None:
-    host = f"[{options.host}]" if ":" in options.host else options.host
+    host = _in_url(options.host)
     url = f"http://{host}:{listener.getsockname()[1]}"
     # 0.0.0.0 is every address of this machine, and no address for another one.
     to_others = url.replace(host, socket.gethostname()) if options.host in ("0.0.0.0", "::") else url
@@ -218,6 +213,10 @@ def _run(store: Store, settings: Settings, listener: socket.socket, options: arg
     asyncio.run(_Server(config, greet).run_until_signal(listener))
 
 
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -231,13 +230,6 @@ def _listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host} port {port} ({error}); choose another --port (0 takes a free one)."
         ) from error
     return listener
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from common.sweep_spec.distributions import listed
+
 
 class StudyError(Exception):
     """The study cannot go on; the text is one sentence for the person who started it."""
@@ -28,7 +30,7 @@ class Plan:
 
     @property
     def n_trials(self) -> int:
-        return math.prod(len(p["values"]) for p in self.sweep["parameters"].values() if "values" in p)
+        return math.prod(len(listed(spec) or []) for spec in self.sweep["parameters"].values())
 
     @property
     def epochs(self) -> int:
@@ -64,7 +66,7 @@ def make(
             parameters[name] = {"value": value}
     if seeds is not None:
         parameters["seed"] = {"values": list(range(1, seeds + 1))}
-    if sweep.get("method") != "grid" or any({"value", "values"}.isdisjoint(p) for p in parameters.values()):
+    if sweep.get("method") != "grid" or any(not listed(spec) for spec in parameters.values()):
         raise StudyError(
             f"{sweep_file} is no grid over listed values: `make study` must know its trials beforehand; "
             f"run it with `wandb sweep` and `wandb agent` instead"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common import study_record
-from common.cli import Parser
+from common.cli import Parser, exit_code
 from common.study_record import BadRecord, StudyRecord
 from study.login import embedded
 from study.plan import StudyError
@@ -27,16 +27,14 @@ def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results
     parser.add_argument("command", choices=COMMANDS, help="what to run")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own arguments")
     options = parser.parse_args(arguments)
-    try:
+
+    def command() -> int:
         with running(records(options.arguments, results)):
             return subprocess.run(
                 [sys.executable, "-m", options.command, *options.arguments], cwd=ROOT
             ).returncode
-    except StudyError as error:
-        print(f"study: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+
+    return exit_code("study", command, {StudyError: 1})
 
 
 def records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:

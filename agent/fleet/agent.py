@@ -18,10 +18,12 @@ from typing import Any
 
 import psutil
 
+from agent import events
 from agent.fleet import crashes, journal, launch
 from agent.fleet.journal import Claim, Trial
 from agent.fleet.sweep_client import Sweep
 from common.names import BadName
+from common.retry import doubling, retry
 from common.wandb_api import NotFound, RequestRefused, ServerUnavailable
 
 BEAT_SECONDS = 5.0
@@ -136,15 +138,18 @@ class Agent:
 
     def _patiently(self, question: Any) -> Any:
         """The answer, however long the server is away; None when this agent is told to stop meanwhile."""
-        pause = 1.0
-        while not self.stopping:
-            try:
-                return question()
-            except ServerUnavailable as error:
-                self.say("away", reason=str(error), again=pause)
-                self._sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-        return None
+
+        def report(error: Exception, pause: float) -> None:
+            self.say("away", reason=str(error), again=pause)
+
+        def sleep(seconds: float) -> bool:
+            self._sleep(seconds)
+            return self.stopping
+
+        try:
+            return retry(question, ServerUnavailable, doubling(1.0, LONGEST_PAUSE), sleep, report)
+        except ServerUnavailable:
+            return None
 
     def _ask(self) -> Claim | None:
         """The next trial; None when there is none any more, or this agent is told to stop."""
@@ -215,10 +220,11 @@ class Agent:
             trial.threads or self.plan.threads,
             log,
         )
-        close = [self.events, self.wake]
-        pid = launch.fork(start, self.plan.warm, claim.lock.fileno(), close)
+        progress = Path(start.env[events.VARIABLE])
+        offset = progress.stat().st_size if progress.exists() else 0
+        pid = launch.fork(start, self.plan.warm, claim.lock.fileno(), [self.events, self.wake])
         values = {name: each.get("value") for name, each in trial.args.items()}
-        self.say("trial", run=trial.run, pid=pid, log=str(log), values=values)
+        self.say("trial", run=trial.run, log=str(log), values=values, progress=str(progress), offset=offset)
         return pid, log
 
     def _watch(self, trial: Trial, pid: int) -> tuple[bool, int]:

@@ -2,9 +2,11 @@
 
 import argparse
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
+
+from common.cli import whole_number
 
 AUTO = 0
 """`--per-gpu auto`."""
@@ -15,6 +17,7 @@ WITH_KUBERNETES = ("image",)
 HERE = {
     "agents": "--cpus says how many trials each fleet has side by side",
     "requeue": "its jobs have it already",
+    "events": "each job has a log of its own",
 }
 """Flags for this machine, and what a cluster has in their place."""
 
@@ -59,6 +62,8 @@ def check(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     for name, instead in HERE.items():
         if cluster and vars(options)[name]:
             raise OptionError(f"--{name} is for this machine; with {cluster}, {instead}")
+    if options.agents and options.per_gpu is not None:
+        raise OptionError("--agents counts all trials, --per-gpu those of each GPU: take one of them")
     if cluster and options.per_gpu is not None and not options.gpus:
         raise OptionError("--per-gpu needs --gpus: without it the jobs get no GPU")
     if options.requeue and "SLURM_JOB_ID" not in environ:
@@ -85,20 +90,23 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--agents",
-        type=_from(1),
+        type=whole_number(1),
         metavar="N",
-        help="trials side by side without a GPU (default: as many as cores)",
+        help="trials side by side, dealt out to the GPUs if there are any (default: one per GPU, or as many as cores)",
     )
     made.add_argument(
         "--new", action="store_true", help="make a new sweep even if the file's last one is not done"
     )
+    made.add_argument(
+        "--events", action="store_true", help="JSON lines for a program instead (docs/fleet.md)"
+    )
     group = made.add_argument_group("on a cluster (docs/cluster.md)")
     group.add_argument("--slurm", action="store_true", help="submit fleets as an array job of Slurm")
     group.add_argument("--kubernetes", type=Path, metavar="FILE", help="write an Indexed Job of fleets")
-    group.add_argument("--jobs", type=_from(1), metavar="N", help="fleets, one per node (default: 1)")
-    group.add_argument("--gpus", type=_from(0), metavar="N", help="GPUs of each fleet (default: 0)")
+    group.add_argument("--jobs", type=whole_number(1), metavar="N", help="fleets, one per node (default: 1)")
+    group.add_argument("--gpus", type=whole_number(0), metavar="N", help="GPUs of each fleet (default: 0)")
     group.add_argument(
-        "--cpus", type=_from(1), metavar="N", help="cores of each fleet (default: 4 per GPU, or 1)"
+        "--cpus", type=whole_number(1), metavar="N", help="cores of each fleet (default: 4 per GPU, or 1)"
     )
     group.add_argument("--partition", help="of Slurm")
     group.add_argument("--time", help="limit of each job as Slurm reads it, for instance 04:00:00")
@@ -116,16 +124,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _from(least: int, other: str = "") -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(
-                f"is {text!r}, but must be a whole number from {least} up{other}"
-            )
-        return int(text)
-
-    return read
-
-
 def _per_gpu(text: str) -> int:
-    return AUTO if text == "auto" else _from(1, ", or auto")(text)
+    try:
+        return AUTO if text == "auto" else whole_number()(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or auto") from None

@@ -16,6 +16,7 @@ from wandb.errors import CommError
 from wandb.sdk.lib import wbauth
 
 from agent.config import Config
+from common.retry import doubling, retry
 from common.wandb_api import KeyRefused, RequestRefused, ServerUnavailable, graphql
 
 # The client's own question before it goes on with a run; without an entity it means the key's owner.
@@ -118,19 +119,19 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def _patiently(
     who: str, question: Callable[[], dict[str, Any]], seconds: float, check: Callable[[], None]
 ) -> dict[str, Any]:
-    deadline, pause, said = time.monotonic() + seconds, FIRST_PAUSE, False
-    while True:
-        try:
-            return question()
-        except ServerUnavailable as error:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise ServerUnavailable(f"{error}, for {seconds:.0f} s") from None
-            if not said:
-                print(f"{who}: {error}; trying again for {seconds:.0f} s", file=sys.stderr, flush=True)
-                said = True
-        _wait(min(pause, left), check)
-        pause = min(2 * pause, LONGEST_PAUSE)
+    said = False
+
+    def report(error: Exception, wait: float) -> None:
+        nonlocal said
+        if not said:
+            print(f"{who}: {error}; trying again for {seconds:.0f} s", file=sys.stderr, flush=True)
+        said = True
+
+    waits = doubling(FIRST_PAUSE, LONGEST_PAUSE, seconds)
+    try:
+        return retry(question, ServerUnavailable, waits, lambda wait: _wait(wait, check), report)
+    except ServerUnavailable as error:
+        raise ServerUnavailable(f"{error}, for {seconds:.0f} s") from None
 
 
 def _wait(seconds: float, check: Callable[[], None]) -> None:

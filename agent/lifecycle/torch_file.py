@@ -15,6 +15,8 @@ from typing import IO, Any
 
 import torch
 
+from common.files import replacing
+
 MARK = b"sha256 "
 COMMENT_BYTES = len(MARK) + 64
 END_RECORD = struct.Struct("<4s16xH")
@@ -35,23 +37,11 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OSError: it could not be written; the old file is still there.
     """
-    unfinished = path.with_suffix(".unfinished")
-    try:
-        with unfinished.open("w+b") as file:
-            torch.save(content, file)
-            _seal(file)
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(path, sync=True) as file:
+        torch.save(content, file)
+        _seal(file)
         if path.is_dir() and not path.is_symlink():
             path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}"))
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _seal(file: IO[bytes]) -> None:

@@ -4,18 +4,20 @@ Each finding names file and line, what is wrong, why that matters, and how to me
 warnings do not.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from agent.config import Config, from_settings
 from agent.lifecycle import modes
 from agent.lint import combinations, command, cost, document, metric, parameters, sections, suggestions
 from agent.lint.cost import Cost
 from agent.lint.document import Document
-from agent.lint.finding import Finding, warning
+from agent.lint.finding import Finding
 from agent.lint.parameters import Parameter
 from agent.training.step_times import StepTimesError
 from common.cli import Parser
@@ -28,50 +30,60 @@ class Report:
     """What is to say about one file; `good` are the models that can be built, where some of the sweep's cannot."""
 
     path: str
+    document: Document
     findings: tuple[Finding, ...]
     good: tuple[str, ...] = ()
     cost: Cost | None = None
 
     @property
     def passes(self) -> bool:
-        return not any(each.level == "error" for each in self.findings)
+        return not any(each.severity == "error" for each in self.findings)
 
     def text(self) -> str:
         blocks = [each.text(self.path) for each in self.findings]
         if self.good:
             blocks.append(combinations.equivalent(self.good))
         if self.cost:
-            blocks.append(self.cost.text(self.path))
+            blocks.append(f"{self.path}: {self.cost.text()}")
         elif self.passes:
             blocks.append(f"{self.path}: no errors")
         return "\n".join(blocks)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for machines; `price` is None where a finding is an error, or nothing is known of the program."""
+        price = self.cost and {**asdict(self.cost), "text": self.cost.text()}
+        findings = [{**asdict(each), "key": self.document.key(each.line)} for each in self.findings]
+        own = {"file": self.path, "passes": self.passes, "findings": findings}
+        return {**own, "models": self.good, "price": price}
 
 
 def check(path: Path) -> Report:
     """Everything about the sweep in `path`; files that it names are looked for from the current folder."""
     read, findings = document.read(path)
     if not read.value:
-        return Report(str(path), tuple(findings))
+        return Report(str(path), read, tuple(findings))
     findings += [*sections.check(read), *command.check(read)]
     if not command.of(read).starts_agent:
-        return Report(str(path), tuple(sorted(findings)))
+        return Report(str(path), read, tuple(sorted(findings)))
     listed, wrong = parameters.read(read)
     fixed, amiss = command.flags(read)
     given, twice = command.merge(listed, fixed)
     found, more = suggestions.ask(read)
     suggested = [command.overlay(each, fixed) for each in found]
     findings += [*wrong, *amiss, *twice, *more, *suggestions.check(read, suggested)]
-    clean = not any(each.level == "error" for each in findings)
+    clean = not any(each.severity == "error" for each in findings)
     cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
     more, good = combinations.check(cells)
     n_runs = cost.count(read, given)
-    findings += [*more, *metric.check(read, _epochs(given, suggested), n_runs), *_endless(read, n_runs)]
-    if not any(each.level == "error" for each in findings):
+    epochs = _epochs(given, suggested)
+    findings += [*more, *metric.check(read, epochs, n_runs), *sections.endless(read, n_runs)]
+    findings += parameters.idle(given, epochs)
+    if not any(each.severity == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or cost.configs(
             given, str(read.value.get("method"))
         )
-        return Report(str(path), tuple(sorted(findings)), (), cost.of(runs, n_runs))
-    return Report(str(path), tuple(sorted(findings)), tuple(good))
+        return Report(str(path), read, tuple(sorted(findings)), (), cost.of(runs, n_runs))
+    return Report(str(path), read, tuple(sorted(findings)), tuple(good))
 
 
 def _epochs(given: Sequence[Parameter], suggested: Sequence[dict[str, object]]) -> list[int]:
@@ -84,39 +96,34 @@ def _epochs(given: Sequence[Parameter], suggested: Sequence[dict[str, object]]) 
     return [Config.epochs]
 
 
-def _endless(read: Document, n_runs: int | None) -> list[Finding]:
-    if n_runs is not None:
-        return []
-    return [
-        warning(
-            read.line("method"),
-            "the sweep has no end",
-            "W&B hands out configurations for ever, repeated ones too",
-            "add `run_cap:` and a number of runs",
-        )
-    ]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0; 1 if a file has errors; 2 if none is named, no sweep can work here, or recorded step times cannot be
     read."""
     parser = Parser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sweep's YAML")
+    parser.add_argument("--json", action="store_true", help="a list of one object per file, for machines")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    files = parser.parse_args(arguments).files
+    options = parser.parse_args(arguments)
     if why := modes.refusal():
         print(f"agent.lint: {why}", file=sys.stderr)
         return 2
     try:
-        reports = [check(path) for path in files]
+        reports = [check(path) for path in options.files]
     except StepTimesError as problem:
         print(f"agent.lint: {problem}", file=sys.stderr)
         return 2
-    for report in reports:
-        print(report.text(), flush=True)
-    if any(report.cost and report.cost.wants_gpu for report in reports):
-        print(cost.NO_GPU)
+    _print(reports, options.json)
     wrong = sum(not report.passes for report in reports)
     if wrong:
         print(f"agent.lint: {wrong} of {len(reports)} files have errors", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _print(reports: Sequence[Report], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([report.as_json() for report in reports], indent=1))
+        return
+    for report in reports:
+        print(report.text(), flush=True)
+    if any(report.cost and report.cost.wants_gpu for report in reports):
+        print(cost.NO_GPU)

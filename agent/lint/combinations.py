@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.config import MODEL_FIELDS, Config, ConfigError, from_settings
 from agent.lint import models
-from agent.lint.finding import Finding, error, warning
+from agent.lint.finding import Finding, Rule
 from agent.lint.parameters import TOGETHER, Parameter
 from data import layout
 
@@ -23,7 +23,39 @@ LISTED_TOO = ("image_size", "data", "split_seed", "fold")
 BLAME = ("model", "backbone", "architecture", "weights")
 """Which key's line a finding names, first of all."""
 
-FIXES = {"model": "take it out", "batch_size": "write 2 or more"}
+WHY = "{k} of the {n} combinations of the sweep would end at once"
+CONTRADICTION = Rule("B001", "error", "{why_the_settings_do_not_go_together}", WHY, "{fix}")
+CANNOT_BE_BUILT = Rule(
+    "B002", "error", "{architecture} cannot be built on {backbone} ({problem})", WHY, "{fix}"
+)
+NEEDS_TWO_IMAGES = Rule(
+    "B003",
+    "error",
+    "{who} needs at least 2 training images, but {data} has 1",
+    WHY,
+    "add photographs with their masks, or take it out",
+)
+NO_WEIGHTS = Rule("B004", "error", "there are no ImageNet weights of {backbone}", WHY, "{fix}")
+FROM_THE_HUB = Rule(
+    "B005",
+    "warning",
+    "ImageNet weights of {backbones} come from the model hub",
+    "no installed package ships them; the first run needs a network, and without one it is refused",
+    "train once where there is a network, or use tu-tf_efficientnet_lite0, or weights none",
+)
+SINGLE_IMAGES = Rule(
+    "B006",
+    "warning",
+    "batch_size is 1",
+    "BatchNorm then takes its statistics from a single photograph",
+    "write 2 or more",
+)
+FIXES = {
+    "model": "take it out",
+    "batch_size": "write 2 or more",
+    "folds": "write 2 or more, and list the folds: `fold: {values: [1, 2, 3]}` for 3",
+    "fold": "list 1 to the number of folds",
+}
 CROSSED = "give each model once, with the key `model`"
 ALL_FAIL = "choose others; `python -m agent.train --help` says what is allowed"
 
@@ -37,10 +69,21 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Reason:
+    """Why a combination fails: a rule, and what its message is filled in with."""
+
+    rule: Rule
+    values: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return self.rule.message.format(**dict(self.values))
+
+
+@dataclass(frozen=True)
 class Refused:
     """Combinations that fail for one reason."""
 
-    reason: str
+    reason: Reason
     cells: tuple[Cell, ...]
 
 
@@ -74,35 +117,51 @@ def check(given: Sequence[Cell]) -> tuple[list[Finding], list[str]]:
 def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Refused]]:
     """The combinations that can be trained, each with its Config, and the others by reason."""
     valid: list[tuple[Cell, Config]] = []
-    by_reason: dict[str, list[Cell]] = {}
+    by_reason: dict[Reason, list[Cell]] = {}
     for cell in given:
         try:
             config = from_settings(cell.settings)
         except ConfigError as problem:
             if str(problem).startswith(tuple(f"{name} is " for name in LISTED_TOO)):
                 continue  # said of the value alone already
-            by_reason.setdefault(re.sub(r" \(they are [^)]*\)", "", str(problem)), []).append(cell)
+            text = re.sub(r" \(they are [^)]*\)", "", str(problem))
+            by_reason.setdefault(_reason(CONTRADICTION, why_the_settings_do_not_go_together=text), []).append(
+                cell
+            )
             continue
-        facts = models.of(config)
-        if facts.reason:
-            what = f"{config.architecture} cannot be built on {config.backbone} ({facts.reason})"
-            by_reason.setdefault(what, []).append(cell)
-        elif (who := config.needs_two()) and n_train(config.data, config.split_seed, config.fold) == 1:
-            what = f"{who} needs at least 2 training images, but {config.data} has 1"
-            by_reason.setdefault(what, []).append(cell)
-        elif config.weights == "imagenet" and not facts.imagenet:
-            what = f"there are no ImageNet weights of {config.backbone}"
-            by_reason.setdefault(what, []).append(cell)
+        if reason := _why_not(config):
+            by_reason.setdefault(reason, []).append(cell)
         else:
             valid.append((cell, config))
     return valid, [Refused(reason, tuple(found)) for reason, found in by_reason.items()]
 
 
-@functools.cache
-def n_train(data: str, split_seed: int, fold: int) -> int | None:
+def _why_not(config: Config) -> Reason | None:
+    facts = models.of(config)
+    if facts.reason:
+        return _reason(
+            CANNOT_BE_BUILT, architecture=config.architecture, backbone=config.backbone, problem=facts.reason
+        )
+    if (who := config.needs_two()) and n_train(config) == 1:
+        return _reason(NEEDS_TWO_IMAGES, who=who, data=config.data)
+    if config.weights == "imagenet" and not facts.imagenet:
+        return _reason(NO_WEIGHTS, backbone=config.backbone)
+    return None
+
+
+def _reason(rule: Rule, **values: str) -> Reason:
+    return Reason(rule, tuple(values.items()))
+
+
+def n_train(config: Config) -> int | None:
     """Training images of a folder, by names alone; None where it cannot be listed here."""
+    return _n_train(config.data, config.split_seed, config.fold, config.folds)
+
+
+@functools.cache
+def _n_train(data: str, split_seed: int, fold: int, folds: int) -> int | None:
     try:
-        items = layout.find(Path(data), split_seed, fold).items
+        items = layout.find(Path(data), split_seed, fold, folds).items
     except OSError:
         return None
     return sum(item.split == "train" for item in items)
@@ -110,30 +169,27 @@ def n_train(data: str, split_seed: int, fold: int) -> int | None:
 
 def _finding(refused: Refused, valid: Sequence[tuple[Cell, Config]], n: int) -> Finding:
     name = _blamed(refused, [cell for cell, _ in valid])
-    return error(
-        refused.cells[0].lines.get(name, 1),
-        refused.reason,
-        f"{len(refused.cells)} of the {n} combinations of the sweep would end at once",
-        _fix(refused.reason, name, bool(valid)),
+    values = {"k": len(refused.cells), "n": n, "fix": _fix(refused.reason, name, bool(valid))}
+    return refused.reason.rule.at(
+        refused.cells[0].lines.get(name, 1), **dict(refused.reason.values), **values
     )
 
 
-def _fix(reason: str, name: str, others_pass: bool) -> str:
-    if "training images" in reason:
-        return "add photographs with their masks, or take it out"
+def _fix(reason: Reason, name: str, others_pass: bool) -> str:
     if near := _likely(reason):
         return near
-    return FIXES.get(name, CROSSED) if others_pass or name == "batch_size" else ALL_FAIL
+    return FIXES.get(name, CROSSED) if others_pass or name in ("batch_size", "folds", "fold") else ALL_FAIL
 
 
-def _likely(reason: str) -> str:
+def _likely(reason: Reason) -> str:
     """What to write for a backbone that does not exist, if there is one of nearly this name."""
-    if not (unknown := re.fullmatch(r"(\w+) cannot be built on (\S+) \(no such backbone\)", reason)):
+    values = dict(reason.values)
+    if values.get("problem") != "no such backbone":
         return ""
     from agent.training.models import smp
 
-    known = {_bare(name): name for name in reversed(smp.working_backbones(unknown[1]))}
-    near = difflib.get_close_matches(_bare(unknown[2]), known, n=1)
+    known = {_bare(name): name for name in reversed(smp.working_backbones(values["architecture"]))}
+    near = difflib.get_close_matches(_bare(values["backbone"]), known, n=1)
     return f"write {known[near[0]]}" if near else ""
 
 
@@ -145,13 +201,15 @@ def _bare(backbone: str) -> str:
 def _blamed(refused: Refused, valid: Sequence[Cell]) -> str:
     """The key whose value is the same wherever it fails, and that the reason names or that never does well."""
     first = refused.cells[0].settings
-    if "batch_size" in first and "batch_size" in refused.reason:
+    if "batch_size" in first and "batch_size" in str(refused.reason):
         return "batch_size"
+    if "folds" in first and "folds" in str(refused.reason):
+        return "fold" if "fold" in first and "fold must" in str(refused.reason) else "folds"
     same = [
         name for name in BLAME if name in first and len({cell.settings[name] for cell in refused.cells}) == 1
     ]
     hopeless = [name for name in same if all(cell.settings.get(name) != first[name] for cell in valid)]
-    named = [name for name in same if str(first[name]) in refused.reason]
+    named = [name for name in same if str(first[name]) in str(refused.reason)]
     return next(iter([*hopeless, *named, *same, *first]), "parameters")
 
 
@@ -163,23 +221,13 @@ def _weights(valid: Sequence[tuple[Cell, Config]]) -> Iterator[Finding]:
         if config.weights == "imagenet" and models.of(config).imagenet == "hub"
     }
     if asked:
-        yield warning(
-            min(asked.values()),
-            f"ImageNet weights of {', '.join(reversed(asked))} come from the model hub",
-            "no installed package ships them; the first run needs a network, and without one it is refused",
-            "train once where there is a network, or use tu-tf_efficientnet_lite0, or weights none",
-        )
+        yield FROM_THE_HUB.at(min(asked.values()), backbones=", ".join(reversed(asked)))
 
 
 def _single_images(valid: Sequence[tuple[Cell, Config]]) -> Iterator[Finding]:
     for cell, config in valid:
         if config.batch_size == 1 and "batch_size" in cell.lines:
-            yield warning(
-                cell.lines["batch_size"],
-                "batch_size is 1",
-                "BatchNorm then takes its statistics from a single photograph",
-                "write 2 or more",
-            )
+            yield SINGLE_IMAGES.at(cell.lines["batch_size"])
             return
 
 

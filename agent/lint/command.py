@@ -12,12 +12,12 @@ from agent.config import reader
 from agent.fleet.launch import DEFAULT_COMMAND
 from agent.lifecycle import modes
 from agent.lint.document import Document
-from agent.lint.finding import Finding, error, note, warning
+from agent.lint.finding import Finding, Rule
 from agent.lint.parameters import Parameter, allowed
 from agent.lint.types import FIELDS, nearest
+from common.sweep_spec.distributions import listed
 
 MODULE = "agent.train"
-FIX = f'command: ["${{env}}", "${{interpreter}}", "-m", "{MODULE}", "${{args}}"]'
 AS_FLAGS = ("${args}", "${args_no_equals}", "${args_no_boolean_flags}")
 OTHERWISE = (
     *("${args_no_hyphens}", "${args_json}", "${args_json_file}", "${args_dict}"),
@@ -29,7 +29,148 @@ FILLED = {"${env}": "/usr/bin/env", "${interpreter}": "python"}
 VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 MENTION = re.compile(r"(?<![\w.])agent\.train(?![\w.])|(?<![\w.-])agent/train\.py$")
 SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "fish")
+
 REFUSED = "every run would end at once"
+WHOLE = 'command: ["${{env}}", "${{interpreter}}", "-m", "agent.train", "${{args}}"]'
+NO_PROGRAM = Rule(
+    "C001",
+    "error",
+    "program is missing",
+    "`wandb agent` refuses a sweep without it, even where command does not use it",
+    "add `program: agent/train.py`",
+)
+NO_LIST = Rule(
+    "C002", "error", "command is no list of words", "W&B passes over it and starts {default}", WHOLE
+)
+SILENT = Rule("C003", "error", "command sets {words}", modes.WHY, "take it out; a sweep needs its server")
+UNSET_VARIABLE = Rule(
+    "C004",
+    "warning",
+    "{name} is not set here",
+    "where it is not set, W&B writes its name",
+    "set {name} wherever agents are started",
+)
+UNKNOWN_MACRO = Rule(
+    "C005",
+    "error",
+    "W&B knows no {word}{near}",
+    "it leaves the word out",
+    "use {known}, or ${{envvar:NAME}} in capitals",
+)
+MACRO_IN_A_WORD = Rule(
+    "C006",
+    "error",
+    "{word!r} has a macro within a word",
+    "W&B fills in whole words only",
+    "make it a word of its own",
+)
+STARTS_NOTHING = Rule("C007", "error", "command starts no program", REFUSED, WHOLE)
+ASSIGNMENT_FIRST = Rule(
+    "C008",
+    "error",
+    "command begins with {word}",
+    "it is started as if it were a program",
+    'put "${{env}}" before it',
+)
+ANOTHER_PROGRAM = Rule(
+    "C009",
+    "note",
+    "command does not start agent.train",
+    "the parameters belong to another program: they are neither checked nor priced",
+    f"nothing to do, unless agent.train is meant: {WHOLE}",
+)
+NO_INTERPRETER = Rule(
+    "C010", "error", "command has no interpreter", "`-m` is started as if it were a program", WHOLE
+)
+NO_COMMAND = Rule(
+    "C011",
+    "error",
+    "command is missing",
+    "`python agent/train.py`, which W&B starts without it, does not find the packages beside agent/",
+    WHOLE,
+)
+NO_M = Rule(
+    "C012",
+    "error",
+    "command has no -m before agent.train",
+    "Python then looks for a file of that name",
+    WHOLE,
+)
+ONE_WORD = Rule(
+    "C013",
+    "error",
+    "command has {word!r} as one word",
+    "W&B uses no shell, so words are not taken apart",
+    WHOLE,
+)
+AS_A_FILE = Rule(
+    "C014",
+    "error",
+    "command starts agent/train.py as a file",
+    "Python then does not find the packages beside agent/",
+    WHOLE,
+)
+UNREAD_SETTINGS = Rule(
+    "C015",
+    "error",
+    "agent.train does not read {word}",
+    "it takes flags of the form --name=value",
+    'write "${{args}}"',
+)
+NO_SETTINGS = Rule(
+    "C016",
+    "error",
+    "command has no ${{args}}",
+    "agent.train then gets no setting, and every run trains the defaults",
+    WHOLE,
+)
+SETTINGS_TOO_EARLY = Rule(
+    "C017", "error", "{word} stands before agent.train", "the settings go to something else", WHOLE
+)
+SETTINGS_TWICE = Rule(
+    "C018", "warning", "the settings stand there twice", "the last ones count", 'keep one "${{args}}"'
+)
+BOOLEAN_WITHOUT_VALUE = Rule(
+    "C019",
+    "error",
+    "{name} is a boolean, and ${{args_no_boolean_flags}} writes it without its value",
+    REFUSED,
+    'write "${{args}}" in command',
+)
+REPEATED_FLAG = Rule(
+    "C020", "warning", "--{name} stands there twice", "only the last one counts", "keep one of the two"
+)
+CONTRADICTING_FLAGS = replace(REPEATED_FLAG, code="C021", severity="error")
+UNKNOWN_FLAG = Rule(
+    "C022",
+    "error",
+    "agent.train has no flag {name}{near}",
+    REFUSED,
+    "the flags are {known}, as in --epochs=3",
+)
+NO_VALUE = Rule("C023", "error", "--{name} has no value", REFUSED, "write --{name}=VALUE")
+TWO_WORDS = Rule(
+    "C024",
+    "error",
+    "'--{name}={text}' is one word",
+    "W&B uses no shell, so words are not taken apart",
+    "make it two words",
+)
+BAD_VALUE = Rule("C025", "error", "--{name} {problem}", REFUSED, "write such a value")
+FLAG_WINS = Rule(
+    "C026",
+    "warning",
+    "--{name}={value} stands behind ${{args}} and wins over the parameter {name}",
+    "every run trains with it, whatever {name} the sweep says it has",
+    "keep one of the two",
+)
+PARAMETER_WINS = Rule(
+    "C027",
+    "warning",
+    "--{name}={value} stands before ${{args}}, so the parameter {name} wins",
+    "it has no effect",
+    "take it out",
+)
 
 
 @dataclass(frozen=True)
@@ -85,27 +226,12 @@ def check(document: Document) -> Iterator[Finding]:
     """Everything but the fixed flags."""
     command = of(document)
     if "program" not in document.value:
-        yield error(
-            1,
-            "program is missing",
-            "`wandb agent` refuses a sweep without it, even where command does not use it",
-            "add `program: agent/train.py`",
-        )
+        yield NO_PROGRAM.at(1)
     if command.given is not None and not isinstance(command.given, list):
-        yield error(
-            document.line("command"),
-            "command is no list of words",
-            f"W&B passes over it and starts {' '.join(DEFAULT_COMMAND)}",
-            FIX,
-        )
+        yield NO_LIST.at(document.line("command"), default=" ".join(DEFAULT_COMMAND))
         return
     if found := modes.silent_words(command.words):
-        yield error(
-            document.line("command"),
-            f"command sets {found}",
-            modes.WHY,
-            "take it out; a sweep needs its server",
-        )
+        yield SILENT.at(document.line("command"), words=found)
     yield from _macros(document)
     yield from _start(document, command)
 
@@ -116,17 +242,14 @@ def _macros(document: Document) -> Iterator[Finding]:
         line, word = document.line("command", index), str(each)
         for name in VARIABLE.findall(word):
             if name not in os.environ:
-                yield warning(line, f"{name} is not set here", "where it is not set, W&B writes its name",
-                              f"set {name} wherever agents are started")  # fmt: skip
+                yield UNSET_VARIABLE.at(line, name=name)
         rest = VARIABLE.sub("", word)
         if "${" not in rest or rest in known:
             continue
         if re.fullmatch(r"\$\{.*\}", rest):
-            yield error(line, f"W&B knows no {rest}{nearest(rest, known)}", "it leaves the word out",
-                        f"use {', '.join(known)}, or ${{envvar:NAME}} in capitals")  # fmt: skip
+            yield UNKNOWN_MACRO.at(line, word=rest, near=nearest(rest, known), known=", ".join(known))
         else:
-            yield error(line, f"{word!r} has a macro within a word", "W&B fills in whole words only",
-                        "make it a word of its own")  # fmt: skip
+            yield MACRO_IN_A_WORD.at(line, word=word)
 
 
 def _start(document: Document, command: Command) -> Iterator[Finding]:
@@ -135,88 +258,49 @@ def _start(document: Document, command: Command) -> Iterator[Finding]:
     line = document.line("command" if command.given else "program")
     own = [word for word in words if word and word not in (*FILLED.values(), *AS_FLAGS, *OTHERWISE)]
     if not own:
-        yield error(line, "command starts no program", REFUSED, FIX)
+        yield STARTS_NOTHING.at(line)
     elif "=" in words[0]:
-        yield error(line, f"command begins with {words[0]}", "it is started as if it were a program",
-                    'put "${env}" before it')  # fmt: skip
+        yield ASSIGNMENT_FIRST.at(line, word=words[0])
     elif not command.starts_agent:
-        yield note(line, f"command does not start {MODULE}",
-                   "the parameters belong to another program: they are neither checked nor priced",
-                   f"nothing to do, unless {MODULE} is meant: {FIX}")  # fmt: skip
+        yield ANOTHER_PROGRAM.at(line)
     elif not command.after:
         yield _no_module(line, command)
     elif all("=" in word for word in words[: command.after - 2] if word != FILLED["${env}"]):
-        yield error(line, "command has no interpreter", "`-m` is started as if it were a program", FIX)
+        yield NO_INTERPRETER.at(line)
     else:
         yield from _settings(document, command)
 
 
 def _no_module(line: int, command: Command) -> Finding:
     if not command.given:
-        return error(
-            line, "command is missing", "`python agent/train.py`, which W&B starts without it, does not find "
-            "the packages beside agent/", FIX,
-        )  # fmt: skip
+        return NO_COMMAND.at(line)
     (word, *_) = (each for each in command.words if MENTION.search(each))
     if word == MODULE:
-        return error(
-            line, f"command has no -m before {MODULE}", "Python then looks for a file of that name", FIX
-        )
-    if " " in word or MODULE in word:
-        return error(line, f"command has {word!r} as one word", "W&B uses no shell, so words are not taken apart",
-                     FIX)  # fmt: skip
-    return error(
-        line,
-        "command starts agent/train.py as a file",
-        "Python then does not find the packages beside agent/",
-        FIX,
-    )
+        return NO_M.at(line)
+    return (ONE_WORD if " " in word or MODULE in word else AS_A_FILE).at(line, word=word)
 
 
 def _settings(document: Document, command: Command) -> Iterator[Finding]:
     words, line = command.words, document.line("command")
     for word in OTHERWISE:
         if word in words:
-            yield error(
-                document.line("command", words.index(word)),
-                f"{MODULE} does not read {word}",
-                "it takes flags of the form --name=value",
-                'write "${args}"',
-            )
+            yield UNREAD_SETTINGS.at(document.line("command", words.index(word)), word=word)
             return
     places = [index for index, word in enumerate(words) if word in AS_FLAGS]
     if not places:
-        yield error(
-            line,
-            "command has no ${args}",
-            f"{MODULE} then gets no setting, and every run trains the defaults",
-            FIX,
-        )
+        yield NO_SETTINGS.at(line)
     elif places[0] < command.after:
-        yield error(
-            line, f"{words[places[0]]} stands before {MODULE}", "the settings go to something else", FIX
-        )
+        yield SETTINGS_TOO_EARLY.at(line, word=words[places[0]])
     if len(places) > 1:
-        yield warning(line, "the settings stand there twice", "the last ones count", 'keep one "${args}"')
+        yield SETTINGS_TWICE.at(line)
     if "${args_no_boolean_flags}" in words:
         yield from _booleans(document)
 
 
 def _booleans(document: Document) -> Iterator[Finding]:
     for name, spec in document.mapping("parameters").items():
-        values = [spec.get("value"), *_listed(spec)] if isinstance(spec, dict) else []
-        if FIELDS.get(name) is bool and True in values:
-            yield error(
-                document.line("parameters", name),
-                f"{name} is a boolean, and ${{args_no_boolean_flags}} writes it without its value",
-                REFUSED,
-                'write "${args}" in command',
-            )
-
-
-def _listed(spec: Mapping[str, Any]) -> list[Any]:
-    values = spec.get("values")
-    return values if isinstance(values, list) else []
+        if FIELDS.get(name) is bool and True in (listed(spec) or []):
+            yield BOOLEAN_WITHOUT_VALUE.at(document.line("parameters", name), name=name)
 
 
 def flags(document: Document) -> tuple[list[Flag], list[Finding]]:
@@ -233,11 +317,7 @@ def flags(document: Document) -> tuple[list[Flag], list[Finding]]:
         findings += wrong
         if parameter and name in read:
             same = parameter.values == read[name].parameter.values
-            findings.append(
-                (warning if same else error)(
-                    line, f"--{name} stands there twice", "only the last one counts", "keep one of the two"
-                )
-            )
+            findings.append((REPEATED_FLAG if same else CONTRADICTING_FLAGS).at(line, name=name))
         if parameter:
             read[name] = Flag(parameter, index > last)
     return list(read.values()), findings
@@ -263,19 +343,16 @@ def _pairs(command: Command) -> Iterator[tuple[int, str, str | None]]:
 
 def _flag(line: int, name: str, text: str | None) -> tuple[Parameter | None, list[Finding]]:
     if name not in FIELDS:
-        what = f"{MODULE} has no flag {name}{nearest(name, list(FIELDS))}"
-        return None, [error(line, what, REFUSED, f"the flags are {', '.join(FIELDS)}, as in --epochs=3")]
+        near = nearest(name, list(FIELDS))
+        return None, [UNKNOWN_FLAG.at(line, name=name, near=near, known=", ".join(FIELDS))]
     if text is None:
-        return None, [error(line, f"--{name} has no value", REFUSED, f"write --{name}=VALUE")]
+        return None, [NO_VALUE.at(line, name=name)]
     if re.search(r"\s--\w", text):
-        what = f"'--{name}={text}' is one word"
-        return None, [
-            error(line, what, "W&B uses no shell, so words are not taken apart", "make it two words")
-        ]
+        return None, [TWO_WORDS.at(line, name=name, text=text)]
     try:
         value = reader(name, FIELDS[name])(text)
     except argparse.ArgumentTypeError as problem:
-        return None, [error(line, f"--{name} {problem}", REFUSED, "write such a value")]
+        return None, [BAD_VALUE.at(line, name=name, problem=problem)]
     parameter = Parameter(name, "constant", (value,), (line,), finite=True)
     return parameter, allowed(parameter)
 
@@ -287,28 +364,11 @@ def merge(given: list[Parameter], fixed: list[Flag]) -> tuple[list[Parameter], l
         name, value = flag.parameter.name, flag.parameter.values[0]
         sweeps = merged.get(name)
         if sweeps and set(map(repr, sweeps.values)) != {repr(value)}:
-            findings.append(_contradiction(flag))
+            rule = FLAG_WINS if flag.last else PARAMETER_WINS
+            findings.append(rule.at(flag.parameter.lines[0], name=name, value=value))
         if flag.last or not sweeps:
             merged[name] = replace(flag.parameter, n=sweeps.n if sweeps else 1)
     return list(merged.values()), findings
-
-
-def _contradiction(flag: Flag) -> Finding:
-    name, line = flag.parameter.name, flag.parameter.lines[0]
-    word = f"--{name}={flag.parameter.values[0]}"
-    if flag.last:
-        return warning(
-            line,
-            f"{word} stands behind ${{args}} and wins over the parameter {name}",
-            f"every run trains with it, whatever {name} the sweep says it has",
-            "keep one of the two",
-        )
-    return warning(
-        line,
-        f"{word} stands before ${{args}}, so the parameter {name} wins",
-        "it has no effect",
-        "take it out",
-    )
 
 
 def overlay(settings: Mapping[str, Any], fixed: list[Flag]) -> dict[str, Any]:

@@ -7,10 +7,35 @@ from typing import Any
 
 import yaml
 
-from agent.lint.finding import Finding, error
+from agent.lint.finding import Finding, Rule
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the top of the file to a value."""
+
+
+UNREADABLE = Rule(
+    "Y001",
+    "error",
+    "the file cannot be read: {reason}",
+    "there is nothing to check",
+    "name files, as in sweeps/*.yaml",
+)
+NOT_YAML = Rule(
+    "Y002", "error", "not YAML: {problem}", "nobody can read it", "mend the syntax here or just above"
+)
+NO_SWEEP = Rule(
+    "Y003", "error", "not a sweep", "a sweep is a mapping of keys", "begin with program:, method:, …"
+)
+ENDLESS_ANCHOR = Rule(
+    "Y004",
+    "error",
+    "an anchor (&) stands for something that contains it (*)",
+    "it has no end",
+    "write the values out",
+)
+REPEATED_KEY = Rule(
+    "Y005", "error", "{key} stands here a second time", "only the last one counts", "remove one of the two"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +51,11 @@ class Document:
             place = place[:-1]
         return self.lines.get(place, 1)
 
+    def key(self, line: int) -> str:
+        """The top-level key, or the parameter, that stands at the line or nearest above it; empty if none does."""
+        above = [(n, place) for place, n in self.lines.items() if n <= line and len(place) <= 2]
+        return str(max(above, key=lambda each: (each[0], len(each[1])))[1][-1]) if above else ""
+
     def mapping(self, name: str) -> dict[str, Any]:
         """The section of this name; empty if it is missing or no mapping."""
         section = self.value.get(name)
@@ -38,14 +68,7 @@ def read(path: Path) -> tuple[Document, list[Finding]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is no text in UTF-8"
-        return Document({}), [
-            error(
-                1,
-                f"the file cannot be read: {reason}",
-                "there is nothing to check",
-                "name files, as in sweeps/*.yaml",
-            )
-        ]
+        return Document({}), [UNREADABLE.at(1, reason=reason)]
     return parse(text)
 
 
@@ -59,21 +82,16 @@ def parse(text: str) -> tuple[Document, list[Finding]]:
         mark = getattr(problem, "problem_mark", None)
         what = getattr(problem, "problem", None) or " ".join(str(problem).split())
         line = mark.line + 1 if mark else 1
-        return Document({}), [
-            error(line, f"not YAML: {what}", "nobody can read it", "mend the syntax here or just above")
-        ]
+        return Document({}), [NOT_YAML.at(line, problem=what)]
     finally:
         loader.dispose()
     if node is None or not isinstance(value, dict):
-        return Document({}), [
-            error(1, "not a sweep", "a sweep is a mapping of keys", "begin with program:, method:, …")
-        ]
+        return Document({}), [NO_SWEEP.at(1)]
     lines: dict[Place, int] = {}
     try:
         findings = list(_walk(loader, node, (), lines))
     except RecursionError:
-        what, why = "an anchor (&) stands for something that contains it (*)", "it has no end"
-        return Document({}), [error(1, what, why, "write the values out")]
+        return Document({}), [ENDLESS_ANCHOR.at(1)]
     return Document(value, lines), findings
 
 
@@ -91,9 +109,7 @@ def _walk(
     for key_node, child in node.value:
         key, line = str(key_node.value), key_node.start_mark.line + 1
         if key in seen:
-            yield error(
-                line, f"{key} stands here a second time", "only the last one counts", "remove one of the two"
-            )
+            yield REPEATED_KEY.at(line, key=key)
         seen.add(key)
         lines[(*place, key)] = line
         yield from _walk(loader, child, (*place, key), lines)

@@ -1,33 +1,39 @@
-"""One thing that is wrong, or doubtful, in a sweep's YAML."""
+"""One thing that is wrong, or doubtful, in a sweep's YAML, and the rule that it breaks."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["error", "note", "warning"]
+Severity = Literal["error", "note", "warning"]
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """What is wrong at a line (counted from 1), why that matters, and how to mend it."""
+    """What is wrong at a line (counted from 1), why that matters, and how to mend it; `code` is the rule's."""
 
     line: int
-    level: Level
-    what: str
+    severity: Severity
+    code: str
+    message: str
     why: str
     fix: str
 
     def text(self, path: str) -> str:
-        """Three lines; the first is `FILE:LINE: error: WHAT`, as editors and compilers write it."""
-        return f"{path}:{self.line}: {self.level}: {self.what}\n    why: {self.why}\n    fix: {self.fix}"
+        """Three lines; the first is `FILE:LINE: error: MESSAGE [CODE]`, as editors and compilers write it."""
+        first = f"{path}:{self.line}: {self.severity}: {self.message} [{self.code}]"
+        return f"{first}\n    why: {self.why}\n    fix: {self.fix}"
 
 
-def error(line: int, what: str, why: str, fix: str) -> Finding:
-    return Finding(line, "error", what, why, fix)
+@dataclass(frozen=True)
+class Rule:
+    """A kind of finding; its texts are templates of `str.format`, and docs/lint.md lists its code."""
 
+    code: str
+    severity: Severity
+    message: str
+    why: str
+    fix: str
 
-def note(line: int, what: str, why: str, fix: str) -> Finding:
-    return Finding(line, "note", what, why, fix)
-
-
-def warning(line: int, what: str, why: str, fix: str) -> Finding:
-    return Finding(line, "warning", what, why, fix)
+    def at(self, line: int, /, **values: object) -> Finding:
+        """The finding at a line, its texts filled in."""
+        message, why, fix = (text.format(**values) for text in (self.message, self.why, self.fix))
+        return Finding(line, self.severity, self.code, message, why, fix)

@@ -1,14 +1,16 @@
 """The metric of a sweep, and Hyperband: whether they can do what they are there for."""
 
-import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeGuard
 
 from agent.lint.document import Document
-from agent.lint.finding import Finding, error, warning
+from agent.lint.finding import Finding, Rule
 from agent.lint.types import nearest
 from common.keys import METRICS, RULES
+from common.sweep_spec.distributions import is_number
+from common.sweep_spec.hyperband import ETA, KEYS, bands_from, bands_to
 
 HISTORY = (
     "epoch",
@@ -35,7 +37,107 @@ SUMMARY = (
 """Numbers that a run writes to its summary, once, at its end."""
 
 GOALS = ("minimize", "maximize")
-BAND_LIMIT = 100_000
+
+NO_METRIC = Rule(
+    "M001",
+    "error",
+    "metric is missing",
+    "Bayesian search, Hyperband and schedulers need to know what is good",
+    "add `metric: {{name: val/iou, goal: maximize}}`",
+)
+NO_MAPPING = Rule(
+    "M002",
+    "error",
+    "metric is {given!r}, not a name and a goal",
+    "W&B refuses the sweep",
+    "write `metric: {{name: val/iou, goal: maximize}}`",
+)
+NEVER_LOGGED = Rule(
+    "M003",
+    "error",
+    "metric {name!r} is never logged{near}",
+    "search and Hyperband would wait for it for ever, and every run would look alike",
+    "name one of {known}, or a summary key of docs/runs.md",
+)
+CHOSEN_BY_THE_TEST = Rule(
+    "M004",
+    "warning",
+    "metric {name} is measured on the test images",
+    "what is chosen by the test images cannot be judged by them any more",
+    "choose by val/iou and look at the test images once",
+)
+ONLY_AT_THE_END = Rule(
+    "M005",
+    "error",
+    "metric {name} is known only when a run has ended",
+    "Hyperband compares runs while they go on, so it would never stop one",
+    "name one of {known}",
+)
+NO_GOAL = Rule("M006", "error", "goal is missing", "W&B then minimizes {name}", "add `goal: maximize`")
+UNKNOWN_GOAL = Rule("M007", "error", "there is no goal {given!r}{near}", "W&B refuses it", "write {fitting}")
+WRONG_GOAL = Rule(
+    "M008",
+    "error",
+    "goal {given} seeks the worst {name}",
+    "the search runs away from what is good",
+    "write `goal: {fitting}`",
+)
+NO_HYPERBAND = Rule(
+    "H001",
+    "error",
+    "early_terminate is {given!r}, not a mapping",
+    "W&B refuses the sweep",
+    "write `early_terminate: {{type: hyperband, min_iter: 5, strict: true}}`",
+)
+UNKNOWN_KEY = Rule(
+    "H002", "error", "early_terminate has no key {key}{near}", "W&B passes over it", "use {known}"
+)
+UNKNOWN_TYPE = Rule(
+    "H003",
+    "error",
+    "early_terminate has no type {given!r}",
+    "Hyperband is the only one that W&B knows",
+    "write `type: hyperband`",
+)
+NOT_STRICT = Rule(
+    "H004",
+    "warning",
+    "Hyperband without `strict: true`",
+    "it then ends a run only if it was never among the best third, far fewer than one expects",
+    "add `strict: true`",
+)
+SINGLE_RUN = Rule(
+    "H005",
+    "error",
+    "Hyperband with a single run",
+    "it compares runs; there is none to compare with",
+    "remove early_terminate",
+)
+NO_BANDS = Rule(
+    "H006",
+    "error",
+    "early_terminate has neither min_iter nor max_iter and s",
+    "nothing says after how many epochs runs are compared",
+    "add `min_iter:` and a number of epochs",
+)
+BAD_NUMBER = Rule(
+    "H007", "error", "{key} is {value!r}", "Hyperband counts with it", "write a number from 1 up"
+)
+BAD_ETA = replace(BAD_NUMBER, code="H008", fix="write a number above 1")
+NEVER_STOPS = Rule(
+    "H009",
+    "error",
+    "Hyperband first looks after epoch {band}, and no run has more than {epochs}",
+    "it can never stop a run",
+    "begin at about a ninth of the epochs: `min_iter: {better}`",
+)
+STOPS_SOME = Rule(
+    "H010",
+    "warning",
+    "Hyperband first looks after epoch {band}, and some runs have only {epochs}",
+    "those it can never stop",
+    "begin at about a ninth of the epochs: `min_iter: {better}`",
+)
 
 
 def check(document: Document, epochs: Sequence[int], n_runs: int | None) -> Iterator[Finding]:
@@ -50,45 +152,19 @@ def aim(document: Document) -> Iterator[Finding]:
     needed = document.value.get("method") == "bayes" or "early_terminate" in document.value
     if "metric" not in document.value:
         if needed or document.value.get("scheduler"):
-            yield error(
-                1,
-                "metric is missing",
-                "Bayesian search, Hyperband and schedulers need to know what is good",
-                "add `metric: {name: val/iou, goal: maximize}`",
-            )
+            yield NO_METRIC.at(1)
         return
     metric = document.mapping("metric")
     if not metric:
-        given = document.value["metric"]
-        yield error(
-            document.line("metric"),
-            f"metric is {given!r}, not a name and a goal",
-            "W&B refuses the sweep",
-            "write `metric: {name: val/iou, goal: maximize}`",
-        )
+        yield NO_MAPPING.at(document.line("metric"), given=document.value["metric"])
         return
-    name, line = metric.get("name"), document.line("metric", "name")
+    name, line, known = metric.get("name"), document.line("metric", "name"), ", ".join(HISTORY)
     if name not in (*HISTORY, *SUMMARY):
-        yield error(
-            line,
-            f"metric {name!r} is never logged{meant(str(name))}",
-            "search and Hyperband would wait for it for ever, and every run would look alike",
-            f"name one of {', '.join(HISTORY)}, or a summary key of docs/runs.md",
-        )
+        yield NEVER_LOGGED.at(line, name=name, near=meant(str(name)), known=known)
     elif "test" in str(name):
-        yield warning(
-            line,
-            f"metric {name} is measured on the test images",
-            "what is chosen by the test images cannot be judged by them any more",
-            "choose by val/iou and look at the test images once",
-        )
+        yield CHOSEN_BY_THE_TEST.at(line, name=name)
     if name in SUMMARY and "early_terminate" in document.value:
-        yield error(
-            line,
-            f"metric {name} is known only when a run has ended",
-            "Hyperband compares runs while they go on, so it would never stop one",
-            f"name one of {', '.join(HISTORY)}",
-        )
+        yield ONLY_AT_THE_END.at(line, name=name, known=known)
     yield from goal(document, str(name))
 
 
@@ -104,52 +180,29 @@ def goal(document: Document, name: str) -> Iterator[Finding]:
     lower = any(word in name for word in ("loss", "seconds", "gap", "epoch"))
     fitting = "minimize" if lower else "maximize"
     if given is None and fitting == "maximize":
-        yield error(line, "goal is missing", f"W&B then minimizes {name}", "add `goal: maximize`")
+        yield NO_GOAL.at(line, name=name)
     elif given is not None and given not in GOALS:
-        yield error(
-            line, f"there is no goal {given!r}{nearest(given, GOALS)}", "W&B refuses it", f"write {fitting}"
-        )
+        yield UNKNOWN_GOAL.at(line, given=given, near=nearest(given, GOALS), fitting=fitting)
     elif given is not None and given != fitting:
-        yield error(
-            line, f"goal {given} seeks the worst {name}", "the search runs away from what is good",
-            f"write `goal: {fitting}`",
-        )  # fmt: skip
+        yield WRONG_GOAL.at(line, given=given, name=name, fitting=fitting)
 
 
 def hyperband(document: Document, epochs: Sequence[int], n_runs: int | None) -> Iterator[Finding]:
     section, line = document.mapping("early_terminate"), document.line("early_terminate")
     if not section:
-        given = document.value["early_terminate"]
-        yield error(line, f"early_terminate is {given!r}, not a mapping", "W&B refuses the sweep",
-                    "write `early_terminate: {type: hyperband, min_iter: 5, strict: true}`")  # fmt: skip
+        yield NO_HYPERBAND.at(line, given=document.value["early_terminate"])
         return
-    known = ("type", "min_iter", "max_iter", "s", "eta", "strict")
     for key in section:
-        if key not in known:
-            yield error(
-                document.line("early_terminate", key),
-                f"early_terminate has no key {key}{nearest(key, known)}",
-                "W&B passes over it",
-                f"use {', '.join(known)}",
-            )
+        if key not in KEYS:
+            near, known = nearest(key, KEYS), ", ".join(KEYS)
+            yield UNKNOWN_KEY.at(document.line("early_terminate", key), key=key, near=near, known=known)
     if section.get("type") != "hyperband":
-        yield error(
-            document.line("early_terminate", "type"),
-            f"early_terminate has no type {section.get('type')!r}",
-            "Hyperband is the only one that W&B knows",
-            "write `type: hyperband`",
-        )
+        yield UNKNOWN_TYPE.at(document.line("early_terminate", "type"), given=section.get("type"))
     yield from _numbers(document)
     if section.get("strict") is not True:
-        yield warning(
-            document.line("early_terminate", "strict"),
-            "Hyperband without `strict: true`",
-            "it then ends a run only if it was never among the best third, far fewer than one expects",
-            "add `strict: true`",
-        )
+        yield NOT_STRICT.at(document.line("early_terminate", "strict"))
     if n_runs == 1:
-        yield error(line, "Hyperband with a single run", "it compares runs; there is none to compare with",
-                    "remove early_terminate")  # fmt: skip
+        yield SINGLE_RUN.at(line)
     bands = first_bands(section)
     if bands and epochs:
         yield from _fires(document, bands[0], epochs)
@@ -158,67 +211,34 @@ def hyperband(document: Document, epochs: Sequence[int], n_runs: int | None) -> 
 def _numbers(document: Document) -> Iterator[Finding]:
     section = document.mapping("early_terminate")
     if "min_iter" not in section and not {"max_iter", "s"} <= set(section):
-        yield error(
-            document.line("early_terminate"),
-            "early_terminate has neither min_iter nor max_iter and s",
-            "nothing says after how many epochs runs are compared",
-            "add `min_iter:` and a number of epochs",
-        )
+        yield NO_BANDS.at(document.line("early_terminate"))
     for key in ("min_iter", "max_iter", "s", "eta"):
         value = section.get(key)
-        if key in section and (not _is_number(value, 1) or (key, value) == ("eta", 1)):
-            yield error(
-                document.line("early_terminate", key),
-                f"{key} is {value!r}",
-                "Hyperband counts with it",
-                "write a number" + (" above 1" if key == "eta" else " from 1 up"),
-            )
+        if key in section and (not _counts(value) or (key, value) == ("eta", 1)):
+            rule = BAD_ETA if key == "eta" else BAD_NUMBER
+            yield rule.at(document.line("early_terminate", key), key=key, value=value)
 
 
-def _is_number(value: Any, least: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value < math.inf
+def _counts(value: object) -> TypeGuard[int | float]:
+    return is_number(value) and value >= 1
 
 
-def first_bands(section: dict[str, Any]) -> list[int]:
-    """The epochs after which Hyperband looks, as W&B documents them; empty if the section does not say.
-
-    From `min_iter` upwards, times eta; or from `max_iter` downwards, `s` times divided by eta.
-    """
-    eta = section.get("eta", 3)
-    if not _is_number(eta, 1) or eta <= 1:
-        return []
-    if _is_number(section.get("max_iter"), 1) and _is_number(section.get("s"), 1):
-        last = section["max_iter"]
-        return sorted(
-            {int(last / eta**k + 1e-9) for k in range(1, int(section["s"]) + 1) if last / eta**k >= 1}
-        )
-    if not _is_number(section.get("min_iter"), 1):
-        return []
-    bands, band = [], float(section["min_iter"])
-    while band < BAND_LIMIT:
-        bands.append(int(band))
-        band *= eta
-    return bands
+def first_bands(section: dict[str, Any]) -> tuple[int, ...]:
+    """The epochs after which Hyperband looks; empty if the section does not say."""
+    eta, first, last, s = (section.get(key) for key in ("eta", "min_iter", "max_iter", "s"))
+    eta = ETA if eta is None else eta
+    if not _counts(eta) or eta <= 1:
+        return ()
+    if _counts(last) and _counts(s):
+        return bands_to(last, s, eta)
+    return bands_from(first, eta) if _counts(first) else ()
 
 
 def _fires(document: Document, first: int, epochs: Sequence[int]) -> Iterator[Finding]:
     """A run is stopped between its first band and its end, or not at all."""
-    line = document.line(
-        "early_terminate", "min_iter" if "min_iter" in document.mapping("early_terminate") else "max_iter"
-    )
-    start = max if first >= max(epochs) else min
-    fix = f"begin at about a ninth of the epochs: `min_iter: {max(1, start(epochs) // 9)}`"
-    if first >= max(epochs):
-        yield error(
-            line,
-            f"Hyperband first looks after epoch {first}, and no run has more than {max(epochs)}",
-            "it can never stop a run",
-            fix,
-        )
-    elif first >= min(epochs):
-        yield warning(
-            line,
-            f"Hyperband first looks after epoch {first}, and some runs have only {min(epochs)}",
-            "those it can never stop",
-            fix,
-        )
+    key = "min_iter" if "min_iter" in document.mapping("early_terminate") else "max_iter"
+    line, fewest, most = document.line("early_terminate", key), min(epochs), max(epochs)
+    if first >= most:
+        yield NEVER_STOPS.at(line, band=first, epochs=most, better=max(1, most // 9))
+    elif first >= fewest:
+        yield STOPS_SOME.at(line, band=first, epochs=fewest, better=max(1, fewest // 9))

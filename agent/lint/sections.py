@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.lint.document import Document
-from agent.lint.finding import Finding, error
+from agent.lint.finding import Finding, Rule
 from agent.lint.types import nearest
 
 KEYS = (
@@ -46,6 +46,54 @@ METHODS = ("grid", "random", "bayes")
 ENGINES = ("wandb", "optuna", "ax")
 
 
+UNKNOWN_KEY = Rule(
+    "S001",
+    "error",
+    "{key} is no key of a sweep{near}",
+    "W&B passes over keys that it does not know, so this has no effect",
+    "use one of {known}",
+)
+NO_METHOD = Rule("S002", "error", "method is missing", "W&B refuses the sweep", "write one of {known}")
+UNKNOWN_METHOD = Rule(
+    "S003", "error", "there is no method {method!r}{near}", "W&B refuses the sweep", "write one of {known}"
+)
+NO_SCHEDULER = Rule(
+    "S004",
+    "error",
+    "scheduler is {given!r}, not a mapping",
+    "`wandb sweep-scheduler` refuses it",
+    "write `scheduler: {{engine: optuna}}`",
+)
+UNKNOWN_ENGINE = Rule(
+    "S005",
+    "error",
+    "there is no engine {engine!r}",
+    "`wandb sweep-scheduler` refuses it",
+    "write one of {known}",
+)
+NO_SOURCE = Rule(
+    "S006",
+    "error",
+    "source {source!r} is no file seen from here",
+    "`wandb sweep-scheduler` loads it from the folder in which it is started",
+    "start from the root of the project, or mend the path",
+)
+BAD_CAP = Rule(
+    "S007",
+    "error",
+    "run_cap is {cap!r}",
+    "it is the number of runs after which the sweep ends",
+    "write a whole number from 1 up",
+)
+ENDLESS = Rule(
+    "S008",
+    "warning",
+    "the sweep has no end",
+    "W&B hands out configurations for ever, repeated ones too",
+    "add `run_cap:` and a number of runs",
+)
+
+
 def check(document: Document) -> Iterator[Finding]:
     yield from unknown_keys(document)
     yield from method(document)
@@ -56,27 +104,18 @@ def check(document: Document) -> Iterator[Finding]:
 def unknown_keys(document: Document) -> Iterator[Finding]:
     for key in document.value:
         if key not in (*KEYS, *EMBEDDED_KEYS):
-            yield error(
-                document.line(key),
-                f"{key} is no key of a sweep{nearest(key, KEYS, OTHER_NAMES)}",
-                "W&B passes over keys that it does not know, so this has no effect",
-                f"use one of {', '.join(KEYS)}",
-            )
+            near = nearest(key, KEYS, OTHER_NAMES)
+            yield UNKNOWN_KEY.at(document.line(key), key=key, near=near, known=", ".join(KEYS))
 
 
 def method(document: Document) -> Iterator[Finding]:
     if document.value.get("scheduler"):
         return
-    given = document.value.get("method")
-    if given not in METHODS:
-        yield error(
-            document.line("method"),
-            "method is missing"
-            if given is None
-            else f"there is no method {given!r}{nearest(given, METHODS)}",
-            "W&B refuses the sweep",
-            f"write one of {', '.join(METHODS)}",
-        )
+    given, line, known = document.value.get("method"), document.line("method"), ", ".join(METHODS)
+    if given is None:
+        yield NO_METHOD.at(line, known=known)
+    elif given not in METHODS:
+        yield UNKNOWN_METHOD.at(line, method=given, near=nearest(given, METHODS), known=known)
 
 
 def scheduler(document: Document) -> Iterator[Finding]:
@@ -85,36 +124,22 @@ def scheduler(document: Document) -> Iterator[Finding]:
         return
     section = document.mapping("scheduler")
     if not section:
-        yield error(
-            document.line("scheduler"),
-            f"scheduler is {document.value['scheduler']!r}, not a mapping",
-            "`wandb sweep-scheduler` refuses it",
-            "write `scheduler: {engine: optuna}`",
-        )
+        yield NO_SCHEDULER.at(document.line("scheduler"), given=document.value["scheduler"])
         return
-    if section.get("engine") not in ENGINES:
-        yield error(
-            document.line("scheduler", "engine"),
-            f"there is no engine {section.get('engine')!r}",
-            "`wandb sweep-scheduler` refuses it",
-            f"write one of {', '.join(ENGINES)}",
-        )
+    if (engine := section.get("engine")) not in ENGINES:
+        line = document.line("scheduler", "engine")
+        yield UNKNOWN_ENGINE.at(line, engine=engine, known=", ".join(ENGINES))
     source = section.get("source")
     if (section.get("search_space") or section.get("optimizer")) and not Path(str(source)).is_file():
-        yield error(
-            document.line("scheduler", "source"),
-            f"source {source!r} is no file seen from here",
-            "`wandb sweep-scheduler` loads it from the folder in which it is started",
-            "start from the root of the project, or mend the path",
-        )
+        yield NO_SOURCE.at(document.line("scheduler", "source"), source=source)
 
 
 def run_cap(document: Document) -> Iterator[Finding]:
     cap: Any = document.value.get("run_cap")
     if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
-        yield error(
-            document.line("run_cap"),
-            f"run_cap is {cap!r}",
-            "it is the number of runs after which the sweep ends",
-            "write a whole number from 1 up",
-        )
+        yield BAD_CAP.at(document.line("run_cap"), cap=cap)
+
+
+def endless(document: Document, n_runs: int | None) -> list[Finding]:
+    """`n_runs` None: the sweep has no end."""
+    return [ENDLESS.at(document.line("method"))] if n_runs is None else []

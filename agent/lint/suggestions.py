@@ -12,13 +12,40 @@ from typing import Any
 from agent.config import ConfigError, from_settings
 from agent.lint.combinations import Cell
 from agent.lint.document import Document
-from agent.lint.finding import Finding, error
+from agent.lint.finding import Finding, Rule
 from agent.lint.types import FIELDS, nearest, wrong_type
 
 N = 200
 """Suggestions that are looked at."""
 
-REFUSED = "`wandb sweep-scheduler` refuses it"
+NO_FUNCTION = Rule(
+    "F001",
+    "error",
+    "{source} has no function {name} with one argument, the trial",
+    "`wandb sweep-scheduler` refuses it",
+    "mend its name, here or there",
+)
+RAISES = Rule(
+    "F002",
+    "error",
+    "{source} raises {problem}",
+    "`wandb sweep-scheduler` refuses it",
+    "mend the file{place}",
+)
+BAD_SUGGESTION = Rule(
+    "F003",
+    "error",
+    "it suggests {settings}: {problem}",
+    "such a run would end at once",
+    "mend the function",
+)
+REPEATED = Rule(
+    "F004",
+    "error",
+    "it repeats {settings}",
+    "{times} of {n} suggestions are this one",
+    "let the seed differ where all else is equal",
+)
 
 
 def ask(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
@@ -33,12 +60,11 @@ def ask(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
     try:
         space = run_path(source).get(str(name))
         if not callable(space) or len(inspect.signature(space).parameters) != 1:
-            what = f"{source} has no function {name} with one argument, the trial"
-            return [], [error(line, what, REFUSED, "mend its name, here or there")]
+            return [], [NO_FUNCTION.at(line, source=source, name=name)]
         return _asked(space), []
     except Exception as problem:
-        what = f"{source} raises {type(problem).__name__}: {' '.join(str(problem).split())}"
-        return [], [error(line, what, REFUSED, f"mend the file{_where(problem, source)}")]
+        text = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
+        return [], [RAISES.at(line, source=source, problem=text, place=_where(problem, source))]
 
 
 def _where(problem: Exception, source: str) -> str:
@@ -67,17 +93,11 @@ def check(document: Document, suggested: list[dict[str, Any]]) -> Iterator[Findi
     line = document.line("scheduler", "search_space")
     for settings in suggested:
         if problem := _problem(settings):
-            yield error(
-                line,
-                f"it suggests {settings}: {problem}",
-                "such a run would end at once",
-                "mend the function",
-            )
+            yield BAD_SUGGESTION.at(line, settings=settings, problem=problem)
             return
     times = Counter(repr(sorted(settings.items())) for settings in suggested).most_common(1)
     if times and times[0][1] > 1:
-        why = f"{times[0][1]} of {N} suggestions are this one"
-        yield error(line, f"it repeats {times[0][0]}", why, "let the seed differ where all else is equal")
+        yield REPEATED.at(line, settings=times[0][0], times=times[0][1], n=N)
 
 
 def _problem(settings: Mapping[str, Any]) -> str:
@@ -86,7 +106,7 @@ def _problem(settings: Mapping[str, Any]) -> str:
         if name not in FIELDS:
             return f"{name} is no setting of agent.train{nearest(name, list(FIELDS))}"
         if wrong := list(wrong_type(1, name, value)):
-            return wrong[0].what
+            return wrong[0].message
     try:
         from_settings(settings)
     except ConfigError as problem:

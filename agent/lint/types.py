@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agent.config import Config
-from agent.lint.finding import Finding, error
+from agent.lint.finding import Finding, Rule
 
 FIELDS: dict[str, Any] = {each.name: each.type for each in dataclasses.fields(Config)}
 """Every setting of a run and its type."""
@@ -16,47 +16,80 @@ FIELDS: dict[str, Any] = {each.name: each.type for each in dataclasses.fields(Co
 NONE = ("backbone", "weights", "augmentation")
 """Settings that can be the word none."""
 
+REFUSED = "every run with it would end at once"
+NO_BOOLEAN = Rule(
+    "T001", "error", "{name} is {value}, but must be true or false", REFUSED, "write true or false"
+)
+A_LIST = Rule(
+    "T002",
+    "error",
+    "{name} is a list, but must be a single value",
+    REFUSED,
+    "write `values: {values}` for each of them in turn",
+)
+BOOLEAN_TEXT = Rule(
+    "T003",
+    "error",
+    "{name} is {value}, but must be text",
+    "YAML reads off, no, on and yes as false and true",
+    "put the word in quotes",
+)
+NULL_TEXT = Rule(
+    "T004",
+    "error",
+    "{name} is {value}, but must be text",
+    "YAML reads null and ~ as nothing",
+    "write its text, or leave {name} out",
+)
+NULL_NONE = dataclasses.replace(NULL_TEXT, code="T005", fix="write none")
+NO_TEXT = Rule(
+    "T006",
+    "error",
+    "{name} is {value}, but must be text",
+    "the setting is text",
+    "put it in quotes: {quoted}",
+)
+EXPONENT_TEXT = Rule(
+    "T007",
+    "error",
+    "{name} is {value}, but must be a number",
+    "YAML 1.1 reads a number only with a point and a signed exponent, as in 1.0e-4",
+    "write {number}",
+)
+QUOTED_NUMBER = dataclasses.replace(EXPONENT_TEXT, code="T008", why="quotes make text of a number")
+FRACTION = Rule(
+    "T009", "error", "{name} is {value}, but must be a whole number", REFUSED, "write a whole number"
+)
+WHOLE_FRACTION = dataclasses.replace(FRACTION, code="T010", fix="write {number}")
+NO_NUMBER = Rule(
+    "T011", "error", "{name} is {value}, but must be a number", REFUSED, "write a number, such as 0.001"
+)
+
 
 def wrong_type(line: int, name: str, value: Any) -> Iterator[Finding]:
     """A value that the field cannot take; `wandb agent` would write it as it stands behind `--NAME=`."""
-    kind = FIELDS[name]
-    what = f"{name} is {_shown(value)}"
-    refused = "every run with it would end at once"
+    kind, shown = FIELDS[name], _shown(value)
     if kind is bool and not isinstance(value, bool):
-        yield error(line, f"{what}, but must be true or false", refused, "write true or false")
+        yield NO_BOOLEAN.at(line, name=name, value=shown)
     elif isinstance(value, list):
-        yield error(line, f"{name} is a list, but must be a single value", refused,
-                    f"write `values: {as_yaml(value)}` for each of them in turn")  # fmt: skip
+        yield A_LIST.at(line, name=name, values=as_yaml(value))
     elif kind is str and not isinstance(value, str):
-        why = {
-            bool: "YAML reads off, no, on and yes as false and true",
-            type(None): "YAML reads null and ~ as nothing",
-        }
-        yield error(
-            line, f"{what}, but must be text", why.get(type(value), "the setting is text"),
-            _text_fix(name, value),
-        )  # fmt: skip
+        yield _text_rule(name, value).at(line, name=name, value=shown, quoted=as_yaml(str(value)))
     elif kind in (int, float) and isinstance(value, str) and _as_number(value) is not None:
-        trap = "YAML 1.1 reads a number only with a point and a signed exponent, as in 1.0e-4"
-        quoted = "quotes make text of a number"
-        yield error(
-            line, f"{what}, but must be a number", trap if "e" in value.lower() else quoted,
-            f"write {_number(value, kind)}",
-        )  # fmt: skip
+        rule = EXPONENT_TEXT if "e" in value.lower() else QUOTED_NUMBER
+        yield rule.at(line, name=name, value=shown, number=_number(value, kind))
+    elif kind is int and isinstance(value, float) and value.is_integer():
+        yield WHOLE_FRACTION.at(line, name=name, value=shown, number=int(value))
     elif kind is int and (isinstance(value, bool) or not isinstance(value, int)):
-        whole = isinstance(value, float) and value.is_integer()
-        yield error(
-            line, f"{what}, but must be a whole number", refused,
-            f"write {int(value)}" if whole else "write a whole number",
-        )  # fmt: skip
+        yield FRACTION.at(line, name=name, value=shown)
     elif kind is float and (isinstance(value, bool) or not isinstance(value, int | float)):
-        yield error(line, f"{what}, but must be a number", refused, "write a number, such as 0.001")
+        yield NO_NUMBER.at(line, name=name, value=shown)
 
 
-def _text_fix(name: str, value: Any) -> str:
+def _text_rule(name: str, value: Any) -> Rule:
     if value is None:
-        return "write none" if name in NONE else f"write its text, or leave {name} out"
-    return "put the word in quotes" if isinstance(value, bool) else f"put it in quotes: {as_yaml(str(value))}"
+        return NULL_NONE if name in NONE else NULL_TEXT
+    return BOOLEAN_TEXT if isinstance(value, bool) else NO_TEXT
 
 
 def _shown(value: Any) -> str:

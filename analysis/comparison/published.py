@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,17 +12,6 @@ from analysis.comparison.definitions import DEFINITIONS, run_scores
 
 NAMED = 3
 """Candidates that the sentence names."""
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1; raises argparse's error for anything else."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no IoU: give a number from 0 to 1, such as 0.987.")
-    return value
 
 
 def candidates(scores: pd.DataFrame, value: float) -> pd.DataFrame:

@@ -5,9 +5,7 @@ SCORES.csv has the columns model,image,score and optional seed,split, or case_id
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,36 +15,22 @@ from analysis.evidence.result import evidence
 from analysis.evidence.study import StudyError
 from analysis.evidence.table import arrange, read
 from analysis.evidence.text import render
-
-
-def margin(text: str) -> float:
-    """A finite number above 0."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError
-    return value
-
-
-def training_images(text: str) -> int:
-    """A whole number from 0 on."""
-    if int(text) < 0:
-        raise ValueError
-    return int(text)
+from common.cli import Parser, number, whole_number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 1 after one sentence on what is wrong with the scores."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.evidence", description=__doc__)
+    parser = Parser(prog="python -m analysis.evidence", description=__doc__)
     parser.add_argument("scores", type=Path, metavar="SCORES.csv")
     parser.add_argument(
         "--margin",
-        type=margin,
+        type=number(above=0),
         default=MARGIN,
         help="largest difference that does not matter (default: %(default)s)",
     )
     parser.add_argument(
         "--train",
-        type=training_images,
+        type=whole_number(0),
         metavar="N",
         help="training images of each split, 0 if every split has photographs of its own "
         "(default: all that are not tested, less as many for validation as for testing)",

@@ -5,7 +5,6 @@ The pilot is a table of scores as `analysis.evidence` takes it; the plan is made
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from scipy.special import ndtri, stdtrit
 from analysis.evidence.claims import CLAIMS, LEVEL, MARGIN, SOURCES, comparable
 from analysis.evidence.components import Components, estimate
 from analysis.evidence.study import Array, Design, StudyError
+from common.cli import Parser, number, whole_number
 
 POWER = 0.8
 MOST = 1000
@@ -208,21 +208,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 1 after one sentence on what is wrong with the pilot."""
     from analysis.evidence.table import arrange, read
 
-    parser = argparse.ArgumentParser(prog="python -m analysis.evidence.planner", description=__doc__)
+    parser = Parser(prog="python -m analysis.evidence.planner", description=__doc__)
     parser.add_argument("pilot", type=Path, metavar="PILOT.csv")
     parser.add_argument(
         "--difference",
-        type=float,
+        type=number(0),
         nargs="+",
         metavar="D",
         help="true differences (default: 0, 1, 2 and 5 margins)",
     )
-    parser.add_argument("--margin", type=float, default=MARGIN, help="(default: %(default)s)")
-    parser.add_argument("--train", type=int, metavar="N", help="as in analysis.evidence")
+    parser.add_argument("--margin", type=number(above=0), default=MARGIN, help="(default: %(default)s)")
+    parser.add_argument("--train", type=whole_number(0), metavar="N", help="as in analysis.evidence")
     options = parser.parse_args(arguments)
     gaps = options.difference or [factor * options.margin for factor in (0, 1, 2, 5)]
-    if options.margin <= 0 or min(gaps) < 0 or (options.train or 0) < 0:
-        parser.error("--margin must be above 0, --difference and --train at least 0")
     try:
         study = arrange(read(options.pilot), train=options.train)
         components = estimate(study.design, study.scores[None])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.planner import POWER, Needed, alternatives
 from analysis.evidence.result import Comparison, Evidence, Model
+from common.text import plural
 
 MEANING = {
     "these_images": "on these test images, trained again",
@@ -108,9 +109,7 @@ def ladder(found: Evidence) -> Iterator[str]:
         claims = {model: each.claims[name] for model, each in found.models.items()}
         one = claims[found.highest]
         seeds = min(c.n_seeds for c in claims.values())
-        sample = (
-            f"{count(seeds, 'seed')}, {count(one.n_images, 'image')}, {count(one.n_splits, 'training set')}"
-        )
+        sample = f"{plural(seeds, 'seed')}, {plural(one.n_images, 'image')}, {plural(one.n_splits, 'training set')}"
         yield f"({letter}) {MEANING[name]}: {sample}"
         yield f"    {verdicts(claims, name)}"
         if one.false_claim_rate is not None and one.power_at_margin is not None:
@@ -127,10 +126,6 @@ def verdicts(claims: dict[str, Comparison], name: str) -> str:
         return f"no verdict: {lacks} cannot show how much another would differ"
     totals = {word: sum(claim.verdict == word for claim in claims.values()) for word in WORDS}
     return ", ".join(f"{n} {WORDS[word]}" for word, n in totals.items() if n)
-
-
-def count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def next_steps(found: Evidence) -> Iterator[str]:

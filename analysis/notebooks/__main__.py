@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from analysis import AnalysisError
 from analysis.cli import default_folder, make_folder
 from analysis.notebooks.cells import NOTEBOOKS
 from analysis.pull.login import resolve
-from common.cli import Parser
+from common.cli import Parser, exit_code
 from common.wandb_api import CLOUD
 
 PROG = "python -m analysis.notebooks"
@@ -76,25 +76,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder to write to (default: notebooks, beside the tables)")
     options = parser.parse_args(arguments)
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
-    try:
-        paths, login = resolve(options.paths, os.environ)
-        out = options.out or default_folder(options.paths) / "notebooks"
-        make_folder(out)
-        print(
-            f"{PROG}: {len(NOTEBOOKS)} notebooks on {', '.join(map(str, paths))} of {login.base_url or CLOUD}",
-            flush=True,
-        )
-        for number, name in enumerate(NOTEBOOKS, start=1):
-            print(f"{number} of {len(NOTEBOOKS)}: running {name} …", flush=True)
-            started, file = time.monotonic(), out / f"{name}.ipynb"
-            made = executed(notebook(name, options.paths or [str(path) for path in paths], out), out)
-            nbformat.write(made, file)
-            print(f"wrote {file} ({time.monotonic() - started:.0f} s)", flush=True)
-    except AnalysisError as error:
-        print(f"{PROG}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return exit_code(PROG, lambda: write(options), {AnalysisError: 1})
+
+
+def write(options: argparse.Namespace) -> int:
+    """Run every notebook, and write it with its results."""
+    paths, login = resolve(options.paths, os.environ)
+    out = options.out or default_folder(options.paths) / "notebooks"
+    make_folder(out)
+    print(
+        f"{PROG}: {len(NOTEBOOKS)} notebooks on {', '.join(map(str, paths))} of {login.base_url or CLOUD}",
+        flush=True,
+    )
+    for number, name in enumerate(NOTEBOOKS, start=1):
+        print(f"{number} of {len(NOTEBOOKS)}: running {name} …", flush=True)
+        started, file = time.monotonic(), out / f"{name}.ipynb"
+        made = executed(notebook(name, options.paths or [str(path) for path in paths], out), out)
+        nbformat.write(made, file)
+        print(f"wrote {file} ({time.monotonic() - started:.0f} s)", flush=True)
     return 0
 
 

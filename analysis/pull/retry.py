@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from analysis import AnalysisError
+from common.retry import retry
 
 Answer = TypeVar("Answer")
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -42,17 +43,18 @@ def patiently(
     Raises `Unreachable` if the last try fails so too, or if `stop` is set meanwhile; `AnalysisError` for any other
     error of the client's. Both sentences begin with `what`.
     """
-    stop = stop or threading.Event()
-    for wait in (*waits, None):
+
+    def attempt() -> Answer:
         try:
             with one_sentence(what):
                 return action()
         except AnalysisError as error:
             if not transient(error):
                 raise
-            if wait is None or stop.wait(wait * random.uniform(1, 1.25)):
-                raise Unreachable(str(error)) from error
-    raise AssertionError("the last try returns or raises")
+            raise Unreachable(str(error)) from error
+
+    spread = (wait * random.uniform(1, 1.25) for wait in waits)
+    return retry(attempt, Unreachable, spread, (stop or threading.Event()).wait)
 
 
 def transient(error: BaseException | None) -> bool:

@@ -7,7 +7,8 @@ import pandas as pd
 from analysis.comparison.comparison import Comparison, truths_of
 from analysis.comparison.masks import one_pixel_loss
 from analysis.pull.study import Study
-from analysis.report.content import Search, counted
+from analysis.report.content import Search
+from common.text import plural
 
 COST = 0.005
 """IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""
@@ -33,7 +34,7 @@ def improvements(study: Study, comparison: Comparison, search: Search) -> tuple[
     told: list[str] = []
     if int(table["n_seeds"].min()) < 3:
         alone = int((table["n_seeds"] < 3).sum())
-        told.append(f"More seeds: {alone} of {counted(len(table), 'model')} have fewer than 3.")
+        told.append(f"More seeds: {alone} of {plural(len(table), 'model')} have fewer than 3.")
     if comparison.all_runs["split"].nunique() == 1:
         told.append("More splits: with one, the order of the models is known for its test images only.")
     told += overfitting_advice(table)
@@ -50,7 +51,7 @@ def overfitting_advice(table: pd.DataFrame) -> list[str]:
     short = int(verdicts.str.contains("too near the end").sum())
     told = [f"Early stopping or stronger augmentation for what overfits: {'; '.join(over)}."] * bool(over)
     return told + [
-        f"More epochs: of {short} of {counted(len(table), 'model')} the validation loss was lowest near the end."
+        f"More epochs: of {short} of {plural(len(table), 'model')} the validation loss was lowest near the end."
     ] * bool(short)
 
 
@@ -75,7 +76,7 @@ def rule_advice(table: pd.DataFrame) -> list[str]:
         return []
     top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
     return [
-        f"The rule that chooses the checkpoint: for {len(worse)} of {counted(len(table), 'model')} the other one tests"
+        f"The rule that chooses the checkpoint: for {len(worse)} of {plural(len(table), 'model')} the other one tests"
         f" more than {COST:.3f} better in IoU, most for {top['model']} ({top['rule_cost']:+.3f}); whether to change it"
         " is for validation images to say, not for these."
     ]

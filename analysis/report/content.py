@@ -21,6 +21,7 @@ from analysis.search import best_of_n
 from analysis.search.importance import METHODS, Space, importances
 from analysis.stats.selection import EXCHANGEABLE
 from analysis.tables import sheets
+from common.text import plural
 
 PACKAGES = ("wandb", "pandas", "numpy", "scipy", "statsmodels", "optuna", "matplotlib", "seaborn")
 RESAMPLES = 30
@@ -74,7 +75,7 @@ def content(study: Study, comparison: Comparison, command: str) -> Content:
     """All that a report of `comparison` says; `command` is what makes it again."""
     table = comparison.table
     return Content(
-        title=f"{title_of(study)}: {counted(len(table), 'model')}, {counted(len(comparison.all_runs), 'run')}",
+        title=f"{title_of(study)}: {plural(len(table), 'model')}, {plural(len(comparison.all_runs), 'run')}",
         question=question(comparison),
         answer=answer(comparison),
         sheets=tuple(sheets.sheets(comparison)),
@@ -89,11 +90,6 @@ def content(study: Study, comparison: Comparison, command: str) -> Content:
     )
 
 
-def counted(n: int, thing: str) -> str:
-    """`1 model`, `2 models`."""
-    return f"{n} {thing}" + "s" * (n != 1)
-
-
 def title_of(study: Study) -> str:
     """The names of the study's sweeps, else of its projects."""
     names = [str(settings["name"]) for settings in study.sweeps.values() if settings.get("name")]
@@ -105,9 +101,9 @@ def title_of(study: Study) -> str:
 def question(comparison: Comparison) -> str:
     """What the study asks, of how many models, images, seeds and splits."""
     table, runs = comparison.table, comparison.all_runs
-    n = f"{counted(int(table['n_seeds'].min()), 'seed')} and {counted(runs['split'].nunique(), 'split')}"
+    n = f"{plural(int(table['n_seeds'].min()), 'seed')} and {plural(runs['split'].nunique(), 'split')}"
     images = comparison.scores["image"].nunique()
-    on = f"{counted(images, 'test image')}" if images else "the test images"
+    on = f"{plural(images, 'test image')}" if images else "the test images"
     if len(table) == 1:
         return f"How well does {table['model'].iloc[0]} segment {on}, and how sure is that, from {n}?"
     return f"Which of {len(table)} models segments {on} best, and how sure is that, from {n}?"
@@ -119,7 +115,7 @@ def answer(comparison: Comparison) -> tuple[str, ...]:
     best = table.iloc[0]
     known = pd.notna(best["test_iou_low"]) and pd.notna(best["test_iou_high"])
     interval = f" [{best['test_iou_low']:.3f}, {best['test_iou_high']:.3f}]" if known else ""
-    runs = counted(int(best["n_runs"]), "run")
+    runs = plural(int(best["n_runs"]), "run")
     first = f"The highest test IoU, {best['test_iou']:.3f}{interval}, has {best['model']} ({runs})."
     if len(table) == 1:
         return (first,)
@@ -172,7 +168,7 @@ def told_importance(table: pd.DataFrame) -> tuple[str, ...]:
         name = str(top["parameter"]).replace("_", " ")
         sentences.append(
             f"{method}: {name} has the largest share of the importance, {top['importance']:.0%}{bounds}"
-            f" ({counted(int(top['n_runs']), 'run')})."
+            f" ({plural(int(top['n_runs']), 'run')})."
         )
     return tuple(sentences)
 
@@ -184,7 +180,7 @@ def told_budget(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[s
         rng = np.random.default_rng(SEED)
         best = best_of_n.best_per_value(runs, "architecture", rng, method=method or "unknown")
         reached = "; ".join(reach(row) for row in best.to_dict("records"))
-        trials = counted(int(best["budget"].iloc[0]), "configuration")
+        trials = plural(int(best["budget"].iloc[0]), "configuration")
         told.append(f"Best validation IoU of {trials} per architecture: {reached}.")
     if method not in EXCHANGEABLE:
         how = f"These runs were chosen by {method}" if method else "How these runs were chosen is not known"
@@ -215,16 +211,16 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
     if runs["split"].nunique() == 1:
         told.append(
             "Whether the order of the models would be the same on other test images: all runs are of one split"
-            + (f", with {counted(images, 'test image')}." if images else ".")
+            + (f", with {plural(images, 'test image')}." if images else ".")
         )
     if int(table["n_seeds"].min()) == 1:
         alone = int((table["n_seeds"] == 1).sum())
         told.append(
-            f"What another seed would change: {alone} of {counted(len(table), 'model')} have one seed."
+            f"What another seed would change: {alone} of {plural(len(table), 'model')} have one seed."
         )
     silent = int(table["overfitting"].str.startswith("cannot tell").sum())
     if silent:
-        told.append(f"Whether {silent} of {counted(len(table), 'model')} overfit: their curves cannot tell.")
+        told.append(f"Whether {silent} of {plural(len(table), 'model')} overfit: their curves cannot tell.")
     if len(study.left_out):
         total = len(study.left_out) + len(study.runs)
         told.append(

@@ -13,12 +13,13 @@ from analysis.comparison.comparison import SEED, Comparison
 from analysis.figures import intervals_figure
 from analysis.hard import hard_figure, image_means
 from analysis.pull.study import Study
-from analysis.report.content import Content, counted
+from analysis.report.content import Content
 from analysis.report.pictures import data_uri, drawing
 from analysis.search import plots
 from analysis.search.best_of_n import budget_curves, expected_best_curves
 from analysis.search.importance import METHODS, varied
 from analysis.stats.selection import EXCHANGEABLE
+from common.text import plural
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def intervals(study: Study, comparison: Comparison, command: str) -> Drawing:
         as_uri(intervals_figure(comparison, study.predictions, command)),
         "Test IoU of every model with its interval, its runs, and the IoU of masks that are right but for one pixel;"
         " the numbers stand in the tables above",
-        f"Test IoU by model, best on top; n = {counted(len(comparison.runs), 'run')}; again by {command}",
+        f"Test IoU by model, best on top; n = {plural(len(comparison.runs), 'run')}; again by {command}",
     )
 
 
@@ -65,7 +66,7 @@ def hard_drawings(study: Study, comparison: Comparison, command: str, photograph
             as_uri(figure),
             f"The hardest test images with the errors and worst place of the best model, and the share of models that"
             f" say foreground; mean IoU over models: {told}",
-            f"Hardest test images; n = {counted(len(means), 'test image')}, {counted(len(comparison.table), 'model')};"
+            f"Hardest test images; n = {plural(len(means), 'test image')}, {plural(len(comparison.table), 'model')};"
             f" again by {command}",
         )
     ]
@@ -75,7 +76,7 @@ def search_drawings(study: Study, report: Content, command: str) -> list[Drawing
     """Importances, parallel coordinates, and what the search found for its budget; none where nothing varies."""
     if report.search.reason:
         return []
-    n = f"n = {counted(len(study.runs), 'run')}"
+    n = f"n = {plural(len(study.runs), 'run')}"
     again = f"again by {command}"
     names = varied(study.runs)
     return [

@@ -17,6 +17,8 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC
+from common.sweep_spec import distributions as sweep_spec
+from common.sweep_spec.distributions import is_logarithmic
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -81,26 +83,17 @@ def distribution(values: pd.Series[Any], given: Mapping[str, Any] | None = None)
         listed = (given or {}).get("values", [])
         return CategoricalDistribution([*listed, *(value for value in different if value not in listed)])
     low, high = float(different[0]), float(different[-1])
-    log = "log" in kind if kind else low > 0 and high >= LOGARITHMIC * low
+    log = is_logarithmic(kind) if kind or bounds else low > 0 and high >= LOGARITHMIC * low
     if bounds:
-        low, high, log = min(low, bounds[0]), max(high, bounds[1]), "log" in kind
+        low, high = min(low, bounds[0]), max(high, bounds[1])
     return FloatDistribution(low, high, log=log and low > 0)
 
 
 def limits(given: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The least and the greatest value of a range in a sweep; None where it is none.
-
-    `log_uniform` and `inv_log_uniform` are given by natural exponents, those that end in `_values` by values.
-    """
+    """The least and the greatest value of a range in a sweep; None where it is none."""
     if "min" not in given or "max" not in given:
         return None
-    low, high = float(given["min"]), float(given["max"])
-    match str(given.get("distribution", "")).removeprefix("q_"):
-        case "log_uniform":
-            return math.exp(low), math.exp(high)
-        case "inv_log_uniform":
-            return math.exp(-high), math.exp(-low)
-    return low, high
+    return sweep_spec.limits(str(given.get("distribution", "")), float(given["min"]), float(given["max"]))
 
 
 def to_optuna(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.stats.coverage import SIMULATIONS, SPREADS, coverage_table, split_table
 from analysis.stats.intervals import METHODS
-from common.cli import Parser
+from common.cli import Parser, whole_number
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -20,12 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
     """A table per method, rows by images and seeds, columns by how scores are spread, and one for splits."""
     parser = Parser(prog="python -m analysis.stats", description=__doc__)
     parser.add_argument(
-        "--simulations", type=int, default=SIMULATIONS, help="per cell (default: %(default)s)"
+        "--simulations", type=whole_number(), default=SIMULATIONS, help="per cell (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="(default: %(default)s)")
     options = parser.parse_args(arguments)
-    if options.simulations < 1 or options.seed < 0:
-        parser.error("--simulations must be at least 1 and --seed at least 0")
     rng = np.random.default_rng(options.seed)
     print(f"Coverage of nominal 95 % intervals, {options.simulations} simulations per cell.")
     long = coverage_table(rng, simulations=options.simulations)

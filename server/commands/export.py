@@ -1,12 +1,12 @@
 """`python -m server export ENTITY/PROJECT --out FOLDER`: a project as Parquet and JSON, for whatever reads those."""
 
 import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from common.cli import Parser
+from common.files import beside
 from server.commands.push import existing
 from server.commands.tables import write_history, write_runs
 from server.jsontext import config_values, load_object, strict
@@ -27,14 +27,11 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.out.exists():
         raise StoreError(f"{options.out} exists already: give another --out.")
-    unfinished = Path(f"{options.out}.unfinished")
     try:
-        with reading(options.dir) as db:
+        with reading(options.dir) as db, beside(options.out) as unfinished:
             project = existing(db, options.dir, options.project)
-            shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
             said = _write(db, project, unfinished)
-        unfinished.rename(options.out)
     except OSError as error:
         raise StoreError(f"{options.out} cannot be written: {explain(error)}.") from error
     print(f"{options.out}: {said}")

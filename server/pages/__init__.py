@@ -12,22 +12,38 @@ from functools import partial
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
+from server import addresses
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
 from server.pages import overviews, query
 from server.pages import report as report_page
 from server.pages import run as run_page
+from server.pages import search as search_page
 from server.pages.changes import change_artifact, change_run, change_sweep
 from server.pages.guard import guarded, person, project_of, sentence, show
 from server.pages.home import missing
 from server.pages.login import log_in, log_out
+from server.pages.pictures import Link
+from server.pages.render import home as home_address
 from server.pages.static_files import endpoint as static
 from server.store import Row, Store, runs
 
 __all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "overviews", "static"]
 
+PROJECT_PARTS = (
+    "workspace",
+    "table",
+    "overview",
+    "runs",
+    "charts",
+    "settings",
+    "logs",
+    "files",
+    "jobs",
+    "panels",
+)
 RUN_TABS = {
     "workspace": "",
     "charts": "",
@@ -47,6 +63,37 @@ def _store(request: Request) -> Store:
 @guarded
 def home(request: Request) -> Response:
     return show(request, "home.html", **home_page.gather(_store(request), person(request)))
+
+
+@guarded
+def entity(request: Request) -> Response:
+    """The projects of one entity."""
+    name = request.path_params["entity"]
+    shown = home_page.gather(_store(request), person(request))
+    own = [each for each in shown["projects"] if each["entity"] == name]
+    if not own:
+        return missing(request, "There is no project of {entity}.")
+    return show(request, "home.html", **(shown | {"projects": own}))
+
+
+@guarded
+def search(request: Request) -> Response:
+    text = request.query_params.get("q", "").strip()
+    return show(request, "search.html", **search_page.gather(_store(request), text, person(request)))
+
+
+@guarded
+def elsewhere(request: Request) -> Response:
+    """Parts of a project and of a sweep that W&B has at addresses of their own, and this server on their page."""
+    path, project = request.path_params, project_of(request)
+    if project is None:
+        return missing(request, "There is no project {entity}/{project}.")
+    place = home_address(project)
+    if "sweep" in path:
+        place += f"/sweeps/{quote(path['sweep'], safe='')}"
+    elif path["part"] not in PROJECT_PARTS:
+        return missing(request, "A project has no part {part}.")
+    return RedirectResponse(place + (f"?{request.url.query}" if request.url.query else ""), 307)
 
 
 @guarded
@@ -121,13 +168,36 @@ def _zip(request: Request, collection: Row, member: Row, artifact: Row) -> Respo
 
 
 @guarded
+def reports(request: Request) -> Response:
+    project = project_of(request)
+    if project is None:
+        return missing(request, "There is no project {entity}/{project}.")
+    return show(request, "reports.html", **report_page.listed(_store(request), _link(request), project))
+
+
+@guarded
 def report(request: Request) -> Response:
     """`TITLE--ID`, as the client's own links have it."""
-    project = project_of(request)
-    shown = report_page.gather(_store(request), project, request.path_params["report"]) if project else None
+    project, name = project_of(request), request.path_params["report"]
+    shown = (
+        report_page.gather(_store(request), _link(request), project, name, person(request))
+        if project
+        else None
+    )
     if shown is None:
         return missing(request, "There is no report {report} in {entity}/{project}.")
     return show(request, "report.html", **shown)
+
+
+def _link(request: Request) -> Link:
+    """Signs the addresses of files of runs for who looks."""
+    store, signer = _store(request), request.app.state.signer
+
+    def link(run: Row, name: str) -> str:
+        path = addresses.run_file(run["id"], name)
+        return str(signer.url("", "GET", path, person(request).number, store.clock()))
+
+    return link
 
 
 @guarded

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from server.jsontext import flatten_media, load_object
+from server.jsontext import as_list, flatten_media, load_object
 
 MAX_IMAGES = 48  # on a page
 DELIMITER = "_wandb_delimeter_"  # as the client spells it
@@ -50,7 +50,7 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
         masks, boxes = [value.get("masks")], [value.get("boxes")]
     elif value["_type"] == "images/separated":
         names = ("filenames", "captions", "all_masks", "all_boxes")
-        paths, captions, masks, boxes = (_list(value.get(name)) for name in names)
+        paths, captions, masks, boxes = (as_list(value.get(name)) for name in names)
     else:
         return []
     n = len(paths)
@@ -64,10 +64,6 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
         for index, (path, caption, layers, around) in enumerate(entries)
         if isinstance(path, str)
     ]
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _positive(value: Any) -> float:

@@ -4,7 +4,7 @@ from functools import partial
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from server import addresses
 from server.pages import compare as compare_page
@@ -19,6 +19,8 @@ from server.store import Row, Store, sweeps
 def project(request: Request) -> Response:
     """`format=csv`: the table that is shown."""
     row, store, asked = project_of(request), _store(request), request.query_params
+    if row is None and request.path_params["project"] == "projects":
+        return RedirectResponse(f"/{quote(request.path_params['entity'], safe='')}", 307)
     if row is None:
         return missing(request, "There is no project {entity}/{project}.")
     if asked.get("format") == "csv":

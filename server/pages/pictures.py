@@ -35,7 +35,7 @@ def gather(store: Store, link: Link, run: Row, key: str, at: int | None, index: 
     at = min(max(at or len(shows), 1), len(shows))
     step, found = shows[at - 1]
     chosen = found[min(max(index, 0), len(found) - 1)]
-    present = _present(store.db, run["id"], found)
+    present = uploaded(store.db, run["id"], found)
     return {
         "key": key,
         "steps": [number for number, _ in shows],
@@ -60,7 +60,7 @@ def _shows(db: Connection, run_id: int, key: str) -> list[tuple[int, list[Pictur
     return shows
 
 
-def _present(db: Connection, run_id: int, found: Iterable[Picture]) -> dict[str, Row]:
+def uploaded(db: Connection, run_id: int, found: Iterable[Picture]) -> dict[str, Row]:
     names = set[str]().union(*(picture.files for picture in found))
     return {file["name"]: file for file in files.of_run(db, run_id, sorted(names))} if names else {}
 
@@ -151,7 +151,7 @@ def _others(store: Store, link: Link, run: Row, picture: Picture) -> list[dict[s
     for other in runs.many(store.db, ids[:MAX_RUNS]):
         value = flatten_media(load_object(other["summary"])).get(picture.key)
         same = _same(picture, pictures_in(picture.key, value) if value else [])
-        present = _present(store.db, other["id"], [same]) if same else {}
+        present = uploaded(store.db, other["id"], [same]) if same else {}
         if same and same.path in present:
             shown.append({"run": other, **layered(store, link, other, same, present)})
         if len(shown) == MAX_OTHERS:

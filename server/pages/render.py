@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from server.jsontext import loads
+from common.text import size
+from server.jsontext import is_media, loads
 from server.store import Row
 
 MAX_TEXT, MAX_PRE = 1000, 50_000
@@ -27,6 +28,8 @@ def number(value: Any) -> str:
         return f"{value:,}".replace(",", "\u2009")
     if isinstance(value, float):
         return f"{value:.4g}"
+    if is_media(value):
+        return str(value["_type"])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return cut(text, MAX_TEXT)
 
@@ -37,14 +40,6 @@ def cut(text: str, most: int = MAX_PRE) -> str:
 
 def pretty(value: Any) -> str:
     return cut(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def size(n_bytes: int) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000 or unit == "GB":
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes = n_bytes / 1000  # type: ignore[assignment]
-    raise AssertionError
 
 
 def duration(seconds: float | None) -> str:
@@ -97,7 +92,13 @@ def path(name: str) -> str:
 
 def markdown(text: str) -> Markup:
     """Markdown of somebody's text: HTML in it stays text, links lead to the web, this server, or nowhere."""
-    return Markup(_markdown.render(cut(text)))
+    tokens = _markdown.parse(cut(text))
+    for token in tokens:
+        if (
+            style := token.attrs.pop("style", None)
+        ) is not None:  # the policy of the pages lets no style stand in them
+            token.attrSet("class", str(style).removeprefix("text-align:"))
+    return Markup(_markdown.renderer.render(tokens, _markdown.options, {}))
 
 
 def home(project: Row) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from server import addresses
-from server.jsontext import load_object, load_objects
+from server.jsontext import as_object, load_object, load_objects
 from server.pages import axes, console, curves, folders, lineage, pictures, query, tables
 from server.pages.home import config_of, plain, sees
 from server.pages.media import MAX_IMAGES
@@ -122,10 +122,8 @@ def best(run: Row) -> dict[str, Any]:
 
 def overview(page: Page, rest: str) -> dict[str, Any]:
     run = page.run
-    own = load_object(run["config"]).get("_wandb")
-    internal = own.get("value") if isinstance(own, dict) else None
-    internal = internal if isinstance(internal, dict) else {}
-    started = [each for each in _values(internal.get("e")) if isinstance(each, dict)]
+    internal = as_object(as_object(load_object(run["config"]).get("_wandb")).get("value"))
+    started = [as_object(each) for each in as_object(internal.get("e")).values()]
     facts = started[-1] if started else {}
     names = {file["name"] for file in files.of_run(page.db, run["id"], ["requirements.txt", "diff.patch"])}
     code = [file["name"] for file in files.of_run(page.db, run["id"], pattern="code/%")]
@@ -134,8 +132,8 @@ def overview(page: Page, rest: str) -> dict[str, Any]:
         "summary": dict(sorted(plain(load_object(run["summary"])).items())),
         "command": command(run, facts),
         "versions": versions(internal, facts),
-        "commit": run["commit_hash"] or _text(_dict(facts.get("git")).get("commit")),
-        "repo": run["repo"] or _text(_dict(facts.get("git")).get("remote")),
+        "commit": run["commit_hash"] or _text(as_object(facts.get("git")).get("commit")),
+        "repo": run["repo"] or _text(as_object(facts.get("git")).get("remote")),
         "code": [*code[:20], *sorted(names)],
     }
 
@@ -152,13 +150,13 @@ def command(run: Row, facts: dict[str, Any]) -> str:
 
 def versions(internal: dict[str, Any], facts: dict[str, Any]) -> dict[str, str]:
     """Of the machine and of what ran on it, as far as the client said so."""
-    memory = _dict(facts.get("memory")).get("total")
+    memory = as_object(facts.get("memory")).get("total")
     whole = int(memory) if isinstance(memory, str) and memory.isdecimal() and len(memory) < 19 else 0
     found = {
         "Python": _text(facts.get("python")) or _text(internal.get("python_version")),
         "wandb": _text(internal.get("cli_version")),
         "system": _text(facts.get("os")),
-        "processor": _text(_dict(facts.get("cpu")).get("model")),
+        "processor": _text(as_object(facts.get("cpu")).get("model")),
         "cores": str(facts.get("cpu_count_logical") or facts.get("cpu_count") or ""),
         "GPU": _text(facts.get("gpu")),
         "memory": f"{whole / 2**30:.0f} GiB" if whole else "",
@@ -169,14 +167,6 @@ def versions(internal: dict[str, Any], facts: dict[str, Any]) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _values(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else []
 
 
 def show_pictures(page: Page, rest: str) -> dict[str, Any] | None:

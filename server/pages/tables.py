@@ -153,24 +153,24 @@ def _definitions(config: str) -> Iterator[tuple[str, tuple[str, dict[str, str], 
         settings = panel.get("panel_config") if isinstance(panel, dict) else None
         if not isinstance(settings, dict) or panel.get("panel_type") != "Vega2":
             continue
-        fields, words = (_texts(settings.get(each)) for each in ("fieldSettings", "stringSettings"))
-        name = _table_key(settings.get("userQuery")) or f"{key}_table"
+        fields, words = (texts(settings.get(each)) for each in ("fieldSettings", "stringSettings"))
+        name = table_key(settings.get("userQuery")) or f"{key}_table"
         yield key, (str(settings.get("panelDefId")), fields, words.get("title", ""), name)
 
 
-def _texts(value: Any) -> dict[str, str]:
+def texts(value: Any) -> dict[str, str]:
     items = value.items() if isinstance(value, dict) else ()
     return {key: text for key, text in items if isinstance(text, str)}
 
 
-def _table_key(query: Any) -> str | None:
+def table_key(query: Any) -> str | None:
     """The argument `tableKey`, wherever it stands in a query."""
     if isinstance(query, dict):
         if query.get("name") == "tableKey" and isinstance(query.get("value"), str):
             return str(query["value"])
         query = list(query.values())
     parts = query if isinstance(query, list) else ()
-    return next((found for part in parts if (found := _table_key(part)) is not None), None)
+    return next((found for part in parts if (found := table_key(part)) is not None), None)
 
 
 def _histograms(db: Connection, run: Row, keys: list[str]) -> list[Markup]:

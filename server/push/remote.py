@@ -1,10 +1,9 @@
 """Requests to another W&B server, as the wandb client makes them: repeated until they are answered, or given up."""
 
-import base64
 import contextlib
 import http.client
 import io
-import ipaddress
+import itertools
 import json
 import re
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlsplit
 
+from common.retry import doubling, retry
+from common.wandb_api import authorization, is_loopback
 from server.jsontext import parse
 from server.store import StoreError, blobs
 
@@ -29,6 +30,10 @@ class RemoteError(StoreError):
     """The other server refuses, or does not answer; the message is one sentence for a person."""
 
 
+class NoAnswer(RemoteError):
+    """It may answer later."""
+
+
 class Remote:
     """`url` without a slash at the end, `key` of an account that may write to `entity`/`project` there."""
 
@@ -36,7 +41,7 @@ class Remote:
         self, url: str, key: str, entity: str, project: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self.url, self.entity, self.project = _checked(url, "--to ").rstrip("/"), entity, project
-        self._authorization = "Basic " + base64.b64encode(f"api:{key}".encode()).decode()
+        self._authorization = authorization(key)
         self._sleep = sleep
 
     def graphql(self, query: str, read: Callable[[Any], T], **variables: Any) -> T:
@@ -86,35 +91,32 @@ class Remote:
         self._send("PUT", _checked(address, f"{self.url} wants files at "), content, named)
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": self._authorization, "Content-Type": "application/json"}
+        return {**self._authorization, "Content-Type": "application/json"}
 
     def _send(
         self, method: str, url: str, body: Path | bytes, headers: dict[str, str], attempts: int | None = None
     ) -> bytes:
-        reason, server = "", "{0.scheme}://{0.netloc}".format(urlsplit(url))
-        for attempt in range(attempts or ATTEMPTS):
-            if attempt:
-                self._sleep(min(30.0, 0.5 * 2**attempt))
-            with opened(body) as file:
-                try:
-                    return _exchange(method, url, file, headers)
-                except urllib.error.HTTPError as error:
-                    reason = _said(error)
-                    if error.code in (401, 403) and url.startswith(self.url):
-                        raise RemoteError(f"{server} refuses the key in WANDB_API_KEY: {reason}.") from None
-                    if error.code < 500 and error.code not in PASSING:
-                        raise RemoteError(
-                            f"{server} refuses {method} {urlsplit(url).path}: {reason}."
-                        ) from None
-                except http.client.InvalidURL as error:
-                    raise RemoteError(f"{self.url} gives an address that is none: {_line(error)}.") from None
-                except (OSError, http.client.HTTPException) as error:
-                    reason = _line(getattr(error, "reason", error)) or type(error).__name__
-                except ValueError as error:
-                    raise RemoteError(
-                        f"{self.url} asks for what no request can hold: {_line(error)}."
-                    ) from None
-        raise RemoteError(
+        waits = itertools.islice(doubling(1.0, 30.0), (attempts or ATTEMPTS) - 1)
+        return retry(lambda: self._send_once(method, url, body, headers), NoAnswer, waits, self._sleep)
+
+    def _send_once(self, method: str, url: str, body: Path | bytes, headers: dict[str, str]) -> bytes:
+        server = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        with opened(body) as file:
+            try:
+                return _exchange(method, url, file, headers)
+            except urllib.error.HTTPError as error:
+                reason = _said(error)
+                if error.code in (401, 403) and url.startswith(self.url):
+                    raise RemoteError(f"{server} refuses the key in WANDB_API_KEY: {reason}.") from None
+                if error.code < 500 and error.code not in PASSING:
+                    raise RemoteError(f"{server} refuses {method} {urlsplit(url).path}: {reason}.") from None
+            except http.client.InvalidURL as error:
+                raise RemoteError(f"{self.url} gives an address that is none: {_line(error)}.") from None
+            except (OSError, http.client.HTTPException) as error:
+                reason = _line(getattr(error, "reason", error)) or type(error).__name__
+            except ValueError as error:
+                raise RemoteError(f"{self.url} asks for what no request can hold: {_line(error)}.") from None
+        raise NoAnswer(
             f"{server} does not answer ({reason}): run the same command again later, it goes on where it stopped."
         )
 
@@ -170,21 +172,12 @@ def _exchange(method: str, url: str, file: BinaryIO, headers: dict[str, str]) ->
     file.seek(0)
     sized = headers | {"Content-Length": str(size)}
     request = urllib.request.Request(url, file, sized, method=method)
-    proxies = [urllib.request.ProxyHandler({})] if _is_here(request.host) else []
+    proxies = [urllib.request.ProxyHandler({})] if is_loopback(url) else []
     with urllib.request.build_opener(_Stay, *proxies).open(request, timeout=TIMEOUT) as answer:
         content = bytes(answer.read(MAX_ANSWER))
         if answer.length:
             raise http.client.IncompleteRead(content, answer.length)
         return content
-
-
-def _is_here(host: str) -> bool:
-    """Whether it is this machine, for which no proxy is asked; the others are as `no_proxy` says."""
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
 
 
 def _said(error: urllib.error.HTTPError) -> str:

@@ -1,8 +1,7 @@
 """The distributions of a sweep parameter, each written once as its quantile function.
 
 A value is drawn as `ppf(u)` with u uniform on [0, 1); `cdf` is the way back, which is how Bayesian search sees every
-parameter as a number between 0 and 1. The names and keys are those of the W&B sweep configuration
-(https://docs.wandb.ai/models/sweeps/sweep-config-keys).
+parameter as a number between 0 and 1. Names and keys are those of `common.sweep_spec`.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from statistics import NormalDist
 
-from server.search.identity import identity, is_number
+from common.sweep_spec.distributions import LARGEST_EXPONENT, is_number, multiples
+from server.search.identity import identity
 
 TINY = 1e-12  # a normal law has no value at exactly 0 or 1
-LARGEST_EXPONENT = 600.0  # e to the power of 710 is no longer a float; leave room to divide by q
 
 
 @dataclass(frozen=True)
@@ -186,10 +185,8 @@ Distribution = Choice | Continuous | Quantized
 
 
 def quantized(law: Law, q: float) -> Quantized:
-    """`law` on the multiples of q that lie inside its bounds (with room for the last digit of a float)."""
-    first = math.ceil(law.low / q - 1e-9) if math.isfinite(law.low) else None
-    last = math.floor(law.high / q + 1e-9) if math.isfinite(law.high) else None
-    return Quantized(law, q, first, last)
+    """`law` on the multiples of q that lie inside its bounds."""
+    return Quantized(law, q, *multiples(law.low, law.high, q))
 
 
 def _cdf(law: Law, value: object, slack: float) -> float | None:

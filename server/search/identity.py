@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Mapping
-from typing import TypeGuard
 
 LARGEST_EXACT_INTEGER = 2**53
 
@@ -36,13 +34,3 @@ def _as_read_by_json(number: float) -> float | str:
         except OverflowError:
             return number
     return number
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether a value is a number that fits a float and is neither infinite nor a truth value."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False

@@ -5,50 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from common.sweep_spec import distributions as grammar
+from common.sweep_spec.distributions import DEFAULTS, is_number
 from server.search import distributions as d
 from server.search.errors import SearchError
-from server.search.identity import identity, is_number
+from server.search.identity import identity
 
 Spec = Mapping[str, object]
 Numbers = Mapping[str, float]
 
-BOUNDS: dict[str, float | None] = {"min": None, "max": None}  # None: the key is required
-NORMAL: dict[str, float | None] = {"mu": 0.0, "sigma": 1.0}
-BETA: dict[str, float | None] = {"a": 1.0, "b": 1.0}
-
-
-def _log_uniform(spec: Numbers) -> d.Law:
-    return d.exponential_of(d.uniform(spec["min"], spec["max"]))
-
-
-def _inv_log_uniform(spec: Numbers) -> d.Law:
-    """log(1/X) is uniform on [min, max], so log(X) is uniform on [-max, -min]."""
-    return d.exponential_of(d.uniform(-spec["max"], -spec["min"]))
-
-
-def _log_uniform_values(spec: Numbers) -> d.Law:
-    return d.exponential_of(d.uniform(math.log(spec["min"]), math.log(spec["max"])))
-
-
-LAWS: dict[str, tuple[dict[str, float | None], Callable[[Numbers], d.Law]]] = {
-    "uniform": (BOUNDS, lambda s: d.uniform(s["min"], s["max"])),
-    "log_uniform": (BOUNDS, _log_uniform),
-    "log_uniform_values": (BOUNDS, _log_uniform_values),
-    "inv_log_uniform": (BOUNDS, _inv_log_uniform),
-    "inv_log_uniform_values": (BOUNDS, _log_uniform_values),  # 1/X on [1/max, 1/min] is X on [min, max]
-    "normal": (NORMAL, lambda s: d.normal(s["mu"], s["sigma"])),
-    "log_normal": (NORMAL, lambda s: d.exponential_of(d.normal(s["mu"], s["sigma"]))),
-    "beta": (BETA, lambda s: d.beta(s["a"], s["b"])),
+LAWS: dict[str, Callable[[Numbers], d.Law]] = {
+    "uniform": lambda s: d.uniform(s["min"], s["max"]),
+    "log_uniform": lambda s: d.exponential_of(d.uniform(s["min"], s["max"])),
+    "log_uniform_values": lambda s: d.exponential_of(d.uniform(math.log(s["min"]), math.log(s["max"]))),
+    "inv_log_uniform": lambda s: d.exponential_of(d.uniform(-s["max"], -s["min"])),
+    "inv_log_uniform_values": lambda s: LAWS["log_uniform_values"](s),
+    "normal": lambda s: d.normal(s["mu"], s["sigma"]),
+    "log_normal": lambda s: d.exponential_of(d.normal(s["mu"], s["sigma"])),
+    "beta": lambda s: d.beta(s["a"], s["b"]),
 }
-QUANTIZED = ("uniform", "log_uniform", "log_uniform_values", "normal", "log_normal", "beta")
-LAW_OF = {name: name for name in LAWS} | {f"q_{name}": name for name in QUANTIZED}
-FINITE = {
-    "constant": ("value",),
-    "categorical": ("values", "probabilities"),
-    "categorical_w_probabilities": ("values", "probabilities"),
-    "int_uniform": ("min", "max"),
-}
-NAMES = (*FINITE, *LAW_OF)
+"""log(1/X) of `inv_log_uniform` is uniform, so log(X) is on [-max, -min]; 1/X on [1/max, 1/min] is X on [min, max]."""
 
 
 def read(name: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
@@ -58,8 +34,7 @@ def read(name: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
     int_uniform, other bounds uniform.
     """
     kind = _distribution_name(name, spec)
-    if kind in FINITE:
-        _refuse_unknown_keys(name, kind, spec, FINITE[kind])
+    _refuse_unknown_keys(name, kind, spec)
     if kind == "constant":
         return d.Choice(_values(name, [_required(name, kind, spec, "value")])[0]), []
     if kind in ("categorical", "categorical_w_probabilities"):
@@ -70,30 +45,29 @@ def read(name: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
 
 
 def _distribution_name(name: str, spec: Spec) -> str:
-    if "distribution" in spec:
-        kind = spec["distribution"]
-        if kind not in NAMES:
-            raise SearchError(
-                f"Parameter {name}: there is no distribution {kind!r}; choose one of {', '.join(NAMES)}."
-            )
-        return str(kind)
-    if "value" in spec:
-        return "constant"
-    if "values" in spec:
-        return "categorical"
-    if "min" in spec and "max" in spec:
-        whole = all(isinstance(spec[key], int) and not isinstance(spec[key], bool) for key in ("min", "max"))
-        return "int_uniform" if whole else "uniform"
-    raise SearchError(
-        f"Parameter {name}: nothing says which values it takes; give it value, values, min and max, or a distribution."
-    )
+    kind = grammar.kind_of(spec)
+    if kind is None:
+        raise SearchError(
+            f"Parameter {name}: nothing says which values it takes; give it value, values, min and max, or a "
+            "distribution."
+        )
+    if kind not in grammar.NAMES:
+        raise SearchError(
+            f"Parameter {name}: there is no distribution {kind!r}; choose one of {', '.join(grammar.NAMES)}."
+        )
+    return str(kind)
 
 
-def _refuse_unknown_keys(name: str, kind: str, spec: Spec, known: tuple[str, ...]) -> None:
+def _refuse_unknown_keys(name: str, kind: str, spec: Spec) -> None:
+    known = grammar.keys(kind)
     unknown = sorted(str(key) for key in spec if key not in (*known, "distribution"))
     if not unknown:
         return
-    hint = f"q needs distribution: q_{kind}" if unknown == ["q"] and f"q_{kind}" in LAW_OF else "remove it"
+    hint = (
+        f"q needs distribution: q_{kind}"
+        if unknown == ["q"] and f"q_{kind}" in grammar.NAMES
+        else "remove it"
+    )
     raise SearchError(
         f"Parameter {name}: {kind} does not know the key {unknown[0]!r}, only {', '.join(known)}; {hint}."
     )
@@ -214,15 +188,12 @@ def _refuse_empty_interval(name: str, low: float, high: float) -> None:
 
 
 def _numeric(name: str, kind: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
-    defaults, law = LAWS[LAW_OF[kind]]
-    quantum: dict[str, float | None] = {"q": 1} if kind.startswith("q_") else {}
-    keys = defaults | quantum
-    _refuse_unknown_keys(name, kind, spec, tuple(keys))
+    law = LAWS[grammar.LAW_OF[kind]]
     numbers = {
         key: _number(
-            name, key, _required(name, kind, spec, key) if default is None else spec.get(key, default)
+            name, key, spec.get(key, DEFAULTS[key]) if key in DEFAULTS else _required(name, kind, spec, key)
         )
-        for key, default in keys.items()
+        for key in grammar.keys(kind)
     }
     _refuse_bad_shape(name, kind, numbers)
     warnings = _exponent_warning(name, kind, numbers)
@@ -244,16 +215,12 @@ def _refuse_bad_shape(name: str, kind: str, numbers: Numbers) -> None:
             raise SearchError(
                 f"Parameter {name}: {kind} needs min above 0, not {numbers['min']:g}; raise min."
             )
-        if (
-            "log" in kind
-            and not kind.endswith("_values")
-            and max(map(abs, numbers.values())) > d.LARGEST_EXPONENT
-        ):
+        if grammar.has_exponents(kind) and max(map(abs, numbers.values())) > grammar.LARGEST_EXPONENT:
             raise SearchError(
                 f"Parameter {name}: {kind} takes exponents of e, and these are too large; "
                 f"for limits that are values use {kind}_values."
             )
-    for key in ("q", "sigma", "a", "b"):
+    for key in grammar.POSITIVE:
         if key in numbers and numbers[key] <= 0:
             raise SearchError(f"Parameter {name}: {key} is {numbers[key]:g}; it must be above 0.")
 

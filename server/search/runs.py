@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from common.sweep_spec.distributions import is_number
 from server.search.errors import SearchError
-from server.search.identity import is_number
 
 IN_PROGRESS = frozenset({"pending", "running", "preempting", "preempted"})
 

@@ -8,12 +8,10 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from common.sweep_spec import hyperband
+from common.sweep_spec.distributions import is_number
 from server.search.errors import SearchError
-from server.search.identity import is_number
 from server.search.runs import Metric, PastRun
-
-MAX_BANDS = 100
-LARGEST_BAND = 1e9
 
 
 @dataclass(frozen=True)
@@ -104,21 +102,22 @@ def read_hyperband(section: Mapping[str, object]) -> tuple[Hyperband, list[str]]
         raise SearchError(
             f"early_terminate: there is no type {section.get('type')!r}; write hyperband (for others use `pruner:`)."
         )
-    eta, strict = section.get("eta", 3), section.get("strict", False)
+    eta, strict = section.get("eta", hyperband.ETA), section.get("strict", False)
     if not is_number(eta) or eta <= 1:
         raise SearchError(f"early_terminate: eta is {eta!r}; it must be a number above 1.")
     if not isinstance(strict, bool):
         raise SearchError(f"early_terminate: strict is {strict!r}; write true or false.")
-    known = {"type", "eta", "strict", "min_iter", "max_iter", "s"}
-    warnings = [f"early_terminate: the key {key!r} is ignored." for key in section if key not in known]
+    warnings = [
+        f"early_terminate: the key {key!r} is ignored." for key in section if key not in hyperband.KEYS
+    ]
     if "max_iter" in section:
         if "min_iter" in section:
             warnings.append(
                 "early_terminate: max_iter sets the bands, min_iter is ignored; give one of them."
             )
-        bands = _bands_down(_whole(section, "max_iter"), _whole(section, "s"), eta)
+        bands = hyperband.bands_to(_whole(section, "max_iter"), _whole(section, "s"), eta)
     else:
-        bands = _bands_up(_whole(section, "min_iter"), eta)
+        bands = hyperband.bands_from(_whole(section, "min_iter"), eta)
     if not bands:
         raise SearchError("early_terminate: max_iter / eta is below 1, so no band is left; raise max_iter.")
     return Hyperband(float(eta), strict, bands), warnings
@@ -131,21 +130,3 @@ def _whole(section: Mapping[str, object], key: str) -> int:
     if not is_number(value) or value < 1 or value != int(value):
         raise SearchError(f"early_terminate: {key} is {value!r}; it must be a whole number from 1.")
     return int(value)
-
-
-def _bands_up(first: int, eta: float) -> tuple[int, ...]:
-    bands: list[int] = []
-    band = float(first)
-    while band < LARGEST_BAND and len(bands) < MAX_BANDS:
-        bands.append(int(band))
-        band *= eta
-    return tuple(dict.fromkeys(bands))
-
-
-def _bands_down(last: int, number: int, eta: float) -> tuple[int, ...]:
-    bands: list[int] = []
-    band = last / eta
-    while band >= 1 and len(bands) < min(number, MAX_BANDS):
-        bands.append(int(band + 1e-9))
-        band /= eta
-    return tuple(dict.fromkeys(reversed(bands)))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from common.files import replacing, sync_folder
 from common.names import shown
 from server.store import blobs, formats, permissions
 from server.store.checking import findings
@@ -41,22 +42,29 @@ def write(folder: Path, target: Path) -> Copied:
     """Writes the archive; `target` exists only when it is whole. Raises StoreError."""
     if target.exists():
         raise StoreError(f"{target} exists already: give the backup another name.")
-    unfinished, snapshot = Path(f"{target}.unfinished"), Path(f"{target}.snapshot")
     try:
-        with maintaining(folder), _removed_at_the_end(unfinished, snapshot):
-            with reading(folder, moment=False) as db, contextlib.closing(sqlite3.connect(snapshot)) as copy:
-                db.backup(copy)
-            copied = _archive(folder, snapshot, unfinished)
-            unfinished.rename(target)
-            return copied
+        with maintaining(folder), _snapshot(folder, target) as snapshot:
+            with replacing(target, sync=True, mode=0o600) as file:
+                return _archive(folder, snapshot, file)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{target} cannot be written: {explain(error)}.") from error
 
 
-def _archive(folder: Path, snapshot: Path, target: Path) -> Copied:
+@contextlib.contextmanager
+def _snapshot(folder: Path, target: Path) -> Iterator[Path]:
+    """A copy of the database beside the target, as it is at this moment."""
+    snapshot = Path(f"{target}.snapshot")
+    try:
+        with reading(folder, moment=False) as db, contextlib.closing(sqlite3.connect(snapshot)) as copy:
+            db.backup(copy)
+        yield snapshot
+    finally:
+        snapshot.unlink(missing_ok=True)
+
+
+def _archive(folder: Path, snapshot: Path, file: IO[bytes]) -> Copied:
     copied = Copied()
     with (
-        os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
         tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as archive,
         contextlib.closing(sqlite3.connect(snapshot)) as db,
     ):
@@ -67,8 +75,6 @@ def _archive(folder: Path, snapshot: Path, target: Path) -> Copied:
             copied.files += 1
         archive.add(snapshot, DATABASE)
         archive.close()
-        file.flush()
-        os.fsync(file.fileno())
         copied.bytes = file.tell()
     return copied
 
@@ -102,7 +108,7 @@ def restore(source: Path, folder: Path) -> Copied:
                 if (Path(place) / name).exists():
                     (Path(place) / name).replace(folder / name)
         permissions.tighten(folder)
-        permissions.sync(folder)
+        sync_folder(folder)
         on_failure.pop_all()
     return copied
 
@@ -163,12 +169,3 @@ def _extract(body: IO[bytes], folder: Path, name: str) -> int:
         file.flush()
         os.fsync(file.fileno())
     return size
-
-
-@contextlib.contextmanager
-def _removed_at_the_end(*paths: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for path in paths:
-            path.unlink(missing_ok=True)

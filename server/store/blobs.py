@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from common.files import sync_folder
 from common.names import shown
-from server.store import permissions
 from server.store.errors import NotFound
 
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -65,7 +65,7 @@ class Incoming:
         place = self._target / digest[:2]
         place.mkdir(exist_ok=True)
         self._path.rename(place / digest)
-        permissions.sync(place)
+        sync_folder(place)
 
     def discard(self) -> None:
         """Cleans up, after the transaction."""

@@ -4,7 +4,6 @@ Every command runs under the umask OTHERS; the start takes from others what an o
 """
 
 import logging
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +20,6 @@ def write(path: Path, text: str) -> None:
     for stale in path.parent.glob(f".{path.name}.*.unfinished"):  # of a server that was killed
         stale.unlink(missing_ok=True)
     write_text(path, text, sync=True, mode=0o600)
-
-
-def sync(folder: Path) -> None:
-    """The names in a folder are on disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def tighten(folder: Path) -> None:

@@ -4,6 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from agent.config import from_settings
 from tests.server import running
 
@@ -25,6 +27,7 @@ print(json.dumps([sweep.state, [[run.state, run.config] for run in sweep.runs]])
 """
 
 
+@pytest.mark.slow
 def test_the_scheduler_suggests_valid_runs_from_our_search_space(tmp_path: Path) -> None:
     (tmp_path / "client" / "agent").mkdir(parents=True)
     shutil.copy(ROOT / "agent" / "search_space.py", tmp_path / "client" / "agent" / "search_space.py")

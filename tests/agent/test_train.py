@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from agent.config import parse
 from agent.lifecycle import checkpoints
+from agent.train import is_stopped
 from agent.training import models
 from agent.training.loop import evaluate
 from data import puzzle, synthetic
@@ -49,6 +53,7 @@ def train(home: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.slow
 def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     photographs: Path, tmp_path: Path
 ) -> None:
@@ -66,7 +71,8 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     folder = tmp_path / run.name.rpartition("-")[2]
     assert not (folder / "state.pt").exists()
-    dataset = puzzle.load(photographs, image_size=32)
+    dataset = puzzle.load(photographs, image_size=32, score_size=1024)
+    assert dataset.test[0].truth.shape != (32, 32)
     with (folder / "predictions" / "scores.csv").open() as file:
         scores = {(row["checkpoint"], row["image"]): row for row in csv.DictReader(file)}
     assert set(scores) == {(rule, pair.name) for rule in ("best_loss", "best_iou") for pair in dataset.test}
@@ -82,7 +88,7 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
         state, config = checkpoints.load(path)
         model = models.build(config.architecture, config.backbone, config.weights, config.width)
         model.load_state_dict(state)
-        predictions = evaluate(model, dataset.test, 2).predictions
+        predictions = np.stack(evaluate(model, dataset.test, 2).predictions)
         written = [
             np.stack([mask(folder, rule, pair.name) for pair in dataset.test])
             for rule in ("best_loss", "best_iou")
@@ -95,6 +101,7 @@ def mask(folder: Path, rule: str, name: str) -> np.ndarray:
         return np.asarray(image)
 
 
+@pytest.mark.slow
 def test_photographs_with_a_problem_end_the_run_with_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     done = train(tmp_path, "--data=/nowhere/at/all", "--image_size=32")
     assert done.returncode == 1
@@ -105,6 +112,7 @@ def test_photographs_with_a_problem_end_the_run_with_one_sentence_and_exit_code_
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_equal_configurations_give_equal_predictions_and_history(photographs: Path, tmp_path: Path) -> None:
     flags = ["--model=unet_transposed", "--width=4", "--image_size=32", "--epochs=2", f"--data={photographs}"]
     printed = [train(tmp_path / name, *flags).stdout for name in ("a", "b")]
@@ -113,6 +121,7 @@ def test_equal_configurations_give_equal_predictions_and_history(photographs: Pa
     assert [line.split("  ")[0] for line in without_seconds[0][1:3]] == ["epoch 1/2", "epoch 2/2"]
 
 
+@pytest.mark.slow
 def test_an_epoch_that_repeats_trains_as_so_many_epochs_and_validates_once(
     photographs: Path, tmp_path: Path
 ) -> None:
@@ -126,3 +135,19 @@ def test_an_epoch_that_repeats_trains_as_so_many_epochs_and_validates_once(
     assert losses[0] is not None
     assert losses[1] is not None
     assert losses[0][0] == losses[1][0]
+
+
+@pytest.mark.parametrize(
+    ("patience", "epoch", "expected"), [(0, 90, False), (3, 8, False), (3, 9, True), (3, 2, False)]
+)
+def test_patience_ends_a_run_when_so_many_epochs_were_the_best_by_no_rule(
+    patience: int, epoch: int, expected: bool
+) -> None:
+    """The best loss is of epoch 4, the best IoU of epoch 6."""
+    kept = {"best_loss": 4, "best_iou": 6} if epoch > 3 else {}
+    trial: Any = SimpleNamespace(
+        plan=SimpleNamespace(config=parse([f"--patience={patience}"])),
+        keeper=SimpleNamespace(kept={rule: SimpleNamespace(epoch=n) for rule, n in kept.items()}),
+        progress=SimpleNamespace(epoch=epoch),
+    )
+    assert is_stopped(trial) == expected

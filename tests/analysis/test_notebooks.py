@@ -150,6 +150,7 @@ def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("startup")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_kernel_runs_a_notebook_from_top_to_bottom_and_the_results_are_stored(

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from data import synthetic
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_it_prints_the_iou_of_every_split_with_n(tmp_path: Path) -> None:
     synthetic.write(tmp_path / "photos", seed=1, n_train=1, n_val=1, n_test=1)
     flags = ["--drawings", "2", "--epochs", "1", "--image_size", "64", "--seeds", "1"]

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from common.cli import Parser, whole_number
+from common.cli import Parser, exit_code, number, whole_number
 
 
 @pytest.fixture
@@ -12,6 +12,9 @@ def parser() -> Parser:
     made = Parser(prog="tool")
     made.add_argument("--folder", required=True)
     made.add_argument("--jobs", type=whole_number(2), default=2)
+    made.add_argument("--share", type=number(0, 1))
+    made.add_argument("--hours", type=number(0))
+    made.add_argument("--step", type=number(above=0))
     made.add_argument("names", nargs="*")
     return made
 
@@ -19,6 +22,7 @@ def parser() -> Parser:
 def test_a_line_is_parsed_as_argparse_would(parser: Parser) -> None:
     options = parser.parse_args(["--folder=a", "--jobs", "3", "x", "--", "--y"])
     assert (options.folder, options.jobs, options.names) == ("a", 3, ["x", "--y"])
+    assert parser.parse_args(["--folder", "a", "--share", "1", "--step", "1e-9"]).share == 1
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,12 @@ def test_a_line_is_parsed_as_argparse_would(parser: Parser) -> None:
         ("", "tool: the following arguments are required: --folder\n"),
         ("--folder a --jobs two", "tool: argument --jobs: 'two' is not a whole number from 2 on\n"),
         ("--folder a --jobs 1", "tool: argument --jobs: '1' is not a whole number from 2 on\n"),
+        *(
+            (f"--folder a --share {text}", f"tool: argument --share: '{text}' is not a number from 0 to 1\n")
+            for text in ("1.2", "-0.1", "98%", "nan")
+        ),
+        ("--folder a --hours inf", "tool: argument --hours: 'inf' is not a number from 0 on\n"),
+        ("--folder a --step 0", "tool: argument --step: '0' is not a number above 0\n"),
         ("--folder a --jobs ²", "tool: argument --jobs: '²' is not a whole number from 2 on\n"),
     ],
 )
@@ -57,3 +67,33 @@ def test_a_command_below_another_has_options_of_its_own(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         outer.parse_args(["add", "--fold", "a"])
     assert capsys.readouterr().err == "outer: unrecognized arguments: --fold a\n"
+
+
+class Refused(ValueError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (None, 0, ""),
+        (Refused("no"), 2, "tool: no\n"),
+        (OSError("full"), 1, "tool: full\n"),
+        (KeyboardInterrupt(), 130, "tool: interrupted\n"),
+    ],
+)
+def test_an_error_that_has_a_code_is_one_line(
+    error: BaseException | None, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> int:
+        if error:
+            raise error
+        return 0
+
+    assert exit_code("tool", command, {Refused: 2, OSError: 1, ValueError: 3}) == code
+    assert capsys.readouterr().err == said
+
+
+def test_an_error_without_a_code_is_a_fault() -> None:
+    with pytest.raises(ZeroDivisionError):
+        exit_code("tool", lambda: 1 // 0, {OSError: 1})

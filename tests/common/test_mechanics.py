@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common import keys
-from common.environment import FOLDERS, OWN, ROOT, own, private_wandb
+from common.environment import FOLDERS, OTHERS, OWN, ROOT, own, private_wandb
 from common.files import replacing, write_text
 from common.text import clock, plural, size, some
 from data.augment import RECIPES
@@ -46,8 +46,8 @@ def test_a_clock(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("n_bytes", "text"),
     [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
+        (0, "0 B"),
+        (999, "999 B"),
         (1500, "1.5 kB"),
         (2e9, "2.0 GB"),
         (3.2e12, "3.2 TB"),
@@ -82,4 +82,9 @@ def test_everything_of_the_client_lies_in_one_folder(tmp_path: Path) -> None:
     variables = private_wandb(tmp_path)
     assert set(FOLDERS) <= set(variables)
     assert all(Path(variables[name]).is_relative_to(tmp_path) for name in (*FOLDERS, "NETRC"))
-    assert all(text and not text.endswith(".") for text in OWN.values())
+
+
+def test_the_page_lists_every_variable() -> None:
+    page = (ROOT / "docs" / "environment.md").read_text()
+    rows = [f"| `{name}` | {v.meaning} | {v.default} |" for name, v in (OWN | OTHERS).items()]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows

@@ -44,6 +44,7 @@ def test_what_is_no_address_is_one_sentence(text: str) -> None:
     [
         *(
             ("http://localhost:1", True),
+            ("http://web.localhost:1", True),
             ("http://127.0.0.1", True),
             ("http://127.9.9.9", True),
             ("http://[::1]", True),
@@ -51,6 +52,7 @@ def test_what_is_no_address_is_one_sentence(text: str) -> None:
         *(
             ("http://localhost.example.org", False),
             ("https://api.wandb.ai", False),
+            ("http://login1:8080", False),
             ("http://10.0.0.1", False),
         ),
     ],

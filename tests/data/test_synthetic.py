@@ -305,7 +305,7 @@ def test_the_command_refuses_a_folder_with_something_in_it(
 def test_the_command_refuses_negative_numbers_and_an_empty_request(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "whole numbers from 0 on" in refusal([str(tmp_path / "set"), "--train", "-1"], capsys)
+    assert "'-1' is not a whole number from 0 on" in refusal([str(tmp_path / "set"), "--train", "-1"], capsys)
     assert "name a FOLDER" in refusal([], capsys)
 
 

@@ -52,6 +52,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, d
     server.stop()
 
 
+@pytest.mark.slow
 def test_each_logs_to_their_own_entity_and_others_get_what_they_have_a_right_to(
     people: tuple[Server, dict[str, str]], tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ def found(client: Client) -> Any:
     return client.run(PROGRAM)
 
 
+@pytest.mark.slow
 def test_a_draft_changes_files_of_an_earlier_version(found: Any) -> None:
     assert found["draft"] == "v1"
     assert found["files of data:v1"] == {"b.txt": "2", "c.txt": "3"}

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from common.text import size
 from server.pages import charts, media, scale
-from server.pages.render import duration, number, size
+from server.pages.render import duration, number
 
 
 @pytest.mark.parametrize(

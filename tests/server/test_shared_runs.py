@@ -89,6 +89,7 @@ print(json.dumps([
 """
 
 
+@pytest.mark.slow
 def test_two_processes_lose_nothing_of_one_run(client: Client) -> None:
     (client.folder / "rank.py").write_text(RANK)
     ranks = [client.start(["python", "rank.py", str(rank)]) for rank in (0, 1)]

@@ -7,6 +7,7 @@ from agent.fleet import target
 from agent.fleet.cluster import kubernetes, slurm
 from agent.fleet.cluster.kubernetes import Pods
 from agent.fleet.cluster.slurm import Jobs
+from common.wandb_api import is_loopback
 
 
 def hand_over(options: argparse.Namespace) -> int:
@@ -24,7 +25,7 @@ def hand_over(options: argparse.Namespace) -> int:
         slurm.find_sbatch()
     found = target.find(options.sweep, options.new)
     print(found.news)
-    if slurm.is_loopback(found.sweep.base_url):
+    if is_loopback(found.sweep.base_url):
         print(f"note: only this machine reaches {found.sweep.base_url}; docs/cluster.md says how others do")
     if options.kubernetes:
         pods = Pods(options.image, n, gpus, cpus)

@@ -5,7 +5,6 @@ from their checkpoints wherever they are handed out next. For that, all nodes se
 """
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -138,8 +137,3 @@ def _ask(*command: str) -> "subprocess.CompletedProcess[str]":
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return subprocess.CompletedProcess(command, 1, "", str(error))
-
-
-def is_loopback(base_url: str) -> bool:
-    """Whether only this machine reaches the server at that address."""
-    return bool(re.match(r"https?://(127\.|localhost\b|\[::1\])", base_url))

@@ -11,8 +11,8 @@ from agent.fleet.board import Board
 from agent.fleet.options import OptionError
 from agent.fleet.sweep_client import Sweep
 from common.wandb_api import ServerUnavailable
+from tests.agent.fleet.boards import board
 from tests.agent.fleet.machine import Machine, trials, until
-from tests.agent.fleet.test_parts import board
 
 SOON = {"WANDB_AGENT_KILL_DELAY": "1"}
 
@@ -44,6 +44,7 @@ def test_what_a_trial_leaves_behind_does_not_hold_the_end_of_the_fleet(machine: 
     assert int(re.findall(r"^\[0:(\d\d)\]", printed, re.MULTILINE)[-1]) < 40
 
 
+@pytest.mark.slow
 def test_put_off_trials_keep_their_threads_and_count_as_left(machine: Machine) -> None:
     """On two cores, whatever this machine has: two trials with a thread each, then the same two with as many."""
     file = machine.sweep(seed=[1, 2], steps=60, pause=0.1)

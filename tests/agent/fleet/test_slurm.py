@@ -125,16 +125,3 @@ def test_a_job_that_slurm_does_not_take_back_is_told(
 def test_outside_of_slurm_nothing_goes_back_into_a_queue(capsys: pytest.CaptureFixture[str]) -> None:
     slurm.requeue({})
     assert "no Slurm job" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("address", "only_here"),
-    [
-        ("http://127.0.0.1:8080", True),
-        ("http://localhost:8080", True),
-        ("http://login1:8080", False),
-        ("https://api.wandb.ai", False),
-    ],
-)
-def test_an_address_that_no_other_machine_reaches_is_known(address: str, only_here: bool) -> None:
-    assert slurm.is_loopback(address) == only_here

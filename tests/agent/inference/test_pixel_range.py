@@ -39,6 +39,7 @@ def mask(path: Path) -> np.ndarray:
         return np.asarray(picture)
 
 
+@pytest.mark.slow
 def test_a_run_and_agent_predict_bring_twelve_bits_to_eight_by_one_range(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_run_and_agent_predict_bring_twelve_bits_to_eight_by_one_range(
     assert any(0 < mask(each).mean() < 255 for each in tested.iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_says_what_resizing_changes_and_stops_where_a_mask_loses_all(tmp_path: Path) -> None:
     photographs = tmp_path / "photos"
     synthetic.write(photographs, seed=2, n_train=3, n_val=1, n_test=2, height=75, width=100)

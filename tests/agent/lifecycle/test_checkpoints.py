@@ -1,6 +1,7 @@
 """Which weights are kept, and that they come back."""
 
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_a_checkpoint_comes_back_bit_by_bit_with_its_config(tmp_path: Path) -> N
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_disk_that_is_full_leaves_the_checkpoint_before(tmp_path: Path) -> None:
-    path, unfinished = tmp_path / "a.pt", tmp_path / "a.unfinished"
+    path, unfinished = tmp_path / "a.pt", tmp_path / f".a.pt.{os.getpid()}.unfinished"
     checkpoints.save(path, marked(1).state_dict(), CONFIG)
     unfinished.symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device") as raised:

@@ -17,7 +17,7 @@ GOOD = ["unet/resnet18/none", "unet/vgg11/none", "deeplabv3plus/resnet18/none", 
 
 def test_pairs_that_cannot_be_built_are_found_and_the_others_listed(tmp_path: Path) -> None:
     report = lint(tmp_path, CROSSED)
-    errors = {each.what.split(" (")[0]: each for each in report.findings if each.level == "error"}
+    errors = {each.message.split(" (")[0]: each for each in report.findings if each.severity == "error"}
     assert len(errors) == 4
     assert "deeplabv3plus cannot be built on vgg11" in errors
     assert "unet needs a backbone, for instance resnet18" in errors
@@ -42,7 +42,7 @@ def test_one_model_that_cannot_be_built_is_found_on_its_line(tmp_path: Path) -> 
     )
     (finding,) = lint(tmp_path, text).findings
     assert finding.line == 11
-    assert finding.what.startswith(
+    assert finding.message.startswith(
         "deeplabv3plus cannot be built on vgg11 ('VGG' models do not support dilated"
     )
     assert finding.why == "1 of the 2 combinations of the sweep would end at once"
@@ -60,9 +60,9 @@ def test_a_model_that_needs_two_training_images_is_refused_where_there_is_one(
     models = "  model: {values: [deeplabv3plus/resnet18, unet/resnet18, unet_bilinear]}"
     data = f"  data: {{value: {tmp_path / 'photographs'}}}"
     text = CLEAN.replace("  architecture: {value: unet_bilinear}", f"{models}\n{data}")
-    findings = [each for each in lint(tmp_path, text).findings if each.level == "error"]
+    findings = [each for each in lint(tmp_path, text).findings if each.severity == "error"]
     sentence = f"deeplabv3plus needs at least 2 training images, but {tmp_path / 'photographs'} has 1"
-    assert [each.what for each in findings] == [sentence] * refused
+    assert [each.message for each in findings] == [sentence] * refused
     assert [each.fix for each in findings] == ["add photographs with their masks, or take it out"] * refused
 
 
@@ -80,7 +80,7 @@ def test_a_misspelt_backbone_is_an_error_that_names_the_nearest(
 ) -> None:
     text = CLEAN.replace("architecture: {value: unet_bilinear}", f"model: {{value: unet/{written}}}")
     (finding,) = lint(tmp_path, text).findings
-    assert finding.what == f"unet cannot be built on {written} (no such backbone)"
+    assert finding.message == f"unet cannot be built on {written} (no such backbone)"
     assert finding.fix.startswith(meant)
 
 
@@ -88,7 +88,9 @@ def test_deeplabv3plus_with_batches_of_one_is_found_at_the_batch_size(tmp_path: 
     text = CLEAN.replace("architecture: {value: unet_bilinear}", "model: {value: deeplabv3plus/resnet18}")
     (finding,) = lint(tmp_path, text.replace("batch_size: {value: 2}", "batch_size: {value: 1}")).findings
     assert finding.line == 12
-    assert finding.what == "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
+    assert (
+        finding.message == "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
+    )
     assert finding.fix == "write 2 or more"
 
 
@@ -99,7 +101,7 @@ def test_imagenet_weights_are_an_error_where_there_are_none_and_a_warning_where_
         text = CLEAN.replace(
             "architecture: {value: unet_bilinear}", f"model: {{value: unet/{backbone}/imagenet}}"
         )
-        return [(each.level, each.what) for each in lint(tmp_path, text).findings]
+        return [(each.severity, each.message) for each in lint(tmp_path, text).findings]
 
     assert weights("tu-tf_efficientnet_lite0") == []
     assert weights("resnet18") == [("warning", "ImageNet weights of resnet18 come from the model hub")]
@@ -112,8 +114,8 @@ def test_a_backbone_of_one_size_is_tried_at_the_sizes_of_the_sweep(tmp_path: Pat
     text = CLEAN.replace("  architecture: {value: unet_bilinear}", f"  model: {{value: unet/{model}}}")
     lines = [line for line in text.splitlines() if "image_size" not in line]
     at = [f"{chr(10).join(lines)}\n  image_size: {{values: {sizes}}}\n" for sizes in ("[256]", "[256, 144]")]
-    assert not [each for each in lint(tmp_path, at[0]).findings if each.level == "error"]
-    (finding,) = (each for each in lint(tmp_path, at[1]).findings if each.level == "error")
-    assert finding.what.startswith(f"unet cannot be built on {model} (")
-    assert "; it works at image_size 256)" in finding.what
+    assert not [each for each in lint(tmp_path, at[0]).findings if each.severity == "error"]
+    (finding,) = (each for each in lint(tmp_path, at[1]).findings if each.severity == "error")
+    assert finding.message.startswith(f"unet cannot be built on {model} (")
+    assert "; it works at image_size 256)" in finding.message
     assert finding.why == "1 of the 2 combinations of the sweep would end at once"

@@ -24,7 +24,7 @@ def with_command(folder: Path, command: Any, program: str = "agent/train.py", **
 
 
 def levels(report: Report) -> list[str]:
-    return [each.level for each in report.findings]
+    return [each.severity for each in report.findings]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def levels(report: Report) -> list[str]:
 )
 def test_a_command_that_cannot_work_is_an_error(tmp_path: Path, command: Any, what: str) -> None:
     report = with_command(tmp_path, command)
-    (found,) = [each for each in report.findings if what in each.what]
-    assert found.level == "error"
+    (found,) = [each for each in report.findings if what in each.message]
+    assert found.severity == "error"
     assert report.cost is None
 
 
@@ -136,8 +136,8 @@ def test_a_flag_of_the_command_is_priced_where_it_wins(tmp_path: Path) -> None:
     wins = with_command(tmp_path, [*WORDS, "--epochs=15"])
     loses = with_command(tmp_path, [*WORDS[:4], "--epochs=15", "${args}"])
     assert levels(wins) == levels(loses) == ["warning"]
-    assert "--epochs=15 stands behind ${args} and wins over the parameter epochs" in wins.findings[0].what
-    assert "so the parameter epochs wins" in loses.findings[0].what
+    assert "--epochs=15 stands behind ${args} and wins over the parameter epochs" in wins.findings[0].message
+    assert "so the parameter epochs wins" in loses.findings[0].message
     assert (hours(wins), hours(loses)) == (short, long)
     assert short < long
     assert wins.cost is not None
@@ -160,4 +160,6 @@ def test_a_variable_is_filled_in_as_the_client_does(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("NOWHERE", raising=False)
     assert Command(words).words == utils.create_sweep_command(list(words)) == ["a-here-b", "NOWHERE"]
     report = with_command(tmp_path, [*WORDS, "--data=${envvar:NOWHERE}"])
-    assert [(each.level, each.what) for each in report.findings] == [("warning", "NOWHERE is not set here")]
+    assert [(each.severity, each.message) for each in report.findings] == [
+        ("warning", "NOWHERE is not set here")
+    ]

@@ -1,16 +1,38 @@
 """Each fault of a sweep is found on its line, with what is wrong and how to mend it."""
 
+import importlib
+import json
+import re
+import string
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import agent.lint
 from agent.lint import main
+from agent.lint.finding import Rule
 from tests.agent.lint.sweep_text import CLEAN, lint, with_line
 
 FAULTS = [
     # line, its text, level, what, fix
+    (
+        11,
+        "  patience: {values: [3, 50]}",
+        "warning",
+        "patience 50 ends no run",
+        "write a smaller patience, or 0",
+    ),
+    (
+        11,
+        "  schedule: {value: cosin}",
+        "error",
+        "schedule is 'cosin', but must be one of constant, cosine",
+        "",
+    ),
+    (11, "  folds: {value: 6}", "error", "folds is 6, so fold must be 1 to 6, not 0", "and list the folds"),
+    (11, "  folds: {values: [0, 1]}", "error", "folds is 1, but must be 0 or at least 2", "write 2 or more"),
     (1, "", "error", "program is missing", "add `program: agent/train.py`"),
     (2, "", "error", "command is missing", 'command: ["${env}"'),
     (2, "command: [python, -m, agent.train]", "error", "command has no ${args}", 'command: ["${env}"'),
@@ -304,13 +326,13 @@ def test_a_fault_is_found_on_its_line(
     tmp_path: Path, line: int, text: str, level: str, what: str, fix: str
 ) -> None:
     report = lint(tmp_path, with_line(line, text))
-    found = [each for each in report.findings if what in each.what]
+    found = [each for each in report.findings if what in each.message]
     assert found, report.text()
-    assert found[0].level == level
+    assert found[0].severity == level
     assert fix in found[0].fix
     if text and "YAML" not in what:
         assert found[0].line == line, report.text()
-    assert report.passes == all(each.level == "warning" for each in report.findings)
+    assert report.passes == all(each.severity == "warning" for each in report.findings)
 
 
 def test_a_sweep_without_faults_is_only_priced(tmp_path: Path) -> None:
@@ -323,12 +345,12 @@ def test_a_sweep_without_faults_is_only_priced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "- a\n", "just text\n"])
 def test_a_file_that_is_no_sweep_is_one_finding(tmp_path: Path, text: str) -> None:
     (finding,) = lint(tmp_path, text).findings
-    assert finding.what == "not a sweep"
+    assert finding.message == "not a sweep"
 
 
 def test_an_anchor_that_contains_itself_is_one_finding(tmp_path: Path) -> None:
     (finding,) = lint(tmp_path, with_line(9, "  width: &w {values: [*w]}")).findings
-    assert finding.what == "an anchor (&) stands for something that contains it (*)"
+    assert finding.message == "an anchor (&) stands for something that contains it (*)"
 
 
 def test_logarithms_of_exponents_are_left_alone(tmp_path: Path) -> None:
@@ -339,13 +361,13 @@ def test_logarithms_of_exponents_are_left_alone(tmp_path: Path) -> None:
 def test_a_grid_cannot_go_through_a_distribution(tmp_path: Path) -> None:
     (finding,) = lint(tmp_path, with_line(3, "method: grid")).findings
     assert finding.line == 10
-    assert finding.what == "learning_rate is log_uniform_values, which a grid cannot go through"
+    assert finding.message == "learning_rate is log_uniform_values, which a grid cannot go through"
 
 
 def test_hyperband_that_comes_too_late_for_some_runs_is_doubtful(tmp_path: Path) -> None:
     (finding,) = lint(tmp_path, with_line(13, "  epochs: {values: [4, 45]}")).findings
-    assert (finding.line, finding.level) == (6, "warning")
-    assert finding.what == "Hyperband first looks after epoch 5, and some runs have only 4"
+    assert (finding.line, finding.severity) == (6, "warning")
+    assert finding.message == "Hyperband first looks after epoch 5, and some runs have only 4"
 
 
 def test_the_line_of_a_value_is_that_of_the_list_entry(tmp_path: Path) -> None:
@@ -362,7 +384,7 @@ def test_a_sweep_of_another_program_is_checked_without_its_parameters(tmp_path: 
     )
     report = lint(tmp_path, text)
     assert report.passes
-    assert [each.what for each in report.findings] == ["command does not start agent.train"]
+    assert [each.message for each in report.findings] == ["command does not start agent.train"]
 
 
 def test_errors_make_the_exit_code_1_and_warnings_do_not(
@@ -374,9 +396,25 @@ def test_errors_make_the_exit_code_1_and_warnings_do_not(
     assert main([str(doubtful)]) == 0
     assert main([str(doubtful), str(wrong), str(tmp_path / "none.yaml")]) == 1
     printed = capsys.readouterr()
-    assert f"{wrong}:1: error: program is missing\n    why: " in printed.out
-    assert "none.yaml:1: error: the file cannot be read: No such file or directory" in printed.out
+    assert f"{wrong}:1: error: program is missing [C001]\n    why: " in printed.out
+    assert "none.yaml:1: error: the file cannot be read: No such file or directory [Y001]" in printed.out
     assert printed.err == "agent.lint: 2 of 3 files have errors\n"
+
+
+def test_machines_get_findings_and_price_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, wrong = tmp_path / "good.yaml", tmp_path / "wrong.yaml"
+    good.write_text(CLEAN)
+    wrong.write_text(with_line(11, "  image_size: {value: 250}"))
+    assert main(["--json", str(good), str(wrong)]) == 1
+    clean, faulty = json.loads(capsys.readouterr().out)
+    assert (clean["file"], clean["passes"], clean["findings"]) == (str(good), True, [])
+    assert clean["price"]["n_runs"] == 8
+    assert clean["price"]["text"].startswith("8 runs: ")
+    assert (faulty["passes"], faulty["price"]) == (False, None)
+    (finding,) = faulty["findings"]
+    place = {name: finding[name] for name in ("code", "line", "severity", "key", "fix")}
+    assert place == {"code": "P031", "line": 11, "severity": "error", "key": "image_size", "fix": "write 256"}
+    assert finding["message"].startswith("image_size is 250, but must be a multiple of 16")
 
 
 def test_a_model_that_was_looked_at_before_needs_no_torch(tmp_path: Path) -> None:
@@ -385,3 +423,31 @@ def test_a_model_that_was_looked_at_before_needs_no_torch(tmp_path: Path) -> Non
     assert main([str(file)]) == 0
     code = f"import sys; from agent.lint import main; main([{str(file)!r}]); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def rules() -> dict[str, Rule]:
+    """Every rule of the linter by its code; the first where two share one."""
+    folder = Path(agent.lint.__file__).parent
+    modules = [
+        importlib.import_module(f"agent.lint.{file.stem}") for file in sorted(folder.glob("[a-z]*.py"))
+    ]
+    found: dict[str, Rule] = {}
+    for rule in (each for module in modules for each in vars(module).values() if isinstance(each, Rule)):
+        found.setdefault(rule.code, rule)
+    return dict(sorted(found.items()))
+
+
+def row(rule: Rule) -> str:
+    """Of the page: the template, with names for what is filled in."""
+    fields = {text for _, text, _, _ in string.Formatter().parse(rule.message) if text}
+    shown = re.sub(r"(?<!\{)\{(\w+)[^}]*\}", r"{\1}", rule.message)
+    message = shown.format(
+        **{name: "" if name == "near" else name.upper().replace("_", " ") for name in fields}
+    )
+    return f"| {rule.code} | {rule.severity} | {message} |"
+
+
+def test_the_page_lists_every_rule() -> None:
+    page = (Path(agent.lint.__file__).parents[2] / "docs" / "lint.md").read_text()
+    listed = [line for line in page.splitlines() if re.match(r"\| [A-Z]\d{3} ", line)]
+    assert sorted(listed) == sorted(map(row, rules().values()))

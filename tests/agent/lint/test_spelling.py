@@ -9,7 +9,7 @@ import yaml
 from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
 
 from agent.lint import document, parameters
-from agent.lint.spelling import KINDS
+from common.sweep_spec.distributions import NAMES
 from server import search
 
 with warnings.catch_warnings():
@@ -78,18 +78,18 @@ def is_of_the_schema(spec: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("method", ["random", "grid"])
-@pytest.mark.parametrize("kind", [None, "unifrm", *KINDS])
+@pytest.mark.parametrize("kind", [None, "unifrm", *NAMES])
 def test_a_parameter_passes_if_and_only_if_wandb_sweep_takes_it(kind: str | None, method: str) -> None:
     for part in PARTS:
         spec = ", ".join(each for each in (f"distribution: {kind}" if kind else "", part) if each)
         text = f"method: {method}\nparameters: {{learning_rate: {{{spec}}}}}\n"
         config = yaml.safe_load(text)
         found = parameters.read(document.parse(text)[0])[1]
-        errors = [each for each in found if each.level == "error"]
+        errors = [each for each in found if each.severity == "error"]
         if why := refusal(config):
             assert errors, f"{text}passes, but: {why}"
         elif errors:
-            said = [f"{each.what} {each.why}" for each in errors]
+            said = [f"{each.message} {each.why}" for each in errors]
             assert any(word in each for each in said for word in LINT_KNOWS_MORE), (text, said)
         if not is_of_the_schema(config["parameters"]["learning_rate"]):
             assert found, f"{text}is not of W&B's schema"
@@ -98,5 +98,5 @@ def test_a_parameter_passes_if_and_only_if_wandb_sweep_takes_it(kind: str | None
 def test_bounds_of_two_types_are_ambiguous_and_one_may_say_what_is_meant() -> None:
     text = "method: random\nparameters: {{learning_rate: {{{}min: 0.0001, max: 1}}}}"
     (found,) = parameters.read(document.parse(text.format(""))[0])[1]
-    assert found.what == "learning_rate goes from 0.0001 to 1: a whole number and a fraction"
+    assert found.message == "learning_rate goes from 0.0001 to 1: a whole number and a fraction"
     assert parameters.read(document.parse(text.format("distribution: uniform, "))[0])[1] == []

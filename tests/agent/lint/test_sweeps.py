@@ -77,8 +77,8 @@ def test_a_search_space_that_fails_is_a_finding(
     Path("space.py").write_text(code)
     Path("sweep.yaml").write_text(SWEEP)
     (finding,) = check(Path("sweep.yaml")).findings
-    assert (finding.line, finding.level) == (5, "error")
-    assert finding.what.startswith(what)
+    assert (finding.line, finding.severity) == (5, "error")
+    assert finding.message.startswith(what)
     assert finding.fix.startswith(fix)
 
 
@@ -103,7 +103,7 @@ def test_a_search_space_in_python_is_asked(
     Path("sweep.yaml").write_text(SWEEP)
     report = check(Path("sweep.yaml"))
     for finding, what in zip(report.findings, found, strict=True):
-        assert what in finding.what, report.text()
+        assert what in finding.message, report.text()
     assert all(finding.line == 5 for finding in report.findings)
 
 
@@ -113,8 +113,8 @@ def test_a_search_space_that_is_not_there_is_an_error(
     monkeypatch.chdir(tmp_path)
     Path("sweep.yaml").write_text(SWEEP)
     assert "source 'space.py' is no file seen from here" in [
-        each.what for each in check(Path("sweep.yaml")).findings
+        each.message for each in check(Path("sweep.yaml")).findings
     ]
     Path("space.py").write_text("other = 1\n")
     (finding,) = check(Path("sweep.yaml")).findings
-    assert finding.what == "space.py has no function space with one argument, the trial"
+    assert finding.message == "space.py has no function space with one argument, the trial"

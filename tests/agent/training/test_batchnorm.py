@@ -159,6 +159,7 @@ def test_a_model_whose_batchnorm_is_absent_or_frozen_is_scored_once_and_passes_u
     assert equal(state(model), before)
 
 
+@pytest.mark.slow
 def test_a_model_that_lags_behind_its_batches_is_repaired_and_keeps_its_own_statistics(trapped: UNet) -> None:
     before = state(trapped)
     running = evaluate(trapped, VAL, 2).pooled.iou

@@ -1,4 +1,3 @@
-import argparse
 from functools import cache
 
 import pandas as pd
@@ -6,7 +5,7 @@ import pytest
 
 from analysis import AnalysisError, cli, table
 from analysis.comparison.comparison import Comparison, compare
-from analysis.comparison.published import candidates, sentence, share
+from analysis.comparison.published import candidates, sentence
 from tests.analysis.studies import MODELS, noisy, study
 
 
@@ -59,12 +58,6 @@ def test_a_number_out_of_reach_is_said_to_be() -> None:
 def test_without_masks_nothing_is_told() -> None:
     with pytest.raises(AnalysisError, match="no definition can be told"):
         candidates(compared().scores.iloc[:0], 0.9)
-
-
-@pytest.mark.parametrize("text", ["1.2", "-0.1", "98%", "nan"])
-def test_what_is_no_iou_is_refused_in_words(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="give a number from 0 to 1"):
-        share(text)
 
 
 def test_the_option_prints_the_sentence_and_writes_all_candidates(

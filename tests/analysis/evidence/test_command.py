@@ -83,6 +83,7 @@ def test_the_answer_stands_first(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert max(map(len, page.splitlines())) <= 120
 
 
+@pytest.mark.slow
 def test_forty_models_fit_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = {f"deeplabv3plus with a very long name of a backbone {k}": 0.9 - k / 1000 for k in range(40)}
     assert main([study(tmp_path / "s.csv", names, 3, 4)]) == 0

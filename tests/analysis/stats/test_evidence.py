@@ -205,6 +205,7 @@ def test_an_unknown_test_is_refused() -> None:
         judged(scores(), test="bold")
 
 
+@pytest.mark.slow
 def test_equal_models_rarely_stand_out() -> None:
     alarms = 0
     for seed in range(20):

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from common.sweep_spec.distributions import LAW_OF
 from server.search import PastRun, suggest
-from server.search.parameters import LAW_OF, read
+from server.search.parameters import read
 
 N = 4_000
 CONTINUOUS = [

@@ -71,6 +71,7 @@ def test_checking_a_combination_leaves_the_random_state_alone() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "working"), [("unet", 76), ("deeplabv3plus", 61)])
 def test_the_list_of_working_backbones_is_what_building_one_of_each_encoder_class_shows(
     architecture: str, working: int
