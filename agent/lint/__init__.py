@@ -75,11 +75,9 @@ def check(path: Path) -> Report:
     cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
     more, good = combinations.check(cells)
     n_runs = cost.count(read, given)
-    findings += [
-        *more,
-        *metric.check(read, _epochs(given, suggested), n_runs),
-        *sections.endless(read, n_runs),
-    ]
+    epochs = _epochs(given, suggested)
+    findings += [*more, *metric.check(read, epochs, n_runs), *sections.endless(read, n_runs)]
+    findings += parameters.idle(given, epochs)
     if not any(each.severity == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or cost.configs(
             given, str(read.value.get("method"))

@@ -1,93 +1,106 @@
-"""What a page says, read by the standard library's parser: elements with their attributes and texts."""
+"""What a page says, read from its HTML as a browser without script would: tables, links, forms."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "input", "img", "br", "hr", "source"}
-NEVER_ALONE = {"script", "iframe", "object", "embed", "base", "style"}
+VOID = {"input", "img", "meta", "link", "br", "hr", "source"}
+FOREIGN = {"object", "embed", "base", "style"}
+"""What no page of this server has."""
 
 
 @dataclass
-class Element:
+class Node:
     tag: str
     attributes: dict[str, str]
-    children: "list[Element | str]" = field(default_factory=list)
+    children: "list[Node | str]" = field(default_factory=list)
 
-    def __iter__(self) -> "Iterator[Element]":
-        """Itself and all below, in order."""
-        yield self
+    def __iter__(self) -> "Iterator[Node]":
+        """All below, in order."""
         for child in self.children:
-            if isinstance(child, Element):
+            if isinstance(child, Node):
+                yield child
                 yield from child
 
     @property
-    def text(self) -> str:
-        return "".join(child if isinstance(child, str) else child.text for child in self.children)
+    def raw(self) -> str:
+        return "".join(child if isinstance(child, str) else child.raw for child in self.children)
 
-    def all(self, tag: str, **attributes: str) -> "list[Element]":
-        """The elements of a tag with these attributes; `class_` stands for class, `_` for `-`."""
-        wanted = {name.strip("_").replace("_", "-"): value for name, value in attributes.items()}
+    @property
+    def text(self) -> str:
+        return " ".join(self.raw.split())
+
+    def all(self, tag: str = "", **attributes: str) -> "list[Node]":
+        """Those below with this tag and these attributes; `class_` is one of several classes."""
         return [
             each
             for each in self
-            if each.tag == tag and all(each.attributes.get(name) == value for name, value in wanted.items())
+            if (not tag or each.tag == tag) and all(each.has(*item) for item in attributes.items())
         ]
 
-    def one(self, tag: str, **attributes: str) -> "Element":
+    def one(self, tag: str = "", **attributes: str) -> "Node":
         [found] = self.all(tag, **attributes)
         return found
+
+    def has(self, name: str, value: str) -> bool:
+        if name == "class_":
+            return value in self.attributes.get("class", "").split()
+        return self.attributes.get(name.replace("_", "-")) == value
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Texts of the cells of a table, the heading first."""
+        return [[cell.text for cell in row.children if isinstance(cell, Node)] for row in self.all("tr")]
 
 
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.root = Element("", {})
-        self._open = [self.root]
+        self.root = Node("", {})
+        self.open = [self.root]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        element = Element(tag, {name: value or "" for name, value in attrs})
-        assert len(element.attributes) == len(attrs), f"an attribute of {tag} stands twice: {attrs}"
-        self._open[-1].children.append(element)
+        assert len(dict(attrs)) == len(attrs), f"an attribute of {tag} stands twice: {attrs}"
+        node = Node(tag, {name: value or "" for name, value in attrs})
+        self.open[-1].children.append(node)
         if tag not in VOID:
-            self._open.append(element)
+            self.open.append(node)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
-            self._open.pop()
+            self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        assert self._open[-1].tag == tag, f"</{tag}> closes <{self._open[-1].tag}>"
-        self._open.pop()
+        assert self.open[-1].tag == tag, f"</{tag}> closes <{self.open[-1].tag}>"
+        self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        self._open[-1].children.append(data)
+        self.open[-1].children.append(data)
 
 
-def read(text: str) -> Element:
+def read(html: str) -> Node:
     """Asserts that every element is closed where it has to be."""
     reader = _Reader()
-    reader.feed(text)
+    reader.feed(html)
     reader.close()
-    assert reader._open == [reader.root], f"<{reader._open[-1].tag}> is never closed"
+    assert reader.open == [reader.root], f"<{reader.open[-1].tag}> is never closed"
     return reader.root
 
 
-def check_harmless(page: Element) -> None:
-    """Asserts that nothing on the page acts, but for the server's own scripts, whatever stands in its texts."""
-    for element in page:
-        names = set(element.attributes)
-        assert not {name for name in names if name.startswith("on") or name in ("style", "srcdoc")}, element
+def check_harmless(page: Node) -> None:
+    """Asserts that nothing on the page acts but the server's own scripts, whatever its texts say."""
+    for node in page:
+        names = set(node.attributes)
+        assert not {name for name in names if name.startswith("on") or name in ("style", "srcdoc")}, node
         for name in ("href", "src", "action", "formaction"):
-            address = element.attributes.get(name, "")
-            assert not address.strip().lower().startswith(("javascript:", "vbscript:", "data:text")), element
-        if element.tag == "script":
-            assert element.attributes.get("src", "").startswith("/static/"), element
-            assert element.text == ""
-        elif element.tag == "iframe":
-            assert element.attributes.get("sandbox") == ""
-        else:
-            assert element.tag not in NEVER_ALONE, element
-    ids = [element.attributes["id"] for element in page if "id" in element.attributes]
-    assert len(ids) == len(set(ids)), sorted(each for each in ids if ids.count(each) > 1)
+            address = node.attributes.get(name, "").strip().lower()
+            assert not address.startswith(("javascript:", "vbscript:", "data:text")), node
+        assert node.tag not in FOREIGN, node
+        if node.tag == "script":
+            assert node.attributes.get("src", "").startswith("/static/"), node
+            assert node.raw == ""
+        if node.tag == "iframe":
+            assert node.attributes.get("sandbox") == ""
+    ids = [node.attributes["id"] for node in page if "id" in node.attributes]
+    assert len(ids) == len(set(ids)), sorted({each for each in ids if ids.count(each) > 1})

@@ -16,7 +16,7 @@ from server import app
 from server.settings import Settings
 from server.store import Store, projects, runs, views
 from tests.server import rich
-from tests.server.markup import Element, check_harmless, read
+from tests.server.markup import Node, check_harmless, read
 
 KEY = "k" * 40
 TABS = ("/overview", "/pictures", "/media", "/system", "/logs", "/files", "/artifacts")
@@ -33,7 +33,7 @@ class Pages:
         self.client = TestClient(app.make(self.store, Settings(api_key=KEY)), "http://127.0.0.1")
         self.client.post("/login", data={"key": KEY})
 
-    def get(self, path: str, status: int = 200) -> Element:
+    def get(self, path: str, status: int = 200) -> Node:
         answer = self.client.get(path)
         assert answer.status_code == status, (path, answer.text[:300])
         page = read(answer.text)
@@ -60,18 +60,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
         yield opened
 
 
-def rows(page: Element) -> list[list[str]]:
-    return [
-        [cell.text.strip() for cell in row.children if isinstance(cell, Element)] for row in page.all("tr")
-    ]
-
-
-def facts(page: Element) -> dict[str, str]:
+def facts(page: Node) -> dict[str, str]:
     names, values = page.all("dt"), page.all("dd")
     return {name.text: value.text.strip() for name, value in zip(names, values, strict=True)}
 
 
-def titles(page: Element) -> list[str]:
+def titles(page: Node) -> list[str]:
     return [each.text.strip() for each in page.all("figcaption")]
 
 
@@ -119,16 +113,16 @@ def test_the_overview_says_how_to_do_it_again(pages: Pages) -> None:
     assert [a.attributes["href"] for a in page.all("a") if a.text.endswith("train.py")] == [
         f"{RUN}/files/code/agent/train.py"
     ]
-    assert ["lr", "0.1"] in rows(page)
-    assert ["test/iou", "0.9"] in rows(page)
+    assert ["lr", "0.1"] in page.rows
+    assert ["test/iou", "0.9"] in page.rows
     assert "bold" in [each.text for each in page.all("strong")], "notes are Markdown"
 
 
 def test_files_are_a_tree_with_previews(pages: Pages) -> None:
-    top = rows(pages.get(f"{RUN}/files"))
+    top = pages.get(f"{RUN}/files").rows
     assert ["code/", "13 B", "1"] in top
     assert ["raw.bin", "2 B", ""] in top
-    assert [row[0] for row in rows(pages.get(f"{RUN}/files/media"))] == [
+    assert [row[0] for row in pages.get(f"{RUN}/files/media").rows] == [
         "name",
         "audio/",
         "html/",
@@ -136,8 +130,8 @@ def test_files_are_a_tree_with_previews(pages: Pages) -> None:
         "object3D/",
         "table/",
     ]
-    assert pages.get(f"{RUN}/code/agent/train.py").one("pre").text == "import torch\n"
-    assert rows(pages.get(f"{RUN}/files/scores.csv")) == [["a", "b"], ["1", "2"]]
+    assert pages.get(f"{RUN}/code/agent/train.py").one("pre").raw == "import torch\n"
+    assert pages.get(f"{RUN}/files/scores.csv").rows == [["a", "b"], ["1", "2"]]
     assert "no preview" in pages.get(f"{RUN}/files/raw.bin").text
     assert pages.get(f"{RUN}/files/media/audio/a.wav").one("audio").attributes["src"].startswith("/storage/")
     assert pages.get(f"{RUN}/files/media/html/page.html").one("iframe").attributes["sandbox"] == ""
@@ -163,17 +157,17 @@ def test_tables_are_sorted_searched_and_paged(pages: Pages) -> None:
     page = pages.get(f"{RUN}/media")
     assert "250" in next(each.text for each in page.all("h2") if "scores" in each.text)
     path = f"{RUN}/media/scores"
-    first = rows(pages.get(path))
+    first = pages.get(path).rows
     assert first[0] == ["name", "iou plain"]
     assert (len(first), first[1]) == (101, ["plain 0", "0"])
-    down = rows(pages.get(f"{path}?sort=iou plain&down=1"))
+    down = pages.get(f"{path}?sort=iou plain&down=1").rows
     assert [row[1] for row in down[1:4]] == ["6", "6", "6"]
-    assert rows(pages.get(f"{path}?page=3"))[-1] == ["plain 249", "4"]
-    assert [row[0] for row in rows(pages.get(f"{path}?search=PLAIN 24"))[1:]] == [
+    assert pages.get(f"{path}?page=3").rows[-1] == ["plain 249", "4"]
+    assert [row[0] for row in pages.get(f"{path}?search=PLAIN 24").rows[1:]] == [
         "plain 24",
         *(f"plain {i}" for i in range(240, 250)),
     ]
-    assert len(rows(pages.get(f"{path}?sort=nothing&page=x"))) == 101
+    assert len(pages.get(f"{path}?sort=nothing&page=x").rows) == 101
     pages.get(f"{RUN}/media/nothing", 404)
 
 
@@ -187,7 +181,7 @@ def test_plots_histograms_pages_and_sounds_are_shown_and_the_rest_is_named(pages
 
 def test_a_picture_has_layers_a_legend_boxes_steps_and_itself_in_other_runs(pages: Pages) -> None:
     page = pages.get(f"{RUN}/pictures")
-    stack = page.all("div", class_="stack large")[0]
+    stack = page.all("div", class_="large")[0]
     masks = stack.all("img")[1:]
     assert [
         (m.attributes["data-mask"], m.attributes["data-layer"], m.attributes["data-classes"].split())
@@ -206,7 +200,7 @@ def test_a_picture_has_layers_a_legend_boxes_steps_and_itself_in_other_runs(page
         for each in page.all("input", type="checkbox")
         if "data-toggle" in each.attributes
     ] == ["0", "1", "2"]
-    legend = [each.text.strip() for each in page.one("ul", class_="legend tall").all("li")]
+    legend = [each.text.strip() for each in page.one("ul", class_="tall").all("li")]
     assert legend[:2] == ["truth: plain", "prediction: plain"]
     steps = page.one("input", name="at").attributes
     assert (steps["min"], steps["max"], steps["value"]) == ("1", "2", "2")
@@ -243,11 +237,11 @@ def test_an_artifact_says_its_versions_aliases_makers_users_and_lines_to_copy(pa
     assert [str(each).strip() for each in aliases] == ["latest", "best", "plain"]
     assert "Made by rich plain. Used by other plain." in " ".join(page.text.split())
     assert facts(page)["download"].startswith("wandb artifact get lab/pieces/model plain:v1")
-    assert [row[:2] for row in rows(page) if row[0] in ("v0", "v1")] == [
+    assert [row[:2] for row in page.rows if row[0] in ("v0", "v1")] == [
         ["v1", "latest, best, plain"],
         ["v0", ""],
     ]
-    assert ["docs/", "5 B", "1"] in rows(page)
+    assert ["docs/", "5 B", "1"] in page.rows
     assert pages.get(f"{ARTIFACT}/best/files/docs/read me.md").one("pre", class_="tall").text == "plain"
     assert (
         pages.get(f"{ARTIFACT}/v0/files/picture.png").all("img")[0].attributes["src"].startswith("/storage/")
@@ -291,9 +285,9 @@ def test_a_version_whose_bytes_are_lost_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_artifacts_are_listed_by_type_and_name(pages: Pages) -> None:
-    names = [row[0] for row in rows(pages.get("/lab/pieces/artifacts"))[1:]]
+    names = [row[0] for row in pages.get("/lab/pieces/artifacts").rows[1:]]
     assert names == ["model plain"]
-    assert len(rows(pages.get("/lab/pieces/artifacts/type plain?search=MODEL"))) == 2
+    assert len(pages.get("/lab/pieces/artifacts/type plain?search=MODEL").rows) == 2
     assert "none like this" in pages.get("/lab/pieces/artifacts?search=zz").text
 
 
@@ -332,7 +326,7 @@ def test_a_report_is_listed_and_drawn(pages: Pages) -> None:
     }
     assert names == {f"{run} plain {split}/loss" for run in ("rich", "other") for split in ("train", "val")}
     assert len(page.all("a", class_="stack")) == 4, "two pictures of two runs"
-    assert ["test/iou", "0.8", "0.9"] in rows(page)
+    assert ["test/iou", "0.8", "0.9"] in page.rows
     assert [a.attributes["href"] for a in page.all("nav", aria_label="Contents")[0].all("a")] == [
         "#part-1",
         "#part-2",
@@ -484,7 +478,7 @@ def test_what_a_person_types_into_the_forms_is_shown_as_text(pages: Pages) -> No
     assert pages.client.post(RUN, data=fields).status_code == 200
     for path in (RUN, f"{RUN}/overview", "/lab/pieces", "/search?q=rich"):
         page = pages.get(path)
-    assert pages.get(f"{RUN}/overview").one("textarea").text.strip() == EVIL
+    assert pages.get(f"{RUN}/overview").one("textarea").raw.strip() == EVIL
     pages.client.post(
         RUN, data={"display_name": "rich plain", "notes": "", "tags": "", "action": "edit", "csrf": csrf}
     )

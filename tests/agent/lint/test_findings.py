@@ -17,6 +17,22 @@ from tests.agent.lint.sweep_text import CLEAN, lint, with_line
 
 FAULTS = [
     # line, its text, level, what, fix
+    (
+        11,
+        "  patience: {values: [3, 50]}",
+        "warning",
+        "patience 50 ends no run",
+        "write a smaller patience, or 0",
+    ),
+    (
+        11,
+        "  schedule: {value: cosin}",
+        "error",
+        "schedule is 'cosin', but must be one of constant, cosine",
+        "",
+    ),
+    (11, "  folds: {value: 6}", "error", "folds is 6, so fold must be 1 to 6, not 0", "and list the folds"),
+    (11, "  folds: {values: [0, 1]}", "error", "folds is 1, but must be 0 or at least 2", "write 2 or more"),
     (1, "", "error", "program is missing", "add `program: agent/train.py`"),
     (2, "", "error", "command is missing", 'command: ["${env}"'),
     (2, "command: [python, -m, agent.train]", "error", "command has no ${args}", 'command: ["${env}"'),
