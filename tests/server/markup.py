@@ -1,9 +1,12 @@
 """What a page says, read from its HTML as a browser without script would: tables, links, forms."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"input", "img", "meta", "link", "br", "hr", "source", "rect", "path", "line", "circle"}
+VOID = {"input", "img", "meta", "link", "br", "hr", "source"}
+FOREIGN = {"object", "embed", "base", "style"}
+"""What no page of this server has."""
 
 
 @dataclass
@@ -12,26 +15,28 @@ class Node:
     attributes: dict[str, str]
     children: "list[Node | str]" = field(default_factory=list)
 
+    def __iter__(self) -> "Iterator[Node]":
+        """All below, in order."""
+        for child in self.children:
+            if isinstance(child, Node):
+                yield child
+                yield from child
+
+    @property
+    def raw(self) -> str:
+        return "".join(child if isinstance(child, str) else child.raw for child in self.children)
+
     @property
     def text(self) -> str:
-        return " ".join("".join(self._texts()).split())
-
-    def _texts(self) -> list[str]:
-        return [
-            text
-            for child in self.children
-            for text in ([child] if isinstance(child, str) else child._texts())
-        ]
+        return " ".join(self.raw.split())
 
     def all(self, tag: str = "", **attributes: str) -> "list[Node]":
         """Those below with this tag and these attributes; `class_` is one of several classes."""
-        found = []
-        for child in self.children:
-            if isinstance(child, Node):
-                if (not tag or child.tag == tag) and all(child.has(*item) for item in attributes.items()):
-                    found.append(child)
-                found += child.all(tag, **attributes)
-        return found
+        return [
+            each
+            for each in self
+            if (not tag or each.tag == tag) and all(each.has(*item) for item in attributes.items())
+        ]
 
     def one(self, tag: str = "", **attributes: str) -> "Node":
         [found] = self.all(tag, **attributes)
@@ -52,26 +57,50 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.root = Node("", {})
-        self._open = [self.root]
+        self.open = [self.root]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs), f"an attribute of {tag} stands twice: {attrs}"
         node = Node(tag, {name: value or "" for name, value in attrs})
-        self._open[-1].children.append(node)
+        self.open[-1].children.append(node)
         if tag not in VOID:
-            self._open.append(node)
+            self.open.append(node)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._open[-1].children.append(Node(tag, {name: value or "" for name, value in attrs}))
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        while tag not in VOID and len(self._open) > 1 and self._open.pop().tag != tag:
-            pass
+        assert self.open[-1].tag == tag, f"</{tag}> closes <{self.open[-1].tag}>"
+        self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        self._open[-1].children.append(data)
+        self.open[-1].children.append(data)
 
 
 def read(html: str) -> Node:
+    """Asserts that every element is closed where it has to be."""
     reader = _Reader()
     reader.feed(html)
+    reader.close()
+    assert reader.open == [reader.root], f"<{reader.open[-1].tag}> is never closed"
     return reader.root
+
+
+def check_harmless(page: Node) -> None:
+    """Asserts that nothing on the page acts but the server's own scripts, whatever its texts say."""
+    for node in page:
+        names = set(node.attributes)
+        assert not {name for name in names if name.startswith("on") or name in ("style", "srcdoc")}, node
+        for name in ("href", "src", "action", "formaction"):
+            address = node.attributes.get(name, "").strip().lower()
+            assert not address.startswith(("javascript:", "vbscript:", "data:text")), node
+        assert node.tag not in FOREIGN, node
+        if node.tag == "script":
+            assert node.attributes.get("src", "").startswith("/static/"), node
+            assert node.raw == ""
+        if node.tag == "iframe":
+            assert node.attributes.get("sandbox") == ""
+    ids = [node.attributes["id"] for node in page if "id" in node.attributes]
+    assert len(ids) == len(set(ids)), sorted({each for each in ids if ids.count(each) > 1})
