@@ -96,8 +96,16 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     ):
         assert words in page.decode()
     assert found["headings"] == [
-        *("Question", "Table", "Learning curves", "Overfitting", "Masks", "Which setting mattered"),
-        *("What cannot be concluded", "How far the table can be trusted", "How to reproduce"),
+        *(
+            "Answer",
+            "Table",
+            "How sure that is",
+            "What would decide",
+            "Learning curves",
+            "Overfitting",
+            "Masks",
+        ),
+        *("Which setting mattered", "Keep in mind", "How to reproduce"),
     ]
     for part in ("answer", "verdict", "note"):
         assert found[part] in found["text"]
