@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 import wandb
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from wandb.errors import Error as ClientError
 
 from agent import events, reporting
@@ -32,7 +33,7 @@ from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interrup
 from agent.lifecycle.lock import exclusive_lock
 from agent.lifecycle.plan import Plan, check_same_config, in_sweep, is_offline, make_plan
 from agent.lifecycle.state import Progress, State
-from agent.training import batchnorm, loader, models, performance, step_times
+from agent.training import batchnorm, loader, models, performance, pretrained, schedule, step_times
 from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.training.models.smp import CombinationError
@@ -68,6 +69,7 @@ class TrainingRun:
     dataset: Dataset
     model: nn.Module
     optimizer: torch.optim.Optimizer
+    schedule: LRScheduler
     best: BestCheckpoints
     progress: Progress = field(default_factory=Progress)
 
@@ -151,7 +153,8 @@ def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
         id=plan.run_id if by_hand else None,
         resume=None if is_offline() else "allow",
         name=f"{plan.config.model}, seed {plan.config.seed}"
-        + f", fold {plan.config.fold}" * (plan.config.fold > 0),
+        + f", fold {plan.config.fold}" * (plan.config.fold > 0)
+        + f" of {plan.config.folds}" * (plan.config.folds > 0),
         job_type="train",
         config=dataclasses.asdict(plan.config),
         settings=wandb.Settings(stop_fn=lambda: interruption.ask(STOP)),
@@ -176,16 +179,22 @@ def prepare(plan: Plan) -> Material:
     """Data, room on the disk, and the model with its weights. Raises one of REFUSALS."""
     started = time.monotonic()
     config = plan.config
-    dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size, config.fold)
+    dataset = puzzle.load(
+        synthetic.resolve(config.data),
+        config.split_seed,
+        config.image_size,
+        config.fold,
+        config.folds,
+        config.score_size,
+    )
     failures.check_batches(config, len(dataset.train))
     disk.check_free(plan.folder, disk.disk_of_run(config, len(dataset.test)))
     performance.make_deterministic(config.deterministic)
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
     device = performance.best_device()
-    model = models.build(
-        config.architecture, config.backbone, config.weights, config.width, config.image_size
-    )
+    imagenet = "imagenet" if config.weights == "imagenet" else "none"
+    model = models.build(config.architecture, config.backbone, imagenet, config.width, config.image_size)
     return Material(dataset, performance.prepare(model, device), device, time.monotonic() - started)
 
 
@@ -202,14 +211,16 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
         found = None
     if began := resume.n_threads(run, found):
         torch.set_num_threads(began)
-    known = reporting.facts(dataset, model, config, device)
+    known = reporting.facts(dataset, model, config, device, pretrained.begin(run, model, config))
     run.config.update(known, allow_val_change=True)
     print(reporting.start_line(run.name, known, config, device, began), flush=True)
     events.emit("start", name=run.name, epochs=config.epochs, n_parameters=known["n_parameters"])
     show_data(dataset, run)
 
-    optimizer = performance.adam(model, config.learning_rate)
-    training = TrainingRun(plan, run, dataset, model, optimizer, BestCheckpoints(plan.folder))
+    optimizer = performance.adam(model, config.learning_rate, config.weight_decay)
+    n_all = config.epochs * config.repeats * n_steps(len(dataset.train), config.batch_size)
+    rate = schedule.build(config.schedule, optimizer, n_all)
+    training = TrainingRun(plan, run, dataset, model, optimizer, rate, BestCheckpoints(plan.folder))
     with failures.explain_errors(config, device, plan.folder):
         reporting.define_metrics(run)
         earlier = restore(training, found) if found else 0.0
@@ -239,7 +250,7 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
 
 def restore(training: TrainingRun, found: State) -> float:
     """Take up the run where its last state left it; the seconds that were trained before."""
-    state.restore(found.tensors, training.model, training.optimizer)
+    state.restore(found.tensors, training.model, training.optimizer, training.schedule)
     training.progress, training.best.kept = found.progress, found.kept
     print(f"going on after epoch {found.progress.epoch}", flush=True)
     resume.log_missing(training.run, found.progress.rows)
@@ -257,9 +268,17 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
     network = model
     with state.Writer() as writer, interruption.of_workers():
         for epoch in epochs:
+            if is_stopped(training):
+                print(f"early stopping: no better validation in {config.patience} epochs", flush=True)
+                break
             started = time.monotonic()
             loss, counts = train_epoch(
-                network, training.optimizer, islice(batches, steps), precision, interruption.check
+                network,
+                training.optimizer,
+                islice(batches, steps),
+                precision,
+                interruption.check,
+                training.schedule.step,
             )
             trained = time.monotonic() - started
             val = validate(training)
@@ -281,6 +300,12 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
             ):
                 network = performance.compiled(model)
     record_step_times(training, epochs.start, performance.device_name(device), precision)
+
+
+def is_stopped(training: TrainingRun) -> bool:
+    """Whether `patience` is at its end: so many epochs were the best by no rule."""
+    best = max((kept.epoch for kept in training.best.kept.values()), default=0)
+    return 0 < training.plan.config.patience <= training.progress.epoch - best
 
 
 def record_step_times(training: TrainingRun, first: int, device: str, precision: str) -> None:
@@ -325,7 +350,7 @@ def capture(training: TrainingRun) -> State:
         data_digest=training.dataset.digest,
         progress=dataclasses.replace(progress, rows=list(progress.rows)),
         kept=dict(training.best.kept),
-        tensors=state.capture(training.model, training.optimizer),
+        tensors=state.capture(training.model, training.optimizer, training.schedule),
         n_threads=torch.get_num_threads(),
         pixel_range=training.dataset.pixel_range,
     )
@@ -367,6 +392,8 @@ def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
         checkpoints.log(run, best, about | reporting.model_metadata(best, tested)),
         predictions.log(run, training.plan.folder / "predictions", about),
     ]
+    if pretrained.is_source(config):
+        logged.append(pretrained.log(run, best.kept[rule].path, config, about))
     if not run.offline:
         for artifact in logged:
             artifact.wait()

@@ -38,23 +38,20 @@ def settings(wanted: Plan, sweep_file: Path, given: Mapping[str, object]) -> str
             errors.seek(0)
             if code > 1:
                 raise StudyError(errors.read().strip())
-    report = json.loads(printed)[0]
+    (report,) = json.loads(printed)
     lines = [_text(each, sweep_file, given) for each in report["findings"]]
     if report["models"]:
         lines.append(f"models that can be built: {', '.join(report['models'])}")
     if code:
         raise StudyError("\n".join(["this sweep cannot be trained:", *lines]))
-    price = report["price"]["text"] if report["price"] else "no errors"
-    return "\n".join([*lines, f"{shown(sweep_file)}: {price}", ""])
+    cost = report["price"]["text"] if report["price"] else "no errors"
+    return "\n".join([*lines, f"{shown(sweep_file)}: {cost}", ""])
 
 
 def _text(finding: Mapping[str, str], sweep_file: Path, given: Mapping[str, object]) -> str:
     """A finding, told about what the person wrote: a setting or the sweep's file."""
-    place = _place(finding["key"], sweep_file, given)
-    return (
-        f"{place}: {finding['severity']}: {finding['message']} [{finding['code']}]\n"
-        f"    why: {finding['why']}\n    fix: {finding['fix']}"
-    )
+    first = f"{_place(finding['key'], sweep_file, given)}: {finding['severity']}: {finding['message']}"
+    return f"{first} [{finding['code']}]\n    why: {finding['why']}\n    fix: {finding['fix']}"
 
 
 def _place(name: str, sweep_file: Path, given: Mapping[str, object]) -> str:

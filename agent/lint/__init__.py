@@ -53,10 +53,8 @@ class Report:
         """The same for machines; `price` is None where a finding is an error, or nothing is known of the program."""
         price = self.cost and {**asdict(self.cost), "text": self.cost.text()}
         findings = [{**asdict(each), "key": self.document.key(each.line)} for each in self.findings]
-        return {
-            **{"file": self.path, "passes": self.passes, "findings": findings},
-            **{"models": self.good, "price": price},
-        }
+        own = {"file": self.path, "passes": self.passes, "findings": findings}
+        return {**own, "models": self.good, "price": price}
 
 
 def check(path: Path) -> Report:
@@ -77,11 +75,9 @@ def check(path: Path) -> Report:
     cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
     more, good = combinations.check(cells)
     n_runs = cost.count(read, given)
-    findings += [
-        *more,
-        *metric.check(read, _epochs(given, suggested), n_runs),
-        *sections.endless(read, n_runs),
-    ]
+    epochs = _epochs(given, suggested)
+    findings += [*more, *metric.check(read, epochs, n_runs), *sections.endless(read, n_runs)]
+    findings += parameters.idle(given, epochs)
     if not any(each.severity == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or cost.configs(
             given, str(read.value.get("method"))

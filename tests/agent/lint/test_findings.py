@@ -17,6 +17,22 @@ from tests.agent.lint.sweep_text import CLEAN, lint, with_line
 
 FAULTS = [
     # line, its text, level, what, fix
+    (
+        11,
+        "  patience: {values: [3, 50]}",
+        "warning",
+        "patience 50 ends no run",
+        "write a smaller patience, or 0",
+    ),
+    (
+        11,
+        "  schedule: {value: cosin}",
+        "error",
+        "schedule is 'cosin', but must be one of constant, cosine",
+        "",
+    ),
+    (11, "  folds: {value: 6}", "error", "folds is 6, so fold must be 1 to 6, not 0", "and list the folds"),
+    (11, "  folds: {values: [0, 1]}", "error", "folds is 1, but must be 0 or at least 2", "write 2 or more"),
     (1, "", "error", "program is missing", "add `program: agent/train.py`"),
     (2, "", "error", "command is missing", 'command: ["${env}"'),
     (2, "command: [python, -m, agent.train]", "error", "command has no ${args}", 'command: ["${env}"'),
@@ -393,7 +409,7 @@ def test_machines_get_findings_and_price_as_json(tmp_path: Path, capsys: pytest.
     clean, faulty = json.loads(capsys.readouterr().out)
     assert (clean["file"], clean["passes"], clean["findings"]) == (str(good), True, [])
     assert clean["price"]["n_runs"] == 8
-    assert clean["price"]["text"].startswith(f"{good}: 8 runs: ")
+    assert clean["price"]["text"].startswith("8 runs: ")
     assert (faulty["passes"], faulty["price"]) == (False, None)
     (finding,) = faulty["findings"]
     place = {name: finding[name] for name in ("code", "line", "severity", "key", "fix")}
