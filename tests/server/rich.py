@@ -71,7 +71,7 @@ def config(word: str) -> dict[str, Any]:
             "userQuery": {"queryFields": [{"args": [{"name": "tableKey", "value": "bars_table"}]}]},
         },
     }
-    facts = {
+    facts: dict[str, Any] = {
         "program": "train.py",
         "codePath": "agent/train.py",
         "args": ["--lr", f"0.1 {word}"],
@@ -110,7 +110,7 @@ def _run(store: Store, db: Connection, project: Row, name: str, word: str) -> Ro
     )
     run = runs.by_id(db, run_id)
     runs.touch(db, run, 3.0)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "_step": i,
             "epoch": i,
@@ -250,8 +250,7 @@ def blocks(word: str) -> list[Any]:
 
 
 def grid(word: str) -> dict[str, Any]:
-    config = lambda name: f"config:{name}.value"  # noqa: E731
-    panels = [
+    panels: list[tuple[str, Any]] = [
         (
             "Run History Line Plot",
             {
@@ -263,10 +262,10 @@ def grid(word: str) -> dict[str, Any]:
         ),
         ("Bar Chart", {"metrics": ["test/iou"]}),
         ("Scalar Chart", {"metrics": ["test/iou"], "groupAgg": "max"}),
-        ("Scatter Plot", {"xAxis": config("lr"), "yAxis": "summary:test/iou"}),
+        ("Scatter Plot", {"xAxis": "config:lr.value", "yAxis": "summary:test/iou"}),
         (
             "Parallel Coordinates Plot",
-            {"columns": [{"accessor": config("lr")}, {"accessor": "summary:test/iou"}]},
+            {"columns": [{"accessor": "config:lr.value"}, {"accessor": "summary:test/iou"}]},
         ),
         ("Parameter Importance", {"targetKey": "test/iou"}),
         ("Media Browser", {"mediaKeys": [KEY]}),
