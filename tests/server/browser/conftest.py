@@ -45,10 +45,10 @@ class Site:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server that the real client filled, see `fill`."""
-    server = start(tmp_path_factory.mktemp("site") / "folder")
+    server = start(tmp_path_factory.mktemp("site") / "folder", 0, "--crash-after", "900")
     client = Client(server, tmp_path_factory.mktemp("filler"))
     process = client.start([sys.executable, fill.__file__], WANDB_CONSOLE="off", PYTHONPATH=str(Path.cwd()))
-    output = client.finish(process)
+    output = client.finish(process, timeout=240)
     assert process.returncode == 0, output
     yield Site(server, client, json.loads(output.strip().splitlines()[-1]))
     server.stop()
