@@ -19,16 +19,20 @@ from common.keys import RULES, Rule
 from common.text import size
 from data.puzzle import Dataset
 
+LEARNED = {"imagenet": "ImageNet weights", "drawn": "weights learned from drawings"}
 
-def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.device) -> dict[str, Any]:
+
+def facts(
+    dataset: Dataset, model: nn.Module, config: Config, device: torch.device, weights_source: str
+) -> dict[str, Any]:
     """What the configuration turned out to mean."""
-    pretrained = config.weights == "imagenet"
+    learned = model.get_submodule("encoder" if config.weights == "imagenet" else "")
     deep = {"pixel_range": "{:g} to {:g}".format(*dataset.pixel_range)} if dataset.pixel_range else {}
     return deep | {
         "data_digest": dataset.digest,
         "test_digest": dataset.test_digest,
-        "weights_source": weights.source(config.backbone) if pretrained else "none",
-        "weights_digest": weights.digest(model.get_submodule("encoder")) if pretrained else "none",
+        "weights_source": weights_source,
+        "weights_digest": "none" if config.weights == "none" else weights.digest(learned),
         "n_train": len(dataset.train),
         "n_val": len(dataset.val),
         "n_test": len(dataset.test),
@@ -82,7 +86,7 @@ def start_line(
         f"{device}, threads: {known['n_threads']}{' (as the run began)' * (began is not None)}; "
         f"up to {size(disk_of_run(config, known['n_test']))} on the disk, then "
         f"{size(bytes_of_run(config, known['n_test']))} on the server"
-        + (f"; ImageNet weights from {known['weights_source']}" if config.weights == "imagenet" else "")
+        + (f"; {LEARNED[config.weights]} from {known['weights_source']}" if config.weights in LEARNED else "")
     )
 
 

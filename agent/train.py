@@ -33,7 +33,7 @@ from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interrup
 from agent.lifecycle.lock import exclusive_lock
 from agent.lifecycle.plan import Plan, check_same_config, in_sweep, is_offline, make_plan
 from agent.lifecycle.state import Progress, State
-from agent.training import batchnorm, loader, models, performance, schedule, step_times
+from agent.training import batchnorm, loader, models, performance, pretrained, schedule, step_times
 from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.training.models.smp import CombinationError
@@ -193,9 +193,8 @@ def prepare(plan: Plan) -> Material:
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
     device = performance.best_device()
-    model = models.build(
-        config.architecture, config.backbone, config.weights, config.width, config.image_size
-    )
+    imagenet = "imagenet" if config.weights == "imagenet" else "none"
+    model = models.build(config.architecture, config.backbone, imagenet, config.width, config.image_size)
     return Material(dataset, performance.prepare(model, device), device, time.monotonic() - started)
 
 
@@ -212,7 +211,7 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
         found = None
     if began := resume.n_threads(run, found):
         torch.set_num_threads(began)
-    known = reporting.facts(dataset, model, config, device)
+    known = reporting.facts(dataset, model, config, device, pretrained.begin(run, model, config))
     run.config.update(known, allow_val_change=True)
     print(reporting.start_line(run.name, known, config, device, began), flush=True)
     events.emit("start", name=run.name, epochs=config.epochs, n_parameters=known["n_parameters"])
@@ -393,6 +392,8 @@ def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
         checkpoints.log(run, best, about | reporting.model_metadata(best, tested)),
         predictions.log(run, training.plan.folder / "predictions", about),
     ]
+    if pretrained.is_source(config):
+        logged.append(pretrained.log(run, best.kept[rule].path, config, about))
     if not run.offline:
         for artifact in logged:
             artifact.wait()

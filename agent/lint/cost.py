@@ -16,6 +16,7 @@ from agent.lint.document import Document
 from agent.lint.parameters import Parameter
 from agent.training import step_times
 from agent.training.step_times import ONE_CORE, Step
+from common.names import n_drawings
 from common.text import size
 
 TABLE = Path(__file__).with_name("step_seconds.csv")
@@ -38,7 +39,7 @@ HINT_HOURS = 1.0
 MOST_CELLS = 2_000
 SHAPING = (
     *("model", "architecture", "backbone", "weights", "width"),
-    *("image_size", "batch_size", "epochs", "repeats", "precision", "score_size"),
+    *("image_size", "batch_size", "epochs", "repeats", "precision", "score_size", "data"),
 )
 """Settings that change what a run costs."""
 
@@ -151,8 +152,9 @@ def seconds(config: Config, steps: Sequence[Step]) -> float:
 
     Validation counts as so many steps more; start, saving, test and upload do not.
     """
-    per_visit = math.ceil(N_TRAIN / config.batch_size)
-    macs = models.of(config).macs_at(config.image_size) * N_TRAIN / per_visit
+    n_train = n_drawings(config.data) or N_TRAIN
+    per_visit = math.ceil(n_train / config.batch_size)
+    macs = models.of(config).macs_at(config.image_size) * n_train / per_visit
     step = most_similar(config, macs, steps)
     n_steps = config.epochs * (config.repeats + VALIDATION) * per_visit
     return n_steps * step.seconds * macs / step.macs
@@ -178,4 +180,5 @@ def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
 
 def artifact_bytes(config: Config) -> int:
     """What a run leaves on the server, at most: `agent.lifecycle.disk.bytes_of_run`, without building the model."""
-    return disk.left_on_server(models.of(config).checkpoint_bytes, config.score_size, disk.N_TEST)
+    n_test = n_drawings(config.data) // 10 or disk.N_TEST
+    return disk.left_on_server(models.of(config).checkpoint_bytes, config.score_size, n_test)
