@@ -58,8 +58,14 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: Site) -> Iterator[Open]:
+def open_page(open_at: Open, site: Site) -> Open:
     """`open_page(path, width=1400, dark=False, scripts=True)`: the page at that path of the site."""
+    return lambda path, **more: open_at(site.url + path, **more)
+
+
+@pytest.fixture
+def open_at(browser: Browser) -> Iterator[Open]:
+    """As `open_page`, of any server."""
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
@@ -78,7 +84,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[Open]:
             "console", lambda told: faults.append(f"{path}: {told.text}") if told.type == "error" else None
         )
         page.on("dialog", lambda dialog: faults.append(f"{path}: a dialog says {dialog.message}"))
-        page.goto(site.url + path)
+        page.goto(path)
         return page
 
     yield open_
