@@ -90,6 +90,18 @@ def test_analysis_knows_neither_torch_nor_the_server() -> None:
     assert not names & {"torch", "torchvision", "segmentation_models_pytorch", "timm", "sqlite3"}
 
 
+def test_no_module_imports_from_a_test_module() -> None:
+    """What tests share lies in modules of its own; a test file can be moved or deleted alone."""
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for room in (*ROOMS, "bench", "tests")
+        for file in modules(room)
+        for name in imported(file)
+        if re.search(r"^tests\.(.*\.)?test_", name)
+    ]
+    assert wrong == []
+
+
 def test_every_room_and_file_of_the_page_exists() -> None:
     tree = PAGE.split("## Rooms")[1].split("## Who may")[0]
     room = Path()

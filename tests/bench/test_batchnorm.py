@@ -9,7 +9,7 @@ from agent.training.models.unet import UNet
 from bench import batchnorm
 from bench.batchnorm import Best
 from data.puzzle import Dataset
-from tests.agent.training.test_loop import squares
+from tests.agent.training.squares import squares
 
 PAIRS = squares(2)
 DATASET = Dataset(PAIRS, PAIRS, PAIRS, "", "")

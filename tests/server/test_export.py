@@ -10,7 +10,7 @@ import pytest
 
 from server.__main__ import main
 from server.store import Store, lines, projects, runs, sweeps
-from tests.server.test_push import fill
+from tests.server.filled import fill
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from server.store import (
 )
 from server.store.readonly import maintaining, reading, writing
 from tests.server.conftest import Clock
+from tests.server.filled import fill
 from tests.server.running import Server
-from tests.server.test_push import fill
 
 Captured = pytest.CaptureFixture[str]
 DAY = 86_400.0

@@ -16,8 +16,8 @@ from server.people import recognise
 from server.settings import Settings
 from server.store import Store, StoreError, api_key, users
 from server.store.users import KEY
+from tests.server.filled import fill
 from tests.server.running import ROOT, start
-from tests.server.test_push import fill
 
 KEYS = [
     b"",

@@ -15,8 +15,8 @@ import pytest
 from server.__main__ import main
 from server.push import remote
 from server.store import Store
+from tests.server.filled import fill, push
 from tests.server.running import Server
-from tests.server.test_push import fill, push
 
 Answer = tuple[int, dict[str, str], bytes]
 Captured = pytest.CaptureFixture[str]

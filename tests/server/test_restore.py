@@ -13,8 +13,8 @@ import pytest
 
 from server.__main__ import main
 from server.store import NotFound, Store, api_key, blobs
+from tests.server.filled import fill
 from tests.server.running import start
-from tests.server.test_push import fill
 
 Captured = pytest.CaptureFixture[str]
 

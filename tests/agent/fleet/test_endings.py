@@ -11,8 +11,8 @@ from agent.fleet.board import Board
 from agent.fleet.options import OptionError
 from agent.fleet.sweep_client import Sweep
 from common.wandb_api import ServerUnavailable
+from tests.agent.fleet.boards import board
 from tests.agent.fleet.machine import Machine, trials, until
-from tests.agent.fleet.test_parts import board
 
 SOON = {"WANDB_AGENT_KILL_DELAY": "1"}
 

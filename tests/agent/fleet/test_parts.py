@@ -1,22 +1,20 @@
 """The parts of the fleet that need no server and no trial: devices, packing, crashes, what a trial is started with."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from rich.console import Console
 from wandb.sdk.launch.sweeps import utils
 
 from agent.fleet import crashes, devices, launch
-from agent.fleet.board import Board
 from agent.fleet.crashes import Streak
 from agent.fleet.devices import DeviceError, Gpu, Memory
 from agent.fleet.packing import Packing
 from common import cores
 from common.text import clock
+from tests.agent.fleet.boards import begin, board, said
 
 GIB = 2**30
 LISTED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1111-aa)
@@ -247,23 +245,6 @@ def test_a_start_has_the_environment_that_wandb_agent_gives(tmp_path: Path) -> N
         "PYTHONUNBUFFERED": "1",
     }
     assert yaml.safe_load(settings.read_text()) == {"wandb_version": 1, **ARGS}
-
-
-def board(terminal: bool) -> Board:
-    console = Console(file=io.StringIO(), width=110, force_terminal=terminal, color_system=None)
-    made = Board("local/puzzle/s", expected=4, before=1, varied=["model", "seed"], console=console)
-    made.place(1, "GPU 0")
-    return made
-
-
-def said(made: Board) -> str:
-    assert isinstance(made.console.file, io.StringIO)
-    return made.console.file.getvalue()
-
-
-def begin(made: Board, log: Path, run: str = "r1") -> None:
-    values = {"seed": 2, "model": "unet/resnet18", "epochs": 9}
-    made.hear(1, {"state": "trial", "run": run, "log": str(log), "values": values})
 
 
 def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from agent.inference import predictions
 from agent.lifecycle import checkpoints, preflight, resume, state
 from agent.lifecycle.interruption import STOP, Interruption
 from agent.lifecycle.state import Progress, State
-from tests.agent.lifecycle.test_state import capture
+from tests.agent.lifecycle.captures import capture
 
 CONFIG = parse(["--width=4", "--epochs=3"])
 
