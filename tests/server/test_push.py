@@ -1,7 +1,6 @@
 """`push` to a second server: everything arrives once, however often it was cut off on the way."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,8 @@ from server.store import (
     sweeps,
 )
 from server.store.readonly import reading
-from tests.server.filled import fill, push
-from tests.server.running import Server, start
-
-
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = start(tmp_path_factory.mktemp("target") / "folder")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "source")
-    with store.write() as db:
-        fill(store, db)
-    store.close()
-    return tmp_path / "source"
+from tests.server.filled import push
+from tests.server.running import Server
 
 
 def picture(folder: Path, entity: str, name: str) -> dict[str, Any]:
@@ -80,21 +63,21 @@ def _version(db: Connection, row: Row) -> list[Any]:
 
 
 def test_everything_arrives_and_a_repeated_push_changes_nothing(
-    source: Path, target: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert push(source, target, "whole", monkeypatch) == 0
-    assert picture(target.folder, "local", "whole") == picture(source, "lab", "pieces")
+    assert push(source, server, "whole", monkeypatch) == 0
+    assert picture(server.folder, "local", "whole") == picture(source, "lab", "pieces")
     capsys.readouterr()
-    assert push(source, target, "whole", monkeypatch) == 0
+    assert push(source, server, "whole", monkeypatch) == 0
     assert (
         "3 runs (3 were there already), 0 lines, 0 files, 1 sweeps, 2 artifact versions (0 new)"
         in capsys.readouterr().out
     )
-    assert picture(target.folder, "local", "whole") == picture(source, "lab", "pieces")
+    assert picture(server.folder, "local", "whole") == picture(source, "lab", "pieces")
 
 
 def test_a_push_that_is_cut_off_everywhere_ends_with_the_same_result(
-    source: Path, target: Server, monkeypatch: pytest.MonkeyPatch
+    source: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exchange, budget = remote._exchange, 0
 
@@ -112,14 +95,14 @@ def test_a_push_that_is_cut_off_everywhere_ends_with_the_same_result(
     pushes = 0
     for allowed in range(3, 60, 4):
         budget, pushes = allowed, pushes + 1
-        if push(source, target, "pieces", monkeypatch) == 0:
+        if push(source, server, "pieces", monkeypatch) == 0:
             break
     assert 5 < pushes < 15
-    assert picture(target.folder, "local", "pieces") == picture(source, "lab", "pieces")
+    assert picture(server.folder, "local", "pieces") == picture(source, "lab", "pieces")
 
 
 def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
-    source: Path, target: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(source)
     project = projects.find(store.db, "lab", "pieces")
@@ -128,15 +111,15 @@ def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
         run_id = runs.insert(db, project["id"], "live", "running", 6.0)
         runs.touch(db, runs.by_id(db, run_id), 6.0)
         lines.put_history(db, run_id, 0, ['{"_step": 0, "x": 1}'])
-    assert push(source, target, "live", monkeypatch) == 0, "while a server holds the folder"
+    assert push(source, server, "live", monkeypatch) == 0, "while a server holds the folder"
     assert "1 runs still go on" in capsys.readouterr().out
-    assert picture(target.folder, "local", "live")["runs"]["live"][1] == "running"
+    assert picture(server.folder, "local", "live")["runs"]["live"][1] == "running"
     with store.write() as db:
         lines.put_history(db, run_id, 1, ['{"_step": 1, "x": 2}'])
         runs.set_state(db, run_id, "finished", 7.0, 0)
     store.close()
-    assert push(source, target, "live", monkeypatch) == 0
-    assert picture(target.folder, "local", "live") == picture(source, "lab", "pieces")
+    assert push(source, server, "live", monkeypatch) == 0
+    assert picture(server.folder, "local", "live") == picture(source, "lab", "pieces")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +135,7 @@ def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
 )
 def test_what_is_in_the_way_is_said_in_one_sentence(
     source: Path,
-    target: Server,
+    server: Server,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
@@ -161,7 +144,7 @@ def test_what_is_in_the_way_is_said_in_one_sentence(
 ) -> None:
     monkeypatch.setattr(remote, "ATTEMPTS", 1)
     monkeypatch.setitem(os.environ, "WANDB_API_KEY", key)
-    words = [word.format(url=target.url) for word in arguments]
+    words = [word.format(url=server.url) for word in arguments]
     assert main(["push", *words, "--dir", str(source)]) == 1
     said = capsys.readouterr().err
     assert sentence in said
