@@ -21,7 +21,7 @@ import wandb
 from torch import Tensor, nn
 from wandb.errors import Error as ClientError
 
-from agent import reporting
+from agent import events, reporting
 from agent.config import ConfigError
 from agent.inference import predictions
 from agent.lifecycle import checkpoints, disk, failures, resume, state
@@ -79,11 +79,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with resume.exclusive_lock(plan), resume.remove_if_empty(plan), listening() as interruption:
             return record(plan, interruption)
     except ConfigError as error:
-        print(f"agent.train: {error}", file=sys.stderr)
+        refuse(str(error))
         return 2
     except KeyboardInterrupt:
         print("agent.train: ended", file=sys.stderr)
         return EXIT_CODES["SIGINT"]
+
+
+def refuse(reason: str) -> None:
+    """Say in one sentence what a person can mend."""
+    print(f"agent.train: {reason}", file=sys.stderr)
+    events.emit("error", reason=reason)
 
 
 def record(plan: Plan, interruption: Interruption) -> int:
@@ -98,13 +104,12 @@ def record(plan: Plan, interruption: Interruption) -> int:
         print(f"agent.train: {reason} before the run began", file=sys.stderr)
         return EXIT_CODES[str(reason)]
     except REFUSALS as error:
-        print(f"agent.train: {error}", file=sys.stderr)
+        refuse(str(error))
         return 2 if isinstance(error, ConfigError) else 1
     except ClientError as error:
-        print(
-            f"agent.train: the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct "
-            "WANDB_BASE_URL and WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline",
-            file=sys.stderr,
+        refuse(
+            f"the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct WANDB_BASE_URL and "
+            "WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline"
         )
         return 1
     with opening as run, resume.on_client_death(plan, interruption):
@@ -115,7 +120,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
             traceback.clear_frames(reason.__traceback__)
             return end_early(plan, run, str(reason))
         except REFUSALS as error:
-            print(f"agent.train: {error}", file=sys.stderr)
+            refuse(str(error))
             run.summary["error"] = str(error)
             run.finish(exit_code=1)
             return 1
@@ -129,6 +134,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
 def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material | None) -> str:
     """What the run found, in one line; it is only trained if it is not finished yet."""
     if resume.is_finished(run):
+        events.emit("result", **{"test/iou": run.summary["test/iou"]})
         return f"run {run.id} is finished: test IoU {run.summary['test/iou']:.6f}"
     resume.forget_failure(run)
     return train(plan, run, interruption, material or prepare(plan))
@@ -155,6 +161,7 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
     """After a signal, leave what it takes to go on and have the run handed out again; after a stop, leave nothing."""
     if reason == STOP:
         print("agent.train: ended because the server asked for it", flush=True)
+        events.emit("stopped")
         run.finish(exit_code=1)
         resume.clean_up(plan, run)
         return 0
@@ -197,6 +204,7 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     known = reporting.facts(dataset, model, config, device)
     run.config.update(known, allow_val_change=True)
     print(reporting.start_line(run.name, known, config, device, began), flush=True)
+    events.emit("start", name=run.name, epochs=config.epochs, n_parameters=known["n_parameters"])
     show_data(dataset, run)
 
     optimizer = performance.adam(model, config.learning_rate)
@@ -213,8 +221,9 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     run.summary["seconds/total"] = earlier + time.monotonic() - started
 
     rule = checkpoints.lab_rule(config.architecture)
-    epoch = trial.keeper.kept[rule].epoch
-    return f"test IoU {tested[rule].pooled.iou:.6f} ({rule} checkpoint, epoch {epoch})"
+    epoch, iou = trial.keeper.kept[rule].epoch, tested[rule].pooled.iou
+    events.emit("result", epoch=epoch, **{"test/iou": iou, "test/rule": rule})
+    return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
 def show_data(dataset: Dataset, run: wandb.Run) -> None:
@@ -266,6 +275,7 @@ def fit(trial: TrainingRun, interruption: Interruption) -> None:
             resume.log_missing(trial.run, progress.rows[-1:])
             trial.run.summary.update(reporting.best_so_far(keeper))
             print(reporting.epoch_line(progress.rows[-1], config.epochs), flush=True)
+            events.emit("epoch", epochs=config.epochs, steps=epoch * steps, **progress.rows[-1])
             # The first epoch of a process warms up; the second tells what a step takes.
             if epoch == epochs.start + 1 and performance.compile_pays(
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic

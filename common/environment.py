@@ -15,6 +15,7 @@ OWN = {
     "PUZZLE_RUNS": Variable("folder of the states of runs that are under way", "`.cache/runs`"),
     "PUZZLE_FLEET": Variable("folder of the fleets' journals", "`.cache/fleet`"),
     "PUZZLE_DISK_BUDGET": Variable("gigabytes that the runs of a machine may hold at a time", "no limit"),
+    "PUZZLE_EVENTS": Variable("file that a trial appends its progress to, set by `agent.fleet`", "none"),
     "PUZZLE_STEP_SECONDS": Variable(
         "table of step times measured on this machine", "`.cache/step_seconds.csv`"
     ),

@@ -1,7 +1,7 @@
 """`make study`: the lab's study from photographs to table, curves and mask grid.
 
-Starts what a person would type (`wandb sweep`, `wandb agent`, `python -m analysis`), shows how far it is, and stops
-what it started. Started again, it goes on from the trials that are finished.
+Starts what a person would type (`wandb sweep`, `python -m agent.fleet`, `python -m analysis`), shows how far it is, and
+stops what it started. Started again, it goes on from where its trials are.
 """
 
 import argparse
@@ -88,22 +88,17 @@ def study(arguments: argparse.Namespace) -> bool:
     print(checks.settings(wanted, arguments.sweep, asked), end="", flush=True)
     digest, pictures = checks.photographs(data, wanted.image_size)
     print(pictures, end="", flush=True)
-    threads = max(1, cores.available() // arguments.trials)
     with record_start(wanted.folder), exclusive_lock(results), server(own, results / "server") as address:
-        env = processes.environment(wanted.folder, address.login, threads)
+        env = processes.environment(wanted.folder, address.login)
         os.environ.clear()
         os.environ.update(env)  # the wandb client in this process is as private as those it starts
         path, n_before = begin(wanted, address, digest, env)
         finished = n_before
         if n_before < wanted.n_trials:
-            print(
-                f"study: trials to train: {wanted.n_trials - n_before}, {arguments.trials} side by side, "
-                f"threads of each: {threads}; logs in {shown(wanted.folder / 'logs')}",
-                flush=True,
-            )
+            print(f"study: trials to train: {wanted.n_trials - n_before}", flush=True)
             progress = sweep.train(wanted, path, n_before, arguments.trials, address, env, ROOT)
             finished = progress.finished
-            explain(wanted, finished, progress.reasons)
+            explain(wanted, path, finished, progress.reasons)
         report(wanted, path, env)
     remember_latest(wanted.folder)
     print_result(wanted, path, address)
@@ -175,7 +170,7 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
     )
     if record and same_server and record.data_digest == digest:
         path = record.paths[0]
-        n_before = sweep.tidy(path, address)
+        n_before = sweep.delete_failed(wanted, path, address)
         if n_before is not None:
             print(
                 f"study: going on with {path}, {n_before} of {wanted.n_trials} trials are finished",
@@ -192,7 +187,7 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
     return path, 0
 
 
-def explain(wanted: Plan, finished: int, reasons: list[str]) -> None:
+def explain(wanted: Plan, path: str, finished: int, reasons: list[str]) -> None:
     """What went wrong with the trials that did not finish.
 
     Raises:
@@ -202,8 +197,8 @@ def explain(wanted: Plan, finished: int, reasons: list[str]) -> None:
     if not lost:
         return
     text = (
-        f"{lost} of {wanted.n_trials} trials did not finish; their logs are in {shown(wanted.folder / 'logs')}, "
-        f"and the same command tries them again"
+        f"{lost} of {wanted.n_trials} trials did not finish; their logs are in "
+        f"{shown(sweep.journal(wanted, path) / 'logs')}, and the same command tries them again"
     )
     text = "\n".join([text, *(f"  {reason}" for reason in reasons)])
     if not finished:

@@ -1,5 +1,6 @@
 """What is looked at before a study starts: the sweep, by `agent.lint`, and the photographs, by `data`."""
 
+import json
 import os
 import re
 import shlex
@@ -13,9 +14,6 @@ from study import processes
 from study.plan import Plan, StudyError
 
 ROOT = Path(__file__).resolve().parent.parent
-FINDING = re.compile(r"^(?P<file>.+):(?P<line>\d+): (?P<level>error|warning): (?P<what>.+)$")
-FIX = re.compile(r"^ +fix: write (?P<value>\S+)$")
-KEY = re.compile(r"^ {0,2}(\w+):", flags=re.MULTILINE)
 
 FLAGS = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS", "seed": "SEEDS"}
 """What `make study` calls the settings of a sweep that it fills in."""
@@ -33,26 +31,27 @@ def settings(wanted: Plan, sweep_file: Path, given: Mapping[str, object]) -> str
         file = Path(folder) / "sweep.yaml"
         file.write_text(wanted.yaml)
         env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-        command = [sys.executable, "-m", "agent.lint", str(file)]
-        code, printed = processes.run(command, env | private_wandb(Path(folder)), ROOT)
-    told = in_words(printed, wanted.yaml, sweep_file, given).replace(str(file), shown(sweep_file))
+        command = [sys.executable, "-m", "agent.lint", "--json", str(file)]
+        env |= private_wandb(Path(folder))
+        with (Path(folder) / "errors").open("w+") as errors:
+            code, printed = processes.run(command, env, ROOT, stderr=errors)
+            errors.seek(0)
+            if code > 1:
+                raise StudyError(errors.read().strip())
+    (report,) = json.loads(printed)
+    lines = [_text(each, sweep_file, given) for each in report["findings"]]
+    if report["models"]:
+        lines.append(f"models that can be built: {', '.join(report['models'])}")
     if code:
-        raise StudyError(f"this sweep cannot be trained:\n{told.strip()}")
-    return told
+        raise StudyError("\n".join(["this sweep cannot be trained:", *lines]))
+    cost = report["price"]["text"] if report["price"] else "no errors"
+    return "\n".join([*lines, f"{shown(sweep_file)}: {cost}", ""])
 
 
-def in_words(printed: str, sent: str, sweep_file: Path, given: Mapping[str, object]) -> str:
-    """The linter's findings about the YAML `sent`, told about what the person wrote: a setting or the sweep's file."""
-    lines, name = [], ""
-    for line in printed.splitlines():
-        if finding := FINDING.match(line):
-            keys = KEY.findall("".join(sent.splitlines(keepends=True)[: int(finding["line"])]))
-            name = keys[-1] if keys else ""
-            line = f"{_place(name, sweep_file, given)}: {finding['level']}: {finding['what']}"
-        elif (fix := FIX.match(line)) and name in given:
-            line = f"    fix: write {FLAGS[name]}={fix['value']}"
-        lines.append(line)
-    return "\n".join(lines) + "\n"
+def _text(finding: Mapping[str, str], sweep_file: Path, given: Mapping[str, object]) -> str:
+    """A finding, told about what the person wrote: a setting or the sweep's file."""
+    first = f"{_place(finding['key'], sweep_file, given)}: {finding['severity']}: {finding['message']}"
+    return f"{first} [{finding['code']}]\n    why: {finding['why']}\n    fix: {finding['fix']}"
 
 
 def _place(name: str, sweep_file: Path, given: Mapping[str, object]) -> str:

@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from common.wandb_api import (
 from study import processes
 from study.plan import StudyError
 
-READY = "listening on "
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,15 @@ def embedded(folder: Path, root: Path) -> Iterator[Server]:
         yield running
         return
     command = [sys.executable, "-m", "server", "--port", "0", "--dir", str(folder)]
-    with processes.started(command, os.environ, root) as process:
-        base_url = _address(process)
-        processes.follow(process, folder / "server.log")
-        yield _server(base_url, folder)
+    with (folder / "server.log").open("a+", errors="replace") as log:
+        began = log.tell()
+        with processes.started(command, os.environ, root, stdout=log) as process:
+            while (running := _running(folder)) is None:
+                if process.poll() is not None:
+                    log.seek(began)
+                    raise StudyError(f"the embedded server did not start: {log.read().strip()}")
+                time.sleep(LOOK_SECONDS)
+            yield running
 
 
 def ready(base_url: str) -> bool:
@@ -109,18 +114,6 @@ def ready(base_url: str) -> bool:
             return True
     except (OSError, ValueError):
         return False
-
-
-def _address(process: subprocess.Popen[str]) -> str:
-    """Wait for the line that carries the address."""
-    printed = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        printed.append(line)
-        if READY in line:
-            return line.split(READY, 1)[1].split()[0]
-    process.stdout.close()
-    raise StudyError(f"the embedded server did not start: {''.join(printed).strip()}")
 
 
 def _running(folder: Path) -> Server | None:

@@ -5,24 +5,23 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 
 from common.environment import private_wandb
 
-PATIENCE_SECONDS = 15
-"""How long processes get to end by themselves after they were asked to."""
+PATIENCE_SECONDS = 60
+"""How long processes get to end by themselves after they were asked to: a fleet gives its trials 45."""
 
 
-def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[str, str]:
+def environment(folder: Path, login: Mapping[str, str]) -> dict[str, str]:
     """The environment of every process of a study.
 
     Of the person's WANDB_ variables only `login` counts: WANDB_MODE=offline, say, would make every trial vanish.
     Everything that the wandb client would read or write in the person's home lies in `folder` instead.
-    `threads` is per process: numeric libraries that each take all cores slow each other down many times over.
     """
     private = folder.resolve() / "wandb"
     private.mkdir(parents=True, exist_ok=True)
@@ -33,18 +32,19 @@ def environment(folder: Path, login: Mapping[str, str], threads: int) -> dict[st
         **login,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
         "NO_ALBUMENTATIONS_UPDATE": "1",
     }
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str], env: Mapping[str, str], root: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process in a session of its own, its output to be read from `stdout`; stopped at the end of the block.
-
-    The terminal's Ctrl-C does not reach it.
-    """
+def started(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    root: Path,
+    stdout: IO[str] | int = subprocess.PIPE,
+    stderr: IO[str] | int = subprocess.STDOUT,
+) -> Iterator[subprocess.Popen[str]]:
+    """A process in a session of its own; stopped at the end of the block. The terminal's Ctrl-C does not reach it."""
     process = None
     try:
         with signals_later():
@@ -53,8 +53,8 @@ def started(command: Sequence[str], env: Mapping[str, str], root: Path) -> Itera
                 env=dict(env),
                 cwd=root,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stdout=stdout,
+                stderr=stderr,
                 text=True,
                 errors="replace",
                 start_new_session=True,
@@ -82,24 +82,6 @@ def signals_later() -> Iterator[None]:
             signal.raise_signal(caught)
 
 
-def follow(
-    process: subprocess.Popen[str], log: Path, hear: Callable[[str], None] | None = None
-) -> threading.Thread:
-    """A thread that copies what the process prints to the end of `log`, line by line, and lets `hear` hear it."""
-
-    def copy() -> None:
-        assert process.stdout is not None
-        with process.stdout as printed, log.open("a", buffering=1) as file:
-            for line in printed:
-                file.write(line)
-                if hear:
-                    hear(line.rstrip("\n"))
-
-    thread = threading.Thread(target=copy, daemon=True)
-    thread.start()
-    return thread
-
-
 def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
     """End processes and their descendants: ask with SIGTERM, and kill what is left after a while or at a Ctrl-C."""
     family: list[psutil.Process] = []
@@ -122,9 +104,14 @@ def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
         process.wait()
 
 
-def run(command: Sequence[str], env: Mapping[str, str], root: Path) -> tuple[int, str]:
+def run(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    root: Path,
+    stderr: IO[str] | int = subprocess.STDOUT,
+) -> tuple[int, str]:
     """Run to the end; exit code, and all that was printed."""
-    with started(command, env, root) as process:
+    with started(command, env, root, stderr=stderr) as process:
         assert process.stdout is not None
         with process.stdout as printed:
             text = printed.read()

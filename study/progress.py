@@ -1,9 +1,9 @@
-"""What the trials of a study are doing, read from the lines they print, and shown while it happens."""
+"""What the trials of a study are doing, from the events of `agent.fleet`, and shown while it happens."""
 
-import re
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -12,25 +12,36 @@ from rich.text import Text
 
 from common.text import clock
 
-STARTED = re.compile(r"^trial (?P<name>.+?): ")
-EPOCH = re.compile(r"^epoch (?P<epoch>\d+)/(?P<epochs>\d+) .*val IoU (?P<iou>[\d.]+)")
-REFUSED = re.compile(r"^agent\.train: (?P<reason>.+)")
-TESTED = re.compile(r"^test IoU (?P<iou>[\d.]+)")
-
 
 @dataclass
-class Trial:
+class Row:
+    """One trial."""
+
     number: int
     name: str
     epochs: int
     epoch: int = 0
     val_iou: float | None = None
     test_iou: float | None = None
+    state: str = ""
+    """How it ended; empty while it goes on."""
+
+    @property
+    def share(self) -> float:
+        """Of its epochs that are done."""
+        return 1.0 if self.state == "finished" else self.epoch / max(self.epochs, 1)
+
+    def texts(self) -> tuple[str, str]:
+        """Where the trial is, and its IoU."""
+        if self.test_iou is not None:
+            return self.state, f"test IoU {self.test_iou:.3f}"
+        iou = f"val IoU {self.val_iou:.3f}" if self.val_iou is not None else ""
+        return self.state or f"epoch {self.epoch} of {self.epochs}", iou
 
 
 @dataclass
 class Progress:
-    """State of a study: `hear` takes a line that agent number `who` printed; `render` draws it."""
+    """State of a study: `hear` takes an event of the fleet; `render` draws it."""
 
     n_trials: int
     n_before: int
@@ -38,62 +49,71 @@ class Progress:
     epochs: int
     console: Console
     begun: float = field(default_factory=time.monotonic)
-    trials: list[Trial] = field(default_factory=list)
-    current: dict[int, Trial] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    """By run."""
     reasons: list[str] = field(default_factory=list)
-    """Why trials were refused, in their own words, each once."""
+    """Why trials, or the fleet, failed, each once."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def hear(self, who: int, line: str) -> None:
+    def hear(self, event: dict[str, Any]) -> None:
         with self.lock:
-            if match := STARTED.match(line):
-                trial = Trial(self.n_before + len(self.trials) + 1, match["name"], self.epochs)
-                self.trials.append(trial)
-                self.current[who] = trial
-                self._tell(f"trial {trial.number} of {self.n_trials} started: {trial.name}")
-            elif match := REFUSED.match(line):
-                if match["reason"] not in self.reasons:
-                    self.reasons.append(match["reason"])
-            elif who not in self.current:
-                return
-            elif match := EPOCH.match(line):
-                trial = self.current[who]
-                trial.epoch, trial.epochs, trial.val_iou = (
-                    int(match["epoch"]),
-                    int(match["epochs"]),
-                    float(match["iou"]),
-                )
-            elif match := TESTED.match(line):
-                trial = self.current.pop(who)
-                trial.test_iou = float(match["iou"])
-                self._tell(
-                    f"trial {trial.number} of {self.n_trials} finished: {trial.name}, test IoU {trial.test_iou:.3f}"
-                )
+            line = self._take(event)
+        # Outside the lock: the screen, which is being drawn while it waits for a line, asks for it.
+        if line and (event["event"] == "message" or not self.console.is_terminal):
+            self._print(line)
 
-    def _tell(self, line: str) -> None:
-        """Without a terminal, events are printed as they happen."""
-        if not self.console.is_terminal:
-            print(f"[{clock(time.monotonic() - self.begun)}] {line}", file=self.console.file, flush=True)
+    def _take(self, event: dict[str, Any]) -> str:
+        """What is to be printed of the event; on a terminal the rows show it."""
+        kind, run = event["event"], event.get("run", "")
+        if (reason := event.get("reason")) and reason not in self.reasons:
+            self.reasons.append(reason)
+        if kind == "message":
+            return str(event["text"])
+        if kind == "launch":
+            row = Row(self.n_before + len(self.rows) + 1, event["name"], self.epochs)
+            self.rows.setdefault(run, row).state = ""
+        elif kind == "start":
+            row = self.rows[run]
+            row.name = event["name"]
+            return f"trial {row.number} of {self.n_trials} started: {row.name}"
+        elif kind == "epoch":
+            row = self.rows[run]
+            row.epoch, row.epochs, row.val_iou = event["epoch"], event["epochs"], event["val/iou"]
+        elif kind == "end":
+            row = self.rows[run]
+            row.state, row.test_iou = event["state"], event.get("test/iou")
+            result = reason or row.texts()[1]
+            return f"trial {row.number} of {self.n_trials} {row.state}: {row.name}, {result}".rstrip(", ")
+        return ""
+
+    def _print(self, line: str) -> None:
+        self.console.print(
+            f"[{clock(time.monotonic() - self.begun)}] {line}", markup=False, highlight=False, soft_wrap=True
+        )
 
     def say(self) -> None:
         """Without a terminal: one line for each trial that is going on, and the time left."""
         if self.console.is_terminal:
             return
         with self.lock:
-            for trial in self.current.values():
-                epoch, iou = _state(trial, self.current)
-                self._tell(f"trial {trial.number} of {self.n_trials}: {trial.name}, {epoch} {iou}".rstrip())
+            lines = [
+                f"trial {row.number} of {self.n_trials}: {row.name}, {' '.join(row.texts())}".rstrip()
+                for row in self.rows.values()
+                if not row.state
+            ]
             left = self.seconds_left()
             if left is not None:
-                self._tell(f"{self.finished} of {self.n_trials} trials finished, about {clock(left)} left")
+                lines.append(f"{self.finished} of {self.n_trials} trials finished, about {clock(left)} left")
+        for line in lines:
+            self._print(line)
 
     @property
     def finished(self) -> int:
-        return self.n_before + sum(trial.test_iou is not None for trial in self.trials)
+        return self.n_before + sum(row.state == "finished" for row in self.rows.values())
 
     def seconds_left(self) -> float | None:
         """From the share of all epochs that is done; None before the first one."""
-        done = sum(trial.epoch for trial in self.trials)
+        done = sum(row.epoch for row in self.rows.values())
         total = (self.n_trials - self.n_before) * self.epochs
         if not done:
             return None
@@ -102,30 +122,17 @@ class Progress:
     def render(self) -> RenderableType:
         with self.lock:
             rows = Table.grid(padding=(0, 2))
-            for trial in self.trials:
-                rows.add_row(
-                    f"trial {trial.number} of {self.n_trials}", trial.name, *_state(trial, self.current)
-                )
+            for row in self.rows.values():
+                colour = {"": "", "finished": "green"}.get(row.state, "red")
+                texts = (Text(each, colour) for each in row.texts())
+                rows.add_row(f"trial {row.number} of {self.n_trials}", row.name, *texts)
             left = self.seconds_left()
             bar = Table.grid(padding=(0, 2))
+            done = self.n_before + sum(row.share for row in self.rows.values())
             bar.add_row(
-                ProgressBar(total=self.n_trials, completed=self._trials_done(), width=30),
+                ProgressBar(total=self.n_trials, completed=done, width=30),
                 f"{self.finished} of {self.n_trials} trials finished",
                 f"{clock(time.monotonic() - self.begun)} so far",
                 f"about {clock(left)} left" if left is not None else "",
             )
             return Group(rows, bar)
-
-    def _trials_done(self) -> float:
-        return self.n_before + sum(
-            1.0 if trial.test_iou is not None else trial.epoch / max(trial.epochs, 1) for trial in self.trials
-        )
-
-
-def _state(trial: Trial, current: dict[int, Trial]) -> tuple[Text, Text]:
-    if trial.test_iou is not None:
-        return Text("finished", "green"), Text(f"test IoU {trial.test_iou:.3f}", "green")
-    if trial not in current.values():
-        return Text("failed", "red"), Text("")
-    iou = f"val IoU {trial.val_iou:.3f}" if trial.val_iou is not None else ""
-    return Text(f"epoch {trial.epoch} of {trial.epochs}"), Text(iou)

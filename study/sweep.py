@@ -1,13 +1,13 @@
-"""The study's sweep on the server: made with `wandb sweep`, trained by `wandb agent`, read with `wandb.Api()`."""
+"""The study's sweep on the server: made with `wandb sweep`, read with `wandb.Api()`, trained by `agent.fleet`."""
 
 import contextlib
 import functools
+import json
 import re
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import wandb
@@ -30,7 +30,7 @@ CLIENT_ERRORS = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutErr
 DEAD = {"failed", "crashed", "killed"}
 
 SILENCE_SECONDS = 60
-"""How long the embedded server may be away; the clients wait for it much longer."""
+"""How long the embedded server may be away; the fleet waits for it much longer."""
 
 SAY_EVERY_SECONDS = 30
 
@@ -48,20 +48,26 @@ def create(plan: Plan, env: Mapping[str, str], root: Path) -> str:
     return found[1]
 
 
-def tidy(path: str, server: Server) -> int | None:
+def journal(plan: Plan, path: str) -> Path:
+    """Where the fleet keeps what it must not forget of the sweep: `trials/RUN_ID.json`, `logs/RUN_ID.log`."""
+    return plan.folder / "fleet" / path.rpartition("/")[2]
+
+
+def delete_failed(plan: Plan, path: str, server: Server) -> int | None:
     """Number of finished runs of the sweep, after deleting those that failed; None if the sweep is gone.
 
-    A run that was cut off or failed occupies its cell of the grid. Deleting it frees the cell, on W&B as here.
-    On the embedded server nobody else works on this study, so a run that seems to go on was cut off as well.
+    A run that failed occupies its cell of the grid. Deleting it frees the cell, on W&B as here. Runs that the fleet has
+    in its journal go on from their checkpoints. On the embedded server nobody else works on this study, so any other
+    run that seems to go on is dead as well.
 
     Raises:
         StudyError: the server refuses the key or does not answer.
     """
-    ended = DEAD if server.folder is None else DEAD | {"running", "pending", "preempting", "preempted"}
+    ended = DEAD if server.folder is None else DEAD | {"running", "pending", "preempting"}
+    begun = {file.stem for file in (journal(plan, path) / "trials").glob("*.json")}
     try:
-        api = connect(server)
-        runs = list(api.sweep(path).runs)
-        lost = [run for run in runs if run.state in ended]
+        runs = list(connect(server).sweep(path).runs)
+        lost = [run for run in runs if run.state in ended and run.id not in begun]
         for run in lost:
             run.delete()
     except CLIENT_ERRORS as error:
@@ -69,7 +75,7 @@ def tidy(path: str, server: Server) -> int | None:
             return None
         raise StudyError(f"the sweep {path} cannot be read from {server.base_url}: {error}") from error
     if lost:
-        print(f"study: deleted {len(lost)} runs that failed or were cut off, to train them again", flush=True)
+        print(f"study: deleted {len(lost)} runs that failed, to train them again", flush=True)
     return len([run for run in runs if run.state == "finished"])
 
 
@@ -100,36 +106,40 @@ def train(
     env: Mapping[str, str],
     root: Path,
 ) -> Progress:
-    """`wandb agent PATH`, `side_by_side` times at once, until the sweep is done.
+    """`agent.fleet PATH`, until the sweep is done.
 
     Raises:
         StudyError: the embedded server is gone.
     """
     console = Console()
     progress = Progress(plan.n_trials, n_before, plan.epochs, console)
-    logs = plan.folder / "logs"
-    logs.mkdir(exist_ok=True)
+    logs = journal(plan, path) / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "agent.fleet", path, f"--agents={side_by_side}", "--events"]
+    fleet_env = {**env, "PUZZLE_FLEET": str((plan.folder / "fleet").resolve())}
     with contextlib.ExitStack() as stack:
-        threads = []
-        for number in range(1, side_by_side + 1):
-            command = [WANDB, "agent", "--forward-signals", path]
-            agent = stack.enter_context(processes.started(command, env, root))
-            hear = functools.partial(progress.hear, number)
-            log = logs / f"agent-{number}.log"
-            with log.open("a") as file:
-                file.write(f"--- {datetime.now():%Y-%m-%d %H:%M:%S} wandb agent {path}\n")
-            threads.append(processes.follow(agent, log, hear))
+        log = stack.enter_context((logs / "fleet.log").open("a"))
+        fleet = stack.enter_context(processes.started(command, fleet_env, root, stderr=log))
+        assert fleet.stdout
+        reader = threading.Thread(target=hear, args=(fleet.stdout, progress), daemon=True)
+        reader.start()
         if console.is_terminal:
             stack.enter_context(Live(get_renderable=progress.render, console=console, refresh_per_second=4))
-        wait(threads, server, progress)
+        wait(reader, server, progress)
     return progress
 
 
-def wait(threads: Sequence[threading.Thread], server: Server, progress: Progress) -> None:
-    """Until all have ended; in short waits, so that Ctrl-C is heard."""
+def hear(lines: Iterable[str], progress: Progress) -> None:
+    """Pass on the fleet's events, as they come, until its output ends."""
+    for line in lines:
+        progress.hear(json.loads(line))
+
+
+def wait(reader: threading.Thread, server: Server, progress: Progress) -> None:
+    """Until the fleet's output has ended; in short waits, so that Ctrl-C is heard."""
     said = answered = time.monotonic()
-    while any(thread.is_alive() for thread in threads):
-        next(thread for thread in threads if thread.is_alive()).join(timeout=1)
+    while reader.is_alive():
+        reader.join(timeout=1)
         now = time.monotonic()
         if server.answers():
             answered = now

@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import IO
 
 from rich.console import Console
 
+from agent import events
 from agent.fleet import devices, journal, options, target
 from agent.fleet.board import Board
 from agent.fleet.cluster import flags, slurm
@@ -35,16 +37,18 @@ AT_WORK = ("pending", "running", "preempting")
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the sweep is done and no trial failed, 1 when one did or nothing could start, 2 for a wrong flag, 128 + n
     after signal n."""
+    program = None
     try:
         asked = options.read(arguments, os.environ)
+        program = take_stdout() if asked.events else None
         if why := modes.refusal(os.environ):
             raise OptionError(why)
-        code = flags.hand_over(asked) if asked.slurm or asked.kubernetes else start(asked)
+        code = flags.hand_over(asked) if asked.slurm or asked.kubernetes else start(asked, program)
     except OptionError as error:
-        print(f"agent.fleet: {error}", file=sys.stderr)
+        refuse(str(error), program)
         return 2
     except (TargetError, DeviceError, SlurmError) as error:
-        print(f"agent.fleet: {error}", file=sys.stderr)
+        refuse(str(error), program)
         return 1
     except Over as news:
         print(news)
@@ -56,12 +60,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def start(asked: argparse.Namespace) -> int:
-    """Everything from the sweep's name to its end."""
+def take_stdout() -> IO[str]:
+    """Standard output for events alone: whatever else this process and its children print goes to standard error."""
+    program = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return program
+
+
+def refuse(reason: str, program: IO[str] | None) -> None:
+    print(f"agent.fleet: {reason}", file=sys.stderr, flush=True)
+    if program:
+        print(events.document("error", reason=reason), end="", file=program, flush=True)
+
+
+def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
+    """Everything from the sweep's name to its end; the events go to `program`, if there is one."""
     grace = grace_seconds()
     gpus = devices.gpus(os.environ)
-    if gpus and asked.agents:
-        raise DeviceError(f"--agents is for machines without a GPU; this one has {len(gpus)}: use --per-gpu")
     if not gpus and asked.per_gpu is not None:
         raise DeviceError("--per-gpu needs a GPU, and this machine shows none: use --agents")
     found = target.find(asked.sweep, asked.new)
@@ -75,8 +90,8 @@ def start(asked: argparse.Namespace) -> int:
     places = layout(gpus, asked, found.expected and found.expected - n_over, put_off)
     n_most = max(1, cores.available() // len(gpus)) if gpus and asked.per_gpu == AUTO else None
     threads = devices.threads(os.environ, len(places) * (n_most or 1))
-    board = Board(found.sweep.path, found.expected, n_over, found.varied, Console())
-    board.tell(found.news)
+    board = Board(found.sweep.path, found.expected, n_over, found.varied, Console(), program)
+    board.say("sweep", found.news, sweep=found.sweep.path, base_url=found.sweep.base_url)
     where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
     kept = (
         f" (those put off keep {', '.join(map(str, sorted(set(put_off))))})" if {*put_off} - {threads} else ""
@@ -87,7 +102,10 @@ def start(asked: argparse.Namespace) -> int:
     )
     fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, grace, board, n_most)
     code = fleet.run()
-    board.tell(f"{found.sweep.path}: {ending(found.sweep, board) if fleet.over else board.summary()}")
+    if fleet.failure:
+        refuse(fleet.failure, program)
+    text = ending(found.sweep, board) if fleet.over else board.summary()
+    board.say("over" if fleet.over else "stop", f"{found.sweep.path}: {text}", code=code)
     return code
 
 
@@ -104,11 +122,9 @@ def layout(
 ) -> list[Place]:
     """One place per trial that runs at once; `put_off` are the threads of those that go on."""
     if gpus:
-        return [
-            Place(f"GPU {gpu.index}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu)
-            for gpu in gpus
-            for _ in range(asked.per_gpu or 1)
-        ]
+        n = asked.agents or len(gpus) * (asked.per_gpu or 1)
+        dealt = [gpus[each % len(gpus)] for each in range(n)]
+        return [Place(f"GPU {gpu.index}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu) for gpu in dealt]
     n = asked.agents or devices.side_by_side(cores.available(), n_left, devices.free_memory(), put_off)
     return [Place("CPU", {}) for _ in range(n)]
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 
+from agent import events
 from agent.fleet import crashes, journal, launch
 from agent.fleet.journal import Claim, Trial
 from agent.fleet.sweep_client import Sweep
@@ -219,10 +220,11 @@ class Agent:
             trial.threads or self.plan.threads,
             log,
         )
-        close = [self.events, self.wake]
-        pid = launch.fork(start, self.plan.warm, claim.lock.fileno(), close)
+        progress = Path(start.env[events.VARIABLE])
+        offset = progress.stat().st_size if progress.exists() else 0
+        pid = launch.fork(start, self.plan.warm, claim.lock.fileno(), [self.events, self.wake])
         values = {name: each.get("value") for name, each in trial.args.items()}
-        self.say("trial", run=trial.run, pid=pid, log=str(log), values=values)
+        self.say("trial", run=trial.run, log=str(log), values=values, progress=str(progress), offset=offset)
         return pid, log
 
     def _watch(self, trial: Trial, pid: int) -> tuple[bool, int]:

@@ -1,71 +1,68 @@
-"""What the agents do, from their news and from what their trials print: a line each on a terminal, else events."""
+"""What the agents do, from their news and from the events of their trials: a line each on a terminal, a line per event
+elsewhere, JSON lines for programs."""
 
-import re
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from agent import events
+from agent.events import Reader
 from common.text import clock
 
-STARTED = re.compile(r"^trial (?P<name>.+?): ")
-EPOCH = re.compile(r"^epoch (?P<epoch>\d+)/(?P<epochs>\d+) .*val IoU (?P<iou>[\d.]+)")
-ENDED = "agent.train: ended because the server asked for it"
-"""Hyperband, say, or a person in the browser; the exit code is 0 all the same."""
-
-TESTED = re.compile(r"^test IoU (?P<iou>[\d.]+)")
 SAY_EVERY_SECONDS = 60.0
 WARM_UP_EVERY_SECONDS = 5.0
-WORDS = {"crashed": "failed", "stopped": "stopped early"}
+ENDS = {"finished": "finished", "stopped": "stopped early", "crashed": "failed", "put off": "put off"}
+"""How a trial may end, and the word for it."""
 
 
 @dataclass
 class Line:
-    """One agent."""
+    """One agent, and the trial that it has."""
 
     place: str
     state: str = "starting"
     run: str = ""
     name: str = ""
-    progress: str = ""
-    result: str = ""
-    note: str = ""
-    epoch: int = 0
-    stopped: bool = False
     began: float = 0.0
-    log: Path | None = None
-    read: int = 0
-    """Bytes of the log that were looked at."""
+    progress: Reader | None = None
+    epoch: dict[str, Any] = field(default_factory=dict)
+    """The trial's last event of that kind."""
+    test_iou: float | None = None
+    stopped: bool = False
+    """The server ended it: Hyperband, say, or a person in the browser; the exit code is 0 all the same."""
+    reason: str = ""
+    note: str = ""
 
-    def follow(self) -> None:
-        """Look at what the trial has printed since the last time."""
-        if self.log is None:
-            return
-        try:
-            with self.log.open("rb") as file:
-                file.seek(self.read)
-                new = file.read()
-        except OSError:
-            return
-        whole = new[: new.rfind(b"\n") + 1]
-        self.read += len(whole)
-        for line in whole.decode(errors="replace").splitlines():
-            if match := STARTED.match(line):
-                self.name = match["name"]
-            elif match := EPOCH.match(line):
-                self.epoch = int(match["epoch"])
-                self.progress = (
-                    f"epoch {match['epoch']} of {match['epochs']}, val IoU {float(match['iou']):.3f}"
-                )
-            elif match := TESTED.match(line):
-                self.result = f"test IoU {float(match['iou']):.3f}"
-            elif line == ENDED:
-                self.stopped = True
+    @property
+    def n_epochs(self) -> int:
+        return int(self.epoch.get("epoch", 0))
+
+    def text(self) -> str:
+        """How far the trial is."""
+        if not self.epoch:
+            return ""
+        return f"epoch {self.n_epochs} of {self.epoch['epochs']}, val IoU {self.epoch['val/iou']:.3f}"
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """An event of the trial."""
+        kind = event["event"]
+        if kind == "start":
+            self.name = event["name"]
+        elif kind == "epoch":
+            self.epoch = event
+        elif kind == "result":
+            self.test_iou = event["test/iou"]
+        elif kind == "stopped":
+            self.stopped = True
+        elif kind == "error":
+            self.reason = event["reason"]
 
 
 @dataclass
@@ -79,12 +76,20 @@ class Board:
     varied: list[str]
     """Parameters that tell the trials apart."""
     console: Console
+    program: IO[str] | None = None
+    """Where a program reads the events as JSON lines; None: people read the console."""
     lines: dict[int, Line] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     """Run → how it ended the last time that an agent of this fleet had it."""
     began: float = field(default_factory=time.monotonic)
     said: float = field(default_factory=time.monotonic)
     note: str = ""
+    deserted: bool = False
+    """The program that read along is gone."""
+
+    @property
+    def is_live(self) -> bool:
+        return self.program is None and self.console.is_terminal
 
     def place(self, number: int, name: str) -> None:
         self.lines[number] = Line(name)
@@ -92,18 +97,33 @@ class Board:
     def leave(self, number: int) -> None:
         del self.lines[number]
 
-    def tell(self, text: str) -> None:
-        """One line of news, above the lines of the agents on a terminal."""
+    def say(self, event: str, text: str, **values: Any) -> None:
+        """One event: a line of JSON for a program, else its text, above the lines of the agents on a terminal."""
+        if self.program:
+            self._write(events.document(event, **values, text=text))
+            return
         self.console.print(
             f"[{clock(time.monotonic() - self.began)}] {text}", markup=False, highlight=False, soft_wrap=True
         )
+
+    def _write(self, document: str) -> None:
+        assert self.program
+        try:
+            print(document, end="", file=self.program, flush=True)
+        except BrokenPipeError:
+            self.deserted = True
+            with Path(os.devnull).open("w") as nothing:
+                os.dup2(nothing.fileno(), self.program.fileno())
+
+    def tell(self, text: str) -> None:
+        self.say("message", text)
 
     def warm_up(self, name: str, number: int, of: int) -> None:
         """One import of the warm parent begins."""
         self.note = f"warming up: importing {name}, {number} of {of}"
         if number == 1:
             self.tell(f"warming up: {of} imports, once for all trials")
-        elif not self.console.is_terminal and time.monotonic() - self.said > WARM_UP_EVERY_SECONDS:
+        elif not self.is_live and time.monotonic() - self.said > WARM_UP_EVERY_SECONDS:
             self.said = time.monotonic()
             self.tell(self.note)
 
@@ -122,9 +142,9 @@ class Board:
         if state == "back":
             return
         if state == "trial":
-            self._trial(number, line, news)
-        elif state in ("finished", "stopped", "crashed", "put off"):
-            self._over(number, line, news)
+            self._launch(number, line, news)
+        elif state in ENDS:
+            self._end(number, line, news)
         elif state == "overdue":
             self.tell(f"agent {number}: {line.name or line.run} did not end in time and is killed")
         elif state == "killed":
@@ -134,41 +154,53 @@ class Board:
         else:
             line.state = state
 
-    def _trial(self, number: int, line: Line, news: dict[str, Any]) -> None:
-        log = Path(news["log"])
-        start = log.stat().st_size if log.exists() and line.log != log else line.read
-        values = news["values"]
+    def _launch(self, number: int, line: Line, news: dict[str, Any]) -> None:
+        run, values = news["run"], news["values"]
         name = ", ".join(f"{key} {values[key]}" for key in self.varied if key in values)
-        self.lines[number] = Line(
-            line.place, "training", news["run"], name, log=log, read=start, began=time.monotonic()
+        progress = Reader(Path(news["progress"]), news["offset"])
+        self.lines[number] = Line(line.place, "training", run, name, time.monotonic(), progress)
+        self.say(
+            "launch",
+            f"agent {number} on {line.place}: started {run} ({name})",
+            **{"agent": number, "run": run, "name": name, "config": values, "log": news["log"]},
         )
-        self.tell(f"agent {number} on {line.place}: started {news['run']} ({name})")
 
-    def _over(self, number: int, line: Line, news: dict[str, Any]) -> None:
-        line.follow()
+    def _end(self, number: int, line: Line, news: dict[str, Any]) -> None:
+        self._read_along(line)
         state = "stopped" if line.stopped else news["state"]
         self.states[line.run] = state
-        took = clock(time.monotonic() - line.began)
+        seconds = time.monotonic() - line.began
+        reason = line.reason or news.get("reason", "")
         text = {
-            "finished": f"finished in {took}" + (f", {line.result}" if line.result else ""),
-            "stopped": f"stopped by the sweep after {took}",
+            "finished": f"finished in {clock(seconds)}"
+            + (f", test IoU {line.test_iou:.3f}" if line.test_iou is not None else ""),
+            "stopped": f"stopped by the sweep after {clock(seconds)}",
             "put off": "saved and put off; it will go on later",
-            "crashed": f"failed: {news.get('reason', '')}; see {news.get('log', '')}",
+            "crashed": f"failed: {reason}; see {news.get('log', '')}",
         }[state]
-        self.tell(f"agent {number}: {line.name or line.run} {text}")
+        values = {"run": line.run, "state": ENDS[state], "seconds": round(seconds, 3)}
+        values |= {"reason": reason} if reason else {}
+        values |= {} if line.test_iou is None else {"test/iou": line.test_iou}
+        self.say("end", f"agent {number}: {line.name or line.run} {text}", **values)
         self.lines[number] = Line(line.place, "asking")
+
+    def _read_along(self, line: Line) -> None:
+        for event in line.progress.read() if line.progress else ():
+            line.hear(event)
+            if self.program:
+                self._write(events.document(**event | {"run": line.run}))
 
     def follow(self) -> None:
         """Read along; without a terminal, say how far everybody is, now and then."""
         for line in self.lines.values():
-            line.follow()
+            self._read_along(line)
         now = time.monotonic()
-        if not self.console.is_terminal and now - self.said > SAY_EVERY_SECONDS:
+        if not self.is_live and not self.program and now - self.said > SAY_EVERY_SECONDS:
             self.said = now
             for number, line in self.lines.items():
                 if line.run:
                     self.tell(
-                        f"agent {number}: {line.name}, {line.progress or 'starting'} {line.note}".rstrip()
+                        f"agent {number}: {line.name}, {line.text() or 'starting'} {line.note}".rstrip()
                     )
 
     def summary(self) -> str:
@@ -176,7 +208,7 @@ class Board:
 
     def done(self) -> str:
         """How many runs ended in which way."""
-        counts = Counter(WORDS.get(state, state) for state in self.states.values())
+        counts = Counter(ENDS[state] for state in self.states.values())
         return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no trial over yet"
 
     @property
@@ -191,7 +223,7 @@ class Board:
             table.add_column(no_wrap=True, overflow="ellipsis")
         for number, line in sorted(self.lines.items()):
             took = clock(time.monotonic() - line.began) if line.run else ""
-            state = Text(line.progress or line.state, "green" if line.progress else "dim")
+            state = Text(line.text() or line.state, "green" if line.epoch else "dim")
             state = Text(line.note, "yellow") if line.note else state
             table.add_row(f"agent {number}", line.place, took, state, line.name)
         foot = Text(f"{self.sweep}: {self.summary()}, {clock(time.monotonic() - self.began)} so far", "bold")

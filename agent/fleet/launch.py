@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 
 import psutil
 
+from agent import events
+
 WARM = "agent.train"
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -89,6 +91,7 @@ def start_of(
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "PYTHONUNBUFFERED": "1",
+        events.VARIABLE: str(log.with_suffix(".jsonl")),
     }
     words = expand(command, program, args, settings.with_suffix(".json"))
     flags = words[words.index(WARM) + 1 :] if is_warm(command) else None

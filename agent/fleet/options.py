@@ -17,6 +17,7 @@ WITH_KUBERNETES = ("image",)
 HERE = {
     "agents": "--cpus says how many trials each fleet has side by side",
     "requeue": "its jobs have it already",
+    "events": "each job has a log of its own",
 }
 """Flags for this machine, and what a cluster has in their place."""
 
@@ -61,6 +62,8 @@ def check(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     for name, instead in HERE.items():
         if cluster and vars(options)[name]:
             raise OptionError(f"--{name} is for this machine; with {cluster}, {instead}")
+    if options.agents and options.per_gpu is not None:
+        raise OptionError("--agents counts all trials, --per-gpu those of each GPU: take one of them")
     if cluster and options.per_gpu is not None and not options.gpus:
         raise OptionError("--per-gpu needs --gpus: without it the jobs get no GPU")
     if options.requeue and "SLURM_JOB_ID" not in environ:
@@ -89,10 +92,13 @@ def parser() -> argparse.ArgumentParser:
         "--agents",
         type=whole_number(1),
         metavar="N",
-        help="trials side by side without a GPU (default: as many as cores)",
+        help="trials side by side, dealt out to the GPUs if there are any (default: one per GPU, or as many as cores)",
     )
     made.add_argument(
         "--new", action="store_true", help="make a new sweep even if the file's last one is not done"
+    )
+    made.add_argument(
+        "--events", action="store_true", help="JSON lines for a program instead (docs/fleet.md)"
     )
     group = made.add_argument_group("on a cluster (docs/cluster.md)")
     group.add_argument("--slurm", action="store_true", help="submit fleets as an array job of Slurm")

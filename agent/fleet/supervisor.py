@@ -90,7 +90,6 @@ class Fleet:
                 if self.parent and self.parent.poll() is None:
                     self.parent.kill()
         if self.failure:
-            print(f"agent.fleet: {self.failure}", file=sys.stderr, flush=True)
             return 1
         if self.caught:
             return 128 + self.caught[0]
@@ -111,7 +110,7 @@ class Fleet:
 
     @contextlib.contextmanager
     def _shown(self) -> Iterator[None]:
-        if not self.board.console.is_terminal:
+        if not self.board.is_live:
             yield
             return
         with Live(get_renderable=self.board.render, console=self.board.console, refresh_per_second=4):
@@ -178,6 +177,8 @@ class Fleet:
             if not chunk:
                 self._parent_gone()
         self.board.follow()
+        if self.board.deserted and not self.caught:
+            self.caught.append(signal.SIGHUP)
         self._measure()
         if len(self.caught) > self.obeyed:
             self.obeyed = len(self.caught)
@@ -285,7 +286,7 @@ class Fleet:
             if memory is None:
                 continue
             packing.measure(memory.used, sum(bool(line.run) for line in lines))
-            if len(here) < packing.room() and all(line.epoch >= 2 for line in lines):
+            if len(here) < packing.room() and all(line.n_epochs >= 2 for line in lines):
                 self._start(next(iter(here.values())))
             elif len(here) > packing.room():
                 self._order({"leave": max(here)})

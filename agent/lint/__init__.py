@@ -44,16 +44,17 @@ class Report:
         if self.good:
             blocks.append(combinations.equivalent(self.good))
         if self.cost:
-            blocks.append(self.cost.text(self.path))
+            blocks.append(f"{self.path}: {self.cost.text()}")
         elif self.passes:
             blocks.append(f"{self.path}: no errors")
         return "\n".join(blocks)
 
     def as_json(self) -> dict[str, Any]:
         """The same for machines; `price` is None where a finding is an error, or nothing is known of the program."""
-        price = self.cost and {**asdict(self.cost), "text": self.cost.text(self.path)}
+        price = self.cost and {**asdict(self.cost), "text": self.cost.text()}
         findings = [{**asdict(each), "key": self.document.key(each.line)} for each in self.findings]
-        return {"file": self.path, "passes": self.passes, "findings": findings, "price": price}
+        own = {"file": self.path, "passes": self.passes, "findings": findings}
+        return {**own, "models": self.good, "price": price}
 
 
 def check(path: Path) -> Report:

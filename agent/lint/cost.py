@@ -96,7 +96,7 @@ class Cost:
         on_cpu = [price.device.startswith(ONE_CORE) for price in self.prices]
         return all(on_cpu) and any(price.hours > HINT_HOURS for price in self.prices)
 
-    def text(self, path: str) -> str:
+    def text(self) -> str:
         runs = (
             "1 run" if self.n_runs == 1 else f"{self.n_runs} runs" if self.n_runs else "each run, without end"
         )
@@ -104,7 +104,7 @@ class Cost:
         parts.append(f"{size(self.bytes)} of Artifacts")
         parts.append(f"{size(self.memory)} of memory while training")
         remarks = [f"    {remark}" for price in self.prices for remark in price.remarks()]
-        return "\n".join([f"{path}: {runs}: {', '.join(parts)}", *remarks])
+        return "\n".join([f"{runs}: {', '.join(parts)}", *remarks])
 
 
 def hours(value: float, unit: str) -> str:

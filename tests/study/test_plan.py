@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.text import clock
 from study import plan
 from study.plan import Plan, StudyError
 
@@ -62,8 +61,3 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\x89PNG\xff")
     with pytest.raises(StudyError, match="is not a sweep that can be read: 'utf-8'"):
         plan.make(file, tmp_path, "drawn", None, 1, None)
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.4, "1:15"), (3700, "1:01:40")])
-def test_a_clock_shows_minutes_and_hours(seconds: float, text: str) -> None:
-    assert clock(seconds) == text

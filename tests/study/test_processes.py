@@ -61,10 +61,9 @@ def test_no_variable_of_wandb_passes_but_those_of_the_login(
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_ENTITY", "elsewhere")
-    env = processes.environment(tmp_path, {"WANDB_API_KEY": "k"}, threads=3)
+    env = processes.environment(tmp_path, {"WANDB_API_KEY": "k"})
     assert env["WANDB_API_KEY"] == "k"
     assert {"WANDB_MODE", "WANDB_ENTITY"}.isdisjoint(env)
-    assert env["OMP_NUM_THREADS"] == "3"
     inside = [
         env[name] for name in ("NETRC", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR")
     ]

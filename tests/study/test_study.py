@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,7 +19,7 @@ from PIL import Image
 
 from common.study_record import StudyRecord
 from data import synthetic
-from study.__main__ import folder_of, record_start, remember_latest
+from study.__main__ import folder_of, main, record_start, remember_latest
 from study.plan import StudyError
 
 ROOT = Path(__file__).parents[2]
@@ -28,11 +30,19 @@ PERSONS_OWN = {
 }
 """Files of a W&B login that would break the study if it read them: nothing listens on port 9."""
 
+MISLEADING = {
+    **{"WANDB_MODE": "offline", "WANDB_ENTITY": "elsewhere", "WANDB_PROJECT": "other"},
+    **{"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+}
+"""Variables of which wandb must not see its own; the last two keep a trial from a network, and quiet."""
+
+PHOTOGRAPHS = "it's a folder"
+
 
 def command(folder: Path, *more: str) -> list[str]:
     return [
         *(sys.executable, "-m", "study", "--results", str(folder / "results")),
-        *("--data", str(folder / "photos"), "--sweep", str(folder / "tiny.yaml"), "--trials", "1", *more),
+        *("--data", str(folder / PHOTOGRAPHS), "--sweep", str(folder / "tiny.yaml"), "--trials", "1", *more),
     ]
 
 
@@ -46,7 +56,7 @@ def begin(folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command(folder),
         cwd=ROOT,
-        env=environment(folder),
+        env=environment(folder) | MISLEADING,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -72,7 +82,7 @@ def folder(tmp_path: Path) -> Path:
     for name, text in PERSONS_OWN.items():
         (tmp_path / "home" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "home" / name).write_text(text)
-    synthetic.write(tmp_path / "photos", seed=1, n_train=4, n_val=2, n_test=2, height=96, width=128)
+    synthetic.write(tmp_path / PHOTOGRAPHS, seed=1, n_train=4, n_val=2, n_test=2, height=96, width=128)
     sweep = yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())
     sweep["parameters"] |= {
         "model": {"values": ["unet_transposed", "unet_bilinear"]},
@@ -80,53 +90,83 @@ def folder(tmp_path: Path) -> Path:
         "epochs": {"value": 2},
         "width": {"value": 4},
     }
+    (tmp_path / PHOTOGRAPHS / "train" / "images" / "Thumbs.db").write_text("x")
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(sweep))
     return tmp_path
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(500)
-def test_an_interrupted_study_stops_everything_and_goes_on_where_it_was(folder: Path) -> None:
-    with begin(folder) as study:
+def interrupt(study: "subprocess.Popen[str]", line_with: str, number: int) -> str:
+    """What it printed until it ended, after a signal at a line that holds these words."""
+    printed = []
+    with study:
         assert study.stdout is not None
         for line in study.stdout:
-            if "trial 1 of 2 finished" in line:
-                study.send_signal(signal.SIGINT)
+            printed.append(line)
+            if line_with in line:
+                study.send_signal(number)
                 break
-        rest = study.stdout.read()
-    assert study.returncode == 130, rest
-    assert "the same command goes on from the trials that are finished" in rest
+        printed.append(study.stdout.read())
+    return "".join(printed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_an_interrupted_study_stops_everything_and_goes_on_where_it_was(folder: Path) -> None:
+    """The terminal is closed between two trials; the second start is refused its last one."""
+    models = ["unet_bilinear", "unet_transposed", "unet/resnet34/imagenet"]
+    rewrite(folder, model={"values": models})
+    closed = begin(folder)
+    printed = interrupt(closed, "trial 1 of 3 finished", signal.SIGHUP)
+    assert closed.returncode == 130, printed
+    assert "the same command goes on from the trials that are finished" in printed
     assert processes_of(folder) == []
 
-    second = begin(folder)
-    printed, _ = second.communicate()
-    assert second.returncode == 0, printed
-    assert "1 of 2 trials are finished" in printed
-    assert "trial 2 of 2 finished" in printed
+    last = begin(folder)
+    printed, _ = last.communicate()
+    assert last.returncode == 1, printed
+    assert "going on with local/puzzle/" in printed
+    assert "1 of 3 trials are finished" in printed
+    assert "trial 2 of 3 finished: unet_transposed, seed 1, test IoU 0." in printed
+    assert "1 of 3 trials did not finish; their logs are in " in printed
+    assert printed.count("\n  no ImageNet weights for resnet34: ") == 1
     assert "make serve" in printed
-    with (folder / "results" / "latest" / "comparison.csv").open() as file:
-        assert [row["n_runs"] for row in csv.DictReader(file)] == ["1", "1"]
-
-    third = begin(folder)
-    printed, _ = third.communicate()
-    assert third.returncode == 0, printed
-    assert "2 of 2 trials are finished" in printed
-    assert "started" not in printed
     assert processes_of(folder) == []
+
+    (study,) = (folder / "results").glob("tiny-*")
+    assert len(json.loads((study / "study.json").read_text())["data_digest"]) == 64
+    assert len(list(study.glob("fleet/*/logs/????????.log"))) == 3
+    with (folder / "results" / "latest" / "comparison.csv").open() as file:
+        rows = {row["model"]: row["n_runs"] for row in csv.DictReader(file)}
+    assert rows == {"U-Net, bilinear": "1", "U-Net, transposed": "1"}
     for name, text in PERSONS_OWN.items():
         assert (folder / "home" / name).read_text() == text
     assert [path.name for path in (folder / "home" / ".config" / "wandb").iterdir()] == ["settings"]
 
 
-def run(folder: Path, *more: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command(folder, *more),
-        cwd=ROOT,
-        env=environment(folder) | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class Refused:
+    """How a study ended that began nothing, and what it said."""
+
+    def __init__(self, returncode: int, stderr: str) -> None:
+        self.returncode, self.stderr = returncode, stderr
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+    """A study in this process: for one that ends before it begins anything."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for name in [name for name in os.environ if name.startswith("WANDB")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder / "home"))
+
+    def started(*more: str, **variables: str) -> Refused:
+        monkeypatch.setattr(sys, "argv", command(folder, *more)[2:])
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return Refused(main(), capsys.readouterr().err)
+
+    yield started
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def rewrite(folder: Path, **parameters: object) -> None:
@@ -135,43 +175,9 @@ def rewrite(folder: Path, **parameters: object) -> None:
     (folder / "tiny.yaml").write_text(yaml.safe_dump(sweep))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_a_trial_that_is_refused_is_explained_and_the_others_are_compared(folder: Path) -> None:
-    """In a folder with a quote, beside a file that is no picture, with variables that would mislead wandb."""
-    quoted = folder / "it's a folder"
-    (folder / "photos").rename(quoted)
-    (quoted / "train" / "images" / "Thumbs.db").write_text("x")
-    rewrite(folder, model={"values": ["unet/resnet34/imagenet", "unet_bilinear"]})
-    misleading = {"WANDB_MODE": "offline", "WANDB_ENTITY": "elsewhere", "WANDB_PROJECT": "other"}
-    done = run(folder, "--data", str(quoted), HF_HUB_OFFLINE="1", **misleading)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "1 of 2 trials did not finish; their logs are in " in done.stderr
-    assert "  no ImageNet weights for resnet34: " in done.stderr
-    (study,) = (folder / "results").glob("tiny-*")
-    assert len(json.loads((study / "study.json").read_text())["data_digest"]) == 64
-    with (study / "comparison.csv").open() as file:
-        assert [row["model"] for row in csv.DictReader(file)] == ["U-Net, bilinear"]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_closed_terminal_stops_everything_too(folder: Path, number: int) -> None:
-    with begin(folder) as study:
-        assert study.stdout is not None
-        for line in study.stdout:
-            if "trials to train" in line:
-                study.send_signal(number)
-                break
-        study.stdout.read()
-    assert study.returncode == 130
-    assert processes_of(folder) == []
-
-
-def test_a_setting_that_no_trial_can_have_stops_the_study_before_it_trains(folder: Path) -> None:
+def test_a_setting_that_no_trial_can_have_stops_the_study_before_it_trains(folder: Path, run: Any) -> None:
     rewrite(folder, image_size={"value": 100})
-    done = run(folder)
+    done = run()
     assert done.returncode == 1
     assert "study: this sweep cannot be trained:" in done.stderr
     lines = (folder / "tiny.yaml").read_text().splitlines()
@@ -182,18 +188,20 @@ def test_a_setting_that_no_trial_can_have_stops_the_study_before_it_trains(folde
     assert not (folder / "results").exists()
 
 
-def test_a_setting_of_the_person_that_no_trial_can_have_is_told_as_it_was_given(folder: Path) -> None:
-    done = run(folder, "--size", "100")
+def test_a_setting_of_the_person_that_no_trial_can_have_is_told_as_it_was_given(
+    folder: Path, run: Any
+) -> None:
+    done = run("--size", "100")
     assert done.returncode == 1
     assert "\nSIZE=100: error: image_size is 100, but must be" in done.stderr
-    assert "    fix: write SIZE=96\n" in done.stderr
+    assert "    fix: write 96\n" in done.stderr
     assert not (folder / "results").exists()
 
 
 def test_a_server_of_the_person_that_does_not_answer_is_one_sentence_and_nothing_is_left(
-    folder: Path,
+    folder: Path, run: Any
 ) -> None:
-    done = run(folder, WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="k" * 40)
+    done = run(WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="k" * 40)
     assert done.returncode == 1
     assert done.stderr.strip() == (
         "study: no answer from http://127.0.0.1:9 ([Errno 111] Connection refused): start the server, "
@@ -202,16 +210,16 @@ def test_a_server_of_the_person_that_does_not_answer_is_one_sentence_and_nothing
     assert not (folder / "results").exists()
 
 
-def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path) -> None:
-    for mask in (folder / "photos" / "train" / "masks").iterdir():
+def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path, run: Any) -> None:
+    for mask in (folder / PHOTOGRAPHS / "train" / "masks").iterdir():
         mask.unlink()
-    lost = folder / "photos" / "test" / "masks" / "mask-8.png"
+    lost = folder / PHOTOGRAPHS / "test" / "masks" / "mask-8.png"
     pixels = np.zeros((96, 128), np.uint8)
     pixels[1, 1] = 255
     Image.fromarray(pixels).save(lost)
-    done = run(folder)
+    done = run()
     assert done.returncode == 1
-    assert f"4 files in {folder}/photos/train/images: each has no mask" in done.stderr
+    assert f"4 files in {folder}/{PHOTOGRAPHS}/train/images: each has no mask" in done.stderr
     assert (
         f"{lost} loses all its foreground at image_size 32 (smallest thing 1x1 of 128x96 pixels)"
         in done.stderr
@@ -221,18 +229,18 @@ def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path
     assert processes_of(folder) == []
 
 
-def test_a_second_study_in_the_same_results_is_refused(folder: Path) -> None:
+def test_a_second_study_in_the_same_results_is_refused(folder: Path, run: Any) -> None:
     (folder / "results").mkdir()
     with (folder / "results" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = run(folder)
+        done = run()
     assert done.returncode == 1
     assert "another `make study` is working in " in done.stderr
 
 
-def test_results_that_cannot_be_written_are_one_sentence(folder: Path) -> None:
+def test_results_that_cannot_be_written_are_one_sentence(folder: Path, run: Any) -> None:
     (folder / "results").write_text("a file")
-    done = run(folder)
+    done = run()
     assert done.returncode == 1
     assert "study: " in done.stderr
     assert "Not a directory" in done.stderr
@@ -263,8 +271,8 @@ def test_a_name_that_only_begins_like_drawn_is_a_folder() -> None:
     assert folder_of("~/pieces") == str(Path.home() / "pieces")
 
 
-def test_a_sweep_file_that_is_not_there_is_one_sentence(folder: Path) -> None:
-    done = run(folder, "--sweep", "nowhere.yaml")
+def test_a_sweep_file_that_is_not_there_is_one_sentence(folder: Path, run: Any) -> None:
+    done = run("--sweep", "nowhere.yaml")
     assert done.returncode == 1
     assert (
         done.stderr.strip()

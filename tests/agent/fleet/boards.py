@@ -1,7 +1,6 @@
-"""A board that writes into a text."""
+"""A board whose screen is a string."""
 
 import io
-from pathlib import Path
 
 from rich.console import Console
 
@@ -18,8 +17,3 @@ def board(terminal: bool) -> Board:
 def said(made: Board) -> str:
     assert isinstance(made.console.file, io.StringIO)
     return made.console.file.getvalue()
-
-
-def begin(made: Board, log: Path, run: str = "r1") -> None:
-    values = {"seed": 2, "model": "unet/resnet18", "epochs": 9}
-    made.hear(1, {"state": "trial", "run": run, "log": str(log), "values": values})

@@ -1,5 +1,6 @@
 """The parts of the fleet that need no server and no trial: devices, packing, crashes, what a trial is started with."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ import pytest
 import yaml
 from wandb.sdk.launch.sweeps import utils
 
+from agent import events
 from agent.fleet import crashes, devices, launch
+from agent.fleet.board import Board
 from agent.fleet.crashes import Streak
 from agent.fleet.devices import DeviceError, Gpu, Memory
 from agent.fleet.packing import Packing
 from common import cores
-from common.text import clock
-from tests.agent.fleet.boards import begin, board, said
+from tests.agent.fleet.boards import board, said
 
 GIB = 2**30
 LISTED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1111-aa)
@@ -234,7 +236,7 @@ def test_only_agent_train_with_flags_is_forked(command: list[str] | None, warm: 
 def test_a_start_has_the_environment_that_wandb_agent_gives(tmp_path: Path) -> None:
     env = {"WANDB_SWEEP_ID": "s", "WANDB_DIR": str(tmp_path), "KEPT": "yes"}
     command = ["${interpreter}", "-m", "agent.train", "${args}"]
-    start = launch.start_of(command, None, "r1", ARGS, env, 2, tmp_path / "log")
+    start = launch.start_of(command, None, "r1", ARGS, env, 2, tmp_path / "r1.log")
     settings = tmp_path / "wandb" / "sweep-s" / "config-r1.yaml"
     assert start.flags == ["--lr=0.001", "--model=unet/resnet18", "--flip=False"]
     assert start.env == env | {
@@ -243,16 +245,33 @@ def test_a_start_has_the_environment_that_wandb_agent_gives(tmp_path: Path) -> N
         "OMP_NUM_THREADS": "2",
         "MKL_NUM_THREADS": "2",
         "PYTHONUNBUFFERED": "1",
+        "PUZZLE_EVENTS": str(tmp_path / "r1.jsonl"),
     }
     assert yaml.safe_load(settings.read_text()) == {"wandb_version": 1, **ARGS}
 
 
+def begin(made: Board, folder: Path, run: str = "r1") -> Path:
+    """A trial begins at agent 1; the file of its events."""
+    values = {"seed": 2, "model": "unet/resnet18", "epochs": 9}
+    progress = folder / f"{run}.jsonl"
+    progress.touch()
+    news = {"state": "trial", "run": run, "log": str(folder / f"{run}.log"), "values": values}
+    made.hear(1, {**news, "progress": str(progress), "offset": progress.stat().st_size})
+    return progress
+
+
+def add(progress: Path, event: str, **values: Any) -> None:
+    with progress.open("a") as file:
+        file.write(events.document(event, **values))
+
+
 def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:
-    made, log = board(terminal=True), tmp_path / "r1.log"
-    begin(made, log)
-    log.write_text(
-        "trial unet/resnet18, seed 2: 14 parameters\nepoch 3/9  train loss 0.5  val IoU 0.91249  1 s\nepoch 4/"
-    )
+    made = board(terminal=True)
+    progress = begin(made, tmp_path)
+    add(progress, "start", name="unet/resnet18, seed 2", epochs=9)
+    add(progress, "epoch", epoch=3, epochs=9, **{"val/iou": 0.91249})
+    with progress.open("a") as file:
+        file.write('{"event": "epoch", "epo')
     made.follow()
     made.console.print(made.render())
     assert "agent 1  GPU 0  0:00  epoch 3 of 9, val IoU 0.912  unet/resnet18, seed 2" in said(made)
@@ -260,11 +279,10 @@ def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:
 
 
 def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
-    made, log = board(terminal=False), tmp_path / "r1.log"
-    begin(made, log)
-    log.write_text("test IoU 0.98765 (best_iou checkpoint, epoch 7)\n")
+    made = board(terminal=False)
+    add(begin(made, tmp_path), "result", **{"test/iou": 0.98765})
     made.hear(1, {"state": "finished"})
-    begin(made, log, "r2")
+    begin(made, tmp_path, "r2")
     made.hear(1, {"state": "crashed", "reason": "ValueError: x", "log": "logs/r2.log"})
     assert said(made).splitlines() == [
         "[0:00] agent 1 on GPU 0: started r1 (model unet/resnet18, seed 2)",
@@ -275,10 +293,41 @@ def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
     assert made.summary() == "1 finished, 1 failed, 1 to go"
 
 
+def test_a_program_reads_the_trials_own_events_and_what_became_of_them(tmp_path: Path) -> None:
+    made = board(terminal=True)
+    made.program = io.StringIO()
+    progress = begin(made, tmp_path)
+    add(progress, "epoch", epoch=1, epochs=9, steps=20, **{"val/iou": 0.5, "val/loss": 0.7})
+    add(progress, "error", reason="training loss is nan")
+    made.hear(1, {"state": "crashed", "reason": "agent.train: training loss is nan", "log": "r1.log"})
+    launch, epoch, error, end = map(json.loads, made.program.getvalue().splitlines())
+    assert (launch["event"], launch["run"], launch["agent"], launch["config"]["epochs"]) == (
+        "launch",
+        "r1",
+        1,
+        9,
+    )
+    assert {**epoch, "time": 0} == {
+        **{"event": "epoch", "time": 0, "run": "r1", "epoch": 1, "epochs": 9, "steps": 20},
+        **{"val/iou": 0.5, "val/loss": 0.7},
+    }
+    assert (error["event"], error["run"]) == ("error", "r1")
+    assert (end["event"], end["state"], end["reason"]) == ("end", "failed", "training loss is nan")
+    assert said(made) == ""
+
+
+def test_what_a_trial_said_in_an_earlier_part_is_not_read_again(tmp_path: Path) -> None:
+    made = board(terminal=False)
+    add(begin(made, tmp_path), "stopped")
+    begin(made, tmp_path)
+    made.hear(1, {"state": "finished"})
+    assert made.summary() == "1 finished, 2 to go"
+
+
 def test_a_run_that_is_handed_out_again_counts_as_it_ended_last(tmp_path: Path) -> None:
     made = board(terminal=False)
     for state in ("crashed", "put off", "finished"):
-        begin(made, tmp_path / "r1.log")
+        begin(made, tmp_path)
         made.hear(1, {"state": state})
     assert made.summary() == "1 finished, 2 to go"
 
@@ -297,9 +346,8 @@ def test_a_warm_up_says_what_it_does_and_how_far_it_is(terminal: bool) -> None:
 
 
 def test_a_trial_that_the_server_ended_counts_as_stopped_early(tmp_path: Path) -> None:
-    made, log = board(terminal=False), tmp_path / "r1.log"
-    begin(made, log)
-    log.write_text("epoch 3/9  val IoU 0.1\nagent.train: ended because the server asked for it\n")
+    made = board(terminal=False)
+    add(begin(made, tmp_path), "stopped")
     made.hear(1, {"state": "finished"})
     assert said(made).splitlines()[-1].endswith("model unet/resnet18, seed 2 stopped by the sweep after 0:00")
     assert made.summary() == "1 stopped early, 2 to go"
@@ -315,7 +363,3 @@ def test_a_server_that_is_away_is_told_once_and_shown_until_it_is_back() -> None
         "agent 1: no answer from http://x (refused); it keeps trying",
         "agent 1: the server is back",
     ]
-
-
-def test_a_clock_has_hours_when_it_needs_them() -> None:
-    assert [clock(seconds) for seconds in (0, 75, 3700)] == ["0:00", "1:15", "1:01:40"]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
+from agent import events
 from bench.wire import Wire
 
 flags = dict(word[2:].split("=", 1) for word in sys.argv[1:])
@@ -56,9 +57,9 @@ for step in range(done, steps):
     unfinished = saved.with_suffix(".unfinished")
     unfinished.write_text(str(step + 1))
     unfinished.replace(saved)
-    print(f"epoch {step + 1}/{steps}  val IoU 0.5", flush=True)
+    events.emit("epoch", epoch=step + 1, epochs=steps, **{"val/iou": 0.5})
     time.sleep(pause)
 wire.stream(run, complete=True, exitcode=0)
 with (saved.parent / "finished").open("a") as file:
     file.write(f"{flags['seed']} {run}\n")
-print("test IoU 0.5", flush=True)
+events.emit("result", **{"test/iou": 0.5})

@@ -1,0 +1,57 @@
+"""What a trial says to the fleet that started it, and a fleet to whoever reads along: one JSON document a line.
+
+A trial appends to the file that PUZZLE_EVENTS names; without that variable it says nothing. docs/fleet.md lists the
+events.
+"""
+
+import contextlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.environment import own
+
+VARIABLE = "PUZZLE_EVENTS"
+
+
+def document(event: str, **values: Any) -> str:
+    """One line: the kind of `event`, the `time` (seconds since 1970), and its values."""
+    return json.dumps({"event": event, "time": round(time.time(), 3), **values}) + "\n"
+
+
+def emit(event: str, **values: Any) -> None:
+    """Append an event of this trial. A disk that refuses it ends nothing."""
+    if path := own(VARIABLE):
+        with contextlib.suppress(OSError), Path(path).open("a") as file:
+            file.write(document(event, **values))
+
+
+@dataclass
+class Reader:
+    """The events that are added to a file from byte `offset` on."""
+
+    path: Path
+    offset: int
+
+    def read(self) -> list[dict[str, Any]]:
+        """Those since the last time."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                new = file.read()
+        except OSError:
+            return []
+        whole = new[: new.rfind(b"\n") + 1]
+        self.offset += len(whole)
+        return [event for line in whole.splitlines() if (event := _parse(line))]
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """None for what a full disk left of a line."""
+    with contextlib.suppress(ValueError):
+        event = json.loads(line)
+        if isinstance(event, dict) and "event" in event:
+            return event
+    return None
