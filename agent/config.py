@@ -18,6 +18,7 @@ from common.keys import STRENGTHS
 SCRATCH = ("unet_transposed", "unet_bilinear")
 SMP = ("unet", "deeplabv3plus")
 PRECISIONS = ("float32", "bfloat16", "auto")
+SCHEDULES = ("constant", "cosine")
 BOOLEANS = {"true": True, "false": False}
 MODEL_FIELDS = ("architecture", "backbone", "weights")
 
@@ -44,18 +45,29 @@ class Config:
     weights: str = setting("none", "none (random) or imagenet")
     width: int = setting(64, "channels of the first level of the U-Nets written here; the paper has 64")
     augmentation: str = setting("light", f"one of {', '.join(STRENGTHS)}")
-    learning_rate: float = setting(1e-3, "Adam's step size")
+    learning_rate: float = setting(1e-3, "Adam's step size, the largest of its schedule")
+    schedule: str = setting("constant", f"of the learning rate: one of {', '.join(SCHEDULES)}")
+    weight_decay: float = setting(0.0, "part of each weight that a step of learning_rate 1 takes off (AdamW)")
     batch_size: int = setting(2, "images per step")
     epochs: int = setting(50, "how often the run looks at the validation images; each has `repeats` visits")
     repeats: int = setting(1, "visits to the training images in an epoch, augmented anew each time")
-    image_size: int = setting(512, "side of the square that images are resized to, pixels, a multiple of 16")
+    patience: int = setting(0, "end after so many epochs without a better val/loss or val/iou; 0: never")
+    image_size: int = setting(512, "side of the square that a model sees, pixels, a multiple of 16")
+    score_size: int = setting(
+        1024, "scores are taken at a photograph's own size, its longest side at most this"
+    )
     seed: int = setting(1, "the one source of randomness of the run")
     data: str = setting("drawn", "a folder of photographs and masks, or drawn, or drawn:SEED")
     precision: str = setting(
         "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
     )
     split_seed: int = setting(0, "seed of whatever is split at random: every fold, a folder without a split")
-    fold: int = setting(0, "0: the folder's own split; K: the K-th random re-split of all its images")
+    folds: int = setting(
+        0, "K: cross-validation, in which every image is tested in one fold of 1 to K; 0: none"
+    )
+    fold: int = setting(
+        0, "0: the folder's own split; else which of the folds, without folds a random re-split"
+    )
     deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:
@@ -63,12 +75,20 @@ class Config:
         one_of("weights", self.weights, ("none", "imagenet"))
         one_of("augmentation", self.augmentation, STRENGTHS)
         one_of("precision", self.precision, PRECISIONS)
+        one_of("schedule", self.schedule, SCHEDULES)
         for name in ("width", "epochs", "repeats", "batch_size"):
             at_least(name, getattr(self, name), 1)
-        for name in ("seed", "split_seed", "fold"):
+        for name in ("seed", "split_seed", "fold", "patience"):
             at_least(name, getattr(self, name), 0)
+        at_least("score_size", self.score_size, 32)
         if not 0 < self.learning_rate <= 1:
             raise ConfigError(f"learning_rate is {self.learning_rate:g}, but must be above 0 and at most 1")
+        if not 0 <= self.weight_decay <= 1:
+            raise ConfigError(f"weight_decay is {self.weight_decay:g}, but must be from 0 to 1")
+        if self.folds < 0 or self.folds == 1:
+            raise ConfigError(f"folds is {self.folds}, but must be 0 or at least 2")
+        if self.folds and not 1 <= self.fold <= self.folds:
+            raise ConfigError(f"folds is {self.folds}, so fold must be 1 to {self.folds}, not {self.fold}")
         if self.image_size < 32 or self.image_size % 16:
             raise ConfigError(
                 f"image_size is {self.image_size}, but must be a multiple of 16 pixels, from 32 up: "

@@ -27,6 +27,7 @@ from rich.progress import track
 from agent.inference import load
 from agent.inference.load import ModelError, Predictor
 from agent.training import performance
+from agent.training.loop import resized
 from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
 from common.keys import RULES
@@ -261,20 +262,15 @@ def _reason(error: Exception) -> str:
 def masks_of(predictor: Predictor, side: int, photographs: Sequence[Pixels]) -> list[Pixels]:
     """Photographs (H, W, 3) of any sizes → masks (H, W) of those sizes: 1 where foreground is more likely than not.
 
-    The model sees squares of `side` pixels, as in training; its probabilities are brought to the photograph's size.
+    The model sees squares of `side` pixels, as in training; its logits are brought to the photograph's size, as where a
+    run is tested.
     """
     squares = np.stack([puzzle.to_square(photograph, side) for photograph in photographs])
     images = torch.from_numpy(squares).to(predictor.mean.device).permute(0, 3, 1, 2).float().div(255)
-    probabilities = predictor(images).cpu().numpy()
     return [
-        (_resized(probability, photograph.shape[0], photograph.shape[1]) > 0.5).astype(np.uint8)
-        for probability, photograph in zip(probabilities, photographs, strict=True)
+        (resized(logits, *photograph.shape[:2]) > 0).to(torch.uint8).cpu().numpy()
+        for logits, photograph in zip(predictor.logits(images), photographs, strict=True)
     ]
-
-
-def _resized(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    smooth = cv2.INTER_AREA if max(height, width) < max(values.shape) else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, (width, height), interpolation=smooth), np.float32)
 
 
 def overlay(photograph: Pixels, mask: Pixels) -> Pixels:

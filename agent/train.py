@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 import wandb
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from wandb.errors import Error as ClientError
 
 from agent import events, reporting
@@ -31,7 +32,7 @@ from agent.lifecycle.failures import Failed
 from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
 from agent.lifecycle.resume import Plan
 from agent.lifecycle.state import Progress, State
-from agent.training import batchnorm, loader, models, performance, step_times
+from agent.training import batchnorm, loader, models, performance, schedule, step_times
 from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.training.models.smp import CombinationError
@@ -67,13 +68,13 @@ class TrainingRun:
     dataset: Dataset
     model: nn.Module
     optimizer: torch.optim.Optimizer
+    schedule: LRScheduler
     keeper: BestCheckpoints
     progress: Progress = field(default_factory=Progress)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 when the run is finished or its server ended it, 1 when it was refused, 2 when a setting is wrong,
-    130 or 143 when a signal interrupted it."""
+    """Exit code 0: finished, or ended by its server; 1: refused; 2: a wrong setting; 130 or 143: after a signal."""
     try:
         plan = resume.plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
         with resume.exclusive_lock(plan), resume.remove_if_empty(plan), listening() as interruption:
@@ -150,7 +151,8 @@ def opened(plan: Plan, interruption: Interruption) -> wandb.Run:
         id=plan.run_id if by_hand else None,
         resume=None if resume.is_offline() else "allow",
         name=f"{plan.config.model}, seed {plan.config.seed}"
-        + f", fold {plan.config.fold}" * (plan.config.fold > 0),
+        + f", fold {plan.config.fold}" * (plan.config.fold > 0)
+        + f" of {plan.config.folds}" * (plan.config.folds > 0),
         job_type="train",
         config=dataclasses.asdict(plan.config),
         settings=wandb.Settings(stop_fn=lambda: interruption.ask(STOP)),
@@ -175,7 +177,14 @@ def prepare(plan: Plan) -> Material:
     """Data, room on the disk, and the model with its weights. Raises one of REFUSALS."""
     started = time.monotonic()
     config = plan.config
-    dataset = puzzle.load(synthetic.resolve(config.data), config.split_seed, config.image_size, config.fold)
+    dataset = puzzle.load(
+        synthetic.resolve(config.data),
+        config.split_seed,
+        config.image_size,
+        config.fold,
+        config.folds,
+        config.score_size,
+    )
     failures.check_batches(config, len(dataset.train))
     disk.reserve(plan.folder, disk.disk_of_run(config, len(dataset.test)))
     performance.make_deterministic(config.deterministic)
@@ -207,8 +216,10 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     events.emit("start", name=run.name, epochs=config.epochs, n_parameters=known["n_parameters"])
     show_data(dataset, run)
 
-    optimizer = performance.adam(model, config.learning_rate)
-    trial = TrainingRun(plan, run, dataset, model, optimizer, BestCheckpoints(plan.folder))
+    optimizer = performance.adam(model, config.learning_rate, config.weight_decay)
+    n_all = config.epochs * config.repeats * n_steps(len(dataset.train), config.batch_size)
+    rate = schedule.build(config.schedule, optimizer, n_all)
+    trial = TrainingRun(plan, run, dataset, model, optimizer, rate, BestCheckpoints(plan.folder))
     with failures.explain_errors(config, model, len(dataset.train), plan.folder):
         reporting.define_metrics(run)
         earlier = go_on(trial, found) if found else 0.0
@@ -238,7 +249,7 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
 
 def go_on(trial: TrainingRun, found: State) -> float:
     """Take up the run where its last state left it. Returns the seconds that were trained before."""
-    state.restore(found.tensors, trial.model, trial.optimizer)
+    state.restore(found.tensors, trial.model, trial.optimizer, trial.schedule)
     trial.progress, trial.keeper.kept = found.progress, found.kept
     print(f"going on after epoch {found.progress.epoch}", flush=True)
     resume.log_missing(trial.run, found.progress.rows)
@@ -256,9 +267,17 @@ def fit(trial: TrainingRun, interruption: Interruption) -> None:
     network = model
     with state.Writer() as writer, interruption.of_workers():
         for epoch in epochs:
+            if is_stopped(trial):
+                print(f"early stopping: no better validation in {config.patience} epochs", flush=True)
+                break
             started = time.monotonic()
             loss, counts = train_epoch(
-                network, trial.optimizer, islice(batches, steps), precision, interruption.check
+                network,
+                trial.optimizer,
+                islice(batches, steps),
+                precision,
+                interruption.check,
+                trial.schedule.step,
             )
             trained = time.monotonic() - started
             val = judge(trial)
@@ -282,6 +301,12 @@ def fit(trial: TrainingRun, interruption: Interruption) -> None:
             ):
                 network = performance.compiled(model)
     keep_times(trial, epochs.start, performance.device_name(device), precision)
+
+
+def is_stopped(trial: TrainingRun) -> bool:
+    """Whether `patience` is at its end: so many epochs were the best by no rule."""
+    best = max((kept.epoch for kept in trial.keeper.kept.values()), default=0)
+    return 0 < trial.plan.config.patience <= trial.progress.epoch - best
 
 
 def keep_times(trial: TrainingRun, first: int, device: str, precision: str) -> None:
@@ -324,7 +349,7 @@ def capture(trial: TrainingRun) -> State:
         data_digest=trial.dataset.digest,
         progress=dataclasses.replace(progress, rows=list(progress.rows)),
         kept=dict(trial.keeper.kept),
-        tensors=state.capture(trial.model, trial.optimizer),
+        tensors=state.capture(trial.model, trial.optimizer, trial.schedule),
         n_threads=torch.get_num_threads(),
         pixel_range=trial.dataset.pixel_range,
     )

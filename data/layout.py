@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from data import pairing
+from data import dealing, pairing
+from data.dealing import DealingError
 from data.findings import Finding
 
 SPLITS = {
@@ -25,6 +25,7 @@ SPLITS = {
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 MASK_FOLDERS = ("masks", "mask", "labels", "label")
 SPLIT_FILE = "split.csv"
+HEADERS = (["image", "split"], ["image", "split", "group"], ["image", "group"])
 # Pillow cannot open these without plugins. To call them unreadable is kinder than to pass over a photograph.
 OTHER_PICTURE_SUFFIXES = {".heic", ".heif", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".svg"}
 LABEL_SUFFIXES = {".npy", ".npz", ".mat", ".h5", ".pt", ".json", ".txt", ".xml"}
@@ -32,12 +33,16 @@ LABEL_SUFFIXES = {".npy", ".npz", ".mat", ".h5", ".pt", ".json", ".txt", ".xml"}
 
 @dataclass(frozen=True)
 class Item:
-    """One image with its mask; None stands for a file that is missing or that cannot be told for certain."""
+    """One image with its mask; None stands for a file that is missing or that cannot be told for certain.
+
+    Items of one `group` (a patient, a plant, a scene) are never in two splits; an empty group is the item's own.
+    """
 
     split: str
     name: str
     image: Path | None
     mask: Path | None
+    group: str = ""
 
 
 @dataclass
@@ -51,35 +56,58 @@ class Listing:
     seeded: bool = False
 
 
-def find(folder: Path, split_seed: int, fold: int = 0) -> Listing:
+def find(folder: Path, split_seed: int, fold: int = 0, folds: int = 0) -> Listing:
     """List the pairs of `folder`, in any layout of data/README.md. Raises OSError if it cannot be read.
 
-    Fold 0 is the folder's own split; fold k ≥ 1 the k-th random re-split of all its pairs, as `resplit` draws it.
+    Fold 0 is the folder's own split; fold k ≥ 1 the k-th random re-split of all its pairs, or with `folds` the k-th of
+    so many that test each pair once, as `resplit` draws them.
     """
     listing = _as_it_lies(folder, split_seed)
-    return resplit(listing, split_seed, fold) if fold else listing
+    return resplit(listing, split_seed, fold, folds) if fold else listing
 
 
-def resplit(listing: Listing, split_seed: int, fold: int) -> Listing:
-    """The same pairs in the `fold`-th random split, which depends on their names, `split_seed` and `fold` only.
+def resplit(listing: Listing, split_seed: int, fold: int, folds: int = 0) -> Listing:
+    """The same pairs in the `fold`-th random split, by their names, `split_seed`, `fold` and `folds` alone.
 
-    Its splits have the sizes that they had. Every pair is in exactly one split, whichever it was in before. A name
-    that two splits share becomes
+    Its splits have the sizes that they had; with `folds` the test parts are as even as they can be and validation
+    keeps its size. Every pair is in exactly one split, whichever it was in before. A name that two splits share becomes
     `SPLIT-NAME` with the split that it comes from.
     """
-    if len(listing.items) < 3:
-        return listing
-    shared = Counter(item.name for item in listing.items)
-    named = [
-        replace(item, name=f"{item.split}-{item.name}") if shared[item.name] > 1 and item.split else item
-        for item in listing.items
-    ]
-    ordered = sorted(named, key=lambda item: _natural(item.name))
+    ordered = sorted(_distinct(listing.items), key=lambda item: _natural(item.name))
     sizes = Counter(item.split for item in listing.items)
-    splits = seeded_split(sizes, (split_seed, fold))
+    groups = dealing.groups([item.group for item in ordered])
+    try:
+        splits = (
+            dealing.cross_validation(groups, sizes["val"], fold, folds, (split_seed, folds))
+            if folds
+            else dealing.split(groups, sizes, (split_seed, fold))
+        )
+    except DealingError as error:
+        if ordered and not listing.problems:
+            listing.problems.append(f"{_how_many(ordered)}: {error}.")
+        return listing
     items = [replace(item, split=split) for item, split in zip(ordered, splits, strict=True)]
     rule = f"fold {fold}: all pairs split at random with split_seed={split_seed}"
+    if folds:
+        rule = (
+            f"fold {fold} of {folds}: each pair is tested in one of them, dealt with split_seed={split_seed}"
+        )
     return replace(listing, items=items, rule=rule, seeded=True)
+
+
+def _how_many(items: Sequence[Item]) -> str:
+    n = len(dealing.groups([item.group for item in items]))
+    what = "group" if any(item.group for item in items) else "image"
+    return f"there {'is' if n == 1 else 'are'} {n} {what}{'s' * (n != 1)}"
+
+
+def _distinct(items: Sequence[Item]) -> list[Item]:
+    """The items, each under a name that no other has."""
+    shared = Counter(item.name for item in items)
+    return [
+        replace(item, name=f"{item.split}-{item.name}") if shared[item.name] > 1 and item.split else item
+        for item in items
+    ]
 
 
 def _as_it_lies(folder: Path, split_seed: int) -> Listing:
@@ -100,6 +128,8 @@ def _as_it_lies(folder: Path, split_seed: int) -> Listing:
                 f"{folder} has split folders and also {(images or masks or folder).name}/ beside them: "
                 "move its files into the split folders or out of the way."
             )
+        if split_file := _child(folder, SPLIT_FILE):
+            listing.items = _read_split_file(split_file, listing.items, listing)
     elif images or masks:
         _list_flat(folder, split_seed, listing)
     if not listing.items and not listing.problems:
@@ -131,17 +161,17 @@ def _list_flat(folder: Path, split_seed: int, listing: Listing) -> None:
     items = _items([_couple(folder, "", listing)], listing)
     split_file = _child(folder, SPLIT_FILE)
     if split_file is not None and items:
-        listing.rule = f"split by {split_file.name}"
-        splits = _splits_from_file(split_file, items, listing)
-    elif 0 < len(items) < 3:
-        listing.problems.append(
-            f"{folder} holds {len(items)} image{'s' * (len(items) > 1)}: "
-            "a split into train, val and test needs at least 3."
-        )
+        items = _read_split_file(split_file, items, listing)
+    if not items or items[0].split:
+        listing.rule, listing.items = f"split by {SPLIT_FILE}", items
+        return
+    listing.rule, listing.seeded = f"split at random with split_seed={split_seed}", True
+    try:
+        groups = dealing.groups([item.group for item in items])
+        splits = dealing.split(groups, default_sizes(len(items)), split_seed)
+    except DealingError as error:
+        listing.problems.append(f"{folder}: {_how_many(items)}: {error}.")
         splits = ["train"] * len(items)
-    else:
-        listing.rule, listing.seeded = f"split at random with split_seed={split_seed}", True
-        splits = seeded_split(default_sizes(len(items)), split_seed)
     listing.items = [replace(item, split=split) for item, split in zip(items, splits, strict=True)]
 
 
@@ -149,15 +179,6 @@ def default_sizes(n: int) -> dict[str, int]:
     """10/4/4 of every 18 of n ≥ 3 images: round(4 n / 18) for validation and for test, and at least one each."""
     held_out = max(1, round(4 * n / 18))
     return {"train": n - 2 * held_out, "val": held_out, "test": held_out}
-
-
-def seeded_split(sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:
-    """Split names for images in order, as many of each as `sizes` says. Equal sizes and seed give equal splits."""
-    ordered = [split for split in ("val", "test", "train") for _ in range(sizes.get(split, 0))]
-    splits = [""] * len(ordered)
-    for position, split in zip(np.random.default_rng(seed).permutation(len(ordered)), ordered, strict=True):
-        splits[position] = split
-    return splits
 
 
 @dataclass(frozen=True)
@@ -208,50 +229,89 @@ def _items(couples: Sequence[Couple], listing: Listing) -> list[Item]:
     return items
 
 
-def _splits_from_file(path: Path, items: Sequence[Item], listing: Listing) -> list[str]:
-    """The split of every item as a CSV with the columns `image` (file name or stem) and `split` says."""
+def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> list[Item]:
+    """The items with the split and the group that a CSV says: columns `image` (file name or stem), `split`, `group`, of
+    which one of the last two may be missing. In split folders the folders decide, and it must agree."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         listing.problems.append(f"{path} is not UTF-8 text: save it as CSV in UTF-8.")
-        return ["train"] * len(items)
+        return [replace(item, split=item.split or "train") for item in items]
     delimiter = ";" if lines and ";" in lines[0] else ","
     rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
-    if not rows or [cell.casefold() for cell in rows[0]] != ["image", "split"]:
-        listing.problems.append(f"{path} does not begin with the line image,split: add it.")
-        return ["train"] * len(items)
-    known = {
-        pairing.normal(key): item.name for item in items if item.image for key in (item.image.name, item.name)
-    }
-    chosen: dict[str, str] = {}
-    for number, row in enumerate(rows[1:], start=2):
-        if any(row):
-            _read_row(f"{path}, line {number}:", row, known, chosen, listing)
-    for item in items:
-        if item.image and item.name not in chosen:
+    header = [cell.casefold() for cell in rows[0]] if rows else []
+    if header not in HEADERS:
+        listing.problems.append(
+            f"{path} does not begin with the line image,split or image,split,group or image,group: add it."
+        )
+        return [replace(item, split=item.split or "train") for item in items]
+    known: dict[str, set[int]] = {}
+    for position, (item, distinct) in enumerate(zip(items, _distinct(items), strict=True)):
+        for key in (item.image.name, item.name, distinct.name) if item.image else ():
+            known.setdefault(pairing.normal(key), set()).add(position)
+    chosen: dict[int, Item] = {}
+    for number, cells in enumerate(rows[1:], start=2):
+        if any(cells):
+            row = dict(zip(header, (*cells, "", "", ""), strict=False))
+            _read_row(f"{path}, line {number}:", row, items, known, chosen, listing)
+    for position, item in enumerate(items):
+        if item.image and position not in chosen:
             listing.problems.append(f"{item.image} is not in {path}: add a line for it.")
-    listing.problems += [
-        f"{path} puts no image into {split}: train, val and test need at least one each."
-        for split in SPLITS
-        if split not in chosen.values()
-    ]
-    return [chosen.get(item.name, "train") for item in items]
+    result = [chosen.get(position, item) for position, item in enumerate(items)]
+    if "split" in header:
+        splits = {item.split for item in chosen.values()}
+        listing.problems += [
+            f"{path} puts no image into {split}: train, val and test need at least one each."
+            for split in SPLITS
+            if split not in splits
+        ]
+        result = [replace(item, split=item.split or "train") for item in result]
+    return _check_groups(path, result, listing)
 
 
 def _read_row(
-    where: str, row: list[str], known: dict[str, str], chosen: dict[str, str], listing: Listing
+    where: str,
+    row: Mapping[str, str],
+    items: Sequence[Item],
+    known: Mapping[str, set[int]],
+    chosen: dict[int, Item],
+    listing: Listing,
 ) -> None:
-    name, word = (*row, "", "")[:2]
-    name = pairing.normal(name)
-    split = next((split for split, words in SPLITS.items() if word.casefold() in words), None)
-    if name not in known:
+    name, word = pairing.normal(row["image"]), row.get("split")
+    split = next((split for split, words in SPLITS.items() if word and word.casefold() in words), "")
+    positions = known.get(name, set())
+    position = min(positions, default=-1)
+    if len(positions) > 1:
+        listing.problems.append(
+            f"{where} {name!r} is in several splits: write SPLIT-NAME, as in train-{name}."
+        )
+    elif not positions:
         listing.problems.append(f"{where} there is no image {name!r}: give a file name of the images folder.")
-    elif known[name] in chosen:
+    elif position in chosen:
         listing.problems.append(f"{where} {name!r} is there for the second time: keep one of its lines.")
     else:
-        chosen[known[name]] = split or "train"
-    if split is None:
+        item = items[position]
+        if item.split and split not in ("", item.split):
+            listing.problems.append(
+                f"{where} {name!r} is given to {split}, but lies in {item.split}: move it."
+            )
+        default = item.split or ("train" if word is not None else "")
+        chosen[position] = replace(item, split=item.split or split or default, group=row.get("group", ""))
+    if word is not None and not split:
         listing.problems.append(f"{where} {word!r} is no split: use train, val or test.")
+
+
+def _check_groups(path: Path, items: list[Item], listing: Listing) -> list[Item]:
+    """A split that parts a group is a problem."""
+    splits: dict[str, set[str]] = {}
+    for item in items:
+        if item.group:
+            splits.setdefault(item.group, set()).add(item.split)
+    for group, parts in splits.items():
+        if len(parts) > 1:
+            where = " and ".join(sorted(parts))
+            listing.problems.append(f"{path}: group {group!r} is in {where}: keep its images in one of them.")
+    return items
 
 
 def photographs(folder: Path) -> list[Path]:

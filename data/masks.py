@@ -78,14 +78,15 @@ def several_values(files: Mapping[str, list[Path]]) -> list[str]:
     ]
 
 
-def resize(mask: np.ndarray, side: int) -> np.ndarray:
-    """Mask (H, W) as a square of `side` pixels, sampled nearest.
+def resize(mask: np.ndarray, height: int, width: int = 0) -> np.ndarray:
+    """Mask (H, W) at another size, without `width` a square of `height` pixels, sampled nearest.
 
     INTER_NEAREST_EXACT samples at pixel centres. INTER_NEAREST would shift the mask by up to half a pixel.
     """
-    if mask.shape == (side, side):
+    width = width or height
+    if mask.shape == (height, width):
         return mask
-    return cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
+    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class Resizing:
@@ -93,6 +94,7 @@ class Resizing:
 
     def __init__(self) -> None:
         self._lost: dict[int, list[tuple[Path, str, int]]] = defaultdict(list)
+        self._unscored: list[Finding] = []
         self.warnings: list[Finding] = []
 
     def look(self, path: Path, mask: np.ndarray, side: int) -> None:
@@ -107,8 +109,15 @@ class Resizing:
             detail = f"{100 * before:.2g} % becomes {100 * after:.2g} %"
             self.warnings.append(Finding(path, what, "a larger image_size changes it less", detail))
 
+    def look_at_scores(self, path: Path, mask: np.ndarray, size: tuple[int, int]) -> None:
+        """Refuse a mask of which nothing is left at the height and width at which it is to be scored."""
+        if not resize(mask, *size).any():
+            what = f"loses all its foreground at score_size {max(size)}"
+            self._unscored.append(Finding(path, what, "raise score_size, or crop the photographs around it"))
+
     def problems(self) -> Iterable[Finding]:
         """The masks without foreground at some size, and the `image_size` that keeps it in all of them."""
+        yield from self._unscored
         for side, lost in self._lost.items():
             enough = max(each for _, _, each in lost)
             remedy = f"image_size {enough} keeps it; or crop the photographs around what is marked"

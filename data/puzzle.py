@@ -8,7 +8,7 @@ import hashlib
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -26,14 +26,27 @@ T = TypeVar("T")
 DARK_LEVELS = 16
 """A photograph of more than 8 bits that spans no more of the 256 levels, once it has 8, is nearly of one colour."""
 
+NOTHING = np.empty(0)
+
 
 @dataclass(frozen=True)
 class Pair:
-    """One photograph, `image` (H, W, 3) uint8 RGB, and its `mask` (H, W) uint8: 1 is foreground, 0 background."""
+    """One photograph, `image` (H, W, 3) uint8 RGB, and its `mask` (H, W) uint8: 1 is foreground, 0 background.
+
+    `truth` is the mask at the size at which predictions are scored, of validation and test images; `photograph` the
+    image at that size, of test images. Where they are not given, they are `mask` and `image`.
+    """
 
     name: str
     image: np.ndarray
     mask: np.ndarray
+    truth: np.ndarray = field(default_factory=lambda: NOTHING)
+    photograph: np.ndarray = field(default_factory=lambda: NOTHING)
+
+    def __post_init__(self) -> None:
+        for name, value in (("truth", self.mask), ("photograph", self.image)):
+            if getattr(self, name) is NOTHING:
+                object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -65,21 +78,35 @@ class DataError(ValueError):
         self.problems = tuple(problems)
 
 
-def load(folder: str | Path, split_seed: int = 0, image_size: int | None = None, fold: int = 0) -> Dataset:
+def load(
+    folder: str | Path,
+    split_seed: int = 0,
+    image_size: int | None = None,
+    fold: int = 0,
+    folds: int = 0,
+    score_size: int | None = None,
+) -> Dataset:
     """Load the images and masks below `folder`.
 
-    `image_size` is the side in pixels of the square they are resized to, None keeps their own sizes.
-    `fold` 0 is the folder's own split; k ≥ 1 the k-th random re-split of all its pairs, in the same sizes.
+    `image_size` is the side in pixels of the square they are resized to, None keeps their own sizes. `score_size` is
+    the longest side of `truth` and `photograph`, None takes the square for both.
+    `fold` 0 is the folder's own split; k ≥ 1 the k-th random re-split of all its pairs, in the same sizes, or with
+    `folds` the k-th of so many in which each pair is tested once.
     `split_seed` is the seed of whatever is split at random: every fold, and a folder without a split of its own.
     Raises DataError with all problems, in folders, names and pixels, at once.
     """
 
-    def resized(name: str, image: np.ndarray, mask: np.ndarray) -> Pair:
+    def resized(item: Item, image: np.ndarray, mask: np.ndarray) -> Pair:
         if image_size is None:
-            return Pair(name, image, mask)
-        return Pair(name, to_square(image, image_size), masks.resize(mask, image_size))
+            return Pair(item.name, image, mask)
+        pair = Pair(item.name, to_square(image, image_size), masks.resize(mask, image_size))
+        if score_size is None or item.split == "train":
+            return pair
+        truth = masks.resize(mask, *bounded(mask, score_size))
+        photograph = to_size(image, *bounded(mask, score_size)) if item.split == "test" else pair.image
+        return replace(pair, truth=truth, photograph=photograph)
 
-    contents = _read_all(_find(Path(folder), split_seed, fold), image_size, resized)
+    contents = _read_all(_find(Path(folder), split_seed, fold, folds), image_size, resized, score_size)
     splits = {split: tuple(contents.pairs[split]) for split in SPLITS}
     return Dataset(
         **splits,
@@ -90,9 +117,16 @@ def load(folder: str | Path, split_seed: int = 0, image_size: int | None = None,
     )
 
 
-def _find(folder: Path, split_seed: int, fold: int) -> Listing:
+def bounded(mask: np.ndarray, longest: int) -> tuple[int, int]:
+    """Height and width (pixels) of a mask (H, W), or as much smaller that the longest side is `longest`."""
+    height, width = mask.shape
+    factor = min(1.0, longest / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _find(folder: Path, split_seed: int, fold: int, folds: int) -> Listing:
     try:
-        return find(folder, split_seed, fold)
+        return find(folder, split_seed, fold, folds)
     except OSError as error:
         raise DataError([f"{error.filename} cannot be read: {error.strerror}."]) from error
 
@@ -109,7 +143,10 @@ class _Contents(Generic[T]):
 
 
 def _read_all(
-    listing: Listing, image_size: int | None, keep: Callable[[str, np.ndarray, np.ndarray], T]
+    listing: Listing,
+    image_size: int | None,
+    keep: Callable[[Item, np.ndarray, np.ndarray], T],
+    score_size: int | None = None,
 ) -> _Contents[T]:
     """Look at every pair at its own size, one after another, and keep only what `keep` makes of each."""
     problems = list(listing.problems)
@@ -128,6 +165,8 @@ def _read_all(
             thumbnails.append((item, copies.thumbnail(image)))
         if mask is not None and item.mask and image_size:
             resizing.look(item.mask, mask, image_size)
+            if score_size and item.split != "train":
+                resizing.look_at_scores(item.mask, mask, bounded(mask, score_size))
         if image is None or mask is None or item.image is None:
             continue
         if image.shape[:2] != mask.shape:
@@ -143,7 +182,7 @@ def _read_all(
         if item.split == "test":
             tested.append(hashlib.sha256(image.tobytes() + mask.tobytes()).digest())
         if not problems:
-            pairs[item.split].append(keep(item.name, image, mask))
+            pairs[item.split].append(keep(item, image, mask))
     problems += masks.several_values(values)
     problems += resizing.problems()
     problems += copies.same_pictures(thumbnails, listing.seeded, lambda item: _again(item, pixel_range))
@@ -223,11 +262,16 @@ def read_image(path: Path, pixel_range: Range | None = None) -> np.ndarray:
 
 
 def to_square(image: np.ndarray, side: int) -> np.ndarray:
-    """Image (H, W, 3) as a square of `side` pixels, as a model sees it: area when shrinking, bilinear when growing."""
-    if image.shape[:2] == (side, side):
+    """Image (H, W, 3) as a square of `side` pixels, as a model sees it."""
+    return to_size(image, side, side)
+
+
+def to_size(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Image (H, W, 3) at another size: area means when shrinking, bilinear when growing."""
+    if image.shape[:2] == (height, width):
         return image
-    smooth = cv2.INTER_AREA if side < max(image.shape[:2]) else cv2.INTER_LINEAR
-    return cv2.resize(image, (side, side), interpolation=smooth)
+    smooth = cv2.INTER_AREA if max(height, width) < max(image.shape[:2]) else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=smooth)
 
 
 def _size(array: np.ndarray) -> str:
@@ -278,7 +322,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--fold",
         type=whole_number(0),
         default=0,
-        help="0: the folder's own split; K: the K-th random re-split",
+        help="0: the folder's own split; K: the K-th random re-split, or the K-th of --folds",
+    )
+    parser.add_argument(
+        "--folds", type=whole_number(0), default=0, help="cross-validation in so many folds; 0: none"
     )
     parser.add_argument(
         "--image-size",
@@ -289,7 +336,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        listing = _find(_resolve(options.folder), options.split_seed, options.fold)
+        if options.folds and not 1 <= options.fold <= options.folds:
+            parser.error(f"--folds {options.folds} needs --fold 1 to {options.folds}")
+        listing = _find(_resolve(options.folder), options.split_seed, options.fold, options.folds)
         contents = _read_all(
             listing, options.image_size, lambda _, image, mask: _Facts(_size(image), float(mask.mean()))
         )

@@ -23,9 +23,9 @@ from server import app
 from server.connections import TimedProtocol
 from server.security import read_key
 from server.settings import GIGABYTE, Settings
-from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, permissions
+from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, logins, permissions
 from server.store.disk_errors import explain, passes
-from server.store.users import KEY
+from server.store.users import KEY, hashed
 
 COMMANDS = {
     "user": "people, their keys and rights",
@@ -195,7 +195,11 @@ def _run(store: Store, settings: Settings, listener: socket.socket, options: arg
 
     def greet() -> None:
         store.announce(url)
-        print(f"listening on {url}\n  export WANDB_BASE_URL={to_others} WANDB_API_KEY={key}", flush=True)
+        with store.write() as db:
+            token = logins.start(db, logins.LINK, hashed(settings.api_key), store.clock())
+        print(f"listening on {url}")
+        print(f"  export WANDB_BASE_URL={to_others} WANDB_API_KEY={key}")
+        print(f"  log in with {to_others}/login?once={token} (works once, for a day)", flush=True)
 
     config = uvicorn.Config(
         app.make(store, settings),

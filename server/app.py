@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 THREADS = 8
 MAX_BODY = 64 << 20
 LOST_RUNS_EVERY = 5.0  # seconds
+ARTIFACT = "/{entity}/{project}/artifacts/{type}/{collection}/{version}"
 BATCH = 100  # summaries in one transaction
 
 
@@ -56,15 +57,32 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/ready", ready),
             Route("/sdk/otel/{path:path}", no_telemetry, methods=["POST"]),
             Route("/traces/{path:path}", no_traces, methods=["GET", "POST", "PUT", "DELETE"]),
+            Route("/static/{file}", pages.static),
             Route("/", pages.home),
             Route("/authorize", pages.authorize),
-            Route("/{entity}/{project}", pages.project),
-            Route("/{entity}/{project}/sweeps", pages.project),
+            Route("/login", pages.log_in, methods=["GET", "POST"]),
+            Route("/logout", pages.log_out, methods=["POST"]),
+            Route("/compare", pages.overviews.compare),
+            Route("/search", pages.search),
+            Route("/{entity}", pages.entity),
+            Route("/{entity}/{project}", pages.overviews.project),
+            Route("/{entity}/{project}/compare", pages.overviews.compare),
+            Route("/{entity}/{project}/sweeps", pages.overviews.project),
+            Route("/{entity}/{project}/runs/{run}", pages.change_run, methods=["POST"]),
             Route("/{entity}/{project}/runs/{run}", pages.run),
-            Route("/{entity}/{project}/runs/{run}/{tab}", pages.run),
-            Route("/{entity}/{project}/sweeps/{sweep}", pages.sweep),
-            Route("/{entity}/{project}/artifacts/{path:path}", pages.artifact),
+            Route("/{entity}/{project}/runs/{run}/{tab:path}", pages.run),
+            Route("/{entity}/{project}/sweeps/{sweep}", pages.change_sweep, methods=["POST"]),
+            Route("/{entity}/{project}/sweeps/{sweep}", pages.overviews.sweep),
+            Route("/{entity}/{project}/sweeps/{sweep}/{part:path}", pages.elsewhere),
+            Route(ARTIFACT, pages.change_artifact, methods=["POST"]),
+            Route("/{entity}/{project}/artifacts", pages.artifacts),
+            Route("/{entity}/{project}/artifacts/{type}", pages.artifacts),
+            Route("/{entity}/{project}/artifacts/{type}/{collection}", pages.artifact),
+            Route("/{entity}/{project}/artifacts/{type}/{collection}/{version:path}", pages.artifact),
+            Route("/{entity}/{project}/reports", pages.reports),
+            Route("/{entity}/{project}/reportlist", pages.reports),
             Route("/{entity}/{project}/reports/{report}", pages.report),
+            Route("/{entity}/{project}/{part}", pages.elsewhere),
             Route("/{path:path}", pages.nothing),
         ],
         exception_handlers={405: nothing_there, NotFound: gone, ClientDisconnect: cut_off},
@@ -73,6 +91,7 @@ def make(store: Store, settings: Settings) -> Starlette:
     )
     app.state.store, app.state.settings = store, settings
     app.state.signer = Signer(store.secret("url-signing"))
+    app.state.cookie = f"login-{app.state.signer.mark('cookie', '')[:8]}"
     return app
 
 

@@ -95,6 +95,20 @@ def load_objects(texts: list[str]) -> list[dict[str, Any]]:
     return [load_object(text) for text in texts]
 
 
+def as_object(value: Any) -> dict[str, Any]:
+    """Itself where it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def as_number(value: Any) -> float | None:
+    """A finite number; None for anything else."""
+    return value if type(value) in (int, float) and math.isfinite(value) else None
+
+
 def dumps(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 

@@ -1,14 +1,25 @@
-"""Whose key a request brings."""
+"""Who asks: by the key that a request brings, or by the login of a browser."""
 
 from server.security import key_in, same
 from server.settings import Settings
-from server.store import Store, users
+from server.store import Store, logins, users
 from server.store.users import Person
 
 
 def recognise(store: Store, settings: Settings, authorization: str | None) -> Person | None:
     """The person with the key in an Authorization header; None for a stranger."""
-    key = key_in(authorization)
-    if same(key, settings.api_key):
+    return by_key(store, settings, key_in(authorization))
+
+
+def by_key(store: Store, settings: Settings, key: str) -> Person | None:
+    return users.ADMIN if same(key, settings.api_key) else users.by_key(store.db, key)
+
+
+def by_session(store: Store, settings: Settings, token: str) -> Person | None:
+    """The person whose browser holds the token of a login that still holds."""
+    key_hash = logins.key_hash(store.db, token, logins.SESSION, store.clock())
+    if key_hash is None:
+        return None
+    if same(key_hash, users.hashed(settings.api_key)):
         return users.ADMIN
-    return users.by_key(store.db, key)
+    return users.by_key_hash(store.db, key_hash)

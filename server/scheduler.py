@@ -74,6 +74,25 @@ def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Ro
         return sweeps.by_id(db, sweep_id), warnings
 
 
+def set_state(store: Store, sweep: Row, state: str) -> None:
+    """What a person wants; agents hear of it with their next sign of life. Raises Refused for a sweep that is over."""
+    with store.sweep_lock(sweep["id"]), store.write() as db:
+        now = sweeps.by_id(db, sweep["id"])["state"]
+        if now in ("FINISHED", "CANCELED") or (state == "RUNNING" and now != "PAUSED"):
+            raise Refused(f"the sweep is {now.lower()}: it cannot become {state.lower()} any more")
+        sweeps.change(db, sweep["id"], store.clock(), state=state)
+        if state == "CANCELED":
+            stop_runs(store, sweep)
+
+
+def stop_runs(store: Store, sweep: Row) -> None:
+    """Those that are alive are asked to stop."""
+    with store.write() as db:
+        for run in runs.many(db, sweeps.run_ids(db, sweep["id"])):
+            if run["state"] in runs.ALIVE:
+                runs.request_stop(db, run["id"], store.clock())
+
+
 def check(text: str, controller: str | None, scheduler: str | None) -> tuple[Mapping[str, Any], list[str]]:
     """The configuration and what is doubtful about it. Raises Refused."""
     from server import search
@@ -257,8 +276,7 @@ def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
 
 
 def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> "list[PastRun]":
-    """Runs from before the sweep that it is to go on from (`wandb sweep --prior_run`), without those that came to
-    nothing: their configurations are not tried again, and bayes learns from them."""
+    """Runs of `wandb sweep --prior_run` that have a result: not tried again, and bayes learns from them."""
     from server.search import PastRun
 
     found = runs.many(store.db, prior_run_ids(store, sweep))

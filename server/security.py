@@ -55,6 +55,10 @@ class Signer:
         text = " ".join(map(str, parts))
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:32]
 
+    def mark(self, purpose: str, text: str) -> str:
+        """What only this server can make of `text`."""
+        return self._signature(purpose, text)
+
     def url(self, base: str, method: str, path: str, person: int, now: float) -> str:
         """`path` is unquoted and starts with a slash; `person` is the number of whoever asked for the address."""
         # Rounded to a day, so that an address stays the same for a while and browsers can cache what it names.

@@ -123,7 +123,7 @@ def check_best_weights(found: dict[str, Any], photographs: Path) -> None:
         state, config = checkpoints.load(Path(found["folder"]) / file)
         model = models.build(config.architecture, config.backbone, "none", config.width)
         model.load_state_dict(state)
-        dataset = puzzle.load(photographs, image_size=config.image_size)
+        dataset = puzzle.load(photographs, image_size=config.image_size, score_size=config.score_size)
         assert dataset.digest == found["metadata"]["data_digest"]
         tested = evaluate(model, dataset.test, config.batch_size).pooled.iou
         assert tested == pytest.approx(summary[f"{rule}/test_iou"], abs=1e-6)

@@ -21,7 +21,7 @@ from agent.lifecycle import checkpoints, state
 from agent.lifecycle.checkpoints import FILES
 from agent.lifecycle.torch_file import BadFile
 from agent.training import models
-from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD
+from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, foreground
 from agent.training.models.smp import CombinationError
 from common.environment import private_wandb
 from common.keys import RULES, Rule
@@ -38,8 +38,10 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Saved:
-    """Weights on the CPU, the configuration they were trained with, where they come from, in words, and what became 0
-    and 255 in the training images, if these had more than 8 bits."""
+    """Weights on the CPU, their configuration, their origin in words, and their range of pixels.
+
+    `pixel_range` holds the two values that became 0 and 255 in training images of more than 8 bits.
+    """
 
     state: dict[str, Tensor]
     config: Config
@@ -60,8 +62,11 @@ class Predictor(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.model((images - self.mean) / self.std)
-        return logits.softmax(dim=1)[:, 1]
+        return self.logits(images).sigmoid()
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Of the foreground (B, S, S): 0 where it is as likely as the background."""
+        return foreground(self.model((images - self.mean) / self.std))
 
 
 def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.environ) -> Saved:

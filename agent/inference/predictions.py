@@ -19,8 +19,8 @@ CLASSES = {0: "background", 1: "foreground"}
 def write(folder: Path, pairs: tuple[Pair, ...], tested: Mapping[Rule, Evaluation]) -> None:
     """Write images, truth, one predicted mask per checkpoint and image, and scores.csv (docs/runs.md)."""
     for pair in pairs:
-        _png(folder / "images" / f"{pair.name}.png", pair.image)
-        _png(folder / "truth" / f"{pair.name}.png", pair.mask * 255)
+        _png(folder / "images" / f"{pair.name}.png", pair.photograph)
+        _png(folder / "truth" / f"{pair.name}.png", pair.truth * 255)
     for rule, evaluation in tested.items():
         for pair, mask in zip(pairs, evaluation.predictions, strict=True):
             _png(folder / rule / f"{pair.name}.png", mask * 255)
@@ -48,9 +48,10 @@ def media(pairs: tuple[Pair, ...], evaluation: Evaluation) -> list[wandb.Image]:
     """Each test image with two mask layers that the W&B page can switch on and off."""
     return [
         wandb.Image(
-            pair.image,
+            pair.photograph,
+            file_type="jpg",
             masks={
-                "truth": {"mask_data": pair.mask, "class_labels": CLASSES},
+                "truth": {"mask_data": pair.truth, "class_labels": CLASSES},
                 "prediction": {"mask_data": predicted, "class_labels": CLASSES},
             },
             caption=f"{pair.name}: IoU {counts.iou:.3f}",

@@ -44,12 +44,12 @@ def bytes_of_run(config: Config, n_test: int = N_TEST) -> int:
 
     Images are counted as if their PNGs were not compressed. Raises what `agent.training.models.build` raises.
     """
-    return left_on_server(_weights(config), config.image_size, n_test)
+    return left_on_server(_weights(config), config.score_size, n_test)
 
 
-def left_on_server(checkpoint: int, image_size: int, n_test: int) -> int:
+def left_on_server(checkpoint: int, score_size: int, n_test: int) -> int:
     """Bytes of the Artifacts and media of a run whose checkpoints have `checkpoint` bytes each."""
-    return KEPT * checkpoint + 2 * _pictures(image_size, n_test)
+    return KEPT * checkpoint + 2 * _pictures(score_size, n_test)
 
 
 def checkpoint_bytes(n_parameters: int, n_buffers: int, n_tensors: int) -> int:
@@ -62,7 +62,7 @@ def disk_of_run(config: Config, n_test: int = N_TEST) -> int:
     is only replaced when the next one is whole; then the predictions."""
     n_parameters, _, n_tensors = _size(_architecture(config))
     state = _weights(config) + 8 * n_parameters + 3 * n_tensors * PER_TENSOR + 20_000
-    return 2 * state + 3 * _weights(config) + _pictures(config.image_size, n_test)
+    return 2 * state + 3 * _weights(config) + _pictures(config.score_size, n_test)
 
 
 def reserve(folder: Path, n_bytes: int) -> None:
@@ -136,9 +136,9 @@ def _weights(config: Config) -> int:
     return checkpoint_bytes(*_size(_architecture(config)))
 
 
-def _pictures(image_size: int, n_test: int) -> int:
+def _pictures(score_size: int, n_test: int) -> int:
     """The image in three channels; truth and the predictions in one."""
-    return n_test * (3 + 1 + KEPT) * image_size**2
+    return n_test * (3 + 1 + KEPT) * score_size**2
 
 
 def _architecture(config: Config) -> tuple[str, str, int, int]:

@@ -3,7 +3,6 @@
 `.cache/runs/RUN_ID/` (PUZZLE_RUNS names another folder than `.cache/runs`) holds `state.pt` and the kept checkpoints of
 a run that is under way, each with its SHA-256. Augmentation and the order of batches depend on (seed, epoch, index)
 only: they need no state.
-A learning rate schedule, once there is one, belongs into `capture`.
 """
 
 import dataclasses
@@ -17,6 +16,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from agent.config import Config
 from agent.lifecycle import torch_file
@@ -74,19 +74,29 @@ def folder_of(run_id: str) -> Path:
     return folder
 
 
-def capture(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Weights, optimizer and random state, copied where they are, which on a GPU holds up nothing; `dump` brings them
-    to the CPU. Of several GPUs only the one in use counts."""
+def capture(
+    model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None
+) -> dict[str, Any]:
+    """Weights, optimizer, its schedule and random state, copied where they are, which on a GPU holds up nothing; `dump`
+    brings them to the CPU. Of several GPUs only the one in use counts."""
     content: dict[str, Any] = copied({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    content["schedule"] = copied(schedule.state_dict()) if schedule else {}
     content["random"] = torch.get_rng_state()
     content["random_cuda"] = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
     return content
 
 
-def restore(tensors: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def restore(
+    tensors: Mapping[str, Any],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: LRScheduler | None = None,
+) -> None:
     """The reverse of `capture`; the next step is bit by bit the one that would have followed."""
     model.load_state_dict(tensors["model"])
     optimizer.load_state_dict(tensors["optimizer"])
+    if schedule and tensors.get("schedule"):  # files of before there were schedules have none
+        schedule.load_state_dict(tensors["schedule"])
     torch.set_rng_state(tensors["random"])
     if torch.cuda.is_available() and tensors["random_cuda"]:
         torch.cuda.set_rng_state(tensors["random_cuda"][0])

@@ -75,11 +75,9 @@ def check(path: Path) -> Report:
     cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
     more, good = combinations.check(cells)
     n_runs = cost.count(read, given)
-    findings += [
-        *more,
-        *metric.check(read, _epochs(given, suggested), n_runs),
-        *sections.endless(read, n_runs),
-    ]
+    epochs = _epochs(given, suggested)
+    findings += [*more, *metric.check(read, epochs, n_runs), *sections.endless(read, n_runs)]
+    findings += parameters.idle(given, epochs)
     if not any(each.severity == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or cost.configs(
             given, str(read.value.get("method"))
@@ -99,8 +97,7 @@ def _epochs(given: Sequence[Parameter], suggested: Sequence[dict[str, object]]) 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0; 1 if a file has errors; 2 if none is named, no sweep can work here, or recorded step times cannot be
-    read."""
+    """Exit code 0; 1: a file has errors; 2: no file, no sweep can work here, or step times that cannot be read."""
     parser = Parser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sweep's YAML")
     parser.add_argument("--json", action="store_true", help="a list of one object per file, for machines")

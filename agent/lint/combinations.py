@@ -50,7 +50,12 @@ SINGLE_IMAGES = Rule(
     "BatchNorm then takes its statistics from a single photograph",
     "write 2 or more",
 )
-FIXES = {"model": "take it out", "batch_size": "write 2 or more"}
+FIXES = {
+    "model": "take it out",
+    "batch_size": "write 2 or more",
+    "folds": "write 2 or more, and list the folds: `fold: {values: [1, 2, 3]}` for 3",
+    "fold": "list 1 to the number of folds",
+}
 CROSSED = "give each model once, with the key `model`"
 ALL_FAIL = "choose others; `python -m agent.train --help` says what is allowed"
 
@@ -137,7 +142,7 @@ def _why_not(config: Config) -> Reason | None:
         return _reason(
             CANNOT_BE_BUILT, architecture=config.architecture, backbone=config.backbone, problem=facts.reason
         )
-    if (who := config.needs_two()) and n_train(config.data, config.split_seed, config.fold) == 1:
+    if (who := config.needs_two()) and n_train(config) == 1:
         return _reason(NEEDS_TWO_IMAGES, who=who, data=config.data)
     if config.weights == "imagenet" and not facts.imagenet:
         return _reason(NO_WEIGHTS, backbone=config.backbone)
@@ -148,11 +153,15 @@ def _reason(rule: Rule, **values: str) -> Reason:
     return Reason(rule, tuple(values.items()))
 
 
-@functools.cache
-def n_train(data: str, split_seed: int, fold: int) -> int | None:
+def n_train(config: Config) -> int | None:
     """Training images of a folder, by names alone; None where it cannot be listed here."""
+    return _n_train(config.data, config.split_seed, config.fold, config.folds)
+
+
+@functools.cache
+def _n_train(data: str, split_seed: int, fold: int, folds: int) -> int | None:
     try:
-        items = layout.find(Path(data), split_seed, fold).items
+        items = layout.find(Path(data), split_seed, fold, folds).items
     except OSError:
         return None
     return sum(item.split == "train" for item in items)
@@ -169,7 +178,7 @@ def _finding(refused: Refused, valid: Sequence[tuple[Cell, Config]], n: int) -> 
 def _fix(reason: Reason, name: str, others_pass: bool) -> str:
     if near := _likely(reason):
         return near
-    return FIXES.get(name, CROSSED) if others_pass or name == "batch_size" else ALL_FAIL
+    return FIXES.get(name, CROSSED) if others_pass or name in ("batch_size", "folds", "fold") else ALL_FAIL
 
 
 def _likely(reason: Reason) -> str:
@@ -194,6 +203,8 @@ def _blamed(refused: Refused, valid: Sequence[Cell]) -> str:
     first = refused.cells[0].settings
     if "batch_size" in first and "batch_size" in str(refused.reason):
         return "batch_size"
+    if "folds" in first and "folds" in str(refused.reason):
+        return "fold" if "fold" in first and "fold must" in str(refused.reason) else "folds"
     same = [
         name for name in BLAME if name in first and len({cell.settings[name] for cell in refused.cells}) == 1
     ]

@@ -43,6 +43,7 @@ SHAPING = (
     "epochs",
     "repeats",
     "precision",
+    "score_size",
 )
 """Settings that change what a run costs."""
 
@@ -202,4 +203,4 @@ def _facts(config: Config) -> models.Facts:
 
 def artifact_bytes(config: Config) -> int:
     """What a run leaves on the server, at most: `agent.lifecycle.disk.bytes_of_run`, without building the model."""
-    return disk.left_on_server(_facts(config).checkpoint_bytes, config.image_size, duration.IMAGES["test"])
+    return disk.left_on_server(_facts(config).checkpoint_bytes, config.score_size, duration.IMAGES["test"])

@@ -20,6 +20,13 @@ CANDIDATES = 0.5
 """Part of the epochs that may become a checkpoint: 20 and 24 of 40 in docs/runs.md. Their BatchNorm statistics are
 recomputed, their validation images scored twice, and they are always saved."""
 
+PHOTOGRAPH = (1024, 768)
+"""Pixels of those images."""
+
+SCORED_PER_SECOND = 40e6
+"""Pixels at which one core brings logits to a photograph's size, compares and counts: 14 to 30 ms for each of these, in
+processor time, from squares of 128 and 512 pixels (median 17 and 24 of 9 each, one core of an AMD EPYC)."""
+
 SAVED_PER_SECOND = 600e6
 """Bytes of state and checkpoint that one core packs and writes: 500 to 990 million with four models of 5 to 31 million
 parameters on one core of an AMD EPYC."""
@@ -63,7 +70,8 @@ def of_run(config: Config, steps: Sequence[Step]) -> Duration:
 
     step = step_seconds(config, config.precision, image * IMAGES["train"] / per_visit, steps)
     training = config.repeats * per_visit * step
-    validation = forward(IMAGES["val"]) + CANDIDATES * forward(IMAGES["train"] + IMAGES["val"])
+    scored = forward(IMAGES["val"]) + IMAGES["val"] * score_seconds(config, steps)
+    validation = scored + CANDIDATES * (forward(IMAGES["train"]) + scored)
     saving = 4 * facts.checkpoint_bytes / SAVED_PER_SECOND
     if not steps[0].device.startswith(ONE_CORE):
         saving = CANDIDATES * max(0.0, saving - training - validation)
@@ -72,8 +80,15 @@ def of_run(config: Config, steps: Sequence[Step]) -> Duration:
         config.epochs * training,
         config.epochs * validation,
         config.epochs * saving,
-        disk.KEPT * forward(IMAGES["test"]),
+        disk.KEPT * (forward(IMAGES["test"]) + IMAGES["test"] * score_seconds(config, steps)),
     )
+
+
+def score_seconds(config: Config, steps: Sequence[Step]) -> float:
+    """Of one photograph; on a GPU it is next to nothing."""
+    factor = min(1.0, config.score_size / max(PHOTOGRAPH))
+    on_core = steps[0].device.startswith(ONE_CORE)
+    return on_core * math.prod(PHOTOGRAPH) * factor**2 / SCORED_PER_SECOND
 
 
 def forward_macs(facts: models.Facts, image_size: int) -> float:

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,12 +25,19 @@ from common.sweep_spec.distributions import (
     multiples,
 )
 
-TOGETHER = ("model", *MODEL_FIELDS, "batch_size")
+TOGETHER = ("model", *MODEL_FIELDS, "batch_size", "folds")
 """Fields that are checked in combination with each other, not one by one."""
 
 GRID_KINDS = (*LISTS, "int_uniform", "q_uniform")
 MOST_LISTED = 10_000
 
+IDLE = Rule(
+    "P032",
+    "warning",
+    "patience {patience} ends no run",
+    "runs have {most} epochs at most",
+    "write a smaller patience, or 0",
+)
 NOTHING = Rule(
     "P014",
     "error",
@@ -352,3 +359,15 @@ def allowed(parameter: Parameter) -> list[Finding]:
         return [(REFUSED_VALUES if values["more"] else REFUSED_VALUE).at(line, **values)]
     side = max(32, round(float(sentence.split()[2].rstrip(",")) / 16) * 16)
     return [(SIDES if values["more"] else SIDE).at(line, **values, side=side)]
+
+
+def idle(given: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
+    """Early stopping that no run lives long enough for."""
+    most = max(epochs, default=0)
+    waits = (
+        (line, value)
+        for each in given
+        if each.name == "patience"
+        for value, line in zip(each.values, each.lines, strict=True)
+    )
+    return [IDLE.at(line, patience=value, most=most) for line, value in waits if 0 < most <= value][:1]

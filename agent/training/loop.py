@@ -29,11 +29,12 @@ class Augment(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss (mean over pixels), counts per image and predicted masks (N, H, W) in {0, 1} of one split."""
+    """Loss (mean over an image's pixels, then over images), counts and predicted mask (H, W) in {0, 1} of each image
+    of one split, at the size of its `truth`."""
 
     loss: float
     counts: tuple[Counts, ...]
-    predictions: NDArray[np.uint8]
+    predictions: tuple[Image, ...]
 
     @property
     def pooled(self) -> Counts:
@@ -97,11 +98,13 @@ def train_epoch(
     batches: Iterable[tuple[Tensor, Tensor]],
     precision: Precision = "float32",
     before_step: Callable[[], None] = lambda: None,
+    after_step: Callable[[], None] = lambda: None,
 ) -> tuple[float, Counts]:
     """One step per batch, as the loader gives them; loss (mean over pixels) and pooled counts in training mode.
 
     With bfloat16 the forward pass runs under autocast; weights, gradients, loss and optimizer stay float32. Sums stay
-    on the device until the end, so no step waits for a GPU. `before_step` may raise to end the epoch.
+    on the device until the end, so no step waits for a GPU. `before_step` may raise to end the epoch; `after_step`
+    moves the learning rate.
     """
     model.train()
     device = next(model.parameters()).device
@@ -117,6 +120,7 @@ def train_epoch(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        after_step()
         loss_sum += loss.detach() * len(images)
         pixels += confusion(logits.detach().argmax(dim=1), masks)
         n += len(images)
@@ -129,19 +133,36 @@ def confusion(predicted: Tensor, truth: Tensor) -> Tensor:
     return torch.stack([(p & t).sum(), (p & ~t).sum(), (~p & t).sum(), (~p & ~t).sum()])
 
 
+def foreground(logits: Tensor) -> Tensor:
+    """Logits (B, 2, H, W) of two classes → those of the foreground alone (B, H, W), whose sigmoid is its softmax."""
+    return logits[:, 1] - logits[:, 0]
+
+
+def resized(values: Tensor, height: int, width: int) -> Tensor:
+    """Values (H, W) of a square, such as logits, at the size of the photograph that it was made of; a larger square is
+    averaged, as its photograph was when it became that."""
+    shrinks = height < values.shape[0] or width < values.shape[1]
+    larger = F.interpolate(values[None, None], (height, width), mode="bilinear", antialias=shrinks)
+    return larger[0, 0]
+
+
 @torch.no_grad()
 def evaluate(model: nn.Module, pairs: Sequence[Pair], batch_size: int) -> Evaluation:
-    """Score a split in evaluation mode, in float32 whatever the precision of training."""
+    """Score a split in evaluation mode, in float32 whatever the precision of training.
+
+    A model sees the square; its logits are brought to the size of the truth, and compared and counted there.
+    """
     model.eval()
     device = next(model.parameters()).device
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-    parts = []
+    predictions = []
     for start in range(0, len(pairs), batch_size):
         batch = pairs[start : start + batch_size]
-        images, masks = to_tensors([p.image for p in batch], [p.mask for p in batch], device)
-        logits = model(images)
-        loss_sum += bce(logits, masks).double() * len(batch)
-        parts.append(logits.argmax(dim=1).to(torch.uint8))
-    predictions = torch.cat(parts).cpu().numpy()
-    counts = tuple(count(p, pair.mask) for p, pair in zip(predictions, pairs, strict=True))
-    return Evaluation(float(loss_sum) / len(pairs), counts, predictions)
+        images, _ = to_tensors([p.image for p in batch], [p.mask for p in batch], device)
+        for pair, square in zip(batch, foreground(model(images)), strict=True):
+            logits = resized(square, *pair.truth.shape)
+            truth = torch.from_numpy(pair.truth).to(device).float()
+            loss_sum += F.binary_cross_entropy_with_logits(logits, truth).double()
+            predictions.append((logits > 0).to(torch.uint8).cpu().numpy())
+    counts = tuple(count(p, pair.truth) for p, pair in zip(predictions, pairs, strict=True))
+    return Evaluation(float(loss_sum) / len(pairs), counts, tuple(predictions))

@@ -83,9 +83,16 @@ def prepare(model: nn.Module, device: torch.device) -> nn.Module:
     return moved
 
 
-def adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
-    """Adam whose step is one kernel for all weights, on a CPU as well."""
-    return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+def adam(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Adam:
+    """Adam whose step is one kernel for all weights, on a CPU as well; with decoupled weight decay it is AdamW."""
+    decoupled = weight_decay > 0
+    return torch.optim.Adam(
+        model.parameters(),
+        learning_rate,
+        weight_decay=weight_decay,
+        decoupled_weight_decay=decoupled,
+        fused=True,
+    )
 
 
 def compile_pays(
@@ -101,8 +108,7 @@ def compile_pays(
 
 
 def compiled(model: nn.Module) -> nn.Module:
-    """The same weights behind a compiled forward pass; what cannot be compiled here, for want of a C compiler for
-    instance, goes on as it was.
+    """The same weights behind a compiled forward pass, or behind the old one where it cannot be compiled here.
 
     `model` itself stays uncompiled: evaluation and the BatchNorm doctor change its mode, and would compile it anew.
     The steps of a run have at most two sizes (`agent.training.loop.batches`): each is compiled for itself.

@@ -109,8 +109,7 @@ def to_optuna(
 
 
 def judged_runs(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[str]]:
-    """The runs with a finite `metric` and what varies among them; raises `AnalysisError` as `to_optuna`
-    says."""
+    """The runs with a finite `metric`, and the fields that vary. Raises `AnalysisError` as `to_optuna`."""
     values = runs[metric] if metric in runs else pd.Series(np.nan, index=runs.index)
     usable = runs[np.isfinite(pd.to_numeric(values, errors="coerce"))]
     names = varied(usable)
@@ -222,8 +221,7 @@ def importances(
 
 
 def resampled(runs: pd.DataFrame, names: Sequence[str], rng: np.random.Generator) -> pd.DataFrame:
-    """As many configurations, drawn with replacement, each with as many runs, drawn with replacement of its
-    own."""
+    """As many configurations, and of each as many of its runs, both drawn with replacement."""
     numbers = settings(runs, names).groupby(list(names), dropna=False, sort=False).ngroup().to_numpy()
     groups = [np.flatnonzero(numbers == i) for i in range(numbers.max() + 1)]
     picked = [groups[i] for i in rng.integers(len(groups), size=len(groups))]

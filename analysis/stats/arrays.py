@@ -1,5 +1,4 @@
-"""Tidy scores (one row per model × fold × seed × image) → arrays of seeds × images, paired where two models
-are compared."""
+"""Tidy scores (a row per model × fold × seed × image) → arrays of seeds × images, paired for two models."""
 
 from __future__ import annotations
 
@@ -13,8 +12,9 @@ COLUMNS = ("model", "fold", "seed", "image")
 
 
 def check_scores(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """`scores` reduced to `COLUMNS` and `metric`; raises `ValueError` if one is missing, a value is NaN, or a
-    row repeats.
+    """`scores` reduced to `COLUMNS` and `metric`.
+
+    Raises `ValueError` if one is missing, a value is NaN, or a row repeats.
 
     Two runs of the same model, fold and seed are one too many: keep one, or give them different seeds.
     """
@@ -66,8 +66,7 @@ def paired_differences(a: pd.DataFrame, b: pd.DataFrame) -> Array:
 
 
 def ratio_scores(numerator: ArrayLike, denominator: ArrayLike) -> Array:
-    """Scores (S, I) whose mean over images is each seed's pooled ratio, so that intervals of pooled metrics
-    can be made.
+    """Scores (S, I) whose mean over images is each seed's pooled ratio: for intervals of pooled metrics.
 
     `numerator`, `denominator` (S, I): counts, for IoU tp and tp + fp + fn. Linearised: R + (num − R·den) /
     mean den, with R = Σ num / Σ den (Cochran 1977, Sampling Techniques, ch. 6). Raises `ValueError` if a

@@ -111,8 +111,10 @@ def summed(held: Array, widths: Array) -> Coverage:
 
 @dataclass(frozen=True)
 class Resplit:
-    """K random splits of the same few labelled images; deviations in IoU of what a test image, a training
-    image and anything else (seed, step order) add to a score."""
+    """K random splits of the same few labelled images.
+
+    The deviations, in IoU, are those of a test image, a training image and the rest (seed, step order).
+    """
 
     n_train: int = 10
     n_val: int = 4
@@ -131,8 +133,7 @@ def simulated_split_coverage(
     resplit: Resplit | None = None,
     simulations: int = SIMULATIONS,
 ) -> Coverage:
-    """How often the t interval over `n_splits` overlapping splits holds the truth, corrected (Nadeau &
-    Bengio) or not.
+    """Coverage of the t interval over `n_splits` overlapping splits, corrected (Nadeau & Bengio) or not.
 
     A split scores the mean difficulty of its test images plus the mean worth of its training images plus
     noise.

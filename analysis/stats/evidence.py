@@ -100,8 +100,7 @@ class Sample:
         return found
 
     def bounds(self, tables: list[Array], rng: np.random.Generator) -> tuple[float, float]:
-        """Interval of the mean over splits where there are several, else over the seeds × images of the
-        one."""
+        """Interval of the mean over splits; of a single one, over its seeds × images."""
         if len(tables) > 1:
             means = [table.mean() for table in tables]
             return corrected_bounds(means, n_train=self.n_train, n_test=self.n_images, level=self.level)

@@ -58,8 +58,7 @@ def checked(scores: Array) -> Array:
 
 
 def standard_error(scores: Array) -> tuple[Array, Array]:
-    """Standard error of the mean of `scores` (…, S, I) in the crossed model, and its degrees of freedom, both
-    (…).
+    """Standard error of the mean of `scores` (…, S, I) in the crossed model, and its degrees of freedom (…).
 
     Two-way analysis of variance without replication: Var(mean) = (MS_seed + MS_image − MS_rest) / SI, a
     component that would be negative counting as zero; degrees of freedom after Satterthwaite (1946,
@@ -97,8 +96,7 @@ def combination(mean_squares: Array, freedom: Array) -> Array:
 
 
 def bootstrap_means(scores: Array, rng: np.random.Generator, resamples: int = RESAMPLES) -> Array:
-    """Means (resamples, …) of `scores` (…, S, I), seeds and images drawn anew with replacement,
-    independently.
+    """Means (resamples, …) of `scores` (…, S, I), seeds and images drawn anew independently.
 
     The hierarchical bootstrap for crossed factors (Owen 2007, Annals of Applied Statistics 1:386). The same
     draws serve every leading index: paired models stay paired.
@@ -156,8 +154,7 @@ METHODS: dict[str, Bounds] = {"t": t_bounds, "percentile": percentile_bounds, "b
 
 
 def bounds_by(method: str) -> Bounds:
-    """(scores (…, S, I), Generator, level) → (low, high), each (…); raises `ValueError` if there is no such
-    method."""
+    """(scores (…, S, I), Generator, level) → (low, high), each (…). Raises `ValueError` without such a method."""
     if method not in METHODS:
         raise ValueError(f"there is no interval called {method!r}: take one of {', '.join(METHODS)}.")
     return METHODS[method]

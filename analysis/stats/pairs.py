@@ -76,8 +76,7 @@ def crossed_t_test(differences: ArrayLike) -> Outcome:
 
 
 def corrected_t_test(differences: ArrayLike, *, n_train: int, n_test: int) -> Outcome:
-    """Corrected resampled t test over splits whose images overlap; `differences` (K,), the mean of each
-    split.
+    """Corrected resampled t test over overlapping splits; `differences` (K,) are means of each.
 
     Training and test sets of random splits share images, so the variance over K splits is too small by a
     factor that Nadeau & Bengio (2003, Machine Learning 52:239) put at 1/K + n_test/n_train instead of 1/K; t

@@ -99,8 +99,7 @@ def rank_stability(scores: ArrayLike) -> RankStability:
 
 
 def concordance(ranks: Array) -> float:
-    """Kendall's W of `ranks` (K, N), corrected for ties (Kendall & Babington Smith 1939); NaN if nothing is
-    ranked."""
+    """Kendall's W of `ranks` (K, N), corrected for ties (Kendall & Babington Smith 1939); else NaN."""
     splits, models = ranks.shape
     spread = float(((ranks.sum(axis=0) - splits * (models + 1) / 2) ** 2).sum())
     ties = sum(float((counts**3 - counts).sum()) for counts in map(tie_counts, ranks))

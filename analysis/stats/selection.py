@@ -81,8 +81,7 @@ def selection_optimism(
     resamples: int = 2000,
     inflation: float = 1.0,
 ) -> Optimism:
-    """How much being chosen as the best of N flatters the winner; `scores` maps a model to (S, I), equal
-    images.
+    """The winner's advantage from being the best of N; `scores` maps a model to (S, I), equal images.
 
     Parametric bootstrap. The models within `CONTENDERS` standard deviations of a difference from the best are
     drawn together until they spread no more than noise leaves room for (their variance minus that of the
@@ -136,8 +135,7 @@ def noise_of_means(arrays: list[Array]) -> Array:
 
 
 def seed_variance(arrays: list[Array]) -> float:
-    """Variance between seeds of a model's mean over images, pooled over models, less the rest's part; at
-    least 0."""
+    """Variance between seeds of a model's mean over images, pooled, less the rest's part; at least 0."""
     several = [values for values in arrays if len(values) > 1]
     if not several:
         return 0.0

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from common.cli import Parser
-from server.store import Connection, Refused, api_key, beside, users
+from server.store import Connection, Refused, api_key, beside, logins, users
 
 DESCRIPTION = """People who may use the server of a folder, beside its own user `local` (key in DIR/api-key), who may do
 everything. Each has an entity of their own name; `grant` lets them read, or also write, another one. Works while the
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     action(
         "grant", _grant, "let them read an entity, or own it (read and write)", "NAME", "ENTITY"
     ).add_argument("role", choices=users.ROLES)
+    action("link", _link, "a link that logs a browser in, once, within a day", "NAME")
     action("revoke", _revoke, "take a granted right back", "NAME", "ENTITY")
     return parser
 
@@ -82,3 +83,15 @@ def _grant(db: Connection, options: argparse.Namespace) -> None:
 
 def _revoke(db: Connection, options: argparse.Namespace) -> None:
     users.revoke(db, options.name, options.entity)
+
+
+def _link(db: Connection, options: argparse.Namespace) -> None:
+    """The address is that of the running server; where none runs, the link's last part."""
+    key_hash = (
+        users.hashed(api_key(options.dir))
+        if options.name == users.LOCAL
+        else users.key_hash(db, options.name)
+    )
+    token = logins.start(db, logins.LINK, key_hash, time.time())
+    address = options.dir / "address"
+    print(f"{address.read_text().strip() if address.exists() else ''}/login?once={token}")

@@ -20,7 +20,7 @@ from server.graphql.common import (
 )
 from server.graphql.runs import run_connection
 from server.jsontext import load_object
-from server.store import NotFound, Refused, Row, projects, runs, sweeps
+from server.store import NotFound, Refused, Row, projects, sweeps
 
 
 def upsert_sweep(root: Any, info: Info, input: Row) -> Row:
@@ -52,9 +52,7 @@ def _changed(ctx: Context, input: Row) -> Row:
     with ctx.store.sweep_lock(sweep["id"]), ctx.store.write() as db:
         sweeps.change(db, sweep["id"], ctx.now(), **{name: input.get(name) for name in columns})
         if state == "CANCELED":
-            for run_id in sweeps.run_ids(db, sweep["id"]):
-                if runs.by_id(db, run_id)["state"] in runs.ALIVE:
-                    runs.request_stop(db, run_id, ctx.now())
+            scheduler.stop_runs(ctx.store, sweep)
         if input.get("controller") is not None:
             controller.follow(ctx.store, sweeps.by_id(db, sweep["id"]), load_object(input["controller"]))
         return sweeps.by_id(db, sweep["id"])

@@ -1,31 +1,68 @@
-"""Line charts as SVG text. Pure: values in, text out. Colours come from the page's style sheet."""
+"""Line charts as SVG text. Pure: values in, text out. Colours come from the page's style sheets.
 
+`static/chart.js` names the line under the pointer: it reads the paths, and from the figure what its edges stand for.
+"""
+
+import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby, zip_longest
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise, zip_longest
 from operator import itemgetter
 
 from markupsafe import Markup
 
-from server.pages.scale import Scale, short
+from server.pages.scale import Category, LogScale, Scale, short
 
 WIDTH, HEIGHT = 440, 252  # of the drawing, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 58, 80, 14, 42
+NARROW = 12  # right of the lines where no names stand
+FINE = 50  # units of a path to one of the drawing
 MAX_POINTS = 400
 MAX_DOTS = 25
 MAX_NAME = 48
+MAX_END_NAME, MAX_END_NAMES = 10, 6
+MAX_KEYS = 40
+MANY = 24  # lines, from which on they are drawn thin
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Line:
-    """`points` by x. `style` is a class of the style sheet: train, val, test or plain; `dots` draws no line."""
+    """`points` by x. `style`: classes of the style sheets, as train, val, test, record, s0; `dots` draws no line.
+
+    `band`: (x, low, high), drawn behind. Lines of one `key` go together in the legend of a page. `names`: of each
+    point, for dots; `marks`: whether the points of a short line are dots as well.
+    """
 
     name: str
     points: Sequence[Point]
     style: str = "plain"
     dots: bool = False
+    band: Sequence[tuple[float, float, float]] = ()
+    key: str = ""
+    names: Sequence[str] = ()
+    marks: bool = True
+
+
+@dataclass(frozen=True)
+class View:
+    """How charts are looked at. `smooth`: weight of the past in an exponential average, from 0 to below 1.
+
+    `first`, `last`: the stretch of the x axis that is drawn. `log`: of the y axis.
+    """
+
+    smooth: float = 0.0
+    log: bool = False
+    first: float | None = None
+    last: float | None = None
+
+    @property
+    def is_zoomed(self) -> bool:
+        return self.first is not None or self.last is not None
+
+    def shows(self, x: float) -> bool:
+        return (self.first is None or x >= self.first) and (self.last is None or x <= self.last)
 
 
 @dataclass
@@ -45,14 +82,14 @@ class Series:
         if len(self.kept) > 8 * MAX_POINTS:
             self._shrink(4 * MAX_POINTS)
 
-    def points(self) -> list[Point]:
-        """At most MAX_POINTS, in the order in which they came."""
-        self._shrink(MAX_POINTS)
+    def points(self, most: int = MAX_POINTS) -> list[Point]:
+        """At most `most`, in the order in which they came."""
+        self._shrink(most)
         return [(x, y) for _, x, y in self.kept]
 
     def _shrink(self, most: int) -> None:
         self._sample()
-        while len(self.kept) > most:
+        while len(self.kept) > most and self.width < self.n:
             self.width *= 2
             self._sample()
 
@@ -82,105 +119,241 @@ def is_finite(*values: float) -> bool:
     return all(map(math.isfinite, values))
 
 
-def sampled(points: Iterable[Point]) -> list[Point]:
-    """At most MAX_POINTS of them; see Series."""
+def sampled(points: Iterable[Point], most: int = MAX_POINTS) -> list[Point]:
+    """At most `most` of them; see Series."""
     series = Series()
     for x, y in points:
         series.add(x, y)
-    return series.points()
+    return series.points(most)
 
 
-def chart(title: str, lines: Sequence[Line], x_name: str, note: str = "") -> Markup:
-    """A figure with one line each, named at its end. Points that are not finite interrupt a line; `note` says more."""
-    finite = [point for line in lines for point in line.points if is_finite(*point)]
+def smoothed(points: Sequence[Point], weight: float) -> list[Point]:
+    """Exponential average without the pull towards 0 at the start; what is not finite stays a gap and counts for none.
+
+    Kingma & Ba (2015), section 3: the average of t values is divided by 1 - weight^t.
+    """
+    average, divisor, smooth = 0.0, 0.0, []
+    for x, y in points:
+        if is_finite(x, y):
+            average = weight * average + (1 - weight) * y
+            divisor = weight * divisor + (1 - weight)
+        smooth.append((x, average / divisor if is_finite(x, y) else y))
+    return smooth
+
+
+def chart(
+    title: str,
+    lines: Sequence[Line],
+    x_name: str,
+    note: str = "",
+    view: View | None = None,
+    legend: bool = True,
+    x_scale: Scale | LogScale | Category | None = None,
+) -> Markup:
+    """A figure with one line each. Points that are not finite interrupt a line; `note` says more.
+
+    The names of a few lines stand at their ends, those of many below the drawing, unless the page has a `legend` of
+    its own.
+    """
+    view = view or View()
+    drawn = [_seen(line, view) for line in lines]
+    finite = [point for line in drawn for point in line.points if _is_on(point, view)]
+    if view.log and (off := sum(y <= 0 for line in drawn for x, y in line.points if is_finite(x, y))):
+        note = ", ".join(filter(None, (note, f"{off} {'value' if off == 1 else 'values'} of 0 or less")))
     caption = Markup("<figcaption>{}{}</figcaption>").format(
         title, Markup(" <small>{}</small>").format(note) if note else ""
     )
     if not finite:
         return Markup('<figure class="chart">{}</figure>').format(caption)
-    xs, ys = Scale.over(x for x, _ in finite), Scale.over((y for _, y in finite), margin=0.05)
+    named = [line for line in drawn if line.name]
+    at_ends = legend and len(named) <= MAX_END_NAMES and all(len(x.name) <= MAX_END_NAME for x in named)
+    right = RIGHT if at_ends and named else NARROW
+    heights = [y for _, y in finite]
+    heights += [y for line in drawn for _, *ends in line.band for y in ends if is_finite(y)]
+    xs = x_scale or Scale.over(x for x, _ in finite)
+    ys: Scale | LogScale = Scale.over(heights, margin=0.05)
+    if view.log:
+        ys = LogScale.over(y for y in heights if y > 0)
+    plot = Plot(xs, ys, right)
+    many = " many" if len(drawn) > MANY else ""
     whole = all(float(x).is_integer() for x, _ in finite)
-    parts = [_grid(xs.ticks(whole), ys.ticks()), _axis_names(f"{x_name} {xs.origin}".rstrip(), ys.origin)]
-    parts += [_drawn(line, xs, ys) for line in lines]
-    parts += _names([line for line in lines if line.name], ys)
+    parts = [plot.grid(whole), plot.axis_names(f"{x_name} {xs.origin}".rstrip(), ys.origin)]
+    parts.append(plot.area([plot.line(line) for line in drawn], view.is_zoomed))
+    parts += plot.names(named) if at_ends else []
+    below = _legend(named) if legend and not at_ends and named else ""
+    edges = [f"{edge:.12g}" for edge in (*xs.edges, *ys.edges)]
     return Markup(
-        '<figure class="chart">{}<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg></figure>'
-    ).format(caption, WIDTH, HEIGHT, f"{title} against {x_name}", Markup("").join(parts))
-
-
-def _x(share: float) -> float:
-    return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
-
-
-def _y(share: float) -> float:
-    return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
-
-
-def _grid(columns: list[tuple[float, str]], rows: list[tuple[float, str]]) -> Markup:
-    across = "".join(
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(share)}" y2="{_y(share)}"/>'
-        f'<text class="tick" x="{LEFT - 6}" y="{_y(share) + 3.5:.1f}" text-anchor="end">{label}</text>'
-        for share, label in rows
+        '<figure class="chart{}" data-edges="{}" data-log="{}" data-x="{}">{}'
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>{}</figure>'
+    ).format(
+        *(many, " ".join(edges), int(view.log), x_name, caption, WIDTH, HEIGHT),
+        *(f"{title} against {x_name}", Markup("").join(parts), below),
     )
-    below = "".join(
-        f'<text class="tick" x="{_x(share)}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{label}</text>'
-        for share, label in columns
-    )
-    return Markup(across + below)
 
 
-def _axis_names(x_name: str, y_origin: str) -> Markup:
-    above = Markup('<text class="tick" x="{}" y="{}">{}</text>').format(2, TOP - 3, y_origin)
-    place = LEFT + (WIDTH - LEFT - RIGHT) / 2
-    below = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-        place, HEIGHT - BOTTOM + 32, _cut(x_name, MAX_NAME)
-    )
-    return above + below if y_origin else below
+def _seen(line: Line, view: View) -> Line:
+    """The part of a line that is looked at, smoothed from its start."""
+    points = smoothed(line.points, view.smooth) if view.smooth and not line.dots else line.points
+    if not view.is_zoomed:
+        return replace(line, points=points)
+    inside = [point for point in points if not is_finite(point[0]) or view.shows(point[0])]
+    band = [entry for entry in line.band if view.shows(entry[0])]
+    return replace(line, points=inside, band=band)
 
 
-def _cut(text: str, most: int) -> str:
+def _is_on(point: Point, view: View) -> bool:
+    return is_finite(*point) and not (view.log and point[1] <= 0)
+
+
+def _legend(lines: Sequence[Line]) -> Markup:
+    items = [
+        Markup('<li><span class="swatch {}" data-key="{}"><span>{}</span></span></li>').format(
+            line.style, line.key or line.name, line.name
+        )
+        for line in lines[:MAX_KEYS]
+    ]
+    if len(lines) > MAX_KEYS:
+        items.append(Markup("<li>and {} more</li>").format(len(lines) - MAX_KEYS))
+    return Markup('<ul class="legend">{}</ul>').format(Markup("").join(items))
+
+
+def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _drawn(line: Line, xs: Scale, ys: Scale) -> Markup:
-    points = line.points
-    places = [(_x(xs.share(x)), _y(ys.share(y))) if is_finite(x, y) else None for x, y in points]
-    dots = [
-        Markup('<circle class="{}" cx="{}" cy="{}" r="{}"><title>{}</title></circle>').format(
-            line.style, *place, 3 if line.dots else 2.2, f"{line.name} {short(y)} at {short(x)}".strip()
+@dataclass(frozen=True)
+class Plot:
+    """Two scales on the drawing; `right` is the room beside the lines."""
+
+    xs: Scale | LogScale | Category
+    ys: Scale | LogScale
+    right: float
+
+    @property
+    def width(self) -> float:
+        return WIDTH - LEFT - self.right
+
+    @property
+    def height(self) -> float:
+        return HEIGHT - TOP - BOTTOM
+
+    def at(self, x: float, y: float) -> tuple[int, int]:
+        """A place in the area, in units of a path."""
+        return (
+            round(self.xs.share(x) * self.width * FINE),
+            round((1 - self.ys.share(y)) * self.height * FINE),
         )
-        for place, (x, y) in zip(places, points, strict=True)
-        if place is not None and (line.dots or len(points) <= MAX_DOTS)
-    ]
-    path = "" if line.dots else Markup('<path class="{}" d="{}"/>').format(line.style, _path(places))
-    return Markup("").join([path, *dots])
+
+    def grid(self, whole: bool) -> Markup:
+        across = "".join(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - self.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>'
+            for y, label in ((TOP + (1 - share) * self.height, label) for share, label in self.ys.ticks())
+        )
+        below = "".join(
+            f'<text class="tick" x="{LEFT + share * self.width:.1f}" y="{HEIGHT - BOTTOM + 15}" '
+            f'text-anchor="middle">{label}</text>'
+            for share, label in (self.xs.ticks() if isinstance(self.xs, LogScale) else self.xs.ticks(whole))
+        )
+        return Markup(across + below)
+
+    def axis_names(self, x_name: str, y_origin: str) -> Markup:
+        above = Markup('<text class="tick" x="{}" y="{}">{}</text>').format(2, TOP - 3, y_origin)
+        below = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+            LEFT + self.width / 2, HEIGHT - BOTTOM + 32, cut(x_name, MAX_NAME)
+        )
+        return above + below if y_origin else below
+
+    def area(self, lines: Sequence[Markup], is_cut: bool) -> Markup:
+        """Where lines are drawn, in fine units; what is outside of it shows unless `is_cut`."""
+        return Markup(
+            '<svg class="area{}" x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>'
+        ).format(
+            *(" cut" if is_cut else "", LEFT, TOP, self.width, self.height),
+            *(round(self.width * FINE), round(self.height * FINE), Markup("").join(lines)),
+        )
+
+    def line(self, line: Line) -> Markup:
+        log = isinstance(self.ys, LogScale)
+        places = [self.at(x, y) if is_finite(x, y) and not (log and y <= 0) else None for x, y in line.points]
+        dots = [
+            _dot(
+                place,
+                3 if line.dots else 2.2,
+                "" if line.names else f"{line.name} {short(y)} at {short(x)}".strip(),
+            )
+            for place, (x, y) in zip(places, line.points, strict=True)
+            if place is not None and (line.dots or (line.marks and len(line.points) <= MAX_DOTS))
+        ]
+        path = "" if line.dots else Markup('<path d="{}"/>').format(_path(places))
+        names = (
+            Markup(' data-names="{}"').format(json.dumps(line.names, ensure_ascii=False))
+            if line.names
+            else ""
+        )
+        return Markup('<g class="line {}" data-name="{}" data-key="{}"{}>{}{}{}</g>').format(
+            *(
+                line.style,
+                line.name,
+                line.key or line.name,
+                names,
+                self._band(line),
+                path,
+                Markup("").join(dots),
+            ),
+        )
+
+    def _band(self, line: Line) -> Markup:
+        entries = [
+            entry
+            for entry in line.band
+            if is_finite(*entry) and not (isinstance(self.ys, LogScale) and entry[1] <= 0)
+        ]
+        if not entries:
+            return Markup("")
+        outline = [self.at(x, high) for x, _, high in entries] + [
+            self.at(x, low) for x, low, _ in entries[::-1]
+        ]
+        return Markup('<path class="band" d="{}z"/>').format(_path(outline))
+
+    def names(self, lines: Sequence[Line]) -> list[Markup]:
+        """Each line's name beside its end, moved apart where they would overlap."""
+        ends = []
+        for line in lines:
+            last = next((y for x, y in reversed(line.points) if is_finite(x, y)), None)
+            if last is not None and not (isinstance(self.ys, LogScale) and last <= 0):
+                ends.append((TOP + (1 - self.ys.share(last)) * self.height, line))
+        ends.sort(key=lambda end: end[0])
+        names, free = [], float(TOP)
+        for y, line in ends:
+            place = max(y + 4, free)
+            free = place + 13
+            names.append(
+                Markup(
+                    '<line class="mark {0}" x1="{1}" x2="{2}" y1="{3}" y2="{3}"/>'
+                    '<text class="name" x="{4}" y="{5}">{6}</text>'
+                ).format(
+                    *(line.style, WIDTH - self.right + 3, WIDTH - self.right + 9, round(place - 4, 1)),
+                    *(WIDTH - self.right + 13, round(place, 1), line.name),
+                )
+            )
+        return names
 
 
-def _path(places: Sequence[Point | None]) -> str:
-    """A piece for each stretch without gaps; one of a single point is a line of no length, whose caps are a dot."""
+def _dot(place: tuple[int, int], radius: float, title: str) -> Markup:
+    told = Markup("<title>{}</title>").format(title) if title else ""
+    return Markup('<circle cx="{}" cy="{}" r="{}">{}</circle>').format(*place, round(radius * FINE), told)
+
+
+def _path(places: Sequence[tuple[int, int] | None]) -> str:
+    """A piece for each stretch without gaps, each step from the one before; a single point is a line of no length."""
     pieces = (list(piece) for is_gap, piece in groupby(places, key=lambda place: place is None) if not is_gap)
     texts = []
     for piece in pieces:
-        text = "L".join(f"{place[0]} {place[1]}" for place in piece if place)
-        texts.append(f"M{text}" if len(piece) > 1 else f"M{text}h0")
-    return " ".join(texts)
-
-
-def _names(lines: Sequence[Line], ys: Scale) -> list[Markup]:
-    """Each line's name beside its end, moved apart where they would overlap."""
-    ends = []
-    for line in lines:
-        last = next((y for x, y in reversed(line.points) if is_finite(x, y)), None)
-        if last is not None:
-            ends.append((_y(ys.share(last)), line))
-    ends.sort(key=lambda end: end[0])
-    names, free = [], float(TOP)
-    for y, line in ends:
-        place = max(y + 4, free)
-        free = place + 13
-        names.append(
-            Markup('<text class="name {}" x="{}" y="{}">{}</text>').format(
-                line.style, WIDTH - RIGHT + 8, round(place, 1), line.name
-            )
-        )
-    return names
+        whole = [place for place in piece if place]
+        steps = [
+            f"l{x - last_x}{' ' if y >= last_y else ''}{y - last_y}"
+            for (last_x, last_y), (x, y) in pairwise(whole)
+        ]
+        texts.append(f"M{whole[0][0]} {whole[0][1]}{''.join(steps) or 'h0'}")
+    return "".join(texts)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from server.jsontext import is_media
 from server.pages.axes import Axes
-from server.pages.charts import Line, Series, chart, is_finite
+from server.pages.charts import Line, Series, View, chart, is_finite
 
 SPLITS = {
     "train": "train",
@@ -64,7 +64,7 @@ class Survey:
         drawn = {metric: self.axis(metric) for metric, n in self.counts.items() if n > 1}
         groups: dict[tuple[str, str], list[str]] = {}
         for metric in sorted(drawn.keys() - set(drawn.values())):
-            groups.setdefault((_title(metric), drawn[metric]), []).append(metric)
+            groups.setdefault((title(metric), drawn[metric]), []).append(metric)
         ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
         return [(title, axis, metrics) for (title, axis), metrics in ordered]
 
@@ -73,10 +73,14 @@ class Survey:
 class Page:
     """Charts number `first` to `last` of `total`, counted from 1; `number` of `pages`."""
 
-    charts: list[Markup]
+    sections: list[tuple[str, list[Markup]]]
     number: int
     pages: int
     total: int
+
+    @property
+    def charts(self) -> list[Markup]:
+        return [chart for _, charts in self.sections for chart in charts]
 
     @property
     def first(self) -> int:
@@ -92,21 +96,41 @@ class Page:
         return [n for n in range(1, self.pages + 1) if n in (1, self.pages) or abs(n - self.number) <= 3]
 
 
-def page(survey: Survey, rows: Iterable[Row], number: int) -> Page:
-    """Every number that was logged at least twice. `rows`: those of the survey; `_step` in each of them."""
-    found = survey.charts()
+def page(
+    survey: Survey,
+    rows: Iterable[Row],
+    number: int,
+    search: str = "",
+    view: View | None = None,
+    separator: str = "/",
+) -> Page:
+    """Every number that was logged at least twice, those with `search` in their names, in sections by prefix.
+
+    `rows`: those of the survey; `_step` in each of them. A prefix ends at the first `separator`.
+    """
+    text = search.lower()
+    found = [one for one in survey.charts() if any(text in metric.lower() for metric in one[2])]
+    found.sort(key=lambda one: _section(one[0], separator))
     pages = max(1, -(-len(found) // PER_PAGE))
     number = min(max(number, 1), pages)
     shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
-    series = _series(rows, {metric: axis for _, axis, metrics in shown for metric in metrics})
-    charts = [
-        _chart(title, axis, {metric: series[metric] for metric in metrics}) for title, axis, metrics in shown
-    ]
-    return Page(charts, number, pages, len(found))
+    series = _series(rows, {metric: axis for _, axis, metrics in shown for metric in metrics}, view or View())
+    sections: dict[str, list[Markup]] = {}
+    for title, axis, metrics in shown:
+        drawn = _chart(title, axis, {metric: series[metric] for metric in metrics}, view)
+        sections.setdefault(_section(title, separator), []).append(drawn)
+    return Page(list(sections.items()), number, pages, len(found))
 
 
-def _series(rows: Iterable[Row], axes: dict[str, str]) -> dict[str, "_Values"]:
-    found = {metric: _Values() for metric in axes}
+def _section(title: str, separator: str) -> str:
+    """The prefix of a name; "" where it has none."""
+    head, found, _ = title.partition(separator)
+    return head if found else ""
+
+
+def _series(rows: Iterable[Row], axes: dict[str, str], view: View) -> dict[str, "_Values"]:
+    """A smooth line needs what is before the stretch that is shown; any other is sampled from that stretch alone."""
+    found = {metric: _Values(View() if view.smooth else view) for metric in axes}
     if not axes:
         return found
     for row in rows:
@@ -120,6 +144,7 @@ def _series(rows: Iterable[Row], axes: dict[str, str]) -> dict[str, "_Values"]:
 class _Values:
     """A metric's points, and how many values have no place: without the axis, or not finite."""
 
+    view: View
     series: Series = field(default_factory=Series)
     elsewhere: int = 0
     infinite: int = 0
@@ -128,28 +153,30 @@ class _Values:
         if x is None:
             self.elsewhere += 1
             return
+        if self.view.is_zoomed and not self.view.shows(x):
+            return
         self.infinite += not is_finite(x, y)
         self.series.add(x, y)
 
 
-def _chart(title: str, axis: str, values: dict[str, _Values]) -> Markup:
+def _chart(title: str, axis: str, values: dict[str, _Values], view: View | None) -> Markup:
     lines = [_line(metric, each.series.points(), len(values)) for metric, each in values.items()]
     notes = {
         f"without {axis}": sum(each.elsewhere for each in values.values()),
         "NaN or infinite": sum(each.infinite for each in values.values()),
     }
     note = ", ".join(f"{n} {'value' if n == 1 else 'values'} {what}" for what, n in notes.items() if n)
-    return chart(title, lines, axis.lstrip("_") if axis in OWN else axis, note)
+    return chart(title, lines, axis.lstrip("_") if axis in OWN else axis, note, view)
 
 
 def _line(metric: str, points: list[tuple[float, float]], n: int) -> Line:
     head = metric.partition("/")[0]
-    if _title(metric) != metric:
+    if title(metric) != metric:
         return Line(head, points, SPLITS[head])
     return Line(metric if n > 1 else "", points)
 
 
-def _title(metric: str) -> str:
+def title(metric: str) -> str:
     head, _, rest = metric.partition("/")
     return rest if rest and head in SPLITS else metric
 

@@ -1,26 +1,34 @@
-"""Who may see the pages; see the package's docstring."""
+"""Who may see the pages and who may change what they show; see the package's docstring."""
 
 import functools
 import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import parse_qsl, quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from server.people import recognise
-from server.settings import Settings
-from server.store import Row, Store, projects, users
+from common.names import BadName
+from server import people
+from server.pages.render import render
+from server.security import key_in, same
+from server.store import NotFound, Refused, Row, Store, projects, users
 from server.store.users import Person
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "media-src 'self'; frame-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers call a form of our own one of "null"
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+MAX_FORM = 1 << 20  # bytes
+MAX_FIELDS = 1000
+Form = dict[str, str]
 
 
 def guarded(page: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
@@ -35,12 +43,85 @@ def guarded(page: Callable[[Request], Response]) -> Callable[[Request], Awaitabl
     return endpoint
 
 
+def public(page: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """A page that needs no login: `person` may be None there. The form is empty where nothing was sent."""
+
+    @functools.wraps(page)
+    async def endpoint(request: Request) -> Response:
+        form = await read_form(request) if request.method == "POST" else None
+
+        def made() -> Response:
+            _identify(request)
+            return page(request, form or {})
+
+        answer = await run_in_threadpool(made)
+        answer.headers.update(HEADERS)
+        return answer
+
+    return endpoint
+
+
+def changing(change: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """A form that changes something: for those who are logged in, and from a page that they were given.
+
+    `change` raises Refused, BadName or NotFound with the sentence that a person reads.
+    """
+
+    @functools.wraps(change)
+    async def endpoint(request: Request) -> Response:
+        form = await read_form(request)
+        answer = await run_in_threadpool(lambda: _refusal(request) or _changed(request, form, change))
+        answer.headers.update(HEADERS)
+        return answer
+
+    return endpoint
+
+
+async def read_form(request: Request) -> Form | None:
+    """The fields of a form, the last one of a name; None for what is none, or too large."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        return None
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM:
+            return None
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except ValueError:
+        return None
+    return {name: value.replace("\r\n", "\n") for name, value in pairs}
+
+
+def _changed(request: Request, form: Form | None, change: Callable[[Request, Form], Response]) -> Response:
+    if form is None:
+        return sentence(request, "This is no form of this server, or it is larger than 1 MB.", 400)
+    if person(request).guest:
+        return ask_to_log_in(request)
+    if not same(form.get("csrf", ""), request.state.csrf):
+        return sentence(
+            request, "This form is of another login: go back, reload the page and try again.", 403
+        )
+    try:
+        return change(request, form)
+    except (Refused, BadName) as error:
+        return sentence(request, str(error), 422)
+    except NotFound as error:
+        return sentence(request, str(error), 404)
+
+
+def may_change(request: Request, entity: str) -> None:
+    """Raises Refused for a person who may only look."""
+    if not person(request).owns(entity):
+        raise Refused(f"{person(request).name} may read the entity {entity}, not change it")
+
+
 def _tidied(request: Request) -> Response | None:
     """From an address with slashes doubled or at its end, as made from a server's address with one, to the page."""
     path = request.scope["path"]
     tidy = re.sub("/+", "/", path).rstrip("/") or "/"
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(quote(tidy) + query, 308) if tidy != path else None
+    return RedirectResponse(quote(tidy) + here(request)[len(quote(path)) :], 308) if tidy != path else None
 
 
 def person(request: Request) -> Person:
@@ -55,20 +136,60 @@ def project_of(request: Request) -> Row | None:
     return projects.find(request.app.state.store.db, entity, name) if person(request).sees(entity) else None
 
 
-def _refusal(request: Request) -> Response | None:
-    """None for somebody who may see pages; `request.state.person` then says who it is."""
-    settings: Settings = request.app.state.settings
-    store: Store = request.app.state.store
-    if settings.pages_need_key or users.exist(store.db):
-        found = recognise(store, settings, request.headers.get("authorization"))
-        if found is not None:
-            request.state.person = found
-            return None
-        ask = {"WWW-Authenticate": 'Basic realm="user: api, password: your API key"'}
-        return PlainTextResponse("These pages need your API key as password.\n", 401, ask)
+def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """A page with who looks at it, and what its forms need."""
+    state = request.state
+    shared = {"person": state.person, "csrf": state.csrf, "here": here(request)}
+    return HTMLResponse(render(template, **shared, **values), status)
+
+
+def here(request: Request) -> str:
+    """The address of the page, without the server's."""
+    return quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
+
+
+def sentence(request: Request, text: str, status: int) -> Response:
+    return show(request, "sentence.html", status, text=text, back=request.url.path, refresh=None)
+
+
+def ask_to_log_in(request: Request, text: str = "", status: int = 401) -> Response:
+    """The page with the field for the key; a login leads back to where it was asked for."""
+    wanted = here(request)
+    if request.url.path in ("/login", "/logout"):
+        wanted = request.query_params.get("next", "/")
+    answer = show(request, "login.html", status, text=text, wanted=wanted, refresh=None)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="API key"'
+    return answer
+
+
+def _identify(request: Request) -> None:
+    """`request.state.person`: who asks, None for a stranger; `.csrf`: what their forms carry."""
+    state = request.app.state
+    store: Store = state.store
+    header, token = request.headers.get("authorization"), request.cookies.get(state.cookie, "")
+    found, proof = people.recognise(store, state.settings, header), key_in(header)
+    if found is None:
+        found, proof = people.by_session(store, state.settings, token), token
+    if found is None and _open_to_guests(request):
+        found, proof = users.GUEST, ""
+    request.state.person = found
+    request.state.csrf = state.signer.mark("form", proof) if proof else ""
+
+
+def _open_to_guests(request: Request) -> bool:
+    if request.app.state.settings.pages_need_key or users.exist(request.app.state.store.db):
+        return False
     host = request.headers.get("host", "").lower()
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-    if name in LOOPBACK_NAMES:
-        request.state.person = users.ADMIN
+    return name in LOOPBACK_NAMES
+
+
+def _refusal(request: Request) -> Response | None:
+    """None for somebody who may see pages."""
+    _identify(request)
+    if request.state.person is not None:
         return None
+    if request.app.state.settings.pages_need_key or users.exist(request.app.state.store.db):
+        return ask_to_log_in(request)
     return PlainTextResponse("Open this server as http://127.0.0.1 or http://localhost.\n", 403)

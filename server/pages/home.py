@@ -2,17 +2,30 @@
 
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from server import scheduler
 from server.jsontext import config_values, flatten, load_object, without_media
+from server.pages.guard import person, project_of, show
 from server.store import Row, Store, collections, ownership, projects, runs, sweeps
 from server.store.users import Person
 
-MAX_RUNS = 500
+MAX_RUNS = 20
 
 
 def gather(store: Store, person: Person) -> dict[str, Any]:
     found = [project for project in projects.listed(store.db) if person.sees(project["entity"])]
     return {"projects": found, "refresh": None}
+
+
+def missing(request: Request, what: str) -> Response:
+    """A 404 that says what there is instead, in the project or at all."""
+    store: Store = request.app.state.store
+    there = project_of(request) if "project" in request.path_params else None
+    values = gather_project(store, there) if there else {"project": None} | gather(store, person(request))
+    what = what.format_map({"version": ""} | request.path_params)
+    return show(request, "missing.html", 404, **(values | {"what": what, "refresh": None}))
 
 
 def sees(store: Store, person: Person, kind: str, row: Row) -> bool:

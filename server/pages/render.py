@@ -1,17 +1,19 @@
 """Templates, and how values are written for people."""
 
+import base64
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.responses import HTMLResponse, Response
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from common.text import size
-from server.pages.home import gather, gather_project
-from server.store import Row, Store
-from server.store.users import Person
+from server.jsontext import is_media, loads
+from server.store import Row
 
 MAX_TEXT, MAX_PRE = 1000, 50_000
 
@@ -26,6 +28,8 @@ def number(value: Any) -> str:
         return f"{value:,}".replace(",", "\u2009")
     if isinstance(value, float):
         return f"{value:.4g}"
+    if is_media(value):
+        return str(value["_type"])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return cut(text, MAX_TEXT)
 
@@ -60,9 +64,41 @@ def lasted(run: Row) -> float | None:
     return float((run["finished_at"] or run["heartbeat_at"]) - run["started_at"])
 
 
+def spread(value: float) -> str:
+    """A standard deviation: two significant digits."""
+    return f"{value:.2g}"
+
+
+def report_part(view: Row) -> str:
+    """The last part of a report's address, `TITLE--ID`, as the client writes it."""
+    number = base64.b64encode(f"View:{view['id']}".encode()).decode().rstrip("=")
+    return part(f"{re.sub(r'[^A-Za-z0-9]+', '-', view['display_name'] or view['name'])[:60]}--{number}")
+
+
 def part(name: str) -> str:
     """A name as one part of an address."""
     return quote(name, safe="")
+
+
+def run_address(run: Row) -> str:
+    """Where the page of a run is, of `runs.by_id` and the like."""
+    return f"{home({'entity': run['entity'], 'name': run['project']})}/runs/{part(run['name'])}"
+
+
+def path(name: str) -> str:
+    """A path as the end of an address."""
+    return quote(name)
+
+
+def markdown(text: str) -> Markup:
+    """Markdown of somebody's text: HTML in it stays text, links lead to the web, this server, or nowhere."""
+    tokens = _markdown.parse(cut(text))
+    for token in tokens:
+        if (
+            style := token.attrs.pop("style", None)
+        ) is not None:  # the policy of the pages lets no style stand in them
+            token.attrSet("class", str(style).removeprefix("text-align:"))
+    return Markup(_markdown.renderer.render(tokens, _markdown.options, {}))
 
 
 def home(project: Row) -> str:
@@ -70,6 +106,7 @@ def home(project: Row) -> str:
     return f"/{part(project['entity'])}/{part(project['name'])}"
 
 
+_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _environment = Environment(
     loader=PackageLoader("server.pages"),
     autoescape=True,
@@ -78,14 +115,17 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
-_environment.filters |= {"part": part, "home": home, "cut": cut, "pretty": pretty}
+_environment.filters |= {"spread": spread, "report_part": report_part, "from_json": loads}
+_environment.filters |= {
+    "part": part,
+    "home": home,
+    "cut": cut,
+    "pretty": pretty,
+    "path": path,
+    "markdown": markdown,
+    "run_address": run_address,
+}
 
 
 def render(template: str, **values: Any) -> str:
     return _environment.get_template(template).render(**values)
-
-
-def missing(store: Store, what: str, project: Row | None, person: Person) -> Response:
-    """A 404 that says what there is instead, in the project or at all."""
-    there = gather_project(store, project) if project else {"project": None} | gather(store, person)
-    return HTMLResponse(render("missing.html", **(there | {"what": what, "refresh": None})), 404)

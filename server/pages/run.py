@@ -1,73 +1,268 @@
-"""One run."""
+"""One run: its head, and what each of its tabs shows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from starlette.datastructures import QueryParams
+
 from server import addresses
-from server.jsontext import load_object, load_objects
-from server.pages import axes, curves
+from server.jsontext import as_object, load_object, load_objects
+from server.pages import axes, console, curves, folders, lineage, pictures, query, tables
 from server.pages.home import config_of, plain, sees
-from server.pages.media import MAX_IMAGES, pictures
+from server.pages.media import MAX_IMAGES
+from server.pages.media import pictures as last_pictures
+from server.pages.render import home, part, run_address, when
 from server.security import Signer
 from server.store import Connection, Row, Store, artifacts, collections, files, lines, projects, runs
 from server.store.users import Person
 
+TABS = {
+    "": "Charts",
+    "overview": "Overview",
+    "pictures": "Pictures",
+    "media": "Tables and media",
+    "system": "System",
+    "logs": "Console",
+    "files": "Files",
+    "artifacts": "Artifacts",
+}
 MAX_HISTORY = 16 << 20  # characters of history that a page reads
 RARE, MAX_RARE = 2000, 20  # rows of a metric that is read whole nevertheless, and how many of these
 PAGE = 500  # rows that are read at once
 ROWS_PER_SECOND = 5000  # of a run that goes on, between two looks at all of them
-MAX_LINE = 5000  # characters of a console line
-CONSOLE_LINES = 200
 MAX_LISTED = 1000  # files, artifacts
+SYSTEM_SAMPLES = 2000
+RUNTIME = axes.Axes({}, ((re.compile(".*", re.DOTALL), "_runtime"),))
 
 
-def gather(store: Store, signer: Signer, run: Row, person: Person, page: int = 1) -> dict[str, Any]:
-    """`page`: which of its charts, from 1."""
-    db = store.db
+class Page:
+    """What all tabs need: the store, the run, who looks, and the address's query."""
+
+    def __init__(self, store: Store, signer: Signer, run: Row, person: Person, query: QueryParams) -> None:
+        self.store, self.run, self.person, self.query = store, run, person, query
+        self._signer = signer
+
+    @property
+    def db(self) -> Connection:
+        return self.store.db
+
+    def signed(self, path: str) -> str:
+        return self._signer.url("", "GET", path, self.person.number, self.store.clock())
+
+    def link(self, run: Row, name: str) -> str:
+        return self.signed(addresses.run_file(run["id"], name))
+
+    def number(self, name: str) -> int | None:
+        text = self.query.get(name, "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def gather(page: Page, tab: str, rest: str) -> dict[str, Any] | None:
+    """`rest`: what follows the tab in the address. None where there is nothing there."""
+    db, run = page.db, page.run
+    own = SHOWN[tab](page, rest)
+    if own is None:
+        return None
+    alive = run["state"] in (*runs.ALIVE, "pending")
+    n_rows = lines.count(db, "history", run["id"])
+    return own | {
+        "project": projects.by_id(db, run["project_id"]),
+        "run": run,
+        "tab": tab,
+        "tabs": {
+            name: title for name, title in TABS.items() if name != "pictures" or pictures.keys(db, run["id"])
+        },
+        "alerts": runs.alerts(db, run["id"]),
+        "may_change": page.person.owns(run["entity"]),
+        "is_alive": alive,
+        "tags": tags(run),
+        "refresh": max(5, n_rows // ROWS_PER_SECOND) if alive else None,
+    }
+
+
+def tags(run: Row) -> list[str]:
+    return [str(tag) for tag in load_object(f'{{"tags": {run["tags"]}}}').get("tags", [])]
+
+
+def charts(page: Page, rest: str) -> dict[str, Any]:
+    db, run = page.db, page.run
     share = min(1.0, MAX_HISTORY / max(1, lines.history_length(db, run["id"])))
     rare = _rare(db, run["id"]) if share < 1 else []
     survey = curves.Survey(axes.read(run["config"]))
-    shown = pictures(survey.watch(_rows(db, run["id"], share, rare)))
-    n_rows = lines.count(db, "history", run["id"])
-    found = files.of_run(db, run["id"])
-    used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, person, "Artifact", row)]
-    logged = artifacts.logged_by(db, run["id"])
-
-    def link(file: Row) -> Row:
-        path = addresses.run_file(run["id"], file["name"])
-        return file | {"url": signer.url("", "GET", path, person.number, store.clock())}
-
-    wanted = {path for picture in shown[:MAX_IMAGES] for path in (picture.path, *picture.masks.values())}
-    links = {file["name"]: link(file)["url"] for file in found if file["name"] in wanted}
+    shown = last_pictures(survey.watch(_rows(db, run["id"], share, rare)))
+    names = sorted(set[str]().union(*(picture.files for picture in shown[:MAX_IMAGES])))
+    present = {file["name"]: file for file in files.of_run(db, run["id"], names)} if names else {}
+    search, view = page.query.get("search", ""), query.view(page.query)
     return {
-        "project": projects.by_id(db, run["project_id"]),
-        "run": run,
-        "config": dict(sorted(config_of(run).items())),
-        "summary": dict(sorted(plain(load_object(run["summary"])).items())),
-        "curves": curves.page(survey, _rows(db, run["id"], share, rare), page),
-        "n_rows": n_rows,
+        "curves": curves.page(
+            survey, _rows(db, run["id"], share, rare), page.number("page") or 1, search, view
+        ),
+        "view": view,
+        "search": search,
+        "n_rows": lines.count(db, "history", run["id"]),
         "share": share,
-        "console": [clean(line)[:MAX_LINE] for line in lines.tail(db, "console", run["id"], CONSOLE_LINES)],
-        "n_lines": lines.count(db, "console", run["id"]),
-        "files": [link(file) for file in found[:MAX_LISTED]],
-        "n_files": len(found),
+        "best": best(run),
+        "filters": pictures.filters(),
         "pictures": [
-            {
-                "picture": picture,
-                "url": links[picture.path],
-                "masks": {name: links[path] for name, path in picture.masks.items() if path in links},
-            }
+            pictures.layered(page.store, page.link, run, picture, present)
             for picture in shown[:MAX_IMAGES]
-            if picture.path in links
+            if picture.path in present
         ],
         "n_pictures": len(shown),
-        "logged": [_named(store, artifact) for artifact in logged[:MAX_LISTED]],
-        "used": [_named(store, artifact) for artifact in used[:MAX_LISTED]],
-        "n_artifacts": len(logged) + len(used),
-        "alerts": runs.alerts(db, run["id"]),
-        "refresh": max(5, n_rows // ROWS_PER_SECOND) if run["state"] in (*runs.ALIVE, "pending") else None,
     }
+
+
+def best(run: Row) -> dict[str, Any]:
+    """Numbers of the summary, test before validation before the rest."""
+    numbers = {k: v for k, v in plain(load_object(run["summary"])).items() if type(v) in (int, float)}
+    order = sorted(numbers, key=lambda key: (not key.startswith("test/"), not key.startswith("val"), key))
+    return {key: numbers[key] for key in order[:6]}
+
+
+def overview(page: Page, rest: str) -> dict[str, Any]:
+    run = page.run
+    internal = as_object(as_object(load_object(run["config"]).get("_wandb")).get("value"))
+    started = [as_object(each) for each in as_object(internal.get("e")).values()]
+    facts = started[-1] if started else {}
+    names = {file["name"] for file in files.of_run(page.db, run["id"], ["requirements.txt", "diff.patch"])}
+    code = [file["name"] for file in files.of_run(page.db, run["id"], pattern="code/%")]
+    return {
+        "config": dict(sorted(config_of(run).items())),
+        "summary": dict(sorted(plain(load_object(run["summary"])).items())),
+        "command": command(run, facts),
+        "versions": versions(internal, facts),
+        "commit": run["commit_hash"] or _text(as_object(facts.get("git")).get("commit")),
+        "repo": run["repo"] or _text(as_object(facts.get("git")).get("remote")),
+        "code": [*code[:20], *sorted(names)],
+    }
+
+
+def command(run: Row, facts: dict[str, Any]) -> str:
+    """What a person would type to do it again."""
+    program = _text(facts.get("codePath")) or _text(facts.get("program")) or run["program"] or ""
+    arguments = facts.get("args")
+    words = [str(word) for word in arguments] if isinstance(arguments, list) else []
+    if program.startswith("-m "):
+        return " ".join(["python", program, *words])
+    return " ".join(["python", program, *words]) if program else ""
+
+
+def versions(internal: dict[str, Any], facts: dict[str, Any]) -> dict[str, str]:
+    """Of the machine and of what ran on it, as far as the client said so."""
+    memory = as_object(facts.get("memory")).get("total")
+    whole = int(memory) if isinstance(memory, str) and memory.isdecimal() and len(memory) < 19 else 0
+    found = {
+        "Python": _text(facts.get("python")) or _text(internal.get("python_version")),
+        "wandb": _text(internal.get("cli_version")),
+        "system": _text(facts.get("os")),
+        "processor": _text(as_object(facts.get("cpu")).get("model")),
+        "cores": str(facts.get("cpu_count_logical") or facts.get("cpu_count") or ""),
+        "GPU": _text(facts.get("gpu")),
+        "memory": f"{whole / 2**30:.0f} GiB" if whole else "",
+        "executable": _text(facts.get("executable")),
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def show_pictures(page: Page, rest: str) -> dict[str, Any] | None:
+    keys = pictures.keys(page.db, page.run["id"])
+    key = page.query.get("key") or (keys[0] if keys else "")
+    shown = pictures.gather(
+        page.store, page.link, page.run, key, page.number("at"), page.number("index") or 0
+    )
+    return shown and shown | {"keys": keys}
+
+
+def media(page: Page, key: str) -> dict[str, Any] | None:
+    """`key`: of a table that is shown whole."""
+
+    def picture(table: tables.Table, cell: Any) -> str | None:
+        path = tables.picture_path(page.db, table, cell)
+        return path and page.signed(path)
+
+    if not key:
+        return tables.gather(page.store, page.link, page.run) | {"picture": picture, "whole": None}
+    chosen = {name: page.query.get(name, "") for name in ("sort", "down", "search")}
+    whole = tables.table(
+        *(page.store, page.run, key, chosen["sort"], chosen["down"] == "1"),
+        *(chosen["search"], page.number("page") or 1),
+    )
+    return whole and {"whole": whole | chosen, "picture": picture}
+
+
+def system(page: Page, rest: str) -> dict[str, Any]:
+    """Loads of the machine against the seconds since the start."""
+    found = load_objects(lines.contents(page.db, "system_metrics", page.run["id"], SYSTEM_SAMPLES))
+    rows = [{key.removeprefix("system."): value for key, value in row.items()} for row in found]
+    survey = curves.Survey(RUNTIME)
+    for row in rows:
+        survey.add(row)
+    search, view = page.query.get("search", ""), query.view(page.query)
+    return {
+        "curves": curves.page(survey, rows, page.number("page") or 1, search, view, separator="."),
+        "search": search,
+        "view": view,
+        "n_rows": lines.count(page.db, "system_metrics", page.run["id"]),
+    }
+
+
+def show_console(page: Page, rest: str) -> dict[str, Any]:
+    return console.gather(page.store, page.run, page.query.get("search", ""), page.number("from"))
+
+
+def file_tree(page: Page, rest: str) -> dict[str, Any] | None:
+    """A folder of the run's files, or a preview of one of them."""
+    found = files.of_run(page.db, page.run["id"])
+    file = next((each for each in found if each["name"] == rest), None)
+    if file is not None:
+        shown = folders.preview(rest, page.store.blobs.path(file["sha256"]), file["size"])
+        url = page.link(page.run, rest)
+        return {"file": file | shown | {"url": url}, "above": folders.parents(rest)}
+    tree = folders.listing(found, rest)
+    return {"file": None, **tree} if tree["folders"] or tree["files"] or not rest else None
+
+
+def graph(page: Page, rest: str) -> dict[str, Any]:
+    """What the run used and logged."""
+    db, run, store = page.db, page.run, page.store
+    used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, page.person, "Artifact", row)]
+    logged = artifacts.logged_by(db, run["id"])
+    before, after = ([_named(store, row) for row in some[:MAX_LISTED]] for some in (used, logged))
+    here = lineage.Node("run", run["display_name"] or run["name"], "")
+    return {
+        "graph": lineage.graph(
+            [artifact_node(row) for row in before], here, [artifact_node(row) for row in after]
+        ),
+        "used": before,
+        "logged": after,
+        "n_artifacts": len(logged) + len(used),
+    }
+
+
+def artifact_node(artifact: Row) -> lineage.Node:
+    return lineage.Node(
+        "artifact", f"{artifact['name']}:v{artifact['version']}", artifact["address"], artifact["type"]
+    )
+
+
+def run_node(run: Row) -> lineage.Node:
+    return lineage.Node(
+        "run", run["display_name"] or run["name"], run_address(run), when(run["started_at"])[:10]
+    )
+
+
+def _named(store: Store, artifact: Row) -> Row:
+    collection = collections.by_id(store.db, artifact["collection_id"])
+    project = projects.by_id(store.db, collection["project_id"])
+    aliases = [alias["alias"] for alias in collections.aliases(store.db, artifact["id"], collection["id"])]
+    place = f"{home(project)}/artifacts/{part(collection['type'])}/{part(collection['name'])}"
+    found = {"name": collection["name"], "type": collection["type"], "aliases": aliases}
+    return artifact | found | {"address": f"{place}/v{artifact['version']}"}
 
 
 def _rare(db: Connection, run_id: int) -> list[str]:
@@ -85,13 +280,14 @@ def _rows(db: Connection, run_id: int, share: float, rare: list[str]) -> Iterato
             yield row
 
 
-def _named(store: Store, artifact: Row) -> Row:
-    collection = collections.by_id(store.db, artifact["collection_id"])
-    aliases = [alias["alias"] for alias in collections.aliases(store.db, artifact["id"], collection["id"])]
-    return artifact | {"name": collection["name"], "type": collection["type"], "aliases": aliases}
-
-
-def clean(line: str) -> str:
-    """A console line without its time stamp and colours."""
-    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line.rstrip("\n"))
-    return re.sub(r"^(?:(ERROR) )?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z? ", r"", text)
+SHOWN: dict[str, Callable[[Page, str], dict[str, Any] | None]] = {
+    "": charts,
+    "overview": overview,
+    "pictures": show_pictures,
+    "media": media,
+    "system": system,
+    "logs": show_console,
+    "files": file_tree,
+    "artifacts": graph,
+}
+"""What each of TABS shows, from the rest of its address; None where there is nothing there."""

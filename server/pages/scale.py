@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-HUGE, TINY = 1e290, 1e-290
+HUGE, TINY, LARGEST = 1e290, 1e-290, 1.797e308
 CLOSE = 1e-4
 """Values whose spread is a smaller part of them than this are labelled by what they have above the lowest."""
 
@@ -53,11 +53,62 @@ class Scale:
         return [(place, label) for label, place in places.items()]
 
     @property
+    def edges(self) -> tuple[float, float]:
+        """The values at both ends."""
+        low, high = (
+            min(max(value / self.unit + self.base, -LARGEST), LARGEST) for value in (self.low, self.high)
+        )
+        return low, high
+
+    @property
     def origin(self) -> str:
         """What has to be added to every label, "" for nothing."""
         if not self.base:
             return ""
         return f"{self.base:+.12g}" if isinstance(self.base, float) else f"{self.base:+d}"
+
+
+@dataclass(frozen=True)
+class LogScale:
+    """`low` and `high` are exponents of ten."""
+
+    low: float
+    high: float
+    origin: str = ""
+
+    @classmethod
+    def over(cls, values: Iterable[float]) -> "LogScale":
+        """From the lowest to the highest of finite values above 0, with a little room."""
+        exponents = [math.log10(value) for value in values]
+        low, high = min(exponents), max(exponents)
+        room = 0.04 * (high - low) or 0.5
+        return cls(low - room, high + room)
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """What both ends stand for, as exponents."""
+        return self.low, self.high
+
+    def share(self, value: float) -> float:
+        """0 at the low end, 1 at the high one."""
+        return (math.log10(value) - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Share and label of powers of ten; where there are few, of 1, 2 and 5 times these, or round numbers."""
+        first, last = math.ceil(self.low), math.floor(self.high)
+        every = max(1, (last - first) // 5 + 1)
+        marks = [10.0**n for n in range(first, last + 1) if abs(n) < 300 and n % every == 0]
+        if len(marks) < 3:
+            marks = [
+                factor * 10.0**n for n in range(first - 1, last + 1) for factor in (1, 2, 5) if abs(n) < 300
+            ]
+        shares = [(self.share(mark), short(mark)) for mark in marks]
+        inside = [(share, label) for share, label in shares if 0 <= share <= 1]
+        return inside if len(inside) > 1 else self._linear()
+
+    def _linear(self) -> list[tuple[float, str]]:
+        marks = ticks(10.0**self.low, 10.0**self.high) if self.high < 300 and self.low > -300 else []
+        return [(self.share(mark), short(mark)) for mark in marks if mark > 0]
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -71,3 +122,26 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 def short(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+@dataclass(frozen=True)
+class Category:
+    """One place for each of `values`, in their order; `share` takes the number of a value."""
+
+    values: tuple[str, ...]
+    origin: str = ""
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        return -0.5, len(self.values) - 0.5
+
+    def share(self, value: float) -> float:
+        return (value + 0.5) / len(self.values)
+
+    def ticks(self, whole: bool = False) -> list[tuple[float, str]]:
+        every = -(-len(self.values) // 12)
+        return [
+            (self.share(i), value if len(value) <= 14 else f"{value[:13]}…")
+            for i, value in enumerate(self.values)
+            if i % every == 0
+        ]

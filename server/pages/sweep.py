@@ -1,75 +1,268 @@
-"""One sweep: its runs with what they vary and what came out, best first."""
+"""One sweep: how far it is, what it found, which settings matter, who works on it, and what the search knew."""
 
-from typing import Any
+import statistics
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+from starlette.datastructures import QueryParams
 
 from server import scheduler
-from server.jsontext import flatten, load_object, loads
-from server.pages.charts import Line, chart, sampled
-from server.pages.home import config_of, sweep_title
+from server.pages import parallel, query, run_table
+from server.pages.charts import Line, Point, chart, sampled
+from server.pages.home import sweep_title
+from server.pages.importance import Importance, importances
+from server.pages.project import chooser
 from server.store import Row, Store, runs, sweeps
 
-MAX_ROWS = 1000
+if TYPE_CHECKING:
+    from server.search.runs import Metric
+
+FIRST = ("number", "display_name", "state")
+MAX_RUNS = 2000
+MAX_SETTINGS = 11
+SCATTER, MAX_SCATTERS = 300, 12
+REFRESH = 5  # seconds
+STATES = ("finished", "running", "pending", "failed", "crashed", "killed", "preempting", "preempted")
 
 
-def gather(store: Store, project: Row, sweep: Row) -> dict[str, Any]:
-    from server.search import PastRun
-    from server.search.runs import read_metric
+def table_of(store: Store, sweep: Row) -> dict[str, Any]:
+    """How the runs of a sweep are listed: best first; why they were stopped, where one was."""
+    metric = _metric(sweep)
+    best = run_table.Column(run_table.best_key(metric.name, metric.maximize)) if metric else None
+    sort = f"{'-' if best.sign < 0 else '+'}{best.key}" if best else "+number"
+    stopped = any(row["stop_reason"] for row in sweeps.suggestions(store.db, sweep["id"]))
+    last = ("stop_reason", "duration") if stopped else ("duration",)
+    return {"within": {"sweep": sweep["name"]}, "first": FIRST, "last": last, "sort": sort}
 
-    config = scheduler.read_config(sweep["config"])
-    metric = read_metric(config)
-    past = {run.name: run for run in scheduler.past_runs(store, sweep)}
-    by_name = {run["name"]: run for run in runs.many(store.db, sweeps.run_ids(store.db, sweep["id"]))}
-    rows = [
-        item | {"params": flatten(loads(item["params"], {})), "info": by_name[item["run"]]}
-        for item in sweeps.suggestions(store.db, sweep["id"])
-        if item["run"] in by_name
-    ]
-    suggested = {row["run"] for row in rows}
-    for name, info in by_name.items():
-        if name not in suggested:  # came with a push, or joined by itself
-            params, summary = config_of(info), load_object(info["summary"])
-            past[name] = PastRun(name, params, info["state"], summary, ())
-            rows.append({"run": name, "run_state": info["state"], "params": params, "info": info})
-            rows[-1] |= {"number": len(rows), "stop_reason": None}
-    for row in rows:
-        row["value"] = metric.of(past[row["run"]]) if metric else None
-    varied = [
-        key
-        for key in _keys(rows)
-        if len({repr(row["params"].get(key)) for row in rows}) > 1 or len(rows) == 1
-    ]
-    sign = -1 if metric and metric.maximize else 1
-    ranked = sorted(rows, key=lambda row: (row["value"] is None, sign * (row["value"] or 0), row["number"]))
+
+def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[str, Any]:
+    """Plots are of at most MAX_RUNS runs, the newest."""
+    config, metric = scheduler.read_config(sweep["config"]), _metric(sweep)
+    table = run_table.gather(store, project["id"], asked, **table_of(store, sweep))
+    found = runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:])
+    data = _Data(store, sweep, found, table, metric)
+    agents = sweeps.agents(store.db, sweep["id"])
+    now = store.clock()
+    active = [agent for agent in agents if now - agent["heartbeat_at"] < scheduler.AGENT_SILENT]
+    expected = scheduler.expected_runs(store, sweep)
+    states = {state: n for state in STATES if (n := sum(run["state"] == state for run in found))}
     return {
         "project": project,
         "sweep": sweep,
         "title": sweep_title(sweep),
         "method": config.get("method", "custom"),
         "metric": metric,
-        "expected": scheduler.expected_runs(store, sweep),
-        "rows": ranked[:MAX_ROWS],
-        "n_rows": len(ranked),
-        "varied": varied,
-        "chart": _progress(rows, sign, metric.name) if metric else "",
-        "agents": sweeps.agents(store.db, sweep["id"]),
-        "now": store.clock(),
-        "refresh": 5 if sweep["state"] in ("PENDING", "RUNNING") else None,
+        "test": data.test,
+        "expected": expected,
+        "n_runs": len(sweeps.run_ids(store.db, sweep["id"])),
+        "n_shown": len(found),
+        "states": states,
+        "time_left": _time_left(found, expected, len(active)),
+        "best": data.best(),
+        "table": table,
+        "asked": asked,
+        "url": partial(query.address, asked),
+        "chooser": chooser(table, asked),
+        "progress": data.progress(),
+        "parallel": data.parallel(),
+        "scatters": data.scatters(),
+        "importances": data.importances(),
+        "agents": agents,
+        "n_active": len(active),
+        "agent_runs": {agent["id"]: len(sweeps.agent_runs(store.db, agent["id"])) for agent in agents},
+        "now": now,
+        "knowledge": _knowledge(store, sweep, config, data),
+        "stopped": [row for row in sweeps.suggestions(store.db, sweep["id"]) if row["stop_reason"]],
+        "refresh": REFRESH
+        if sweep["state"] in ("PENDING", "RUNNING") or states.keys() & {"running"}
+        else None,
     }
 
 
-def _keys(rows: list[Row]) -> list[str]:
-    return list(dict.fromkeys(key for row in rows for key in row["params"]))
+def _metric(sweep: Row) -> "Metric | None":
+    from server.search import SearchError
+    from server.search.runs import read_metric
+
+    try:
+        return read_metric(scheduler.read_config(sweep["config"]))
+    except SearchError:
+        return None
 
 
-def _progress(rows: list[Row], sign: int, name: str) -> Any:
-    """Each run's value in the order of suggestion, and the best so far."""
-    values = [(row["number"], row["value"]) for row in rows if row["value"] is not None]
-    best: list[tuple[float, float]] = []
-    for number, value in values:
-        best.append((number, min(best[-1][1] * sign, value * sign) * sign if best else value))
-    if not values:
-        return ""
-    dots = sampled(values)
-    note = f"{len(dots)} of {len(values)} runs" if len(dots) < len(values) else ""
-    lines = [Line("best", sampled(best), "val"), Line("", dots, "train", dots=True)]
-    return chart(name, lines, "run", note)
+def _time_left(found: Sequence[Row], expected: int | None, n_active: int) -> float | None:
+    """Seconds until the last run ends, if they last as the median of those that are over and agents stay."""
+    over = [run for run in found if run["finished_at"] and run["started_at"] and run["state"] == "finished"]
+    if expected is None or not over or not n_active:
+        return None
+    usual = statistics.median(run["finished_at"] - run["started_at"] for run in over)
+    ended = sum(run["state"] not in (*runs.ALIVE, "pending") for run in found)
+    return float(max(expected - ended, 0) * usual / n_active)
+
+
+class _Data:
+    """The runs of a sweep as columns: settings, the metric and its test metric, in the order of suggestion."""
+
+    def __init__(
+        self, store: Store, sweep: Row, found: list[Row], table: run_table.Table, metric: "Metric | None"
+    ) -> None:
+        self.sweep, self.runs, self.metric = sweep, found, metric
+        goals = [column for column in table.keys.goals if not metric or column.title != metric.name]
+        self.test = next((column.title for column in goals if column.title.lower().startswith("test")), None)
+        handed = [f"config.{name}" for name in run_table.parameters(sweep)]
+        names = handed or [column.key for column in table.keys.differing]
+        keys = [run_table.Column(name) for name in ("number", *names)]
+        ends = [run_table.best_key(metric.name, metric.maximize) if metric else "number"]
+        ends.append(
+            next(column.key for column in goals if column.title == self.test) if self.test else "number"
+        )
+        cells = run_table.cells(store, [run["id"] for run in found], [*keys, *map(run_table.Column, ends)])
+        rows = [cells[run["id"]] for run in found]
+        self.numbers = [row[0] or at for at, row in enumerate(rows, start=1)]
+        self.results = [_number(row[-2]) if metric else None for row in rows]
+        self.tests = [_number(row[-1]) if self.test else None for row in rows]
+        columns = {key.title: [row[at] for row in rows] for at, key in enumerate(keys) if at}
+        varied = {name: values for name, values in columns.items() if len(set(map(repr, values))) > 1}
+        self.settings = dict(list(varied.items())[:MAX_SETTINGS])
+        passing = set(table.run_ids)
+        self.passes = [run["id"] in passing or bool(table.fault) for run in found]
+
+    @property
+    def sign(self) -> int:
+        return -1 if self.metric and self.metric.maximize else 1
+
+    def best(self) -> dict[str, Any] | None:
+        """The run with the best result, with its settings."""
+        known = [(self.sign * value, at) for at, value in enumerate(self.results) if value is not None]
+        if not known:
+            return None
+        at = min(known)[1]
+        settings = {name: values[at] for name, values in self.settings.items()}
+        return {"run": self.runs[at], "value": self.results[at], "test": self.tests[at], "settings": settings}
+
+    def progress(self) -> list[Markup]:
+        """The metric of each run in the order of suggestion, with the best so far in steps; the same of its test."""
+        known = [
+            (self.numbers[at], self.sign * value, at)
+            for at, value in enumerate(self.results)
+            if value is not None
+        ]
+        if not known or self.metric is None:
+            return []
+        best = list(accumulate(known, lambda one, other: (other[0], *min(one[1:], other[1:]))))
+        charts = [
+            self._steps(self.metric.name, self.results, [(n, self.results[at]) for n, _, at in best], "val")
+        ]
+        if self.test:
+            charts.append(
+                self._steps(self.test, self.tests, [(n, self.tests[at]) for n, _, at in best], "test")
+            )
+        return charts
+
+    def _steps(
+        self,
+        name: str,
+        values: Sequence[float | None],
+        best: Sequence[tuple[float, float | None]],
+        style: str,
+    ) -> Markup:
+        at = [at for at, value in enumerate(values) if value is not None]
+        dots = [(float(self.numbers[i]), float(values[i] or 0)) for i in at]
+        stairs: list[Point] = []
+        for number, value in best:
+            if value is not None:
+                stairs += [(number, height) for _, height in stairs[-1:]] + [(number, value)]
+        note = "" if len(dots) <= SCATTER else f"{SCATTER} of {len(dots)} runs as dots"
+        names = [self.runs[i]["display_name"] for i in at]
+        lines = [Line("best", sampled(stairs), "record", marks=False), _dots(dots, names, style)]
+        return chart(name, lines, "run", note)
+
+    def parallel(self) -> Markup | str:
+        if len(self.settings) < 1 or self.metric is None or len(self.runs) < 2:
+            return ""
+        ranks = self._ranks()
+        lines = [
+            parallel.Run(run["name"], self._title(at), ranks[at], self.passes[at])
+            for at, run in enumerate(self.runs)
+        ]
+        axes = [parallel.Axis(name, values) for name, values in self.settings.items()]
+        return parallel.draw([*axes, parallel.Axis(self.metric.name, self.results)], lines)
+
+    def _title(self, at: int) -> str:
+        result = self.results[at]
+        return f"{self.runs[at]['display_name']}{'' if result is None else f', {result:.4g}'}"
+
+    def _ranks(self) -> list[float | None]:
+        """From 0 for the worst to 1 for the best result."""
+        order = sorted(
+            {value for value in self.results if value is not None}, key=lambda value: -self.sign * value
+        )
+        places = {value: at / max(len(order) - 1, 1) for at, value in enumerate(order)}
+        return [None if value is None else places[value] for value in self.results]
+
+    def scatters(self) -> list[Markup]:
+        """The metric against each setting, of the runs that pass the filter."""
+        if self.metric is None:
+            return []
+        drawn = []
+        for name, values in list(self.settings.items())[:MAX_SCATTERS]:
+            scale, numbers = parallel.scale_of(values)
+            at = [
+                i
+                for i, (x, y) in enumerate(zip(numbers, self.results, strict=True))
+                if x is not None and y is not None and self.passes[i]
+            ][-SCATTER:]
+            points = [(float(numbers[i] or 0), float(self.results[i] or 0)) for i in at]
+            names = [self.runs[i]["display_name"] for i in at]
+            if points:
+                drawn.append(
+                    chart(f"{self.metric.name} by {name}", [_dots(points, names, "val")], name, x_scale=scale)
+                )
+        return drawn
+
+    def importances(self) -> list[Importance]:
+        if self.metric is None:
+            return []
+        settings = tuple((name, tuple(map(_hashable, values))) for name, values in self.settings.items())
+        return _importances(settings, tuple(self.results), self.sweep["seed"] % 2**32)
+
+
+@lru_cache(maxsize=16)
+def _importances(
+    settings: tuple[tuple[str, tuple[Any, ...]], ...], results: tuple[float | None, ...], seed: int
+) -> list[Importance]:
+    return importances(dict(settings), results, seed)
+
+
+def _hashable(value: Any) -> Any:
+    return repr(value) if isinstance(value, list) else value
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) and abs(value) < float("inf") else None
+
+
+def _dots(points: list[Point], names: list[str], style: str) -> Line:
+    """Of many, those that are spread evenly."""
+    every = -(-len(points) // SCATTER) or 1
+    return Line("", points[::every], f"{style} dots", dots=True, names=names[::every])
+
+
+def _knowledge(store: Store, sweep: Row, config: Any, data: _Data) -> dict[str, Any]:
+    """What the search has to go by."""
+    prior = scheduler.prior_run_ids(store, sweep)
+    return {
+        "who": {
+            "server": "this server suggests",
+            "controller": "a local controller of the client suggests",
+            "scheduler": "a sweep scheduler of the client suggests",
+        }[scheduler.origin(sweep)],
+        "n_results": sum(value is not None for value in data.results),
+        "n_without": sum(value is None for value in data.results),
+        "prior": runs.many(store.db, prior[:20]),
+        "n_prior": len(prior),
+        "stopping": config.get("early_terminate"),
+        "cap": config.get("run_cap"),
+    }

@@ -136,9 +136,13 @@ def join(db: sqlite3.Connection, collection_id: int, artifact_id: int, aliases: 
     return version
 
 
+def is_version(text: str) -> bool:
+    return _VERSION.fullmatch(text) is not None
+
+
 def set_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_id: int) -> None:
     """Moves the alias; `vN` belongs to the server and stays where it is."""
-    if _VERSION.fullmatch(alias):
+    if is_version(alias):
         return
     check_alias(alias)
     db.execute(

@@ -39,6 +39,9 @@ COLUMNS = {
     "heartbeat_at": "runs.heartbeat_at",
     "heartbeatat": "runs.heartbeat_at",
     "tags": "runs.tags",
+    "duration": "coalesce(runs.finished_at, runs.heartbeat_at) - runs.started_at",
+    "number": "(SELECT number FROM suggestions WHERE run_id = runs.id)",
+    "stop_reason": "(SELECT stop_reason FROM suggestions WHERE run_id = runs.id)",
     "historylinecount": "(SELECT count(*) FROM history WHERE run_id = runs.id)",
 }
 TIMES = {"created_at", "createdat", "heartbeat_at", "heartbeatat"}
@@ -51,6 +54,8 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 VALUE = "(SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = ? AND v.key = ?{})"
 SUMMARY = "CASE WHEN runs.id IN summaries_to_spread THEN runs.summary END"
 SCALARS = (str, int, float)  # their own identity, but for NaN
+ENDS = {"low": ("min", "max"), "high": ("max", "min")}
+"""Sources of the best value of a metric, and what `define_metric(summary=…)` calls it and its opposite."""
 MAX_KEYS = 100  # SQLite takes 127 arguments
 MAX_PARTS = 10  # of a dotted path
 
@@ -72,9 +77,9 @@ class Filter:
             raise Refused(f"filters are not JSON ({error}): {filters!r:.200}") from None
         self._keys: dict[tuple[str, ...], int] = {}
         self.test = self._clause(tree or {})
-        parts = [key[0] if len(key) == 1 else VALUE.format("") for key in self._keys]
-        self.condition = f"passes({', '.join(parts)})" if tree else "1"
-        self.arguments = [part for key in self._keys if len(key) == 2 for part in key]
+        asked = [(key[0], []) if len(key) == 1 else _value(*key) for key in self._keys]
+        self.condition = f"passes({', '.join(sql for sql, _ in asked)})" if tree else "1"
+        self.arguments = [argument for _, arguments in asked for argument in arguments]
 
     def _argument(self, *key: str) -> int:
         """The position of an argument: an SQL expression, or source and path of a value."""
@@ -106,6 +111,9 @@ class Filter:
             number, read = self._argument(column), json.loads if key.lower() == "tags" else _itself
             return lambda run: ask([] if run[number] is None else [read(run[number])])
         source, path = place(key)
+        if source in ENDS:
+            number = self._argument(source, path)
+            return lambda run: ask([] if run[number] is None else [values.load(run[number])])
         paths = _ancestors(path)
         numbers = [self._argument(source, each) for each in paths]
         if source == "config":
@@ -291,6 +299,8 @@ def place(key: str) -> tuple[str, str]:
         return "config", path.removesuffix(".value").replace(".value.", ".", 1)
     if head in ("summary_metrics", "summaryMetrics", "summary") and path:
         return "summary", path
+    if head in ENDS and path:
+        return head, path
     raise Refused(f"runs cannot be filtered or ordered by {key!r:.200}")
 
 
@@ -308,20 +318,42 @@ def order_by(order: str | None) -> tuple[str, str, list[Any]]:
     text = order or "+created_at"
     direction = "DESC" if text.startswith("-") else "ASC"
     key = text.lstrip("+-")
+    value, args = expression(key, "high" if direction == "DESC" else "low")
+    if key.lower() in COLUMNS:
+        return value, f"value IS NULL, value {direction}, id {direction}", args
+    return value, f"{RANK}, value {direction}, id ASC", args
+
+
+def expression(key: str, end: str = "high") -> tuple[str, list[Any]]:
+    """SQL of what a run has at a key, and its arguments; `end`: which of several values `define_metric` left."""
     column = COLUMNS.get(key.lower())
     if column is not None:
-        return column, f"value IS NULL, value {direction}, id {direction}", []
+        return column, []
     source, path = place(key)
-    # define_metric(summary=…) stores {"acc": {"max": 0.9}}; ordering by `acc` must find it.
-    goal, other = ("max", "min") if direction == "DESC" else ("min", "max")
+    return first_of(source, path, source if source in ENDS else end)
+
+
+def _value(source: str, path: str) -> tuple[str, list[Any]]:
+    """SQL of what a filter asks about, and its arguments."""
+    return first_of(source, path, source) if source in ENDS else (VALUE.format(""), [source, path])
+
+
+def first_of(source: str, path: str, end: str) -> tuple[str, list[Any]]:
+    """SQL of a run's value, and its arguments. `source`: config, summary, or low or high: the best of a metric.
+
+    define_metric(summary=…) stores {"acc": {"max": 0.9}}: `acc` finds what is at that `end`.
+    """
+    goal, other = ENDS[end]
+    stored = "summary" if source in ENDS else source
     paths = [path, *(f"{path}.{name}" for name in ("best", goal, "last", "mean", other))]
+    places = [(source, path)] * (source in ENDS) + [(stored, each) for each in paths]
     one = VALUE.format(" AND NOT v.value BETWEEN x'7B' AND x'7C'")
-    args = [argument for each in paths for argument in (source, each)]
-    value = f"coalesce({', '.join([one] * len(paths))})"
-    if source == "summary":
-        value = f"CASE WHEN runs.id IN summaries_to_spread THEN first_value(runs.summary, ?) ELSE {value} END"
-        args.insert(0, json.dumps(paths))
-    return value, f"{RANK}, value {direction}, id ASC", args
+    value = f"coalesce({', '.join([one] * len(places))})"
+    args = [argument for each in places for argument in each]
+    if stored == "config":
+        return value, args
+    running = "CASE WHEN runs.id IN summaries_to_spread THEN first_value(runs.summary, ?)"
+    return f"{running} ELSE {value} END", [json.dumps(paths), *args]
 
 
 def first_value(summary: str, paths: str) -> values.Stored | None:

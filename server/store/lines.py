@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from server.jsontext import load_object, strict
+from server.jsontext import load_object, load_objects, strict
 from server.store.database import Row
 
 Table = Literal["history", "system_metrics", "console"]
+Range = tuple[float, float, float]
 UNCOUNTED = 200  # lines of history whose keys are counted when they are asked for
 FILES: dict[str, Table] = {
     "wandb-history.jsonl": "history",
@@ -130,11 +131,17 @@ def _count_keys(
         return
     sql = "SELECT content FROM history WHERE run_id = ? AND line BETWEEN ? AND ?"
     before = db.execute(sql, (run_id, first, known - 1))
-    counts = _key_counts(load_object(row["content"]) for row in before)
-    counts += _key_counts(row for line, row in rows if line >= known)
+    counted = [load_object(row["content"]) for row in before]
+    counted += [row for line, row in rows if line >= known]
+    ranges = _ranges(counted)
     db.executemany(
-        "INSERT INTO history_keys VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + ?4",
-        [(run_id, key, kind, n) for (key, kind), n in counts.items()],
+        """INSERT INTO history_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET
+        count = count + ?4, last = coalesce(?7, last),
+        low = iif(?5 IS NULL, low, min(low, ?5)), high = iif(?6 IS NULL, high, max(high, ?6))""",
+        [
+            (run_id, key, kind, n, *((kind == "number" and ranges.get(key)) or (None, None, None)))
+            for (key, kind), n in _key_counts(counted).items()
+        ],
     )
     db.execute("UPDATE runs SET keys_counted = ? WHERE id = ?", (last + 1, run_id))
 
@@ -145,6 +152,34 @@ def _first_uncounted(db: sqlite3.Connection, run_id: int) -> int:
 
 def _key_counts(rows: Iterable[dict[str, Any]]) -> "Counter[tuple[str, str]]":
     return Counter((key, _type(value)) for row in rows for key, value in row.items())
+
+
+def _ranges(rows: Iterable[dict[str, Any]]) -> dict[str, Range]:
+    """Lowest, highest and last finite number of each key."""
+    found: dict[str, Range] = {}
+    for row in rows:
+        for key, value in row.items():
+            if type(value) in (int, float) and math.isfinite(value):
+                low, high, _ = found.get(key, (value, value, value))
+                found[key] = (min(low, value), max(high, value), value)
+    return found
+
+
+def ranges(db: sqlite3.Connection, run_id: int) -> dict[str, Range]:
+    """Lowest, highest and last finite number of each key of history, where all of them are known."""
+    first = _first_uncounted(db, run_id)
+    sql = "SELECT content FROM history WHERE run_id = ? AND line >= ? ORDER BY line"
+    found = _ranges(load_objects([row["content"] for row in db.execute(sql, (run_id, first))]))
+    if not first:
+        return found
+    sql = "SELECT key, low, high, last FROM history_keys WHERE run_id = ? AND type = 'number'"
+    for row in db.execute(sql, (run_id,)):
+        low, high, last = found.get(row["key"], (row["low"], row["high"], row["last"]))
+        if row["low"] is None:
+            found.pop(row["key"], None)
+        else:
+            found[row["key"]] = (min(low, row["low"]), max(high, row["high"]), last)
+    return found
 
 
 def _numbers(
@@ -257,6 +292,13 @@ def console(db: sqlite3.Connection, run_id: int, after: int, first: int) -> list
     """Console lines with a number above `after`, at most `first`."""
     sql = "SELECT line, content FROM console WHERE run_id = ? AND line > ? ORDER BY line LIMIT ?"
     return db.execute(sql, (run_id, after, first)).fetchall()
+
+
+def console_with(db: sqlite3.Connection, run_id: int, text: str, last: int) -> list[Row]:
+    """The last console lines that have `text` in them, ASCII letters of either case."""
+    sql = """SELECT line, content FROM console WHERE run_id = ? AND instr(lower(content), lower(?))
+        ORDER BY line DESC LIMIT ?"""
+    return db.execute(sql, (run_id, text, last)).fetchall()[::-1]
 
 
 def console_tail(db: sqlite3.Connection, run_id: int, last: int) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from common.names import check_name
 from server.jsontext import config_values, load_object
-from server.store import filters, values
+from server.store import filters, lines, values
 from server.store.database import NotFound, Refused, Row, TimedConnection
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
@@ -101,6 +101,11 @@ def number(db: sqlite3.Connection, project_id: int, where: str | None = None) ->
     return int(found[0])
 
 
+def any_alive(db: sqlite3.Connection, project_id: int) -> bool:
+    sql = "SELECT 1 FROM runs WHERE state IN ('running', 'pending', 'preempting') AND project_id = ? LIMIT 1"
+    return db.execute(sql, (project_id,)).fetchone() is not None
+
+
 def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any], passing: filters.Filter) -> list[Any]:
     """Rows as tuples: thousands of them are read to find one page. Raises Refused for too large an expression."""
     cursor = db.cursor()
@@ -176,9 +181,68 @@ def spread_summaries(db: sqlite3.Connection, n: int) -> int:
         (n,),
     ).fetchall()
     for run in ended:
-        _spread(db, run["id"], "summary", load_object(run["summary"]))
+        summary = load_object(run["summary"])
+        _spread(db, run["id"], "summary", summary)
+        low, high = best_values(db, run["id"], summary)
+        _spread(db, run["id"], "low", low)
+        _spread(db, run["id"], "high", high)
         db.execute("DELETE FROM summaries_to_spread WHERE run_id = ?", (run["id"],))
     return len(ended)
+
+
+def best_values(
+    db: sqlite3.Connection, run_id: int, summary: dict[str, Any]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Lowest and highest value of the metrics of which the summary has the last one, as the client leaves it.
+
+    What a program wrote into the summary itself is what it means: it has no other value.
+    """
+    ranges = {
+        key: ends
+        for key, ends in lines.ranges(db, run_id).items()
+        if key in summary and summary[key] == ends[2]
+    }
+    return {key: ends[0] for key, ends in ranges.items()}, {key: ends[1] for key, ends in ranges.items()}
+
+
+def surveyed(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
+    """`{source, key, n, n_different, is_number}` of all values of some runs; objects only by their members."""
+    return db.execute(
+        """SELECT source, key, count(*) AS n, count(DISTINCT value) AS n_different,
+            max(typeof(value) IN ('integer', 'real')) AS is_number FROM run_values
+        WHERE run_id IN (SELECT value FROM json_each(?)) AND NOT value BETWEEN x'7B' AND x'7C'
+        GROUP BY source, key ORDER BY key""",
+        (json.dumps(run_ids),),
+    ).fetchall()
+
+
+def unspread(db: sqlite3.Connection, run_ids: list[int], first: int) -> list[Row]:
+    """The first of these runs whose summary is not in `run_values` yet, `{id, summary}`."""
+    return db.execute(
+        """SELECT id, summary FROM runs WHERE id IN (SELECT value FROM json_each(?))
+        AND id IN summaries_to_spread LIMIT ?""",
+        (json.dumps(run_ids), first),
+    ).fetchall()
+
+
+def values_of(db: sqlite3.Connection, run_ids: list[int], keys: list[str]) -> dict[int, list[Any]]:
+    """Run → what it has at `keys`, as filters name them; `high.KEY` and `low.KEY` are the best value of a metric.
+
+    Raises Refused for a key that does not exist.
+    """
+    columns, arguments = [], []
+    for key in keys:
+        sql, more = filters.expression(key)
+        columns.append(sql)
+        arguments += more
+    cursor = db.cursor()
+    cursor.row_factory = None
+    cursor.execute(
+        f"SELECT runs.id{''.join(f', {sql}' for sql in columns)} FROM runs "
+        "WHERE runs.id IN (SELECT value FROM json_each(?))",
+        (*arguments, json.dumps(run_ids)),
+    )
+    return {row[0]: [None if value is None else values.load(value) for value in row[1:]] for row in cursor}
 
 
 def spread_configs(db: sqlite3.Connection) -> None:

@@ -19,6 +19,14 @@ CREATE TABLE rights (
     PRIMARY KEY (user_id, entity)
 ) WITHOUT ROWID;
 
+-- Browsers that are logged in, and links that log in once. A key that is rotated or removed ends those opened with it.
+CREATE TABLE logins (
+    token_hash TEXT PRIMARY KEY,        -- SHA-256 of what the cookie or the link holds
+    kind TEXT NOT NULL,                 -- session | link
+    key_hash TEXT NOT NULL,             -- SHA-256 of the API key that it was opened with
+    expires_at REAL NOT NULL
+) WITHOUT ROWID;
+
 CREATE TABLE projects (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     entity TEXT NOT NULL,
@@ -94,7 +102,7 @@ CREATE INDEX runs_alive ON runs (state) WHERE state IN ('running', 'pending', 'p
 -- Every value of config and summary under its dotted path, as `values.py` writes it, for filters and orders.
 CREATE TABLE run_values (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
-    source TEXT NOT NULL,               -- config | summary
+    source TEXT NOT NULL,               -- config | summary | best: of a metric whose summary is its last value
     key TEXT NOT NULL,
     value,
     PRIMARY KEY (run_id, source, key)
@@ -129,6 +137,9 @@ CREATE TABLE history_keys (
     key TEXT NOT NULL,
     type TEXT NOT NULL,
     count INTEGER NOT NULL,
+    low REAL,                           -- of finite numbers; NULL: unknown
+    high REAL,
+    last REAL,
     PRIMARY KEY (run_id, key, type)
 ) WITHOUT ROWID;
 

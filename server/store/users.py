@@ -26,24 +26,25 @@ KEY = re.compile(r"(?:[A-Za-z0-9_]+-)?[A-Za-z0-9_-]{40,}")
 
 @dataclass(frozen=True)
 class Person:
-    """Who asks. `roles`: entity → owner or reader. An admin may see and change everything."""
+    """Who asks. `roles`: entity → owner or reader. An admin may see and change everything, a guest see everything."""
 
     number: int
     name: str
     admin: bool = False
+    guest: bool = False
     key_id: str | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
 
     def sees(self, entity: str) -> bool:
-        return self.admin or entity in self.roles
+        return self.admin or self.guest or entity in self.roles
 
     def owns(self, entity: str) -> bool:
         return self.admin or self.roles.get(entity) == OWNER
 
     @property
     def seen_entities(self) -> list[str] | None:
-        """None for an admin: all."""
-        return None if self.admin else list(self.roles)
+        """None: all."""
+        return None if self.admin or self.guest else list(self.roles)
 
     @property
     def own_entities(self) -> list[str]:
@@ -55,6 +56,8 @@ class Person:
 
 
 ADMIN = Person(1, LOCAL, admin=True)
+GUEST = Person(0, "guest", guest=True)
+"""Who looks at a server on this machine without a key, while there is nobody beside `local`."""
 
 
 def api_key(folder: Path) -> str:
@@ -93,10 +96,12 @@ def hashed(key: str) -> str:
 
 def by_key(db: sqlite3.Connection, key: str) -> Person | None:
     """None for a stranger, and for what is no key."""
-    if not KEY.fullmatch(key):
-        return None
-    row = db.execute("SELECT * FROM users WHERE key_hash = ?", (hashed(key),)).fetchone()
-    return _person(db, row) if row and hmac.compare_digest(row["key_hash"], hashed(key)) else None
+    return by_key_hash(db, hashed(key)) if KEY.fullmatch(key) else None
+
+
+def by_key_hash(db: sqlite3.Connection, key_hash: str) -> Person | None:
+    row = db.execute("SELECT * FROM users WHERE key_hash = ?", (key_hash,)).fetchone()
+    return _person(db, row) if row and hmac.compare_digest(row["key_hash"], key_hash) else None
 
 
 def by_name(db: sqlite3.Connection, name: str) -> Person | None:
@@ -105,6 +110,8 @@ def by_name(db: sqlite3.Connection, name: str) -> Person | None:
 
 
 def by_number(db: sqlite3.Connection, number: int) -> Person | None:
+    if number == GUEST.number:
+        return None if exist(db) else GUEST
     row = db.execute("SELECT * FROM users WHERE id = ?", (number - 1,)).fetchone()
     return ADMIN if number == ADMIN.number else _person(db, row) if row else None
 
@@ -175,6 +182,11 @@ def revoke(db: sqlite3.Connection, name: str, entity: str) -> None:
     sql = "DELETE FROM rights WHERE user_id = ? AND entity = ?"
     if db.execute(sql, (_number(db, name), entity)).rowcount == 0:
         raise NotFound(f"{name} has no right in {entity} that was granted")
+
+
+def key_hash(db: sqlite3.Connection, name: str) -> str:
+    row = db.execute("SELECT key_hash FROM users WHERE id = ?", (_number(db, name),)).fetchone()
+    return str(row["key_hash"])
 
 
 def _number(db: sqlite3.Connection, name: str) -> int:

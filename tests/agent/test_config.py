@@ -22,6 +22,16 @@ from agent.training import models
         (["--seed=-1"], "seed is -1, but must be at least 0"),
         (["--fold=-1"], "fold is -1, but must be at least 0"),
         (["--deterministic=yes"], "argument --deterministic: is 'yes', but must be true or false"),
+        (["--folds=6"], "folds is 6, so fold must be 1 to 6, not 0"),
+        (["--folds=2", "--fold=3"], "folds is 2, so fold must be 1 to 2, not 3"),
+        (["--folds=1", "--fold=1"], "folds is 1, but must be 0 or at least 2"),
+        (
+            ["--schedule=cosin"],
+            "schedule is 'cosin', but must be one of constant, cosine (did you mean cosine?)",
+        ),
+        (["--weight_decay=-1"], "weight_decay is -1, but must be from 0 to 1"),
+        (["--patience=-1"], "patience is -1, but must be at least 0"),
+        (["--score_size=16"], "score_size is 16, but must be at least 32"),
         (["--image_size=100"], "image_size is 100, but must be a multiple of 16 pixels, from 32 up: "),
         (
             ["--data=drawn:x"],

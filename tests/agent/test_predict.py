@@ -19,7 +19,7 @@ from agent.config import parse
 from agent.inference import load
 from agent.lifecycle import checkpoints
 from agent.training import models
-from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate
+from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate, resized
 from data import puzzle, synthetic
 from data.puzzle import Pair
 from tests.server import running
@@ -119,12 +119,12 @@ def test_the_mask_of_a_square_is_the_one_that_the_run_tested(model: Path, tmp_pa
     assert 0 < tested.mean() < 1
 
 
-def test_a_probability_is_brought_to_the_size_of_the_photograph_before_it_is_cut() -> None:
-    """Of two columns, .9 and .3, the middle between their centres is .6 and .5 lies two thirds of the way to .3."""
+def test_logits_are_brought_to_the_size_of_the_photograph_before_they_are_cut() -> None:
+    """Of two columns, 2 and -1, whose centres lie at 3 and 9 of 12 pixels, 0 lies two thirds of the way, at 7."""
 
     class Columns(load.Predictor):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return torch.tensor([0.9, 0.3]).expand(len(images), 2, 2)
+        def logits(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([2.0, -1.0]).expand(len(images), 2, 2)
 
     (mask,) = predict.masks_of(Columns(torch.nn.Identity()), 2, [np.zeros((12, 12, 3), np.uint8)])
     assert mask.tolist() == [[1] * 7 + [0] * 5] * 12
@@ -205,20 +205,20 @@ def test_whatever_one_photograph_does_the_others_are_done(
     (source / "gone.png").symlink_to("nowhere.png")
     os.mkfifo(source / "pipe.png")
     Image.new("RGB", (77, 33)).save(source / "model.png")
-    read, resized = puzzle.read_image, predict._resized
+    read = puzzle.read_image
 
     def broken_decoder(path: Path, pixel_range: object) -> np.ndarray:
         if path.name == "decoder.png":
             raise IndexError("no such table\nin it")
         return np.asarray(read(path))
 
-    def little_memory(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    def little_memory(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
         if (width, height) == (77, 33):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return resized(values, height, width)
 
     monkeypatch.setattr(puzzle, "read_image", broken_decoder)
-    monkeypatch.setattr(predict, "_resized", little_memory)
+    monkeypatch.setattr(predict, "resized", little_memory)
     given = [*sorted(str(each) for each in source.iterdir()), str(source / "none.png"), "a\0b"]
     assert predict.main([str(model), *given, "-o", str(out), "--batch-size", str(size)]) == 1
     assert names(out) == [f"{name}{end}" for name in ("a", "one", "z") for end in ("-overlay.jpg", ".png")]

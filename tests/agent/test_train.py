@@ -3,12 +3,16 @@
 import csv
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from agent.config import parse
 from agent.lifecycle import checkpoints
+from agent.train import is_stopped
 from agent.training import models
 from agent.training.loop import evaluate
 from data import puzzle, synthetic
@@ -40,7 +44,8 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
     folder = tmp_path / run.name.rpartition("-")[2]
     assert not (folder / "state.pt").exists()
-    dataset = puzzle.load(photographs, image_size=32)
+    dataset = puzzle.load(photographs, image_size=32, score_size=1024)
+    assert dataset.test[0].truth.shape != (32, 32)
     with (folder / "predictions" / "scores.csv").open() as file:
         scores = {(row["checkpoint"], row["image"]): row for row in csv.DictReader(file)}
     assert set(scores) == {(rule, pair.name) for rule in ("best_loss", "best_iou") for pair in dataset.test}
@@ -56,7 +61,7 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
         state, config = checkpoints.load(path)
         model = models.build(config.architecture, config.backbone, config.weights, config.width)
         model.load_state_dict(state)
-        predictions = evaluate(model, dataset.test, 2).predictions
+        predictions = np.stack(evaluate(model, dataset.test, 2).predictions)
         written = [
             np.stack([mask(folder, rule, pair.name) for pair in dataset.test])
             for rule in ("best_loss", "best_iou")
@@ -103,3 +108,19 @@ def test_an_epoch_that_repeats_trains_as_so_many_epochs_and_validates_once(
     assert losses[0] is not None
     assert losses[1] is not None
     assert losses[0][0] == losses[1][0]
+
+
+@pytest.mark.parametrize(
+    ("patience", "epoch", "expected"), [(0, 90, False), (3, 8, False), (3, 9, True), (3, 2, False)]
+)
+def test_patience_ends_a_run_when_so_many_epochs_were_the_best_by_no_rule(
+    patience: int, epoch: int, expected: bool
+) -> None:
+    """The best loss is of epoch 4, the best IoU of epoch 6."""
+    kept = {"best_loss": 4, "best_iou": 6} if epoch > 3 else {}
+    trial: Any = SimpleNamespace(
+        plan=SimpleNamespace(config=parse([f"--patience={patience}"])),
+        keeper=SimpleNamespace(kept={rule: SimpleNamespace(epoch=n) for rule, n in kept.items()}),
+        progress=SimpleNamespace(epoch=epoch),
+    )
+    assert is_stopped(trial) == expected

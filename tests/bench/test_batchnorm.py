@@ -17,7 +17,7 @@ DATASET = Dataset(PAIRS, PAIRS, PAIRS, "", "")
 
 def judgement(tp: int, gap: float | None) -> Validation:
     """A validation IoU of `tp` per cent."""
-    return Validation(Evaluation(0.5, (Counts(tp=tp, fn=100 - tp),), PAIRS[0].mask[None]), gap)
+    return Validation(Evaluation(0.5, (Counts(tp=tp, fn=100 - tp),), (PAIRS[0].mask,)), gap)
 
 
 def test_the_best_epoch_is_the_first_with_the_highest_validation_iou() -> None:

@@ -120,3 +120,95 @@ def test_two_copies_of_a_picture_are_refused_in_every_fold_even_where_the_folder
     assert len(load(tmp_path).train) == 3
     with pytest.raises(DataError, match=r"are the same picture \(a random split may part them\): keep one"):
         load(tmp_path, fold=1)
+
+
+@pytest.mark.parametrize(("n", "folds", "parts"), [(18, 6, [3] * 6), (18, 4, [5, 5, 4, 4]), (7, 2, [4, 3])])
+def test_a_cross_validation_tests_every_picture_once(n: int, folds: int, parts: list[int]) -> None:
+    before = listing((n - 4, 2, 2), shared_names=False)
+    dealt = [layout.resplit(before, 0, fold, folds).items for fold in range(1, folds + 1)]
+    tested = [item.name for items in dealt for item in items if item.split == "test"]
+    assert sorted(tested) == sorted(item.name for item in before.items)
+    counts = [Counter(item.split for item in items) for items in dealt]
+    assert [count["test"] for count in counts] == parts
+    assert all(count["val"] == 2 and count.total() == n for count in counts)
+    assert layout.resplit(before, 1, 1, folds).items != dealt[0]
+
+
+GROUPS = {"a": 6, "b": 4, "c": 3, "d": 2, "": 3}
+"""Pictures of each group; those of the empty one stand alone."""
+
+
+def grouped() -> Listing:
+    names = [name for name, n in GROUPS.items() for _ in range(n)]
+    items = [
+        Item(split, f"i{number:02}", Path(f"i{number}"), Path(f"m{number}"), group)
+        for number, (split, group) in enumerate(
+            zip(["train"] * 10 + ["val"] * 4 + ["test"] * 4, names, strict=True)
+        )
+    ]
+    return Listing(items)
+
+
+@pytest.mark.parametrize("folds", [0, 3, 5])
+def test_groups_stay_together_in_every_fold(folds: int) -> None:
+    tested = Counter[str]()
+    for fold in range(1, (folds or 20) + 1):
+        items = layout.resplit(grouped(), 0, fold, folds).items
+        splits = {(item.group or item.name, item.split) for item in items}
+        assert len(splits) == len({name for name, _ in splits}) == 7
+        assert {item.split for item in items} == set(SPLITS)
+        tested.update(item.name for item in items if item.split == "test")
+    assert not folds or tested == Counter(item.name for item in grouped().items)
+
+
+@pytest.mark.parametrize(
+    ("groups", "fold", "folds", "sentence"),
+    [
+        (
+            ["a", "a", "b", "b"],
+            1,
+            0,
+            "there are 2 groups: a split into train, val and test needs at least 3.",
+        ),
+        (
+            ["", "", "", ""],
+            1,
+            5,
+            "there are 4 images: 5 folds need more, so that each has some to train on, ",
+        ),
+        (["a", "a", "a", "b", "c"], 2, 2, "there are 3 groups: 2 folds need more, so that each has some to "),
+    ],
+)
+def test_too_few_groups_are_one_sentence(groups: list[str], fold: int, folds: int, sentence: str) -> None:
+    splits = ["train"] * (len(groups) - 2) + ["val", "test"]
+    items = [
+        Item(s, str(n), Path(f"{n}"), Path(f"m{n}"), g)
+        for n, (s, g) in enumerate(zip(splits, groups, strict=True))
+    ]
+    (problem,) = layout.resplit(Listing(items), 0, fold, folds).problems
+    assert str(problem).startswith(sentence)
+
+
+def test_a_group_column_holds_for_the_seeded_split_and_beside_split_folders(tmp_path: Path) -> None:
+    couple(tmp_path / "flat", range(1, 10))
+    rows = [f"image-{n},{'abc'[(n - 1) // 3]}" for n in range(1, 10)]
+    (tmp_path / "flat/split.csv").write_text("\n".join(["image,group", *rows]))
+    for seed in range(5):
+        parts = parted(tmp_path / "flat", split_seed=seed).values()
+        assert sorted(sorted(part) for part in parts) == [
+            [f"image-{n}" for n in range(first, first + 3)] for first in (1, 4, 7)
+        ]
+    handout(tmp_path / "parts")
+    path = tmp_path / "parts/split.csv"
+    path.write_text("image,group\nimage-1,x\nimage-2.png,x\nimage-10,\nimage-3,\nimage-4,y\n")
+    assert not layout.find(tmp_path / "parts", 0).problems
+    for fold in range(1, 6):
+        found = parted(tmp_path / "parts", fold=fold).values()
+        assert any({"image-1", "image-2"} <= set(part) for part in found)
+    path.write_text(
+        "image,split,group\nimage-1,train,x\nimage-2,val,\nimage-10,train,\nimage-3,val,x\nimage-4,test,\n"
+    )
+    assert layout.find(tmp_path / "parts", 0).problems == [
+        f"{path}, line 3: 'image-2' is given to val, but lies in train: move it.",
+        f"{path}: group 'x' is in train and val: keep its images in one of them.",
+    ]

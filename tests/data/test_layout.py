@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from data.layout import default_sizes, find, seeded_split
+from data import dealing
+from data.layout import default_sizes, find
 from data.puzzle import DataError, load
 from tests.data.folders import couple, handout, noise, save, square
 
+ALONE = [[position] for position in range(18)]
 LAB = {"train": 10, "val": 4, "test": 4}
 
 
@@ -163,14 +165,14 @@ def test_a_seeded_split_keeps_ten_to_four_to_four(n: int, train: int, held_out: 
 
 
 def test_seeded_splits_follow_their_seed() -> None:
-    splits = [tuple(seeded_split(LAB, seed)) for seed in range(20)]
+    splits = [tuple(dealing.split(ALONE, LAB, seed)) for seed in range(20)]
     assert len(set(splits)) == 20
-    assert splits == [tuple(seeded_split(LAB, seed)) for seed in range(20)]
+    assert splits == [tuple(dealing.split(ALONE, LAB, seed)) for seed in range(20)]
 
 
 def test_every_image_gets_into_the_test_split_sooner_or_later() -> None:
     tested = Counter(
-        i for seed in range(200) for i, split in enumerate(seeded_split(LAB, seed)) if split == "test"
+        i for seed in range(200) for i, split in enumerate(dealing.split(ALONE, LAB, seed)) if split == "test"
     )
     assert set(tested) == set(range(18))
     assert max(tested.values()) < 2 * min(tested.values())
@@ -221,8 +223,11 @@ def test_a_split_file_with_faults_lists_them_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"image-1,train\n", "{} does not begin with the line image,split: add it."),
-        (b"", "{} does not begin with the line image,split: add it."),
+        (
+            b"image-1,train\n",
+            "{} does not begin with the line image,split or image,split,group or image,group: add it.",
+        ),
+        (b"", "{} does not begin with the line image,split or image,split,group or image,group: add it."),
         (b"image,split\n\xff\xfe,train\n", "{} is not UTF-8 text: save it as CSV in UTF-8."),
     ],
     ids=["no header", "empty", "not UTF-8"],

@@ -196,7 +196,7 @@ def test_a_flat_couple_beside_the_splits(tmp_path: Path) -> None:
 
 def test_too_few_images_to_split(tmp_path: Path) -> None:
     assert problems(couple(tmp_path, (1, 2))) == [
-        f"{tmp_path} holds 2 images: a split into train, val and test needs at least 3."
+        f"{tmp_path}: there are 2 images: a split into train, val and test needs at least 3."
     ]
 
 

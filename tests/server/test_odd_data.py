@@ -7,6 +7,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+from starlette.datastructures import QueryParams
 
 from server.pages.render import render
 from server.security import Signer
@@ -68,7 +69,7 @@ def test_half_a_surrogate_pair_ends_no_upload_and_is_given_back(server: Server, 
     assert f'"x{kept}": 1' in found["history"][0]
     assert f'"v{kept}"' in found["config"]
     assert found["logLines"]["edges"][0]["node"]["line"] == "c\ufffd\n"
-    shown = page(server, f"/local/odd/runs/{name}")
+    shown = "".join(page(server, f"/local/odd/runs/{name}/{tab}") for tab in ("charts", "overview", "logs"))
     for text in ("x\ufffd</figcaption>", "v\ufffd", "n\ufffd", "d\ufffd", "t\ufffd", "c\ufffd"):
         assert text in shown
     assert "d\ufffd" in page(server, "/local/odd")
@@ -183,11 +184,14 @@ def test_of_a_long_history_the_rare_metrics_are_still_drawn_whole(
         lines.put_history(db, run["id"], 0, rows)
     monkeypatch.setattr(run_page, "MAX_HISTORY", lines.history_length(store.db, run["id"]) // 10)
     monkeypatch.setattr(run_page, "RARE", 30)
-    shown = run_page.gather(store, Signer("s"), run, users.ADMIN)
+    looked = run_page.Page(store, Signer("s"), run, users.ADMIN, QueryParams())
+    shown = run_page.gather(looked, "", "")
+    assert shown is not None
     assert shown["share"] == pytest.approx(0.1, rel=0.001)
     loss, val = (
-        len(re.findall("[ML]", re.findall(r' d="(.*?)"', text)[0])) for text in shown["curves"].charts
+        len(re.findall("[Ml]", re.findall(r' d="(.*?)"', text)[0])) for text in shown["curves"].charts
     )
     assert val == 30
     assert 200 < loss < 400
-    assert "drawn from about 10 % of them" in render("run.html", **shown)
+    shared = {"person": users.ADMIN, "csrf": "", "here": "", "address": str}
+    assert "drawn from about 10 % of them" in render("run/charts.html", **shared, **shown)

@@ -43,7 +43,7 @@ def test_a_run_writes_a_little_less_than_was_said(model: str, tmp_path: Path) ->
 
 
 def test_pictures_count_with_image_truth_and_two_predictions() -> None:
-    assert disk.bytes_of_run(CONFIG, 1) - disk.bytes_of_run(CONFIG, 0) == 2 * 6 * 32 * 32
+    assert disk.bytes_of_run(CONFIG, 1) - disk.bytes_of_run(CONFIG, 0) == 2 * 6 * 1024 * 1024
 
 
 def test_runs_side_by_side_may_promise_no_more_than_the_budget(

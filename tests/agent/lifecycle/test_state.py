@@ -4,18 +4,21 @@ import functools
 import itertools
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from agent.config import parse
 from agent.lifecycle import checkpoints, state
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.state import Progress, State, Writer
 from agent.lifecycle.torch_file import BadFile
+from agent.training import schedule
 from agent.training.loader import CPU, feed
 from agent.training.loop import Precision, train_epoch
 from agent.training.performance import adam, prepare
@@ -36,11 +39,15 @@ def dropping(device: torch.device = CPU) -> nn.Module:
 
 
 def train(
-    model: nn.Module, optimizer: torch.optim.Optimizer, epochs: range, precision: Precision = "float32"
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    epochs: range,
+    precision: Precision = "float32",
+    after_step: Callable[[], None] = lambda: None,
 ) -> list[float]:
     augment, device = Augmenter("strong", 32, seed=1), next(model.parameters()).device
     visits = (feed(squares(5), augment, 2, 1, range(epoch, epoch + 1), device) for epoch in epochs)
-    return [train_epoch(model, optimizer, batches, precision)[0] for batches in visits]
+    return [train_epoch(model, optimizer, batches, precision, after_step=after_step)[0] for batches in visits]
 
 
 def now(tensors: dict[str, Any], epoch: int = 1, keeper: BestCheckpoints | None = None) -> State:
@@ -54,27 +61,33 @@ def now(tensors: dict[str, Any], epoch: int = 1, keeper: BestCheckpoints | None 
     )
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("precision", "rate", "decay"), [("float32", "constant", 0.0), ("bfloat16", "cosine", 0.1)]
+)
+@pytest.mark.parametrize("cut", [1, 2])
 def test_a_run_that_goes_on_is_bit_identical_to_one_that_was_never_cut_off(
-    precision: Precision, device: torch.device, tmp_path: Path
+    precision: Precision, rate: str, decay: float, cut: int, device: torch.device, tmp_path: Path
 ) -> None:
-    torch.manual_seed(1)
-    whole = dropping(device)
-    losses = train(whole, adam(whole, 1e-2), range(1, 5), precision)
+    """Of 12 steps, 3 an epoch; the warm-up of the cosine schedule ends within the first."""
 
-    torch.manual_seed(1)
-    first = dropping(device)
-    optimizer = adam(first, 1e-2)
-    before = train(first, optimizer, range(1, 3), precision)
-    state.dump(now(state.capture(first, optimizer)), tmp_path, None, {})
+    def begin(seed: int) -> tuple[nn.Module, torch.optim.Optimizer, LRScheduler]:
+        torch.manual_seed(seed)
+        model = dropping(device)
+        optimizer = adam(model, 1e-2, decay)
+        return model, optimizer, schedule.build(rate, optimizer, 12)
 
-    torch.manual_seed(99)
-    second = dropping(device)
-    other = adam(second, 1e-2)
+    whole, optimizer, rates = begin(1)
+    losses = train(whole, optimizer, range(1, 5), precision, rates.step)
+
+    first, optimizer, rates = begin(1)
+    before = train(first, optimizer, range(1, 1 + cut), precision, rates.step)
+    state.dump(now(state.capture(first, optimizer, rates)), tmp_path, None, {})
+
+    second, other, rates = begin(99)
     found = state.load(tmp_path)
     assert found
-    state.restore(found.tensors, second, other)
-    assert before + train(second, other, range(3, 5), precision) == losses
+    state.restore(found.tensors, second, other, rates)
+    assert before + train(second, other, range(1 + cut, 5), precision, rates.step) == losses
     for name, value in second.state_dict().items():
         assert torch.equal(value, whole.state_dict()[name]), name
 

@@ -72,14 +72,16 @@ def test_where_the_wanted_precision_was_not_measured_the_other_one_counts() -> N
 
 CONFIG = from_settings(
     {"architecture": "unet_bilinear", "epochs": 7, "image_size": 128, "batch_size": 2, "repeats": 3}
+    | {"score_size": 512}
 )
 
 
 @pytest.fixture
 def facts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """1000 multiply-accumulates at 128 pixels; four checkpoints are packed and written in two seconds."""
+    """1000 multiply-accumulates at 128 pixels, four checkpoints in two seconds, a photograph scored in three."""
     known = models.Facts(macs=1000, n_parameters=int(duration.SAVED_PER_SECOND * 2 / 16))
     monkeypatch.setattr(models, "known", lambda *_, **__: known)
+    monkeypatch.setattr(duration, "SCORED_PER_SECOND", 512 * 384 / 3)
 
 
 def linear(device: str) -> list[Step]:
@@ -90,14 +92,15 @@ def linear(device: str) -> list[Step]:
 @pytest.mark.usefixtures("facts")
 def test_a_run_is_its_start_its_visits_with_validation_and_saving_and_its_test() -> None:
     """Ten images in five steps, thrice in an epoch. A forward pass is a third of a step: of four images to validate, in
-    every second epoch of ten for new statistics and four to validate again, and of four to test two checkpoints."""
+    every second epoch of ten for new statistics and four to validate again, and of four to test two checkpoints. Each
+    image that is validated or tested is scored."""
     run = duration.of_run(CONFIG, linear(ONE_CORE + "CPU"))
     assert run.start == 12
     assert run.training == pytest.approx(7 * 3 * 5 * 20)
-    assert run.validation == pytest.approx(7 * (40 / 3 + 0.5 * 140 / 3))
+    assert run.validation == pytest.approx(7 * (40 / 3 + 12 + 0.5 * (140 / 3 + 12)))
     assert run.saving == pytest.approx(7 * 2.0)
-    assert run.test == pytest.approx(2 * 40 / 3)
-    assert run.total == pytest.approx(12 + 2100 + 7 * (110 / 3 + 2) + 80 / 3)
+    assert run.test == pytest.approx(2 * (40 / 3 + 12))
+    assert run.total == pytest.approx(12 + 2100 + 7 * (110 / 3 + 18 + 2) + 80 / 3 + 24)
     assert run.aside == run.validation + run.saving
 
 

@@ -17,6 +17,10 @@ from tests.agent.lint.sweep_text import CLEAN, lint, with_line
 
 FAULTS = [
     # line, its text, code, part of the finding
+    (11, "  patience: {values: [3, 50]}", "P032", "write a smaller patience, or 0"),
+    (11, "  schedule: {value: cosin}", "P030", "schedule is 'cosin', but must be one of constant, cosine"),
+    (11, "  folds: {value: 6}", "B001", "list the folds"),
+    (11, "  folds: {values: [0, 1]}", "B001", "folds is 1, but must be 0 or at least 2"),
     (1, "", "C001", "add `program: agent/train.py`"),
     (2, "", "C011", 'command: ["${env}"'),
     (2, "command: [python, -m, agent.train]", "C016", 'command: ["${env}"'),

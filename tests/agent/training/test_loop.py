@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from agent.training.loop import batches, bce, evaluate, to_tensors
+from data.puzzle import Pair
 from tests.agent.training.squares import squares, trained
 
 
@@ -60,6 +61,39 @@ def test_evaluation_changes_nothing_and_does_not_depend_on_the_batch_size(device
     model, _ = trained(1, 2, device)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     ones, threes = (evaluate(model, squares(5), batch_size=size) for size in (1, 3))
-    assert np.mean(ones.predictions != threes.predictions) <= (0 if exact else 0.002)
+    assert np.mean(np.stack(ones.predictions) != np.stack(threes.predictions)) <= (0 if exact else 0.002)
     assert ones.loss == pytest.approx(threes.loss, rel=1e-5 if exact else 1e-2)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+class Edge(nn.Module):
+    """Logits of two columns, 2 on the left and -1 on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        foreground = torch.tensor([2.0, -1.0]).expand(len(images), 2, 2)
+        return torch.stack([torch.zeros_like(foreground), foreground], dim=1)
+
+
+def test_scores_are_taken_at_the_size_of_the_truth() -> None:
+    """The centres of the columns lie at 3 and 9 of 12 pixels, so that 0 lies at 7; truth ends at 6, and at 8."""
+    image, truth = np.zeros((2, 2, 3), np.uint8), np.zeros((4, 12), np.uint8)
+    truth[:, :6] = 1
+    found = evaluate(Edge(), [Pair("a", image, truth[:2, :2], truth), Pair("b", image, truth[:2, :2])], 2)
+    assert found.predictions[0].tolist() == [[1] * 7 + [0] * 5] * 4
+    assert found.counts[0].iou == 24 / 28
+    assert found.predictions[1].shape == (2, 2)
+    assert found.counts[1].tp == 2
+    steps = [2.0] * 3 + [2 - (x + 0.5 - 3) / 2 for x in range(3, 9)] + [-1.0] * 3
+    errors = [np.log1p(np.exp(-z if x < 6 else z)) for x, z in enumerate(steps)]
+    small = (np.log1p(np.exp(-2)) + np.log1p(np.exp(1))) / 2
+    assert found.loss == pytest.approx((np.mean(errors) + small) / 2, rel=1e-6)
+
+
+def test_a_truth_that_is_smaller_than_the_square_is_compared_with_means_of_logits() -> None:
+    """One pixel for the whole square: the mean of 2 and -1 is above 0."""
+    image, one = np.zeros((2, 2, 3), np.uint8), np.ones((1, 1), np.uint8)
+    assert evaluate(Edge(), [Pair("a", image, np.ones((2, 2), np.uint8), one)], 1).predictions[0] == 1

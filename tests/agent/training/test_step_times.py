@@ -18,7 +18,7 @@ from agent.lifecycle.interruption import Interruption
 from agent.lifecycle.resume import Plan
 from agent.lifecycle.state import Progress
 from agent.train import TrainingRun
-from agent.training import performance, step_times
+from agent.training import performance, schedule, step_times
 from agent.training.models.unet import UNet
 from agent.training.step_times import COLUMNS, Step
 from data.puzzle import Dataset
@@ -145,7 +145,8 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
         run,
         Dataset(pairs, pairs, pairs, "", ""),
         model,
-        performance.adam(model, 1e-3),
+        adam := performance.adam(model, 1e-3),
+        schedule.build("constant", adam, 12),
         BestCheckpoints(plan.folder),
     )
     train.fit(trial, Interruption())

@@ -1,0 +1,83 @@
+"""Deal pictures to train, val and test at random, so that groups stay together: positions in, splits out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+Group = list[int]
+"""Positions of pictures."""
+
+ORDER = ("val", "test", "train")
+
+
+class DealingError(ValueError):
+    """There are too few groups; the text says how many are needed."""
+
+
+def groups(names: Sequence[str]) -> list[Group]:
+    """The positions of each name, in the order in which they begin; an empty name is a group of its own each time."""
+    found: dict[str | int, Group] = {}
+    for position, name in enumerate(names):
+        found.setdefault(name or position, []).append(position)
+    return list(found.values())
+
+
+def split(given: Sequence[Group], sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:
+    """The split of every position, as many of each as `sizes` says, or nearly, where groups do not fit.
+
+    Equal groups, sizes and seed give equal splits. Raises DealingError below three groups.
+    """
+    if len(given) < len(ORDER):
+        raise DealingError("a split into train, val and test needs at least 3")
+    room = {name: sizes.get(name, 0) for name in ORDER}
+    chosen: dict[int, str] = {}
+    left = len(given)
+    for group in _shuffled(given, seed):
+        empty = [name for name in ORDER if name not in chosen.values()]
+        open_to = empty if left <= len(empty) else ORDER
+        fitting = [name for name in open_to if room[name] >= len(group)]
+        name = fitting[0] if fitting else max(open_to, key=lambda each: (each in empty, room[each]))
+        chosen |= dict.fromkeys(group, name)
+        room[name] -= len(group)
+        left -= 1
+    return [chosen[position] for position in sorted(chosen)]
+
+
+def cross_validation(
+    given: Sequence[Group], n_val: int, fold: int, folds: int, seed: int | tuple[int, int]
+) -> list[str]:
+    """The split of every position in fold 1 to `folds`: each position is tested in one of them.
+
+    The test parts are as even as the groups allow. Validation has `n_val` positions, or nearly, of the parts that are
+    tested next; the rest is trained on. Raises DealingError where a part would stay empty.
+    """
+    parts: list[list[Group]] = [[] for _ in range(folds)]
+    for group in _shuffled(given, seed):
+        min(parts, key=lambda part: sum(map(len, part))).append(group)
+    others = [group for part in (*parts[fold:], *parts[: fold - 1]) for group in part]
+    if not all(parts) or len(others) < 2:
+        raise DealingError(
+            f"{folds} folds need more, so that each has some to train on, to validate and to test"
+        )
+    chosen = {position: "train" for group in others for position in group}
+    chosen |= {position: "test" for group in parts[fold - 1] for position in group}
+    for group in _up_to(n_val, others):
+        chosen |= dict.fromkeys(group, "val")
+    return [chosen[position] for position in sorted(chosen)]
+
+
+def _up_to(n: int, given: Sequence[Group]) -> Iterator[Group]:
+    """Groups with n positions at most, the smallest at least, and never all."""
+    if not any(len(group) <= n for group in given[:-1]):
+        yield min(given, key=len)
+        return
+    for group in given[:-1]:
+        if len(group) <= n:
+            n -= len(group)
+            yield group
+
+
+def _shuffled(given: Sequence[Group], seed: int | tuple[int, int]) -> list[Group]:
+    """In a random order, the largest first: those that are left over fit best if they are small."""
+    order = np.random.default_rng(seed).permutation(len(given))
+    return sorted((given[position] for position in order), key=len, reverse=True)

@@ -1,0 +1,326 @@
+"""Several runs over one another: curves, groups with bands, settings and results side by side, masks of one picture."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from markupsafe import Markup
+from starlette.datastructures import QueryParams
+
+from common.colours import SERIES, assign
+from server.jsontext import flatten_media, load_object
+from server.pages import curves, filtering, histories, pictures, query, run_table
+from server.pages.charts import Line, View, chart, sampled
+from server.pages.curves import SPLITS
+from server.pages.home import config_of, plain
+from server.pages.media import Picture, pictures_in
+from server.store import Connection, Refused, Row, Store, files, projects, runs
+from server.store.users import Person
+
+MAX_RUNS = 200
+CHARTS = 6  # on a page
+POINTS = 18_000  # of all lines of a page
+FEWEST, MOST = 24, 400  # of a line
+FEW = 4  # runs whose points are marked
+SIDE_BY_SIDE = 16  # runs in the tables
+MAX_KEYS = 300
+WITH_PICTURES, MAX_PICTURES = 8, 24
+Link = Callable[[Row, str], str]
+
+
+def gather(
+    store: Store, link: Link, project: Row | None, asked: QueryParams, person: Person
+) -> dict[str, Any]:
+    """`project`: where runs are that are named without one; `link`: the address of a file of a run."""
+    found, keys, fault, more = _chosen(store, project, asked, person)
+    grouping = _grouping(asked, keys, found)
+    labels = _labels(store, found, grouping)
+    numbers = assign(labels.values())
+    view = query.view(asked)
+    drawn = _charts(store.db, found, labels, numbers, grouping is not None, asked, view)
+    beside = found[:SIDE_BY_SIDE]
+    return {
+        "project": project,
+        "runs": found,
+        "beside": beside,
+        "more": more,
+        "fault": fault,
+        "asked": asked,
+        "view": view,
+        "axis": _axis(asked),
+        "keys": keys,
+        "url": partial(query.address, asked),
+        "legend": _legend(found, labels, numbers, grouping is not None),
+        "styles": {run["id"]: style(numbers[labels[run["id"]]]) for run in found},
+        "settings": _differences([config_of(run) for run in beside], asked.get("all") == "1"),
+        "results": _results(beside),
+        "pictures": _pictures(store, link, found[:WITH_PICTURES]),
+        "filters": pictures.filters(),
+        "refresh": None,
+    } | drawn
+
+
+def style(number: int) -> str:
+    """Classes of a series: its colour, and its dash where colours are used up."""
+    dash = number // len(SERIES)
+    return f"s{number % len(SERIES)}{f' d{dash % 4}' if dash % 4 else ''}"
+
+
+def _chosen(
+    store: Store, project: Row | None, asked: QueryParams, person: Person
+) -> tuple[list[Row], run_table.Keys | None, str, int]:
+    """The runs, what they have, what was wrong with the filter, and how many more passed it."""
+    named = [part for text in asked.getlist("runs") for part in text.split(",") if part]
+    if named or project is None:
+        ids = [run["id"] for name in dict.fromkeys(named) if (run := _named(store.db, project, name, person))]
+        keys = run_table.survey(store, project["id"], ids) if project and ids else None
+        return runs.many(store.db, ids[:MAX_RUNS]), keys, "", max(0, len(ids) - MAX_RUNS)
+    within = [{"sweep": asked["sweep"]}] if asked.get("sweep") else []
+    newest = runs.ids(store.db, project["id"], None, "-created_at")[: run_table.SURVEYED]
+    try:
+        every = run_table.survey(store, project["id"], newest)
+        order = asked.get("sort") or "-created_at"
+        ids = run_table.passing(store, project["id"], asked.get("q", ""), every, within, order)
+    except Refused as error:
+        return [], None, str(error), 0
+    keys = run_table.survey(store, project["id"], ids[: run_table.SURVEYED])
+    return runs.many(store.db, ids[:MAX_RUNS]), keys, "", max(0, len(ids) - MAX_RUNS)
+
+
+def _named(db: Connection, project: Row | None, name: str, person: Person) -> Row | None:
+    """`RUN` of the project, or `ENTITY/PROJECT/RUN`; None for what there is not, or what the person may not see."""
+    entity, _, rest = name.partition("/")
+    if not rest:
+        return runs.find(db, project["id"], name) if project else None
+    place, _, run = rest.rpartition("/")
+    other = projects.find(db, entity, place) if person.sees(entity) else None
+    return runs.find(db, other["id"], run) if other else None
+
+
+def _grouping(asked: QueryParams, keys: run_table.Keys | None, found: Sequence[Row]) -> list[str] | None:
+    """What filters call the columns by which runs are grouped; None where each is for itself."""
+    names = query.words(asked, "group", 5)
+    if not names or keys is None or not found:
+        return None
+    if run_table.SETTINGS in names:
+        return [column.key for column in keys.folded]
+    return [key for name in names if (key := filtering.resolve(name, keys.names))] or None
+
+
+def _labels(store: Store, found: Sequence[Row], grouping: list[str] | None) -> dict[int, str]:
+    """Run → the name of its line, or of its group."""
+    if grouping is None:
+        return {run["id"]: run["name"] for run in found}
+    values = runs.values_of(store.db, [run["id"] for run in found], grouping)
+    return {
+        run_id: ", ".join("–" if value is None else str(value) for value in of) or "all runs"
+        for run_id, of in values.items()
+    }
+
+
+def _legend(
+    found: Sequence[Row], labels: Mapping[int, str], numbers: Mapping[str, int], grouped: bool
+) -> list[dict[str, Any]]:
+    """`run` is None for a group of `n`."""
+    if not grouped:
+        return [
+            {
+                "run": run,
+                "key": run["name"],
+                "name": run["display_name"] or run["name"],
+                "style": style(numbers[run["name"]]),
+            }
+            for run in found
+        ]
+    members: dict[str, int] = {}
+    for label in labels.values():
+        members[label] = members.get(label, 0) + 1
+    return [
+        {"run": None, "key": label, "name": label, "n": n, "style": style(numbers[label])}
+        for label, n in sorted(members.items())
+    ]
+
+
+def _axis(asked: QueryParams) -> str:
+    """step, epoch or time; "" leaves it to what was logged."""
+    return asked.get("x", "") if asked.get("x") in histories.AXES else ""
+
+
+def _charts(
+    db: Connection,
+    found: Sequence[Row],
+    labels: Mapping[int, str],
+    numbers: Mapping[str, int],
+    grouped: bool,
+    asked: QueryParams,
+    view: View,
+) -> dict[str, Any]:
+    """A page of charts, one for each metric with its splits; the validation's line is whole, the training's dashed."""
+    read, share = histories.read(db, [run["id"] for run in found])
+    titles = _titles(read.values(), asked.get("search", ""))
+    pages = max(1, -(-len(titles) // CHARTS))
+    page = query.whole(asked, "page", 1, pages)
+    shown = titles[(page - 1) * CHARTS : page * CHARTS]
+    n_lines = sum(len(metrics) for _, metrics in shown) * (
+        len(set(labels.values())) if grouped else len(found)
+    )
+    most = min(max(POINTS // max(n_lines, 1), FEWEST), MOST)
+    make = partial(_grouped_lines if grouped else _lines, found, read, labels, numbers, view, most)
+    charts = []
+    for title, metrics in shown:
+        axis = _axis(asked) or _common_axis(read.values(), metrics)
+        charts.append(_chart(title, [line for metric in metrics for line in make(metric, axis)], axis, view))
+    thinned = any(len(values) > most for history in read.values() for _, values in history.metrics.values())
+    return {"charts": charts, "page": page, "pages": pages, "n_charts": len(titles), "share": share} | {
+        "most": most if thinned and not grouped else None
+    }
+
+
+def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
+    unit = "time (s)" if axis == "time" else axis
+    return chart(
+        title, lines, unit, "dashed: training" if any("dashed" in x.style for x in lines) else "", view, False
+    )
+
+
+def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
+    """Title and metrics of each chart: those with most splits, and validation, first."""
+    counts: dict[str, int] = {}
+    for history in read:
+        for metric, (rows, _) in history.metrics.items():
+            counts[metric] = max(counts.get(metric, 0), len(rows))
+    groups: dict[str, list[str]] = {}
+    for metric in sorted(name for name, n in counts.items() if n > 1 and name != curves.EPOCH):
+        groups.setdefault(curves.title(metric), []).append(metric)
+    wanted = {
+        title: of for title, of in groups.items() if any(search.lower() in metric.lower() for metric in of)
+    }
+    return sorted(wanted.items(), key=lambda item: (-len(item[1]), item[0]))
+
+
+def _common_axis(read: Any, metrics: Sequence[str]) -> str:
+    """The epoch, where each row of these metrics has one; else the step."""
+    return "epoch" if all(history.has(metric, "epoch") for history in read for metric in metrics) else "step"
+
+
+def _dash(metric: str, numbered: str) -> str:
+    head = metric.partition("/")[0]
+    return f"{numbered} dashed" if SPLITS.get(head) == "train" else numbered
+
+
+def _name(metric: str, label: str) -> str:
+    split = SPLITS.get(metric.partition("/")[0], "")
+    return f"{label} {split}".rstrip()
+
+
+def _lines(
+    found: Sequence[Row],
+    read: Mapping[int, histories.History],
+    labels: Mapping[int, str],
+    numbers: Mapping[str, int],
+    view: View,
+    most: int,
+    metric: str,
+    axis: str,
+) -> list[Line]:
+    lines = []
+    for run in found:
+        points = read[run["id"]].points(metric, axis)
+        if not view.smooth and view.is_zoomed:
+            points = [point for point in points if view.shows(point[0])]
+        if points:
+            key = labels[run["id"]]
+            name = _name(metric, run["display_name"] or run["name"])
+            styled = _dash(metric, style(numbers[key]))
+            lines.append(Line(name, sampled(points, most), styled, key=key, marks=len(found) < FEW))
+    return lines
+
+
+def _grouped_lines(
+    found: Sequence[Row],
+    read: Mapping[int, histories.History],
+    labels: Mapping[int, str],
+    numbers: Mapping[str, int],
+    view: View,
+    most: int,
+    metric: str,
+    axis: str,
+) -> list[Line]:
+    """The mean of each group, in a band from its lowest to its highest run."""
+    members: dict[str, list[list[tuple[float, float]]]] = {}
+    for run in found:
+        if points := read[run["id"]].points(metric, axis):
+            members.setdefault(labels[run["id"]], []).append(points)
+    lines = []
+    for label, series in sorted(members.items()):
+        mean, ends = histories.band(series, most)
+        styled = _dash(metric, style(numbers[label]))
+        lines.append(
+            Line(
+                _name(metric, label),
+                mean,
+                styled,
+                band=ends if len(series) > 1 else (),
+                key=label,
+                marks=False,
+            )
+        )
+    return lines
+
+
+def _differences(configs: Sequence[dict[str, Any]], everything: bool) -> list[tuple[str, list[Any], bool]]:
+    """Key, its value in each run, and whether they differ; all keys, or those that do."""
+    keys = sorted({key for config in configs for key in config})
+    rows = [(key, [config.get(key) for config in configs]) for key in keys]
+    compared = [(key, values, len(set(map(repr, values))) > 1) for key, values in rows]
+    return [row for row in compared if everything or row[2]][:MAX_KEYS]
+
+
+def _results(found: Sequence[Row]) -> list[tuple[str, list[Any], int | None]]:
+    """Key of the summary, its value in each run, and which of them is best; test and validation first."""
+    summaries = [plain(load_object(run["summary"])) for run in found]
+    keys = {key for summary in summaries for key in summary}
+    order = sorted(keys, key=lambda key: (not key.startswith("test"), not key.startswith("val"), key))
+    return [
+        (key, values := [each.get(key) for each in summaries], _best(key, values)) for key in order[:MAX_KEYS]
+    ]
+
+
+def _best(key: str, values: Sequence[Any]) -> int | None:
+    """Which of several numbers is best, where they differ."""
+    numbers = [
+        (value, at) for at, value in enumerate(values) if type(value) in (int, float) and value == value
+    ]
+    if len({value for value, _ in numbers}) < 2:
+        return None
+    return (min if run_table.Column(run_table.best_key(key)).sign > 0 else max)(numbers)[1]
+
+
+def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, Any]]:
+    """Each picture that several of the runs showed last, by key and caption, as each of them has it."""
+    shown: dict[tuple[str, str], dict[int, Picture]] = {}
+    for run in found:
+        for key, value in flatten_media(load_object(run["summary"])).items():
+            for picture in pictures_in(key, value):
+                name = picture.caption or str(picture.index)
+                shown.setdefault((key, name), {}).setdefault(run["id"], picture)
+    chosen = [(place, of) for place, of in sorted(shown.items()) if any(each.masks for each in of.values())]
+    present = {run["id"]: _present(store.db, run, [of for _, of in chosen[:MAX_PICTURES]]) for run in found}
+    return [
+        {
+            "key": key,
+            "name": name,
+            "cells": [
+                pictures.layered(store, link, run, of[run["id"]], present[run["id"]])
+                if run["id"] in of
+                else None
+                for run in found
+            ],
+        }
+        for (key, name), of in chosen[:MAX_PICTURES]
+    ]
+
+
+def _present(db: Connection, run: Row, shown: Sequence[Mapping[int, Picture]]) -> dict[str, Row]:
+    wanted = sorted(set[str]().union(*(of[run["id"]].files for of in shown if run["id"] in of)))
+    return {file["name"]: file for file in files.of_run(db, run["id"], wanted)} if wanted else {}

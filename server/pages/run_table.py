@@ -1,0 +1,362 @@
+"""Tables of runs: which columns, which rows in which order, runs apart or in groups."""
+
+import json
+import math
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from server import scheduler
+from server.jsontext import load_object
+from server.pages import filtering, query
+from server.store import Refused, Row, Store, runs, sweeps
+
+PER_PAGE, MOST_PER_PAGE = 50, 500
+SURVEYED = 500  # runs whose keys become columns
+MAX_GROUPED = 20_000
+MAX_COLUMNS = 40
+DEFAULT_SETTINGS, DEFAULT_METRICS = 8, 3
+FOLDED = re.compile(r"(?:.*[._])?(?:seed|fold)")
+"""Settings that repeat a configuration instead of changing it."""
+SETTINGS = "settings"
+"""The group of runs that differ in nothing but what is FOLDED."""
+MINIMIZED = re.compile(r"(?i)loss|err|mae|mse|rmse|nll|perplexity|distance|hausdorff|seconds|time|gap")
+TITLES = {
+    "display_name": "name",
+    "name": "id",
+    "group": "group",
+    "job_type": "job type",
+    "username": "user",
+    "created_at": "created",
+    "duration": "lasted",
+    "number": "#",
+    "stop_reason": "why stopped",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """`key`: what filters, orders and the address call it: state, config.lr, high.val/iou."""
+
+    key: str
+
+    @property
+    def source(self) -> str:
+        """config, summary, low or high; "" for what every run has."""
+        head, dot, _ = self.key.partition(".")
+        return head if dot and f"{head}." in filtering.SOURCES else ""
+
+    @property
+    def title(self) -> str:
+        return self.key[len(self.source) + 1 :] if self.source else TITLES.get(self.key, self.key)
+
+    @property
+    def is_metric(self) -> bool:
+        return self.source in ("low", "high", "summary")
+
+    @property
+    def sign(self) -> int:
+        """-1 where more is better."""
+        return 1 if self.source == "low" else -1
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs with the same `values` of what they are grouped by; `cells`: (mean, deviation, n) or None per metric."""
+
+    values: tuple[Any, ...]
+    run_ids: list[int]
+    cells: list[tuple[float, float | None, int] | None]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What the runs of a table have, as columns; `differing`: settings that are not all equal; `goals`: of sweeps."""
+
+    settings: list[Column]
+    differing: list[Column]
+    metrics: list[Column]
+    goals: list[Column]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What a person calls a setting or metric → what filters call it."""
+        columns = (*self.metrics, *self.settings)
+        return {column.title: column.key for column in columns}
+
+    @property
+    def folded(self) -> list[Column]:
+        return [column for column in self.differing if not FOLDED.fullmatch(column.title)]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A page of rows. `groups` instead of `rows` where runs are grouped by `grouping`; `fault` says what was wrong."""
+
+    keys: Keys
+    columns: list[Column]
+    rows: list[Row] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    grouping: list[Column] = field(default_factory=list)
+    run_ids: list[int] = field(default_factory=list)
+    n: int = 0
+    page: int = 1
+    pages: int = 1
+    sort: str = ""
+    fault: str = ""
+
+    @property
+    def texts(self) -> set[str]:
+        """Keys of the columns that hold text on this page."""
+        cells = [(column, row["cells"][at]) for row in self.rows for at, column in enumerate(self.columns)]
+        cells += [
+            (column, group.values[at]) for group in self.groups for at, column in enumerate(self.grouping)
+        ]
+        return {column.key for column, value in cells if isinstance(value, str)}
+
+    @property
+    def near(self) -> list[int]:
+        """Numbers of pages to go to: the ends, and those around this one."""
+        return [n for n in range(1, self.pages + 1) if n in (1, self.pages) or abs(n - self.page) <= 3]
+
+
+def gather(
+    store: Store,
+    project_id: int,
+    asked: QueryParams,
+    within: Mapping[str, Any] | None = None,
+    first: Sequence[str] = ("state",),
+    last: Sequence[str] = ("duration", "created_at"),
+    sort: str = "-created_at",
+    everything: bool = False,
+) -> Table:
+    """One page of the runs `within` a filter, unless `everything` is wanted.
+
+    `first`, `last`: the columns at both ends; `sort`: the order if none is asked for.
+    """
+    base = [dict(within)] if within else []
+    newest = runs.ids(store.db, project_id, json.dumps({"$and": base}) if base else None, "-created_at")
+    keys = survey(store, project_id, newest[:SURVEYED])
+    order = asked.get("sort") or sort
+    try:
+        ids = passing(store, project_id, asked.get("q", ""), keys, base, order)
+    except Refused as error:
+        return Table(keys, _columns(asked, keys, first, last), sort=order, fault=str(error))
+    if len(ids) < len(newest):
+        keys = survey(store, project_id, sorted(ids, reverse=True)[:SURVEYED])
+    columns = _columns(asked, keys, first, last)
+    grouping = _grouping(asked, keys)
+    if grouping:
+        return _grouped(store, asked, keys, columns, ids, grouping, order, everything)
+    size, page, pages = _page(asked, len(ids), everything)
+    shown = ids[(page - 1) * size : page * size]
+    rows = with_values(store, shown, columns)
+    return Table(keys, columns, rows, [], [], ids, len(ids), page, pages, order)
+
+
+def passing(
+    store: Store, project_id: int, text: str, keys: Keys, base: Sequence[Mapping[str, Any]], order: str
+) -> list[int]:
+    """The runs that pass a filter as a person types it, in order. Raises Refused, naming what is not understood."""
+    wanted = filtering.read(text, keys.names)
+    clauses = [*base, *([wanted] if wanted else [])]
+    return runs.ids(store.db, project_id, json.dumps({"$and": clauses}) if clauses else None, order)
+
+
+def _page(asked: QueryParams, n: int, everything: bool) -> tuple[int, int, int]:
+    size = max(n, 1) if everything else query.whole(asked, "size", PER_PAGE, MOST_PER_PAGE)
+    pages = max(1, -(-n // size))
+    return size, query.whole(asked, "page", 1, pages), pages
+
+
+def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
+    """What these runs have; the metrics of the project's sweeps are the goals, with the test metric beside each."""
+    found = runs.surveyed(store.db, run_ids)
+    settings = [row for row in found if row["source"] == "config"]
+    handed = {name for sweep in sweeps.of_project(store.db, project_id) for name in parameters(sweep)}
+    differing = [row for row in settings if row["n_different"] > 1 or row["n"] < len(run_ids)]
+    differing.sort(key=lambda row: (row["key"] not in handed, -row["n"], row["key"]))
+    names = {row["key"]: row for row in found if row["source"] == "summary" and row["is_number"]}
+    names |= {key: {} for key in _running_metrics(store, run_ids) if key not in names}
+    tops = {name: best_key(name, maximize) for name, maximize in goals(store, project_id).items()}
+    metrics = [Column(tops.get(name) or best_key(name)) for name in names if not name.startswith("_")]
+    return Keys(
+        [Column(f"config.{row['key']}") for row in settings],
+        [Column(f"config.{row['key']}") for row in differing],
+        sorted(metrics, key=lambda column: column.title),
+        _goals([name for name in tops if name in names], [column.title for column in metrics], tops),
+    )
+
+
+def _running_metrics(store: Store, run_ids: list[int]) -> list[str]:
+    """Of runs whose summaries are not spread yet: numbers at the top of the newest few."""
+    waiting = runs.unspread(store.db, run_ids, 20)
+    return [
+        key
+        for run in waiting
+        for key, value in load_object(run["summary"]).items()
+        if type(value) in (int, float)
+    ]
+
+
+def parameters(sweep: Row) -> dict[str, Any]:
+    """The names that a sweep hands out, in its order, nested ones under dotted names."""
+
+    def flat(section: Any, prefix: str = "") -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, entry in section.items() if isinstance(section, dict) else ():
+            inner = entry.get("parameters") if isinstance(entry, dict) else None
+            found |= (
+                flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": entry}
+            )
+        return found
+
+    return flat(scheduler.read_config(sweep["config"]).get("parameters"))
+
+
+def goals(store: Store, project_id: int) -> dict[str, bool]:
+    """The metrics of the project's sweeps, newest first, and whether more is better."""
+    from server.search import SearchError
+    from server.search.runs import read_metric
+
+    found: dict[str, bool] = {}
+    for sweep in sweeps.of_project(store.db, project_id):
+        try:
+            metric = read_metric(scheduler.read_config(sweep["config"]))
+        except SearchError:
+            continue
+        if metric is not None:
+            found.setdefault(metric.name, metric.maximize)
+    return found
+
+
+def best_key(name: str, maximize: bool | None = None) -> str:
+    """The best value of a metric, by its sweep's goal, else by its name."""
+    more = not MINIMIZED.search(name.rpartition("/")[2]) if maximize is None else maximize
+    return f"{'high' if more else 'low'}.{name}"
+
+
+def _goals(tops: list[str], metrics: list[str], keys: Mapping[str, str]) -> list[Column]:
+    """Each sweep's metric with its test metric behind it; where there is no sweep, test metrics, then validation."""
+    named = []
+    for top in tops[:2]:
+        tail = top.rpartition("/")[2]
+        tests = [name for name in metrics if re.match(r"(?i)test[/_.]", name)]
+        named += [
+            top,
+            *sorted(tests, key=lambda name: (name.rpartition("/")[2] != tail, len(name), name))[:1],
+        ]
+    if not named:
+        order = ("test", "val")
+        named = sorted(
+            metrics, key=lambda name: next((i for i, head in enumerate(order) if name.startswith(head)), 2)
+        )[:DEFAULT_METRICS]
+    return [Column(keys.get(name) or best_key(name)) for name in dict.fromkeys(named)]
+
+
+def _columns(asked: QueryParams, keys: Keys, first: Sequence[str], last: Sequence[str]) -> list[Column]:
+    known = {column.key for column in (*keys.settings, *keys.metrics)} | set(filtering.PLAIN)
+    chosen = [name for name in query.words(asked, "col", MAX_COLUMNS) if name in known]
+    if chosen:
+        return [Column(name) for name in chosen]
+    return [*map(Column, first), *keys.goals, *keys.differing[:DEFAULT_SETTINGS], *map(Column, last)]
+
+
+def _grouping(asked: QueryParams, keys: Keys) -> list[Column]:
+    names = query.words(asked, "group", 5)
+    if SETTINGS in names:
+        return keys.folded[:MAX_COLUMNS]
+    columns = [filtering.resolve(name, keys.names) or "" for name in names]
+    return [Column(key) for key in columns if key]
+
+
+def with_values(store: Store, run_ids: list[int], columns: Sequence[Column]) -> list[Row]:
+    """The rows of runs, each with `cells`, the values of the columns."""
+    values = cells(store, run_ids, columns)
+    return [run | {"cells": values[run["id"]]} for run in runs.many(store.db, run_ids) if run["id"] in values]
+
+
+def cells(store: Store, run_ids: list[int], columns: Sequence[Column]) -> dict[int, list[Any]]:
+    """Run → values of the columns. Of runs that go on, the best value is looked up in their history."""
+    values = runs.values_of(store.db, run_ids, [column.key for column in columns])
+    ends = [i for i, column in enumerate(columns) if column.source in ("low", "high")]
+    for run in runs.unspread(store.db, run_ids, PER_PAGE) if ends else ():
+        low, high = runs.best_values(store.db, run["id"], load_object(run["summary"]))
+        for i in ends:
+            known = (low if columns[i].source == "low" else high).get(columns[i].title)
+            values[run["id"]][i] = values[run["id"]][i] if known is None else known
+    return values
+
+
+def _grouped(
+    store: Store,
+    asked: QueryParams,
+    keys: Keys,
+    columns: list[Column],
+    ids: list[int],
+    grouping: list[Column],
+    order: str,
+    everything: bool,
+) -> Table:
+    """Groups in the order of their mean, best first, unless a column of the table is asked for."""
+    metrics = [column for column in columns if column.is_metric]
+    found = cells(store, ids[:MAX_GROUPED], [*grouping, *metrics])
+    members: dict[tuple[str, ...], list[int]] = {}
+    for run_id in ids[:MAX_GROUPED]:
+        members.setdefault(tuple(map(repr, found[run_id][: len(grouping)])), []).append(run_id)
+    groups = [
+        Group(
+            tuple(found[run_ids[0]][: len(grouping)]),
+            run_ids,
+            [
+                _spread([found[run_id][at] for run_id in run_ids])
+                for at in range(len(grouping), len(found[run_ids[0]]))
+            ],
+        )
+        for run_ids in members.values()
+    ]
+    order = order if asked.get("sort") else ""
+    _sort(groups, grouping, metrics, order)
+    size, page, pages = _page(asked, len(groups), everything)
+    shown = groups[(page - 1) * size : page * size]
+    return Table(keys, metrics, [], shown, grouping, ids, len(groups), page, pages, order)
+
+
+def _sort(groups: list[Group], grouping: list[Column], metrics: list[Column], order: str) -> None:
+    key = order.lstrip("+-")
+    sign = -1 if order.startswith("-") else 1
+    for at, column in enumerate(grouping):
+        if column.key == key:
+            groups.sort(key=lambda group: _rank(group.values[at]), reverse=sign < 0)
+            return
+    if key == "n":
+        groups.sort(key=lambda group: sign * len(group.run_ids))
+        return
+    chosen = next((at for at, column in enumerate(metrics) if column.key == key), 0 if metrics else None)
+    if chosen is not None:
+        sign = sign if key == metrics[chosen].key else metrics[chosen].sign
+        groups.sort(key=lambda group: sign * cell[0] if (cell := group.cells[chosen]) else math.inf)
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    number = type(value) in (int, float) and value == value
+    return (0, value) if number else (1, "" if value is None else str(value))
+
+
+def _spread(values: list[Any]) -> tuple[float, float | None, int] | None:
+    """Mean, standard deviation and number of finite numbers."""
+    numbers = [float(value) for value in values if type(value) in (int, float) and math.isfinite(value)]
+    if not numbers:
+        return None
+    try:
+        return (
+            statistics.fmean(numbers),
+            statistics.stdev(numbers) if len(numbers) > 1 else None,
+            len(numbers),
+        )
+    except OverflowError:
+        return math.inf, None, len(numbers)

@@ -1,0 +1,282 @@
+// Line charts that the server drew: names the lines under the pointer, zooms, and shows or hides lines by the legend.
+// A figure says in data-edges what the four edges of its area stand for; a zoom is the address with from= and to=.
+
+import { load, onArrival } from "./swap.js";
+
+const MOST = 12; // lines in a tip
+const hidden = new Set();
+
+function makeToggle(swatch) {
+  const button = document.createElement("button");
+  button.type = "button";
+  swatch.replaceWith(button);
+  button.append(swatch);
+  button.setAttribute("aria-pressed", "true");
+  button.addEventListener("click", (event) => {
+    const key = swatch.dataset.key;
+    if (event.altKey || event.shiftKey) only(key);
+    else hidden.has(key) ? hidden.delete(key) : hidden.add(key);
+    document.querySelectorAll("[data-key]").forEach((each) => show(each.dataset.key));
+  });
+  button.title = "show or hide; with Shift, this one only";
+}
+
+function only(key) {
+  const keys = [...document.querySelectorAll(".legend [data-key]")].map((each) => each.dataset.key);
+  const alone = keys.every((each) => each === key || hidden.has(each)) && !hidden.has(key);
+  hidden.clear();
+  if (!alone) keys.filter((each) => each !== key).forEach((each) => hidden.add(each));
+}
+
+function show(key) {
+  for (const each of document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)) {
+    each.classList.toggle("off", hidden.has(key) && each.matches(".line"));
+    each.closest("button")?.setAttribute("aria-pressed", String(!hidden.has(key)));
+  }
+}
+
+/** [[x, y], …] of a path that the server wrote: `M` absolute, `l` from the last point. */
+export function pointsOf(path) {
+  const points = [];
+  let x = 0;
+  let y = 0;
+  for (const [, command, first, second] of path.matchAll(/([Ml])(-?\d+) ?(-?\d+)/g)) {
+    x = command === "M" ? +first : x + +first;
+    y = command === "M" ? +second : y + +second;
+    points.push([x, y]);
+  }
+  return points;
+}
+
+/** The number with as many digits as a thousandth of `range` needs. */
+export function write(value, range) {
+  if (!Number.isFinite(value)) return "?";
+  const digits = Math.ceil(Math.log10(Math.abs(value) / (range / 2000) || 1));
+  return String(+value.toPrecision(Math.min(Math.max(digits, 2), 12)));
+}
+
+class Chart {
+  constructor(figure) {
+    this.figure = figure;
+    this.svg = figure.querySelector("svg");
+    this.area = figure.querySelector("svg.area");
+    this.edges = figure.dataset.edges.split(" ").map(Number);
+    this.log = figure.dataset.log === "1";
+    this.svg.setAttribute("tabindex", "0");
+    this.svg.addEventListener("pointermove", (event) => this.move(event));
+    this.svg.addEventListener("pointerleave", () => this.leave());
+    this.svg.addEventListener("pointerdown", (event) => this.press(event));
+    this.svg.addEventListener("pointerup", (event) => this.release(event));
+    this.svg.addEventListener("dblclick", () => zoomOut());
+    this.svg.addEventListener("keydown", (event) => this.key(event));
+    this.svg.addEventListener("blur", () => this.leave());
+    if (new URLSearchParams(location.search).has("from")) this.offerWhole();
+  }
+
+  /** The lines with their points, read when they are first needed. */
+  get lines() {
+    this.read ??= [...this.area.querySelectorAll("g.line:not(.raw)")].map((group) => {
+      const dots = [...group.querySelectorAll("circle")];
+      const path = group.querySelector("path:not(.band)");
+      const points = path
+        ? pointsOf(path.getAttribute("d"))
+        : dots.map((dot) => [+dot.getAttribute("cx"), +dot.getAttribute("cy")]);
+      const names = group.dataset.names && JSON.parse(group.dataset.names);
+      if (names) return { group, names, points };
+      points.sort((a, b) => a[0] - b[0]);
+      return { group, name: group.dataset.name || this.figure.querySelector("figcaption").firstChild.textContent, points };
+    });
+    return this.read;
+  }
+
+  get size() {
+    return this.area.viewBox.baseVal;
+  }
+
+  /** The pointer's place in units of the paths. */
+  place(event) {
+    const box = this.svg.getBoundingClientRect();
+    const whole = this.svg.viewBox.baseVal;
+    const x = ((event.clientX - box.left) / box.width) * whole.width - this.area.x.baseVal.value;
+    const y = ((event.clientY - box.top) / box.height) * whole.height - this.area.y.baseVal.value;
+    const fine = this.size.width / this.area.width.baseVal.value;
+    return [x * fine, y * fine];
+  }
+
+  x(at) {
+    const [low, high] = this.edges;
+    return low + (at / this.size.width) * (high - low);
+  }
+
+  y(at) {
+    const [, , low, high] = this.edges;
+    const value = low + (1 - at / this.size.height) * (high - low);
+    return this.log ? 10 ** value : value;
+  }
+
+  move(event) {
+    const [x, y] = this.place(event);
+    if (this.start !== undefined) this.stretch(x);
+    if (x < -this.size.width * 0.03 || x > this.size.width * 1.03) return this.leave();
+    this.point(x, y);
+  }
+
+  /** Names the lines at x, the one nearest to y first. */
+  point(x, y) {
+    const near = [];
+    for (const line of this.lines) {
+      if (line.group.classList.contains("off") || !line.points.length) continue;
+      const point = line.names ? closest(line.points, x, y) : nearest(line.points, x);
+      const name = line.names ? line.names[line.points.indexOf(point)] : line.name;
+      near.push({ line, name, point, distance: Math.abs(point[1] - y) + 2 * Math.abs(point[0] - x) });
+    }
+    if (!near.length) return this.leave();
+    near.sort((a, b) => a.distance - b.distance);
+    this.light(near[0].line.group);
+    this.cross(near[0].point);
+    this.tell(near);
+    this.at = near[0].point;
+  }
+
+  light(group) {
+    if (this.lit === group) return;
+    this.lit?.classList.remove("lit");
+    group.classList.add("lit");
+    this.lit = group;
+  }
+
+  cross([x, y]) {
+    this.mark ??= this.area.appendChild(element("path", { class: "cross" }));
+    this.mark.setAttribute("d", `M${x} 0V${this.size.height}M0 ${y}H${this.size.width}`);
+  }
+
+  tell(near) {
+    if (!this.tip) {
+      this.tip = this.figure.appendChild(document.createElement("div"));
+      this.tip.className = "tip";
+      this.tip.setAttribute("role", "status");
+    }
+    const height = Math.abs(this.edges[3] - this.edges[2]);
+    const [point] = near.map((each) => each.point);
+    const head = document.createElement("div");
+    head.textContent = `${this.figure.dataset.x} ${write(this.x(point[0]), this.edges[1] - this.edges[0])}`;
+    const rows = near.slice(0, MOST).map((each, i) => {
+      const value = this.y(each.point[1]);
+      const row = document.createElement("div");
+      const text = document.createElement(i ? "span" : "b");
+      text.textContent = `${each.name}  ${write(value, this.log ? value : height)}`;
+      row.append(text);
+      row.className = `swatch ${[...each.line.group.classList].filter((name) => !/^(line|lit|off|dots)$/.test(name)).join(" ")}`;
+      return row;
+    });
+    if (near.length > MOST) {
+      rows.push(document.createElement("div"));
+      rows.at(-1).textContent = `and ${near.length - MOST} more`;
+    }
+    this.tip.hidden = false;
+    this.tip.replaceChildren(head, ...rows);
+    const box = this.svg.getBoundingClientRect();
+    const outer = this.figure.getBoundingClientRect();
+    const [left, top] = [this.area.x.baseVal.value, this.area.y.baseVal.value];
+    const scale = box.width / this.svg.viewBox.baseVal.width;
+    const fine = this.area.width.baseVal.value / this.size.width;
+    const x = box.left - outer.left + (left + point[0] * fine) * scale;
+    const y = box.top - outer.top + (top + point[1] * fine) * scale;
+    this.tip.style.left = `${x > outer.width / 2 ? Math.max(x - this.tip.offsetWidth - 14, 0) : x + 14}px`;
+    this.tip.style.top = `${Math.max(y - this.tip.offsetHeight / 2, 0)}px`;
+  }
+
+  leave() {
+    this.lit?.classList.remove("lit");
+    this.lit = undefined;
+    this.mark?.remove();
+    this.mark = undefined;
+    if (this.tip) this.tip.hidden = true;
+  }
+
+  press(event) {
+    if (event.button || event.pointerType === "touch" || event.target.closest("a")) return;
+    this.start = this.place(event)[0];
+  }
+
+  stretch(x) {
+    this.rectangle ??= this.area.appendChild(element("rect", { class: "pick", y: 0, height: this.size.height }));
+    this.rectangle.setAttribute("x", Math.min(x, this.start));
+    this.rectangle.setAttribute("width", Math.abs(x - this.start));
+  }
+
+  release(event) {
+    const [from, to] = [this.start, this.place(event)[0]].sort((a, b) => a - b);
+    this.start = undefined;
+    this.rectangle?.remove();
+    this.rectangle = undefined;
+    if (to - from > this.size.width * 0.02) this.zoom(from, to);
+  }
+
+  zoom(from, to) {
+    const range = this.edges[1] - this.edges[0];
+    const inside = (at) => write(this.x(Math.min(Math.max(at, 0), this.size.width)), range);
+    const query = new URLSearchParams(location.search);
+    query.set("from", inside(from));
+    query.set("to", inside(to));
+    load(`${location.pathname}?${query}`);
+  }
+
+  key(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const width = this.size.width;
+    if (step) {
+      const xs = [...new Set(this.lines.flatMap((line) => line.points.map((point) => point[0])))].sort((a, b) => a - b);
+      const now = this.lit ? xs.findIndex((x) => x >= this.at[0]) : step > 0 ? -1 : xs.length;
+      this.point(xs[Math.min(Math.max(now + step, 0), xs.length - 1)] ?? 0, this.lit ? this.at[1] : 0);
+    } else if (event.key === "+") this.zoom((this.at?.[0] ?? width / 2) - width / 4, (this.at?.[0] ?? width / 2) + width / 4);
+    else if (event.key === "-" || event.key === "Escape") zoomOut();
+    else return;
+    event.preventDefault();
+  }
+
+  offerWhole() {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "whole";
+    button.textContent = "whole";
+    button.title = "the whole axis again";
+    button.addEventListener("click", zoomOut);
+    this.figure.append(button);
+  }
+}
+
+function zoomOut() {
+  const query = new URLSearchParams(location.search);
+  if (!query.has("from") && !query.has("to")) return;
+  query.delete("from");
+  query.delete("to");
+  load(`${location.pathname}?${query}`);
+}
+
+function nearest(points, x) {
+  let [low, high] = [0, points.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (points[middle][0] < x) low = middle + 1;
+    else high = middle;
+  }
+  return low && x - points[low - 1][0] < points[low][0] - x ? points[low - 1] : points[low];
+}
+
+function closest(points, x, y) {
+  const distance = (point) => Math.hypot(point[0] - x, point[1] - y);
+  return points.reduce((best, point) => (distance(point) < distance(best) ? point : best));
+}
+
+function element(name, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+onArrival((root) => {
+  root.querySelectorAll(".legend [data-key]").forEach(makeToggle);
+  root.querySelectorAll("figure.chart[data-edges]").forEach((figure) => new Chart(figure));
+  hidden.forEach(show);
+});

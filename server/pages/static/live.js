@@ -1,0 +1,73 @@
+// A page of something that goes on asks for itself again and shows what is new, without a jump: places, open parts,
+// ticked boxes and what was typed stay, and nothing moves under a selection. A page of what is over stops asking.
+
+import { load } from "./swap.js";
+
+const SLOWEST = 60;
+let failures = 0;
+
+function seconds() {
+  return Number(document.getElementById("live")?.dataset.refresh || 0);
+}
+
+function wait() {
+  const next = Math.min(seconds() * 2 ** failures, SLOWEST);
+  if (next) setTimeout(look, next * 1000);
+}
+
+async function look() {
+  if (!document.hidden && !isBusy()) {
+    const keep = remember();
+    try {
+      await load(location.href, false);
+      failures = 0;
+    } catch {
+      failures++;
+    }
+    keep();
+    tell();
+  }
+  wait();
+}
+
+function tell() {
+  const place = document.getElementById("live");
+  if (place && failures) place.textContent = "the server does not answer";
+}
+
+/** Whether a person selects, types or is asked something. */
+function isBusy() {
+  const selection = getSelection();
+  const active = document.activeElement;
+  const typing = active?.matches("textarea, input:not([type=checkbox], [type=radio])") && active.closest("[data-region]");
+  const selecting = selection && !selection.isCollapsed && document.getElementById("main")?.contains(selection.anchorNode);
+  return Boolean(typing || selecting || document.querySelector("[data-region] .confirm[open]"));
+}
+
+/** What a fresh region would forget; the answer puts it back. */
+function remember() {
+  const ticked = [...document.querySelectorAll("[data-region] input[type=checkbox]:checked")];
+  const names = ticked.map((box) => [box.name, box.value]);
+  const closed = [...document.querySelectorAll("[data-region] details[id]:not([open])")].map((each) => each.id);
+  const following = [...document.querySelectorAll("[data-follow]")].filter(isAtEnd).map((each) => each.id);
+  return () => {
+    for (const id of closed) document.getElementById(id)?.removeAttribute("open");
+    for (const box of document.querySelectorAll("[data-region] input[type=checkbox]")) {
+      if (!box.name || box.checked || !names.some(([name, value]) => name === box.name && value === box.value)) continue;
+      box.checked = true;
+      box.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    following.forEach((id) => toEnd(document.getElementById(id)));
+  };
+}
+
+function isAtEnd(element) {
+  return element.scrollHeight - element.scrollTop - element.clientHeight < 24;
+}
+
+function toEnd(element) {
+  if (element) element.scrollTop = element.scrollHeight;
+}
+
+document.querySelectorAll("[data-follow]").forEach(toEnd);
+wait();

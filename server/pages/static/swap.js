@@ -1,0 +1,93 @@
+// Follows links and GET forms without a jump: fetches the page they lead to and puts its regions in place of these.
+// A region is an element with data-region and an id. Without this module the same links and forms load whole pages.
+
+const listeners = [];
+let newest = 0;
+
+/** Calls `start(element)` for the page, and for each region that comes in. */
+export function onArrival(start) {
+  listeners.push(start);
+  start(document);
+}
+
+/** Shows the regions of `address`; `push` makes it the address of this page. Resolves to whether they were shown. */
+export async function load(address, push = true) {
+  const mine = ++newest;
+  document.documentElement.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const text = await answer.text();
+    if (mine !== newest) return false;
+    const page = new DOMParser().parseFromString(text, "text/html");
+    const regions = [...document.querySelectorAll("[data-region]")];
+    const fresh = regions.map((region) => page.getElementById(region.id));
+    if (fresh.includes(null)) {
+      if (push) location.assign(address);
+      return false;
+    }
+    if (push) history.pushState({}, "", address);
+    document.title = page.title;
+    regions.forEach((region, i) => replace(region, fresh[i]));
+    return true;
+  } finally {
+    if (mine === newest) document.documentElement.removeAttribute("aria-busy");
+  }
+}
+
+function replace(region, fresh) {
+  const focus = region.contains(document.activeElement) ? describe(document.activeElement) : null;
+  const open = [...region.querySelectorAll("details[id][open]")].map((each) => each.id);
+  const scrolled = [...region.querySelectorAll("[data-keep-scroll][id]")].map((e) => [e.id, e.scrollLeft, e.scrollTop]);
+  region.replaceWith(fresh);
+  open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+  for (const [id, left, top] of scrolled) document.getElementById(id)?.scrollTo(left, top);
+  listeners.forEach((start) => start(fresh));
+  if (focus) find(fresh, focus)?.focus({ preventScroll: true });
+}
+
+function describe(element) {
+  const { id, name, value, type } = element;
+  const place = element.selectionStart ?? null;
+  return { id, name, value: /checkbox|radio/.test(type) ? value : null, href: element.getAttribute("href"), place };
+}
+
+function find(region, { id, name, value, href, place }) {
+  const found = id
+    ? document.getElementById(id)
+    : [...region.querySelectorAll("a, input, select, button, summary")].find((each) =>
+        href ? each.getAttribute("href") === href : name && each.name === name && (value === null || each.value === value));
+  if (found && place !== null && found.setSelectionRange && found.type !== "number") found.setSelectionRange(place, place);
+  return found;
+}
+
+function addressOf(form, submitter) {
+  const data = new FormData(form, submitter);
+  const query = new URLSearchParams([...data].filter(([, value]) => value !== ""));
+  return `${form.getAttribute("action") || location.pathname}?${query}`;
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "get" || !("swap" in form.dataset)) return;
+  event.preventDefault();
+  load(addressOf(form, event.submitter));
+});
+
+let waiting = 0;
+document.addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (!form || !("auto" in form.dataset)) return;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => form.isConnected && form.requestSubmit(), event.target.type === "search" ? 350 : 60);
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href]");
+  if (!link || !link.closest("[data-swap-links]") || link.origin !== location.origin) return;
+  if (link.pathname !== location.pathname || link.hash || link.hasAttribute("download")) return;
+  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  load(link.href);
+});
+
+window.addEventListener("popstate", () => load(location.href, false));

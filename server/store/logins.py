@@ -1,0 +1,43 @@
+"""Logins of browsers, and links that log in once: what they hold is a random token, kept as its hash.
+
+Each belongs to the key that it was opened with, so that a key which is rotated or removed ends it.
+"""
+
+import secrets
+import sqlite3
+
+from server.store.users import hashed
+
+SESSION, LINK = "session", "link"
+DAY = 86_400.0
+LIFETIME = {SESSION: 14 * DAY, LINK: DAY}
+
+
+def start(db: sqlite3.Connection, kind: str, key_hash: str, now: float) -> str:
+    """A new token; those that have expired are forgotten."""
+    token = secrets.token_urlsafe(32)
+    db.execute("DELETE FROM logins WHERE expires_at <= ?", (now,))
+    db.execute(
+        "INSERT INTO logins VALUES (?, ?, ?, ?)", (hashed(token), kind, key_hash, now + LIFETIME[kind])
+    )
+    return token
+
+
+def key_hash(db: sqlite3.Connection, token: str, kind: str, now: float) -> str | None:
+    """That of the key which a token was started with; None for one that holds no more."""
+    row = db.execute(
+        "SELECT key_hash FROM logins WHERE token_hash = ? AND kind = ? AND expires_at > ?",
+        (hashed(token), kind, now),
+    ).fetchone()
+    return None if row is None else str(row["key_hash"])
+
+
+def spend(db: sqlite3.Connection, token: str, now: float) -> str | None:
+    """As `key_hash` of a link, which works no more from now on."""
+    found = key_hash(db, token, LINK, now)
+    end(db, token)
+    return found
+
+
+def end(db: sqlite3.Connection, token: str) -> None:
+    db.execute("DELETE FROM logins WHERE token_hash = ?", (hashed(token),))
