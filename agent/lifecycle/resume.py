@@ -259,8 +259,7 @@ def log_missing(run: wandb.Run, rows: Sequence[Row]) -> None:
 
 
 def mark_preempted_and_upload(run: wandb.Run, plan: Plan) -> None:
-    """Tell the server that the run was preempted, so that it is handed out again even if this process is killed now,
-    and upload the state, so that another machine can go on."""
+    """Mark the run as preempted and upload its state: another process, or another machine, can go on."""
     run.mark_preempting()
     with contextlib.suppress(BadFile):
         found = state.load(plan.folder)
@@ -283,9 +282,11 @@ def _upload(run: wandb.Run, folder: Path, found: State) -> None:
 
 @contextlib.contextmanager
 def on_client_death(plan: Plan, interruption: Interruption) -> Iterator[None]:
-    """Slurm signals every process of a job that it ends, the client's service as well, and a machine short of memory
-    may kill it. Then the server cannot be told and the run cannot be closed: the process ends in the middle of the
-    block, with its state on the disk. So it does at a second Ctrl-C, which waits for nothing."""
+    """End the process, its state on the disk, when the client's service dies within the block, or at a second Ctrl-C.
+
+    Slurm signals every process of a job that it ends, that service as well, and a machine short of memory may kill
+    it. Then the server cannot be told and the run cannot be closed.
+    """
     try:
         yield
     except KeyboardInterrupt:
@@ -358,8 +359,10 @@ def _lock(folder: Path) -> IO[str] | None:
 
 @contextlib.contextmanager
 def remove_if_empty(plan: Plan) -> Iterator[None]:
-    """At the end of the block, a folder in which the run left neither a state nor a checkpoint is removed; another
-    counts with what it holds, and not with what the run might have come to."""
+    """Remove the folder at the end of the block if the run left neither a state nor a checkpoint in it.
+
+    Another counts with its own bytes, and not with those that the run might have come to.
+    """
     try:
         yield
     finally:
