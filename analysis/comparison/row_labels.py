@@ -9,7 +9,7 @@ import pandas as pd
 
 IDENTITY = ("architecture", "backbone", "weights")
 SCIENTIFIC = ("augmentation", "width", "image_size")
-NUISANCE = ("learning_rate", "batch_size", "epochs")
+NUISANCE = ("learning_rate", "schedule", "weight_decay", "batch_size", "epochs")
 ARCHITECTURES = {
     "unet_transposed": "U-Net, transposed",
     "unet_bilinear": "U-Net, bilinear",
@@ -45,13 +45,14 @@ def label(run: Mapping[Any, Any], fields: Sequence[str] = (), weights: bool = Fa
 
     `weights` asks for `ImageNet` or `from scratch`, which only a model with a backbone gets.
     """
+    drawn = ", drawings" if run["weights"] == "drawn" else ""
     name = ARCHITECTURES.get(str(run["architecture"]), str(run["architecture"]))
     if run["backbone"] != "none":
         name += f" / {str(run['backbone']).removeprefix('tu-')}"
-        if weights:
+        if weights and not drawn:
             name += ", ImageNet" if run["weights"] == "imagenet" else ", from scratch"
     units = {"augmentation": "{}", "width": "{:.0f} wide", "image_size": "{:.0f} px"}
-    return name + "".join(f", {units[f].format(run[f])}" for f in fields if pd.notna(run[f]))
+    return name + drawn + "".join(f", {units[f].format(run[f])}" for f in fields if pd.notna(run[f]))
 
 
 def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
@@ -106,6 +107,28 @@ def one_per_seed(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     return kept, (
         f"{extra} of {len(runs)} runs repeat model, split and seed of a later one and are left out: they are no"
         " further sample."
+    )
+
+
+def same_test_pictures(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
+    """The runs of each split that were tested on the pictures most of them were, and a sentence that names the others.
+
+    Runs that do not say (`test_digest`) are taken to have seen the same. Of as many runs the last pictures count.
+    """
+    if "test_digest" not in runs or runs["test_digest"].isna().all():
+        return runs, None
+    digests = runs.groupby(["split", "test_digest"], sort=False).size().reset_index(name="n")
+    usual = digests[::-1].sort_values("n", kind="stable", ascending=False).drop_duplicates("split")
+    wanted = runs["split"].map(usual.set_index("split")["test_digest"])
+    same = runs["test_digest"].isna() | (runs["test_digest"] == wanted)
+    if same.all():
+        return runs, None
+    others = runs[~same]
+    named = ", ".join(f"{run} of {model}" for run, model in others[["run_id", "model"]].head(3).to_numpy())
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return runs[same].reset_index(drop=True), (
+        f"WARNING: {len(others)} of {len(runs)} runs were tested on other pictures than most of their split"
+        f" (test_digest) and are left out: {named}{more}."
     )
 
 

@@ -106,7 +106,7 @@ def test_a_captured_state_does_not_change_when_training_goes_on(device: torch.de
 
 
 def saved(folder: Path, keeper: BestCheckpoints, epoch: int, loss: float, iou: float) -> None:
-    best = keeper.consider(epoch, loss, iou)
+    best = keeper.update(epoch, loss, iou)
     state.dump(now(capture(epoch), epoch, keeper), folder, best, weights(epoch))
 
 
