@@ -1,7 +1,7 @@
 # Every command of the project. `make` alone prints them.
 #
-# study takes DATA=folder SIZE=pixels EPOCHS=n SEEDS=n SWEEP=file TRIALS=side-by-side; serve takes PORT=n;
-# report and notebooks take STUDY=entity/project/sweep, or several between quotes.
+# study and lab take DATA=folder SIZE=pixels EPOCHS=n SEEDS=n TRIALS=side-by-side, study SWEEP=file; serve takes PORT=n;
+# report and notebooks take STUDY=entity/project/sweep, several between quotes, or the folder of an exported study.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,10 +9,11 @@ PY := $(VENV)/bin/python
 PORT ?= 8080
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help setup study report notebooks publish serve test test-slow check pins
+.PHONY: help setup study lab report notebooks publish serve test test-slow check pins
 
 help:
 	@echo 'make study    train the eight models and compare them; DATA=folder SIZE=pixels EPOCHS=n SEEDS=n'
+	@echo 'make lab      the sheet whole: ten models at 512x512, table, curves, masks, report, notebooks; DATA=folder'
 	@echo 'make report   the last study as one HTML file; STUDY=entity/project/sweep for another'
 	@echo 'make notebooks  four notebooks of the last study, run; STUDY=entity/project/sweep for another'
 	@echo 'make publish  the same into analysis/notebooks, which git tracks'
@@ -35,11 +36,18 @@ $(VENV)/installed: requirements.txt
 	@$(PY) -m common.install requirements.txt
 	@touch $@
 
-study: export STUDY_DATA := $(DATA)
+STUDY_FLAGS = $(if $(DATA),--data "$$STUDY_DATA") $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(TRIALS),--trials $(TRIALS))
+
+study lab: export STUDY_DATA := $(DATA)
 study: export STUDY_SWEEP := $(SWEEP)
 study: setup
-	@$(PY) -m study $(if $(DATA),--data "$$STUDY_DATA") $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
-	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SWEEP),--sweep "$$STUDY_SWEEP") $(if $(TRIALS),--trials $(TRIALS))
+	@$(PY) -m study $(STUDY_FLAGS) $(if $(SWEEP),--sweep "$$STUDY_SWEEP")
+
+lab: setup
+	@$(PY) -m study $(STUDY_FLAGS) --sweep sweeps/lab.yaml
+	@$(PY) -m study.with_server analysis.report
+	@$(PY) -m study.with_server analysis.notebooks
 
 report: export REPORT_STUDY := $(STUDY)
 report: setup

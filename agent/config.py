@@ -18,6 +18,7 @@ from common.keys import STRENGTHS
 SCRATCH = ("unet_transposed", "unet_bilinear")
 SMP = ("unet", "deeplabv3plus")
 PRECISIONS = ("float32", "bfloat16", "auto")
+WEIGHTS = ("none", "imagenet", "drawn")
 SCHEDULES = ("constant", "cosine")
 BOOLEANS = {"true": True, "false": False}
 MODEL_FIELDS = ("architecture", "backbone", "weights")
@@ -42,7 +43,9 @@ class Config:
     model: str = setting("", "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three")
     architecture: str = setting("unet_transposed", f"one of {', '.join(SCRATCH + SMP)}")
     backbone: str = setting("none", "an SMP encoder such as resnet18; none for the U-Nets written here")
-    weights: str = setting("none", "none (random) or imagenet")
+    weights: str = setting(
+        "none", f"one of {', '.join(WEIGHTS)}: random, of the backbone, or learned from drawings"
+    )
     width: int = setting(64, "channels of the first level of the U-Nets written here; the paper has 64")
     augmentation: str = setting("light", f"one of {', '.join(STRENGTHS)}")
     learning_rate: float = setting(1e-3, "Adam's step size, the largest of its schedule")
@@ -57,7 +60,7 @@ class Config:
         1024, "scores are taken at a photograph's own size, its longest side at most this"
     )
     seed: int = setting(1, "the one source of randomness of the run")
-    data: str = setting("drawn", "a folder of photographs and masks, or drawn, or drawn:SEED")
+    data: str = setting("drawn", "a folder of photographs and masks, or drawn, drawn:SEED, drawn:SEED:N")
     precision: str = setting(
         "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
     )
@@ -72,7 +75,7 @@ class Config:
 
     def __post_init__(self) -> None:
         one_of("architecture", self.architecture, SCRATCH + SMP)
-        one_of("weights", self.weights, ("none", "imagenet"))
+        one_of("weights", self.weights, WEIGHTS)
         one_of("augmentation", self.augmentation, STRENGTHS)
         one_of("precision", self.precision, PRECISIONS)
         one_of("schedule", self.schedule, SCHEDULES)
@@ -94,16 +97,16 @@ class Config:
                 f"image_size is {self.image_size}, but must be a multiple of 16 pixels, from 32 up: "
                 f"the deepest feature maps have a 16th and a 32nd of that side"
             )
-        if self.data.partition(":")[0] == "drawn" and not re.fullmatch(r"drawn(:\d+)?", self.data):
+        if self.data.partition(":")[0] == "drawn" and not re.fullmatch(r"drawn(:\d+(:\d+)?)?", self.data):
             raise ConfigError(
-                f"data is {self.data!r}, but drawn photographs are drawn or drawn:SEED, as in drawn:7"
+                f"data is {self.data!r}, but drawn photographs are drawn, drawn:SEED or drawn:SEED:N, as in drawn:7"
             )
         if not self.data:
             raise ConfigError("data is empty, but must be a folder of photographs, or drawn, or drawn:SEED")
-        if self.architecture in SCRATCH and (self.backbone, self.weights) != ("none", "none"):
+        if self.architecture in SCRATCH and (self.backbone != "none" or self.weights == "imagenet"):
             raise ConfigError(
-                f"{self.architecture} is written from scratch and has no backbone and no weights: leave both at none "
-                f"(they are {self.backbone} and {self.weights}), or take architecture {' or '.join(SMP)}"
+                f"{self.architecture} is written from scratch and has no backbone and no ImageNet weights: leave both "
+                f"at none (they are {self.backbone} and {self.weights}), or take architecture {' or '.join(SMP)}"
             )
         if self.architecture in SMP and self.backbone == "none":
             raise ConfigError(f"{self.architecture} needs a backbone, for instance resnet18")
@@ -160,7 +163,7 @@ def from_settings(settings: Mapping[str, Any]) -> Config:
         return config
     names = (
         [config.architecture]
-        if config.architecture in SCRATCH
+        if config.architecture in SCRATCH and config.weights == "none"
         else [getattr(config, f) for f in MODEL_FIELDS]
     )
     return dataclasses.replace(config, model="/".join(names))

@@ -19,16 +19,20 @@ from common.keys import RULES, Rule
 from common.text import size
 from data.puzzle import Dataset
 
+LEARNED = {"imagenet": "ImageNet weights", "drawn": "weights learned from drawings"}
 
-def facts(dataset: Dataset, model: nn.Module, config: Config, device: torch.device) -> dict[str, Any]:
+
+def facts(
+    dataset: Dataset, model: nn.Module, config: Config, device: torch.device, weights_source: str
+) -> dict[str, Any]:
     """What the configuration turned out to mean."""
-    pretrained = config.weights == "imagenet"
+    learned = model.get_submodule("encoder" if config.weights == "imagenet" else "")
     deep = {"pixel_range": "{:g} to {:g}".format(*dataset.pixel_range)} if dataset.pixel_range else {}
     return deep | {
         "data_digest": dataset.digest,
         "test_digest": dataset.test_digest,
-        "weights_source": weights.source(config.backbone) if pretrained else "none",
-        "weights_digest": weights.digest(model.get_submodule("encoder")) if pretrained else "none",
+        "weights_source": weights_source,
+        "weights_digest": "none" if config.weights == "none" else weights.digest(learned),
         "n_train": len(dataset.train),
         "n_val": len(dataset.val),
         "n_test": len(dataset.test),
@@ -82,7 +86,7 @@ def start_line(
         f"{device}, threads: {known['n_threads']}{' (as the run began)' * (began is not None)}; "
         f"up to {size(disk_of_run(config, known['n_test']))} on the disk, then "
         f"{size(bytes_of_run(config, known['n_test']))} on the server"
-        + (f"; ImageNet weights from {known['weights_source']}" if config.weights == "imagenet" else "")
+        + (f"; {LEARNED[config.weights]} from {known['weights_source']}" if config.weights in LEARNED else "")
     )
 
 
@@ -97,15 +101,15 @@ def repair_line(rule: Rule, kept: Checkpoint, n_train: int) -> str | None:
     )
 
 
-def best_so_far(keeper: BestCheckpoints) -> dict[str, float]:
-    best: dict[str, float] = {
-        "val/loss": keeper.kept["best_loss"].val_loss,
-        "val/iou": keeper.kept["best_iou"].val_iou,
+def best_so_far(best: BestCheckpoints) -> dict[str, float]:
+    rows: dict[str, float] = {
+        "val/loss": best.kept["best_loss"].val_loss,
+        "val/iou": best.kept["best_iou"].val_iou,
     }
-    for rule, kept in keeper.kept.items():
-        best |= {f"{rule}/epoch": kept.epoch, f"{rule}/bn_repaired": kept.bn_repaired}
-        best |= {} if kept.bn_gap is None else {f"{rule}/bn_gap": kept.bn_gap}
-    return best
+    for rule, kept in best.kept.items():
+        rows |= {f"{rule}/epoch": kept.epoch, f"{rule}/bn_repaired": kept.bn_repaired}
+        rows |= {} if kept.bn_gap is None else {f"{rule}/bn_gap": kept.bn_gap}
+    return rows
 
 
 def test_summary(tested: dict[Rule, Evaluation], rule: Rule, kept: Checkpoint) -> dict[str, float | str]:
@@ -120,9 +124,9 @@ def test_summary(tested: dict[Rule, Evaluation], rule: Rule, kept: Checkpoint) -
     return rows
 
 
-def model_metadata(keeper: BestCheckpoints, tested: dict[Rule, Evaluation]) -> dict[str, Any]:
+def model_metadata(best: BestCheckpoints, tested: dict[Rule, Evaluation]) -> dict[str, Any]:
     """Which file is which, and how each did."""
-    return {"files": {rule: kept.path.name for rule, kept in keeper.kept.items()}} | {
+    return {"files": {rule: kept.path.name for rule, kept in best.kept.items()}} | {
         rule: {
             "epoch": kept.epoch,
             "val_loss": kept.val_loss,
@@ -131,5 +135,5 @@ def model_metadata(keeper: BestCheckpoints, tested: dict[Rule, Evaluation]) -> d
             "bn_repaired": kept.bn_repaired,
             **{f"test_{name}": value for name, value in tested[rule].pooled.scores().items()},
         }
-        for rule, kept in keeper.kept.items()
+        for rule, kept in best.kept.items()
     }

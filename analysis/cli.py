@@ -15,6 +15,7 @@ from analysis.comparison.comparison import Comparison, compare
 from analysis.comparison.definitions import DEFINITIONS
 from analysis.evidence.claims import MARGIN
 from analysis.evidence.options import add_margin
+from analysis.pull import export
 from analysis.pull.login import LATEST, parse_path
 from analysis.pull.study import Study, pull
 from common.cli import Parser, exit_code
@@ -41,7 +42,8 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
         "paths",
         nargs="*",
         metavar="PATH",
-        help=f"ENTITY/PROJECT, ENTITY/PROJECT/SWEEP or their web address (default: {LATEST / 'study.json'})",
+        help="ENTITY/PROJECT, ENTITY/PROJECT/SWEEP or their web address, or the folder of an exported study "
+        f"(default: {LATEST / 'study.json'})",
     )
     made.add_argument(
         "--out",
@@ -98,6 +100,8 @@ def default_folder(paths: Sequence[str]) -> Path:
     """
     if not paths:
         return LATEST
+    if exported := export.place(paths[0]):
+        return LATEST.parent / f"{exported.resolve().parent.name}-{exported.resolve().name}"
     parsed = [parse_path(path) for path in paths]
     parts = [part for path in parsed for part in (path.project, path.sweep) if part]
     name = "-".join(dict.fromkeys(parts))

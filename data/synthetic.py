@@ -6,6 +6,7 @@ from one random generator. The code of each lies in `data/drawing/`.
 
 import hashlib
 import math
+import re
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import Parser, whole_number
+from common.names import n_drawings
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import Field
 
@@ -80,14 +82,17 @@ def write(
     *,
     height: int = 768,
     width: int = 1024,
+    one_evening: bool = True,
 ) -> None:
     """Draw train, val and test folders of images/image-N.png and masks/mask-N.png (0 or 255), N from 1.
 
-    All are of one evening: the same table and lamp, another piece, and the phone held a little differently.
+    Those of one evening have the same table and lamp, another piece, and the phone held a little differently; else
+    each has an evening of its own.
     """
     splits = ["train"] * n_train + ["val"] * n_val + ["test"] * n_test
     for number, split in enumerate(splits, start=1):
-        image, mask = draw(np.random.default_rng((seed, number)), height, width, evening=seed)
+        evening = seed if one_evening else None
+        image, mask = draw(np.random.default_rng((seed, number)), height, width, evening=evening)
         for kind, pixels in (("image", image[..., ::-1]), ("mask", mask * 255)):
             path = folder / split / f"{kind}s" / f"{kind}-{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,21 +103,31 @@ def write(
 def resolve(name: str) -> Path:
     """The folder that `name` means: drawn and drawn:SEED are drawn once and kept, all else is a path.
 
+    drawn:SEED:N are N drawings to train on and a tenth as many to validate and to test, of as many evenings, at half
+    the size: what a model is pretrained on.
+
     Safe when several processes ask at once: each draws aside, the first to finish is kept.
     Raises ValueError when SEED is no whole number from 0 on.
     """
     first, _, tail = name.partition(":")
     if first != "drawn":
         return Path(name)
-    if name != "drawn" and not (tail.isascii() and tail.isdigit()):
-        raise ValueError(f"data: '{name}' is not 'drawn' or 'drawn:SEED' with a whole number, as in drawn:7")
-    seed = int(tail or DEFAULT_SEED)
-    target = CACHE / f"drawn-{seed}-{_version()}"
+    if name != "drawn" and not re.fullmatch("[0-9]+(:0*[1-9][0-9]*)?", tail):
+        raise ValueError(
+            f"data: '{name}' is not 'drawn', 'drawn:SEED' or 'drawn:SEED:N' with whole numbers, as in drawn:7"
+        )
+    n = n_drawings(name)
+    seed = int(tail.partition(":")[0] or DEFAULT_SEED)
+    target = CACHE / f"drawn-{seed}-{f'{n}-' * (n > 0)}{_version()}"
     if not target.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=CACHE))
         try:
-            write(aside, seed)
+            if n:
+                held_out = max(1, n // 10)
+                write(aside, seed, n, held_out, held_out, height=384, width=512, one_evening=False)
+            else:
+                write(aside, seed)
             _publish(aside, target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)

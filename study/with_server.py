@@ -43,6 +43,8 @@ def records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
     A last study whose record cannot be understood is left for the analysis to complain about.
     """
     paths = [text for text in arguments if not text.startswith("-")]
+    if any(Path(text).is_dir() for text in paths):
+        return []  # an exported study needs no server
     found = [study_record.find(results, path) for path in paths]
     if not any(found) and not (paths and os.environ.get("WANDB_API_KEY")):
         with contextlib.suppress(BadRecord):

@@ -9,7 +9,7 @@ import pandas as pd
 
 IDENTITY = ("architecture", "backbone", "weights")
 SCIENTIFIC = ("augmentation", "width", "image_size")
-NUISANCE = ("learning_rate", "batch_size", "epochs")
+NUISANCE = ("learning_rate", "schedule", "weight_decay", "batch_size", "epochs")
 ARCHITECTURES = {
     "unet_transposed": "U-Net, transposed",
     "unet_bilinear": "U-Net, bilinear",
@@ -45,13 +45,14 @@ def label(run: Mapping[Any, Any], fields: Sequence[str] = (), weights: bool = Fa
 
     `weights` asks for `ImageNet` or `from scratch`, which only a model with a backbone gets.
     """
+    drawn = ", drawings" if run["weights"] == "drawn" else ""
     name = ARCHITECTURES.get(str(run["architecture"]), str(run["architecture"]))
     if run["backbone"] != "none":
         name += f" / {str(run['backbone']).removeprefix('tu-')}"
-        if weights:
+        if weights and not drawn:
             name += ", ImageNet" if run["weights"] == "imagenet" else ", from scratch"
     units = {"augmentation": "{}", "width": "{:.0f} wide", "image_size": "{:.0f} px"}
-    return name + "".join(f", {units[f].format(run[f])}" for f in fields if pd.notna(run[f]))
+    return name + drawn + "".join(f", {units[f].format(run[f])}" for f in fields if pd.notna(run[f]))
 
 
 def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:

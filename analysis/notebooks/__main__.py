@@ -18,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from analysis import AnalysisError
 from analysis.cli import default_folder, make_folder
 from analysis.notebooks.cells import NOTEBOOKS
+from analysis.pull import export
 from analysis.pull.login import resolve
 from common.cli import Parser, exit_code
 from common.wandb_api import CLOUD
@@ -81,17 +82,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write(options: argparse.Namespace) -> int:
     """Run every notebook, and write it with its results."""
-    paths, login = resolve(options.paths, os.environ)
+    paths, server = options.paths, "a folder"
+    if not (paths and export.place(paths[0])):
+        resolved, login = resolve(paths, os.environ)
+        paths, server = [str(path) for path in resolved], login.base_url or CLOUD
     out = options.out or default_folder(options.paths) / "notebooks"
     make_folder(out)
     print(
-        f"{PROG}: {len(NOTEBOOKS)} notebooks on {', '.join(map(str, paths))} of {login.base_url or CLOUD}",
+        f"{PROG}: {len(NOTEBOOKS)} notebooks on {', '.join(paths)} of {server}",
         flush=True,
     )
     for number, name in enumerate(NOTEBOOKS, start=1):
         print(f"{number} of {len(NOTEBOOKS)}: running {name} …", flush=True)
         started, file = time.monotonic(), out / f"{name}.ipynb"
-        made = executed(notebook(name, options.paths or [str(path) for path in paths], out), out)
+        made = executed(notebook(name, options.paths or paths, out), out)
         nbformat.write(made, file)
         print(f"wrote {file} ({time.monotonic() - started:.0f} s)", flush=True)
     return 0

@@ -35,7 +35,7 @@ from agent.training import models
         (["--image_size=100"], "image_size is 100, but must be a multiple of 16 pixels, from 32 up: "),
         (
             ["--data=drawn:x"],
-            "data is 'drawn:x', but drawn photographs are drawn or drawn:SEED, as in drawn:7",
+            "data is 'drawn:x', but drawn photographs are drawn, drawn:SEED or drawn:SEED:N, as in drawn:7",
         ),
         (["--data="], "data is empty, but must be a folder of photographs, or drawn, or drawn:SEED"),
         (
@@ -49,7 +49,7 @@ from agent.training import models
         (["--architecture=unet"], "unet needs a backbone, for instance resnet18"),
         (
             ["--backbone=resnet18"],
-            "unet_transposed is written from scratch and has no backbone and no weights",
+            "unet_transposed is written from scratch and has no backbone and no ImageNet weights",
         ),
         (["--model=unet/resnet18/imagenet/x"], "has the form ARCHITECTURE[/BACKBONE[/WEIGHTS]]"),
         (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from data import synthetic
+from data import puzzle, synthetic
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import smooth
 
@@ -225,10 +225,18 @@ def test_drawn_resolves_to_eighteen_photographs_kept_for_the_next_time(small_dra
     assert len(list(small_drawings.iterdir())) == 2
 
 
-@pytest.mark.parametrize("name", ["drawn:", "drawn:x", "drawn:-1", "drawn:1.5", "drawn:²"])
+@pytest.mark.parametrize(
+    "name", ["drawn:", "drawn:x", "drawn:-1", "drawn:1.5", "drawn:²", "drawn:1:0", "drawn:1:", "drawn:1:2:3"]
+)
 def test_a_seed_that_is_no_whole_number_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' is not 'drawn' or 'drawn:SEED'"):
+    with pytest.raises(ValueError, match=f"'{name}' is not 'drawn', 'drawn:SEED' or 'drawn:SEED:N'"):
         synthetic.resolve(name)
+
+
+@pytest.mark.usefixtures("small_drawings")
+def test_many_drawings_are_a_folder_with_a_tenth_to_validate_and_to_test_of_as_many_evenings() -> None:
+    dataset = puzzle.load(synthetic.resolve("drawn:3:20"), image_size=32)
+    assert [len(split) for split in (dataset.train, dataset.val, dataset.test)] == [20, 2, 2]
 
 
 def test_two_processes_that_ask_at_once_get_one_complete_folder(tmp_path: Path) -> None:

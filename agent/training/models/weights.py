@@ -85,10 +85,10 @@ def source(backbone: str) -> str:
     )
 
 
-def digest(encoder: nn.Module) -> str:
-    """16 hex digits of the SHA-256 of an encoder's weights by name: equal for equal numbers, whatever their file."""
+def digest(model: nn.Module) -> str:
+    """16 hex digits of the SHA-256 of a model's weights by name: equal for equal numbers, whatever their file."""
     content = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
+    for name, value in sorted(model.state_dict().items()):
         if not name.endswith("num_batches_tracked"):
             content.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     return content.hexdigest()[:16]

@@ -1,0 +1,24 @@
+"""A study as data: tables and masks of its runs in a folder, without photographs, to be read again without a server.
+
+`python -m analysis.export ENTITY/PROJECT/SWEEP --out docs/study/NAME`; `python -m analysis docs/study/NAME` reads it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.cli import main
+from analysis.comparison.comparison import Comparison
+from analysis.pull import export
+from analysis.pull.study import Study
+
+
+def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
+    """Every table and mask of the study, and which command exported it."""
+    tables = {name: getattr(study, name) for name in ("runs", "left_out", "history", "scores")}
+    facts = {"command": command, "remarks": study.remarks, "sweeps": study.sweeps}
+    return export.write(tables, facts, study.predictions, out)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("python -m analysis.export", str(__doc__), [write]))

@@ -1,0 +1,151 @@
+"""A study as a folder of data, without server and photographs: `pull` reads it as it reads a server.
+
+study.json            version, remarks, and the settings of the sweeps
+runs.json, left_out.json   one object per run: every config field and summary value
+history.parquet, scores.parquet   as `Study` has them
+masks.json            which mask is whose: by run_id, checkpoint and image, the name of a file
+masks/DIGEST.png      a mask in 1 bit; equal ones, as truth is for all models, are kept once
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from analysis import AnalysisError
+from analysis.comparison.masks import Mask, Predictions
+from common.files import write_text
+
+VERSION = 1
+FILE = "study.json"
+MASKS = "masks.json"
+MAIN = "lab"
+"""Which of several studies in one folder is meant where none is named."""
+GROUND = 225
+"""Grey level that stands for a photograph."""
+WITHOUT = "The photographs themselves are not part of the exported study; masks are drawn on plain ground."
+
+
+def place(text: str) -> Path | None:
+    """The folder of an exported study that a path on the command line names; None if it names none."""
+    folder = Path(text)
+    places = (folder, folder / MAIN) if text else ()
+    return next((each for each in places if (each / FILE).is_file() and (each / MASKS).is_file()), None)
+
+
+def write(
+    tables: Mapping[str, pd.DataFrame],
+    facts: Mapping[str, Any],
+    masks: Mapping[str, Predictions],
+    folder: Path,
+) -> list[Path]:
+    """Write `tables` (runs, left_out, history, scores), `facts` (remarks, sweeps) and all masks into `folder`."""
+    (folder / "masks").mkdir(parents=True, exist_ok=True)
+    for name in ("runs", "left_out"):
+        records = tables[name].to_dict("records")
+        write_text(folder / f"{name}.json", json.dumps(records, indent=0, default=_plain))
+    for name in ("history", "scores"):
+        tables[name].to_parquet(folder / f"{name}.parquet", index=False)
+    index = {run_id: _indexed(predicted, folder / "masks") for run_id, predicted in masks.items()}
+    write_text(folder / MASKS, json.dumps(index, indent=0))
+    used = {
+        name
+        for run in index.values()
+        for names in (run["truth"], *run["masks"].values())
+        for name in names.values()
+    }
+    for file in (folder / "masks").glob("*.png"):
+        if file.stem not in used:
+            file.unlink()
+    write_text(folder / FILE, json.dumps({"version": VERSION, **facts}, indent=1, default=str))
+    return sorted(file for file in folder.iterdir() if file.is_file())
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _indexed(predicted: Predictions, folder: Path) -> dict[str, Any]:
+    def names(masks: Mapping[str, Mask]) -> dict[str, str]:
+        return {stem: _kept(mask, folder) for stem, mask in masks.items()}
+
+    of_rules = {rule: names(masks) for rule, masks in predicted.masks.items()}
+    return {"truth": names(predicted.truth), "masks": of_rules, "metadata": dict(predicted.metadata)}
+
+
+def _kept(mask: Mask, folder: Path) -> str:
+    """The name of the file that holds a mask; it is written if it is not there."""
+    content = io.BytesIO()
+    Image.fromarray(np.asarray(mask, bool)).save(content, "PNG", optimize=True)
+    name = hashlib.sha256(content.getvalue()).hexdigest()[:16]
+    file = folder / f"{name}.png"
+    if not file.exists():
+        file.write_bytes(content.getvalue())
+    return name
+
+
+def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], ExportedPredictions]:
+    """What `write` wrote. Raises `AnalysisError` where something is missing, or of another version."""
+    try:
+        facts = json.loads((folder / FILE).read_text())
+        if facts.pop("version") != VERSION:
+            raise AnalysisError(f"{folder} was exported by another version: export the study again.")
+        tables = {
+            name: pd.DataFrame(json.loads((folder / f"{name}.json").read_text()))
+            for name in ("runs", "left_out")
+        }
+        tables |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("history", "scores")}
+        index = json.loads((folder / MASKS).read_text())
+    except (OSError, ValueError, KeyError) as error:
+        raise AnalysisError(f"{folder} is no whole study ({error}): export it again.") from None
+    return tables, facts, ExportedPredictions(index, folder / "masks")
+
+
+class ExportedPredictions(Mapping[str, Predictions]):
+    """By run_id the masks of an exported study, on plain ground; only the last few are in memory."""
+
+    def __init__(self, index: Mapping[str, Any], folder: Path) -> None:
+        self._index = index
+        self._folder = folder
+        self._read = lru_cache(maxsize=16)(self._predictions)
+
+    def __getitem__(self, run_id: str) -> Predictions:
+        return self._read(run_id)
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def _predictions(self, run_id: str) -> Predictions:
+        def masks(names: Mapping[str, str]) -> dict[str, Mask]:
+            return {stem: self._mask(name) for stem, name in names.items()}
+
+        entry = self._index[run_id]
+        truth = masks(entry["truth"])
+        return Predictions(
+            images={stem: np.full((*mask.shape, 3), GROUND, np.uint8) for stem, mask in truth.items()},
+            truth=truth,
+            masks={rule: masks(names) for rule, names in entry["masks"].items()},
+            metadata=entry["metadata"],
+        )
+
+    def _mask(self, name: str) -> Mask:
+        file = self._folder / f"{name}.png"
+        try:
+            return np.asarray(Image.open(file).convert("1"))
+        except OSError as error:
+            raise AnalysisError(f"{file} is no mask ({error}): export the study again.") from None

@@ -1,0 +1,84 @@
+"""A study as a folder of data: the same tables and masks, no photograph, no server."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import AnalysisError, export, table
+from analysis.cli import default_folder
+from analysis.comparison.comparison import compare
+from analysis.figures import files
+from analysis.pull.study import Study, pull
+from tests.analysis.studies import noisy
+
+
+@pytest.fixture(scope="module")
+def made() -> Study:
+    return noisy(seeds=2, models=3)
+
+
+@pytest.fixture(scope="module")
+def folder(made: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docs") / "study" / "lab"
+    export.write(made, compare(made), folder, "python -m analysis.export a/b")
+    return folder
+
+
+def test_a_folder_is_read_as_a_server_is_to_the_last_digit(made: Study, folder: Path) -> None:
+    found = pull([str(folder)])
+    for name in ("runs", "history", "scores"):
+        pd.testing.assert_frame_equal(getattr(found, name), getattr(made, name), check_exact=True)
+    pd.testing.assert_frame_equal(compare(found).table, compare(made).table, check_exact=True)
+    for run_id, predicted in made.predictions.items():
+        again = found.predictions[run_id]
+        assert all(np.array_equal(again.truth[stem], mask) for stem, mask in predicted.truth.items())
+        for rule, masks in predicted.masks.items():
+            assert all(np.array_equal(again.masks[rule][stem], mask) for stem, mask in masks.items())
+
+
+def test_a_folder_of_studies_means_its_lab_and_results_go_beside_others(folder: Path) -> None:
+    assert len(pull([str(folder.parent)]).runs) == len(pull([str(folder)]).runs)
+    assert default_folder([str(folder.parent)]) == Path("results/study-lab")
+
+
+def test_equal_masks_are_kept_once_and_there_is_no_photograph(made: Study, folder: Path) -> None:
+    masks = [
+        mask.tobytes()
+        for predicted in made.predictions.values()
+        for group in (predicted.truth, *predicted.masks.values())
+        for mask in group.values()
+    ]
+    assert len(list((folder / "masks").iterdir())) == len(set(masks)) < len(masks)
+    images = [image for p in pull([str(folder)]).predictions.values() for image in p.images.values()]
+    assert {len(np.unique(image)) for image in images} == {1}
+
+
+def test_a_second_export_leaves_no_mask_of_the_first(made: Study, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "old.png").write_bytes(b"")
+    export.write(made, compare(made), tmp_path, "")
+    assert not (tmp_path / "masks" / "old.png").exists()
+
+
+def test_what_people_look_at_is_written_from_a_folder(folder: Path, tmp_path: Path) -> None:
+    found = pull([str(folder)])
+    comparison = compare(found)
+    for writer in (table.write, files.write):
+        writer(found, comparison, tmp_path, "python -m analysis docs/study")
+    assert "The photographs themselves are not part" in (tmp_path / "comparison.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("runs.json", None), ("study.json", '{"version": 0}'), ("masks.json", "{")]
+)
+def test_a_folder_that_is_not_whole_is_one_sentence(
+    made: Study, file: str, text: str | None, tmp_path: Path
+) -> None:
+    export.write(made, compare(made), tmp_path, "")
+    assert json.loads((tmp_path / "study.json").read_text())["version"] == 1
+    (tmp_path / file).unlink() if text is None else (tmp_path / file).write_text(text)
+    with pytest.raises(AnalysisError, match=r"export (it|the study) again"):
+        pull([str(tmp_path)])
