@@ -39,7 +39,8 @@ class Claim:
     `estimate` is the difference from the highest mean, for the highest itself that from the next; `low` to `high` hold
     all of them at once in 95 % of studies, and never reach beyond 0 where `p` says that there is a difference
     (Strassburger and Bretz 2008, Statistics in Medicine 27:4914); `p` is adjusted for all comparisons; each (N, M), NaN
-    where nothing can be said. `top` (N,) is the model with the highest mean among those that can be compared, -1 if fewer than two can.
+    where nothing can be said. `top` (N,) is the model with the highest mean among those that can be compared, -1 if
+    fewer than two can.
     `error` (N, M): standard errors of the differences. `critical`, `bound` (N,): how many of them make a difference,
     and how many away from the margin an equivalence.
     """
