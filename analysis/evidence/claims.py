@@ -29,7 +29,6 @@ CANNOT_TELL, WORSE, EQUIVALENT, BEST = range(4)
 LEVEL = 0.05
 MARGIN = 0.01
 DRAWS = 4000
-FEWEST_DRAWS = 1000
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analysis.evidence.claims import CLAIMS
+from analysis.evidence.pairs import Pair
 from analysis.evidence.planner import POWER, Needed, alternatives
 from analysis.evidence.result import Comparison, Evidence, Model
 from common.text import plural
@@ -137,6 +138,16 @@ def row(name: str, width: int, model: Model, claim: Comparison) -> str:
         return f"{start}  {runs.estimate:+10.3f}  {interval:<16}          of these runs only"
     interval = f"{claim.low:+.3f} to {claim.high:+.3f}"
     return f"{start}  {claim.estimate:+10.3f}  {interval}  {p_value(claim.p):>6}  {WORDS[model.verdict]}"
+
+
+def pair_lines(pairs: Sequence[Pair]) -> Iterator[str]:
+    """A line per pair, largest difference first."""
+    if pairs:
+        yield "\nAll pairs"
+    for pair in pairs:
+        name = f"{short(pair.a)} − {short(pair.b)}"
+        interval = f"{pair.low:+.3f} to {pair.high:+.3f}"
+        yield f"{name:<{2 * WIDEST + 3}}  {pair.estimate:+.3f}  {interval}  {p_value(pair.p):>6}"
 
 
 def p_value(p: float) -> str:

@@ -40,8 +40,8 @@ def sheets(comparison: Comparison) -> list[Sheet]:
         f"{compared(comparison)}.": tested_columns(table),
         "The same by the other rule; cost: what choosing by the lab's rule cost in IoU.": other_rule(table),
         "Other views of the predictions that the lab's rule tests, and other splits.": other_views(table),
-        "Weights, rule of the tested checkpoint; costs in parameters, multiply-accumulates and seconds of the"
-        " device; training means the whole of one run. Validation, and runs whose BatchNorm statistics were recomputed.": costs(
+        "Weights, rule of the tested checkpoint; costs in parameters, multiply-accumulates and seconds of the device;"
+        " training means the whole of one run. Validation, and BatchNorm statistics recomputed.": costs(
             table
         ),
     }
