@@ -26,7 +26,7 @@ from common.keys import RULES
 from data import puzzle, synthetic
 
 TOLERANCE = 1e-3
-"""Largest difference of a probability that is let pass; `python -m bench.onnx_parity` shows what is found."""
+"""Largest difference of a probability that is let pass; docs/predict.md has those that were found."""
 
 OPSET = 17
 BATCHES = (1, 3)

@@ -101,15 +101,15 @@ def repair_line(rule: Rule, kept: Checkpoint, n_train: int) -> str | None:
     )
 
 
-def best_so_far(keeper: BestCheckpoints) -> dict[str, float]:
-    best: dict[str, float] = {
-        "val/loss": keeper.kept["best_loss"].val_loss,
-        "val/iou": keeper.kept["best_iou"].val_iou,
+def best_so_far(best: BestCheckpoints) -> dict[str, float]:
+    rows: dict[str, float] = {
+        "val/loss": best.kept["best_loss"].val_loss,
+        "val/iou": best.kept["best_iou"].val_iou,
     }
-    for rule, kept in keeper.kept.items():
-        best |= {f"{rule}/epoch": kept.epoch, f"{rule}/bn_repaired": kept.bn_repaired}
-        best |= {} if kept.bn_gap is None else {f"{rule}/bn_gap": kept.bn_gap}
-    return best
+    for rule, kept in best.kept.items():
+        rows |= {f"{rule}/epoch": kept.epoch, f"{rule}/bn_repaired": kept.bn_repaired}
+        rows |= {} if kept.bn_gap is None else {f"{rule}/bn_gap": kept.bn_gap}
+    return rows
 
 
 def test_summary(tested: dict[Rule, Evaluation], rule: Rule, kept: Checkpoint) -> dict[str, float | str]:
@@ -124,9 +124,9 @@ def test_summary(tested: dict[Rule, Evaluation], rule: Rule, kept: Checkpoint) -
     return rows
 
 
-def model_metadata(keeper: BestCheckpoints, tested: dict[Rule, Evaluation]) -> dict[str, Any]:
+def model_metadata(best: BestCheckpoints, tested: dict[Rule, Evaluation]) -> dict[str, Any]:
     """Which file is which, and how each did."""
-    return {"files": {rule: kept.path.name for rule, kept in keeper.kept.items()}} | {
+    return {"files": {rule: kept.path.name for rule, kept in best.kept.items()}} | {
         rule: {
             "epoch": kept.epoch,
             "val_loss": kept.val_loss,
@@ -135,5 +135,5 @@ def model_metadata(keeper: BestCheckpoints, tested: dict[Rule, Evaluation]) -> d
             "bn_repaired": kept.bn_repaired,
             **{f"test_{name}": value for name, value in tested[rule].pooled.scores().items()},
         }
-        for rule, kept in keeper.kept.items()
+        for rule, kept in best.kept.items()
     }

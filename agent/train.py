@@ -25,12 +25,13 @@ from wandb.errors import Error as ClientError
 from agent import events, reporting
 from agent.config import ConfigError
 from agent.inference import predictions
-from agent.lifecycle import checkpoints, disk, failures, resume, state
+from agent.lifecycle import checkpoints, cleanup, disk, failures, preemption, resume, state
 from agent.lifecycle.checkpoints import BestCheckpoints
-from agent.lifecycle.disk import BudgetError
+from agent.lifecycle.disk import DiskError
 from agent.lifecycle.failures import Failed
 from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
-from agent.lifecycle.resume import Plan
+from agent.lifecycle.lock import exclusive_lock
+from agent.lifecycle.plan import Plan, check_same_config, in_sweep, is_offline, make_plan
 from agent.lifecycle.state import Progress, State
 from agent.training import batchnorm, loader, models, performance, pretrained, schedule, step_times
 from agent.training.batchnorm import Validation
@@ -44,7 +45,7 @@ from data.augment import Augmenter
 from data.puzzle import DataError, Dataset
 
 PROJECT = "puzzle"
-REFUSALS = (BudgetError, ConfigError, DataError, CombinationError, WeightsError, Failed)
+REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, Failed)
 """What a person can mend: told in one sentence, without a traceback."""
 
 
@@ -69,7 +70,7 @@ class TrainingRun:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: LRScheduler
-    keeper: BestCheckpoints
+    best: BestCheckpoints
     progress: Progress = field(default_factory=Progress)
 
 
@@ -77,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 when the run is finished or its server ended it, 1 when it was refused, 2 when a setting is wrong,
     130 or 143 when a signal interrupted it."""
     try:
-        plan = resume.plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
-        with resume.exclusive_lock(plan), resume.remove_if_empty(plan), listening() as interruption:
+        plan = make_plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
+        with exclusive_lock(plan.folder), cleanup.remove_if_empty(plan.folder), listening() as interruption:
             return record(plan, interruption)
     except ConfigError as error:
         refuse(str(error))
@@ -97,11 +98,11 @@ def refuse(reason: str) -> None:
 def record(plan: Plan, interruption: Interruption) -> int:
     """The run on the server from its beginning to its end; the exit code."""
     try:
-        resume.check_same_config(plan, interruption)
+        check_same_config(plan, interruption.check)
         # A sweep hands out again what its server never heard of: there the run is made, and fails with the reason.
-        material = None if resume.in_sweep() else prepare(plan)
+        material = None if in_sweep() else prepare(plan)
         interruption.check()
-        opening = opened(plan, interruption)
+        opening = open_run(plan, interruption)
     except Interrupted as reason:
         print(f"agent.train: {reason} before the run began", file=sys.stderr)
         return EXIT_CODES[str(reason)]
@@ -114,7 +115,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
             "WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline"
         )
         return 1
-    with opening as run, resume.on_client_death(plan, interruption):
+    with opening as run, preemption.on_client_death(plan.folder, interruption):
         try:
             print(result(plan, run, interruption, material), flush=True)
         except Interrupted as reason:
@@ -129,7 +130,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
         except Exception as error:
             run.summary["error"] = f"{type(error).__name__}: {error}"
             raise
-    resume.clean_up(plan, run)
+    cleanup.clean_up(plan.folder, run)
     return 0
 
 
@@ -142,15 +143,15 @@ def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mat
     return train(plan, run, interruption, material or prepare(plan))
 
 
-def opened(plan: Plan, interruption: Interruption) -> wandb.Run:
+def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
     """The run on the server, made or found again by its id. In a sweep the client knows where it is, and warns of
     whatever else it is told."""
-    by_hand = not resume.in_sweep()
+    by_hand = not in_sweep()
     return wandb.init(
         entity=plan.entity if by_hand else None,
         project=plan.project if by_hand else None,
         id=plan.run_id if by_hand else None,
-        resume=None if resume.is_offline() else "allow",
+        resume=None if is_offline() else "allow",
         name=f"{plan.config.model}, seed {plan.config.seed}"
         + f", fold {plan.config.fold}" * (plan.config.fold > 0)
         + f" of {plan.config.folds}" * (plan.config.folds > 0),
@@ -166,9 +167,9 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
         print("agent.train: ended because the server asked for it", flush=True)
         events.emit("stopped")
         run.finish(exit_code=1)
-        resume.clean_up(plan, run)
+        cleanup.clean_up(plan.folder, run)
         return 0
-    resume.mark_preempted_and_upload(run, plan)
+    preemption.mark_preempted_and_upload(run, plan.folder)
     print(f"agent.train: {reason}; go on with python -m agent.train --resume {run.id}", flush=True)
     run.finish(exit_code=EXIT_CODES[reason])
     return EXIT_CODES[reason]
@@ -187,7 +188,7 @@ def prepare(plan: Plan) -> Material:
         config.score_size,
     )
     failures.check_batches(config, len(dataset.train))
-    disk.reserve(plan.folder, disk.disk_of_run(config, len(dataset.test)))
+    disk.check_free(plan.folder, disk.disk_of_run(config, len(dataset.test)))
     performance.make_deterministic(config.deterministic)
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
@@ -219,20 +220,20 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     optimizer = performance.adam(model, config.learning_rate, config.weight_decay)
     n_all = config.epochs * config.repeats * n_steps(len(dataset.train), config.batch_size)
     rate = schedule.build(config.schedule, optimizer, n_all)
-    trial = TrainingRun(plan, run, dataset, model, optimizer, rate, BestCheckpoints(plan.folder))
-    with failures.explain_errors(config, model, len(dataset.train), plan.folder):
+    training = TrainingRun(plan, run, dataset, model, optimizer, rate, BestCheckpoints(plan.folder))
+    with failures.explain_errors(config, device, plan.folder):
         reporting.define_metrics(run)
-        earlier = go_on(trial, found) if found else 0.0
-        fit(trial, interruption)
-        run.summary["seconds/train"] = trial.progress.seconds
-        run.summary["seconds/steps"] = sum(row.get("seconds_of_steps", 0.0) for row in trial.progress.rows)
-        tested = test(trial)
+        earlier = restore(training, found) if found else 0.0
+        fit(training, interruption)
+        run.summary["seconds/train"] = training.progress.seconds
+        run.summary["seconds/steps"] = sum(row.get("seconds_of_steps", 0.0) for row in training.progress.rows)
+        tested = test(training)
         run.summary["seconds/per_image"] = performance.seconds_per_image(model, first_image(dataset, device))
-        publish(trial, tested)
+        publish(training, tested)
     run.summary["seconds/total"] = earlier + time.monotonic() - started
 
     rule = checkpoints.lab_rule(config.architecture)
-    epoch, iou = trial.keeper.kept[rule].epoch, tested[rule].pooled.iou
+    epoch, iou = training.best.kept[rule].epoch, tested[rule].pooled.iou
     events.emit("result", epoch=epoch, **{"test/iou": iou, "test/rule": rule})
     return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
@@ -247,52 +248,50 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
         run.summary["data_warnings"] = "\n".join(dataset.warnings)
 
 
-def go_on(trial: TrainingRun, found: State) -> float:
-    """Take up the run where its last state left it. Returns the seconds that were trained before."""
-    state.restore(found.tensors, trial.model, trial.optimizer, trial.schedule)
-    trial.progress, trial.keeper.kept = found.progress, found.kept
+def restore(training: TrainingRun, found: State) -> float:
+    """Take up the run where its last state left it; the seconds that were trained before."""
+    state.restore(found.tensors, training.model, training.optimizer, training.schedule)
+    training.progress, training.best.kept = found.progress, found.kept
     print(f"going on after epoch {found.progress.epoch}", flush=True)
-    resume.log_missing(trial.run, found.progress.rows)
-    return trial.progress.seconds
+    resume.log_missing(training.run, found.progress.rows)
+    return training.progress.seconds
 
 
-def fit(trial: TrainingRun, interruption: Interruption) -> None:
+def fit(training: TrainingRun, interruption: Interruption) -> None:
     """Train the epochs that are left; after each, validate, keep the best weights, save the state, log one row."""
-    config, model, keeper, progress = trial.plan.config, trial.model, trial.keeper, trial.progress
+    config, model, best, progress = training.plan.config, training.model, training.best, training.progress
     device = next(model.parameters()).device
     precision = performance.precision_of(config.precision, model)
-    steps = config.repeats * n_steps(len(trial.dataset.train), config.batch_size)
+    steps = config.repeats * n_steps(len(training.dataset.train), config.batch_size)
     epochs = range(progress.epoch + 1, config.epochs + 1)
-    batches = stream(trial, epochs, device)
+    batches = stream(training, epochs, device)
     network = model
     with state.Writer() as writer, interruption.of_workers():
         for epoch in epochs:
-            if is_stopped(trial):
+            if is_stopped(training):
                 print(f"early stopping: no better validation in {config.patience} epochs", flush=True)
                 break
             started = time.monotonic()
             loss, counts = train_epoch(
                 network,
-                trial.optimizer,
+                training.optimizer,
                 islice(batches, steps),
                 precision,
                 interruption.check,
-                trial.schedule.step,
+                training.schedule.step,
             )
             trained = time.monotonic() - started
-            val = judge(trial)
+            val = validate(training)
             failures.check_finite(config, epoch, loss, val.evaluation.loss)
-            best = keeper.consider(
-                epoch, val.evaluation.loss, val.evaluation.pooled.iou, val.gap, val.repaired
-            )
+            path = best.update(epoch, val.evaluation.loss, val.evaluation.pooled.iou, val.gap, val.repaired)
             seconds = time.monotonic() - started
             progress.add(reporting.history_row(epoch, loss, counts, val, seconds, trained))
-            if best or epoch == config.epochs or not writer.busy:
-                now = capture(trial)
+            if path or epoch == config.epochs or not writer.busy:
+                now = capture(training)
                 weights = now.tensors["model"] | state.copied(val.statistics)
-                writer.submit(functools.partial(state.dump, now, trial.plan.folder, best, weights))
-            resume.log_missing(trial.run, progress.rows[-1:])
-            trial.run.summary.update(reporting.best_so_far(keeper))
+                writer.submit(functools.partial(state.dump, now, training.plan.folder, path, weights))
+            resume.log_missing(training.run, progress.rows[-1:])
+            training.run.summary.update(reporting.best_so_far(best))
             print(reporting.epoch_line(progress.rows[-1], config.epochs), flush=True)
             events.emit("epoch", epochs=config.epochs, steps=epoch * steps, **progress.rows[-1])
             # The first epoch of a process warms up; the second tells what a step takes.
@@ -300,58 +299,60 @@ def fit(trial: TrainingRun, interruption: Interruption) -> None:
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
                 network = performance.compiled(model)
-    keep_times(trial, epochs.start, performance.device_name(device), precision)
+    record_step_times(training, epochs.start, performance.device_name(device), precision)
 
 
-def is_stopped(trial: TrainingRun) -> bool:
+def is_stopped(training: TrainingRun) -> bool:
     """Whether `patience` is at its end: so many epochs were the best by no rule."""
-    best = max((kept.epoch for kept in trial.keeper.kept.values()), default=0)
-    return 0 < trial.plan.config.patience <= trial.progress.epoch - best
+    best = max((kept.epoch for kept in training.best.kept.values()), default=0)
+    return 0 < training.plan.config.patience <= training.progress.epoch - best
 
 
-def keep_times(trial: TrainingRun, first: int, device: str, precision: str) -> None:
+def record_step_times(training: TrainingRun, first: int, device: str, precision: str) -> None:
     """For `agent.lint`: what steps took since epoch `first`, the first one of this process, which warms up."""
-    config, n = trial.plan.config, len(trial.dataset.train)
+    config, n = training.plan.config, len(training.dataset.train)
     per_visit = n_steps(n, config.batch_size)
-    macs = trial.run.config["n_macs"] * n / per_visit
-    epochs = [row["seconds_of_steps"] for row in trial.progress.rows[first:]]
+    macs = training.run.config["n_macs"] * n / per_visit
+    epochs = [row["seconds_of_steps"] for row in training.progress.rows[first:]]
     taken = [seconds / (config.repeats * per_visit) for seconds in epochs]
     step_times.record(config, device, precision, macs, taken)
 
 
-def stream(trial: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def stream(training: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of these epochs, augmented ahead where that pays."""
-    config = trial.plan.config
+    config = training.plan.config
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
     visits = range(1 + (epochs.start - 1) * config.repeats, 1 + (epochs.stop - 1) * config.repeats)
     workers = loader.workers_for(device, cores.threads(os.environ))
-    return loader.feed(trial.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
-
-
-def judge(trial: TrainingRun) -> Validation:
-    """What the weights are worth on the validation images, with the better BatchNorm statistics."""
-    return batchnorm.validate(
-        trial.model,
-        trial.dataset.train,
-        trial.dataset.val,
-        trial.plan.config.batch_size,
-        [row.get("val/bn_gap") for row in trial.progress.rows],
-        lambda running: bool(trial.keeper.winning(running.loss, running.pooled.iou)),
+    return loader.feed(
+        training.dataset.train, augment, config.batch_size, config.seed, visits, device, workers
     )
 
 
-def capture(trial: TrainingRun) -> State:
+def validate(training: TrainingRun) -> Validation:
+    """What the weights are worth on the validation images, with the better BatchNorm statistics."""
+    return batchnorm.validate(
+        training.model,
+        training.dataset.train,
+        training.dataset.val,
+        training.plan.config.batch_size,
+        [row.get("val/bn_gap") for row in training.progress.rows],
+        lambda running: bool(training.best.improved_rules(running.loss, running.pooled.iou)),
+    )
+
+
+def capture(training: TrainingRun) -> State:
     """This moment of the run; everything in it is a copy, so that it can be saved while training goes on."""
-    run, progress = trial.run, trial.progress
+    run, progress = training.run, training.progress
     return State(
         run=f"{run.entity}/{run.project}/{run.id}",
-        config=trial.plan.config,
-        data_digest=trial.dataset.digest,
+        config=training.plan.config,
+        data_digest=training.dataset.digest,
         progress=dataclasses.replace(progress, rows=list(progress.rows)),
-        kept=dict(trial.keeper.kept),
-        tensors=state.capture(trial.model, trial.optimizer, trial.schedule),
+        kept=dict(training.best.kept),
+        tensors=state.capture(training.model, training.optimizer, training.schedule),
         n_threads=torch.get_num_threads(),
-        pixel_range=trial.dataset.pixel_range,
+        pixel_range=training.dataset.pixel_range,
     )
 
 
@@ -361,36 +362,38 @@ def first_image(dataset: Dataset, device: torch.device) -> Tensor:
     return to_tensors([pair.image], [pair.mask], device)[0]
 
 
-def test(trial: TrainingRun) -> dict[Rule, Evaluation]:
+def test(training: TrainingRun) -> dict[Rule, Evaluation]:
     """Each kept checkpoint on the test images, once; the only place that looks at them."""
     by_file: dict[Path, Evaluation] = {}
-    for kept in trial.keeper.kept.values():
+    for kept in training.best.kept.values():
         if kept.path not in by_file:
             weights, _ = checkpoints.load(kept.path)
-            trial.model.load_state_dict(weights)
-            by_file[kept.path] = evaluate(trial.model, trial.dataset.test, trial.plan.config.batch_size)
-    return {rule: by_file[kept.path] for rule, kept in trial.keeper.kept.items()}
+            training.model.load_state_dict(weights)
+            by_file[kept.path] = evaluate(
+                training.model, training.dataset.test, training.plan.config.batch_size
+            )
+    return {rule: by_file[kept.path] for rule, kept in training.best.kept.items()}
 
 
-def publish(trial: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
+def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
     """Summary, pictures and Artifacts of a run that has been tested; returns when the server has all of it."""
-    config, run, keeper, dataset = trial.plan.config, trial.run, trial.keeper, trial.dataset
+    config, run, best, dataset = training.plan.config, training.run, training.best, training.dataset
     rule = checkpoints.lab_rule(config.architecture)
-    run.summary.update(reporting.test_summary(tested, rule, keeper.kept[rule]))
-    if repair := reporting.repair_line(rule, keeper.kept[rule], len(dataset.train)):
+    run.summary.update(reporting.test_summary(tested, rule, best.kept[rule]))
+    if repair := reporting.repair_line(rule, best.kept[rule], len(dataset.train)):
         print(repair, flush=True)
     if run.starting_step <= config.epochs:
         media = predictions.media(dataset.test, tested[rule])
         run.log({"test/predictions": media}, step=config.epochs, commit=True)
 
     about = {"config": dataclasses.asdict(config), "data_digest": dataset.digest, "rule": rule}
-    predictions.write(trial.plan.folder / "predictions", dataset.test, tested)
+    predictions.write(training.plan.folder / "predictions", dataset.test, tested)
     logged = [
-        checkpoints.log(run, keeper, about | reporting.model_metadata(keeper, tested)),
-        predictions.log(run, trial.plan.folder / "predictions", about),
+        checkpoints.log(run, best, about | reporting.model_metadata(best, tested)),
+        predictions.log(run, training.plan.folder / "predictions", about),
     ]
     if pretrained.is_source(config):
-        logged.append(pretrained.log(run, keeper.kept[rule].path, config, about))
+        logged.append(pretrained.log(run, best.kept[rule].path, config, about))
     if not run.offline:
         for artifact in logged:
             artifact.wait()

@@ -13,6 +13,8 @@ from pathlib import Path
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison, compare
 from analysis.comparison.definitions import DEFINITIONS
+from analysis.evidence.claims import MARGIN
+from analysis.evidence.options import add_margin
 from analysis.pull import export
 from analysis.pull.login import LATEST, parse_path
 from analysis.pull.study import Study, pull
@@ -54,6 +56,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
         default="pooled",
         help="; ".join(f"{name}: {definition.text}" for name, definition in DEFINITIONS.items()),
     )
+    add_margin(made)
     return made
 
 
@@ -63,8 +66,8 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
     def command() -> int:
         study = pull(options.paths)
         say(f"{prog}: comparing {len(study.runs)} runs …")
-        comparison = compare(study, options.metric_definition)
-        line = shlex.join([*prog.split(), *options.paths, *changed(options.metric_definition)])
+        comparison = compare(study, options.metric_definition, options.margin)
+        line = shlex.join([*prog.split(), *options.paths, *changed(options)])
         out = options.out or default_folder(options.paths)
         make_folder(out)
         for writer in writers:
@@ -80,9 +83,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def changed(definition: str) -> list[str]:
-    """The option that says which definition, empty for the usual one."""
-    return [] if definition == "pooled" else [f"--metric-definition={definition}"]
+def changed(options: argparse.Namespace) -> list[str]:
+    """The options that say which definition and margin, without the usual ones."""
+    definition = options.metric_definition
+    return [
+        *([] if definition == "pooled" else [f"--metric-definition={definition}"]),
+        *([] if options.margin == MARGIN else [f"--margin={options.margin:g}"]),
+    ]
 
 
 def default_folder(paths: Sequence[str]) -> Path:

@@ -10,11 +10,23 @@ from pathlib import Path
 
 from analysis import cli
 from analysis.comparison import published
+from analysis.comparison.answer import answers, keep_in_mind
 from analysis.comparison.comparison import Comparison
 from analysis.curves.overfitting import overfitting_figures
+from analysis.evidence.text import bullets, next_steps, proof, wrap
 from analysis.pull.study import Study
 from analysis.tables import formats
-from analysis.tables.sheets import decimals, sheets, spans, texts
+from analysis.tables.sheets import (
+    Sheet,
+    best_rows,
+    decimals,
+    proof_sheets,
+    sheets,
+    signed,
+    spans,
+    texts,
+    verdicts,
+)
 from common.cli import number
 
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
@@ -30,72 +42,116 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 
 
 def terminal(comparison: Comparison) -> str:
-    """The table and its notes for a terminal, at most `formats.TERMINAL_WIDTH` columns wide."""
+    """Answer, table, ladder, next steps and notes for a terminal, at most `formats.TERMINAL_WIDTH` columns wide."""
     table = comparison.table
     columns = {
         "model": texts(table["model"]),
         "n": texts(table["n_runs"]),
         "IoU": decimals(table["test_iou"]),
         "interval": [span.replace(" ", "") for span in spans(table, "test_iou_low", "test_iou_high")],
-        "group": texts(table["letters"]),
+        "over splits": decimals(table["resplit_iou"]),
+        "diff.": signed(table["difference"]),
+        "verdict": verdicts(table),
         "F1": decimals(table["test_f1"]),
         "prec.": decimals(table["test_precision"]),
         "rec.": decimals(table["test_recall"]),
         "acc.": decimals(table["test_accuracy"]),
-        "other": decimals(table["other_rule_test_iou"]),
     }
     shown = {title: values for title, values in columns.items() if any(values)}
-    legend = "other: IoU by the other rule; n: runs; *: better than each of the others."
-    notes = [
-        textwrap.fill(note, formats.TERMINAL_WIDTH, initial_indent="- ", subsequent_indent="  ")
-        for note in (legend, *comparison.notes)
+    found = comparison.evidence
+    parts = [
+        [wrap(sentence) for sentence in answers(comparison)],
+        [formats.terminal(shown, best_rows(table)), wrap(LEGEND)],
+        list(proof(found)) if found else [],
+        bullets("Keep in mind", keep_in_mind(comparison)),
     ]
-    return "\n".join([formats.terminal(shown, list(table["stands_out"])), *notes])
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+LEGEND = (
+    "n: runs; interval: 95 %, of IoU over seeds and images; diff.: from the highest mean (of that one: from the next);"
+    " *: proven the best."
+)
 
 
 def markdown(comparison: Comparison, command: str) -> str:
-    """comparison.md: the sheets, the curves in words, and the notes."""
-    table = comparison.table
+    """comparison.md: the answer, the sheets, the ladder, next steps, the curves in words, and the notes."""
+    table, found = comparison.table, comparison.evidence
     parts = [
         part for sheet in sheets(comparison) for part in (sheet.caption, "", formats.markdown(sheet), "")
     ]
+    ladders = [
+        part
+        for sheet in proof_sheets(comparison)
+        for part in (sheet.caption, "", formats.markdown(sheet), "")
+    ]
+    steps = [f"- {step}" for step in next_steps(found)] if found else []
     curves = [f"- **{row.model}:** {row.overfitting}." for row in table.itertuples()]
     curves += [f"- {effect}." for effect in comparison.effects]
     return "\n".join(
         [
-            *(f"# {title(comparison)}", "", f"Made by `{command}`; best first.", "", *parts),
+            *(
+                f"# {title(comparison)}",
+                "",
+                *answers(comparison),
+                "",
+                f"Made by `{command}`; best first.",
+                "",
+            ),
+            *parts,
+            *(("## How sure that is", "", *ladders) if ladders else ()),
+            *(("## What would decide", "", *steps, "") if steps else ()),
             *(checkpoints(comparison), "", "## What the curves say", "", *curves, ""),
-            *("## How far this table can be trusted", "", *(f"- {note}" for note in comparison.notes), ""),
+            *("## Keep in mind", "", *(f"- {note}" for note in keep_in_mind(comparison)), ""),
         ]
     )
 
 
 def latex(comparison: Comparison, command: str) -> str:
-    """comparison.tex: one `table` per sheet, for `\\input` into a paper that uses the package booktabs."""
-    made = [formats.latex(sheet, f"comparison-{i}") for i, sheet in enumerate(sheets(comparison), 1)]
-    notes = [f"% {note}" for note in comparison.notes]
-    return "\n".join([f"% Made by {command}", r"% Needs \usepackage{booktabs}", *notes, "", *made])
+    """comparison.tex: one `table` per sheet, the notes below the first, for `\\input` into a paper."""
+    made = [
+        formats.latex(sheet, f"comparison-{i}", keep_in_mind(comparison) if i == 1 else ())
+        for i, sheet in enumerate([*sheets(comparison), *proof_sheets(comparison)], 1)
+    ]
+    head = [f"% Made by {command}", r"% Needs \usepackage{booktabs,threeparttable}"]
+    return "\n".join([*head, *(f"% {sentence}" for sentence in answers(comparison)), "", *made])
 
 
 def html(comparison: Comparison, command: str) -> str:
-    """comparison.html: the sheets and the notes on one page that needs nothing else."""
-    head = escape(title(comparison))
-    notes = "".join(f"<li>{escape(note)}</li>" for note in comparison.notes)
-    curves = "".join(
-        f"<li><strong>{escape(str(row.model))}:</strong> {escape(str(row.overfitting))}.</li>"
+    """comparison.html: the answer, the sheets and the notes on one page that needs nothing else."""
+    head, found = escape(title(comparison)), comparison.evidence
+    curves = [
+        f"<strong>{escape(str(row.model))}:</strong> {escape(str(row.overfitting))}."
         for row in comparison.table.itertuples()
-    ) + "".join(f"<li>{escape(effect)}.</li>" for effect in comparison.effects)
+    ] + [f"{escape(effect)}." for effect in comparison.effects]
+    steps = [escape(step) for step in next_steps(found)] if found else []
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{head}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n<main>\n<h1>{head}</h1>",
+            *(f"<p>{escape(sentence)}</p>" for sentence in answers(comparison)),
             f"<p>Made by <code>{escape(command)}</code>; best first.</p>",
-            *(f'<div class="wide">\n{formats.html(sheet)}\n</div>' for sheet in sheets(comparison)),
-            f"<h2>What the curves say</h2>\n<ul>{curves}</ul>",
-            f"<h2>How far this table can be trusted</h2>\n<ul>{notes}</ul>\n</main>\n</body>\n</html>\n",
+            *wide(sheets(comparison)),
+            "<h2>How sure that is</h2>",
+            *wide(proof_sheets(comparison)),
+            *html_list("What would decide", steps),
+            *html_list("What the curves say", curves),
+            *html_list("Keep in mind", [escape(note) for note in keep_in_mind(comparison)]),
+            "</main>\n</body>\n</html>\n",
         ]
     )
+
+
+def wide(shown: Sequence[Sheet]) -> list[str]:
+    """Tables that scroll on their own where the page is narrower."""
+    return [f'<div class="wide">\n{formats.html(sheet)}\n</div>' for sheet in shown]
+
+
+def html_list(heading: str, items: Sequence[str]) -> list[str]:
+    """A heading over a list; nothing without items."""
+    points = "".join(f"<li>{item}</li>" for item in items)
+    return [f"<h2>{heading}</h2>\n<ul>{points}</ul>"] if items else []
 
 
 def title(comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from analysis.stats.rise import LEVEL, Array, rises, standard_error
+from analysis.curves.rise import LEVEL, Array, rises, standard_error
 
 RUNS, EPOCHS, NOISE = (3, 5, 10), (25, 50, 100), (0.0, 0.5, 0.7, 0.9)
 RISES = (1.0, 2.0)

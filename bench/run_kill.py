@@ -85,12 +85,12 @@ class Bench:
 
     def _child(self, run: str) -> None:
         from agent import train
-        from agent.lifecycle import resume
+        from agent.lifecycle import cleanup
 
-        settle = resume.clean_up
-        resume.clean_up = lambda plan, run: (
-            shutil.copytree(plan.folder, self.copy(run.id)),
-            settle(plan, run),
+        clean_up = cleanup.clean_up
+        cleanup.clean_up = lambda folder, run: (
+            shutil.copytree(folder, self.copy(run.id)),
+            clean_up(folder, run),
         )[1]
         with self._log(run).open("a") as log:
             os.dup2(log.fileno(), 1)

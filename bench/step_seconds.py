@@ -20,7 +20,6 @@ from torch import Tensor
 
 from agent.config import SCRATCH, SMP, Config
 from agent.lint.cost import TABLE
-from agent.lint.duration import forward_macs
 from agent.lint.models import known
 from agent.training import models, performance, step_times
 from agent.training.loop import Precision, train_epoch
@@ -89,7 +88,7 @@ def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
     for model in chosen:
         for side, images in by.points:
             for precision in by.precisions:
-                macs = round(images * forward_macs(known(*model), side))
+                macs = round(images * known(*model).macs_at(side))
                 settings = (by.name, *model, side, images, precision, macs)
                 try:
                     taken = measure(model, side, images, precision, by, n)

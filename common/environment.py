@@ -14,8 +14,9 @@ class Variable(NamedTuple):
 OWN = {
     "PUZZLE_RUNS": Variable("folder of the states of runs that are under way", "`.cache/runs`"),
     "PUZZLE_FLEET": Variable("folder of the fleets' journals", "`.cache/fleet`"),
-    "PUZZLE_DISK_BUDGET": Variable("gigabytes that the runs of a machine may hold at a time", "no limit"),
-    "PUZZLE_EVENTS": Variable("file that a trial appends its progress to, set by `agent.fleet`", "none"),
+    "PUZZLE_EVENTS": Variable(
+        "file that a trial appends its progress to, as JSON lines", "none; `agent.fleet` sets it"
+    ),
     "PUZZLE_STEP_SECONDS": Variable(
         "table of step times measured on this machine", "`.cache/step_seconds.csv`"
     ),

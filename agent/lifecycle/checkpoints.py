@@ -40,7 +40,7 @@ class Checkpoint:
     bn_gap: float | None = None
     bn_repaired: bool = False
 
-    def beaten_by(self, rule: Rule, val_loss: float, val_iou: float) -> bool:
+    def is_improved_by(self, rule: Rule, val_loss: float, val_iou: float) -> bool:
         """A loss that is not a number is worse than any that is."""
         if rule == "best_iou":
             return val_iou > self.val_iou
@@ -55,11 +55,11 @@ class BestCheckpoints:
         self.folder = folder
         self.kept: dict[Rule, Checkpoint] = {}
 
-    def winning(self, val_loss: float, val_iou: float) -> list[Rule]:
+    def improved_rules(self, val_loss: float, val_iou: float) -> list[Rule]:
         """The rules by which these scores are the first or the best so far; ties go to the earlier epoch."""
-        return [r for r in RULES if r not in self.kept or self.kept[r].beaten_by(r, val_loss, val_iou)]
+        return [r for r in RULES if r not in self.kept or self.kept[r].is_improved_by(r, val_loss, val_iou)]
 
-    def consider(
+    def update(
         self,
         epoch: int,
         val_loss: float,
@@ -67,11 +67,13 @@ class BestCheckpoints:
         bn_gap: float | None = None,
         bn_repaired: bool = False,
     ) -> Path | None:
-        """Where the weights of this epoch have to be saved, if it wins by some rule."""
-        won = self.winning(val_loss, val_iou)
+        """Where the weights of this epoch have to be saved; None if they are no improvement by any rule."""
+        improved = self.improved_rules(val_loss, val_iou)
         path = self.folder / f"epoch-{epoch:04d}.pt"
-        self.kept.update(dict.fromkeys(won, Checkpoint(path, epoch, val_loss, val_iou, bn_gap, bn_repaired)))
-        return path if won else None
+        self.kept.update(
+            dict.fromkeys(improved, Checkpoint(path, epoch, val_loss, val_iou, bn_gap, bn_repaired))
+        )
+        return path if improved else None
 
 
 def prune(folder: Path, kept: Iterable[Path]) -> None:
@@ -118,9 +120,9 @@ def load_pixel_range(path: Path) -> Range | None:
         raise BadFile("has a pixel_range that is none") from None
 
 
-def log(run: wandb.Run, keeper: BestCheckpoints, metadata: dict[str, Any]) -> wandb.Artifact:
+def log(run: wandb.Run, best: BestCheckpoints, metadata: dict[str, Any]) -> wandb.Artifact:
     """Log the kept files as the model Artifact of the run; the upload goes on in the background."""
     artifact = wandb.Artifact(f"model-{run.id}", type="model", metadata=metadata)
-    for path in sorted({kept.path for kept in keeper.kept.values()}):
+    for path in sorted({kept.path for kept in best.kept.values()}):
         artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
     return run.log_artifact(artifact, aliases=["best", "best-loss", "best-iou"])

@@ -1,32 +1,21 @@
-"""Bytes of a run, known before it starts, and a limit for the runs of this machine: PUZZLE_DISK_BUDGET, in GB.
+"""Bytes of a run, known before it starts, and whether the disk has them.
 
 torch is imported where a model is built: the linter prices models that it knows without.
 """
 
-import contextlib
-import fcntl
 import functools
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config import Config
-from common.environment import own
+from common.text import size
 
 if TYPE_CHECKING:
     from torch import nn
 
 N_TEST = 4
 """Test images of the lab's split and of every drawn data set."""
-
-RESERVED = "bytes"
-"""The file in a run's folder that says how many bytes it may come to."""
-
-LOCK = ".lock"
-"""Beside the runs' folders; held while one of them reserves."""
-
-GIGABYTE = 10**9
 
 KEPT = 2
 """Checkpoints in the model Artifact of a run, and masks per image in its predictions, at most."""
@@ -35,8 +24,8 @@ PER_TENSOR = 1000
 """Bytes around a tensor in a file of torch.save, at most: headers, alignment, its name."""
 
 
-class BudgetError(ValueError):
-    """The run would not fit on the disk, or in what PUZZLE_DISK_BUDGET leaves; the text says by how much."""
+class DiskError(ValueError):
+    """The run would not fit on the disk; the text says by how much."""
 
 
 def bytes_of_run(config: Config, n_test: int = N_TEST) -> int:
@@ -65,71 +54,20 @@ def disk_of_run(config: Config, n_test: int = N_TEST) -> int:
     return 2 * state + 3 * _weights(config) + _pictures(config.score_size, n_test)
 
 
-def reserve(folder: Path, n_bytes: int) -> None:
-    """Note in the run's folder that it may come to so many bytes.
-
-    Raises:
-        BudgetError: the disk, or the budget for all runs beside this one, has less left.
-    """
+def check_free(folder: Path, n_bytes: int) -> None:
+    """Raises DiskError: the disk has no room for so many bytes in the run's folder, those that it has included."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BudgetError(
+        raise DiskError(
             f"{folder} cannot be made ({error.strerror}): name another folder in PUZZLE_RUNS"
         ) from None
-    with (folder.parent / LOCK).open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        _reserve(folder, n_bytes)
-
-
-def _reserve(folder: Path, n_bytes: int) -> None:
-    """The part that only one run of the machine may be in: two that begin together must not both take the rest."""
-    free = shutil.disk_usage(folder).free + _used(folder)
+    free = shutil.disk_usage(folder).free + sum(path.stat().st_size for path in folder.glob("*.pt"))
     if n_bytes > free:
-        raise BudgetError(
-            f"the run needs up to {_told(n_bytes)} in {folder}, but the disk has {_told(free)} left: free some, or "
+        raise DiskError(
+            f"the run needs up to {size(n_bytes)} in {folder}, but the disk has {size(free)} left: free some, or "
             f"name another folder in PUZZLE_RUNS"
         )
-    left = budget()
-    if left < float("inf"):
-        left -= sum(promised(each) for each in folder.parent.iterdir() if each.is_dir() and each != folder)
-    if n_bytes > left:
-        raise BudgetError(
-            f"the run needs up to {_told(n_bytes)}, but PUZZLE_DISK_BUDGET leaves {_told(max(0, left))} beside the "
-            f"other runs in {folder.parent}: delete what is not needed there, or raise the budget"
-        )
-    (folder / RESERVED).write_text(str(n_bytes))
-
-
-def promised(folder: Path) -> int:
-    """What a run's folder may come to; what it has, once the run is over."""
-    try:
-        return int((folder / RESERVED).read_text() or 0)
-    except (FileNotFoundError, ValueError):
-        return _used(folder)
-
-
-def budget() -> float:
-    """Bytes that the runs on this machine may take together. Raises BudgetError if the setting is no number."""
-    text = own("PUZZLE_DISK_BUDGET") or "inf"
-    try:
-        return float(text) * GIGABYTE
-    except ValueError:
-        raise BudgetError(f"PUZZLE_DISK_BUDGET is {text!r}, but must be a number of gigabytes") from None
-
-
-def _told(n_bytes: float) -> str:
-    return f"{n_bytes / GIGABYTE:.3g} GB"
-
-
-def _used(folder: Path) -> int:
-    """Bytes of its files; runs beside this one come and go meanwhile."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                total += (Path(parent) / name).stat().st_size
-    return total
 
 
 def _weights(config: Config) -> int:

@@ -13,7 +13,9 @@ from typing import Any
 
 import wandb
 from wandb.errors import CommError
+from wandb.errors import Error as ClientError
 from wandb.sdk.lib import wbauth
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent.config import Config
 from common.retry import doubling, retry
@@ -24,6 +26,9 @@ RUN = """query RunResumeStatus($project: String, $entity: String, $name: String!
     model(name: $project, entityName: $entity) { bucket(name: $name, missingOk: true) { config historyLineCount } } }"""
 
 VIEWER = "query Viewer { viewer { username } }"
+
+UNANSWERED = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
+"""What questions of the client's to the server raise where it says no, or nothing."""
 
 ASK_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
@@ -59,7 +64,8 @@ def find_run(
     """The run as the server has it; None where it has none, where there is no server, and where only the client knows
     how to ask it.
 
-    Waits and raises as `reach` does. Meanwhile `check` is called again and again; what it raises ends the waiting.
+    Waits and raises as `check_server` does. Meanwhile `check` is called again and again; what it raises ends the
+    waiting.
     """
     login = _login("agent.train")
     if login is None:

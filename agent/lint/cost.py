@@ -1,28 +1,33 @@
-"""What a sweep will cost: how many runs, device-hours, bytes of Artifacts, and memory."""
+"""What a sweep will cost: how many runs, device-hours of training steps, bytes of Artifacts, and memory."""
 
 import itertools
 import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from agent.config import PRECISIONS, Config, ConfigError, from_settings
+from agent.config import Config, ConfigError, from_settings
 from agent.lifecycle import disk
-from agent.lint import duration, models
+from agent.lint import models
 from agent.lint.document import Document
-from agent.lint.duration import Duration
 from agent.lint.parameters import Parameter
 from agent.training import step_times
 from agent.training.step_times import ONE_CORE, Step
+from common.names import n_drawings
+from common.text import size
 
 TABLE = Path(__file__).with_name("step_seconds.csv")
 """Measured training steps; `python -m bench.step_seconds` writes it."""
 
-LIMIT = 0.05
-"""Part of a run's hours that validation, saving and test may take without being mentioned."""
+N_TRAIN = 10
+"""Training images of the lab's folder and of drawn photographs."""
+
+VALIDATION = 0.37
+"""Of a visit to the training images, in forward passes, which are a third of a step: four validation images, and in
+half of the epochs, which may become a checkpoint, 14 images more for recomputed BatchNorm statistics."""
 
 NO_GPU = (
     "no GPU-hours, for no GPU's training steps are recorded here: `python -m bench.step_seconds` on the GPU does it, "
@@ -33,54 +38,22 @@ HINT_HOURS = 1.0
 
 MOST_CELLS = 2_000
 SHAPING = (
-    "model",
-    "architecture",
-    "backbone",
-    "weights",
-    "width",
-    "image_size",
-    "batch_size",
-    "epochs",
-    "repeats",
-    "precision",
-    "score_size",
-    "data",
+    *("model", "architecture", "backbone", "weights", "width"),
+    *("image_size", "batch_size", "epochs", "repeats", "precision", "score_size", "data"),
 )
 """Settings that change what a run costs."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """Of a sweep on one device, whose name begins with `ONE_CORE` if it is a CPU.
-
-    `aside` is the part of the hours that is not training but validation, saving or the test; `remedy` says what would
-    bring it down to `LIMIT`. `lacking` are precisions of runs whose steps were not measured there.
-    """
+    """Of a sweep on one device, whose name begins with `ONE_CORE` if it is a CPU."""
 
     device: str
     hours: float
-    aside: float = 0.0
-    remedy: str = ""
-    lacking: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.device.removeprefix(ONE_CORE)
-
-    @property
-    def unit(self) -> str:
-        return "core" if self.device.startswith(ONE_CORE) else "GPU"
 
     def text(self) -> str:
-        return f"{hours(self.hours, self.unit)} on {self.name}"
-
-    def remarks(self) -> Iterator[str]:
-        if self.aside > LIMIT:
-            share = f"{self.aside * 100:.0f} %"
-            yield f"{share} of it on {self.name} is validation, saving and test; {self.remedy}"
-        if self.lacking:
-            lacking = " and ".join(self.lacking)
-            yield f"that on {self.name} is taken from other steps, for none in {lacking} is recorded there"
+        unit = "core" if self.device.startswith(ONE_CORE) else "GPU"
+        return f"{hours(self.hours, unit)} on {self.device.removeprefix(ONE_CORE)}"
 
 
 @dataclass(frozen=True)
@@ -105,8 +78,7 @@ class Cost:
         parts = [price.text() for price in self.prices]
         parts.append(f"{size(self.bytes)} of Artifacts")
         parts.append(f"{size(self.memory)} of memory while training")
-        remarks = [f"    {remark}" for price in self.prices for remark in price.remarks()]
-        return "\n".join([f"{runs}: {', '.join(parts)}", *remarks])
+        return f"{runs}: {', '.join(parts)}"
 
 
 def hours(value: float, unit: str) -> str:
@@ -115,10 +87,6 @@ def hours(value: float, unit: str) -> str:
         minutes = max(1, round(value * 60))
         return f"{minutes} {unit}-minute" + "s" * (minutes > 1)
     return f"{value:.1f} {unit}-hours" if value < 10 else f"{value:.0f} {unit}-hours"
-
-
-def size(n: float) -> str:
-    return f"{n / 1e6:.0f} MB" if n < 1e9 else f"{n / 1e9:.1f} GB"
 
 
 def count(document: Document, parameters: Sequence[Parameter]) -> int | None:
@@ -159,11 +127,15 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
 def of(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Cost:
     """Cost of `n_runs` runs that are like `runs` on average, on every device of the tables (ours, this machine's)."""
     n = n_runs or 1
+    devices = by_device(tables or (TABLE, step_times.place()))
     return Cost(
         n_runs,
-        tuple(price(runs, n, steps) for steps in by_device(tables or (TABLE, step_times.place())).values()),
+        tuple(
+            Price(device, n * mean(seconds(config, steps) for config in runs) / 3600)
+            for device, steps in devices.items()
+        ),
         round(n * mean(artifact_bytes(config) for config in runs)),
-        max(_facts(config).training_bytes(config.image_size, config.batch_size) for config in runs),
+        max(models.of(config).training_bytes(config.image_size, config.batch_size) for config in runs),
     )
 
 
@@ -175,33 +147,38 @@ def by_device(tables: Sequence[Path]) -> dict[str, list[Step]]:
     return steps
 
 
-def price(runs: Sequence[Config], n: int, steps: Sequence[Step]) -> Price:
-    """Of `n` runs that are like `runs` on average, on the device whose steps these are."""
-    each = [duration.of_run(config, steps) for config in runs]
-    average = Duration(*(mean(values) for values in zip(*map(astuple, each), strict=True)))
-    known = {step.precision for step in steps}
-    return Price(
-        steps[0].device,
-        n * average.total / 3600,
-        (average.aside + average.test) / average.total,
-        remedy(average, min(run.epochs for run in runs)),
-        tuple(p for p in PRECISIONS[:2] if p not in known and any(run.precision == p for run in runs)),
-    )
+def seconds(config: Config, steps: Sequence[Step]) -> float:
+    """Of a run's steps: their number, times the seconds of the measured step most like them, in proportion to the work.
+
+    Validation counts as so many steps more; start, saving, test and upload do not.
+    """
+    n_train = n_drawings(config.data) or N_TRAIN
+    per_visit = math.ceil(n_train / config.batch_size)
+    macs = models.of(config).macs_at(config.image_size) * n_train / per_visit
+    step = most_similar(config, macs, steps)
+    n_steps = config.epochs * (config.repeats + VALIDATION) * per_visit
+    return n_steps * step.seconds * macs / step.macs
 
 
-def remedy(average: Duration, epochs: int) -> str:
-    """How as much training gets by with less validation and saving: so many of the `epochs` in one."""
-    allowed = (average.start + average.training) * LIMIT / (1 - LIMIT) - average.test
-    if allowed * epochs < average.aside:
-        return "longer runs, by larger `repeats`, have less of it"
-    fold = math.ceil(average.aside / allowed)
-    return f"{fold} times the `repeats` and 1/{fold} of the `epochs` make it {LIMIT * 100:.0f} %"
+def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
+    """Of the measured steps: in the precision, of the model, of the width and of the work that is nearest."""
 
+    def distance(step: Step) -> tuple[float, ...]:
+        # Narrow convolutions do less work in a second than wide ones; a backbone has widths of its own.
+        width = abs(math.log(step.width / config.width)) if config.backbone == "none" else 0.0
+        return (
+            config.precision not in ("auto", step.precision),
+            step.architecture != config.architecture,
+            step.backbone != config.backbone,
+            width,
+            abs(math.log(step.macs / macs)),
+            step.seconds / step.macs,
+        )
 
-def _facts(config: Config) -> models.Facts:
-    return models.of(config)
+    return min(steps, key=distance)
 
 
 def artifact_bytes(config: Config) -> int:
     """What a run leaves on the server, at most: `agent.lifecycle.disk.bytes_of_run`, without building the model."""
-    return disk.left_on_server(_facts(config).checkpoint_bytes, config.score_size, duration.IMAGES["test"])
+    n_test = n_drawings(config.data) // 10 or disk.N_TEST
+    return disk.left_on_server(models.of(config).checkpoint_bytes, config.score_size, n_test)

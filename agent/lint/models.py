@@ -19,6 +19,7 @@ from common.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "lint-models.json"
+MODELS = ROOT / "agent" / "training" / "models"
 
 SIDE = 128
 """Pixels; work and memory are counted on an image of this side, or the only one that a model takes, and grow with the
@@ -46,6 +47,10 @@ class Facts:
     @property
     def checkpoint_bytes(self) -> int:
         return disk.checkpoint_bytes(self.n_parameters, self.buffers, self.n_tensors)
+
+    def macs_at(self, image_size: int) -> float:
+        """Multiply-accumulates of a forward pass of one image of that size."""
+        return self.macs * image_size**2 / SIDE**2
 
     def training_bytes(self, image_size: int, batch_size: int) -> int:
         """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
@@ -80,7 +85,7 @@ def known(
 def _stamp() -> str:
     """Changes when a library or our own models change."""
     versions = [importlib.metadata.version(name) for name in ("torch", "timm", "segmentation-models-pytorch")]
-    code = [path.read_text() for path in sorted((ROOT / "agent" / "models").glob("*.py"))]
+    code = [path.read_text() for path in sorted(MODELS.glob("*.py"))]
     return hashlib.sha256("\n".join([*versions, *code, Path(__file__).read_text()]).encode()).hexdigest()
 
 

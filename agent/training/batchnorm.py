@@ -8,7 +8,7 @@ weights). Training itself goes on with the running statistics it had.
 
 All images pass at once, however small the batches of training are. Each layer then sees its input normalised by the
 statistics of all of them, as in evaluation; in batches of two it sees something else, the more so the deeper it lies.
-`python -m bench.batchnorm` shows what that is worth, and `--at_once 2` what batches of two are.
+docs/runs.md says what that is worth, and what batches of two are.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from agent.lifecycle.memory import is_shortage
+from agent.lifecycle.failures import is_out_of_memory
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors
 from data.puzzle import Pair
 
@@ -112,7 +112,7 @@ def recomputed_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int 
         return recomputed(model, in_order(model, pairs, at_once))
     except (RuntimeError, MemoryError) as error:
         fewer = min(at_once, len(pairs)) // 2
-        if fewer < 2 or not is_shortage(error):
+        if fewer < 2 or not is_out_of_memory(error):
             raise
     return recomputed_statistics(model, pairs, fewer)
 

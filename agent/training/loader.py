@@ -17,8 +17,8 @@ Key = tuple[int, int]
 besides the seed."""
 
 MOST_WORKERS = 16
-"""Processes that augment for a GPU. `python -m bench.throughput augment` says what each delivers: at 512 pixels, 90
-images/s of the strongest augmentation, 200 of the medium one."""
+"""Processes that augment for a GPU. At 512 pixels each delivers 90 images/s of the strongest augmentation, 200 of the
+medium one."""
 
 AHEAD = 2
 """Batches that each of them may have ready."""

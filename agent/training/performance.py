@@ -46,7 +46,7 @@ def precision_of(asked: str, model: nn.Module) -> Precision:
     """What `auto` means for this model on its device; the other values stay what they are.
 
     bfloat16 where the processor has it, but on a CPU not for backbones of depthwise convolutions: dense models are 1.3
-    to 1.7 times as fast in it, most of those are slower (`python -m bench.throughput precision`).
+    to 1.7 times as fast in it, most of those are slower (docs/runs.md).
     """
     if asked == "auto":
         device = next(model.parameters()).device

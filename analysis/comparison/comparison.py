@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from analysis import AnalysisError
@@ -17,22 +16,22 @@ from analysis.comparison.row_labels import (
     best_settings,
     mixed_data,
     one_per_seed,
+    same_test_pictures,
     varying,
     with_models,
     with_splits,
 )
 from analysis.comparison.rows import model_table, with_evidence
 from analysis.curves.augmentation import augmentation_effects
+from analysis.evidence.claims import MARGIN
 from analysis.pull.study import Study
 from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
-    from analysis.stats.evidence import Evidence
+    from analysis.evidence.result import Evidence
 
 OWN_SPLIT = "0"
 """The split that the data come with: the one that published numbers are of."""
-SEED = 0
-"""Of the resampling in the statistics: equal runs give an equal table."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,10 @@ class Comparison:
     """`table`: one row per model, best first (columns: analysis/README.md). `runs`: those behind the rows, with their
     `model`, `split` and `repeat`: those on the data's own split, or on all if a model has none of it. `all_runs`: with
     those on other splits. `scores`: `masks.image_scores` of all of them, with model, split and repeat of the run and
-    `value`, whose mean over the images of a run is its IoU by `definition`. `evidence`: of `runs`; `split_evidence`: of
-    `all_runs`, where there are several splits; None without scores. `notes`: sentences needed to read the table.
-    `effects`: what stronger augmentation did to overfitting, in sentences. `definition`: a name of
-    `definitions.DEFINITIONS`.
+    `value`, whose mean over the images of a run is its IoU by `definition`. `evidence`: what `all_runs` prove, None if
+    nothing could be tested; `own_evidence`: what those on the data's own split prove, where there are others. `notes`:
+    sentences needed to read the table. `effects`: what stronger augmentation did to overfitting, in sentences.
+    `definition`: a name of `definitions.DEFINITIONS`.
     """
 
     table: pd.DataFrame
@@ -51,34 +50,37 @@ class Comparison:
     all_runs: pd.DataFrame
     scores: pd.DataFrame
     evidence: Evidence | None
-    split_evidence: Evidence | None
+    own_evidence: Evidence | None
     notes: tuple[str, ...]
     effects: tuple[str, ...]
     definition: str
 
-    @property
-    def deciding(self) -> Evidence | None:
-        """The evidence that bold print and letters rest on: over splits where there are several."""
-        return self.split_evidence or self.evidence
 
-
-def compare(study: Study, definition: str = "pooled") -> Comparison:
+def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) -> Comparison:
     """The comparison of a study's models by the lab's rule, their metrics by a name of `definitions.DEFINITIONS`."""
     chosen, choice = best_settings(with_models(study.runs))
     chosen, repeats = one_per_seed(with_splits(chosen))
+    chosen, other_pictures = same_test_pictures(chosen)
     chosen, undefined = redefined(chosen, study.scores, definition)
     scores = with_values(study.scores, chosen, DEFINITIONS[definition])
     shown, elsewhere = own_split(chosen)
     tested = scores[scores["checkpoint"] == scores["test/rule"]]
-    lab, no_lab = gathered(tested[tested["run_id"].isin(shown["run_id"])], chosen)
-    splits, no_splits = gathered(tested, chosen) if chosen["split"].nunique() > 1 else (None, None)
-    if shown["split"].nunique() > 1:
-        lab = splits
-    table = with_evidence(model_table(shown, study.history, scores), lab, splits)
+    evidence, silence = prove(tested, chosen, margin)
+    own = None
+    if len(shown) < len(chosen):
+        own, _ = prove(tested[tested["run_id"].isin(shown["run_id"])], chosen, margin)
+    table = with_evidence(model_table(shown, study.history, scores), evidence, shown, tested)
     notes = (
-        *(mixed_data(chosen), *study.remarks, choice, repeats, undefined, elsewhere, no_lab or no_splits),
+        *(
+            mixed_data(chosen),
+            other_pictures,
+            limitations.image_sizes(chosen),
+            *study.remarks,
+            choice,
+            repeats,
+        ),
+        *(undefined, elsewhere, silence),
         limitations.agreement(study.runs[study.runs["run_id"].isin(chosen["run_id"])], scores),
-        *(limitations.proof(lab, splits) or (limitations.power(limitations.n_test_images(shown)),)),
         limitations.ceiling(table, truths_of(shown, study.predictions)),
         limitations.image_range(tested),
         limitations.repetition(table),
@@ -87,7 +89,7 @@ def compare(study: Study, definition: str = "pooled") -> Comparison:
     told = tuple(note for note in notes if note)
     scores = scores.drop(columns="test/rule")
     effects = tuple(augmentation_effects(shown, study.history))
-    return Comparison(table, shown, chosen, scores, lab, splits, told, effects, definition)
+    return Comparison(table, shown, chosen, scores, evidence, own, told, effects, definition)
 
 
 def redefined(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str | None]:
@@ -143,15 +145,23 @@ def truths_of(runs: pd.DataFrame, predictions: Mapping[str, Predictions]) -> dic
     return {stem: mask for run_id in with_masks["run_id"] for stem, mask in predictions[run_id].truth.items()}
 
 
-def gathered(tested: pd.DataFrame, runs: pd.DataFrame) -> tuple[Evidence | None, str | None]:
-    """What the scores of the tested checkpoints can prove, or why nothing could be tested."""
-    from analysis.stats.evidence import N_TRAIN, evidence  # scipy and statsmodels take seconds to import
+def prove(tested: pd.DataFrame, runs: pd.DataFrame, margin: float) -> tuple[Evidence | None, str | None]:
+    """What the scores of the tested checkpoints prove, or a sentence on why nothing could be tested."""
+    from analysis.evidence import result, table  # scipy takes a second to import
+    from analysis.evidence.study import StudyError
 
-    if tested.empty:
+    if runs["model"].nunique() < 2:
         return None, None
-    tidy = tested.rename(columns={"split": "fold", "repeat": "seed"})
-    n_train = int(runs["n_train"].min()) if "n_train" in runs and runs["n_train"].notna().any() else N_TRAIN
+    if tested.empty:
+        return None, "No verdict: no run has a predictions artifact to compare images by."
+    rows = [
+        table.Row(str(row["model"]), str(row["split"]), str(row["repeat"]), str(row["image"]), row["value"])
+        for row in tested[["model", "split", "repeat", "image", "value"]].to_dict("records")
+    ]
+    known = "n_train" in runs and runs["n_train"].notna().any()
     try:
-        return evidence(tidy, np.random.default_rng(SEED), metric="value", n_train=n_train), None
-    except ValueError as error:
-        return None, f"Nothing was tested: {error}"
+        table.check("The comparison", rows)
+        arranged = table.arrange(rows, train=int(runs["n_train"].min()) if known else None)
+        return result.evidence(arranged, margin=margin), None
+    except StudyError as error:
+        return None, f"No verdict: {error}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from analysis.comparison.masks import COUNTS, with_metrics
@@ -67,7 +66,7 @@ def run_scores(scores: pd.DataFrame, definition: Definition) -> pd.DataFrame:
 def image_values(scores: pd.DataFrame, definition: Definition) -> pd.Series[float]:
     """For every row of `scores` a value whose mean over the images of a run and checkpoint is that run's IoU.
 
-    Of a pooled IoU it is the linearised contribution (`stats.ratio_scores`), so it may lie a little above 1.
+    Of a pooled IoU it is the linearised contribution, so it may lie a little above 1.
     """
     if not definition.pooled:
         return measured(scores, definition)["iou"]
@@ -76,13 +75,16 @@ def image_values(scores: pd.DataFrame, definition: Definition) -> pd.Series[floa
 
 
 def linearised(counts: pd.DataFrame) -> pd.Series[float]:
-    """Each image's share in the pooled IoU of its run and checkpoint; 1 where there is nothing to find or found."""
-    from analysis.stats.arrays import ratio_scores
+    """Each image's share in the pooled IoU of its run and checkpoint; 1 where there is nothing to find or found.
 
+    R + (tp − R · union) / mean union, with R the pooled ratio (Cochran 1977, Sampling Techniques, ch. 6): the mean is
+    R, and the spread over images is that of R.
+    """
     values = pd.Series(1.0, index=counts.index)
     union = counts["tp"] + counts["fp"] + counts["fn"]
     for rows in counts.groupby(["run_id", "checkpoint"], sort=False).groups.values():
-        top, bottom = counts["tp"][rows].to_numpy()[np.newaxis], union[rows].to_numpy()[np.newaxis]
+        top, bottom = counts["tp"][rows], union[rows]
         if bottom.sum():
-            values[rows] = ratio_scores(top, bottom)[0]
+            ratio = top.sum() / bottom.sum()
+            values[rows] = ratio + (top - ratio * bottom) / bottom.mean()
     return values

@@ -111,8 +111,8 @@ def pooled_scores(scores: pd.DataFrame) -> pd.DataFrame:
 def one_pixel_loss(truths: Iterable[Mask]) -> float:
     """IoU lost by growing or shrinking every mask by one pixel (8 neighbours), pooled, mean of the two.
 
-    Two annotators who differ by one pixel all round differ by this much, so models that are closer to each
-    other than this cannot be told apart by their IoU with one annotator's masks.
+    Two annotators who differ by one pixel all round differ by this much: a bound on what a model can reach. It does not
+    hide the order of models, for what one annotator drew too wide or too narrow is so for all of them.
     """
     pairs = [(truth, *_grown_and_shrunk(truth)) for truth in truths]
     area, grown, shrunk = (sum(int(masks[i].sum()) for masks in pairs) for i in range(3))

@@ -110,6 +110,28 @@ def one_per_seed(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     )
 
 
+def same_test_pictures(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
+    """The runs of each split that were tested on the pictures most of them were, and a sentence that names the others.
+
+    Runs that do not say (`test_digest`) are taken to have seen the same. Of as many runs the last pictures count.
+    """
+    if "test_digest" not in runs or runs["test_digest"].isna().all():
+        return runs, None
+    digests = runs.groupby(["split", "test_digest"], sort=False).size().reset_index(name="n")
+    usual = digests[::-1].sort_values("n", kind="stable", ascending=False).drop_duplicates("split")
+    wanted = runs["split"].map(usual.set_index("split")["test_digest"])
+    same = runs["test_digest"].isna() | (runs["test_digest"] == wanted)
+    if same.all():
+        return runs, None
+    others = runs[~same]
+    named = ", ".join(f"{run} of {model}" for run, model in others[["run_id", "model"]].head(3).to_numpy())
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return runs[same].reset_index(drop=True), (
+        f"WARNING: {len(others)} of {len(runs)} runs were tested on other pictures than most of their split"
+        f" (test_digest) and are left out: {named}{more}."
+    )
+
+
 def mixed_data(runs: pd.DataFrame) -> str | None:
     """A sentence if runs of one split and image size were trained on different data; else None."""
     if not {"data_digest", "split_seed", "image_size"} <= set(runs):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from analysis.comparison.intervals import interval
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC, varying
-from analysis.curves.overfitting import overfitting_figures, verdict
+from analysis.curves.overfitting import verdict
 from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
-    from analysis.stats.evidence import Evidence
+    from analysis.evidence.result import Evidence
 
 FACTS = ("n_parameters", "n_macs")
 MEANS = {
@@ -29,10 +31,9 @@ def model_table(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame)
 
     `runs` has the columns of `models.with_models` and `with_splits`, `scores` those of `masks.image_scores`.
     """
-    figures = overfitting_figures(runs, history)
     extra = [*varying(runs, SCIENTIFIC), *varying(runs, NUISANCE)]
     rows = [
-        model_row(of_model, figures[figures["run_id"].isin(of_model["run_id"])], scores, extra)
+        model_row(of_model, history[history["run_id"].isin(of_model["run_id"])], scores, extra)
         for _, of_model in runs.groupby("model", sort=False)
     ]
     table = pd.DataFrame(rows)
@@ -40,7 +41,7 @@ def model_table(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame)
 
 
 def model_row(
-    runs: pd.DataFrame, figures: pd.DataFrame, scores: pd.DataFrame, extra: list[str]
+    runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame, extra: list[str]
 ) -> dict[str, object]:
     """The row for the runs of one model: means over runs, and the spread of test IoU over runs and images."""
     first = runs.iloc[0]
@@ -62,7 +63,7 @@ def model_row(
         **{name: first.get(name) for name in FACTS},
         "n_bn_repaired": repaired(runs),
         "device": devices(runs),
-        "overfitting": verdict(figures),
+        "overfitting": verdict(history),
     }
 
 
@@ -118,26 +119,45 @@ def devices(runs: pd.DataFrame) -> str | None:
     return ", ".join(sorted(set(told.astype(str)))) or None
 
 
-def with_evidence(table: pd.DataFrame, lab: Evidence | None, splits: Evidence | None) -> pd.DataFrame:
-    """`table` with the intervals of test IoU on one split and over `splits`, and what the wider one tells apart.
+def with_evidence(
+    table: pd.DataFrame, evidence: Evidence | None, runs: pd.DataFrame, tested: pd.DataFrame
+) -> pd.DataFrame:
+    """`table` with the interval of test IoU of its `runs`, from the scores `tested`, and what `evidence` says.
 
-    New columns: test_iou_low, test_iou_high; n_resplits, resplit_iou, resplit_iou_low, resplit_iou_high; p_best,
-    letters, stands_out. Empty where there is no evidence.
+    New columns: test_iou_low, test_iou_high, empty where rows are means over splits; n_resplits and resplit_iou where
+    there are several; verdict, claim, difference, difference_low, difference_high, difference_p.
     """
-    deciding = splits or lab
-    intervals = {"test_iou_low": "low", "test_iou_high": "high"}
-    over = {
-        "resplit_iou": "mean",
-        "resplit_iou_low": "low",
-        "resplit_iou_high": "high",
-        "n_resplits": "n_splits",
-    }
-    told = {name: name for name in ("p_best", "letters", "stands_out")}
-    table = table.copy()
-    for evidence, columns in ((lab, intervals), (splits, over), (deciding, told)):
-        for name, source in columns.items():
-            found = dict(evidence.models.set_index("model")[source]) if evidence else {}
-            table[name] = [found.get(model) for model in table["model"]]
-    table["letters"] = ["" if pd.isna(letters) else letters for letters in table["letters"]]
-    table["stands_out"] = table["stands_out"].eq(True)
-    return table
+    own = tested[tested["run_id"].isin(runs["run_id"])]
+    one_split = runs["split"].nunique() == 1
+    ends = {model: ends_of(scores) for model, scores in own.groupby("model")} if one_split else {}
+    bounds = [ends.get(model, (math.nan, math.nan)) for model in table["model"]]
+    judged = [judgement(evidence, str(model)) for model in table["model"]]
+    columns = pd.DataFrame(bounds, columns=["test_iou_low", "test_iou_high"]).join(pd.DataFrame(judged))
+    return table.join(columns)
+
+
+def ends_of(scores: pd.DataFrame) -> tuple[float, float]:
+    """Ends of the interval of one model's mean over its seeds and the images that all of them saw, within 0 … 1."""
+    cells = scores.pivot_table(index="repeat", columns="image", values="value").dropna(axis=1)
+    if cells.empty:
+        return math.nan, math.nan
+    low, high = interval(cells.to_numpy(dtype=float))
+    return max(float(low), 0.0), min(float(high), 1.0)
+
+
+def judgement(evidence: Evidence | None, model: str) -> dict[str, object]:
+    """The columns of one model that come from evidence; empty where it says nothing of it."""
+    names = ["n_resplits", "resplit_iou", "verdict", "claim"]
+    names += ["difference", "difference_low", "difference_high", "difference_p"]
+    if evidence is None or model not in evidence.models:
+        return dict.fromkeys(names)
+    judged = evidence.models[model]
+    claim = judged.claims[evidence.claim]
+    several = claim.n_splits > 1
+    values = (
+        claim.n_splits if several else None,
+        judged.mean if several else None,
+        judged.verdict,
+        evidence.claim,
+    )
+    return dict(zip(names, (*values, claim.estimate, claim.low, claim.high, claim.p), strict=True))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from itertools import pairwise
 
 import pandas as pd
 
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, label
-from analysis.curves.overfitting import Estimate, estimate, overfitting_figures, spread
+from analysis.curves.overfitting import end_length, overfitting_figures
 from common.keys import STRENGTHS
 
 SAME = (*IDENTITY, "width", "image_size", *NUISANCE)
@@ -24,65 +23,65 @@ def augmentation_effects(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]
     """
     if "augmentation" not in runs:
         return []
-    figures = overfitting_figures(runs, history).drop(columns="epochs").merge(runs, on="run_id")
+    figures = (
+        overfitting_figures(runs, history).rename(columns={"epochs": "last_epoch"}).merge(runs, on="run_id")
+    )
     same = [name for name in SAME if name in figures]
     sentences = []
     for _, group in figures.groupby(same, sort=False, dropna=False):
-        by_strength = {str(name): rows for name, rows in group.groupby("augmentation") if name in STRENGTHS}
+        of = {name: group[group["augmentation"] == name] for name in STRENGTHS}
+        there = [name for name in STRENGTHS if len(of[name])]
+        model = label(group.iloc[0].to_dict())
         sentences += [
-            effect(
-                label(group.iloc[0].to_dict()), weaker, stronger, by_strength[weaker], by_strength[stronger]
-            )
-            for weaker, stronger in neighbours(by_strength)
+            f"{model}: {effect(weaker, stronger, of[weaker], of[stronger])}"
+            for weaker, stronger in pairwise(there)
         ]
     return sentences
 
 
-def neighbours(by_strength: dict[str, pd.DataFrame]) -> Iterable[tuple[str, str]]:
-    """Pairs of strengths next to each other among those that are there, weakest first."""
-    there = [name for name in STRENGTHS if name in by_strength]
-    return pairwise(there)
-
-
-def effect(model: str, weaker: str, stronger: str, before: pd.DataFrame, after: pd.DataFrame) -> str:
+def effect(weaker: str, stronger: str, before: pd.DataFrame, after: pd.DataFrame) -> str:
     """The sentence about one step of strength: delays, hastens, or cannot be told."""
-    epochs = [estimate(rows["val_loss_epoch"]) for rows in (before, after)]
+    epochs = [rows["val_loss_epoch"].dropna() for rows in (before, after)]
     low, high = welch(*epochs)
-    later = [" or later" * bool(rows["val_loss_rise"].isna().any()) for rows in (before, after)]
-    moved = " to ".join(f"{spread(epoch)}{late}" for epoch, late in zip(epochs, later, strict=True))
-    n = f"n = {epochs[0].n} and {epochs[1].n} runs"
+    moved = " to ".join(
+        spread(values) + late(rows) for values, rows in zip(epochs, (before, after), strict=True)
+    )
     step, best = f"{stronger} augmentation in place of {weaker}", "the lowest validation loss"
     if low > 0 or high < 0:
         told = f"{step} {'delays' if low > 0 else 'hastens'} {best}, from epoch {moved}"
     else:
         told = f"cannot tell whether {step} moves {best}: epoch {moved}"
-    gaps = [estimate(rows["gap_end"]) for rows in (before, after)]
-    changed = " to ".join(f"{gap.mean:+.3f}".replace("-", "−") for gap in gaps)
-    return (
-        f"{model}: {told} ({difference(epochs, 0)}, {n}); train − val IoU at the end from {changed}"
-        f" ({difference(gaps, 3)})"
-    )
+    n = f"n = {len(epochs[0])} and {len(epochs[1])} runs"
+    gaps = [rows["gap_end"].dropna() for rows in (before, after)]
+    changed = " to ".join(f"{values.mean():+.3f}" for values in gaps).replace("-", "−")
+    return f"{told} ({difference(epochs, 0)}, {n}); train − val IoU at the end from {changed} ({difference(gaps, 3)})"
 
 
-def difference(pair: list[Estimate], digits: int) -> str:
+def spread(epochs: pd.Series[float]) -> str:
+    """Epochs as `14 ± 3`, of one run as `14`; ± is the standard deviation."""
+    return f"{epochs.mean():.0f}" + (f" ± {epochs.std():.0f}" if len(epochs) > 1 else "")
+
+
+def late(rows: pd.DataFrame) -> str:
+    """` or later` where a lowest validation loss lies so near the end that it may still move."""
+    end = rows["last_epoch"].map(lambda epochs: end_length(int(epochs)), na_action="ignore")
+    return " or later" if (rows["val_loss_epoch"] > rows["last_epoch"] - end).any() else ""
+
+
+def difference(pair: list[pd.Series[float]], digits: int) -> str:
     """Second mean minus first, with the interval."""
     low, high = welch(*pair)
     around = "no interval" if math.isnan(low) else f"95% interval {low:+.{digits}f} to {high:+.{digits}f}"
-    return f"difference {pair[1].mean - pair[0].mean:+.{digits}f}, {around}".replace("-", "−")
+    return f"difference {pair[1].mean() - pair[0].mean():+.{digits}f}, {around}".replace("-", "−")
 
 
-def welch(first: Estimate, second: Estimate) -> tuple[float, float]:
-    """95 % interval of the second mean minus the first, for unequal variances (Welch 1947); NaN below 2 runs."""
-    if min(first.n, second.n) < 2:
+def welch(first: pd.Series[float], second: pd.Series[float]) -> tuple[float, float]:
+    """95 % interval of the second mean minus the first, for unequal variances (Welch 1947); NaN below 2 runs or where
+    nothing varies.
+    """
+    if min(len(first), len(second)) < 2 or first.nunique() + second.nunique() == 2:
         return math.nan, math.nan
-    from scipy.stats import t
+    from scipy.stats import ttest_ind
 
-    parts = [each.sd**2 / each.n for each in (first, second)]
-    moved, error = second.mean - first.mean, math.sqrt(sum(parts))
-    if error == 0:
-        return moved, moved
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (each.n - 1) for part, each in zip(parts, (first, second), strict=True)
-    )
-    reach = float(t.ppf(0.975, freedom)) * error
-    return moved - reach, moved + reach
+    found = ttest_ind(second, first, equal_var=False).confidence_interval()
+    return float(found.low), float(found.high)

@@ -10,31 +10,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.evidence.claims import MARGIN
+from analysis.evidence.options import add_margin, add_train
 from analysis.evidence.result import evidence
 from analysis.evidence.study import StudyError
 from analysis.evidence.table import arrange, read
 from analysis.evidence.text import render
-from common.cli import Parser, number, whole_number
+from common.cli import Parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 1 after one sentence on what is wrong with the scores."""
     parser = Parser(prog="python -m analysis.evidence", description=__doc__)
     parser.add_argument("scores", type=Path, metavar="SCORES.csv")
-    parser.add_argument(
-        "--margin",
-        type=number(above=0),
-        default=MARGIN,
-        help="largest difference that does not matter (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--train",
-        type=whole_number(0),
-        metavar="N",
-        help="training images of each split, 0 if every split has photographs of its own "
-        "(default: all that are not tested, less as many for validation as for testing)",
-    )
+    add_margin(parser)
+    add_train(parser)
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
     try:

@@ -133,10 +133,22 @@ class Components:
         return np.asarray(np.minimum(rest, self.values["run"]))
 
     def on(self, design: Design) -> Components:
-        """The same variances in another design, to plan it."""
+        """The same variances in another design of as many models, to plan it: known as surely as it would know them."""
         more = self.design.n_images.mean() / design.n_images.mean() - 1
         run = self.values["run"] + self.residual * more
-        return replace(self, design=design, values={**self.values, "run": run})
+        now, then = freedoms(self.design), freedoms(design)
+        squares = {
+            name: replace(square, freedom=square.freedom * (then[name] / now[name] if now[name] else 0.0))
+            for name, square in self.squares.items()
+        }
+        return replace(self, design=design, squares=squares, values={**self.values, "run": run})
+
+
+def freedoms(design: Design) -> dict[str, float]:
+    """Degrees of freedom of every mean square, per model."""
+    own = {name: float(freedom.mean()) for name, freedom in design.freedom.items()}
+    own["training"] *= design.certainty
+    return {**own, "image": float((design.n_images - 1).sum()) * design.unlike}
 
 
 def estimate(design: Design, scores: Array) -> Components:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from analysis.evidence.claims import CLAIMS, LEVEL, MARGIN, SOURCES, comparable
+from analysis.evidence.claims import CLAIMS, LEVEL, SOURCES, comparable
 from analysis.evidence.components import Components, estimate
+from analysis.evidence.options import add_margin, add_train
 from analysis.evidence.study import Array, Design, StudyError
-from common.cli import Parser, number, whole_number
+from analysis.evidence.table import arrange, read
+from common.cli import Parser, number
 
 POWER = 0.8
 MOST = 1000
@@ -62,12 +64,10 @@ def plan(
     design = components.design
     seeds, images = design.seeds[design.seeds > 0].min(), design.distinct
     parts = variances(components, claim, pair)
-    known = degrees(components, parts)
-    counts = np.arange(1, MOST + 1)
 
     def first(size: Callable[[Array], Size], now: float) -> int | None:
-        enough = decides(known, parts, size(counts / now), gap, factors, margin)
-        enough &= counts >= now
+        counts = np.arange(np.ceil(now), MOST + 1)
+        enough = decides(components, parts, size(counts / now), gap, factors, margin)
         return int(counts[enough.argmax()]) if enough.any() else None
 
     both = first(lambda n: Size(n, n), float(seeds))
@@ -83,21 +83,15 @@ def new_splits(
     components: Components, pair: tuple[int, int], gap: float, factors: tuple[float, float], margin: float
 ) -> int | None:
     """How many training sets decide if none shares a photograph with another, with runs and images as they are."""
-    n_splits = components.design.shape[1]
+    design = components.design
+    n_models, n_splits = design.shape
     if n_splits == 1:
         return None
-    seeds, images = components.design.seeds, components.design.n_images
-    per_set = Design(np.ones((2, 2, int(seeds[seeds > 0].min())), bool), fresh(int(images.mean())), 0)
-    alone = {name: value[:, list(pair)] for name, value in components.values.items()}
-    squares = {
-        name: replace(square, value=square.value[:, list(pair)])
-        for name, square in components.squares.items()
-    }
-    parts = variances(Components(alone, squares, per_set), CLAIMS[2], (0, 1))
+    seeds = int(design.seeds[design.seeds > 0].min())
+    two = components.on(Design(np.ones((n_models, 2, seeds), bool), fresh(int(design.n_images.mean())), 0))
     counts = np.arange(2, MOST + 1)
-    grown = Size(splits=counts / 2)
-    freedom = {name: limit * 2 / n_splits for name, limit in degrees(components, parts).items()}
-    enough = decides(freedom, parts, grown, gap, factors, margin)
+    parts = variances(two, CLAIMS[2], pair)
+    enough = decides(two, parts, Size(splits=counts / 2), gap, factors, margin)
     return int(counts[enough.argmax()]) if enough.any() else None
 
 
@@ -129,26 +123,35 @@ def variances(components: Components, claim: str, pair: tuple[int, int]) -> Mapp
 
 
 def decides(
-    freedom: Mapping[str, float],
+    components: Components,
     parts: Mapping[str, float],
     size: Size,
     gap: float,
     factors: tuple[float, float],
     margin: float,
-) -> np.ndarray:
+) -> NDArray[np.bool_]:
     """Whether a study of each size finds the gap, or that it is below the margin, with a chance of `POWER`."""
+    design = components.design
+    seeds, images = float(design.seeds[design.seeds > 0].min()), float(design.n_images.mean())
+    per_model = {
+        "run": np.asarray(size.splits) * (seeds * size.seeds - 1) / max(seeds - 1, 0.5),
+        "image": np.asarray(size.splits) * (images * size.images - 1) / max(images - 1, 0.5),
+        "training": (design.shape[1] * np.asarray(size.splits) - 1) / max(design.shape[1] - 1, 0.5),
+    }
+    per_model["rest"] = per_model["run"] * (images * size.images - 1) / max(images - 1, 0.5)
     grown = {
         "run": np.asarray(size.seeds) * size.splits,
         "rest": np.asarray(size.seeds) * size.splits * size.images,
         "image": np.asarray(size.images) * size.splits,
         "training": np.asarray(size.splits, dtype=float),
     }
+    known = degrees(components, parts)
     left = {name: parts[name] / grown[name] for name in parts}
     total = sum(left.values(), np.zeros(1))
-    spread = sum((left[name] ** 2 / (freedom[name] * grown[name]) for name in parts), np.zeros(1))
-    wider = stdtrit(total**2 / np.maximum(spread, 1e-300), 1 - LEVEL / 2) / ndtri(1 - LEVEL / 2)
-    chance = ndtri(POWER)
-    error = np.sqrt(total)
+    spread = sum((left[n] ** 2 / (known[n] * np.maximum(per_model[n], 1)) for n in parts), np.zeros(1))
+    freedom = total**2 / np.maximum(spread, 1e-300)
+    wider = stdtrit(freedom, 1 - LEVEL / 2) / ndtri(1 - LEVEL / 2)
+    chance, error = stdtrit(freedom, POWER), np.sqrt(total)
     differs = gap >= (factors[0] * wider + chance) * error
     return np.asarray(differs | (margin - gap >= (factors[1] * wider + chance) * error))
 
@@ -206,8 +209,6 @@ def median_pair(components: Components) -> tuple[int, int]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, or 1 after one sentence on what is wrong with the pilot."""
-    from analysis.evidence.table import arrange, read
-
     parser = Parser(prog="python -m analysis.evidence.planner", description=__doc__)
     parser.add_argument("pilot", type=Path, metavar="PILOT.csv")
     parser.add_argument(
@@ -217,8 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="D",
         help="true differences (default: 0, 1, 2 and 5 margins)",
     )
-    parser.add_argument("--margin", type=number(above=0), default=MARGIN, help="(default: %(default)s)")
-    parser.add_argument("--train", type=whole_number(0), metavar="N", help="as in analysis.evidence")
+    add_margin(parser)
+    add_train(parser)
     options = parser.parse_args(arguments)
     gaps = options.difference or [factor * options.margin for factor in (0, 1, 2, 5)]
     try:

@@ -100,10 +100,12 @@ class Evidence:
         return dataclasses.asdict(self)
 
 
-def evidence(
-    study: Study, *, margin: float = MARGIN, seed: int = 0, studies: int = simulate.STUDIES
-) -> Evidence:
-    """All claims about a study, their error rates from `studies` simulated ones (0: none), and what would decide."""
+def evidence(study: Study, *, margin: float = MARGIN, seed: int = 0, studies: int | None = None) -> Evidence:
+    """All claims about a study, what would decide, and error rates from `studies` simulated ones.
+
+    None: `simulate.STUDIES`; 0: no error rates.
+    """
+    studies = simulate.STUDIES if studies is None else studies
     rng = np.random.default_rng(seed)
     design = study.design
     judgement = judge(design, study.scores[None], rng, margin=margin)
@@ -224,8 +226,8 @@ def deviations(study: Study, judgement: Judgement) -> dict[str, float | None]:
 def cautions(study: Study) -> list[str]:
     """What a reader of these scores should know besides the verdicts."""
     found = []
-    if float(np.nanmax(study.scores)) > 1:
-        found.append("Some scores are above 1: the margin is in the same units as the scores.")
+    if float(np.nanmax(study.scores)) > 2:
+        found.append("Some scores are above 2: the margin is in the same units as the scores.")
     single = [name for name, runs in zip(study.models, study.design.runs, strict=True) if runs.sum() == 1]
     if single and len(single) < len(study.models):
         found.append(f"One run only, so no verdict: {', '.join(single)}.")

@@ -103,7 +103,7 @@ def number_of(path: Path, line: int, column: str, text: str) -> float:
     )
 
 
-def check(path: Path, rows: Sequence[Row]) -> None:
+def check(path: Path | str, rows: Sequence[Row]) -> None:
     """Raise `StudyError` for scores that appear twice, do not vary, or leave nothing to compare."""
     repeated = Counter(row[:4] for row in rows).most_common(1)
     if repeated and repeated[0][1] > 1:
@@ -135,10 +135,9 @@ def arrange(rows: Sequence[Row], *, train: int | None = None) -> Study:
         del kept[name]
     models = sorted({model for runs in kept.values() for model, _ in runs})
     lost = sorted({row.model for row in rows} - set(models))
-    if lost or not kept:
-        raise StudyError(
-            f"{', '.join(lost) or 'the models'}: no image in common with the others on any split."
-        )
+    if not kept:
+        raise StudyError(f"{', '.join(lost)}: no image in common with the others on any split.")
+    notes += [f"No verdict on {name}: no image in common with the others on any split." for name in lost]
     names = sorted({image for runs in kept.values() for run in runs.values() for image in run})
     if len(names) < 2:
         raise StudyError("models have one image in common: how much images differ cannot be seen; score two.")

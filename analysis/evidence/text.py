@@ -1,9 +1,12 @@
-"""Evidence as text for a terminal: the answer, the table, the ladder, what to do next, and cautions last."""
+"""Evidence in words: the answer, the table, the ladder of claims, what to do next, and cautions last.
+
+`render` is the page of the command; reports and tables take its parts.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.planner import POWER, Needed, alternatives
@@ -13,25 +16,44 @@ from common.text import plural
 MEANING = {
     "these_images": "on these test images, trained again",
     "other_images": "on other images of this kind, trained again on the same training set",
-    "other_training_sets": "with another training set, on other images of this kind",
+    "other_training_sets": "on other images of this kind, with another training set",
 }
 WORDS = {"best": "best", "worse": "worse", "equivalent": "equivalent", "cannot_tell": "cannot tell"}
+RUNGS = ("claim", "sample", "verdicts", "false claims", "power")
+"""Titles of the columns of `ladder`."""
 MOST_NAMES = 4
 WIDEST = 36
-WIDTH = 110
+WIDTH = 100
 
 
 def render(found: Evidence) -> str:
     """The whole page, at most `WIDTH` characters wide."""
-    steps = [wrap(step) for step in next_steps(found)]
-    parts = [
-        [wrap(sentence) for sentence in answer(found)],
-        table(found),
-        ladder(found),
-        ["Next steps", *steps] if steps else [],
-        ["Cautions", *(wrap(f"- {note}") for note in cautions(found))],
-    ]
-    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+    parts = [[wrap(sentence) for sentence in answer(found)], table(found), proof(found)]
+    return (
+        "\n\n".join("\n".join(part) for part in [*parts, bullets("Cautions", cautions(found))] if part) + "\n"
+    )
+
+
+def proof(found: Evidence) -> Iterator[str]:
+    """The ladder and the next steps as lines for a terminal."""
+    yield "Three claims, each wider than the one before"
+    for claim, sample, verdict, false, power in ladder(found):
+        yield wrap(f"{claim}: {sample}")
+        yield from (f"    {line}" for line in textwrap.wrap(verdict, WIDTH - 4))
+        if false:
+            text = f"if all were equal, such a study would call one worse in {false} of cases; it finds a difference"
+            yield from (
+                f"    {line}" for line in textwrap.wrap(f"{text} of {found.margin:g} in {power}", WIDTH - 4)
+            )
+    steps = bullets("Next steps", next_steps(found))
+    if steps:
+        yield from ("", *steps)
+
+
+def bullets(title: str, sentences: Iterable[str]) -> list[str]:
+    """A title over wrapped sentences; nothing without sentences."""
+    lines = [wrap(f"- {sentence}") for sentence in sentences]
+    return [title, *lines] if lines else []
 
 
 def wrap(text: str) -> str:
@@ -39,38 +61,55 @@ def wrap(text: str) -> str:
     return textwrap.fill(text, WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
 
 
-def answer(found: Evidence) -> Iterator[str]:
-    """Two sentences."""
-    by = {
-        word: [n for n, m in found.models.items() if m.verdict == word and n != found.highest]
+def answer(found: Evidence) -> tuple[str, str]:
+    """Two sentences: who is the best, and what is known of the others."""
+    top, where = found.models[found.highest], MEANING[found.claim]
+    of = f"of {len(found.models)} models"
+    if found.best:
+        first = f"{found.best} is the best {of} {where}."
+    elif top.verdict == "equivalent":
+        first = f"{found.highest} is the best {of} {where}, or at most {found.margin:g} below the best."
+    else:
+        first = f"{found.highest} has the highest mean {of}, {top.mean:.3f}, but is not proven to be the best {where}."
+    return first, others(found)
+
+
+def others(found: Evidence) -> str:
+    """What is known of all models but the one with the highest mean, in one sentence."""
+    rest = {name: model for name, model in found.models.items() if name != found.highest}
+    single = [name for name, model in rest.items() if model.claims[found.claim].estimate is None]
+    named = {
+        word: [name for name, model in rest.items() if model.verdict == word and name not in single]
         for word in WORDS
     }
-    where = MEANING[found.claim]
-    if found.best:
-        yield f"{short(found.best)} is the best {where}: every other model is worse."
-    elif found.models[found.highest].verdict == "equivalent":
-        yield f"{short(found.highest)} is the best {where}, or at most {found.margin:g} below it."
-    else:
-        yield f"No model can be called the best {where}; {short(found.highest)} has the highest mean."
-    told = [
-        f"{listed(names)} {'is' if len(names) == 1 else 'are'} {text}"
-        for word, text in (
-            ("worse", "worse"),
-            ("equivalent", f"equivalent to it within {found.margin:g}"),
-            ("cannot_tell", "too close to tell with these data"),
+    if len(single) == len(rest):
+        return (
+            "One run each does not show how much training again would change: nothing can be said of other runs yet;"
+            " train each model with at least 3 seeds."
         )
-        if (names := by[word])
-    ]
-    if told:
-        yield f"{'; '.join(told)}."
+    if len(named["worse"]) == len(rest):
+        return "The other one is worse." if len(rest) == 1 else f"All {len(rest)} others are worse."
+    parts = (
+        (named["worse"], "worse"),
+        (named["equivalent"], f"equivalent to it within {found.margin:g}"),
+        (named["cannot_tell"], "too close to tell with these data"),
+        (
+            single,
+            "not judged, for it has one run"
+            if len(single) == 1
+            else "not judged, for they have one run each",
+        ),
+    )
+    told = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {text}" for names, text in parts if names]
+    return f"{'; '.join(told)}."
 
 
 def listed(names: list[str]) -> str:
     """Up to `MOST_NAMES` names, or how many."""
     if len(names) > MOST_NAMES:
         return f"{len(names)} models"
-    names = [short(name) for name in names]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    quoted = any("," in name or ";" in name for name in names)
+    return names[0] if len(names) == 1 else f"{('; ' if quoted else ', ').join(names[:-1])} and {names[-1]}"
 
 
 def short(name: str) -> str:
@@ -93,7 +132,7 @@ def row(name: str, width: int, model: Model, claim: Comparison) -> str:
     if claim.estimate is None or claim.low is None or claim.high is None or claim.p is None:
         runs = model.these_runs
         interval = "" if runs.low is None or runs.high is None else f"{runs.low:+.3f} to {runs.high:+.3f}"
-        return f"{start}  {runs.estimate:+10.3f}  {interval:<16}          {WORDS[model.verdict]}, of these runs only"
+        return f"{start}  {runs.estimate:+10.3f}  {interval:<16}          of these runs only"
     interval = f"{claim.low:+.3f} to {claim.high:+.3f}"
     return f"{start}  {claim.estimate:+10.3f}  {interval}  {p_value(claim.p):>6}  {WORDS[model.verdict]}"
 
@@ -102,24 +141,20 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def ladder(found: Evidence) -> Iterator[str]:
-    """Three claims, each with its sample, verdicts and error rates."""
-    yield "Three claims, each wider than the one before"
+def ladder(found: Evidence) -> Iterator[tuple[str, str, str, str, str]]:
+    """Three rungs, as `RUNGS` heads them: the claim, its sample, verdicts, and in per cent its error rates."""
     for letter, name in zip("abc", CLAIMS, strict=True):
         claims = {model: each.claims[name] for model, each in found.models.items()}
         one = claims[found.highest]
-        seeds = min(c.n_seeds for c in claims.values())
-        sample = f"{plural(seeds, 'seed')}, {plural(one.n_images, 'image')}, {plural(one.n_splits, 'training set')}"
-        yield f"({letter}) {MEANING[name]}: {sample}"
-        yield f"    {verdicts(claims, name)}"
-        if one.false_claim_rate is not None and one.power_at_margin is not None:
-            yield (
-                f"    if all were equal, such a study would call one worse in {one.false_claim_rate:.0%} of cases; "
-                f"it finds a difference of {found.margin:g} in {one.power_at_margin:.0%}"
-            )
+        seeds, most = (choose(c.n_seeds for c in claims.values()) for choose in (min, max))
+        counted = plural(seeds, "seed") if seeds == most else f"{seeds} to {most} seeds"
+        sample = f"{counted}, {plural(one.n_images, 'image')}, {plural(one.n_splits, 'training set')}"
+        known = one.false_claim_rate is not None and one.power_at_margin is not None
+        false, power = (f"{one.false_claim_rate:.0%}", f"{one.power_at_margin:.0%}") if known else ("", "")
+        yield f"({letter}) {MEANING[name]}", sample, verdicts(claims, name), false, power
 
 
-def verdicts(claims: dict[str, Comparison], name: str) -> str:
+def verdicts(claims: Mapping[str, Comparison], name: str) -> str:
     """How many models have each verdict, or why there is none."""
     if all(claim.estimate is None for claim in claims.values()):
         lacks = "one training set" if name == CLAIMS[2] else "one seed"
@@ -129,21 +164,27 @@ def verdicts(claims: dict[str, Comparison], name: str) -> str:
 
 
 def next_steps(found: Evidence) -> Iterator[str]:
-    """For the models that cannot be told from the best, what would."""
+    """For the models that cannot be told from the best, what would; one model whose names are long stands for all."""
     open_ones = [(n, m) for n, m in found.models.items() if m.verdict == "cannot_tell" and n != found.highest]
     silent = [name for name, model in open_ones if model.claims[found.claim].needed is None]
-    for name, model in sorted(open_ones, key=lambda item: -item[1].mean)[:MOST_NAMES]:
+    undecided = sorted(
+        ((name, model) for name, model in open_ones if name not in silent), key=lambda item: -item[1].mean
+    )
+    for name, model in undecided[:MOST_NAMES]:
         claim = model.claims[found.claim]
         if claim.needed and claim.estimate is not None:
-            yield f"- {short(name)} ({claim.estimate:+.3f}): {what_decides(claim.needed, found.claim)}"
+            yield f"{name} ({claim.estimate:+.3f}): {what_decides(claim.needed, found.claim)}."
+    if len(undecided) > MOST_NAMES:
+        yield f"{len(undecided) - MOST_NAMES} more are undecided; those further from the best take less."
     if silent:
-        yield f"- {listed(silent)}: train with at least 3 seeds; one run does not show how much the next would differ"
+        text = "train with at least 3 seeds; one run does not show how much the next would differ"
+        yield f"{listed(silent)}: {text}."
     if found.claim != CLAIMS[2]:
-        yield "- For claim (c): at least 3 training sets, each with test images of its own"
+        yield "For claim (c): train on at least 3 training sets, each with test images of its own."
 
 
 def what_decides(needed: Needed, claim: str) -> str:
-    """A sentence on what number of what decides."""
+    """What number of what decides, in words."""
     ways = alternatives(needed)
     if not (needed.seeds or needed.images or needed.splits or needed.seeds_and_images):
         return f"{ways}: only a wider margin or photographs of another kind"
@@ -155,6 +196,12 @@ def cautions(found: Evidence) -> Iterator[str]:
     """What the numbers assume."""
     yield from found.notes
     if found.luck is not None:
-        yield f"Being the highest of {len(found.models)} flatters a mean: here by about {max(found.luck, 0):.3f}."
-    yield f"Higher scores are taken as better, {found.margin:g} as the largest difference that does not matter."
-    yield "Differences are taken as normal; each interval holds for all models at once in 95 % of studies."
+        top = found.models[found.highest]
+        yield (
+            f"Being the highest of {len(found.models)} flatters a mean: {found.highest} by about"
+            f" {max(found.luck, 0):.3f}, so expect {top.mean - max(found.luck, 0):.3f} of it."
+        )
+    yield (
+        f"Equivalent means: less than {found.margin:g} below the best. Higher scores are taken as better,"
+        " differences as normal; each interval holds for all models at once in 95 % of studies."
+    )

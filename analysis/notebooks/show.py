@@ -13,10 +13,12 @@ import pandas as pd
 from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
 
-from analysis.comparison.comparison import Comparison, compare
-from analysis.figures import curves_figure, intervals_figure
-from analysis.grids import masks_figure
-from analysis.hard import hard_figure
+from analysis.comparison.answer import answers, keep_in_mind
+from analysis.comparison.comparison import Comparison, compare, truths_of
+from analysis.figures.curves import curves_figure
+from analysis.figures.hardest_images import hardest_images_figure
+from analysis.figures.intervals import intervals_figure
+from analysis.figures.mask_grid import masks_figure
 from analysis.pull.study import Study
 from analysis.report import advice, content
 from analysis.report.drawings import importances_figure
@@ -65,10 +67,14 @@ def bullets(lines: Iterable[str], otherwise: str = "Nothing.") -> Markdown:
 
 
 def answer(of: Part | None) -> Markdown:
-    """The question, the best row and its rivals."""
+    """The question, the answer in two sentences, and the ladder of claims behind it."""
     if of is None:
         return NOTHING
-    return Markdown("\n\n".join([f"*{content.question(of.comparison)}*", *content.answer(of.comparison)]))
+    ladders = [
+        f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in sheets.proof_sheets(of.comparison)
+    ]
+    parts = [f"*{content.question(of.comparison)}*", " ".join(answers(of.comparison)), *ladders]
+    return Markdown("\n\n".join(parts))
 
 
 def table(of: Part | None, number: int = 0) -> Markdown:
@@ -85,9 +91,7 @@ def differences(of: Part | None) -> Markdown:
     """Which models differ, by how much, and whether that is more than chance."""
     if of is None:
         return NOTHING
-    return bullets(
-        advice.differences(of.comparison), "There are no two models with predictions to tell apart."
-    )
+    return bullets(advice.differences(of.comparison), "There are no two models that can be compared.")
 
 
 def verdicts(of: Part | None) -> Markdown:
@@ -112,7 +116,7 @@ def importance(of: Part | None) -> Markdown:
     if of is None:
         return NOTHING
     found = content.searched(of.study)
-    return bullets(found.sentences, found.reason)
+    return bullets([found.reason, *found.sentences] if found.reason else found.sentences)
 
 
 def limits(of: Part | None) -> Markdown:
@@ -122,14 +126,15 @@ def limits(of: Part | None) -> Markdown:
 
 def notes(of: Part | None) -> Markdown:
     """How far the table can be trusted."""
-    return NOTHING if of is None else bullets(of.comparison.notes)
+    return NOTHING if of is None else bullets(keep_in_mind(of.comparison))
 
 
 def improvements(of: Part | None) -> Markdown:
     """What to do next, and because of which figure."""
     if of is None:
         return NOTHING
-    found = advice.improvements(of.study, of.comparison, content.searched(of.study))
+    truths = truths_of(of.comparison.runs, of.study.predictions)
+    found = advice.improvements(of.comparison, content.searched(of.study).sentences, truths)
     return bullets(found, "No figure of this study asks for anything.")
 
 
@@ -174,7 +179,7 @@ def hard(of: Part | None) -> Image | Markdown:
     """The hardest images, no photographs."""
     return with_masks(
         of,
-        lambda of: hard_figure(of.comparison, of.study.predictions, of.command, photographs=False),
+        lambda of: hardest_images_figure(of.comparison, of.study.predictions, of.command, photographs=False),
         "The hardest test images: errors of the best model, its worst place, where the models disagree",
     )
 
@@ -191,6 +196,6 @@ def importances(of: Part | None) -> Image | Markdown:
     if of is None:
         return NOTHING
     found = content.searched(of.study)
-    if found.reason:
-        return Markdown(found.reason)
-    return picture(importances_figure(found.table), "Importance of each setting with its interval")
+    if found.table.empty:
+        return Markdown("There is no picture of it.")
+    return picture(importances_figure(found.table), "What each setting explains of validation IoU")

@@ -1,71 +1,66 @@
-"""What would make a study say more, and which differences it found: sentences, each with the figure behind it."""
+"""What to do next, and which differences were found: sentences, each with the figure behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
-from analysis.comparison.comparison import Comparison, truths_of
-from analysis.comparison.masks import one_pixel_loss
-from analysis.pull.study import Study
-from analysis.report.content import Search
-from common.text import plural
+from analysis.comparison.comparison import Comparison
+from analysis.comparison.masks import Mask, one_pixel_loss
+from analysis.evidence.text import MEANING, WORDS, next_steps, p_value
 
 COST = 0.005
 """IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""
 
 
-def differences(comparison: Comparison, most: int = 10) -> tuple[str, ...]:
-    """A sentence for each pair of models, those with the smallest p first: difference in IoU, interval, p, verdict."""
-    deciding = comparison.deciding
-    if deciding is None or not len(deciding.pairs):
+def differences(comparison: Comparison) -> tuple[str, ...]:
+    """A sentence for each model against the best: difference in IoU, interval, p, verdict; empty without evidence."""
+    found = comparison.evidence
+    if found is None:
         return ()
-    pairs = deciding.pairs.dropna(subset=["p_holm"]).sort_values("p_holm", kind="stable").head(most)
-    return tuple(
-        f"{row['a']} − {row['b']}: IoU {row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}],"
-        f" p = {row['p_holm']:.2g} after Holm's correction, so"
-        f" {'the first is better' if row['p_holm'] < 1 - deciding.level else 'they cannot be told apart'}."
-        for row in pairs.to_dict("records")
-    )
-
-
-def improvements(study: Study, comparison: Comparison, search: Search) -> tuple[str, ...]:
-    """What to do next, each because of a figure of this study; empty where no figure asks for anything."""
-    table = comparison.table
-    told: list[str] = []
-    if int(table["n_seeds"].min()) < 3:
-        alone = int((table["n_seeds"] < 3).sum())
-        told.append(f"More seeds: {alone} of {plural(len(table), 'model')} have fewer than 3.")
-    if comparison.all_runs["split"].nunique() == 1:
-        told.append("More splits: with one, the order of the models is known for its test images only.")
-    told += overfitting_advice(table)
-    told += ceiling_advice(study, comparison)
-    told += rule_advice(table)
-    told += [sentence for sentence in search.sentences if " edge of " in sentence]
+    where, told = MEANING[found.claim], []
+    for name, model in sorted(found.models.items(), key=lambda item: -item[1].mean):
+        claim, runs = model.claims[found.claim], model.these_runs
+        if name == found.highest:
+            continue
+        if claim.estimate is None:
+            on = f"higher on {runs.higher_on} of {runs.n_images} images"
+            text = f"{runs.estimate:+.3f} in these runs, {on}; no verdict"
+        else:
+            text = f"{claim.estimate:+.3f} [{claim.low:+.3f}, {claim.high:+.3f}], p = {p_value(claim.p or 0)}"
+            text += f": {WORDS[claim.verdict]} {where}"
+        told.append(f"{name}: IoU {text}.")
     return tuple(told)
 
 
+def improvements(comparison: Comparison, edges: Sequence[str], truths: Mapping[str, Mask]) -> tuple[str, ...]:
+    """What to do next, each because of a figure of this study; empty where no figure asks for anything."""
+    table, found = comparison.table, comparison.evidence
+    return (
+        *(next_steps(found) if found else ()),
+        *overfitting_advice(table),
+        *ceiling_advice(table, truths),
+        *rule_advice(table),
+        *(sentence for sentence in edges if " edge of " in sentence),
+    )
+
+
 def overfitting_advice(table: pd.DataFrame) -> list[str]:
-    """Early stopping for the models that overfit, more epochs for those that were still improving."""
-    verdicts = table["overfitting"].astype(str)
-    over = table["model"][verdicts.str.startswith("overfits")].astype(str).tolist()
-    short = int(verdicts.str.contains("too near the end").sum())
-    told = [f"Early stopping or stronger augmentation for what overfits: {'; '.join(over)}."] * bool(over)
-    return told + [
-        f"More epochs: of {short} of {plural(len(table), 'model')} the validation loss was lowest near the end."
-    ] * bool(short)
+    """Early stopping for the models that overfit."""
+    over = table["model"][table["overfitting"].astype(str).str.startswith("overfits")].astype(str).tolist()
+    return [f"Early stopping or stronger augmentation for what overfits: {'; '.join(over)}."] * bool(over)
 
 
-def ceiling_advice(study: Study, comparison: Comparison) -> list[str]:
-    """Larger images or finer masks where models lie within one pixel of each other."""
-    truths = truths_of(comparison.runs, study.predictions)
-    if not truths or len(comparison.table) < 2:
+def ceiling_advice(table: pd.DataFrame, truths: Mapping[str, Mask]) -> list[str]:
+    """Larger images where the best model is as good as masks that are right but for one pixel all round."""
+    loss, best = one_pixel_loss(truths.values()), table["test_iou"].max()
+    if not truths or best < 1 - loss:
         return []
-    loss, best = one_pixel_loss(truths.values()), comparison.table["test_iou"].max()
-    near = int((comparison.table["test_iou"] > best - loss).sum())
     return [
-        f"Larger images: one pixel of boundary costs IoU {loss:.3f} at this size, and {near} of"
-        f" {len(comparison.table)} models lie within that of the best."
-    ] * (near > 1)
+        f"Larger images: masks that are right but for one pixel all round have IoU {1 - loss:.3f} at this size, and the"
+        f" best model has {best:.3f}."
+    ]
 
 
 def rule_advice(table: pd.DataFrame) -> list[str]:
@@ -76,7 +71,7 @@ def rule_advice(table: pd.DataFrame) -> list[str]:
         return []
     top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
     return [
-        f"The rule that chooses the checkpoint: for {len(worse)} of {plural(len(table), 'model')} the other one tests"
-        f" more than {COST:.3f} better in IoU, most for {top['model']} ({top['rule_cost']:+.3f}); whether to change it"
-        " is for validation images to say, not for these."
+        f"The rule that chooses the checkpoint: for {len(worse)} of {len(table)} models the other one tests more than"
+        f" {COST:.3f} better in IoU, most for {top['model']} ({top['rule_cost']:+.3f}); whether to change it is for"
+        " validation images to say, not for these."
     ]

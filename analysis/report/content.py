@@ -13,19 +13,24 @@ import pandas as pd
 import yaml
 
 from analysis import AnalysisError
-from analysis.comparison.comparison import SEED, Comparison
+from analysis.comparison import pareto
+from analysis.comparison.answer import answers, keep_in_mind
+from analysis.comparison.comparison import Comparison, truths_of
 from analysis.comparison.row_labels import ARCHITECTURES
+from analysis.evidence.text import ladder
 from analysis.pull.study import Study
 from analysis.pull.sweeps import Settings, common_method, common_space
-from analysis.search import best_of_n
-from analysis.search.importance import METHODS, Space, importances
-from analysis.stats.selection import EXCHANGEABLE
-from analysis.tables import sheets
+from analysis.report.advice import improvements
+from analysis.search import best_of_n, importance, regret
+from analysis.search.expected_best import EXCHANGEABLE
+from analysis.search.importance import Space, importances
+from analysis.tables.sheets import Sheet, proof_sheets
+from analysis.tables.sheets import sheets as comparison_sheets
 from common.text import plural
 
-PACKAGES = ("wandb", "pandas", "numpy", "scipy", "statsmodels", "optuna", "matplotlib", "seaborn")
-RESAMPLES = 30
-"""Of the bootstrap behind the intervals of importance; each takes two forests."""
+PACKAGES = ("wandb", "pandas", "numpy", "scipy", "matplotlib", "seaborn")
+SEED = 0
+"""Of what is drawn at random: equal runs give an equal report."""
 FACTS = {
     "data_digest": "data digest",
     "image_size": "image size, pixels",
@@ -53,16 +58,20 @@ class Search:
 
 @dataclass(frozen=True)
 class Content:
-    """A report's parts. `verdicts`: (model, what its curves say). `limits`: what cannot be concluded, `notes`: how far
-    the table can be trusted. `facts`: (name, value) of what to repeat. `sweeps`: by id their settings as YAML.
+    """A report's parts. `proof`: the ladder of claims; `steps`: what would decide, and what else to do. `verdicts`:
+    (model, what its curves say). `limits`: what cannot be concluded, `notes`: what to keep in mind. `facts`: (name,
+    value) of what to repeat. `sweeps`: by id their settings as YAML.
     """
 
     title: str
     question: str
     answer: tuple[str, ...]
-    sheets: tuple[sheets.Sheet, ...]
+    sheets: tuple[Sheet, ...]
+    proof: tuple[Sheet, ...]
+    steps: tuple[str, ...]
     verdicts: tuple[tuple[str, str], ...]
     effects: tuple[str, ...]
+    pareto: str
     search: Search
     limits: tuple[str, ...]
     notes: tuple[str, ...]
@@ -73,17 +82,20 @@ class Content:
 
 def content(study: Study, comparison: Comparison, command: str) -> Content:
     """All that a report of `comparison` says; `command` is what makes it again."""
-    table = comparison.table
+    table, search = comparison.table, searched(study)
     return Content(
         title=f"{title_of(study)}: {plural(len(table), 'model')}, {plural(len(comparison.all_runs), 'run')}",
         question=question(comparison),
-        answer=answer(comparison),
-        sheets=tuple(sheets.sheets(comparison)),
+        answer=answers(comparison),
+        sheets=tuple(comparison_sheets(comparison)),
+        proof=tuple(proof_sheets(comparison)),
+        steps=improvements(comparison, search.sentences, truths_of(comparison.runs, study.predictions)),
         verdicts=tuple(zip(table["model"].astype(str), table["overfitting"].astype(str), strict=True)),
         effects=comparison.effects,
-        search=searched(study),
+        pareto=pareto.sentence(comparison.table) or "",
+        search=search,
         limits=limits(study, comparison),
-        notes=comparison.notes,
+        notes=keep_in_mind(comparison),
         facts=facts(comparison.all_runs),
         sweeps={sweep: as_yaml(settings) for sweep, settings in study.sweeps.items()},
         commands=commands(comparison.all_runs, command),
@@ -109,68 +121,16 @@ def question(comparison: Comparison) -> str:
     return f"Which of {len(table)} models segments {on} best, and how sure is that, from {n}?"
 
 
-def answer(comparison: Comparison) -> tuple[str, ...]:
-    """The best row and its rivals, in sentences that the statistics carry."""
-    table = comparison.table
-    best = table.iloc[0]
-    known = pd.notna(best["test_iou_low"]) and pd.notna(best["test_iou_high"])
-    interval = f" [{best['test_iou_low']:.3f}, {best['test_iou_high']:.3f}]" if known else ""
-    runs = plural(int(best["n_runs"]), "run")
-    first = f"The highest test IoU, {best['test_iou']:.3f}{interval}, has {best['model']} ({runs})."
-    if len(table) == 1:
-        return (first,)
-    return (first, rivals(comparison))
-
-
-def rivals(comparison: Comparison) -> str:
-    """Which models cannot be told apart from the best one."""
-    table, deciding = comparison.table, comparison.deciding
-    if deciding is None:
-        return "Whether it is better than the others was not tested: no run has predictions to test with."
-    best = table.iloc[0]
-    others = "the other" if len(table) == 2 else f"each of the {len(table) - 1} others"
-    if best["stands_out"]:
-        only = "; with one seed that holds of these runs only" * (int(table["n_seeds"].min()) == 1)
-        return f"It is better than {others} at the {1 - deciding.level:.2g} level{only}."
-    same = [bool(set(str(letters)) & set(str(best["letters"]))) for letters in table["letters"]]
-    names = table["model"][same].iloc[1:].astype(str).tolist()
-    if not names:
-        return "Whether it is better than the others cannot be told."
-    if len(names) == len(table) - 1:
-        any_other = "the other" if len(table) == 2 else f"any of the {len(table) - 1} others"
-        return f"It cannot be told apart from {any_other}: {'; '.join(names)}."
-    return f"It cannot be told apart from {len(names)} of the {len(table) - 1} others: {'; '.join(names)}."
-
-
 def searched(study: Study) -> Search:
     """Which setting mattered among all usable runs, by validation IoU, or the reason why that cannot be said."""
     method, space = common_method(study.sweeps), common_space(study.sweeps)
+    more = regret.sentence(regret.learning_rate_regret(study.runs))
     try:
-        table = importances(study.runs, np.random.default_rng(SEED), space=space, resamples=RESAMPLES)
+        table = importances(study.runs, np.random.default_rng(SEED))
     except AnalysisError as error:
-        return Search(pd.DataFrame(), str(error), method, ())
-    return Search(table, "", method, (*told_importance(table), *told_budget(study.runs, method, space)))
-
-
-def told_importance(table: pd.DataFrame) -> tuple[str, ...]:
-    """A sentence per method: the setting with the largest share, and how sure that is.
-
-    One that is the only one judged in its runs has all of the importance, which says nothing, and is left out.
-    """
-    sentences = []
-    for method in METHODS:
-        own = table[(table["method"] == method) & table["importance"].notna()]
-        own = own[own.groupby("n_runs")["parameter"].transform("size") > 1]
-        if own.empty:
-            continue
-        top = own.iloc[0]
-        bounds = f" [{top['low']:.0%}, {top['high']:.0%}]" if pd.notna(top["low"]) else ""
-        name = str(top["parameter"]).replace("_", " ")
-        sentences.append(
-            f"{method}: {name} has the largest share of the importance, {top['importance']:.0%}{bounds}"
-            f" ({plural(int(top['n_runs']), 'run')})."
-        )
-    return tuple(sentences)
+        return Search(pd.DataFrame(), str(error), method, (more,) if more else ())
+    told = (*importance.sentences(table), more, *told_budget(study.runs, method, space))
+    return Search(table, "", method, tuple(sentence for sentence in told if sentence))
 
 
 def told_budget(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[str, ...]:
@@ -199,36 +159,26 @@ def reach(row: Mapping[Any, Any]) -> str:
 
 def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
     """What cannot be concluded, each with the figure that forbids it."""
-    table, runs, deciding = comparison.table, comparison.all_runs, comparison.deciding
-    images = comparison.scores["image"].nunique()
+    table, runs, found = comparison.table, comparison.all_runs, comparison.evidence
     told: list[str] = []
-    if deciding is not None and len(deciding.pairs):
-        unclear = int((~(deciding.pairs["p_holm"] < 1 - deciding.level)).sum())
+    if found:
         told += [
-            f"Which of two models is better, for {unclear} of {len(deciding.pairs)} pairs of models: corrected p is"
-            f" not below {1 - deciding.level:.2g}."
-        ] * bool(unclear)
-    if runs["split"].nunique() == 1:
+            f"Which model is better {claim.partition(' ')[2]}: {verdict.removeprefix('no verdict: ')}."
+            for claim, _, verdict, _, _ in ladder(found)
+            if verdict.startswith("no verdict")
+        ]
+    silent_curves = int(table["overfitting"].str.startswith("cannot tell").sum())
+    if silent_curves:
         told.append(
-            "Whether the order of the models would be the same on other test images: all runs are of one split"
-            + (f", with {plural(images, 'test image')}." if images else ".")
+            f"Whether {silent_curves} of {plural(len(table), 'model')} overfit: their curves cannot tell."
         )
-    if int(table["n_seeds"].min()) == 1:
-        alone = int((table["n_seeds"] == 1).sum())
-        told.append(
-            f"What another seed would change: {alone} of {plural(len(table), 'model')} have one seed."
-        )
-    silent = int(table["overfitting"].str.startswith("cannot tell").sum())
-    if silent:
-        told.append(f"Whether {silent} of {plural(len(table), 'model')} overfit: their curves cannot tell.")
     if len(study.left_out):
         total = len(study.left_out) + len(study.runs)
         told.append(
             f"Anything about {len(study.left_out)} of {total} runs, which did not finish or lack values."
         )
-    digests = runs["data_digest"].nunique() if "data_digest" in runs else 0
-    if digests == 1:
-        told.append("Anything about other photographs than these: all runs saw one data set.")
+    if ("data_digest" in runs and runs["data_digest"].nunique()) == 1:
+        told.append("Anything about photographs of another kind: all runs saw one data set.")
     return tuple(told)
 
 

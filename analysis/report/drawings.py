@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import canvas
-from analysis.comparison.comparison import SEED, Comparison
-from analysis.figures import intervals_figure
-from analysis.hard import hard_figure, image_means
+from analysis.comparison.comparison import Comparison
+from analysis.comparison.pareto import sentence
+from analysis.figures import canvas
+from analysis.figures.hardest_images import hardest_images_figure, image_means
+from analysis.figures.intervals import intervals_figure
+from analysis.figures.pareto import pareto_figure
 from analysis.pull.study import Study
-from analysis.report.content import Content
+from analysis.report.content import SEED, Content
 from analysis.report.pictures import data_uri, drawing
-from analysis.search import plots
+from analysis.search import importance, plots
 from analysis.search.best_of_n import budget_curves, expected_best_curves
-from analysis.search.importance import METHODS, varied
-from analysis.stats.selection import EXCHANGEABLE
+from analysis.search.expected_best import EXCHANGEABLE
+from analysis.search.importance import varied
 from common.text import plural
 
 
@@ -36,7 +38,7 @@ def drawings(
 ) -> dict[str, list[Drawing]]:
     """By section, the figures that these runs allow; of masks without `photographs` if these are not to be shown."""
     return {
-        "comparison": [intervals(study, comparison, command)],
+        "comparison": [intervals(study, comparison, command), *pareto_drawings(comparison, command)],
         "hard": hard_drawings(study, comparison, command, photographs),
         "search": search_drawings(study, report, command),
     }
@@ -52,11 +54,20 @@ def intervals(study: Study, comparison: Comparison, command: str) -> Drawing:
     )
 
 
+def pareto_drawings(comparison: Comparison, command: str) -> list[Drawing]:
+    """IoU against time per image; none where times are not known."""
+    figure, told = pareto_figure(comparison.table), sentence(comparison.table)
+    if figure is None or told is None:
+        return []
+    n = plural(len(comparison.table), "model")
+    return [Drawing(as_uri(figure), told, f"IoU against time per image; n = {n}; again by {command}")]
+
+
 def hard_drawings(study: Study, comparison: Comparison, command: str, photographs: bool) -> list[Drawing]:
     """The hardest images; none without predictions."""
     if not len(comparison.scores):
         return []
-    figure = hard_figure(comparison, study.predictions, command, photographs=photographs)
+    figure = hardest_images_figure(comparison, study.predictions, command, photographs=photographs)
     means = image_means(comparison)
     told = ", ".join(
         f"{image} {iou:.3f}" for image, iou in zip(means["image"][:4], means["iou"][:4], strict=True)
@@ -74,7 +85,7 @@ def hard_drawings(study: Study, comparison: Comparison, command: str, photograph
 
 def search_drawings(study: Study, report: Content, command: str) -> list[Drawing]:
     """Importances, parallel coordinates, and what the search found for its budget; none where nothing varies."""
-    if report.search.reason:
+    if report.search.table.empty:
         return []
     n = f"n = {plural(len(study.runs), 'run')}"
     again = f"again by {command}"
@@ -82,9 +93,9 @@ def search_drawings(study: Study, report: Content, command: str) -> list[Drawing
     return [
         Drawing(
             as_uri(importances_figure(report.search.table)),
-            "Bars of the share of importance of every setting, with intervals; the largest: "
-            + " ".join(report.search.sentences[:2]),
-            f"Importance of each setting for validation IoU, bars with 95% bootstrap intervals; {n}; {again}",
+            "Bars of the share of variance that every setting explains alone; "
+            + " ".join(importance.sentences(report.search.table)),
+            f"What each setting explains of validation IoU, grey where chance does as much; {n}; {again}",
         ),
         Drawing(
             as_uri(parallel_figure(study, names)),
@@ -105,13 +116,12 @@ def as_uri(figure: Figure) -> str:
 
 
 def importances_figure(table: pd.DataFrame) -> Figure:
-    """A panel per method."""
-    height = 0.9 + 0.42 * table["parameter"].nunique()
-    figure = canvas.blank(9.0, height)
-    for i, method in enumerate(METHODS):
-        axes = canvas.place(figure, 1.6 + 4.5 * i, 0.2, 2.7, height - 0.8)
-        plots.draw_importances(axes, table, method)
-        axes.tick_params(labelsize=8)
+    """Bars with their names at the left."""
+    height = 0.9 + 0.36 * len(table)
+    figure = canvas.blank(7.5, height)
+    axes = canvas.place(figure, 2.3, 0.15, 4.9, height - 0.75)
+    plots.draw_importances(axes, table)
+    axes.tick_params(labelsize=8)
     return figure
 
 

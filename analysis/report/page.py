@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from analysis.comparison.comparison import Comparison
-from analysis.grids import COLOURS
+from analysis.figures.mask_grid import COLOURS
 from analysis.pull.study import Study
 from analysis.report.content import Content
 from analysis.report.drawings import drawings
@@ -18,13 +18,15 @@ from analysis.report.pictures import curve_data, mask_grid
 from analysis.tables import formats
 
 SECTIONS = {
-    "question": "Question",
+    "question": "Answer",
     "table": "Table",
+    "proof": "How sure that is",
+    "steps": "What would decide",
     "curves": "Learning curves",
     "overfitting": "Overfitting",
     "masks": "Masks",
     "importance": "Which setting mattered",
-    "limits": "What cannot be concluded",
+    "caveats": "Keep in mind",
     "again": "How to reproduce",
 }
 
@@ -47,6 +49,7 @@ def page(
         js=Markup(asset("page.js")),
         sections=list(SECTIONS.items()),
         tables=[formats.html(sheet) for sheet in report.sheets],
+        proof=[formats.html(sheet) for sheet in report.proof],
         figures=drawings(study, comparison, report, command, photographs=photographs),
         curves=curves,
         grid=grid,

@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.curves.overfitting import CURVES
-from analysis.grids import COLOURS, MOST_IMAGES, MOST_MODELS, coloured_errors, shown_runs
+from analysis.figures.mask_grid import COLOURS, MOST_IMAGES, MOST_MODELS, coloured_errors, shown_runs
 
 MOST_PIXELS = 512
 """Longest side of a photograph or mask in a report; larger ones are made smaller."""

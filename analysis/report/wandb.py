@@ -56,23 +56,27 @@ def blocks(study: Study, report: Content) -> list[Any]:
     def grid(*panels: Any) -> reports.PanelGrid:
         return reports.PanelGrid(runsets=runsets(study), panels=placed(panels))
 
-    tables = [f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in report.sheets]
+    tables, proof = (
+        [f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in shown]
+        for shown in (report.sheets, report.proof)
+    )
     verdicts = [f"**{model}:** {verdict}." for model, verdict in report.verdicts]
     facts = [f"{name}: {value}" for name, value in report.facts]
     names = varied(study.runs)
     return [
         reports.TableOfContents(),
-        *text("Question", f"*{report.question}*", "\n\n".join(report.answer)),
-        *text("Table", *tables),
+        *text("Answer", f"*{report.question}*", " ".join(report.answer)),
+        *text("Table", *tables, report.pareto),
+        *text("How sure that is", *proof),
+        *text("What would decide", sentences(report.steps)),
         reports.H2("Learning curves"),
         grid(*(line(name) for name in ("val/loss", "train/loss", "val/iou", "train/iou"))),
         *text("Overfitting", sentences([*verdicts, *(f"{effect}." for effect in report.effects)])),
         reports.H2("Masks"),
         grid(reports.MediaBrowser(media_keys=[MEDIA], num_columns=4)),
-        *text("Which setting mattered", report.search.reason or sentences(report.search.sentences)),
+        *text("Which setting mattered", report.search.reason, sentences(report.search.sentences)),
         grid(parallel(names), reports.ParameterImportancePlot(with_respect_to=GOAL)),
-        *text("What cannot be concluded", sentences(report.limits)),
-        *text("How far the table can be trusted", sentences(report.notes)),
+        *text("Keep in mind", sentences([*report.limits, *report.notes])),
         *text("How to reproduce", sentences(facts)),
         reports.CodeBlock(code="\n".join(report.commands), language="markdown"),
         *(reports.CodeBlock(code=settings, language="yaml") for settings in report.sweeps.values()),

@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.row_labels import ARCHITECTURES, NUISANCE
+from analysis.search.expected_best import EXCHANGEABLE, expected_best, winning_chances
 from analysis.search.importance import LOGARITHMIC, Space, active, settings, varied
-from analysis.stats.selection import EXCHANGEABLE, expected_best, winning_chances
 
 EDGE = 0.05
 """A best value within this fraction of its range's length from an end lies at the edge."""
@@ -52,7 +52,7 @@ def best_per_value(
     budgets.
 
     The budget is the number of trials (configurations) that the least tried value got. Of a random or grid
-    sweep the expected best of so many of its trials counts (`stats.expected_best`), with a percentile
+    sweep the expected best of so many of its trials counts (`expected_best`), with a percentile
     interval over trials; of any other `method` the best of its first so many, and no interval. One row per
     value, best first: the field, n_trials, budget, best (at the budget), low, high, best_of_all, run_id (of
     the best trial). Raises `AnalysisError` if the field does not take two values.
@@ -133,7 +133,7 @@ def expected_best_curves(
     metric: str = "val/iou",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Expected best of n trials per architecture (`stats.expected_best`): architecture, trials (n = 1, 2, …),
+    """Expected best of n trials per architecture (`expected_best`): architecture, trials (n = 1, 2, …),
     expected, low, high.
 
     The band holds percentiles of a bootstrap over trials; near the right end it is too narrow, since no

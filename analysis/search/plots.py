@@ -18,7 +18,7 @@ from matplotlib.colors import Normalize
 from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
-from analysis.search.importance import LOGARITHMIC, active
+from analysis.search.importance import LEVEL, LOGARITHMIC, active
 from common.keys import STRENGTHS
 
 MAP = "cividis"
@@ -190,21 +190,18 @@ def ends(values: pd.Series[Any]) -> dict[float, str]:
     return {float(value): f"{value:.3g}" for value in shown}
 
 
-def draw_importances(axes: Axes, table: pd.DataFrame, method: str) -> None:
-    """Bars of `importance.importances` for one method, with their intervals; conditional parameters are
-    hatched."""
-    own = table[table["method"] == method].sort_values("importance")
+def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
+    """Bars of `importance.importances`, grey where chance does as much; those of some runs only are hatched."""
+    own = table.sort_values("importance", kind="stable")
     at = np.arange(len(own))
     conditional = own["given"] != "all runs"
     suffixes = np.where(conditional, "\n(" + own["given"] + ")", "")
-    names = [name.replace("_", " ") + suffix for name, suffix in zip(own["parameter"], suffixes, strict=True)]
-    bars = axes.barh(at, own["importance"], color=BLUE, height=0.6)
-    for bar, hatched in zip(bars, conditional, strict=True):
-        bar.set(hatch="//" if hatched else "", edgecolor="white")
-    axes.hlines(at, own["low"], own["high"], color="black", linewidth=1.4)
-    axes.set_yticks(at, names)
+    bars = axes.barh(at, own["importance"], height=0.6)
+    for bar, hatched, chance in zip(bars, conditional, own["chance"], strict=True):
+        bar.set(hatch="//" if hatched else "", edgecolor="white", facecolor=BLUE if chance < LEVEL else "0.7")
+    axes.set_yticks(at, [name + suffix for name, suffix in zip(own["parameter"], suffixes, strict=True)])
     axes.set_xlim(0, 1)
-    axes.set_xlabel(f"share of importance, {method}")
+    axes.set_xlabel("share of the variance that it explains alone; grey: chance does as much")
     tidy(axes)
 
 

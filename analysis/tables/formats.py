@@ -38,22 +38,21 @@ def piped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("*", "\\*")
 
 
-def latex(sheet: Sheet, label: str) -> str:
-    """A `table` for LaTeX with the package booktabs; what stands out is bold."""
+def latex(sheet: Sheet, label: str, notes: Sequence[str] = ()) -> str:
+    """A `table` for LaTeX with the packages booktabs and threeparttable; what stands out is bold, notes stand below."""
     align = "".join("l" if title in LEFT else "r" for title in sheet.columns)
     lines = [latex_row(sheet.columns, False)] + [
         latex_row(row, bold) for row, bold in zip(sheet.rows, sheet.bold, strict=True)
     ]
+    below = [r"    \begin{tablenotes}\footnotesize", *(rf"      \item {tex(note)}" for note in notes)]
     return "\n".join(
         [
-            *(
-                r"\begin{table}",
-                r"  \centering",
-                rf"  \caption{{{tex(sheet.caption)}}}",
-                rf"  \label{{tab:{label}}}",
-            ),
-            *(rf"  \begin{{tabular}}{{{align}}}", r"    \toprule", lines[0], r"    \midrule"),
-            *(*lines[1:], r"    \bottomrule", r"  \end{tabular}", r"\end{table}", ""),
+            *(r"\begin{table}", r"  \centering", r"  \begin{threeparttable}"),
+            *(rf"    \caption{{{tex(sheet.caption)}}}", rf"    \label{{tab:{label}}}"),
+            *(rf"    \begin{{tabular}}{{{align}}}", r"    \toprule", lines[0], r"    \midrule"),
+            *(*lines[1:], r"    \bottomrule", r"    \end{tabular}"),
+            *((*below, r"    \end{tablenotes}") if notes else ()),
+            *(r"  \end{threeparttable}", r"\end{table}", ""),
         ]
     )
 

@@ -9,8 +9,9 @@ import pandas as pd
 
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.row_labels import NUISANCE, SCIENTIFIC
+from analysis.evidence.text import MEANING, RUNGS, WORDS, ladder
 
-LEFT = ("model", "weights", "rule", "group", "worst image", "device")
+LEFT = ("model", "weights", "rule", "verdict", "verdicts", "worst image", "device", "claim", "sample")
 """Titles of the columns that hold text; all others are set to the right."""
 OTHER = {"best_loss": "best_iou", "best_iou": "best_loss"}
 
@@ -32,23 +33,56 @@ class Sheet:
 def sheets(comparison: Comparison) -> list[Sheet]:
     """The sheets of a comparison: what was tested, by the other rule, other views, costs; empty columns left out."""
     table = comparison.table
-    level = f"{comparison.deciding.level:.0%}" if comparison.deciding else "95%"
     made = {
-        f"Test images, checkpoint by the lab's rule; IoU with {level} interval. Models that share a letter in the"
-        " column group cannot be told apart; bold: better than each of the others.": tested_columns(table),
+        "Test images, checkpoint by the lab's rule; IoU with 95% interval"
+        f"{compared(comparison)}.": tested_columns(table),
         "The same by the other rule; cost: what choosing by the lab's rule cost in IoU.": other_rule(table),
         "Other views of the predictions that the lab's rule tests, and other splits.": other_views(table),
         "Costs in parameters, multiply-accumulates and seconds of the device; training means the whole of one run."
         " Validation, and runs whose BatchNorm statistics were recomputed.": costs(table),
     }
-    bold = [bool(value) for value in table["stands_out"]]
+    bold = best_rows(table)
     named = {"model": list(table["model"].astype(str))}
     full = {caption: filled(columns) for caption, columns in made.items()}
     return [Sheet(caption, named | columns, bold) for caption, columns in full.items() if columns]
 
 
+def best_rows(table: pd.DataFrame) -> list[bool]:
+    """Which row is proven to be the best."""
+    return [verdict == "best" for verdict in table["verdict"]]
+
+
+def compared(comparison: Comparison) -> str:
+    """What difference and verdict in the table are of."""
+    found = comparison.evidence
+    if found is None:
+        return ""
+    splits = max(model.claims[found.claim].n_splits for model in found.models.values())
+    of = f", over {splits} splits" if splits > 1 else ""
+    return f". Difference from the best with 95% interval, and verdict, {MEANING[found.claim]}{of}; bold: the best"
+
+
+def proof_sheets(comparison: Comparison) -> list[Sheet]:
+    """The ladder of three claims, with the sample of each; and, where there are other splits, that of the own one."""
+    made = []
+    for found, of in (
+        (comparison.evidence, ""),
+        (comparison.own_evidence, " On the data's own split alone."),
+    ):
+        if found:
+            rows = list(ladder(found))
+            caption = (
+                f"Three claims, each wider than the one before.{of} False claims: how often such a study would call a"
+                " model worse if all were equal; power: how often it finds a difference of"
+                f" {found.margin:g}; both simulated."
+            )
+            columns = {title: [row[i] for row in rows] for i, title in enumerate(RUNGS)}
+            made.append(Sheet(caption, filled(columns), [False] * len(rows)))
+    return made
+
+
 def tested_columns(table: pd.DataFrame) -> dict[str, list[str]]:
-    """The five metrics of the checkpoint that the lab's rule tests, and how sure the IoU is."""
+    """The five metrics of the checkpoint that the lab's rule tests, and what is known of the model's rank."""
     own = [name for name in (*SCIENTIFIC, *NUISANCE) if name in table]
     return {
         "weights": texts(table["weights"]),
@@ -57,13 +91,20 @@ def tested_columns(table: pd.DataFrame) -> dict[str, list[str]]:
         "seeds": texts(table["n_seeds"]),
         "IoU": decimals(table["test_iou"]),
         "interval": spans(table, "test_iou_low", "test_iou_high"),
-        "group": texts(table["letters"]),
+        "difference": signed(table["difference"]),
+        "its interval": spans(table, "difference_low", "difference_high", signed),
+        "verdict": verdicts(table),
         "F1": decimals(table["test_f1"]),
         "precision": decimals(table["test_precision"]),
         "recall": decimals(table["test_recall"]),
         "accuracy": decimals(table["test_accuracy"]),
-        "P(best)": decimals(table["p_best"], 2),
     }
+
+
+def verdicts(table: pd.DataFrame) -> list[str]:
+    """Verdicts in words; empty where none can be had."""
+    known = zip(table["verdict"], table["difference"], strict=True)
+    return ["" if pd.isna(difference) else WORDS[str(verdict)] for verdict, difference in known]
 
 
 def other_rule(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -86,7 +127,6 @@ def other_views(table: pd.DataFrame) -> dict[str, list[str]]:
         "IoU over runs": spans(table, "test_iou_min", "test_iou_max"),
         "splits": decimals(table["n_resplits"], 0),
         "IoU over splits": decimals(table["resplit_iou"]),
-        "interval over splits": spans(table, "resplit_iou_low", "resplit_iou_high"),
     }
 
 
@@ -140,7 +180,9 @@ def signed(values: pd.Series) -> list[str]:
     return formatted(values, lambda value: f"{value:+.3f}".replace("-", "−"))
 
 
-def spans(table: pd.DataFrame, low: str, high: str) -> list[str]:
+def spans(
+    table: pd.DataFrame, low: str, high: str, write: Callable[[pd.Series], list[str]] = decimals
+) -> list[str]:
     """`low – high` of each row, empty where they are unknown or equal."""
-    pairs = zip(decimals(table[low]), decimals(table[high]), strict=True)
+    pairs = zip(write(table[low]), write(table[high]), strict=True)
     return ["" if a == b else f"{a} – {b}" for a, b in pairs]

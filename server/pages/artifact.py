@@ -130,7 +130,7 @@ def _inside(
     place = addresses.artifact_file(artifact["id"], file["digest"], file["path"])
     url = signer.url("", "GET", place, person.number, store.clock())
     shown = folders.preview(inside, store.blobs.path(file["sha256"]), file["size"])
-    return {"file": file | {"cut": False} | shown | {"url": url}, "above": above}
+    return {"file": file | shown | {"url": url}, "above": above}
 
 
 def address(project: Row, collection: Row, member: Row) -> str:

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from common.colours import SERIES, assign
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, pictures, query, run_table
-from server.pages.charts import Line, View, chart, sampled
+from server.pages.charts import Line, View, chart
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain
 from server.pages.media import Picture, pictures_in
@@ -37,7 +37,7 @@ def gather(
     labels = _labels(store, found, grouping)
     numbers = assign(labels.values())
     view = query.view(asked)
-    drawn = _charts(store.db, found, labels, numbers, grouping is not None, asked, view)
+    drawn = _charts(store, found, labels, numbers, grouping is not None, asked, view)
     beside = found[:SIDE_BY_SIDE]
     return {
         "project": project,
@@ -147,7 +147,7 @@ def _axis(asked: QueryParams) -> str:
 
 
 def _charts(
-    db: Connection,
+    store: Store,
     found: Sequence[Row],
     labels: Mapping[int, str],
     numbers: Mapping[str, int],
@@ -156,7 +156,7 @@ def _charts(
     view: View,
 ) -> dict[str, Any]:
     """A page of charts, one for each metric with its splits; the validation's line is whole, the training's dashed."""
-    read, share = histories.read(db, [run["id"] for run in found])
+    read, share = histories.read(store, found)
     titles = _titles(read.values(), asked.get("search", ""))
     pages = max(1, -(-len(titles) // CHARTS))
     page = query.whole(asked, "page", 1, pages)
@@ -170,7 +170,7 @@ def _charts(
     for title, metrics in shown:
         axis = _axis(asked) or _common_axis(read.values(), metrics)
         charts.append(_chart(title, [line for metric in metrics for line in make(metric, axis)], axis, view))
-    thinned = any(len(values) > most for history in read.values() for _, values in history.metrics.values())
+    thinned = any(n > most for history in read.values() for n in history.metrics.values())
     return {"charts": charts, "page": page, "pages": pages, "n_charts": len(titles), "share": share} | {
         "most": most if thinned and not grouped else None
     }
@@ -187,8 +187,8 @@ def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
     """Title and metrics of each chart: those with most splits, and validation, first."""
     counts: dict[str, int] = {}
     for history in read:
-        for metric, (rows, _) in history.metrics.items():
-            counts[metric] = max(counts.get(metric, 0), len(rows))
+        for metric, n in history.metrics.items():
+            counts[metric] = max(counts.get(metric, 0), n)
     groups: dict[str, list[str]] = {}
     for metric in sorted(name for name, n in counts.items() if n > 1 and name != curves.EPOCH):
         groups.setdefault(curves.title(metric), []).append(metric)
@@ -232,7 +232,7 @@ def _lines(
             key = labels[run["id"]]
             name = _name(metric, run["display_name"] or run["name"])
             styled = _dash(metric, style(numbers[key]))
-            lines.append(Line(name, sampled(points, most), styled, key=key, marks=len(found) < FEW))
+            lines.append(Line(name, histories.thinned(points, most), styled, key=key, marks=len(found) < FEW))
     return lines
 
 

@@ -51,17 +51,17 @@ def preview(name: str, path: Path, size: int) -> dict[str, Any]:
     """`kind`: image, audio, video, html, table (`columns`, `rows`), text (`text`) or none; `cut`: there is more."""
     kind = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
     if kind in ("image", "audio", "video"):
-        return {"kind": kind}
+        return {"kind": kind, "cut": False}
     if name.endswith((".html", ".htm")):
-        return {"kind": "html"}
+        return {"kind": "html", "cut": False}
     try:
         with opened(path) as file:
             content = file.read(MAX_PREVIEW)
         text = content.decode(errors="strict" if size <= MAX_PREVIEW else "ignore")
     except (OSError, UnicodeDecodeError):
-        return {"kind": "none"}
+        return {"kind": "none", "cut": False}
     if "\0" in text:
-        return {"kind": "none"}
+        return {"kind": "none", "cut": False}
     cut = size > MAX_PREVIEW
     return _table(name, text, cut) or {"kind": "text", "text": _laid_out(name, text, cut), "cut": cut}
 

@@ -2,63 +2,133 @@
 
 import math
 from array import array
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
+from threading import Lock
+from typing import Any
 
 from server.jsontext import load_objects
 from server.pages.charts import Point, is_finite
 from server.pages.curves import EPOCH, OWN, STEP, numbers
-from server.store import Connection, lines
+from server.store import Row, Store, lines, runs
 
-AXES = ("step", "epoch", "time")
+AXES = {"step": STEP, "epoch": EPOCH, "time": "_runtime"}
 MAX_LENGTH = 48 << 20  # characters of history that a page reads
+MAX_REMEMBERED = 2_000_000  # numbers of 8 bytes
 PAGE = 2000  # rows that are read at once
+_height = itemgetter(1)
 
 
 @dataclass
 class History:
-    """Columns of one run. `axes`: a value for each row, NaN where it has none; `metrics`: (row, value) where logged."""
+    """Of one run. `columns`: name → the numbers of rows that have it, and what they have."""
 
-    axes: dict[str, "array[float]"] = field(default_factory=lambda: {name: array("d") for name in AXES})
-    metrics: dict[str, tuple["array[int]", "array[float]"]] = field(default_factory=dict)
+    columns: dict[str, tuple["array[int]", "array[float]"]] = field(default_factory=dict)
+    n: int = 0
 
-    def add(self, step: float, row: dict[str, float]) -> None:
-        at = len(self.axes["step"])
-        self.axes["step"].append(row.get(STEP, step))
-        self.axes["epoch"].append(row.get(EPOCH, math.nan))
-        self.axes["time"].append(row.get("_runtime", math.nan))
-        for name, value in row.items():
-            if name not in OWN:
-                rows, values = self.metrics.setdefault(name, (array("l"), array("d")))
-                rows.append(at)
-                values.append(value)
+    def add(self, steps: Sequence[int], rows: Sequence[dict[str, Any]]) -> None:
+        columns = self.columns
+        for at, (step, row) in enumerate(zip(steps, rows, strict=True), start=self.n):
+            if type(row.get(STEP)) not in (int, float):
+                row[STEP] = step
+            for name, value in row.items():
+                kind = type(value)
+                if kind is float or kind is int:
+                    if name not in columns:
+                        columns[name] = (array("l"), array("d"))
+                    numbers_, values = columns[name]
+                    numbers_.append(at)
+                    values.append(value)
+                elif kind is dict:
+                    for below, number in numbers({name: value}).items():
+                        numbers_, values = columns.setdefault(below, (array("l"), array("d")))
+                        numbers_.append(at)
+                        values.append(number)
+        self.n += len(rows)
+
+    @property
+    def size(self) -> int:
+        """Numbers that it holds."""
+        return 2 * sum(len(values) for _, values in self.columns.values())
+
+    @property
+    def metrics(self) -> dict[str, int]:
+        """What may be drawn, and how often it was logged."""
+        return {name: len(values) for name, (_, values) in self.columns.items() if name not in OWN}
 
     def has(self, metric: str, axis: str) -> bool:
         """Whether each of a metric's rows has the axis; true where there are none."""
-        rows, _ = self.metrics.get(metric, ((), ()))
-        return not any(math.isnan(self.axes[axis][at]) for at in rows)
+        return metric not in self.columns or len(self.points(metric, axis)) == len(self.columns[metric][0])
 
     def points(self, metric: str, axis: str) -> list[Point]:
         """Those that have a place on the axis, in the order in which they came."""
-        if metric not in self.metrics:
+        if metric not in self.columns or AXES[axis] not in self.columns:
             return []
-        rows, values = self.metrics[metric]
-        xs = self.axes[axis]
-        return [(xs[at], value) for at, value in zip(rows, values, strict=True) if not math.isnan(xs[at])]
+        (rows, values), (places, xs) = self.columns[metric], self.columns[AXES[axis]]
+        if rows == places:
+            return list(zip(xs, values, strict=True))
+        at = dict(zip(places, xs, strict=True))
+        return [(at[row], value) for row, value in zip(rows, values, strict=True) if row in at]
 
 
-def read(db: Connection, run_ids: Sequence[int]) -> tuple[dict[int, History], float]:
+class Memory:
+    """Histories of runs that have ended, the ones that were wanted last."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._n = most, 0
+        self._kept: OrderedDict[tuple[str, int, int], History] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple[str, int, int]) -> History | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: tuple[str, int, int], history: History) -> None:
+        with self._lock:
+            if key not in self._kept and history.size <= self._most // 10:
+                self._kept[key] = history
+                self._n += history.size
+            while self._n > self._most:
+                self._n -= self._kept.popitem(last=False)[1].size
+
+
+_memory = Memory(MAX_REMEMBERED)
+
+
+def read(store: Store, found: Sequence[Row]) -> tuple[dict[int, History], float]:
     """Run → its history, and the share of all rows that was read: less than 1 where there are too many."""
-    total = sum(lines.history_length(db, run_id) for run_id in run_ids)
-    share = min(1.0, MAX_LENGTH / max(total, 1))
-    found = {}
-    for run_id in run_ids:
-        found[run_id] = history = History()
-        for page in lines.history_share(db, run_id, share, [], PAGE):
-            rows = load_objects([content for _, content in page])
-            for (step, _), row in zip(page, rows, strict=True):
-                history.add(step, numbers(row))
-    return found, share
+    db = store.db
+    keys = {run["id"]: (str(store.folder), run["id"], lines.count(db, "history", run["id"])) for run in found}
+    histories = {run_id: history for run_id, key in keys.items() if (history := _memory.get(key))}
+    wanted = [run for run in found if run["id"] not in histories]
+    share = min(1.0, MAX_LENGTH / max(sum(lines.history_length(db, run["id"]) for run in wanted), 1))
+    for run in wanted:
+        history = History()
+        for page in lines.history_share(db, run["id"], share, [], PAGE):
+            history.add([step for step, _ in page], load_objects([content for _, content in page]))
+        histories[run["id"]] = history
+        if share == 1 and run["state"] not in runs.ALIVE:
+            _memory.put(keys[run["id"]], history)
+    return histories, share
+
+
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """About `most` of them: the ends, and of each stretch the lowest, the highest and one that is not finite."""
+    if len(points) <= most:
+        return list(points)
+    width = -(-2 * len(points) // most)
+    kept = [points[0]]
+    for start in range(0, len(points), width):
+        part = [point for point in points[start : start + width] if point[1] - point[1] == 0]
+        ends = {min(part, key=_height), max(part, key=_height)} - {kept[-1]} if part else set()
+        kept += sorted(ends)
+        if len(part) < min(width, len(points) - start):
+            kept.append(next(point for point in points[start : start + width] if point[1] - point[1] != 0))
+    return kept if kept[-1] is points[-1] else [*kept, points[-1]]
 
 
 def band(

@@ -49,7 +49,7 @@ class Grid:
 
     @cached_property
     def histories(self) -> tuple[dict[int, histories.History], float]:
-        return histories.read(self.store.db, [run["id"] for run in self.runs])
+        return histories.read(self.store, self.runs)
 
     def values(self, keys: Sequence[str]) -> dict[int, list[Any]]:
         return runs.values_of(self.store.db, [run["id"] for run in self.runs], list(keys))

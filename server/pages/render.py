@@ -98,6 +98,8 @@ def markdown(text: str) -> Markup:
             style := token.attrs.pop("style", None)
         ) is not None:  # the policy of the pages lets no style stand in them
             token.attrSet("class", str(style).removeprefix("text-align:"))
+        if token.type.startswith("heading"):  # below those of the page
+            token.tag = f"h{min(int(token.tag[1:]) + 2, 6)}"
     return Markup(_markdown.renderer.render(tokens, _markdown.options, {}))
 
 

@@ -5,16 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import parse
-from agent.lifecycle import resume
+from agent.lifecycle import preemption
 from agent.lifecycle.interruption import STOP, Interruption
-from agent.lifecycle.resume import Plan
-
-
-@pytest.fixture
-def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
-    return Plan(parse([]), "abc", None, "puzzle")
 
 
 @pytest.fixture
@@ -28,28 +20,28 @@ def leave(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_whose_client_was_ended_with_it_leaves_with_its_state(
-    plan: Plan, leave: None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, leave: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interruption = Interruption()
     interruption.ask("SIGTERM")
     with pytest.raises(SystemExit) as left:
-        with resume.on_client_death(plan, interruption):
+        with preemption.on_client_death(tmp_path / "abc", interruption):
             raise ConnectionResetError("Connection lost")
     assert left.value.code == 143
-    assert str(plan.folder) in capsys.readouterr().out
+    assert str(tmp_path / "abc") in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("reason", ["", STOP])
 def test_a_client_that_was_killed_alone_is_told_in_one_sentence(
-    reason: str, plan: Plan, leave: None, capsys: pytest.CaptureFixture[str]
+    reason: str, tmp_path: Path, leave: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interruption = Interruption()
     interruption.ask(reason)
     with pytest.raises(SystemExit) as left:
-        with resume.on_client_death(plan, interruption):
+        with preemption.on_client_death(tmp_path / "abc", interruption):
             raise ConnectionResetError("Connection lost")
     assert left.value.code == 1
     assert capsys.readouterr().out == (
-        f"agent.train: the W&B client's process is gone (Connection lost); the state stays in {plan.folder}; "
+        f"agent.train: the W&B client's process is gone (Connection lost); the state stays in {tmp_path / 'abc'}; "
         f"go on with python -m agent.train --resume abc\n"
     )

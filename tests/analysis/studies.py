@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from analysis.comparison.masks import Mask, Predictions, image_scores, pooled_scores
+from analysis.comparison.masks import Mask, Predictions, image_scores, pooled_scores, with_metrics
 from analysis.pull.study import Study
-from common.keys import METRICS
+from common.keys import METRICS, RULES
 
 SIDE = 32
+PREFIXES = ("test/", *(f"{rule}/test_" for rule in RULES))
 MODELS = [
     ("unet_transposed", "none", "none"),
     ("unet_bilinear", "none", "none"),
@@ -147,3 +149,38 @@ def study(seeds: int = 1, models: list[tuple[str, str, str]] = MODELS) -> Study:
     ]
     curves = [history(row["run_id"], noise=0.02 * row["seed"]) for row in rows]
     return Study(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), image_scores(predicted), predicted)
+
+
+def scored(values: Mapping[tuple[int, int, int], npt.NDArray[np.float64]], **fields: Any) -> Study:
+    """IoU of every test image by (number of the model, fold, seed): counts of 10,000 pixels each, any pictures.
+
+    Images of a fold are the same for all models; `fields` are columns of all runs.
+    """
+    counted = [
+        {
+            "run_id": f"m{number}f{fold}s{seed}",
+            "checkpoint": rule,
+            "image": f"i{fold}-{image}",
+            "boundary_iou": iou,
+        }
+        | {"tp": round(10_000 * iou), "fp": 0, "fn": 10_000 - round(10_000 * iou), "tn": 10_000}
+        for (number, fold, seed), ious in values.items()
+        for rule in RULES
+        for image, iou in enumerate(ious)
+    ]
+    scores = with_metrics(pd.DataFrame(counted))
+    means = pooled_scores(scores).drop_duplicates("run_id").set_index("run_id")[list(METRICS)]
+    rows = []
+    for number, fold, seed in values:
+        run_id = f"m{number}f{fold}s{seed}"
+        metrics = {f"{prefix}{name}": means[name][run_id] for prefix in PREFIXES for name in METRICS}
+        model = ("unet", f"backbone{number:02d}", "none")
+        rows.append(run(run_id, model, None, seed=seed, fold=fold, n_train=10, **{**metrics, **fields}))
+    small, pictures = square(1, 1, 2, 4), {}
+    for row, ious in zip(rows, values.values(), strict=True):
+        names = [f"i{row['fold']}-{image}" for image in range(len(ious))]
+        masks = dict.fromkeys(names, small)
+        images = dict.fromkeys(names, np.zeros((4, 4, 3), np.uint8))
+        pictures[row["run_id"]] = Predictions(images, masks, dict.fromkeys(RULES, masks))
+    curves = pd.concat([history(row["run_id"]) for row in rows], ignore_index=True)
+    return Study(pd.DataFrame(rows), curves, scores, pictures)

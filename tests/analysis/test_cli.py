@@ -12,7 +12,7 @@ from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, study
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["analysis", "analysis.table", "analysis.figures", "analysis.grids"]
+COMMANDS = ["analysis", "analysis.table", "analysis.figures"]
 
 
 def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +41,7 @@ def test_without_a_path_and_a_last_study_every_command_says_so_in_one_line_and_e
         "        print(stop.code)\n"
     )
     done = run_python(tmp_path, "-W", "ignore", "-c", code)
-    assert done.stdout.split() == ["1"] * 4
+    assert done.stdout.split() == ["1"] * len(COMMANDS)
     begin = "No path given and no last study in results/latest/study.json: "
     assert [line[: line.index("run `make study`")] for line in done.stderr.splitlines()] == [
         f"python -m {module}: {begin}" for module in COMMANDS
@@ -68,7 +68,7 @@ def test_a_last_study_whose_server_is_gone_names_make_serve(tmp_path: Path) -> N
 
 def test_no_command_loads_what_it_does_not_need(tmp_path: Path) -> None:
     code = (
-        "import sys, analysis.table, analysis.figures, analysis.grids;"
+        "import sys, analysis.table, analysis.figures.files;"
         "print({'torch', 'wandb', 'seaborn', 'matplotlib.pyplot', 'agent', 'server'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -14,6 +14,7 @@ from analysis.comparison.definitions import DEFINITIONS
 from analysis.comparison.masks import Predictions, image_scores
 from analysis.pull.study import Study
 from analysis.table import markdown, terminal, write
+from analysis.tables.formats import tex
 from analysis.tables.sheets import sheets
 from common.keys import METRICS, RULES
 from tests.analysis.studies import MODELS, history, noisy, predictions, run, seen, square, study
@@ -88,7 +89,7 @@ def test_the_terminal_shows_every_model_in_at_most_100_columns(seeds: int) -> No
     text = terminal(compared(seeds))
     assert max(map(len, text.splitlines())) <= 100
     assert re.search(
-        rf"^ DeepLabV3\+ / tf_efficientnet_lite0, ImageNet +{seeds} +0\.391 ", text, re.MULTILINE
+        rf"^ DeepLabV3\+ / tf_efficientnet_lite0, (ImageNet)? +{seeds} +0\.391 ", text, re.MULTILINE
     )
 
 
@@ -114,9 +115,10 @@ def test_the_files_are_a_csv_that_reads_back_and_pages_with_every_note(
     assert table["weights"].tolist() == ["none"] * 2
     for file in files[1:4]:
         text = unescape(file.read_text())
-        for note in (*comparison.notes, "1 failed (zz)", "python -m analysis lab/puzzle"):
-            assert note in text
-    assert "overfits from epoch 12" in files[1].read_text()
+        for note in (*comparison.notes, "1 failed (zz)"):
+            assert (tex(note) if file.suffix == ".tex" else note) in text
+        assert "python -m analysis lab/puzzle" in text
+    assert "validation loss was lowest at epoch 12 of 20" in files[1].read_text()
     assert "1 failed (zz)" in capsys.readouterr().out
 
 
@@ -145,19 +147,18 @@ def test_a_study_without_predictions_or_curves_still_makes_a_table() -> None:
     comparison = compare(replace(seen(made, {}), history=made.history.iloc[:0]))
     assert len(comparison.table) == 8
     assert set(comparison.table["overfitting"]) == {"cannot tell: no curves"}
-    assert not comparison.table["stands_out"].any()
+    assert comparison.table["verdict"].isna().all()
     assert "8" in markdown(comparison, "c")
     assert "8 without a predictions artifact" in " ".join(comparison.notes)
-    assert "n = 4 test images" in " ".join(comparison.notes)
+    assert "No verdict: no run has a predictions artifact" in " ".join(comparison.notes)
 
 
-def test_bold_and_letters_follow_the_tests() -> None:
-    sure = compared(3)
-    assert sure.table["stands_out"].tolist() == [True, *[False] * 7]
+def test_bold_is_what_is_proven_the_best_and_nothing_else() -> None:
+    sure = compare(noisy())
+    assert sure.table["verdict"].tolist() == ["best", "worse", "worse"]
+    assert f"**{sure.table['model'][0]}**" in markdown(sure, "c")
     close = unsure()
-    assert not close.table["stands_out"].any()
-    assert len(set(close.table["letters"])) < 3
-    assert "no model is" in " ".join(close.notes)
+    assert "best" not in set(close.table["verdict"])
     assert "**" not in markdown(close, "c").split("## ")[0]
 
 
@@ -177,9 +178,9 @@ def test_other_splits_stand_beside_the_rows_and_do_not_enter_them() -> None:
     assert several.table.set_index("backbone")["resplit_iou"].to_dict() == pytest.approx(means.to_dict())
     assert several.table["n_resplits"].tolist() == [3, 3]
     assert one.table["resplit_iou"].isna().all()
-    assert several.deciding is several.split_evidence
-    assert one.deciding is one.evidence
-    assert "interval over splits" in markdown(several, "c")
+    assert several.own_evidence is not None
+    assert one.own_evidence is None
+    assert "IoU over splits" in markdown(several, "c")
 
 
 def test_a_model_without_runs_on_the_own_split_makes_rows_means_over_all_splits() -> None:

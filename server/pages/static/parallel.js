@@ -62,8 +62,6 @@ class Brushes {
     const query = new URLSearchParams(location.search);
     query.set("q", withTerms(query.get("q") ?? "", axis.dataset.key, bottom - top > 4 ? terms(axis, top, bottom) : []));
     query.delete("page");
-    const box = document.querySelector("input[name=q]");
-    if (box) box.value = query.get("q");
     load(`${location.pathname}?${query}`);
   }
 

@@ -28,9 +28,19 @@ export async function load(address, push = true) {
     if (push) history.pushState({}, "", address);
     document.title = page.title;
     regions.forEach((region, i) => replace(region, fresh[i]));
+    document.querySelectorAll("form[data-auto]").forEach((form) => fill(form, new URL(address, location.href).searchParams));
     return true;
   } finally {
     if (mine === newest) document.documentElement.removeAttribute("aria-busy");
+  }
+}
+
+/** What a form shows is what the address says, but for what is being typed. */
+function fill(form, query) {
+  for (const control of form.elements) {
+    if (!control.name || control.type === "hidden" || control === document.activeElement) continue;
+    if (/checkbox|radio/.test(control.type)) control.checked = query.getAll(control.name).includes(control.value);
+    else control.value = query.get(control.name) ?? (control.type === "range" ? control.defaultValue : "");
   }
 }
 

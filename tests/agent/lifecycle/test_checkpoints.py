@@ -25,11 +25,11 @@ def marked(value: float) -> nn.Module:
     return model
 
 
-def keep(keeper: BestCheckpoints, epoch: int, loss: float, iou: float) -> None:
+def keep(best: BestCheckpoints, epoch: int, loss: float, iou: float) -> None:
     """One epoch, its weights marked with its number."""
-    if path := keeper.consider(epoch, loss, iou):
+    if path := best.update(epoch, loss, iou):
         checkpoints.save(path, marked(epoch).state_dict(), CONFIG)
-    checkpoints.prune(keeper.folder, [kept.path for kept in keeper.kept.values()])
+    checkpoints.prune(best.folder, [kept.path for kept in best.kept.values()])
 
 
 def files(folder: Path) -> list[str]:
@@ -37,36 +37,36 @@ def files(folder: Path) -> list[str]:
 
 
 def test_the_best_by_either_rule_is_kept_and_nothing_else(tmp_path: Path) -> None:
-    keeper = BestCheckpoints(tmp_path)
+    best = BestCheckpoints(tmp_path)
     for epoch, loss, iou in [(1, 0.9, 0.1), (2, 0.5, 0.6), (3, 0.6, 0.8), (4, 0.7, 0.7)]:
-        keep(keeper, epoch, loss, iou)
-    assert {rule: kept.epoch for rule, kept in keeper.kept.items()} == {"best_loss": 2, "best_iou": 3}
+        keep(best, epoch, loss, iou)
+    assert {rule: kept.epoch for rule, kept in best.kept.items()} == {"best_loss": 2, "best_iou": 3}
     assert files(tmp_path) == ["epoch-0002.pt", "epoch-0003.pt"]
-    state, _ = checkpoints.load(keeper.kept["best_iou"].path)
+    state, _ = checkpoints.load(best.kept["best_iou"].path)
     assert state["head.weight"].unique().item() == 3
 
 
 def test_one_epoch_that_is_best_by_both_rules_is_one_file(tmp_path: Path) -> None:
-    keeper = BestCheckpoints(tmp_path)
-    keep(keeper, 1, 0.9, 0.1)
-    keep(keeper, 2, 0.5, 0.6)
+    best = BestCheckpoints(tmp_path)
+    keep(best, 1, 0.9, 0.1)
+    keep(best, 2, 0.5, 0.6)
     assert files(tmp_path) == ["epoch-0002.pt"]
-    assert keeper.kept["best_loss"] == keeper.kept["best_iou"]
+    assert best.kept["best_loss"] == best.kept["best_iou"]
 
 
 def test_a_tie_goes_to_the_earlier_epoch(tmp_path: Path) -> None:
-    keeper = BestCheckpoints(tmp_path)
+    best = BestCheckpoints(tmp_path)
     for epoch in (1, 2):
-        keep(keeper, epoch, 0.5, 0.5)
+        keep(best, epoch, 0.5, 0.5)
     assert files(tmp_path) == ["epoch-0001.pt"]
 
 
 @pytest.mark.parametrize("losses", [(float("nan"), 0.5), (0.5, float("nan"))])
 def test_a_loss_that_is_not_a_number_is_the_worst(losses: tuple[float, float], tmp_path: Path) -> None:
-    keeper = BestCheckpoints(tmp_path)
+    best = BestCheckpoints(tmp_path)
     for epoch, loss in enumerate(losses):
-        keep(keeper, epoch, loss, 0.1)
-    assert keeper.kept["best_loss"].val_loss == 0.5
+        keep(best, epoch, loss, 0.1)
+    assert best.kept["best_loss"].val_loss == 0.5
 
 
 def test_a_checkpoint_comes_back_bit_by_bit_with_its_config(tmp_path: Path) -> None:

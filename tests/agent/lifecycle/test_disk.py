@@ -1,14 +1,14 @@
-"""Bytes before a run starts, and the limit on them."""
+"""Bytes before a run starts, and whether the disk has them."""
 
-import contextlib
-import threading
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from agent.config import Config, parse
 from agent.lifecycle import checkpoints, disk, state
-from agent.lifecycle.disk import BudgetError
+from agent.lifecycle.disk import DiskError
 from agent.lifecycle.state import Progress, State
 from agent.training import models
 from agent.training.performance import adam
@@ -46,67 +46,20 @@ def test_pictures_count_with_image_truth_and_two_predictions() -> None:
     assert disk.bytes_of_run(CONFIG, 1) - disk.bytes_of_run(CONFIG, 0) == 2 * 6 * 1024 * 1024
 
 
-def test_runs_side_by_side_may_promise_no_more_than_the_budget(
+def test_a_run_that_the_disk_has_no_room_for_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PUZZLE_DISK_BUDGET", "0.001")
-    disk.reserve(tmp_path / "a", 600_000)
-    with pytest.raises(BudgetError, match=r"up to 0\.0005 GB, but PUZZLE_DISK_BUDGET leaves 0\.0004 GB"):
-        disk.reserve(tmp_path / "b", 500_000)
-    disk.reserve(tmp_path / "a", 700_000)
-    disk.reserve(tmp_path / "b", 300_000)
-
-
-def test_a_run_that_is_over_counts_with_what_it_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PUZZLE_DISK_BUDGET", "0.001")
-    disk.reserve(tmp_path / "a", 900_000)
-    (tmp_path / "a" / disk.RESERVED).unlink()
-    (tmp_path / "a" / "epoch-0001.pt").write_bytes(bytes(100_000))
-    disk.reserve(tmp_path / "b", 900_000)
-
-
-def test_a_run_that_the_disk_has_no_room_for_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match="but the disk has"):
-        disk.reserve(tmp_path / "a", 10**18)
-
-
-def test_a_budget_that_is_no_number_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PUZZLE_DISK_BUDGET", "much")
-    with pytest.raises(BudgetError, match="PUZZLE_DISK_BUDGET is 'much', but must be a number of gigabytes"):
-        disk.reserve(tmp_path / "a", 1)
-
-
-def test_two_runs_that_begin_together_do_not_both_take_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both have looked at what is left before either has taken it, unless one waits."""
-    monkeypatch.setenv("PUZZLE_DISK_BUDGET", "0.001")
-    together = threading.Barrier(2, timeout=0.5)
-    real = disk.budget
-
-    def slowly() -> float:
-        with contextlib.suppress(threading.BrokenBarrierError):
-            together.wait()
-        return real()
-
-    monkeypatch.setattr(disk, "budget", slowly)
-    refused: list[str] = []
-
-    def take(name: str) -> None:
-        try:
-            disk.reserve(tmp_path / name, 600_000)
-        except BudgetError:
-            refused.append(name)
-
-    threads = [threading.Thread(target=take, args=(name,)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(refused) == 1
+    """What a run that goes on has written already counts as room."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=900_000))
+    with pytest.raises(
+        DiskError, match=r"up to 1\.0 MB in .*run, but the disk has 900\.0 kB left: free some"
+    ):
+        disk.check_free(tmp_path / "run", 1_000_000)
+    (tmp_path / "run" / "epoch-0001.pt").write_bytes(bytes(100_000))
+    disk.check_free(tmp_path / "run", 1_000_000)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BudgetError, match=r"cannot be made \(Not a directory\): name another"):
-        disk.reserve(tmp_path / "file" / "a", 1)
+    with pytest.raises(DiskError, match=r"cannot be made \(Not a directory\): name another"):
+        disk.check_free(tmp_path / "file" / "a", 1)

@@ -35,7 +35,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNames
     run.log = run.define_metric = lambda *_, **__: None
     run.log_artifact = lambda artifact, **_: run.artifacts.append(artifact.type)
     run.finish = lambda exit_code: run.codes.append(exit_code)
-    monkeypatch.setattr(train, "opened", lambda *_: contextlib.nullcontext(run))
+    monkeypatch.setattr(train, "open_run", lambda *_: contextlib.nullcontext(run))
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
@@ -51,19 +51,19 @@ def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_o
 ) -> None:
     """A signal for all processes of a job may end them late, and torch raises that error wherever the run then is."""
     children: list[int] = []
-    judge, end_early = train.judge, train.end_early
+    validate, end_early = train.validate, train.end_early
 
     def interrupted(trial: train.TrainingRun) -> Validation:
         children.append(len(multiprocessing.active_children()))
         os.kill(os.getpid(), signal.SIGTERM)
-        return judge(trial)
+        return validate(trial)
 
     def handed_over(*given: Any) -> int:
         children.append(len(multiprocessing.active_children()))
         return end_early(*given)
 
     monkeypatch.setattr(loader, "workers_for", lambda *_: 1)
-    monkeypatch.setattr(train, "judge", interrupted)
+    monkeypatch.setattr(train, "validate", interrupted)
     monkeypatch.setattr(train, "end_early", handed_over)
     run.mark_preempting = lambda: None
     assert train.main(FLAGS) == 143
@@ -98,18 +98,18 @@ def test_a_run_goes_on_with_the_threads_it_began_with_to_the_same_bits(
 ) -> None:
     """With two threads instead of one, the weights after two epochs differ."""
     flags = ["--model=unet_bilinear", "--width=8", "--image_size=64", "--epochs=2", "--data=drawn:3"]
-    judge = train.judge
+    validate = train.validate
 
     def interrupted(trial: train.TrainingRun) -> Validation:
         os.kill(os.getpid(), signal.SIGTERM)
-        return judge(trial)
+        return validate(trial)
 
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "whole"))
     assert train.main(flags) == 0
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "parts"))
     run.mark_preempting = lambda: None
     with monkeypatch.context() as patched:
-        patched.setattr(train, "judge", interrupted)
+        patched.setattr(train, "validate", interrupted)
         assert train.main(flags) == 143
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     capsys.readouterr()
@@ -163,7 +163,7 @@ def test_a_configuration_that_cannot_be_trained_makes_a_run_in_a_sweep_only(
 
     monkeypatch.setattr(hub, "refusal", lambda: "no network")
     weights_source.cache_clear()
-    monkeypatch.setattr(train, "opened", opened)
+    monkeypatch.setattr(train, "open_run", opened)
     if in_sweep:
         monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
     assert train.main(flags) == 1
@@ -245,6 +245,6 @@ def test_ctrl_c_before_a_run_has_begun_is_one_line(
     def pressed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "opened", pressed)
+    monkeypatch.setattr(train, "open_run", pressed)
     assert train.main(FLAGS) == 130
     assert capsys.readouterr().err == "agent.train: ended\n"

@@ -24,10 +24,10 @@ from agent import train
 from agent.config import ConfigError, parse
 from agent.fleet import target
 from agent.fleet.target import TargetError
-from agent.lifecycle import preflight, resume
+from agent.lifecycle import preflight
 from agent.lifecycle.interruption import Interrupted, Interruption
+from agent.lifecycle.plan import Plan, check_same_config
 from agent.lifecycle.preflight import RunOnServer
-from agent.lifecycle.resume import Plan
 from bench.wire import Wire
 from common import wandb_api
 from tests.server import running
@@ -132,11 +132,11 @@ def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
         rows = [json.dumps({"_step": 0, "epoch": 1}), json.dumps({"_step": 1, "epoch": 2})]
         run.stream("abc", files={"wandb-history.jsonl": {"offset": 0, "content": rows}})
         assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer(settings, 2)
-        resume.check_same_config(PLAN, Interruption())
+        check_same_config(PLAN, Interruption().check)
         before = server.graphql(RUN_STATE)
         with pytest.raises(ConfigError, match=r"other settings \(epochs 3, not 4\)"):
-            resume.check_same_config(
-                dataclasses.replace(PLAN, config=parse(["--width=4", "--epochs=4"])), Interruption()
+            check_same_config(
+                dataclasses.replace(PLAN, config=parse(["--width=4", "--epochs=4"])), Interruption().check
             )
         assert server.graphql(RUN_STATE) == before
     finally:
@@ -280,12 +280,12 @@ def test_a_run_that_is_new_or_has_these_settings_begins(
 ) -> None:
     """A setting that the run's configuration lacks was not there yet: it had its default."""
     monkeypatch.setattr(preflight, "find_run", lambda *_: known)
-    resume.check_same_config(PLAN, Interruption())
+    check_same_config(PLAN, Interruption().check)
     monkeypatch.setattr(preflight, "find_run", lambda *_: RunOnServer({"width": 8}, 1))
     with pytest.raises(ConfigError):
-        resume.check_same_config(PLAN, Interruption())
+        check_same_config(PLAN, Interruption().check)
     monkeypatch.setenv("WANDB_MODE", "offline")
-    resume.check_same_config(PLAN, Interruption())
+    check_same_config(PLAN, Interruption().check)
 
 
 @pytest.mark.parametrize(("given", "used"), [({}, "false"), ({"WANDB_ERROR_REPORTING": "true"}, "true")])

@@ -16,8 +16,9 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from agent import train
 from agent.config import Config, ConfigError, parse
 from agent.inference import predictions
-from agent.lifecycle import checkpoints, preflight, resume, state
+from agent.lifecycle import checkpoints, cleanup, lock, preflight, resume, state
 from agent.lifecycle.interruption import STOP, Interruption
+from agent.lifecycle.plan import make_plan
 from agent.lifecycle.state import Progress, State
 from tests.agent.lifecycle.test_state import capture
 
@@ -70,14 +71,14 @@ def test_a_folder_that_no_run_made_is_left_alone(
 
 def test_only_what_the_run_made_is_deleted(runs: Path) -> None:
     leave("abc")
-    for name in ("lock", "bytes", "epoch-0001.pt", "state.unfinished", "mine.txt", "epoch.txt"):
+    for name in ("lock", "epoch-0001.pt", "state.unfinished", "mine.txt", "epoch.txt"):
         (runs / "abc" / name).touch()
     for name in ("predictions", "fetched-1", "results"):
         (runs / "abc" / name).mkdir()
         (runs / "abc" / name / "a.png").touch()
     run = a_run(id="abc")
     run.offline = False
-    resume.clean_up(resume.plan(["--resume", "abc"], "puzzle"), run)
+    cleanup.clean_up(runs / "abc", run)
     assert sorted(path.name for path in (runs / "abc").iterdir()) == ["epoch.txt", "mine.txt", "results"]
 
 
@@ -94,7 +95,7 @@ def test_the_address_of_the_server_is_brought_into_the_form_of_links(
     given: str, used: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", given)
-    resume.plan([], "puzzle")
+    make_plan([], "puzzle")
     assert os.environ["WANDB_BASE_URL"] == used
 
 
@@ -118,7 +119,7 @@ def test_a_damaged_state_starts_anew_with_the_settings_of_its_checkpoints_or_fla
     (runs / "abc" / state.FILE).write_bytes(b"PK")
     if beside:
         checkpoints.save(runs / "abc" / "epoch-0001.pt", {}, CONFIG)
-    plan = resume.plan(["--resume", "abc", *([] if beside else ["--width=4", "--epochs=3"])], "puzzle")
+    plan = make_plan(["--resume", "abc", *([] if beside else ["--width=4", "--epochs=3"])], "puzzle")
     assert plan.config == CONFIG
     assert resume.find_state(a_run(), plan, "digest") is None
     error = capsys.readouterr().err
@@ -132,7 +133,7 @@ def test_a_damaged_state_that_nobody_else_has_is_told(runs: Path, monkeypatch: p
     leave("xyz")
     (runs / "xyz" / state.FILE).write_bytes(b"")
     with pytest.raises(ConfigError, match=r"state.pt is empty, and run xyz cannot be read from the server"):
-        resume.plan(["--resume", "xyz"], "puzzle")
+        make_plan(["--resume", "xyz"], "puzzle")
 
 
 @pytest.mark.parametrize("flags", [["--bogus"], ["--resume", "abc", "--bogus=1"], ["bogus"]])
@@ -157,18 +158,18 @@ def leave(run_id: str, config: Config = CONFIG, digest: str = "digest", epoch: i
 
 
 def test_a_run_is_new_or_the_one_that_an_agent_hands_out(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
-    first, second = (resume.plan(["--width=4"], "puzzle") for _ in range(2))
+    first, second = (make_plan(["--width=4"], "puzzle") for _ in range(2))
     assert first.run_id != second.run_id
     assert (first.config.width, first.project, first.entity) == (4, "puzzle", None)
     monkeypatch.setenv("WANDB_RUN_ID", "given")
-    assert resume.plan([], "puzzle").folder == runs / "given"
+    assert make_plan([], "puzzle").folder == runs / "given"
 
 
 def test_a_run_on_this_machine_goes_on_with_its_settings_where_it_was() -> None:
     leave("abc")
-    plan = resume.plan(["--resume", "abc"], "puzzle")
+    plan = make_plan(["--resume", "abc"], "puzzle")
     assert (plan.config, plan.entity, plan.project, plan.run_id) == (CONFIG, "anna", "cats", "abc")
-    assert resume.plan(["--resume=abc", "--width=4", "--epochs=3"], "puzzle") == plan
+    assert make_plan(["--resume=abc", "--width=4", "--epochs=3"], "puzzle") == plan
 
 
 def test_other_settings_than_the_run_has_are_refused() -> None:
@@ -176,7 +177,7 @@ def test_other_settings_than_the_run_has_are_refused() -> None:
     with pytest.raises(
         ConfigError, match="run abc has other settings than the flags say: leave the flags out"
     ):
-        resume.plan(["--resume", "abc", "--width=8"], "puzzle")
+        make_plan(["--resume", "abc", "--width=8"], "puzzle")
 
 
 class Api:
@@ -194,18 +195,18 @@ def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_know
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(wandb, "Api", Api)
-    assert resume.plan(["--resume", "abc"], "puzzle").config == CONFIG
+    assert make_plan(["--resume", "abc"], "puzzle").config == CONFIG
     with pytest.raises(
         ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"
     ):
-        resume.plan(["--resume", "x"], "puzzle")
+        make_plan(["--resume", "x"], "puzzle")
 
 
 def test_a_stop_of_the_server_reaches_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {}
     monkeypatch.setattr(wandb, "init", lambda **options: given.update(options))
     interruption = Interruption()
-    train.opened(resume.plan(["--width=4"], "puzzle"), interruption)
+    train.open_run(make_plan(["--width=4"], "puzzle"), interruption)
     assert (given["resume"], given["project"]) == ("allow", "puzzle")
     given["settings"].stop_fn()
     assert interruption.reason == STOP
@@ -215,7 +216,7 @@ def test_in_a_sweep_the_client_is_told_no_name_that_it_would_warn_of(monkeypatch
     given: dict[str, Any] = {}
     monkeypatch.setattr(wandb, "init", lambda **options: given.update(options))
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
-    train.opened(resume.plan(["--width=4"], "puzzle"), Interruption())
+    train.open_run(make_plan(["--width=4"], "puzzle"), Interruption())
     assert [given[name] for name in ("entity", "project", "id")] == [None] * 3
 
 
@@ -224,7 +225,7 @@ def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path) ->
     codes: list[int] = []
     run = a_run(id="abc", finish=lambda exit_code: codes.append(exit_code))
     run.offline = False
-    assert train.end_early(resume.plan(["--resume", "abc"], "puzzle"), run, STOP) == 0
+    assert train.end_early(make_plan(["--resume", "abc"], "puzzle"), run, STOP) == 0
     assert codes == [1]
     assert list(runs.iterdir()) == []
 
@@ -245,12 +246,12 @@ def test_exactly_the_rows_that_the_server_lacks_are_logged(known: int, missing: 
 
 def test_a_state_of_other_settings_is_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
     leave("abc")
-    plan = resume.plan(["--resume", "abc"], "puzzle")
+    plan = make_plan(["--resume", "abc"], "puzzle")
     found = resume.find_state(a_run(), plan, "digest")
     assert found
     assert found.progress.epoch == 2
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
-    assert resume.find_state(a_run(), resume.plan(["--width=8"], "puzzle"), "digest") is None
+    assert resume.find_state(a_run(), make_plan(["--width=8"], "puzzle"), "digest") is None
 
 
 @pytest.mark.parametrize("name", ["../../x", "api-key", "epoch-0001.pt/../../x", "reference"])
@@ -265,7 +266,7 @@ def test_an_uploaded_state_with_other_files_is_not_fetched(
     monkeypatch.setattr(resume, "_uploaded", lambda _: version)
     run = a_run(id="abc")
     run.resumed, run.starting_step = True, 3
-    found = resume.find_state(run, resume.plan(["--resume", "abc"], "puzzle"), "digest")
+    found = resume.find_state(run, make_plan(["--resume", "abc"], "puzzle"), "digest")
     assert found
     assert found.progress.epoch == 2
     assert "it has the file" in capsys.readouterr().out
@@ -289,7 +290,7 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
     monkeypatch.setattr(resume, "_uploaded", lambda _: version)
     run = a_run(id="abc")
     run.resumed, run.starting_step = True, 3
-    found = resume.find_state(run, resume.plan(["--resume", "abc"], "puzzle"), "digest")
+    found = resume.find_state(run, make_plan(["--resume", "abc"], "puzzle"), "digest")
     assert found
     assert found.progress.epoch == (3 if answers else 2)
     assert [path.name for path in (runs / "abc").iterdir()] == [state.FILE]
@@ -302,28 +303,19 @@ def test_images_that_changed_meanwhile_are_refused() -> None:
     with pytest.raises(
         ConfigError, match="the images or masks of drawn changed since run abc was interrupted"
     ):
-        resume.find_state(a_run(), resume.plan(["--resume", "abc"], "puzzle"), "another digest")
+        resume.find_state(a_run(), make_plan(["--resume", "abc"], "puzzle"), "another digest")
 
 
 def test_a_folder_without_anything_to_go_on_with_is_removed_and_one_with_a_state_stays(runs: Path) -> None:
-    plan = resume.plan([], "puzzle")
-    plan.folder.mkdir()
-    (plan.folder / "bytes").write_text("1")
-    with resume.remove_if_empty(plan):
+    (runs / "new").mkdir()
+    (runs / "new" / "lock").touch()
+    with cleanup.remove_if_empty(runs / "new"):
         pass
     assert list(runs.iterdir()) == []
     leave("abc")
-    with resume.remove_if_empty(resume.plan(["--resume", "abc"], "puzzle")):
+    with cleanup.remove_if_empty(runs / "abc"):
         pass
     assert (runs / "abc" / "state.pt").exists()
-
-
-def test_a_folder_that_is_left_counts_with_what_it_holds(runs: Path) -> None:
-    leave("abc")
-    (runs / "abc" / "bytes").write_text("1000000")
-    with resume.remove_if_empty(resume.plan(["--resume", "abc"], "puzzle")):
-        pass
-    assert sorted(path.name for path in (runs / "abc").iterdir()) == ["state.pt"]
 
 
 HOLDER = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); input()"
@@ -332,18 +324,18 @@ HOLDER = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LO
 def test_a_run_that_another_process_has_is_refused_and_its_folder_stays(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(resume, "LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(lock, "SECONDS", 0.0)
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     (runs / "abc").mkdir()
-    command = [sys.executable, "-c", HOLDER, str(runs / "abc" / resume.LOCK)]
+    command = [sys.executable, "-c", HOLDER, str(runs / "abc" / lock.FILE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout
         other.stdout.readline()
         assert train.main(["--width=4"]) == 2
         assert "run abc is under way in another process on this machine" in capsys.readouterr().err
-        assert (runs / "abc" / resume.LOCK).exists()
+        assert (runs / "abc" / lock.FILE).exists()
         other.communicate(b"\n")
-    with resume.exclusive_lock(resume.plan(["--width=4"], "puzzle")):
+    with lock.exclusive_lock(runs / "abc"):
         pass
 
 
@@ -369,7 +361,7 @@ def test_a_server_that_takes_no_run_is_told_in_one_sentence(
         "agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL"
     )
     assert error.count("\n") == 1
-    assert [path.name for path in runs.iterdir()] == [".lock"]
+    assert list(runs.iterdir()) == []
 
 
 def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(
@@ -382,9 +374,9 @@ def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(
     leave("abc")
     run = a_run(id="abc", entity="anna", project="cats")
     run.resumed, run.offline, run.starting_step = True, False, 2
-    plan = resume.plan(["--resume", "abc"], "puzzle")
+    plan = make_plan(["--resume", "abc"], "puzzle")
     assert resume.find_state(run, plan, "digest"), "the state of this machine counts"
-    resume.clean_up(plan, run)
+    cleanup.clean_up(plan.folder, run)
     assert list(runs.iterdir()) == []
 
 
@@ -404,7 +396,7 @@ def test_a_disk_that_is_full_while_predictions_are_written_is_one_sentence(
     run.config = {}
     run.finish = lambda exit_code: run.codes.append(exit_code)
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
-    monkeypatch.setattr(train, "opened", lambda *_: contextlib.nullcontext(run))
+    monkeypatch.setattr(train, "open_run", lambda *_: contextlib.nullcontext(run))
     monkeypatch.setattr(predictions, "write", full)
     flags = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=1"]
     assert train.main(flags) == 1

@@ -109,7 +109,7 @@ def weights(epoch: int) -> dict[str, Tensor]:
 
 
 def saved(folder: Path, keeper: BestCheckpoints, epoch: int, loss: float, iou: float) -> None:
-    best = keeper.consider(epoch, loss, iou)
+    best = keeper.update(epoch, loss, iou)
     state.dump(now(capture(epoch), epoch, keeper), folder, best, weights(epoch))
 
 

@@ -1,15 +1,13 @@
 """Runs, seconds and bytes are those that are counted by hand."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.config import from_settings
 from agent.lifecycle import disk
-from agent.lint import cost, duration, main, models
-from agent.lint.duration import Duration
+from agent.lint import cost, main, models
 from agent.training import step_times
 from agent.training.step_times import COLUMNS, ONE_CORE, Step
 from tests.agent.lint.sweep_text import CLEAN, lint
@@ -56,7 +54,7 @@ def test_the_price_of_a_sweep_is_the_mean_run_times_the_number_of_runs_on_every_
     priced = cost.of([SMALL, LARGE], 10)
     assert [price.device for price in priced.prices] == [ONE_CORE + "CPU", "H100"]
     for price, table in zip(priced.prices, tables, strict=True):
-        each = [duration.of_run(config, step_times.read(table)).total for config in (SMALL, LARGE)]
+        each = [cost.seconds(config, step_times.read(table)) for config in (SMALL, LARGE)]
         assert price.hours == pytest.approx(10 * sum(each) / 2 / 3600)
     assert priced.memory == models.known("unet_bilinear", "none", 16).training_bytes(64, 2)
 
@@ -96,51 +94,59 @@ def test_step_times_that_cannot_be_read_are_one_sentence(
     )
 
 
-@pytest.mark.usefixtures("tables")
-def test_a_precision_that_was_not_measured_on_a_device_is_told() -> None:
-    half = replace(SMALL, precision="bfloat16")
-    remarks = list(cost.of([SMALL, half], 1).prices[1].remarks())
-    assert remarks[-1] == "that on H100 is taken from other steps, for none in bfloat16 is recorded there"
-    assert cost.of([replace(SMALL, precision="auto")], 1).prices[1].lacking == ()
+def step(model: str, macs: int, seconds: float, precision: str = "float32", width: int = 64) -> Step:
+    architecture, _, backbone = model.partition("/")
+    return Step("GPU", architecture, backbone or "none", width, 64, 2, precision, macs, seconds, 0.0, 1)
+
+
+@pytest.fixture
+def thousand_macs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model makes 1000 multiply-accumulates of an image of 128 pixels."""
+    monkeypatch.setattr(models, "known", lambda *_, **__: models.Facts(macs=1000))
+
+
+@pytest.mark.usefixtures("thousand_macs")
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, 1.37 * 5 * 3.0),
+        ({"epochs": 7, "repeats": 3}, 7 * 3.37 * 5 * 3.0),
+        ({"batch_size": 4}, 1.37 * 3 * 3.0 * (10 / 3) / 2),
+        ({"image_size": 256}, 1.37 * 5 * 3.0 * 4),
+    ],
+)
+def test_a_run_takes_the_seconds_of_a_step_as_often_as_it_makes_one_in_proportion_to_the_work(
+    settings: dict[str, int], seconds: float
+) -> None:
+    """Ten images, in steps of two: 2000 multiply-accumulates, which take three seconds."""
+    config = from_settings({"model": "unet_bilinear", "epochs": 1, "image_size": 128, **settings})
+    assert cost.seconds(config, [step("unet_bilinear", 2000, 3.0)]) == pytest.approx(seconds)
+
+
+STEPS = [
+    *(step("unet_bilinear", macs, 0.0, width=width) for macs in (100, 900) for width in (16, 64)),
+    *(step("unet/a", 100, 2.0), step("unet/a", 100, 1.0, "bfloat16"), step("unet/b", 800, 0.0)),
+]
 
 
 @pytest.mark.parametrize(
-    ("run", "said"),
+    ("settings", "macs", "index"),
     [
-        (Duration(start=5, training=90, validation=4, test=1), None),
-        (
-            Duration(start=0, training=95, validation=3, saving=7),
-            "10 % of it on H100 is .*; 2 times the `repeats` and 1/2 ",
-        ),
-        (
-            Duration(start=10, training=85, validation=19, saving=20, test=1),
-            "30 % of it on H100 is .*; 10 times ",
-        ),
-        (
-            Duration(start=5, training=90, validation=1, test=9),
-            "10 % of it on H100 is .*; longer runs, by larger `repeats`, ",
-        ),
+        ({"model": "unet_bilinear", "width": 24}, 100, 0),
+        ({"model": "unet_bilinear", "width": 40}, 100, 1),
+        ({"model": "unet_bilinear"}, 1000, 3),
+        ({"model": "unet/a"}, 100, 4),
+        ({"model": "unet/a", "precision": "auto"}, 100, 5),
+        ({"model": "unet/b", "precision": "bfloat16"}, 800, 5),
+        ({"model": "unet/c"}, 1000, 6),
+        ({"model": "deeplabv3plus/a", "precision": "bfloat16"}, 100, 5),
     ],
 )
-def test_validation_saving_and_test_above_5_percent_are_told_with_the_way_out(
-    run: Duration, said: str | None, monkeypatch: pytest.MonkeyPatch
+def test_the_step_most_like_a_runs_is_chosen_by_precision_model_width_and_work(
+    settings: dict[str, object], macs: float, index: int
 ) -> None:
-    """95 s of start and training allow 5 s beside them, of which the test takes its part first."""
-    monkeypatch.setattr(duration, "of_run", lambda *_: run)
-    step = Step("H100", "unet", "resnet18", 64, 64, 2, "float32", 1, 1.0, 0.0, 1)
-    priced = cost.price([SMALL], 36, [step])
-    assert priced.text().endswith(" GPU-hours on H100")
-    remarks = list(priced.remarks())
-    assert [bool(said and re.match(said, remark)) for remark in remarks] == [True] * bool(said), remarks
-
-
-def test_repeats_are_paid_for(tables: tuple[Path, Path]) -> None:
-    once, thrice = (
-        duration.of_run(replace(SMALL, repeats=repeats), step_times.read(tables[1])) for repeats in (1, 3)
-    )
-    assert thrice.training == pytest.approx(3 * once.training)
-    assert thrice.validation == once.validation
-    assert "repeats" in cost.SHAPING
+    """By the ratio, 24 is nearer to 16 than to 64, and 40 to 64; `auto` takes the faster precision."""
+    assert cost.most_similar(from_settings(settings), macs, STEPS) is STEPS[index]
 
 
 @pytest.mark.parametrize("model", ["unet_bilinear", "unet/resnet18"])

@@ -64,3 +64,10 @@ def test_a_model_is_built_once_and_again_when_a_library_changes(
     facts.known("unet", "resnet18", 64, cache)
     assert len(built) == 3
     facts.known.cache_clear()
+
+
+def test_what_is_remembered_is_that_of_this_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other code of our models, or none, has another stamp."""
+    now = facts._stamp.__wrapped__()
+    monkeypatch.setattr(facts, "MODELS", tmp_path)
+    assert facts._stamp.__wrapped__() != now

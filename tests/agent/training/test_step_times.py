@@ -15,7 +15,7 @@ from agent import train
 from agent.config import Config, parse
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.interruption import Interruption
-from agent.lifecycle.resume import Plan
+from agent.lifecycle.plan import Plan
 from agent.lifecycle.state import Progress
 from agent.train import TrainingRun
 from agent.training import performance, schedule, step_times
@@ -115,7 +115,7 @@ def test_a_run_counts_its_own_epochs_after_the_first_and_all_steps_of_them(file:
         run=SimpleNamespace(config={"n_macs": 600}),
         progress=Progress(5, 0.0, rows),
     )
-    train.keep_times(trial, 3, GPU, "float32")
+    train.record_step_times(trial, 3, GPU, "float32")
     (step,) = step_times.read(file)
     assert (step.macs, step.seconds, step.n) == (2000, 1.5, 2)
 

@@ -75,3 +75,14 @@ def test_perfect_predictions_are_one_by_every_definition_empty_images_included(n
     for masks in (TRUTH, empty):
         assert measured(name, masks, masks)[list(METRICS)].astype(float).tolist() == [1.0] * 5
         assert image_values(scored(masks, masks), DEFINITIONS[name]).tolist() == [1.0] * 4
+
+
+def test_the_spread_of_pooled_contributions_is_that_of_the_jackknife() -> None:
+    rng = np.random.default_rng(0)
+    union = rng.integers(900, 1100, size=200)
+    tp = (union * rng.uniform(0.9, 1.0, size=200)).astype(int)
+    counts = pd.DataFrame({"run_id": "r", "checkpoint": "c", "tp": tp, "fp": union - tp, "fn": 0, "tn": 0})
+    left_out = [np.delete(tp, i).sum() / np.delete(union, i).sum() for i in range(200)]
+    values = image_values(counts, DEFINITIONS["pooled"])
+    assert values.mean() == pytest.approx(tp.sum() / union.sum())
+    assert values.std() / 200**0.5 == pytest.approx(np.sqrt(199 * np.var(left_out)), rel=0.01)

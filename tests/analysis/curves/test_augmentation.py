@@ -3,7 +3,6 @@ import pytest
 from scipy import stats
 
 from analysis.curves.augmentation import augmentation_effects, welch
-from analysis.curves.overfitting import estimate
 from tests.analysis.studies import history
 
 
@@ -67,4 +66,10 @@ def test_runs_that_differ_in_something_else_are_not_compared() -> None:
 def test_the_interval_is_that_of_welchs_test_in_scipy() -> None:
     a, b = [12.0, 15.0, 13.0, 19.0], [20.0, 31.0, 25.0]
     expected = stats.ttest_ind(b, a, equal_var=False).confidence_interval()
-    assert welch(estimate(pd.Series(a)), estimate(pd.Series(b))) == pytest.approx(tuple(expected))
+    assert welch(pd.Series(a), pd.Series(b)) == pytest.approx(tuple(expected))
+
+
+def test_runs_without_spread_prove_no_difference() -> None:
+    (sentence,) = augmentation_effects(*study(light=[12, 12], strong=[14, 14]))
+    assert "cannot tell whether" in sentence
+    assert "no interval" in sentence

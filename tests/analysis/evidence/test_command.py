@@ -51,7 +51,7 @@ def test_the_best_model_and_the_worse_ones_are_named(
     claim = models["b"]["claims"]["other_images"]
     assert claim["low"] < -0.1 < claim["high"] < 0
     assert (claim["n_seeds"], claim["n_images"], claim["n_splits"]) == (5, 8, 1)
-    assert claim["false_claim_rate"] < 0.1
+    assert claim["false_claim_rate"] < 0.2
     assert claim["power"] > 0.9
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import AnalysisError, export, grids, hard, table
+from analysis import AnalysisError, export, table
 from analysis.cli import default_folder
 from analysis.comparison.comparison import compare
+from analysis.figures import files
+from analysis.figures import files
 from analysis.pull.study import Study, pull
 from tests.analysis.studies import noisy
 
@@ -65,7 +67,7 @@ def test_a_second_export_leaves_no_mask_of_the_first(made: Study, tmp_path: Path
 def test_what_people_look_at_is_written_from_a_folder(folder: Path, tmp_path: Path) -> None:
     found = pull([str(folder)])
     comparison = compare(found)
-    for writer in (table.write, grids.write, hard.write):
+    for writer in (table.write, files.write):
         writer(found, comparison, tmp_path, "python -m analysis docs/study")
     assert "The photographs themselves are not part" in (tmp_path / "comparison.md").read_text()
 

@@ -15,15 +15,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 
+from analysis.comparison.answer import answers
 from analysis.comparison.comparison import compare
 from analysis.comparison.masks import Predictions
-from analysis.grids import coloured_errors
+from analysis.figures.mask_grid import coloured_errors
 from analysis.pull.study import Study
 from analysis.report import __main__ as command_line
 from analysis.report import advice, content, page, pictures
-from tests.analysis.studies import MODELS, history, noisy, predictions, seen, study
+from analysis.report.drawings import importances_figure
+from tests.analysis.searches import search
+from tests.analysis.studies import MODELS, history, noisy, predictions, seen, square, study
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -97,10 +101,10 @@ def test_every_picture_has_words_and_every_label_and_link_a_goal(html: str) -> N
     assert set(outline.pointed) | set(links) <= set(outline.ids)
 
 
-def test_letters_and_the_standing_out_of_the_table_are_in_the_page(html: str, several: Study) -> None:
+def test_what_is_proven_the_best_is_strong_in_the_page(html: str, several: Study) -> None:
     best = compare(several).table.iloc[0]["model"]
     assert f'<th scope="row"><strong>{best}</strong></th>' in html
-    assert "Models that share a letter" in html
+    assert "bold: the best" in html
 
 
 def renamed(own: Predictions) -> Predictions:
@@ -132,8 +136,8 @@ def test_photographs_are_in_the_page_only_if_they_may_be(photographs: bool) -> N
 
 def test_one_run_has_a_report_that_says_what_one_run_cannot() -> None:
     text = made_page(study(models=MODELS[2:3]))
-    assert "What another seed would change: 1 of 1 model have one seed." in text
-    assert "Which setting mattered takes runs of at least 4 configurations with val/iou; here are 1." in text
+    assert "There is no other model to compare it with." in text
+    assert "Which setting mattered takes runs of at least 8 configurations with val/iou; here are 1." in text
     assert "These runs belong to no sweep" in text
 
 
@@ -144,28 +148,36 @@ def test_without_predictions_or_histories_the_page_says_so_once_each() -> None:
     assert text.count("There are no curves: none of these runs has a history.") == 1
 
 
-def test_the_answer_says_who_is_best_and_from_whom_it_cannot_be_told_apart() -> None:
-    first, second = content.answer(compare(noisy()))
-    assert re.fullmatch(
-        r"The highest test IoU, 0\.\d{3} \[0\.\d{3}, 0\.\d{3}\], has U-Net / resnet18, from scratch \(3 runs\)\.",
-        first,
+def test_the_answer_stands_first_and_caveats_last(html: str) -> None:
+    first, second = answers(compare(noisy()))
+    assert first == (
+        "U-Net / resnet18, from scratch is the best of 3 models on other images of this kind, trained again on the same"
+        " training set."
     )
-    assert second == "It is better than each of the 2 others at the 0.05 level."
-    _, alike = content.answer(compare(noisy(gap=0.0)))
-    assert alike.startswith("It cannot be told apart from any of the 2 others: U-Net / ")
-    _, unknown = content.answer(compare(seen(noisy(), {})))
-    assert unknown.startswith("Whether it is better than the others was not tested")
+    assert second == "All 2 others are worse."
+    assert (
+        html.index(first)
+        < html.index("<table")
+        < html.index("Three claims")
+        < html.index("Keep in mind</h2>")
+    )
+    alike = answers(compare(noisy(gap=0.0)))
+    assert "is not proven to be the best" in alike[0]
+    _, unknown = answers(compare(seen(noisy(), {})))
+    assert unknown == "Whether it is better than the others was not tested."
 
 
-def test_limits_count_pairs_splits_seeds_and_runs_that_were_left_out() -> None:
+def test_limits_name_the_claims_that_cannot_be_tested_and_the_runs_left_out() -> None:
     made = noisy(gap=0.0)
     lost = pd.DataFrame({"run_id": ["x"], "reason": ["failed"]})
     told = content.limits(replace(made, left_out=lost), compare(made))
-    assert told[0].startswith("Which of two models is better, for 3 of 3 pairs of models")
-    assert "one split, with 4 test images." in told[1]
+    assert told[0] == (
+        "Which model is better on other images of this kind, with another training set: one training set cannot show"
+        " how much another would differ."
+    )
     assert "Anything about 1 of 10 runs, which did not finish or lack values." in told
     folds = noisy(folds=(0, 1))
-    assert not any("one split" in line for line in content.limits(folds, compare(folds)))
+    assert not any("training set" in line for line in content.limits(folds, compare(folds)))
 
 
 def test_a_bayesian_search_is_not_asked_what_a_shorter_one_would_have_found(several: Study) -> None:
@@ -174,28 +186,39 @@ def test_a_bayesian_search_is_not_asked_what_a_shorter_one_would_have_found(seve
     assert not any("chosen by" in line for line in content.told_budget(runs, "grid", {}))
 
 
-def test_differences_have_the_sign_the_interval_and_the_verdict_of_the_test() -> None:
+def test_differences_have_the_sign_the_interval_and_the_verdict() -> None:
     found = advice.differences(compare(noisy()))
-    assert len(found) == 3
-    assert all(
-        re.search(r"IoU \+0\.\d{3} \[[+-]0\.\d{3}, \+0\.\d{3}\], p = \S+ after Holm", line) for line in found
+    assert len(found) == 2
+    for line in found:
+        assert re.search(r": IoU -0\.\d{3} \[-0\.\d{3}, -0\.\d{3}\], p = \S+: worse on other images", line)
+    single = advice.differences(compare(noisy(seeds=1)))
+    assert all(re.search(r"in these runs, higher on \d of 4 images; no verdict", line) for line in single)
+    assert advice.differences(compare(seen(noisy(), {}))) == ()
+
+
+def test_next_steps_follow_from_figures_and_vanish_with_them() -> None:
+    told = " ".join(advice.improvements(compare(noisy(seeds=1)), (), {}))
+    assert "train with at least 3 seeds" in told
+    assert "at least 3 training sets" in told
+    assert "Early stopping" not in told
+    three = noisy()
+    assert "Early stopping or stronger augmentation for what overfits: U-Net / " in " ".join(
+        advice.improvements(compare(three), (), {})
     )
-    assert all(line.endswith("so the first is better.") for line in found)
-    alike = advice.differences(compare(noisy(gap=0.0)))
-    assert all(line.endswith("so they cannot be told apart.") for line in alike)
+    truth = {"a": square(4, 4, 16)}
+    assert any(line.startswith("Larger images") for line in advice.improvements(compare(three), (), truth))
+    assert "Larger images" not in " ".join(
+        advice.improvements(compare(noisy(gap=0.2)), (), {"a": square(0, 0, 32)})
+    )
 
 
-def test_improvements_follow_from_figures_and_vanish_with_them() -> None:
-    made = study(models=MODELS[2:4])
-    nothing = content.Search(pd.DataFrame(), "too few", None, ())
-    told = " ".join(advice.improvements(made, compare(made), nothing))
-    assert "More seeds: 2 of 2 models have fewer than 3." in told
-    assert "More splits" in told
-    assert "Early stopping or stronger augmentation for what overfits: U-Net / " in told
-    many = noisy(folds=(0, 1))
-    flat = many.history.assign(**{"val/loss": 0.1, "train/loss": 0.1})
-    asked = advice.improvements(replace(many, history=flat), compare(replace(many, history=flat)), nothing)
-    assert not any(line.startswith(("More seeds", "More splits", "Early")) for line in asked)
+def test_text_and_picture_of_importance_name_the_same_settings() -> None:
+    runs = search(40).assign(**{"test/iou": 0.9})
+    found = content.searched(replace(study(models=MODELS[2:3]), runs=runs))
+    (figure,) = importances_figure(found.table).axes
+    blue = [bar for bar in figure.patches if to_hex(bar.get_facecolor()) == "#0072b2"]
+    named = [line for line in found.sentences if " by itself; chance reaches that " in line]
+    assert len(blue) == len(named) > 0
 
 
 def test_the_colours_of_errors_survive_the_palette_exactly() -> None:

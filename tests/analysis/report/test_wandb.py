@@ -88,11 +88,24 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     assert found["title"] == "Four models: 4 models, 8 runs"
     status, page = client.server.get(found["url"])
     assert status == 200
-    for words in ("Four models: 4 models, 8 runs", "Which setting mattered", "drawn by W&amp;B"):
+    for words in (
+        "Four models: 4 models, 8 runs",
+        "Which setting mattered",
+        "Parameter Importance",
+        "test/predictions",
+    ):
         assert words in page.decode()
     assert found["headings"] == [
-        *("Question", "Table", "Learning curves", "Overfitting", "Masks", "Which setting mattered"),
-        *("What cannot be concluded", "How far the table can be trusted", "How to reproduce"),
+        *(
+            "Answer",
+            "Table",
+            "How sure that is",
+            "What would decide",
+            "Learning curves",
+            "Overfitting",
+            "Masks",
+        ),
+        *("Which setting mattered", "Keep in mind", "How to reproduce"),
     ]
     for part in ("answer", "verdict", "note"):
         assert found[part] in found["text"]

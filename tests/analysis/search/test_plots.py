@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
-from analysis import canvas
+from analysis.figures import canvas
 from analysis.search import plots
 from analysis.search.best_of_n import budget_curves, expected_best_curves
 from tests.analysis.searches import search
@@ -91,22 +92,22 @@ def test_parallel_coordinates_end_at_the_metric_and_pass_below_what_a_run_does_n
     assert [line.get_linewidth() for line in axes.lines].index(3) == len(runs) - 1
 
 
-def test_bars_of_importance_have_their_intervals_and_mark_conditional_ones(axes: Axes) -> None:
+def test_bars_of_importance_are_grey_where_chance_does_as_much_and_mark_conditional_ones(axes: Axes) -> None:
     table = pd.DataFrame(
         {
-            "method": ["fANOVA"] * 2 + ["PED-ANOVA"],
-            "parameter": ["learning_rate", "weights", "width"],
-            "importance": [0.6, 0.3, 1.0],
-            "low": [0.5, 0.1, 0.9],
-            "high": [0.8, 0.4, 1.0],
-            "n_runs": [9, 5, 4],
-            "given": ["all runs", "runs with a backbone", "all runs"],
+            "parameter": ["learning rate", "weights"],
+            "importance": [0.6, 0.3],
+            "chance": [0.01, 0.4],
+            "n": [40, 25],
+            "given": ["all runs", "runs with a backbone"],
         }
     )
-    plots.draw_importances(axes, table, "fANOVA")
+    plots.draw_importances(axes, table)
     draw(axes)
-    assert [bar.get_width() for bar in axes.patches] == [0.3, 0.6]  # type: ignore[attr-defined]
-    assert [bar.get_hatch() for bar in axes.patches] == ["//", ""]
+    bars = axes.patches
+    assert [bar.get_width() for bar in bars] == [0.3, 0.6]  # type: ignore[attr-defined]
+    assert [bar.get_hatch() for bar in bars] == ["//", ""]
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == ["#b2b2b2", plots.BLUE.lower()]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["weights\n(runs with a backbone)", "learning rate"]
 

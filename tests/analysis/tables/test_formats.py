@@ -33,7 +33,8 @@ def test_markdown_cells_do_not_end_where_a_text_has_a_bar() -> None:
 def test_latex_is_booktabs_with_as_many_cells_in_each_line_as_columns() -> None:
     text = latex(SHEET, "x")
     assert re.findall(r"\\(begin|end)\{(\w+)\}", text) == [
-        *(("begin", "table"), ("begin", "tabular"), ("end", "tabular"), ("end", "table")),
+        *(("begin", "table"), ("begin", "threeparttable"), ("begin", "tabular"), ("end", "tabular")),
+        *(("end", "threeparttable"), ("end", "table")),
     ]
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]

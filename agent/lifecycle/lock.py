@@ -1,0 +1,69 @@
+"""One process of this machine at a time has a run: two would double its rows."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from agent.config import ConfigError
+from agent.lifecycle import state
+
+FILE = "lock"
+SECONDS = 10.0
+"""So long a run waits for another process that has it: those that augment outlive one that is killed by 5 s."""
+TICK = 0.2
+
+
+@contextlib.contextmanager
+def exclusive_lock(folder: Path) -> Iterator[None]:
+    """Until the end of the block no other process of this machine has the run whose folder this is.
+
+    Raises:
+        ConfigError: another has it, or its folder cannot be made, or is no run's.
+    """
+    if not _is_own(folder):
+        raise ConfigError(
+            f"{folder} holds other things than a run: take another run id, or another folder in PUZZLE_RUNS"
+        )
+    deadline = time.monotonic() + SECONDS
+    while (lock := _lock(folder)) is None:
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"run {folder.name} is under way in another process on this machine: wait for it or end it"
+            )
+        time.sleep(TICK)
+    with lock:
+        yield
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether a folder is new, empty, or was made by a run."""
+    try:
+        names = {each.name for each in folder.iterdir()}
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return not folder.is_dir()  # `_lock` says what is wrong with a file of that name
+    return not names or bool(names & {FILE, state.FILE})
+
+
+def _lock(folder: Path) -> IO[str] | None:
+    """None where another process holds it, or has just removed the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / FILE).open("w")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be used ({error.strerror}): name another in PUZZLE_RUNS"
+        ) from None
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file.fileno()), (folder / FILE).stat()):
+            return file
+    file.close()
+    return None

@@ -1,0 +1,161 @@
+"""curves.png: loss and IoU against epoch for every model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullLocator
+
+from analysis.comparison.comparison import Comparison
+from analysis.figures import canvas
+
+COLOURS = {"train": "#E69F00", "val": "#0072B2"}
+"""Okabe & Ito (2008): orange and blue keep apart for every kind of colour vision, and in grey."""
+LINES: dict[str, Literal["--", "-"]] = {"train": "--", "val": "-"}
+MARKS = {"best_loss": "v", "best_iou": "^"}
+COLUMNS = 4
+MOST_MODELS = 16
+WIDTH, HEIGHT, GAP = 2.3, 1.25, 0.14
+"""Of a panel, and between two, inches."""
+LINE, HEADING = 0.15, 0.45
+"""Room for a line of a model's name and for the legend, inches."""
+BLOCK = 2 * HEIGHT + GAP + 0.5
+"""Two panels with the axis below and the space around the name above, inches."""
+
+
+def draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
+    """`train/QUANTITY` and `val/QUANTITY` against epoch on `axes`: the mean over runs in a band from lowest to highest.
+
+    `history` has run_id, epoch and the two columns. One run has no band. Mean and band end where the first run ends,
+    so that they never jump because a run dropped out.
+    """
+    import seaborn as sns  # takes seconds to import
+
+    runs = history["run_id"].nunique()
+    for split, colour in COLOURS.items():
+        name = f"{split}/{quantity}"
+        known = history.dropna(subset=[name])
+        whole = known.groupby("epoch")["run_id"].transform("nunique") == runs
+        if not whole.any():
+            continue
+        sns.lineplot(
+            known[whole],
+            x="epoch",
+            y=name,
+            ax=axes,
+            color=colour,
+            linewidth=1.8,
+            linestyle=LINES[split],
+            errorbar=("pi", 100) if runs > 1 else None,
+            err_kws={"alpha": 0.22, "linewidth": 0},
+        )
+    axes.set(xlabel="", ylabel="")
+
+
+def mark_best(axes: Axes, history: pd.DataFrame, runs: pd.DataFrame, quantity: str) -> None:
+    """Marks the best validation epoch of every run by `quantity`, filled if the lab's rule tests that one.
+
+    `runs` has run_id, best_loss/epoch, best_iou/epoch and test/rule.
+    """
+    rule = f"best_{quantity}"
+    values = history.set_index(["run_id", "epoch"])[f"val/{quantity}"]
+    for run in runs.to_dict("records"):
+        at = (run["run_id"], int(run[f"{rule}/epoch"]))
+        if at in values.index:
+            face = COLOURS["val"] if rule == run["test/rule"] else "white"
+            axes.plot(at[1], values[at], MARKS[rule], color=COLOURS["val"], markerfacecolor=face, zorder=3)
+
+
+def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -> Figure:
+    """A loss panel above an IoU panel for every model, best model first; every panel of a kind has the same axes.
+
+    Only the best `MOST_MODELS` are drawn; the caption says so where it applies, with n and the command.
+    """
+    models = list(comparison.table["model"][:MOST_MODELS])
+    columns = min(COLUMNS, len(models))
+    tops, height = block_tops(models, columns)
+    figure = canvas.blank(max(0.6 + columns * (WIDTH + GAP), 6.5), height + 0.2)
+    loss = iou = None
+    for number, model in enumerate(models):
+        row, column = divmod(number, columns)
+        left, top = 0.5 + column * (WIDTH + GAP), tops[row]
+        loss = canvas.place(figure, left, top, WIDTH, HEIGHT, like=loss)
+        iou = canvas.place(figure, left, top + HEIGHT + GAP, WIDTH, HEIGHT, like=iou)
+        draw_model(loss, iou, model, comparison.runs, history)
+        loss.tick_params(labelbottom=False, bottom=False, labelleft=column == 0, left=column == 0)
+        iou.tick_params(labelleft=column == 0, left=column == 0)
+        iou.set_xlabel("epoch", fontsize=8, labelpad=2)
+        if column == 0:
+            loss.set_ylabel("loss", fontsize=8)
+            iou.set_ylabel("IoU", fontsize=8)
+            figure.align_ylabels([loss, iou])
+    tested = MARKS[str(comparison.table["rule"].iloc[0])]
+    add_legend(figure, tested, several=bool((comparison.table["n_runs"] > 1).any()))
+    canvas.caption(figure, caption(comparison, len(models), command))
+    return figure
+
+
+def title(model: str) -> str:
+    """A model's name in lines that fit above a panel."""
+    return canvas.broken(model, 31)
+
+
+def block_tops(models: list[str], columns: int) -> tuple[list[float], float]:
+    """For every row of models the distance of its panels from the upper edge, and where the last row ends; inches."""
+    tops, end = [], HEADING
+    for first in range(0, len(models), columns):
+        lines = max(title(model).count("\n") + 1 for model in models[first : first + columns])
+        tops.append(end + 0.12 + lines * LINE)
+        end += BLOCK + lines * LINE
+    return tops, end
+
+
+def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: pd.DataFrame) -> None:
+    """One model's two panels: loss on a logarithmic axis with the model's name above, IoU from 0 to 1."""
+    of_model = runs[runs["model"] == model]
+    curves = history[history["run_id"].isin(of_model["run_id"])]
+    for axes, quantity in ((loss, "loss"), (iou, "iou")):
+        draw_curves(axes, curves, quantity)
+        mark_best(axes, curves, of_model, quantity)
+        axes.grid(color="0.9", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=7)
+    loss.set_yscale("log")
+    loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    loss.yaxis.set_major_formatter("{x:g}")
+    loss.yaxis.set_minor_locator(NullLocator())
+    iou.set_ylim(0, 1.02)
+    loss.set_title(title(model), fontsize=8.5, fontweight="bold")
+
+
+def add_legend(figure: Figure, tested: str, *, several: bool) -> None:
+    """What lines and marks mean, above all panels; `tested` is the mark that stands for the filled ones."""
+
+    def mark(shape: str, face: str, text: str) -> Line2D:
+        colour = COLOURS["val"]
+        return Line2D([], [], linestyle="", marker=shape, color=colour, markerfacecolor=face, label=text)
+
+    handles: list[Artist] = [
+        Line2D([], [], color=COLOURS["train"], linewidth=1.8, linestyle=LINES["train"], label="training"),
+        Line2D([], [], color=COLOURS["val"], linewidth=1.8, label="validation"),
+        mark(MARKS["best_loss"], "white", "lowest validation loss"),
+        mark(MARKS["best_iou"], "white", "highest validation IoU"),
+        mark(tested, COLOURS["val"], "filled: the one tested"),
+    ]
+    if several:
+        handles.insert(2, Patch(facecolor="0.5", alpha=0.3, label="lowest to highest run (line: mean)"))
+    canvas.legend(figure, handles, columns=3)
+
+
+def caption(comparison: Comparison, drawn: int, command: str) -> str:
+    """n, what was left out, and how to draw the figure again."""
+    table = comparison.table
+    part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
+    n = int(table["n_runs"][:drawn].sum())
+    return f"{part}, n = {n} runs, by test IoU from top left; drawn by: {command}"

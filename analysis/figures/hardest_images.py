@@ -1,0 +1,183 @@
+"""hardest_images.png: the hardest test images, where models disagree on them, and the best model's worst place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.ndimage import uniform_filter
+
+from analysis import AnalysisError
+from analysis.comparison.comparison import Comparison
+from analysis.comparison.masks import Image, Mask, Predictions
+from analysis.figures import canvas
+from analysis.figures.mask_grid import coloured_errors, draw, shown_runs
+
+MOST_IMAGES = 4
+MAP = "cividis"
+TRUTH, PREDICTED = "#0072B2", "#D55E00"
+WINDOW = 1 / 5
+"""Side of the worst place, as a part of the longer side of the image."""
+PANEL, GAP, LABEL = 1.75, 0.12, 0.34
+"""Side of one picture, space between two, and room for the words below one, inches."""
+
+
+def image_means(comparison: Comparison) -> pd.DataFrame:
+    """One row per test image, hardest first: image, iou (mean over models of their means over runs), low, high, n.
+
+    low and high are those of the models, n how many there are. Of the checkpoints that the lab's rule tests.
+    """
+    tested = comparison.scores.merge(comparison.runs[["run_id", "test/rule"]], on="run_id")
+    tested = tested[tested["checkpoint"] == tested["test/rule"]]
+    models = tested.groupby(["image", "model"])["iou"].mean()
+    means = models.groupby("image").agg(["mean", "min", "max", "size"]).reset_index()
+    means.columns = pd.Index(["image", "iou", "low", "high", "n"])
+    return means.sort_values("iou", kind="stable", ignore_index=True)
+
+
+def agreement(masks: Sequence[Mask]) -> npt.NDArray[np.float64]:
+    """(H, W) share of the masks that say foreground; all of one size."""
+    return np.asarray(np.mean(np.stack(masks), axis=0), dtype=np.float64)
+
+
+def worst_place(truth: Mask, prediction: Mask) -> tuple[slice, slice]:
+    """Rows and columns of the square window of `WINDOW` in which most pixels of the prediction are wrong."""
+    height, width = truth.shape
+    side = min(max(8, round(WINDOW * max(height, width))), height, width)
+    wrong = uniform_filter((truth != prediction).astype(np.float64), side, mode="constant")
+    y, x = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    top, left = (int(min(max(at - side // 2, 0), whole - side)) for at, whole in ((y, height), (x, width)))
+    return slice(top, top + side), slice(left, left + side)
+
+
+def draw_zoom(axes: Axes, truth: Mask, prediction: Mask, picture: Image | None = None) -> None:
+    """The worst place, enlarged, with the outlines of truth (dashed) and prediction (solid).
+
+    They lie on `picture` (H, W, 3), on the errors in colour where it is None.
+    """
+    rows, columns = worst_place(truth, prediction)
+    below = coloured_errors(truth, prediction) if picture is None else picture
+    side = rows.stop - rows.start
+    axes.imshow(below[rows, columns], extent=(-0.5, side - 0.5, side - 0.5, -0.5), interpolation="nearest")
+    for mask, colour, style in ((truth, TRUTH, "dashed"), (prediction, PREDICTED, "solid")):
+        part = mask[rows, columns]
+        if part.any() and not part.all():
+            axes.contour(part, levels=[0.5], colors="white", linewidths=3)
+            axes.contour(part, levels=[0.5], colors=colour, linewidths=1.6, linestyles=style)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(color="0.6", linewidth=0.5)
+
+
+def draw_agreement(axes: Axes, share: npt.NDArray[np.float64], truth: Mask) -> ScalarMappable:
+    """Share of models that say foreground, 0 … 1, and the outline of the truth; returns what a colour bar needs."""
+    norm = Normalize(0, 1)
+    axes.imshow(share, cmap=MAP, norm=norm, interpolation="nearest")
+    if truth.any() and not truth.all():
+        axes.contour(truth, levels=[0.5], colors="white", linewidths=0.8)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(color="0.6", linewidth=0.5)
+    return ScalarMappable(norm, MAP)
+
+
+def draw_image_means(axes: Axes, means: pd.DataFrame) -> None:
+    """IoU of every test image, hardest on top: mean over models, and a line from the lowest to the highest model."""
+    at = range(len(means))
+    axes.hlines(at, means["low"], means["high"], color="0.6", linewidth=2)
+    axes.plot(means["iou"], at, "o", color="#0072B2", markersize=5)
+    axes.set_yticks(list(at), means["image"].astype(str))
+    axes.invert_yaxis()
+    axes.set_xlabel("IoU: mean over models, lowest to highest", fontsize=8)
+    axes.tick_params(labelsize=7.5)
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def hardest_images_figure(
+    comparison: Comparison,
+    predictions: Mapping[str, Predictions],
+    command: str,
+    *,
+    photographs: bool = True,
+) -> Figure:
+    """A column for each of the `MOST_IMAGES` hardest images: the best model's errors, its worst place, where the models
+    disagree; and the IoU of all images at the right. Raises `AnalysisError` if no run has predictions.
+    """
+    shown = shown_runs(comparison)
+    if shown.empty:
+        raise AnalysisError(
+            "None of these runs has a predictions artifact: there are no hard images to draw."
+        )
+    means = image_means(comparison)
+    best = shown.iloc[0].to_dict()
+    own = predictions[str(best["run_id"])]
+    stems = [stem for stem in means["image"] if stem in own.truth][:MOST_IMAGES]
+    width = len(stems) * (PANEL + GAP)
+    figure = canvas.blank(width + 4.1, 3 * (PANEL + LABEL) + 0.85)
+    colours = None
+    for column, stem in enumerate(stems):
+        panels = [
+            canvas.place(figure, 0.3 + column * (PANEL + GAP), 0.55 + row * (PANEL + LABEL), PANEL, PANEL)
+            for row in range(3)
+        ]
+        colours = draw_column(panels, stem, best, shown, predictions, photographs)
+        panels[0].set_title(stem, fontsize=8, pad=3)
+        if column == 0:
+            for axes, words in zip(panels, ("errors of the best", "its worst place", "models"), strict=True):
+                axes.set_ylabel(words, fontsize=8)
+    if colours:
+        bar = canvas.place(figure, 0.35 + width, 0.55 + 2 * (PANEL + LABEL), 0.12, PANEL)
+        figure.colorbar(colours, cax=bar).set_label("share that say foreground", fontsize=7.5)
+        bar.tick_params(labelsize=7)
+    draw_image_means(canvas.place(figure, width + 1.35, 0.55, 2.5, 2 * PANEL), means.head(18))
+    canvas.legend(figure, handles(), columns=2)
+    canvas.caption(figure, caption(best, shown, means, len(stems), command))
+    return figure
+
+
+def draw_column(
+    panels: Sequence[Axes],
+    stem: str,
+    best: Mapping[Any, Any],
+    shown: pd.DataFrame,
+    predictions: Mapping[str, Predictions],
+    photographs: bool,
+) -> ScalarMappable:
+    """One image: errors and worst place of the run `best`, and the agreement of all runs in `shown` that saw it."""
+    own = predictions[str(best["run_id"])]
+    truth, mask = own.truth[stem], own.masks[str(best["test/rule"])][stem]
+    wrong = int((truth != mask).sum())
+    draw(panels[0], coloured_errors(truth, mask), below=f"{wrong} of {truth.size} pixels")
+    draw_zoom(panels[1], truth, mask, own.images[stem] if photographs else None)
+    others = [
+        predictions[str(run["run_id"])].masks[str(run["test/rule"])].get(stem)
+        for run in shown.to_dict("records")
+    ]
+    same_size = [other for other in others if other is not None and other.shape == truth.shape]
+    panels[2].set_xlabel(f"{len(same_size)} models", fontsize=8, labelpad=2)
+    return draw_agreement(panels[2], agreement(same_size), truth)
+
+
+def handles() -> list[Line2D]:
+    """What the two outlines mean."""
+    return [
+        Line2D([], [], color=TRUTH, linestyle="dashed", label="outline of the truth"),
+        Line2D([], [], color=PREDICTED, label="outline of the prediction"),
+    ]
+
+
+def caption(
+    best: Mapping[Any, Any], shown: pd.DataFrame, means: pd.DataFrame, drawn: int, command: str
+) -> str:
+    """n, which run is drawn, and how to draw it again."""
+    return (
+        f"{drawn} hardest of n = {len(means)} test images, {len(shown)} models, one run each; errors are those of"
+        f" {best['model']} (run {best['run_id']}); drawn by: {command}"
+    )

@@ -1,0 +1,78 @@
+"""intervals.png: test IoU of every model with its interval, its runs, and the one-pixel ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.comparison.comparison import Comparison, truths_of
+from analysis.comparison.masks import Predictions, one_pixel_loss
+from analysis.evidence.text import WORDS
+from analysis.figures import canvas
+from analysis.figures.curves import COLOURS, MOST_MODELS, title
+
+
+def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling: float | None = None) -> None:
+    """Test IoU of each model of `table`, best on top: its mean with interval, every run of `runs`, and its verdict.
+
+    `ceiling` is the IoU of masks that are right but for one pixel all round (1 − `masks.one_pixel_loss`): a line.
+    """
+    import seaborn as sns
+
+    order = list(table["model"])
+    sns.stripplot(
+        runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
+    )
+    for at, row in enumerate(table.to_dict("records")):
+        if pd.notna(row["test_iou_low"]) and pd.notna(row["test_iou_high"]):
+            axes.plot(
+                [row["test_iou_low"], row["test_iou_high"]], [at, at], color=COLOURS["val"], linewidth=2.4
+            )
+        face = COLOURS["val"] if row["verdict"] == "best" else "white"
+        axes.plot(
+            row["test_iou"], at, "D", color=COLOURS["val"], markerfacecolor=face, markersize=6, zorder=4
+        )
+        words = "" if pd.isna(row["difference"]) else WORDS[row["verdict"]]
+        axes.annotate(words, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+    if ceiling is not None:
+        axes.axvline(ceiling, color=COLOURS["train"], linestyle="--", linewidth=1.4)
+    axes.set(xlabel="test IoU", ylabel="", xlim=(None, 1.0), ylim=(len(order) - 0.5, -0.5))
+    axes.set_yticks(range(len(order)), [title(model) for model in order])
+    axes.tick_params(labelsize=8)
+    axes.grid(axis="x", color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictions], command: str) -> Figure:
+    """`draw_intervals` of the best `MOST_MODELS`, with its legend, n and the command."""
+    table = comparison.table.head(MOST_MODELS)
+    runs = comparison.runs[comparison.runs["model"].isin(table["model"])]
+    truths = truths_of(comparison.runs, predictions)
+    height = 0.42 * len(table)
+    figure = canvas.blank(7.5, height + 1.75)
+    axes = canvas.place(figure, 2.35, 0.65, 4.2, height + 0.1)
+    draw_intervals(axes, table, runs, 1 - one_pixel_loss(truths.values()) if truths else None)
+    mark: dict[str, Any] = {"linestyle": "", "color": COLOURS["val"]}
+    handles = [
+        Line2D([], [], color=COLOURS["val"], linewidth=2.4, label="95% interval, seeds × images"),
+        Line2D([], [], marker="D", markerfacecolor="white", label="mean", **mark),
+        Line2D([], [], linestyle="", marker="o", color="0.45", markersize=3.5, label="a run"),
+        Line2D([], [], color=COLOURS["train"], linestyle="--", label="right but for one pixel all round"),
+    ]
+    if (table["verdict"] == "best").any():
+        handles.insert(2, Line2D([], [], marker="D", label="best: all others are worse", **mark))
+    canvas.legend(figure, handles if truths else handles[:-1], columns=3)
+    scores = comparison.scores
+    n_images = scores[scores["run_id"].isin(runs["run_id"])]["image"].nunique()
+    canvas.caption(
+        figure,
+        f"n = {len(runs)} runs, {n_images} test images; at the right the verdict against the best; drawn by:"
+        f" {command}",
+    )
+    return figure

@@ -1,0 +1,161 @@
+"""masks.png: every test image, its truth, and every model's mask with the errors in colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from analysis import AnalysisError
+from analysis.comparison.comparison import Comparison
+from analysis.comparison.masks import Image, Mask, Predictions
+from analysis.figures import canvas
+
+COLOURS = {
+    "true positive": (255, 255, 255),
+    "true negative": (0, 0, 0),
+    "false positive": (213, 94, 0),
+    "false negative": (86, 180, 233),
+}
+"""Vermilion and sky blue of Okabe & Ito (2008) on white and black: apart for every kind of colour vision."""
+PANEL, GAP, LABEL = 1.25, 0.05, 0.24
+"""Side of one picture, space between two, and room for the IoU below one, inches."""
+MOST_MODELS = 10
+MOST_IMAGES = 12
+
+
+def coloured_errors(truth: Mask, prediction: Mask) -> Image:
+    """(H, W, 3) picture of a prediction: white where both are foreground, black where neither is, errors coloured."""
+    picture = np.zeros((*truth.shape, 3), np.uint8)
+    picture[truth & prediction] = COLOURS["true positive"]
+    picture[~truth & prediction] = COLOURS["false positive"]
+    picture[truth & ~prediction] = COLOURS["false negative"]
+    return picture
+
+
+def shown_runs(comparison: Comparison) -> pd.DataFrame:
+    """One run per model, best model first: of the runs with predictions the one with the median test IoU.
+
+    Of an even number of runs it is the lower of the two in the middle.
+    """
+    runs = comparison.runs[comparison.runs["run_id"].isin(comparison.scores["run_id"])]
+    of_models = (runs[runs["model"] == model].sort_values("test/iou") for model in comparison.table["model"])
+    return pd.DataFrame([rows.iloc[(len(rows) - 1) // 2] for rows in of_models if len(rows)])
+
+
+def masks_figure(
+    comparison: Comparison, predictions: Mapping[str, Predictions], command: str, *, photographs: bool = True
+) -> Figure:
+    """Rows are test images; columns the image, the truth, then one model each with its errors and IoU.
+
+    Without `photographs` there is no column for the image. Only the best `MOST_MODELS` and the first `MOST_IMAGES` are
+    drawn; the caption says so where it applies.
+    Raises `AnalysisError` if no run has predictions.
+    """
+    runs = shown_runs(comparison).head(MOST_MODELS)
+    if runs.empty:
+        raise AnalysisError("None of these runs has a predictions artifact: there are no masks to draw.")
+    first = predictions[str(runs.iloc[0]["run_id"])]
+    stems = list(first.truth)[:MOST_IMAGES]
+    titles = ["test image"] * photographs + ["truth", *(heading(run) for run in runs.to_dict("records"))]
+    figure, panels = grid(stems, titles)
+    for stem, row in zip(stems, panels, strict=True):
+        if photographs:
+            draw(row[0], first.images[stem])
+        draw(row[int(photographs)], coloured_errors(first.truth[stem], first.truth[stem]))
+    for column, run in enumerate(runs.to_dict("records"), start=1 + photographs):
+        of_model = [row[column] for row in panels]
+        draw_model(of_model, stems, predictions[run["run_id"]], run, comparison.scores)
+    canvas.legend(figure, legend_handles(), columns=4)
+    canvas.caption(figure, caption(comparison, first, len(runs), len(stems), command))
+    return figure
+
+
+def heading(run: Mapping[Any, Any]) -> str:
+    """A model's name, broken to the width of a picture, above the IoU of the run that is shown."""
+    lines = [canvas.broken(part, 22) for part in str(run["model"]).split(" / ")]
+    return "\n".join([*lines, f"IoU {run['test/iou']:.3f}"])
+
+
+def grid(rows: list[str], columns: list[str]) -> tuple[Figure, list[list[Axes]]]:
+    """Empty panels, as rows of columns, with their names at the left and above."""
+    top = 0.35 + 0.13 * max(title.count("\n") + 1 for title in columns)
+    figure = canvas.blank(0.3 + len(columns) * (PANEL + GAP), top + len(rows) * (PANEL + LABEL) + 0.2)
+    panels = [
+        [
+            canvas.place(figure, 0.25 + x * (PANEL + GAP), top + y * (PANEL + LABEL), PANEL, PANEL)
+            for x in range(len(columns))
+        ]
+        for y in range(len(rows))
+    ]
+    for axes, title in zip(panels[0], columns, strict=True):
+        axes.set_title(title, fontsize=7.5, pad=3)
+    for (axes, *_), name in zip(panels, rows, strict=True):
+        axes.set_ylabel(name, fontsize=7, labelpad=3)
+    return figure, panels
+
+
+def draw_model(
+    panels: list[Axes],
+    stems: list[str],
+    predictions: Predictions,
+    run: Mapping[Any, Any],
+    scores: pd.DataFrame,
+) -> None:
+    """One model's column: the errors of the tested checkpoint on every image, IoU below; blank where it has none."""
+    rule = str(run["test/rule"])
+    mine = scores[(scores["run_id"] == run["run_id"]) & (scores["checkpoint"] == rule)]
+    iou = mine.set_index("image")["iou"]
+    for axes, stem in zip(panels, stems, strict=True):
+        if stem in iou.index:
+            picture = coloured_errors(predictions.truth[stem], predictions.masks[rule][stem])
+            draw(axes, picture, below=f"{iou[stem]:.3f}")
+        else:
+            axes.set_axis_off()
+
+
+def draw(axes: Axes, picture: Image, below: str = "") -> None:
+    """`picture` (H, W, 3) without ticks; kept in hard pixels where it is enlarged."""
+    enlarged = max(picture.shape[:2]) <= PANEL * canvas.DPI
+    axes.imshow(picture, interpolation="nearest" if enlarged else "antialiased")
+    axes.set(xticks=[], yticks=[])
+    axes.set_xlabel(below, fontsize=8, labelpad=2)
+    axes.spines[:].set(color="0.6", linewidth=0.5)
+
+
+def legend_handles() -> list[Patch]:
+    """What the four colours mean."""
+    return [
+        Patch(facecolor="#" + bytes(colour).hex(), edgecolor="0.5", linewidth=0.5, label=name)
+        for name, colour in COLOURS.items()
+    ]
+
+
+def caption(comparison: Comparison, first: Predictions, models: int, images: int, command: str) -> str:
+    """n, what was left out, which run stands for a model, and how to draw the figure again."""
+    table = comparison.table
+    of_models = f"{models} models" if models == len(table) else f"{models} of {len(table)} models"
+    all_images = len(first.truth)
+    of_images = (
+        f"n = {images} test images" if images == all_images else f"{images} of n = {all_images} test images"
+    )
+    several = "; of several runs the one with the median test IoU" if (table["n_runs"] > 1).any() else ""
+    return (
+        f"{of_models}, {of_images}, {made_with(comparison.runs)}; IoU in the heading is pooled over all test"
+        f" images{several}; drawn by: {command}"
+    )
+
+
+def made_with(runs: pd.DataFrame) -> str:
+    """Size and shape of the pictures, and how long all runs were trained if that is one number."""
+    values = runs.reindex(columns=["image_size", "epochs"])
+    sides = [f"{side:.0f}×{side:.0f}" for side in sorted(values["image_size"].dropna().unique())]
+    shape = "squeezed to squares as the models see them"
+    words = f"{shape}, {' or '.join(sides)} pixels" if sides else shape
+    epochs = values["epochs"].dropna().unique()
+    return words + (f", {epochs[0]:.0f} epochs" if len(epochs) == 1 else "")

@@ -1,0 +1,268 @@
+"""What table, report and command conclude where they once concluded something false; each with its own input."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from analysis import cli, table
+from analysis.comparison.answer import answers, keep_in_mind
+from analysis.comparison.comparison import Comparison, compare
+from analysis.evidence.__main__ import main as command
+from analysis.evidence.claims import CLAIMS
+from analysis.evidence.result import Evidence, evidence
+from analysis.evidence.table import Row, arrange
+from analysis.evidence.text import next_steps
+from analysis.report import __main__ as report
+from analysis.tables.sheets import proof_sheets
+from tests.analysis.studies import scored
+
+Cells = dict[tuple[int, int, int], npt.NDArray[np.float64]]
+RNG = np.random.default_rng
+
+
+def cells(
+    means: Sequence[float],
+    seeds: int,
+    images: int,
+    folds: Sequence[int] = (0,),
+    *,
+    spread: float = 0.005,
+    rng: int = 0,
+) -> Cells:
+    """Scores with deviations `spread` of seeds, of models on images and of the rest, and of images 0.01."""
+    draw = RNG(rng).normal
+    made: Cells = {}
+    for fold in folds:
+        common = draw(0, 0.01, images)
+        for number, mean in enumerate(means):
+            own = mean + common + draw(0, spread, images)
+            for seed in range(seeds):
+                made[number, fold, seed] = own + draw(0, spread) + draw(0, spread, images)
+    return made
+
+
+def judged(values: Cells, studies: int = 0) -> Evidence:
+    """The evidence of scores, as the command and the table have it."""
+    rows = [
+        Row(f"m{number}", str(fold), str(seed), f"{fold}-{i}", float(score))
+        for (number, fold, seed), scores in values.items()
+        for i, score in enumerate(scores)
+    ]
+    return evidence(arrange(rows), studies=studies)
+
+
+def by(comparison: Comparison, number: int) -> dict[Any, Any]:
+    """The row of one model."""
+    (row,) = comparison.table[comparison.table["backbone"] == f"backbone{number:02d}"].to_dict("records")
+    return row
+
+
+@pytest.mark.parametrize(("models", "seeds", "images", "studies"), [(2, 5, 30, 120), (8, 5, 12, 60)])
+def test_identical_procedures_are_seldom_told_apart(
+    models: int, seeds: int, images: int, studies: int
+) -> None:
+    """A sign-flip test over images that ignored seeds told 0.56 and 0.72 of such studies a bold winner."""
+    won = sum(
+        any(
+            model.verdict == "worse"
+            for model in judged(cells([0.9] * models, seeds, images, rng=k)).models.values()
+        )
+        for k in range(studies)
+    )
+    assert won <= 0.05 * studies + 2 * (0.05 * 0.95 * studies) ** 0.5
+
+
+def test_the_model_that_is_better_on_every_shared_fold_is_never_the_worse_one() -> None:
+    """A on folds 0 to 2, B on folds 0 to 5, which are harder; B is better by 0.02 on each shared one."""
+    own = cells([0.90, 0.92], 3, 4, range(6), spread=0.001)
+    values = {key: np.asarray(v) - 0.2 * (key[1] > 2) for key, v in own.items() if key[0] == 1 or key[1] < 3}
+    comparison = compare(scored(values))
+    assert by(comparison, 0)["verdict"] != "best"
+    assert by(comparison, 0)["difference"] < 0
+    assert answers(comparison)[0].startswith("U-Net / backbone01 ")
+
+
+def test_five_seeds_against_one_never_make_the_lower_one_better() -> None:
+    values = {key: v for key, v in cells([0.90, 0.921], 5, 8).items() if key[0] == 0 or key[2] == 0}
+    comparison = compare(scored(values))
+    assert set(comparison.table["verdict"]) == {"cannot_tell"}
+    told = " ".join(answers(comparison))
+    assert "better" not in told
+    assert "backbone01 has the highest mean" in told
+
+
+def test_all_seeds_of_both_count_whatever_they_are_called() -> None:
+    values = {key: v for key, v in cells([0.95, 0.90], 5, 8).items() if key[0] == 0 or key[2] < 3}
+    renamed = {(number, fold, seed + 100 * number): v for (number, fold, seed), v in values.items()}
+    one, other = judged(values), judged(renamed)
+    assert [one.models[name].claims[CLAIMS[1]].n_seeds for name in ("m0", "m1")] == [5, 3]
+    assert one.models["m1"].claims == other.models["m1"].claims
+    assert one.models["m1"].verdict == "worse"
+
+
+def test_nothing_is_surer_than_its_verdict_and_one_seed_has_no_correction_for_luck(tmp_path: Path) -> None:
+    """P(best) stood at 1.00 beside p = 0.29; luck found a third of the truth with one seed."""
+    comparison = compare(scored(cells([0.9, 0.9], 1, 4, range(6))))
+    text = table.terminal(comparison) + table.markdown(comparison, "c") + table.latex(comparison, "c")
+    assert not re.search(r"P\(best\)|probability of being|hold the true mean in", text)
+    one_seed = judged(cells([0.9, 0.91], 1, 8))
+    assert one_seed.luck is None
+    assert "flatters" not in table.terminal(compare(scored(cells([0.9, 0.91], 1, 8))))
+
+
+def test_models_within_one_pixel_of_each_other_are_told_apart_where_scores_do() -> None:
+    """Five seeds on four images find a difference of 0.05, though no exact test over four images can."""
+    comparison = compare(scored(cells([0.90, 0.85], 5, 4)))
+    assert by(comparison, 1)["verdict"] == "worse"
+    assert "two-sided p below" not in " ".join(keep_in_mind(comparison))
+    assert answers(comparison)[1] == "The other one is worse."
+
+
+def test_more_splits_leave_the_conclusions_of_the_own_one() -> None:
+    own = cells([0.95, 0.90], 5, 8, spread=0.002)
+    more = cells([0.9, 0.9], 1, 8, (1, 2, 3), rng=9)
+    comparison = compare(scored({**own, **more}))
+    assert comparison.own_evidence is not None
+    assert comparison.own_evidence.best == "U-Net / backbone00"
+    both = proof_sheets(comparison)
+    assert len(both) == 2
+    assert both[1].caption.startswith(
+        "Three claims, each wider than the one before. On the data's own split alone."
+    )
+    samples = [sheet.columns["sample"][1] for sheet in both]
+    assert samples == ["1 seed, 32 images, 4 training sets", "5 seeds, 8 images, 1 training set"]
+    assert both[1].columns["verdicts"][1] == "1 best, 1 worse"
+    page = table.markdown(comparison, "c")
+    assert "over 4 splits; bold" in page
+    assert all(sample in page for sample in samples)
+
+
+def test_splits_are_not_advised_where_no_number_of_them_can_help() -> None:
+    """Two models that are equal but for 0.0099, with a margin of 0.01: neither worse nor equivalent can be shown."""
+    noise = cells([0.0, 0.0], 3, 4, range(6), spread=0.02)
+    steps = " ".join(
+        next_steps(judged({key: np.asarray(v) + 0.9 - 0.0101 * key[0] for key, v in noise.items()}))
+    )
+    assert not re.search(r"More splits", steps)
+    assert re.search(r"would decide|never", steps)
+
+
+def test_runs_of_other_test_pictures_are_left_out_and_named() -> None:
+    made = scored(cells([0.95, 0.90], 4, 8))
+    odd = made.runs["run_id"] == "m1f0s3"
+    runs = made.runs.assign(test_digest=np.where(odd, "other", "usual"))
+    comparison = compare(replace(made, runs=runs))
+    assert by(comparison, 1)["n_runs"] == 3
+    assert comparison.evidence is not None
+    assert comparison.evidence.models["U-Net / backbone01"].claims[CLAIMS[1]].n_seeds == 3
+    assert comparison.notes[0] == (
+        "WARNING: 1 of 8 runs were tested on other pictures than most of their split (test_digest) and are left out:"
+        " m1f0s3 of U-Net / backbone01."
+    )
+
+
+def test_other_splits_have_other_test_pictures_and_nothing_is_said() -> None:
+    made = scored(cells([0.95, 0.90], 2, 4, (0, 1)))
+    comparison = compare(replace(made, runs=made.runs.assign(test_digest=made.runs["fold"].astype(str))))
+    assert "test_digest" not in " ".join(comparison.notes)
+
+
+def test_runs_without_artifacts_are_named_where_they_count_and_where_not() -> None:
+    made = scored(cells([0.95, 0.90], 4, 8))
+    comparison = compare(replace(made, scores=made.scores[made.scores["run_id"] != "m1f0s3"]))
+    assert (
+        "1 without a predictions artifact could not be checked and count in means, not in verdicts (m1f0s3)"
+        in (" ".join(comparison.notes))
+    )
+
+
+def test_a_model_without_any_artifact_is_named_beside_the_answer() -> None:
+    made = scored(cells([0.95, 0.90, 0.80], 4, 8))
+    comparison = compare(replace(made, scores=made.scores[~made.scores["run_id"].str.startswith("m0")]))
+    first, second = answers(comparison)
+    assert first.startswith("U-Net / backbone01 is the best of 2 models")
+    assert second.endswith("Not compared: U-Net / backbone00.")
+    assert pd.isna(by(comparison, 0)["verdict"])
+
+
+def test_several_image_sizes_are_said() -> None:
+    made = scored(cells([0.95, 0.90], 3, 4))
+    comparison = compare(replace(made, runs=made.runs.assign(image_size=[128] * 3 + [256] * 3)))
+    assert "Scores were taken at 2 image sizes (128, 256 pixels)" in " ".join(comparison.notes)
+    alike = made.runs.assign(image_size=[128] * 3 + [256] * 3, score_size=1024)
+    assert "image sizes" not in " ".join(compare(replace(made, runs=alike)).notes)
+
+
+def test_forty_models_leave_the_terminal_whole() -> None:
+    text = table.terminal(compare(scored(cells(list(np.linspace(0.8, 0.95, 40)), 3, 4))))
+    assert max(map(len, text.splitlines())) <= 100
+    assert len(re.findall(r"^[ *]U-Net / backbone\d\d ", text, re.MULTILINE)) == 40
+    assert text.startswith("U-Net / backbone39 ")
+
+
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_every_entry_point_says_the_same(
+    seeds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = cells([0.95, 0.90, 0.949], seeds, 6)
+    made = scored(values)
+    monkeypatch.setattr(cli, "pull", lambda paths: made)
+    assert cli.main("python -m analysis", "words", [table.write], ["a/b", "--out", str(tmp_path)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert report.main(["a/b", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    lines = ["model,seed,image,score"]
+    names = made.scores[made.scores["checkpoint"] == "best_loss"].merge(
+        made.runs[["run_id", "seed", "backbone"]]
+    )
+    lines += [f"U-Net / {r.backbone},{r.seed},{r.image},{r.iou}" for r in names.itertuples()]
+    (tmp_path / "scores.csv").write_text("\n".join(lines))
+    assert command([str(tmp_path / "scores.csv"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    saved = pd.read_csv(tmp_path / "comparison.csv").set_index("model")
+    for name, model in found["models"].items():
+        assert saved.loc[name, "verdict"] == model["verdict"]
+        claim = model["claims"]["other_images"]
+        if seeds > 1:
+            assert saved.loc[name, "difference"] == pytest.approx(claim["estimate"], abs=1e-6)
+            assert saved.loc[name, "difference_low"] == pytest.approx(claim["low"], abs=2e-4)
+    answer = " ".join(answers(compare(made)))
+    assert printed.startswith(answer)
+    for name in ("comparison.md", "comparison.html", "comparison.tex", "report.html"):
+        text = " ".join((tmp_path / name).read_text().replace("\n% ", " ").split())
+        assert answers(compare(made))[1] in text.replace("</p> <p>", " "), name
+
+
+def test_the_margin_is_an_option_of_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = scored(cells([0.95, 0.945], 10, 12, spread=0.002))
+    monkeypatch.setattr(cli, "pull", lambda paths: made)
+    out = ["--out", str(tmp_path)]
+    assert cli.main("p", "words", [table.write], ["a/b", "--margin", "0.02", *out]) == 0
+    assert "equivalent" in capsys.readouterr().out
+    assert "p a/b --margin=0.02" in (tmp_path / "comparison.md").read_text()
+    with pytest.raises(SystemExit):
+        cli.main("p", "words", [table.write], ["a/b", "--margin", "0", *out])
+    assert capsys.readouterr().err == "p: argument --margin: '0' is not a number above 0\n"
+
+
+def test_notes_of_the_table_survive_in_the_paper() -> None:
+    text = table.latex(compare(scored(cells([0.95, 0.90], 3, 4))), "c")
+    first = text.split(r"\end{table}")[0]
+    assert r"\usepackage{booktabs,threeparttable}" in text
+    assert first.index(r"\begin{tablenotes}") > first.index(r"\end{tabular}")
+    assert r"\item Rule: models of segmentation\_models\_pytorch" in first
+    assert (
+        text.count(r"\begin{threeparttable}")
+        == text.count(r"\end{threeparttable}")
+        == text.count(r"\begin{table}")
+    )
