@@ -11,7 +11,6 @@ from analysis import AnalysisError, export, table
 from analysis.cli import default_folder
 from analysis.comparison.comparison import compare
 from analysis.figures import files
-from analysis.figures import files
 from analysis.pull.study import Study, pull
 from tests.analysis.studies import noisy
 
