@@ -1,10 +1,7 @@
 """A run by hand, without any server."""
 
 import csv
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +16,7 @@ from agent.train import is_stopped, main
 from agent.training import models
 from agent.training.loop import evaluate
 from data import puzzle, synthetic
-
-ROOT = Path(__file__).parents[2]
+from tests.agent.running import train
 
 
 @pytest.fixture(scope="module")
@@ -28,29 +24,6 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "drawn"
     synthetic.write(folder, seed=2, n_train=3, n_val=1, n_test=2)
     return folder
-
-
-def train(home: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    private = {
-        name: str(home)
-        for name in (
-            "HOME",
-            "WANDB_DIR",
-            "WANDB_CACHE_DIR",
-            "WANDB_CONFIG_DIR",
-            "WANDB_DATA_DIR",
-            "PUZZLE_RUNS",
-        )
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "agent.train", *flags],
-        cwd=ROOT,
-        env={**kept, **private, "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 FLAGS = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=2", "--batch_size=2"]
