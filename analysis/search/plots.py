@@ -60,8 +60,7 @@ def tidy(axes: Axes) -> None:
 def draw_parallel(
     axes: Axes, runs: pd.DataFrame, parameters: Sequence[str], *, metric: str = "val/iou"
 ) -> ScalarMappable:
-    """A line per run across its parameters and, at the right, `metric`, which colours it; the best run is
-    thick.
+    """A line per run across its parameters to `metric`, which colours it; the best run is thick.
 
     Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
     category are spread a little. Returns what a colour bar needs.
@@ -82,8 +81,7 @@ def draw_parallel(
 
 
 def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """Draws one vertical axis with its ticks; the height of each run on it, from 0 to 1, `ABSENT` if it has
-    none."""
+    """Draw a vertical axis with ticks; the height of each run on it, 0 to 1, or `ABSENT`."""
     has = active(runs, name).to_numpy()
     own: pd.Series[Any] = runs.loc[has, name]
     place, names = placed(own)
@@ -125,8 +123,7 @@ def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", metric: str = "val/iou") -> None:
-    """Best so far against `trial` or device-`minutes` (`budgets.budget_curves`), a stepped line per
-    architecture."""
+    """Best so far against `trial` or device-`minutes`, a stepped line per architecture."""
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
         axes.plot(
             own[against],
