@@ -38,8 +38,10 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Saved:
-    """Weights on the CPU, the configuration they were trained with, where they come from, in words, and what became 0
-    and 255 in the training images, if these had more than 8 bits."""
+    """Weights on the CPU, their configuration, their origin in words, and their range of pixels.
+
+    `pixel_range` holds the two values that became 0 and 255 in training images of more than 8 bits.
+    """
 
     state: dict[str, Tensor]
     config: Config

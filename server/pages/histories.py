@@ -121,14 +121,15 @@ def thinned(points: Sequence[Point], most: int) -> list[Point]:
     if len(points) <= most:
         return list(points)
     width = -(-2 * len(points) // most)
-    kept = [points[0]]
+    kept: list[Point] = []
     for start in range(0, len(points), width):
-        part = [point for point in points[start : start + width] if point[1] - point[1] == 0]
-        ends = {min(part, key=_height), max(part, key=_height)} - {kept[-1]} if part else set()
-        kept += sorted(ends)
-        if len(part) < min(width, len(points) - start):
-            kept.append(next(point for point in points[start : start + width] if point[1] - point[1] != 0))
-    return kept if kept[-1] is points[-1] else [*kept, points[-1]]
+        stretch = points[start : start + width]
+        finite = [point for point in stretch if point[1] - point[1] == 0]
+        chosen = {min(finite, key=_height), max(finite, key=_height)} if finite else set()
+        chosen |= {points[0], points[-1]}
+        gap = next((point for point in stretch if point[1] - point[1] != 0), None)
+        kept += [point for point in stretch if point is gap or point in chosen]
+    return kept
 
 
 def band(

@@ -174,7 +174,7 @@ def bar_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
             rows.append((f"{label}{n}" if len(metrics) < 2 else f"{label}{n} {metric}", combine(values)))
     return {
         "kind": "figure",
-        "figure": plots.bars(title or ", ".join(metrics), rows, _combined(config, by, grid)),
+        "figure": plots.bars(title or ", ".join(metrics) or "no metric", rows, _combined(config, by, grid)),
     }
 
 

@@ -118,7 +118,10 @@ class _Reader:
     def _heading(self, block: Block, depth: int) -> Block:
         level = block.get("level") if block.get("level") in (1, 2, 3) else 1
         words, anchor = inline(block.get("children")), f"part-{len(self.headings) + 1}"
-        self.headings.append((int(level or 1), "".join(each["text"] for each in words), anchor))
+        text = "".join(each["text"] for each in words).strip()
+        if not text:
+            return {"kind": "paragraph", "inline": []}
+        self.headings.append((int(level or 1), text, anchor))
         inside = self.blocks(block.get("collapsedChildren"), depth + 1)
         return {"kind": "heading", "level": level, "inline": words, "anchor": anchor, "blocks": inside}
 

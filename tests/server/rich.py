@@ -1,8 +1,10 @@
 """A folder with everything that the pages of single things show, written without a client; its words can be evil."""
 
-import base64
+import io
 import json
 from typing import Any
+
+from PIL import Image
 
 from server.store import (
     Connection,
@@ -19,12 +21,22 @@ from server.store import (
 )
 
 N_LINES = 1200
+SHIFT = 5
 PROJECT = ("lab", "pieces")
 KEY = "test/predictions"
 DELIMITER = "_wandb_delimeter_"
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
-)
+
+
+def png(picture: bool, shift: int = 0) -> bytes:
+    """A photograph of 64 × 48 pixels, or a mask of a piece of 20 × 20 with 1 inside, `shift` pixels to the right."""
+    pixels = Image.new("RGB", (64, 48), (90, 120, 150)) if picture else Image.new("L", (64, 48), 0)
+    pixels.paste((200, 120, 60) if picture else 1, (10 + shift, 10, 30 + shift, 30))
+    body = io.BytesIO()
+    pixels.save(body, "PNG")
+    return body.getvalue()
+
+
+PNG = png(picture=True)
 
 
 def image(step: int, number: int, word: str) -> dict[str, Any]:
@@ -149,9 +161,9 @@ def _run(store: Store, db: Connection, project: Row, name: str, word: str) -> Ro
     )
     contents = {f"media/images/{step}/{i}.png": PNG for step in (4, 5) for i in range(2)}
     contents |= {
-        f"media/images/{s}/{n}-{i}.mask.png": PNG
-        for s in (4, 5)
-        for n in ("truth", "prediction")
+        f"media/images/{step}/{name}-{i}.mask.png": png(picture=False, shift=SHIFT * (name == "prediction"))
+        for step in (4, 5)
+        for name in ("truth", "prediction")
         for i in range(2)
     }
     contents |= {f"media/images/{step}/boxes.json": boxes(word) for step in (4, 5)}
@@ -159,7 +171,7 @@ def _run(store: Store, db: Connection, project: Row, name: str, word: str) -> Ro
     bars = {"columns": ["name", "iou"], "data": [[word, 3], ["b", 5]]}
     contents |= {"media/table/scores.table.json": json.dumps(table).encode()}
     contents |= {"media/table/bars.table.json": json.dumps(bars).encode()}
-    contents |= {"media/html/page.html": f"<h1>{word}</h1><script>alert(1)</script>".encode()}
+    contents |= {"media/html/page.html": f"<h1>{word}</h1>".encode()}
     contents |= {
         "media/audio/a.wav": b"RIFF",
         "media/object3D/x.obj": b"v",

@@ -329,7 +329,6 @@ def test_a_report_is_listed_and_drawn(pages: Pages) -> None:
     assert ["test/iou", "0.8", "0.9"] in page.rows
     assert [a.attributes["href"] for a in page.all("nav", aria_label="Contents")[0].all("a")] == [
         "#part-1",
-        "#part-2",
     ]
     hrefs = {a.text: a.attributes["href"] for a in page.all("a")}
     assert hrefs["link plain"] == "https://example.org"

@@ -45,10 +45,10 @@ class Site:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server that the real client filled, see `fill`."""
-    server = start(tmp_path_factory.mktemp("site") / "folder")
+    server = start(tmp_path_factory.mktemp("site") / "folder", 0, "--crash-after", "900")
     client = Client(server, tmp_path_factory.mktemp("filler"))
     process = client.start([sys.executable, fill.__file__], WANDB_CONSOLE="off", PYTHONPATH=str(Path.cwd()))
-    output = client.finish(process)
+    output = client.finish(process, timeout=240)
     assert process.returncode == 0, output
     yield Site(server, client, json.loads(output.strip().splitlines()[-1]))
     server.stop()
@@ -58,8 +58,14 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, site: Site) -> Iterator[Open]:
+def open_page(open_at: Open, site: Site) -> Open:
     """`open_page(path, width=1400, dark=False, scripts=True)`: the page at that path of the site."""
+    return lambda path, **more: open_at(site.url + path, **more)
+
+
+@pytest.fixture
+def open_at(browser: Browser) -> Iterator[Open]:
+    """As `open_page`, of any server."""
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
@@ -78,7 +84,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[Open]:
             "console", lambda told: faults.append(f"{path}: {told.text}") if told.type == "error" else None
         )
         page.on("dialog", lambda dialog: faults.append(f"{path}: a dialog says {dialog.message}"))
-        page.goto(site.url + path)
+        page.goto(path)
         return page
 
     yield open_

@@ -1,0 +1,247 @@
+"""Runs over one another: which lines, bands, settings, results and pictures a comparison shows."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from common.colours import MEANINGS, SCALE, SERIES, assign, slot
+from server.pages import charts, compare, histories
+from server.pages.render import render
+from server.store import Connection, Row, Store, lines, projects, runs, users
+from tests.server.markup import Node, read
+
+STEPS = 10
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """`a1`, `a2`, `b1` of two models: val/loss is 10, 20 and 30 above the step; `c` is elsewhere."""
+    opened = Store(tmp_path_factory.mktemp("compare"), lambda: 1.7e9)
+    with opened.write() as db:
+        here = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        for name, model, height in (("a1", "a", 10), ("a2", "a", 20), ("b1", "b", 30)):
+            rows = [
+                {
+                    "_step": at,
+                    "_runtime": 2 * at,
+                    "epoch": at + 1,
+                    "train/loss": height / 2,
+                    "val/loss": height + at,
+                }
+                for at in range(STEPS)
+            ]
+            _run(
+                db,
+                here,
+                name,
+                {"model": model, "same": 1, "lr": height},
+                rows,
+                {"val/loss": height, "test/iou": height},
+            )
+        there = projects.ensure(db, "other", "q", 1.0)[0]["id"]
+        _run(db, there, "c", {"model": "c"}, [{"_step": at, "val/loss": at} for at in range(STEPS)], {})
+    yield opened
+    opened.close()
+
+
+def _run(db: Connection, project: int, name: str, settings: Row, rows: list[Row], summary: Row) -> None:
+    run_id = runs.insert(db, project, name, "running", 1.0, display_name=f"run {name}")
+    config = json.dumps({key: {"value": value} for key, value in settings.items()})
+    runs.change(db, run_id, config=config, summary=json.dumps(summary))
+    lines.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
+    runs.set_state(db, run_id, "finished", 2.0)
+
+
+def page(store: Store, within: str | None = "p", person: users.Person = users.ADMIN, **asked: Any) -> Node:
+    project = projects.find(store.db, "local", within) if within else None
+    query = QueryParams(urlencode(asked, doseq=True))
+    shown = compare.gather(store, lambda run, name: f"/{name}", project, query, person)
+    return read(render("compare.html", person=None, csrf="", here="", **shown))
+
+
+def drawn(shown: Node) -> dict[str, int]:
+    """Name → number of points of the lines of the charts."""
+    found = {}
+    for line in shown.all("g", class_="line"):
+        path = next((each for each in line.children if isinstance(each, Node) and each.tag == "path"), None)
+        found[line.attributes["data-name"]] = len(re.findall("[Ml]", path.attributes["d"])) if path else 0
+    return found
+
+
+def legend(shown: Node) -> list[str]:
+    return [each.text for each in shown.one(id="legend").all("span", class_="swatch")]
+
+
+def test_validation_is_a_whole_line_and_training_a_dashed_one_of_the_same_colour(store: Store) -> None:
+    shown = page(store, runs=["a1", "b1"])
+    assert drawn(shown) == {
+        f"run {name} {split}": STEPS for name in ("a1", "b1") for split in ("train", "val")
+    }
+    styles = {
+        line.attributes["data-name"]: line.attributes["class"].split()[1:]
+        for line in shown.all("g", class_="line")
+    }
+    assert styles["run a1 train"] == [*styles["run a1 val"], "dashed"]
+    assert styles["run a1 val"] != styles["run b1 val"]
+    assert legend(shown) == ["run a1", "run b1"]
+    assert [figure.attributes["data-x"] for figure in shown.all("figure", class_="chart")] == ["epoch"]
+
+
+@pytest.mark.parametrize(("axis", "edges"), [("step", (0, 9)), ("epoch", (1, 10)), ("time", (0, 18))])
+def test_the_axis_is_the_step_the_epoch_or_the_time(store: Store, axis: str, edges: tuple[int, int]) -> None:
+    [figure] = page(store, runs="a1,a2", x=axis).all("figure", class_="chart")
+    assert tuple(map(float, figure.attributes["data-edges"].split()[:2])) == edges
+
+
+def test_a_group_is_its_mean_in_a_band_of_all_its_runs(store: Store) -> None:
+    shown = page(store, group="model", search="val")
+    assert legend(shown) == ["a (2)", "b (1)"]
+    assert set(drawn(shown)) == {"a train", "a val", "b train", "b val"}
+    assert len(shown.all("path", class_="band")) == 2, "one run has no band"
+    assert legend(page(store, group="settings")) == ["10, a (1)", "20, a (1)", "30, b (1)"]
+
+
+def test_a_mean_ends_where_the_first_run_ends_and_lies_between_points_on_the_line() -> None:
+    mean, ends = histories.band(
+        [[(0, 0.0), (10, 10.0)], [(2, 4.0), (4, 8.0), (8, math.nan), (12, 8.0)]], most=99
+    )
+    assert mean == [(2, 3.0), (4, 6.0), (10, 9.0)]
+    assert ends == [(2, 2.0, 4.0), (4, 4.0, 8.0), (10, 8.0, 10.0)]
+    assert histories.band([[], [(1, math.inf)]], 9) == ([], [])
+    assert histories.band([[(0, 1.0)], [(5, 1.0)]], 9) == ([], []), "nothing in common"
+
+
+def test_runs_come_from_names_a_filter_or_other_projects(store: Store) -> None:
+    assert legend(page(store, q="model = a", sort="+display_name")) == ["run a1", "run a2"]
+    assert legend(
+        page(store, within=None, runs=["local/p/a1", "other/q/c", "other/q/none", "a1", "x/y"])
+    ) == [*("run a1", "run c")]
+    stranger = users.Person(7, "anna", roles={"local": "reader"})
+    assert legend(page(store, within=None, person=stranger, runs="local/p/a1,other/q/c")) == ["run a1"]
+    assert "No runs to compare" in page(store, q="model = none").text
+    assert "Did you mean model" in page(store, q="modle = none").one(role="alert").text
+    assert "No runs to compare" in page(store, within=None).text
+
+
+def test_settings_that_differ_and_results_stand_side_by_side(store: Store) -> None:
+    settings, results = (
+        shown.all("table")
+        for shown in (page(store, runs=["a1", "b1"]), page(store, runs=["a1", "b1"], all="1"))
+    )
+    assert settings[0].rows == [["key", "run a1", "run b1"], ["lr", "10", "30"], ["model", "a", "b"]]
+    assert [row[0] for row in results[0].rows] == ["key", "lr", "model", "same"]
+    best = {
+        row.children[0].text: [td.text for td in row.all("td", class_="best")]
+        for row in settings[1].all("tr")[1:]
+    }  # type: ignore[union-attr]
+    assert best == {"test/iou": ["30"], "val/loss": ["10"]}, "more IoU and less loss are better"
+
+
+def test_a_stretch_a_smooth_line_and_a_log_axis_are_part_of_the_address(store: Store) -> None:
+    shown = page(store, runs="a1", **{"from": "3", "to": "6"}, smooth="0.5", log="1", search="loss")
+    [figure] = shown.all("figure", class_="chart")
+    assert figure.attributes["data-log"] == "1"
+    assert set(drawn(shown).values()) == {4}
+    assert figure.all("svg", class_="cut")
+    for odd in (
+        {"from": "x"},
+        {"to": "nan"},
+        {"smooth": "-1"},
+        {"smooth": "inf"},
+        {"x": "<b>"},
+        {"page": "0"},
+    ):
+        assert set(drawn(page(store, runs="a1", **odd)).values()) == {STEPS}
+
+
+def test_smoothing_is_an_average_of_the_past_that_starts_at_the_first_value() -> None:
+    points = [(0.0, 4.0), (1.0, math.nan), (2.0, 8.0)]
+    smooth = charts.smoothed(points, 0.5)
+    # After 4 and 8: (0.25 · 4 + 0.5 · 8) / (1 - 0.5²)
+    assert smooth[0] == (0.0, 4.0)
+    assert math.isnan(smooth[1][1])
+    assert smooth[2] == (2.0, pytest.approx(5 / 0.75))
+
+
+def test_what_a_logarithm_has_no_place_for_is_counted(store: Store) -> None:
+    drawn = charts.chart(
+        "x",
+        [charts.Line("", [(0, -1.0), (1, 0.0), (2, 10.0), (3, 1000.0)])],
+        "step",
+        view=charts.View(log=True),
+    )
+    assert "2 values of 0 or less" in drawn
+    assert re.findall(r'text-anchor="end">(.*?)<', drawn) == ["10", "100", "1000"]
+
+
+def test_of_many_points_a_line_keeps_its_ends_extremes_and_gaps() -> None:
+    points = [(float(i), math.sin(i)) for i in range(5000)]
+    points[1234], points[2345], points[3456] = (1234.0, 9.0), (2345.0, -9.0), (3456.0, math.nan)
+    kept = histories.thinned(points, 100)
+    assert len(kept) < 130
+    assert {points[0], points[1234], points[2345], points[3456], points[-1]} <= set(kept)
+    assert [x for x, _ in kept] == sorted({x for x, _ in kept})
+    assert histories.thinned(points[:50], 100) == points[:50]
+
+
+def test_a_history_keeps_nested_numbers_and_rows_without_an_axis() -> None:
+    history = histories.History()
+    history.add(
+        [5, 6, 7], [{"a": {"b": 1}, "epoch": 1}, {"a": {"b": 2}, "_step": 9}, {"t": "x", "flag": True}]
+    )
+    assert history.points("a.b", "step") == [(5, 1), (9, 2)]
+    assert history.points("a.b", "epoch") == [(1, 1)]
+    assert not history.has("a.b", "epoch")
+    assert set(history.metrics) == {"a.b", "epoch"}
+
+
+def test_twelve_series_can_be_told_apart_on_light_and_dark_and_a_name_keeps_its_colour() -> None:
+    for which, page_luminance in ((0, 0.97), (1, 0.01)):
+        colours = [pair[which] for pair in SERIES]
+        assert min(_distance(a, b) for i, a in enumerate(colours) for b in colours[:i]) > 0.1
+        for colour in [*colours, *(pair[which] for pair in SCALE)]:
+            low, high = sorted((_luminance(colour), page_luminance))
+            assert (high + 0.05) / (low + 0.05) >= 2.4, colour
+    names = [f"model {i}" for i in range(30)]
+    numbers = assign(names)
+    assert len(set(numbers.values())) == 30
+    assert sorted(numbers[name] for name in names[:12]) == list(range(12))
+    assert assign(["unet"])["unet"] == slot("unet") == assign(["unet", "other"])["unet"]
+    assert {"train", "val", "false-positive", "false-negative"} <= MEANINGS.keys()
+
+
+def _linear(colour: str) -> list[float]:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    return [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+
+
+def _luminance(colour: str) -> float:
+    return sum(
+        share * channel for share, channel in zip((0.2126, 0.7152, 0.0722), _linear(colour), strict=True)
+    )
+
+
+def _distance(one: str, other: str) -> float:
+    """In OKLab (Ottosson, 2020): 0.02 is just visible."""
+
+    def lab(colour: str) -> list[float]:
+        red, green, blue = _linear(colour)
+        cones = (
+            0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue,
+            0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue,
+            0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue,
+        )
+        long, middle, short = (cone ** (1 / 3) for cone in cones)
+        return [
+            0.2104542553 * long + 0.7936177850 * middle - 0.0040720468 * short,
+            1.9779984951 * long - 2.4285922050 * middle + 0.4505937099 * short,
+            0.0259040371 * long + 0.7827717662 * middle - 0.8086757660 * short,
+        ]
+
+    return math.dist(lab(one), lab(other))

@@ -1,0 +1,245 @@
+"""The page of a sweep: how far it is, what it found, which settings matter, who works on it, what may be changed."""
+
+import json
+import math
+import random
+import re
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from server import scheduler
+from server.pages import parallel, project, sweep
+from server.pages.importance import importances
+from server.pages.render import render
+from server.store import Row, Store, projects, runs, sweeps
+from tests.server.conftest import Clock
+from tests.server.markup import Node, read
+
+CONFIG = """
+method: random
+run_cap: 10
+metric: {name: val/iou, goal: maximize}
+early_terminate: {type: hyperband, min_iter: 3}
+parameters:
+  lr: {distribution: log_uniform_values, min: 1.0e-5, max: 0.1}
+  model: {values: [a, b]}
+"""
+RESULTS = (0.5, 0.7, None, 0.6, 0.8, 0.75, 0.65)
+
+
+@pytest.fixture
+def filled(store: Store, clock: Clock) -> Row:
+    """Seven of ten runs: the third crashed without a result and was stopped, the last one goes on; one agent."""
+    with store.write() as db:
+        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        made = sweeps.by_id(db, sweeps.insert(db, place, "s", CONFIG, 1, clock.now))
+        sweeps.change(db, made["id"], clock.now, state="RUNNING")
+        for at, result in enumerate(RESULTS):
+            params = {"lr": 10.0 ** -(at % 5 + 1), "model": "ab"[at % 2]}
+            config = json.dumps({key: {"value": value} for key, value in params.items()})
+            run_id = runs.insert(
+                db,
+                place,
+                f"r{at}",
+                "running",
+                clock.now,
+                config=config,
+                display_name=f"run {at}",
+                sweep_id=made["id"],
+            )
+            sweeps.suggest(db, made["id"], run_id, params, "server", None)
+            runs.touch(db, runs.by_id(db, run_id), clock.now)
+            if result is not None:
+                runs.change(db, run_id, summary=json.dumps({"val/iou": result, "test/iou": result - 0.1}))
+            if at < 6:
+                runs.set_state(db, run_id, "crashed" if result is None else "finished", clock.now + 60)
+            if at == 2:
+                sweeps.record_stop(db, run_id, "worse than 3 others at step 3")
+        runs.spread_summaries(db, 9)
+    scheduler.add_agent(store, made, "gpu-<1>")
+    return sweeps.by_id(store.db, made["id"])
+
+
+def page(store: Store, made: Row, address: str = "", may_change: bool = True, **asked: Any) -> Node:
+    place = projects.by_id(store.db, made["project_id"])
+    query = QueryParams(address.lstrip("?") or urlencode(asked, doseq=True))
+    shown = sweep.gather(store, place, sweeps.by_id(store.db, made["id"]), query)
+    terms = partial(project.group_terms, shown["table"], asked=query)
+    return read(
+        render(
+            "sweep.html", person=None, csrf="token", here="/x", terms=terms, may_change=may_change, **shown
+        )
+    )
+
+
+def facts(shown: Node) -> dict[str, str]:
+    return {dt.text: dd.text for dt, dd in zip(shown.all("dt"), shown.all("dd"), strict=True)}
+
+
+def names(shown: Node) -> list[str]:
+    return [tr.attributes["data-run"] for tr in shown.one(id="runs").all("tr") if "data-run" in tr.attributes]
+
+
+def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(
+    store: Store, filled: Row, clock: Clock
+) -> None:
+    shown = page(store, filled)
+    assert facts(shown)["runs"] == "7 of 10 (5 finished, 1 running, 1 crashed)"
+    bar = shown.one("progress")
+    assert (bar.attributes["value"], bar.attributes["max"]) == ("6", "10")
+    assert "6 of 10 ended, about 4 min 00 s left with 1 agent" in shown.one(id="head").text
+    assert "Best: run 4 with val/iou 0.8, test/iou 0.7" in shown.one(id="head").text
+    assert "lr 1e-05, model a" in shown.one(id="head").text
+    clock.now += 61
+    assert "the time left is known once" in page(store, filled).one(id="head").text, "no agent is at work"
+    assert "silent" in page(store, filled).one(id="agents").text
+
+
+def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, filled: Row) -> None:
+    val, test = page(store, filled).one(id="plots").all("figure", class_="chart")[:2]
+    for figure, heights in (
+        (val, [0.5, 0.7, 0.7, 0.7, 0.8, 0.8, 0.8]),
+        (test, [0.4, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7]),
+    ):
+        best = next(line for line in figure.all("g", class_="line") if line.attributes["data-name"] == "best")
+        low, high = map(float, figure.attributes["data-edges"].split()[2:])
+        area = figure.all("svg", class_="area")[0].attributes["viewbox"].split()
+        [path] = [each for each in best.children if isinstance(each, Node)]
+        y, ys = 0.0, []
+        for command, _, dy in re.findall(r"([Ml])(-?\d+) ?(-?\d+)", path.attributes["d"]):
+            y = float(dy) if command == "M" else y + float(dy)
+            ys.append(high - y / float(area[3]) * (high - low))
+        assert sorted({round(value, 3) for value in ys}) == sorted(set(heights))
+        assert len(figure.all("circle")) == 6
+    assert json.loads(val.all("g", class_="dots")[0].attributes["data-names"])[0] == "run 0"
+
+
+def test_runs_are_listed_best_first_with_why_they_were_stopped(store: Store, filled: Row) -> None:
+    shown = page(store, filled)
+    assert names(shown) == ["r4", "r5", "r1", "r6", "r3", "r0", "r2"]
+    [table] = shown.one(id="runs").all("table")
+    assert [text.split(" ")[0] for text in table.rows[0][1:]] == [
+        *("#", "name", "state", "val/iou", "test/iou", "lr", "model", "why", "lasted")
+    ]
+    assert table.rows[-1][1:4] == ["3", "run 2", "crashed"]
+    assert "worse than 3 others at step 3" in table.rows[-1]
+    assert "r2worse than 3 others at step 3" in shown.one(id="knowledge").text
+
+
+def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -> None:
+    shown = page(store, filled, q="lr >= 0.001, lr <= 0.1, model = a")
+    assert names(shown) == ["r6", "r0", "r2"]
+    paths = shown.one("g", class_="lines").all("path")
+    assert [
+        path.attributes["data-name"] for path in paths if "faded" not in path.attributes["class"].split()
+    ] == [*("run 2", "run 0, 0.5", "run 6, 0.65")]
+    scatters = shown.one(id="scatters").all("figure")
+    assert [len(figure.all("circle")) for figure in scatters] == [2, 2]
+    assert [figure.attributes["data-x"] for figure in scatters] == ["lr", "model"]
+
+
+def test_axes_say_what_a_brush_needs() -> None:
+    axes = [
+        parallel.Axis("lr", [1e-4, 1e-1, None]),
+        parallel.Axis("n", [1, 2, 3]),
+        parallel.Axis("model", ["b", "a", True]),
+    ]
+    lines = [parallel.Run("r", "r", rank) for rank in (0.0, 1.0, None)]
+    drawn = read(parallel.draw(axes, lines))
+    found = {each.attributes["data-key"]: each.attributes for each in drawn.all("g", class_="axis")}
+    assert [found[key]["data-kind"] for key in ("lr", "n", "model")] == ["log", "linear", "category"]
+    assert json.loads(found["model"]["data-values"]) == ["a", "b", "true"]
+    assert found["n"]["data-edges"] == "1 3"
+    assert [path.attributes["class"] for path in drawn.one("g", class_="lines").all("path")] == [
+        "q",
+        "q0",
+        "q6",
+    ]
+    assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [
+        1,
+        2,
+        2,
+    ]
+
+
+def test_what_matters_stands_beside_what_chance_explains() -> None:
+    noise = random.Random(1)
+    settings = {
+        "step": [i % 4 for i in range(80)],
+        "middle": [i / 80 for i in range(80)],
+        "nothing": [noise.choice("abc") for _ in range(80)],
+        "always": [1] * 80,
+        "unique": [f"x{i}" for i in range(80)],
+    }
+    exact = importances({"step": settings["step"]}, [float(i % 4) for i in range(80)], 1)
+    assert [(each.share, each.n, each.groups) for each in exact] == [(pytest.approx(1.0), 80, 4)]
+    hill = [-abs(x - 0.5) + 0.01 * noise.random() for x in settings["middle"]]
+    found = {each.name: each for each in importances(settings, [*hill[:-1], None], 1)}
+    assert set(found) == {"step", "middle", "nothing"}, "one group, or one run a group, says nothing"
+    assert found["middle"].is_clear, (
+        "an optimum in the middle counts, which a correlation of ranks would miss"
+    )
+    assert found["middle"].share > 0.7
+    assert not found["step"].is_clear
+    assert 0.03 < found["nothing"].chance < 0.2
+    assert importances(settings, hill, 7) == importances(settings, hill, 7)
+    assert importances({"a": [1, 2, 1, 2]}, [1.0, 2.0, 1.0, 2.0], 1) == [], "four runs prove nothing"
+    assert importances({"a": [1, 2] * 5}, [3.0] * 10, 1) == []
+    assert importances({"a": [1, 2] * 5}, [math.nan] * 10, 1) == []
+
+
+def test_one_in_twenty_settings_without_effect_beats_chance() -> None:
+    noise = random.Random(2)
+    clear = 0
+    for seed in range(100):
+        values, results = [noise.random() for _ in range(30)], [noise.random() for _ in range(30)]
+        clear += importances({"x": values}, results, seed)[0].is_clear
+    assert 0 < clear <= 12  # of a binomial with n = 100 and p = 0.05, the 99.9th percentile
+
+
+def test_buttons_ask_first_and_are_for_those_who_may(store: Store, filled: Row) -> None:
+    shown = page(store, filled)
+    questions = shown.one(id="head").all("details", class_="confirm")
+    assert [each.one("button").attributes["value"] for each in questions] == ["pause", "stop", "cancel"]
+    assert all(each.one("form").attributes["method"] == "post" for each in questions)
+    assert all(each.one("input", name="csrf").attributes["value"] == "token" for each in questions)
+    stranger = page(store, filled, may_change=False).one(id="head")
+    assert stranger.all("form") == []
+    assert "log in" in stranger.text
+    with store.write() as db:
+        sweeps.change(db, filled["id"], 1.0, state="PAUSED")
+    assert "resume" in [
+        each.attributes.get("value") for each in page(store, filled).one(id="head").all("button")
+    ]
+    with store.write() as db:
+        sweeps.change(db, filled["id"], 1.0, state="FINISHED")
+    assert page(store, filled).one(id="head").all("form") == []
+
+
+def test_the_yaml_the_agents_line_and_what_the_search_knows_can_be_read(store: Store, filled: Row) -> None:
+    shown = page(store, filled)
+    assert shown.one(id="agent-line").text == "wandb agent local/p/s"
+    assert "early_terminate: {type: hyperband, min_iter: 3}" in shown.one(id="yaml").text
+    assert shown.one(id="agents").all("table")[0].rows[1][0] == "gpu-<1>"
+    knows = shown.one(id="knowledge").text
+    assert "this server suggests, method random" in knows
+    assert "6 runs with a result, 1 without" in knows
+    assert "10 runs" in knows
+
+
+def test_a_sweep_without_a_metric_and_one_without_runs_have_pages(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        bare = sweeps.by_id(
+            db,
+            sweeps.insert(db, place, "bare", "method: random\nparameters: {a: {min: 0.0, max: 1.0}}", 1, 1.0),
+        )
+        runs.insert(db, place, "r", "running", 1.0, sweep_id=bare["id"])
+        empty = sweeps.by_id(db, sweeps.insert(db, place, "empty", "metric: {name: 3}", 1, 1.0))
+    assert names(page(store, bare)) == ["r"]
+    assert "No runs yet" in page(store, empty).text
+    assert "has no end of its own" in page(store, bare).text
