@@ -1,7 +1,7 @@
 """Masks of photographs: `python -m agent.predict ENTITY/PROJECT/model-RUN_ID:best photo.jpg… -o masks/`.
 
 For every photograph, of any size and orientation, `masks/STEM.png` (0 or 255) and `masks/STEM-overlay.jpg`, both
-upright and at the photograph's own size. The model is an Artifact, or a checkpoint file.
+upright and at the photograph's own size. The model is an Artifact, a checkpoint file, or all runs of one in a sweep.
 """
 
 import argparse
@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
 
 from agent.inference import load
-from agent.inference.load import ModelError, Predictor
+from agent.inference.average import Member, cut, logits_of
+from agent.inference.load import ModelError
 from agent.training import performance
-from agent.training.loop import resized
 from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
 from common.keys import RULES
@@ -55,11 +56,22 @@ class PhotographError(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """A photograph and the two files that are made of it."""
+    """A photograph and the files that are made of it."""
 
     photograph: Path
     mask: Path
     overlay: Path
+    probabilities: Path | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """Who predicts, and how: `pixel_range` is what became 0 and 255 in training images of more than 8 bits."""
+
+    members: tuple[Member, ...]
+    tta: bool = False
+    threshold: float = 0.5
+    pixel_range: Range | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="python -m agent.predict", description="Masks of photographs.")
-    parser.add_argument("model", help="ENTITY/PROJECT/model-RUN_ID:best, or a checkpoint file")
+    parser.add_argument(
+        "model",
+        help="ENTITY/PROJECT/model-RUN_ID:best, a checkpoint file, or ENTITY/PROJECT/SWEEP/MODEL for the mean of all "
+        "finished runs of a model in a sweep, as in local/puzzle/ab12cd34/unet/resnet18/none",
+    )
     parser.add_argument(
         "photographs", nargs="+", help="picture files, folders of them, or patterns such as 'in/*.jpg'"
     )
@@ -97,19 +113,46 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="N",
         help="photographs at a time (default: 1, on a GPU 16)",
     )
+    parser.add_argument(
+        "--ensemble",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="another model, whose probabilities are averaged with those of the first; may come several times",
+    )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="average over the eight symmetries of the square: eight times the work",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=_probability,
+        default=0.5,
+        metavar="P",
+        help="foreground is what is more likely than this (default: 0.5)",
+    )
+    parser.add_argument(
+        "--probabilities", action="store_true", help="write STEM-probability.png, too: 16 bits, 65535 is 1"
+    )
     return parser.parse_args(arguments)
 
 
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"is {text!r}, but must be a number between 0 and 1")
+    return value
+
+
 def _run(options: argparse.Namespace) -> int:
-    tasks, problems = plan(options.photographs, options.out)
-    model = load.find(options.model, options.rule)
+    tasks, problems = plan(options.photographs, options.out, options.probabilities)
     device = performance.best_device()
-    predictor = load.build(model, device)
-    side = model.config.image_size
-    print(
-        f"{model.source}: {model.config.model} at {side} pixels on {device}; photographs: {len(tasks)}",
-        flush=True,
-    )
+    model = _model(options, device)
+    print(f"on {device}; photographs: {len(tasks)}", flush=True)
     if model.pixel_range:
         print(puzzle.range_line(model.pixel_range), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -117,7 +160,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
     failed = 0
     batch_size = options.batch_size or BATCH[device.type]
-    results = predict(predictor, side, tasks, batch_size, model.pixel_range)
+    results = predict(model, tasks, batch_size)
     screen = Console()
     for task, result in track(
         results, "predicting", len(tasks), console=screen, disable=not screen.is_terminal
@@ -131,7 +174,24 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if failed or problems else 0
 
 
-def plan(names: Sequence[str], out: Path) -> tuple[list[Task], list[str]]:
+def _model(options: argparse.Namespace, device: torch.device) -> Model:
+    """Every model that was named, on the device. Raises ModelError."""
+    names = [each for name in (options.model, *options.ensemble) for each in load.members(name)]
+    members, ranges = [], []
+    for name in names:
+        saved = load.find(name, options.rule)
+        members.append(Member(load.build(saved, device), saved.config.image_size))
+        ranges.append(saved.pixel_range)
+        print(f"{saved.source}: {saved.config.model} at {saved.config.image_size} pixels", flush=True)
+    if len(set(ranges)) > 1:
+        raise ModelError("the models were trained on photographs of other ranges of values: take one of them")
+    how = [f"{len(members)} models"] * (len(members) > 1) + ["the eight symmetries"] * options.tta
+    if how:
+        print(f"the mean over {' and '.join(how)}", flush=True)
+    return Model(tuple(members), options.tta, options.threshold, ranges[0])
+
+
+def plan(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[list[Task], list[str]]:
     """The photographs that the names mean, each once, what is made of each, and what is wrong with other names.
 
     Raises:
@@ -149,18 +209,24 @@ def plan(names: Sequence[str], out: Path) -> tuple[list[Task], list[str]]:
     if not files:
         raise UsageError("; ".join(problems))
     tasks = [
-        Task(path, out / f"{path.stem}.png", out / f"{path.stem}-overlay.jpg") for path in files.values()
+        Task(
+            path,
+            out / f"{path.stem}.png",
+            out / f"{path.stem}-overlay.jpg",
+            out / f"{path.stem}-probability.png" if probabilities else None,
+        )
+        for path in files.values()
     ]
     taken: dict[str, Path] = {}
     for task in tasks:
-        for target in (task.mask, task.overlay):
+        for target in filter(None, (task.mask, task.overlay, task.probabilities)):
             if target.resolve() in files:
                 raise UsageError(f"{target} would overwrite a photograph: give another folder with -o")
-        other = taken.setdefault(task.mask.name.casefold(), task.photograph)
-        if other != task.photograph:
-            raise UsageError(
-                f"{other} and {task.photograph} would both become {task.mask}: rename one, or give each its own -o"
-            )
+            other = taken.setdefault(target.name.casefold(), task.photograph)
+            if other != task.photograph:
+                raise UsageError(
+                    f"{other} and {task.photograph} would both become {target}: rename one, or give each its own -o"
+                )
     return tasks, problems
 
 
@@ -186,23 +252,25 @@ def _matching(pattern: str) -> list[str]:
 
 
 def predict(
-    predictor: Predictor, side: int, tasks: Iterable[Task], batch_size: int, pixel_range: Range | None = None
+    model: Model, tasks: Iterable[Task], batch_size: int
 ) -> Iterator[tuple[Task, float | PhotographError]]:
     """Write mask and overlay of each photograph; yields its share of foreground, or why it has none.
 
-    `pixel_range` is what became 0 and 255 in training images of more than 8 bits. The next batch is read while the
-    model works on this one. Raises OSError where no photograph could be written.
+    The next batch is read while the model works on this one. Raises OSError where no photograph could be written.
     """
     with ThreadPoolExecutor() as pool:
-        for batch in _read_ahead(tasks, batch_size, pixel_range, pool):
+        for batch in _read_ahead(tasks, batch_size, model.pixel_range, pool):
             good = []
             for task, future in batch:
                 try:
                     good.append((task, future.result()))
                 except PhotographError as error:
                     yield task, error
-            for (task, pixels), mask in zip(good, _masks(predictor, side, good), strict=True):
-                yield task, mask if isinstance(mask, PhotographError) else _written(task, pixels, mask)
+            for (task, pixels), logits in zip(good, _logits(model, good), strict=True):
+                if isinstance(logits, PhotographError):
+                    yield task, logits
+                else:
+                    yield task, _written(task, pixels, logits, model.threshold)
 
 
 def _read_ahead(
@@ -228,21 +296,24 @@ def _read(path: Path, pixel_range: Range | None) -> Pixels:
         raise PhotographError(f"{path} cannot be read as an image ({_reason(error)})") from None
 
 
-def _masks(
-    predictor: Predictor, side: int, photographs: Sequence[tuple[Task, Pixels]]
-) -> list[Pixels | PhotographError]:
-    """The mask of each, together or, where that fails, one by one."""
+def _logits(model: Model, photographs: Sequence[tuple[Task, Pixels]]) -> list[Tensor | PhotographError]:
+    """Those of each, together or, where that fails, one by one."""
+    if not photographs:
+        return []
     try:
-        return list(masks_of(predictor, side, [pixels for _, pixels in photographs])) if photographs else []
+        return list(logits_of(model.members, [pixels for _, pixels in photographs], model.tta))
     except Exception as error:  # the other photographs are to be done
         if len(photographs) == 1:
             return [PhotographError(f"{photographs[0][0].photograph} got no mask ({_reason(error)})")]
-    return [mask for each in photographs for mask in _masks(predictor, side, [each])]
+    return [logits for each in photographs for logits in _logits(model, [each])]
 
 
-def _written(task: Task, pixels: Pixels, mask: Pixels) -> float | PhotographError:
+def _written(task: Task, pixels: Pixels, logits: Tensor, threshold: float) -> float | PhotographError:
     try:
+        mask = cut(logits, threshold)
         write(task.overlay, overlay(pixels, mask))
+        if task.probabilities:
+            write(task.probabilities, (logits.sigmoid().cpu().numpy() * 65535).round().astype(np.uint16))
         write(task.mask, mask * 255)
         return float(mask.mean())
     except Exception as error:  # the other photographs are to be done
@@ -258,21 +329,6 @@ def _reason(error: Exception) -> str:
     return text or type(error).__name__
 
 
-@torch.inference_mode()
-def masks_of(predictor: Predictor, side: int, photographs: Sequence[Pixels]) -> list[Pixels]:
-    """Photographs (H, W, 3) of any sizes → masks (H, W) of those sizes: 1 where foreground is more likely than not.
-
-    The model sees squares of `side` pixels, as in training; its logits are brought to the photograph's size, as where a
-    run is tested.
-    """
-    squares = np.stack([puzzle.to_square(photograph, side) for photograph in photographs])
-    images = torch.from_numpy(squares).to(predictor.mean.device).permute(0, 3, 1, 2).float().div(255)
-    return [
-        (resized(logits, *photograph.shape[:2]) > 0).to(torch.uint8).cpu().numpy()
-        for logits, photograph in zip(predictor.logits(images), photographs, strict=True)
-    ]
-
-
 def overlay(photograph: Pixels, mask: Pixels) -> Pixels:
     """The photograph (H, W, 3), its background dark, its foreground outlined in white (1/300 of the longer side)."""
     picture = np.where(mask[:, :, None] == 1, photograph, (DIM * photograph).astype(np.uint8))
@@ -284,7 +340,7 @@ def overlay(photograph: Pixels, mask: Pixels) -> Pixels:
     return picture
 
 
-def write(path: Path, pixels: Pixels) -> None:
+def write(path: Path, pixels: Pixels | NDArray[np.uint16]) -> None:
     """Save a picture in one step: when it is interrupted, the old file is there or the new one."""
     with replacing(path) as file:
         Image.fromarray(pixels).save(file, "PNG" if path.suffix == ".png" else "JPEG", quality=90)

@@ -75,8 +75,7 @@ class TrainingRun:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 when the run is finished or its server ended it, 1 when it was refused, 2 when a setting is wrong,
-    130 or 143 when a signal interrupted it."""
+    """Exit code 0: finished, or ended by its server; 1: refused; 2: a wrong setting; 130 or 143: after a signal."""
     try:
         plan = make_plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
         with exclusive_lock(plan.folder), cleanup.remove_if_empty(plan.folder), listening() as interruption:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -36,6 +36,7 @@ caption { text-align: left; padding-bottom: 0.5rem; color: #444 }
 thead tr { border-top: 2px solid; border-bottom: 1px solid } tbody tr:last-child { border-bottom: 2px solid }
 th, td { padding: 0.3rem 0.75rem; text-align: left; vertical-align: top } th { font-weight: 600 }
 tbody th { font-weight: 400; min-width: 11rem } td { white-space: nowrap }
+td.prose { white-space: normal; min-width: 9rem }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 @media (prefers-color-scheme: dark) { body { background: #161616; color: #eee } caption { color: #bbb } }
 @media print { body { margin: 0; max-width: none } table { font-size: 0.7rem; break-inside: avoid } }"""
@@ -61,17 +62,23 @@ def terminal(comparison: Comparison) -> str:
     found = comparison.evidence
     parts = [
         [wrap(sentence) for sentence in answers(comparison)],
-        [formats.terminal(shown, best_rows(table)), wrap(LEGEND)],
+        [formats.terminal(shown, best_rows(table)), wrap(legend(shown))],
         list(proof(found)) if found else [],
         bullets("Keep in mind", keep_in_mind(comparison)),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-LEGEND = (
-    "n: runs; interval: 95 %, of IoU over seeds and images; diff.: from the highest mean (of that one: from the next);"
-    " *: proven the best."
-)
+def legend(shown: Mapping[str, Sequence[str]]) -> str:
+    """What the columns of the terminal mean."""
+    parts = {
+        "n": "n: runs",
+        "interval": "interval: 95 %, of IoU over seeds and images",
+        "over splits": "over splits: mean IoU",
+        "diff.": "diff.: from the highest mean, of that one from the next",
+        "verdict": "*: proven the best",
+    }
+    return "; ".join(text for title, text in parts.items() if title in shown) + "."
 
 
 def markdown(comparison: Comparison, command: str) -> str:

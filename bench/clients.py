@@ -19,9 +19,9 @@ from pathlib import Path
 
 from graphql import validate
 
+from bench.operations import operations, parsed
 from bench.wire import ROOT, serving
 from server.graphql.engine import schema
-from tests.server.operations import operations, parsed
 
 CACHE = ROOT / ".cache" / "clients"
 RELEASES = (

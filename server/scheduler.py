@@ -276,8 +276,7 @@ def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
 
 
 def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> "list[PastRun]":
-    """Runs from before the sweep that it is to go on from (`wandb sweep --prior_run`), without those that came to
-    nothing: their configurations are not tried again, and bayes learns from them."""
+    """Runs of `wandb sweep --prior_run` that have a result: not tried again, and bayes learns from them."""
     from server.search import PastRun
 
     found = runs.many(store.db, prior_run_ids(store, sweep))

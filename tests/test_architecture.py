@@ -1,6 +1,7 @@
 """docs/architecture.md is true: who imports whom, where SQL is written, which files exist."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,9 +37,14 @@ def modules(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
+@functools.cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def imported(file: Path) -> Iterator[str]:
     """Full names of the modules that a file imports, those inside functions included."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -80,7 +86,7 @@ def test_only_the_store_writes_sql_and_it_knows_nothing_of_http() -> None:
                 file
             )
             continue
-        texts = [n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)]
+        texts = [n.value for n in ast.walk(tree_of(file)) if isinstance(n, ast.Constant)]
         assert not [t for t in texts if isinstance(t, str) and sql.search(t)], file
         assert "sqlite3" not in set(imported(file)), file
 
@@ -88,6 +94,18 @@ def test_only_the_store_writes_sql_and_it_knows_nothing_of_http() -> None:
 def test_analysis_knows_neither_torch_nor_the_server() -> None:
     names = {name.split(".")[0] for file in modules("analysis") for name in imported(file)}
     assert not names & {"torch", "torchvision", "segmentation_models_pytorch", "timm", "sqlite3"}
+
+
+def test_no_module_imports_from_a_test_module() -> None:
+    """What tests share lies in modules of its own; a test file can be moved or deleted alone."""
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for room in (*ROOMS, "bench", "tests")
+        for file in modules(room)
+        for name in imported(file)
+        if re.search(r"^tests\.(.*\.)?test_", name)
+    ]
+    assert wrong == []
 
 
 def test_every_room_and_file_of_the_page_exists() -> None:
@@ -152,3 +170,40 @@ def test_the_study_compares_the_eight_models() -> None:
     assert {c.architecture for c in made} == {"unet_transposed", "unet_bilinear", "unet", "deeplabv3plus"}
     assert len({c.backbone for c in made if c.architecture == "unet"}) == 3
     assert any(c.weights == "imagenet" for c in made)
+
+
+def docstrings(file: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of the docstring of a module and of its classes and functions."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield getattr(node, "lineno", 1), text
+
+
+def test_the_first_line_of_a_docstring_ends_a_sentence() -> None:
+    """It is read alone: in lists, in editors, in `--help`."""
+    wrong = [
+        f"{file.relative_to(ROOT)}:{line}"
+        for room in (*ROOMS, "bench", "tests")
+        for file in modules(room)
+        for line, text in docstrings(file)
+        if not re.search(r"[.:?!…]( |$)", text.splitlines()[0]) and text.splitlines()[1:2] not in ([], [""])
+    ]
+    assert wrong == []
+
+
+def test_cells_and_lines_of_a_page_are_short() -> None:
+    """A table is read across, so a cell has at most 200 characters; a line of prose has at most 120."""
+    wrong = []
+    pages = [
+        *ROOT.glob("*.md"),
+        *(page for room in (*ROOMS, "docs", "sweeps") for page in (ROOT / room).rglob("*.md")),
+    ]
+    for page in pages:
+        for number, line in enumerate(page.read_text().splitlines(), start=1):
+            cells = re.split(r"(?<!\\)\|", line) if line.startswith("|") else []
+            prose = not line.startswith(("|", "    "))
+            if max(map(len, cells), default=0) > 200 + 2 or (prose and len(line) > 120):
+                wrong.append(f"{page.relative_to(ROOT)}:{number}")
+    assert wrong == []

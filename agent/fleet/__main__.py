@@ -35,8 +35,7 @@ AT_WORK = ("pending", "running", "preempting")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when the sweep is done and no trial failed, 1 when one did or nothing could start, 2 for a wrong flag, 128 + n
-    after signal n."""
+    """0: the sweep is done and no trial failed; 1: one did, or none started; 2: a wrong flag; 128 + n: a signal."""
     program = None
     try:
         asked = options.read(arguments, os.environ)

@@ -5,7 +5,7 @@ import re
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,10 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class Saved:
-    """Weights on the CPU, the configuration they were trained with, where they come from, in words, and what became 0
-    and 255 in the training images, if these had more than 8 bits."""
+    """Weights on the CPU, their configuration, their origin in words, and their range of pixels.
+
+    `pixel_range` holds the two values that became 0 and 255 in training images of more than 8 bits.
+    """
 
     state: dict[str, Tensor]
     config: Config
@@ -94,13 +96,37 @@ def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.en
             f"{name} is no file, and no Artifact either: give a checkpoint such as epoch-0012.pt, "
             f"or ENTITY/PROJECT/model-RUN_ID:best"
         )
-    try:
-        for kind, part in zip(("entity", "project", "Artifact"), matched["path"].split("/"), strict=True):
-            check_name(kind, part)
-    except BadName as error:
-        raise ModelError(str(error)) from None
+    _check_names(matched["path"], ("entity", "project", "Artifact"))
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
         return _from_artifact(matched["path"], matched["alias"] or "best", rule, environ, Path(folder))
+
+
+def members(name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What `find` takes: the name itself, or of ENTITY/PROJECT/SWEEP/MODEL the Artifacts of all finished runs.
+
+    Raises:
+        ModelError: no such sweep, or no finished run of that model in it.
+    """
+    parts = name.split("/")
+    if Path(name).exists() or len(parts) < 4 or ":" in name or Path(name).suffix == ".pt":
+        return [name]
+    path, model = "/".join(parts[:3]), "/".join(parts[3:])
+    _check_names(path, ("entity", "project", "sweep"))
+    with tempfile.TemporaryDirectory(prefix="model-") as folder:
+        base_url, key = _login(environ)
+        _keep_out_of_home(Path(folder))
+        try:
+            runs = list(wandb.Api(overrides={"base_url": base_url}, api_key=key).sweep(path).runs)
+        except (ClientError, WandbApiFailedError, ValueError, TimeoutError) as error:
+            raise ModelError(f"the sweep {path} cannot be read from {base_url}: {error}") from error
+    finished = [run for run in runs if run.state == "finished"]
+    own = [
+        f"{'/'.join(parts[:2])}/model-{run.id}:best" for run in finished if run.config.get("model") == model
+    ]
+    if not own:
+        known = ", ".join(sorted({str(run.config.get("model")) for run in finished})) or "none at all"
+        raise ModelError(f"the sweep {path} has no finished run of {model}; it has {known}")
+    return sorted(own)
 
 
 def build(saved: Saved, device: torch.device) -> Predictor:
@@ -155,16 +181,7 @@ def _is_finite(weights: Tensor) -> bool:
 def _from_artifact(
     path: str, alias: str, rule: Rule | None, environ: Mapping[str, str], folder: Path
 ) -> Saved:
-    try:
-        base_url = server_address(environ.get("WANDB_BASE_URL") or CLOUD)
-    except BadAddress as error:
-        raise ModelError(f"WANDB_BASE_URL: {error}") from None
-    key = environ.get("WANDB_API_KEY")
-    if not key:
-        raise ModelError(
-            f"no key for {base_url}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is the W&B cloud)"
-        )
-    _check_server(base_url)
+    base_url, key = _login(environ)
     _keep_out_of_home(folder)
     try:
         artifact = wandb.Api(overrides={"base_url": base_url}, api_key=key).artifact(f"{path}:{alias}")
@@ -179,6 +196,29 @@ def _from_artifact(
             raise
         raise ModelError(f"{path}:{alias} cannot be fetched from {base_url}: {error}") from error
     return _load(Path(local), f"{path}:{artifact.version}/{file} ({wanted})")
+
+
+def _login(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Address and key of a server that answers. Raises ModelError."""
+    try:
+        base_url = server_address(environ.get("WANDB_BASE_URL") or CLOUD)
+    except BadAddress as error:
+        raise ModelError(f"WANDB_BASE_URL: {error}") from None
+    key = environ.get("WANDB_API_KEY")
+    if not key:
+        raise ModelError(
+            f"no key for {base_url}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is the W&B cloud)"
+        )
+    _check_server(base_url)
+    return base_url, key
+
+
+def _check_names(path: str, kinds: Sequence[str]) -> None:
+    try:
+        for kind, part in zip(kinds, path.split("/"), strict=True):
+            check_name(kind, part)
+    except BadName as error:
+        raise ModelError(str(error)) from None
 
 
 def _rule(alias: str, metadata: Mapping[str, Any]) -> str:

@@ -20,8 +20,7 @@ UPLOAD_SECONDS = 20.0
 
 
 def mark_preempted_and_upload(run: wandb.Run, folder: Path) -> None:
-    """Tell the server that the run was preempted, so that it is handed out again even if this process is killed now,
-    and upload the state, so that another machine can go on."""
+    """Mark the run as preempted and upload its state: another process, or another machine, can go on."""
     run.mark_preempting()
     with contextlib.suppress(BadFile):
         found = state.load(folder)
@@ -44,9 +43,11 @@ def _upload(run: wandb.Run, folder: Path, found: State) -> None:
 
 @contextlib.contextmanager
 def on_client_death(folder: Path, interruption: Interruption) -> Iterator[None]:
-    """Slurm signals every process of a job that it ends, the client's service as well, and a machine short of memory
-    may kill it. Then the server cannot be told and the run cannot be closed: the process ends in the middle of the
-    block, with its state on the disk. So it does at a second Ctrl-C, which waits for nothing."""
+    """End the process, its state on the disk, when the client's service dies within the block, or at a second Ctrl-C.
+
+    Slurm signals every process of a job that it ends, that service as well, and a machine short of memory may kill
+    it. Then the server cannot be told and the run cannot be closed.
+    """
     try:
         yield
     except KeyboardInterrupt:

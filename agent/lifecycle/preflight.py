@@ -61,8 +61,7 @@ def check_server(who: str) -> None:
 def find_run(
     run_id: str, entity: str | None, project: str | None, check: Callable[[], None]
 ) -> RunOnServer | None:
-    """The run as the server has it; None where it has none, where there is no server, and where only the client knows
-    how to ask it.
+    """The run as the server has it; None without one, without a server, or where only the client can ask it.
 
     Waits and raises as `check_server` does. Meanwhile `check` is called again and again; what it raises ends the
     waiting.

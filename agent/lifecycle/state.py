@@ -77,8 +77,10 @@ def folder_of(run_id: str) -> Path:
 def capture(
     model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None
 ) -> dict[str, Any]:
-    """Weights, optimizer, its schedule and random state, copied where they are, which on a GPU holds up nothing; `dump`
-    brings them to the CPU. Of several GPUs only the one in use counts."""
+    """Weights, optimizer, its schedule and random state, copied on their device: a GPU need not wait.
+
+    `dump` brings them to the CPU. Of several GPUs only the one in use counts.
+    """
     content: dict[str, Any] = copied({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
     content["schedule"] = copied(schedule.state_dict()) if schedule else {}
     content["random"] = torch.get_rng_state()

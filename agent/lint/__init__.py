@@ -97,8 +97,7 @@ def _epochs(given: Sequence[Parameter], suggested: Sequence[dict[str, object]]) 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0; 1 if a file has errors; 2 if none is named, no sweep can work here, or recorded step times cannot be
-    read."""
+    """Exit code 0; 1: a file has errors; 2: no file, no sweep can work here, or step times that cannot be read."""
     parser = Parser(prog="python -m agent.lint", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a sweep's YAML")
     parser.add_argument("--json", action="store_true", help="a list of one object per file, for machines")

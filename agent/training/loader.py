@@ -88,9 +88,10 @@ def workers_for(device: torch.device, cores: int) -> int:
 
 
 def within(free: int, workers: int, batch: int) -> tuple[int, int]:
-    """How many of the workers, and how many batches that each may have ready, so that these fill at most half of the
-    `free` bytes of shared memory: batches travel through it, a worker that finds none dies, and containers often have
-    64 MB.
+    """Number of workers and of ready batches of each, such that these fill at most half of the `free` bytes.
+
+    They are bytes of shared memory: batches travel through it, a worker that finds none dies, and containers often
+    have 64 MB.
     """
     most = free // 2 // batch
     workers = min(workers, most)

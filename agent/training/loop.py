@@ -29,8 +29,10 @@ class Augment(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss (mean over an image's pixels, then over images), counts and predicted mask (H, W) in {0, 1} of each image
-    of one split, at the size of its `truth`."""
+    """Loss, counts and predicted masks of the images of one split, each at the size of its `truth`.
+
+    The loss is the mean over an image's pixels, then over images; a mask is (H, W) in {0, 1}.
+    """
 
     loss: float
     counts: tuple[Counts, ...]
@@ -139,8 +141,10 @@ def foreground(logits: Tensor) -> Tensor:
 
 
 def resized(values: Tensor, height: int, width: int) -> Tensor:
-    """Values (H, W) of a square, such as logits, at the size of the photograph that it was made of; a larger square is
-    averaged, as its photograph was when it became that."""
+    """Values (H, W) of a square, such as logits, at the size of its photograph.
+
+    A larger square is averaged, as its photograph was when it became that.
+    """
     shrinks = height < values.shape[0] or width < values.shape[1]
     larger = F.interpolate(values[None, None], (height, width), mode="bilinear", antialias=shrinks)
     return larger[0, 0]

@@ -108,8 +108,7 @@ def compile_pays(
 
 
 def compiled(model: nn.Module) -> nn.Module:
-    """The same weights behind a compiled forward pass; what cannot be compiled here, for want of a C compiler for
-    instance, goes on as it was.
+    """The same weights behind a compiled forward pass, or behind the old one where it cannot be compiled here.
 
     `model` itself stays uncompiled: evaluation and the BatchNorm doctor change its mode, and would compile it anew.
     The steps of a run have at most two sizes (`agent.training.loop.batches`): each is compiled for itself.

@@ -33,9 +33,9 @@ def sentence(table: pd.DataFrame) -> str | None:
         words for name, words in COSTS.items() if name in table and table[name].notna().all()
     )
     off = len(table) - len(front)
-    rest = (
-        f"; each of the {off} others is matched or beaten by one of them"
-        if off
-        else ", and so does every model"
-    )
-    return f"By their means, {'; '.join(front['model'].astype(str))} give most IoU for their {costs}{rest}."
+    rest = f"; each of the {off} others is matched or beaten by one of them" if off > 1 else ""
+    rest = "; the other is matched or beaten by one of them" if off == 1 else rest
+    if len(front) == 1:
+        rest = rest.replace("one of them", "it")
+    verb, own = ("gives", "its") if len(front) == 1 else ("give", "their")
+    return f"By means, {'; '.join(front['model'].astype(str))} {verb} most IoU for {own} {costs}{rest}."

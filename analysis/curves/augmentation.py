@@ -76,8 +76,10 @@ def difference(pair: list[pd.Series[float]], digits: int) -> str:
 
 
 def welch(first: pd.Series[float], second: pd.Series[float]) -> tuple[float, float]:
-    """95 % interval of the second mean minus the first, for unequal variances (Welch 1947); NaN below 2 runs or where
-    nothing varies.
+    """95 % interval of the second mean minus the first, for unequal variances (Welch 1947).
+
+    NaN below 2 runs or where nothing varies.
+
     """
     if min(len(first), len(second)) < 2 or first.nunique() + second.nunique() == 2:
         return math.nan, math.nan

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from analysis.evidence.options import add_margin, add_train
+from analysis.evidence.pairs import all_pairs
 from analysis.evidence.result import evidence
 from analysis.evidence.study import StudyError
 from analysis.evidence.table import arrange, read
-from analysis.evidence.text import render
+from analysis.evidence.text import pair_lines, render
 from common.cli import Parser
 
 
@@ -24,16 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("scores", type=Path, metavar="SCORES.csv")
     add_margin(parser)
     add_train(parser)
+    parser.add_argument("--pairs", action="store_true", help="all pairs of models as well; they find less")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
     try:
-        found = evidence(arrange(read(options.scores), train=options.train), margin=options.margin)
+        study = arrange(read(options.scores), train=options.train)
+        found = evidence(study, margin=options.margin)
+        pairs = all_pairs(study) if options.pairs else []
     except StudyError as error:
         print(error, file=sys.stderr)
         return 1
-    print(
-        json.dumps(found.as_dict(), indent=1, ensure_ascii=False) if options.json else render(found), end=""
-    )
+    if options.json:
+        more = {"pairs": [asdict(pair) for pair in pairs]} if options.pairs else {}
+        print(json.dumps({**found.as_dict(), **more}, indent=1, ensure_ascii=False))
+    else:
+        print(render(found) + "".join(f"{line}\n" for line in pair_lines(pairs)), end="")
     return 0
 
 

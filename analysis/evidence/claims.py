@@ -29,7 +29,6 @@ CANNOT_TELL, WORSE, EQUIVALENT, BEST = range(4)
 LEVEL = 0.05
 MARGIN = 0.01
 DRAWS = 4000
-FEWEST_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,10 @@ class Claim:
     """What holds on one rung for N studies of M models: `verdict` (N, M), indices of `VERDICTS`.
 
     `estimate` is the difference from the highest mean, for the highest itself that from the next; `low` to `high` hold
-    all of them at once in 95 % of studies; `p` is adjusted for all comparisons; each (N, M), NaN where nothing can be
-    said. `top` (N,) is the model with the highest mean among those that can be compared, -1 if fewer than two can.
+    all of them at once in 95 % of studies, and never reach beyond 0 where `p` says that there is a difference
+    (Strassburger and Bretz 2008, Statistics in Medicine 27:4914); `p` is adjusted for all comparisons; each (N, M), NaN
+    where nothing can be said. `top` (N,) is the model with the highest mean among those that can be compared, -1 if
+    fewer than two can.
     `error` (N, M): standard errors of the differences. `critical`, `bound` (N,): how many of them make a difference,
     and how many away from the margin an equivalence.
     """
@@ -188,7 +189,10 @@ def compare(means: Array, noise: Array, error: Array, margin: float, level: floa
     estimate[rows, top], scale[rows, top] = gap[rows, second], scale[rows, second]
     p[rows, top] = worst_p
     reach = critical[:, None] * scale
-    return Claim(verdict, estimate, estimate - reach, estimate + reach, p, scale, top, critical, bound)
+    low, high = estimate - reach, estimate + reach
+    high = np.where(others & (p < level), np.minimum(high, 0), high)
+    low[rows, top] = np.where(worst_p < level, np.maximum(low[rows, top], 0), low[rows, top])
+    return Claim(verdict, estimate, low, high, p, scale, top, critical, bound)
 
 
 def adjusted(

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from analysis.evidence.claims import CLAIMS
+from analysis.evidence.pairs import Pair
 from analysis.evidence.planner import POWER, Needed, alternatives
 from analysis.evidence.result import Comparison, Evidence, Model
 from common.text import plural
@@ -38,7 +39,7 @@ def proof(found: Evidence) -> Iterator[str]:
     """The ladder and the next steps as lines for a terminal."""
     yield "Three claims, each wider than the one before"
     for claim, sample, verdict, false, power in ladder(found):
-        yield wrap(f"{claim}: {sample}")
+        yield from textwrap.wrap(f"{claim}: {sample}", WIDTH, subsequent_indent="    ")
         yield from (f"    {line}" for line in textwrap.wrap(verdict, WIDTH - 4))
         if false:
             text = f"if all were equal, such a study would call one worse in {false} of cases; it finds a difference"
@@ -65,7 +66,9 @@ def answer(found: Evidence) -> tuple[str, str]:
     """Two sentences: who is the best, and what is known of the others."""
     top, where = found.models[found.highest], MEANING[found.claim]
     of = f"of {len(found.models)} models"
-    if found.best:
+    if all(model.claims[found.claim].estimate is None for model in found.models.values()):
+        first = f"{found.highest} has the highest mean {of}, {top.mean:.3f}, in these very runs."
+    elif found.best:
         first = f"{found.best} is the best {of} {where}."
     elif top.verdict == "equivalent":
         first = f"{found.highest} is the best {of} {where}, or at most {found.margin:g} below the best."
@@ -84,8 +87,8 @@ def others(found: Evidence) -> str:
     }
     if len(single) == len(rest):
         return (
-            "One run each does not show how much training again would change: nothing can be said of other runs yet;"
-            " train each model with at least 3 seeds."
+            "With one run per model nobody can say which would be better if they were trained again; train each with at"
+            " least 3 seeds."
         )
     if len(named["worse"]) == len(rest):
         return "The other one is worse." if len(rest) == 1 else f"All {len(rest)} others are worse."
@@ -137,6 +140,16 @@ def row(name: str, width: int, model: Model, claim: Comparison) -> str:
     return f"{start}  {claim.estimate:+10.3f}  {interval}  {p_value(claim.p):>6}  {WORDS[model.verdict]}"
 
 
+def pair_lines(pairs: Sequence[Pair]) -> Iterator[str]:
+    """A line per pair, largest difference first."""
+    if pairs:
+        yield "\nAll pairs"
+    for pair in pairs:
+        name = f"{short(pair.a)} − {short(pair.b)}"
+        interval = f"{pair.low:+.3f} to {pair.high:+.3f}"
+        yield f"{name:<{2 * WIDEST + 3}}  {pair.estimate:+.3f}  {interval}  {p_value(pair.p):>6}"
+
+
 def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
@@ -177,8 +190,8 @@ def next_steps(found: Evidence) -> Iterator[str]:
     if len(undecided) > MOST_NAMES:
         yield f"{len(undecided) - MOST_NAMES} more are undecided; those further from the best take less."
     if silent:
-        text = "train with at least 3 seeds; one run does not show how much the next would differ"
-        yield f"{listed(silent)}: {text}."
+        who = "All models" if len(silent) == len(found.models) - 1 else listed(silent)
+        yield f"{who}: train with at least 3 seeds; one run does not show how much the next would differ."
     if found.claim != CLAIMS[2]:
         yield "For claim (c): train on at least 3 training sets, each with test images of its own."
 

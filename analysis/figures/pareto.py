@@ -32,7 +32,8 @@ def pareto_figure(table: pd.DataFrame) -> Figure | None:
         f"{number}  {canvas.broken(str(table['model'][row]), 34)}" for number, row in enumerate(on, start=1)
     ]
     axes.text(1.04, 1.0, "\n".join(names[:10]), transform=axes.transAxes, va="top", fontsize=7.5)
-    axes.set_xscale("log")
+    if ms.max() >= 10 * ms.min():
+        axes.set_xscale("log")
     axes.set_xlabel("milliseconds per image; area: parameters", fontsize=8)
     axes.set_ylabel("test IoU", fontsize=8)
     axes.tick_params(labelsize=7.5)

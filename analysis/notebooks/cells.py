@@ -1,63 +1,217 @@
-"""What stands in the notebooks: headings, and calls of `show` whose text and pictures come out of the results."""
+"""What stands in the notebooks: explanations written by hand, and calls whose text and pictures come out of results.
+
+A measured figure in an explanation is one that docs/ states, with the command that made it; a test compares.
+"""
 
 from __future__ import annotations
 
 START = """%cd -q ROOT
-from analysis.notebooks import show
+from analysis.notebooks import show, source
 from analysis.pull.study import pull
 
 study = pull(PATHS)"""
 """The first cell; ROOT is the way from the notebook to the root of the project, where cache and results lie."""
 
+BASELINE = """# 1 · The baseline and its two variants
+
+The task: mark the pixels of a jigsaw piece in a photograph. There are few labelled photographs, so everything here is
+about learning from little. The baseline is the U-Net of Ronneberger, Fischer and Brox, written from scratch, in two
+variants that differ in one place: how the expanding path doubles the size of a feature map. Both start from random
+weights. This notebook shows the model, its loss, its training, and what the two are worth."""
+
+MODEL = """## The model
+
+A U-Net has two paths. The *contracting* one halves the image four times and doubles the channels each time: deep
+feature maps see much of the photograph, but hardly know where an outline lies. The *expanding* one doubles the size
+again and joins, by a skip connection, the feature map of the same size from the way down: that one knows where.
+
+`transposed` learns the upsampling, as four weights for each output pixel of a block. `bilinear` interpolates, which has
+nothing to learn, and halves the channels by a convolution of one pixel. Three things differ from the paper, all usual
+today: padded convolutions keep the size, BatchNorm follows each of them, and the input has three colours."""
+
+SIZES = """### Feature maps, level by level
+
+The same channels as in figure 1 of the paper. The sizes differ, because there each convolution cuts off a rim of one
+pixel, so that the mask is smaller than the photograph; here it has the same size. Sides halve four times, so the side
+of the input has to be a multiple of sixteen."""
+
+LOSS = """### Softmax and binary cross-entropy
+
+The head gives two numbers per pixel, the logits of background and foreground. Softmax makes two probabilities of them
+that add up to one, so that of the foreground says all. Binary cross-entropy of that probability p against the mask y is
+−y·log p − (1 − y)·log(1 − p), averaged over the pixels. Since 1 − p is the other softmax output, this picks the
+logarithm of the probability of the true class. It is computed from the logits, because a probability that rounds to
+zero has no logarithm."""
+
+STORY = """### The story of a training
+
+The optimizer is Adam. A *visit* goes once through the training images, in a new order and augmented anew; an *epoch* is
+as many visits as the setting `repeats` says, then one look at the validation images, in evaluation mode. The weights
+of the epoch with the lowest validation loss are kept, and those of the epoch with the highest validation IoU. The
+U-Nets from scratch are tested with the latter, by the lab's rule; the other choice is shown below. Test images are
+looked at once, after training. All scores are taken at the photograph's own size (docs/runs.md)."""
+
+OVERFITTING = """# 2 · Overfitting
+
+A network with millions of weights can learn ten photographs by heart. How would one notice, and what helps?"""
+
+RECOGNISE = """## How to recognise it
+
+Two signs, and both are read from the curves below.
+
+1. **Generalisation gap**: training IoU minus validation IoU, at the same epoch. A gap alone is no harm: training images
+   are always better known. A gap that grows is a warning.
+2. **Divergence**: validation loss falls, has a minimum, and rises again, while training loss goes on falling. From that
+   epoch on the model gets better at its training images and worse at all others. Often the loss rises first and IoU
+   stays: the model becomes surer of its mistakes before it makes more of them.
+
+Two traps. Training values are measured on *augmented* images in training mode while the weights still move, so they can
+be below those of validation without anything being wrong. And a validation set of a few images is noisy: one
+rise of one run is no rise. A verdict needs runs that agree, and a minimum well before the end; else it says *cannot
+tell*, which is an answer as well: train longer, or with more seeds."""
+
+REMEDIES = """## What was done against it
+
+- **Augmentation**: turned, mirrored, shifted and recoloured photographs are new photographs at no cost, as long as the
+  mask moves along (data/README.md shows every strength).
+- **An early checkpoint**: the weights of the best validation epoch are kept and tested, so what comes after a minimum
+  costs time, not accuracy. `patience` ends such runs early.
+- **Pretraining**: weights that have seen other pictures need less from ours (notebook 3).
+- **BatchNorm statistics** recomputed on the training images, where the running ones are not theirs (notebook 4).
+
+`sweeps/augmentation.yaml` varies the strength for a model from scratch and for a pretrained one, with several seeds."""
+
+BACKBONES = """# 3 · Backbones and DeepLabV3+
+
+A *backbone* replaces the contracting path by a network that was designed to recognise pictures. It is often said that
+such a backbone is better. That mixes two questions: is the *architecture* better, or the *pretraining* that it comes
+with? So the same backbone is trained twice, from random weights and from ImageNet's. A row of the table always says
+which."""
+
+DECODERS = """The backbones are of three kinds. A ResNet is dense and large; a MobileNet splits each convolution into a
+spatial and a channel part, which is far less arithmetic; an EfficientNet (here Lite) balances depth, width and
+resolution.
+
+The decoders are two. The U-Net's expanding path joins features of every size. DeepLabV3+ takes the deepest features,
+computed with *dilated* convolutions so that they are less small, looks at them at several dilations side by side
+(atrous spatial pyramid pooling), and joins one early feature map for the outline."""
+
+LADDER = """## Which differences are more than chance
+
+Three claims are three different things, and each needs more than the one before:
+
+1. *these runs* differ on *these images*: read it off;
+2. the *models* differ on these images: the difference must be larger than that between seeds;
+3. the models differ on *other photographs, trained on other photographs*: the difference must hold over test images and
+   over training sets, for which `sweeps/evidence.yaml` has six folds.
+
+A few test images prove little whatever the number of seeds. Where two models cannot be told apart, the better question
+is whether they are *equivalent*: whether the whole interval of their difference lies within a margin that nobody would
+mind."""
+
+SUMMARY = """# 4 · Insights, challenges, improvements
+
+What the study says, what stood in the way, what was tried, and what cannot be concluded from so few photographs."""
+
+CHALLENGES = """## Challenges met
+
+- **BatchNorm that remembers its initial values.** The EfficientNets of the library update their running statistics by a
+  hundredth a step. After the few hundred steps that ten images give, these are still mostly what they were at the
+  start: the model trains perfectly and predicts nonsense. Validation IoU was 0.169 with running statistics and 0.911
+  with statistics recomputed on the training images (same weights, mean of eight seeds, docs/runs.md). Every checkpoint
+  is now scored both ways, and keeps the recomputed ones where they gain.
+- **DeepLabV3+ and a batch of one.** It averages a feature map to one pixel, and BatchNorm of one value is undefined.
+  With an odd number of images and a batch size of two, the last batch would have one. Batches are therefore cut as
+  evenly as they can be, and a batch size of one is refused before anything starts.
+- **Threads.** Two trainings side by side that both use all cores are many times slower than one after the other.
+  Each gets its share of the cores, and keeps it when it is resumed, so that it goes on bit by bit.
+- **Combinations that cannot be built.** Not every backbone can be dilated as DeepLabV3+ needs, nor every size halved
+  five times. A model is tried without memory, in milliseconds, when the sweep is checked.
+- **Weights without a hub.** Where no model hub is in reach, ImageNet weights come from an installed package, and
+  weights that learned from drawings (`weights: drawn`) from an earlier run.
+- **Scores of different sizes.** One pixel of outline costs an IoU of 0.108 in a square of 128 pixels and 0.016 at the
+  photographs' own size (docs/runs.md). Scores are therefore taken at that size, whatever size the model saw."""
+
+TRIED = """## Improvements
+
+What was built to get further, each with the sweep or command that says what it gives: a cosine schedule and weight
+decay (`sweeps/schedule.yaml`), stronger augmentation (`sweeps/augmentation.yaml`), pretraining on ImageNet or on
+drawings (`sweeps/drawn.yaml`), averages over the symmetries and over seeds (`python -m bench.averaging`). What the
+figures of *this* study ask for:"""
+
+LIMITS = """## Limits
+
+What follows is generated from this study: what it is too small to say."""
+
+PAGES = """## Made with
+
+The curves of every run, its console and its files are pages of the W&B server; `make serve` opens them again."""
+
 NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
     "1_baseline": [
-        ("# 1 · The baseline and its two variants", START),
+        (BASELINE, START),
+        (MODEL, 'source.source("agent/training/models/unet.py", "DoubleConv", "Up", "UNet")'),
+        (SIZES, "source.levels()"),
+        (LOSS, 'source.source("agent/training/loop.py", "bce")'),
+        (STORY, 'source.source("agent/training/loop.py", "train_epoch")'),
         (
-            "The U-Nets written here, trained from scratch: upsampling by transposed convolution, and bilinear.",
+            "## Which of the two is better?",
             'unets = show.part(study, study.runs["backbone"] == "none")\nshow.answer(unets)',
         ),
-        ("## On the test images", "show.table(unets)"),
+        ("### On the test images", "show.table(unets)"),
         ("", "show.differences(unets)"),
-        ("The same by the other rule.", "show.table(unets, 1)"),
-        ("## Learning curves", "show.curves(unets)"),
-        ("", "show.verdicts(unets)"),
-        ("## Masks", "show.masks(unets)"),
-        ("## Made with", "show.facts(unets)"),
+        ("The same by the other rule: what the choice of the checkpoint changes.", "show.table(unets, 1)"),
+        ("### Learning curves", "show.curves(unets)"),
+        ("What they say about overfitting; notebook 2 explains how that is decided.", "show.verdicts(unets)"),
+        ("### Masks", "show.masks(unets)"),
+        (PAGES, "show.facts(unets)"),
     ],
     "2_overfitting": [
-        ("# 2 · Overfitting", START),
-        ("Every model of the study.", "every = show.part(study)\nshow.curves(every)"),
+        (OVERFITTING, START),
+        (RECOGNISE, "every = show.part(study)\nshow.curves(every)"),
         ("## What the curves say", "show.verdicts(every)"),
-        ("## Augmentation", "show.effects(every)"),
-        ("## What choosing the other checkpoint would have changed", "show.table(every, 1)"),
+        (REMEDIES, "show.effects(every)"),
+        (
+            "## What choosing the other checkpoint would have changed\n\n"
+            "Loss and IoU need not have their best epoch in common: loss also counts how sure the model is.",
+            "show.table(every, 1)",
+        ),
     ],
     "3_backbones": [
-        ("# 3 · Backbones and DeepLabV3+", START),
+        (BACKBONES, START),
         (
-            "Decoders of segmentation_models_pytorch on several backbones.",
+            DECODERS,
             'backbones = show.part(study, study.runs["backbone"] != "none")\nshow.answer(backbones)',
         ),
         ("## On the test images", "show.table(backbones)"),
         ("", "show.intervals(backbones)"),
-        ("## Which differences are more than chance", "show.differences(backbones)"),
+        (LADDER, "show.differences(backbones)"),
         (
             "## DeepLabV3+ alone",
             'show.answer(show.part(study, study.runs["architecture"] == "deeplabv3plus"))',
         ),
-        ("## Costs", "show.table(backbones, 3)"),
+        (
+            "## Costs\n\n"
+            "Parameters are bytes on the disk, multiply-accumulates are work, and seconds are what that took here. "
+            "Less work is not always less time: depthwise convolutions keep a processor waiting for memory.",
+            "show.table(backbones, 3)",
+        ),
         ("## Masks", "show.masks(backbones)"),
     ],
     "4_summary": [
-        ("# 4 · Insights, challenges, improvements", START),
+        (SUMMARY, START),
         ("## Insights", "every = show.part(study)\nshow.answer(every)"),
         ("", "show.intervals(every)"),
-        ("", "show.importance(every)"),
+        ("Which settings mattered:", "show.importance(every)"),
         ("", "show.importances(every)"),
-        ("## Challenges", "show.limits(every)"),
-        ("The hardest test images.", "show.hard(every)"),
+        (f"{CHALLENGES}\n\n{LIMITS}", "show.limits(every)"),
+        (
+            "The hardest test images. Where all models fail at one place, suspect the photograph or its mask first.",
+            "show.hard(every)",
+        ),
         ("How far the table can be trusted.", "show.notes(every)"),
-        ("## Improvements", "show.improvements(every)"),
-        ("## Made with", "show.facts(every)"),
+        (TRIED, "show.improvements(every)"),
+        (PAGES, "show.facts(every)"),
     ],
 }
 """Name → (text above, code) of every pair of cells; an empty text is no cell."""

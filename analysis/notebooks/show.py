@@ -40,10 +40,15 @@ class Part:
     @property
     def command(self) -> str:
         """What draws its figures again."""
-        runs = self.study.runs
-        sweeps = runs["sweep"] if "sweep" in runs else pd.Series(None, index=runs.index, dtype=object)
-        paths = list((runs["path"].str.rsplit("/", n=1).str[0] + "/" + sweeps).dropna().unique())
+        paths = sweep_paths(self)
         return f"make notebooks STUDY={shlex.quote(' '.join(paths))}" if paths else "make notebooks"
+
+
+def sweep_paths(of: Part, between: str = "/") -> list[str]:
+    """ENTITY/PROJECT/SWEEP of every sweep that the runs belong to."""
+    runs = of.study.runs
+    sweeps = runs["sweep"] if "sweep" in runs else pd.Series(None, index=runs.index, dtype=object)
+    return list((runs["path"].str.rsplit("/", n=1).str[0] + between + sweeps).dropna().unique())
 
 
 def part(study: Study, chosen: pd.Series[bool] | None = None) -> Part | None:
@@ -142,7 +147,10 @@ def facts(of: Part | None) -> Markdown:
     """What the runs were made with."""
     if of is None:
         return NOTHING
-    return bullets(f"{name}: {value}" for name, value in content.facts(of.comparison.all_runs))
+    told = [f"{name}: {value}" for name, value in content.facts(of.comparison.all_runs)]
+    if pages := sweep_paths(of, "/sweeps/"):
+        told.append(f"pages on the W&B server: {', '.join(pages)}")
+    return bullets(told)
 
 
 def picture(figure: Figure, alt: str) -> Image:

@@ -48,8 +48,7 @@ def best_per_value(
     metric: str = "val/iou",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """What each value of the `scientific` field reaches with everything else optimised away, on equal
-    budgets.
+    """The best of each value of the `scientific` field on equal budgets, all else optimised away.
 
     The budget is the number of trials (configurations) that the least tried value got. Of a random or grid
     sweep the expected best of so many of its trials counts (`expected_best`), with a percentile

@@ -51,8 +51,10 @@ def explained_and_chance(
 
 
 def explained(values: Sequence[Hashable], scores: Array) -> Array:
-    """Share of the variance of `scores` (P, N) that one setting (N,) explains alone, (P,), adjusted for its number of
-    values.
+    """Share of the variance of `scores` (P, N) that a setting (N,) explains alone, (P,).
+
+    It is adjusted for the number of its values.
+
 
     Numbers with many values are cut at their quantiles, into 2 to 8 bins of about 8 trials.
     """

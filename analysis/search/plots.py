@@ -1,5 +1,4 @@
-"""Pictures of a search, each on given axes: slice, contour, parallel coordinates, importances, expected best,
-best so far.
+"""Pictures of a search, each on given axes: parallel coordinates, importances, expected best, best so far.
 
 Colours: cividis for the metric and Okabe & Ito's for architectures, which keep apart for every kind of colour
 vision; the former also in grey.
@@ -15,7 +14,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
 from analysis.search.importance import LEVEL, LOGARITHMIC, active
@@ -28,8 +26,7 @@ ORDERS = {"augmentation": STRENGTHS}
 ABSENT = -0.14
 """Where a line of parallel coordinates passes a parameter that its run does not have."""
 MARKS = "os^Dv<>"
-JITTER = 0.16
-BLUE, ORANGE = OKABE_ITO[:2]
+BLUE = OKABE_ITO[0]
 
 
 def numeric(values: pd.Series[Any]) -> bool:
@@ -53,24 +50,6 @@ def placed(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
     return np.array([names.index(word) for word in words], dtype=float), names
 
 
-def prepare(axes: Axes, values: pd.Series[Any], name: str, which: str) -> None:
-    """Label, scale and ticks of the `which` (`x` or `y`) axis for a parameter."""
-    getattr(axes, f"set_{which}label")(name.replace("_", " "))
-    names = placed(values)[1]
-    if names:
-        getattr(axes, f"set_{which}ticks")(range(len(names)), names)
-    elif logarithmic(values):
-        getattr(axes, f"set_{which}scale")("log")
-
-
-def with_both(runs: pd.DataFrame, names: Sequence[str], metric: str) -> pd.DataFrame:
-    """The runs that have all these parameters and a finite metric."""
-    kept = np.isfinite(pd.to_numeric(runs[metric], errors="coerce"))
-    for name in names:
-        kept &= active(runs, name)
-    return pd.DataFrame(runs.loc[kept])
-
-
 def tidy(axes: Axes) -> None:
     """Faint grid, no box."""
     axes.grid(color="0.9", linewidth=0.6)
@@ -78,76 +57,15 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_slice(axes: Axes, runs: pd.DataFrame, parameter: str, *, metric: str = "val/iou") -> None:
-    """`metric` against one parameter, a point per run that has it; of categories a line marks the median."""
-    shown = with_both(runs, [parameter], metric)
-    at, names = placed(shown[parameter])
-    offsets = np.linspace(-JITTER, JITTER, len(shown)) if names else np.zeros(len(shown))
-    axes.scatter(at + offsets, shown[metric], s=18, color=BLUE, alpha=0.6, linewidths=0)
-    for i in range(len(names)):
-        median = float(shown[metric][at == i].median())
-        axes.plot([i - 0.3, i + 0.3], [median, median], color=ORANGE, linewidth=2.2)
-    prepare(axes, shown[parameter], parameter, "x")
-    axes.set_ylabel(metric)
-    tidy(axes)
-
-
-def draw_contour(
-    axes: Axes, runs: pd.DataFrame, x: str, y: str, *, metric: str = "val/iou"
-) -> ScalarMappable:
-    """`metric` as colour over two parameters: a point per run, and between numbers linear interpolation.
-
-    Returns what a colour bar needs.
-    """
-    shown = with_both(runs, [x, y], metric)
-    values = shown[metric].to_numpy(dtype=float)
-    (at_x, names_x), (at_y, names_y) = placed(shown[x]), placed(shown[y])
-    norm = Normalize(values.min(), values.max())
-    if not names_x and not names_y:
-        flat_x, flat_y = unit(shown[x]), unit(shown[y])
-        if spans_a_plane(flat_x, flat_y):
-            mesh = Triangulation(at_x, at_y, Triangulation(flat_x, flat_y).triangles)
-            axes.tricontourf(mesh, values, levels=12, cmap=MAP, norm=norm, alpha=0.75)
-    jitter = np.linspace(-JITTER, JITTER, len(shown))
-    axes.scatter(
-        at_x + (jitter if names_x else 0),
-        at_y + (np.roll(jitter, len(jitter) // 2) if names_y else 0),
-        c=values,
-        cmap=MAP,
-        norm=norm,
-        s=26,
-        edgecolors="white",
-        linewidths=0.6,
-        zorder=3,
-    )
-    prepare(axes, shown[x], x, "x")
-    prepare(axes, shown[y], y, "y")
-    return ScalarMappable(norm, MAP)
-
-
-def unit(values: pd.Series[Any]) -> NDArray[np.float64]:
-    """Numbers as they lie along their axis, from 0 to 1, so that neighbours in the picture are joined."""
-    at = values.to_numpy(dtype=float)
-    at = np.log(at) if logarithmic(values) else at
-    return np.asarray((at - at.min()) / (np.ptp(at) or 1.0))
-
-
-def spans_a_plane(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
-    """Whether points are enough, and not all on one line, to be joined to triangles."""
-    points = np.unique(np.column_stack([x, y]), axis=0)
-    return len(points) >= 4 and np.linalg.matrix_rank(points - points.mean(axis=0)) == 2
-
-
 def draw_parallel(
     axes: Axes, runs: pd.DataFrame, parameters: Sequence[str], *, metric: str = "val/iou"
 ) -> ScalarMappable:
-    """A line per run across its parameters and, at the right, `metric`, which colours it; the best run is
-    thick.
+    """A line per run across its parameters to `metric`, which colours it; the best run is thick.
 
     Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
     category are spread a little. Returns what a colour bar needs.
     """
-    shown = with_both(runs, [], metric).sort_values(metric)
+    shown = runs[np.isfinite(pd.to_numeric(runs[metric], errors="coerce"))].sort_values(metric)
     values = shown[metric].to_numpy(dtype=float)
     colours = ScalarMappable(Normalize(values.min(), values.max()), MAP)
     heights = np.column_stack([axis(axes, i, shown, name) for i, name in enumerate([*parameters, metric])])
@@ -163,8 +81,7 @@ def draw_parallel(
 
 
 def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    """Draws one vertical axis with its ticks; the height of each run on it, from 0 to 1, `ABSENT` if it has
-    none."""
+    """Draw a vertical axis with ticks; the height of each run on it, 0 to 1, or `ABSENT`."""
     has = active(runs, name).to_numpy()
     own: pd.Series[Any] = runs.loc[has, name]
     place, names = placed(own)
@@ -206,8 +123,7 @@ def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", metric: str = "val/iou") -> None:
-    """Best so far against `trial` or device-`minutes` (`budgets.budget_curves`), a stepped line per
-    architecture."""
+    """Best so far against `trial` or device-`minutes`, a stepped line per architecture."""
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
         axes.plot(
             own[against],

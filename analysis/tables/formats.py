@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
-from analysis.tables.sheets import LEFT, Sheet
+from analysis.tables.sheets import LEFT, PROSE, Sheet
 
 TERMINAL_WIDTH = 100
 LATEX_SIGNS = {
@@ -92,7 +92,9 @@ def html_row(titles: Sequence[str], row: Sequence[str], bold: bool) -> str:
 
 
 def side(title: str) -> str:
-    """The class that sets a column of numbers to the right."""
+    """The class that sets a column of numbers to the right, and one of prose in lines."""
+    if title in PROSE:
+        return ' class="prose"'
     return "" if title in LEFT else ' class="number"'
 
 
@@ -115,4 +117,4 @@ def terminal(columns: Mapping[str, Sequence[str]], bold: Sequence[bool], *, colo
     )
     with page.capture() as body:
         page.print(grid)
-    return "\n".join(line.rstrip() for line in body.get().splitlines())
+    return "\n".join(line.rstrip() for line in body.get().splitlines()).strip("\n")

@@ -13,6 +13,8 @@ from analysis.evidence.text import MEANING, RUNGS, WORDS, ladder
 
 LEFT = ("model", "weights", "rule", "verdict", "verdicts", "worst image", "device", "claim", "sample")
 """Titles of the columns that hold text; all others are set to the right."""
+PROSE = ("verdicts", "claim", "sample")
+"""Those of them that hold words enough to be broken into lines."""
 OTHER = {"best_loss": "best_iou", "best_iou": "best_loss"}
 
 
@@ -38,8 +40,10 @@ def sheets(comparison: Comparison) -> list[Sheet]:
         f"{compared(comparison)}.": tested_columns(table),
         "The same by the other rule; cost: what choosing by the lab's rule cost in IoU.": other_rule(table),
         "Other views of the predictions that the lab's rule tests, and other splits.": other_views(table),
-        "Costs in parameters, multiply-accumulates and seconds of the device; training means the whole of one run."
-        " Validation, and runs whose BatchNorm statistics were recomputed.": costs(table),
+        "Weights, rule of the tested checkpoint; costs in parameters, multiply-accumulates and seconds of the device;"
+        " training means the whole of one run. Validation, and BatchNorm statistics recomputed.": costs(
+            table
+        ),
     }
     bold = best_rows(table)
     named = {"model": list(table["model"].astype(str))}
@@ -85,9 +89,7 @@ def tested_columns(table: pd.DataFrame) -> dict[str, list[str]]:
     """The five metrics of the checkpoint that the lab's rule tests, and what is known of the model's rank."""
     own = [name for name in (*SCIENTIFIC, *NUISANCE) if name in table]
     return {
-        "weights": texts(table["weights"]),
         **{name.replace("_", " "): texts(table[name]) for name in own},
-        "rule": texts(table["rule"]),
         "seeds": texts(table["n_seeds"]),
         "IoU": decimals(table["test_iou"]),
         "interval": spans(table, "test_iou_low", "test_iou_high"),
@@ -133,6 +135,8 @@ def other_views(table: pd.DataFrame) -> dict[str, list[str]]:
 def costs(table: pd.DataFrame) -> dict[str, list[str]]:
     """What a model takes to train and to run, and how it did in validation."""
     return {
+        "weights": texts(table["weights"]),
+        "rule": texts(table["rule"]),
         "parameters, M": decimals(scaled(table, "n_parameters", 1e-6), 2),
         "MACs per image, G": decimals(scaled(table, "n_macs", 1e-9), 2),
         "ms per image": decimals(scaled(table, "seconds_per_image", 1e3), 1),
@@ -177,7 +181,7 @@ def decimals(values: pd.Series, digits: int = 3) -> list[str]:
 
 def signed(values: pd.Series) -> list[str]:
     """Numbers with their sign and three decimals."""
-    return formatted(values, lambda value: f"{value:+.3f}".replace("-", "−"))
+    return formatted(values, lambda value: f"{value:+.3f}".replace("-", "−") if round(value, 3) else "0.000")
 
 
 def spans(

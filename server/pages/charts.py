@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, zip_longest
 from operator import itemgetter
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from server.pages.scale import Category, LogScale, Scale, short
 
@@ -247,12 +247,12 @@ class Plot:
     def grid(self, whole: bool) -> Markup:
         across = "".join(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - self.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>'
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{escape(label)}</text>'
             for y, label in ((TOP + (1 - share) * self.height, label) for share, label in self.ys.ticks())
         )
         below = "".join(
             f'<text class="tick" x="{LEFT + share * self.width:.1f}" y="{HEIGHT - BOTTOM + 15}" '
-            f'text-anchor="middle">{label}</text>'
+            f'text-anchor="middle">{escape(label)}</text>'
             for share, label in (self.xs.ticks() if isinstance(self.xs, LogScale) else self.xs.ticks(whole))
         )
         return Markup(across + below)

@@ -49,8 +49,10 @@ def suggest(
 
 
 def _start(space: Space, seen: frozenset[Hashable], seed: int, n_past: int) -> Point | None:
-    """Point number `n_past` of a scrambled Sobol sequence, which leaves fewer holes than random draws; a random
-    configuration where that one was handed out."""
+    """Point number `n_past` of a scrambled Sobol sequence; a random one where that was handed out.
+
+    The sequence leaves fewer holes than random draws.
+    """
     from scipy.stats import qmc
 
     sequence = qmc.Sobol(len(space.parameters), rng=random.Random(f"bayes {seed}").getrandbits(32))

@@ -16,7 +16,8 @@ from PIL import Image
 
 from agent import predict
 from agent.config import parse
-from agent.inference import load
+from agent.inference import average, load
+from agent.inference.average import Member
 from agent.lifecycle import checkpoints
 from agent.training import models
 from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate, resized
@@ -80,7 +81,7 @@ def test_masks_and_overlays_have_the_size_of_each_photograph(
         photograph(1, height, width).save(tmp_path / name)
     out = tmp_path / "out" / "masks"
     assert predict.main([str(model), *(str(tmp_path / name) for name in sizes), "-o", str(out)]) == 0
-    assert f"pixels on {device}; photographs: 3" in capsys.readouterr().out
+    assert f"on {device}; photographs: 3" in capsys.readouterr().out
     for name, size in sizes.items():
         mask = pixels(out / f"{Path(name).stem}.png")
         assert mask.shape == size
@@ -126,8 +127,9 @@ def test_logits_are_brought_to_the_size_of_the_photograph_before_they_are_cut() 
         def logits(self, images: torch.Tensor) -> torch.Tensor:
             return torch.tensor([2.0, -1.0]).expand(len(images), 2, 2)
 
-    (mask,) = predict.masks_of(Columns(torch.nn.Identity()), 2, [np.zeros((12, 12, 3), np.uint8)])
-    assert mask.tolist() == [[1] * 7 + [0] * 5] * 12
+    columns = Member(Columns(torch.nn.Identity()), 2)
+    (logits,) = average.logits_of([columns], [np.zeros((12, 12, 3), np.uint8)])
+    assert average.cut(logits).tolist() == [[1] * 7 + [0] * 5] * 12
 
 
 def test_photographs_in_batches_get_the_masks_they_get_alone(model: Path, tmp_path: Path) -> None:
@@ -218,7 +220,7 @@ def test_whatever_one_photograph_does_the_others_are_done(
         return resized(values, height, width)
 
     monkeypatch.setattr(puzzle, "read_image", broken_decoder)
-    monkeypatch.setattr(predict, "resized", little_memory)
+    monkeypatch.setattr(average, "resized", little_memory)
     given = [*sorted(str(each) for each in source.iterdir()), str(source / "none.png"), "a\0b"]
     assert predict.main([str(model), *given, "-o", str(out), "--batch-size", str(size)]) == 1
     assert names(out) == [f"{name}{end}" for name in ("a", "one", "z") for end in ("-overlay.jpg", ".png")]

@@ -1,10 +1,7 @@
 """A run by hand, without any server."""
 
 import csv
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +12,11 @@ from PIL import Image
 
 from agent.config import parse
 from agent.lifecycle import checkpoints
-from agent.train import is_stopped
+from agent.train import is_stopped, main
 from agent.training import models
 from agent.training.loop import evaluate
 from data import puzzle, synthetic
-
-ROOT = Path(__file__).parents[2]
+from tests.agent.running import train
 
 
 @pytest.fixture(scope="module")
@@ -30,37 +26,27 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(home: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    private = {
-        name: str(home)
-        for name in (
-            "HOME",
-            "WANDB_DIR",
-            "WANDB_CACHE_DIR",
-            "WANDB_CONFIG_DIR",
-            "WANDB_DATA_DIR",
-            "PUZZLE_RUNS",
-        )
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "agent.train", *flags],
-        cwd=ROOT,
-        env={**kept, **private, "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+FLAGS = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=2", "--batch_size=2"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the run leaves that these tests share."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def lines(photographs: Path, home: Path) -> list[str]:
+    """What that run printed."""
+    done = train(home, *FLAGS, f"--data={photographs}")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 @pytest.mark.slow
 def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
-    photographs: Path, tmp_path: Path
+    photographs: Path, home: Path, lines: list[str]
 ) -> None:
-    flags = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=2", "--batch_size=2"]
-    done = train(tmp_path, *flags, f"--data={photographs}")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
     n_parameters = sum(p.numel() for p in models.build("unet_bilinear", width=4).parameters())
     assert lines[0].startswith(
         f"trial unet_bilinear, seed 1: {n_parameters:,} parameters; 3 training, 1 validation and 2 test"
@@ -68,8 +54,8 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
     assert lines[-1].startswith("test IoU 0.")
 
-    (run,) = (tmp_path / "wandb").glob("offline-run-*")
-    folder = tmp_path / run.name.rpartition("-")[2]
+    (run,) = (home / "wandb").glob("offline-run-*")
+    folder = home / run.name.rpartition("-")[2]
     assert not (folder / "state.pt").exists()
     dataset = puzzle.load(photographs, image_size=32, score_size=1024)
     assert dataset.test[0].truth.shape != (32, 32)
@@ -101,37 +87,40 @@ def mask(folder: Path, rule: str, name: str) -> np.ndarray:
         return np.asarray(image)
 
 
-@pytest.mark.slow
-def test_photographs_with_a_problem_end_the_run_with_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
-    done = train(tmp_path, "--data=/nowhere/at/all", "--image_size=32")
-    assert done.returncode == 1
-    assert (
-        "agent.train: /nowhere/at/all does not exist: give the folder that holds the images and masks."
-        in done.stderr
+def test_photographs_with_a_problem_end_the_run_with_one_sentence_and_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
+    assert main(["--data=/nowhere/at/all", "--image_size=32"]) == 1
+    assert capsys.readouterr().err == (
+        "agent.train: /nowhere/at/all does not exist: give the folder that holds the images and masks.\n"
     )
-    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def without_seconds(lines: list[str]) -> list[str]:
+    return [line.rsplit("  ", 1)[0] for line in lines]
 
 
 @pytest.mark.slow
-def test_equal_configurations_give_equal_predictions_and_history(photographs: Path, tmp_path: Path) -> None:
-    flags = ["--model=unet_transposed", "--width=4", "--image_size=32", "--epochs=2", f"--data={photographs}"]
-    printed = [train(tmp_path / name, *flags).stdout for name in ("a", "b")]
-    without_seconds = [[line.rsplit("  ", 1)[0] for line in text.splitlines()] for text in printed]
-    assert without_seconds[0] == without_seconds[1]
-    assert [line.split("  ")[0] for line in without_seconds[0][1:3]] == ["epoch 1/2", "epoch 2/2"]
+def test_equal_configurations_give_equal_predictions_and_history(
+    photographs: Path, lines: list[str], tmp_path: Path
+) -> None:
+    again = train(tmp_path, *FLAGS, f"--data={photographs}").stdout.splitlines()
+    assert without_seconds(again) == without_seconds(lines)
 
 
 @pytest.mark.slow
 def test_an_epoch_that_repeats_trains_as_so_many_epochs_and_validates_once(
-    photographs: Path, tmp_path: Path
+    photographs: Path, lines: list[str], tmp_path: Path
 ) -> None:
-    flags = ["--model=unet_transposed", "--width=4", "--image_size=32", f"--data={photographs}"]
-    single, repeated = (
-        train(tmp_path / name, *flags, *counts).stdout.splitlines()
-        for name, counts in (("single", ["--epochs=2"]), ("repeated", ["--epochs=1", "--repeats=2"]))
-    )
+    done = train(tmp_path, *FLAGS, "--epochs=1", "--repeats=2", f"--data={photographs}")
+    repeated = done.stdout.splitlines()
     assert [line.partition("  ")[0] for line in repeated if line.startswith("epoch")] == ["epoch 1/1"]
-    losses = [re.search(r"val loss \S+  val IoU \S+", lines[n]) for lines, n in ((single, 2), (repeated, 1))]
+    losses = [re.search(r"val loss \S+  val IoU \S+", line) for line in (lines[2], repeated[1])]
     assert losses[0] is not None
     assert losses[1] is not None
     assert losses[0][0] == losses[1][0]

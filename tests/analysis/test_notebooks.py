@@ -3,6 +3,7 @@
 import ast
 import base64
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
+import torch
 from IPython.display import Image, Markdown
 from PIL import Image as Pillow
 
+from agent.training.models.unet import UNet
 from analysis.notebooks import __main__ as runner
-from analysis.notebooks import show
+from analysis.notebooks import show, source
 from analysis.notebooks.cells import NOTEBOOKS
 from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, seen, study
@@ -50,9 +53,29 @@ def test_a_notebook_defines_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_states_no_number_of_its_own(name: str) -> None:
-    texts = [text for text, _ in NOTEBOOKS[name] if not text.startswith("# ")]
-    assert not [text for text in texts if any(sign.isdigit() for sign in text.replace("DeepLabV3+", ""))]
+def test_a_measured_figure_in_an_explanation_stands_in_the_docs(name: str) -> None:
+    docs = "\n".join(page.read_text() for page in (runner.ROOT / "docs").glob("*.md"))
+    figures = [number for text, _ in NOTEBOOKS[name] for number in re.findall(r"\d+\.\d+", text)]
+    assert [number for number in figures if number not in docs] == []
+
+
+def test_the_levels_are_those_of_the_model() -> None:
+    """Channels and sides as they come out of the model itself, level by level."""
+    with torch.device("meta"):
+        model, image = UNet("transposed", width=8), torch.zeros(1, 3, 64, 96)
+    shapes: list[torch.Size] = []
+    for block in (*model.down, *model.up, model.head):
+        block.register_forward_hook(lambda module, given, found: shapes.append(found.shape))
+    model(image[..., :64])
+    rows = source.levels(side=64, width=8).data.splitlines()[2:]
+    for (_, channels, height, width), row in zip(shapes, rows, strict=True):
+        assert f"| {channels} × {height} × {width} |" in row
+
+
+def test_the_source_that_is_shown_is_that_of_the_project() -> None:
+    text = source.source("agent/training/loop.py", "bce").data
+    assert text.startswith("From `agent/training/loop.py`:\n\n```python\ndef bce(logits")
+    assert text.endswith(".mean()\n```")
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -70,7 +93,8 @@ def test_a_study_without_such_models_or_masks_is_a_sentence_and_no_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bare = seen(study(models=MODELS[2:3]), {})
-    assert set(run_in_process("1_baseline", bare, monkeypatch)) == {show.NOTHING}
+    values = run_in_process("1_baseline", bare, monkeypatch)
+    assert set(values[4:]) == {show.NOTHING}  # behind those that show the model itself
     assert show.NO_MASKS in run_in_process("3_backbones", bare, monkeypatch)
     told = [
         value.data for value in run_in_process("4_summary", bare, monkeypatch) if isinstance(value, Markdown)

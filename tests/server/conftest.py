@@ -1,5 +1,6 @@
 """One server for the whole directory, a client in a folder of its own per module, and a store with its own clock."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from server.security import Signer
 from server.settings import Settings
 from server.store import Store
 from server.store.users import ADMIN
+from tests.server.filled import fill
 from tests.server.running import Client, Server, start
 
 
@@ -38,6 +40,22 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 @pytest.fixture
 def context(store: Store) -> Context:
     return Context(store, Settings(api_key="k" * 40), Signer("secret"), "http://127.0.0.1:1", ADMIN)
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `fill` writes; whoever changes it takes `source`, a copy."""
+    folder = tmp_path_factory.mktemp("filled") / "folder"
+    opened = Store(folder)
+    with opened.write() as db:
+        fill(opened, db)
+    opened.close()
+    return folder
+
+
+@pytest.fixture
+def source(filled: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(filled, tmp_path / "source"))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,17 @@ from common.wandb_api import open_url
 ROOT = Path(__file__).parents[2]
 
 
+WAIT_FOR_ROWS = """
+def wait_for_rows(path, n=1):
+    import time, wandb
+    end = time.monotonic() + 60
+    while len(list(wandb.Api().run(path).scan_history())) < n:
+        assert time.monotonic() < end, "no row came"
+        time.sleep(0.05)
+"""
+"""For the programs of clients: until the server has rows of a run."""
+
+
 def start(folder: Path, port: int = 0, *options: str) -> "Server":
     """Returns when the server says that it listens."""
     command = [sys.executable, "-m", "server", "--port", str(port), "--dir", str(folder), *options]

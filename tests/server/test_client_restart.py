@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.running import Client, start
+from tests.server.running import WAIT_FOR_ROWS, Client, start
 
-LOGGING = """
+LOGGING = f"""{WAIT_FOR_ROWS}
 import os, time, wandb
 with wandb.init(project="restart", id="steady") as run:
     for i in range(200):
-        run.log({"x": i})
+        run.log({{"x": i}})
         if i == 100:
-            while not any(wandb.Api().run("restart/steady").scan_history()):
-                pass
+            wait_for_rows("restart/steady")
             print("halfway", flush=True)
-            while not os.path.exists("go-on"):
+            end = time.monotonic() + 60
+            while not os.path.exists("go-on") and time.monotonic() < end:
                 time.sleep(0.01)
     artifact = wandb.Artifact("after", "model")
     with artifact.new_file("a.txt") as file:

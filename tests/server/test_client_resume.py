@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.running import Client
+from tests.server.running import WAIT_FOR_ROWS, Client
 
 PART = """
 import json, wandb
@@ -39,12 +39,11 @@ out["runs"] = sorted(r.id for r in wandb.Api().runs("resume"))
 print(json.dumps(out))
 """
 )
-CRASH = """
+CRASH = f"""{WAIT_FOR_ROWS}
 import os, wandb
 run = wandb.init(project="resume", resume="auto", id="auto")
-run.log({"x": 1}, commit=True)
-while not any(wandb.Api().run("resume/auto").scan_history()):
-    pass
+run.log({{"x": 1}}, commit=True)
+wait_for_rows("resume/auto")
 os._exit(1)
 """
 AUTO = """

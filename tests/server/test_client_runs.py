@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.running import Client, Server, start
+from tests.server.running import WAIT_FOR_ROWS, Client, Server, start
 
 RUN = """
 import json, numpy as np, wandb
@@ -96,13 +96,12 @@ def test_the_page_of_a_run_shows_state_config_curves_console_and_alert(first: An
 def test_a_killed_run_crashes_and_keeps_its_rows(tmp_path: Path) -> None:
     server = start(tmp_path / "folder", 0, "--crash-after", "2")
     client = Client(server, tmp_path)
-    code = """
+    code = f"""{WAIT_FOR_ROWS}
 import time, wandb
 run = wandb.init(project="crash", id="victim")
 for i in range(5):
-    run.log({"loss": i})
-while not any(wandb.Api().run("crash/victim").scan_history()):
-    time.sleep(0.1)
+    run.log({{"loss": i}})
+wait_for_rows("crash/victim")
 print("logged", flush=True)
 time.sleep(60)
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.running import Client
+from tests.server.running import WAIT_FOR_ROWS, Client
 
 # `wandb agent`, which asks every 5 s, in less time.
 QUICK_AGENT = """
@@ -17,15 +17,14 @@ from wandb.cli.cli import cli
 wandb_agent.Agent.POLL_INTERVAL = 0.5
 cli(["agent", sys.argv[1]])
 """
-TRAIN = """
+TRAIN = f"""{WAIT_FOR_ROWS}
 import os, signal, wandb
 with wandb.init(resume="allow") as run:
     first = run.config.lr == run.config.opt["wd"] == 0
     for i in range(1, 4):
-        run.log({"val/iou": i * run.config.lr + run.config.opt["wd"]})
+        run.log({{"val/iou": i * run.config.lr + run.config.opt["wd"]}})
     if first and not run.resumed:
-        while len(list(wandb.Api().run(run.path).scan_history())) < 3:
-            pass
+        wait_for_rows(run.path, 3)
         os.kill(os.getpid(), signal.SIGKILL)
 """
 GRID = """

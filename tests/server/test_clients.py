@@ -7,8 +7,8 @@ import pytest
 
 from bench import clients as bench
 from server import clients
+from tests.server.readme import listed
 from tests.server.running import Server
-from tests.server.test_schema import listed
 
 RELEASES = (clients.OLDEST, "0.24.2", clients.NEWEST)
 

@@ -10,16 +10,6 @@ import pytest
 
 from server.__main__ import main
 from server.store import Store, lines, projects, runs, sweeps
-from tests.server.test_push import fill
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "store")
-    with store.write() as db:
-        fill(store, db)
-    store.close()
-    return tmp_path / "store"
 
 
 def export(folder: Path, out: Path) -> int:
@@ -31,9 +21,9 @@ def read(path: Path) -> Any:
 
 
 def test_the_tables_have_every_run_and_every_row(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert export(folder, tmp_path / "out") == 0
+    assert export(source, tmp_path / "out") == 0
     assert "3 runs, 2506 rows of history, 2 artifact versions" in capsys.readouterr().out
     table = pq.read_table(tmp_path / "out" / "runs.parquet").to_pylist()
     assert [(row["name"], row["state"], row["sweep"], row["config.lr"]) for row in table] == [
@@ -50,8 +40,8 @@ def test_the_tables_have_every_run_and_every_row(
     assert all(math.isnan(row["bad"]) for row in rows)
 
 
-def test_a_key_of_two_types_becomes_json_text_and_a_missing_one_is_null(folder: Path, tmp_path: Path) -> None:
-    store = Store(folder)
+def test_a_key_of_two_types_becomes_json_text_and_a_missing_one_is_null(source: Path, tmp_path: Path) -> None:
+    store = Store(source)
     with store.write() as db:
         project = projects.find(db, "lab", "pieces")
         assert project is not None
@@ -60,7 +50,7 @@ def test_a_key_of_two_types_becomes_json_text_and_a_missing_one_is_null(folder: 
             db, mixed, 0, ['{"_step": 0, "x": "high"}', '{"_step": 1, "m": {"a": [1]}, "b": true}']
         )
     store.close()
-    assert export(folder, tmp_path / "out") == 0
+    assert export(source, tmp_path / "out") == 0
     rows = pq.read_table(tmp_path / "out" / "history.parquet").to_pylist()
     assert [(row["x"], row["m"], row["b"]) for row in rows[-2:]] == [
         ("high", None, None),
@@ -71,8 +61,8 @@ def test_a_key_of_two_types_becomes_json_text_and_a_missing_one_is_null(folder: 
     assert [row["config.lr"] for row in table] == ["0.5", "0.5", "0.5", "auto"]
 
 
-def test_the_json_has_configs_sweeps_files_and_manifests(folder: Path, tmp_path: Path) -> None:
-    store = Store(folder)
+def test_the_json_has_configs_sweeps_files_and_manifests(source: Path, tmp_path: Path) -> None:
+    store = Store(source)
     with store.write() as db:
         project = projects.find(db, "lab", "pieces")
         assert project is not None
@@ -81,7 +71,7 @@ def test_the_json_has_configs_sweeps_files_and_manifests(folder: Path, tmp_path:
         sweeps.suggest(db, swept["sweep_id"], swept["id"], {"lr": 2}, "server", None)
         sweeps.record_stop(db, swept["id"], "too slow")
     store.close()
-    assert export(folder, tmp_path / "out") == 0
+    assert export(source, tmp_path / "out") == 0
     out = tmp_path / "out"
     assert read(out / "configs.json")["done"] == {"lr": 0.5}
     assert read(out / "summaries.json")["shot"] == {"_step": 2, "x": 2 / 7, "bad": "NaN"}
@@ -99,8 +89,8 @@ def test_the_json_has_configs_sweeps_files_and_manifests(folder: Path, tmp_path:
 
 
 def test_a_folder_that_exists_is_not_written_over(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "out").mkdir()
-    assert export(folder, tmp_path / "out") == 1
+    assert export(source, tmp_path / "out") == 1
     assert "exists already: give another --out." in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -27,20 +28,15 @@ from server.store import (
 from server.store.readonly import maintaining, reading, writing
 from tests.server.conftest import Clock
 from tests.server.running import Server
-from tests.server.test_push import fill
 
 Captured = pytest.CaptureFixture[str]
 DAY = 86_400.0
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(filled: Path, tmp_path: Path) -> Path:
     """What `fill` writes: 3 runs with 2 files each, 2 versions with a file and a manifest each, so 10 blobs."""
-    opened = Store(tmp_path / "folder")
-    with opened.write() as db:
-        fill(opened, db)
-    opened.close()
-    return tmp_path / "folder"
+    return Path(shutil.copytree(filled, tmp_path / "folder"))
 
 
 def blob_files(folder: Path) -> list[Path]:

@@ -16,8 +16,8 @@ from server.people import recognise
 from server.settings import Settings
 from server.store import Store, StoreError, api_key, users
 from server.store.users import KEY
+from tests.server.filled import fill
 from tests.server.running import ROOT, start
-from tests.server.test_push import fill
 
 KEYS = [
     b"",
@@ -111,7 +111,7 @@ def readable_by_others(*folders: Path) -> list[str]:
 def test_all_that_a_server_and_its_commands_write_is_their_owners_alone(tmp_path: Path) -> None:
     old = tmp_path / "old"
     with contextlib.closing(Store(old)) as store, store.write() as db:
-        fill(store, db)
+        fill(store, db)  # under the umask of this test
     assert len(readable_by_others(old)) > 20, "a folder as an older server left it"
     for folder in (old, tmp_path / "new"):
         server = start(folder)

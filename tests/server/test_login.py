@@ -16,9 +16,9 @@ from server.__main__ import main
 from server.pages.login import own_address
 from server.store import Store, beside, logins, users
 from tests.server.conftest import Clock
+from tests.server.people import COMMIT, UPSERT, People
+from tests.server.people import SWEEP as NEW_SWEEP
 from tests.server.running import Server, start
-from tests.server.test_rights import COMMIT, UPSERT, People
-from tests.server.test_rights import SWEEP as NEW_SWEEP
 
 RUN = "/anna/p/runs/r"
 SWEEP = "method: grid\nparameters: {x: {values: [1, 2]}}"

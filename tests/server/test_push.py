@@ -1,8 +1,6 @@
 """`push` to a second server: everything arrives once, however often it was cut off on the way."""
 
-import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from server.store import (
     Row,
     Store,
     artifacts,
-    blobs,
     collections,
     files,
     lines,
@@ -24,88 +21,8 @@ from server.store import (
     sweeps,
 )
 from server.store.readonly import reading
-from tests.server.running import Server, start
-
-SWEEP = "method: grid\nprogram: x.py\nparameters: {lr: {values: [1, 2]}}\n"
-
-
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = start(tmp_path_factory.mktemp("target") / "folder")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "source")
-    with store.write() as db:
-        fill(store, db)
-    store.close()
-    return tmp_path / "source"
-
-
-def fill(store: Store, db: Connection) -> None:
-    """A finished run of 2,500 rows, one that was killed, one of a sweep; a version, and one that refers to it."""
-    project, _ = projects.ensure(db, "lab", "pieces", 1.0)
-    sweep = sweeps.insert(db, project["id"], "sweepone", SWEEP, 7, 1.0)
-    sweeps.change(db, sweep, 1.0, state="FINISHED", display_name="both")
-    for name, state in (("done", "finished"), ("shot", "killed"), ("swept", "finished")):
-        run = runs.by_id(
-            db,
-            runs.insert(db, project["id"], name, "running", 2.0, config='{"lr": {"value": 0.5}}', tags=["a"]),
-        )
-        runs.touch(db, run, 3.0)
-        n = 2500 if name == "done" else 3
-        rows = [json.dumps({"_step": i, "x": i / 7, "bad": float("nan")}) for i in range(n)]
-        lines.put_history(db, run["id"], 0, rows)
-        lines.put(db, "console", run["id"], 0, ["first\n", "second ü\n"])
-        lines.put(db, "system_metrics", run["id"], 0, ['{"cpu": 1}'])
-        runs.change(
-            db,
-            run["id"],
-            summary=rows[-1],
-            notes="n",
-            group_name="g",
-            display_name=f"name of {name}",
-            sweep_id=sweep if name == "swept" else None,
-        )
-        for path in ("config.yaml", "media/a b.txt"):
-            files.put(db, run["id"], path, store.blobs.add(f"{path} of {name}".encode()), 4.0)
-        runs.set_state(db, run["id"], state, 5.0, 0 if state == "finished" else None)
-    done = runs.find(db, project["id"], "done")
-    assert done is not None
-    first = _artifact(store, db, done, b"weights 0", ["best"], {})
-    ref = f"wandb-artifact://{f'Artifact:{first}'.encode().hex()}/w"
-    second = _artifact(
-        store, db, done, b"weights 1", ["newest"], {"old": {"ref": ref, "digest": "d", "size": 9}}
-    )
-    swept = runs.find(db, project["id"], "swept")
-    assert swept is not None
-    artifacts.use(db, second, swept["id"], "model")
-
-
-def _artifact(
-    store: Store, db: Connection, run: Row, content: bytes, aliases: list[str], more: dict[str, Any]
-) -> int:
-    collection = collections.ensure(db, run["project_id"], "model", "model", collections.SEQUENCE, 5.0)
-    columns = {
-        "digest": content.hex(),
-        "digest_algorithm": "MANIFEST_MD5",
-        "client_id": None,
-        "run_id": run["id"],
-    }
-    row = artifacts.create(
-        db, collection, 5.0, deduplicate=True, wanted_aliases=aliases, metadata='{"n": 1}', **columns
-    )
-    blob = store.blobs.add(content)
-    blobs.record(db, blob, 5.0, "lab")
-    contents = {"w": {"digest": blob.md5, "size": blob.size, "birthArtifactID": "x"}} | more
-    manifest = artifacts.ensure_manifest(db, row["id"], artifacts.MANIFEST_NAME, "d", "FULL", None)
-    body = json.dumps({"version": 1, "contents": contents}).encode()
-    artifacts.put_manifest(db, manifest["id"], store.blobs.add(body), 5.0)
-    artifacts.commit(db, store.blobs, row["id"], 5.0)
-    return int(row["id"])
+from tests.server.filled import push
+from tests.server.running import Server
 
 
 def picture(folder: Path, entity: str, name: str) -> dict[str, Any]:
@@ -145,27 +62,22 @@ def _version(db: Connection, row: Row) -> list[Any]:
     return [row["version"], row["digest"], row["metadata"], aliases, entries, users, logger]
 
 
-def push(source: Path, target: Server, project: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setenv("WANDB_API_KEY", target.key)
-    return main(["push", "lab/pieces", "--dir", str(source), "--to", target.url, "--as", f"local/{project}"])
-
-
 def test_everything_arrives_and_a_repeated_push_changes_nothing(
-    source: Path, target: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert push(source, target, "whole", monkeypatch) == 0
-    assert picture(target.folder, "local", "whole") == picture(source, "lab", "pieces")
+    assert push(source, server, "whole", monkeypatch) == 0
+    assert picture(server.folder, "local", "whole") == picture(source, "lab", "pieces")
     capsys.readouterr()
-    assert push(source, target, "whole", monkeypatch) == 0
+    assert push(source, server, "whole", monkeypatch) == 0
     assert (
         "3 runs (3 were there already), 0 lines, 0 files, 1 sweeps, 2 artifact versions (0 new)"
         in capsys.readouterr().out
     )
-    assert picture(target.folder, "local", "whole") == picture(source, "lab", "pieces")
+    assert picture(server.folder, "local", "whole") == picture(source, "lab", "pieces")
 
 
 def test_a_push_that_is_cut_off_everywhere_ends_with_the_same_result(
-    source: Path, target: Server, monkeypatch: pytest.MonkeyPatch
+    source: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exchange, budget = remote._exchange, 0
 
@@ -183,14 +95,14 @@ def test_a_push_that_is_cut_off_everywhere_ends_with_the_same_result(
     pushes = 0
     for allowed in range(3, 60, 4):
         budget, pushes = allowed, pushes + 1
-        if push(source, target, "pieces", monkeypatch) == 0:
+        if push(source, server, "pieces", monkeypatch) == 0:
             break
     assert 5 < pushes < 15
-    assert picture(target.folder, "local", "pieces") == picture(source, "lab", "pieces")
+    assert picture(server.folder, "local", "pieces") == picture(source, "lab", "pieces")
 
 
 def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
-    source: Path, target: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(source)
     project = projects.find(store.db, "lab", "pieces")
@@ -199,15 +111,15 @@ def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
         run_id = runs.insert(db, project["id"], "live", "running", 6.0)
         runs.touch(db, runs.by_id(db, run_id), 6.0)
         lines.put_history(db, run_id, 0, ['{"_step": 0, "x": 1}'])
-    assert push(source, target, "live", monkeypatch) == 0, "while a server holds the folder"
+    assert push(source, server, "live", monkeypatch) == 0, "while a server holds the folder"
     assert "1 runs still go on" in capsys.readouterr().out
-    assert picture(target.folder, "local", "live")["runs"]["live"][1] == "running"
+    assert picture(server.folder, "local", "live")["runs"]["live"][1] == "running"
     with store.write() as db:
         lines.put_history(db, run_id, 1, ['{"_step": 1, "x": 2}'])
         runs.set_state(db, run_id, "finished", 7.0, 0)
     store.close()
-    assert push(source, target, "live", monkeypatch) == 0
-    assert picture(target.folder, "local", "live") == picture(source, "lab", "pieces")
+    assert push(source, server, "live", monkeypatch) == 0
+    assert picture(server.folder, "local", "live") == picture(source, "lab", "pieces")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +135,7 @@ def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
 )
 def test_what_is_in_the_way_is_said_in_one_sentence(
     source: Path,
-    target: Server,
+    server: Server,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
@@ -232,7 +144,7 @@ def test_what_is_in_the_way_is_said_in_one_sentence(
 ) -> None:
     monkeypatch.setattr(remote, "ATTEMPTS", 1)
     monkeypatch.setitem(os.environ, "WANDB_API_KEY", key)
-    words = [word.format(url=target.url) for word in arguments]
+    words = [word.format(url=server.url) for word in arguments]
     assert main(["push", *words, "--dir", str(source)]) == 1
     said = capsys.readouterr().err
     assert sentence in said

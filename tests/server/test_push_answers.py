@@ -14,9 +14,8 @@ import pytest
 
 from server.__main__ import main
 from server.push import remote
-from server.store import Store
+from tests.server.filled import push
 from tests.server.running import Server
-from tests.server.test_push import fill, push
 
 Answer = tuple[int, dict[str, str], bytes]
 Captured = pytest.CaptureFixture[str]
@@ -49,15 +48,6 @@ class Foreign:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    store = Store(tmp_path / "source")
-    with store.write() as db:
-        fill(store, db)
-    store.close()
-    return tmp_path / "source"
 
 
 @pytest.fixture

@@ -12,20 +12,16 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import main
-from server.store import NotFound, Store, api_key, blobs
+from server.store import NotFound, api_key, blobs
 from tests.server.running import start
-from tests.server.test_push import fill
 
 Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
-def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backup(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("backup")
-    store = Store(place / "folder")
-    with store.write() as db:
-        fill(store, db)
-    store.close()
+    shutil.copytree(filled, place / "folder")
     api_key(place / "folder")
     assert main(["backup", "--dir", str(place / "folder"), "--to", str(place / "whole.tar")]) == 0
     return place / "whole.tar"

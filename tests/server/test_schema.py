@@ -1,26 +1,16 @@
 """Every operation that the installed client can send is answered or listed as refused, in README.md too."""
 
-import re
-from pathlib import Path
-
 import pytest
 from graphql import validate, validate_schema
 
+from bench.operations import operations, parsed
 from server.graphql import Context, execute
 from server.graphql.engine import schema
-from tests.server.operations import operations, parsed
+from tests.server.readme import listed
 
-README = Path(__file__).parents[2] / "server" / "README.md"
 OPERATIONS = operations()
 # Texts that the client puts together from pieces; the tests with the real client send them.
 COMPOSED = {"UseArtifact", "createLaunchAgent", "pushToRunQueue", "pushToRunQueueByName"}
-
-
-def listed(heading: str) -> set[str]:
-    """The names in backticks of a section of the README."""
-    section = re.search(rf"^### {heading}$(.*?)(?=^##)", README.read_text(), re.MULTILINE | re.DOTALL)
-    assert section is not None
-    return set(re.findall(r"`(\w+)`", section[1]))
 
 
 def is_answered(name: str) -> bool:

@@ -235,7 +235,8 @@ def test_a_sweep_without_a_metric_and_one_without_runs_have_pages(store: Store) 
     with store.write() as db:
         place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
         bare = sweeps.by_id(
-            db, sweeps.insert(db, place, "bare", "method: random\nparameters: {a: {min: 0.0, max: 1.0}}", 1, 1.0)
+            db,
+            sweeps.insert(db, place, "bare", "method: random\nparameters: {a: {min: 0.0, max: 1.0}}", 1, 1.0),
         )
         runs.insert(db, place, "r", "running", 1.0, sweep_id=bare["id"])
         empty = sweeps.by_id(db, sweeps.insert(db, place, "empty", "metric: {name: 3}", 1, 1.0))

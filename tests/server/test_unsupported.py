@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type, is_introspection_type
 
+from bench.operations import operations
 from server.graphql import Context, engine, execute, unsupported
 from server.graphql.common import snake
 from server.store import Refused
 from tests.server import asking
 from tests.server.asking import PLACE
-from tests.server.operations import operations
 
 MD5 = "mgNkuembtIDdJeHwKEyFVQ=="
 SWEEP = "method: random\nparameters: {x: {min: 0.0, max: 1.0}}"

@@ -33,7 +33,16 @@ def test_the_sheet_from_photographs_to_notebooks(copy: Path, tmp_path: Path) -> 
     synthetic.write(tmp_path / "photos", seed=1, n_train=4, n_val=2, n_test=2, height=96, width=128)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     env = kept | {"HOME": str(tmp_path)}
-    command = ["make", "lab", f"DATA={tmp_path / 'photos'}", "SIZE=32", "EPOCHS=2", "TRIALS=2"]
+    command = [
+        "make",
+        "-o",
+        "requirements.txt",
+        "lab",
+        f"DATA={tmp_path / 'photos'}",
+        "SIZE=32",
+        "EPOCHS=2",
+        "TRIALS=2",
+    ]
     done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     price, trained = done.stdout.index("sweeps/lab.yaml: 10 runs: "), done.stdout.index("trial 1 of 10")

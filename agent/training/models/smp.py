@@ -54,8 +54,9 @@ def _construct(architecture: str, backbone: str, pretrained: bool = False) -> nn
 
 
 def check(architecture: str, backbone: str, image_size: int = PROBE_SIDE) -> None:
-    """Build and run the combination on torch's meta device, which costs milliseconds and no memory
-    (a few encoders cannot live there and are built for real).
+    """Build and run the combination on torch's meta device: milliseconds, no memory.
+
+    A few encoders cannot live there and are built for real.
 
     Raises:
         CombinationError: with the backbones that do work.

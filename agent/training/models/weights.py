@@ -122,8 +122,10 @@ def packaged_state(backbone: str) -> dict[str, Tensor]:
 
 
 def timm_names(state: dict[str, Tensor], depth: float) -> dict[str, Tensor]:
-    """Rename an EfficientNet Lite state dict from the EfficientNet-PyTorch layout (`_blocks.7._expand_conv.weight`)
-    to timm's (`blocks.3.1.conv_pw.weight`), values untouched."""
+    """Rename an EfficientNet Lite state dict from the EfficientNet-PyTorch layout to timm's, values untouched.
+
+    `_blocks.7._expand_conv.weight` becomes `blocks.3.1.conv_pw.weight`.
+    """
     outer = {
         "_conv_stem": "conv_stem",
         "_bn0": "bn1",

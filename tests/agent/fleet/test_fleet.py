@@ -12,7 +12,7 @@ from agent.fleet import target
 from agent.fleet.sweep_client import Sweep
 from agent.fleet.target import Over, TargetError
 from tests.agent.fleet.machine import Machine, lines_of, trials, until
-from tests.server.running import ROOT, Client
+from tests.server.running import Client
 
 
 def fake_gpus(folder: Path) -> str:
@@ -229,12 +229,11 @@ def test_a_paused_sweep_is_waited_for_and_said(tmp_path: Path, monkeypatch: pyte
 
 def test_a_file_with_errors_starts_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "wrong.yaml"
-    text = (ROOT / "sweeps" / "cpu.yaml").read_text().replace("  epochs:", "  epoch:")
-    file.write_text(text)
+    command = 'command: [python, -m, agent.train, "${args}"]'
+    file.write_text(f"program: agent/train.py\n{command}\nmethod: grid\nparameters:\n  epoch: {{value: 1}}\n")
     with pytest.raises(TargetError, match=r"wrong\.yaml has the errors above; nothing was started"):
         target.find(str(file), new=False)
-    line = next(number for number, words in enumerate(text.splitlines(), 1) if words.startswith("  epoch:"))
-    assert f"wrong.yaml:{line}: error" in capfd.readouterr().out
+    assert "wrong.yaml:5: error" in capfd.readouterr().out
 
 
 @pytest.mark.slow

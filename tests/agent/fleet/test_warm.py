@@ -2,10 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -13,9 +16,12 @@ import pytest
 from agent.fleet import launch, warm
 from data import synthetic
 from tests.agent.fleet.machine import Machine, kill, until
-from tests.server.running import ROOT
+from tests.server.running import ROOT, Client
 
-TINY = {"model": "unet_transposed", "width": 4, "image_size": 32, "epochs": 6}
+TINY = {
+    **{"model": "unet_transposed", "width": 4, "image_size": 32, "epochs": 6},
+    **{"fold": 1, "deterministic": True},
+}
 
 
 def children_of_agents(fleet: int) -> list[psutil.Process]:
@@ -24,28 +30,96 @@ def children_of_agents(fleet: int) -> list[psutil.Process]:
     return [child for agent in agents for child in agent.children()]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_a_forked_trial_that_is_killed_goes_on_and_no_row_is_lost_or_doubled(machine: Machine) -> None:
-    photographs = machine.folder / "photographs"
-    synthetic.write(photographs, seed=1, n_train=4, n_val=2, n_test=2)
-    file = machine.sweep(data=str(photographs), seed=[1, 2], **TINY)
+READ_BACK = """
+import json, wandb
+runs = []
+for run in wandb.Api().sweep({path!r}).runs:
+    runs.append({{
+        "id": run.id,
+        "state": run.state,
+        "config": dict(run.config),
+        "models": [each.metadata for each in run.logged_artifacts() if each.type == "model"],
+        "rows": list(run.scan_history(keys=["epoch", "val/iou"])),
+        "gaps": [row["val/bn_gap"] for row in run.scan_history(keys=["val/bn_gap"])],
+        "summary": {{k: v for k, v in run.summary.items() if isinstance(v, (int, float, str))}},
+    }})
+print(json.dumps(runs))
+"""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep over corrupt and good photographs, whose good trial was killed in its third epoch or later."""
+
+    printed: str
+    folder: Path
+    runs: list[dict[str, Any]]
+    """As the real client reads them back, those that failed first."""
+
+
+@pytest.fixture(scope="module")
+def swept(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    machine = Machine(client, tmp_path_factory.mktemp("machine"))
+    good, corrupt = machine.folder / "good", machine.folder / "corrupt"
+    synthetic.write(good, seed=2, n_train=4, n_val=2, n_test=2, height=48, width=64)
+    shutil.copytree(good, corrupt)
+    broken = corrupt / "train" / "images" / "image-2.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    file = machine.sweep(data=[str(corrupt), str(good)], **TINY)
     command = """command: ["${env}", "${interpreter}", "-m", "agent.train", "${args}"]"""
     file.write_text(re.sub(r"command:\n(- .*\n)+", command + "\n", file.read_text()))
-    fleet = machine.start(machine.made(file), "--agents=1", PUZZLE_RUNS=str(machine.folder / "runs"))
-    (log,) = until(lambda: [f for f in machine.folder.glob("fleet/*/logs/*.log") if f.name != "fleet.log"])
-    until(lambda: "epoch 2/6" in log.read_text())
+    path = machine.made(file)
+    fleet = machine.start(path, "--agents=1", PUZZLE_RUNS=str(machine.folder / "runs"))
+    logs = machine.folder / "fleet" / path.split("/")[-1] / "logs"
+    log = until(lambda: [f for f in logs.glob("*.log") if "epoch 2/6" in f.read_text()])[0]
     (trial,) = [each for each in children_of_agents(fleet.pid) if "agent.fleet.warm" in each.cmdline()]
     kill(trial)
     printed = machine.finish(fleet)
-    assert fleet.returncode == 0, printed
-    assert re.search(r"warm after [\d.]+ s: trials start without importing anything", printed)
-    assert "was ended by SIGKILL; it goes on from its checkpoint" in printed
-    states = machine.runs(printed)
-    assert [state for state, _ in states.values()] == ["finished"] * 2
-    assert len({n for _, n in states.values()}) == 1, "the run that was killed has as many rows as the other"
+    assert fleet.returncode == 1, printed
     assert log.read_text().count("epoch 6/6") == 1
-    assert not list(machine.folder.glob("fleet/*/trials/*.json"))
+    runs = client.run(READ_BACK.format(path=path))
+    return Swept(printed, machine.folder, sorted(runs, key=lambda run: str(run["state"])))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_forked_trial_that_is_killed_goes_on_and_no_row_is_lost_or_doubled(swept: Swept) -> None:
+    assert re.search(r"warm after [\d.]+ s: trials start without importing anything", swept.printed)
+    assert "was ended by SIGKILL; it goes on from its checkpoint" in swept.printed
+    assert [run["state"] for run in swept.runs] == ["failed", "finished"]
+    assert [row["epoch"] for row in swept.runs[1]["rows"]] == [1, 2, 3, 4, 5, 6]
+    assert not list(swept.folder.glob("fleet/*/trials/*.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_corrupt_image_fails_its_run_with_the_reason_and_the_next_trial_is_trained(swept: Swept) -> None:
+    failed, finished = swept.runs
+    broken = swept.folder / "corrupt" / "train" / "images" / "image-2.png"
+    log = next(swept.folder.glob(f"fleet/*/logs/{failed['id']}.log")).read_text()
+    assert failed["config"]["data"] == str(swept.folder / "corrupt")
+    assert failed["summary"]["error"].startswith(f"{broken} cannot be read as an image (")
+    assert f"agent.train: {broken} cannot be read as an image (" in log
+    assert f"failed: {broken} cannot be read as an image (" in swept.printed
+    assert "Traceback" not in log
+    assert "Ignoring" not in log, "the client warns of names that a sweep decides about"
+    assert "error" not in finished["summary"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_batchnorm_check_fold_and_weights_are_on_the_server(swept: Swept) -> None:
+    run = swept.runs[1]
+    config, summary, (metadata,) = run["config"], run["summary"], run["models"]
+    assert (config["fold"], config["deterministic"], config["weights_source"]) == (1, True, "none")
+    assert len(str(config["test_digest"])) == 64
+    for rule in ("best_iou", "best_loss"):
+        gap = summary[f"{rule}/bn_gap"]
+        assert gap in run["gaps"]
+        assert metadata[rule]["bn_gap"] == gap
+        assert metadata[rule]["bn_repaired"] == summary[f"{rule}/bn_repaired"] == (gap > 0.02)
+    assert summary["val/bn_gap"] == summary["best_iou/bn_gap"]
+    assert summary["bn_repaired"] == summary["best_iou/bn_repaired"]
 
 
 def forked(command: list[str], flags: list[str] | None, folder: Path) -> tuple[int, str]:

@@ -11,7 +11,7 @@ from agent.config import parse
 from agent.lifecycle import checkpoints
 from agent.training import models
 from data import synthetic
-from tests.agent.test_train import train
+from tests.agent.running import train
 
 SIDE = 32
 FLAGS = [

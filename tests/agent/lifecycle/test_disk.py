@@ -12,7 +12,7 @@ from agent.lifecycle.disk import DiskError
 from agent.lifecycle.state import Progress, State
 from agent.training import models
 from agent.training.performance import adam
-from tests.agent.training.test_loop import squares, step
+from tests.agent.training.squares import squares, step
 
 CONFIG = parse(["--model=unet_bilinear", "--width=4", "--image_size=32"])
 

@@ -20,7 +20,7 @@ from agent.lifecycle import checkpoints, cleanup, lock, preflight, resume, state
 from agent.lifecycle.interruption import STOP, Interruption
 from agent.lifecycle.plan import make_plan
 from agent.lifecycle.state import Progress, State
-from tests.agent.lifecycle.test_state import capture
+from tests.agent.lifecycle.captures import capture
 
 CONFIG = parse(["--width=4", "--epochs=3"])
 

@@ -24,7 +24,8 @@ from agent.training.loop import Precision, train_epoch
 from agent.training.performance import adam, prepare
 from common.names import BadName
 from data.augment import Augmenter
-from tests.agent.training.test_loop import squares
+from tests.agent.lifecycle.captures import capture, weights
+from tests.agent.training.squares import squares
 
 CONFIG = parse(["--width=4"])
 
@@ -104,17 +105,9 @@ def test_a_captured_state_does_not_change_when_training_goes_on(device: torch.de
     assert torch.equal(*moments)
 
 
-def weights(epoch: int) -> dict[str, Tensor]:
-    return {"w": torch.full((3,), float(epoch))}
-
-
 def saved(folder: Path, keeper: BestCheckpoints, epoch: int, loss: float, iou: float) -> None:
     best = keeper.update(epoch, loss, iou)
     state.dump(now(capture(epoch), epoch, keeper), folder, best, weights(epoch))
-
-
-def capture(epoch: int) -> dict[str, Any]:
-    return {"model": weights(epoch), "optimizer": {}, "random": torch.get_rng_state(), "random_cuda": []}
 
 
 def test_the_best_and_the_latest_stay_and_nothing_else(tmp_path: Path) -> None:

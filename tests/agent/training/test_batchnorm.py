@@ -24,7 +24,7 @@ from agent.training.loader import CPU, feed
 from agent.training.loop import Evaluation, evaluate, train_epoch
 from agent.training.models.unet import UNet
 from data.augment import Augmenter
-from tests.agent.training.test_loop import squares
+from tests.agent.training.squares import squares
 
 TRAIN, VAL = squares(6), squares(4, seed=9)
 

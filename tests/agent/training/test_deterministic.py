@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agent.training.performance import make_deterministic
-from tests.agent.training.test_loop import trained
+from tests.agent.training.squares import trained
 
 
 @pytest.fixture(autouse=True)

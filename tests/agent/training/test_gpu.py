@@ -18,7 +18,7 @@ from agent.training.loader import feed
 from agent.training.loop import bce, train_epoch
 from agent.training.models.unet import UNet
 from data.augment import Augmenter
-from tests.agent.training.test_loop import squares
+from tests.agent.training.squares import squares
 
 GIB = 2**30
 

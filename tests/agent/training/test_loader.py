@@ -10,7 +10,7 @@ from agent.lifecycle.interruption import Interrupted, Interruption
 from agent.training.loader import CPU, Order, feed, free_shared_memory, within, workers_for
 from agent.training.loop import on_device
 from data.augment import Augmenter
-from tests.agent.training.test_loop import squares
+from tests.agent.training.squares import squares
 
 PAIRS = squares(5)
 

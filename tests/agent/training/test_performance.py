@@ -24,7 +24,7 @@ from agent.training.performance import (
     precision_of,
 )
 from data.augment import Augmenter
-from tests.agent.training.test_loop import squares
+from tests.agent.training.squares import squares
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 DENSE, DEPTHWISE = nn.Conv2d(4, 4, 1), nn.Sequential(nn.Conv2d(4, 4, 3, groups=4))

@@ -193,3 +193,11 @@ def test_components_are_estimated_without_bias(splits: str) -> None:
     assert found["run"] == pytest.approx(0.01**2 + 0.01**2 / 8, rel=0.1)
     assert found["image"] == pytest.approx(0.02**2, rel=0.1)
     assert found["training"] == pytest.approx(0.03**2 if splits != "1" else 0, rel=0.1)
+
+
+def test_an_interval_never_reaches_beyond_zero_where_there_is_a_difference() -> None:
+    """Models found worse once others are out of the way have p below 0.05 and wide intervals of the first step."""
+    claim = simulated(layout(5, 4, 4), USUAL, [0.95, 0.94, 0.93, 0.92, 0.90], studies=200)[OTHER]
+    assert (claim.high[claim.verdict == WORSE] <= 0).all()
+    assert (claim.low[claim.verdict == BEST] >= 0).all()
+    assert ((claim.verdict == WORSE).sum(axis=1) > 1).any()

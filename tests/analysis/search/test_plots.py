@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
 from analysis.figures import canvas
@@ -20,59 +19,9 @@ def axes() -> Axes:
     return canvas.place(canvas.blank(4, 3), 0.6, 0.2, 3, 2.2)
 
 
-def points(axes: Axes) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Positions of the scattered points, as drawn."""
-    (found,) = [each for each in axes.collections if isinstance(each, PathCollection)]
-    return np.asarray(found.get_offsets(), dtype=float)
-
-
 def draw(axes: Axes) -> None:
     """Renders the figure: warnings would be errors."""
     axes.figure.canvas.draw()
-
-
-def test_a_slice_has_a_point_per_run_on_a_logarithmic_axis(axes: Axes) -> None:
-    runs = search()
-    plots.draw_slice(axes, runs, "learning_rate")
-    draw(axes)
-    assert points(axes) == pytest.approx(runs[["learning_rate", "val/iou"]].to_numpy())
-    assert axes.get_xscale() == "log"
-
-
-def test_a_slice_of_categories_has_them_in_their_own_order_with_medians(axes: Axes) -> None:
-    runs = search()
-    plots.draw_slice(axes, runs, "augmentation")
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "light", "strong"]
-    medians = [line.get_ydata()[0] for line in axes.lines]  # type: ignore[index]
-    assert medians == [
-        runs[runs["augmentation"] == a]["val/iou"].median() for a in ("none", "light", "strong")
-    ]
-
-
-def test_a_slice_shows_only_the_runs_that_have_the_parameter(axes: Axes) -> None:
-    runs = search()
-    plots.draw_slice(axes, runs, "weights")
-    assert len(points(axes)) == (runs["backbone"] != "none").sum()
-
-
-def test_a_contour_of_numbers_is_filled_and_of_categories_is_not(axes: Axes) -> None:
-    runs = search()
-    runs["epochs"] = np.arange(len(runs)) % 7 + 20
-    colours = plots.draw_contour(axes, runs, "learning_rate", "epochs")
-    draw(axes)
-    assert len(axes.collections) == 2
-    assert colours.get_clim() == (runs["val/iou"].min(), runs["val/iou"].max())
-    other = canvas.place(canvas.blank(4, 3), 0.6, 0.2, 3, 2.2)
-    plots.draw_contour(other, runs, "learning_rate", "augmentation")
-    assert len(other.collections) == 1
-
-
-def test_a_contour_of_points_on_one_line_is_not_filled(axes: Axes) -> None:
-    runs = search(8)
-    runs["learning_rate"] = np.arange(1, 9)
-    runs["epochs"] = 10 * runs["learning_rate"]
-    plots.draw_contour(axes, runs, "learning_rate", "epochs")
-    assert len(axes.collections) == 1
 
 
 def test_parallel_coordinates_end_at_the_metric_and_pass_below_what_a_run_does_not_have(axes: Axes) -> None:

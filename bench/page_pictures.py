@@ -1,0 +1,67 @@
+"""The pictures of server/README.md: `python -m bench.page_pictures` writes docs/pages/*.png anew.
+
+A server is filled by the real client as for the tests in a browser, and four of its pages are photographed in headless
+Chromium, 1200 pixels wide, in 64 colours.
+"""
+
+import io
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from tests.server.browser import fill
+from tests.server.running import ROOT, Client, start
+
+FOLDER = ROOT / "docs" / "pages"
+WIDTH, HEIGHT = 1200, 900
+COLOURS = 64
+
+
+def main() -> int:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        print("no Chromium on this machine: apt-get install chromium", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory() as temporary:
+        server = start(Path(temporary) / "server", 0, "--crash-after", "900")
+        try:
+            client = Client(server, Path(temporary) / "client")
+            client.folder.mkdir()
+            environment = {"WANDB_CONSOLE": "off", "PYTHONPATH": str(ROOT)}
+            output = client.finish(client.start([sys.executable, fill.__file__], **environment), timeout=300)
+            photograph(server.url, chromium, json.loads(output.strip().splitlines()[-1]))
+        finally:
+            server.stop()
+    return 0
+
+
+def photograph(url: str, chromium: str, sweeps: dict[str, str]) -> None:
+    """project, sweep, compare and compare-dark."""
+    from playwright.sync_api import sync_playwright
+
+    compare = f"/local/lab/compare?sweep={sweeps['grid']}"
+    pages = {
+        "project": ("/local/lab?q=sweep+~+.&sort=-high.val/iou", "light"),
+        "sweep": (f"/local/lab/sweeps/{sweeps['search']}", "light"),
+        "compare": (compare, "light"),
+        "compare-dark": (f"{compare}&group=model&smooth=0.4", "dark"),
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for name, (path, scheme) in pages.items():
+            size = {"width": WIDTH, "height": 1500 if name in ("compare", "sweep") else HEIGHT}
+            page = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+            page.goto(url + path, wait_until="networkidle")
+            picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+            picture.quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+            print(FOLDER / f"{name}.png", f"{(FOLDER / f'{name}.png').stat().st_size / 1000:.0f} kB")
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
