@@ -122,7 +122,7 @@ def test_a_browser_is_logged_in_once_by_the_link_to_the_embedded_server(tmp_path
 
 
 class Unfollowed(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:  # type: ignore[override]
+    def redirect_request(self, *_: object) -> None:
         return None
 
 
