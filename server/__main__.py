@@ -30,7 +30,7 @@ from server.store.users import KEY, hashed
 COMMANDS = {
     "user": "people, their keys and rights",
     "check": "verify a folder: digests, orphans, foreign keys",
-    "gc": "free what nothing refers to",
+    "gc": "free the bytes of deleted runs and artifacts",
     "backup": "everything of a folder in one file, while the server runs or not",
     "restore": "a folder from a backup",
     "push": "send a project to another W&B server",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from common.cli import Parser
-from server.commands.text import size
+from common.text import size
 from server.store.backups import restore
 
 
