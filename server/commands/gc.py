@@ -1,4 +1,4 @@
-"""`python -m server gc --dir FOLDER`: free what nothing refers to."""
+"""`python -m server gc --dir FOLDER`: free the bytes of deleted runs and artifacts."""
 
 import time
 
