@@ -1,4 +1,4 @@
-"""What a run logged: rows, sampled or whole; system metrics; console lines."""
+"""The log of a run: rows, sampled or whole; system metrics; console lines."""
 
 import json
 import math
