@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.truth.report import COLLAPSE, MARGIN, cube, planned, rows
 from bench.truth.scores import MODELS, SEEDS, SETS, Run, read_runs
+from common.text import plural
 
 RUNS = Path(__file__).with_name("runs.txt")
 
@@ -45,7 +46,7 @@ def networks(runs: Sequence[Run]) -> Iterator[str]:
     counts = [len(cube(runs, seeds)) for seeds in range(1, SEEDS + 1)]
     yield f"{len(runs)} runs; sets with all networks and 1 to {SEEDS} seeds: {counts};"
     lost = sum(run.iou[8:].mean() < COLLAPSE for run in runs)
-    yield f"{lost} trainings came to nothing (IoU below {COLLAPSE})."
+    yield f"{plural(lost, 'training')} came to nothing (IoU below {COLLAPSE})."
     yield "\n| network | runs | IoU | between runs | between pictures |\n|---|---|---|---|---|"
     for name in MODELS:
         own = np.array([run.iou[8:] for run in runs if run.model == name])

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import evidence, intervals
+from bench import evidence, intervals, rise
+from bench.truth import __main__ as truth
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "statistics.md").read_text()
-GOALS = {"0.05", "0.93", "0.97", "0.8", "0.64", "0.005", "0.010"}
+GOALS = {"0.05", "0.93", "0.97", "0.8", "0.64", "0.005", "0.010", "0.3", "0.02"}
 """What is promised, and the deviations that are simulated."""
 
 
@@ -24,8 +25,10 @@ def printed(command: Callable[[list[str]], int], capsys: pytest.CaptureFixture[s
     [
         evidence.main,
         intervals.main,
+        pytest.param(rise.main, marks=pytest.mark.slow),
+        pytest.param(truth.main, marks=pytest.mark.slow),
     ],
-    ids=["evidence", "intervals"],
+    ids=["evidence", "intervals", "rise", "truth"],
 )
 def test_every_line_of_the_benches_is_on_the_page(
     command: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
