@@ -184,7 +184,7 @@ def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "import analysis.pull.study",
         ),
         *("from tests.analysis.studies import MODELS, study", "made = study(models=MODELS[:3])"),
-        "analysis.pull.study.pull = lambda paths: made",
+        "analysis.pull.study.pull = lambda paths: print('reading', file=sys.__stderr__) or made",
     ]
     (folder / "study.py").write_text("\n".join(lines))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
@@ -202,6 +202,7 @@ def test_a_kernel_runs_a_notebook_from_top_to_bottom_and_the_results_are_stored(
     assert runner.main(["a/b", "--out", str(tmp_path)]) == 0
     stored = json.loads((tmp_path / "2_overfitting.ipynb").read_text())
     outputs = [output for cell in stored["cells"] for output in cell.get("outputs", [])]
+    assert {output["output_type"] for output in outputs} == {"execute_result"}
     assert base64.b64decode(outputs[0]["data"]["image/png"]).startswith(b"\x89PNG")
     assert "validation loss was lowest at epoch 12 of 20" in "".join(outputs[1]["data"]["text/markdown"])
     assert "wrote" in capsys.readouterr().out
