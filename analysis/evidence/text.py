@@ -71,7 +71,10 @@ def answer(found: Evidence) -> tuple[str, str]:
     elif found.best:
         first = f"{found.best} is the best {of} {where}."
     elif top.verdict == "equivalent":
-        first = f"{found.highest} is the best {of} {where}, or at most {found.margin:g} below the best."
+        first = (
+            f"{found.highest} has the highest mean {of}, {top.mean:.3f}, and is at most {found.margin:g} below the best"
+            f" {where}."
+        )
     else:
         first = f"{found.highest} has the highest mean {of}, {top.mean:.3f}, but is not proven to be the best {where}."
     return first, others(found)

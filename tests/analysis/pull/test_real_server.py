@@ -93,13 +93,13 @@ def test_the_last_study_is_found_pulled_checked_and_drawn_with_an_empty_environm
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines() == ["reading 1 runs …", "python -m analysis: comparing 1 runs …"]
     assert {file.name for file in latest.iterdir()} == {
-        *("study.json", "curves.png", "intervals.png", "masks.png", "hard.png", "overfitting.csv"),
+        *("study.json", "curves.png", "intervals.png", "masks.png", "hardest_images.png", "overfitting.csv"),
         *(f"comparison.{ending}" for ending in ("csv", "md", "tex", "html")),
     }
     (row,) = pd.read_csv(latest / "comparison.csv", keep_default_na=False).to_dict("records")
     # Squares of 16² one column off: 16·15 shared, 2·16² − 16·15 in the union.
     assert row["test_iou"] == pytest.approx(240 / 272)
-    assert row["overfitting"].startswith("overfits from epoch 12 (1 run) of 20")
+    assert row["overfitting"].startswith("cannot tell from 1 run, 3 runs of 4 epochs would")
     printed = " ".join(done.stdout.split())
     assert "metrics of 1 of 1 runs agree" in printed
     assert "1 of 2 runs are left out: 1 failed" in printed
