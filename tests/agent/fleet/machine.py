@@ -48,7 +48,7 @@ class Machine:
         return self.client.environment(**mine, **more)
 
     def start(
-        self, *words: str, stderr: int = subprocess.STDOUT, **environment: str
+        self, *words: str, stderr: int = subprocess.STDOUT, **environment: Any
     ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-m", "agent.fleet", *words],
@@ -70,7 +70,7 @@ class Machine:
                 each.kill()
             raise AssertionError(f"took more than {PATIENCE} s:\n{process.communicate()[0]}") from None
 
-    def run(self, *words: str, **environment: str) -> tuple[int, str]:
+    def run(self, *words: str, **environment: Any) -> tuple[int, str]:
         process = self.start(*words, **environment)
         printed = self.finish(process)
         return process.returncode, printed
