@@ -19,7 +19,15 @@ RUN = "/lab/pieces/runs/rich"
 PICTURES = f"{RUN}/pictures"
 SIDE, WIDE = 20, 64  # pixels of the piece and of the picture, see `rich.png`
 PAGES = [
-    *(RUN, f"{RUN}/overview", PICTURES, f"{RUN}/media", f"{RUN}/logs", f"{RUN}/files", f"{RUN}/artifacts"),
+    *(
+        RUN,
+        f"{RUN}/overview",
+        PICTURES,
+        f"{RUN}/media",
+        f"{RUN}/logs?from=1190",
+        f"{RUN}/files",
+        f"{RUN}/artifacts",
+    ),
     *("/lab/pieces/artifacts/type%20plain/model%20plain", "/lab/pieces/artifacts", "/lab/pieces/reports"),
     *("/lab/pieces/reports/x--Vmlldzox", "/search?q=plain", "/login"),
 ]
