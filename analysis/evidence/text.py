@@ -90,8 +90,8 @@ def others(found: Evidence) -> str:
     }
     if len(single) == len(rest):
         return (
-            "With one run of a model nobody can say how it would do if it were trained again: train each with at least 3"
-            " seeds."
+            "With one run of a model nobody can say how it would do if it were trained again: train each with at least"
+            " 3 seeds."
         )
     if len(named["worse"]) == len(rest):
         return "The other one is worse." if len(rest) == 1 else f"All {len(rest)} others are worse."
