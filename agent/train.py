@@ -189,9 +189,9 @@ def prepare(plan: Plan) -> Material:
     failures.check_batches(config, len(dataset.train))
     disk.check_free(plan.folder, disk.disk_of_run(config, len(dataset.test)))
     performance.make_deterministic(config.deterministic)
+    device = performance.best_device()
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
-    device = performance.best_device()
     imagenet = "imagenet" if config.weights == "imagenet" else "none"
     model = models.build(config.architecture, config.backbone, imagenet, config.width, config.image_size)
     return Material(dataset, performance.prepare(model, device), device, time.monotonic() - started)

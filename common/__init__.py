@@ -1,1 +1,1 @@
-"""What every room agrees on: it imports nothing of the project."""
+"""Agreements of all rooms: it imports nothing of the project."""

@@ -72,7 +72,7 @@ def exit_code(
     refusals: Mapping[type[Exception], int],
     interrupted: str = "interrupted",
 ) -> int:
-    """What `command` returns; or, after one line on stderr, the code of the error that it raised, 130 after Ctrl-C."""
+    """The code that `command` returns; after one line on stderr, that of the error which it raised, or 130 (Ctrl-C)."""
     try:
         return command()
     except tuple(refusals) as error:

@@ -25,5 +25,5 @@ def asked(environ: Mapping[str, str]) -> int | None:
 
 
 def threads(environ: Mapping[str, str]) -> int:
-    """Of a run: what OMP_NUM_THREADS asks for, else all cores that it may use."""
+    """Of a run: OMP_NUM_THREADS, else all cores that it may use."""
     return asked(environ) or available()

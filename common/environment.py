@@ -37,13 +37,13 @@ OTHERS = {
     "OMP_NUM_THREADS": Variable("threads of a run", "the cores that it may use"),
     "CUDA_VISIBLE_DEVICES": Variable("GPUs that a fleet may use", "all"),
 }
-"""Variables of other programs that change what a command does."""
+"""Variables of other programs that change a command."""
 
 ROOT = Path(__file__).resolve().parents[1]
 """Of the project."""
 
 CACHE = ROOT / ".cache"
-"""What commands keep between calls; it may be deleted."""
+"""Files that commands keep between calls; they may be deleted."""
 
 FOLDERS = ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR", "WANDB_DIR")
 
@@ -56,7 +56,7 @@ def own(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
 
 
 def private_wandb(folder: Path) -> dict[str, str]:
-    """Variables with which the client reads and writes under `folder` what it would in the person's home."""
+    """Variables that move the client's files from the person's home to `folder`."""
     place = folder.absolute()
     folders = {name: str(place / name.split("_")[1].lower()) for name in FOLDERS}
     return {

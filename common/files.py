@@ -12,7 +12,7 @@ from typing import IO
 def replacing(path: Path, *, sync: bool = False, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """A file to write to, and to read again, that takes the name `path` when the block ends.
 
-    When the block raises, `path` stays as it was. With `sync`, what was written survives a power cut once the block
+    When the block raises, `path` stays as it was. With `sync`, the content survives a power cut once the block
     has ended. Raises OSError.
     """
     with beside(path) as unfinished:
@@ -29,7 +29,7 @@ def replacing(path: Path, *, sync: bool = False, mode: int = 0o666) -> Iterator[
 def beside(path: Path) -> Iterator[Path]:
     """A name in the same folder, for a file, folder or link that takes the name `path` when the block ends.
 
-    When the block raises, what has this name is removed and `path` stays as it was. Raises OSError.
+    When the block raises, the thing of this name is removed and `path` stays as it was. Raises OSError.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:

@@ -13,7 +13,7 @@ LARGE = re.compile(r" +(?:Downloading|Processing) \S*?([\w.]+)-\S+( \(\d{3,}(?:\
 
 
 def main(requirements: str) -> int:
-    """Exit status of pip; what it complains about goes to stderr as it comes."""
+    """Exit status of pip; its complaints go to stderr as they come."""
     text = Path(requirements).read_text()
     total = len(re.findall(r"^[\w.-]+==", text, flags=re.MULTILINE))
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]

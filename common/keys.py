@@ -1,4 +1,4 @@
-"""Names that runs are written and read with; docs/runs.md says what each means.
+"""Names that runs are written and read with; docs/runs.md explains each.
 
 `agent` writes runs, `server` shows them, `analysis` and `study` read them: each takes the names from here.
 """
@@ -20,4 +20,4 @@ METRICS = ("accuracy", "precision", "recall", "f1", "iou")
 """Ratios of confusion counts, on the test images under `test/`, for each rule under `RULE/test_`."""
 
 GOAL = "val/iou"
-"""What a search maximises where it does not say otherwise."""
+"""The metric that a search maximises where it names no other."""

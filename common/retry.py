@@ -1,4 +1,4 @@
-"""Ask again, later and later, what failed in a way that may pass."""
+"""Ask again, later and later, after an error that may pass."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""`study.json`: what a study ran, and where; `make study` writes it, every command that looks at results reads it."""
+"""`study.json`: the sweeps of a study, and their server; `make study` writes it, commands on results read it."""
 
 import json
 from dataclasses import asdict, dataclass

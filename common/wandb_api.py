@@ -23,7 +23,7 @@ class BadAddress(ValueError):
 
 
 class ServerUnavailable(Exception):
-    """No answer, one that says to come again, or one of a proxy; the text says what came instead."""
+    """No answer, one that says to come again, or one of a proxy; the text names the answer."""
 
 
 class RequestRefused(Exception):

@@ -30,13 +30,13 @@ from server.store.users import KEY, hashed
 COMMANDS = {
     "user": "people, their keys and rights",
     "check": "verify a folder: digests, orphans, foreign keys",
-    "gc": "free what nothing refers to",
+    "gc": "free the bytes of deleted runs and artifacts",
     "backup": "everything of a folder in one file, while the server runs or not",
     "restore": "a folder from a backup",
     "push": "send a project to another W&B server",
     "export": "write a project as Parquet and JSON",
 }
-"""Name → what it does; `server.commands.NAME.main` takes the rest of the line."""
+"""Name → purpose; `server.commands.NAME.main` takes the rest of the line."""
 DESCRIPTORS = 65_536
 USAGE = """python -m server --dir FOLDER [options]
        python -m server COMMAND --dir FOLDER …"""
@@ -145,7 +145,9 @@ def _parser() -> argparse.ArgumentParser:
         help="size of one file, and of one artifact, at most (default: 100)",
     )
     parser.add_argument(
-        "--storage-region", metavar="NAME", help="what artifacts may give as `storage_region` (default: none)"
+        "--storage-region",
+        metavar="NAME",
+        help="the `storage_region` that artifacts may give (default: none)",
     )
     return parser
 

@@ -8,7 +8,7 @@ from server.store import Refused, Row, Store, runs, sweeps
 
 
 def follow(store: Store, sweep: Row, controller: dict[str, Any]) -> None:
-    """What the client's local controller wants: new runs by schedule id, and runs to stop."""
+    """Decisions of the client's local controller: new runs by schedule id, and runs to stop."""
     if not _is_schedule(controller):
         raise Refused(
             "controller: schedule must be a list of {id, data: {args}}, earlystop a list of run names"

@@ -1,4 +1,4 @@
-"""What a run streams while it lives: history, summary, system metrics, console, and its end.
+"""The stream of a living run: history, summary, system metrics, console, and its end.
 
 The client repeats a post until it is answered, so each one is stored in one transaction, by line number, before the
 answer leaves. A 4xx ends the upload of the run for good: it is only answered for a run that does not exist.

@@ -151,7 +151,7 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def at(row: dict[str, Any], key: str) -> Any:
-    """`row["a.b"]`, or `row["a"]["b"]`; None for what is not there."""
+    """`row["a.b"]`, or `row["a"]["b"]`; None without one."""
     if key in row:
         return row[key]
     head, _, rest = key.partition(".")
@@ -160,7 +160,7 @@ def at(row: dict[str, Any], key: str) -> Any:
 
 
 def config_values(config: dict[str, Any]) -> dict[str, Any]:
-    """What a person set: `{"lr": {"value": 0.1}, "_wandb": …}` → `{"lr": 0.1}`."""
+    """The values that a person set: `{"lr": {"value": 0.1}, "_wandb": …}` → `{"lr": 0.1}`."""
     return {
         key: item.get("value") if isinstance(item, dict) and "value" in item else item
         for key, item in config.items()

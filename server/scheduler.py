@@ -1,4 +1,4 @@
-"""What a sweep decides: who gets which configuration, who has to stop, and when it is over.
+"""Decisions of a sweep: who gets which configuration, who has to stop, and when it is over.
 
 Every decision of a sweep is taken under its lock and is on disk before an agent hears of it, so a configuration is
 never handed out twice, however many agents ask and however often an answer gets lost.
@@ -75,7 +75,7 @@ def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Ro
 
 
 def set_state(store: Store, sweep: Row, state: str) -> None:
-    """What a person wants; agents hear of it with their next sign of life. Raises Refused for a sweep that is over."""
+    """A person's wish; agents hear of it with their next sign of life. Raises Refused for a sweep that is over."""
     with store.sweep_lock(sweep["id"]), store.write() as db:
         now = sweeps.by_id(db, sweep["id"])["state"]
         if now in ("FINISHED", "CANCELED") or (state == "RUNNING" and now != "PAUSED"):
@@ -94,7 +94,7 @@ def stop_runs(store: Store, sweep: Row) -> None:
 
 
 def check(text: str, controller: str | None, scheduler: str | None) -> tuple[Mapping[str, Any], list[str]]:
-    """The configuration and what is doubtful about it. Raises Refused."""
+    """The configuration and doubts about it. Raises Refused."""
     from server import search
 
     config = read_config(text)
@@ -151,7 +151,7 @@ def expected_runs(store: Store, sweep: Row) -> int | None:
 
 
 def announced_runs(store: Store, sweep: Row) -> int | None:
-    """What clients hear of `expected_runs`: W&B counts the cells of a grid, and says nothing of other searches."""
+    """`expected_runs` as clients see it: W&B counts the cells of a grid, and says nothing of other searches."""
     config = read_config(sweep["config"])
     cap = config.get("run_cap")
     if config.get("method") == "grid":
@@ -175,7 +175,7 @@ def add_agent(store: Store, sweep: Row, host: str) -> Row:
 
 
 def heartbeat(store: Store, settings: Settings, agent: Row, running: set[str]) -> list[Command]:
-    """What the agent is to do next; `running` are the names of the runs that it says it has."""
+    """The next command of the agent; `running` are the names of the runs that it says it has."""
     with store.sweep_lock(agent["sweep_id"]):
         now = store.clock()
         with store.write() as db:

@@ -17,7 +17,7 @@ URL_LIFETIME = 7 * DAY
 
 
 def read_key(path: Path) -> str:
-    """What the file holds, without the white space around it; a pipe will do. Raises StoreError with one sentence."""
+    """The content of the file without white space around it; a pipe will do. Raises StoreError with one sentence."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
@@ -56,7 +56,7 @@ class Signer:
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:32]
 
     def mark(self, purpose: str, text: str) -> str:
-        """What only this server can make of `text`."""
+        """A signature of `text` that only this server can make."""
         return self._signature(purpose, text)
 
     def url(self, base: str, method: str, path: str, person: int, now: float) -> str:

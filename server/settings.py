@@ -13,7 +13,7 @@ class Settings:
     crash_after: silence of a run after which it counts as crashed. The client sends a sign of life every 30 s.
     stop_grace: a run that is to stop is asked over its own stream first; after this time its agent is told to end it.
     max_upload: bytes of one file, and of all the files of an artifact.
-    storage_region: what artifacts may call the place of this server's files; None: artifacts name no place.
+    storage_region: the name that artifacts may give to this server's place; None: they name no place.
     pages_need_key: pages in a browser ask for the key. Not needed on loopback, see `server.pages`.
     """
 

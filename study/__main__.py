@@ -22,7 +22,7 @@ from common.study_record import BadRecord, StudyRecord
 from common.text import clock
 from study import checks, login, plan, processes, sweep
 from study.checks import shown
-from study.login import Server
+from study.login import Server, browser_link
 from study.plan import Plan, StudyError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,9 +181,10 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
             return path, n_before
     path = sweep.create(wanted, env, ROOT)
     StudyRecord((path,), address.base_url, server_dir, digest).save(wanted.folder)
-    print(
-        f"study: sweep {path}, {address.base_url}/{'/'.join(path.split('/')[:2])}/sweeps/{path.split('/')[2]}"
-    )
+    owner, _, name = path.rpartition("/")
+    print(f"study: sweep {path}, {address.base_url}/{owner}/sweeps/{name}")
+    if address.folder:
+        print(f"study: log in there with {browser_link(address, f'/{owner}/sweeps/{name}', ROOT)} (once)")
     return path, 0
 
 

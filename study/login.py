@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from common import wandb_api
 from common.wandb_api import (
@@ -106,6 +108,15 @@ def embedded(folder: Path, root: Path) -> Iterator[Server]:
                     raise StudyError(f"the embedded server did not start: {log.read().strip()}")
                 time.sleep(LOOK_SECONDS)
             yield running
+
+
+def browser_link(server: Server, path: str, root: Path) -> str:
+    """Where a browser sees `path`; of the embedded server a link that logs it in, once, so that it may stop runs."""
+    if server.folder is None:
+        return server.base_url + path
+    command = [sys.executable, "-m", "server", "user", "link", "local", "--dir", str(server.folder)]
+    made = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    return f"{made.stdout.strip()}&next={quote(path)}" if made.returncode == 0 else server.base_url + path
 
 
 def ready(base_url: str) -> bool:

@@ -6,13 +6,9 @@ torch is imported where a model is built: the linter prices models that it knows
 import functools
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from agent.config import Config
 from common.text import size
-
-if TYPE_CHECKING:
-    from torch import nn
 
 N_TEST = 4
 """Test images of the lab's split and of every drawn data set."""
@@ -97,9 +93,5 @@ def _size(architecture: tuple[str, str, int, int]) -> tuple[int, int, int]:
                 model = models.build(name, backbone, width=width, image_size=image_size)
         except (NotImplementedError, RuntimeError):
             model = models.build(name, backbone, width=width, image_size=image_size)
-    return _count(model)
-
-
-def _count(model: "nn.Module") -> tuple[int, int, int]:
     parameters, buffers = list(model.parameters()), list(model.buffers())
     return sum(p.numel() for p in parameters), sum(b.numel() for b in buffers), len(parameters + buffers)

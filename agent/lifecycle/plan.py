@@ -56,15 +56,11 @@ def make_plan(arguments: Sequence[str], default_project: str) -> Plan:
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--resume")
     known, flags = parser.parse_known_args(arguments)
-    config = parse(flags)
     run_id = (os.environ.get("WANDB_RUN_ID") or new_id()) if known.resume is None else known.resume
-    plan = Plan(
-        config,
-        run_id,
-        os.environ.get("WANDB_ENTITY") or None,
-        os.environ.get("WANDB_PROJECT") or default_project,
-    )
-    _check_names(plan)
+    entity = os.environ.get("WANDB_ENTITY") or None
+    project = os.environ.get("WANDB_PROJECT") or default_project
+    _check_names(run_id, entity, project)
+    plan = Plan(parse(flags), run_id, entity, project)
     return plan if known.resume is None else _resumed(plan, bool(flags))
 
 
@@ -73,15 +69,16 @@ def new_id() -> str:
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
 
 
-def _check_names(plan: Plan) -> None:
+def _check_names(run_id: str, entity: str | None, project: str) -> None:
     """Raises ConfigError: a name would lead out of its folder, or the server's address is none."""
+    address = None if is_offline() else os.environ.get("WANDB_BASE_URL")
+    names = {"entity": entity, "project": project, "sweep id": os.environ.get(SWEEP)}
     try:
-        names = {"entity": plan.entity, "project": plan.project, "sweep id": os.environ.get(SWEEP)}
         for kind, name in names.items():
             if name:
                 check_name(kind, name)
-        state.folder_of(plan.run_id)
-        if (address := os.environ.get("WANDB_BASE_URL")) and not is_offline():
+        state.folder_of(run_id)
+        if address:
             os.environ["WANDB_BASE_URL"] = server_address(address)
     except (BadName, BadAddress) as error:
         raise ConfigError(str(error)) from None

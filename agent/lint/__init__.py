@@ -1,6 +1,6 @@
-"""Before it burns an hour: `python -m agent.lint sweeps/*.yaml` says what is wrong with sweeps, and what they cost.
+"""Before it burns an hour: `python -m agent.lint sweeps/*.yaml` names the faults of sweeps and their price.
 
-Each finding names file and line, what is wrong, why that matters, and how to mend it. Errors make the exit code 1;
+Each finding has file, line, fault, reason and remedy. Errors make the exit code 1;
 warnings do not.
 """
 
@@ -27,7 +27,7 @@ __all__ = ["Finding", "Report", "check", "main"]
 
 @dataclass(frozen=True)
 class Report:
-    """What is to say about one file; `good` are the models that can be built, where some of the sweep's cannot."""
+    """Findings and price of one file; `good` are the models that can be built, where some of the sweep's cannot."""
 
     path: str
     document: Document

@@ -70,7 +70,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a combination fails: a rule, and what its message is filled in with."""
+    """Why a combination fails: a rule, and the values of its message."""
 
     rule: Rule
     values: tuple[tuple[str, str], ...]
@@ -182,7 +182,7 @@ def _fix(reason: Reason, name: str, others_pass: bool) -> str:
 
 
 def _likely(reason: Reason) -> str:
-    """What to write for a backbone that does not exist, if there is one of nearly this name."""
+    """The remedy for a backbone that does not exist, if there is one of nearly this name."""
     values = dict(reason.values)
     if values.get("problem") != "no such backbone":
         return ""
@@ -194,7 +194,7 @@ def _likely(reason: Reason) -> str:
 
 
 def _bare(backbone: str) -> str:
-    """The name without its origin and without what people write differently."""
+    """The name without its origin and without the parts that people write differently."""
     return re.sub(r"^(tu-|timm-)?(tf_)?|[-_]", "", backbone.lower())
 
 

@@ -1,4 +1,4 @@
-"""The `command:` of a sweep, read as `wandb agent` fills it in: what it starts, and with which flags of its own."""
+"""The `command:` of a sweep, read as `wandb agent` fills it in: the program that it starts, and its own flags."""
 
 import argparse
 import os
@@ -193,7 +193,7 @@ class Command:
 
     @property
     def starts_agent(self) -> bool:
-        """Whether the settings of its runs are those of Config; nobody can tell what a shell does."""
+        """Whether the settings of its runs are those of Config; a shell may do anything."""
         return self.mentions_agent and not any(PurePath(word).name in SHELLS for word in self.words)
 
     @property
@@ -304,7 +304,7 @@ def _booleans(document: Document) -> Iterator[Finding]:
 
 
 def flags(document: Document) -> tuple[list[Flag], list[Finding]]:
-    """The settings that the command itself writes, the last of each, and what is wrong with them."""
+    """The settings that the command itself writes, the last of each, and their faults."""
     command = of(document)
     if not command.starts_agent or not command.after:
         return [], []
@@ -324,7 +324,7 @@ def flags(document: Document) -> tuple[list[Flag], list[Finding]]:
 
 
 def _pairs(command: Command) -> Iterator[tuple[int, str, str | None]]:
-    """Index, name and value of each flag; the name of what is no flag is the word itself, its value None."""
+    """Index, name and value of each flag; another word is its own name, its value None."""
     words = [*enumerate(command.words)][command.after :]
     while words:
         index, word = words.pop(0)

@@ -1,4 +1,4 @@
-"""What a sweep will cost: how many runs, device-hours of training steps, bytes of Artifacts, and memory."""
+"""The price of a sweep: runs, device-hours of training steps, bytes of Artifacts, and memory."""
 
 import itertools
 import math
@@ -41,7 +41,7 @@ SHAPING = (
     *("model", "architecture", "backbone", "weights", "width"),
     *("image_size", "batch_size", "epochs", "repeats", "precision", "score_size", "data"),
 )
-"""Settings that change what a run costs."""
+"""Settings that change the price of a run."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,6 @@ def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
 
 
 def artifact_bytes(config: Config) -> int:
-    """What a run leaves on the server, at most: `agent.lifecycle.disk.bytes_of_run`, without building the model."""
+    """Bytes of a run on the server, at most: `agent.lifecycle.disk.bytes_of_run`, without building the model."""
     n_test = n_drawings(config.data) // 10 or disk.N_TEST
     return disk.left_on_server(models.of(config).checkpoint_bytes, config.score_size, n_test)

@@ -63,7 +63,7 @@ class Document:
 
 
 def read(path: Path) -> tuple[Document, list[Finding]]:
-    """The document and what is wrong with it as YAML; its value is empty if it cannot be read at all."""
+    """The document and its faults as YAML; its value is empty if it cannot be read at all."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:

@@ -8,7 +8,7 @@ Severity = Literal["error", "note", "warning"]
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """What is wrong at a line (counted from 1), why that matters, and how to mend it; `code` is the rule's."""
+    """A fault at a line (counted from 1), its reason and its remedy; `code` is the rule's."""
 
     line: int
     severity: Severity

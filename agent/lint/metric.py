@@ -1,4 +1,4 @@
-"""The metric of a sweep, and Hyperband: whether they can do what they are there for."""
+"""The metric of a sweep, and Hyperband: whether they can do their work."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ HISTORY = (
     "seconds_per_epoch",
     "seconds_of_steps",
 )
-"""Keys that a run logs after every epoch; docs/runs.md says what they mean."""
+"""Keys that a run logs after every epoch; docs/runs.md explains them."""
 
 SUMMARY = (
     *(f"test/{score}" for score in METRICS),

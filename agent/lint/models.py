@@ -1,4 +1,4 @@
-"""What a model is before it is trained: can it be built, how large, how much work. Remembered between calls.
+"""Facts about untrained models: can they be built, how large, how much work. Remembered between calls.
 
 A model is tried on torch's meta device, which takes milliseconds; to import torch and SMP takes seconds, and only
 a model that was never asked about before pays them.

@@ -158,7 +158,7 @@ SIDES = replace(REFUSED_VALUES, code="P031", fix="write {side}, or `distribution
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a sweep does with one field.
+    """One field in a sweep: its values or its interval.
 
     `values` are all the values it can take, each with its line, or the two ends of an interval that is not `finite`; a
     grid goes through `n`.
@@ -179,7 +179,7 @@ class Parameter:
 
 
 def read(document: Document) -> tuple[list[Parameter], list[Finding]]:
-    """The parameters that make sense, and what is wrong with the others."""
+    """The parameters that make sense, and the faults of the others."""
     parameters, findings = [], []
     for name, spec in document.mapping("parameters").items():
         found = list(spelling.check(document, name, spec))
@@ -301,7 +301,7 @@ def _wrong_bounds(
 
 
 def _centre(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
-    """Is what a normal distribution draws most often allowed?"""
+    """Is the centre of a normal distribution allowed?"""
     if "normal" not in kind:
         return []
     mu = numbers.get("mu", DEFAULTS["mu"])

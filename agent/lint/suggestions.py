@@ -49,7 +49,7 @@ REPEATED = Rule(
 
 
 def ask(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
-    """What the search space suggests to a random search with a fixed seed.
+    """Suggestions of the search space to a random search with a fixed seed.
 
     The file named by `source` is run, as `wandb sweep-scheduler` does; whatever it raises is a finding.
     """

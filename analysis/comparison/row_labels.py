@@ -78,11 +78,15 @@ def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
 def with_splits(runs: pd.DataFrame) -> pd.DataFrame:
     """`runs` with `split` and `repeat`, the axes along which runs of one model repeat each other.
 
-    `split` is the fold, `0` being the data's own split; where the split seed varies it is `FOLD/SPLIT_SEED`, and none
-    is the data's own. `repeat` is the seed; of a run whose config has none, its run_id.
+    `split` is the fold, `0` being the data's own split, and `FOLD of FOLDS` where re-splits stand beside folds of a
+    cross-validation; where the split seed varies it is `FOLD/SPLIT_SEED`, and none is the data's own. `repeat` is the
+    seed; of a run whose config has none, its run_id.
     """
     folds = runs["fold"].fillna(0) if "fold" in runs else pd.Series(0, index=runs.index)
     split = folds.astype(int).astype(str)
+    if "folds" in runs and runs["folds"].fillna(0).nunique() > 1:
+        of = runs["folds"].fillna(0).astype(int)
+        split = split.where(of == 0, split + " of " + of.astype(str))
     if varying(runs, ["split_seed"]):
         split += "/" + runs["split_seed"].fillna(0).astype(int).astype(str)
     seeds = runs["seed"] if "seed" in runs else pd.Series(index=runs.index, dtype=float)

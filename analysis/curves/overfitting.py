@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.curves.rise import FEWEST_RUNS, MARGIN, Rise, fall_after, measure_rise
+from common.text import plural
 
 CURVES = ("train/loss", "val/loss", "train/iou", "val/iou")
 FALL = 0.05
@@ -86,7 +87,7 @@ def verdict(history: pd.DataFrame) -> str:
     if n_runs < FEWEST_RUNS or len(epochs) < FEWEST_EPOCHS:
         at = [int(epochs[curve.argmin()]) for curve in losses["val/loss"]]
         lowest = f"{min(at)}" if len(set(at)) == 1 else f"{min(at)} to {max(at)}"
-        have = counted(n_runs, "run") if n_runs < FEWEST_RUNS else counted(len(epochs), "epoch")
+        have = plural(n_runs, "run") if n_runs < FEWEST_RUNS else plural(len(epochs), "epoch")
         text = (
             f"cannot tell from {have}, {FEWEST_RUNS} runs of {FEWEST_EPOCHS} epochs would: the lowest epoch of a noisy"
             f" curve is always followed by higher ones; validation loss was lowest at epoch {lowest} of {epochs[-1]:g}"
@@ -114,7 +115,7 @@ def aligned(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDAr
 
 def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[np.int64]) -> str:
     """The sentence that a measured rise carries."""
-    n, at = counted(found.n_runs, "run"), epochs[found.epoch]
+    n, at = plural(found.n_runs, "run"), epochs[found.epoch]
     moved = f"{found.estimate:+.0%} [{found.low:+.0%}, {found.high:+.0%}]".replace("-", "−")
     where = f"validation loss {moved} from epoch {at:g} to {epochs[-1]:g} ({n})"
     fall = fall_after(losses["train/loss"], found.epoch)
@@ -130,8 +131,3 @@ def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[n
         else "more runs would not help"
     )
     return f"cannot tell: {where}; {would}"
-
-
-def counted(n: int, what: str) -> str:
-    """`1 run`, `3 runs`."""
-    return f"{n} {what}{'s' * (n != 1)}"

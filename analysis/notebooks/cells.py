@@ -6,7 +6,7 @@ A measured figure in an explanation is one that docs/ states, with the command t
 from __future__ import annotations
 
 START = """%cd -q ROOT
-from analysis.notebooks import show, source
+from analysis.notebooks import show
 from analysis.pull.study import pull
 
 study = pull(PATHS)"""
@@ -150,7 +150,11 @@ The curves of every run, its console and its files are pages of the W&B server; 
 NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
     "1_baseline": [
         (BASELINE, START),
-        (MODEL, 'source.source("agent/training/models/unet.py", "DoubleConv", "Up", "UNet")'),
+        (
+            MODEL,
+            "from analysis.notebooks import source\n\n"
+            'source.source("agent/training/models/unet.py", "DoubleConv", "Up", "UNet")',
+        ),
         (SIZES, "source.levels()"),
         (LOSS, 'source.source("agent/training/loop.py", "bce")'),
         (STORY, 'source.source("agent/training/loop.py", "train_epoch")'),

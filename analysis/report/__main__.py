@@ -27,11 +27,11 @@ def write(study: Study, comparison: Comparison, out: Path, command: str, *, phot
 
 
 def upload(paths: Sequence[str], study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Saves a W&B Report beside the runs in `paths` and prints its address."""
+    """Saves a W&B Report beside the runs in `paths`, with report.html of `out`, and prints its address."""
     from analysis.report.wandb import save  # takes seconds to import
 
     _, login = resolve(paths, os.environ)
-    print(f"saved {save(study, content(study, comparison, command), login)}")
+    print(f"saved {save(study, content(study, comparison, command), login, out / 'report.html')}")
     return []
 
 

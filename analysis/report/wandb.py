@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.pull.login import Login
@@ -23,16 +24,19 @@ GOAL = "val/iou"
 MEDIA = "test/predictions"
 
 
-def save(study: Study, report: Content, login: Login) -> str:
+def save(study: Study, report: Content, login: Login, page: Path | None = None) -> str:
     """Saves the report into the project of the first run on the server that `login` names; returns its address.
 
+    `page`: the same as an HTML file, which is kept with that run: the embedded server lists it beside the reports.
     Raises `AnalysisError` if the server does not take it.
     """
     address = login.base_url or CLOUD
     os.environ["WANDB_BASE_URL"], os.environ["WANDB_API_KEY"] = address, login.api_key
+    import wandb
     import wandb_workspaces.reports.v2 as reports
 
-    entity, project, _ = str(study.runs["path"].iloc[0]).split("/")
+    first = str(study.runs["path"].iloc[0])
+    entity, project, _ = first.split("/")
     made = reports.Report(
         entity=entity,
         project=project,
@@ -43,6 +47,8 @@ def save(study: Study, report: Content, login: Login) -> str:
     )
     with one_sentence(f"{address} does not take the report"):
         made.save()
+        if page is not None:
+            wandb.Api().run(first).upload_file(str(page), root=str(page.parent))
         return str(made.url)
 
 

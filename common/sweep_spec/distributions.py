@@ -21,7 +21,7 @@ QUANTIZED = ("uniform", "log_uniform", "log_uniform_values", "normal", "log_norm
 """Laws that exist with the prefix `q_` as well: rounded to multiples of `q`."""
 
 LISTS = {"constant": "value", "categorical": "values", "categorical_w_probabilities": "values"}
-"""Distributions that list what they draw, and under which key."""
+"""Distributions that list their values, and the key of the list."""
 
 LAW_OF = {name: name for name in KEYS_OF_LAW} | {f"q_{name}": name for name in QUANTIZED}
 NAMES = (*LISTS, "int_uniform", *LAW_OF)

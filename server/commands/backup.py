@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-from common.cli import Parser
-from server.commands.text import size
+from common.text import size
+from server.commands import command_parser
 from server.store.backups import write
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser(
-        "python -m server backup",
-        description="Copy a folder, as it is at one moment, to one file (a tar archive, readable by its owner only: it "
+    parser = command_parser(
+        "backup",
+        "Copy a folder, as it is at one moment, to one file (a tar archive, readable by its owner only: it "
         "holds the key). Works while the server runs. `python -m server restore` makes a folder of it.",
     )
-    parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
     parser.add_argument(
         "--to", type=Path, required=True, metavar="FILE", help="the file to write; must not exist"
     )

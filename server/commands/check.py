@@ -1,18 +1,15 @@
 """`python -m server check --dir FOLDER`: one line per finding; exit code 1 when there is any."""
 
-from pathlib import Path
-
-from common.cli import Parser
+from server.commands import command_parser
 from server.store.checking import findings
 from server.store.readonly import reading
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser(
-        "python -m server check",
-        description="Verify a folder: digests of all files, orphans, foreign keys. Works while the server runs.",
+    parser = command_parser(
+        "check",
+        "Verify a folder: digests of all files, orphans, foreign keys. Works while the server runs.",
     )
-    parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
     parser.add_argument("--quick", action="store_true", help="compare sizes only, do not read the files")
     options = parser.parse_args(arguments)
     found = 0

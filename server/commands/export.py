@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from common.cli import Parser
 from common.files import beside
+from server.commands import command_parser
 from server.commands.push import existing
 from server.commands.tables import write_history, write_runs
 from server.jsontext import config_values, load_object, strict
@@ -16,14 +16,13 @@ from server.store.readonly import reading
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser(
-        "python -m server export",
-        description="Write a project's runs and history as Parquet, and its configurations, summaries, files, sweeps "
+    parser = command_parser(
+        "export",
+        "Write a project's runs and history as Parquet, and its configurations, summaries, files, sweeps "
         "and artifacts as JSON. Works while the server runs, and shows one moment.",
     )
     parser.add_argument("project", metavar="ENTITY/PROJECT")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="must not exist")
-    parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
     options = parser.parse_args(arguments)
     if options.out.exists():
         raise StoreError(f"{options.out} exists already: give another --out.")

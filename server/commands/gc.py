@@ -1,22 +1,20 @@
-"""`python -m server gc --dir FOLDER`: free what nothing refers to."""
+"""`python -m server gc --dir FOLDER`: free the bytes of deleted runs and artifacts."""
 
 import time
-from pathlib import Path
 
-from common.cli import Parser
-from server.commands.text import size
+from common.text import size
+from server.commands import command_parser
 from server.store import StoreError
 from server.store.garbage import collect, compact
 from server.store.readonly import alone, maintaining, writing
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser(
-        "python -m server gc",
-        description="Free what nothing refers to: files of deleted runs and artifacts, uploads that were given up. "
+    parser = command_parser(
+        "gc",
+        "Free bytes without an owner: files of deleted runs and artifacts, uploads that were given up. "
         "Works while the server runs; the database itself shrinks only while it does not.",
     )
-    parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
     folder = parser.parse_args(arguments).dir
     with writing(folder) as db, maintaining(folder):
         freed = collect(db, folder, time.time())
@@ -30,7 +28,5 @@ def main(arguments: list[str]) -> int:
     )
     if freed.left:
         more = f" and {len(freed.left) - 1} more" if len(freed.left) > 1 else ""
-        raise StoreError(
-            f"{folder}: {freed.left[0]}{more} cannot be removed: look at what it is, and move it away."
-        )
+        raise StoreError(f"{folder}: {freed.left[0]}{more} cannot be removed: look at it, and move it away.")
     return 0

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from common.cli import Parser
 from common.names import check_name
+from server.commands import command_parser
 from server.push import artifacts as pushed_artifacts
 from server.push import runs as pushed_runs
 from server.push import sweeps as pushed_sweeps
@@ -14,11 +14,11 @@ from server.store.readonly import reading
 
 
 def main(arguments: list[str]) -> int:
-    parser = Parser(
-        "python -m server push",
-        description="Send the runs, history, files, sweeps and artifacts of a project to another W&B server, runs with "
-        "the same ids. What is there already is not sent again: a push that was cut off is just repeated. Works while "
-        "the server runs. The environment variable WANDB_API_KEY holds the key of the other server.",
+    parser = command_parser(
+        "push",
+        "Send a project to another W&B server: runs under the same ids, history, files, sweeps and "
+        "artifacts. Only new things are sent, so repeat a push that was cut off. Works while the server runs. The "
+        "environment variable WANDB_API_KEY holds the key of the other server.",
     )
     parser.add_argument("project", metavar="ENTITY/PROJECT")
     parser.add_argument(
@@ -27,7 +27,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--as", dest="target", metavar="ENTITY/PROJECT", help="its name there (default: the same)"
     )
-    parser.add_argument("--dir", type=Path, required=True, help="the server's folder")
     options = parser.parse_args(arguments)
     key = os.environ.get("WANDB_API_KEY")
     if not key:

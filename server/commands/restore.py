@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from common.cli import Parser
-from server.commands.text import size
+from common.text import size
 from server.store.backups import restore
 
 
 def main(arguments: list[str]) -> int:
     parser = Parser(
         "python -m server restore",
-        description="Make a folder from what `python -m server backup` wrote. The folder appears once all of it is "
+        description="Make a folder from a file of `python -m server backup`. The folder appears once all of it is "
         "checked: the database, its format, and every file's digest.",
     )
     parser.add_argument("backup", type=Path, metavar="FILE", help="the backup")

@@ -1,6 +1,7 @@
 """Files of runs."""
 
 import mimetypes
+import posixpath
 from typing import Any
 
 from server import addresses
@@ -42,7 +43,10 @@ def of_run(
     first: int | None = None,
     pattern: str | None = None,
 ) -> Row:
-    found = files.of_run(context(info).db, row["id"], names, pattern)
+    plain = (
+        None if names is None else [posixpath.normpath(name) for name in names]
+    )  # ./a as in `run.file("./a")`
+    found = files.of_run(context(info).db, row["id"], plain, pattern)
     return connection(found, first, after, load=lambda rows: [node(info, file) for file in rows])
 
 

@@ -1,7 +1,9 @@
-"""What a run logged: rows, sampled or whole; system metrics; console lines."""
+"""The log of a run: rows, sampled or whole; system metrics; console lines."""
 
 import json
+import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from server.graphql.common import MAX_PAGE, Info, Resolvers, context
@@ -64,6 +66,31 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     if not ranged:
         found = [found[i] for i in lines.spaced(len(found), samples)]
     return [strict(values) for values in found]
+
+
+def history_keys(row: Row, info: Info) -> Row:
+    """The keys of history with their types and last numbers, those within objects under dotted names as well."""
+    db = context(info).db
+    found = lines.keys(db, row["id"])
+    last = lines.ranges(db, row["id"])
+    for key, entry in list(found["keys"].items()):
+        if key in last:
+            entry["previousValue"] = last[key][2]
+        counts = {each["type"]: each["count"] for each in entry["typeCounts"]}
+        if "map" in counts:
+            for name, value in _leaves(key, lines.last_value(db, row["id"], key)):
+                types = [{"type": "number", "count": counts["map"]}]
+                found["keys"].setdefault(name, {"typeCounts": types, "previousValue": value})
+    return found
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """The numbers within an object, by their dotted names."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(f"{name}.{key}", item)
+    elif type(value) in (int, float) and math.isfinite(value):
+        yield name, value
 
 
 def parquet_history(row: Row, info: Info) -> Row:
@@ -133,7 +160,7 @@ RESOLVERS: Resolvers = {
         "events": events,
         "sampledHistory": sampled_history,
         "parquetHistory": parquet_history,
-        "historyKeys": lambda row, info: lines.keys(context(info).db, row["id"]),
+        "historyKeys": history_keys,
         "historyLineCount": _count("history"),
         "eventsLineCount": _count("system_metrics"),
         "logLineCount": _count("console"),

@@ -1,6 +1,7 @@
 """Several runs over one another: curves, groups with bands, settings and results side by side, masks of one picture."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from starlette.datastructures import QueryParams
 from common.colours import SERIES, assign
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, pictures, query, run_table
-from server.pages.charts import Line, View, chart
+from server.pages.charts import Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain
 from server.pages.media import Picture, pictures_in
@@ -177,10 +178,9 @@ def _charts(
 
 
 def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
-    unit = "time (s)" if axis == "time" else axis
-    return chart(
-        title, lines, unit, "dashed: training" if any("dashed" in x.style for x in lines) else "", view, False
-    )
+    unit, note = "time (s)" if axis == "time" else axis, "dashed: training"
+    note = note if any("dashed" in line.style for line in lines) else ""
+    return chart(title, lines, unit, note, replace(view, smooth=0), legend=False)
 
 
 def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
@@ -225,15 +225,19 @@ def _lines(
 ) -> list[Line]:
     lines = []
     for run in found:
-        points = read[run["id"]].points(metric, axis)
-        if not view.smooth and view.is_zoomed:
-            points = [point for point in points if view.shows(point[0])]
+        points = _seen(read[run["id"]].points(metric, axis), view)
         if points:
             key = labels[run["id"]]
             name = _name(metric, run["display_name"] or run["name"])
             styled = _dash(metric, style(numbers[key]))
             lines.append(Line(name, histories.thinned(points, most), styled, key=key, marks=len(found) < FEW))
     return lines
+
+
+def _seen(points: list[Point], view: View) -> list[Point]:
+    """Smoothed with all of the past, then cut to the stretch that is looked at; thinned after that."""
+    whole = smoothed(points, view.smooth) if view.smooth else points
+    return [point for point in whole if view.shows(point[0])] if view.is_zoomed else whole
 
 
 def _grouped_lines(
@@ -249,7 +253,7 @@ def _grouped_lines(
     """The mean of each group, in a band from its lowest to its highest run."""
     members: dict[str, list[list[tuple[float, float]]]] = {}
     for run in found:
-        if points := read[run["id"]].points(metric, axis):
+        if points := _seen(read[run["id"]].points(metric, axis), view):
             members.setdefault(labels[run["id"]], []).append(points)
     lines = []
     for label, series in sorted(members.items()):

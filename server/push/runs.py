@@ -1,4 +1,4 @@
-"""Sends runs. What the other server has already is not sent again, so a push can be cut off and repeated."""
+"""Sends runs, only those parts that the other server lacks: a push can be cut off and repeated."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ COUNTS: dict[lines.Table, str] = {
 
 @dataclass
 class Sent:
-    """What went over the wire: lines of history, metrics and console, and files."""
+    """Amounts that were sent: lines of history, metrics and console, and files."""
 
     lines: int = 0
     files: int = 0

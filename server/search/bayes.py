@@ -104,7 +104,7 @@ def _trials(
 
 
 def _values(past: Sequence[PastRun], metric: Metric) -> dict[str, float]:
-    """What each run that ended counts with, less is better.
+    """The value that each ended run counts with, less is better.
 
     A run without the metric counts as the worst one, so that the search stays away from what fails. `metric.impute`
     says what runs that failed, crashed or were killed count with, as in W&B: `worst`, or the `best` or `latest` value

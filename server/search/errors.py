@@ -2,4 +2,4 @@
 
 
 class SearchError(ValueError):
-    """A sweep configuration that cannot work: one sentence that says what, where and how to fix it."""
+    """A sweep configuration that cannot work: one sentence with fault, place and remedy."""

@@ -1,4 +1,4 @@
-"""What a search may know of the runs of its sweep."""
+"""The facts about the runs of a sweep that a search may use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class Metric:
-    """What a sweep optimizes."""
+    """The metric that a sweep optimizes."""
 
     name: str
     maximize: bool

@@ -248,6 +248,15 @@ def keys(db: sqlite3.Connection, run_id: int) -> dict[str, Any]:
     return {"keys": found, "lastStep": -1 if last is None else last}
 
 
+def last_value(db: sqlite3.Connection, run_id: int, key: str) -> Any:
+    """The value of a key in the last row that has it; None without one."""
+    sql = "SELECT content FROM history WHERE run_id = ? AND instr(content, ?) ORDER BY line DESC"
+    for row in db.execute(sql, (run_id, json.dumps(key, ensure_ascii=False))):
+        if key in (found := load_object(row["content"])):
+            return found[key]
+    return None
+
+
 def contents(db: sqlite3.Connection, table: Table, run_id: int, samples: int | None = None) -> list[str]:
     """The lines in order; with `samples`, at most so many, evenly spaced, the last one included."""
     total = db.execute(f"SELECT count(*) AS n FROM {table} WHERE run_id = ?", (run_id,)).fetchone()["n"]

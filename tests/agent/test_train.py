@@ -136,7 +136,7 @@ def test_patience_ends_a_run_when_so_many_epochs_were_the_best_by_no_rule(
     kept = {"best_loss": 4, "best_iou": 6} if epoch > 3 else {}
     trial: Any = SimpleNamespace(
         plan=SimpleNamespace(config=parse([f"--patience={patience}"])),
-        keeper=SimpleNamespace(kept={rule: SimpleNamespace(epoch=n) for rule, n in kept.items()}),
+        best=SimpleNamespace(kept={rule: SimpleNamespace(epoch=n) for rule, n in kept.items()}),
         progress=SimpleNamespace(epoch=epoch),
     )
     assert is_stopped(trial) == expected

@@ -178,3 +178,19 @@ def test_beta_and_weave_end_with_an_error_and_do_not_hang(client: Client) -> Non
         '{"coreWeaveOrganizationId": null}',
     )
     assert time.monotonic() - start < 30
+
+
+@pytest.mark.slow
+def test_wandb_verify_finds_nothing_that_it_calls_critical(client: Client) -> None:
+    """What it says of https and of other sites' pages are warnings, and true."""
+    words = ["wandb", "verify", "--host", client.server.url]
+    process = client.start(words, WANDB_SILENT="false")
+    output = client.finish(process, timeout=240)
+    assert process.returncode == 0, output
+    failed = [line.split("..")[0] for line in output.splitlines() if "❌" in line]
+    assert failed == [
+        "Checking requests to base url",
+        "Checking requests made over signed URLs",
+        "Checking CORs configuration of the bucket",
+    ]
+    assert output.count("✅") == 7

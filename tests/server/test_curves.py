@@ -88,11 +88,11 @@ def test_an_axis_that_define_metric_asks_for_is_obeyed() -> None:
     metrics += [{"1": "unlogged"}]
     drawn = page(rows, metrics)
     assert titles(drawn) == [
-        ("a/mine", "epoch"),
-        ("a/x", "mine"),
         ("b <small>1 value without mine", "mine"),
         ("c", "epoch"),
         ("plain", "step"),
+        ("a/mine", "epoch"),
+        ("a/x", "mine"),
     ]
 
 

@@ -146,7 +146,7 @@ def test_gc_makes_the_database_smaller_when_no_server_runs(folder: Path, capsys:
             runs.delete(db, row["id"])
     store.close()
     before = (folder / "wandb.sqlite").stat().st_size
-    assert "KiB" in gc(folder, capsys)
+    assert "kB" in gc(folder, capsys)
     assert (folder / "wandb.sqlite").stat().st_size < 0.7 * before
     assert check(folder, capsys)[0] == 0
 
@@ -363,7 +363,7 @@ def test_nothing_that_stands_in_blobs_stops_a_command(folder: Path, tmp_path: Pa
     said = capsys.readouterr()
     assert ": 6 files" in said.out
     what = f"server: {folder}: blobs/{inside.name}/foreign (Is a directory) cannot be removed"
-    assert said.err == f"{what}: look at what it is, and move it away.\n"
+    assert said.err == f"{what}: look at it, and move it away.\n"
     assert (inside / "foreign" / "mine.txt").exists()
     assert elsewhere.read_text() == "mine"
     assert len(check(folder, capsys)[1]) == 1

@@ -1,6 +1,7 @@
 """Names from clients: what none may be, what real clients use, and what an older folder may still hold."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -76,34 +77,22 @@ TAKEN: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("place", TAKEN)
-@pytest.mark.parametrize("name", [".", "..", "../x", "nul\0"])
-def test_no_name_leads_to_another_place(world: Context, place: str, name: str) -> None:
+def test_no_name_leads_to_another_place_and_an_ordinary_one_is_taken(world: Context, place: str) -> None:
     query, others, variable = TAKEN[place]
-    answer = ask(world, query, **others, **{variable: name})
-    assert answer.keys() == {"errors"}
-    message = answer["errors"][0]["message"]
-    assert (
-        "no name" in message
-        or "no file name" in message
-        or "no relative path" in message
-        or "leads out" in message
-    )
-    assert "fault" not in message
-
-
-@pytest.mark.parametrize("place", TAKEN)
-def test_an_ordinary_name_is_taken_everywhere(world: Context, place: str) -> None:
-    query, others, variable = TAKEN[place]
+    for name in (".", "..", "../x", "nul\0"):
+        answer = ask(world, query, **others, **{variable: name})
+        assert answer.keys() == {"errors"}
+        message = answer["errors"][0]["message"]
+        assert re.search("no name|no file name|no relative path|leads out", message)
+        assert "fault" not in message
     assert "data" in ask(world, query, **others, **{variable: "größe 2.0"})
 
 
 @pytest.mark.parametrize("name", ["run-abc-val_table", "top 5%", "a#b?c\\d", "source-p-train.py"])
-@pytest.mark.parametrize("place", ["artifact", "artifact's type", "alias of a new artifact"])
-def test_artifacts_have_the_names_that_the_client_lets_them_have(
-    world: Context, place: str, name: str
-) -> None:
-    query, others, variable = TAKEN[place]
-    assert "data" in ask(world, query, **others, **{variable: name})
+def test_artifacts_have_the_names_that_the_client_lets_them_have(world: Context, name: str) -> None:
+    for place in ("artifact", "artifact's type", "alias of a new artifact"):
+        query, others, variable = TAKEN[place]
+        assert "data" in ask(world, query, **others, **{variable: name})
 
 
 NAMES = ["a b/ü.txt", "a\nb", "ends\n", "\n", "a\\b", "%2e%2e", "a#b?c=d&e", "...", "C:\\x"]

@@ -169,7 +169,7 @@ def test_a_run_that_joined_a_sweep_by_itself_is_on_its_page(server: Server) -> N
         given = {"c": json.dumps({"lr": {"value": loss}}), "m": json.dumps({"loss": loss})}
         assert "data" in server.graphql(join, n=run, s=name, **given)[1]
     shown = page(server, f"/local/joined/sweeps/{name}")
-    assert re.findall(r'href="/local/joined/runs/(\w+)"', shown) == ["near", "far"]
+    assert re.findall(r'data-run="(\w+)"', shown) == ["near", "far"]
     assert "<dt>runs</dt><dd>2 of 2" in shown
     assert "<svg" in shown
 

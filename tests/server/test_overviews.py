@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -74,7 +75,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 HOME = f"/{quote(NAME, safe='')}/{quote(NAME, safe='')}"
 SWEEP = f"{HOME}/sweeps/{quote(NAME, safe='')}"
-ASKED = [
+ASKED: list[dict[str, Any]] = [
     {},
     {"group": "settings"},
     {"group": EVIL},
@@ -98,7 +99,7 @@ def get(client: TestClient, address: str) -> Node:
 )
 @pytest.mark.parametrize("asked", ASKED, ids=[" ".join(each) or "plain" for each in ASKED])
 def test_nothing_of_what_a_client_or_an_address_says_acts(
-    client: TestClient, path: str, asked: dict[str, str | list[str]]
+    client: TestClient, path: str, asked: dict[str, Any]
 ) -> None:
     page = get(client, f"{path}?{urlencode(asked, doseq=True)}")
     assert "49" not in [each.text for each in page.all("td")]

@@ -1,6 +1,5 @@
 """Every operation that the installed client can send is answered or listed as refused, in README.md too."""
 
-import pytest
 from graphql import validate, validate_schema
 
 from bench.operations import operations, parsed
@@ -33,9 +32,9 @@ def test_the_readme_lists_every_operation_once() -> None:
     assert sum(map(len, sections)) == len(OPERATIONS)
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - COMPOSED))
-def test_an_operation_is_answered_exactly_if_the_readme_says_so(name: str) -> None:
-    assert is_answered(name) == (name not in listed("Refused"))
+def test_an_operation_is_answered_exactly_if_the_readme_says_so() -> None:
+    answered = {name for name in OPERATIONS.keys() - COMPOSED if is_answered(name)}
+    assert answered == OPERATIONS.keys() - COMPOSED - listed("Refused")
 
 
 def test_a_refused_operation_is_named_in_the_error(context: Context) -> None:

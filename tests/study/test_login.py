@@ -2,13 +2,15 @@
 
 import contextlib
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
-from study.login import Server, check, embedded, named_by
+from study.login import Server, browser_link, check, embedded, named_by
 from study.plan import StudyError
 from tests.server import running
 
@@ -103,6 +105,25 @@ def test_a_server_that_already_works_on_the_folder_is_used_and_left_running(tmp_
         assert found.login["WANDB_API_KEY"] == server.key
     assert server.get("/ready")[0] == 200
     assert server.stop() == 0
+
+
+def test_a_browser_is_logged_in_once_by_the_link_to_the_embedded_server(tmp_path: Path) -> None:
+    with embedded(tmp_path / "data", running.ROOT) as found:
+        link = browser_link(found, "/local/p/sweeps/s", running.ROOT)
+        assert link.startswith(f"{found.base_url}/login?once=")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Unfollowed())
+        for status, place in ((303, "/local/p/sweeps/s"), (403, None)):
+            with pytest.raises(urllib.error.HTTPError) as answer:
+                opener.open(link)
+            assert (answer.value.status, answer.value.headers["location"]) == (status, place)
+            answer.value.close()
+    cloud = Server("https://api.wandb.ai", {}, None)
+    assert browser_link(cloud, "/e/p", running.ROOT) == "https://api.wandb.ai/e/p"
+
+
+class Unfollowed(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
 
 
 def test_an_address_that_a_killed_server_left_behind_is_not_believed(tmp_path: Path) -> None:

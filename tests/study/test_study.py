@@ -110,7 +110,7 @@ def interrupt(study: "subprocess.Popen[str]", line_with: str, number: int) -> st
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_an_interrupted_study_stops_everything_and_goes_on_where_it_was(folder: Path) -> None:
     """The terminal is closed between two trials; the second start is refused its last one."""
     models = ["unet_bilinear", "unet_transposed", "unet/resnet34/imagenet"]

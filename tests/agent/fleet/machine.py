@@ -47,13 +47,15 @@ class Machine:
         mine = {"PUZZLE_FLEET": str(self.folder / "fleet"), "STEPS": str(steps), "PYTHONPATH": str(ROOT)}
         return self.client.environment(**mine, **more)
 
-    def start(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *words: str, stderr: int = subprocess.STDOUT, **environment: Any
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-m", "agent.fleet", *words],
             cwd=self.folder,
             env=self.environment(**environment),
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
             start_new_session=True,
         )
@@ -68,7 +70,7 @@ class Machine:
                 each.kill()
             raise AssertionError(f"took more than {PATIENCE} s:\n{process.communicate()[0]}") from None
 
-    def run(self, *words: str, **environment: str) -> tuple[int, str]:
+    def run(self, *words: str, **environment: Any) -> tuple[int, str]:
         process = self.start(*words, **environment)
         printed = self.finish(process)
         return process.returncode, printed

@@ -2,6 +2,7 @@
 
 import re
 import signal
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ from common.wandb_api import ServerUnavailable
 from tests.agent.fleet.boards import board
 from tests.agent.fleet.machine import Machine, trials, until
 
-SOON = {"WANDB_AGENT_KILL_DELAY": "1"}
+SOON: dict[str, Any] = {"WANDB_AGENT_KILL_DELAY": "1"}
 
 
 def test_a_trial_that_ignores_sigterm_is_killed_with_all_it_has_started(machine: Machine) -> None:

@@ -1,7 +1,9 @@
 """`python -m agent.fleet` from the outside."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from agent.fleet import target
 from agent.fleet.sweep_client import Sweep
 from agent.fleet.target import Over, TargetError
-from tests.agent.fleet.machine import Machine, lines_of, trials, until
+from tests.agent.fleet.machine import PATIENCE, Machine, lines_of, trials, until
 from tests.server.running import Client
 
 
@@ -106,6 +108,39 @@ def test_failures_are_reported_until_three_in_a_row_differ_in_numbers_only(machi
         "agent.fleet: 3 trials in a row failed in the same way, so the fleet stops: lost 3 at 0x1" in printed
     )
     assert list(machine.runs(printed).values()) == [("failed", 0)] * 5
+
+
+def test_a_program_reads_json_lines_and_nothing_else(machine: Machine) -> None:
+    fleet = machine.start(str(machine.sweep(seed=[1])), "--events", stderr=subprocess.DEVNULL)
+    events = [json.loads(line) for line in machine.finish(fleet).splitlines()]
+    assert fleet.returncode == 0, events
+    kinds = [each["event"] for each in events if each["event"] != "message"]
+    assert kinds == ["sweep", "launch", "epoch", "epoch", "result", "end", "over"]
+    (launch,) = [each for each in events if each["event"] == "launch"]
+    assert {each["run"] for each in events if each["event"] in ("epoch", "result", "end")} == {launch["run"]}
+    (end,) = [each for each in events if each["event"] == "end"]
+    assert (end["state"], end["test/iou"]) == ("finished", 0.5)
+    assert events[-1]["code"] == 0
+
+
+def test_a_fleet_that_nobody_reads_any_more_stops_and_puts_its_trial_off(machine: Machine) -> None:
+    file = machine.sweep(seed=[1], steps=1000, pause=0.1)
+    fleet = machine.start(str(file), "--events", stderr=subprocess.DEVNULL)
+    assert fleet.stdout
+    for line in fleet.stdout:
+        if json.loads(line)["event"] == "epoch":
+            break
+    fleet.stdout.close()
+    assert fleet.wait(PATIENCE) == 128 + signal.SIGHUP
+    (trial,) = [json.loads(each.read_text()) for each in machine.folder.glob("fleet/*/trials/*.json")]
+    assert trial["put_off"]
+
+
+def test_why_a_fleet_cannot_start_is_an_event_too(machine: Machine) -> None:
+    fleet = machine.start("local/fleet/nowhere", "--events", stderr=subprocess.DEVNULL)
+    (event,) = map(json.loads, machine.finish(fleet).splitlines())
+    assert fleet.returncode == 1
+    assert (event["event"], event["reason"][:40]) == ("error", "there is no sweep local/fleet/nowhere on")
 
 
 def test_a_second_ctrl_c_kills_what_does_not_end(machine: Machine) -> None:

@@ -19,6 +19,8 @@ REFUSED = [
     ("X --slurm --kubernetes job.yaml", "take one of them"),
     ("X --slurm --image i", "--image means something with --kubernetes only"),
     ("X --slurm --agents 2", "--agents is for this machine; with --slurm, --cpus says"),
+    ("X --slurm --events", "--events is for this machine; with --slurm, each job has a log of its own"),
+    ("X --agents 2 --per-gpu 1", "--agents counts all trials, --per-gpu those of each GPU: take one of them"),
     ("X --slurm --requeue", "--requeue is for this machine; with --slurm, its jobs have it already"),
     ("X --slurm --per-gpu 2", "--per-gpu needs --gpus"),
     ("X --slurm --gpus 0 --per-gpu auto", "--per-gpu needs --gpus"),

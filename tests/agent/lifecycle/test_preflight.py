@@ -255,7 +255,7 @@ def test_a_run_with_rows_of_other_settings_is_refused_before_it_is_opened(
 ) -> None:
     known = RunOnServer(settings_of(PLAN) | {"width": 8, "learning_rate": 0.5}, 2)
     monkeypatch.setattr(preflight, "find_run", lambda *_: known)
-    monkeypatch.setattr(train, "opened", lambda *_: pytest.fail("the run was opened"))
+    monkeypatch.setattr(train, "open_run", lambda *_: pytest.fail("the run was opened"))
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     assert train.main(["--width=4", "--epochs=3"]) == 2
     assert capsys.readouterr().err == (

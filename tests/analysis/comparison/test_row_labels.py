@@ -67,6 +67,26 @@ def test_where_weights_vary_every_model_with_a_backbone_names_its_own() -> None:
     ]
 
 
+def test_weights_learned_from_drawings_are_named_with_a_backbone_and_without() -> None:
+    drawn = {"weights": "drawn"}
+    labelled = with_models(runs(drawn, {}, {**SCRATCH, **drawn}, SCRATCH))["model"]
+    assert list(labelled) == [
+        "U-Net / resnet18, drawings",
+        "U-Net / resnet18, from scratch",
+        "U-Net, transposed, drawings",
+        "U-Net, transposed",
+    ]
+
+
+def test_another_schedule_is_another_setting_and_no_repetition() -> None:
+    """Of two schedules the one that is better in validation is kept."""
+    tried = runs({"schedule": "constant", "val/iou": 0.8}, {"schedule": "cosine", "val/iou": 0.9})
+    kept, sentence = best_settings(with_models(tried))
+    assert list(kept["schedule"]) == ["cosine"]
+    assert sentence
+    assert "Settings of schedule vary" in sentence
+
+
 def test_weights_that_vary_only_between_backbones_are_named_as_well() -> None:
     models = with_models(runs({}, {"backbone": "vgg11", "weights": "imagenet"}))["model"].tolist()
     assert models == ["U-Net / resnet18, from scratch", "U-Net / vgg11, ImageNet"]
@@ -136,6 +156,12 @@ def test_the_split_is_the_fold_and_runs_without_one_are_on_the_datas_own() -> No
     assert placed({"fold": 2}, {"fold": None})["split"].tolist() == ["2", "0"]
     assert placed({}, {})["split"].tolist() == ["0", "0"]
     assert placed({"split_seed": 0}, {"split_seed": 3})["split"].tolist() == ["0/0", "0/3"]
+
+
+def test_folds_of_a_cross_validation_are_told_from_re_splits_beside_them() -> None:
+    both = with_splits(runs({"fold": 1, "folds": 6}, {"fold": 1, "folds": 0}, {"fold": 1}))
+    assert list(both["split"]) == ["1 of 6", "1", "1"]
+    assert list(with_splits(runs({"fold": 2, "folds": 6}))["split"]) == ["2"]
 
 
 def test_a_run_without_a_seed_repeats_nothing() -> None:

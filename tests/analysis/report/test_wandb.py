@@ -1,5 +1,6 @@
 """The report as a W&B Report: saved on the embedded server with the unmodified client, loaded back the same."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.server import running
 
 SAVE_AND_LOAD = """
 import dataclasses, json, os, sys
+from pathlib import Path
 sys.path.insert(0, ROOT)
 import wandb
 from analysis.comparison.comparison import compare
@@ -26,7 +28,8 @@ sweeps = {"s1": {"name": "four models", "method": "grid"}}
 made = dataclasses.replace(made, sweeps=sweeps)
 comparison = compare(made)
 report = content.content(made, comparison, "python -m analysis.report local/puzzle")
-url = save(made, report, Login(os.environ["WANDB_BASE_URL"], os.environ["WANDB_API_KEY"]))
+(html := Path("report.html")).write_text("<h1>the study</h1>")
+url = save(made, report, Login(os.environ["WANDB_BASE_URL"], os.environ["WANDB_API_KEY"]), html.resolve())
 again = reports.Report.from_url(url)
 grids = [block for block in again.blocks if isinstance(block, reports.PanelGrid)]
 panels = [panel for grid in grids for panel in grid.panels]
@@ -88,13 +91,12 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     assert found["title"] == "Four models: 4 models, 8 runs"
     status, page = client.server.get(found["url"])
     assert status == 200
-    for words in (
-        "Four models: 4 models, 8 runs",
-        "Which setting mattered",
-        "Parameter Importance",
-        "test/predictions",
-    ):
+    for words in ("Four models: 4 models, 8 runs", "Which setting mattered", "Importance for val/iou"):
         assert words in page.decode()
+    listed = client.server.get("/local/puzzle/reports")[1].decode()
+    assert "Four models: 4 models, 8 runs" in listed
+    [kept] = re.findall(r'href="(/storage/[^"]*/report.html[^"]*)"', listed)
+    assert client.server.get(kept.replace("&amp;", "&")) == (200, b"<h1>the study</h1>")
     assert found["headings"] == [
         *(
             "Answer",

@@ -237,7 +237,7 @@ def test_nobody_is_kept_out_and_nothing_is_too_wide(
     page = open_at(rich_server.url + path, width=360, storage_state=session)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         found = Axe().run(page).response["violations"]
         serious = [
             f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["impact"] in SERIOUS
