@@ -64,6 +64,9 @@ def executed(made: NotebookNode, folder: Path) -> NotebookNode:
         raise AnalysisError(str(error.evalue)) from None
     except RuntimeError as error:
         raise AnalysisError(f"The notebooks' Python ended or did not start: {error}.") from None
+    for cell in made.cells:
+        if cell.cell_type == "code":  # what a pull says on stderr is news, and no result
+            cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
     made.metadata = {"kernelspec": KERNEL}
     return made
 

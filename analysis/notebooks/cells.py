@@ -9,7 +9,8 @@ START = """%cd -q ROOT
 from analysis.notebooks import show
 from analysis.pull.study import pull
 
-study = pull(PATHS)"""
+paths = PATHS
+study = pull(paths)"""
 """The first cell; ROOT is the way from the notebook to the root of the project, where cache and results lie."""
 
 BASELINE = """# 1 · The baseline and its two variants
@@ -81,6 +82,11 @@ REMEDIES = """## What was done against it
 
 `sweeps/augmentation.yaml` varies the strength for a model from scratch and for a pretrained one, with several seeds."""
 
+AUGMENTATION = """### The sweep over augmentation
+
+Each strength, for a model from scratch and for a pretrained one. The stronger, the more varied the photographs that the
+model has seen, and the longer it takes to learn them: a run that is too short makes strong augmentation look bad."""
+
 BACKBONES = """# 3 · Backbones and DeepLabV3+
 
 A *backbone* replaces the contracting path by a network that was designed to recognise pictures. It is often said that
@@ -108,6 +114,12 @@ Three claims are three different things, and each needs more than the one before
 A few test images prove little whatever the number of seeds. Where two models cannot be told apart, the better question
 is whether they are *equivalent*: whether the whole interval of their difference lies within a margin that nobody would
 mind."""
+
+FOLDS = """### Over six folds and two seeds
+
+A cross-validation tests every labelled photograph once. What holds here holds for other training images, too."""
+
+SEARCH = """The search over models, augmentation and learning rate:"""
 
 SUMMARY = """# 4 · Insights, challenges, improvements
 
@@ -176,6 +188,12 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ("## What the curves say", "show.verdicts(every)"),
         (REMEDIES, "show.effects(every)"),
         (
+            AUGMENTATION,
+            'augmentation_sweep = show.beside(paths, "augmentation")\nshow.table(augmentation_sweep)',
+        ),
+        ("", "show.curves(augmentation_sweep)"),
+        ("", "show.effects(augmentation_sweep)"),
+        (
             "## What choosing the other checkpoint would have changed\n\n"
             "Loss and IoU need not have their best epoch in common: loss also counts how sure the model is.",
             "show.table(every, 1)",
@@ -190,6 +208,8 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ("## On the test images", "show.table(backbones)"),
         ("", "show.intervals(backbones)"),
         (LADDER, "show.differences(backbones)"),
+        (FOLDS, 'evidence_sweep = show.beside(paths, "evidence")\nshow.intervals(evidence_sweep)'),
+        ("", "show.differences(evidence_sweep)"),
         (
             "## DeepLabV3+ alone",
             'show.answer(show.part(study, study.runs["architecture"] == "deeplabv3plus"))',
@@ -208,6 +228,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ("", "show.intervals(every)"),
         ("Which settings mattered:", "show.importance(every)"),
         ("", "show.importances(every)"),
+        (SEARCH, 'search_sweep = show.beside(paths, "cpu_search")\nshow.importance(search_sweep)'),
         (f"{CHALLENGES}\n\n{LIMITS}", "show.limits(every)"),
         (
             "The hardest test images. Where all models fail at one place, suspect the photograph or its mask first.",

@@ -6,7 +6,7 @@ Everything takes a `Part` of a study, or None where the study has no such runs: 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -19,7 +19,8 @@ from analysis.figures.curves import curves_figure
 from analysis.figures.hardest_images import hardest_images_figure
 from analysis.figures.intervals import intervals_figure
 from analysis.figures.mask_grid import masks_figure
-from analysis.pull.study import Study
+from analysis.pull import export
+from analysis.pull.study import Study, from_folder
 from analysis.report import advice, content
 from analysis.report.drawings import importances_figure
 from analysis.report.pictures import drawing
@@ -63,6 +64,13 @@ def part(study: Study, chosen: pd.Series[bool] | None = None) -> Part | None:
         scores=study.scores[study.scores["run_id"].isin(runs["run_id"])],
     )
     return Part(own, compare(own))
+
+
+def beside(paths: Sequence[str], name: str) -> Part | None:
+    """The exported study `name` that lies beside the one that the notebook is about; None if there is none."""
+    folder = export.place(paths[0]) if len(paths) == 1 else None
+    other = export.place(str(folder.parent / name)) if folder else None
+    return part(from_folder(other)) if other else None
 
 
 def bullets(lines: Iterable[str], otherwise: str = "Nothing.") -> Markdown:

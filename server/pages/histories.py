@@ -60,7 +60,10 @@ class History:
 
     def has(self, metric: str, axis: str) -> bool:
         """Whether each of a metric's rows has the axis; true where there are none."""
-        return metric not in self.columns or len(self.points(metric, axis)) == len(self.columns[metric][0])
+        if metric not in self.columns:
+            return True
+        rows, places = (self.columns.get(name, ((), ()))[0] for name in (metric, AXES[axis]))
+        return rows == places or set(rows) <= set(places)
 
     def points(self, metric: str, axis: str) -> list[Point]:
         """Those that have a place on the axis, in the order in which they came."""

@@ -23,7 +23,7 @@ def log_in(request: Request, form: Form) -> Response:
         if people.by_key(state.store, state.settings, key) is None:
             return ask_to_log_in(request, "This is no key of this server.", 403)
         return _logged_in(request, users.hashed(key), form.get("next"))
-    if token is None:
+    if token is None or request.method == "HEAD":  # which only looks whether there is something
         return ask_to_log_in(request, status=200)
     with state.store.write() as db:
         key_hash = logins.spend(db, token, state.store.clock())

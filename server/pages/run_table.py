@@ -143,7 +143,9 @@ def gather(
     keys = survey(store, project_id, newest[:SURVEYED])
     order = asked.get("sort") or sort
     try:
-        ids = passing(store, project_id, asked.get("q", ""), keys, base, order)
+        ids = newest
+        if asked.get("q") or order != "-created_at":
+            ids = passing(store, project_id, asked.get("q", ""), keys, base, order)
     except Refused as error:
         return Table(keys, _columns(asked, keys, first, last), sort=order, fault=str(error))
     if len(ids) < len(newest):

@@ -16,6 +16,8 @@ from IPython.display import Image, Markdown
 from PIL import Image as Pillow
 
 from agent.training.models.unet import UNet
+from analysis import export
+from analysis.comparison.comparison import compare
 from analysis.notebooks import __main__ as runner
 from analysis.notebooks import show, source
 from analysis.notebooks.cells import NOTEBOOKS
@@ -59,6 +61,17 @@ def test_a_measured_figure_in_an_explanation_stands_in_the_docs(name: str) -> No
     assert [number for number in figures if number not in docs] == []
 
 
+def test_studies_beside_an_exported_one_are_part_of_its_notebooks(tmp_path: Path) -> None:
+    for name, n in (("lab", 3), ("augmentation", 2)):
+        made = study(models=MODELS[:n])
+        export.write(made, compare(made), tmp_path / name, "")
+    other = show.beside([str(tmp_path)], "augmentation")
+    assert other
+    assert len(other.study.runs) == 2
+    assert show.beside([str(tmp_path)], "evidence") is None
+    assert show.beside(["a/b", "a/c"], "augmentation") is None
+
+
 def test_the_levels_are_those_of_the_model() -> None:
     """Channels and sides as they come out of the model itself, level by level."""
     with torch.device("meta"):
@@ -85,7 +98,12 @@ def test_a_notebook_runs_on_a_whole_study_and_every_cell_shows_something(
     values = run_in_process(name, study(models=[MODELS[0], MODELS[1], MODELS[2], MODELS[5]]), monkeypatch)
     assert len(values) == len(NOTEBOOKS[name]) - 1
     assert all(isinstance(value, Image | Markdown) for value in values)
-    assert show.NOTHING not in values
+    codes = code_of(runner.notebook(name, ["a/b"], FOLDER).cells)[1:]
+    assert not [
+        code
+        for code, value in zip(codes, values, strict=True)
+        if value is show.NOTHING and "_sweep" not in code
+    ]
     assert not [value for value in values if isinstance(value, Markdown) and not value.data.strip()]
 
 
@@ -115,7 +133,7 @@ def test_pictures_of_the_notebooks_hold_no_photograph() -> None:
 def test_the_same_cells_give_the_same_notebook() -> None:
     first, second = (nbformat.writes(runner.notebook("4_summary", ["a/b/c"], FOLDER)) for _ in range(2))
     assert first == second
-    assert json.dumps('pull(["a/b/c"])')[1:-1] in first
+    assert json.dumps('paths = ["a/b/c"]')[1:-1] in first
 
 
 @pytest.mark.parametrize(
@@ -166,7 +184,7 @@ def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "import analysis.pull.study",
         ),
         *("from tests.analysis.studies import MODELS, study", "made = study(models=MODELS[:3])"),
-        "analysis.pull.study.pull = lambda paths: made",
+        "analysis.pull.study.pull = lambda paths: print('reading', file=sys.__stderr__) or made",
     ]
     (folder / "study.py").write_text("\n".join(lines))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
@@ -184,6 +202,7 @@ def test_a_kernel_runs_a_notebook_from_top_to_bottom_and_the_results_are_stored(
     assert runner.main(["a/b", "--out", str(tmp_path)]) == 0
     stored = json.loads((tmp_path / "2_overfitting.ipynb").read_text())
     outputs = [output for cell in stored["cells"] for output in cell.get("outputs", [])]
+    assert {output["output_type"] for output in outputs} == {"execute_result"}
     assert base64.b64decode(outputs[0]["data"]["image/png"]).startswith(b"\x89PNG")
     assert "validation loss was lowest at epoch 12 of 20" in "".join(outputs[1]["data"]["text/markdown"])
     assert "wrote" in capsys.readouterr().out

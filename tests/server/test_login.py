@@ -119,6 +119,7 @@ def test_a_link_logs_in_once_and_its_secret_stays_in_no_address(
     assert main(["user", "link", "ben", "--dir", str(people.server.folder)]) == 0
     link = capsys.readouterr().out.strip()
     assert link.startswith(people.server.url)
+    assert people.server.send("HEAD", link, None)[0] == 200, "which spends nothing"
     browser = Browser(people.server)
     assert browser.get(link + "&next=/anna/p") in (200, 404)
     assert browser.address == f"{people.server.url}/anna/p"
@@ -308,6 +309,30 @@ def test_who_may_only_read_sees_no_buttons_and_changes_nothing(people: People, a
         assert "may read the entity anna, not change it" in ben.page
         ben.get(RUN)
     assert run(people) == before
+
+
+HIDDEN = [
+    *("/anna", "/anna/p", "/anna/p/reports", "/anna/p/artifacts", "/anna/p/artifacts/model/m/v0/download"),
+    *(
+        f"{RUN}/{tab}"
+        for tab in ("", "overview", "pictures", "media", "system", "logs", "files", "artifacts")
+    ),
+]
+
+
+def test_what_a_person_may_not_see_is_not_there_for_them(people: People, anna: Browser) -> None:
+    with beside(people.server.folder) as db:
+        users.add(db, "carl", key := users.new_key(), 0.0)
+    carl = Browser(people.server)
+    carl.log_in(key)
+    for path in HIDDEN:
+        assert carl.get(path) == 404, path
+        assert 'href="/anna' not in carl.page, path
+    assert carl.get("/search?q=p") == 200
+    assert "/anna/" not in carl.page
+    for path in (RUN, "/anna/p/sweeps/x", "/anna/p/artifacts/model/m/v0"):
+        carl.get("/")
+        assert carl.change(path, action="delete") == 404
 
 
 def test_a_guest_on_this_machine_looks_and_changes_nothing(server: Server) -> None:

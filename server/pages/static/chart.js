@@ -132,22 +132,35 @@ class Chart {
     }
     if (!near.length) return this.leave();
     near.sort((a, b) => a.distance - b.distance);
-    this.light(near[0].line.group);
-    this.cross(near[0].point);
+    this.light(near[0].line.group, near[0].point);
     this.tell(near);
     this.at = near[0].point;
   }
 
-  light(group) {
-    if (this.lit === group) return;
-    this.lit?.classList.remove("lit");
-    group.classList.add("lit");
-    this.lit = group;
+  /** A layer of its own for what follows the pointer: hundreds of lines below it are not painted anew. */
+  get over() {
+    if (!this.layer) {
+      this.layer = this.svg.cloneNode(false);
+      for (const name of ["tabindex", "role", "aria-label"]) this.layer.removeAttribute(name);
+      this.layer.setAttribute("class", "over");
+      this.layer.setAttribute("aria-hidden", "true");
+      this.inside = this.layer.appendChild(this.area.cloneNode(false));
+      this.line = this.inside.appendChild(element("g", {})).appendChild(element("path", {}));
+      this.mark = this.inside.appendChild(element("path", { class: "cross" }));
+      this.figure.append(this.layer);
+    }
+    const [box, outer] = [this.svg.getBoundingClientRect(), this.figure.getBoundingClientRect()];
+    Object.assign(this.layer.style, { left: `${box.left - outer.left}px`, top: `${box.top - outer.top}px`, width: `${box.width}px` });
+    return this.layer;
   }
 
-  cross([x, y]) {
-    this.mark ??= this.area.appendChild(element("path", { class: "cross" }));
+  light(group, [x, y]) {
+    this.over.classList.remove("hidden");
     this.mark.setAttribute("d", `M${x} 0V${this.size.height}M0 ${y}H${this.size.width}`);
+    if (this.lit === group) return;
+    this.lit = group;
+    this.line.parentNode.setAttribute("class", `${group.getAttribute("class")} lit`);
+    this.line.setAttribute("d", group.querySelector("path:not(.band)")?.getAttribute("d") ?? "");
   }
 
   tell(near) {
@@ -187,10 +200,8 @@ class Chart {
   }
 
   leave() {
-    this.lit?.classList.remove("lit");
     this.lit = undefined;
-    this.mark?.remove();
-    this.mark = undefined;
+    this.layer?.classList.add("hidden");
     if (this.tip) this.tip.hidden = true;
   }
 
