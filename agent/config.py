@@ -43,9 +43,7 @@ class Config:
     model: str = setting("", "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three")
     architecture: str = setting("unet_transposed", f"one of {', '.join(SCRATCH + SMP)}")
     backbone: str = setting("none", "an SMP encoder such as resnet18; none for the U-Nets written here")
-    weights: str = setting(
-        "none", f"one of {', '.join(WEIGHTS)}: random, of the backbone, or learned from drawings"
-    )
+    weights: str = setting("none", f"one of {', '.join(WEIGHTS)}: random, of the backbone, or learned from drawings")
     width: int = setting(64, "channels of the first level of the U-Nets written here; the paper has 64")
     augmentation: str = setting("light", f"one of {', '.join(STRENGTHS)}")
     learning_rate: float = setting(1e-3, "Adam's step size, the largest of its schedule")
@@ -56,21 +54,15 @@ class Config:
     repeats: int = setting(1, "visits to the training images in an epoch, augmented anew each time")
     patience: int = setting(0, "end after so many epochs without a better val/loss or val/iou; 0: never")
     image_size: int = setting(512, "side of the square that a model sees, pixels, a multiple of 16")
-    score_size: int = setting(
-        1024, "scores are taken at a photograph's own size, its longest side at most this"
-    )
+    score_size: int = setting(1024, "scores are taken at a photograph's own size, its longest side at most this")
     seed: int = setting(1, "the one source of randomness of the run")
     data: str = setting("drawn", "a folder of photographs and masks, or drawn, drawn:SEED, drawn:SEED:N")
     precision: str = setting(
         "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
     )
     split_seed: int = setting(0, "seed of whatever is split at random: every fold, a folder without a split")
-    folds: int = setting(
-        0, "K: cross-validation, in which every image is tested in one fold of 1 to K; 0: none"
-    )
-    fold: int = setting(
-        0, "0: the folder's own split; else which of the folds, without folds a random re-split"
-    )
+    folds: int = setting(0, "K: cross-validation, in which every image is tested in one fold of 1 to K; 0: none")
+    fold: int = setting(0, "0: the folder's own split; else which of the folds, without folds a random re-split")
     deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:
@@ -120,11 +112,7 @@ class Config:
         """
         if self.architecture == "deeplabv3plus":
             return self.architecture
-        return (
-            f"unet at image_size {self.image_size}"
-            if self.architecture == "unet" and self.image_size < 64
-            else ""
-        )
+        return f"unet at image_size {self.image_size}" if self.architecture == "unet" and self.image_size < 64 else ""
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
@@ -149,14 +137,10 @@ def from_settings(settings: Mapping[str, Any]) -> Config:
     if settings.get("model"):
         parts = str(settings["model"]).split("/")
         if len(parts) > len(MODEL_FIELDS):
-            raise ConfigError(
-                f"model is {settings['model']!r}, but has the form ARCHITECTURE[/BACKBONE[/WEIGHTS]]"
-            )
+            raise ConfigError(f"model is {settings['model']!r}, but has the form ARCHITECTURE[/BACKBONE[/WEIGHTS]]")
         for name, part in zip(MODEL_FIELDS, parts, strict=False):
             if settings.get(name, part) != part:
-                raise ConfigError(
-                    f"model {settings['model']} says {name} {part}, but {name} is {settings[name]}"
-                )
+                raise ConfigError(f"model {settings['model']} says {name} {part}, but {name} is {settings[name]}")
             filled[name] = part
     config = Config(**filled)
     if config.model:

@@ -52,9 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     refusals = {ModelError: 2, ParityError: 1, OSError: 1}
-    return exit_code(
-        "agent.export", lambda: _run(options), refusals, f"interrupted; {options.out} is not written"
-    )
+    return exit_code("agent.export", lambda: _run(options), refusals, f"interrupted; {options.out} is not written")
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -96,22 +96,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="ENTITY/PROJECT/model-RUN_ID:best, a checkpoint file, or ENTITY/PROJECT/SWEEP/MODEL for the mean of all "
         "finished runs of a model in a sweep, as in local/puzzle/ab12cd34/unet/resnet18/none",
     )
+    parser.add_argument("photographs", nargs="+", help="picture files, folders of them, or patterns such as 'in/*.jpg'")
+    parser.add_argument("-o", "--out", type=Path, default=Path("masks"), help="folder of the masks (default: masks)")
     parser.add_argument(
-        "photographs", nargs="+", help="picture files, folders of them, or patterns such as 'in/*.jpg'"
+        "--rule", choices=RULES, help="which weights of an Artifact (default: as the lab tests this architecture)"
     )
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("masks"), help="folder of the masks (default: masks)"
-    )
-    parser.add_argument(
-        "--rule",
-        choices=RULES,
-        help="which weights of an Artifact (default: as the lab tests this architecture)",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=whole_number(),
-        metavar="N",
-        help="photographs at a time (default: 1, on a GPU 16)",
+        "--batch-size", type=whole_number(), metavar="N", help="photographs at a time (default: 1, on a GPU 16)"
     )
     parser.add_argument(
         "--ensemble",
@@ -121,9 +112,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="another model, whose probabilities are averaged with those of the first; may come several times",
     )
     parser.add_argument(
-        "--tta",
-        action="store_true",
-        help="average over the eight symmetries of the square: eight times the work",
+        "--tta", action="store_true", help="average over the eight symmetries of the square: eight times the work"
     )
     parser.add_argument(
         "--threshold",
@@ -162,9 +151,7 @@ def _run(options: argparse.Namespace) -> int:
     batch_size = options.batch_size or BATCH[device.type]
     results = predict(model, tasks, batch_size)
     screen = Console()
-    for task, result in track(
-        results, "predicting", len(tasks), console=screen, disable=not screen.is_terminal
-    ):
+    for task, result in track(results, "predicting", len(tasks), console=screen, disable=not screen.is_terminal):
         if isinstance(result, PhotographError):
             failed += 1
             print(f"agent.predict: {result}", file=sys.stderr, flush=True)
@@ -240,9 +227,7 @@ def _meant(name: str) -> list[Path]:
         files = [Path(each) for each in _matching(name)]
     if not files:
         what = "holds no picture" if path.is_dir() else "is no file, folder or pattern that finds one"
-        raise UsageError(
-            f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict"
-        )
+        raise UsageError(f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict")
     return files
 
 
@@ -251,9 +236,7 @@ def _matching(pattern: str) -> list[str]:
     return sorted(each for each in found if Path(each).is_file())
 
 
-def predict(
-    model: Model, tasks: Iterable[Task], batch_size: int
-) -> Iterator[tuple[Task, float | PhotographError]]:
+def predict(model: Model, tasks: Iterable[Task], batch_size: int) -> Iterator[tuple[Task, float | PhotographError]]:
     """Write mask and overlay of each photograph; yields its share of foreground, or why it has none.
 
     The next batch is read while the model works on this one. Raises OSError where no photograph could be written.

@@ -52,9 +52,7 @@ def define_metrics(run: wandb.Run) -> None:
         run.define_metric(key, step_metric="epoch", summary="none")
 
 
-def history_row(
-    epoch: int, train_loss: float, train: Counts, val: Validation, seconds: float, of_steps: float
-) -> Row:
+def history_row(epoch: int, train_loss: float, train: Counts, val: Validation, seconds: float, of_steps: float) -> Row:
     """The row of one epoch, which took `seconds`, of which its training steps took `of_steps`."""
     row = {
         "epoch": epoch,
@@ -102,10 +100,7 @@ def repair_line(rule: Rule, kept: Checkpoint, n_train: int) -> str | None:
 
 
 def best_so_far(best: BestCheckpoints) -> dict[str, float]:
-    rows: dict[str, float] = {
-        "val/loss": best.kept["best_loss"].val_loss,
-        "val/iou": best.kept["best_iou"].val_iou,
-    }
+    rows: dict[str, float] = {"val/loss": best.kept["best_loss"].val_loss, "val/iou": best.kept["best_iou"].val_iou}
     for rule, kept in best.kept.items():
         rows |= {f"{rule}/epoch": kept.epoch, f"{rule}/bn_repaired": kept.bn_repaired}
         rows |= {} if kept.bn_gap is None else {f"{rule}/bn_gap": kept.bn_gap}

@@ -203,10 +203,7 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     config, dataset, model, device = plan.config, material.dataset, material.model, material.device
     found = resume.find_state(run, plan, dataset.digest)
     if found and (reason := state.differences(found.tensors["model"], model)):
-        print(
-            f"agent.train: the state is of another version of {config.model} ({reason}); starting anew",
-            flush=True,
-        )
+        print(f"agent.train: the state is of another version of {config.model} ({reason}); starting anew", flush=True)
         found = None
     if began := resume.n_threads(run, found):
         torch.set_num_threads(began)
@@ -323,9 +320,7 @@ def stream(training: TrainingRun, epochs: range, device: torch.device) -> Iterat
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
     visits = range(1 + (epochs.start - 1) * config.repeats, 1 + (epochs.stop - 1) * config.repeats)
     workers = loader.workers_for(device, cores.threads(os.environ))
-    return loader.feed(
-        training.dataset.train, augment, config.batch_size, config.seed, visits, device, workers
-    )
+    return loader.feed(training.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
 
 
 def validate(training: TrainingRun) -> Validation:
@@ -368,9 +363,7 @@ def test(training: TrainingRun) -> dict[Rule, Evaluation]:
         if kept.path not in by_file:
             weights, _ = checkpoints.load(kept.path)
             training.model.load_state_dict(weights)
-            by_file[kept.path] = evaluate(
-                training.model, training.dataset.test, training.plan.config.batch_size
-            )
+            by_file[kept.path] = evaluate(training.model, training.dataset.test, training.plan.config.batch_size)
     return {rule: by_file[kept.path] for rule, kept in training.best.kept.items()}
 
 

@@ -28,9 +28,7 @@ LONGEST = 100
 """Characters of a folder's name; file systems end at 255 bytes."""
 
 
-def main(
-    prog: str, description: str, writers: Sequence[Writer], arguments: Sequence[str] | None = None
-) -> int:
+def main(prog: str, description: str, writers: Sequence[Writer], arguments: Sequence[str] | None = None) -> int:
     """Pulls the runs once, compares them, lets every writer write, says where; returns the exit status."""
     return run(prog, parser(prog, description).parse_args(arguments), writers)
 
@@ -118,6 +116,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise AnalysisError(
-            f"{folder} cannot be made a folder ({error.strerror}): give another --out."
-        ) from None
+        raise AnalysisError(f"{folder} cannot be made a folder ({error.strerror}): give another --out.") from None

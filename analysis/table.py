@@ -16,17 +16,7 @@ from analysis.curves.overfitting import overfitting_figures
 from analysis.evidence.text import bullets, next_steps, proof, wrap
 from analysis.pull.study import Study
 from analysis.tables import formats
-from analysis.tables.sheets import (
-    Sheet,
-    best_rows,
-    decimals,
-    proof_sheets,
-    sheets,
-    signed,
-    spans,
-    texts,
-    verdicts,
-)
+from analysis.tables.sheets import Sheet, best_rows, decimals, proof_sheets, sheets, signed, spans, texts, verdicts
 from common.cli import number
 
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
@@ -84,27 +74,14 @@ def legend(shown: Mapping[str, Sequence[str]]) -> str:
 def markdown(comparison: Comparison, command: str) -> str:
     """comparison.md: the answer, the sheets, the ladder, next steps, the curves in words, and the notes."""
     table, found = comparison.table, comparison.evidence
-    parts = [
-        part for sheet in sheets(comparison) for part in (sheet.caption, "", formats.markdown(sheet), "")
-    ]
-    ladders = [
-        part
-        for sheet in proof_sheets(comparison)
-        for part in (sheet.caption, "", formats.markdown(sheet), "")
-    ]
+    parts = [part for sheet in sheets(comparison) for part in (sheet.caption, "", formats.markdown(sheet), "")]
+    ladders = [part for sheet in proof_sheets(comparison) for part in (sheet.caption, "", formats.markdown(sheet), "")]
     steps = [f"- {step}" for step in next_steps(found)] if found else []
     curves = [f"- **{row.model}:** {row.overfitting}." for row in table.itertuples()]
     curves += [f"- {effect}." for effect in comparison.effects]
     return "\n".join(
         [
-            *(
-                f"# {title(comparison)}",
-                "",
-                *answers(comparison),
-                "",
-                f"Made by `{command}`; best first.",
-                "",
-            ),
+            *(f"# {title(comparison)}", "", *answers(comparison), "", f"Made by `{command}`; best first.", ""),
             *parts,
             *(("## How sure that is", "", *ladders) if ladders else ()),
             *(("## What would decide", "", *steps, "") if steps else ()),

@@ -114,9 +114,7 @@ def media() -> None:
     picture = numpy.zeros((8, 8, 3), numpy.uint8)
     mask = {"prediction": {"mask_data": numpy.eye(8, dtype=numpy.uint8), "class_labels": {0: "no", 1: "yes"}}}
     with wandb.init(id="media") as run:
-        run.log(
-            {"image": wandb.Image(picture, masks=mask), "table": wandb.Table(columns=["a"], data=[[1], [2]])}
-        )
+        run.log({"image": wandb.Image(picture, masks=mask), "table": wandb.Table(columns=["a"], data=[[1], [2]])})
         run.log({"images": [wandb.Image(picture), wandb.Image(picture + 1)], "h": wandb.Histogram([1, 2, 3])})
     seen = run_of("media")
     names = [file.name for file in seen.files()]
@@ -163,11 +161,7 @@ def runs() -> None:
 def resume() -> None:
     with wandb.init(id="plain", resume="must") as run:
         run.log({"loss": 0.1})
-    check(
-        "steps",
-        [row["_step"] for row in run_of("plain").scan_history(keys=["_step", "loss"])],
-        [0, 1, 2, 3, 4, 5],
-    )
+    check("steps", [row["_step"] for row in run_of("plain").scan_history(keys=["_step", "loss"])], [0, 1, 2, 3, 4, 5])
 
 
 def files() -> None:

@@ -87,14 +87,9 @@ def drive(release: str) -> dict[str, str]:
 
 def environment(home: Path, release: str, url: str, key: str) -> dict[str, str]:
     """Cut off from the person's own settings, and from the environment that this program runs in."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("WANDB", "PYTHON", "VIRTUAL"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "PYTHON", "VIRTUAL"))}
     folders = {
-        name: str(home)
-        for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR")
+        name: str(home) for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR")
     }
     return (
         kept

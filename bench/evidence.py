@@ -129,18 +129,7 @@ def true_error(plan: Design, true: Truth, claim: str) -> float:
     return float(np.sqrt(sum(2 * plan.covariances[name][0, 0] * variances[name] for name in SOURCES[claim])))
 
 
-COLUMNS = (
-    "models",
-    "splits",
-    "seeds",
-    "images",
-    "mix",
-    "claim",
-    "false_claims",
-    "coverage",
-    "power",
-    "studies",
-)
+COLUMNS = ("models", "splits", "seeds", "images", "mix", "claim", "false_claims", "coverage", "power", "studies")
 
 
 def read(path: Path) -> list[Row]:
@@ -195,9 +184,7 @@ def show(rows: Sequence[Row]) -> None:
         some = list(group)
         missed = {what: len(bad) for what, bad in beyond(some).items()}
         false, covered, power = ([getattr(row, name) for row in some] for name in RATES)
-        where = (
-            f"{some[0].cell.splits} | {some[0].cell.seeds} | {some[0].claim.replace('_', ' ')} | {len(some)}"
-        )
+        where = f"{some[0].cell.splits} | {some[0].cell.seeds} | {some[0].claim.replace('_', ' ')} | {len(some)}"
         print(
             f"| {where} | {np.mean(false):.3f} | {max(false):.3f} | {missed[FALSE]}"
             f" | {min(covered):.3f} to {max(covered):.3f} | {missed[NARROW] + missed[WIDE]}"

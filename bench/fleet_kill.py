@@ -36,9 +36,7 @@ print(json.dumps([sweep.state, runs]))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m bench.fleet_kill", description="Kill a sweep's every process once."
-    )
+    parser = argparse.ArgumentParser("python -m bench.fleet_kill", description="Kill a sweep's every process once.")
     parser.add_argument("--sweep", type=Path, default=Path("sweeps/cpu.yaml"))
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--size", type=int, default=64, help="side of the images, pixels")
@@ -116,9 +114,7 @@ def trials(fleet: Any) -> list[psutil.Process]:
     """Forked trials, oldest first: children of the agents, which are children of the warm parent."""
     try:
         agents = warm_parent(fleet).children()
-        found = [
-            child for agent in agents for child in agent.children() if "agent.fleet.warm" in child.cmdline()
-        ]
+        found = [child for agent in agents for child in agent.children() if "agent.fleet.warm" in child.cmdline()]
     except (StopIteration, psutil.Error):
         return []
     return sorted(found, key=lambda each: each.create_time())

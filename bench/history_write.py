@@ -27,9 +27,7 @@ def write(store: Store, name: str, rows: int, keys: int, per_post: int, clients:
     rng, seconds = random.Random(0), []
     for offset in range(0, rows, per_post):
         content = [
-            json.dumps(
-                {"_step": step, "_timestamp": step} | {f"key/{key}": rng.random() for key in range(keys)}
-            )
+            json.dumps({"_step": step, "_timestamp": step} | {f"key/{key}": rng.random() for key in range(keys)})
             for step in range(offset, offset + per_post)
         ]
         client = f"rank-{offset // per_post % clients}" if clients > 1 else ""

@@ -27,9 +27,7 @@ IMAGES, SEEDS = (4, 8, 18), (1, 3, 5, 10)
 def coverage(images: int, seeds: int, mix: str, studies: int, rng: np.random.Generator) -> float:
     """Share of intervals that hold the true mean, 0."""
     seed, image, rest, skewed = MIXES[mix]
-    scores = image * effects(skewed, (studies, 1, images), rng) + seed * rng.standard_normal(
-        (studies, seeds, 1)
-    )
+    scores = image * effects(skewed, (studies, 1, images), rng) + seed * rng.standard_normal((studies, seeds, 1))
     low, high = interval(scores + rest * rng.standard_normal((studies, seeds, images)))
     return float(((low <= 0) & (high >= 0)).mean())
 

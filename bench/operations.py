@@ -96,12 +96,7 @@ def _format_string(node: ast.JoinedStr) -> str:
 def _filled(text: str) -> str:
     """What `str.format` and `replace` make of a text before it is sent."""
     if "{{" in text:
-        text = (
-            text.replace("{}(samples", "history(samples")
-            .replace("{}", "")
-            .replace("{{", "{")
-            .replace("}}", "}")
-        )
+        text = text.replace("{}(samples", "history(samples").replace("{}", "").replace("{{", "{").replace("}}", "}")
     text = text.replace("_PROJECT_QUERY_", "project { id name entity { id name } }")
     return re.sub(r"\b_(Server_Settings|[A-Z_]+)_\b", "", text)
 

@@ -73,9 +73,7 @@ def _run(db: Connection, project: int, name: str, noise: random.Random, sweep: i
     results |= {f"result_{i}": noise.random() for i in range(17)}
     config = json.dumps({key: {"value": value} for key, value in settings.items()})
     now = 1_700_000_000.0 + len(name)
-    run_id = runs.insert(
-        db, project, name, "running", now, config=config, summary=json.dumps(results), sweep_id=sweep
-    )
+    run_id = runs.insert(db, project, name, "running", now, config=config, summary=json.dumps(results), sweep_id=sweep)
     if sweep is not None:
         sweeps.suggest(db, sweep, run_id, {key: settings[key] for key in list(settings)[:4]}, "server", None)
     runs.set_state(db, run_id, "finished", now + 60, 0)
@@ -87,13 +85,7 @@ def _history(noise: random.Random) -> list[str]:
     rows = []
     for step in range(STEPS):
         iou = height * (1 - math.exp(-step / speed)) + noise.gauss(0, 0.005)
-        row = {
-            "_step": step,
-            "_runtime": step * 1.5,
-            "epoch": step + 1,
-            "train/iou": iou + 0.01,
-            "val/iou": iou,
-        }
+        row = {"_step": step, "_runtime": step * 1.5, "epoch": step + 1, "train/iou": iou + 0.01, "val/iou": iou}
         rows.append(json.dumps(row | {"train/loss": 1 - iou, "val/loss": 1.1 - iou}))
     return rows
 

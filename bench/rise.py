@@ -20,9 +20,7 @@ RUNS, EPOCHS, NOISE = (3, 5, 10), (25, 50, 100), (0.0, 0.5, 0.7, 0.9)
 RISES = (1.0, 2.0)
 
 
-def curves(
-    studies: int, runs: int, epochs: int, noise: float, rise: float, rng: np.random.Generator
-) -> Array:
+def curves(studies: int, runs: int, epochs: int, noise: float, rise: float, rng: np.random.Generator) -> Array:
     """Validation losses (N, R, E), stationary AR(1) around a level that rises from the middle on."""
     steps = rng.standard_normal((studies, runs, epochs))
     values = steps.copy()
@@ -46,9 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("| runs | epochs | AR(1) | flat | rise of 1 | rise of 2 |\n|---|---|---|---|---|---|")
     for runs, epochs, noise in itertools.product(RUNS, EPOCHS, NOISE):
         shares = [told(curves(studies, runs, epochs, noise, rise, rng)) for rise in (0.0, *RISES)]
-        print(
-            f"| {runs} | {epochs} | {noise} | {' | '.join(f'{share:.3f}' for share in shares)} |", flush=True
-        )
+        print(f"| {runs} | {epochs} | {noise} | {' | '.join(f'{share:.3f}' for share in shares)} |", flush=True)
     return 0
 
 

@@ -88,10 +88,7 @@ class Bench:
         from agent.lifecycle import cleanup
 
         clean_up = cleanup.clean_up
-        cleanup.clean_up = lambda folder, run: (
-            shutil.copytree(folder, self.copy(run.id)),
-            clean_up(folder, run),
-        )[1]
+        cleanup.clean_up = lambda folder, run: (shutil.copytree(folder, self.copy(run.id)), clean_up(folder, run))[1]
         with self._log(run).open("a") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
@@ -112,11 +109,7 @@ class Bench:
         log.write_text("")
         if not told:
             return "starting"
-        return (
-            "testing and uploading"
-            if told[-1].startswith((f"epoch {self.epochs}/", "test", "run"))
-            else "training"
-        )
+        return "testing and uploading" if told[-1].startswith((f"epoch {self.epochs}/", "test", "run")) else "training"
 
     def ask(self, run: str) -> dict[str, Any]:
         """State and history of a run, as the server has them."""
@@ -259,13 +252,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(1)
         bench = Bench(folder, Wire(url, key, PROJECT), options.epochs)
         runs, faults = measure(bench, options.kills, options.seed)
-    print(
-        f"{bench.ways.total()} times interrupted ({told(bench.ways)}; while {told(bench.moments)}), {runs} runs"
-    )
+    print(f"{bench.ways.total()} times interrupted ({told(bench.ways)}; while {told(bench.moments)}), {runs} runs")
     if not faults:
-        print(
-            "history and last state of every run are bit-identical to the uninterrupted one; no row lost or doubled"
-        )
+        print("history and last state of every run are bit-identical to the uninterrupted one; no row lost or doubled")
         shutil.rmtree(folder)
         return 0
     print("\n".join([*faults, f"see {folder}"]))

@@ -99,19 +99,13 @@ def upload_artifacts(wire: Wire, ledger: Ledger, end: threading.Event, name: str
         made = wire.graphql(
             CREATE,
             i=place
-            | {
-                "artifactCollectionName": name,
-                "digest": digest,
-                "clientID": str(uuid.UUID(int=rng.getrandbits(128))),
-            }
+            | {"artifactCollectionName": name, "digest": digest, "clientID": str(uuid.UUID(int=rng.getrandbits(128)))}
             | {"digestAlgorithm": "MANIFEST_MD5", "enableDigestDeduplication": True},
         )
         artifact = made["createArtifact"]["artifact"]["id"]
         specs = [{"artifactID": artifact, "name": path, "md5": md5(c)} for path, c in contents.items()]
         edges = wire.graphql(CREATE_FILES, i={"artifactFiles": specs, "storageLayout": "V2"})
-        for edge, content in zip(
-            edges["createArtifactFiles"]["files"]["edges"], contents.values(), strict=True
-        ):
+        for edge, content in zip(edges["createArtifactFiles"]["files"]["edges"], contents.values(), strict=True):
             if edge["node"]["uploadUrl"]:
                 wire.send("PUT blob", "PUT", edge["node"]["uploadUrl"], content, json_too=False)
         entries = {path: {"digest": md5(c), "size": len(c)} for path, c in contents.items()}
@@ -125,9 +119,7 @@ def upload_artifacts(wire: Wire, ledger: Ledger, end: threading.Event, name: str
 
 
 def sweep_config(cells: int) -> str:
-    return json.dumps(
-        {"method": "grid", "parameters": {"cell": {"values": list(range(cells))}}, "program": "x.py"}
-    )
+    return json.dumps({"method": "grid", "parameters": {"cell": {"values": list(range(cells))}}, "program": "x.py"})
 
 
 def work_for(wire: Wire, sweep: str, ledger: Ledger, name: str) -> None:
@@ -164,11 +156,7 @@ def compare(wire: Wire, ledgers: dict[str, Ledger]) -> list[str]:
     return [
         *(fault for run, lines in ledgers["rows"].items() for fault in _rows(wire, run, lines)),
         *(fault for path, digest in ledgers["files"].items() for fault in _file(wire, path, digest)),
-        *(
-            fault
-            for name, entries in ledgers["artifacts"].items()
-            for fault in _artifact(wire, name, entries)
-        ),
+        *(fault for name, entries in ledgers["artifacts"].items() for fault in _artifact(wire, name, entries)),
         *_counts(wire, ledgers["artifacts"]),
         *(fault for sweep, trials in ledgers["sweeps"].items() for fault in _sweep(wire, sweep, trials)),
     ]
@@ -227,9 +215,7 @@ def _counts(wire: Wire, ledger: Ledger) -> list[str]:
 
 
 def _sweep(wire: Wire, name: str, trials: list[tuple[int, str]]) -> list[str]:
-    fields = (
-        "sweep(sweepName: $s) { state config runs(first: 10000) { edges { node { name state config } } } }"
-    )
+    fields = "sweep(sweepName: $s) { state config runs(first: 10000) { edges { node { name state config } } } }"
     sweep = _project(wire, fields, s=name)["sweep"]
     cells = len(json.loads(sweep["config"])["parameters"]["cell"]["values"])
     runs = [edge["node"] for edge in sweep["runs"]["edges"]]
@@ -247,9 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m bench.server_kill", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of what is sent")
-    parser.add_argument(
-        "--longest", type=float, default=3.0, help="seconds from a start to its kill, at most"
-    )
+    parser.add_argument("--longest", type=float, default=3.0, help="seconds from a start to its kill, at most")
     parser.add_argument("--loggers", type=int, default=4)
     parser.add_argument("--cells", type=int, default=40, help="of each grid")
     options = parser.parse_args(arguments)
@@ -295,11 +279,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def _clients(
-    wire: Wire,
-    ledgers: dict[str, Ledger],
-    end: threading.Event,
-    options: argparse.Namespace,
-    faults: list[str],
+    wire: Wire, ledgers: dict[str, Ledger], end: threading.Event, options: argparse.Namespace, faults: list[str]
 ) -> list[threading.Thread]:
     rng = random.Random(options.seed + 1)
     jobs: list[tuple[Any, tuple[Any, ...]]] = [

@@ -78,15 +78,11 @@ def agents(options: argparse.Namespace, folder: Path) -> None:
         found = wire.graphql(f"query ($p: String!) {{ project(name: $p) {{ {fields} }} }}", p=PROJECT)
     rows = sum(edge["node"]["historyLineCount"] for edge in found["project"]["runs"]["edges"])
     wanted = sum(each.rows for each in wires)
-    print(
-        f"{options.agents} agents, {options.seconds} s, 10 rows/s each: {rows} rows stored of {wanted} sent"
-    )
+    print(f"{options.agents} agents, {options.seconds} s, 10 rows/s each: {rows} rows stored of {wanted} sent")
     print(f"file_stream {spread([seconds for what, seconds in times if what == 'file_stream'])}")
     print(f"GraphQL     {spread([seconds for what, seconds in times if what != 'file_stream'])}")
     warm = max(memory[: max(1, len(memory) // 5) + 1])
-    print(
-        f"resident memory {memory[0]:.0f} MiB at first, {warm:.0f} after a fifth, {memory[-1]:.0f} at the end"
-    )
+    print(f"resident memory {memory[0]:.0f} MiB at first, {warm:.0f} after a fifth, {memory[-1]:.0f} at the end")
     print(f"requests repeated: {repeats}; errors: {len(faults)}", *faults[:5], sep="\n")
 
 
@@ -109,9 +105,7 @@ def _agent(wire: Wire, place: dict[str, str], end: float) -> None:
     due = time.monotonic()
     while due < end:
         rows = [
-            json.dumps(
-                {"_step": step + i, "_timestamp": time.time(), "_runtime": step / 10, "loss": rng.random()}
-            )
+            json.dumps({"_step": step + i, "_timestamp": time.time(), "_runtime": step / 10, "loss": rng.random()})
             for i in range(10)
         ]
         files = {
@@ -134,9 +128,7 @@ def many_runs(options: argparse.Namespace, folder: Path) -> None:
     if not folder.exists():
         _fill(folder, options.runs, options.rows)
     size = sum(path.stat().st_size for path in folder.glob("wandb.sqlite*")) / 2**30
-    print(
-        f"{options.runs} runs, {options.rows} rows, {size:.1f} GiB, filled in {time.monotonic() - began:.0f} s"
-    )
+    print(f"{options.runs} runs, {options.rows} rows, {size:.1f} GiB, filled in {time.monotonic() - began:.0f} s")
     with connected(folder) as (wire, pid):
         rng = random.Random(0)
         for title, ask in QUESTIONS.items():
@@ -213,12 +205,7 @@ def _fill(folder: Path, n_runs: int, n_rows: int) -> None:
 
 def _fill_run(db: Any, project_id: int, n: int, rows: int, rng: random.Random) -> None:
     now = 1_700_000_000.0 + n * 60
-    config = {
-        "lr": 10 ** rng.uniform(-5, -1),
-        "seed": n % 10,
-        "batch": 2 ** rng.randrange(6),
-        "model": f"m{n % 8}",
-    }
+    config = {"lr": 10 ** rng.uniform(-5, -1), "seed": n % 10, "batch": 2 ** rng.randrange(6), "model": f"m{n % 8}"}
     more = {f"parameter_{i}": rng.random() for i in range(12)}
     content = [
         json.dumps({"_step": i, "_runtime": i, "_timestamp": now + i, "train/loss": round(rng.random(), 6)})
@@ -268,24 +255,10 @@ def artifact(options: argparse.Namespace, folder: Path) -> None:
     home = folder.parent / "client"
     home.mkdir()
     with connected(folder) as (wire, pid):
-        names = (
-            "HOME",
-            "WANDB_CONFIG_DIR",
-            "WANDB_CACHE_DIR",
-            "WANDB_DATA_DIR",
-            "WANDB_DIR",
-            "WANDB_ARTIFACT_DIR",
-        )
+        names = ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR", "WANDB_ARTIFACT_DIR")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-        environment |= dict.fromkeys(names, str(home)) | {
-            "NETRC": str(home / "netrc"),
-            "WANDB_SILENT": "true",
-        }
-        environment |= {
-            "WANDB_BASE_URL": wire.url,
-            "WANDB_API_KEY": wire.key,
-            "WANDB_ERROR_REPORTING": "false",
-        }
+        environment |= dict.fromkeys(names, str(home)) | {"NETRC": str(home / "netrc"), "WANDB_SILENT": "true"}
+        environment |= {"WANDB_BASE_URL": wire.url, "WANDB_API_KEY": wire.key, "WANDB_ERROR_REPORTING": "false"}
         memory = [resident(pid)]
         command = [sys.executable, "-c", PROGRAM, str(options.mib), str(options.files)]
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True)
@@ -295,9 +268,7 @@ def artifact(options: argparse.Namespace, folder: Path) -> None:
         assert process.stdout is not None
         up, down, same = json.loads(process.stdout.read().splitlines()[-1])
         process.stdout.close()
-    print(
-        f"{options.files} files, {options.mib} MiB: logged in {up:.1f} s, downloaded in {down:.1f} s, equal: {same}"
-    )
+    print(f"{options.files} files, {options.mib} MiB: logged in {up:.1f} s, downloaded in {down:.1f} s, equal: {same}")
     print(f"resident memory of the server {memory[0]:.0f} MiB before, {max(memory):.0f} MiB at most")
 
 

@@ -134,9 +134,7 @@ def write(steps: Sequence[Step], table: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.step_seconds", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--measurements", type=int, default=5, help="of each step, after one that does not count"
-    )
+    parser.add_argument("--measurements", type=int, default=5, help="of each step, after one that does not count")
     parser.add_argument("--table", type=Path, default=TABLE)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

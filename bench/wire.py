@@ -86,9 +86,7 @@ class Wire:
         return json.loads(self.send("file_stream", "POST", url, json.dumps(body).encode()))
 
     def upsert(self, run: str, **more: Any) -> Any:
-        return self.graphql(
-            UPSERT, i={"name": run, "entityName": self.entity, "modelName": self.project, **more}
-        )
+        return self.graphql(UPSERT, i={"name": run, "entityName": self.entity, "modelName": self.project, **more})
 
 
 UPSERT = "mutation ($i: UpsertBucketInput!) { upsertBucket(input: $i) { bucket { id name } inserted } }"

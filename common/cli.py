@@ -45,9 +45,7 @@ def whole_number(least: int = 1) -> Callable[[str], int]:
     return read
 
 
-def number(
-    least: float = -math.inf, most: float = math.inf, *, above: float = -math.inf
-) -> Callable[[str], float]:
+def number(least: float = -math.inf, most: float = math.inf, *, above: float = -math.inf) -> Callable[[str], float]:
     """The type of an option that is a finite number from `least` to `most`, and greater than `above`."""
     if above > -math.inf:
         rule = f"above {above:g}"
@@ -67,10 +65,7 @@ def number(
 
 
 def exit_code(
-    program: str,
-    command: Callable[[], int],
-    refusals: Mapping[type[Exception], int],
-    interrupted: str = "interrupted",
+    program: str, command: Callable[[], int], refusals: Mapping[type[Exception], int], interrupted: str = "interrupted"
 ) -> int:
     """The code that `command` returns; after one line on stderr, that of the error which it raised, or 130 (Ctrl-C)."""
     try:

@@ -17,12 +17,8 @@ OWN = {
     "PUZZLE_EVENTS": Variable(
         "file that a trial appends its progress to, as JSON lines", "none; `agent.fleet` sets it"
     ),
-    "PUZZLE_STEP_SECONDS": Variable(
-        "table of step times measured on this machine", "`.cache/step_seconds.csv`"
-    ),
-    "PUZZLE_DATA": Variable(
-        "folder of photographs for the tests that need real ones", "those tests are skipped"
-    ),
+    "PUZZLE_STEP_SECONDS": Variable("table of step times measured on this machine", "`.cache/step_seconds.csv`"),
+    "PUZZLE_DATA": Variable("folder of photographs for the tests that need real ones", "those tests are skipped"),
 }
 """Every variable that is the project's own."""
 
@@ -59,9 +55,4 @@ def private_wandb(folder: Path) -> dict[str, str]:
     """Variables that move the client's files from the person's home to `folder`."""
     place = folder.absolute()
     folders = {name: str(place / name.split("_")[1].lower()) for name in FOLDERS}
-    return {
-        **folders,
-        "WANDB_DIR": str(place),
-        "NETRC": str(place / "netrc"),
-        "WANDB_ERROR_REPORTING": "false",
-    }
+    return {**folders, "WANDB_DIR": str(place), "NETRC": str(place / "netrc"), "WANDB_ERROR_REPORTING": "false"}

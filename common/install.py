@@ -40,10 +40,7 @@ def follow(pip: "subprocess.Popen[str]", total: int) -> None:
         large = LARGE.match(line)
         if large or (fetched and time.monotonic() - last > SAY_EVERY_SECONDS):
             last = time.monotonic()
-            print(
-                f"  fetching package {fetched} of {total}{f': {large[1]}{large[2]}' if large else ''}",
-                flush=True,
-            )
+            print(f"  fetching package {fetched} of {total}{f': {large[1]}{large[2]}' if large else ''}", flush=True)
     while pip.poll() is None:
         print(f"  installed {installed() - before} of {total} packages", flush=True)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -29,9 +29,7 @@ def check_name(kind: str, name: str, forbidden: str = FORBIDDEN) -> str:
     if bad:
         raise BadName(f"{kind} {shown(name)} has {', '.join(map(ascii, bad))}, which no name may have")
     if len(name) > LONGEST or len(name.encode()) > LONGEST_PART:
-        raise BadName(
-            f"{kind} {shown(name)} has {len(name)} characters; at most {LONGEST} ({LONGEST_PART} bytes) fit"
-        )
+        raise BadName(f"{kind} {shown(name)} has {len(name)} characters; at most {LONGEST} ({LONGEST_PART} bytes) fit")
     return name
 
 
@@ -49,9 +47,7 @@ def check_file_path(kind: str, path: str) -> str:
             raise BadName(f"{kind} {shown(path)} has the part '..', which leads out of its folder")
         bad = sorted({character for character in part if _unstorable(character)})
         if bad:
-            raise BadName(
-                f"{kind} {shown(path)} has {', '.join(map(ascii, bad))}, which no file name may have"
-            )
+            raise BadName(f"{kind} {shown(path)} has {', '.join(map(ascii, bad))}, which no file name may have")
         if len(part.encode()) > LONGEST_PART:
             raise BadName(f"{kind} {shown(path)} has a part of over {LONGEST_PART} bytes")
     return path

@@ -43,18 +43,13 @@ def _none(image_size: int) -> list[A.BasicTransform | A.BaseCompose]:
 
 
 def _light(image_size: int) -> list[A.BasicTransform | A.BaseCompose]:
-    return [
-        A.D4(p=1),
-        A.Affine(translate_percent=(-0.05, 0.05), scale=(0.9, 1.1), border_mode=BORDER, p=0.5),
-    ]
+    return [A.D4(p=1), A.Affine(translate_percent=(-0.05, 0.05), scale=(0.9, 1.1), border_mode=BORDER, p=0.5)]
 
 
 def _medium(image_size: int) -> list[A.BasicTransform | A.BaseCompose]:
     return [
         A.D4(p=1),
-        A.Affine(
-            rotate=(-45, 45), translate_percent=(-0.08, 0.08), scale=(0.8, 1.25), border_mode=BORDER, p=0.8
-        ),
+        A.Affine(rotate=(-45, 45), translate_percent=(-0.08, 0.08), scale=(0.8, 1.25), border_mode=BORDER, p=0.8),
         A.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.2, p=0.7),
         A.HueSaturationValue(hue_shift_limit=6, sat_shift_limit=20, val_shift_limit=10, p=0.5),
     ]
@@ -65,12 +60,7 @@ def _strong(image_size: int) -> list[A.BasicTransform | A.BaseCompose]:
     return [
         A.D4(p=1),
         A.Affine(
-            rotate=(-45, 45),
-            translate_percent=(-0.1, 0.1),
-            scale=(0.8, 1.35),
-            shear=(-8, 8),
-            border_mode=BORDER,
-            p=0.9,
+            rotate=(-45, 45), translate_percent=(-0.1, 0.1), scale=(0.8, 1.35), shear=(-8, 8), border_mode=BORDER, p=0.9
         ),
         A.OneOf(
             [
@@ -125,9 +115,7 @@ def _reseed(composed: A.Compose, source: np.random.SeedSequence) -> None:
     Not `Compose.set_random_seed`: albumentations 2.0.8 seeds every transform alike there, so that for instance
     brightness would follow the angle of rotation.
     """
-    composed.set_random_state(
-        np.random.default_rng(source), random.Random(int(source.generate_state(1, np.uint64)[0]))
-    )
+    composed.set_random_state(np.random.default_rng(source), random.Random(int(source.generate_state(1, np.uint64)[0])))
 
 
 class Augmenter:
@@ -144,9 +132,7 @@ class Augmenter:
         self._pipeline = pipeline(strength, image_size, seed)
         self._seed = seed
 
-    def __call__(
-        self, image: np.ndarray, mask: np.ndarray, visit: int, index: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, image: np.ndarray, mask: np.ndarray, visit: int, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return new (H, W, 3) uint8 image and (H, W) uint8 mask of 0 and 1: image `index` at this visit, from 1."""
         _reseed(self._pipeline, np.random.SeedSequence(self._seed, spawn_key=(visit, index)))
         result = self._pipeline(image=image, mask=mask)
@@ -185,9 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="picture to write, for example augment.jpg")
     parser.add_argument("--data", default="drawn", help="a folder, or drawn or drawn:SEED (default: drawn)")
     parser.add_argument("--index", type=whole_number(0), default=0, help="which training image (default: 0)")
-    parser.add_argument(
-        "--image_size", type=whole_number(), default=160, help="side in pixels (default: 160)"
-    )
+    parser.add_argument("--image_size", type=whole_number(), default=160, help="side in pixels (default: 160)")
     options = parser.parse_args(arguments)
     try:
         train = puzzle.load(synthetic.resolve(options.data), image_size=options.image_size).train

@@ -93,9 +93,7 @@ def _grey(image: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.nd
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), mask
 
 
-def _same(
-    one: np.ndarray, one_mask: np.ndarray | None, other: np.ndarray, other_mask: np.ndarray | None
-) -> bool:
+def _same(one: np.ndarray, one_mask: np.ndarray | None, other: np.ndarray, other_mask: np.ndarray | None) -> bool:
     """Whether two greys (H, W) of any sizes are one picture, saved or resized differently."""
     height, width = (min(LONGEST, *lengths) for lengths in zip(one.shape, other.shape, strict=True))
     a, b = (cv2.resize(each, (width, height), interpolation=cv2.INTER_AREA) for each in (one, other))
@@ -108,8 +106,7 @@ def _same(
     if one_mask is None or other_mask is None:
         return True
     marked, marked_too = (
-        cv2.resize(each, (width, height), interpolation=cv2.INTER_NEAREST_EXACT) > 0
-        for each in (one_mask, other_mask)
+        cv2.resize(each, (width, height), interpolation=cv2.INTER_NEAREST_EXACT) > 0 for each in (one_mask, other_mask)
     )
     alone = (marked & ~marked_too, marked_too & ~marked)
     most = min(MARKED_LEVELS, 1 + 3 * float(difference.std()))

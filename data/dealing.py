@@ -56,9 +56,7 @@ def cross_validation(
         min(parts, key=lambda part: sum(map(len, part))).append(group)
     others = [group for part in (*parts[fold:], *parts[: fold - 1]) for group in part]
     if not all(parts) or len(others) < 2:
-        raise DealingError(
-            f"{folds} folds need more, so that each has some to train on, to validate and to test"
-        )
+        raise DealingError(f"{folds} folds need more, so that each has some to train on, to validate and to test")
     chosen = {position: "train" for group in others for position in group}
     chosen |= {position: "test" for group in parts[fold - 1] for position in group}
     for group in _up_to(n_val, others):

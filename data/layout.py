@@ -17,11 +17,7 @@ from data import dealing, pairing
 from data.dealing import DealingError
 from data.findings import Finding
 
-SPLITS = {
-    "train": ("train", "training"),
-    "val": ("val", "validation", "valid"),
-    "test": ("test", "testing"),
-}
+SPLITS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 MASK_FOLDERS = ("masks", "mask", "labels", "label")
 SPLIT_FILE = "split.csv"
@@ -89,9 +85,7 @@ def resplit(listing: Listing, split_seed: int, fold: int, folds: int = 0) -> Lis
     items = [replace(item, split=split) for item, split in zip(ordered, splits, strict=True)]
     rule = f"fold {fold}: all pairs split at random with split_seed={split_seed}"
     if folds:
-        rule = (
-            f"fold {fold} of {folds}: each pair is tested in one of them, dealt with split_seed={split_seed}"
-        )
+        rule = f"fold {fold} of {folds}: each pair is tested in one of them, dealt with split_seed={split_seed}"
     return replace(listing, items=items, rule=rule, seeded=True)
 
 
@@ -145,15 +139,11 @@ def _list_splits(folder: Path, by_split: dict[str, Path | None], listing: Listin
     couples = []
     for split, path in by_split.items():
         if path is None:
-            listing.problems.append(
-                f"{folder} has no {split}/ folder: add one with images/ and masks/ in it."
-            )
+            listing.problems.append(f"{folder} has no {split}/ folder: add one with images/ and masks/ in it.")
             continue
         couples.append(couple := _couple(path, split, listing))
         if couple.is_whole and not couple.images and not couple.masks:
-            listing.problems.append(
-                f"{path} holds no images: every split needs at least one image with its mask."
-            )
+            listing.problems.append(f"{path} holds no images: every split needs at least one image with its mask.")
     listing.items += _items(couples, listing)
 
 
@@ -193,10 +183,7 @@ class Couple:
 
 
 def _couple(folder: Path, split: str, listing: Listing) -> Couple:
-    folders = {
-        "images": _subfolder(folder, IMAGE_FOLDERS, listing),
-        "masks": _subfolder(folder, MASK_FOLDERS, listing),
-    }
+    folders = {"images": _subfolder(folder, IMAGE_FOLDERS, listing), "masks": _subfolder(folder, MASK_FOLDERS, listing)}
     listing.problems += [
         f"{folder} has no {wanted}/ folder: add one." for wanted, path in folders.items() if path is None
     ]
@@ -220,12 +207,8 @@ def _items(couples: Sequence[Couple], listing: Listing) -> list[Item]:
         if couple.is_whole:
             listing.problems += findings
         if len(pairs) < len(couple.images):
-            remedy = (
-                "draw what it says into a PNG, black for background and white for the foreground, named alike"
-            )
-            listing.problems += [
-                Finding(path, "is a label, but no picture", remedy) for path in couple.labels
-            ]
+            remedy = "draw what it says into a PNG, black for background and white for the foreground, named alike"
+            listing.problems += [Finding(path, "is a label, but no picture", remedy) for path in couple.labels]
     return items
 
 
@@ -282,9 +265,7 @@ def _read_row(
     positions = known.get(name, set())
     position = min(positions, default=-1)
     if len(positions) > 1:
-        listing.problems.append(
-            f"{where} {name!r} is in several splits: write SPLIT-NAME, as in train-{name}."
-        )
+        listing.problems.append(f"{where} {name!r} is in several splits: write SPLIT-NAME, as in train-{name}.")
     elif not positions:
         listing.problems.append(f"{where} there is no image {name!r}: give a file name of the images folder.")
     elif position in chosen:
@@ -292,9 +273,7 @@ def _read_row(
     else:
         item = items[position]
         if item.split and split not in ("", item.split):
-            listing.problems.append(
-                f"{where} {name!r} is given to {split}, but lies in {item.split}: move it."
-            )
+            listing.problems.append(f"{where} {name!r} is given to {split}, but lies in {item.split}: move it.")
         default = item.split or ("train" if word is not None else "")
         chosen[position] = replace(item, split=item.split or split or default, group=row.get("group", ""))
     if word is not None and not split:

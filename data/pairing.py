@@ -40,9 +40,7 @@ def candidates(mask: Path, images: Sequence[Path], by_number: bool) -> list[Path
     return found or (_longest(mask, images) if by_number else [])
 
 
-def pair(
-    images: Sequence[Path], masks: Sequence[Path], by_number: bool
-) -> tuple[dict[Path, Path], list[Finding]]:
+def pair(images: Sequence[Path], masks: Sequence[Path], by_number: bool) -> tuple[dict[Path, Path], list[Finding]]:
     """The mask of each image that has exactly one, and what is wrong with the other files."""
     fitting = {mask: candidates(mask, images, by_number) for mask in masks}
     takers = Counter(found[0] for found in fitting.values() if len(found) == 1)
@@ -62,9 +60,7 @@ def pair(
             findings.append(Finding(mask, "has no image", f"add an image {OF_ITS_NAME}, or remove the mask"))
         elif len(found) > 1:
             names = " and ".join(image.name for image in found)
-            findings.append(
-                Finding(mask, f"fits {len(found)} images", "rename it so that it fits one", names)
-            )
+            findings.append(Finding(mask, f"fits {len(found)} images", "rename it so that it fits one", names))
     return pairs, findings
 
 
@@ -90,8 +86,6 @@ def _longest(mask: Path, images: Sequence[Path]) -> list[Path]:
     """Those of the images whose numbers begin the mask's and are the most."""
     numbers = _numbers(mask.stem)
     lengths = {image: len(_numbers(image.stem)) for image in images}
-    fitting = [
-        image for image in images if lengths[image] and numbers[: lengths[image]] == _numbers(image.stem)
-    ]
+    fitting = [image for image in images if lengths[image] and numbers[: lengths[image]] == _numbers(image.stem)]
     most = max((lengths[image] for image in fitting), default=0)
     return [image for image in fitting if lengths[image] == most]

@@ -172,9 +172,7 @@ def _read_all(
         if image.shape[:2] != mask.shape:
             sizes = f"{_size(image)} pixels, and {_size(mask)} of {item.mask}"
             problems.append(
-                Finding(
-                    item.image, "has another size than its mask", "export the mask at the image's size", sizes
-                )
+                Finding(item.image, "has another size than its mask", "export the mask at the image's size", sizes)
             )
         digest.update(f"{item.split}/{item.name} {image.shape} {mask.shape}\n".encode())
         digest.update(image.data)
@@ -198,10 +196,7 @@ def _read_all(
 
 
 def _read_image(
-    path: Path | None,
-    pixel_range: Range | None,
-    problems: list[Finding | str],
-    warnings: list[Finding | str],
+    path: Path | None, pixel_range: Range | None, problems: list[Finding | str], warnings: list[Finding | str]
 ) -> np.ndarray | None:
     if path is None:
         return None
@@ -220,10 +215,7 @@ def _read_image(
 
 
 def _read_mask(
-    path: Path | None,
-    values: dict[str, list[Path]],
-    problems: list[Finding | str],
-    warnings: list[Finding | str],
+    path: Path | None, values: dict[str, list[Path]], problems: list[Finding | str], warnings: list[Finding | str]
 ) -> np.ndarray | None:
     if path is None:
         return None
@@ -315,18 +307,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check one folder; the exit status is 0 if it is fit for training, else 1."""
     parser = Parser(prog="python -m data", description="Check a folder of images and masks.")
     parser.add_argument("folder", help="the folder, or drawn or drawn:SEED for drawn photographs")
-    parser.add_argument(
-        "--split_seed", type=whole_number(0), default=0, help="seed of what is split at random"
-    )
+    parser.add_argument("--split_seed", type=whole_number(0), default=0, help="seed of what is split at random")
     parser.add_argument(
         "--fold",
         type=whole_number(0),
         default=0,
         help="0: the folder's own split; K: the K-th random re-split, or the K-th of --folds",
     )
-    parser.add_argument(
-        "--folds", type=whole_number(0), default=0, help="cross-validation in so many folds; 0: none"
-    )
+    parser.add_argument("--folds", type=whole_number(0), default=0, help="cross-validation in so many folds; 0: none")
     parser.add_argument(
         "--image-size",
         "--image_size",

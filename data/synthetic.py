@@ -169,17 +169,13 @@ def sheet(path: Path, seed: int, columns: int = 4, rows: int = 3, side: int = 38
 
 def main(arguments: list[str] | None = None) -> None:
     parser = Parser(prog="python -m data.synthetic", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "folder", type=Path, nargs="?", help="where train/, val/ and test/ go; must be new or empty"
-    )
+    parser.add_argument("folder", type=Path, nargs="?", help="where train/, val/ and test/ go; must be new or empty")
     parser.add_argument("--seed", type=whole_number(0), default=DEFAULT_SEED)
     for split, n in (("train", 10), ("val", 4), ("test", 4)):
         parser.add_argument(
             f"--{split}", type=whole_number(0), default=n, metavar="N", help=f"photographs (default {n})"
         )
-    parser.add_argument(
-        "--sheet", type=Path, metavar="OUT.png", help="draw a contact sheet of 12 photographs"
-    )
+    parser.add_argument("--sheet", type=Path, metavar="OUT.png", help="draw a contact sheet of 12 photographs")
     options = parser.parse_args(arguments)
     if options.folder is None and options.sheet is None:
         parser.error("name a FOLDER to draw into, or --sheet OUT.png")

@@ -76,9 +76,7 @@ def _run_command(words: list[str]) -> int:
         if words and words[0] in COMMANDS:
             return int(importlib.import_module(f"server.commands.{words[0]}").main(words[1:]))
         if words and not words[0].startswith("-"):
-            raise StoreError(
-                f"There is no command {words[0]!r}; there are {', '.join(COMMANDS)}, see --help."
-            )
+            raise StoreError(f"There is no command {words[0]!r}; there are {', '.join(COMMANDS)}, see --help.")
         return serve(_parser().parse_args(words))
     except (DatabaseError, OSError) as error:
         if not passes(error):
@@ -96,15 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--dir",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="holds everything; made where there is none",
+        "--dir", type=Path, required=True, metavar="FOLDER", help="holds everything; made where there is none"
     )
-    parser.add_argument(
-        "--port", type=whole_number(0), default=8080, help="0 takes a free one (default: 8080)"
-    )
+    parser.add_argument("--port", type=whole_number(0), default=8080, help="0 takes a free one (default: 8080)")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -124,11 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         help="that key itself; everybody on the machine can read it in the list of processes",
     )
     parser.add_argument(
-        "--crash-after",
-        type=number(1),
-        default=90.0,
-        metavar="SECONDS",
-        help="silence that ends a run (default: 90)",
+        "--crash-after", type=number(1), default=90.0, metavar="SECONDS", help="silence that ends a run (default: 90)"
     )
     parser.add_argument(
         "--stop-grace",
@@ -145,9 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         help="size of one file, and of one artifact, at most (default: 100)",
     )
     parser.add_argument(
-        "--storage-region",
-        metavar="NAME",
-        help="the `storage_region` that artifacts may give (default: none)",
+        "--storage-region", metavar="NAME", help="the `storage_region` that artifacts may give (default: none)"
     )
     return parser
 
@@ -158,9 +144,7 @@ def serve(options: argparse.Namespace) -> int:
     if not loopback and not given:
         raise StoreError(f"--host {options.host} lets other machines in: give --api-key-file as well.")
     if not loopback and (options.dir / "api-key").exists() and given == api_key(options.dir):
-        raise StoreError(
-            f"--host {options.host} lets other machines in: choose another key than the folder's own."
-        )
+        raise StoreError(f"--host {options.host} lets other machines in: choose another key than the folder's own.")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

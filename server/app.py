@@ -190,11 +190,7 @@ async def answer_graphql(request: Request) -> Response:
     try:
         body = await _body(request)
         query, variables, name = body["query"], body.get("variables"), body.get("operationName")
-        if (
-            not isinstance(query, str)
-            or not isinstance(variables, dict | None)
-            or not isinstance(name, str | None)
-        ):
+        if not isinstance(query, str) or not isinstance(variables, dict | None) or not isinstance(name, str | None):
             raise ValueError("query, variables and operationName have the wrong type")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return JSONResponse({"errors": [{"message": f"not a GraphQL request: {error}"}]}, _status(error))

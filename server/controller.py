@@ -10,9 +10,7 @@ from server.store import Refused, Row, Store, runs, sweeps
 def follow(store: Store, sweep: Row, controller: dict[str, Any]) -> None:
     """Decisions of the client's local controller: new runs by schedule id, and runs to stop."""
     if not _is_schedule(controller):
-        raise Refused(
-            "controller: schedule must be a list of {id, data: {args}}, earlystop a list of run names"
-        )
+        raise Refused("controller: schedule must be a list of {id, data: {args}}, earlystop a list of run names")
     known = {item["schedule_id"] for item in sweeps.suggestions(store.db, sweep["id"])}
     with store.write() as db:
         for entry in controller.get("schedule") or []:
@@ -20,9 +18,7 @@ def follow(store: Store, sweep: Row, controller: dict[str, Any]) -> None:
             if args is None:
                 sweeps.change(db, sweep["id"], store.clock(), state="FINISHED")
             elif entry["id"] not in known:
-                params = {
-                    key: v["value"] if isinstance(v, dict) and "value" in v else v for key, v in args.items()
-                }
+                params = {key: v["value"] if isinstance(v, dict) and "value" in v else v for key, v in args.items()}
                 scheduler.add_run(store, sweep, params, "controller", schedule_id=entry["id"])
         stops = set(controller.get("earlystop") or [])
         items = sweeps.suggestions(db, sweep["id"])
@@ -30,9 +26,7 @@ def follow(store: Store, sweep: Row, controller: dict[str, Any]) -> None:
             if item["run"] in stops and item["run_state"] in runs.ALIVE and item["stop_reason"] is None:
                 sweeps.record_stop(db, item["run_id"], "the local controller stopped it")
                 runs.request_stop(db, item["run_id"], store.clock())
-        scheduled = [
-            {"id": item["schedule_id"], "runid": item["run"]} for item in items if item["schedule_id"]
-        ]
+        scheduled = [{"id": item["schedule_id"], "runid": item["run"]} for item in items if item["schedule_id"]]
         sweeps.change(db, sweep["id"], store.clock(), scheduler=json.dumps({"scheduled": scheduled}))
 
 

@@ -103,9 +103,7 @@ def load_objects(texts: list[str]) -> list[dict[str, Any]]:
         except ValueError:
             found = []
         if len(found) == len(texts) and all(isinstance(value, dict) for value in found):
-            return (
-                [storable(row) for row in found] if "\\u" in joined and _SURROGATE.search(joined) else found
-            )
+            return [storable(row) for row in found] if "\\u" in joined and _SURROGATE.search(joined) else found
     return [load_object(text) for text in texts]
 
 

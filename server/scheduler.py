@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 Command = dict[str, Any]
 MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
-AGENT_ASKS_AGAIN = (
-    4.5,
-    20.0,
-)  # seconds after an answer that arrived; the client repeats a lost one sooner or later
+AGENT_ASKS_AGAIN = (4.5, 20.0)  # seconds after an answer that arrived; the client repeats a lost one sooner or later
 AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
 CAME_TO_NOTHING = {"pending", "failed", "crashed", "preempted"}
 MAX_CONFIG = 200_000  # characters: PyYAML reads some 30,000 a second
@@ -129,9 +126,7 @@ def origin_of(text: str, controller: str | None, scheduler: str | None) -> str:
     """Who suggests: this `server`, the client's local `controller`, or the client's sweep `scheduler`."""
     config = read_config(text)
     local = config.get("controller")
-    if (isinstance(local, dict) and local.get("type") == "local") or load_object(controller).get(
-        "type"
-    ) == "local":
+    if (isinstance(local, dict) and local.get("type") == "local") or load_object(controller).get("type") == "local":
         return "controller"
     return "scheduler" if _engine(scheduler) or config.get("scheduler") else "server"
 

@@ -148,9 +148,7 @@ def _find(store: Store, kind: str, number: int, name: str) -> Path | None:
     return store.blobs.path(row["sha256"]) if row and row["sha256"] else None
 
 
-def _find_in_collection(
-    store: Store, person: Person, place: tuple[str, str, str], digest: str
-) -> Path | None:
+def _find_in_collection(store: Store, person: Person, place: tuple[str, str, str], digest: str) -> Path | None:
     """`place`: entity, project and collection. A link shows only what the person may see where it comes from."""
     try:
         md5 = _md5(digest)

@@ -51,23 +51,13 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = Parser(prog="python -m study", description="Run the lab's study from start to end.")
-    parser.add_argument(
-        "--data", default="drawn", help="a folder of photographs and masks (default: drawn ones)"
-    )
-    parser.add_argument(
-        "--size", type=whole_number(), help="side of the images, pixels (default: as in the sweep)"
-    )
-    parser.add_argument(
-        "--epochs", type=whole_number(), help="epochs of every trial (default: as in the sweep)"
-    )
-    parser.add_argument(
-        "--seeds", type=whole_number(), help="seeds of every model (default: as in the sweep)"
-    )
+    parser.add_argument("--data", default="drawn", help="a folder of photographs and masks (default: drawn ones)")
+    parser.add_argument("--size", type=whole_number(), help="side of the images, pixels (default: as in the sweep)")
+    parser.add_argument("--epochs", type=whole_number(), help="epochs of every trial (default: as in the sweep)")
+    parser.add_argument("--seeds", type=whole_number(), help="seeds of every model (default: as in the sweep)")
     parser.add_argument("--sweep", type=Path, default=ROOT / "sweeps" / "cpu.yaml", help="the sweep to run")
     parser.add_argument("--results", type=Path, default=ROOT / "results", help="where results go")
-    parser.add_argument(
-        "--trials", type=whole_number(), default=min(2, cores.available()), help="trials side by side"
-    )
+    parser.add_argument("--trials", type=whole_number(), default=min(2, cores.available()), help="trials side by side")
     return parser.parse_args()
 
 
@@ -139,9 +129,7 @@ def exclusive_lock(results: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StudyError(
-                f"another `make study` is working in {shown(results)}; wait for it or stop it"
-            ) from None
+            raise StudyError(f"another `make study` is working in {shown(results)}; wait for it or stop it") from None
         yield
 
 
@@ -165,17 +153,12 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
     """The sweep, new or that of an earlier start, and how many of its trials are finished."""
     record = earlier(wanted.folder)
     server_dir = str(address.folder) if address.folder else None
-    same_server = (
-        record and record.server_dir == server_dir and (server_dir or record.base_url == address.base_url)
-    )
+    same_server = record and record.server_dir == server_dir and (server_dir or record.base_url == address.base_url)
     if record and same_server and record.data_digest == digest:
         path = record.paths[0]
         n_before = sweep.delete_failed(wanted, path, address)
         if n_before is not None:
-            print(
-                f"study: going on with {path}, {n_before} of {wanted.n_trials} trials are finished",
-                flush=True,
-            )
+            print(f"study: going on with {path}, {n_before} of {wanted.n_trials} trials are finished", flush=True)
             if n_before < wanted.n_trials:
                 sweep.resume(path, env, ROOT)
             return path, n_before

@@ -12,14 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from common import wandb_api
-from common.wandb_api import (
-    CLOUD,
-    BadAddress,
-    CertificateRefused,
-    KeyRefused,
-    RequestRefused,
-    ServerUnavailable,
-)
+from common.wandb_api import CLOUD, BadAddress, CertificateRefused, KeyRefused, RequestRefused, ServerUnavailable
 from study import processes
 from study.plan import StudyError
 
@@ -71,9 +64,7 @@ def check(server: Server) -> None:
     """
     way_out = "or unset WANDB_BASE_URL and WANDB_API_KEY for the embedded server"
     try:
-        wandb_api.graphql(
-            server.base_url, server.login["WANDB_API_KEY"], "query Viewer { viewer { username } }"
-        )
+        wandb_api.graphql(server.base_url, server.login["WANDB_API_KEY"], "query Viewer { viewer { username } }")
     except CertificateRefused:
         pass  # the client may trust certificates that Python does not know
     except KeyRefused:
@@ -135,9 +126,7 @@ def _running(folder: Path) -> Server | None:
 def _server(base_url: str, folder: Path) -> Server:
     key = wandb_api.embedded_key(folder)
     if key is None:
-        raise StudyError(
-            f"the embedded server at {base_url} left no key in {folder / 'api-key'}: start it again"
-        )
+        raise StudyError(f"the embedded server at {base_url} left no key in {folder / 'api-key'}: start it again")
     login = {
         "WANDB_API_KEY": key,
         "WANDB_BASE_URL": base_url,

@@ -41,9 +41,7 @@ class Plan:
         return int(self.sweep["parameters"]["image_size"]["value"])
 
 
-def make(
-    sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None
-) -> Plan:
+def make(sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None) -> Plan:
     """The sweep of `sweep_file` with data and the given size, epochs and number of seeds filled in.
 
     The folder's name says what was asked; its last part is a digest of the whole sweep, so that a study with
@@ -58,9 +56,7 @@ def make(
     except OSError as error:
         raise StudyError(f"{sweep_file} is not a sweep that can be read: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise StudyError(
-            f"{sweep_file} is not a sweep that can be read: {' '.join(str(error).split())}"
-        ) from error
+        raise StudyError(f"{sweep_file} is not a sweep that can be read: {' '.join(str(error).split())}") from error
     for name, value in {"data": data, "image_size": size, "epochs": epochs}.items():
         if value is not None:
             parameters[name] = {"value": value}

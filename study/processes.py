@@ -70,9 +70,7 @@ def signals_later() -> Iterator[None]:
     """Ctrl-C and its like wait until the end of the block, so that no process is started and then forgotten."""
     waiting: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {
-        number: signal.signal(number, lambda number, frame: waiting.append(number)) for number in numbers
-    }
+    before = {number: signal.signal(number, lambda number, frame: waiting.append(number)) for number in numbers}
     try:
         yield
     finally:
@@ -105,10 +103,7 @@ def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
 
 
 def run(
-    command: Sequence[str],
-    env: Mapping[str, str],
-    root: Path,
-    stderr: IO[str] | int = subprocess.STDOUT,
+    command: Sequence[str], env: Mapping[str, str], root: Path, stderr: IO[str] | int = subprocess.STDOUT
 ) -> tuple[int, str]:
     """Run to the end; exit code, and all that was printed."""
     with started(command, env, root, stderr=stderr) as process:

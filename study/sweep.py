@@ -98,13 +98,7 @@ def resume(path: str, env: Mapping[str, str], root: Path) -> None:
 
 
 def train(
-    plan: Plan,
-    path: str,
-    n_before: int,
-    side_by_side: int,
-    server: Server,
-    env: Mapping[str, str],
-    root: Path,
+    plan: Plan, path: str, n_before: int, side_by_side: int, server: Server, env: Mapping[str, str], root: Path
 ) -> Progress:
     """`agent.fleet PATH`, until the sweep is done.
 

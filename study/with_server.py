@@ -30,9 +30,7 @@ def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results
 
     def command() -> int:
         with running(records(options.arguments, results)):
-            return subprocess.run(
-                [sys.executable, "-m", options.command, *options.arguments], cwd=ROOT
-            ).returncode
+            return subprocess.run([sys.executable, "-m", options.command, *options.arguments], cwd=ROOT).returncode
 
     return exit_code("study", command, {StudyError: 1})
 

@@ -82,9 +82,7 @@ def test_only_the_store_writes_sql_and_it_knows_nothing_of_http() -> None:
     for file in modules("server"):
         in_store = (ROOT / "server" / "store") in file.parents
         if in_store:
-            assert not {name.split(".")[0] for name in imported(file)} & {"starlette", "uvicorn", "http"}, (
-                file
-            )
+            assert not {name.split(".")[0] for name in imported(file)} & {"starlette", "uvicorn", "http"}, file
             continue
         texts = [n.value for n in ast.walk(tree_of(file)) if isinstance(n, ast.Constant)]
         assert not [t for t in texts if isinstance(t, str) and sql.search(t)], file
@@ -196,10 +194,7 @@ def test_the_first_line_of_a_docstring_ends_a_sentence() -> None:
 def test_cells_and_lines_of_a_page_are_short() -> None:
     """A table is read across, so a cell has at most 200 characters; a line of prose has at most 120."""
     wrong = []
-    pages = [
-        *ROOT.glob("*.md"),
-        *(page for room in (*ROOMS, "docs", "sweeps") for page in (ROOT / room).rglob("*.md")),
-    ]
+    pages = [*ROOT.glob("*.md"), *(page for room in (*ROOMS, "docs", "sweeps") for page in (ROOT / room).rglob("*.md"))]
     for page in pages:
         for number, line in enumerate(page.read_text().splitlines(), start=1):
             cells = re.split(r"(?<!\\)\|", line) if line.startswith("|") else []

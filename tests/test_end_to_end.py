@@ -75,9 +75,7 @@ def test_a_sweep_becomes_a_table_and_a_grid(client: Client, photographs: Path, t
     check_runs(found["runs"])
     check_best_weights(found, photographs)
 
-    done = client.start(
-        [sys.executable, "-m", "analysis", path, "--out", str(tmp_path)], PYTHONPATH=str(ROOT)
-    )
+    done = client.start([sys.executable, "-m", "analysis", path, "--out", str(tmp_path)], PYTHONPATH=str(ROOT))
     printed = client.finish(done)
     assert done.returncode == 0, printed
     check_analysis(found["runs"], tmp_path)

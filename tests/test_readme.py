@@ -11,17 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 PAGES = sorted(
-    path
-    for path in ROOT.glob("**/*.md")
-    if not {".venv", "results", ".cache"} & set(path.relative_to(ROOT).parts)
+    path for path in ROOT.glob("**/*.md") if not {".venv", "results", ".cache"} & set(path.relative_to(ROOT).parts)
 )
 
 
 def commands(text: str) -> list[list[str]]:
     """Words of every indented line that is a command, without comments."""
-    lines = re.findall(
-        r"^ {4}((?:\w+=\S* )*(?:make|wandb|python|\.venv/bin/python) .*)$", text, flags=re.MULTILINE
-    )
+    lines = re.findall(r"^ {4}((?:\w+=\S* )*(?:make|wandb|python|\.venv/bin/python) .*)$", text, flags=re.MULTILINE)
     return [shlex.split(line, comments=True) for line in lines]
 
 
@@ -44,11 +40,9 @@ def test_every_link_and_picture_of_a_page_exists(page: Path) -> None:
 def test_every_module_that_a_page_starts_exists(page: Path) -> None:
     for module in re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", page.read_text()):
         path = ROOT / module.replace(".", "/")
-        assert (
-            path.with_suffix(".py").exists()
-            or (path / "__main__.py").exists()
-            or module in ("timeit", "pytest")
-        ), module
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists() or module in ("timeit", "pytest"), (
+            module
+        )
 
 
 def test_make_alone_lists_every_target_but_itself() -> None:

@@ -92,9 +92,7 @@ def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
     board = Board(found.sweep.path, found.expected, n_over, found.varied, Console(), program)
     board.say("sweep", found.news, sweep=found.sweep.path, base_url=found.sweep.base_url)
     where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
-    kept = (
-        f" (those put off keep {', '.join(map(str, sorted(set(put_off))))})" if {*put_off} - {threads} else ""
-    )
+    kept = f" (those put off keep {', '.join(map(str, sorted(set(put_off))))})" if {*put_off} - {threads} else ""
     board.tell(
         f"{len(places)} trial{'s' * (len(places) > 1)} side by side on {where}, threads of each: {threads}{kept}; "
         f"logs in {os.path.relpath(logs)}"

@@ -171,13 +171,7 @@ class Agent:
 
     def _trial(self, command: dict[str, Any]) -> Trial:
         try:
-            return Trial(
-                command["run_id"],
-                command["args"],
-                command.get("program"),
-                self.id,
-                threads=self.plan.threads,
-            )
+            return Trial(command["run_id"], command["args"], command.get("program"), self.id, threads=self.plan.threads)
         except BadName as error:
             raise RequestRefused(f"the server hands out what is no run: {error}") from None
 
@@ -212,13 +206,7 @@ class Agent:
         self.ended.clear()
         log = self.plan.logs / f"{trial.run}.log"
         start = launch.start_of(
-            self.plan.command,
-            trial.program,
-            trial.run,
-            trial.args,
-            self.env,
-            trial.threads or self.plan.threads,
-            log,
+            self.plan.command, trial.program, trial.run, trial.args, self.env, trial.threads or self.plan.threads, log
         )
         progress = Path(start.env[events.VARIABLE])
         offset = progress.stat().st_size if progress.exists() else 0

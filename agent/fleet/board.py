@@ -148,9 +148,7 @@ class Board:
         elif state == "overdue":
             self.tell(f"agent {number}: {line.name or line.run} did not end in time and is killed")
         elif state == "killed":
-            self.tell(
-                f"agent {number}: {line.name or line.run} was ended by SIGKILL; it goes on from its checkpoint"
-            )
+            self.tell(f"agent {number}: {line.name or line.run} was ended by SIGKILL; it goes on from its checkpoint")
         else:
             line.state = state
 
@@ -199,9 +197,7 @@ class Board:
             self.said = now
             for number, line in self.lines.items():
                 if line.run:
-                    self.tell(
-                        f"agent {number}: {line.name}, {line.text() or 'starting'} {line.note}".rstrip()
-                    )
+                    self.tell(f"agent {number}: {line.name}, {line.text() or 'starting'} {line.note}".rstrip())
 
     def summary(self) -> str:
         return self.done() + ("" if self.left is None else f", {self.left} to go")

@@ -86,9 +86,7 @@ def _chosen(listed: Sequence[Gpu], wanted: str) -> list[Gpu]:
     for entry in (each.strip() for each in wanted.split(",")):
         if entry in ("", "-1", "NoDevFiles"):
             break
-        match = [
-            g for g in listed if entry == g.index or (not entry.isdigit() and g.visible.startswith(entry))
-        ]
+        match = [g for g in listed if entry == g.index or (not entry.isdigit() and g.visible.startswith(entry))]
         if not match:
             there = ", ".join(f"{g.index} ({g.name})" for g in listed) or "none"
             raise DeviceError(f"CUDA_VISIBLE_DEVICES names {entry}, but nvidia-smi lists: {there}")

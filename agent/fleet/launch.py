@@ -49,9 +49,7 @@ def is_warm(command: Sequence[Any] | None) -> bool:
     )
 
 
-def expand(
-    command: Sequence[Any] | None, program: str | None, args: Mapping[str, Any], json_file: Path
-) -> list[str]:
+def expand(command: Sequence[Any] | None, program: str | None, args: Mapping[str, Any], json_file: Path) -> list[str]:
     """The sweep's `command` with its macros filled in by the client's own functions.
 
     `args` are those of the agent protocol, `{name: {"value": value}}`; `json_file` is written if the command names one.
@@ -141,10 +139,7 @@ def _enter(start: Start, parent: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    nothing, log = (
-        os.open(os.devnull, os.O_RDONLY),
-        os.open(start.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND),
-    )
+    nothing, log = (os.open(os.devnull, os.O_RDONLY), os.open(start.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -77,9 +77,7 @@ def check(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     made = Parser(
-        prog="python -m agent.fleet",
-        description="Work on a sweep with the whole machine.",
-        allow_abbrev=False,
+        prog="python -m agent.fleet", description="Work on a sweep with the whole machine.", allow_abbrev=False
     )
     made.add_argument("sweep", nargs="?", metavar="SWEEP", help="a YAML file, or ENTITY/PROJECT/ID")
     made.add_argument(
@@ -94,12 +92,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="trials side by side, dealt out to the GPUs if there are any (default: one per GPU, or as many as cores)",
     )
-    made.add_argument(
-        "--new", action="store_true", help="make a new sweep even if the file's last one is not done"
-    )
-    made.add_argument(
-        "--events", action="store_true", help="JSON lines for a program instead (docs/fleet.md)"
-    )
+    made.add_argument("--new", action="store_true", help="make a new sweep even if the file's last one is not done")
+    made.add_argument("--events", action="store_true", help="JSON lines for a program instead (docs/fleet.md)")
     group = made.add_argument_group("on a cluster (docs/cluster.md)")
     group.add_argument("--slurm", action="store_true", help="submit fleets as an array job of Slurm")
     group.add_argument("--kubernetes", type=Path, metavar="FILE", help="write an Indexed Job of fleets")
@@ -111,11 +105,7 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--partition", help="of Slurm")
     group.add_argument("--time", help="limit of each job as Slurm reads it, for instance 04:00:00")
     group.add_argument(
-        "--sbatch",
-        action="append",
-        default=[],
-        metavar="OPTION",
-        help="any other, as in --sbatch=--account=lab",
+        "--sbatch", action="append", default=[], metavar="OPTION", help="any other, as in --sbatch=--account=lab"
     )
     group.add_argument("--image", help="container image whose working directory is a checkout")
     group.add_argument(

@@ -207,9 +207,7 @@ class Fleet:
             if news["state"] == "finished":
                 self.streak.well()
             elif news["state"] == "crashed" and self.streak.crash(news["run"], news["code"], news["reason"]):
-                self._fail(
-                    f"{IN_A_ROW} trials in a row failed in the same way, so the fleet stops: {news['reason']}"
-                )
+                self._fail(f"{IN_A_ROW} trials in a row failed in the same way, so the fleet stops: {news['reason']}")
 
     def _fail(self, reason: str) -> None:
         if not self.failure:
@@ -270,12 +268,7 @@ class Fleet:
 
     def _measure(self) -> None:
         """Let one more agent onto a GPU that has room, or ask one to leave."""
-        if (
-            not self.packings
-            or self.caught
-            or self.over
-            or time.monotonic() < self.measured + MEASURE_SECONDS
-        ):
+        if not self.packings or self.caught or self.over or time.monotonic() < self.measured + MEASURE_SECONDS:
             return
         self.measured = time.monotonic()
         for visible, packing in self.packings.items():

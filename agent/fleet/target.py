@@ -238,9 +238,7 @@ def _over(sweep: Sweep, state: str, n_runs: int, expected: int | None) -> Except
     if expected is not None and n_runs >= expected:
         return Over(f"sweep {sweep.path} is finished with all its {n_runs} runs: nothing is left to do")
     many = f"{n_runs} runs" if expected is None else f"{n_runs} of its {expected} runs"
-    return TargetError(
-        f"sweep {sweep.path} was stopped with {many}: `wandb sweep --resume {sweep.path}` lets it go on"
-    )
+    return TargetError(f"sweep {sweep.path} was stopped with {many}: `wandb sweep --resume {sweep.path}` lets it go on")
 
 
 def _unfinished(memory: Path, key: str) -> Target | None:
@@ -254,9 +252,7 @@ def _unfinished(memory: Path, key: str) -> Target | None:
         raise TargetError(str(error)) from None
     if found is None or (found["state"] in OVER and not journal.begun(folder() / sweep.name / "trials")):
         return None
-    return look(
-        sweep, f"going on with the sweep {sweep.path} that this file made earlier; --new makes another"
-    )
+    return look(sweep, f"going on with the sweep {sweep.path} that this file made earlier; --new makes another")
 
 
 def _digest(*parts: str) -> str:

@@ -33,11 +33,7 @@ from agent.fleet.sweep_client import Sweep
 NEEDED = (
     *("torch", "torchvision", "timm", "segmentation_models_pytorch", "albumentations", "wandb"),
     *("agent.train", "pandas", "pyarrow", "PIL.Image", "wandb.apis.public", "wandb.sdk.launch", "requests"),
-    *(
-        "wandb.sdk.launch.inputs.internal",
-        "wandb.sdk.artifacts._internal_artifact",
-        "torch.utils.serialization",
-    ),
+    *("wandb.sdk.launch.inputs.internal", "wandb.sdk.artifacts._internal_artifact", "torch.utils.serialization"),
     *("cloudpickle", "multiprocessing.pool", "multiprocessing.queues", "multiprocessing.synchronize"),
 )
 """What a trial imports sooner or later; the lazy ones of the client alone would take it a second."""
@@ -150,9 +146,7 @@ def main() -> int:
     unsafe = _unsafe() if wanted else "its command is not python -m agent.train"
     sweep = Sweep(**given["sweep"])
     folders = {name: Path(given[name]) for name in ("folder", "logs")}
-    plan = Plan(
-        sweep, given["command"], given["threads"], **folders, grace=given["grace"], warm=unsafe is None
-    )
+    plan = Plan(sweep, given["command"], given["threads"], **folders, grace=given["grace"], warm=unsafe is None)
     parent = Parent(plan, events)
     reading, writing = os.pipe()
     os.set_blocking(reading, False)

@@ -54,9 +54,7 @@ def _of_member(member: Member, photographs: Sequence[Pixels], tta: bool) -> list
     squares = np.stack([puzzle.to_square(photograph, member.side) for photograph in photographs])
     images = torch.from_numpy(squares).to(member.predictor.mean.device).permute(0, 3, 1, 2).float().div(255)
     logits = _over_symmetries(member.predictor, images) if tta else member.predictor.logits(images)
-    return [
-        resized(each, *photograph.shape[:2]) for each, photograph in zip(logits, photographs, strict=True)
-    ]
+    return [resized(each, *photograph.shape[:2]) for each, photograph in zip(logits, photographs, strict=True)]
 
 
 def _over_symmetries(predictor: Predictor, images: Tensor) -> Tensor:

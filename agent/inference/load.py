@@ -86,9 +86,7 @@ def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.en
         raise ModelError(f"{name} is a folder: name one checkpoint file in it ({inside})")
     if path.exists():
         if rule:
-            raise ModelError(
-                f"--rule chooses among the files of an Artifact, but {name} is a file: leave it out"
-            )
+            raise ModelError(f"--rule chooses among the files of an Artifact, but {name} is a file: leave it out")
         return _load(path, name)
     matched = ARTIFACT.fullmatch(name)
     if not matched or path.suffix == ".pt" or path.is_symlink():
@@ -120,9 +118,7 @@ def members(name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
         except (ClientError, WandbApiFailedError, ValueError, TimeoutError) as error:
             raise ModelError(f"the sweep {path} cannot be read from {base_url}: {error}") from error
     finished = [run for run in runs if run.state == "finished"]
-    own = [
-        f"{'/'.join(parts[:2])}/model-{run.id}:best" for run in finished if run.config.get("model") == model
-    ]
+    own = [f"{'/'.join(parts[:2])}/model-{run.id}:best" for run in finished if run.config.get("model") == model]
     if not own:
         known = ", ".join(sorted({str(run.config.get("model")) for run in finished})) or "none at all"
         raise ModelError(f"the sweep {path} has no finished run of {model}; it has {known}")
@@ -178,9 +174,7 @@ def _is_finite(weights: Tensor) -> bool:
     return weights.is_meta or weights.layout is not torch.strided or bool(weights.isfinite().all())
 
 
-def _from_artifact(
-    path: str, alias: str, rule: Rule | None, environ: Mapping[str, str], folder: Path
-) -> Saved:
+def _from_artifact(path: str, alias: str, rule: Rule | None, environ: Mapping[str, str], folder: Path) -> Saved:
     base_url, key = _login(environ)
     _keep_out_of_home(folder)
     try:
@@ -206,9 +200,7 @@ def _login(environ: Mapping[str, str]) -> tuple[str, str]:
         raise ModelError(f"WANDB_BASE_URL: {error}") from None
     key = environ.get("WANDB_API_KEY")
     if not key:
-        raise ModelError(
-            f"no key for {base_url}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is the W&B cloud)"
-        )
+        raise ModelError(f"no key for {base_url}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is the W&B cloud)")
     _check_server(base_url)
     return base_url, key
 

@@ -60,19 +60,12 @@ class BestCheckpoints:
         return [r for r in RULES if r not in self.kept or self.kept[r].is_improved_by(r, val_loss, val_iou)]
 
     def update(
-        self,
-        epoch: int,
-        val_loss: float,
-        val_iou: float,
-        bn_gap: float | None = None,
-        bn_repaired: bool = False,
+        self, epoch: int, val_loss: float, val_iou: float, bn_gap: float | None = None, bn_repaired: bool = False
     ) -> Path | None:
         """Where the weights of this epoch have to be saved; None if they are no improvement by any rule."""
         improved = self.improved_rules(val_loss, val_iou)
         path = self.folder / f"epoch-{epoch:04d}.pt"
-        self.kept.update(
-            dict.fromkeys(improved, Checkpoint(path, epoch, val_loss, val_iou, bn_gap, bn_repaired))
-        )
+        self.kept.update(dict.fromkeys(improved, Checkpoint(path, epoch, val_loss, val_iou, bn_gap, bn_repaired)))
         return path if improved else None
 
 

@@ -55,9 +55,7 @@ def check_free(folder: Path, n_bytes: int) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DiskError(
-            f"{folder} cannot be made ({error.strerror}): name another folder in PUZZLE_RUNS"
-        ) from None
+        raise DiskError(f"{folder} cannot be made ({error.strerror}): name another folder in PUZZLE_RUNS") from None
     free = shutil.disk_usage(folder).free + sum(path.stat().st_size for path in folder.glob("*.pt"))
     if n_bytes > free:
         raise DiskError(

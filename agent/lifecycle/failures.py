@@ -35,9 +35,7 @@ def check_finite(config: Config, epoch: int, train_loss: float, val_loss: float)
     for name, loss in (("training", train_loss), ("validation", val_loss)):
         if not math.isfinite(loss):
             way_out = (
-                ""
-                if config.precision == "float32"
-                else f", or take precision float32 instead of {config.precision}"
+                "" if config.precision == "float32" else f", or take precision float32 instead of {config.precision}"
             )
             raise Failed(
                 f"{name} loss is {loss} in epoch {epoch}: the weights have diverged; "

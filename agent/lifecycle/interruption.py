@@ -58,9 +58,7 @@ def listening() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    before = {
-        number: signal.signal(number, interruption.receive) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    before = {number: signal.signal(number, interruption.receive) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield interruption
     finally:

@@ -58,9 +58,7 @@ def _lock(folder: Path) -> IO[str] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ConfigError(
-            f"{folder} cannot be used ({error.strerror}): name another in PUZZLE_RUNS"
-        ) from None
+        raise ConfigError(f"{folder} cannot be used ({error.strerror}): name another in PUZZLE_RUNS") from None
     with contextlib.suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(file.fileno()), (folder / FILE).stat()):

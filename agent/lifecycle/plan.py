@@ -143,8 +143,5 @@ def check_same_config(plan: Plan, check: Callable[[], None]) -> None:
 
 
 def _differences(settings: Mapping[str, Any], config: Config) -> list[str]:
-    both = [
-        (each.name, settings.get(each.name, each.default), getattr(config, each.name))
-        for each in fields(config)
-    ]
+    both = [(each.name, settings.get(each.name, each.default), getattr(config, each.name)) for each in fields(config)]
     return [f"{name} {theirs}, not {ours}" for name, theirs, ours in both if theirs != ours]

@@ -58,9 +58,7 @@ def check_server(who: str) -> None:
         _answer(who, login, VIEWER, {}, lambda: None)
 
 
-def find_run(
-    run_id: str, entity: str | None, project: str | None, check: Callable[[], None]
-) -> RunOnServer | None:
+def find_run(run_id: str, entity: str | None, project: str | None, check: Callable[[], None]) -> RunOnServer | None:
     """The run as the server has it; None without one, without a server, or where only the client can ask it.
 
     Waits and raises as `check_server` does. Meanwhile `check` is called again and again; what it raises ends the
@@ -72,11 +70,7 @@ def find_run(
     place = {"project": project, "entity": entity or login.entity, "name": run_id}
     answer = _answer("agent.train", login, RUN, place, check)
     run = answer and (answer["model"] or {}).get("bucket")
-    return (
-        RunOnServer(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0)
-        if run
-        else None
-    )
+    return RunOnServer(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
 
 
 @dataclass(frozen=True)

@@ -54,17 +54,13 @@ def _local_state(folder: Path) -> State | None:
     try:
         return state.load(folder)
     except BadFile as error:
-        print(
-            f"agent.train: {error}; starting anew, unless the server has a state", file=sys.stderr, flush=True
-        )
+        print(f"agent.train: {error}; starting anew, unless the server has a state", file=sys.stderr, flush=True)
         return None
 
 
 def _uploaded(run: wandb.Run) -> wandb.Artifact | None:
     try:
-        found: wandb.Artifact = wandb.Api().artifact(
-            f"{run.entity}/{run.project}/state-{run.id}:latest", type="state"
-        )
+        found: wandb.Artifact = wandb.Api().artifact(f"{run.entity}/{run.project}/state-{run.id}:latest", type="state")
     except UNANSWERED:
         return None
     return found
@@ -83,9 +79,7 @@ def _download(version: wandb.Artifact, folder: Path) -> None:
         except ConnectionError:
             raise
         except (*UNANSWERED, OSError) as error:
-            print(
-                f"agent.train: the uploaded state cannot be read ({error}); going on without it", flush=True
-            )
+            print(f"agent.train: the uploaded state cannot be read ({error}); going on without it", flush=True)
             return
         for path in sorted(Path(new).iterdir(), key=lambda path: path.name == state.FILE):
             path.replace(folder / path.name)

@@ -74,9 +74,7 @@ def folder_of(run_id: str) -> Path:
     return folder
 
 
-def capture(
-    model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None
-) -> dict[str, Any]:
+def capture(model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None) -> dict[str, Any]:
     """Weights, optimizer, its schedule and random state, copied on their device: a GPU need not wait.
 
     `dump` brings them to the CPU. Of several GPUs only the one in use counts.
@@ -89,10 +87,7 @@ def capture(
 
 
 def restore(
-    tensors: Mapping[str, Any],
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: LRScheduler | None = None,
+    tensors: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None
 ) -> None:
     """The reverse of `capture`; the next step is bit by bit the one that would have followed."""
     model.load_state_dict(tensors["model"])
@@ -144,9 +139,7 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
             "config": dataclasses.asdict(state.config),
             "data_digest": state.data_digest,
             "progress": dataclasses.asdict(state.progress),
-            "kept": {
-                rule: dataclasses.asdict(kept) | {"path": kept.path.name} for rule, kept in state.kept.items()
-            },
+            "kept": {rule: dataclasses.asdict(kept) | {"path": kept.path.name} for rule, kept in state.kept.items()},
             "tensors": on_cpu(state.tensors),
             "n_threads": state.n_threads,
         },

@@ -64,12 +64,8 @@ def read(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise BadFile("needs more memory than there is") from None
-    except (
-        Exception
-    ):  # what torch raises for the files of other programs has no end, and advises to trust them
-        raise BadFile(
-            "is no file of torch.save, or one with more in it than tensors and plain values"
-        ) from None
+    except Exception:  # what torch raises for the files of other programs has no end, and advises to trust them
+        raise BadFile("is no file of torch.save, or one with more in it than tensors and plain values") from None
 
 
 def check(path: Path) -> None:
@@ -113,12 +109,5 @@ def _is_sound(file: IO[bytes], tail: bytes) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.testzip() is None
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-        EOFError,
-    ):
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, ValueError, EOFError):
         return False

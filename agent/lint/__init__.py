@@ -79,9 +79,7 @@ def check(path: Path) -> Report:
     findings += [*more, *metric.check(read, epochs, n_runs), *sections.endless(read, n_runs)]
     findings += parameters.idle(given, epochs)
     if not any(each.severity == "error" for each in findings):
-        runs = [from_settings(each) for each in suggested] or cost.configs(
-            given, str(read.value.get("method"))
-        )
+        runs = [from_settings(each) for each in suggested] or cost.configs(given, str(read.value.get("method")))
         return Report(str(path), read, tuple(sorted(findings)), (), cost.of(runs, n_runs))
     return Report(str(path), read, tuple(sorted(findings)), tuple(good))
 

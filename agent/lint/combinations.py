@@ -25,9 +25,7 @@ BLAME = ("model", "backbone", "architecture", "weights")
 
 WHY = "{k} of the {n} combinations of the sweep would end at once"
 CONTRADICTION = Rule("B001", "error", "{why_the_settings_do_not_go_together}", WHY, "{fix}")
-CANNOT_BE_BUILT = Rule(
-    "B002", "error", "{architecture} cannot be built on {backbone} ({problem})", WHY, "{fix}"
-)
+CANNOT_BE_BUILT = Rule("B002", "error", "{architecture} cannot be built on {backbone} ({problem})", WHY, "{fix}")
 NEEDS_TWO_IMAGES = Rule(
     "B003",
     "error",
@@ -89,9 +87,7 @@ class Refused:
 
 def cells(parameters: Sequence[Parameter]) -> list[Cell]:
     """Every combination of the values that a sweep lists, the first `MOST_CELLS` of them."""
-    varied = [
-        each for each in parameters if each.name in TOGETHER or (each.name in LISTED_TOO and each.finite)
-    ]
+    varied = [each for each in parameters if each.name in TOGETHER or (each.name in LISTED_TOO and each.finite)]
     pairs = [list(zip(each.values, each.lines, strict=True)) for each in varied]
     names = [each.name for each in varied]
     return [
@@ -125,9 +121,7 @@ def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Ref
             if str(problem).startswith(tuple(f"{name} is " for name in LISTED_TOO)):
                 continue  # said of the value alone already
             text = re.sub(r" \(they are [^)]*\)", "", str(problem))
-            by_reason.setdefault(_reason(CONTRADICTION, why_the_settings_do_not_go_together=text), []).append(
-                cell
-            )
+            by_reason.setdefault(_reason(CONTRADICTION, why_the_settings_do_not_go_together=text), []).append(cell)
             continue
         if reason := _why_not(config):
             by_reason.setdefault(reason, []).append(cell)
@@ -170,9 +164,7 @@ def _n_train(data: str, split_seed: int, fold: int, folds: int) -> int | None:
 def _finding(refused: Refused, valid: Sequence[tuple[Cell, Config]], n: int) -> Finding:
     name = _blamed(refused, [cell for cell, _ in valid])
     values = {"k": len(refused.cells), "n": n, "fix": _fix(refused.reason, name, bool(valid))}
-    return refused.reason.rule.at(
-        refused.cells[0].lines.get(name, 1), **dict(refused.reason.values), **values
-    )
+    return refused.reason.rule.at(refused.cells[0].lines.get(name, 1), **dict(refused.reason.values), **values)
 
 
 def _fix(reason: Reason, name: str, others_pass: bool) -> str:
@@ -205,9 +197,7 @@ def _blamed(refused: Refused, valid: Sequence[Cell]) -> str:
         return "batch_size"
     if "folds" in first and "folds" in str(refused.reason):
         return "fold" if "fold" in first and "fold must" in str(refused.reason) else "folds"
-    same = [
-        name for name in BLAME if name in first and len({cell.settings[name] for cell in refused.cells}) == 1
-    ]
+    same = [name for name in BLAME if name in first and len({cell.settings[name] for cell in refused.cells}) == 1]
     hopeless = [name for name in same if all(cell.settings.get(name) != first[name] for cell in valid)]
     named = [name for name in same if str(first[name]) in str(refused.reason)]
     return next(iter([*hopeless, *named, *same, *first]), "parameters")

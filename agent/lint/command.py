@@ -39,9 +39,7 @@ NO_PROGRAM = Rule(
     "`wandb agent` refuses a sweep without it, even where command does not use it",
     "add `program: agent/train.py`",
 )
-NO_LIST = Rule(
-    "C002", "error", "command is no list of words", "W&B passes over it and starts {default}", WHOLE
-)
+NO_LIST = Rule("C002", "error", "command is no list of words", "W&B passes over it and starts {default}", WHOLE)
 SILENT = Rule("C003", "error", "command sets {words}", modes.WHY, "take it out; a sweep needs its server")
 UNSET_VARIABLE = Rule(
     "C004",
@@ -58,19 +56,11 @@ UNKNOWN_MACRO = Rule(
     "use {known}, or ${{envvar:NAME}} in capitals",
 )
 MACRO_IN_A_WORD = Rule(
-    "C006",
-    "error",
-    "{word!r} has a macro within a word",
-    "W&B fills in whole words only",
-    "make it a word of its own",
+    "C006", "error", "{word!r} has a macro within a word", "W&B fills in whole words only", "make it a word of its own"
 )
 STARTS_NOTHING = Rule("C007", "error", "command starts no program", REFUSED, WHOLE)
 ASSIGNMENT_FIRST = Rule(
-    "C008",
-    "error",
-    "command begins with {word}",
-    "it is started as if it were a program",
-    'put "${{env}}" before it',
+    "C008", "error", "command begins with {word}", "it is started as if it were a program", 'put "${{env}}" before it'
 )
 ANOTHER_PROGRAM = Rule(
     "C009",
@@ -79,9 +69,7 @@ ANOTHER_PROGRAM = Rule(
     "the parameters belong to another program: they are neither checked nor priced",
     f"nothing to do, unless agent.train is meant: {WHOLE}",
 )
-NO_INTERPRETER = Rule(
-    "C010", "error", "command has no interpreter", "`-m` is started as if it were a program", WHOLE
-)
+NO_INTERPRETER = Rule("C010", "error", "command has no interpreter", "`-m` is started as if it were a program", WHOLE)
 NO_COMMAND = Rule(
     "C011",
     "error",
@@ -89,19 +77,9 @@ NO_COMMAND = Rule(
     "`python agent/train.py`, which W&B starts without it, does not find the packages beside agent/",
     WHOLE,
 )
-NO_M = Rule(
-    "C012",
-    "error",
-    "command has no -m before agent.train",
-    "Python then looks for a file of that name",
-    WHOLE,
-)
+NO_M = Rule("C012", "error", "command has no -m before agent.train", "Python then looks for a file of that name", WHOLE)
 ONE_WORD = Rule(
-    "C013",
-    "error",
-    "command has {word!r} as one word",
-    "W&B uses no shell, so words are not taken apart",
-    WHOLE,
+    "C013", "error", "command has {word!r} as one word", "W&B uses no shell, so words are not taken apart", WHOLE
 )
 AS_A_FILE = Rule(
     "C014",
@@ -111,11 +89,7 @@ AS_A_FILE = Rule(
     WHOLE,
 )
 UNREAD_SETTINGS = Rule(
-    "C015",
-    "error",
-    "agent.train does not read {word}",
-    "it takes flags of the form --name=value",
-    'write "${{args}}"',
+    "C015", "error", "agent.train does not read {word}", "it takes flags of the form --name=value", 'write "${{args}}"'
 )
 NO_SETTINGS = Rule(
     "C016",
@@ -142,11 +116,7 @@ REPEATED_FLAG = Rule(
 )
 CONTRADICTING_FLAGS = replace(REPEATED_FLAG, code="C021", severity="error")
 UNKNOWN_FLAG = Rule(
-    "C022",
-    "error",
-    "agent.train has no flag {name}{near}",
-    REFUSED,
-    "the flags are {known}, as in --epochs=3",
+    "C022", "error", "agent.train has no flag {name}{near}", REFUSED, "the flags are {known}, as in --epochs=3"
 )
 NO_VALUE = Rule("C023", "error", "--{name} has no value", REFUSED, "write --{name}=VALUE")
 TWO_WORDS = Rule(
@@ -373,7 +343,5 @@ def merge(given: list[Parameter], fixed: list[Flag]) -> tuple[list[Parameter], l
 
 def overlay(settings: Mapping[str, Any], fixed: list[Flag]) -> dict[str, Any]:
     """The settings of a run, those of the command among them."""
-    first, last = (
-        {f.parameter.name: f.parameter.values[0] for f in fixed if f.last is end} for end in (False, True)
-    )
+    first, last = ({f.parameter.name: f.parameter.values[0] for f in fixed if f.last is end} for end in (False, True))
     return {**first, **settings, **last}

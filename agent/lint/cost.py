@@ -72,9 +72,7 @@ class Cost:
         return all(on_cpu) and any(price.hours > HINT_HOURS for price in self.prices)
 
     def text(self) -> str:
-        runs = (
-            "1 run" if self.n_runs == 1 else f"{self.n_runs} runs" if self.n_runs else "each run, without end"
-        )
+        runs = "1 run" if self.n_runs == 1 else f"{self.n_runs} runs" if self.n_runs else "each run, without end"
         parts = [price.text() for price in self.prices]
         parts.append(f"{size(self.bytes)} of Artifacts")
         parts.append(f"{size(self.memory)} of memory while training")
@@ -105,8 +103,7 @@ def configs(parameters: Sequence[Parameter], method: str) -> list[Config]:
     if method == "grid" and math.prod(len(each.values) for each in shaping) <= MOST_CELLS:
         names = [each.name for each in shaping]
         chosen: Iterable[dict[str, Any]] = (
-            dict(zip(names, values, strict=True))
-            for values in itertools.product(*(p.values for p in shaping))
+            dict(zip(names, values, strict=True)) for values in itertools.product(*(p.values for p in shaping))
         )
     else:
         rng = random.Random(0)
@@ -116,9 +113,7 @@ def configs(parameters: Sequence[Parameter], method: str) -> list[Config]:
 
 def _valid(settings: dict[str, Any]) -> list[Config]:
     try:
-        config = from_settings(
-            {name: round(v) if isinstance(v, float) else v for name, v in settings.items()}
-        )
+        config = from_settings({name: round(v) if isinstance(v, float) else v for name, v in settings.items()})
     except ConfigError:
         return []
     return [] if models.of(config).reason else [config]

@@ -14,24 +14,12 @@ Place = tuple[str | int, ...]
 
 
 UNREADABLE = Rule(
-    "Y001",
-    "error",
-    "the file cannot be read: {reason}",
-    "there is nothing to check",
-    "name files, as in sweeps/*.yaml",
+    "Y001", "error", "the file cannot be read: {reason}", "there is nothing to check", "name files, as in sweeps/*.yaml"
 )
-NOT_YAML = Rule(
-    "Y002", "error", "not YAML: {problem}", "nobody can read it", "mend the syntax here or just above"
-)
-NO_SWEEP = Rule(
-    "Y003", "error", "not a sweep", "a sweep is a mapping of keys", "begin with program:, method:, …"
-)
+NOT_YAML = Rule("Y002", "error", "not YAML: {problem}", "nobody can read it", "mend the syntax here or just above")
+NO_SWEEP = Rule("Y003", "error", "not a sweep", "a sweep is a mapping of keys", "begin with program:, method:, …")
 ENDLESS_ANCHOR = Rule(
-    "Y004",
-    "error",
-    "an anchor (&) stands for something that contains it (*)",
-    "it has no end",
-    "write the values out",
+    "Y004", "error", "an anchor (&) stands for something that contains it (*)", "it has no end", "write the values out"
 )
 REPEATED_KEY = Rule(
     "Y005", "error", "{key} stands here a second time", "only the last one counts", "remove one of the two"
@@ -95,9 +83,7 @@ def parse(text: str) -> tuple[Document, list[Finding]]:
     return Document(value, lines), findings
 
 
-def _walk(
-    loader: yaml.SafeLoader, node: yaml.Node, place: Place, lines: dict[Place, int]
-) -> Iterator[Finding]:
+def _walk(loader: yaml.SafeLoader, node: yaml.Node, place: Place, lines: dict[Place, int]) -> Iterator[Finding]:
     """Fill `lines`; a key that stands twice is a finding, for YAML silently keeps the last."""
     if isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):

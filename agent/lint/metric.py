@@ -89,9 +89,7 @@ NO_HYPERBAND = Rule(
     "W&B refuses the sweep",
     "write `early_terminate: {{type: hyperband, min_iter: 5, strict: true}}`",
 )
-UNKNOWN_KEY = Rule(
-    "H002", "error", "early_terminate has no key {key}{near}", "W&B passes over it", "use {known}"
-)
+UNKNOWN_KEY = Rule("H002", "error", "early_terminate has no key {key}{near}", "W&B passes over it", "use {known}")
 UNKNOWN_TYPE = Rule(
     "H003",
     "error",
@@ -120,9 +118,7 @@ NO_BANDS = Rule(
     "nothing says after how many epochs runs are compared",
     "add `min_iter:` and a number of epochs",
 )
-BAD_NUMBER = Rule(
-    "H007", "error", "{key} is {value!r}", "Hyperband counts with it", "write a number from 1 up"
-)
+BAD_NUMBER = Rule("H007", "error", "{key} is {value!r}", "Hyperband counts with it", "write a number from 1 up")
 BAD_ETA = replace(BAD_NUMBER, code="H008", fix="write a number above 1")
 NEVER_STOPS = Rule(
     "H009",

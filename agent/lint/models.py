@@ -148,9 +148,7 @@ def count(model: Any, side: int = SIDE) -> Facts:
         buffers=sum(each.numel() for each in model.buffers()),
         n_tensors=len(model.state_dict()),
         macs=flops.get_total_flops() * SIDE**2 // (4 * side**2),
-        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own)
-        * SIDE**2
-        // (2 * side**2),
+        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own) * SIDE**2 // (2 * side**2),
     )
 
 

@@ -84,18 +84,10 @@ TEXT_DRAWN = Rule(
     "list what it may be with `values: […]`",
 )
 EMPTY_INTERVAL = Rule(
-    "P021",
-    "error",
-    "min {low:g} of {name} is above max {high:g}",
-    "the interval is empty",
-    "exchange them",
+    "P021", "error", "min {low:g} of {name} is above max {high:g}", "the interval is empty", "exchange them"
 )
 NO_LOGARITHM = Rule(
-    "P022",
-    "error",
-    "min {low:g} of {name} has no logarithm",
-    "{kind} needs values above 0",
-    "write a min above 0",
+    "P022", "error", "min {low:g} of {name} has no logarithm", "{kind} needs values above 0", "write a min above 0"
 )
 NO_MULTIPLE = Rule(
     "P023",
@@ -104,9 +96,7 @@ NO_MULTIPLE = Rule(
     "the sweep has nothing to take",
     "write a smaller q",
 )
-NOT_FINITE = Rule(
-    "P024", "error", "{key} of {name} is {value:g}", "W&B refuses the sweep", "write a finite number"
-)
+NOT_FINITE = Rule("P024", "error", "{key} of {name} is {value:g}", "W&B refuses the sweep", "write a finite number")
 NOT_POSITIVE = Rule(
     "P025",
     "error",
@@ -228,9 +218,7 @@ def _listed(
     if not isinstance(given, list) or not given:
         return None, [NO_LIST.at(document.line(*place), name=name, given=given)]
     lines = tuple(document.line(*place, index) for index in range(len(given)))
-    findings = [
-        finding for value, line in zip(given, lines, strict=True) for finding in wrong_type(line, name, value)
-    ]
+    findings = [finding for value, line in zip(given, lines, strict=True) for finding in wrong_type(line, name, value)]
     if len({repr(value) for value in given}) < len(given):
         findings.append(REPEATED_VALUE.at(lines[0], name=name))
     findings += spelling.chances(document, name, len(given), spec)

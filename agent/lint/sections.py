@@ -65,11 +65,7 @@ NO_SCHEDULER = Rule(
     "write `scheduler: {{engine: optuna}}`",
 )
 UNKNOWN_ENGINE = Rule(
-    "S005",
-    "error",
-    "there is no engine {engine!r}",
-    "`wandb sweep-scheduler` refuses it",
-    "write one of {known}",
+    "S005", "error", "there is no engine {engine!r}", "`wandb sweep-scheduler` refuses it", "write one of {known}"
 )
 NO_SOURCE = Rule(
     "S006",

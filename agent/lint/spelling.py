@@ -62,15 +62,9 @@ NO_VALUES = Rule(
     "give it value, values, or min and max",
 )
 UNKNOWN_DISTRIBUTION = Rule(
-    "P006",
-    "error",
-    "{name} has no distribution {kind!r}{near}",
-    "W&B refuses the sweep",
-    "write one of {known}",
+    "P006", "error", "{name} has no distribution {kind!r}{near}", "W&B refuses the sweep", "write one of {known}"
 )
-MISSING_KEY = Rule(
-    "P007", "error", "{name} is {kind} and has no {key}", "the distribution needs it", "add {key}"
-)
+MISSING_KEY = Rule("P007", "error", "{name} is {kind} and has no {key}", "the distribution needs it", "add {key}")
 KEY_OF_ANOTHER = Rule(
     "P008",
     "error",
@@ -79,11 +73,7 @@ KEY_OF_ANOTHER = Rule(
     "take {key} out, or name another distribution",
 )
 NOT_QUANTIZED = Rule(
-    "P009",
-    "error",
-    "{name} is {kind}, which has no q",
-    "W&B refuses the sweep",
-    "write `distribution: q_{kind}`",
+    "P009", "error", "{name} is {kind}, which has no q", "W&B refuses the sweep", "write `distribution: q_{kind}`"
 )
 AMBIGUOUS_BOUNDS = Rule(
     "P010",

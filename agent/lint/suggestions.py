@@ -26,18 +26,10 @@ NO_FUNCTION = Rule(
     "mend its name, here or there",
 )
 RAISES = Rule(
-    "F002",
-    "error",
-    "{source} raises {problem}",
-    "`wandb sweep-scheduler` refuses it",
-    "mend the file{place}",
+    "F002", "error", "{source} raises {problem}", "`wandb sweep-scheduler` refuses it", "mend the file{place}"
 )
 BAD_SUGGESTION = Rule(
-    "F003",
-    "error",
-    "it suggests {settings}: {problem}",
-    "such a run would end at once",
-    "mend the function",
+    "F003", "error", "it suggests {settings}: {problem}", "such a run would end at once", "mend the function"
 )
 REPEATED = Rule(
     "F004",

@@ -17,9 +17,7 @@ NONE = ("backbone", "weights", "augmentation")
 """Settings that can be the word none."""
 
 REFUSED = "every run with it would end at once"
-NO_BOOLEAN = Rule(
-    "T001", "error", "{name} is {value}, but must be true or false", REFUSED, "write true or false"
-)
+NO_BOOLEAN = Rule("T001", "error", "{name} is {value}, but must be true or false", REFUSED, "write true or false")
 A_LIST = Rule(
     "T002",
     "error",
@@ -43,11 +41,7 @@ NULL_TEXT = Rule(
 )
 NULL_NONE = dataclasses.replace(NULL_TEXT, code="T005", fix="write none")
 NO_TEXT = Rule(
-    "T006",
-    "error",
-    "{name} is {value}, but must be text",
-    "the setting is text",
-    "put it in quotes: {quoted}",
+    "T006", "error", "{name} is {value}, but must be text", "the setting is text", "put it in quotes: {quoted}"
 )
 EXPONENT_TEXT = Rule(
     "T007",
@@ -57,13 +51,9 @@ EXPONENT_TEXT = Rule(
     "write {number}",
 )
 QUOTED_NUMBER = dataclasses.replace(EXPONENT_TEXT, code="T008", why="quotes make text of a number")
-FRACTION = Rule(
-    "T009", "error", "{name} is {value}, but must be a whole number", REFUSED, "write a whole number"
-)
+FRACTION = Rule("T009", "error", "{name} is {value}, but must be a whole number", REFUSED, "write a whole number")
 WHOLE_FRACTION = dataclasses.replace(FRACTION, code="T010", fix="write {number}")
-NO_NUMBER = Rule(
-    "T011", "error", "{name} is {value}, but must be a number", REFUSED, "write a number, such as 0.001"
-)
+NO_NUMBER = Rule("T011", "error", "{name} is {value}, but must be a number", REFUSED, "write a number, such as 0.001")
 
 
 def wrong_type(line: int, name: str, value: Any) -> Iterator[Finding]:
@@ -95,9 +85,7 @@ def _text_rule(name: str, value: Any) -> Rule:
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {value!r}"
-    return (
-        {True: "true", False: "false", None: "null"}[value] if isinstance(value, bool | None) else str(value)
-    )
+    return {True: "true", False: "false", None: "null"}[value] if isinstance(value, bool | None) else str(value)
 
 
 def _as_number(text: str) -> float | None:

@@ -159,9 +159,7 @@ def with_statistics(model: nn.Module, statistics: Statistics) -> Iterator[None]:
 
 def _buffers(found: dict[str, _BatchNorm]) -> Statistics:
     return {
-        f"{name}.{key}": value
-        for name, layer in found.items()
-        for key, value in layer.named_buffers(recurse=False)
+        f"{name}.{key}": value for name, layer in found.items() for key, value in layer.named_buffers(recurse=False)
     }
 
 

@@ -55,9 +55,7 @@ def bce(logits: Tensor, masks: Tensor) -> Tensor:
     return F.cross_entropy(logits, masks.long(), reduction="none").mean()
 
 
-def to_tensors(
-    images: Sequence[Image], masks: Sequence[Image], device: torch.device
-) -> tuple[Tensor, Tensor]:
+def to_tensors(images: Sequence[Image], masks: Sequence[Image], device: torch.device) -> tuple[Tensor, Tensor]:
     """Images → (B, 3, H, W) float32, normalised as ImageNet is; masks → (B, H, W) int64."""
     return on_device(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks)), device)
 

@@ -87,17 +87,11 @@ def adam(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> t
     """Adam whose step is one kernel for all weights, on a CPU as well; with decoupled weight decay it is AdamW."""
     decoupled = weight_decay > 0
     return torch.optim.Adam(
-        model.parameters(),
-        learning_rate,
-        weight_decay=weight_decay,
-        decoupled_weight_decay=decoupled,
-        fused=True,
+        model.parameters(), learning_rate, weight_decay=weight_decay, decoupled_weight_decay=decoupled, fused=True
     )
 
 
-def compile_pays(
-    steps_left: int, seconds_per_step: float, device_type: str, deterministic: bool = False
-) -> bool:
+def compile_pays(steps_left: int, seconds_per_step: float, device_type: str, deterministic: bool = False) -> bool:
     """Whether torch.compile would save more of the rest of a run than it costs.
 
     Never on a CPU, where it is 1.1 times as fast after 75 s, nor in a run that is to be `deterministic`: a decision

@@ -86,14 +86,7 @@ def record(config: Config, device: str, precision: str, macs: float, seconds: Se
     if not device.startswith(GPU) or not seconds:
         return
     model = (config.architecture, config.backbone, config.width)
-    settings = (
-        device.removeprefix(GPU),
-        *model,
-        config.image_size,
-        config.batch_size,
-        precision,
-        round(macs),
-    )
+    settings = (device.removeprefix(GPU), *model, config.image_size, config.batch_size, precision, round(macs))
     try:
         append(measured(settings, seconds), place())
     except OSError as error:

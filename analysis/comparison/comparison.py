@@ -71,14 +71,7 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
         own, _ = prove(tested[tested["run_id"].isin(shown["run_id"])], chosen, margin)
     table = with_evidence(model_table(shown, study.history, scores), evidence, shown, tested)
     notes = (
-        *(
-            mixed_data(chosen),
-            other_pictures,
-            limitations.image_sizes(chosen),
-            *study.remarks,
-            choice,
-            repeats,
-        ),
+        *(mixed_data(chosen), other_pictures, limitations.image_sizes(chosen), *study.remarks, choice, repeats),
         *(undefined, elsewhere, silence),
         limitations.agreement(study.runs[study.runs["run_id"].isin(chosen["run_id"])], scores),
         limitations.ceiling(table, truths_of(shown, study.predictions)),
@@ -99,24 +92,17 @@ def redefined(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.D
     """
     if name == "pooled":
         return runs, None
-    wide = run_scores(scores, DEFINITIONS[name]).pivot(
-        index="run_id", columns="checkpoint", values=list(METRICS)
-    )
+    wide = run_scores(scores, DEFINITIONS[name]).pivot(index="run_id", columns="checkpoint", values=list(METRICS))
     kept = runs[runs["run_id"].isin(wide.index)].reset_index(drop=True)
     if kept.empty:
-        raise AnalysisError(
-            f"No run has a predictions artifact, from which {name} metrics could be computed."
-        )
+        raise AnalysisError(f"No run has a predictions artifact, from which {name} metrics could be computed.")
     for metric in METRICS:
         for rule in RULES:
             kept[f"{rule}/test_{metric}"] = kept["run_id"].map(wide[metric, rule])
         of_rule = [kept[f"{rule}/test_{metric}"][row] for row, rule in enumerate(kept["test/rule"])]
         kept[f"test/{metric}"] = of_rule
     lost = len(runs) - len(kept)
-    return (
-        kept,
-        f"{lost} runs without predictions are left out: they cannot be measured anew." if lost else None,
-    )
+    return (kept, f"{lost} runs without predictions are left out: they cannot be measured anew." if lost else None)
 
 
 def with_values(scores: pd.DataFrame, runs: pd.DataFrame, definition: Definition) -> pd.DataFrame:

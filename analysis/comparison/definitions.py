@@ -32,9 +32,7 @@ DEFINITIONS = {
     "image": Definition("foreground, mean over test images", pooled=False),
     "two-class": Definition("mean of foreground and background, pooled", classes="mean"),
     "two-class-micro": Definition("foreground and background counted together, pooled", classes="added"),
-    "smoothed": Definition(
-        "foreground, (intersection + 1) / (union + 1), mean over test images", False, smooth=1.0
-    ),
+    "smoothed": Definition("foreground, (intersection + 1) / (union + 1), mean over test images", False, smooth=1.0),
 }
 
 

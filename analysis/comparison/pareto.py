@@ -13,9 +13,7 @@ def pareto_front(table: pd.DataFrame) -> pd.DataFrame:
 
     Empty for fewer than two rows, or where no cost is known of all.
     """
-    known = [
-        name for name in COSTS if name in table and pd.to_numeric(table[name], errors="coerce").notna().all()
-    ]
+    known = [name for name in COSTS if name in table and pd.to_numeric(table[name], errors="coerce").notna().all()]
     if len(table) < 2 or not known:
         return table.iloc[:0]
     values = table[known].astype(float).assign(iou=-table["test_iou"].astype(float)).to_numpy()
@@ -29,9 +27,7 @@ def sentence(table: pd.DataFrame) -> str | None:
     front = pareto_front(table)
     if front.empty:
         return None
-    costs = " and ".join(
-        words for name, words in COSTS.items() if name in table and table[name].notna().all()
-    )
+    costs = " and ".join(words for name, words in COSTS.items() if name in table and table[name].notna().all())
     off = len(table) - len(front)
     rest = f"; each of the {off} others is matched or beaten by one of them" if off > 1 else ""
     rest = "; the other is matched or beaten by one of them" if off == 1 else rest

@@ -22,9 +22,7 @@ def candidates(scores: pd.DataFrame, value: float) -> pd.DataFrame:
     `AnalysisError` if it is empty.
     """
     if scores.empty:
-        raise AnalysisError(
-            "No run has a predictions artifact, so no definition can be told from a published number."
-        )
+        raise AnalysisError("No run has a predictions artifact, so no definition can be told from a published number.")
     models = scores.drop_duplicates("run_id").set_index("run_id")["model"]
     tables = [
         run_scores(scores, definition)[["run_id", "checkpoint", "iou"]].assign(definition=name)
@@ -52,9 +50,7 @@ def sentence(found: pd.DataFrame, value: float) -> str:
         )
     if len(definitions) == 1:
         return f"{text} It lies among the runs under one definition only, {definitions[0]}."
-    return (
-        f"{text} No model here reaches it under any definition: it may be of another model or other images."
-    )
+    return f"{text} No model here reaches it under any definition: it may be of another model or other images."
 
 
 def named(row: Mapping[Any, Any]) -> str:

@@ -90,9 +90,7 @@ def with_splits(runs: pd.DataFrame) -> pd.DataFrame:
     if varying(runs, ["split_seed"]):
         split += "/" + runs["split_seed"].fillna(0).astype(int).astype(str)
     seeds = runs["seed"] if "seed" in runs else pd.Series(index=runs.index, dtype=float)
-    repeat = [
-        run_id if pd.isna(seed) else str(seed) for run_id, seed in zip(runs["run_id"], seeds, strict=True)
-    ]
+    repeat = [run_id if pd.isna(seed) else str(seed) for run_id, seed in zip(runs["run_id"], seeds, strict=True)]
     return runs.assign(split=split, repeat=repeat)
 
 

@@ -40,9 +40,7 @@ def model_table(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame)
     return table.sort_values(["test_iou", "val_iou"], ascending=False, kind="stable").reset_index(drop=True)
 
 
-def model_row(
-    runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame, extra: list[str]
-) -> dict[str, object]:
+def model_row(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame, extra: list[str]) -> dict[str, object]:
     """The row for the runs of one model: means over runs, and the spread of test IoU over runs and images."""
     first = runs.iloc[0]
     rule = str(first["test/rule"])
@@ -154,10 +152,5 @@ def judgement(evidence: Evidence | None, model: str) -> dict[str, object]:
     judged = evidence.models[model]
     claim = judged.claims[evidence.claim]
     several = claim.n_splits > 1
-    values = (
-        claim.n_splits if several else None,
-        judged.mean if several else None,
-        judged.verdict,
-        evidence.claim,
-    )
+    values = (claim.n_splits if several else None, judged.mean if several else None, judged.verdict, evidence.claim)
     return dict(zip(names, (*values, claim.estimate, claim.low, claim.high, claim.p), strict=True))

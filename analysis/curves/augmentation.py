@@ -23,9 +23,7 @@ def augmentation_effects(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]
     """
     if "augmentation" not in runs:
         return []
-    figures = (
-        overfitting_figures(runs, history).rename(columns={"epochs": "last_epoch"}).merge(runs, on="run_id")
-    )
+    figures = overfitting_figures(runs, history).rename(columns={"epochs": "last_epoch"}).merge(runs, on="run_id")
     same = [name for name in SAME if name in figures]
     sentences = []
     for _, group in figures.groupby(same, sort=False, dropna=False):
@@ -33,8 +31,7 @@ def augmentation_effects(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]
         there = [name for name in STRENGTHS if len(of[name])]
         model = label(group.iloc[0].to_dict())
         sentences += [
-            f"{model}: {effect(weaker, stronger, of[weaker], of[stronger])}"
-            for weaker, stronger in pairwise(there)
+            f"{model}: {effect(weaker, stronger, of[weaker], of[stronger])}" for weaker, stronger in pairwise(there)
         ]
     return sentences
 
@@ -43,9 +40,7 @@ def effect(weaker: str, stronger: str, before: pd.DataFrame, after: pd.DataFrame
     """The sentence about one step of strength: delays, hastens, or cannot be told."""
     epochs = [rows["val_loss_epoch"].dropna() for rows in (before, after)]
     low, high = welch(*epochs)
-    moved = " to ".join(
-        spread(values) + late(rows) for values, rows in zip(epochs, (before, after), strict=True)
-    )
+    moved = " to ".join(spread(values) + late(rows) for values, rows in zip(epochs, (before, after), strict=True))
     step, best = f"{stronger} augmentation in place of {weaker}", "the lowest validation loss"
     if low > 0 or high < 0:
         told = f"{step} {'delays' if low > 0 else 'hastens'} {best}, from epoch {moved}"

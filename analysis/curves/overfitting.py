@@ -126,8 +126,6 @@ def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[n
     if found.verdict == "flat":
         return f"does not overfit: {where}, less than {MARGIN:.0%}"
     would = (
-        f"about {found.needed} runs would find a rise of {MARGIN:.0%}"
-        if found.needed
-        else "more runs would not help"
+        f"about {found.needed} runs would find a rise of {MARGIN:.0%}" if found.needed else "more runs would not help"
     )
     return f"cannot tell: {where}; {would}"

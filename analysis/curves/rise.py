@@ -75,9 +75,7 @@ def measure_rise(curves: Array) -> Rise:
     """
     n_runs, epochs = curves.shape
     if n_runs < FEWEST_RUNS or epochs < 4:
-        raise ValueError(
-            f"a rise needs {FEWEST_RUNS} runs and 4 epochs; here are {n_runs} runs and {epochs} epochs."
-        )
+        raise ValueError(f"a rise needs {FEWEST_RUNS} runs and 4 epochs; here are {n_runs} runs and {epochs} epochs.")
     if not np.isfinite(curves).all():
         raise ValueError("a validation loss is not finite: leave that run, or those epochs, out.")
     values, lowest = rises(curves[None])

@@ -113,10 +113,7 @@ def draw_noise(
     own = {name: np.diag(covariance) for name, covariance in covariances.items()}
     if all(np.allclose(covariances[name], np.diag(own[name]), atol=1e-12) for name in variances):
         normal = rng.standard_normal((*shape, design.shape[0]))
-        totals = {
-            claim: sum((own[name] * variances[name] for name in SOURCES[claim]), np.zeros(1))
-            for claim in claims
-        }
+        totals = {claim: sum((own[name] * variances[name] for name in SOURCES[claim]), np.zeros(1)) for claim in claims}
         return {claim: normal * np.sqrt(total) for claim, total in totals.items()}
     parts = {name: correlated(covariances[name], shape, rng) * np.sqrt(variances[name]) for name in variances}
     return {claim: sum((parts[name] for name in SOURCES[claim]), np.zeros(1)) for claim in claims}
@@ -132,9 +129,7 @@ def luck_of_highest(judgement: Judgement, claim: str, rng: np.random.Generator, 
     if able.sum() < 2:
         return np.full(len(judgement.means), np.nan)
     variances = components.draw(rng, draws)
-    noise = draw_noise(components.design, variances, (len(judgement.means), draws), [claim], rng)[claim][
-        ..., able
-    ]
+    noise = draw_noise(components.design, variances, (len(judgement.means), draws), [claim], rng)[claim][..., able]
     means = judgement.means[:, able]
     error = errors(components, SOURCES[claim])[:, able][:, :, able]
     between = (error**2).sum(axis=(1, 2)) / (2 * error[0].size - 2 * len(error[0]))
@@ -195,9 +190,7 @@ def compare(means: Array, noise: Array, error: Array, margin: float, level: floa
     return Claim(verdict, estimate, low, high, p, scale, top, critical, bound)
 
 
-def adjusted(
-    t: Array, noise: Array, error: Array, top: NDArray[np.int64], level: float
-) -> tuple[Array, Array]:
+def adjusted(t: Array, noise: Array, error: Array, top: NDArray[np.int64], level: float) -> tuple[Array, Array]:
     """p values of `t`, both (N, M), the distances from the highest mean, and the critical distance (N,)."""
     largest = np.sort(distances(noise, error), axis=1)
     critical = np.quantile(largest, 1 - level, axis=1)

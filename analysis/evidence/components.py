@@ -78,9 +78,7 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
     worth = np.where(own | common, 0.0, np.minimum(prior, total))
     value = (worth * centre + squares) / np.maximum(worth + freedom, TINY)
     return MeanSquare(
-        np.where(common, pooled, value),
-        np.where(common, total, np.minimum(worth + freedom, total)),
-        common[:, 0],
+        np.where(common, pooled, value), np.where(common, total, np.minimum(worth + freedom, total)), common[:, 0]
     )
 
 
@@ -158,16 +156,12 @@ def estimate(design: Design, scores: Array) -> Components:
     means = np.stack([cell.mean(axis=2) for cell in cells], axis=2)
     left = means[:, *design.cells] @ design.residual
     sums["training"] = np.stack([design.per_model(row) for row in left**2])
-    squares = {
-        name: mean_square(each, np.broadcast_to(design.freedom[name], shape)) for name, each in sums.items()
-    }
+    squares = {name: mean_square(each, np.broadcast_to(design.freedom[name], shape)) for name, each in sums.items()}
     squares["image"] = image_square(design, cells)
     training = squares["training"]
     squares["training"] = replace(training, freedom=training.freedom * design.certainty)
     values = solve(design, {name: square.value for name, square in squares.items()})
-    return Components(
-        {name: np.broadcast_to(value, shape) for name, value in values.items()}, squares, design
-    )
+    return Components({name: np.broadcast_to(value, shape) for name, value in values.items()}, squares, design)
 
 
 def solve(design: Design, squares: Mapping[str, Array]) -> dict[str, Array]:

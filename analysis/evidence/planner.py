@@ -50,12 +50,7 @@ class Size:
 
 
 def plan(
-    components: Components,
-    claim: str,
-    pair: tuple[int, int],
-    gap: float,
-    factors: tuple[float, float],
-    margin: float,
+    components: Components, claim: str, pair: tuple[int, int], gap: float, factors: tuple[float, float], margin: float
 ) -> Needed:
     """What decides between two models whose means differ by `gap` if that is the truth: worse, or equivalent.
 
@@ -212,11 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m analysis.evidence.planner", description=__doc__)
     parser.add_argument("pilot", type=Path, metavar="PILOT.csv")
     parser.add_argument(
-        "--difference",
-        type=number(0),
-        nargs="+",
-        metavar="D",
-        help="true differences (default: 0, 1, 2 and 5 margins)",
+        "--difference", type=number(0), nargs="+", metavar="D", help="true differences (default: 0, 1, 2 and 5 margins)"
     )
     add_margin(parser)
     add_train(parser)
@@ -228,9 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StudyError as error:
         print(error, file=sys.stderr)
         return 1
-    print(
-        f"Each alone decides with a chance of {POWER:.0%}, all else as in the pilot: {size_of(study.design)}.\n"
-    )
+    print(f"Each alone decides with a chance of {POWER:.0%}, all else as in the pilot: {size_of(study.design)}.\n")
     print("\n".join(page(components, gaps, options.margin)))
     return 0
 

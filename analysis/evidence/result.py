@@ -162,9 +162,7 @@ def comparison(
     needed = None
     if verdict == CANNOT_TELL and top >= 0 and not math.isnan(claim.estimate[0, m]):
         other = (
-            top
-            if m != top
-            else int(np.where(np.arange(len(claim.p[0])) == top, -np.inf, judgement.means[0]).argmax())
+            top if m != top else int(np.where(np.arange(len(claim.p[0])) == top, -np.inf, judgement.means[0]).argmax())
         )
         gap = abs(float(claim.estimate[0, m]))
         needed = planner.plan(judgement.components, name, (m, other), gap, factors, margin)

@@ -61,14 +61,10 @@ def draw(
     scores = means[:, None, None, None] + training + own + shared[:, :, :, None]
     scores = scores + per_model(true.seed) * rng.standard_normal((studies, n_models, n_splits, runs, 1))
     if np.any(true.rest):
-        scores = scores + per_model(true.rest) * rng.standard_normal(
-            (studies, n_models, n_splits, runs, width)
-        )
+        scores = scores + per_model(true.rest) * rng.standard_normal((studies, n_models, n_splits, runs, width))
     scores = np.where(design.runs[..., None] & (design.images >= 0)[:, None], scores, np.nan)
     fixed = np.broadcast_to(means, (studies, n_models))
-    cells = np.stack(
-        [training[..., 0, 0], np.nanmean((training + own)[..., 0, :], axis=3, where=design.images >= 0)]
-    )
+    cells = np.stack([training[..., 0, 0], np.nanmean((training + own)[..., 0, :], axis=3, where=design.images >= 0)])
     of_sets, of_images = cells[:, :, *design.cells] @ design.weights.T
     return scores, {CLAIMS[0]: fixed + of_images, CLAIMS[1]: fixed + of_sets, CLAIMS[2]: fixed}
 

@@ -53,9 +53,7 @@ class Design:
         if self.shape[0] < 2:
             raise StudyError("there is one model: a comparison needs at least two.")
         if round(np.trace(self.residual)) > len(self.residual) - sum(self.shape) + 1:
-            raise StudyError(
-                "some models share no split, not even through others: run them on the same split."
-            )
+            raise StudyError("some models share no split, not even through others: run them on the same split.")
 
     @property
     def shape(self) -> tuple[int, int]:

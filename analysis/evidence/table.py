@@ -45,9 +45,7 @@ def read(path: Path) -> list[Row]:
     header, body = table[0], [(number, row) for number, row in enumerate(table[1:], start=2) if any(row)]
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice or "" in header:
-        raise StudyError(
-            f"{path} has {'two columns ' + repr(twice[0]) if twice else 'a column without a name'}."
-        )
+        raise StudyError(f"{path} has {'two columns ' + repr(twice[0]) if twice else 'a column without a name'}.")
     if not body:
         raise StudyError(f"{path} has a header and no scores.")
     for number, row in body:
@@ -109,14 +107,10 @@ def check(path: Path | str, rows: Sequence[Row]) -> None:
     if repeated and repeated[0][1] > 1:
         model, split, seed, image = repeated[0][0]
         where = f"image {image}{f', split {split}' if split else ''}{f', seed {seed}' if seed else ''}"
-        raise StudyError(
-            f"{path} has {model} on {where} twice: give each run its own seed, each split its name."
-        )
+        raise StudyError(f"{path} has {model} on {where} twice: give each run its own seed, each split its name.")
     models, images = {row.model for row in rows}, {row.image for row in rows}
     if len(models) < 2:
-        raise StudyError(
-            f"{path} has {'one model' if models else 'no model'}: a comparison needs at least two."
-        )
+        raise StudyError(f"{path} has {'one model' if models else 'no model'}: a comparison needs at least two.")
     if len(images) < 2:
         raise StudyError(f"{path} has one image: how much images differ cannot be seen; score at least two.")
     if len({row.score for row in rows}) == 1:
@@ -181,18 +175,14 @@ def without_copies(where: str, runs: Runs, notes: list[str]) -> Runs:
     for (model, seed), run in runs.items():
         scores = (model, *sorted(run.items()))
         if scores in seeds and len(run) > 1:
-            notes.append(
-                f"{model}{where}: seed {seed} has all scores of seed {seeds[scores]} and counts as a copy."
-            )
+            notes.append(f"{model}{where}: seed {seed} has all scores of seed {seeds[scores]} and counts as a copy.")
         else:
             seeds[scores] = seed
             unique[model, seed] = run
     return unique
 
 
-def arrays(
-    models: Sequence[str], names: Sequence[str], kept: dict[str, Runs]
-) -> tuple[np.ndarray, np.ndarray]:
+def arrays(models: Sequence[str], names: Sequence[str], kept: dict[str, Runs]) -> tuple[np.ndarray, np.ndarray]:
     """Scores (M, K, S, I) and numbers of images (K, I), padded by NaN and -1."""
     per_split = [sorted(next(iter(runs.values()))) for runs in kept.values()]
     most_runs = max(max(Counter(model for model, _ in runs).values()) for runs in kept.values())

@@ -30,9 +30,7 @@ WIDTH = 100
 def render(found: Evidence) -> str:
     """The whole page, at most `WIDTH` characters wide."""
     parts = [[wrap(sentence) for sentence in answer(found)], table(found), proof(found)]
-    return (
-        "\n\n".join("\n".join(part) for part in [*parts, bullets("Cautions", cautions(found))] if part) + "\n"
-    )
+    return "\n\n".join("\n".join(part) for part in [*parts, bullets("Cautions", cautions(found))] if part) + "\n"
 
 
 def proof(found: Evidence) -> Iterator[str]:
@@ -43,9 +41,7 @@ def proof(found: Evidence) -> Iterator[str]:
         yield from (f"    {line}" for line in textwrap.wrap(verdict, WIDTH - 4))
         if false:
             text = f"if all were equal, such a study would call one worse in {false} of cases; it finds a difference"
-            yield from (
-                f"    {line}" for line in textwrap.wrap(f"{text} of {found.margin:g} in {power}", WIDTH - 4)
-            )
+            yield from (f"    {line}" for line in textwrap.wrap(f"{text} of {found.margin:g} in {power}", WIDTH - 4))
     steps = bullets("Next steps", next_steps(found))
     if steps:
         yield from ("", *steps)
@@ -85,8 +81,7 @@ def others(found: Evidence) -> str:
     rest = {name: model for name, model in found.models.items() if name != found.highest}
     single = [name for name, model in rest.items() if model.claims[found.claim].estimate is None]
     named = {
-        word: [name for name, model in rest.items() if model.verdict == word and name not in single]
-        for word in WORDS
+        word: [name for name, model in rest.items() if model.verdict == word and name not in single] for word in WORDS
     }
     if len(single) == len(rest):
         return (
@@ -99,12 +94,7 @@ def others(found: Evidence) -> str:
         (named["worse"], "worse"),
         (named["equivalent"], f"equivalent to it within {found.margin:g}"),
         (named["cannot_tell"], "too close to tell with these data"),
-        (
-            single,
-            "not judged, for it has one run"
-            if len(single) == 1
-            else "not judged, for they have one run each",
-        ),
+        (single, "not judged, for it has one run" if len(single) == 1 else "not judged, for they have one run each"),
     )
     told = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {text}" for names, text in parts if names]
     return f"{'; '.join(told)}."

@@ -21,9 +21,7 @@ def blank(width: float, height: float) -> Figure:
     return figure
 
 
-def place(
-    figure: Figure, left: float, top: float, width: float, height: float, like: Axes | None = None
-) -> Axes:
+def place(figure: Figure, left: float, top: float, width: float, height: float, like: Axes | None = None) -> Axes:
     """New axes, in inches from the figure's upper left corner; with the limits and scales of `like`, if given."""
     whole_width, whole_height = figure.get_size_inches()
     box = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)

@@ -101,20 +101,14 @@ def draw_image_means(axes: Axes, means: pd.DataFrame) -> None:
 
 
 def hardest_images_figure(
-    comparison: Comparison,
-    predictions: Mapping[str, Predictions],
-    command: str,
-    *,
-    photographs: bool = True,
+    comparison: Comparison, predictions: Mapping[str, Predictions], command: str, *, photographs: bool = True
 ) -> Figure:
     """A column for each of the `MOST_IMAGES` hardest images: the best model's errors, its worst place, where the models
     disagree; and the IoU of all images at the right. Raises `AnalysisError` if no run has predictions.
     """
     shown = shown_runs(comparison)
     if shown.empty:
-        raise AnalysisError(
-            "None of these runs has a predictions artifact: there are no hard images to draw."
-        )
+        raise AnalysisError("None of these runs has a predictions artifact: there are no hard images to draw.")
     means = image_means(comparison)
     best = shown.iloc[0].to_dict()
     own = predictions[str(best["run_id"])]
@@ -157,8 +151,7 @@ def draw_column(
     draw(panels[0], coloured_errors(truth, mask), below=f"{wrong} of {truth.size} pixels")
     draw_zoom(panels[1], truth, mask, own.images[stem] if photographs else None)
     others = [
-        predictions[str(run["run_id"])].masks[str(run["test/rule"])].get(stem)
-        for run in shown.to_dict("records")
+        predictions[str(run["run_id"])].masks[str(run["test/rule"])].get(stem) for run in shown.to_dict("records")
     ]
     same_size = [other for other in others if other is not None and other.shape == truth.shape]
     panels[2].set_xlabel(f"{len(same_size)} models", fontsize=8, labelpad=2)
@@ -173,9 +166,7 @@ def handles() -> list[Line2D]:
     ]
 
 
-def caption(
-    best: Mapping[Any, Any], shown: pd.DataFrame, means: pd.DataFrame, drawn: int, command: str
-) -> str:
+def caption(best: Mapping[Any, Any], shown: pd.DataFrame, means: pd.DataFrame, drawn: int, command: str) -> str:
     """n, which run is drawn, and how to draw it again."""
     return (
         f"{drawn} hardest of n = {len(means)} test images, {len(shown)} models, one run each; errors are those of"

@@ -25,18 +25,12 @@ def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling:
     import seaborn as sns
 
     order = list(table["model"])
-    sns.stripplot(
-        runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
-    )
+    sns.stripplot(runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18)
     for at, row in enumerate(table.to_dict("records")):
         if pd.notna(row["test_iou_low"]) and pd.notna(row["test_iou_high"]):
-            axes.plot(
-                [row["test_iou_low"], row["test_iou_high"]], [at, at], color=COLOURS["val"], linewidth=2.4
-            )
+            axes.plot([row["test_iou_low"], row["test_iou_high"]], [at, at], color=COLOURS["val"], linewidth=2.4)
         face = COLOURS["val"] if row["verdict"] == "best" else "white"
-        axes.plot(
-            row["test_iou"], at, "D", color=COLOURS["val"], markerfacecolor=face, markersize=6, zorder=4
-        )
+        axes.plot(row["test_iou"], at, "D", color=COLOURS["val"], markerfacecolor=face, markersize=6, zorder=4)
         words = "" if pd.isna(row["difference"]) else WORDS[row["verdict"]]
         axes.annotate(words, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8)
     if ceiling is not None:
@@ -72,7 +66,6 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
     n_images = scores[scores["run_id"].isin(runs["run_id"])]["image"].nunique()
     canvas.caption(
         figure,
-        f"n = {len(runs)} runs, {n_images} test images; at the right the verdict against the best; drawn by:"
-        f" {command}",
+        f"n = {len(runs)} runs, {n_images} test images; at the right the verdict against the best; drawn by: {command}",
     )
     return figure

@@ -101,11 +101,7 @@ def grid(rows: list[str], columns: list[str]) -> tuple[Figure, list[list[Axes]]]
 
 
 def draw_model(
-    panels: list[Axes],
-    stems: list[str],
-    predictions: Predictions,
-    run: Mapping[Any, Any],
-    scores: pd.DataFrame,
+    panels: list[Axes], stems: list[str], predictions: Predictions, run: Mapping[Any, Any], scores: pd.DataFrame
 ) -> None:
     """One model's column: the errors of the tested checkpoint on every image, IoU below; blank where it has none."""
     rule = str(run["test/rule"])
@@ -141,9 +137,7 @@ def caption(comparison: Comparison, first: Predictions, models: int, images: int
     table = comparison.table
     of_models = f"{models} models" if models == len(table) else f"{models} of {len(table)} models"
     all_images = len(first.truth)
-    of_images = (
-        f"n = {images} test images" if images == all_images else f"{images} of n = {all_images} test images"
-    )
+    of_images = f"n = {images} test images" if images == all_images else f"{images} of n = {all_images} test images"
     several = "; of several runs the one with the median test IoU" if (table["n_runs"] > 1).any() else ""
     return (
         f"{of_models}, {of_images}, {made_with(comparison.runs)}; IoU in the heading is pooled over all test"

@@ -74,9 +74,7 @@ def executed(made: NotebookNode, folder: Path) -> NotebookNode:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = Parser(prog=PROG, description=__doc__)
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="as for python -m analysis (default: the last study)"
-    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="as for python -m analysis (default: the last study)")
     parser.add_argument("--out", type=Path, help="folder to write to (default: notebooks, beside the tables)")
     options = parser.parse_args(arguments)
     os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")
@@ -91,10 +89,7 @@ def write(options: argparse.Namespace) -> int:
         paths, server = [str(path) for path in resolved], login.base_url or CLOUD
     out = options.out or default_folder(options.paths) / "notebooks"
     make_folder(out)
-    print(
-        f"{PROG}: {len(NOTEBOOKS)} notebooks on {', '.join(paths)} of {server}",
-        flush=True,
-    )
+    print(f"{PROG}: {len(NOTEBOOKS)} notebooks on {', '.join(paths)} of {server}", flush=True)
     for number, name in enumerate(NOTEBOOKS, start=1):
         print(f"{number} of {len(NOTEBOOKS)}: running {name} …", flush=True)
         started, file = time.monotonic(), out / f"{name}.ipynb"

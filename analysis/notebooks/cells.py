@@ -187,10 +187,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         (RECOGNISE, "every = show.part(study)\nshow.curves(every)"),
         ("## What the curves say", "show.verdicts(every)"),
         (REMEDIES, "show.effects(every)"),
-        (
-            AUGMENTATION,
-            'augmentation_sweep = show.beside(paths, "augmentation")\nshow.table(augmentation_sweep)',
-        ),
+        (AUGMENTATION, 'augmentation_sweep = show.beside(paths, "augmentation")\nshow.table(augmentation_sweep)'),
         ("", "show.curves(augmentation_sweep)"),
         ("", "show.effects(augmentation_sweep)"),
         (
@@ -201,19 +198,13 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
     ],
     "3_backbones": [
         (BACKBONES, START),
-        (
-            DECODERS,
-            'backbones = show.part(study, study.runs["backbone"] != "none")\nshow.answer(backbones)',
-        ),
+        (DECODERS, 'backbones = show.part(study, study.runs["backbone"] != "none")\nshow.answer(backbones)'),
         ("## On the test images", "show.table(backbones)"),
         ("", "show.intervals(backbones)"),
         (LADDER, "show.differences(backbones)"),
         (FOLDS, 'evidence_sweep = show.beside(paths, "evidence")\nshow.intervals(evidence_sweep)'),
         ("", "show.differences(evidence_sweep)"),
-        (
-            "## DeepLabV3+ alone",
-            'show.answer(show.part(study, study.runs["architecture"] == "deeplabv3plus"))',
-        ),
+        ("## DeepLabV3+ alone", 'show.answer(show.part(study, study.runs["architecture"] == "deeplabv3plus"))'),
         (
             "## Costs\n\n"
             "Parameters are bytes on the disk, multiply-accumulates are work, and seconds are what that took here. "

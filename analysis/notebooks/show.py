@@ -83,9 +83,7 @@ def answer(of: Part | None) -> Markdown:
     """The question, the answer in two sentences, and the ladder of claims behind it."""
     if of is None:
         return NOTHING
-    ladders = [
-        f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in sheets.proof_sheets(of.comparison)
-    ]
+    ladders = [f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in sheets.proof_sheets(of.comparison)]
     parts = [f"*{content.question(of.comparison)}*", " ".join(answers(of.comparison)), *ladders]
     return Markdown("\n\n".join(parts))
 

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 PAGE = 200
 """Runs of a list in one answer."""
-HISTORY_KEYS = (
-    *("epoch", "train/loss", "val/loss", "train/iou", "val/iou"),
-    *("seconds_per_epoch", "val/bn_gap"),
-)
+HISTORY_KEYS = (*("epoch", "train/loss", "val/loss", "train/iou", "val/iou"), *("seconds_per_epoch", "val/bn_gap"))
 
 
 def connect(login: Login, cache: Path) -> wandb.Api:

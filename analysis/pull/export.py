@@ -43,10 +43,7 @@ def place(text: str) -> Path | None:
 
 
 def write(
-    tables: Mapping[str, pd.DataFrame],
-    facts: Mapping[str, Any],
-    masks: Mapping[str, Predictions],
-    folder: Path,
+    tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], masks: Mapping[str, Predictions], folder: Path
 ) -> list[Path]:
     """Write `tables` (runs, left_out, history, scores), `facts` (remarks, sweeps) and all masks into `folder`."""
     (folder / "masks").mkdir(parents=True, exist_ok=True)
@@ -58,10 +55,7 @@ def write(
     index = {run_id: _indexed(predicted, folder / "masks") for run_id, predicted in masks.items()}
     write_text(folder / MASKS, json.dumps(index, indent=0))
     used = {
-        name
-        for run in index.values()
-        for names in (run["truth"], *run["masks"].values())
-        for name in names.values()
+        name for run in index.values() for names in (run["truth"], *run["masks"].values()) for name in names.values()
     }
     for file in (folder / "masks").glob("*.png"):
         if file.stem not in used:
@@ -100,8 +94,7 @@ def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Exporte
         if facts.pop("version") != VERSION:
             raise AnalysisError(f"{folder} was exported by another version: export the study again.")
         tables = {
-            name: pd.DataFrame(json.loads((folder / f"{name}.json").read_text()))
-            for name in ("runs", "left_out")
+            name: pd.DataFrame(json.loads((folder / f"{name}.json").read_text())) for name in ("runs", "left_out")
         }
         tables |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("history", "scores")}
         index = json.loads((folder / MASKS).read_text())

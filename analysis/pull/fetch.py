@@ -118,22 +118,14 @@ def fetch_run(content: str, run: Run, artifacts: Path, stop: threading.Event) ->
         folder, metadata = files.name, client.metadata(predicted)
         scores = image_scores({run.id: read_predictions(files, metadata)})
     name = f"{run.entity}/{run.project}/{model.name}" if model else ""
-    row = {
-        "content": content,
-        "run_id": run.id,
-        "artifact": name,
-        "predictions": folder,
-        "metadata": metadata,
-    }
+    row = {"content": content, "run_id": run.id, "artifact": name, "predictions": folder, "metadata": metadata}
     return cache.Fetched(pd.DataFrame([row]), history.assign(content=content), scores.assign(content=content))
 
 
 def stored_predictions(fetched: cache.Fetched, artifacts: Path) -> StoredPredictions:
     """The prediction files of the runs that have them, read when they are wanted."""
     rows = fetched.runs[fetched.runs["predictions"] != ""].to_dict("records")
-    return StoredPredictions(
-        {row["run_id"]: (artifacts / row["predictions"], row["metadata"]) for row in rows}
-    )
+    return StoredPredictions({row["run_id"]: (artifacts / row["predictions"], row["metadata"]) for row in rows})
 
 
 @contextmanager

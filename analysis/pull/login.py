@@ -61,9 +61,7 @@ def parse_path(text: str) -> RunsPath:
     return RunsPath(parts[0], parts[1], parts[2] if len(parts) == 3 else None, base_url)
 
 
-def resolve(
-    given: Sequence[str], environ: Mapping[str, str], results: Path = RESULTS
-) -> tuple[list[RunsPath], Login]:
+def resolve(given: Sequence[str], environ: Mapping[str, str], results: Path = RESULTS) -> tuple[list[RunsPath], Login]:
     """The runs that are meant, and the login to the server that has them.
 
     Without paths the last study is meant. Sweeps that a study under `results` ran are read from that study's server.
@@ -79,9 +77,7 @@ def resolve(
     records = [find(results, str(path)) for path in paths] if given else [latest]
     recorded = {record.server_dir or record.base_url: record for record in records if record}
     if len(recorded) > 1:
-        raise AnalysisError(
-            f"These studies lie on {len(recorded)} servers: give those of one server at a time."
-        )
+        raise AnalysisError(f"These studies lie on {len(recorded)} servers: give those of one server at a time.")
     return paths, choose_login(paths, environ, next(iter(recorded.values()), None), latest)
 
 
@@ -95,9 +91,7 @@ def choose_paths(given: Sequence[str], latest: StudyRecord | None) -> list[RunsP
         )
     paths = [parse_path(text) for text in texts]
     if len({path.base_url for path in paths if path.base_url}) > 1:
-        raise AnalysisError(
-            "The addresses given lie on different servers: give those of one server at a time."
-        )
+        raise AnalysisError("The addresses given lie on different servers: give those of one server at a time.")
     return paths
 
 

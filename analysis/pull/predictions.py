@@ -50,17 +50,13 @@ def read_predictions(folder: Path, metadata: str = "{}") -> Predictions:
 
     try:
         read = Predictions(
-            images={
-                file.stem: np.asarray(Image.open(file).convert("RGB")) for file in pngs(folder / "images")
-            },
+            images={file.stem: np.asarray(Image.open(file).convert("RGB")) for file in pngs(folder / "images")},
             truth=masks("truth"),
             masks={rule: masks(rule) for rule in RULES},
             metadata=json.loads(metadata),
         )
     except OSError as error:
-        raise AnalysisError(
-            f"{folder} holds a file that is no picture ({error}): delete that folder."
-        ) from None
+        raise AnalysisError(f"{folder} holds a file that is no picture ({error}): delete that folder.") from None
     shapes = {stem: mask.shape for stem, mask in read.truth.items()}
     for rule, of_rule in read.masks.items():
         if {stem: mask.shape for stem, mask in of_rule.items()} != shapes:

@@ -33,10 +33,7 @@ def one_sentence(what: str) -> Iterator[None]:
 
 
 def patiently(
-    what: str,
-    action: Callable[[], Answer],
-    stop: threading.Event | None = None,
-    waits: Sequence[float] = WAITS,
+    what: str, action: Callable[[], Answer], stop: threading.Event | None = None, waits: Sequence[float] = WAITS
 ) -> Answer:
     """The answer of `action`, repeated after each of `waits` seconds while its error is `transient`.
 

@@ -113,9 +113,7 @@ def assemble(
     order = {run_id: place for place, run_id in enumerate(runs["run_id"])}
 
     def sorted_by_run(table: pd.DataFrame) -> pd.DataFrame:
-        table = table.drop(columns="content").sort_values(
-            "run_id", key=lambda ids: ids.map(order), kind="stable"
-        )
+        table = table.drop(columns="content").sort_values("run_id", key=lambda ids: ids.map(order), kind="stable")
         return table.reset_index(drop=True)
 
     return Study(
@@ -123,9 +121,7 @@ def assemble(
         history=sorted_by_run(fetched.history),
         scores=sorted_by_run(fetched.scores),
         predictions=stored_predictions(fetched, artifacts),
-        left_out=pd.concat(
-            [frame for frame in (left_out, missing) if len(frame)] or [left_out], ignore_index=True
-        ),
+        left_out=pd.concat([frame for frame in (left_out, missing) if len(frame)] or [left_out], ignore_index=True),
         remarks=(*remarks, *partial(lost, len(usable))),
     )
 

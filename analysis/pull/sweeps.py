@@ -21,9 +21,7 @@ Settings = Mapping[str, Any]
 """Of one sweep, as its YAML: method, metric, parameters, command, and whatever else it says."""
 
 
-def sweep_settings(
-    api: wandb.Api, runs: pd.DataFrame, folder: Path
-) -> tuple[dict[str, Settings], tuple[str, ...]]:
+def sweep_settings(api: wandb.Api, runs: pd.DataFrame, folder: Path) -> tuple[dict[str, Settings], tuple[str, ...]]:
     """The settings of every sweep that `runs` (columns path, sweep) belong to, by its id; and what could not be had.
 
     They do not change once a sweep has run, so they are kept in `folder` and asked for once.

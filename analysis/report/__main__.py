@@ -38,9 +38,7 @@ def upload(paths: Sequence[str], study: Study, comparison: Comparison, out: Path
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = cli.parser(PROG, str(__doc__))
-    parser.add_argument(
-        "--no-photographs", action="store_true", help="show truth, predictions and errors only"
-    )
+    parser.add_argument("--no-photographs", action="store_true", help="show truth, predictions and errors only")
     parser.add_argument("--wandb", action="store_true", help="save it as a W&B Report, too")
     options = parser.parse_args(arguments)
     writers: list[cli.Writer] = [partial(write, photographs=not options.no_photographs)]

@@ -151,9 +151,7 @@ def told_budget(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[s
 def reach(row: Mapping[Any, Any]) -> str:
     """What one architecture reaches, with its interval where there is one."""
     name = ARCHITECTURES.get(str(row["architecture"]), str(row["architecture"]))
-    bounds = (
-        f" [{row['low']:.3f}, {row['high']:.3f}]" if pd.notna(row["low"]) and row["low"] < row["high"] else ""
-    )
+    bounds = f" [{row['low']:.3f}, {row['high']:.3f}]" if pd.notna(row["low"]) and row["low"] < row["high"] else ""
     return f"{name} {row['best']:.3f}{bounds}"
 
 
@@ -169,14 +167,10 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
         ]
     silent_curves = int(table["overfitting"].str.startswith("cannot tell").sum())
     if silent_curves:
-        told.append(
-            f"Whether {silent_curves} of {plural(len(table), 'model')} overfit: their curves cannot tell."
-        )
+        told.append(f"Whether {silent_curves} of {plural(len(table), 'model')} overfit: their curves cannot tell.")
     if len(study.left_out):
         total = len(study.left_out) + len(study.runs)
-        told.append(
-            f"Anything about {len(study.left_out)} of {total} runs, which did not finish or lack values."
-        )
+        told.append(f"Anything about {len(study.left_out)} of {total} runs, which did not finish or lack values.")
     if ("data_digest" in runs and runs["data_digest"].nunique()) == 1:
         told.append("Anything about photographs of another kind: all runs saw one data set.")
     return tuple(told)

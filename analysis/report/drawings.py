@@ -69,9 +69,7 @@ def hard_drawings(study: Study, comparison: Comparison, command: str, photograph
         return []
     figure = hardest_images_figure(comparison, study.predictions, command, photographs=photographs)
     means = image_means(comparison)
-    told = ", ".join(
-        f"{image} {iou:.3f}" for image, iou in zip(means["image"][:4], means["iou"][:4], strict=True)
-    )
+    told = ", ".join(f"{image} {iou:.3f}" for image, iou in zip(means["image"][:4], means["iou"][:4], strict=True))
     return [
         Drawing(
             as_uri(figure),

@@ -31,9 +31,7 @@ SECTIONS = {
 }
 
 
-def page(
-    study: Study, comparison: Comparison, report: Content, command: str, *, photographs: bool = True
-) -> str:
+def page(study: Study, comparison: Comparison, report: Content, command: str, *, photographs: bool = True) -> str:
     """The report as HTML; without `photographs` masks are shown on the truth instead.
 
     At most `pictures.MOST_*` models, images, pixels and epochs: about 3 MB however large the study is.

@@ -63,9 +63,7 @@ def drawing(figure: Figure, dpi: int = 130) -> bytes:
     return file.getvalue()
 
 
-def mask_grid(
-    comparison: Comparison, predictions: Mapping[str, Predictions], *, photographs: bool
-) -> dict[str, Any]:
+def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *, photographs: bool) -> dict[str, Any]:
     """What the page needs to show masks: images (name, photograph, truth) and models (name, masks by image).
 
     The photograph is empty without `photographs`. Empty lists if no run has predictions.
@@ -84,11 +82,7 @@ def mask_grid(
         for stem in stems
     ]
     models = [
-        {
-            "name": str(run["model"]),
-            "iou": f"{run['test/iou']:.3f}",
-            "masks": masks_of(run, predictions, stems),
-        }
+        {"name": str(run["model"]), "iou": f"{run['test/iou']:.3f}", "masks": masks_of(run, predictions, stems)}
         for run in runs.to_dict("records")
     ]
     return {"images": images, "models": models}

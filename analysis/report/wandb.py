@@ -63,8 +63,7 @@ def blocks(study: Study, report: Content) -> list[Any]:
         return reports.PanelGrid(runsets=runsets(study), panels=placed(panels))
 
     tables, proof = (
-        [f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in shown]
-        for shown in (report.sheets, report.proof)
+        [f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in shown] for shown in (report.sheets, report.proof)
     )
     verdicts = [f"**{model}:** {verdict}." for model, verdict in report.verdicts]
     facts = [f"{name}: {value}" for name, value in report.facts]
@@ -135,8 +134,7 @@ def parallel(names: Sequence[str]) -> reports.ParallelCoordinatesPlot:
     columns = [reports.Config(name) for name in names or FIELDS]
     return reports.ParallelCoordinatesPlot(
         columns=[
-            reports.ParallelCoordinatesPlotColumn(metric=column)
-            for column in (*columns, reports.SummaryMetric(GOAL))
+            reports.ParallelCoordinatesPlotColumn(metric=column) for column in (*columns, reports.SummaryMetric(GOAL))
         ]
     )
 

@@ -33,9 +33,7 @@ def trials(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     for indices in fields.groupby(list(fields), dropna=False, sort=False).indices.values():
         values = usable[metric].iloc[indices]
         best = usable["run_id"].iloc[indices[int(values.to_numpy(dtype=float).argmax())]]
-        rows.append(
-            fields.iloc[indices[0]].to_dict() | {metric: values.mean(), "n_runs": len(values), "run_id": best}
-        )
+        rows.append(fields.iloc[indices[0]].to_dict() | {metric: values.mean(), "n_runs": len(values), "run_id": best})
     return pd.DataFrame(rows)
 
 
@@ -72,22 +70,13 @@ def best_per_value(
         else:
             best = float(values[:budget].max())
         rows.append(
-            {
-                scientific: value,
-                "n_trials": len(own),
-                "budget": budget,
-                "best": best,
-                "low": low,
-                "high": high,
-            }
+            {scientific: value, "n_trials": len(own), "budget": budget, "best": best, "low": low, "high": high}
             | {"best_of_all": values.max(), "run_id": own["run_id"].iloc[int(values.argmax())]}
         )
     return pd.DataFrame(rows).sort_values("best", ascending=False, kind="stable", ignore_index=True)
 
 
-def edge_warnings(
-    runs: pd.DataFrame, *, metric: str = "val/iou", space: Space | None = None
-) -> tuple[str, ...]:
+def edge_warnings(runs: pd.DataFrame, *, metric: str = "val/iou", space: Space | None = None) -> tuple[str, ...]:
     """A sentence for each number among the settings whose best value lies at the edge of its range.
 
     The range is that of `space`, the sweep's `parameters`, else that of the values tried. The best value is
@@ -125,12 +114,7 @@ def edge(value: float, low: float, high: float, *, log: bool) -> str:
 
 
 def expected_best_curves(
-    runs: pd.DataFrame,
-    rng: np.random.Generator,
-    *,
-    method: str,
-    metric: str = "val/iou",
-    level: float = 0.95,
+    runs: pd.DataFrame, rng: np.random.Generator, *, method: str, metric: str = "val/iou", level: float = 0.95
 ) -> pd.DataFrame:
     """Expected best of n trials per architecture (`expected_best`): architecture, trials (n = 1, 2, …),
     expected, low, high.
@@ -149,9 +133,7 @@ def expected_best_curves(
         low, high = np.quantile(bests, [(1 - level) / 2, (1 + level) / 2], axis=0)
         name = ARCHITECTURES.get(str(architecture), str(architecture))
         n = np.arange(1, len(values) + 1)
-        curves.append(
-            pd.DataFrame({"architecture": name, "trials": n, "expected": expected, "low": low, "high": high})
-        )
+        curves.append(pd.DataFrame({"architecture": name, "trials": n, "expected": expected, "low": low, "high": high}))
     return pd.concat(curves, ignore_index=True)
 
 

@@ -60,18 +60,13 @@ def configurations(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[
     usable = runs[np.isfinite(pd.to_numeric(values, errors="coerce"))]
     names = varied(usable)
     fields = settings(usable, names)
-    groups = (
-        fields.groupby(names, dropna=False, sort=False).indices.values() if names else [range(len(usable))]
-    )
+    groups = fields.groupby(names, dropna=False, sort=False).indices.values() if names else [range(len(usable))]
     n = len(groups) if len(usable) else 0
     if n < FEWEST:
         raise AnalysisError(
             f"Which setting mattered takes runs of at least {FEWEST} configurations with {metric}; here are {n}."
         )
-    rows = [
-        fields.iloc[next(iter(own))].to_dict() | {metric: usable[metric].iloc[list(own)].mean()}
-        for own in groups
-    ]
+    rows = [fields.iloc[next(iter(own))].to_dict() | {metric: usable[metric].iloc[list(own)].mean()} for own in groups]
     found = pd.DataFrame(rows)
     if found[metric].nunique() < 2:
         raise AnalysisError(f"All {n} configurations have the same {metric}: no setting mattered to it.")
@@ -96,9 +91,7 @@ def importances(runs: pd.DataFrame, rng: np.random.Generator, *, metric: str = "
     found = [rows for rows in found if rows]
     rows = [row | {"chance": min(1.0, len(found) * row["chance"])} for group in found for row in group]
     if not rows:
-        raise AnalysisError(
-            f"No setting takes two values in at least {FEWEST} configurations: nothing can be said."
-        )
+        raise AnalysisError(f"No setting takes two values in at least {FEWEST} configurations: nothing can be said.")
     made = pd.DataFrame(rows, columns=["parameter", "importance", "chance", "n", "given"])
     return made.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
@@ -116,13 +109,7 @@ def judged(
         return []
     found = explained_and_chance(merged, scores, rng)
     return [
-        {
-            "parameter": name,
-            "importance": max(share, 0.0),
-            "chance": chance,
-            "n": len(table),
-            "given": condition,
-        }
+        {"parameter": name, "importance": max(share, 0.0), "chance": chance, "n": len(table), "given": condition}
         for name, (share, chance) in found.items()
     ]
 

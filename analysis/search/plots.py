@@ -145,9 +145,7 @@ def draw_expected_best(axes: Axes, curves: pd.DataFrame, *, metric: str = "val/i
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
         colour, mark = OKABE_ITO[i % len(OKABE_ITO)], MARKS[i % len(MARKS)]
         axes.fill_between(own["trials"], own["low"], own["high"], color=colour, alpha=0.15, linewidth=0)
-        axes.plot(
-            own["trials"], own["expected"], color=colour, marker=mark, markersize=3.5, label=architecture
-        )
+        axes.plot(own["trials"], own["expected"], color=colour, marker=mark, markersize=3.5, label=architecture)
     axes.set_xlabel("trials")
     axes.set_ylabel(f"expected best {metric}")
     axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

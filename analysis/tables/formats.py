@@ -73,21 +73,15 @@ def tex(text: str) -> str:
 def html(sheet: Sheet) -> str:
     """A `table` with a caption and with headings that say what they head, for screen readers; everything escaped."""
     heads = "".join(f'<th scope="col"{side(title)}>{escape(title)}</th>' for title in sheet.columns)
-    body = [
-        html_row(list(sheet.columns), row, bold) for row, bold in zip(sheet.rows, sheet.bold, strict=True)
-    ]
+    body = [html_row(list(sheet.columns), row, bold) for row, bold in zip(sheet.rows, sheet.bold, strict=True)]
     caption = f"<caption>{escape(sheet.caption)}</caption>"
-    return "\n".join(
-        ["<table>", caption, f"<thead><tr>{heads}</tr></thead>", "<tbody>", *body, "</tbody>", "</table>"]
-    )
+    return "\n".join(["<table>", caption, f"<thead><tr>{heads}</tr></thead>", "<tbody>", *body, "</tbody>", "</table>"])
 
 
 def html_row(titles: Sequence[str], row: Sequence[str], bold: bool) -> str:
     """One row; its first cell is its heading, in `strong` if the row stands out."""
     name = f"<strong>{escape(row[0])}</strong>" if bold else escape(row[0])
-    cells = "".join(
-        f"<td{side(title)}>{escape(cell)}</td>" for title, cell in zip(titles[1:], row[1:], strict=True)
-    )
+    cells = "".join(f"<td{side(title)}>{escape(cell)}</td>" for title, cell in zip(titles[1:], row[1:], strict=True))
     return f'<tr><th scope="row">{name}</th>{cells}</tr>'
 
 
@@ -110,10 +104,7 @@ def terminal(columns: Mapping[str, Sequence[str]], bold: Sequence[bool], *, colo
         first = f"*{row[0]}" if stands_out else row[0]
         grid.add_row(*map(Text, (first, *row[1:])), style="bold" if stands_out else "")
     page = Console(
-        width=TERMINAL_WIDTH,
-        file=StringIO(),
-        color_system="standard" if colour else None,
-        force_terminal=colour,
+        width=TERMINAL_WIDTH, file=StringIO(), color_system="standard" if colour else None, force_terminal=colour
     )
     with page.capture() as body:
         page.print(grid)

@@ -36,14 +36,13 @@ def sheets(comparison: Comparison) -> list[Sheet]:
     """The sheets of a comparison: what was tested, by the other rule, other views, costs; empty columns left out."""
     table = comparison.table
     made = {
-        "Test images, checkpoint by the lab's rule; IoU with 95% interval"
-        f"{compared(comparison)}.": tested_columns(table),
+        f"Test images, checkpoint by the lab's rule; IoU with 95% interval{compared(comparison)}.": tested_columns(
+            table
+        ),
         "The same by the other rule; cost: what choosing by the lab's rule cost in IoU.": other_rule(table),
         "Other views of the predictions that the lab's rule tests, and other splits.": other_views(table),
         "Weights, rule of the tested checkpoint; costs in parameters, multiply-accumulates and seconds of the device;"
-        " training means the whole of one run. Validation, and BatchNorm statistics recomputed.": costs(
-            table
-        ),
+        " training means the whole of one run. Validation, and BatchNorm statistics recomputed.": costs(table),
     }
     bold = best_rows(table)
     named = {"model": list(table["model"].astype(str))}
@@ -69,10 +68,7 @@ def compared(comparison: Comparison) -> str:
 def proof_sheets(comparison: Comparison) -> list[Sheet]:
     """The ladder of three claims, with the sample of each; and, where there are other splits, that of the own one."""
     made = []
-    for found, of in (
-        (comparison.evidence, ""),
-        (comparison.own_evidence, " On the data's own split alone."),
-    ):
+    for found, of in ((comparison.evidence, ""), (comparison.own_evidence, " On the data's own split alone.")):
         if found:
             rows = list(ladder(found))
             caption = (
@@ -164,9 +160,7 @@ def scaled(table: pd.DataFrame, name: str, factor: float = 1.0) -> pd.Series[flo
 
 def texts(values: pd.Series) -> list[str]:
     """As they are; an empty text where there is none."""
-    return [
-        "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value) for value in values
-    ]
+    return ["" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value) for value in values]
 
 
 def formatted(values: pd.Series, write: Callable[[float], str]) -> list[str]:
@@ -184,9 +178,7 @@ def signed(values: pd.Series) -> list[str]:
     return formatted(values, lambda value: f"{value:+.3f}".replace("-", "−") if round(value, 3) else "0.000")
 
 
-def spans(
-    table: pd.DataFrame, low: str, high: str, write: Callable[[pd.Series], list[str]] = decimals
-) -> list[str]:
+def spans(table: pd.DataFrame, low: str, high: str, write: Callable[[pd.Series], list[str]] = decimals) -> list[str]:
     """`low – high` of each row, empty where they are unknown or equal."""
     pairs = zip(write(table[low]), write(table[high]), strict=True)
     return ["" if a == b else f"{a} – {b}" for a, b in pairs]

@@ -23,9 +23,7 @@ RUNS = Path(__file__).with_name("runs.txt")
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.truth", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("show", "train"), default="show")
-    parser.add_argument(
-        "--out", type=Path, default=RUNS, help="scores, one run a line (default: bench/truth/runs.txt)"
-    )
+    parser.add_argument("--out", type=Path, default=RUNS, help="scores, one run a line (default: bench/truth/runs.txt)")
     parser.add_argument("--sets", type=int, default=SETS, help="training sets (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of each network (default: %(default)s)")
     options = parser.parse_args(arguments)
@@ -70,9 +68,7 @@ def show(path: Path) -> None:
         most = max((seeds for seeds in range(n + 1, SEEDS + 1) if len(cube(runs, seeds))), default=0)
         found = planned(cube(runs, most), n, rng) if most else None
         if found:
-            print(
-                f"| {n} | {found.pairs} | {found.median_pictures:.0f} | {found.decided:.3f} | {found.false:.3f} |"
-            )
+            print(f"| {n} | {found.pairs} | {found.median_pictures:.0f} | {found.decided:.3f} | {found.false:.3f} |")
 
 
 if __name__ == "__main__":

@@ -64,9 +64,7 @@ def pick(rng: np.random.Generator, pictures: int) -> np.ndarray:
     return np.arange(4) if pictures == 4 else 4 + rng.choice(FURTHER, pictures, replace=False)
 
 
-def equal_models(
-    scores: Array, sets: int, seeds: int, pictures: int, rng: np.random.Generator
-) -> Iterator[Row]:
+def equal_models(scores: Array, sets: int, seeds: int, pictures: int, rng: np.random.Generator) -> Iterator[Row]:
     """A network against itself under two names, other seeds each: every difference that is claimed is false."""
     groups, models, most = scores.shape[:3]
     if groups < sets or most < 2 * seeds:
@@ -93,9 +91,7 @@ def worse(claim: Claim) -> float:
     return float((claim.p < LEVEL).any(axis=1).mean())
 
 
-def four_models(
-    scores: Array, sets: int, seeds: int, pictures: int, rng: np.random.Generator
-) -> Iterator[Row]:
+def four_models(scores: Array, sets: int, seeds: int, pictures: int, rng: np.random.Generator) -> Iterator[Row]:
     """All four networks; the truth is what their other seeds, or with several sets the other sets, score elsewhere.
 
     Where the truth is a mean of few seeds or sets, its own error makes some true claims look false: `false` is an upper
@@ -110,10 +106,7 @@ def four_models(
         columns = pick(rng, pictures)
         chosen = rng.permutation(groups)[:sets]
         runs = np.stack([rng.permutation(most) for _ in range(models)])
-        blocks = [
-            np.stack([scores[group, m][runs[m, :seeds]][:, columns] for m in range(models)])
-            for group in chosen
-        ]
+        blocks = [np.stack([scores[group, m][runs[m, :seeds]][:, columns] for m in range(models)]) for group in chosen]
         studies.append(np.stack(blocks, axis=1))
         rest = np.setdiff1d(np.arange(4, 4 + FURTHER), columns)
         if sets == 1:
@@ -123,9 +116,9 @@ def four_models(
             others = [scores[left, m][:, :, rest].mean() for m in range(models)]
         truths.append(others)
     name = KIND if sets == 1 else SETS
-    claim = judge(
-        layout(models, sets, seeds, pictures), np.stack(studies), rng, draws=DRAWS, margin=MARGIN
-    ).claims[name]
+    claim = judge(layout(models, sets, seeds, pictures), np.stack(studies), rng, draws=DRAWS, margin=MARGIN).claims[
+        name
+    ]
     yield summary(claim, np.array(truths), pictures, seeds, sets, groups)
 
 
@@ -173,9 +166,7 @@ def planned(scores: Array, seeds: int, rng: np.random.Generator) -> Planned | No
     for group in range(groups):
         for pair in pairs:
             both = scores[group, list(pair)]
-            whole = judge(
-                layout(2, 1, most, FURTHER), both[None, :, None, :, 4:], rng, draws=DRAWS, margin=MARGIN
-            )
+            whole = judge(layout(2, 1, most, FURTHER), both[None, :, None, :, 4:], rng, draws=DRAWS, margin=MARGIN)
             gap = abs(float(whole.means[0, 0] - whole.means[0, 1]))
             first = layout(2, 1, seeds, 4)
             needed = plan(whole.components.on(first), KIND, (0, 1), gap, factors, MARGIN).images
@@ -186,9 +177,7 @@ def planned(scores: Array, seeds: int, rng: np.random.Generator) -> Planned | No
                 runs = np.stack([rng.permutation(most)[:seeds] for _ in range(2)])
                 columns = 4 + rng.choice(FURTHER, needed, replace=False)
                 again = np.stack([both[m][runs[m]][:, columns] for m in range(2)])[None, :, None]
-                claim = judge(layout(2, 1, seeds, needed), again, rng, draws=DRAWS, margin=MARGIN).claims[
-                    KIND
-                ]
+                claim = judge(layout(2, 1, seeds, needed), again, rng, draws=DRAWS, margin=MARGIN).claims[KIND]
                 decided.append(bool(((claim.p < LEVEL) | (claim.verdict == EQUIVALENT)).any()))
                 false.append(bool((claim.p < LEVEL).any()) and claim.top[0] != int(whole.means[0].argmax()))
     if not asked:
@@ -206,10 +195,7 @@ def rows(runs: Sequence[Run], rng: np.random.Generator) -> Iterator[Row]:
     for sets, seeds, pictures in ((1, 2, 4), (1, 2, 18), (6, 1, 4), (6, 2, 4)):
         yield from equal_models(cube(runs, 2 * seeds), sets, seeds, pictures, rng)
     lost = collapsed(runs)
-    for name, some in {
-        "four networks": runs,
-        "none collapsed": [r for r in runs if r.group not in lost],
-    }.items():
+    for name, some in {"four networks": runs, "none collapsed": [r for r in runs if r.group not in lost]}.items():
         for sets, seeds, pictures in ((1, 3, 4), (1, 3, 18), (3, 3, 4), (6, 1, 4), (6, 3, 4)):
             spare = 2 if sets == 1 and len(cube(some, seeds + 2)) else 1 if sets == 1 else 0
             for row in four_models(cube(some, seeds + spare), sets, seeds, pictures, rng):

@@ -50,18 +50,14 @@ def draw(group: int, count: int) -> list[Pair]:
 
 def pretrained() -> nn.Module:
     """The first two levels of EfficientNet Lite0 with ImageNet weights under a small decoder."""
-    model: nn.Module = smp.Unet(
-        LITE, encoder_weights=None, encoder_depth=2, decoder_channels=(16, 8), classes=2
-    )
+    model: nn.Module = smp.Unet(LITE, encoder_weights=None, encoder_depth=2, decoder_channels=(16, 8), classes=2)
     weights.load_packaged(model.get_submodule("encoder"), LITE)
     return model
 
 
 def residual() -> nn.Module:
     """The first two levels of a ResNet-18 from scratch under the same decoder."""
-    model: nn.Module = smp.Unet(
-        "resnet18", encoder_weights=None, encoder_depth=2, decoder_channels=(16, 8), classes=2
-    )
+    model: nn.Module = smp.Unet("resnet18", encoder_weights=None, encoder_depth=2, decoder_channels=(16, 8), classes=2)
     return model
 
 
@@ -96,9 +92,7 @@ def train(name: str, pairs: list[Pair], seed: int) -> nn.Module:
 def jobs(sets: int, seeds: int) -> Iterator[tuple[str, int, int]]:
     """Model, set and seed of every run, six sets after another, so that the first are complete early."""
     for start in range(1, sets + 1, AT_ONCE):
-        for seed, group in itertools.product(
-            range(1, seeds + 1), range(start, min(start + AT_ONCE, sets + 1))
-        ):
+        for seed, group in itertools.product(range(1, seeds + 1), range(start, min(start + AT_ONCE, sets + 1))):
             yield from ((name, group, seed) for name in MODELS)
 
 
@@ -113,7 +107,4 @@ def record(out: Path, *, sets: int = SETS, seeds: int = SEEDS) -> None:
         model = train(name, pictures[:10], 1000 * group + seed)
         iou = [counts.iou for counts in evaluate(model, [*pictures[10:], *draw(0, FURTHER)], 32).counts]
         write_runs(out, [Run(name, group, seed, np.array(iou))])
-        print(
-            f"{number} of {len(todo)}: {name}, set {group}, seed {seed}, IoU {np.mean(iou[8:]):.3f}",
-            flush=True,
-        )
+        print(f"{number} of {len(todo)}: {name}, set {group}, seed {seed}, IoU {np.mean(iou[8:]):.3f}", flush=True)

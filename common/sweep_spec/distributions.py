@@ -90,9 +90,7 @@ def limits(kind: str, low: float, high: float) -> tuple[float, float]:
     """The least and the greatest value that is drawn between `min` and `max`."""
     if not has_exponents(kind):
         return low, high
-    sign = (
-        -1 if kind.removeprefix("q_").startswith("inv_") else 1
-    )  # log(1/X) is uniform, so log(X) is on [-max, -min]
+    sign = -1 if kind.removeprefix("q_").startswith("inv_") else 1  # log(1/X) is uniform, so log(X) is on [-max, -min]
     ends = sorted(sign * max(-LARGEST_EXPONENT, min(LARGEST_EXPONENT, end)) for end in (low, high))
     return math.exp(ends[0]), math.exp(ends[1])
 

@@ -36,9 +36,7 @@ def _disc(layer: Layer, centre: Points, radius: float, colour: Colour) -> None:
 
 
 def _line(layer: Layer, points: Points, colour: Colour, thickness: float) -> None:
-    cv2.polylines(
-        layer, [_fixed(points)], False, colour.tolist(), max(1, round(thickness)), cv2.LINE_AA, shift=4
-    )
+    cv2.polylines(layer, [_fixed(points)], False, colour.tolist(), max(1, round(thickness)), cv2.LINE_AA, shift=4)
 
 
 def _eye(rng: Rng, layer: Layer, at: Points, unit: float, colour: Colour) -> None:
@@ -58,9 +56,7 @@ def _star(rng: Rng, layer: Layer, at: Points, unit: float, colour: Colour) -> No
         _line(layer, np.array([at, at + way * radius]), pale, thickness)
         for share in (0.45, 0.7):
             tip = at + way * radius * (share + 0.22)
-            branch = np.array(
-                [tip + side * radius * 0.2, at + way * radius * share, tip - side * radius * 0.2]
-            )
+            branch = np.array([tip + side * radius * 0.2, at + way * radius * share, tip - side * radius * 0.2])
             _line(layer, branch, pale, thickness)
 
 

@@ -172,12 +172,7 @@ class Camera:
         red, green, blue = (1 + rng.normal(0, 0.025, 3)).tolist()
         gamma, quality = math.exp(rng.normal(0, 0.12)), int(rng.integers(82, 97))
         return cls(
-            blur,
-            blur + rng.uniform(0, 1.5) * unit,
-            rng.uniform(0.5, 3.5) * unit,
-            gamma,
-            (red, green, blue),
-            quality,
+            blur, blur + rng.uniform(0, 1.5) * unit, rng.uniform(0.5, 3.5) * unit, gamma, (red, green, blue), quality
         )
 
     def take(self, rng: Rng, scene: Field) -> NDArray[np.uint8]:

@@ -41,9 +41,7 @@ def draw(rng: Rng, shape: Shape, unit: float, kind: str) -> Field:
 def _regions(rng: Rng, shape: Shape, unit: float, n: int) -> NDArray[np.intp]:
     """Which of `n` regions each pixel belongs to: bands of a bent ramp, or the highest of `n` hills."""
     if rng.random() < 0.5:
-        bent = ramp(shape, rng.uniform(0, 2 * math.pi)) + rng.uniform(0, 90) * unit * smooth(
-            rng, shape, 190 * unit
-        )
+        bent = ramp(shape, rng.uniform(0, 2 * math.pi)) + rng.uniform(0, 90) * unit * smooth(rng, shape, 190 * unit)
         cuts = np.sort(rng.uniform(-230, 230, n - 1)) * unit
         return np.asarray(np.digitize(bent, cuts), np.intp)
     hills = [smooth(rng, shape, 170 * unit) for _ in range(n)]

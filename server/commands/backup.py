@@ -13,9 +13,7 @@ def main(arguments: list[str]) -> int:
         "Copy a folder, as it is at one moment, to one file (a tar archive, readable by its owner only: it "
         "holds the key). Works while the server runs. `python -m server restore` makes a folder of it.",
     )
-    parser.add_argument(
-        "--to", type=Path, required=True, metavar="FILE", help="the file to write; must not exist"
-    )
+    parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the file to write; must not exist")
     options = parser.parse_args(arguments)
     copied = write(options.dir, options.to)
     print(f"{options.to}: {size(copied.bytes)}, the database and {copied.files} files")

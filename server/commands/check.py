@@ -7,8 +7,7 @@ from server.store.readonly import reading
 
 def main(arguments: list[str]) -> int:
     parser = command_parser(
-        "check",
-        "Verify a folder: digests of all files, orphans, foreign keys. Works while the server runs.",
+        "check", "Verify a folder: digests of all files, orphans, foreign keys. Works while the server runs."
     )
     parser.add_argument("--quick", action="store_true", help="compare sizes only, do not read the files")
     options = parser.parse_args(arguments)

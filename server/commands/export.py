@@ -44,10 +44,7 @@ def _write(db: Connection, project: Row, out: Path) -> str:
     versions = artifacts.of_project(db, project["id"])
     _json(out / "configs.json", {run["name"]: config_values(load_object(run["config"])) for run in rows})
     _json(out / "summaries.json", {run["name"]: load_object(run["summary"]) for run in rows})
-    _json(
-        out / "files.json",
-        {run["name"]: [_file(file) for file in files.of_run(db, run["id"])] for run in rows},
-    )
+    _json(out / "files.json", {run["name"]: [_file(file) for file in files.of_run(db, run["id"])] for run in rows})
     _json(out / "sweeps.json", [_sweep(db, sweep) for sweep in sweeps.of_project(db, project["id"])])
     _json(out / "artifacts.json", [_artifact(db, version) for version in versions])
     return f"{len(rows)} runs, {lines} rows of history, {len(versions)} artifact versions"

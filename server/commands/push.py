@@ -21,12 +21,8 @@ def main(arguments: list[str]) -> int:
         "environment variable WANDB_API_KEY holds the key of the other server.",
     )
     parser.add_argument("project", metavar="ENTITY/PROJECT")
-    parser.add_argument(
-        "--to", required=True, metavar="URL", help="the other server, such as https://api.wandb.ai"
-    )
-    parser.add_argument(
-        "--as", dest="target", metavar="ENTITY/PROJECT", help="its name there (default: the same)"
-    )
+    parser.add_argument("--to", required=True, metavar="URL", help="the other server, such as https://api.wandb.ai")
+    parser.add_argument("--as", dest="target", metavar="ENTITY/PROJECT", help="its name there (default: the same)")
     options = parser.parse_args(arguments)
     key = os.environ.get("WANDB_API_KEY")
     if not key:

@@ -15,10 +15,7 @@ PAGE = 10_000
 TYPES = {"number": pa.float64(), "string": pa.string(), "boolean": pa.bool_()}
 _MOMENT = pa.timestamp("us", tz="UTC")
 RUN_COLUMNS = {
-    **{
-        name: pa.string()
-        for name in ("name", "display_name", "state", "sweep", "group_name", "job_type", "notes")
-    },
+    **{name: pa.string() for name in ("name", "display_name", "state", "sweep", "group_name", "job_type", "notes")},
     **{name: pa.string() for name in ("username", "host", "commit_hash")},
     "tags": pa.list_(pa.string()),
     "exit_code": pa.int64(),

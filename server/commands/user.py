@@ -40,9 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     action("rotate", _rotate, "a new key in place of the old one; prints it", "NAME").add_argument(
         "--key", help=key_help
     )
-    action(
-        "grant", _grant, "let them read an entity, or own it (read and write)", "NAME", "ENTITY"
-    ).add_argument("role", choices=users.ROLES)
+    action("grant", _grant, "let them read an entity, or own it (read and write)", "NAME", "ENTITY").add_argument(
+        "role", choices=users.ROLES
+    )
     action("link", _link, "a link that logs a browser in, once, within a day", "NAME")
     action("revoke", _revoke, "take a granted right back", "NAME", "ENTITY")
     return parser
@@ -87,11 +87,7 @@ def _revoke(db: Connection, options: argparse.Namespace) -> None:
 
 def _link(db: Connection, options: argparse.Namespace) -> None:
     """The address is that of the running server; where none runs, the link's last part."""
-    key_hash = (
-        users.hashed(api_key(options.dir))
-        if options.name == users.LOCAL
-        else users.key_hash(db, options.name)
-    )
+    key_hash = users.hashed(api_key(options.dir)) if options.name == users.LOCAL else users.key_hash(db, options.name)
     token = logins.start(db, logins.LINK, key_hash, time.time())
     address = options.dir / "address"
     print(f"{address.read_text().strip() if address.exists() else ''}/login?once={token}")

@@ -27,11 +27,7 @@ _PLACED = {
 }
 # Inputs that are only read: the right to see is enough.
 _READ = {
-    *(
-        ("useArtifact", "artifact_id"),
-        ("useArtifact", "artifact_entity_name"),
-        ("linkArtifact", "artifact_id"),
-    ),
+    *(("useArtifact", "artifact_id"), ("useArtifact", "artifact_entity_name"), ("linkArtifact", "artifact_id")),
     *(("addAliases", "artifact_id"), ("deleteAliases", "artifact_id"), ("unlinkArtifact", "artifact_id")),
     *(("createArtifactManifest", "base_artifact_id"), ("updateArtifactManifest", "base_artifact_id")),
 }

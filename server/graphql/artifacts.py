@@ -77,11 +77,7 @@ def all_aliases(row: Row, info: Info) -> list[Row]:
 
 
 def artifact_files(
-    row: Row,
-    info: Info,
-    names: list[str] | None = None,
-    after: str | None = None,
-    first: int | None = None,
+    row: Row, info: Info, names: list[str] | None = None, after: str | None = None, first: int | None = None
 ) -> Row:
     """References too: the client downloads what is listed here, wherever it lies."""
     return connection(
@@ -94,11 +90,7 @@ def artifact_files(
 
 
 def member_files(
-    row: Row,
-    info: Info,
-    names: list[str] | None = None,
-    after: str | None = None,
-    first: int | None = None,
+    row: Row, info: Info, names: list[str] | None = None, after: str | None = None, first: int | None = None
 ) -> Row:
     return artifact_files(collection_resolvers.member_artifact(row, info), info, names, after, first)
 
@@ -189,9 +181,7 @@ def use_artifact(root: Any, info: Info, input: Row) -> Row:
     run = runs.find(ctx.db, project["id"], input["run_name"]) if project else None
     row = artifacts.by_id(ctx.db, number_in("Artifact", input["artifact_id"]))
     if run is None:
-        raise NotFound(
-            f"run {input['entity_name']}/{input['project_name']}/{input['run_name']} does not exist"
-        )
+        raise NotFound(f"run {input['entity_name']}/{input['project_name']}/{input['run_name']} does not exist")
     with ctx.store.write() as db:
         artifacts.use(db, row["id"], run["id"], input.get("used_as"))
     return {"artifact": row}

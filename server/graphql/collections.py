@@ -25,9 +25,7 @@ ORDERS |= TIMES | {name: name for name in TIMES.values()}
 
 
 def type_of(collection: Row) -> Row:
-    return {name: collection[name] for name in ("id", "project_id", "created_at")} | {
-        "name": collection["type"]
-    }
+    return {name: collection[name] for name in ("id", "project_id", "created_at")} | {"name": collection["type"]}
 
 
 def artifact_type(row: Row, info: Info, name: str) -> Row | None:
@@ -193,9 +191,7 @@ def _home_of_links(info: Info, db: Any, input: Row) -> Row:
 
 def unlink_artifact(root: Any, info: Info, input: Row) -> Row:
     with context(info).store.write() as db:
-        collections.leave(
-            db, _number(input["artifact_portfolio_id"]), number_in("Artifact", input["artifact_id"])
-        )
+        collections.leave(db, _number(input["artifact_portfolio_id"]), number_in("Artifact", input["artifact_id"]))
     return {"artifact_id": input["artifact_id"], "success": True}
 
 
@@ -219,9 +215,7 @@ def change_collection(id_name: str) -> Any:
 def delete_collection(id_name: str) -> Any:
     def resolve(root: Any, info: Info, input: Row) -> Row:
         with context(info).store.write() as db:
-            return {
-                "artifact_collection": collections.delete(db, _number(input[id_name])) | {"state": "DELETED"}
-            }
+            return {"artifact_collection": collections.delete(db, _number(input[id_name])) | {"state": "DELETED"}}
 
     return resolve
 

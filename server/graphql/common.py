@@ -45,9 +45,7 @@ class Context:
         if self._counts["items"] > MAX_ITEMS:
             raise Refused(f"the answer would hold more than {MAX_ITEMS} items; ask for smaller pages")
         if self._counts["text"] > limits.MAX_TEXT:
-            raise Refused(
-                f"the answer would hold more than {limits.MAX_TEXT} characters; ask for smaller pages"
-            )
+            raise Refused(f"the answer would hold more than {limits.MAX_TEXT} characters; ask for smaller pages")
 
     def entity_of(self, kind: str, number: int) -> str | None:
         """Where a thing lies, looked up once per request."""
@@ -92,9 +90,7 @@ def global_id(kind: str, number: int) -> str:
 def parsed_id(text: str) -> tuple[str, int] | None:
     """Kind and number of a global id, with or without its `=`; None for anything else."""
     try:
-        kind, _, number = (
-            base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
-        )
+        kind, _, number = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
     except ValueError:
         return None
     known = number.isascii() and number.isdecimal() and len(number) < 19
@@ -131,9 +127,7 @@ def iso(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def page(
-    items: Sequence[Any], first: int | None, after: str | None, key: Callable[[Any], Any]
-) -> tuple[int, int]:
+def page(items: Sequence[Any], first: int | None, after: str | None, key: Callable[[Any], Any]) -> tuple[int, int]:
     """Start and end of the page behind the cursor `after`, which is `position:key` of the last item seen.
 
     An item that is gone by now does not end the list: the page then starts where it was.
@@ -165,8 +159,7 @@ def connection(
     cursors = [f"{start + i}:{key(item)}" for i, item in enumerate(items[start:end])]
     return {
         "edges": [
-            {"node": node, "cursor": cursor}
-            for node, cursor in zip(load(items[start:end]), cursors, strict=True)
+            {"node": node, "cursor": cursor} for node, cursor in zip(load(items[start:end]), cursors, strict=True)
         ],
         "page_info": {"end_cursor": cursors[-1] if cursors else None, "has_next_page": end < len(items)},
         "total_count": len(items),

@@ -128,9 +128,7 @@ def _document(text: str) -> _Document:
     return _Document(node, name, problem)
 
 
-def execute(
-    context: Context, query: str, variables: dict[str, Any] | None, operation_name: str | None
-) -> Answer:
+def execute(context: Context, query: str, variables: dict[str, Any] | None, operation_name: str | None) -> Answer:
     """Answers one request. Never raises; bugs are logged and answered without their details."""
     if len(query) > limits.MAX_QUERY:
         return _error("the query is too long")
@@ -144,9 +142,7 @@ def execute(
         return _error(f"the request failed: {type(error).__name__}; the server's log says more")
 
 
-def _answer(
-    context: Context, document: _Document, variables: dict[str, Any], operation_name: str | None
-) -> Answer:
+def _answer(context: Context, document: _Document, variables: dict[str, Any], operation_name: str | None) -> Answer:
     if document.problem is not None:
         return _error(document.problem)
     result = execute_sync(
@@ -185,9 +181,7 @@ def _prune(kind: Any, value: Any) -> Any:
     if isinstance(kind, GraphQLList) and isinstance(value, list):
         return [_prune(kind.of_type, item) for item in value]
     if isinstance(kind, GraphQLInputObjectType) and isinstance(value, dict):
-        return {
-            name: _prune(kind.fields[name].type, item) for name, item in value.items() if name in kind.fields
-        }
+        return {name: _prune(kind.fields[name].type, item) for name, item in value.items() if name in kind.fields}
     return value
 
 

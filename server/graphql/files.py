@@ -13,10 +13,7 @@ from server.store import Refused, Row, files
 def create_run_files(root: Any, info: Info, input: Row) -> Row:
     run = run_at(info, input)
     uploads = [
-        {
-            "name": name,
-            "upload_url": context(info).signed("PUT", addresses.run_file(run["id"], files.check_path(name))),
-        }
+        {"name": name, "upload_url": context(info).signed("PUT", addresses.run_file(run["id"], files.check_path(name)))}
         for name in input["files"]
     ]
     return {"run_id": global_id("Run", run["id"]), "upload_headers": [], "files": uploads}
@@ -43,9 +40,7 @@ def of_run(
     first: int | None = None,
     pattern: str | None = None,
 ) -> Row:
-    plain = (
-        None if names is None else [posixpath.normpath(name) for name in names]
-    )  # ./a as in `run.file("./a")`
+    plain = None if names is None else [posixpath.normpath(name) for name in names]  # ./a as in `run.file("./a")`
     found = files.of_run(context(info).db, row["id"], plain, pattern)
     return connection(found, first, after, load=lambda rows: [node(info, file) for file in rows])
 
@@ -70,9 +65,7 @@ def node(info: Info, file: Row) -> Row:
 
 def url(row: Row, info: Info, upload: bool | None = None) -> str:
     if upload and not row["writable"]:
-        raise Refused(
-            f"{row['name']} cannot be uploaded again: only the owner of a run can, and no artifact changes"
-        )
+        raise Refused(f"{row['name']} cannot be uploaded again: only the owner of a run can, and no artifact changes")
     return context(info).signed("PUT" if upload else "GET", row["path"])
 
 

@@ -12,17 +12,11 @@ from server.store import Refused, Row, lines
 
 DEFAULT_SAMPLES = 500
 MAX_STEP = 2**62
-_STAMPED = re.compile(
-    r"(?:(ERROR|WARN|INFO) )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z)?) (.*)", re.DOTALL
-)
+_STAMPED = re.compile(r"(?:(ERROR|WARN|INFO) )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z)?) (.*)", re.DOTALL)
 
 
 def history(
-    row: Row,
-    info: Info,
-    min_step: int | None = None,
-    max_step: int | None = None,
-    samples: int | None = None,
+    row: Row, info: Info, min_step: int | None = None, max_step: int | None = None, samples: int | None = None
 ) -> list[str]:
     """Rows as JSON text. With steps: every row with min ≤ step < max, else at most `samples`, evenly spaced."""
     db = context(info).db
@@ -99,13 +93,7 @@ def parquet_history(row: Row, info: Info) -> Row:
     return {"parquet_urls": [], "live_data": [] if first is None else [{"_step": first}]}
 
 
-def log_lines(
-    row: Row,
-    info: Info,
-    first: int | None = None,
-    after: str | None = None,
-    last: int | None = None,
-) -> Row:
+def log_lines(row: Row, info: Info, first: int | None = None, after: str | None = None, last: int | None = None) -> Row:
     db = context(info).db
     if last is not None:
         found = lines.console_tail(db, row["id"], max(0, min(last, 10_000)))
@@ -115,13 +103,8 @@ def log_lines(
     page = found if last is not None else found[:size]
     cursors = [str(line["line"]) for line in page]
     return {
-        "edges": [
-            {"node": console_line(line), "cursor": cursor} for line, cursor in zip(page, cursors, strict=True)
-        ],
-        "page_info": {
-            "end_cursor": cursors[-1] if cursors else None,
-            "has_next_page": len(page) < len(found),
-        },
+        "edges": [{"node": console_line(line), "cursor": cursor} for line, cursor in zip(page, cursors, strict=True)],
+        "page_info": {"end_cursor": cursors[-1] if cursors else None, "has_next_page": len(page) < len(found)},
         "total_count": lines.total(db, "console", row["id"]),
     }
 
@@ -167,5 +150,5 @@ RESOLVERS: Resolvers = {
         "historyTail": _tail("history"),
         "eventsTail": _tail("system_metrics"),
         "logLines": log_lines,
-    },
+    }
 }

@@ -15,9 +15,7 @@ MAX_DEPTH = 40  # of fields within each other; the client's deepest operation ha
 MAX_FIELDS = 2_000  # with every fragment written out; the client's widest operation has 120
 MAX_INT = 2**63
 MAX_SECONDS = 10.0  # to read all of an answer
-MAX_CHANGE_SECONDS = (
-    300.0  # for what mutations themselves do: a commit of 100,000 files, a search for the next trial
-)
+MAX_CHANGE_SECONDS = 300.0  # for what mutations themselves do: a commit of 100,000 files, a search for the next trial
 TOO_SLOW = f"the request takes more than {MAX_SECONDS:g} seconds: ask for less at a time"
 MAX_TEXT = 128 << 20  # characters of an answer, about
 
@@ -76,10 +74,7 @@ def excess(document: DocumentNode) -> str | None:
 
 
 def _extent(
-    node: Any,
-    fragments: dict[str, FragmentDefinitionNode],
-    known: dict[str, tuple[int, int]],
-    inside: tuple[str, ...],
+    node: Any, fragments: dict[str, FragmentDefinitionNode], known: dict[str, tuple[int, int]], inside: tuple[str, ...]
 ) -> tuple[int, int]:
     """Number and depth of the fields below a node. A fragment within itself counts as endless."""
     fields = depth = 0

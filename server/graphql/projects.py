@@ -24,11 +24,7 @@ def project(root: Any, info: Info, name: str | None = None, entity_name: str | N
 
 
 def models(
-    root: Any,
-    info: Info,
-    entity_name: str | None = None,
-    after: str | None = None,
-    first: int | None = None,
+    root: Any, info: Info, entity_name: str | None = None, after: str | None = None, first: int | None = None
 ) -> Row:
     ctx = context(info)
     found = [row for row in projects.listed(ctx.db, entity_name) if ctx.person.sees(row["entity"])]
@@ -42,9 +38,7 @@ def upsert_model(root: Any, info: Info, input: Row) -> Row:
         if input.get("id"):
             old = projects.by_id(db, number_in("Project", input["id"]))
             name, entity = old["name"], old["entity"]
-        row, inserted = projects.ensure(
-            db, entity, name or "", ctx.now(), description=input.get("description")
-        )
+        row, inserted = projects.ensure(db, entity, name or "", ctx.now(), description=input.get("description"))
     return {"project": row, "model": row, "inserted": inserted}
 
 

@@ -33,10 +33,7 @@ def upsert_view(root: Any, info: Info, input: Row) -> Row:
         else:
             project = existing_project(info, input.get("entity_name"), input.get("project_name"))
             name = check_name("report", input.get("name") or f"view-{int(ctx.now() * 1e6):x}")
-            view_id, inserted = (
-                views.insert(db, project["id"], input.get("type") or "runs", name, ctx.now()),
-                True,
-            )
+            view_id, inserted = (views.insert(db, project["id"], input.get("type") or "runs", name, ctx.now()), True)
         columns = ("name", "display_name", "description", "spec", "type")
         views.change(db, view_id, ctx.now(), **{column: input.get(column) for column in columns})
         return {"view": views.by_id(db, view_id), "inserted": inserted}

@@ -34,9 +34,7 @@ def of_project(
 
 def run_connection(info: Info, ids: list[int], first: int | None, after: str | None) -> Row:
     """A page of runs by number; only the rows of the page are read."""
-    return connection(
-        ids, first, after, key=lambda run_id: run_id, load=lambda some: runs.many(context(info).db, some)
-    )
+    return connection(ids, first, after, key=lambda run_id: run_id, load=lambda some: runs.many(context(info).db, some))
 
 
 def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
@@ -44,9 +42,7 @@ def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     with ctx.store.write() as db:
         run, inserted = (
-            (runs.by_id(db, number_in("Run", input["id"])), False)
-            if input.get("id")
-            else _opened(info, db, input)
+            (runs.by_id(db, number_in("Run", input["id"])), False) if input.get("id") else _opened(info, db, input)
         )
         runs.change(
             db,
@@ -63,19 +59,12 @@ def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
         goes_on = ctx.client and run["exit_code"] is not None and not input.get("host")
         if not input.get("id") and not goes_on:
             _enter_state(db, run, input.get("state"), inserted, ctx.now())
-        return {
-            "bucket": runs.by_id(db, run["id"]),
-            "inserted": inserted,
-            "server_settings": {"server_messages": []},
-        }
+        return {"bucket": runs.by_id(db, run["id"]), "inserted": inserted, "server_settings": {"server_messages": []}}
 
 
 def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
     ctx = context(info)
-    entity, project_name = (
-        input.get("entity_name") or ctx.entity,
-        input.get("model_name") or "uncategorized",
-    )
+    entity, project_name = (input.get("entity_name") or ctx.entity, input.get("model_name") or "uncategorized")
     project, _ = projects.ensure(db, entity, project_name, ctx.now())
     name = check_name("run id", input.get("name") or runs.new_name())
     run = runs.find(db, project["id"], name)
@@ -176,9 +165,7 @@ def alert(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     run = run_at(info, input)
     with ctx.store.write() as db:
-        runs.add_alert(
-            db, run["id"], input["title"], input["text"], input.get("severity") or "INFO", ctx.now()
-        )
+        runs.add_alert(db, run["id"], input["title"], input["text"], input.get("severity") or "INFO", ctx.now())
     return {"success": True}
 
 

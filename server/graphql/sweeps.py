@@ -72,9 +72,7 @@ def agent_heartbeat(root: Any, info: Info, input: Row) -> Row:
     ctx = context(info)
     agent = sweeps.agent(ctx.db, number_in("Agent", input["id"]))
     states = load_object(input.get("run_state"))
-    commands = scheduler.heartbeat(
-        ctx.store, ctx.settings, agent, {name for name, alive in states.items() if alive}
-    )
+    commands = scheduler.heartbeat(ctx.store, ctx.settings, agent, {name for name, alive in states.items() if alive})
     return {"agent": agent, "commands": json.dumps(commands)}
 
 
@@ -87,9 +85,7 @@ def enqueue_run(root: Any, info: Info, input: Row) -> Row:
         for key, item in load_object(input["config"]).items()
     }
     with ctx.store.sweep_lock(sweep["id"]):
-        item = scheduler.add_run(
-            ctx.store, sweep, params, "scheduler", display_name=input.get("display_name")
-        )
+        item = scheduler.add_run(ctx.store, sweep, params, "scheduler", display_name=input.get("display_name"))
     return {"id": item["run"], "run_queue_item_id": None}
 
 
@@ -103,9 +99,7 @@ def prior_runs(row: Row, info: Info, first: int | None = None, after: str | None
 
 
 def heartbeat_at(row: Row, info: Info) -> str | None:
-    return iso(
-        max((agent["heartbeat_at"] for agent in sweeps.agents(context(info).db, row["id"])), default=None)
-    )
+    return iso(max((agent["heartbeat_at"] for agent in sweeps.agents(context(info).db, row["id"])), default=None))
 
 
 def best_loss(row: Row, info: Info) -> float | None:

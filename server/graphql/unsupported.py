@@ -109,11 +109,7 @@ def explain(operation: str, problems: Iterable[str]) -> str:
     for noun, pattern in _ABSENT.items():
         if re.search(pattern, text):
             return f"this server has no {noun}: it refuses {operation}"
-    return (
-        f"this server does not support {operation}: {text}"
-        if _MISSING.search(text)
-        else f"{operation}: {text}"
-    )
+    return f"this server does not support {operation}: {text}" if _MISSING.search(text) else f"{operation}: {text}"
 
 
 def enforce(schema: GraphQLSchema) -> None:

@@ -34,9 +34,7 @@ def create_artifact(root: Any, info: Info, input: Row) -> Row:
             ttl=input.get("ttl_duration_seconds"),
             run_id=run["id"] if run else None,
             history_step=input.get("history_step"),
-            wanted_aliases=[
-                collections.check_alias(each) for each in alias_names(input.get("aliases") or [], name)
-            ],
+            wanted_aliases=[collections.check_alias(each) for each in alias_names(input.get("aliases") or [], name)],
         )
         tags = [tag["tag_name"] for tag in input.get("tags") or []]
         collections.change_tags(db, "artifact", row["id"], tags, [])
@@ -78,9 +76,7 @@ def create_files(root: Any, info: Info, input: Row) -> Row:
 def _upload(info: Info, spec: Row) -> Row:
     ctx = context(info)
     artifact = artifacts.by_id(ctx.db, number_in("Artifact", spec["artifact_id"]))
-    path = addresses.artifact_file(
-        artifact["id"], artifacts.check_digest(spec["md5"]), files.check_path(spec["name"])
-    )
+    path = addresses.artifact_file(artifact["id"], artifacts.check_digest(spec["md5"]), files.check_path(spec["name"]))
     known = blobs.announce(ctx.db, spec["md5"], ctx.now(), ctx.person.seen_entities)
     return {
         "id": global_id("ArtifactFile", artifact["id"]),
@@ -101,9 +97,7 @@ def commit_artifact(root: Any, info: Info, input: Row) -> Row:
         seen = ctx.person.seen_entities
         row = artifacts.commit(db, ctx.store.blobs, artifact_id, ctx.now(), seen)
         if row["size"] > ctx.settings.max_upload:
-            raise Refused(
-                f"the artifact has {row['size']} bytes; this server takes {ctx.settings.max_upload}"
-            )
+            raise Refused(f"the artifact has {row['size']} bytes; this server takes {ctx.settings.max_upload}")
         return {"artifact": row}
 
 
@@ -114,5 +108,5 @@ RESOLVERS: Resolvers = {
         "updateArtifactManifest": update_manifest,
         "createArtifactFiles": create_files,
         "commitArtifact": commit_artifact,
-    },
+    }
 }

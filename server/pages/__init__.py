@@ -32,26 +32,8 @@ from server.store import Row, Store, runs
 
 __all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "overviews", "static"]
 
-PROJECT_PARTS = (
-    "workspace",
-    "table",
-    "overview",
-    "runs",
-    "charts",
-    "settings",
-    "logs",
-    "files",
-    "jobs",
-    "panels",
-)
-RUN_TABS = {
-    "workspace": "",
-    "charts": "",
-    "table": "media",
-    "tables": "media",
-    "console": "logs",
-    "model": "",
-}
+PROJECT_PARTS = ("workspace", "table", "overview", "runs", "charts", "settings", "logs", "files", "jobs", "panels")
+RUN_TABS = {"workspace": "", "charts": "", "table": "media", "tables": "media", "console": "logs", "model": ""}
 """What W&B calls the parts of a run, and what they are called here."""
 
 
@@ -99,9 +81,7 @@ def elsewhere(request: Request) -> Response:
 @guarded
 def authorize(request: Request) -> Response:
     folder = _store(request).folder.resolve()
-    return PlainTextResponse(
-        f"The API key of this server is in {folder}/api-key, which only its owner can read.\n"
-    )
+    return PlainTextResponse(f"The API key of this server is in {folder}/api-key, which only its owner can read.\n")
 
 
 @guarded
@@ -141,11 +121,7 @@ def artifact(request: Request) -> Response:
     project, store, path = project_of(request), _store(request), request.path_params
     version, _, rest = path.get("version", "").partition("/")
     part, _, inside = rest.partition("/")
-    found = (
-        artifact_page.member_at(store, person(request), project, path["collection"], version)
-        if project
-        else None
-    )
+    found = artifact_page.member_at(store, person(request), project, path["collection"], version) if project else None
     if found is None or project is None:
         return missing(request, "There is no artifact {collection} {version} in {entity}/{project}.")
     if part == "download":
@@ -179,11 +155,7 @@ def reports(request: Request) -> Response:
 def report(request: Request) -> Response:
     """`TITLE--ID`, as the client's own links have it."""
     project, name = project_of(request), request.path_params["report"]
-    shown = (
-        report_page.gather(_store(request), _link(request), project, name, person(request))
-        if project
-        else None
-    )
+    shown = report_page.gather(_store(request), _link(request), project, name, person(request)) if project else None
     if shown is None:
         return missing(request, "There is no report {report} in {entity}/{project}.")
     return show(request, "report.html", **shown)

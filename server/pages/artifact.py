@@ -44,9 +44,7 @@ def _newest(store: Store, collection: Row) -> Row | None:
     return artifacts.by_id(store.db, member["artifact_id"]) if member else None
 
 
-def member_at(
-    store: Store, person: Person, project: Row, name: str, version: str
-) -> tuple[Row, Row, Row] | None:
+def member_at(store: Store, person: Person, project: Row, name: str, version: str) -> tuple[Row, Row, Row] | None:
     """Collection, membership and artifact of a version or alias; None where a person may see none."""
     collection = collections.find(store.db, project["id"], name)
     member = collections.member(store.db, collection["id"], version) if collection else None
@@ -79,17 +77,13 @@ def gather(
         "artifact": artifact,
         "metadata": load_object(artifact["metadata"]),
         "aliases": [row["alias"] for row in collections.aliases(db, artifact["id"], collection["id"])],
-        "versions": [
-            each | {"aliases": _aliases(store, collection, each)} for each in versions[:MAX_VERSIONS]
-        ],
+        "versions": [each | {"aliases": _aliases(store, collection, each)} for each in versions[:MAX_VERSIONS]],
         "n_versions": len(versions),
         "n_entries": len(entries),
         "n_references": sum(entry["sha256"] is None for entry in entries),
         "creator": creator,
         "users": users,
-        "graph": lineage.graph(
-            [run_node(creator)] if creator else [], here, [run_node(run) for run in users]
-        ),
+        "graph": lineage.graph([run_node(creator)] if creator else [], here, [run_node(run) for run in users]),
         "commands": commands(path, collection["type"]),
         "may_change": person.owns(project["entity"]),
         "refresh": None,
@@ -102,10 +96,7 @@ def _aliases(store: Store, collection: Row, artifact: Row) -> list[str]:
 
 def commands(path: str, kind: str) -> list[tuple[str, str]]:
     """What a person may paste into a terminal or a program."""
-    lines = [
-        ("download", f"wandb artifact get {path}"),
-        ("in a run", f"run.use_artifact({path!r}).download()"),
-    ]
+    lines = [("download", f"wandb artifact get {path}"), ("in a run", f"run.use_artifact({path!r}).download()")]
     if kind == "model":
         lines.insert(1, ("predict", f"python -m agent.predict {path} PHOTOGRAPH… -o masks/"))
     return lines
@@ -120,11 +111,7 @@ def _inside(
     above = folders.parents(inside)
     if file is None:
         tree = folders.listing(rows, inside)
-        return (
-            {"file": None, "tree": tree, "above": above}
-            if tree["folders"] or tree["files"] or not inside
-            else None
-        )
+        return {"file": None, "tree": tree, "above": above} if tree["folders"] or tree["files"] or not inside else None
     if file["sha256"] is None:
         return {"file": file | {"kind": "none", "url": None, "cut": False}, "above": above}
     place = addresses.artifact_file(artifact["id"], file["digest"], file["path"])
@@ -171,10 +158,7 @@ def zipped(files: Sequence[tuple[str, Path]]) -> Iterator[bytes]:
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for name, path in files:
-            with (
-                opened(path) as source,
-                archive.open(zipfile.ZipInfo(name, EARLIEST), "w", force_zip64=True) as to,
-            ):
+            with opened(path) as source, archive.open(zipfile.ZipInfo(name, EARLIEST), "w", force_zip64=True) as to:
                 while piece := source.read(CHUNK):
                     to.write(piece)
                     yield sink.take()

@@ -239,10 +239,7 @@ class Plot:
 
     def at(self, x: float, y: float) -> tuple[int, int]:
         """A place in the area, in units of a path."""
-        return (
-            round(self.xs.share(x) * self.width * FINE),
-            round((1 - self.ys.share(y)) * self.height * FINE),
-        )
+        return (round(self.xs.share(x) * self.width * FINE), round((1 - self.ys.share(y)) * self.height * FINE))
 
     def grid(self, whole: bool) -> Markup:
         across = "".join(
@@ -266,9 +263,7 @@ class Plot:
 
     def area(self, lines: Sequence[Markup], is_cut: bool) -> Markup:
         """Where lines are drawn, in fine units; what is outside of it shows unless `is_cut`."""
-        return Markup(
-            '<svg class="area{}" x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>'
-        ).format(
+        return Markup('<svg class="area{}" x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>').format(
             *(" cut" if is_cut else "", LEFT, TOP, self.width, self.height),
             *(round(self.width * FINE), round(self.height * FINE), Markup("").join(lines)),
         )
@@ -277,43 +272,23 @@ class Plot:
         log = isinstance(self.ys, LogScale)
         places = [self.at(x, y) if is_finite(x, y) and not (log and y <= 0) else None for x, y in line.points]
         dots = [
-            _dot(
-                place,
-                3 if line.dots else 2.2,
-                "" if line.names else f"{line.name} {short(y)} at {short(x)}".strip(),
-            )
+            _dot(place, 3 if line.dots else 2.2, "" if line.names else f"{line.name} {short(y)} at {short(x)}".strip())
             for place, (x, y) in zip(places, line.points, strict=True)
             if place is not None and (line.dots or (line.marks and len(line.points) <= MAX_DOTS))
         ]
         path = "" if line.dots else Markup('<path d="{}"/>').format(_path(places))
-        names = (
-            Markup(' data-names="{}"').format(json.dumps(line.names, ensure_ascii=False))
-            if line.names
-            else ""
-        )
+        names = Markup(' data-names="{}"').format(json.dumps(line.names, ensure_ascii=False)) if line.names else ""
         return Markup('<g class="line {}" data-name="{}" data-key="{}"{}>{}{}{}</g>').format(
-            *(
-                line.style,
-                line.name,
-                line.key or line.name,
-                names,
-                self._band(line),
-                path,
-                Markup("").join(dots),
-            ),
+            *(line.style, line.name, line.key or line.name, names, self._band(line), path, Markup("").join(dots))
         )
 
     def _band(self, line: Line) -> Markup:
         entries = [
-            entry
-            for entry in line.band
-            if is_finite(*entry) and not (isinstance(self.ys, LogScale) and entry[1] <= 0)
+            entry for entry in line.band if is_finite(*entry) and not (isinstance(self.ys, LogScale) and entry[1] <= 0)
         ]
         if not entries:
             return Markup("")
-        outline = [self.at(x, high) for x, _, high in entries] + [
-            self.at(x, low) for x, low, _ in entries[::-1]
-        ]
+        outline = [self.at(x, high) for x, _, high in entries] + [self.at(x, low) for x, low, _ in entries[::-1]]
         return Markup('<path class="band" d="{}z"/>').format(_path(outline))
 
     def names(self, lines: Sequence[Line]) -> list[Markup]:
@@ -352,8 +327,7 @@ def _path(places: Sequence[tuple[int, int] | None]) -> str:
     for piece in pieces:
         whole = [place for place in piece if place]
         steps = [
-            f"l{x - last_x}{' ' if y >= last_y else ''}{y - last_y}"
-            for (last_x, last_y), (x, y) in pairwise(whole)
+            f"l{x - last_x}{' ' if y >= last_y else ''}{y - last_y}" for (last_x, last_y), (x, y) in pairwise(whole)
         ]
         texts.append(f"M{whole[0][0]} {whole[0][1]}{''.join(steps) or 'h0'}")
     return "".join(texts)

@@ -29,9 +29,7 @@ WITH_PICTURES, MAX_PICTURES = 8, 24
 Link = Callable[[Row, str], str]
 
 
-def gather(
-    store: Store, link: Link, project: Row | None, asked: QueryParams, person: Person
-) -> dict[str, Any]:
+def gather(store: Store, link: Link, project: Row | None, asked: QueryParams, person: Person) -> dict[str, Any]:
     """`project`: where runs are that are named without one; `link`: the address of a file of a run."""
     found, keys, fault, more = _chosen(store, project, asked, person)
     grouping = _grouping(asked, keys, found)
@@ -162,9 +160,7 @@ def _charts(
     pages = max(1, -(-len(titles) // CHARTS))
     page = query.whole(asked, "page", 1, pages)
     shown = titles[(page - 1) * CHARTS : page * CHARTS]
-    n_lines = sum(len(metrics) for _, metrics in shown) * (
-        len(set(labels.values())) if grouped else len(found)
-    )
+    n_lines = sum(len(metrics) for _, metrics in shown) * (len(set(labels.values())) if grouped else len(found))
     most = min(max(POINTS // max(n_lines, 1), FEWEST), MOST)
     make = partial(_grouped_lines if grouped else _lines, found, read, labels, numbers, view, most)
     charts = []
@@ -192,9 +188,7 @@ def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
     groups: dict[str, list[str]] = {}
     for metric in sorted(name for name, n in counts.items() if n > 1 and name != curves.EPOCH):
         groups.setdefault(curves.title(metric), []).append(metric)
-    wanted = {
-        title: of for title, of in groups.items() if any(search.lower() in metric.lower() for metric in of)
-    }
+    wanted = {title: of for title, of in groups.items() if any(search.lower() in metric.lower() for metric in of)}
     return sorted(wanted.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
@@ -260,14 +254,7 @@ def _grouped_lines(
         mean, ends = histories.band(series, most)
         styled = _dash(metric, style(numbers[label]))
         lines.append(
-            Line(
-                _name(metric, label),
-                mean,
-                styled,
-                band=ends if len(series) > 1 else (),
-                key=label,
-                marks=False,
-            )
+            Line(_name(metric, label), mean, styled, band=ends if len(series) > 1 else (), key=label, marks=False)
         )
     return lines
 
@@ -285,16 +272,12 @@ def _results(found: Sequence[Row]) -> list[tuple[str, list[Any], int | None]]:
     summaries = [plain(load_object(run["summary"])) for run in found]
     keys = {key for summary in summaries for key in summary}
     order = sorted(keys, key=lambda key: (not key.startswith("test"), not key.startswith("val"), key))
-    return [
-        (key, values := [each.get(key) for each in summaries], _best(key, values)) for key in order[:MAX_KEYS]
-    ]
+    return [(key, values := [each.get(key) for each in summaries], _best(key, values)) for key in order[:MAX_KEYS]]
 
 
 def _best(key: str, values: Sequence[Any]) -> int | None:
     """Which of several numbers is best, where they differ."""
-    numbers = [
-        (value, at) for at, value in enumerate(values) if type(value) in (int, float) and value == value
-    ]
+    numbers = [(value, at) for at, value in enumerate(values) if type(value) in (int, float) and value == value]
     if len({value for value, _ in numbers}) < 2:
         return None
     return (min if run_table.Column(run_table.best_key(key)).sign > 0 else max)(numbers)[1]
@@ -315,9 +298,7 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, 
             "key": key,
             "name": name,
             "cells": [
-                pictures.layered(store, link, run, of[run["id"]], present[run["id"]])
-                if run["id"] in of
-                else None
+                pictures.layered(store, link, run, of[run["id"]], present[run["id"]]) if run["id"] in of else None
                 for run in found
             ],
         }

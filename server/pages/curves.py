@@ -11,14 +11,7 @@ from server.jsontext import is_media
 from server.pages.axes import Axes
 from server.pages.charts import Line, Series, View, chart, is_finite
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "eval": "val",
-}
+SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val"}
 SPLITS |= {"test": "test"}
 STEP, EPOCH = "_step", "epoch"
 OWN = {STEP, "_runtime", "_timestamp", "_wandb"}
@@ -97,12 +90,7 @@ class Page:
 
 
 def page(
-    survey: Survey,
-    rows: Iterable[Row],
-    number: int,
-    search: str = "",
-    view: View | None = None,
-    separator: str = "/",
+    survey: Survey, rows: Iterable[Row], number: int, search: str = "", view: View | None = None, separator: str = "/"
 ) -> Page:
     """Every number that was logged at least twice, those with `search` in their names, in sections by prefix.
 

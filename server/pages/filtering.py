@@ -27,16 +27,7 @@ PLAIN = (
     *("created_at", "duration", "number", "stop_reason", "commit"),
 )
 SEARCHED = ("display_name", "name", "tags", "notes", "group", "sweep")
-OPERATORS = {
-    "=": "$in",
-    "==": "$in",
-    "!=": "$nin",
-    "<": "$lt",
-    "<=": "$lte",
-    ">": "$gt",
-    ">=": "$gte",
-    "~": "$regex",
-}
+OPERATORS = {"=": "$in", "==": "$in", "!=": "$nin", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "~": "$regex"}
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 TERM = re.compile(rf"((?:{QUOTED}|.)+?)\s*(<=|>=|!=|==|=|<|>|~)\s*(.*)", re.DOTALL)
 MAX_TERMS = 20

@@ -32,8 +32,7 @@ def listing(files: Sequence[Row], folder: str) -> dict[str, Any]:
     return {
         "folder": folder,
         "folders": [
-            {"name": head + name, "label": name, "n": counts[name], "size": sizes[name]}
-            for name in sorted(counts)
+            {"name": head + name, "label": name, "n": counts[name], "size": sizes[name]} for name in sorted(counts)
         ],
         "files": here[:MAX_LISTED],
         "n_files": len(here),
@@ -71,11 +70,7 @@ def _table(name: str, text: str, cut: bool) -> dict[str, Any] | None:
         rows = list(csv.reader(text.splitlines()))
         return _rows(rows[0], rows[1:], cut) if rows else None
     found = loads(text) if name.endswith(".table.json") and not cut else None
-    if (
-        isinstance(found, dict)
-        and isinstance(found.get("columns"), list)
-        and isinstance(found.get("data"), list)
-    ):
+    if isinstance(found, dict) and isinstance(found.get("columns"), list) and isinstance(found.get("data"), list):
         return _rows(found["columns"], [row for row in found["data"] if isinstance(row, list)], cut)
     return None
 

@@ -100,9 +100,7 @@ def _changed(request: Request, form: Form | None, change: Callable[[Request, For
     if person(request).guest:
         return ask_to_log_in(request)
     if not same(form.get("csrf", ""), request.state.csrf):
-        return sentence(
-            request, "This form is of another login: go back, reload the page and try again.", 403
-        )
+        return sentence(request, "This form is of another login: go back, reload the page and try again.", 403)
     try:
         return change(request, form)
     except (Refused, BadName) as error:

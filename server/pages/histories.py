@@ -135,9 +135,7 @@ def thinned(points: Sequence[Point], most: int) -> list[Point]:
     return kept
 
 
-def band(
-    series: Sequence[Sequence[Point]], most: int
-) -> tuple[list[Point], list[tuple[float, float, float]]]:
+def band(series: Sequence[Sequence[Point]], most: int) -> tuple[list[Point], list[tuple[float, float, float]]]:
     """Mean, and (x, lowest, highest), over several lines, at their x where all of them are; between points on a line.
 
     Where one has ended the others have no common mean, so the band ends as well.

@@ -31,15 +31,11 @@ class Importance:
         return self.share > self.chance
 
 
-def importances(
-    settings: Mapping[str, Sequence[Any]], results: Sequence[float | None], seed: int
-) -> list[Importance]:
+def importances(settings: Mapping[str, Sequence[Any]], results: Sequence[float | None], seed: int) -> list[Importance]:
     """Largest first. `settings`: name → the value in each run; runs without a finite result are left out."""
     found = [
         _importance(
-            name,
-            [(value, result) for value, result in pairs if result is not None and math.isfinite(result)],
-            seed,
+            name, [(value, result) for value, result in pairs if result is not None and math.isfinite(result)], seed
         )
         for name, values in settings.items()
         if (pairs := list(zip(values, results, strict=True))[:MAX_RUNS])

@@ -73,9 +73,7 @@ def _positive(value: Any) -> float:
 def _paths(value: Any) -> dict[str, str]:
     layers = value.items() if isinstance(value, dict) else ()
     return {
-        name: layer["path"]
-        for name, layer in layers
-        if isinstance(layer, dict) and isinstance(layer.get("path"), str)
+        name: layer["path"] for name, layer in layers if isinstance(layer, dict) and isinstance(layer.get("path"), str)
     }
 
 

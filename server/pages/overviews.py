@@ -54,9 +54,7 @@ def sweep(request: Request) -> Response:
     if project is None or row is None:
         return missing(request, "There is no sweep {sweep} in {entity}/{project}.")
     if asked.get("format") == "csv":
-        return _csv(
-            row["name"], project_page.as_csv(store, project, asked, **sweep_page.table_of(store, row))
-        )
+        return _csv(row["name"], project_page.as_csv(store, project, asked, **sweep_page.table_of(store, row)))
     shown = sweep_page.gather(store, project, row, asked)
     terms = partial(project_page.group_terms, shown["table"], asked=asked)
     may_change = person(request).owns(project["entity"])

@@ -16,13 +16,7 @@ from server.pages.pictures import Link, filters, layered, uploaded
 from server.pages.runsets import RunSet
 from server.store import Refused, Row, Store, patterns, runs
 
-AXES = {
-    "_step": "step",
-    "epoch": "epoch",
-    "_runtime": "time",
-    "_timestamp": "time",
-    "_absolute_runtime": "time",
-}
+AXES = {"_step": "step", "epoch": "epoch", "_runtime": "time", "_timestamp": "time", "_absolute_runtime": "time"}
 __all__ = ["Grid", "draw", "filters", "read", "table"]
 POINTS, FEWEST, MOST = 18_000, 24, 400
 MAX_METRICS, MAX_PICTURES, MAX_COMPARED, MAX_TABLES = 12, 48, 8, 4
@@ -59,9 +53,7 @@ class Grid:
         found: dict[str, list[Row]] = {}
         for each in self.sets:
             grouping = by or each.grouping
-            labels = (
-                runs.values_of(self.store.db, [run["id"] for run in each.runs], grouping) if grouping else {}
-            )
+            labels = runs.values_of(self.store.db, [run["id"] for run in each.runs], grouping) if grouping else {}
             head = f"{each.name}: " if len(self.sets) > 1 and grouping else ""
             for run in each.runs:
                 own = ", ".join("–" if value is None else str(value) for value in labels.get(run["id"], ()))
@@ -180,9 +172,7 @@ def bar_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
 
 def _combined(config: dict[str, Any], by: list[str], grid: Grid) -> str:
     grouped = by or grid.is_grouped
-    return (
-        (str(config.get("groupAgg")) if config.get("groupAgg") in AGGREGATES else "mean") if grouped else ""
-    )
+    return (str(config.get("groupAgg")) if config.get("groupAgg") in AGGREGATES else "mean") if grouped else ""
 
 
 def _summaries(grid: Grid, metrics: Sequence[str], by: list[str]) -> Iterator[tuple[str, list[float], str]]:
@@ -200,18 +190,9 @@ def scalar(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     values = [value for row in found.values() for value in row if as_number(value) is not None]
     name = config.get("groupAgg") if config.get("groupAgg") in AGGREGATES else "mean"
     if not values:
-        return {
-            "kind": "unknown",
-            "title": title,
-            "text": f"{', '.join(metrics) or 'no metric'}: no run has it",
-        }
+        return {"kind": "unknown", "title": title, "text": f"{', '.join(metrics) or 'no metric'}: no run has it"}
     note = f"{name} over {len(values)} run{'' if len(values) == 1 else 's'}"
-    return {
-        "kind": "number",
-        "title": title or metrics[0],
-        "value": AGGREGATES[str(name)](values),
-        "note": note,
-    }
+    return {"kind": "number", "title": title or metrics[0], "value": AGGREGATES[str(name)](values), "note": note}
 
 
 def scatter(grid: Grid, config: dict[str, Any], title: str) -> Panel:
@@ -259,9 +240,7 @@ def parameter_importance(grid: Grid, config: dict[str, Any], title: str) -> Pane
     values = grid.values([target]) if target else {}
     results = [as_number(values[run["id"]][0]) if run["id"] in values else None for run in grid.runs]
     configs = [config_of(run) for run in grid.runs]
-    settings = {
-        key: [each.get(key) for each in configs] for key in sorted({k for each in configs for k in each})
-    }
+    settings = {key: [each.get(key) for each in configs] for key in sorted({k for each in configs for k in each})}
     varied = {key: values for key, values in settings.items() if len(set(map(repr, values))) > 1}
     found = importance.importances(varied, results, seed=0)
     title = title or f"Importance for {target.partition('.')[2]}"
@@ -289,12 +268,7 @@ def media(grid: Grid, config: dict[str, Any], title: str) -> Panel:
         if len(shown) >= MAX_PICTURES:
             break
     note = f"the first {MAX_PICTURES}" if len(shown) > MAX_PICTURES else ""
-    return {
-        "kind": "pictures",
-        "title": title or ", ".join(keys),
-        "pictures": shown[:MAX_PICTURES],
-        "note": note,
-    }
+    return {"kind": "pictures", "title": title or ", ".join(keys), "pictures": shown[:MAX_PICTURES], "note": note}
 
 
 def run_comparer(grid: Grid, config: dict[str, Any], title: str) -> Panel:
@@ -320,16 +294,8 @@ def custom(grid: Grid, config: dict[str, Any], title: str) -> Panel | None:
     fields, words = (tables.texts(config.get(name)) for name in ("fieldSettings", "stringSettings"))
     for run in grid.runs if key else ():
         value = flatten_media(load_object(run["summary"])).get(str(key))
-        found = (
-            tables.read(grid.store, run, str(key), value)
-            if value and value["_type"] == "table-file"
-            else None
-        )
-        figure = (
-            plots.draw(kind, fields, words.get("title") or title or str(key), found.records)
-            if found
-            else None
-        )
+        found = tables.read(grid.store, run, str(key), value) if value and value["_type"] == "table-file" else None
+        figure = plots.draw(kind, fields, words.get("title") or title or str(key), found.records) if found else None
         if figure is not None:
             return {"kind": "figure", "figure": figure, "note": f"of {run['display_name'] or run['name']}"}
     return None
@@ -337,20 +303,12 @@ def custom(grid: Grid, config: dict[str, Any], title: str) -> Panel | None:
 
 def table(store: Store, project: Row, key: str) -> Panel | None:
     """The beginning of the newest table that a run of the project logged under a key."""
-    for run in runs.many(
-        store.db, runs.ids(store.db, project["id"], None, "-created_at")[: runsets.MAX_RUNS]
-    ):
+    for run in runs.many(store.db, runs.ids(store.db, project["id"], None, "-created_at")[: runsets.MAX_RUNS]):
         value = flatten_media(load_object(run["summary"])).get(key)
         found = tables.read(store, run, key, value) if value and value["_type"] == "table-file" else None
         if found:
             note = f"{len(found.rows)} rows, of {run['display_name'] or run['name']}"
-            return {
-                "kind": "table",
-                "title": key,
-                "columns": found.columns,
-                "rows": found.rows[:100],
-                "note": note,
-            }
+            return {"kind": "table", "title": key, "columns": found.columns, "rows": found.rows[:100], "note": note}
     return None
 
 

@@ -70,24 +70,19 @@ def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
     gap = (WIDTH - 2 * SIDE) / max(len(shown) - 1, 1)
     at = [SIDE + number * gap for number in range(len(shown))]
     order = sorted(
-        range(len(runs))[:MAX_LINES],
-        key=lambda i: (runs[i].passes, runs[i].rank is not None, runs[i].rank or 0),
+        range(len(runs))[:MAX_LINES], key=lambda i: (runs[i].passes, runs[i].rank is not None, runs[i].rank or 0)
     )
     lines = []
     for i in order:
         places = [
-            (x, _y(scale, numbers[i]))
-            for x, (scale, numbers) in zip(at, scaled, strict=True)
-            if numbers[i] is not None
+            (x, _y(scale, numbers[i])) for x, (scale, numbers) in zip(at, scaled, strict=True) if numbers[i] is not None
         ]
         if len(places) < 2:
             continue
         path = "L".join(f"{x:.0f} {y:.1f}" for x, y in places)
         faded = "" if runs[i].passes else " faded"
         lines.append(
-            Markup('<path class="{}{}" data-name="{}" d="M{}"/>').format(
-                step(runs[i].rank), faded, runs[i].title, path
-            )
+            Markup('<path class="{}{}" data-name="{}" d="M{}"/>').format(step(runs[i].rank), faded, runs[i].title, path)
         )
     parts = [_axis(axis, x, scale, gap) for axis, x, (scale, _) in zip(shown, at, scaled, strict=True)]
     return Markup(

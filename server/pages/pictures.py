@@ -77,9 +77,7 @@ def layered(store: Store, link: Link, run: Row, picture: Picture, present: dict[
         start = (2, 1, 0, 3)[len(masks) % 4] if len(shown) == 1 else number
         colours = {each: (start + i) % len(SERIES) for i, each in enumerate(shown)}
         number += len(shown)
-        classes = [
-            {"id": each, "label": labels.get(each, ""), "colour": colour} for each, colour in colours.items()
-        ]
+        classes = [{"id": each, "label": labels.get(each, ""), "colour": colour} for each, colour in colours.items()]
         masks.append({"name": name, "url": link(run, picture.masks[name]), "classes": classes})
     return {
         "picture": picture,

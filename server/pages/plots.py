@@ -44,26 +44,22 @@ def bars(title: str, values: Sequence[tuple[str, float]], note: str = "") -> Mar
     return _figure(title, note, WIDTH, max(len(shown), 1) * ROW, parts)
 
 
-def heat(
-    title: str, columns: Sequence[tuple[float, Sequence[float]]], low: float, high: float, note: str
-) -> Markup:
+def heat(title: str, columns: Sequence[tuple[float, Sequence[float]]], low: float, high: float, note: str) -> Markup:
     """`columns`: (step, counts from `low` to `high`), drawn from left to right, each scaled to its own largest."""
     step = max(1, -(-len(columns) // COLUMNS))
     shown = columns[::step]
     width, height, left = 440, 200, 58
     parts = [
-        Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(
-            left - 6, y, short(value)
-        )
+        Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(left - 6, y, short(value))
         for y, value in ((12, high), (height - 24, low))
     ]
     wide, tall = (width - left - 12) / max(len(shown), 1), height - 30
     for i, (_, counts) in enumerate(shown):
         largest, each = max([*counts, 1e-300]), tall / max(len(counts), 1)
         parts += [
-            Markup(
-                '<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" opacity="{:.2f}"/>'
-            ).format(left + i * wide, tall - (k + 1) * each, wide + 0.3, each + 0.3, count / largest)
+            Markup('<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" opacity="{:.2f}"/>').format(
+                left + i * wide, tall - (k + 1) * each, wide + 0.3, each + 0.3, count / largest
+            )
             for k, count in enumerate(counts)
             if count > 0
         ]
@@ -98,12 +94,7 @@ def binned(title: str, counts: Sequence[float], edges: Sequence[float], note: st
             '<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">'
             "<title>{} from {} to {}</title></rect>"
         ).format(
-            *(
-                left + i * wide,
-                12 + tall * (1 - count / largest),
-                max(wide - 0.6, 0.4),
-                tall * count / largest,
-            ),
+            *(left + i * wide, 12 + tall * (1 - count / largest), max(wide - 0.6, 0.4), tall * count / largest),
             *(short(count), short(edges[i]), short(edges[i + 1])),
         )
         for i, count in enumerate(counts)
@@ -115,9 +106,7 @@ def binned(title: str, counts: Sequence[float], edges: Sequence[float], note: st
             )
         )
     parts.append(
-        Markup('<text class="tick" x="{}" y="20" text-anchor="end">{}</text>').format(
-            left - 6, short(largest)
-        )
+        Markup('<text class="tick" x="{}" y="20" text-anchor="end">{}</text>').format(left - 6, short(largest))
     )
     return _figure(title, note, width, height, parts)
 
@@ -180,10 +169,7 @@ def draw(kind: str, fields: dict[str, str], title: str, rows: Rows) -> Markup | 
         return confusion(title, rows, *(fields.get(name, name) for name in names))
     if kind == "wandb/scatter/v0":
         return chart(title, [Line("", sampled(_points(rows, x, y)), "plain", dots=True)], x, y)
-    series = {
-        "wandb/line/v0": (x, y, fields.get("stroke")),
-        "wandb/area-under-curve/v0": (x, y, fields.get("class")),
-    }
+    series = {"wandb/line/v0": (x, y, fields.get("stroke")), "wandb/area-under-curve/v0": (x, y, fields.get("class"))}
     series["wandb/lineseries/v0"] = (
         fields.get("step", "step"),
         fields.get("lineVal", "lineVal"),

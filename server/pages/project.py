@@ -41,17 +41,12 @@ def gather(store: Store, project: Row, asked: QueryParams) -> dict[str, Any]:
     }
 
 
-def chooser(
-    table: run_table.Table, asked: QueryParams
-) -> list[tuple[str, list[tuple[run_table.Column, bool]]]]:
+def chooser(table: run_table.Table, asked: QueryParams) -> list[tuple[str, list[tuple[run_table.Column, bool]]]]:
     """What may be a column, by kind, and whether it is one."""
     shown = {column.key for column in table.columns}
     plain = [run_table.Column(key) for key in PLAIN]
     kinds = {"metrics": table.keys.metrics, "settings": table.keys.settings, "runs": plain}
-    return [
-        (kind, [(column, column.key in shown) for column in columns[:MAX_KEYS]])
-        for kind, columns in kinds.items()
-    ]
+    return [(kind, [(column, column.key in shown) for column in columns[:MAX_KEYS]]) for kind, columns in kinds.items()]
 
 
 def group_terms(table: run_table.Table, group: run_table.Group, asked: QueryParams) -> str:

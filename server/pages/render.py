@@ -47,9 +47,7 @@ def duration(seconds: float | None) -> str:
         return "–"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-    )
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def when(seconds: float | None) -> str:
@@ -94,9 +92,7 @@ def markdown(text: str) -> Markup:
     """Markdown of somebody's text: HTML in it stays text, links lead to the web, this server, or nowhere."""
     tokens = _markdown.parse(cut(text))
     for token in tokens:
-        if (
-            style := token.attrs.pop("style", None)
-        ) is not None:  # the policy of the pages lets no style stand in them
+        if (style := token.attrs.pop("style", None)) is not None:  # the policy of the pages lets no style stand in them
             token.attrSet("class", str(style).removeprefix("text-align:"))
         if token.type.startswith("heading"):  # below those of the page
             token.tag = f"h{min(int(token.tag[1:]) + 2, 6)}"

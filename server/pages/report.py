@@ -67,9 +67,7 @@ def gather(store: Store, link: Link, project: Row, name: str, person: Person) ->
 
 def _view(store: Store, text: str) -> Row | None:
     try:
-        kind, _, number = (
-            base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
-        )
+        kind, _, number = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
         return views.by_id(store.db, int(number)) if kind == "View" and len(number) < 16 else None
     except (binascii.Error, ValueError, NotFound):
         return None
@@ -90,10 +88,7 @@ class _Reader:
             "list": self._list,
             "callout-block": self._lines("callout"),
             "code-block": self._lines("code"),
-            "markdown-block": lambda block, depth: {
-                "kind": "markdown",
-                "text": str(block.get("content", "")),
-            },
+            "markdown-block": lambda block, depth: {"kind": "markdown", "text": str(block.get("content", ""))},
             "latex": lambda block, depth: {"kind": "code", "text": str(block.get("content", ""))},
             "horizontal-rule": lambda block, depth: {"kind": "rule"},
             "table-of-contents": lambda block, depth: {"kind": "contents"},
@@ -150,10 +145,7 @@ class _Reader:
 
     def _gallery(self, block: Block, depth: int) -> Block:
         links = [
-            {
-                "url": safe(each.get("url")),
-                "text": str(each.get("title") or each.get("url") or each.get("id")),
-            }
+            {"url": safe(each.get("url")), "text": str(each.get("title") or each.get("url") or each.get("id"))}
             for each in _dicts(block.get("links"))
         ]
         return {"kind": "links", "links": links}

@@ -70,9 +70,7 @@ def gather(page: Page, tab: str, rest: str) -> dict[str, Any] | None:
         "project": projects.by_id(db, run["project_id"]),
         "run": run,
         "tab": tab,
-        "tabs": {
-            name: title for name, title in TABS.items() if name != "pictures" or pictures.keys(db, run["id"])
-        },
+        "tabs": {name: title for name, title in TABS.items() if name != "pictures" or pictures.keys(db, run["id"])},
         "alerts": runs.alerts(db, run["id"]),
         "may_change": page.person.owns(run["entity"]),
         "is_alive": alive,
@@ -95,9 +93,7 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
     present = {file["name"]: file for file in files.of_run(db, run["id"], names)} if names else {}
     search, view = page.query.get("search", ""), query.view(page.query)
     return {
-        "curves": curves.page(
-            survey, _rows(db, run["id"], share, rare), page.number("page") or 1, search, view
-        ),
+        "curves": curves.page(survey, _rows(db, run["id"], share, rare), page.number("page") or 1, search, view),
         "view": view,
         "search": search,
         "n_rows": lines.count(db, "history", run["id"]),
@@ -172,9 +168,7 @@ def _text(value: Any) -> str:
 def show_pictures(page: Page, rest: str) -> dict[str, Any] | None:
     keys = pictures.keys(page.db, page.run["id"])
     key = page.query.get("key") or (keys[0] if keys else "")
-    shown = pictures.gather(
-        page.store, page.link, page.run, key, page.number("at"), page.number("index") or 0
-    )
+    shown = pictures.gather(page.store, page.link, page.run, key, page.number("at"), page.number("index") or 0)
     return shown and shown | {"keys": keys}
 
 
@@ -235,9 +229,7 @@ def graph(page: Page, rest: str) -> dict[str, Any]:
     before, after = ([_named(store, row) for row in some[:MAX_LISTED]] for some in (used, logged))
     here = lineage.Node("run", run["display_name"] or run["name"], "")
     return {
-        "graph": lineage.graph(
-            [artifact_node(row) for row in before], here, [artifact_node(row) for row in after]
-        ),
+        "graph": lineage.graph([artifact_node(row) for row in before], here, [artifact_node(row) for row in after]),
         "used": before,
         "logged": after,
         "n_artifacts": len(logged) + len(used),
@@ -245,15 +237,11 @@ def graph(page: Page, rest: str) -> dict[str, Any]:
 
 
 def artifact_node(artifact: Row) -> lineage.Node:
-    return lineage.Node(
-        "artifact", f"{artifact['name']}:v{artifact['version']}", artifact["address"], artifact["type"]
-    )
+    return lineage.Node("artifact", f"{artifact['name']}:v{artifact['version']}", artifact["address"], artifact["type"])
 
 
 def run_node(run: Row) -> lineage.Node:
-    return lineage.Node(
-        "run", run["display_name"] or run["name"], run_address(run), when(run["started_at"])[:10]
-    )
+    return lineage.Node("run", run["display_name"] or run["name"], run_address(run), when(run["started_at"])[:10])
 
 
 def _named(store: Store, artifact: Row) -> Row:

@@ -113,9 +113,7 @@ class Table:
     def texts(self) -> set[str]:
         """Keys of the columns that hold text on this page."""
         cells = [(column, row["cells"][at]) for row in self.rows for at, column in enumerate(self.columns)]
-        cells += [
-            (column, group.values[at]) for group in self.groups for at, column in enumerate(self.grouping)
-        ]
+        cells += [(column, group.values[at]) for group in self.groups for at, column in enumerate(self.grouping)]
         return {column.key for column, value in cells if isinstance(value, str)}
 
     @property
@@ -197,12 +195,7 @@ def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
 def _running_metrics(store: Store, run_ids: list[int]) -> list[str]:
     """Of runs whose summaries are not spread yet: numbers at the top of the newest few."""
     waiting = runs.unspread(store.db, run_ids, 20)
-    return [
-        key
-        for run in waiting
-        for key, value in load_object(run["summary"]).items()
-        if type(value) in (int, float)
-    ]
+    return [key for run in waiting for key, value in load_object(run["summary"]).items() if type(value) in (int, float)]
 
 
 def parameters(sweep: Row) -> dict[str, Any]:
@@ -212,9 +205,7 @@ def parameters(sweep: Row) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, entry in section.items() if isinstance(section, dict) else ():
             inner = entry.get("parameters") if isinstance(entry, dict) else None
-            found |= (
-                flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": entry}
-            )
+            found |= flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": entry}
         return found
 
     return flat(scheduler.read_config(sweep["config"]).get("parameters"))
@@ -248,15 +239,12 @@ def _goals(tops: list[str], metrics: list[str], keys: Mapping[str, str]) -> list
     for top in tops[:2]:
         tail = top.rpartition("/")[2]
         tests = [name for name in metrics if re.match(r"(?i)test[/_.]", name)]
-        named += [
-            top,
-            *sorted(tests, key=lambda name: (name.rpartition("/")[2] != tail, len(name), name))[:1],
-        ]
+        named += [top, *sorted(tests, key=lambda name: (name.rpartition("/")[2] != tail, len(name), name))[:1]]
     if not named:
         order = ("test", "val")
-        named = sorted(
-            metrics, key=lambda name: next((i for i, head in enumerate(order) if name.startswith(head)), 2)
-        )[:DEFAULT_METRICS]
+        named = sorted(metrics, key=lambda name: next((i for i, head in enumerate(order) if name.startswith(head)), 2))[
+            :DEFAULT_METRICS
+        ]
     return [Column(keys.get(name) or best_key(name)) for name in dict.fromkeys(named)]
 
 
@@ -314,10 +302,7 @@ def _grouped(
         Group(
             tuple(found[run_ids[0]][: len(grouping)]),
             run_ids,
-            [
-                _spread([found[run_id][at] for run_id in run_ids])
-                for at in range(len(grouping), len(found[run_ids[0]]))
-            ],
+            [_spread([found[run_id][at] for run_id in run_ids]) for at in range(len(grouping), len(found[run_ids[0]]))],
         )
         for run_ids in members.values()
     ]
@@ -355,10 +340,6 @@ def _spread(values: list[Any]) -> tuple[float, float | None, int] | None:
     if not numbers:
         return None
     try:
-        return (
-            statistics.fmean(numbers),
-            statistics.stdev(numbers) if len(numbers) > 1 else None,
-            len(numbers),
-        )
+        return (statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None, len(numbers))
     except OverflowError:
         return math.inf, None, len(numbers)

@@ -12,12 +12,7 @@ from server.store.users import Person
 MAX_RUNS = 200
 OPERATORS = {"!=": "$ne", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "IN": "$in", "NIN": "$nin"}
 SECTIONS = {"config": "config.", "summary": "summary_metrics.", "run": ""}
-RUN_KEYS = {
-    "group": "group_name",
-    "createdAt": "created_at",
-    "jobType": "job_type",
-    "displayName": "display_name",
-}
+RUN_KEYS = {"group": "group_name", "createdAt": "created_at", "jobType": "job_type", "displayName": "display_name"}
 
 
 @dataclass(frozen=True)

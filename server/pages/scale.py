@@ -42,9 +42,7 @@ class Scale:
         marks = [mark for mark in ticks(self.low, self.high) if not whole or mark == round(mark)]
         labels = [mark / self.unit for mark in marks]
         tried = (4, 5, 6) if self.unit == 1.0 else (2, 3, 4)
-        digits = next(
-            (n for n in tried if len({short(label, n) for label in labels}) == len(labels)), tried[-1]
-        )
+        digits = next((n for n in tried if len({short(label, n) for label in labels}) == len(labels)), tried[-1])
         places = {
             short(label, digits): (mark - self.low) / (self.high - self.low)
             for mark, label in zip(marks, labels, strict=True)
@@ -55,9 +53,7 @@ class Scale:
     @property
     def edges(self) -> tuple[float, float]:
         """The values at both ends."""
-        low, high = (
-            min(max(value / self.unit + self.base, -LARGEST), LARGEST) for value in (self.low, self.high)
-        )
+        low, high = (min(max(value / self.unit + self.base, -LARGEST), LARGEST) for value in (self.low, self.high))
         return low, high
 
     @property
@@ -99,9 +95,7 @@ class LogScale:
         every = max(1, (last - first) // 5 + 1)
         marks = [10.0**n for n in range(first, last + 1) if abs(n) < 300 and n % every == 0]
         if len(marks) < 3:
-            marks = [
-                factor * 10.0**n for n in range(first - 1, last + 1) for factor in (1, 2, 5) if abs(n) < 300
-            ]
+            marks = [factor * 10.0**n for n in range(first - 1, last + 1) for factor in (1, 2, 5) if abs(n) < 300]
         shares = [(self.share(mark), short(mark)) for mark in marks]
         inside = [(share, label) for share, label in shares if 0 <= share <= 1]
         return inside if len(inside) > 1 else self._linear()

@@ -31,13 +31,7 @@ def _result(kind: str, row: Row) -> dict[str, Any]:
         return {"url": there, "name": place, "more": row["description"] or "", "place": "", "state": ""}
     if kind == "runs":
         name = row["display_name"] or row["name"]
-        return {
-            "url": run_address(row),
-            "name": name,
-            "more": row["name"],
-            "place": place,
-            "state": row["state"],
-        }
+        return {"url": run_address(row), "name": name, "more": row["name"], "place": place, "state": row["state"]}
     if kind == "sweeps":
         url, name = f"{there}/sweeps/{part(row['name'])}", sweep_title(row)
         return {"url": url, "name": name, "more": row["name"], "place": place, "state": row["state"]}

@@ -76,9 +76,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "now": now,
         "knowledge": _knowledge(store, sweep, config, data),
         "stopped": [row for row in sweeps.suggestions(store.db, sweep["id"]) if row["stop_reason"]],
-        "refresh": REFRESH
-        if sweep["state"] in ("PENDING", "RUNNING") or states.keys() & {"running"}
-        else None,
+        "refresh": REFRESH if sweep["state"] in ("PENDING", "RUNNING") or states.keys() & {"running"} else None,
     }
 
 
@@ -115,9 +113,7 @@ class _Data:
         names = handed or [column.key for column in table.keys.differing]
         keys = [run_table.Column(name) for name in ("number", *names)]
         ends = [run_table.best_key(metric.name, metric.maximize) if metric else "number"]
-        ends.append(
-            next(column.key for column in goals if column.title == self.test) if self.test else "number"
-        )
+        ends.append(next(column.key for column in goals if column.title == self.test) if self.test else "number")
         cells = run_table.cells(store, [run["id"] for run in found], [*keys, *map(run_table.Column, ends)])
         rows = [cells[run["id"]] for run in found]
         self.numbers = [row[0] or at for at, row in enumerate(rows, start=1)]
@@ -145,28 +141,18 @@ class _Data:
     def progress(self) -> list[Markup]:
         """The metric of each run in the order of suggestion, with the best so far in steps; the same of its test."""
         known = [
-            (self.numbers[at], self.sign * value, at)
-            for at, value in enumerate(self.results)
-            if value is not None
+            (self.numbers[at], self.sign * value, at) for at, value in enumerate(self.results) if value is not None
         ]
         if not known or self.metric is None:
             return []
         best = list(accumulate(known, lambda one, other: (other[0], *min(one[1:], other[1:]))))
-        charts = [
-            self._steps(self.metric.name, self.results, [(n, self.results[at]) for n, _, at in best], "val")
-        ]
+        charts = [self._steps(self.metric.name, self.results, [(n, self.results[at]) for n, _, at in best], "val")]
         if self.test:
-            charts.append(
-                self._steps(self.test, self.tests, [(n, self.tests[at]) for n, _, at in best], "test")
-            )
+            charts.append(self._steps(self.test, self.tests, [(n, self.tests[at]) for n, _, at in best], "test"))
         return charts
 
     def _steps(
-        self,
-        name: str,
-        values: Sequence[float | None],
-        best: Sequence[tuple[float, float | None]],
-        style: str,
+        self, name: str, values: Sequence[float | None], best: Sequence[tuple[float, float | None]], style: str
     ) -> Markup:
         at = [at for at, value in enumerate(values) if value is not None]
         dots = [(float(self.numbers[i]), float(values[i] or 0)) for i in at]
@@ -184,8 +170,7 @@ class _Data:
             return ""
         ranks = self._ranks()
         lines = [
-            parallel.Run(run["name"], self._title(at), ranks[at], self.passes[at])
-            for at, run in enumerate(self.runs)
+            parallel.Run(run["name"], self._title(at), ranks[at], self.passes[at]) for at, run in enumerate(self.runs)
         ]
         axes = [parallel.Axis(name, values) for name, values in self.settings.items()]
         return parallel.draw([*axes, parallel.Axis(self.metric.name, self.results)], lines)
@@ -196,9 +181,7 @@ class _Data:
 
     def _ranks(self) -> list[float | None]:
         """From 0 for the worst to 1 for the best result."""
-        order = sorted(
-            {value for value in self.results if value is not None}, key=lambda value: -self.sign * value
-        )
+        order = sorted({value for value in self.results if value is not None}, key=lambda value: -self.sign * value)
         places = {value: at / max(len(order) - 1, 1) for at, value in enumerate(order)}
         return [None if value is None else places[value] for value in self.results]
 
@@ -217,9 +200,7 @@ class _Data:
             points = [(float(numbers[i] or 0), float(self.results[i] or 0)) for i in at]
             names = [self.runs[i]["display_name"] for i in at]
             if points:
-                drawn.append(
-                    chart(f"{self.metric.name} by {name}", [_dots(points, names, "val")], name, x_scale=scale)
-                )
+                drawn.append(chart(f"{self.metric.name} by {name}", [_dots(points, names, "val")], name, x_scale=scale))
         return drawn
 
     def importances(self) -> list[Importance]:

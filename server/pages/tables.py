@@ -57,9 +57,7 @@ def gather(store: Store, link: Link, run: Row) -> dict[str, Any]:
     }
 
 
-def table(
-    store: Store, run: Row, key: str, sort: str, down: bool, text: str, page: int
-) -> dict[str, Any] | None:
+def table(store: Store, run: Row, key: str, sort: str, down: bool, text: str, page: int) -> dict[str, Any] | None:
     """A page of a whole table: its rows with `text` in them, by a column."""
     value = flatten_media(load_object(run["summary"])).get(key)
     found = read(store, run, key, value) if value and value["_type"] == "table-file" else None
@@ -95,9 +93,7 @@ def read(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | Non
     columns, rows = found.get("columns"), found.get("data")
     if not isinstance(columns, list) or not isinstance(rows, list):
         return None
-    return Table(
-        key, [str(name) for name in columns], [row for row in rows if isinstance(row, list)], artifact
-    )
+    return Table(key, [str(name) for name in columns], [row for row in rows if isinstance(row, list)], artifact)
 
 
 def _json(store: Store, file: Row) -> Any:

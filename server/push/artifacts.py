@@ -45,9 +45,7 @@ def push(db: Connection, folder: Path, remote: Remote, project: Row) -> Pushed:
 
 def _push_one(db: Connection, folder: Path, remote: Remote, artifact: Row, pushed: Pushed) -> None:
     collection = collections.by_id(db, artifact["collection_id"])
-    there, state = remote.graphql(
-        ask.CREATE_ARTIFACT, _created, input=_described(db, remote, artifact, collection)
-    )
+    there, state = remote.graphql(ask.CREATE_ARTIFACT, _created, input=_described(db, remote, artifact, collection))
     pushed.ids[artifact["id"]] = there
     if state == artifacts.COMMITTED:
         _set_aliases(remote, there, collection, _aliases(db, artifact))
@@ -145,11 +143,7 @@ def _upload_manifest(db: Connection, folder: Path, remote: Remote, artifact: Row
             entry["ref"] = _moved(entry["ref"], pushed)
     body = json.dumps(content).encode()
     digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-    place = {
-        "entityName": remote.entity,
-        "projectName": remote.project,
-        "runName": _logger(db, artifact) or "",
-    }
+    place = {"entityName": remote.entity, "projectName": remote.project, "runName": _logger(db, artifact) or ""}
     asked = {"artifactID": there, "name": MANIFEST_NAME, "digest": digest, **place}
     remote.put(*remote.graphql(ask.CREATE_MANIFEST, _manifest_upload, **asked), body)
 

@@ -49,9 +49,7 @@ COMMIT_ARTIFACT = """mutation CommitArtifact($artifactID: ID!) {
 
 ADD_ALIASES = """mutation AddAliases($input: AddAliasesInput!) { addAliases(input: $input) { success } }"""
 
-USE_ARTIFACT = (
-    """mutation UseArtifact($input: UseArtifactInput!) { useArtifact(input: $input) { artifact { id } } }"""
-)
+USE_ARTIFACT = """mutation UseArtifact($input: UseArtifactInput!) { useArtifact(input: $input) { artifact { id } } }"""
 
 LINK_ARTIFACT = """mutation LinkArtifact($artifactPortfolioName: String!, $entityName: String!, $projectName: String!,
     $aliases: [ArtifactAliasInput!], $artifactId: ID) {

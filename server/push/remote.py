@@ -80,9 +80,7 @@ class Remote:
     def stream(self, run: str, body: dict[str, Any]) -> None:
         """One post of a run's history, console and so on."""
         place = "/".join(quote(part, safe="") for part in (self.entity, self.project, run))
-        self._send(
-            "POST", f"{self.url}/files/{place}/file_stream", json.dumps(body).encode(), self._headers()
-        )
+        self._send("POST", f"{self.url}/files/{place}/file_stream", json.dumps(body).encode(), self._headers())
 
     def put(self, url: str, headers: list[str], content: Path | bytes) -> None:
         """The body of a file to the address that the server gave for it."""
@@ -188,9 +186,7 @@ def _said(error: urllib.error.HTTPError) -> str:
         except (OSError, http.client.HTTPException):
             body = b""
     if error.code in range(300, 400):
-        return (
-            f"it sends on to {_line(error.headers.get('Location', 'nowhere'))}, which has to be named by --to"
-        )
+        return f"it sends on to {_line(error.headers.get('Location', 'nowhere'))}, which has to be named by --to"
     try:
         value = parse(body.decode())
         return _line(value.get("error") or value["errors"][0]["message"]).rstrip(".")

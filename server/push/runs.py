@@ -73,9 +73,7 @@ def _differs(run: Row, there: Row) -> bool:
 
 
 def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
-    given = {
-        name: run[name] for name in ("name", "description", "notes", "config", "host", "program", "repo")
-    }
+    given = {name: run[name] for name in ("name", "description", "notes", "config", "host", "program", "repo")}
     remote.graphql(
         ask.UPSERT_RUN,
         _upserted,
@@ -136,9 +134,7 @@ def _push_files(db: Connection, folder: Path, remote: Remote, run: Row) -> int:
 def _uploads(data: Any) -> list[tuple[str, str, list[str]]]:
     """Name, address and headers of each file."""
     answer = data["createRunFiles"]
-    return [
-        (str(file["name"]), *upload(file["uploadUrl"], answer["uploadHeaders"])) for file in answer["files"]
-    ]
+    return [(str(file["name"]), *upload(file["uploadUrl"], answer["uploadHeaders"])) for file in answer["files"]]
 
 
 def _files_there(remote: Remote, name: str) -> dict[str, str]:

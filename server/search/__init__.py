@@ -121,9 +121,7 @@ def _validate_counts(config: Config) -> list[str]:
         raise SearchError(f"run_cap is {cap!r}; it must be a whole number from 1.")
     if not isinstance(shuffle, bool):
         raise SearchError(f"shuffle is {shuffle!r}; write true or false.")
-    return (
-        ["shuffle is for method: grid and is ignored."] if shuffle and config.get("method") != "grid" else []
-    )
+    return ["shuffle is for method: grid and is ignored."] if shuffle and config.get("method") != "grid" else []
 
 
 def _has_weights(parameter: space.Parameter) -> bool:

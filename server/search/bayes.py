@@ -59,9 +59,7 @@ def _start(space: Space, seen: frozenset[Hashable], seed: int, n_past: int) -> P
     if n_past:
         sequence.fast_forward(n_past)
     quantiles = sequence.random(1)[0].tolist()
-    point = tuple(
-        p.distribution.ppf(max(q, SMALLEST)) for p, q in zip(space.parameters, quantiles, strict=True)
-    )
+    point = tuple(p.distribution.ppf(max(q, SMALLEST)) for p, q in zip(space.parameters, quantiles, strict=True))
     return point if space.key(point) not in seen else sampling.suggest(space, seen, seed, n_past)
 
 
@@ -83,9 +81,7 @@ def _sampler(n_trials: int, seed: int) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=1)
 
 
-def _trials(
-    space: Space, free: Sequence[Parameter], past: Sequence[PastRun], metric: Metric
-) -> list[FrozenTrial]:
+def _trials(space: Space, free: Sequence[Parameter], past: Sequence[PastRun], metric: Metric) -> list[FrozenTrial]:
     """Past runs in Optuna's words, less is better. Runs that lie outside of the space are left out."""
     from optuna.trial import TrialState, create_trial
 
@@ -126,9 +122,7 @@ def _compressed(values: dict[str, float]) -> dict[str, float]:
     if width <= 0:
         return values
     return {
-        name: value
-        if value <= middle
-        else middle + width * min(math.log1p((value - middle) / width), FARTHEST)
+        name: value if value <= middle else middle + width * min(math.log1p((value - middle) / width), FARTHEST)
         for name, value in values.items()
     }
 
@@ -195,9 +189,7 @@ def _decode(parameter: Parameter, code: Code) -> object:
     return parameter.distribution.ppf(code) if positions is None else positions.at(int(code))
 
 
-def _nearest_unseen(
-    space: Space, seen: frozenset[Hashable], point: Point, rng: random.Random
-) -> Point | None:
+def _nearest_unseen(space: Space, seen: frozenset[Hashable], point: Point, rng: random.Random) -> Point | None:
     """The configuration nearest to a used one that was not handed out itself."""
     if space.size is not None and space.size <= CANDIDATES + len(seen):
         others = list(islice(sampling.unseen(space, seen), CANDIDATES))

@@ -67,10 +67,7 @@ def exponential_of(law: Law) -> Law:
     """The law of e to the power of X, where X follows `law`."""
     low, high = _exp(law.low), _exp(law.high)
     return Law(
-        lambda u: min(max(_exp(law.ppf(u)), low), high),
-        lambda x: law.cdf(math.log(x)) if x > 0 else 0.0,
-        low,
-        high,
+        lambda u: min(max(_exp(law.ppf(u)), low), high), lambda x: law.cdf(math.log(x)) if x > 0 else 0.0, low, high
     )
 
 

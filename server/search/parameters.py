@@ -63,11 +63,7 @@ def _refuse_unknown_keys(name: str, kind: str, spec: Spec) -> None:
     unknown = sorted(str(key) for key in spec if key not in (*known, "distribution"))
     if not unknown:
         return
-    hint = (
-        f"q needs distribution: q_{kind}"
-        if unknown == ["q"] and f"q_{kind}" in grammar.NAMES
-        else "remove it"
-    )
+    hint = f"q needs distribution: q_{kind}" if unknown == ["q"] and f"q_{kind}" in grammar.NAMES else "remove it"
     raise SearchError(
         f"Parameter {name}: {kind} does not know the key {unknown[0]!r}, only {', '.join(known)}; {hint}."
     )
@@ -114,9 +110,7 @@ def _looks_like_exponent(text: str) -> bool:
 
 def _refuse_what_json_lacks(name: str, value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise SearchError(
-            f"Parameter {name}: the value {value!r} does not exist in JSON; use a finite number or text."
-        )
+        raise SearchError(f"Parameter {name}: the value {value!r} does not exist in JSON; use a finite number or text.")
     if isinstance(value, Mapping):
         for item in value.values():
             _refuse_what_json_lacks(name, item)
@@ -152,9 +146,7 @@ def _weighted(
     """Values of positive probability, their probabilities (of repeated values added up), and warnings."""
     assert isinstance(given, (list, tuple))
     if not isinstance(probabilities, (list, tuple)) or len(probabilities) != len(given):
-        raise SearchError(
-            f"Parameter {name}: probabilities must be a list with one number for each of values."
-        )
+        raise SearchError(f"Parameter {name}: probabilities must be a list with one number for each of values.")
     numbers = [_number(name, "probabilities", p) for p in probabilities]
     total = sum(numbers)
     if min(numbers) < 0 or total <= 0:
@@ -166,18 +158,14 @@ def _weighted(
             weight[identity(value)] = weight.get(identity(value), 0.0) + probability / total
             value_of.setdefault(identity(value), value)
     off = abs(total - 1) > 1e-6
-    warnings = (
-        [f"Parameter {name}: probabilities add up to {total:g}, not 1; they are scaled."] if off else []
-    )
+    warnings = [f"Parameter {name}: probabilities add up to {total:g}, not 1; they are scaled."] if off else []
     return tuple(value_of.values()), tuple(weight.values()), warnings
 
 
 def _int_uniform(name: str, spec: Spec) -> d.Choice:
     low, high = (_number(name, key, _required(name, "int_uniform", spec, key)) for key in ("min", "max"))
     if not (float(low).is_integer() and float(high).is_integer()):
-        raise SearchError(
-            f"Parameter {name}: int_uniform needs whole numbers, not {low} and {high}; use uniform."
-        )
+        raise SearchError(f"Parameter {name}: int_uniform needs whole numbers, not {low} and {high}; use uniform.")
     _refuse_empty_interval(name, low, high)
     return d.Choice(range(int(low), int(high) + 1), None, ordered=True)
 
@@ -190,9 +178,7 @@ def _refuse_empty_interval(name: str, low: float, high: float) -> None:
 def _numeric(name: str, kind: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
     law = LAWS[grammar.LAW_OF[kind]]
     numbers = {
-        key: _number(
-            name, key, spec.get(key, DEFAULTS[key]) if key in DEFAULTS else _required(name, kind, spec, key)
-        )
+        key: _number(name, key, spec.get(key, DEFAULTS[key]) if key in DEFAULTS else _required(name, kind, spec, key))
         for key in grammar.keys(kind)
     }
     _refuse_bad_shape(name, kind, numbers)
@@ -202,9 +188,7 @@ def _numeric(name: str, kind: str, spec: Spec) -> tuple[d.Distribution, list[str
         return d.Choice((law(numbers).low,)) if is_point else d.Continuous(law(numbers)), warnings
     multiples = d.quantized(law(numbers), numbers["q"])
     if multiples.size is not None and multiples.size < 1:
-        raise SearchError(
-            f"Parameter {name}: no multiple of q {numbers['q']:g} lies between its bounds; lower q."
-        )
+        raise SearchError(f"Parameter {name}: no multiple of q {numbers['q']:g} lies between its bounds; lower q.")
     return multiples, warnings
 
 
@@ -212,9 +196,7 @@ def _refuse_bad_shape(name: str, kind: str, numbers: Numbers) -> None:
     if "min" in numbers:
         _refuse_empty_interval(name, numbers["min"], numbers["max"])
         if kind.endswith("_values") and numbers["min"] <= 0:
-            raise SearchError(
-                f"Parameter {name}: {kind} needs min above 0, not {numbers['min']:g}; raise min."
-            )
+            raise SearchError(f"Parameter {name}: {kind} needs min above 0, not {numbers['min']:g}; raise min.")
         if grammar.has_exponents(kind) and max(map(abs, numbers.values())) > grammar.LARGEST_EXPONENT:
             raise SearchError(
                 f"Parameter {name}: {kind} takes exponents of e, and these are too large; "

@@ -26,20 +26,14 @@ def read_pruner(section: object) -> BasePruner:
     from optuna import pruners
 
     if not isinstance(section, Mapping) or section.get("type") not in CLASSES:
-        raise SearchError(
-            f"pruner: write `type:` with one of {', '.join(CLASSES)}, and the arguments of Optuna's."
-        )
+        raise SearchError(f"pruner: write `type:` with one of {', '.join(CLASSES)}, and the arguments of Optuna's.")
     arguments = {str(key): value for key, value in section.items() if key != "type"}
     if "interval_steps" in arguments:
-        raise SearchError(
-            "pruner: interval_steps is not supported, because every look judges the last row; remove it."
-        )
+        raise SearchError("pruner: interval_steps is not supported, because every look judges the last row; remove it.")
     try:
         pruner: BasePruner = getattr(pruners, CLASSES[str(section["type"])])(**arguments)
     except (TypeError, ValueError) as problem:
-        raise SearchError(
-            f"pruner: Optuna refuses these arguments of {section['type']}: {problem}"
-        ) from problem
+        raise SearchError(f"pruner: Optuna refuses these arguments of {section['type']}: {problem}") from problem
     return pruner
 
 

@@ -79,8 +79,7 @@ class Space:
         """Whether a configuration, of this sweep or not, lies in this finite space."""
         point = self.point(params)
         return point is not None and all(
-            not isinstance(parameter.distribution, Continuous)
-            and parameter.distribution.index(value) is not None
+            not isinstance(parameter.distribution, Continuous) and parameter.distribution.index(value) is not None
             for parameter, value in zip(self.parameters, point, strict=True)
         )
 
@@ -104,9 +103,7 @@ def read(config: Mapping[str, object]) -> tuple[Space, list[str]]:
     """The space of a sweep's configuration, and warnings; raises SearchError."""
     given = config.get("parameters")
     if not isinstance(given, Mapping) or not given:
-        raise SearchError(
-            "The sweep has no parameters; add a `parameters:` section with at least one parameter."
-        )
+        raise SearchError("The sweep has no parameters; add a `parameters:` section with at least one parameter.")
     found, warnings = _read_section(given, ())
     return Space(tuple(found)), warnings
 
@@ -118,15 +115,11 @@ def _read_section(section: Mapping[str, object], prefix: Path) -> tuple[list[Par
         path = (*prefix, str(key))
         name = ".".join(path)
         if not isinstance(spec, Mapping):
-            raise SearchError(
-                f"Parameter {name}: {spec!r} is no description of values; write `value: {spec}`."
-            )
+            raise SearchError(f"Parameter {name}: {spec!r} is no description of values; write `value: {spec}`.")
         if "parameters" in spec:
             inner = spec["parameters"]
             if len(spec) > 1 or not isinstance(inner, Mapping) or not inner:
-                raise SearchError(
-                    f"Parameter {name}: `parameters` must hold named parameters and stand alone."
-                )
+                raise SearchError(f"Parameter {name}: `parameters` must hold named parameters and stand alone.")
             nested, more = _read_section(inner, path)
             found += nested
         else:

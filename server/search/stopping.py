@@ -39,9 +39,7 @@ class Hyperband:
         values = (curve.value_at(band) for curve in curves.values())
         return [value for value in values if value is not None]
 
-    def _reason(
-        self, name: str, curve: Curve, looks: Sequence[tuple[int, list[float]]], metric: Metric
-    ) -> str | None:
+    def _reason(self, name: str, curve: Curve, looks: Sequence[tuple[int, list[float]]], metric: Metric) -> str | None:
         """Why the run should stop, judged at the last band that it and at least one other run have passed.
 
         A band that no other run has passed says nothing; the one before it still does, however far the run has got
@@ -107,14 +105,10 @@ def read_hyperband(section: Mapping[str, object]) -> tuple[Hyperband, list[str]]
         raise SearchError(f"early_terminate: eta is {eta!r}; it must be a number above 1.")
     if not isinstance(strict, bool):
         raise SearchError(f"early_terminate: strict is {strict!r}; write true or false.")
-    warnings = [
-        f"early_terminate: the key {key!r} is ignored." for key in section if key not in hyperband.KEYS
-    ]
+    warnings = [f"early_terminate: the key {key!r} is ignored." for key in section if key not in hyperband.KEYS]
     if "max_iter" in section:
         if "min_iter" in section:
-            warnings.append(
-                "early_terminate: max_iter sets the bands, min_iter is ignored; give one of them."
-            )
+            warnings.append("early_terminate: max_iter sets the bands, min_iter is ignored; give one of them.")
         bands = hyperband.bands_to(_whole(section, "max_iter"), _whole(section, "s"), eta)
     else:
         bands = hyperband.bands_from(_whole(section, "min_iter"), eta)

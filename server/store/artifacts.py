@@ -95,9 +95,7 @@ def ensure_manifest(
     """
     by_id(db, artifact_id)
     if type == PATCH:
-        n = db.execute(
-            "SELECT count(*) AS n FROM manifests WHERE artifact_id = ?", (artifact_id,)
-        ).fetchone()["n"]
+        n = db.execute("SELECT count(*) AS n FROM manifests WHERE artifact_id = ?", (artifact_id,)).fetchone()["n"]
         name = f"{name}.{n}"
     db.execute(
         """INSERT INTO manifests (artifact_id, name, digest, type, base_artifact_id) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -107,9 +105,7 @@ def ensure_manifest(
     row: Row = db.execute(
         "SELECT * FROM manifests WHERE artifact_id = ? AND name = ? AND type = ?", (artifact_id, name, type)
     ).fetchone()
-    db.execute(
-        "UPDATE artifacts SET manifest_id = ? WHERE id = ? AND state = ?", (row["id"], artifact_id, PENDING)
-    )
+    db.execute("UPDATE artifacts SET manifest_id = ? WHERE id = ? AND state = ?", (row["id"], artifact_id, PENDING))
     return row
 
 
@@ -139,11 +135,7 @@ def put_manifest(db: sqlite3.Connection, manifest_id: int, blob: Blob, now: floa
 
 
 def commit(
-    db: sqlite3.Connection,
-    store: Blobs,
-    artifact_id: int,
-    now: float,
-    entities: Collection[str] | None = None,
+    db: sqlite3.Connection, store: Blobs, artifact_id: int, now: float, entities: Collection[str] | None = None
 ) -> Row:
     """Reads the manifest, checks that every blob is there, gives the version and the aliases. Twice is once.
 
@@ -158,9 +150,7 @@ def commit(
     size = db.execute(
         "SELECT coalesce(sum(size), 0) AS size FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)
     ).fetchone()["size"]
-    version = collections.join(
-        db, artifact["collection_id"], artifact_id, json.loads(artifact["wanted_aliases"]), now
-    )
+    version = collections.join(db, artifact["collection_id"], artifact_id, json.loads(artifact["wanted_aliases"]), now)
     digest = digest_of(content["contents"]) if artifact["distributed_id"] else artifact["digest"]
     db.execute(
         "UPDATE artifacts SET state = ?, version = ?, size = ?, digest = ?, updated_at = ? WHERE id = ?",
@@ -235,9 +225,7 @@ def _put_entries(
             continue
         rows.append((artifact_id, path, entry["digest"], blob["size"], None, blob["sha256"]))
     if missing:
-        raise Refused(
-            f"{len(missing)} files of the artifact were never uploaded, the first is {missing[0]!r}"
-        )
+        raise Refused(f"{len(missing)} files of the artifact were never uploaded, the first is {missing[0]!r}")
     if sum(row[3] for row in rows) >= MAX_SIZE:
         raise Refused(f"the artifact's manifest has files of {MAX_SIZE} bytes and more together")
     db.execute("DELETE FROM artifact_entries WHERE artifact_id = ?", (artifact_id,))
@@ -262,9 +250,7 @@ def entry(db: sqlite3.Connection, artifact_id: int, path: str) -> Row | None:
     return row
 
 
-def entries_in_collection(
-    db: sqlite3.Connection, entity: str, project: str, collection: str, md5: str
-) -> list[Row]:
+def entries_in_collection(db: sqlite3.Connection, entity: str, project: str, collection: str, md5: str) -> list[Row]:
     """The files of that content in the versions of a collection."""
     return db.execute(
         """SELECT artifact_entries.* FROM projects JOIN collections ON collections.project_id = projects.id
@@ -277,9 +263,7 @@ def entries_in_collection(
 
 
 def count_entries(db: sqlite3.Connection, artifact_id: int) -> int:
-    row = db.execute(
-        "SELECT count(*) AS n FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)
-    ).fetchone()
+    row = db.execute("SELECT count(*) AS n FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)).fetchone()
     return int(row["n"])
 
 
@@ -334,8 +318,7 @@ def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any)
     for name in ("description", "metadata"):
         if columns.get(name) is not None:
             db.execute(
-                f"UPDATE artifacts SET {name} = ?, updated_at = ? WHERE id = ?",
-                (columns[name], now, artifact_id),
+                f"UPDATE artifacts SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, artifact_id)
             )
     if columns.get("ttl") is not None:
         ttl = _time_to_live(columns["ttl"])
@@ -346,9 +329,7 @@ def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any)
 def _time_to_live(seconds: int | None) -> int | None:
     """Raises Refused for what is neither a time, nor -1 (inherit), nor -2 (never)."""
     if seconds is not None and seconds < 1 and seconds not in (-1, -2):
-        raise Refused(
-            f"the time to live is {seconds}; it must be 1 or more seconds, -1 to inherit, or -2 for ever"
-        )
+        raise Refused(f"the time to live is {seconds}; it must be 1 or more seconds, -1 to inherit, or -2 for ever")
     return None if seconds == -1 else seconds
 
 

@@ -141,9 +141,7 @@ def record(db: sqlite3.Connection, blob: Blob, now: float, entity: str | None) -
         db.execute("INSERT OR IGNORE INTO blob_entities VALUES (?, ?)", (blob.sha256, entity))
 
 
-def by_md5(
-    db: sqlite3.Connection, md5: str, entities: Collection[str] | None = None
-) -> dict[str, Any] | None:
+def by_md5(db: sqlite3.Connection, md5: str, entities: Collection[str] | None = None) -> dict[str, Any] | None:
     """A blob with that digest among those that `entities` brought; None means all entities."""
     row: dict[str, Any] | None = db.execute(
         """SELECT * FROM blobs WHERE md5 = ?1 AND (?2 IS NULL OR EXISTS (SELECT 1 FROM blob_entities

@@ -64,12 +64,7 @@ def types(db: sqlite3.Connection, project_id: int) -> list[Row]:
 
 
 def change(
-    db: sqlite3.Connection,
-    collection_id: int,
-    now: float,
-    name: str | None,
-    description: str | None,
-    type: str | None,
+    db: sqlite3.Connection, collection_id: int, now: float, name: str | None, description: str | None, type: str | None
 ) -> Row:
     if name is not None and name != by_id(db, collection_id)["name"]:
         check_name("artifact name", name, SEPARATORS)
@@ -77,10 +72,7 @@ def change(
         check_name("artifact type", type, SEPARATORS)
     for column, value in (("name", name), ("description", description), ("type", type)):
         if value is not None:
-            db.execute(
-                f"UPDATE collections SET {column} = ?, updated_at = ? WHERE id = ?",
-                (value, now, collection_id),
-            )
+            db.execute(f"UPDATE collections SET {column} = ?, updated_at = ? WHERE id = ?", (value, now, collection_id))
     return by_id(db, collection_id)
 
 
@@ -125,8 +117,7 @@ def join(db: sqlite3.Connection, collection_id: int, artifact_id: int, aliases: 
             (collection_id, artifact_id, version, now),
         )
         db.execute(
-            "UPDATE collections SET next_version = next_version + 1, updated_at = ? WHERE id = ?",
-            (now, collection_id),
+            "UPDATE collections SET next_version = next_version + 1, updated_at = ? WHERE id = ?", (now, collection_id)
         )
         aliases = [LATEST, *aliases]
     else:
@@ -163,9 +154,7 @@ def drop_alias(db: sqlite3.Connection, collection_id: int, alias: str, artifact_
     )
 
 
-def aliases(
-    db: sqlite3.Connection, artifact_id: int | None = None, collection_id: int | None = None
-) -> list[Row]:
+def aliases(db: sqlite3.Connection, artifact_id: int | None = None, collection_id: int | None = None) -> list[Row]:
     return db.execute(
         """SELECT * FROM aliases WHERE (?1 IS NULL OR artifact_id = ?1) AND (?2 IS NULL OR collection_id = ?2)
         ORDER BY id""",
@@ -175,30 +164,21 @@ def aliases(
 
 def leave(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> None:
     """Takes the artifact out; `latest` moves to the newest version that is left."""
-    db.execute(
-        "DELETE FROM aliases WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id)
-    )
-    db.execute(
-        "DELETE FROM memberships WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id)
-    )
-    newest = db.execute(
-        _MEMBER + "WHERE collection_id = ? ORDER BY version DESC LIMIT 1", (collection_id,)
-    ).fetchone()
+    db.execute("DELETE FROM aliases WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id))
+    db.execute("DELETE FROM memberships WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id))
+    newest = db.execute(_MEMBER + "WHERE collection_id = ? ORDER BY version DESC LIMIT 1", (collection_id,)).fetchone()
     if newest is not None and member(db, collection_id, LATEST) is None:
         set_alias(db, collection_id, LATEST, newest["artifact_id"])
 
 
 def tags(db: sqlite3.Connection, owner: str, owner_id: int) -> list[Row]:
-    return db.execute(
-        "SELECT * FROM tags WHERE owner = ? AND owner_id = ? ORDER BY id", (owner, owner_id)
-    ).fetchall()
+    return db.execute("SELECT * FROM tags WHERE owner = ? AND owner_id = ? ORDER BY id", (owner, owner_id)).fetchall()
 
 
 def change_tags(db: sqlite3.Connection, owner: str, owner_id: int, add: list[str], drop: list[str]) -> None:
     for name in add:
         db.execute(
-            "INSERT INTO tags (owner, owner_id, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            (owner, owner_id, name),
+            "INSERT INTO tags (owner, owner_id, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (owner, owner_id, name)
         )
     for name in drop:
         db.execute("DELETE FROM tags WHERE owner = ? AND owner_id = ? AND name = ?", (owner, owner_id, name))

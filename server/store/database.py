@@ -149,9 +149,7 @@ def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / name).open("a")
     except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be written to ({error.strerror}); choose another --dir."
-        ) from error
+        raise StoreError(f"{folder} cannot be written to ({error.strerror}); choose another --dir.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

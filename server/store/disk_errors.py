@@ -48,9 +48,6 @@ def explain(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, OSError):
         return _BY_NUMBER.get(error.errno or 0, f"the disk failed: {error.strerror or error}")
     code = getattr(error, "sqlite_errorcode", 0)
-    if code in (
-        sqlite3.SQLITE_IOERR_WRITE,
-        sqlite3.SQLITE_IOERR_SHMSIZE,
-    ):  # a quota, or no room beside the database
+    if code in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE):  # a quota, or no room beside the database
         return FULL
     return _BY_CODE.get(code & 0xFF, f"the database failed: {error}")

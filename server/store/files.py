@@ -46,10 +46,7 @@ def of_run(
 
 def named(db: sqlite3.Connection, project_id: int, name: str) -> list[Row]:
     """The files of that name of all runs of a project, newest first."""
-    sql = (
-        _SELECT
-        + "JOIN runs ON runs.id = run_id WHERE project_id = ? AND run_files.name = ? ORDER BY updated_at DESC"
-    )
+    sql = _SELECT + "JOIN runs ON runs.id = run_id WHERE project_id = ? AND run_files.name = ? ORDER BY updated_at DESC"
     return db.execute(sql, (project_id, name)).fetchall()
 
 

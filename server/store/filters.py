@@ -220,9 +220,7 @@ def _equality(wanted: list[Any]) -> Question:
     def ask(leaves: list[Any]) -> bool:
         if len(leaves) == 1 and type(leaves[0]) in SCALARS and leaves[0] == leaves[0]:
             return leaves[0] in identities
-        return (missing and not leaves) or any(
-            values.identity(one) in identities for one in _candidates(leaves)
-        )
+        return (missing and not leaves) or any(values.identity(one) in identities for one in _candidates(leaves))
 
     return ask
 
@@ -267,9 +265,7 @@ def _at(paths: list[str], stored: list[Any]) -> list[Any]:
             value = values.load(each) if type(each) is bytes else each
             if path == paths[0]:
                 return [value]
-            return (
-                list(_members(value, paths[0][len(path) + 1 :].split("."))) if isinstance(value, list) else []
-            )
+            return list(_members(value, paths[0][len(path) + 1 :].split("."))) if isinstance(value, list) else []
     return []
 
 

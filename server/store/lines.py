@@ -83,9 +83,7 @@ def history_share(
         yield page
 
 
-def put(
-    db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str], client: str = ""
-) -> None:
+def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str], client: str = "") -> None:
     """Stores lines, the first of which has the number `offset` in the run, or in what `client` has sent."""
     if table == "history":
         put_history(db, run_id, offset, lines, client)
@@ -118,9 +116,7 @@ def put_history(
     return [(line, row) for line, row, _ in rows]
 
 
-def _count_keys(
-    db: sqlite3.Connection, run_id: int, known: int, rows: list[tuple[int, dict[str, Any]]]
-) -> None:
+def _count_keys(db: sqlite3.Connection, run_id: int, known: int, rows: list[tuple[int, dict[str, Any]]]) -> None:
     """Brings `history_keys` up to date every UNCOUNTED lines: rows of 5,000 keys would else cost 5,000 changes each.
 
     `rows` were just stored, those below the line `known` in place of others.
@@ -182,9 +178,7 @@ def ranges(db: sqlite3.Connection, run_id: int) -> dict[str, Range]:
     return found
 
 
-def _numbers(
-    db: sqlite3.Connection, table: Table, run_id: int, offset: int, n: int, client: str
-) -> Sequence[int]:
+def _numbers(db: sqlite3.Connection, table: Table, run_id: int, offset: int, n: int, client: str) -> Sequence[int]:
     """The run's line numbers of n lines of a client. Those that are new come behind all others."""
     own = range(offset, offset + n)
     if not client:
@@ -202,8 +196,7 @@ def _numbers(
         for line in range(max(offset, piece["first"]), min(offset + n, piece["first"] + piece["count"]))
     }
     new = [
-        (at, line)
-        for at, line in enumerate((line for line in own if line not in numbers), count(db, table, run_id))
+        (at, line) for at, line in enumerate((line for line in own if line not in numbers), count(db, table, run_id))
     ]
     numbers |= {line: at for at, line in new}
     for _, group in itertools.groupby(new, key=lambda pair: pair[1] - pair[0]):
@@ -285,9 +278,9 @@ def history_between(
 
 
 def first_step(db: sqlite3.Connection, run_id: int) -> int | None:
-    step: int | None = db.execute(
-        "SELECT min(step) AS step FROM history WHERE run_id = ?", (run_id,)
-    ).fetchone()["step"]
+    step: int | None = db.execute("SELECT min(step) AS step FROM history WHERE run_id = ?", (run_id,)).fetchone()[
+        "step"
+    ]
     return step
 
 

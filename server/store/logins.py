@@ -17,17 +17,14 @@ def start(db: sqlite3.Connection, kind: str, key_hash: str, now: float) -> str:
     """A new token; those that have expired are forgotten."""
     token = secrets.token_urlsafe(32)
     db.execute("DELETE FROM logins WHERE expires_at <= ?", (now,))
-    db.execute(
-        "INSERT INTO logins VALUES (?, ?, ?, ?)", (hashed(token), kind, key_hash, now + LIFETIME[kind])
-    )
+    db.execute("INSERT INTO logins VALUES (?, ?, ?, ?)", (hashed(token), kind, key_hash, now + LIFETIME[kind]))
     return token
 
 
 def key_hash(db: sqlite3.Connection, token: str, kind: str, now: float) -> str | None:
     """That of the key which a token was started with; None for one that holds no more."""
     row = db.execute(
-        "SELECT key_hash FROM logins WHERE token_hash = ? AND kind = ? AND expires_at > ?",
-        (hashed(token), kind, now),
+        "SELECT key_hash FROM logins WHERE token_hash = ? AND kind = ? AND expires_at > ?", (hashed(token), kind, now)
     ).fetchone()
     return None if row is None else str(row["key_hash"])
 

@@ -3,9 +3,7 @@
 import sqlite3
 
 _RUN = "SELECT entity FROM runs JOIN projects ON projects.id = project_id WHERE runs.id = "
-_COLLECTION = (
-    "SELECT entity FROM collections JOIN projects ON projects.id = project_id WHERE collections.id = "
-)
+_COLLECTION = "SELECT entity FROM collections JOIN projects ON projects.id = project_id WHERE collections.id = "
 _SWEEP = "SELECT entity FROM sweeps JOIN projects ON projects.id = project_id WHERE sweeps.id = "
 _ARTIFACT = _COLLECTION + "(SELECT collection_id FROM artifacts WHERE id = {})"
 _KINDS = {
@@ -13,10 +11,7 @@ _KINDS = {
     "Run": ("run number", _RUN + "?"),
     "Sweep": ("sweep number", _SWEEP + "?"),
     "Agent": ("agent number", _SWEEP + "(SELECT sweep_id FROM agents WHERE id = ?)"),
-    "View": (
-        "view number",
-        "SELECT entity FROM views JOIN projects ON projects.id = project_id WHERE views.id = ?",
-    ),
+    "View": ("view number", "SELECT entity FROM views JOIN projects ON projects.id = project_id WHERE views.id = ?"),
     "File": ("file number", _RUN + "(SELECT run_id FROM run_files WHERE id = ?)"),
     "ArtifactCollection": ("artifact collection number", _COLLECTION + "?"),
     "Artifact": ("artifact number", _ARTIFACT.format("?")),

@@ -21,9 +21,7 @@ OPTIONS = "ims"
 def compiled(pattern: Any) -> Any:
     """Raises Refused for what RE2 does not understand, such as backreferences and lookaround, or what is too large."""
     if not isinstance(pattern, str) or len(pattern) > MAX_LENGTH:
-        raise Refused(
-            f"a regular expression is a text of at most {MAX_LENGTH} characters, not {pattern!r:.100}"
-        )
+        raise Refused(f"a regular expression is a text of at most {MAX_LENGTH} characters, not {pattern!r:.100}")
     return _compiled(pattern)
 
 
@@ -34,9 +32,7 @@ def _compiled(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        raise Refused(
-            f"the regular expression {pattern!r:.100} is not understood: {_reason(error)}"
-        ) from None
+        raise Refused(f"the regular expression {pattern!r:.100} is not understood: {_reason(error)}") from None
     except UnicodeEncodeError:
         raise Refused(f"the regular expression {pattern!r:.100} has half a character") from None
 

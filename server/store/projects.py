@@ -8,9 +8,7 @@ from server.store.database import NotFound, Row
 
 
 def find(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
-    row: Row | None = db.execute(
-        "SELECT * FROM projects WHERE entity = ? AND name = ?", (entity, name)
-    ).fetchone()
+    row: Row | None = db.execute("SELECT * FROM projects WHERE entity = ? AND name = ?", (entity, name)).fetchone()
     return row
 
 
@@ -30,8 +28,7 @@ def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes
         db.execute("INSERT INTO projects (entity, name, created_at) VALUES (?, ?, ?)", (entity, name, now))
     if changes.get("description") is not None:
         db.execute(
-            "UPDATE projects SET description = ? WHERE entity = ? AND name = ?",
-            (changes["description"], entity, name),
+            "UPDATE projects SET description = ? WHERE entity = ? AND name = ?", (changes["description"], entity, name)
         )
     project = find(db, entity, name)
     assert project is not None

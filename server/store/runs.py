@@ -14,34 +14,8 @@ from server.store.database import NotFound, Refused, Row, TimedConnection
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")
 NAME_LETTERS = string.ascii_lowercase + string.digits
-ADJECTIVES = (
-    "amber",
-    "brisk",
-    "calm",
-    "dusky",
-    "eager",
-    "faint",
-    "gentle",
-    "hazel",
-    "ivory",
-    "jolly",
-    "keen",
-    "lucid",
-)
-NOUNS = (
-    "anchor",
-    "birch",
-    "comet",
-    "delta",
-    "ember",
-    "falcon",
-    "glade",
-    "harbor",
-    "iris",
-    "juniper",
-    "kite",
-    "lagoon",
-)
+ADJECTIVES = ("amber", "brisk", "calm", "dusky", "eager", "faint", "gentle", "hazel", "ivory", "jolly", "keen", "lucid")
+NOUNS = ("anchor", "birch", "comet", "delta", "ember", "falcon", "glade", "harbor", "iris", "juniper", "kite", "lagoon")
 
 _SELECT = """SELECT runs.*, projects.entity, projects.name AS project,
         (SELECT name FROM sweeps WHERE sweeps.id = runs.sweep_id) AS sweep
@@ -62,9 +36,7 @@ def by_id(db: sqlite3.Connection, run_id: int) -> Row:
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
-    row: Row | None = db.execute(
-        _SELECT + "WHERE runs.project_id = ? AND runs.name = ?", (project_id, name)
-    ).fetchone()
+    row: Row | None = db.execute(_SELECT + "WHERE runs.project_id = ? AND runs.name = ?", (project_id, name)).fetchone()
     return row
 
 
@@ -75,9 +47,7 @@ def at(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | No
     return row
 
 
-def ids(
-    db: sqlite3.Connection, project_id: int, where: str | None = None, order: str | None = None
-) -> list[int]:
+def ids(db: sqlite3.Connection, project_id: int, where: str | None = None, order: str | None = None) -> list[int]:
     """The runs of a project that pass a filter, in order. Raises Refused for filters that are not understood.
 
     The runs in which a sweep's local scheduler keeps its log are not listed.
@@ -123,9 +93,7 @@ def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any], passing: filte
 
 def many(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
     """The rows of `run_ids`, in that order."""
-    rows = db.execute(
-        _SELECT + "WHERE runs.id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),)
-    ).fetchall()
+    rows = db.execute(_SELECT + "WHERE runs.id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),)).fetchall()
     found = {row["id"]: row for row in rows}
     return [found[run_id] for run_id in run_ids if run_id in found]
 
@@ -168,9 +136,7 @@ def change(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
 def _spread(db: sqlite3.Connection, run_id: int, source: str, given: dict[str, Any]) -> None:
     db.execute("DELETE FROM run_values WHERE run_id = ? AND source = ?", (run_id, source))
     rows = {(run_id, source, key): value for key, value in values.spread(given)}
-    db.executemany(
-        "INSERT INTO run_values VALUES (?, ?, ?, ?)", [(*place, value) for place, value in rows.items()]
-    )
+    db.executemany("INSERT INTO run_values VALUES (?, ?, ?, ?)", [(*place, value) for place, value in rows.items()])
 
 
 def spread_summaries(db: sqlite3.Connection, n: int) -> int:
@@ -197,11 +163,7 @@ def best_values(
 
     What a program wrote into the summary itself is what it means: it has no other value.
     """
-    ranges = {
-        key: ends
-        for key, ends in lines.ranges(db, run_id).items()
-        if key in summary and summary[key] == ends[2]
-    }
+    ranges = {key: ends for key, ends in lines.ranges(db, run_id).items() if key in summary and summary[key] == ends[2]}
     return {key: ends[0] for key, ends in ranges.items()}, {key: ends[1] for key, ends in ranges.items()}
 
 
@@ -258,21 +220,17 @@ def check_state(state: str) -> str:
     return state
 
 
-def set_state(
-    db: sqlite3.Connection, run_id: int, state: str, now: float, exit_code: int | None = None
-) -> None:
+def set_state(db: sqlite3.Connection, run_id: int, state: str, now: float, exit_code: int | None = None) -> None:
     ended = now if check_state(state) not in (*ALIVE, "pending") else None
     db.execute(
-        "UPDATE runs SET state = ?, exit_code = ?, finished_at = ? WHERE id = ?",
-        (state, exit_code, ended, run_id),
+        "UPDATE runs SET state = ?, exit_code = ?, finished_at = ? WHERE id = ?", (state, exit_code, ended, run_id)
     )
 
 
 def touch(db: sqlite3.Connection, run: Row, now: float) -> None:
     """A sign of life from the client: a run that was waiting, or thought dead, runs again."""
     db.execute(
-        "UPDATE runs SET heartbeat_at = ?, started_at = coalesce(started_at, ?) WHERE id = ?",
-        (now, now, run["id"]),
+        "UPDATE runs SET heartbeat_at = ?, started_at = coalesce(started_at, ?) WHERE id = ?", (now, now, run["id"])
     )
     if run["state"] not in ALIVE:
         set_state(db, run["id"], "running", now)
@@ -291,9 +249,7 @@ def complete(db: sqlite3.Connection, run: Row, exit_code: int, now: float) -> No
 
 
 def request_stop(db: sqlite3.Connection, run_id: int, now: float) -> None:
-    db.execute(
-        "UPDATE runs SET stop_requested_at = coalesce(stop_requested_at, ?) WHERE id = ?", (now, run_id)
-    )
+    db.execute("UPDATE runs SET stop_requested_at = coalesce(stop_requested_at, ?) WHERE id = ?", (now, run_id))
 
 
 def mark_crashed(db: sqlite3.Connection, silent_since: float, now: float) -> int:
@@ -316,8 +272,7 @@ def heard_now(db: sqlite3.Connection, now: float) -> None:
 
 def silent(db: sqlite3.Connection, silent_since: float) -> bool:
     row = db.execute(
-        "SELECT 1 FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ? LIMIT 1",
-        (silent_since,),
+        "SELECT 1 FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ? LIMIT 1", (silent_since,)
     ).fetchone()
     return row is not None
 

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from server.store.database import Row
 
 _KINDS = {
-    "projects": (
-        "projects",
-        "",
-        "entity || '/' || projects.name || ' ' || coalesce(projects.description, '')",
-    ),
+    "projects": ("projects", "", "entity || '/' || projects.name || ' ' || coalesce(projects.description, '')"),
     "runs": (
         "runs",
         "JOIN projects ON projects.id = runs.project_id",
@@ -38,9 +34,7 @@ _KINDS = {
 KINDS = tuple(_KINDS)
 
 
-def find(
-    db: sqlite3.Connection, kind: str, words: Sequence[str], entities: list[str] | None, most: int
-) -> list[Row]:
+def find(db: sqlite3.Connection, kind: str, words: Sequence[str], entities: list[str] | None, most: int) -> list[Row]:
     """The newest things of a kind that have every word, ASCII letters of either case; with `entity` and `project`.
 
     `entities`: where is looked, None for everywhere.

@@ -50,16 +50,12 @@ def change(db: sqlite3.Connection, sweep_id: int, now: float, **columns: Any) ->
     """Sets what is given and not None: config, state, description, display_name, controller, scheduler, …"""
     for name in COLUMNS:
         if columns.get(name) is not None:
-            db.execute(
-                f"UPDATE sweeps SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, sweep_id)
-            )
+            db.execute(f"UPDATE sweeps SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, sweep_id))
 
 
 def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
     """Its runs in the order of their creation."""
-    return [
-        row["id"] for row in db.execute("SELECT id FROM runs WHERE sweep_id = ? ORDER BY id", (sweep_id,))
-    ]
+    return [row["id"] for row in db.execute("SELECT id FROM runs WHERE sweep_id = ? ORDER BY id", (sweep_id,))]
 
 
 def add_agent(db: sqlite3.Connection, sweep_id: int, name: str, host: str, now: float) -> Row:
@@ -91,12 +87,7 @@ def agent_runs(db: sqlite3.Connection, agent_id: int) -> list[Row]:
 
 
 def suggest(
-    db: sqlite3.Connection,
-    sweep_id: int,
-    run_id: int,
-    params: dict[str, Any],
-    origin: str,
-    schedule_id: str | None,
+    db: sqlite3.Connection, sweep_id: int, run_id: int, params: dict[str, Any], origin: str, schedule_id: str | None
 ) -> None:
     """Remembers what was suggested and the run it becomes."""
     db.execute(

@@ -49,9 +49,7 @@ class Person:
     @property
     def own_entities(self) -> list[str]:
         """Those that they may write to, their own first."""
-        others = sorted(
-            entity for entity, role in self.roles.items() if role == OWNER and entity != self.name
-        )
+        others = sorted(entity for entity, role in self.roles.items() if role == OWNER and entity != self.name)
         return [self.name, *others]
 
 

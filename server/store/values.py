@@ -32,9 +32,7 @@ def spread(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Stor
 def store(value: Any) -> Stored:
     if isinstance(value, dict):
         return b"{" + digest(value).encode()
-    if isinstance(value, str) or (
-        isinstance(value, int | float) and not isinstance(value, bool) and value == value
-    ):
+    if isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool) and value == value):
         return value
     return json.dumps(value).encode()
 

@@ -34,9 +34,7 @@ def insert(db: sqlite3.Connection, project_id: int, type: str, name: str, now: f
 def change(db: sqlite3.Connection, view_id: int, now: float, **columns: Any) -> None:
     for name in ("name", "display_name", "description", "spec", "type"):
         if columns.get(name) is not None:
-            db.execute(
-                f"UPDATE views SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, view_id)
-            )
+            db.execute(f"UPDATE views SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, view_id))
 
 
 def delete(db: sqlite3.Connection, view_id: int) -> None:

@@ -12,14 +12,7 @@ def train(home: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     private = {
         name: str(home)
-        for name in (
-            "HOME",
-            "WANDB_DIR",
-            "WANDB_CACHE_DIR",
-            "WANDB_CONFIG_DIR",
-            "WANDB_DATA_DIR",
-            "PUZZLE_RUNS",
-        )
+        for name in ("HOME", "WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR", "PUZZLE_RUNS")
     }
     return subprocess.run(
         [sys.executable, "-m", "agent.train", *flags],

@@ -25,10 +25,7 @@ from agent.training import models
         (["--folds=6"], "folds is 6, so fold must be 1 to 6, not 0"),
         (["--folds=2", "--fold=3"], "folds is 2, so fold must be 1 to 2, not 3"),
         (["--folds=1", "--fold=1"], "folds is 1, but must be 0 or at least 2"),
-        (
-            ["--schedule=cosin"],
-            "schedule is 'cosin', but must be one of constant, cosine (did you mean cosine?)",
-        ),
+        (["--schedule=cosin"], "schedule is 'cosin', but must be one of constant, cosine (did you mean cosine?)"),
         (["--weight_decay=-1"], "weight_decay is -1, but must be from 0 to 1"),
         (["--patience=-1"], "patience is -1, but must be at least 0"),
         (["--score_size=16"], "score_size is 16, but must be at least 32"),
@@ -42,10 +39,7 @@ from agent.training import models
             ["--augmentation=strng"],
             "augmentation is 'strng', but must be one of none, light, medium, strong (did you mean strong?)",
         ),
-        (
-            ["--architecture=vnet"],
-            "architecture is 'vnet', but must be one of unet_transposed, unet_bilinear, unet,",
-        ),
+        (["--architecture=vnet"], "architecture is 'vnet', but must be one of unet_transposed, unet_bilinear, unet,"),
         (["--architecture=unet"], "unet needs a backbone, for instance resnet18"),
         (
             ["--backbone=resnet18"],
@@ -84,11 +78,7 @@ def test_a_wrong_setting_on_the_command_line_gives_one_line_and_exit_code_2() ->
 
 def test_the_shorthand_fills_three_fields() -> None:
     config = parse(["--model=unet/tu-tf_efficientnet_lite0/imagenet"])
-    assert (config.architecture, config.backbone, config.weights) == (
-        "unet",
-        "tu-tf_efficientnet_lite0",
-        "imagenet",
-    )
+    assert (config.architecture, config.backbone, config.weights) == ("unet", "tu-tf_efficientnet_lite0", "imagenet")
 
 
 def test_a_config_without_shorthand_is_given_one() -> None:

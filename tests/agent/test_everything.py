@@ -40,9 +40,7 @@ def test_the_scheduler_suggests_valid_runs_from_our_search_space(tmp_path: Path)
         found = re.search(r"wandb agent (\S+/\S+/\w+)", re.sub(r"\x1b\[[0-9;]*m", "", output))
         assert found, output
         path = found[1]
-        scheduler = client.start(
-            ["wandb", "sweep-scheduler", "--batch-size", str(N), "--poll-interval", "0.5", path]
-        )
+        scheduler = client.start(["wandb", "sweep-scheduler", "--batch-size", str(N), "--poll-interval", "0.5", path])
         agent = client.program(AGENT.replace("PATH", path).replace("COUNT", str(N)), WANDB_CONSOLE="off")
         outputs = [client.finish(process, 250) for process in (agent, scheduler)]
         assert (agent.returncode, scheduler.returncode) == (0, 0), outputs

@@ -27,12 +27,7 @@ def made(name: str, side: int) -> Saved:
 
 @pytest.mark.parametrize(
     ("name", "side"),
-    [
-        ("unet_transposed", 32),
-        ("unet_bilinear", 32),
-        ("unet/mobilenet_v2", 64),
-        ("deeplabv3plus/resnet18", 64),
-    ],
+    [("unet_transposed", 32), ("unet_bilinear", 32), ("unet/mobilenet_v2", 64), ("deeplabv3plus/resnet18", 64)],
 )
 def test_onnxruntime_gives_the_probabilities_of_torch_for_any_number_of_images(
     name: str, side: int, tmp_path: Path
@@ -81,9 +76,7 @@ def test_a_file_whose_probabilities_differ_does_not_replace_the_old_one(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt", "m.onnx"]
 
 
-def test_the_command_states_the_largest_difference(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_states_the_largest_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = made("unet_bilinear", 32)
     checkpoints.save(tmp_path / "a.pt", model.state, model.config)
     assert export.main([str(tmp_path / "a.pt"), "-o", str(tmp_path / "m.onnx")]) == 0

@@ -45,9 +45,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "epoch-0001.pt"
     built = models.build(CONFIG.architecture, width=CONFIG.width)
     image = torch.from_numpy(np.array(photograph(3, 32, 32))).permute(2, 0, 1)[None] / 255
-    normalised = (image - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(
-        3, 1, 1
-    )
+    normalised = (image - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)
     with torch.no_grad():
         logits = built.eval()(normalised)
         built.get_parameter("head.bias").sub_(logits.mean(dim=(0, 2, 3)))
@@ -90,18 +88,14 @@ def test_masks_and_overlays_have_the_size_of_each_photograph(
     assert len(names(out)) == 6
 
 
-def test_a_photograph_with_an_orientation_gets_the_mask_of_the_upright_one(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_photograph_with_an_orientation_gets_the_mask_of_the_upright_one(model: Path, tmp_path: Path) -> None:
     upright = photograph(2)
     upright.save(tmp_path / "upright.png")
     exif = Image.Exif()
     exif[0x0112] = ROTATED
     upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "phone.png", exif=exif)
     assert pixels(tmp_path / "phone.png").shape == (64, 48, 3)
-    predict.main(
-        [str(model), str(tmp_path / "upright.png"), str(tmp_path / "phone.png"), "-o", str(tmp_path / "out")]
-    )
+    predict.main([str(model), str(tmp_path / "upright.png"), str(tmp_path / "phone.png"), "-o", str(tmp_path / "out")])
     masks = [pixels(tmp_path / "out" / f"{name}.png") for name in ("upright", "phone")]
     assert masks[0].shape == (48, 64)
     assert 0 < masks[0].mean() < 255
@@ -167,9 +161,7 @@ def test_photographs_of_one_stem_are_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_mask_never_overwrites_a_photograph(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mask_never_overwrites_a_photograph(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photograph(1).save(tmp_path / "a.png")
     before = (tmp_path / "a.png").read_bytes()
     assert predict.main([str(model), str(tmp_path / "a.png"), "-o", str(tmp_path)]) == 2
@@ -190,11 +182,7 @@ def test_folders_patterns_and_files_name_each_photograph_once(tmp_path: Path) ->
 
 @pytest.mark.parametrize("size", [1, 4])
 def test_whatever_one_photograph_does_the_others_are_done(
-    size: int,
-    model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    size: int, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each of the bad ones fails at another place: name, folder, file, decoder, model, writer."""
     source, out = tmp_path / "in", tmp_path / "out"
@@ -226,16 +214,7 @@ def test_whatever_one_photograph_does_the_others_are_done(
     assert names(out) == [f"{name}{end}" for name in ("a", "one", "z") for end in ("-overlay.jpg", ".png")]
     printed = capsys.readouterr()
     bad = [
-        *(
-            "folder.png",
-            "loop.png",
-            "none.png",
-            "a\\x00b",
-            "decoder.png",
-            "gone.png",
-            "model.png",
-            "pipe.png",
-        ),
+        *("folder.png", "loop.png", "none.png", "a\\x00b", "decoder.png", "gone.png", "model.png", "pipe.png"),
         "x" * 250,
     ]
     assert [sum(name in line for line in printed.err.splitlines()) for name in bad] == [1] * len(bad)
@@ -301,9 +280,7 @@ def test_ctrl_c_leaves_only_whole_files(
         (b"\x10\0\0\0\0\0\0\0{}" + bytes(14), "torch.save"),
     ],
 )
-def test_a_file_that_is_no_checkpoint_is_told_in_one_sentence(
-    content: bytes, sentence: str, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_checkpoint_is_told_in_one_sentence(content: bytes, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(content)
     with pytest.raises(load.ModelError, match=sentence) as refusal:
         load.find(str(tmp_path / "a.pt"))
@@ -325,10 +302,7 @@ SETTINGS = dataclasses.asdict(CONFIG)
         ({"state_dict": {"a": 1}, "config": SETTINGS}, "its state_dict holds more than tensors"),
         ({"state_dict": [torch.zeros(1)], "config": SETTINGS}, "its state_dict holds more than tensors"),
         ({"state_dict": {}, "config": {"depth": 3}}, "has a config that is none of this version"),
-        (
-            {"state_dict": {}, "config": SETTINGS | {"width": "4"}},
-            "has a config that is none of this version",
-        ),
+        ({"state_dict": {}, "config": SETTINGS | {"width": "4"}}, "has a config that is none of this version"),
         ({"state_dict": {}, "config": [1]}, "has a config that is none of this version"),
         ({"state_dict": {"a": torch.tensor([1, torch.nan])}, "config": SETTINGS}, "NaN or infinite .1 of 1"),
         ({"state_dict": {"a": torch.tensor([torch.inf])}, "config": SETTINGS}, "its training diverged"),
@@ -352,10 +326,7 @@ def test_a_checkpoint_of_another_program_is_told_in_one_sentence(
             lambda w: w.update({"head.weight": torch.zeros(5, 4, 1, 1), "head.bias": torch.zeros(5)}),
             r"2 tensors are of another shape, first head.weight: \(5, 4, 1, 1\), not \(2, 4, 1, 1\)",
         ),
-        (
-            lambda w: w.update({"head.bias": torch.zeros(2, device="meta")}),
-            "cannot be loaded as unet_bilinear",
-        ),
+        (lambda w: w.update({"head.bias": torch.zeros(2, device="meta")}), "cannot be loaded as unet_bilinear"),
         (lambda w: w.update({"head.bias": torch.zeros(2).to_sparse()}), "cannot be loaded as unet_bilinear"),
     ],
 )
@@ -392,16 +363,10 @@ def test_a_named_pipe_is_no_checkpoint(tmp_path: Path) -> None:
         ("e/p/..", {"WANDB_API_KEY": "k"}, "Artifact '..' is no name"),
         ("e/p/model-x", {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "127.0.0.1:9"}, "write http://HOST:PORT"),
         ("entity/project/model-x:best", {}, "set WANDB_API_KEY"),
-        (
-            "e/p/model-x",
-            {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://127.0.0.1:9"},
-            "no server answers at",
-        ),
+        ("e/p/model-x", {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://127.0.0.1:9"}, "no server answers at"),
     ],
 )
-def test_a_model_that_cannot_be_had_is_told_in_one_sentence(
-    name: str, environ: dict[str, str], sentence: str
-) -> None:
+def test_a_model_that_cannot_be_had_is_told_in_one_sentence(name: str, environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(load.ModelError, match=sentence):
         load.find(name, environ=environ)
 
@@ -442,9 +407,7 @@ def test_an_artifact_gives_the_weights_of_its_rule_its_alias_or_the_rule_asked_f
     (tmp_path / "client").mkdir()
     server = running.start(tmp_path / "data")
     try:
-        found = Client(server, tmp_path / "client").run(
-            FETCH.format(folder=str(folder)), PYTHONPATH=str(ROOT)
-        )
+        found = Client(server, tmp_path / "client").run(FETCH.format(folder=str(folder)), PYTHONPATH=str(ROOT))
     finally:
         server.stop()
     one, two = (

@@ -19,9 +19,7 @@ LEARNING = 120
 
 @dataclass
 class Sweep:
-    config: dict[str, Any] = field(
-        default_factory=lambda: {"metric": {"name": "val/iou", "goal": "maximize"}}
-    )
+    config: dict[str, Any] = field(default_factory=lambda: {"metric": {"name": "val/iou", "goal": "maximize"}})
 
 
 def suggested(n: int, seed: int) -> tuple[optuna.Study, list[dict[str, Any]]]:
@@ -53,9 +51,7 @@ def test_a_thousand_suggestions_are_valid_and_none_is_repeated(thousand: list[di
     assert not any(models.known(each.architecture, each.backbone, each.width).reason for each in configs)
 
 
-def test_every_model_is_suggested_and_only_unets_from_scratch_have_a_width(
-    thousand: list[dict[str, Any]],
-) -> None:
+def test_every_model_is_suggested_and_only_unets_from_scratch_have_a_width(thousand: list[dict[str, Any]]) -> None:
     assert {each["model"] for each in thousand} == set(search_space.KEPT_MB)
     assert all(("width" in each) == ("/" not in each["model"]) for each in thousand)
 
@@ -64,9 +60,7 @@ def test_what_is_suggested_fits_into_the_memory_that_is_named(thousand: list[dic
     for settings in thousand:
         config = from_settings(settings)
         facts = models.known(config.architecture, config.backbone, config.width)
-        assert facts.training_bytes(config.image_size, config.batch_size) <= search_space.MEMORY_GB * 1e9, (
-            config
-        )
+        assert facts.training_bytes(config.image_size, config.batch_size) <= search_space.MEMORY_GB * 1e9, config
 
 
 @pytest.mark.parametrize("model", search_space.KEPT_MB)

@@ -51,12 +51,7 @@ class FakeArtifact:
 def write_predictions(folder: Path, stems: list[str]) -> None:
     """The files of docs/runs.md: truth is a square, best_loss is it, best_iou is empty."""
     mask = square(2, 2, 4, 8).astype(np.uint8) * 255
-    pictures = {
-        "images": np.full((8, 8, 3), 7, np.uint8),
-        "truth": mask,
-        "best_loss": mask,
-        "best_iou": mask * 0,
-    }
+    pictures = {"images": np.full((8, 8, 3), 7, np.uint8), "truth": mask, "best_loss": mask, "best_iou": mask * 0}
     for name, pixels in pictures.items():
         (folder / name).mkdir(parents=True)
         for stem in stems:

@@ -41,8 +41,7 @@ def predictions(shift: int, images: int = 4, size: int = SIDE) -> Predictions:
     truth = {f"image-{i}": square(4 + i, 6, size // 2, size) for i in range(images)}
     return Predictions(
         images={
-            stem: np.where(mask[..., None], 200, 60).repeat(3, axis=2).astype(np.uint8)
-            for stem, mask in truth.items()
+            stem: np.where(mask[..., None], 200, 60).repeat(3, axis=2).astype(np.uint8) for stem, mask in truth.items()
         },
         truth=truth,
         masks={
@@ -70,9 +69,7 @@ def history(run_id: str, epochs: int = 20, best: int = 12, noise: float = 0.0) -
     )
 
 
-def run(
-    run_id: str, model: tuple[str, str, str], predicted: Predictions | None, **fields: Any
-) -> dict[str, Any]:
+def run(run_id: str, model: tuple[str, str, str], predicted: Predictions | None, **fields: Any) -> dict[str, Any]:
     """A run's row whose test metrics are those of its predictions."""
     architecture, backbone, weights = model
     rule = "best_iou" if backbone == "none" else "best_loss"
@@ -86,21 +83,8 @@ def run(
         "backbone": backbone,
         "weights": weights,
         **{"width": 16, "augmentation": "light", "learning_rate": 1e-3, "batch_size": 2, "epochs": 20},
-        **{
-            "image_size": SIDE,
-            "seed": 1,
-            "split_seed": 0,
-            "data_digest": "d1",
-            "n_test": 4,
-            "n_parameters": 1_900_000,
-        },
-        **{
-            "val/iou": 0.9,
-            "val/loss": 0.1,
-            "best_iou/epoch": 12,
-            "best_loss/epoch": 12,
-            "seconds/train": 30.0,
-        },
+        **{"image_size": SIDE, "seed": 1, "split_seed": 0, "data_digest": "d1", "n_test": 4, "n_parameters": 1_900_000},
+        **{"val/iou": 0.9, "val/loss": 0.1, "best_iou/epoch": 12, "best_loss/epoch": 12, "seconds/train": 30.0},
         "test/rule": rule,
     }
     if predicted is not None:
@@ -129,9 +113,7 @@ def noisy(seeds: int = 3, folds: tuple[int, ...] = (0,), models: int = 3, gap: f
         for i, model in enumerate(MODELS[2 : 2 + models]):
             for seed in range(seeds):
                 part = 0.01 + gap * i + rng.normal(0, 0.001)
-                wrong = {
-                    stem: mask ^ (rng.random(mask.shape) < part + hard[stem]) for stem, mask in truth.items()
-                }
+                wrong = {stem: mask ^ (rng.random(mask.shape) < part + hard[stem]) for stem, mask in truth.items()}
                 run_id = f"m{i}f{fold}s{seed}"
                 predicted[run_id] = Predictions(images, truth, {"best_loss": wrong, "best_iou": wrong})
                 rows.append(run(run_id, model, predicted[run_id], seed=seed, fold=fold))
@@ -143,9 +125,7 @@ def study(seeds: int = 1, models: list[tuple[str, str, str]] = MODELS) -> Study:
     """Every model with `seeds` runs; predictions of model i are i pixels off, seeds differ in validation loss."""
     predicted = {f"r{i}s{s}": predictions(shift=i) for i in range(len(models)) for s in range(seeds)}
     rows = [
-        run(f"r{i}s{s}", model, predicted[f"r{i}s{s}"], seed=s)
-        for i, model in enumerate(models)
-        for s in range(seeds)
+        run(f"r{i}s{s}", model, predicted[f"r{i}s{s}"], seed=s) for i, model in enumerate(models) for s in range(seeds)
     ]
     curves = [history(row["run_id"], noise=0.02 * row["seed"]) for row in rows]
     return Study(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), image_scores(predicted), predicted)
@@ -157,12 +137,7 @@ def scored(values: Mapping[tuple[int, int, int], npt.NDArray[np.float64]], **fie
     Images of a fold are the same for all models; `fields` are columns of all runs.
     """
     counted = [
-        {
-            "run_id": f"m{number}f{fold}s{seed}",
-            "checkpoint": rule,
-            "image": f"i{fold}-{image}",
-            "boundary_iou": iou,
-        }
+        {"run_id": f"m{number}f{fold}s{seed}", "checkpoint": rule, "image": f"i{fold}-{image}", "boundary_iou": iou}
         | {"tp": round(10_000 * iou), "fp": 0, "fn": 10_000 - round(10_000 * iou), "tn": 10_000}
         for (number, fold, seed), ious in values.items()
         for rule in RULES

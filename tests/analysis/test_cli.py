@@ -28,9 +28,7 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_without_a_path_and_a_last_study_every_command_says_so_in_one_line_and_exits_1(
-    tmp_path: Path,
-) -> None:
+def test_without_a_path_and_a_last_study_every_command_says_so_in_one_line_and_exits_1(tmp_path: Path) -> None:
     code = (
         "import runpy, sys\n"
         f"for module in {COMMANDS}:\n"
@@ -109,9 +107,7 @@ def test_what_was_written_is_printed_and_the_folder_is_made(
         (["lab/..."], "results/_"),
     ],
 )
-def test_results_lie_where_their_path_says_and_in_latest_only_without_one(
-    paths: list[str], folder: str
-) -> None:
+def test_results_lie_where_their_path_says_and_in_latest_only_without_one(paths: list[str], folder: str) -> None:
     assert cli.default_folder(paths) == Path(folder)
 
 

@@ -100,23 +100,17 @@ def test_a_notebook_runs_on_a_whole_study_and_every_cell_shows_something(
     assert all(isinstance(value, Image | Markdown) for value in values)
     codes = code_of(runner.notebook(name, ["a/b"], FOLDER).cells)[1:]
     assert not [
-        code
-        for code, value in zip(codes, values, strict=True)
-        if value is show.NOTHING and "_sweep" not in code
+        code for code, value in zip(codes, values, strict=True) if value is show.NOTHING and "_sweep" not in code
     ]
     assert not [value for value in values if isinstance(value, Markdown) and not value.data.strip()]
 
 
-def test_a_study_without_such_models_or_masks_is_a_sentence_and_no_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_study_without_such_models_or_masks_is_a_sentence_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = seen(study(models=MODELS[2:3]), {})
     values = run_in_process("1_baseline", bare, monkeypatch)
     assert set(values[4:]) == {show.NOTHING}  # behind those that show the model itself
     assert show.NO_MASKS in run_in_process("3_backbones", bare, monkeypatch)
-    told = [
-        value.data for value in run_in_process("4_summary", bare, monkeypatch) if isinstance(value, Markdown)
-    ]
+    told = [value.data for value in run_in_process("4_summary", bare, monkeypatch) if isinstance(value, Markdown)]
     assert any("takes runs of at least 8 configurations" in text for text in told)
 
 
@@ -178,11 +172,7 @@ def startup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "ipython/profile_default/startup"
     folder.mkdir(parents=True)
     lines = [
-        *(
-            "import sys",
-            f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})",
-            "import analysis.pull.study",
-        ),
+        *("import sys", f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})", "import analysis.pull.study"),
         *("from tests.analysis.studies import MODELS, study", "made = study(models=MODELS[:3])"),
         "analysis.pull.study.pull = lambda paths: print('reading', file=sys.__stderr__) or made",
     ]

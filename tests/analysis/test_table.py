@@ -88,9 +88,7 @@ def test_image_sizes_that_vary_become_a_column() -> None:
 def test_the_terminal_shows_every_model_in_at_most_100_columns(seeds: int) -> None:
     text = terminal(compared(seeds))
     assert max(map(len, text.splitlines())) <= 100
-    assert re.search(
-        rf"^ DeepLabV3\+ / tf_efficientnet_lite0, (ImageNet)? +{seeds} +0\.391 ", text, re.MULTILINE
-    )
+    assert re.search(rf"^ DeepLabV3\+ / tf_efficientnet_lite0, (ImageNet)? +{seeds} +0\.391 ", text, re.MULTILINE)
 
 
 def test_a_label_too_long_for_the_terminal_is_broken_and_not_cut() -> None:
@@ -122,12 +120,8 @@ def test_the_files_are_a_csv_that_reads_back_and_pages_with_every_note(
     assert "1 failed (zz)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("model", "expected"), [(MODELS[0], "r0s2 r0s1 r0s0"), (MODELS[2], "r0s1 r0s2 r0s0")]
-)
-def test_a_row_names_its_runs_best_in_validation_by_its_rule_first(
-    model: tuple[str, str, str], expected: str
-) -> None:
+@pytest.mark.parametrize(("model", "expected"), [(MODELS[0], "r0s2 r0s1 r0s0"), (MODELS[2], "r0s1 r0s2 r0s0")])
+def test_a_row_names_its_runs_best_in_validation_by_its_rule_first(model: tuple[str, str, str], expected: str) -> None:
     made = study(seeds=3, models=[model])
     made.runs["val/iou"] = [0.7, 0.8, 0.9]
     made.runs["val/loss"] = [0.3, 0.1, 0.2]
@@ -203,9 +197,7 @@ def test_another_definition_measures_anew_from_the_masks(definition: str, expect
     # Foreground 16 of 64 pixels, half of it found.
     found = square(0, 0, 4, 8) & (np.arange(8) < 2)
     masks = Predictions({}, {"a": square(0, 0, 4, 8)}, {rule: {"a": found} for rule in RULES})
-    made = Study(
-        pd.DataFrame([run("r", MODELS[2], masks)]), history("r"), image_scores({"r": masks}), {"r": masks}
-    )
+    made = Study(pd.DataFrame([run("r", MODELS[2], masks)]), history("r"), image_scores({"r": masks}), {"r": masks})
     comparison = compare(made, definition)
     assert comparison.table["test_iou"].tolist() == pytest.approx([expected])
     assert comparison.table["image_mean_iou"].tolist() == [0.5]
@@ -220,18 +212,12 @@ def test_without_masks_no_other_definition_can_be_had() -> None:
 
 def test_costs_are_means_over_runs_and_older_runs_leave_them_empty() -> None:
     made = study(seeds=2, models=MODELS[:1])
-    assert (
-        compare(made).table[["n_macs", "seconds_per_image", "n_bn_repaired", "device"]].isna().all(axis=None)
-    )
+    assert compare(made).table[["n_macs", "seconds_per_image", "n_bn_repaired", "device"]].isna().all(axis=None)
     made.runs["n_macs"], made.runs["seconds/per_image"] = 2_500_000_000, [0.01, 0.03]
     made.runs["bn_repaired"], made.runs["device"] = [True, False], ["cpu", "cuda: A"]
     comparison = compare(made)
     row = comparison.table.iloc[0]
-    assert (row["seconds_per_image"], row["n_bn_repaired"], row["device"]) == (
-        pytest.approx(0.02),
-        1,
-        "cpu, cuda: A",
-    )
+    assert (row["seconds_per_image"], row["n_bn_repaired"], row["device"]) == (pytest.approx(0.02), 1, "cpu, cuda: A")
     assert sheets(comparison)[-1].columns["BatchNorm repaired"] == ["1 of 2"]
     assert sheets(comparison)[-1].columns["MACs per image, G"] == ["2.50"]
     assert sheets(comparison)[-1].columns["ms per image"] == ["20.0"]
@@ -248,7 +234,5 @@ def test_what_augmentation_did_to_overfitting_stands_under_the_curves(tmp_path: 
     made.runs["augmentation"] = ["light", "light", "strong", "strong"]
     comparison = compare(made)
     (effect,) = comparison.effects
-    assert effect.startswith(
-        "U-Net / resnet18: cannot tell whether strong augmentation in place of light moves"
-    )
+    assert effect.startswith("U-Net / resnet18: cannot tell whether strong augmentation in place of light moves")
     assert effect in markdown(comparison, "c")

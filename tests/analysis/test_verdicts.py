@@ -29,13 +29,7 @@ RNG = np.random.default_rng
 
 
 def cells(
-    means: Sequence[float],
-    seeds: int,
-    images: int,
-    folds: Sequence[int] = (0,),
-    *,
-    spread: float = 0.005,
-    rng: int = 0,
+    means: Sequence[float], seeds: int, images: int, folds: Sequence[int] = (0,), *, spread: float = 0.005, rng: int = 0
 ) -> Cells:
     """Scores with deviations `spread` of seeds, of models on images and of the rest, and of images 0.01."""
     draw = RNG(rng).normal
@@ -66,15 +60,10 @@ def by(comparison: Comparison, number: int) -> dict[Any, Any]:
 
 
 @pytest.mark.parametrize(("models", "seeds", "images", "studies"), [(2, 5, 30, 120), (8, 5, 12, 60)])
-def test_identical_procedures_are_seldom_told_apart(
-    models: int, seeds: int, images: int, studies: int
-) -> None:
+def test_identical_procedures_are_seldom_told_apart(models: int, seeds: int, images: int, studies: int) -> None:
     """A sign-flip test over images that ignored seeds told 0.56 and 0.72 of such studies a bold winner."""
     won = sum(
-        any(
-            model.verdict == "worse"
-            for model in judged(cells([0.9] * models, seeds, images, rng=k)).models.values()
-        )
+        any(model.verdict == "worse" for model in judged(cells([0.9] * models, seeds, images, rng=k)).models.values())
         for k in range(studies)
     )
     assert won <= 0.05 * studies + 2 * (0.05 * 0.95 * studies) ** 0.5
@@ -134,9 +123,7 @@ def test_more_splits_leave_the_conclusions_of_the_own_one() -> None:
     assert comparison.own_evidence.best == "U-Net / backbone00"
     both = proof_sheets(comparison)
     assert len(both) == 2
-    assert both[1].caption.startswith(
-        "Three claims, each wider than the one before. On the data's own split alone."
-    )
+    assert both[1].caption.startswith("Three claims, each wider than the one before. On the data's own split alone.")
     samples = [sheet.columns["sample"][1] for sheet in both]
     assert samples == ["1 seed, 32 images, 4 training sets", "5 seeds, 8 images, 1 training set"]
     assert both[1].columns["verdicts"][1] == "1 best, 1 worse"
@@ -148,9 +135,7 @@ def test_more_splits_leave_the_conclusions_of_the_own_one() -> None:
 def test_splits_are_not_advised_where_no_number_of_them_can_help() -> None:
     """Two models that are equal but for 0.0099, with a margin of 0.01: neither worse nor equivalent can be shown."""
     noise = cells([0.0, 0.0], 3, 4, range(6), spread=0.02)
-    steps = " ".join(
-        next_steps(judged({key: np.asarray(v) + 0.9 - 0.0101 * key[0] for key, v in noise.items()}))
-    )
+    steps = " ".join(next_steps(judged({key: np.asarray(v) + 0.9 - 0.0101 * key[0] for key, v in noise.items()})))
     assert not re.search(r"More splits", steps)
     assert re.search(r"would decide|never", steps)
 
@@ -178,9 +163,8 @@ def test_other_splits_have_other_test_pictures_and_nothing_is_said() -> None:
 def test_runs_without_artifacts_are_named_where_they_count_and_where_not() -> None:
     made = scored(cells([0.95, 0.90], 4, 8))
     comparison = compare(replace(made, scores=made.scores[made.scores["run_id"] != "m1f0s3"]))
-    assert (
-        "1 without a predictions artifact could not be checked and count in means, not in verdicts (m1f0s3)"
-        in (" ".join(comparison.notes))
+    assert "1 without a predictions artifact could not be checked and count in means, not in verdicts (m1f0s3)" in (
+        " ".join(comparison.notes)
     )
 
 
@@ -220,9 +204,7 @@ def test_every_entry_point_says_the_same(
     assert report.main(["a/b", "--out", str(tmp_path)]) == 0
     capsys.readouterr()
     lines = ["model,seed,image,score"]
-    names = made.scores[made.scores["checkpoint"] == "best_loss"].merge(
-        made.runs[["run_id", "seed", "backbone"]]
-    )
+    names = made.scores[made.scores["checkpoint"] == "best_loss"].merge(made.runs[["run_id", "seed", "backbone"]])
     lines += [f"U-Net / {r.backbone},{r.seed},{r.image},{r.iou}" for r in names.itertuples()]
     (tmp_path / "scores.csv").write_text("\n".join(lines))
     assert command([str(tmp_path / "scores.csv"), "--json"]) == 0
@@ -261,8 +243,4 @@ def test_notes_of_the_table_survive_in_the_paper() -> None:
     assert r"\usepackage{booktabs,threeparttable}" in text
     assert first.index(r"\begin{tablenotes}") > first.index(r"\end{tabular}")
     assert r"\item Rule: models of segmentation\_models\_pytorch" in first
-    assert (
-        text.count(r"\begin{threeparttable}")
-        == text.count(r"\end{threeparttable}")
-        == text.count(r"\begin{table}")
-    )
+    assert text.count(r"\begin{threeparttable}") == text.count(r"\end{threeparttable}") == text.count(r"\begin{table}")

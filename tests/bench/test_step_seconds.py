@@ -43,13 +43,7 @@ class Card:
 
     def meter(self, **settings: object) -> Meter:
         given = Meter(
-            "NVIDIA H100, 80GB",
-            CPU,
-            ((32, 2), (64, 4)),
-            ("float32", "bfloat16"),
-            3,
-            lambda: self.now,
-            self.finish,
+            "NVIDIA H100, 80GB", CPU, ((32, 2), (64, 4)), ("float32", "bfloat16"), 3, lambda: self.now, self.finish
         )
         return replace(given, **settings)  # type: ignore[arg-type]
 
@@ -71,9 +65,7 @@ def test_every_model_has_a_row_for_each_amount_of_work_and_precision(card: Card)
         (32, 2, "float32"), (32, 2, "bfloat16"), (64, 4, "float32"), (64, 4, "bfloat16"),
     ]  # fmt: skip
     assert {(s.device, s.seconds, s.n) for s in steps} == {("NVIDIA H100, 80GB", 1.0, 2)}
-    assert steps[2].macs == pytest.approx(8 * steps[0].macs, rel=1e-6), (
-        "twice the images of four times the pixels"
-    )
+    assert steps[2].macs == pytest.approx(8 * steps[0].macs, rel=1e-6), "twice the images of four times the pixels"
 
 
 def test_what_does_not_fit_is_told_and_left_out(
@@ -93,9 +85,7 @@ def test_what_does_not_fit_is_told_and_left_out(
     assert {s.image_size for s in steps} == {32}
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
-    assert told[0].startswith(
-        "left out, for it does not fit: NVIDIA H100, 80GB unet_bilinear none 64 64 4 float32 "
-    )
+    assert told[0].startswith("left out, for it does not fit: NVIDIA H100, 80GB unet_bilinear none 64 64 4 float32 ")
 
 
 def test_rows_of_a_gpu_come_beside_those_of_the_cpu_and_replace_its_own(card: Card, tmp_path: Path) -> None:

@@ -36,23 +36,14 @@ def test_what_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (75.4, "1:15"), (59.6, "1:00"), (3700, "1:01:40")]
-)
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75.4, "1:15"), (59.6, "1:00"), (3700, "1:01:40")])
 def test_a_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("n_bytes", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1500, "1.5 kB"),
-        (2e9, "2.0 GB"),
-        (3.2e12, "3.2 TB"),
-        (5e15, "5000.0 TB"),
-    ],
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2e9, "2.0 GB"), (3.2e12, "3.2 TB"), (5e15, "5000.0 TB")],
 )
 def test_a_size(n_bytes: float, text: str) -> None:
     assert size(n_bytes) == text

@@ -38,31 +38,14 @@ def test_a_name_that_would_leave_its_place_is_refused_in_one_line(name: str) -> 
     assert str(refusal.value).isprintable()
 
 
-@pytest.mark.parametrize(
-    "path", ["a", "media/images/a.png", "a b/c", "a\\b", "a\nb", "...", "a..b/c", "größe.png"]
-)
+@pytest.mark.parametrize("path", ["a", "media/images/a.png", "a b/c", "a\\b", "a\nb", "...", "a..b/c", "größe.png"])
 def test_a_path_inside_its_folder_passes(path: str) -> None:
     assert check_file_path("file", path) == path
 
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "",
-        "/",
-        ".",
-        "..",
-        "/etc/hostname",
-        "../x",
-        "a/../b",
-        "a/./b",
-        "a//b",
-        "a/",
-        "./a",
-        "a\0b",
-        "\ud800",
-        "x" * 256,
-    ],
+    ["", "/", ".", "..", "/etc/hostname", "../x", "a/../b", "a/./b", "a//b", "a/", "./a", "a\0b", "\ud800", "x" * 256],
 )
 def test_a_path_that_leads_elsewhere_is_refused_in_one_line(path: str) -> None:
     with pytest.raises(BadName, match=r"^file ") as refusal:

@@ -23,9 +23,7 @@ def test_what_fails_in_passing_is_asked_again_after_each_wait() -> None:
     slept: list[float] = []
     passed: list[tuple[str, float]] = []
     asked = Asked(OSError("a"), OSError("b"))
-    answer = retry(
-        asked, OSError, [1, 2, 4], slept.append, lambda error, wait: passed.append((str(error), wait))
-    )
+    answer = retry(asked, OSError, [1, 2, 4], slept.append, lambda error, wait: passed.append((str(error), wait)))
     assert (answer, slept, passed) == ("answer", [1, 2], [("a", 1), ("b", 2)])
 
 

@@ -107,10 +107,7 @@ def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        *(
-            (200, body, ServerUnavailable)
-            for body in (b"<html>", b"", b"[]", b"null", b"7", b"{}", b'{"data": 3}')
-        ),
+        *((200, body, ServerUnavailable) for body in (b"<html>", b"", b"[]", b"null", b"7", b"{}", b'{"data": 3}')),
         (200, b"[" * 10**5, ServerUnavailable),
         (200, b'{"errors": [{"message": "no such field"}]}', RequestRefused),
         (200, b'{"errors": "no"}', RequestRefused),
@@ -122,9 +119,7 @@ def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
         (502, b"<html>", ServerUnavailable),
     ],
 )
-def test_each_kind_of_answer_has_its_error(
-    server: Canned, status: int, body: bytes, kind: type[Exception]
-) -> None:
+def test_each_kind_of_answer_has_its_error(server: Canned, status: int, body: bytes, kind: type[Exception]) -> None:
     with pytest.raises(kind) as raised:
         ask(server, body, status)
     assert type(raised.value) is kind

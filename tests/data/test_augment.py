@@ -137,9 +137,7 @@ def test_the_mask_follows_the_image(strength: str) -> None:
 
 
 def test_each_strength_varies_the_mean_grey_level_more_than_the_one_before() -> None:
-    smooth = np.repeat(np.linspace(60, 180, SIDE, dtype=np.uint8)[None, :, None], SIDE, axis=0).repeat(
-        3, axis=2
-    )
+    smooth = np.repeat(np.linspace(60, 180, SIDE, dtype=np.uint8)[None, :, None], SIDE, axis=0).repeat(3, axis=2)
     colour = []
     for strength in STRENGTHS:
         augmenter = Augmenter(strength, SIDE, seed=0)
@@ -150,9 +148,7 @@ def test_each_strength_varies_the_mean_grey_level_more_than_the_one_before() -> 
 
 
 def test_an_unknown_strength_names_the_known_ones() -> None:
-    with pytest.raises(
-        ValueError, match=r"^augmentation is 'heavy': use one of none, light, medium, strong\.$"
-    ):
+    with pytest.raises(ValueError, match=r"^augmentation is 'heavy': use one of none, light, medium, strong\.$"):
         pipeline("heavy", SIDE, seed=0)
 
 
@@ -179,8 +175,6 @@ def test_the_command_draws_a_row_per_strength(tmp_path: Path) -> None:
         assert picture.size == (90 + 7 * 44, 4 * 44 - 4)
 
 
-def test_the_command_says_in_one_sentence_what_is_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_in_one_sentence_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert augment.main([str(tmp_path / "a.png"), "--data", str(tmp_path / "no")]) == 1
     assert capsys.readouterr().err.count("\n") == 1

@@ -19,9 +19,7 @@ Picture = tuple[np.ndarray, np.ndarray | None]
 
 def sentences(*pictures: Picture, seeded: bool = True) -> list[str]:
     """What is said of images that come with masks, numbered from 0."""
-    items = [
-        Item("train" if n == 0 else "test", str(n), Path(f"{n}.png"), None) for n in range(len(pictures))
-    ]
+    items = [Item("train" if n == 0 else "test", str(n), Path(f"{n}.png"), None) for n in range(len(pictures))]
     thumbnails = [(item, thumbnail(image)) for item, (image, _) in zip(items, pictures, strict=True)]
     return list(same_pictures(thumbnails, seeded, lambda item: pictures[int(item.name)]))
 
@@ -71,9 +69,7 @@ def scene(side: int, things: list[tuple[int, int, int]], ground: np.ndarray | in
 
 def test_small_beads_on_black_are_different_pictures() -> None:
     rng = np.random.default_rng(0)
-    beads = [
-        scene(512, [(*rng.integers(0, 500, 2).tolist(), 5) for _ in range(12)], 0, 200) for _ in range(6)
-    ]
+    beads = [scene(512, [(*rng.integers(0, 500, 2).tolist(), 5) for _ in range(12)], 0, 200) for _ in range(6)]
     assert sentences(*beads) == []
 
 

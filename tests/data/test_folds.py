@@ -91,10 +91,7 @@ def test_a_fold_does_not_depend_on_the_split_that_the_folder_had(tmp_path: Path)
 def test_over_many_folds_every_picture_is_tested_about_equally_often() -> None:
     before = listing((10, 4, 4), shared_names=False)
     tested = Counter(
-        item.name
-        for fold in range(1, 201)
-        for item in layout.resplit(before, 0, fold).items
-        if item.split == "test"
+        item.name for fold in range(1, 201) for item in layout.resplit(before, 0, fold).items if item.split == "test"
     )
     assert len(tested) == 18
     assert max(tested.values()) < 2 * min(tested.values())
@@ -112,9 +109,7 @@ def test_names_that_two_splits_share_say_where_they_come_from(tmp_path: Path) ->
     ]
 
 
-def test_two_copies_of_a_picture_are_refused_in_every_fold_even_where_the_folder_may_have_them(
-    tmp_path: Path,
-) -> None:
+def test_two_copies_of_a_picture_are_refused_in_every_fold_even_where_the_folder_may_have_them(tmp_path: Path) -> None:
     handout(tmp_path)
     save(tmp_path / "train/images/image-2.png", noise("image-1"))
     assert len(load(tmp_path).train) == 3
@@ -142,9 +137,7 @@ def grouped() -> Listing:
     names = [name for name, n in GROUPS.items() for _ in range(n)]
     items = [
         Item(split, f"i{number:02}", Path(f"i{number}"), Path(f"m{number}"), group)
-        for number, (split, group) in enumerate(
-            zip(["train"] * 10 + ["val"] * 4 + ["test"] * 4, names, strict=True)
-        )
+        for number, (split, group) in enumerate(zip(["train"] * 10 + ["val"] * 4 + ["test"] * 4, names, strict=True))
     ]
     return Listing(items)
 
@@ -164,26 +157,15 @@ def test_groups_stay_together_in_every_fold(folds: int) -> None:
 @pytest.mark.parametrize(
     ("groups", "fold", "folds", "sentence"),
     [
-        (
-            ["a", "a", "b", "b"],
-            1,
-            0,
-            "there are 2 groups: a split into train, val and test needs at least 3.",
-        ),
-        (
-            ["", "", "", ""],
-            1,
-            5,
-            "there are 4 images: 5 folds need more, so that each has some to train on, ",
-        ),
+        (["a", "a", "b", "b"], 1, 0, "there are 2 groups: a split into train, val and test needs at least 3."),
+        (["", "", "", ""], 1, 5, "there are 4 images: 5 folds need more, so that each has some to train on, "),
         (["a", "a", "a", "b", "c"], 2, 2, "there are 3 groups: 2 folds need more, so that each has some to "),
     ],
 )
 def test_too_few_groups_are_one_sentence(groups: list[str], fold: int, folds: int, sentence: str) -> None:
     splits = ["train"] * (len(groups) - 2) + ["val", "test"]
     items = [
-        Item(s, str(n), Path(f"{n}"), Path(f"m{n}"), g)
-        for n, (s, g) in enumerate(zip(splits, groups, strict=True))
+        Item(s, str(n), Path(f"{n}"), Path(f"m{n}"), g) for n, (s, g) in enumerate(zip(splits, groups, strict=True))
     ]
     (problem,) = layout.resplit(Listing(items), 0, fold, folds).problems
     assert str(problem).startswith(sentence)
@@ -205,9 +187,7 @@ def test_a_group_column_holds_for_the_seeded_split_and_beside_split_folders(tmp_
     for fold in range(1, 6):
         found = parted(tmp_path / "parts", fold=fold).values()
         assert any({"image-1", "image-2"} <= set(part) for part in found)
-    path.write_text(
-        "image,split,group\nimage-1,train,x\nimage-2,val,\nimage-10,train,\nimage-3,val,x\nimage-4,test,\n"
-    )
+    path.write_text("image,split,group\nimage-1,train,x\nimage-2,val,\nimage-10,train,\nimage-3,val,x\nimage-4,test,\n")
     assert layout.find(tmp_path / "parts", 0).problems == [
         f"{path}, line 3: 'image-2' is given to val, but lies in train: move it.",
         f"{path}: group 'x' is in train and val: keep its images in one of them.",

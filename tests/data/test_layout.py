@@ -57,9 +57,7 @@ def test_an_equal_name_beats_an_equal_number(tmp_path: Path) -> None:
 
 
 def test_the_longest_common_number_wins(tmp_path: Path) -> None:
-    assert pairs(
-        tmp_path, ["image-2024.png", "image-2024-1.png"], ["mask-2024-1-0.png", "mask-2024_9.png"]
-    ) == {
+    assert pairs(tmp_path, ["image-2024.png", "image-2024-1.png"], ["mask-2024-1-0.png", "mask-2024_9.png"]) == {
         ("image-2024.png", "mask-2024_9.png"),
         ("image-2024-1.png", "mask-2024-1-0.png"),
     }
@@ -106,10 +104,7 @@ def test_names_are_alike_in_all_splits_or_in_none(tmp_path: Path) -> None:
 
 
 def test_suffixes_of_image_and_mask_may_differ(tmp_path: Path) -> None:
-    assert pairs(tmp_path, ["a.JPG", "b.jpeg"], ["a.PNG", "b.TIF"]) == {
-        ("a.JPG", "a.PNG"),
-        ("b.jpeg", "b.TIF"),
-    }
+    assert pairs(tmp_path, ["a.JPG", "b.jpeg"], ["a.PNG", "b.TIF"]) == {("a.JPG", "a.PNG"), ("b.jpeg", "b.TIF")}
 
 
 def test_a_split_file_may_write_accents_another_way(tmp_path: Path) -> None:
@@ -157,8 +152,7 @@ def test_hidden_files_count_for_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "train", "held_out"),
-    [(3, 1, 1), (4, 2, 1), (9, 5, 2), (10, 6, 2), (18, 10, 4), (36, 20, 8), (100, 56, 22)],
+    ("n", "train", "held_out"), [(3, 1, 1), (4, 2, 1), (9, 5, 2), (10, 6, 2), (18, 10, 4), (36, 20, 8), (100, 56, 22)]
 )
 def test_a_seeded_split_keeps_ten_to_four_to_four(n: int, train: int, held_out: int) -> None:
     assert default_sizes(n) == {"train": train, "val": held_out, "test": held_out}
@@ -189,10 +183,7 @@ def write_split(folder: Path, text: str, encoding: str = "utf-8") -> Path:
     ("text", "encoding"),
     [
         ("image,split\nimage-1,train\nimage-2,val\nimage-3.png,test\nimage-4,train\n", "utf-8"),
-        (
-            "Image;Split\r\nimage-1;Training\r\nimage-2;validation\r\nimage-3;test\r\nimage-4;train\r\n\r\n",
-            "utf-8-sig",
-        ),
+        ("Image;Split\r\nimage-1;Training\r\nimage-2;validation\r\nimage-3;test\r\nimage-4;train\r\n\r\n", "utf-8-sig"),
     ],
     ids=["commas", "as a spreadsheet saves it"],
 )
@@ -206,9 +197,7 @@ def test_a_split_file_decides(tmp_path: Path, text: str, encoding: str) -> None:
 
 
 def test_a_split_file_with_faults_lists_them_all(tmp_path: Path) -> None:
-    path = write_split(
-        tmp_path, "image,split\nimage-1,train\nimage-1,val\nimage-9,test\nimage-2,tset\nimage-3,val\n"
-    )
+    path = write_split(tmp_path, "image,split\nimage-1,train\nimage-1,val\nimage-9,test\nimage-2,tset\nimage-3,val\n")
     with pytest.raises(DataError) as caught:
         load(tmp_path)
     assert list(caught.value.problems) == [

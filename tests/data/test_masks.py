@@ -76,9 +76,7 @@ def test_the_size_that_keeps_a_mask_keeps_every_thing_of_it(seed: int) -> None:
         ].any()
 
 
-def test_a_share_that_changes_by_a_third_is_a_warning(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_share_that_changes_by_a_third_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of two things of one pixel, 32 squares keep one: 1 of 1024 instead of 2 of 7500."""
     mask = marked((40, 50), (38, 48), side=1)
     sentence = (
@@ -153,9 +151,7 @@ def test_missing_masks_are_one_sentence_and_labels_in_their_place_are_named(tmp_
     for path in tmp_path.glob("train/masks/*.png"):
         path.rename(path.with_suffix(".npy"))
     missing, labels = problems(tmp_path)
-    assert missing.startswith(
-        f"10 files in {tmp_path}/train/images: each has no mask (image-2.png, image-3.png, "
-    )
+    assert missing.startswith(f"10 files in {tmp_path}/train/images: each has no mask (image-2.png, image-3.png, ")
     assert labels == (
         f"10 files in {tmp_path}/train/masks: each is a label, but no picture (mask-10.npy, mask-11.npy, mask-2.npy, "
         "mask-3.npy, …): draw what it says into a PNG, black for background and white for the foreground, named alike."
@@ -182,7 +178,6 @@ def test_a_link_to_nothing_is_named(tmp_path: Path, place: str) -> None:
 def test_a_folder_that_is_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     (handout(tmp_path) / "val").rename(tmp_path / "elsewhere")
     (tmp_path / "val").symlink_to("lost")
-    assert (
-        f"{tmp_path}/val is a link to lost, which is not there: restore that folder or remove the link."
-        in problems(tmp_path)
+    assert f"{tmp_path}/val is a link to lost, which is not there: restore that folder or remove the link." in problems(
+        tmp_path
     )

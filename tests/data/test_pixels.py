@@ -32,9 +32,7 @@ def write(path: Path, array: np.ndarray) -> Path:
     return path
 
 
-def deep_handout(
-    folder: Path, suffix: str, convert: type[np.generic] | str, grey: bool, largest: int
-) -> Path:
+def deep_handout(folder: Path, suffix: str, convert: type[np.generic] | str, grey: bool, largest: int) -> Path:
     for path in sorted(handout(folder).glob("*/images/*.png")):
         path.unlink()
         image = deep(path.stem, largest)
@@ -71,13 +69,7 @@ def test_the_range_is_one_for_all_splits_and_every_fold(tmp_path: Path) -> None:
     deep_handout(tmp_path, ".png", "uint16", True, 1020)
     write(tmp_path / "test/images/image-4.png", deep("image-4", 4080)[:, :, 0])
     dataset = load(tmp_path)
-    assert [pair.image.max() for pair in (*dataset.train, *dataset.val, *dataset.test)] == [
-        64,
-        64,
-        64,
-        64,
-        255,
-    ]
+    assert [pair.image.max() for pair in (*dataset.train, *dataset.val, *dataset.test)] == [64, 64, 64, 64, 255]
     assert load(tmp_path, fold=1).pixel_range == dataset.pixel_range == (0, 4080)
 
 
@@ -127,9 +119,7 @@ def test_a_pixel_that_is_not_a_number_is_a_problem(tmp_path: Path) -> None:
 
 def test_a_deep_photograph_is_refused_where_only_eight_bits_were_trained_on(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", deep("a", 4080))
-    with pytest.raises(
-        DataError, match=r"a\.png has more than 8 bits per channel, and the photographs that were"
-    ):
+    with pytest.raises(DataError, match=r"a\.png has more than 8 bits per channel, and the photographs that were"):
         puzzle.read_image(path)
     assert puzzle.read_image(path, (0, 4080)).max() == 255
 

@@ -42,10 +42,7 @@ def test_sizes_that_differ(tmp_path: Path) -> None:
     ("levels", "sentence"),
     [
         ((0, 40, 255), f"has more than two values (3 grey levels: 0, 40, 255): {TWO_VALUES}."),
-        (
-            (0, 10, 20, 30, 40, 50),
-            f"has more than two values (6 grey levels: 0, 10, 20, 30, …): {TWO_VALUES}.",
-        ),
+        ((0, 10, 20, 30, 40, 50), f"has more than two values (6 grey levels: 0, 10, 20, 30, …): {TWO_VALUES}."),
         ((1, 2), "has no black pixel (2 grey levels: 1, 2): make the background black."),
     ],
 )
@@ -124,9 +121,7 @@ def test_the_same_picture_is_found_when_it_was_saved_as_jpeg_at_another_size(tmp
     copy = tmp_path / "test/images/image-4.jpg"
     Image.fromarray(picture).resize((64, 48), Image.Resampling.BOX).save(copy, quality=80)
     save(tmp_path / "test/masks/mask-4_0.png", square((48, 64)))
-    assert problems(tmp_path) == [
-        f"{original} and {copy} are the same picture (in train and in test): keep one."
-    ]
+    assert problems(tmp_path) == [f"{original} and {copy} are the same picture (in train and in test): keep one."]
 
 
 def test_the_same_picture_twice_in_one_split_is_allowed(tmp_path: Path) -> None:
@@ -209,9 +204,7 @@ def test_two_masks_for_one_image(tmp_path: Path) -> None:
 def test_two_images_for_one_mask(tmp_path: Path) -> None:
     save(handout(tmp_path) / "train/images/image-1.bmp", noise("other"))
     mask = tmp_path / "train/masks/mask-1_0.png"
-    assert problems(tmp_path) == [
-        f"{mask} fits 2 images (image-1.bmp and image-1.png): rename it so that it fits one."
-    ]
+    assert problems(tmp_path) == [f"{mask} fits 2 images (image-1.bmp and image-1.png): rename it so that it fits one."]
 
 
 def test_all_problems_are_listed_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

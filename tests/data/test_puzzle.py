@@ -108,9 +108,7 @@ def change_name(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [change_pixel, change_mask, change_name])
-def test_the_digest_changes_with_pixels_masks_and_names(
-    tmp_path: Path, change: Callable[[Path], None]
-) -> None:
+def test_the_digest_changes_with_pixels_masks_and_names(tmp_path: Path, change: Callable[[Path], None]) -> None:
     before = load(handout(tmp_path)).digest
     change(tmp_path)
     assert load(tmp_path).digest != before
@@ -227,9 +225,7 @@ def test_split_seed_does_not_touch_a_split_of_its_own(tmp_path: Path) -> None:
 
 def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "data", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=Path(puzzle.__file__).parents[1]
-    )
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(puzzle.__file__).parents[1])
 
 
 def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path) -> None:

@@ -34,9 +34,7 @@ def fifty() -> list[tuple[synthetic.Image, synthetic.Mask]]:
 def small_drawings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Drawings of 64 by 48 pixels, and a cache of its own; the cache's folder."""
     whole = synthetic.draw
-    monkeypatch.setattr(
-        synthetic, "draw", lambda seed, height=48, width=64, **given: whole(seed, 48, 64, **given)
-    )
+    monkeypatch.setattr(synthetic, "draw", lambda seed, height=48, width=64, **given: whole(seed, 48, 64, **given))
     monkeypatch.setattr(synthetic, "CACHE", tmp_path / "cache")
     return tmp_path / "cache"
 
@@ -75,9 +73,7 @@ def test_shapes_types_and_values_are_as_promised() -> None:
 
 def test_photographs_of_one_evening_share_table_and_lamp_and_not_the_piece() -> None:
     drawn = [[synthetic.draw(seed, *SMALL, evening=evening) for seed in range(6)] for evening in range(4)]
-    borders = np.array(
-        [[np.concatenate([i[:6], i[-6:]], 1).mean(axis=(0, 2)) for i, _ in one] for one in drawn]
-    )
+    borders = np.array([[np.concatenate([i[:6], i[-6:]], 1).mean(axis=(0, 2)) for i, _ in one] for one in drawn])
     alike = np.corrcoef(borders.reshape(24, -1)).reshape(4, 6, 4, 6).mean(axis=(1, 3))
     assert np.diag(alike).min() > 0.8
     assert np.diag(alike).mean() - alike[~np.eye(4, dtype=bool)].mean() > 0.2
@@ -154,9 +150,7 @@ def test_dark_pieces_and_pieces_near_the_colour_of_the_table_occur(
 ) -> None:
     brightness = np.array([image[mask == 1].mean() for image, mask in fifty])
     table = np.array([image[mask == 0].mean() for image, mask in fifty])
-    contrast = np.array(
-        [np.abs(image[mask == 1].mean(0) - image[mask == 0].mean(0)).max() for image, mask in fifty]
-    )
+    contrast = np.array([np.abs(image[mask == 1].mean(0) - image[mask == 0].mean(0)).max() for image, mask in fifty])
     assert np.count_nonzero(brightness < 0.5 * table) >= 3
     assert np.count_nonzero(contrast < 25) >= 3
 
@@ -198,9 +192,7 @@ def test_write_lays_out_splits_that_the_loader_reads(small_drawings: Path, tmp_p
     assert np.array_equal(mask, drawn[1] * 255)
 
 
-def test_an_image_depends_on_its_number_and_not_on_how_many_there_are(
-    small_drawings: Path, tmp_path: Path
-) -> None:
+def test_an_image_depends_on_its_number_and_not_on_how_many_there_are(small_drawings: Path, tmp_path: Path) -> None:
     synthetic.write(tmp_path / "one", seed=5, n_train=1, n_val=0, n_test=0)
     synthetic.write(tmp_path / "two", seed=5, n_train=2, n_val=0, n_test=0)
     assert files(tmp_path / "one").items() <= files(tmp_path / "two").items()
@@ -213,11 +205,7 @@ def test_a_path_resolves_to_itself() -> None:
 
 def test_drawn_resolves_to_eighteen_photographs_kept_for_the_next_time(small_drawings: Path) -> None:
     folder = synthetic.resolve("drawn")
-    assert [len(list((folder / split / "images").iterdir())) for split in ("train", "val", "test")] == [
-        10,
-        4,
-        4,
-    ]
+    assert [len(list((folder / split / "images").iterdir())) for split in ("train", "val", "test")] == [10, 4, 4]
     stamp = folder.stat().st_mtime_ns
     assert synthetic.resolve(f"drawn:{synthetic.DEFAULT_SEED}") == folder
     assert folder.stat().st_mtime_ns == stamp
@@ -246,9 +234,7 @@ def test_two_processes_that_ask_at_once_get_one_complete_folder(tmp_path: Path) 
         f"synthetic.CACHE = Path({str(tmp_path)!r}); sys.stdin.readline(); print(synthetic.resolve('drawn:4'))"
     )
     pipe = subprocess.PIPE
-    askers = [
-        subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) for _ in "ab"
-    ]
+    askers = [subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) for _ in "ab"]
     for asker in askers:
         assert asker.stdin is not None
         asker.stdin.write("go\n")
@@ -260,9 +246,7 @@ def test_two_processes_that_ask_at_once_get_one_complete_folder(tmp_path: Path) 
     assert len(files(tmp_path)) == 36
 
 
-def test_the_loser_of_a_race_discards_its_drawings(
-    small_drawings: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loser_of_a_race_discards_its_drawings(small_drawings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = synthetic.write
 
     def overtaken(folder: Path, seed: int) -> None:
@@ -276,9 +260,7 @@ def test_the_loser_of_a_race_discards_its_drawings(
     assert list(small_drawings.iterdir()) == winner
 
 
-def test_a_failed_drawing_leaves_nothing_behind(
-    small_drawings: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_drawing_leaves_nothing_behind(small_drawings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(folder: Path, seed: int) -> None:
         raise OSError("disk full")
 
@@ -301,9 +283,7 @@ def test_the_command_draws_what_it_was_asked_for(small_drawings: Path, tmp_path:
     assert [name for name in files(tmp_path / "set") if "image-" in name] == names
 
 
-def test_the_command_refuses_a_folder_with_something_in_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_refuses_a_folder_with_something_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "note.txt").write_text("mine")
     assert f"{tmp_path} is not an empty folder" in refusal([str(tmp_path)], capsys)
     assert f"{tmp_path / 'note.txt'} is not an empty folder" in refusal([str(tmp_path / "note.txt")], capsys)

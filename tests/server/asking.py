@@ -27,9 +27,7 @@ def mutate(context: Context, name: str, fields: str, /, **input: Any) -> Any:
 def upload_manifest(context: Context, artifact: str, contents: Any) -> str:
     """The id of the manifest of a new artifact."""
     fields = "artifactManifest { id }"
-    made = mutate(
-        context, "createArtifactManifest", fields, artifactID=artifact, name="n", digest="x", **PLACE
-    )
+    made = mutate(context, "createArtifactManifest", fields, artifactID=artifact, name="n", digest="x", **PLACE)
     manifest = str(made["artifactManifest"]["id"])
     with context.store.write() as db:
         blob = context.store.blobs.add(json.dumps({"contents": contents}).encode())

@@ -7,19 +7,7 @@ from typing import Any
 import pytest
 
 from server.__main__ import main
-from server.store import (
-    Connection,
-    Row,
-    Store,
-    artifacts,
-    blobs,
-    collections,
-    files,
-    lines,
-    projects,
-    runs,
-    sweeps,
-)
+from server.store import Connection, Row, Store, artifacts, blobs, collections, files, lines, projects, runs, sweeps
 from tests.server.running import Server
 
 SWEEP = "method: grid\nprogram: x.py\nparameters: {lr: {values: [1, 2]}}\n"
@@ -32,8 +20,7 @@ def fill(store: Store, db: Connection) -> None:
     sweeps.change(db, sweep, 1.0, state="FINISHED", display_name="both")
     for name, state in (("done", "finished"), ("shot", "killed"), ("swept", "finished")):
         run = runs.by_id(
-            db,
-            runs.insert(db, project["id"], name, "running", 2.0, config='{"lr": {"value": 0.5}}', tags=["a"]),
+            db, runs.insert(db, project["id"], name, "running", 2.0, config='{"lr": {"value": 0.5}}', tags=["a"])
         )
         runs.touch(db, run, 3.0)
         n = 2500 if name == "done" else 3
@@ -57,24 +44,15 @@ def fill(store: Store, db: Connection) -> None:
     assert done is not None
     first = _artifact(store, db, done, b"weights 0", ["best"], {})
     ref = f"wandb-artifact://{f'Artifact:{first}'.encode().hex()}/w"
-    second = _artifact(
-        store, db, done, b"weights 1", ["newest"], {"old": {"ref": ref, "digest": "d", "size": 9}}
-    )
+    second = _artifact(store, db, done, b"weights 1", ["newest"], {"old": {"ref": ref, "digest": "d", "size": 9}})
     swept = runs.find(db, project["id"], "swept")
     assert swept is not None
     artifacts.use(db, second, swept["id"], "model")
 
 
-def _artifact(
-    store: Store, db: Connection, run: Row, content: bytes, aliases: list[str], more: dict[str, Any]
-) -> int:
+def _artifact(store: Store, db: Connection, run: Row, content: bytes, aliases: list[str], more: dict[str, Any]) -> int:
     collection = collections.ensure(db, run["project_id"], "model", "model", collections.SEQUENCE, 5.0)
-    columns = {
-        "digest": content.hex(),
-        "digest_algorithm": "MANIFEST_MD5",
-        "client_id": None,
-        "run_id": run["id"],
-    }
+    columns = {"digest": content.hex(), "digest_algorithm": "MANIFEST_MD5", "client_id": None, "run_id": run["id"]}
     row = artifacts.create(
         db, collection, 5.0, deduplicate=True, wanted_aliases=aliases, metadata='{"n": 1}', **columns
     )

@@ -65,18 +65,10 @@ class World:
         }
         manifest = """mutation($id: ID!) { createArtifactManifest(input: {artifactID: $id, name: "wandb_manifest.json",
             digest: "d", entityName: "local", projectName: "fuzz"}) { artifactManifest { id file { uploadUrl } } } }"""
-        held = (
-            ask(manifest, id=new["id"])[1]
-            .get("data", {})
-            .get("createArtifactManifest", {})
-            .get("artifactManifest")
-        )
+        held = ask(manifest, id=new["id"])[1].get("data", {}).get("createArtifactManifest", {}).get("artifactManifest")
         if held:
             self.server.send("PUT", held["file"]["uploadUrl"], b'{"contents": {}}')
-            ask(
-                "mutation($id: ID!) { commitArtifact(input: {artifactID: $id}) { artifact { id } } }",
-                id=new["id"],
-            )
+            ask("mutation($id: ID!) { commitArtifact(input: {artifactID: $id}) { artifact { id } } }", id=new["id"])
         view = 'mutation { upsertView(input: {projectName: "fuzz", entityName: "local"}) { view { id } } }'
         self.ids = {
             "Run": bucket["id"],
@@ -86,10 +78,7 @@ class World:
         }
         self.ids["Agent"] = ask(agent, s=made["name"])[1]["data"]["createAgent"]["agent"]["id"]
         self.ids |= {"Artifact": new["id"], "ArtifactCollection": new["artifactSequence"]["id"]}
-        self.ids |= {
-            "ArtifactManifest": held["id"] if held else "",
-            "File": base64.b64encode(b"File:1").decode(),
-        }
+        self.ids |= {"ArtifactManifest": held["id"] if held else "", "File": base64.b64encode(b"File:1").decode()}
         self.ids["View"] = ask(view)[1]["data"]["upsertView"]["view"]["id"]
 
     def send(self, call: Call) -> None:
@@ -122,9 +111,7 @@ class World:
             "Content-Length": str(len(body or b"")),
             **call.headers,
         }
-        headers = {
-            name: text.encode("latin-1", "replace").decode("latin-1") for name, text in headers.items()
-        }
+        headers = {name: text.encode("latin-1", "replace").decode("latin-1") for name, text in headers.items()}
         try:
             self._connection.request(call.method, path, body, headers)
             with self._connection.getresponse() as answer:
@@ -152,12 +139,8 @@ class World:
 
     def strange_files(self) -> list[str]:
         """Files in the server's folder and beside it that nothing explains, or that others may read."""
-        beside = [
-            path for path in self.server.folder.parent.iterdir() if path not in (self.server.folder, self.log)
-        ]
-        known = re.compile(
-            r"(wandb\.sqlite(-wal|-shm)?|api-key|lock|address|blobs/../[0-9a-f]{64}|incoming/[0-9a-f]+)"
-        )
+        beside = [path for path in self.server.folder.parent.iterdir() if path not in (self.server.folder, self.log)]
+        known = re.compile(r"(wandb\.sqlite(-wal|-shm)?|api-key|lock|address|blobs/../[0-9a-f]{64}|incoming/[0-9a-f]+)")
         inside = [path for path in self.server.folder.rglob("*") if path.is_file()]
         return [str(p) for p in beside] + [
             str(p)

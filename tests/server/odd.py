@@ -71,13 +71,7 @@ def value_of(draw: Any, kind: Any, name: str) -> Any:
         return draw(st.booleans())
     if kind.name in ("Int", "Int64", "Float"):
         return draw(st.sampled_from(NUMBERS) | st.integers(-5, 50))
-    likely = {
-        "entityName": "local",
-        "projectName": "fuzz",
-        "modelName": "fuzz",
-        "runName": "r",
-        "entity": "local",
-    }
+    likely = {"entityName": "local", "projectName": "fuzz", "modelName": "fuzz", "runName": "r", "entity": "local"}
     likely |= {"md5": "mgNkuembtIDdJeHwKEyFVQ==", "artifactID": "<Artifact>", "sweep": "<sweep name>"}
     if name in likely and luck < 8:
         return likely[name]
@@ -92,9 +86,7 @@ def selection(draw: Any, schema: GraphQLSchema, kind: Any, depth: int) -> str:
     if not isinstance(kind, GraphQLObjectType):
         one = draw(st.sampled_from(sorted(schema.get_possible_types(kind), key=lambda each: each.name)))
         return f" {{ __typename ... on {one.name}{selection(draw, schema, one, depth)} }}"
-    names = sorted(
-        name for name, part in kind.fields.items() if depth > 0 or is_leaf_type(get_named_type(part.type))
-    )
+    names = sorted(name for name, part in kind.fields.items() if depth > 0 or is_leaf_type(get_named_type(part.type)))
     chosen = draw(st.lists(st.sampled_from(names), min_size=1, max_size=4)) if names else ["__typename"]
     parts = []
     for i, name in enumerate(chosen):
@@ -114,9 +106,7 @@ def _arguments(draw: Any, part: Any) -> str:
         for name, argument in part.args.items()
         if isinstance(argument.type, GraphQLNonNull) or draw(st.booleans())
     }
-    return (
-        "(" + ", ".join(f"{name}: {_literal(value)}" for name, value in given.items()) + ")" if given else ""
-    )
+    return "(" + ", ".join(f"{name}: {_literal(value)}" for name, value in given.items()) + ")" if given else ""
 
 
 def _literal(value: Any) -> str:
@@ -155,9 +145,7 @@ def operations(draw: Any) -> Call:
         text = text[:cut] + draw(st.text(max_size=5)) + text[cut + draw(st.integers(0, 5)) :]
     if draw(st.integers(0, 29)) == 0:
         text = get_introspection_query(type_depth=draw(st.integers(1, 30)))
-    return Call(
-        "POST", "/graphql", json.dumps({"query": text, "variables": variables, "operationName": ""}).encode()
-    )
+    return Call("POST", "/graphql", json.dumps({"query": text, "variables": variables, "operationName": ""}).encode())
 
 
 @st.composite
@@ -171,9 +159,7 @@ def streams(draw: Any) -> Call:
     )
     body: Any = {"files": draw(st.dictionaries(st.sampled_from(names), chunk | anything, max_size=4))}
     body |= draw(
-        st.dictionaries(
-            st.sampled_from(["complete", "exitcode", "preempting", "uploaded", "dropped"]), anything
-        )
+        st.dictionaries(st.sampled_from(["complete", "exitcode", "preempting", "uploaded", "dropped"]), anything)
     )
     run = draw(st.sampled_from(["r", "r", "r", "gone", "..%2f..", "%00", "..", ".", "%2e%2e", "a%0ab"]))
     data = json.dumps(draw(anything) if draw(st.integers(0, 9)) == 0 else body).encode()
@@ -181,26 +167,15 @@ def streams(draw: Any) -> Call:
         data = draw(st.sampled_from(WIDE)).encode()
     packed = draw(st.integers(0, 9))
     headers = {"Content-Encoding": "gzip"} if packed < 2 else {}
-    headers |= draw(
-        st.sampled_from([{}, {}, {"X-Wandb-Async-Client-Id": "a"}, {"X-Wandb-Async-Client-Id": "é " * 99}])
-    )
-    data = (
-        gzip.compress(data)
-        if packed == 0
-        else gzip.compress(data)[:-9] + b"junkjunk"
-        if packed == 1
-        else data
-    )
+    headers |= draw(st.sampled_from([{}, {}, {"X-Wandb-Async-Client-Id": "a"}, {"X-Wandb-Async-Client-Id": "é " * 99}]))
+    data = gzip.compress(data) if packed == 0 else gzip.compress(data)[:-9] + b"junkjunk" if packed == 1 else data
     return Call("POST", f"/files/local/fuzz/{run}/file_stream", data, headers)
 
 
 @st.composite
 def visits(draw: Any) -> Call:
     """Any method at any route, with odd path parts, headers and bodies."""
-    parts = (
-        st.sampled_from(["local", "fuzz", "r", "runs", "sweeps", "artifacts", "model", "m", "v0", "x"])
-        | texts
-    )
+    parts = st.sampled_from(["local", "fuzz", "r", "runs", "sweeps", "artifacts", "model", "m", "v0", "x"]) | texts
     shapes = [
         ["graphql"],
         ["files", 0, 0, 0, "file_stream"],
@@ -259,14 +234,7 @@ def visits(draw: Any) -> Call:
             st.sampled_from(
                 [
                     *("gzip", "bytes=0-", "bytes=9-1", "bytes=" + "0-1," * 50, "*", "é", "text/html", ""),
-                    *(
-                        "text/plain",
-                        "application/json; charset=x",
-                        "null",
-                        "http://[x",
-                        "cross-site",
-                        "same-origin",
-                    ),
+                    *("text/plain", "application/json; charset=x", "null", "http://[x", "cross-site", "same-origin"),
                 ]
             ),
             max_size=2,
@@ -274,9 +242,7 @@ def visits(draw: Any) -> Call:
     )
     method = draw(st.sampled_from(["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]))
     body = draw(st.none() | st.binary(max_size=200) | anything.map(lambda value: json.dumps(value).encode()))
-    return Call(
-        method, path.replace(" ", "%20") + query.replace("²", "%C2%B2").replace("é", "%C3%A9"), body, headers
-    )
+    return Call(method, path.replace(" ", "%20") + query.replace("²", "%C2%B2").replace("é", "%C3%A9"), body, headers)
 
 
 @st.composite
@@ -301,7 +267,5 @@ def malformed(draw: Any) -> Call:
 
 
 calls = st.integers(0, 19).flatmap(
-    lambda luck: (
-        operations() if luck < 11 else streams() if luck < 14 else visits() if luck < 19 else malformed()
-    )
+    lambda luck: operations() if luck < 11 else streams() if luck < 14 else visits() if luck < 19 else malformed()
 )

@@ -67,9 +67,7 @@ class People:
         """An artifact with one file, up to the commit; `uploadUrl` of the file."""
         new = self.ask(who, ARTIFACT, entity=entity, client=client, name="m")["createArtifact"]["artifact"]
         md5 = base64.b64encode(hashlib.md5(content).digest()).decode()
-        made = self.ask(who, MANIFEST, entity=entity, id=new["id"])["createArtifactManifest"][
-            "artifactManifest"
-        ]
+        made = self.ask(who, MANIFEST, entity=entity, id=new["id"])["createArtifactManifest"]["artifactManifest"]
         body = {"version": 1, "contents": {"secret.txt": {"digest": md5, "size": len(content)}}}
         assert self.server.send("PUT", made["file"]["uploadUrl"], json.dumps(body).encode())[0] == 200
         [edge] = self.ask(who, FILES, id=new["id"], md5=md5)["createArtifactFiles"]["files"]["edges"]

@@ -6,19 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from server.store import (
-    Connection,
-    Row,
-    Store,
-    artifacts,
-    blobs,
-    collections,
-    files,
-    lines,
-    projects,
-    runs,
-    views,
-)
+from server.store import Connection, Row, Store, artifacts, blobs, collections, files, lines, projects, runs, views
 
 N_LINES = 1200
 SHIFT = 5
@@ -50,10 +38,7 @@ def image(step: int, number: int, word: str) -> dict[str, Any]:
         "filenames": [f"{folder}/{i}.png" for i in range(2)],
         "captions": [f"{word} {i}" for i in range(2)],
         "all_masks": [
-            {
-                name: {"_type": "mask", "path": f"{folder}/{name}-{i}.mask.png"}
-                for name in ("truth", "prediction")
-            }
+            {name: {"_type": "mask", "path": f"{folder}/{name}-{i}.mask.png"} for name in ("truth", "prediction")}
             for i in range(2)
         ],
         "all_boxes": [{"piece": {"_type": "boxes2D", "path": f"{folder}/boxes.json"}}, None],
@@ -62,11 +47,7 @@ def image(step: int, number: int, word: str) -> dict[str, Any]:
 
 def boxes(word: str) -> bytes:
     pixel = {"position": {"middle": [32, 24], "width": 16, "height": 12}, "domain": "pixel", "class_id": 1}
-    share = {
-        "position": {"minX": 0.1, "maxX": 0.3, "minY": 0.2, "maxY": 0.6},
-        "class_id": 2,
-        "box_caption": word,
-    }
+    share = {"position": {"minX": 0.1, "maxX": 0.3, "minY": 0.2, "maxY": 0.6}, "class_id": 2, "box_caption": word}
     broken = [{"position": {"minX": "a"}}, {}, 3, {"position": {"middle": [1]}}]
     return json.dumps({"box_data": [share, pixel, *broken]}).encode()
 
@@ -90,12 +71,7 @@ def config(word: str) -> dict[str, Any]:
         "os": "Linux 6",
     }
     facts |= {"python": "CPython 3.11.7", "git": {"commit": "abc123", "remote": f"git@host:{word}"}}
-    own = {
-        "mask/class_labels": masks,
-        "visualize": {"bars": bars},
-        "e": {"w": facts},
-        "cli_version": "0.31.0",
-    }
+    own = {"mask/class_labels": masks, "visualize": {"bars": bars}, "e": {"w": facts}, "cli_version": "0.31.0"}
     own["bounding_box/class_labels"] = {f"{KEY}{DELIMITER}piece": {"value": {"1": "in pixels", "2": "share"}}}
     return {"lr": {"value": 0.1}, f"name {word}": {"value": word}, "_wandb": {"value": own}}
 
@@ -117,20 +93,11 @@ def fill(store: Store, word: str = "plain") -> None:
 
 def _run(store: Store, db: Connection, project: Row, name: str, word: str) -> Row:
     summary = {"test/iou": 0.9 if name == "rich" else 0.8, "val/iou": 0.95, f"text {word}": word}
-    run_id = runs.insert(
-        db, project["id"], name, "running", 2.0, config=json.dumps(config(word)), tags=[word, "b"]
-    )
+    run_id = runs.insert(db, project["id"], name, "running", 2.0, config=json.dumps(config(word)), tags=[word, "b"])
     run = runs.by_id(db, run_id)
     runs.touch(db, run, 3.0)
     rows: list[dict[str, Any]] = [
-        {
-            "_step": i,
-            "epoch": i,
-            "train/loss": 1 / (i + 1),
-            "val/loss": 1.1 / (i + 1),
-            "opt/lr": 0.1,
-            f"opt/{word}": i,
-        }
+        {"_step": i, "epoch": i, "train/loss": 1 / (i + 1), "val/loss": 1.1 / (i + 1), "opt/lr": 0.1, f"opt/{word}": i}
         for i in range(4)
     ]
     media: dict[str, Any] = {
@@ -141,13 +108,7 @@ def _run(store: Store, db: Connection, project: Row, name: str, word: str) -> Ro
         "solid": {"_type": "object3D-file", "path": "media/object3D/x.obj"},
         "weights": {"_type": "histogram", "values": [1, 3], "bins": [0, 1, 2]},
     }
-    rows += [
-        {
-            "_step": 4,
-            KEY: image(4, 0, word),
-            "weights": {"_type": "histogram", "values": [2], "bins": [-1, 1]},
-        }
-    ]
+    rows += [{"_step": 4, KEY: image(4, 0, word), "weights": {"_type": "histogram", "values": [2], "bins": [-1, 1]}}]
     rows += [{"_step": 5, KEY: image(5, 1, word), **media}]
     summary |= {KEY: image(5, 1, word), **media}
     lines.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
@@ -172,11 +133,7 @@ def _run(store: Store, db: Connection, project: Row, name: str, word: str) -> Ro
     contents |= {"media/table/scores.table.json": json.dumps(table).encode()}
     contents |= {"media/table/bars.table.json": json.dumps(bars).encode()}
     contents |= {"media/html/page.html": f"<h1>{word}</h1>".encode()}
-    contents |= {
-        "media/audio/a.wav": b"RIFF",
-        "media/object3D/x.obj": b"v",
-        "requirements.txt": b"torch==2\n",
-    }
+    contents |= {"media/audio/a.wav": b"RIFF", "media/object3D/x.obj": b"v", "requirements.txt": b"torch==2\n"}
     contents |= {"code/agent/train.py": b"import torch\n", "scores.csv": b"a,b\n1,2\n", "raw.bin": b"\0\xff"}
     contents |= {f"odd/{word.replace('/', '')}.txt": word.encode(), "report.html": b"<p>study</p>"}
     for path, content in contents.items():
@@ -189,9 +146,7 @@ def _run(store: Store, db: Connection, project: Row, name: str, word: str) -> Ro
 
 def _artifact(store: Store, db: Connection, run: Row, number: int, word: str) -> int:
     name = word.replace("/", "").replace(":", "")
-    collection = collections.ensure(
-        db, run["project_id"], f"model {name}", f"type {name}", collections.SEQUENCE, 5.0
-    )
+    collection = collections.ensure(db, run["project_id"], f"model {name}", f"type {name}", collections.SEQUENCE, 5.0)
     row = artifacts.create(
         *(db, collection, 5.0),
         deduplicate=False,
@@ -204,11 +159,7 @@ def _artifact(store: Store, db: Connection, run: Row, number: int, word: str) ->
         run_id=run["id"],
     )
     contents: dict[str, Any] = {}
-    for path, content in {
-        "w.bin": bytes([0, number]),
-        "docs/read me.md": word.encode(),
-        "picture.png": PNG,
-    }.items():
+    for path, content in {"w.bin": bytes([0, number]), "docs/read me.md": word.encode(), "picture.png": PNG}.items():
         blob = store.blobs.add(content)
         blobs.record(db, blob, 5.0, PROJECT[0])
         contents[path] = {"digest": blob.md5, "size": blob.size}
@@ -232,28 +183,16 @@ def blocks(word: str) -> list[Any]:
     return [
         {"type": "table-of-contents", "children": text("")},
         {"type": "heading", "level": 1, "children": text(f"Heading {word}")},
-        {
-            "type": "paragraph",
-            "children": [*text(f"words {word}"), link, bad, *text("code", inlineCode=True)],
-        },
+        {"type": "paragraph", "children": [*text(f"words {word}"), link, bad, *text("code", inlineCode=True)]},
         {"type": "list", "ordered": True, "children": [item, item | {"checked": True}]},
         {"type": "block-quote", "children": text(f"quoted {word}")},
-        {
-            "type": "callout-block",
-            "children": [{"type": "callout-line", "children": text(f"callout {word}")}],
-        },
+        {"type": "callout-block", "children": [{"type": "callout-line", "children": text(f"callout {word}")}]},
         {"type": "code-block", "children": [{"type": "code-line", "children": text(f"x = {word}")}]},
-        {
-            "type": "markdown-block",
-            "content": f"**bold** {word} [x](javascript:alert(1))\n\n|a|b|\n|--:|:-:|\n|1|2|",
-        },
+        {"type": "markdown-block", "content": f"**bold** {word} [x](javascript:alert(1))\n\n|a|b|\n|--:|:-:|\n|1|2|"},
         {"type": "latex", "content": f"e = {word}"},
         {"type": "image", "url": "https://example.org/x.png", "children": text(f"caption {word}")},
         {"type": "horizontal-rule", "children": text("")},
-        {
-            "type": "gallery",
-            "links": [{"url": "https://example.org", "title": word}, {"url": "javascript:x"}],
-        },
+        {"type": "gallery", "links": [{"url": "https://example.org", "title": word}, {"url": "javascript:x"}]},
         {"type": f"hologram {word}"},
         *({"type": kind} for kind in ("paragraph", "list", "panel-grid", "weave-panel", "heading", "image")),
         *(None, 3, {}),
@@ -265,20 +204,12 @@ def grid(word: str) -> dict[str, Any]:
     panels: list[tuple[str, Any]] = [
         (
             "Run History Line Plot",
-            {
-                "chartTitle": f"Loss {word}",
-                "xAxis": "epoch",
-                "metrics": ["train/loss", "val/loss"],
-                "yLogScale": True,
-            },
+            {"chartTitle": f"Loss {word}", "xAxis": "epoch", "metrics": ["train/loss", "val/loss"], "yLogScale": True},
         ),
         ("Bar Chart", {"metrics": ["test/iou"]}),
         ("Scalar Chart", {"metrics": ["test/iou"], "groupAgg": "max"}),
         ("Scatter Plot", {"xAxis": "config:lr.value", "yAxis": "summary:test/iou"}),
-        (
-            "Parallel Coordinates Plot",
-            {"columns": [{"accessor": "config:lr.value"}, {"accessor": "summary:test/iou"}]},
-        ),
+        ("Parallel Coordinates Plot", {"columns": [{"accessor": "config:lr.value"}, {"accessor": "summary:test/iou"}]}),
         ("Parameter Importance", {"targetKey": "test/iou"}),
         ("Media Browser", {"mediaKeys": [KEY]}),
         ("Run Comparer", {"diffOnly": "split"}),

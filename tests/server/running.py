@@ -32,9 +32,7 @@ def start(folder: Path, port: int = 0, *options: str) -> "Server":
     """Returns when the server says that it listens."""
     command = [sys.executable, "-m", "server", "--port", str(port), "--dir", str(folder), *options]
     with (folder.parent / f"{folder.name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
     assert process.stdout is not None
     line = process.stdout.readline().decode()
     if not line.startswith("listening on "):

@@ -173,10 +173,7 @@ def test_beta_and_weave_end_with_an_error_and_do_not_hang(client: Client) -> Non
         assert "Traceback" not in output, output
     query = 'query { entity(name: "local") { organization { coreWeaveOrganizationId } } }'
     status, answer = client.server.graphql(query)
-    assert (status, json.dumps(answer["data"]["entity"]["organization"])) == (
-        200,
-        '{"coreWeaveOrganizationId": null}',
-    )
+    assert (status, json.dumps(answer["data"]["entity"]["organization"])) == (200, '{"coreWeaveOrganizationId": null}')
     assert time.monotonic() - start < 30
 
 

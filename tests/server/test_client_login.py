@@ -46,9 +46,7 @@ def test_login_writes_the_key_into_netrc_and_the_server_into_the_settings(logged
     assert logged_in.server.url in settings
 
 
-def test_after_login_a_run_needs_neither_key_nor_server_in_the_environment(
-    logged_in: Client, server: Server
-) -> None:
+def test_after_login_a_run_needs_neither_key_nor_server_in_the_environment(logged_in: Client, server: Server) -> None:
     code, output = logged_in.command(*BARE, "python", "-c", WHO)
     assert code == 0, output
     found = json.loads(output.splitlines()[-1])

@@ -68,9 +68,7 @@ def test_allow_resumes_what_exists_and_makes_what_does_not(found: Any) -> None:
     assert found["allow, new"] == ["b", False, 0, {}]
 
 
-def test_a_run_opened_again_without_resume_starts_over_at_step_0_and_its_rows_are_appended(
-    found: Any,
-) -> None:
+def test_a_run_opened_again_without_resume_starts_over_at_step_0_and_its_rows_are_appended(found: Any) -> None:
     """The client takes the number of rows from the answer to UpsertBucket and goes on behind them."""
     assert found["plain, existing"] == ["b", False, 0, {"again": 1}]
     assert found["b"] == [[[0, 3], [0, 4]], {"again": 1}, 4]

@@ -61,9 +61,7 @@ def drawn(client: Client) -> Any:
 
 LIMITS = {
     **dict.fromkeys(("uniform", "guessed_float", "q_uniform", "guessed_int", "int_uniform"), (1, 3)),
-    **dict.fromkeys(
-        ("log_uniform", "q_log_uniform"), (2.5, 20.1)
-    ),  # e to the power of 1 to 3, to the next 0.5
+    **dict.fromkeys(("log_uniform", "q_log_uniform"), (2.5, 20.1)),  # e to the power of 1 to 3, to the next 0.5
     "inv_log_uniform": (0.049, 0.368),  # one divided by that
     **dict.fromkeys(("log_uniform_values", "inv_log_uniform_values"), (0.001, 0.1)),
     "q_log_uniform_values": (10, 100),
@@ -121,9 +119,7 @@ STATE = """query($name: String!) { project(name: "prior") { sweep(sweepName: $na
     state config priorRuns { edges { node { name } } } } } }"""
 
 
-def test_the_command_line_pauses_resumes_stops_cancels_and_names_prior_runs(
-    client: Client, server: Server
-) -> None:
+def test_the_command_line_pauses_resumes_stops_cancels_and_names_prior_runs(client: Client, server: Server) -> None:
     client.run(PRIOR, WANDB_CONSOLE="off")
     path = made(client, "--project", "prior", "--name", "second", "-R", "old", "prior.yaml")
 
@@ -180,9 +176,7 @@ print(json.dumps([[s.state, [[r.state, r.config] for r in s.runs]] for s in swee
 def searched(client: Client) -> dict[str, Any]:
     """Five sweeps, each suggested by a process of the client, and an agent for one after the other."""
     (client.folder / "space.py").write_text(SEARCH_SPACE)
-    (client.folder / "own.yaml").write_text(
-        "{program: p.py, method: grid, parameters: {x: {values: [1, 2]}}}"
-    )
+    (client.folder / "own.yaml").write_text("{program: p.py, method: grid, parameters: {x: {values: [1, 2]}}}")
     names = client.run(CREATE)
     paths = [f"local/own/{name}" for name in names]
     own = client.start(["wandb", "sweep", "--controller", "own.yaml"], **OWN, WANDB_SILENT="false")

@@ -20,17 +20,13 @@ def installed() -> tuple[str, ...]:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(bench.install, RELEASES))
     except subprocess.CalledProcessError as error:
-        pytest.skip(
-            f"pip cannot install these releases here: {(error.stderr or '').strip().splitlines()[-1:]}"
-        )
+        pytest.skip(f"pip cannot install these releases here: {(error.stderr or '').strip().splitlines()[-1:]}")
     return RELEASES
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_oldest_a_middle_and_the_newest_release_do_everything_a_person_does(
-    installed: tuple[str, ...],
-) -> None:
+def test_the_oldest_a_middle_and_the_newest_release_do_everything_a_person_does(installed: tuple[str, ...]) -> None:
     with ThreadPoolExecutor(len(installed)) as pool:
         results = dict(zip(installed, pool.map(bench.drive, installed), strict=True))
     assert {release: {s: p for s, p in steps.items() if p} for release, steps in results.items()} == {
@@ -41,9 +37,7 @@ def test_the_oldest_a_middle_and_the_newest_release_do_everything_a_person_does(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("release", RELEASES)
-def test_what_a_release_can_ask_is_answered_or_listed_as_refused(
-    installed: tuple[str, ...], release: str
-) -> None:
+def test_what_a_release_can_ask_is_answered_or_listed_as_refused(installed: tuple[str, ...], release: str) -> None:
     assert release in installed
     refused = bench.refused(release)
     assert refused.keys() <= listed("Refused") | listed("Refused to older releases")
@@ -55,12 +49,7 @@ def test_a_client_that_is_too_old_hears_so_in_one_sentence(server: Server, kind:
     def viewer(agent: str) -> tuple[int, str]:
         body = b'{"query": "{ viewer { username } }"}'
         status, answer = server.send(
-            "POST",
-            "/graphql",
-            body,
-            Authorization=server.basic(),
-            User_Agent=agent,
-            Content_Type="application/json",
+            "POST", "/graphql", body, Authorization=server.basic(), User_Agent=agent, Content_Type="application/json"
         )
         return status, answer.decode()
 

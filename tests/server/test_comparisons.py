@@ -27,13 +27,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         here = projects.ensure(db, "local", "p", 1.0)[0]["id"]
         for name, model, height in (("a1", "a", 10), ("a2", "a", 20), ("b1", "b", 30)):
             rows = [
-                {
-                    "_step": at,
-                    "_runtime": 2 * at,
-                    "epoch": at + 1,
-                    "train/loss": height / 2,
-                    "val/loss": height + at,
-                }
+                {"_step": at, "_runtime": 2 * at, "epoch": at + 1, "train/loss": height / 2, "val/loss": height + at}
                 for at in range(STEPS)
             ]
             _run(
@@ -80,12 +74,9 @@ def legend(shown: Node) -> list[str]:
 
 def test_validation_is_a_whole_line_and_training_a_dashed_one_of_the_same_colour(store: Store) -> None:
     shown = page(store, runs=["a1", "b1"])
-    assert drawn(shown) == {
-        f"run {name} {split}": STEPS for name in ("a1", "b1") for split in ("train", "val")
-    }
+    assert drawn(shown) == {f"run {name} {split}": STEPS for name in ("a1", "b1") for split in ("train", "val")}
     styles = {
-        line.attributes["data-name"]: line.attributes["class"].split()[1:]
-        for line in shown.all("g", class_="line")
+        line.attributes["data-name"]: line.attributes["class"].split()[1:] for line in shown.all("g", class_="line")
     }
     assert styles["run a1 train"] == [*styles["run a1 val"], "dashed"]
     assert styles["run a1 val"] != styles["run b1 val"]
@@ -108,9 +99,7 @@ def test_a_group_is_its_mean_in_a_band_of_all_its_runs(store: Store) -> None:
 
 
 def test_a_mean_ends_where_the_first_run_ends_and_lies_between_points_on_the_line() -> None:
-    mean, ends = histories.band(
-        [[(0, 0.0), (10, 10.0)], [(2, 4.0), (4, 8.0), (8, math.nan), (12, 8.0)]], most=99
-    )
+    mean, ends = histories.band([[(0, 0.0), (10, 10.0)], [(2, 4.0), (4, 8.0), (8, math.nan), (12, 8.0)]], most=99)
     assert mean == [(2, 3.0), (4, 6.0), (10, 9.0)]
     assert ends == [(2, 2.0, 4.0), (4, 4.0, 8.0), (10, 8.0, 10.0)]
     assert histories.band([[], [(1, math.inf)]], 9) == ([], [])
@@ -119,9 +108,9 @@ def test_a_mean_ends_where_the_first_run_ends_and_lies_between_points_on_the_lin
 
 def test_runs_come_from_names_a_filter_or_other_projects(store: Store) -> None:
     assert legend(page(store, q="model = a", sort="+display_name")) == ["run a1", "run a2"]
-    assert legend(
-        page(store, within=None, runs=["local/p/a1", "other/q/c", "other/q/none", "a1", "x/y"])
-    ) == [*("run a1", "run c")]
+    assert legend(page(store, within=None, runs=["local/p/a1", "other/q/c", "other/q/none", "a1", "x/y"])) == [
+        *("run a1", "run c")
+    ]
     stranger = users.Person(7, "anna", roles={"local": "reader"})
     assert legend(page(store, within=None, person=stranger, runs="local/p/a1,other/q/c")) == ["run a1"]
     assert "No runs to compare" in page(store, q="model = none").text
@@ -131,15 +120,11 @@ def test_runs_come_from_names_a_filter_or_other_projects(store: Store) -> None:
 
 def test_settings_that_differ_and_results_stand_side_by_side(store: Store) -> None:
     settings, results = (
-        shown.all("table")
-        for shown in (page(store, runs=["a1", "b1"]), page(store, runs=["a1", "b1"], all="1"))
+        shown.all("table") for shown in (page(store, runs=["a1", "b1"]), page(store, runs=["a1", "b1"], all="1"))
     )
     assert settings[0].rows == [["key", "run a1", "run b1"], ["lr", "10", "30"], ["model", "a", "b"]]
     assert [row[0] for row in results[0].rows] == ["key", "lr", "model", "same"]
-    best = {
-        row.one("th").text: [td.text for td in row.all("td", class_="best")]
-        for row in settings[1].all("tr")[1:]
-    }
+    best = {row.one("th").text: [td.text for td in row.all("td", class_="best")] for row in settings[1].all("tr")[1:]}
     assert best == {"test/iou": ["30"], "val/loss": ["10"]}, "more IoU and less loss are better"
 
 
@@ -149,14 +134,7 @@ def test_a_stretch_a_smooth_line_and_a_log_axis_are_part_of_the_address(store: S
     assert figure.attributes["data-log"] == "1"
     assert set(drawn(shown).values()) == {4}
     assert figure.all("svg", class_="cut")
-    for odd in (
-        {"from": "x"},
-        {"to": "nan"},
-        {"smooth": "-1"},
-        {"smooth": "inf"},
-        {"x": "<b>"},
-        {"page": "0"},
-    ):
+    for odd in ({"from": "x"}, {"to": "nan"}, {"smooth": "-1"}, {"smooth": "inf"}, {"x": "<b>"}, {"page": "0"}):
         assert set(drawn(page(store, runs="a1", **odd)).values()) == {STEPS}
 
 
@@ -171,10 +149,7 @@ def test_smoothing_is_an_average_of_the_past_that_starts_at_the_first_value() ->
 
 def test_what_a_logarithm_has_no_place_for_is_counted(store: Store) -> None:
     drawn = charts.chart(
-        "x",
-        [charts.Line("", [(0, -1.0), (1, 0.0), (2, 10.0), (3, 1000.0)])],
-        "step",
-        view=charts.View(log=True),
+        "x", [charts.Line("", [(0, -1.0), (1, 0.0), (2, 10.0), (3, 1000.0)])], "step", view=charts.View(log=True)
     )
     assert "2 values of 0 or less" in drawn
     assert re.findall(r'text-anchor="end">(.*?)<', drawn) == ["10", "100", "1000"]
@@ -192,9 +167,7 @@ def test_of_many_points_a_line_keeps_its_ends_extremes_and_gaps() -> None:
 
 def test_a_history_keeps_nested_numbers_and_rows_without_an_axis() -> None:
     history = histories.History()
-    history.add(
-        [5, 6, 7], [{"a": {"b": 1}, "epoch": 1}, {"a": {"b": 2}, "_step": 9}, {"t": "x", "flag": True}]
-    )
+    history.add([5, 6, 7], [{"a": {"b": 1}, "epoch": 1}, {"a": {"b": 2}, "_step": 9}, {"t": "x", "flag": True}])
     assert history.points("a.b", "step") == [(5, 1), (9, 2)]
     assert history.points("a.b", "epoch") == [(1, 1)]
     assert not history.has("a.b", "epoch")
@@ -222,9 +195,7 @@ def _linear(colour: str) -> list[float]:
 
 
 def _luminance(colour: str) -> float:
-    return sum(
-        share * channel for share, channel in zip((0.2126, 0.7152, 0.0722), _linear(colour), strict=True)
-    )
+    return sum(share * channel for share, channel in zip((0.2126, 0.7152, 0.0722), _linear(colour), strict=True))
 
 
 def _distance(one: str, other: str) -> float:

@@ -69,9 +69,7 @@ def test_a_metric_is_drawn_against_the_epoch_only_where_each_of_its_rows_has_one
     rows: Rows = [{"loss": i, "both": i} | ({"epoch": i, "iou": i} if i % 2 else {}) for i in range(6)]
     assert titles(page(rows)) == [("both", "step"), ("iou", "epoch"), ("loss", "step")]
     assert [points(text) for text in page(rows).charts] == [[6], [3], [6]]
-    assert titles(page([{"epoch": 1}, {"epoch": 2}])) == [("epoch", "step")], (
-        "nothing else is drawn against it"
-    )
+    assert titles(page([{"epoch": 1}, {"epoch": 2}])) == [("epoch", "step")], "nothing else is drawn against it"
 
 
 def test_an_axis_that_define_metric_asks_for_is_obeyed() -> None:
@@ -141,15 +139,7 @@ HUGE = 1.7e308
 @pytest.mark.parametrize(
     "values",
     [
-        *(
-            [HUGE, -HUGE],
-            [HUGE, HUGE],
-            [-HUGE, 0],
-            [1e-320, 5e-324],
-            [5e-324, 5e-324],
-            [0, 5e-324],
-            [5e-324, HUGE],
-        ),
+        *([HUGE, -HUGE], [HUGE, HUGE], [-HUGE, 0], [1e-320, 5e-324], [5e-324, 5e-324], [0, 5e-324], [5e-324, HUGE]),
         *(
             [1e308, math.nextafter(1e308, 0)],
             [0.3, 0.1 + 0.2],

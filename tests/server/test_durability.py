@@ -54,9 +54,7 @@ def until_committed(durability: Durability, n: int) -> None:
         pass
 
 
-def test_who_comes_during_a_sync_waits_for_the_next_one_and_shares_it(
-    durability: Durability, disk: Disk
-) -> None:
+def test_who_comes_during_a_sync_waits_for_the_next_one_and_shares_it(durability: Durability, disk: Disk) -> None:
     done: list[str] = []
     first = waiting(durability, done, "first")
     assert disk.begun.acquire(timeout=10)
@@ -90,9 +88,7 @@ def test_after_a_sync_that_failed_nothing_is_acknowledged_any_more(
 
 def test_a_transaction_ends_with_a_sync(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
-    monkeypatch.setattr(
-        os, "fdatasync", lambda number: synced.append(str(Path(f"/proc/self/fd/{number}").readlink()))
-    )
+    monkeypatch.setattr(os, "fdatasync", lambda number: synced.append(str(Path(f"/proc/self/fd/{number}").readlink())))
     with store.write() as db:
         projects.ensure(db, "lab", "p", 1.0)
         with store.write() as inner:

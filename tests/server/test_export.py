@@ -46,16 +46,11 @@ def test_a_key_of_two_types_becomes_json_text_and_a_missing_one_is_null(source: 
         project = projects.find(db, "lab", "pieces")
         assert project is not None
         mixed = runs.insert(db, project["id"], "mixed", "finished", 9.0, config='{"lr": {"value": "auto"}}')
-        lines.put_history(
-            db, mixed, 0, ['{"_step": 0, "x": "high"}', '{"_step": 1, "m": {"a": [1]}, "b": true}']
-        )
+        lines.put_history(db, mixed, 0, ['{"_step": 0, "x": "high"}', '{"_step": 1, "m": {"a": [1]}, "b": true}'])
     store.close()
     assert export(source, tmp_path / "out") == 0
     rows = pq.read_table(tmp_path / "out" / "history.parquet").to_pylist()
-    assert [(row["x"], row["m"], row["b"]) for row in rows[-2:]] == [
-        ("high", None, None),
-        (None, '{"a": [1]}', True),
-    ]
+    assert [(row["x"], row["m"], row["b"]) for row in rows[-2:]] == [("high", None, None), (None, '{"a": [1]}', True)]
     assert rows[1]["x"] == str(1 / 7)
     table = pq.read_table(tmp_path / "out" / "runs.parquet").to_pylist()
     assert [row["config.lr"] for row in table] == ["0.5", "0.5", "0.5", "auto"]
@@ -77,10 +72,7 @@ def test_the_json_has_configs_sweeps_files_and_manifests(source: Path, tmp_path:
     assert read(out / "summaries.json")["shot"] == {"_step": 2, "x": 2 / 7, "bad": "NaN"}
     assert [file["name"] for file in read(out / "files.json")["done"]] == ["config.yaml", "media/a b.txt"]
     (sweep,) = read(out / "sweeps.json")
-    assert (sweep["suggestions"][0]["params"], sweep["suggestions"][0]["stop_reason"]) == (
-        {"lr": 2},
-        "too slow",
-    )
+    assert (sweep["suggestions"][0]["params"], sweep["suggestions"][0]["stop_reason"]) == ({"lr": 2}, "too slow")
     first, second = read(out / "artifacts.json")
     assert (first["name"], first["aliases"], first["logged_by"]) == ("model:v0", ["best"], "done")
     assert second["used_by"] == ["swept"]

@@ -24,22 +24,7 @@ WANTED: list[Any] = [
     *([], [1], [1, 2], [True], [None], [[1, 2]], {}, {"a": 1}, {"a": 1, "b": 1}, {"a": {"b": [1.0, 2]}}),
 ]
 LISTS: list[Any] = [[], [None], [1, "a"], [None, [1, 2], {}]]
-ORDERED: tuple[Any, ...] = (
-    None,
-    True,
-    False,
-    0,
-    1,
-    0.1,
-    NAN,
-    INFINITY,
-    -INFINITY,
-    "",
-    "b",
-    "x" * 1000,
-    [1],
-    [1, 2],
-)
+ORDERED: tuple[Any, ...] = (None, True, False, 0, 1, 0.1, NAN, INFINITY, -INFINITY, "", "b", "x" * 1000, [1], [1, 2])
 QUESTIONS: list[Any] = [
     *WANTED[:-4],
     *({operator: wanted} for operator in ("$eq", "$ne") for wanted in WANTED),

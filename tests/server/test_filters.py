@@ -85,10 +85,7 @@ def holds(tree: dict[str, Any], config: Any) -> bool:
 
 @given(TREES)
 @settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_sql_filters_agree_with_an_evaluation_in_python(project: Any, tree: dict[str, Any]) -> None:
     assert found(project, tree) == [i for i, config in enumerate(CONFIGS) if holds(tree, config)]
@@ -123,9 +120,7 @@ def test_filters_on_fields(project: Any, filters: Any, expected: list[int]) -> N
         ("-config.n.value", [3, 2, 0, 1, 4]),
     ],
 )
-def test_runs_without_the_value_come_last_in_both_directions(
-    project: Any, order: str, expected: list[int]
-) -> None:
+def test_runs_without_the_value_come_last_in_both_directions(project: Any, order: str, expected: list[int]) -> None:
     assert found(project, {}, order) == expected
 
 
@@ -139,8 +134,7 @@ def test_an_order_finds_the_best_values_that_define_metric_nests(store: Store) -
 
 
 @pytest.mark.parametrize(
-    "filters",
-    [{"$near": 1}, {"config.x": {"$near": 1}}, {"nonsense": 1}, {"$and": 3}, [1], {"name": {"$regex": "("}}],
+    "filters", [{"$near": 1}, {"config.x": {"$near": 1}}, {"nonsense": 1}, {"$and": 3}, [1], {"name": {"$regex": "("}}]
 )
 def test_a_filter_that_is_not_understood_is_refused(project: Any, filters: Any) -> None:
     with pytest.raises(Refused):
@@ -150,13 +144,7 @@ def test_a_filter_that_is_not_understood_is_refused(project: Any, filters: Any) 
 NAMES = ["run0", "run3", *(f"other{i}" for i in range(20_000))]
 NESTED: Any = {"config.n": 1}
 for _ in range(40):
-    NESTED = {
-        "$or": [
-            NESTED,
-            {"$and": [{"config.lr": "high"}, {"config.n": 2}]},
-            {"$not": {"config.n": {"$ne": 3}}},
-        ]
-    }
+    NESTED = {"$or": [NESTED, {"$and": [{"config.lr": "high"}, {"config.n": 2}]}, {"$not": {"config.n": {"$ne": 3}}}]}
 
 
 @pytest.mark.parametrize(
@@ -173,9 +161,7 @@ for _ in range(40):
         (NESTED, [0, 2, 3]),
     ],
 )
-def test_filters_of_thousands_of_values_and_many_levels(
-    project: Any, filters: Any, expected: list[int]
-) -> None:
+def test_filters_of_thousands_of_values_and_many_levels(project: Any, filters: Any, expected: list[int]) -> None:
     assert found(project, filters) == expected
 
 
@@ -193,29 +179,12 @@ def test_what_is_too_large_is_refused(project: Any, filters: str) -> None:
         runs.ids(store.db, project_id, filters)
 
 
-METRICS: list[Any] = [
-    0.5,
-    "NaN",
-    math.nan,
-    None,
-    -math.inf,
-    0.1,
-    True,
-    {"a": 1},
-    math.inf,
-    {"max": 0.7},
-    [1],
-    "text",
-]
+METRICS: list[Any] = [0.5, "NaN", math.nan, None, -math.inf, 0.1, True, {"a": 1}, math.inf, {"max": 0.7}, [1], "text"]
 
 
 @pytest.mark.parametrize("state", ["finished", "running"])
-@pytest.mark.parametrize(
-    ("order", "expected"), [("+", [5, 0, 9, 1, 11, 10, 6]), ("-", [9, 0, 5, 11, 1, 6, 10])]
-)
-def test_the_best_run_is_one_with_a_finite_metric(
-    store: Store, state: str, order: str, expected: list[int]
-) -> None:
+@pytest.mark.parametrize(("order", "expected"), [("+", [5, 0, 9, 1, 11, 10, 6]), ("-", [9, 0, 5, 11, 1, 6, 10])])
+def test_the_best_run_is_one_with_a_finite_metric(store: Store, state: str, order: str, expected: list[int]) -> None:
     with store.write() as db:
         row, _ = projects.ensure(db, "local", "p", 0.0)
         for i, value in enumerate(METRICS):

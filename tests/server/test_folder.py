@@ -118,9 +118,7 @@ def test_gc_frees_nothing_that_is_referred_to(folder: Path, capsys: Captured) ->
     assert blob_files(folder) == before
 
 
-def test_gc_frees_the_files_of_deleted_runs_and_artifacts_and_says_how_much(
-    folder: Path, capsys: Captured
-) -> None:
+def test_gc_frees_the_files_of_deleted_runs_and_artifacts_and_says_how_much(folder: Path, capsys: Captured) -> None:
     store = Store(folder)
     with store.write() as db:
         project = projects.find(db, "lab", "pieces")
@@ -130,9 +128,7 @@ def test_gc_frees_the_files_of_deleted_runs_and_artifacts_and_says_how_much(
         runs.delete(db, shot["id"])
         artifacts.delete(db, 1, True, 9.0)
     said = gc(folder, capsys)
-    assert len(blob_files(folder)) == 10 - 4, (
-        "two files of the run, one of the artifact, and its manifest are gone"
-    )
+    assert len(blob_files(folder)) == 10 - 4, "two files of the run, one of the artifact, and its manifest are gone"
     assert said.startswith("freed ")
     assert said.endswith(": 4 files; the database itself shrinks when the server is stopped\n")
     store.close()
@@ -159,9 +155,7 @@ def pending(store: Store, clock: Clock) -> Row:
         return artifacts.create(db, collection, clock(), deduplicate=True, wanted_aliases=[], **columns)
 
 
-def test_gc_keeps_what_an_unfinished_upload_may_still_need_until_it_is_given_up(
-    store: Store, clock: Clock
-) -> None:
+def test_gc_keeps_what_an_unfinished_upload_may_still_need_until_it_is_given_up(store: Store, clock: Clock) -> None:
     with store.write() as db:
         blobs.record(db, store.blobs.add(b"from long ago"), clock(), "lab")
         known = store.blobs.add(b"announced")
@@ -220,9 +214,7 @@ def test_a_backup_of_a_folder_in_use_becomes_the_same_folder_again(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "all.tar", "folder"]
 
 
-def test_a_backup_that_is_not_there_is_one_sentence_and_leaves_no_folder(
-    tmp_path: Path, capsys: Captured
-) -> None:
+def test_a_backup_that_is_not_there_is_one_sentence_and_leaves_no_folder(tmp_path: Path, capsys: Captured) -> None:
     assert main(["restore", str(tmp_path / "none.tar"), "--dir", str(tmp_path / "made")]) == 1
     said = capsys.readouterr().err
     assert said == f"server: There is no file {tmp_path / 'none.tar'}; correct its path.\n"
@@ -282,11 +274,7 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
     db.close()
     store = Store(old)
     assert lines.contents(store.db, "history", 1) == ['{"x": 1}']
-    for where in (
-        {"config.lr": 0.5},
-        {"config.opt": {"wd": None}},
-        {"summary_metrics.loss": {"$exists": True}},
-    ):
+    for where in ({"config.lr": 0.5}, {"config.opt": {"wd": None}}, {"summary_metrics.loss": {"$exists": True}}):
         assert runs.ids(store.db, 1, json.dumps(where)) == [1]
     assert formats.of(store.db) == formats.FORMAT
     assert store.db.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -301,9 +289,7 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
     assert indices[0] == indices[1]
 
 
-def test_a_step_that_fails_leaves_the_folder_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_that_fails_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path).close()
     before = shape(tmp_path / "wandb.sqlite")
     broken = tmp_path / "broken.sql"

@@ -48,9 +48,7 @@ def test_a_wrong_key_and_no_key_are_refused_with_the_reason(server: Server) -> N
 
 
 def test_an_upsert_fills_in_the_entity_and_says_whether_the_run_is_new(server: Server) -> None:
-    answers = [
-        server.graphql(UPSERT, name="twice", project="http")[1]["data"]["upsertBucket"] for _ in range(2)
-    ]
+    answers = [server.graphql(UPSERT, name="twice", project="http")[1]["data"]["upsertBucket"] for _ in range(2)]
     assert [answer["inserted"] for answer in answers] == [True, False]
     assert answers[0]["bucket"]["project"] == {"name": "http", "entity": {"name": "local"}}
 
@@ -79,14 +77,7 @@ def test_what_is_no_graphql_request_gets_400(server: Server, body: bytes) -> Non
 def test_a_document_that_is_too_large_or_broken_is_an_error_not_a_crash(server: Server) -> None:
     deep = "{ project { " + "run(name: 1) { project { " * 300 + "id" + " } }" * 300 + " } }"
     endless = "{ a" * 3000 + "}" * 3000
-    for query in (
-        "{" * 3000,
-        deep,
-        endless,
-        "{ viewer { " + "id " * 20_000 + "} }",
-        "query A { nothing }",
-        "",
-    ):
+    for query in ("{" * 3000, deep, endless, "{ viewer { " + "id " * 20_000 + "} }", "query A { nothing }", ""):
         status, answer = server.graphql(query)
         assert status == 200
         assert answer.keys() == {"errors"}
@@ -111,14 +102,9 @@ def test_a_file_stream_post_is_stored_and_may_be_compressed(server: Server, run:
     assert found["historyKeys"]["lastStep"] == 1
 
 
-def test_a_file_stream_post_for_a_run_that_is_gone_gets_404_and_odd_parts_are_skipped(
-    server: Server, run: str
-) -> None:
+def test_a_file_stream_post_for_a_run_that_is_gone_gets_404_and_odd_parts_are_skipped(server: Server, run: str) -> None:
     assert stream(server, "gone", {})[0] == 404
-    odd = {
-        "files": {"wandb-history.jsonl": {"offset": -1, "content": ["{}"]}, "output.log": 3, "x": {}},
-        "uploaded": 1,
-    }
+    odd = {"files": {"wandb-history.jsonl": {"offset": -1, "content": ["{}"]}, "output.log": 3, "x": {}}, "uploaded": 1}
     assert stream(server, run, odd) == (200, {})
     assert stream(server, run, b"not json")[0] == 400
     assert stream(server, run, b"[" * 100_000)[0] == 400
@@ -143,9 +129,7 @@ def test_a_piece_of_a_file_is_refused(server: Server) -> None:
 
 
 def test_files_are_put_and_fetched_at_signed_addresses_only(server: Server, run: str) -> None:
-    upload = server.graphql(UPLOAD, run=run, files=["a b/ü.txt"])[1]["data"]["createRunFiles"]["files"][0][
-        "uploadUrl"
-    ]
+    upload = server.graphql(UPLOAD, run=run, files=["a b/ü.txt"])[1]["data"]["createRunFiles"]["files"][0]["uploadUrl"]
     assert server.send("PUT", upload, b"content")[0] == 200
     [edge] = server.graphql(FILES, run=run)[1]["data"]["project"]["run"]["files"]["edges"]
     assert (edge["node"]["name"], edge["node"]["sizeBytes"]) == ("a b/ü.txt", 7)
@@ -160,9 +144,7 @@ def test_files_are_put_and_fetched_at_signed_addresses_only(server: Server, run:
 def test_an_upload_for_a_run_that_is_gone_is_refused_once_and_for_all(server: Server) -> None:
     before = set((server.folder / "incoming").iterdir())
     run = server.graphql(UPSERT, name="short", project="http")[1]["data"]["upsertBucket"]["bucket"]
-    upload = server.graphql(UPLOAD, run="short", files=["a"])[1]["data"]["createRunFiles"]["files"][0][
-        "uploadUrl"
-    ]
+    upload = server.graphql(UPLOAD, run="short", files=["a"])[1]["data"]["createRunFiles"]["files"][0]["uploadUrl"]
     server.graphql("mutation($id: ID!) { deleteRun(input: {id: $id}) { success } }", id=run["id"])
     assert server.send("PUT", upload, b"late")[0] == 404
     assert set((server.folder / "incoming").iterdir()) <= before
@@ -191,10 +173,7 @@ def test_pages_escape_what_runs_write(server: Server) -> None:
     evil = "<script>alert(1)</script>"
     server.graphql(UPSERT, name="evil", project="http", config=json.dumps({evil: {"value": evil}}))
     content = [json.dumps({"_step": i, f"train/{evil}": i}) for i in range(3)]
-    files = {
-        "wandb-history.jsonl": {"offset": 0, "content": content},
-        "output.log": {"offset": 0, "content": [evil]},
-    }
+    files = {"wandb-history.jsonl": {"offset": 0, "content": content}, "output.log": {"offset": 0, "content": [evil]}}
     stream(server, "evil", {"files": files})
     body = b"".join(server.get(f"/local/http/runs/evil/{tab}")[1] for tab in ("", "overview", "logs"))
     assert b"<script>" not in body

@@ -19,16 +19,7 @@ from server.store.users import KEY
 from tests.server.filled import fill
 from tests.server.running import ROOT, start
 
-KEYS = [
-    b"",
-    b"\n",
-    b"local-",
-    b"k" * 39,
-    b"\0" * 64,
-    b"\xff" * 64,
-    b"k" * 20 + b"\n" + b"k" * 20,
-    b"a b" * 20,
-]
+KEYS = [b"", b"\n", b"local-", b"k" * 39, b"\0" * 64, b"\xff" * 64, b"k" * 20 + b"\n" + b"k" * 20, b"a b" * 20]
 
 
 @pytest.fixture
@@ -45,15 +36,11 @@ def test_a_key_file_without_a_key_ends_the_start_with_one_sentence(
     (tmp_path / "api-key").write_bytes(content)
     assert main(["--port", "0", "--dir", str(tmp_path)]) == 1
     said = capsys.readouterr().err
-    assert (
-        said == f"server: {tmp_path}/api-key holds no key: delete it, and the next start makes a new one.\n"
-    )
+    assert said == f"server: {tmp_path}/api-key holds no key: delete it, and the next start makes a new one.\n"
     assert (tmp_path / "api-key").read_bytes() == content
 
 
-def test_a_key_that_did_not_get_to_the_disk_is_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_that_did_not_get_to_the_disk_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -75,16 +62,7 @@ def test_a_key_file_that_is_a_folder_is_one_sentence(tmp_path: Path) -> None:
         api_key(tmp_path)
 
 
-HEADERS = [
-    None,
-    "",
-    "Basic",
-    "Basic " + base64.b64encode(b"api:").decode(),
-    "Bearer ",
-    "Bearer",
-    "Basic !!",
-    "x y",
-]
+HEADERS = [None, "", "Basic", "Basic " + base64.b64encode(b"api:").decode(), "Bearer ", "Bearer", "Basic !!", "x y"]
 
 
 @pytest.mark.parametrize("header", HEADERS)
@@ -130,9 +108,7 @@ def test_all_that_a_server_and_its_commands_write_is_their_owners_alone(tmp_path
         ("export", "lab/pieces", "--dir", str(old), "--out", str(tmp_path / "out")),
     )
     for command in words:
-        subprocess.run(
-            [sys.executable, "-m", "server", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([sys.executable, "-m", "server", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     assert readable_by_others(tmp_path / "again", tmp_path / "out", tmp_path / "all.tar") == []
 
 

@@ -13,12 +13,8 @@ from tests.server.running import Server
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_nothing_is_lost_or_doubled_when_the_server_is_killed_under_load(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert server_kill.main(["--kills", "4", "--longest", "1.5", "--cells", "8"]) == 0, (
-        capsys.readouterr().out
-    )
+def test_nothing_is_lost_or_doubled_when_the_server_is_killed_under_load(capsys: pytest.CaptureFixture[str]) -> None:
+    assert server_kill.main(["--kills", "4", "--longest", "1.5", "--cells", "8"]) == 0, capsys.readouterr().out
     said = capsys.readouterr().out
     assert said.startswith("4 kills in ")
     assert "nothing lost, nothing doubled; check: whole" in said
@@ -40,13 +36,7 @@ def test_the_comparison_notices_a_lost_row_another_file_and_a_missing_version(se
     (trials,) = ledgers["sweeps"].values()
     trials.append(trials[0])
     faults = "\n".join(server_kill.compare(wire, ledgers))
-    for name in (
-        "row-0:",
-        "file/media/0.bin:",
-        "weights:v1:",
-        "weights: 1 versions instead of 2",
-        "cells handed out",
-    ):
+    for name in ("row-0:", "file/media/0.bin:", "weights:v1:", "weights: 1 versions instead of 2", "cells handed out"):
         assert name in faults
 
 

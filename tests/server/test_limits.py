@@ -23,9 +23,7 @@ def project(context: Context) -> Row:
     with context.store.write() as db:
         row, _ = projects.ensure(db, "local", "p", 1.0)
         for i in range(100):
-            runs.insert(
-                db, row["id"], f"r{i}", "finished", float(i), notes="ab" * 2000, config='{"a": {"value": 1}}'
-            )
+            runs.insert(db, row["id"], f"r{i}", "finished", float(i), notes="ab" * 2000, config='{"a": {"value": 1}}')
     return row
 
 
@@ -68,9 +66,7 @@ def test_the_time_is_that_of_the_request(
     assert ask(context, '{ project(name: "p") { runCount } }') == {"data": {"project": {"runCount": 100}}}
 
 
-def test_what_a_mutation_does_itself_does_not_count(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_mutation_does_itself_does_not_count(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_SECONDS", 0.2)
     ensure = projects.ensure
 
@@ -126,9 +122,7 @@ NARROW = {
 
 @pytest.mark.parametrize("kind", WIDE)
 def test_json_of_too_many_values_is_refused_before_it_is_read(kind: str) -> None:
-    with pytest.raises(
-        ValueError, match="Unterminated" if kind == "an open text" else f"more than {N} values"
-    ):
+    with pytest.raises(ValueError, match="Unterminated" if kind == "an open text" else f"more than {N} values"):
         jsontext.parse(WIDE[kind], N)
 
 
@@ -154,13 +148,7 @@ def test_eighteen_megabytes_of_brackets_take_no_memory(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [
-        "[" * 2000,
-        "a: [" + "[]," * 70_000 + "]",
-        "- " * 5000 + "a",
-        "{a: " * 500 + "1" + "}" * 500,
-        "? " * 5000,
-    ],
+    ["[" * 2000, "a: [" + "[]," * 70_000 + "]", "- " * 5000 + "a", "{a: " * 500 + "1" + "}" * 500, "? " * 5000],
 )
 def test_a_sweep_of_too_much_yaml_is_refused_at_once(context: Context, config: str) -> None:
     query = 'mutation M($c: String) { upsertSweep(input: {projectName: "p", config: $c}) { sweep { id } } }'
@@ -176,9 +164,7 @@ def test_many_slow_requests_leave_the_server_usable(server: Server) -> None:
     server.graphql(run.replace("NOTES", "a" * 60))
     query = aliased('query Q($f: JSONString) { project(name: "slow") { PARTS } }', "runCount(filters: $f)")
     began = time.monotonic()
-    threads = [
-        threading.Thread(target=server.graphql, args=(query,), kwargs={"f": filters}) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=server.graphql, args=(query,), kwargs={"f": filters}) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

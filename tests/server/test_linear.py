@@ -27,8 +27,7 @@ def instructions(store: Store, call: Any) -> int:
 
 def post(store: Store, offset: int, client: str = "") -> None:
     rows = [
-        json.dumps({"_step": step, "_timestamp": step, "loss": 1 / (1 + step)})
-        for step in range(offset, offset + POST)
+        json.dumps({"_step": step, "_timestamp": step, "loss": 1 / (1 + step)}) for step in range(offset, offset + POST)
     ]
     files = {
         "wandb-history.jsonl": {"offset": offset, "content": rows},
@@ -40,9 +39,7 @@ def post(store: Store, offset: int, client: str = "") -> None:
 
 @pytest.mark.parametrize("client", ["", "rank-1"])
 @pytest.mark.parametrize("swept", [False, True])
-def test_the_last_rows_of_a_long_run_cost_what_the_first_ones_cost(
-    store: Store, client: str, swept: bool
-) -> None:
+def test_the_last_rows_of_a_long_run_cost_what_the_first_ones_cost(store: Store, client: str, swept: bool) -> None:
     text = """{method: random, metric: {name: loss}, parameters: {x: {min: 0.0, max: 1.0}},
         early_terminate: {type: hyperband, min_iter: 3}}"""
     with store.write() as db:

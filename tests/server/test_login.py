@@ -102,10 +102,7 @@ def test_a_key_opens_the_page_that_was_asked_for_and_a_logout_closes_it(people: 
     assert browser.log_in(people.keys["anna"], next=wanted) in (200, 404)
     assert browser.address.endswith("/anna/p/runs/r?page=1&x=%C3%BC")
     [cookie] = browser.jar
-    assert (cookie.has_nonstandard_attr("HttpOnly"), cookie.get_nonstandard_attr("SameSite")) == (
-        True,
-        "strict",
-    )
+    assert (cookie.has_nonstandard_attr("HttpOnly"), cookie.get_nonstandard_attr("SameSite")) == (True, "strict")
     token = cookie.value
     assert browser.get("/") == 200
     assert browser.change("/logout") == 401
@@ -187,9 +184,7 @@ def test_a_login_leads_to_no_other_site(wanted: str) -> None:
     assert own_address("/a/b?c=%20d&e=/f#g") == "/a/b?c=%20d&e=/f#g"
 
 
-def test_name_notes_and_tags_are_edited_and_a_run_is_stopped_and_deleted(
-    people: People, anna: Browser
-) -> None:
+def test_name_notes_and_tags_are_edited_and_a_run_is_stopped_and_deleted(people: People, anna: Browser) -> None:
     assert anna.get(f"{RUN}/overview") == 200
     fields = {"display_name": " new ", "notes": "two\r\nlines", "tags": "b, a,, b ", "tab": "overview"}
     assert anna.change(RUN, action="edit", **fields) == 200
@@ -232,10 +227,7 @@ def test_what_makes_no_sense_changes_nothing_and_is_one_sentence(
     anna.get(RUN)
     assert anna.change(RUN, **fields) == 422
     assert words in anna.page
-    assert (
-        "<b>"
-        not in anna.page.partition("<main")[2].partition("role")[2].partition(">")[2].partition("</p>")[0]
-    )
+    assert "<b>" not in anna.page.partition("<main")[2].partition("role")[2].partition(">")[2].partition("</p>")[0]
     assert run(people) == before
 
 
@@ -278,9 +270,7 @@ CHANGES = [(RUN, "delete"), ("/anna/p/sweeps/x", "cancel"), ("/anna/p/artifacts/
 
 
 @pytest.mark.parametrize(("path", "action"), CHANGES, ids=[action for _, action in CHANGES])
-def test_only_a_form_of_ones_own_page_changes_something(
-    people: People, anna: Browser, path: str, action: str
-) -> None:
+def test_only_a_form_of_ones_own_page_changes_something(people: People, anna: Browser, path: str, action: str) -> None:
     ben = logged_in(people, "ben")
     ben.get("/")
     anna.get("/")
@@ -313,10 +303,7 @@ def test_who_may_only_read_sees_no_buttons_and_changes_nothing(people: People, a
 
 HIDDEN = [
     *("/anna", "/anna/p", "/anna/p/reports", "/anna/p/artifacts", "/anna/p/artifacts/model/m/v0/download"),
-    *(
-        f"{RUN}/{tab}"
-        for tab in ("", "overview", "pictures", "media", "system", "logs", "files", "artifacts")
-    ),
+    *(f"{RUN}/{tab}" for tab in ("", "overview", "pictures", "media", "system", "logs", "files", "artifacts")),
 ]
 
 

@@ -111,12 +111,7 @@ def test_files_have_any_name_that_a_file_can_have(server: Server) -> None:
 
 def test_an_address_that_does_not_exist_is_404_for_every_method(server: Server) -> None:
     """The client repeats a 405 for ten minutes."""
-    for method, path in (
-        ("POST", "/files/local/file_stream"),
-        ("PUT", "/graphql"),
-        ("DELETE", "/"),
-        ("X", "/a/b"),
-    ):
+    for method, path in (("POST", "/files/local/file_stream"), ("PUT", "/graphql"), ("DELETE", "/"), ("X", "/a/b")):
         assert server.send(method, path, b"{}", Authorization=server.basic())[0] == 404
 
 

@@ -73,11 +73,7 @@ def test_every_count_of_the_schema_refuses_what_is_no_count(folder: Context) -> 
             literal = BELOW[kind] % f"{name}({argument}: {json.dumps(value)}){inner}"
             variable = f"query Q($n: {scalar}) " + BELOW[kind] % f"{name}({argument}: $n){inner}"
             for answer in (ask(folder, literal), ask(folder, variable, n=value)):
-                assert re.search("cannot represent|64 bits|must be 0 or more", str(answer)), (
-                    variable,
-                    value,
-                    answer,
-                )
+                assert re.search("cannot represent|64 bits|must be 0 or more", str(answer)), (variable, value, answer)
 
 
 @pytest.mark.parametrize("size", [*LONG, -1, 1.5, "1", True, [], float("nan")])
@@ -139,9 +135,7 @@ def test_lines_beyond_32_bits_can_be_read(folder: Context) -> None:
 @pytest.mark.parametrize("samples", [-1, 1.5, True, 2**70, "5"])
 def test_a_number_of_samples_is_a_number(folder: Context, samples: Any) -> None:
     answer = ask(
-        folder,
-        BELOW["Run"]
-        % f"sampledHistory(specs: [{json.dumps(json.dumps({'keys': ['a'], 'samples': samples}))}])",
+        folder, BELOW["Run"] % f"sampledHistory(specs: [{json.dumps(json.dumps({'keys': ['a'], 'samples': samples}))}])"
     )
     assert answer.startswith("sampledHistory: samples must be a whole number from 0")
 
@@ -172,13 +166,8 @@ def test_the_whole_schema_can_be_asked_for(folder: Context) -> None:
     assert found.keys() == engine.schema().type_map.keys()
     for name, kind in engine.schema().type_map.items():
         fields = getattr(kind, "fields", {}).keys()
-        assert {
-            field["name"] for field in found[name]["fields"] or found[name]["inputFields"] or []
-        } == fields
-    one = ask(
-        folder,
-        '{ __type(name: "Query") { fields { name } } gone: __type(name: "Nothing") { name } __typename }',
-    )
+        assert {field["name"] for field in found[name]["fields"] or found[name]["inputFields"] or []} == fields
+    one = ask(folder, '{ __type(name: "Query") { fields { name } } gone: __type(name: "Nothing") { name } __typename }')
     assert (one["gone"], one["__typename"]) == (None, "Query")
     deep = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
     assert "Maximum introspection depth" in ask(folder, deep)

@@ -71,9 +71,7 @@ def titles(page: Node) -> list[str]:
 
 def test_charts_are_searched_and_lie_in_sections_by_their_prefix(pages: Pages) -> None:
     page = pages.get(RUN)
-    sections = {
-        each.one("summary").text.split()[0]: titles(each) for each in page.all("details", class_="section")
-    }
+    sections = {each.one("summary").text.split()[0]: titles(each) for each in page.all("details", class_="section")}
     assert sections == {"general": ["loss"], "opt": ["opt/lr", "opt/plain"]}
     assert facts(page)["test/iou"] == "0.9"
     assert titles(pages.get(f"{RUN}?search=LOSS").one("div", id="curves")) == ["loss"]
@@ -105,11 +103,7 @@ def test_the_overview_says_how_to_do_it_again(pages: Pages) -> None:
     page = pages.get(f"{RUN}/overview")
     said = facts(page)
     assert said["command"].startswith("python agent/train.py --lr 0.1 plain")
-    assert (said["commit"], said["Python"], said["wandb"]) == (
-        "abc123 of git@host:plain",
-        "CPython 3.11.7",
-        "0.31.0",
-    )
+    assert (said["commit"], said["Python"], said["wandb"]) == ("abc123 of git@host:plain", "CPython 3.11.7", "0.31.0")
     assert [a.attributes["href"] for a in page.all("a") if a.text.endswith("train.py")] == [
         f"{RUN}/files/code/agent/train.py"
     ]
@@ -184,12 +178,8 @@ def test_a_picture_has_layers_a_legend_boxes_steps_and_itself_in_other_runs(page
     stack = page.all("div", class_="large")[0]
     masks = stack.all("img")[1:]
     assert [
-        (m.attributes["data-mask"], m.attributes["data-layer"], m.attributes["data-classes"].split())
-        for m in masks
-    ] == [
-        ("truth", "0", ["1:2"]),
-        ("prediction", "1", ["1:1"]),
-    ]
+        (m.attributes["data-mask"], m.attributes["data-layer"], m.attributes["data-classes"].split()) for m in masks
+    ] == [("truth", "0", ["1:2"]), ("prediction", "1", ["1:1"])]
     assert [box.attributes for box in stack.all("rect")] == [
         {"x": "10.0%", "y": "20.0%", "width": "20.0%", "height": "40.0%"},
         {"x": "37.5%", "y": "37.5%", "width": "25.0%", "height": "25.0%"},
@@ -237,23 +227,14 @@ def test_an_artifact_says_its_versions_aliases_makers_users_and_lines_to_copy(pa
     assert [str(each).strip() for each in aliases] == ["latest", "best", "plain"]
     assert "Made by rich plain. Used by other plain." in " ".join(page.text.split())
     assert facts(page)["download"].startswith("wandb artifact get lab/pieces/model plain:v1")
-    assert [row[:2] for row in page.rows if row[0] in ("v0", "v1")] == [
-        ["v1", "latest, best, plain"],
-        ["v0", ""],
-    ]
+    assert [row[:2] for row in page.rows if row[0] in ("v0", "v1")] == [["v1", "latest, best, plain"], ["v0", ""]]
     assert ["docs/", "5 B", "1"] in page.rows
     assert pages.get(f"{ARTIFACT}/best/files/docs/read me.md").one("pre", class_="tall").text == "plain"
-    assert (
-        pages.get(f"{ARTIFACT}/v0/files/picture.png").all("img")[0].attributes["src"].startswith("/storage/")
-    )
+    assert pages.get(f"{ARTIFACT}/v0/files/picture.png").all("img")[0].attributes["src"].startswith("/storage/")
     assert "s3://bucket/plain" in pages.get(f"{ARTIFACT}/v0/files/far/away.bin").text
     for part in ("files", "metadata", "lineage/graph", "usage"):
         pages.get(f"{ARTIFACT}/v0/{part}")
-    for path in (
-        f"{ARTIFACT}/v7",
-        f"{ARTIFACT}/v0/files/nothing",
-        "/lab/pieces/artifacts/type%20plain/nothing",
-    ):
+    for path in (f"{ARTIFACT}/v7", f"{ARTIFACT}/v0/files/nothing", "/lab/pieces/artifacts/type%20plain/nothing"):
         pages.get(path, 404)
 
 
@@ -319,17 +300,11 @@ def test_a_report_is_listed_and_drawn(pages: Pages) -> None:
     assert shown[0] == "Loss plain"
     assert "test/iou max over 2 runs" in shown
     assert [each.text for each in page.all("p", class_="large-number")] == ["0.9"]
-    names = {
-        line.attributes["data-name"]
-        for line in page.all("figure")[0].all("g")
-        if "data-name" in line.attributes
-    }
+    names = {line.attributes["data-name"] for line in page.all("figure")[0].all("g") if "data-name" in line.attributes}
     assert names == {f"{run} plain {split}/loss" for run in ("rich", "other") for split in ("train", "val")}
     assert len(page.all("a", class_="stack")) == 4, "two pictures of two runs"
     assert ["test/iou", "0.8", "0.9"] in page.rows
-    assert [a.attributes["href"] for a in page.all("nav", aria_label="Contents")[0].all("a")] == [
-        "#part-1",
-    ]
+    assert [a.attributes["href"] for a in page.all("nav", aria_label="Contents")[0].all("a")] == ["#part-1"]
     hrefs = {a.text: a.attributes["href"] for a in page.all("a")}
     assert hrefs["link plain"] == "https://example.org"
     assert "bad plain" not in hrefs
@@ -371,9 +346,7 @@ def test_a_report_that_makes_no_sense_is_a_page_nevertheless(pages: Pages, spec:
 
 
 def test_the_page_that_a_study_made_of_itself_is_served_beside_the_reports(pages: Pages) -> None:
-    links = [
-        a.attributes["href"] for a in pages.get("/lab/pieces/reports").all("a") if a.text == "report.html"
-    ]
+    links = [a.attributes["href"] for a in pages.get("/lab/pieces/reports").all("a") if a.text == "report.html"]
     assert len(links) == 2
     assert pages.client.get(links[0]).text == "<p>study</p>"
 
@@ -390,9 +363,7 @@ def test_the_page_that_a_study_made_of_itself_is_served_beside_the_reports(pages
         ("%", "runs", []),
     ],
 )
-def test_everything_is_found_by_words_of_its_name(
-    pages: Pages, words: str, kind: str, names: list[str]
-) -> None:
+def test_everything_is_found_by_words_of_its_name(pages: Pages, words: str, kind: str, names: list[str]) -> None:
     page = pages.get(f"/search?q={quote(words)}")
     regions = [each for each in page.all("div", class_="scroll") if each.attributes["aria-label"] == kind]
     assert [a.text for region in regions for a in region.all("a")] == names
@@ -401,27 +372,10 @@ def test_everything_is_found_by_words_of_its_name(
 
 ELSEWHERE = [
     *("/lab", "/lab/projects", "/lab/pieces/workspace", "/lab/pieces/table", "/lab/pieces/overview"),
-    *(
-        "/lab/pieces/runs",
-        "/lab/pieces/artifacts",
-        "/lab/pieces/reportlist",
-        "/lab/pieces?nw=nwuser",
-        "/lab/pieces/",
-    ),
+    *("/lab/pieces/runs", "/lab/pieces/artifacts", "/lab/pieces/reportlist", "/lab/pieces?nw=nwuser", "/lab/pieces/"),
     *(
         f"{RUN}/{tab}"
-        for tab in (
-            "workspace",
-            "overview",
-            "logs",
-            "files",
-            "artifacts",
-            "code",
-            "system",
-            "table",
-            "model",
-            "logs/",
-        )
+        for tab in ("workspace", "overview", "logs", "files", "artifacts", "code", "system", "table", "model", "logs/")
     ),
 ]
 
@@ -444,14 +398,7 @@ def test_whatever_stands_in_names_texts_and_files_nothing_of_it_acts_and_every_l
 
 def check_all(pages: Pages) -> None:
     collection = f"/lab/pieces/artifacts/{quote(f'type {name(EVIL)}', safe='')}/{quote(f'model {name(EVIL)}', safe='')}"
-    paths = [
-        "/",
-        "/lab",
-        "/lab/pieces",
-        "/lab/pieces/reports",
-        report_address(pages),
-        f"/search?q={quote(EVIL[:20])}",
-    ]
+    paths = ["/", "/lab", "/lab/pieces", "/lab/pieces/reports", report_address(pages), f"/search?q={quote(EVIL[:20])}"]
     paths += [f"{RUN}{tab}" for tab in ("", *TABS, "/media/scores", "/files/odd", "/logs?search=script")]
     paths += ["/lab/pieces/artifacts", collection, f"{collection}/v0/files/docs/read me.md"]
     leads: dict[str, str] = {}
@@ -478,9 +425,7 @@ def test_what_a_person_types_into_the_forms_is_shown_as_text(pages: Pages) -> No
     for path in (RUN, f"{RUN}/overview", "/lab/pieces", "/search?q=rich"):
         page = pages.get(path)
     assert pages.get(f"{RUN}/overview").one("textarea").raw.strip() == EVIL
-    pages.client.post(
-        RUN, data={"display_name": "rich plain", "notes": "", "tags": "", "action": "edit", "csrf": csrf}
-    )
+    pages.client.post(RUN, data={"display_name": "rich plain", "notes": "", "tags": "", "action": "edit", "csrf": csrf})
 
 
 def test_a_run_without_anything_has_all_its_pages(pages: Pages) -> None:

@@ -49,17 +49,10 @@ def test_half_a_surrogate_pair_ends_no_upload_and_is_given_back(server: Server, 
     name = "half" if escape == LONE else "quarter"
     row = f'{{"_step": 0, "x{escape}": 1, "text": "a{escape}b"}}'
     config = f'{{"k{escape}": {{"value": "v{escape}"}}}}'
-    given: dict[str, Any] = {
-        "notes": f"n{LONE}",
-        "displayName": f"d{LONE}",
-        "tags": [f"t{LONE}"],
-        "group": f"g{LONE}",
-    }
+    given: dict[str, Any] = {"notes": f"n{LONE}", "displayName": f"d{LONE}", "tags": [f"t{LONE}"], "group": f"g{LONE}"}
     made = server.graphql(UPSERT, name=name, project="odd", config=config, summary=row, **given)[1]
     assert made["data"]["upsertBucket"]["bucket"]["name"] == name
-    stream(
-        server, "odd", name, history=[row, row.replace("0", "1", 1)], summary=[row], console=[f"c{LONE}\n"]
-    )
+    stream(server, "odd", name, history=[row, row.replace("0", "1", 1)], summary=[row], console=[f"c{LONE}\n"])
     spec = json.dumps({"keys": ["text", "x\ufffd"]})
     found = server.graphql(READ, name=name, specs=[spec])[1]["data"]["project"]["run"]
     assert [found["notes"], found["displayName"], found["tags"]] == ["n\ufffd", "d\ufffd", ["t\ufffd"]]
@@ -81,9 +74,7 @@ def test_half_a_surrogate_pair_in_a_sweeps_yaml_is_stored_and_shown(server: Serv
     name = made["data"]["upsertSweep"]["sweep"]["name"]
     assert "s\ufffd" in page(server, f"/local/odd/sweeps/{name}")
     assert "s\ufffd" in page(server, "/local/odd")
-    agent = (
-        'mutation($s:String!) { createAgent(input: {host: "h", sweep: $s, projectName: "odd"}) { agent {id}}}'
-    )
+    agent = 'mutation($s:String!) { createAgent(input: {host: "h", sweep: $s, projectName: "odd"}) { agent {id}}}'
     number = server.graphql(agent, s=name)[1]["data"]["createAgent"]["agent"]["id"]
     beat = 'mutation($i: ID!) { agentHeartbeat(input: {id: $i, runState: "{}"}) { commands } }'
     [command] = json.loads(server.graphql(beat, i=number)[1]["data"]["agentHeartbeat"]["commands"])
@@ -133,12 +124,7 @@ def many(n: int) -> dict[str, Any]:
             [{"😀": i, "\u202eabc": i, "": i, " ": i, "a\nb": i, "x" * 5000: i} for i in range(2)],
             [],
         ),
-        (
-            "strange",
-            {"_wandb": {"value": {"m": [{"1": 3}]}}},
-            [{"_step": "x", "a": 1}, {"_step": None, "a": 2}],
-            [],
-        ),
+        ("strange", {"_wandb": {"value": {"m": [{"1": 3}]}}}, [{"_step": "x", "a": 1}, {"_step": None, "a": 2}], []),
     ],
 )
 def test_a_run_of_any_shape_has_a_page_of_bounded_size(
@@ -188,9 +174,7 @@ def test_of_a_long_history_the_rare_metrics_are_still_drawn_whole(
     shown = run_page.gather(looked, "", "")
     assert shown is not None
     assert shown["share"] == pytest.approx(0.1, rel=0.001)
-    loss, val = (
-        len(re.findall("[Ml]", re.findall(r' d="(.*?)"', text)[0])) for text in shown["curves"].charts
-    )
+    loss, val = (len(re.findall("[Ml]", re.findall(r' d="(.*?)"', text)[0])) for text in shown["curves"].charts)
     assert val == 30
     assert 200 < loss < 400
     shared = {"person": users.ADMIN, "csrf": "", "here": "", "address": str}

@@ -69,34 +69,26 @@ def test_values_nested_too_deeply_are_no_json(context: Context, run: Row) -> Non
 
 
 def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
-    assert jsontext.parse(r'{"\ud800": ["a\uDFFF", 1, "\ud83d\ude00"]}') == {
-        "\ufffd": ["a\ufffd", 1, "\U0001f600"]
-    }
+    assert jsontext.parse(r'{"\ud800": ["a\uDFFF", 1, "\ud83d\ude00"]}') == {"\ufffd": ["a\ufffd", 1, "\U0001f600"]}
     rows = [r'{"x": "\udc00"}', "{}"]
     assert jsontext.load_objects(rows) == [{"x": "\ufffd"}, {}]
 
 
 @pytest.mark.parametrize("value", [None, [], 0, {}, {"id": [[]]}])
 def test_an_input_of_the_wrong_type_is_the_clients_error(context: Context, value: Any) -> None:
-    text = message(
-        context, "mutation M($input: RunIDInput!) { stopRun(input: $input) { success } }", input=value
-    )
+    text = message(context, "mutation M($input: RunIDInput!) { stopRun(input: $input) { success } }", input=value)
     assert text
     assert "fault of this server" not in text
 
 
 @pytest.mark.parametrize("value", [2**63, "x", {}, 1.5, True])
-def test_a_number_that_is_no_whole_one_of_64_bits_is_the_clients_error(
-    context: Context, run: Row, value: Any
-) -> None:
+def test_a_number_that_is_no_whole_one_of_64_bits_is_the_clients_error(context: Context, run: Row, value: Any) -> None:
     query = 'query Q($m: Int64) { project(name: "p") { run(name: "r") { history(minStep: $m) } } }'
     assert "Int64" in message(context, query, m=value)
 
 
 @pytest.mark.parametrize("cursor", ["9" * 5000, "x", ":", "-1:1"])
-def test_a_cursor_that_was_never_given_out_is_the_clients_error(
-    context: Context, run: Row, cursor: str
-) -> None:
+def test_a_cursor_that_was_never_given_out_is_the_clients_error(context: Context, run: Row, cursor: str) -> None:
     query = 'query Q($a: String) { project(name: "p") { runs(after: $a) { totalCount } } }'
     assert "not a cursor" in message(context, query, a=cursor)
 
@@ -109,7 +101,5 @@ def test_a_controllers_plan_that_makes_no_sense_is_refused(context: Context, pla
         sweep { id } } }"""
     config = "method: grid\nparameters: {a: {values: [1]}}"
     made = execute(context, create, {"c": config}, None).body["data"]["upsertSweep"]["sweep"]["id"]
-    change = (
-        "mutation M($i: ID, $c: JSONString) { upsertSweep(input: {id: $i, controller: $c}) { sweep { id } } }"
-    )
+    change = "mutation M($i: ID, $c: JSONString) { upsertSweep(input: {id: $i, controller: $c}) { sweep { id } } }"
     assert "schedule must be a list" in message(context, change, i=made, c=plan)

@@ -5,13 +5,7 @@ import pytest
 from tests.server.running import Server
 
 QUERY = b'{"query": "mutation { upsertModel(input: {name: \\"forged\\"}) { inserted } }"}'
-TYPES = [
-    "text/plain",
-    "application/x-www-form-urlencoded",
-    "multipart/form-data; boundary=x",
-    "application/json-x",
-    "",
-]
+TYPES = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json-x", ""]
 
 
 def made(server: Server) -> bool:
@@ -47,11 +41,7 @@ FOREIGN = [
 def test_another_site_changes_nothing(server: Server, headers: dict[str, str]) -> None:
     key = server.basic()
     assert server.post("/graphql", QUERY, Authorization=key, **headers)[0] == 403
-    for method, path in (
-        ("POST", "/files/a/b/c/file_stream"),
-        ("PUT", "/storage/run-files/1/a"),
-        ("DELETE", "/"),
-    ):
+    for method, path in (("POST", "/files/a/b/c/file_stream"), ("PUT", "/storage/run-files/1/a"), ("DELETE", "/")):
         assert server.send(method, path, b"{}", Authorization=key, **headers)[0] == 403
     assert not made(server)
     assert server.get("/", **headers)[0] == 200, "a link from another site opens a page"

@@ -34,13 +34,7 @@ def fill(store: Store, word: str) -> None:
         sweeps.change(db, made["id"], 1.0, description=word, state="RUNNING")
         for at in range(12):
             params = {word: word if at % 2 else "other", "seed": at % 3 + 1}
-            columns = {
-                "display_name": f"{word} {at}",
-                "notes": word,
-                "tags": [word],
-                "group_name": word,
-                "host": word,
-            }
+            columns = {"display_name": f"{word} {at}", "notes": word, "tags": [word], "group_name": word, "host": word}
             run_id = runs.insert(
                 db,
                 place,
@@ -98,9 +92,7 @@ def get(client: TestClient, address: str) -> Node:
     "path", [HOME, SWEEP, f"{HOME}/compare", "/compare"], ids=["project", "sweep", "compare", "any"]
 )
 @pytest.mark.parametrize("asked", ASKED, ids=[" ".join(each) or "plain" for each in ASKED])
-def test_nothing_of_what_a_client_or_an_address_says_acts(
-    client: TestClient, path: str, asked: dict[str, Any]
-) -> None:
+def test_nothing_of_what_a_client_or_an_address_says_acts(client: TestClient, path: str, asked: dict[str, Any]) -> None:
     page = get(client, f"{path}?{urlencode(asked, doseq=True)}")
     assert "49" not in [each.text for each in page.all("td")]
 
@@ -139,9 +131,7 @@ def test_the_policy_allows_nothing_inline_and_static_files_are_the_pages_own(cli
         answer = client.get(f"/static/{name}")
         assert (answer.status_code, answer.text) == (200, text)
         assert answer.headers["content-type"].startswith("text/javascript")
-        assert not {"innerHTML", "outerHTML", "insertAdjacentHTML", "eval("} & set(
-            text.replace("(", "( ").split()
-        )
+        assert not {"innerHTML", "outerHTML", "insertAdjacentHTML", "eval("} & set(text.replace("(", "( ").split())
         assert "innerHTML" not in text
     for name in ("../guard.py", "%2e%2e/guard.py", "none.js", "style.css.map", "..%2f..%2fapp.py", ""):
         assert client.get(f"/static/{name}").status_code == 404, name

@@ -59,12 +59,7 @@ def test_images_come_with_their_masks_and_the_last_ones_win() -> None:
     [
         {"_type": "images/separated", "filenames": 3, "captions": {}, "all_masks": "x"},
         {"_type": "images/separated", "filenames": ["a.png"], "captions": 3, "all_masks": {"a": 1}},
-        {
-            "_type": "images/separated",
-            "filenames": [["a.png"], None, "a.png"],
-            "captions": [[1]],
-            "all_masks": [3],
-        },
+        {"_type": "images/separated", "filenames": [["a.png"], None, "a.png"], "captions": [[1]], "all_masks": [3]},
         {"_type": "image-file", "path": ["a.png"], "masks": {"m": {"path": []}}},
         {"_type": ["image-file"], "path": "a.png"},
     ],

@@ -10,36 +10,10 @@ import pytest
 from server.store import Refused, Store, files, projects, runs
 from server.store.patterns import MAX_LENGTH, compiled, matches
 
-ORDINARY = [
-    "unet",
-    "^unet$",
-    ".*foo.*bar.*",
-    r"^resnet.*-lr.*-seed\d+$",
-    "(a|b).*",
-    "(?i)unet",
-    "(ab)*c",
-    "a{2}b",
-]
-ORDINARY += [
-    r"[(+]+x",
-    r"\(a+\)+",
-    r"v\d+(\.\d+)?$",
-    "^(unet|deeplab)-[a-z]{3,8}$",
-    "(?P<n>ab)+",
-    "",
-    "größe|名",
-]
+ORDINARY = ["unet", "^unet$", ".*foo.*bar.*", r"^resnet.*-lr.*-seed\d+$", "(a|b).*", "(?i)unet", "(ab)*c", "a{2}b"]
+ORDINARY += [r"[(+]+x", r"\(a+\)+", r"v\d+(\.\d+)?$", "^(unet|deeplab)-[a-z]{3,8}$", "(?P<n>ab)+", "", "größe|名"]
 ORDINARY += ["^(" + "|".join(f"run{i:05}" for i in range(500)) + ")$"]
-EXPONENTIAL = [
-    "(a+)+$",
-    "(a|a)*$",
-    "(?:a+)+$",
-    "((a*))*$",
-    "(a{1,9}){2}b",
-    "a?" * 20 + "a" * 20,
-    "(a*)*b",
-    ".*a*a*b",
-]
+EXPONENTIAL = ["(a+)+$", "(a|a)*$", "(?:a+)+$", "((a*))*$", "(a{1,9}){2}b", "a?" * 20 + "a" * 20, "(a*)*b", ".*a*a*b"]
 EXPONENTIAL += ["(a|a)" * 50 + "b", "a{1,99}a{1,99}a{1,99}b", "(?:a?){900}b", "[ab]*a[ab]{900}[cd]"]
 
 
@@ -55,20 +29,8 @@ def test_every_pattern_is_answered_or_refused_soon(pattern: str, length: int) ->
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        *(
-            (r"(a)\1", r"\\1"),
-            ("(?=a)b", r"\(\?="),
-            ("(?<!a)b", r"\(\?<!"),
-            ("(?>a)", r"\(\?>"),
-            ("a++", r"\+\+"),
-        ),
-        *(
-            ("(?x)a b", r"\(\?x"),
-            ("(?(1)a)", r"\(\?\("),
-            ("(", "missing"),
-            ("[", "missing"),
-            ("*", "no argument"),
-        ),
+        *((r"(a)\1", r"\\1"), ("(?=a)b", r"\(\?="), ("(?<!a)b", r"\(\?<!"), ("(?>a)", r"\(\?>"), ("a++", r"\+\+")),
+        *(("(?x)a b", r"\(\?x"), ("(?(1)a)", r"\(\?\("), ("(", "missing"), ("[", "missing"), ("*", "no argument")),
         *(("(x{1000}){1000}", "repetition size"), (r"\pL{900}", "too large"), ("\ud800", "half a character")),
         *((3, "a text"), (None, "a text"), ("x" * (MAX_LENGTH + 1), "a text")),
     ],
@@ -107,8 +69,7 @@ def test_a_pattern_is_searched_for_anywhere_and_takes_options(
 
 
 @pytest.mark.parametrize(
-    "test",
-    [{"$regex": "a", "$options": "x"}, {"$regex": "a", "$options": 3}, {"$options": "i"}, {"$regex": ["a"]}],
+    "test", [{"$regex": "a", "$options": "x"}, {"$regex": "a", "$options": 3}, {"$options": "i"}, {"$regex": ["a"]}]
 )
 def test_options_that_are_not_known_are_refused(store: Store, project: int, test: Any) -> None:
     with pytest.raises(Refused):

@@ -8,18 +8,7 @@ import pytest
 
 from server.__main__ import main
 from server.push import remote
-from server.store import (
-    Connection,
-    Row,
-    Store,
-    artifacts,
-    collections,
-    files,
-    lines,
-    projects,
-    runs,
-    sweeps,
-)
+from server.store import Connection, Row, Store, artifacts, collections, files, lines, projects, runs, sweeps
 from server.store.readonly import reading
 from tests.server.filled import push
 from tests.server.running import Server

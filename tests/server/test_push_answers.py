@@ -82,10 +82,7 @@ def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.Monke
         ((200, {}, b'{"data": null}'), "which no W&B server does"),
         ((200, {}, b'{"errors": "no"}'), "which no W&B server does"),
         ((200, {}, b'{"errors": [{"message": "not\\nyou \\u001b[31m"}]}'), "refuses: not you ?[31m."),
-        (
-            (301, {"Location": "https://other/x"}, b""),
-            "it sends on to https://other/x, which has to be named by --to",
-        ),
+        ((301, {"Location": "https://other/x"}, b""), "it sends on to https://other/x, which has to be named by --to"),
         ((307, {"Location": "/graphql/"}, b""), "it sends on to /graphql/"),
         ((500, {}, b"<html>broken</html>"), "does not answer (status 500 with '<html>broken</html>')"),
         ((404, {}, b"<html>none</html>"), "refuses POST /graphql: status 404 with '<html>none</html>'"),
@@ -95,12 +92,7 @@ def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.Monke
     ],
 )
 def test_a_server_that_is_none_is_named_with_what_it_answered(
-    source: Path,
-    foreign: Foreign,
-    capsys: Captured,
-    monkeypatch: pytest.MonkeyPatch,
-    answer: Answer,
-    words: str,
+    source: Path, foreign: Foreign, capsys: Captured, monkeypatch: pytest.MonkeyPatch, answer: Answer, words: str
 ) -> None:
     foreign.answer = answer
     said = sentence(source, f"{foreign.url}/", capsys, monkeypatch)
@@ -109,14 +101,9 @@ def test_a_server_that_is_none_is_named_with_what_it_answered(
     assert foreign.asked == ["/graphql"]
 
 
-@pytest.mark.parametrize(
-    "url", ["http://", "http://[", "http://x:y", "http://x:0", "ftp://x", "//x", "", "http:///g"]
-)
+@pytest.mark.parametrize("url", ["http://", "http://[", "http://x:y", "http://x:0", "ftp://x", "//x", "", "http:///g"])
 def test_what_is_no_address_is_said_before_anything_is_sent(
-    source: Path,
-    capsys: Captured,
-    monkeypatch: pytest.MonkeyPatch,
-    url: str,
+    source: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     assert "an address such as https://api.wandb.ai is needed" in sentence(source, url, capsys, monkeypatch)
 
@@ -140,10 +127,7 @@ def test_a_proxy_is_asked_for_other_machines_but_those_of_no_proxy(
     monkeypatch.setenv("http_proxy", foreign.url)
     monkeypatch.setenv("no_proxy", "near.invalid")
     foreign.answer = (200, {}, b'{"data": {"a": 1}}')
-    assert (
-        remote.Remote("http://far.invalid", "k", "e", "p").graphql_once("query Q { a }", lambda d: d["a"])
-        == 1
-    )
+    assert remote.Remote("http://far.invalid", "k", "e", "p").graphql_once("query Q { a }", lambda d: d["a"]) == 1
     assert foreign.asked == ["http://far.invalid/graphql"]
     with pytest.raises(remote.RemoteError, match="does not answer"):
         remote.Remote("http://near.invalid", "k", "e", "p").graphql_once("query Q { a }", lambda d: d["a"])
@@ -164,10 +148,7 @@ def changed(value: Any) -> Iterator[Any]:
 
 
 def test_no_part_of_an_answer_that_is_odd_ends_in_a_traceback(
-    source: Path,
-    server: Server,
-    capsys: Captured,
-    monkeypatch: pytest.MonkeyPatch,
+    source: Path, server: Server, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with contextlib.closing(sqlite3.connect(source / "wandb.sqlite")) as db, db:
         db.execute("DELETE FROM history")
@@ -208,10 +189,7 @@ def test_no_part_of_an_answer_that_is_odd_ends_in_a_traceback(
 
 
 def test_a_file_of_this_folder_that_cannot_be_read_is_named_and_not_waited_for(
-    source: Path,
-    server: Server,
-    capsys: Captured,
-    monkeypatch: pytest.MonkeyPatch,
+    source: Path, server: Server, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = next(path for path in (source / "blobs").glob("*/*") if b'"contents"' in path.read_bytes())
     path.unlink()

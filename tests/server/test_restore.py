@@ -69,9 +69,7 @@ def sql(text: str) -> Callable[[Path], object]:
 
 
 def first_blob(change: Callable[[Path], object]) -> Callable[[Path], object]:
-    return lambda folder: (
-        change(next(path for path in (folder / "blobs").rglob("*") if path.is_file())) and None
-    )
+    return lambda folder: change(next(path for path in (folder / "blobs").rglob("*") if path.is_file())) and None
 
 
 POINT = "UPDATE {0} SET sha256 = '/etc/hostname' WHERE sha256 = (SELECT min(sha256) FROM blobs);"
@@ -94,10 +92,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a view": (sql("CREATE VIEW v AS SELECT 1;"), "not those of this server: v, "),
     "a row whose parent is gone": (sql("DELETE FROM projects;"), "is gone"),
     "no database": (lambda folder: (folder / "wandb.sqlite").unlink(), "the database is missing"),
-    "a text as database": (
-        lambda folder: (folder / "wandb.sqlite").write_text("hello " * 999),
-        "is not a backup",
-    ),
+    "a text as database": (lambda folder: (folder / "wandb.sqlite").write_text("hello " * 999), "is not a backup"),
     "an empty database": (lambda folder: (folder / "wandb.sqlite").write_bytes(b""), "is not a backup"),
     "half a database": (
         lambda folder: (folder / "wandb.sqlite").write_bytes((folder / "wandb.sqlite").read_bytes()[:50_000]),
@@ -120,11 +115,7 @@ def test_a_backup_is_checked_before_it_becomes_a_folder(
 def test_a_backup_that_is_whole_serves(backup: Path, tmp_path: Path) -> None:
     again = changed(backup, tmp_path, lambda folder: None)
     assert main(["restore", str(again), "--dir", str(tmp_path / "a" / "b")]) == 0
-    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
-        "api-key",
-        "blobs",
-        "wandb.sqlite",
-    ]
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["api-key", "blobs", "wandb.sqlite"]
 
 
 def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
@@ -148,9 +139,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("strange", STRANGE)
-def test_what_no_backup_holds_is_refused(
-    backup: Path, tmp_path: Path, strange: str, capsys: Captured
-) -> None:
+def test_what_no_backup_holds_is_refused(backup: Path, tmp_path: Path, strange: str, capsys: Captured) -> None:
     target = tmp_path / "strange.tar"
     with tarfile.open(target, "w") as archive:
         archive.addfile(STRANGE[strange], io.BytesIO())
@@ -170,9 +159,7 @@ def test_other_files_are_no_backups(backup: Path, tmp_path: Path, capsys: Captur
         archive.writestr("wandb.sqlite", b"x")
     contents = {"empty": b"", "zeros": bytes(10_240), "text": b"hello", "packed": gzip.compress(whole)}
     contents |= {f"cut{n}": whole[:n] for n in (1, 511, 512, 513, 5000, len(whole) // 2, len(whole) - 20_000)}
-    contents |= {
-        f"bent{n}": whole[:n] + b"\xff\xfe\x80" + whole[n + 3 :] for n in (0, 100, 124, 136, 148, 156, 257)
-    }
+    contents |= {f"bent{n}": whole[:n] + b"\xff\xfe\x80" + whole[n + 3 :] for n in (0, 100, 124, 136, 148, 156, 257)}
     for name, content in contents.items():
         (tmp_path / f"{name}.tar").write_bytes(content)
     for path in sorted(tmp_path.iterdir()):

@@ -33,11 +33,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     new = people.upload("anna", "anna", SECRET, "client-of-anna")
     assert server.send("PUT", new["uploadUrl"], SECRET)[0] == 200
     assert people.ask("anna", COMMIT, id=new["id"])["commitArtifact"]["artifact"]["state"] == "COMMITTED"
-    people.ids |= {
-        "artifact": new["id"],
-        "sequence": new["artifactSequence"]["id"],
-        "manifest": new["manifest"]["id"],
-    }
+    people.ids |= {"artifact": new["id"], "sequence": new["artifactSequence"]["id"], "manifest": new["manifest"]["id"]}
     [file] = people.ask("anna", RUN_FILES, entity="anna")["createRunFiles"]["files"]
     server.send("PUT", file["uploadUrl"], b"text")
     yield people
@@ -58,14 +54,8 @@ def test_things_without_an_entity_go_to_the_person_who_sends_them(people: People
 
 
 def test_a_reader_sees_and_a_stranger_sees_nothing_as_if_there_were_nothing(people: People) -> None:
-    assert people.ask("ben", HERS)["project"]["run"] == {
-        "name": "r",
-        "user": {"username": "anna"},
-        "readOnly": True,
-    }
-    assert (
-        people.ask("carl", HERS) == people.ask("local", HERS.replace("anna", "nobody")) == {"project": None}
-    )
+    assert people.ask("ben", HERS)["project"]["run"] == {"name": "r", "user": {"username": "anna"}, "readOnly": True}
+    assert people.ask("carl", HERS) == people.ask("local", HERS.replace("anna", "nobody")) == {"project": None}
     models = '{ models { edges { node { entityName } } } entity(name: "anna") { name } }'
     assert people.ask("carl", models) == {"models": {"edges": []}, "entity": None}
     assert people.ask("ben", models) == {
@@ -99,9 +89,7 @@ MUTATIONS = {
     "updateArtifactManifest": 'input: {artifactManifestID: "<manifest>", digest: "x"}',
     "updateArtifactSequence": 'input: {artifactSequenceID: "<sequence>", name: "x"}',
     "deleteArtifactSequence": 'input: {artifactSequenceID: "<sequence>"}',
-    "createArtifactFiles": 'input: {artifactFiles: [{artifactID: "<artifact>", name: "a", md5: "'
-    + MD5
-    + '"}]}',
+    "createArtifactFiles": 'input: {artifactFiles: [{artifactID: "<artifact>", name: "a", md5: "' + MD5 + '"}]}',
     "createAgent": 'input: {host: "h", entityName: "anna", projectName: "p", sweep: "<sweep name>"}',
     "createRunFiles": 'input: {entityName: "anna", projectName: "p", runName: "r", files: ["x"]}',
     "markRunFilesUploaded": 'input: {entityName: "anna", projectName: "p", runName: "r", files: ["x"]}',
@@ -122,9 +110,7 @@ def test_nobody_but_an_owner_changes_anything(people: People, name: str) -> None
     query = f"mutation M {{ {name}({text}) {{ __typename }} }}"
     with pytest.raises(LookupError, match="ben may read the entity anna, not change it"):
         people.ask("ben", query)
-    with pytest.raises(
-        LookupError, match=r"number \d+|project \d+|entity anna does not exist, or carl has no right"
-    ):
+    with pytest.raises(LookupError, match=r"number \d+|project \d+|entity anna does not exist, or carl has no right"):
         people.ask("carl", query)
 
 
@@ -149,11 +135,7 @@ def _filled(people: People, kind: Any, name: str) -> Any:
         "baseArtifactID": people.ids["artifact"],
         "sweep": people.ids["sweep name"],
     }
-    known |= {
-        "artifactSequenceID": people.ids["sequence"],
-        "artifactPortfolioID": people.ids["sequence"],
-        "md5": MD5,
-    }
+    known |= {"artifactSequenceID": people.ids["sequence"], "artifactPortfolioID": people.ids["sequence"], "md5": MD5}
     texts = known | {"artifactManifestID": people.ids["manifest"]}
     return {"Boolean": True, "Int": 1, "Int64": 1}.get(kind.name, texts.get(name, "{}"))
 
@@ -192,9 +174,7 @@ def test_what_a_stranger_may_not_see_answers_word_for_word_like_what_is_not_ther
     for field in ("artifact", "artifactCollection", "view"):
         kind = {"artifact": "Artifact", "artifactCollection": "ArtifactCollection", "view": "View"}[field]
         answers = [
-            people.server.graphql(
-                f'{{ {field}(id: "{numbered(kind, n)}") {{ id }} }}', key=people.keys["carl"]
-            )
+            people.server.graphql(f'{{ {field}(id: "{numbered(kind, n)}") {{ id }} }}', key=people.keys["carl"])
             for n in (1, 999)
         ]
         texts = [re.sub(r"\d+", "N", json.dumps(answer[1])) for answer in answers]
@@ -280,9 +260,7 @@ def test_the_id_of_ones_own_key_is_its_beginning(people: People) -> None:
     answer = people.ask("anna", keys)
     own = {"edges": [{"node": {"name": people.keys["anna"][:12]}}]}
     assert answer["viewer"] == {"username": "anna", "apiKeys": own}
-    everybody = {
-        e["node"]["username"]: e["node"]["apiKeys"] for e in people.ask("local", keys)["users"]["edges"]
-    }
+    everybody = {e["node"]["username"]: e["node"]["apiKeys"] for e in people.ask("local", keys)["users"]["edges"]}
     assert everybody["anna"] == {"edges": []}
 
 

@@ -34,10 +34,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         sweep = sweeps.insert(db, project, "sweep", CONFIG, 1, 1.0)
         for at, (model, seed) in enumerate([("a", 1), ("a", 2), ("b", 1), ("b", 2)]):
             best = 0.5 + 0.1 * at
-            settings, summary = (
-                {"model": model, "seed": seed, "same": 3},
-                {"test/iou": best - 0.05, "loss": 1 - best},
-            )
+            settings, summary = ({"model": model, "seed": seed, "same": 3}, {"test/iou": best - 0.05, "loss": 1 - best})
             _run(db, project, f"r{at}", sweep, settings, [0.1, best, best - 0.3], summary)
         _run(db, project, "odd", None, {"lr": "=1+1", "same": 3}, [], {"other": "text"})
         assert runs.spread_summaries(db, 9) == 5
@@ -48,12 +45,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def _run(
     db: Connection, project: int, name: str, sweep: int | None, settings: Row, ious: list[float], summary: Row
 ) -> None:
-    run_id = runs.insert(
-        db, project, name, "running", 1.7e9, display_name=f"run {name}", sweep_id=sweep, tags=["t"]
-    )
-    lines.put_history(
-        db, run_id, 0, [json.dumps({"_step": at, "val/iou": iou}) for at, iou in enumerate(ious)]
-    )
+    run_id = runs.insert(db, project, name, "running", 1.7e9, display_name=f"run {name}", sweep_id=sweep, tags=["t"])
+    lines.put_history(db, run_id, 0, [json.dumps({"_step": at, "val/iou": iou}) for at, iou in enumerate(ious)])
     last = {"val/iou": ious[-1]} if ious else {}
     config = json.dumps({key: {"value": value} for key, value in settings.items()})
     runs.change(db, run_id, config=config, summary=json.dumps(last | summary))
@@ -81,17 +74,13 @@ def names(store: Store, **asked: Any) -> list[str]:
     return [each.attributes["data-run"] for each in shown.all("tr") if "data-run" in each.attributes]
 
 
-def test_the_sweeps_metric_and_its_test_metric_come_first_with_best_values_and_then_what_differs(
-    table: Store,
-) -> None:
+def test_the_sweeps_metric_and_its_test_metric_come_first_with_best_values_and_then_what_differs(table: Store) -> None:
     head, *found = rows(table, sort="-high.val/iou")
     assert [text.split(" ")[0] for text in head] == [
         *("name", "state", "val/iou", "test/iou", "model", "seed", "lr", "lasted", "created")
     ]
     assert found[0][:6] == ["run r3", "finished", "0.8", "0.75", "b", "2"]
-    assert [cells[2] for cells in found] == ["0.8", "0.7", "0.6", "0.5", "–"], (
-        "the best value, not the last one"
-    )
+    assert [cells[2] for cells in found] == ["0.8", "0.7", "0.6", "0.5", "–"], "the best value, not the last one"
 
 
 @pytest.mark.parametrize(
@@ -114,10 +103,7 @@ def test_each_heading_is_a_link_that_keeps_the_filter_and_turns_the_order_round(
     shown = page(table, q="model = a", sort="-high.val/iou").one(id="runs")
     link = next(a for a in shown.all("a") if a.text.startswith("val/iou"))
     again = page(table, link.attributes["href"])
-    assert [each.attributes["data-run"] for each in again.all("tr") if "data-run" in each.attributes] == [
-        "r0",
-        "r1",
-    ]
+    assert [each.attributes["data-run"] for each in again.all("tr") if "data-run" in each.attributes] == ["r0", "r1"]
     assert [th.attributes["aria-sort"] for th in again.all("th", class_="sorted")] == ["ascending"]
 
 
@@ -197,17 +183,14 @@ def test_seed_and_fold_are_folded_away_among_settings(table: Store) -> None:
     shown = page(table, group="settings", q="sweep ~ .").one(id="runs").one("table")
     assert [cell.split(" ")[0] for cell in shown.rows[0][:2]] == ["model", "n"]
     assert [cells[:2] for cells in shown.rows[1:]] == [["b", "2"], ["a", "2"]]
-    assert [
-        name for name in ("seed", "data.fold", "split_seed", "seedling") if run_table.FOLDED.fullmatch(name)
-    ] == [*("seed", "data.fold", "split_seed")]
+    assert [name for name in ("seed", "data.fold", "split_seed", "seedling") if run_table.FOLDED.fullmatch(name)] == [
+        *("seed", "data.fold", "split_seed")
+    ]
 
 
 def test_pages_keep_what_is_asked(table: Store) -> None:
     shown = page(table, size=2, page=2, sort="+high.val/iou", q="val/iou > 0")
-    assert [tr.attributes["data-run"] for tr in shown.all("tr") if "data-run" in tr.attributes] == [
-        "r2",
-        "r3",
-    ]
+    assert [tr.attributes["data-run"] for tr in shown.all("tr") if "data-run" in tr.attributes] == ["r2", "r3"]
     [first] = shown.one(aria_label="Pages").all("a")
     assert names_of(table, first.attributes["href"]) == ["r0", "r1"]
     for odd in ("0", "-1", "99", "²", "x", "1e9"):
@@ -235,13 +218,7 @@ def test_ticked_runs_are_compared_by_a_form_without_script(table: Store) -> None
     form = next(each for each in page(table).all("form") if "data-select" in each.attributes)
     assert form.attributes["action"] == "/local/table/compare"
     assert "method" not in form.attributes
-    assert {box.attributes["value"] for box in form.all("input", name="runs")} == {
-        "r0",
-        "r1",
-        "r2",
-        "r3",
-        "odd",
-    }
+    assert {box.attributes["value"] for box in form.all("input", name="runs")} == {"r0", "r1", "r2", "r3", "odd"}
 
 
 def test_a_word_that_a_filter_could_misread_is_quoted() -> None:
@@ -258,22 +235,15 @@ def test_too_many_terms_and_unknown_operators_are_refused() -> None:
     assert filtering.read("=", {}) == {"$and": [filtering.read("=", {})["$and"][0]]}
 
 
-def test_what_a_program_wrote_into_the_summary_itself_counts_and_else_the_best_of_the_history(
-    store: Store,
-) -> None:
+def test_what_a_program_wrote_into_the_summary_itself_counts_and_else_the_best_of_the_history(store: Store) -> None:
     rows = [{"_step": i, "iou": iou, "set": iou, "loss": 1 - iou} for i, iou in enumerate([0.2, 0.9, 0.4])]
     with store.write() as db:
         project = projects.ensure(db, "local", "p", 1.0)[0]["id"]
-        for name, n in (
-            ("short", 1),
-            ("long", 300),
-        ):  # rows that are counted when they come, and when they are read
+        for name, n in (("short", 1), ("long", 300)):  # rows that are counted when they come, and when they are read
             run_id = runs.insert(db, project, name, "running", 1.0)
             for at in range(n):
                 lines.put_history(db, run_id, 3 * at, [json.dumps(row | {"_step": 3 * at}) for row in rows])
-            runs.change(
-                db, run_id, summary=json.dumps({"iou": 0.4, "set": 0.7, "loss": 0.6, "nested": {"max": 3}})
-            )
+            runs.change(db, run_id, summary=json.dumps({"iou": 0.4, "set": 0.7, "loss": 0.6, "nested": {"max": 3}}))
     keys = ["high.iou", "low.loss", "high.set", "high.nested"]
     ids = runs.ids(store.db, project)
     columns = [run_table.Column(key) for key in keys]
@@ -297,12 +267,7 @@ def test_settings_of_sweeps_come_before_others_and_nested_ones_have_dotted_names
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [
-        ("val/iou", "high.val/iou"),
-        ("val/loss", "low.val/loss"),
-        ("error_rate", "low.error_rate"),
-        ("f1", "high.f1"),
-    ],
+    [("val/iou", "high.val/iou"), ("val/loss", "low.val/loss"), ("error_rate", "low.error_rate"), ("f1", "high.f1")],
 )
 def test_whether_more_is_better_is_the_sweeps_word_else_told_by_the_name(name: str, key: str) -> None:
     assert run_table.best_key(name) == key

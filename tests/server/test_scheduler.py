@@ -43,11 +43,7 @@ def ask(store: Store, agent: Row, *running: str) -> list[dict[str, Any]]:
 
 def finish(store: Store, name: str, exit_code: int = 0, **metrics: float) -> None:
     """The run logs `metrics` as one row and ends."""
-    rows = (
-        {"wandb-history.jsonl": {"offset": 0, "content": [json.dumps({"_step": 0, **metrics})]}}
-        if metrics
-        else {}
-    )
+    rows = {"wandb-history.jsonl": {"offset": 0, "content": [json.dumps({"_step": 0, **metrics})]}} if metrics else {}
     filestream.receive(store, "local", "p", name, {"files": rows, "complete": True, "exitcode": exit_code})
 
 
@@ -148,9 +144,7 @@ def test_an_agent_with_a_run_gets_no_other(store: Store) -> None:
     assert ask(store, one, name) == []
 
 
-def test_the_run_of_an_agent_that_vanished_before_starting_goes_to_another(
-    store: Store, clock: Clock
-) -> None:
+def test_the_run_of_an_agent_that_vanished_before_starting_goes_to_another(store: Store, clock: Clock) -> None:
     sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
     name = ask(store, agent(store, sweep))[0]["run_id"]
     other = agent(store, sweep)
@@ -213,9 +207,7 @@ def test_a_crashed_run_is_not_handed_out_again_unless_the_sweep_says_so(store: S
     assert ask(store, one) == [{"type": "exit"}]
 
 
-def test_requeue_hands_a_crashed_run_out_again_so_many_times_and_nothing_twice(
-    store: Store, clock: Clock
-) -> None:
+def test_requeue_hands_a_crashed_run_out_again_so_many_times_and_nothing_twice(store: Store, clock: Clock) -> None:
     sweep = make(store, "method: grid\nrequeue: 2\nparameters: {x: {values: [1]}}")
     one, other = agent(store, sweep), agent(store, sweep)
     name = ask(store, one)[0]["run_id"]
@@ -338,9 +330,7 @@ def test_configurations_of_prior_runs_are_not_tried_again(store: Store, method: 
         assert state(store, sweep) == "RUNNING"
         tried.append((command["args"]["x"]["value"], command["args"]["opt"]["value"]["wd"]))
         finish(store, command["run_id"], loss=1.0)
-    assert sorted(tried) == [(2, 1), (3, 0), (3, 1)], (
-        "those that failed or crashed, and the one that nobody tried"
-    )
+    assert sorted(tried) == [(2, 1), (3, 0), (3, 1)], "those that failed or crashed, and the one that nobody tried"
     assert state(store, sweep) == "FINISHED"
     assert ask(store, one) == [{"type": "exit"}]
 
@@ -397,11 +387,7 @@ def test_a_sweep_names_its_prior_runs_without_its_own(context: Context) -> None:
         {"name": sweep["name"]},
         "",
     ).body["data"]["project"]["sweep"]
-    assert found == {
-        "runCount": 1,
-        "runCountExpected": 4,
-        "priorRuns": {"edges": [{"node": {"name": "old"}}]},
-    }
+    assert found == {"runCount": 1, "runCountExpected": 4, "priorRuns": {"edges": [{"node": {"name": "old"}}]}}
 
 
 def test_equal_seeds_suggest_equal_configurations(store: Store) -> None:
@@ -475,11 +461,7 @@ def test_a_local_controller_schedules_stops_and_ends(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("config", "word"),
-    [
-        ("method: grid\nparameters: {x: {min: 0.0, max: 1.0}}", "x"),
-        ("- not\n- a mapping", "mapping"),
-        ("a: [", "YAML"),
-    ],
+    [("method: grid\nparameters: {x: {min: 0.0, max: 1.0}}", "x"), ("- not\n- a mapping", "mapping"), ("a: [", "YAML")],
 )
 def test_a_sweep_that_cannot_work_is_refused_and_not_stored(store: Store, config: str, word: str) -> None:
     with pytest.raises(Refused, match=word):

@@ -93,9 +93,7 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store, run: Row) -> None
     ("total", "samples", "expected"),
     [(5, 2, [0, 4]), (5, 3, [0, 2, 4]), (5, 1, [4]), (3, 9, [0, 1, 2]), (0, 4, []), (1, 1, [0]), (4, 0, [])],
 )
-def test_samples_are_evenly_spaced_and_end_with_the_last(
-    total: int, samples: int, expected: list[int]
-) -> None:
+def test_samples_are_evenly_spaced_and_end_with_the_last(total: int, samples: int, expected: list[int]) -> None:
     assert lines.spaced(total, samples) == expected
 
 
@@ -106,9 +104,7 @@ def test_a_row_with_nan_is_kept_as_it_was_sent(store: Store, run: Row) -> None:
     assert lines.contents(store.db, "history", run["id"]) == [text]
 
 
-def test_equal_files_are_stored_once_and_a_name_means_the_last_content(
-    store: Store, run: Row, clock: Clock
-) -> None:
+def test_equal_files_are_stored_once_and_a_name_means_the_last_content(store: Store, run: Row, clock: Clock) -> None:
     with store.write() as db:
         for content in (b"one", b"two", b"one"):
             files.put(db, run["id"], "a/b.txt", store.blobs.add(content), clock())
@@ -119,9 +115,7 @@ def test_equal_files_are_stored_once_and_a_name_means_the_last_content(
     assert files.count(store.db, run["id"]) == 1
 
 
-def artifact(
-    store: Store, run: Row, content: bytes, *, upload: bool = True, aliases: tuple[str, ...] = ()
-) -> Row:
+def artifact(store: Store, run: Row, content: bytes, *, upload: bool = True, aliases: tuple[str, ...] = ()) -> Row:
     """A committed version of collection `m` with one file `w` of this content."""
     now = store.clock()
     with store.write() as db:
@@ -188,9 +182,7 @@ def test_an_incremental_manifest_is_merged_with_its_base(store: Store, run: Row)
     assert [entry["path"] for entry in artifacts.entries(store.db, new["id"])] == ["v", "w"]
 
 
-def test_versions_expire_after_their_time_to_live_but_not_what_a_portfolio_links_to(
-    store: Store, run: Row
-) -> None:
+def test_versions_expire_after_their_time_to_live_but_not_what_a_portfolio_links_to(store: Store, run: Row) -> None:
     kept, linked, due = (artifact(store, run, content) for content in (b"1", b"2", b"3"))
     with store.write() as db:
         for row, ttl in ((kept, -2), (linked, 60), (due, 60)):

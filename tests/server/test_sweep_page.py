@@ -42,14 +42,7 @@ def filled(store: Store, clock: Clock) -> Row:
             params = {"lr": 10.0 ** -(at % 5 + 1), "model": "ab"[at % 2]}
             config = json.dumps({key: {"value": value} for key, value in params.items()})
             run_id = runs.insert(
-                db,
-                place,
-                f"r{at}",
-                "running",
-                clock.now,
-                config=config,
-                display_name=f"run {at}",
-                sweep_id=made["id"],
+                db, place, f"r{at}", "running", clock.now, config=config, display_name=f"run {at}", sweep_id=made["id"]
             )
             sweeps.suggest(db, made["id"], run_id, params, "server", None)
             runs.touch(db, runs.by_id(db, run_id), clock.now)
@@ -69,11 +62,7 @@ def page(store: Store, made: Row, address: str = "", may_change: bool = True, **
     query = QueryParams(address.lstrip("?") or urlencode(asked, doseq=True))
     shown = sweep.gather(store, place, sweeps.by_id(store.db, made["id"]), query)
     terms = partial(project.group_terms, shown["table"], asked=query)
-    return read(
-        render(
-            "sweep.html", person=None, csrf="token", here="/x", terms=terms, may_change=may_change, **shown
-        )
-    )
+    return read(render("sweep.html", person=None, csrf="token", here="/x", terms=terms, may_change=may_change, **shown))
 
 
 def facts(shown: Node) -> dict[str, str]:
@@ -84,9 +73,7 @@ def names(shown: Node) -> list[str]:
     return [tr.attributes["data-run"] for tr in shown.one(id="runs").all("tr") if "data-run" in tr.attributes]
 
 
-def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(
-    store: Store, filled: Row, clock: Clock
-) -> None:
+def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, filled: Row, clock: Clock) -> None:
     shown = page(store, filled)
     assert facts(shown)["runs"] == "7 of 10 (5 finished, 1 running, 1 crashed)"
     bar = shown.one("progress")
@@ -101,10 +88,7 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(
 
 def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, filled: Row) -> None:
     val, test = page(store, filled).one(id="plots").all("figure", class_="chart")[:2]
-    for figure, heights in (
-        (val, [0.5, 0.7, 0.7, 0.7, 0.8, 0.8, 0.8]),
-        (test, [0.4, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7]),
-    ):
+    for figure, heights in ((val, [0.5, 0.7, 0.7, 0.7, 0.8, 0.8, 0.8]), (test, [0.4, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7])):
         best = next(line for line in figure.all("g", class_="line") if line.attributes["data-name"] == "best")
         low, high = map(float, figure.attributes["data-edges"].split()[2:])
         area = figure.all("svg", class_="area")[0].attributes["viewbox"].split()
@@ -134,9 +118,9 @@ def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -
     shown = page(store, filled, q="lr >= 0.001, lr <= 0.1, model = a")
     assert names(shown) == ["r6", "r0", "r2"]
     paths = shown.one("g", class_="lines").all("path")
-    assert [
-        path.attributes["data-name"] for path in paths if "faded" not in path.attributes["class"].split()
-    ] == [*("run 2", "run 0, 0.5", "run 6, 0.65")]
+    assert [path.attributes["data-name"] for path in paths if "faded" not in path.attributes["class"].split()] == [
+        *("run 2", "run 0, 0.5", "run 6, 0.65")
+    ]
     scatters = shown.one(id="scatters").all("figure")
     assert [len(figure.all("circle")) for figure in scatters] == [2, 2]
     assert [figure.attributes["data-x"] for figure in scatters] == ["lr", "model"]
@@ -154,16 +138,8 @@ def test_axes_say_what_a_brush_needs() -> None:
     assert [found[key]["data-kind"] for key in ("lr", "n", "model")] == ["log", "linear", "category"]
     assert json.loads(found["model"]["data-values"]) == ["a", "b", "true"]
     assert found["n"]["data-edges"] == "1 3"
-    assert [path.attributes["class"] for path in drawn.one("g", class_="lines").all("path")] == [
-        "q",
-        "q0",
-        "q6",
-    ]
-    assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [
-        1,
-        2,
-        2,
-    ]
+    assert [path.attributes["class"] for path in drawn.one("g", class_="lines").all("path")] == ["q", "q0", "q6"]
+    assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [1, 2, 2]
 
 
 def test_what_matters_stands_beside_what_chance_explains() -> None:
@@ -180,9 +156,7 @@ def test_what_matters_stands_beside_what_chance_explains() -> None:
     hill = [-abs(x - 0.5) + 0.01 * noise.random() for x in settings["middle"]]
     found = {each.name: each for each in importances(settings, [*hill[:-1], None], 1)}
     assert set(found) == {"step", "middle", "nothing"}, "one group, or one run a group, says nothing"
-    assert found["middle"].is_clear, (
-        "an optimum in the middle counts, which a correlation of ranks would miss"
-    )
+    assert found["middle"].is_clear, "an optimum in the middle counts, which a correlation of ranks would miss"
     assert found["middle"].share > 0.7
     assert not found["step"].is_clear
     assert 0.03 < found["nothing"].chance < 0.2
@@ -212,9 +186,7 @@ def test_buttons_ask_first_and_are_for_those_who_may(store: Store, filled: Row) 
     assert "log in" in stranger.text
     with store.write() as db:
         sweeps.change(db, filled["id"], 1.0, state="PAUSED")
-    assert "resume" in [
-        each.attributes.get("value") for each in page(store, filled).one(id="head").all("button")
-    ]
+    assert "resume" in [each.attributes.get("value") for each in page(store, filled).one(id="head").all("button")]
     with store.write() as db:
         sweeps.change(db, filled["id"], 1.0, state="FINISHED")
     assert page(store, filled).one(id="head").all("form") == []
@@ -235,8 +207,7 @@ def test_a_sweep_without_a_metric_and_one_without_runs_have_pages(store: Store) 
     with store.write() as db:
         place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
         bare = sweeps.by_id(
-            db,
-            sweeps.insert(db, place, "bare", "method: random\nparameters: {a: {min: 0.0, max: 1.0}}", 1, 1.0),
+            db, sweeps.insert(db, place, "bare", "method: random\nparameters: {a: {min: 0.0, max: 1.0}}", 1, 1.0)
         )
         runs.insert(db, place, "r", "running", 1.0, sweep_id=bare["id"])
         empty = sweeps.by_id(db, sweeps.insert(db, place, "empty", "metric: {name: 3}", 1, 1.0))

@@ -168,9 +168,7 @@ def test_a_folder_that_is_mounted_read_only_is_refused_with_one_sentence(tmp_pat
     with small_disk(tmp_path / "disk", "4m") as disk:
         Store(disk / "folder").close()
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        assert "cannot be written to (Read-only file system); choose another --dir." in refused(
-            disk / "folder"
-        )
+        assert "cannot be written to (Read-only file system); choose another --dir." in refused(disk / "folder")
         assert check(disk / "folder") == f"{disk / 'folder'} is whole\n", "reading it still works"
 
 
@@ -212,21 +210,14 @@ def test_only_what_a_person_can_mend_is_worth_repeating(
 def test_a_clock_that_is_set_is_noticed_once_and_one_that_runs_is_not(clock: Clock) -> None:
     steady = Clock()
     watch = ClockWatch(clock, steady)
-    for wall, running, step in (
-        (5.0, 5.0, 0.0),
-        (3600.0, 5.0, 3595.0),
-        (5.0, 5.0, 0.0),
-        (-7200.0, 5.0, -7205.0),
-    ):
+    for wall, running, step in ((5.0, 5.0, 0.0), (3600.0, 5.0, 3595.0), (5.0, 5.0, 0.0), (-7200.0, 5.0, -7205.0)):
         clock.now += wall
         steady.now += running
         assert watch.step() == pytest.approx(step)
 
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0])
-def test_a_run_is_not_called_crashed_because_the_clock_was_set(
-    store: Store, clock: Clock, jump: float
-) -> None:
+def test_a_run_is_not_called_crashed_because_the_clock_was_set(store: Store, clock: Clock, jump: float) -> None:
     settings = Settings(api_key="k" * 40, crash_after=90.0)
     with store.write() as db:
         project, _ = projects.ensure(db, "lab", "p", clock())

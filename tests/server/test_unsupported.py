@@ -41,10 +41,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     for kind in engine.schema().type_map.values():
         if isinstance(kind, GraphQLInputObjectType):
             monkeypatch.setattr(
-                kind,
-                "out_type",
-                type(kind.name, (Recorded,), {"read": read, "kind": kind.name}),
-                raising=False,
+                kind, "out_type", type(kind.name, (Recorded,), {"read": read, "kind": kind.name}), raising=False
             )
     return read
 
@@ -61,9 +58,7 @@ def every_mutation(context: Context) -> None:
     def do(name: str, fields: str = "__typename", /, **input: Any) -> Any:
         return mutate(context, name, fields, **input)
 
-    project = do("upsertModel", "project { id }", name="p", entityName="local", description="d")["project"][
-        "id"
-    ]
+    project = do("upsertModel", "project { id }", name="p", entityName="local", description="d")["project"]["id"]
     do("upsertModel", id=project)
     run = do("upsertBucket", "bucket { id }", modelName="p", entityName="local", name="r")["bucket"]["id"]
     do("upsertBucket", id=run)
@@ -83,11 +78,7 @@ def every_mutation(context: Context) -> None:
     model = {**PLACE, "artifactTypeName": "model", "artifactCollectionName": "m", "digest": "d"}
     alias = {"alias": "x", "artifactCollectionName": "m"}
     new = do(
-        "createArtifact",
-        "artifact { id artifactSequence { id } }",
-        **model,
-        aliases=[alias],
-        tags=[{"tagName": "t"}],
+        "createArtifact", "artifact { id artifactSequence { id } }", **model, aliases=[alias], tags=[{"tagName": "t"}]
     )
     artifact, sequence = new["artifact"]["id"], new["artifact"]["artifactSequence"]["id"]
     manifest = asking.upload_manifest(context, artifact, {})
@@ -95,9 +86,7 @@ def every_mutation(context: Context) -> None:
     do("createArtifactFiles", artifactFiles=[{"artifactID": artifact, "name": "a", "md5": MD5}])
     do("commitArtifact", artifactID=artifact)
     entries = 'filesByManifestEntries(entries: [{digest: "d"}]) { totalCount }'
-    body = execute(
-        context, f'{{ project(name: "p") {{ artifact(name: "m") {{ {entries} }} }} }}', None, None
-    ).body
+    body = execute(context, f'{{ project(name: "p") {{ artifact(name: "m") {{ {entries} }} }} }}', None, None).body
     assert "errors" not in body, body
     do("useArtifact", artifactID=artifact, **here)
     do("updateArtifact", artifactID=artifact, aliases=[alias], tagsToAdd=[{"tagName": "t"}])
@@ -107,9 +96,7 @@ def every_mutation(context: Context) -> None:
         do("linkArtifact", clientID="gone", **PLACE)
     best = [{"alias": "x", "artifactCollectionName": "best"}]
     fields = "artifactMembership { artifactCollection { id } }"
-    link = do(
-        "linkArtifact", fields, artifactID=artifact, artifactPortfolioName="best", aliases=best, **PLACE
-    )
+    link = do("linkArtifact", fields, artifactID=artifact, artifactPortfolioName="best", aliases=best, **PLACE)
     portfolio = link["artifactMembership"]["artifactCollection"]["id"]
     do("linkArtifact", artifactID=artifact, artifactPortfolioID=portfolio)
     do("updateArtifactPortfolio", artifactPortfolioID=portfolio)
@@ -144,9 +131,7 @@ def arguments() -> Iterator[tuple[str, str, str]]:
 LISTED = {**unsupported.REFUSED, **unsupported.IGNORED}
 
 
-def test_every_input_field_is_read_by_its_resolver_or_listed(
-    context: Context, read: set[tuple[str, str]]
-) -> None:
+def test_every_input_field_is_read_by_its_resolver_or_listed(context: Context, read: set[tuple[str, str]]) -> None:
     every_mutation(context)
     fields = {
         f"{kind.name}.{name}": field
@@ -156,9 +141,7 @@ def test_every_input_field_is_read_by_its_resolver_or_listed(
     }
     below = {get_named_type(fields[place].type).name for place in LISTED if place in fields}
     rest = [place.split(".") for place in fields if place not in LISTED]
-    assert [
-        (kind, name) for kind, name in rest if kind not in below and (kind, snake(name)) not in read
-    ] == []
+    assert [(kind, name) for kind, name in rest if kind not in below and (kind, snake(name)) not in read] == []
 
 
 def test_every_argument_is_read_by_its_resolver_or_listed() -> None:
@@ -170,9 +153,7 @@ def test_every_argument_is_read_by_its_resolver_or_listed() -> None:
     }
     for kind, field, argument in arguments():
         if f"{kind}.{field}.{argument}" not in LISTED:
-            loaded = [
-                i.argval for i in dis.get_instructions(resolvers[kind, field]) if i.opname.startswith("LOAD")
-            ]
+            loaded = [i.argval for i in dis.get_instructions(resolvers[kind, field]) if i.opname.startswith("LOAD")]
             assert snake(argument) in loaded, f"{kind}.{field}({argument})"
 
 
@@ -202,9 +183,7 @@ def test_what_is_ignored_changes_nothing_and_client_mutation_ids_come_back(conte
     input = {"modelName": "p", "name": "r", "debug": True}
     assert mutate(context, "upsertBucket", "inserted", **input) == {"inserted": True}
     run = mutate(context, "upsertBucket", "bucket { id }", **input)["bucket"]["id"]
-    assert mutate(context, "stopRun", "clientMutationId", id=run, clientMutationId="7") == {
-        "clientMutationId": "7"
-    }
+    assert mutate(context, "stopRun", "clientMutationId", id=run, clientMutationId="7") == {"clientMutationId": "7"}
 
 
 def test_a_sweep_for_a_launch_queue_is_refused_and_not_made_even_where_the_client_asks_again_without_it(
@@ -213,15 +192,10 @@ def test_a_sweep_for_a_launch_queue_is_refused_and_not_made_even_where_the_clien
     queue = '{"queue": "gpus"}'
     declared = """mutation UpsertSweep($launchScheduler: JSONString, $config: String) { upsertSweep(input: {
         projectName: "p", launchScheduler: $launchScheduler, config: $config}) { sweep { name } } }"""
-    without = declared.replace("$launchScheduler: JSONString, ", "").replace(
-        "launchScheduler: $launchScheduler,", ""
-    )
+    without = declared.replace("$launchScheduler: JSONString, ", "").replace("launchScheduler: $launchScheduler,", "")
     for query in (declared, without):
         body = execute(context, query, {"launchScheduler": queue, "config": SWEEP}, None).body
-        assert (
-            body["errors"][0]["message"]
-            == "launchScheduler is not supported here: there are no launch queues"
-        )
+        assert body["errors"][0]["message"] == "launchScheduler is not supported here: there are no launch queues"
     assert execute(context, "{ models { edges { node { name } } } }", None, None).body == {
         "data": {"models": {"edges": []}}
     }
@@ -251,15 +225,12 @@ def test_an_operation_is_refused_in_a_sentence_that_says_what_is_missing(
     body = execute(context, text, {}, None).body
     assert list(body) == ["errors"]
     assert re.fullmatch(
-        rf"this server has no {noun}[^;]*: it refuses (query|mutation) {operation}",
-        body["errors"][0]["message"],
+        rf"this server has no {noun}[^;]*: it refuses (query|mutation) {operation}", body["errors"][0]["message"]
     )
 
 
 def test_a_run_says_that_a_stop_was_asked_for_and_not_how_it_ended(context: Context) -> None:
-    run = mutate(context, "upsertBucket", "bucket { id stopped shouldStop }", modelName="p", name="r")[
-        "bucket"
-    ]
+    run = mutate(context, "upsertBucket", "bucket { id stopped shouldStop }", modelName="p", name="r")["bucket"]
     assert (run["stopped"], run["shouldStop"]) == (False, False)
     mutate(context, "stopRun", "success", id=run["id"])
     body = execute(context, '{ project(name: "p") { run(name: "r") { state stopped } } }', None, None).body

@@ -44,12 +44,7 @@ def viewer(server: Server, key: str) -> tuple[int, Any]:
 
 def test_a_user_added_while_the_server_runs_may_come_in_at_once_until_removed(server: Server) -> None:
     key = added(server.folder, "anna")
-    me = {
-        "username": "anna",
-        "entity": "anna",
-        "admin": False,
-        "teams": {"edges": [{"node": {"name": "anna"}}]},
-    }
+    me = {"username": "anna", "entity": "anna", "admin": False, "teams": {"edges": [{"node": {"name": "anna"}}]}}
     assert viewer(server, key) == (200, me)
     assert viewer(server, server.key)[1]["admin"] is True
     new = command(server.folder, "rotate", "anna").stdout.strip()
@@ -105,9 +100,7 @@ def test_a_folder_from_before_there_were_users_knows_who_brought_its_blobs(tmp_p
         db.executescript((Path(__file__).parent / "fixtures" / "schema_1.sql").read_text())
         db.execute("INSERT INTO projects VALUES (1, 'anna', 'p', NULL, 0)")
         db.execute("INSERT INTO blobs VALUES ('aa', 'm==', 1, 0)")
-        sql = (
-            "INSERT INTO runs (id, project_id, name, display_name, username, state, created_at, heartbeat_at)"
-        )
+        sql = "INSERT INTO runs (id, project_id, name, display_name, username, state, created_at, heartbeat_at)"
         db.execute(sql + " VALUES (1, 1, 'r', 'r', 'local', 'finished', 0, 0)")
         db.execute("INSERT INTO run_files VALUES (1, 1, 'f', 'aa', 0)")
         db.execute("PRAGMA user_version = 1")

@@ -23,8 +23,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(540),
     pytest.mark.skipif(
-        not all(map(shutil.which, NEEDED)),
-        reason="Slurm is not installed: tests/slurm/setup.sh install, as root",
+        not all(map(shutil.which, NEEDED)), reason="Slurm is not installed: tests/slurm/setup.sh install, as root"
     ),
 ]
 
@@ -79,10 +78,7 @@ def test_jobs_put_back_in_the_middle_finish_every_configuration_once(
         return sum("epoch 3/" in log.read_text() for log in tmp_path.glob("fleet/**/logs/*.log")) >= 2
 
     wait(both_train, 120, logs)
-    assert sorted(ask("squeue", "-h", "-j", job[1], "-o", "%N %T").splitlines()) == [
-        "node1 RUNNING",
-        "node2 RUNNING",
-    ]
+    assert sorted(ask("squeue", "-h", "-j", job[1], "-o", "%N %T").splitlines()) == ["node1 RUNNING", "node2 RUNNING"]
     ask("scontrol", "requeue", f"{job[1]}_0")
     ask("scancel", "--batch", "--signal=TERM", f"{job[1]}_1")
 
@@ -101,13 +97,7 @@ def sweep_file(folder: Path) -> Path:
     photographs = folder / "drawn"
     synthetic.write(photographs, seed=1, n_train=4, n_val=2, n_test=2, height=96, width=128)
     sweep = yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())
-    values = {
-        "model": "unet_bilinear",
-        "width": 4,
-        "image_size": 64,
-        "epochs": EPOCHS,
-        "data": str(photographs),
-    }
+    values = {"model": "unet_bilinear", "width": 4, "image_size": 64, "epochs": EPOCHS, "data": str(photographs)}
     parameters = {name: {"value": value} for name, value in values.items()}
     sweep["parameters"] |= parameters | {"seed": {"values": [1, 2, 3]}}
     (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep))

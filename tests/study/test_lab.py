@@ -33,15 +33,7 @@ def test_the_sheet_from_photographs_to_notebooks(copy: Path, tmp_path: Path) -> 
     synthetic.write(tmp_path / "photos", seed=1, n_train=4, n_val=2, n_test=2, height=96, width=128)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     env = kept | {"HOME": str(tmp_path)}
-    make = [
-        "make",
-        "-o",
-        "requirements.txt",
-        f"DATA={tmp_path / 'photos'}",
-        "SIZE=32",
-        "EPOCHS=2",
-        "TRIALS=2",
-    ]
+    make = ["make", "-o", "requirements.txt", f"DATA={tmp_path / 'photos'}", "SIZE=32", "EPOCHS=2", "TRIALS=2"]
     done = subprocess.run([*make, "lab"], cwd=copy, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     price, trained = done.stdout.index("sweeps/lab.yaml: 10 runs: "), done.stdout.index("trial 1 of 10")
@@ -60,11 +52,6 @@ def test_the_sheet_from_photographs_to_notebooks(copy: Path, tmp_path: Path) -> 
     assert kinds == {"execute_result"}
 
     again = subprocess.run(
-        [*make, "study", "SWEEP=sweeps/lab.yaml"],
-        cwd=copy,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
+        [*make, "study", "SWEEP=sweeps/lab.yaml"], cwd=copy, env=env, capture_output=True, text=True, check=False
     )
     assert "10 of 10 trials are finished" in again.stdout, again.stdout + again.stderr

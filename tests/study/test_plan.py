@@ -35,15 +35,9 @@ def test_other_settings_or_other_photographs_are_another_study(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (
-            "method: bayes\nparameters: {epochs: {value: 1}, image_size: {value: 32}}",
-            "is no grid over listed values",
-        ),
+        ("method: bayes\nparameters: {epochs: {value: 1}, image_size: {value: 32}}", "is no grid over listed values"),
         ("method: grid\nparameters: {lr: {min: 0, max: 1}}", "is no grid over listed values"),
-        (
-            "method: grid\nparameters: {epochs: {values: [1, 2]}}",
-            "does not set epochs and image_size to one value",
-        ),
+        ("method: grid\nparameters: {epochs: {values: [1, 2]}}", "does not set epochs and image_size to one value"),
         ("method: grid", "is not a sweep that can be read"),
         ("a: [", "is not a sweep that can be read"),
     ],

@@ -26,9 +26,7 @@ def test_descendants_end_with_their_parent_even_in_a_session_of_their_own(
     ignore: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "PATIENCE_SECONDS", 0.5)
-    with processes.started(
-        [sys.executable, "-c", TREE.format(ignore=ignore)], os.environ, tmp_path
-    ) as process:
+    with processes.started([sys.executable, "-c", TREE.format(ignore=ignore)], os.environ, tmp_path) as process:
         assert process.stdout is not None
         child = psutil.Process(int(process.stdout.readline()))
         process.stdout.close()
@@ -36,9 +34,7 @@ def test_descendants_end_with_their_parent_even_in_a_session_of_their_own(
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_signal_while_a_process_starts_stops_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_while_a_process_starts_stops_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[subprocess.Popen[str]] = []
     popen = subprocess.Popen
 
@@ -56,17 +52,13 @@ def test_a_signal_while_a_process_starts_stops_the_process(
     begun[0].stdout.close()
 
 
-def test_no_variable_of_wandb_passes_but_those_of_the_login(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_variable_of_wandb_passes_but_those_of_the_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_ENTITY", "elsewhere")
     env = processes.environment(tmp_path, {"WANDB_API_KEY": "k"})
     assert env["WANDB_API_KEY"] == "k"
     assert {"WANDB_MODE", "WANDB_ENTITY"}.isdisjoint(env)
-    inside = [
-        env[name] for name in ("NETRC", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR")
-    ]
+    inside = [env[name] for name in ("NETRC", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR")]
     assert all(path.startswith(str(tmp_path)) for path in inside)
 
 

@@ -104,10 +104,7 @@ def test_messages_are_lines_everywhere_and_trials_only_without_a_terminal(
     monkeypatch.setattr("study.progress.time.monotonic", lambda: 175.0)
     long = "deeplabv3plus/tu-tf_efficientnet_lite0/imagenet"
     progress = hearing(
-        {
-            "event": "message",
-            "text": "warm after 7.7 s: trials start without importing anything, the bench says",
-        },
+        {"event": "message", "text": "warm after 7.7 s: trials start without importing anything, the bench says"},
         *(launch(long), start(long), end(long, "finished", **{"test/iou": 0.8768})),
         *(launch("b"), end("b", "failed", reason="no weights")),
         terminal=terminal,

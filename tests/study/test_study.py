@@ -68,9 +68,7 @@ def processes_of(folder: Path) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            if str(folder) in " ".join(process.cmdline()) or process.environ().get("HOME") == str(
-                folder / "home"
-            ):
+            if str(folder) in " ".join(process.cmdline()) or process.environ().get("HOME") == str(folder / "home"):
                 found.append(" ".join(process.cmdline()))
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
@@ -181,16 +179,12 @@ def test_a_setting_that_no_trial_can_have_stops_the_study_before_it_trains(folde
     assert done.returncode == 1
     assert "study: this sweep cannot be trained:" in done.stderr
     lines = (folder / "tiny.yaml").read_text().splitlines()
-    assert (
-        f"tiny.yaml:{lines.index('  image_size:') + 1}: error: image_size is 100, but must be" in done.stderr
-    )
+    assert f"tiny.yaml:{lines.index('  image_size:') + 1}: error: image_size is 100, but must be" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (folder / "results").exists()
 
 
-def test_a_setting_of_the_person_that_no_trial_can_have_is_told_as_it_was_given(
-    folder: Path, run: Any
-) -> None:
+def test_a_setting_of_the_person_that_no_trial_can_have_is_told_as_it_was_given(folder: Path, run: Any) -> None:
     done = run("--size", "100")
     assert done.returncode == 1
     assert "\nSIZE=100: error: image_size is 100, but must be" in done.stderr
@@ -220,10 +214,7 @@ def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path
     done = run()
     assert done.returncode == 1
     assert f"4 files in {folder}/{PHOTOGRAPHS}/train/images: each has no mask" in done.stderr
-    assert (
-        f"{lost} loses all its foreground at image_size 32 (smallest thing 1x1 of 128x96 pixels)"
-        in done.stderr
-    )
+    assert f"{lost} loses all its foreground at image_size 32 (smallest thing 1x1 of 128x96 pixels)" in done.stderr
     assert not (folder / "results").exists()
     assert "Traceback" not in done.stderr
     assert processes_of(folder) == []
@@ -274,7 +265,4 @@ def test_a_name_that_only_begins_like_drawn_is_a_folder() -> None:
 def test_a_sweep_file_that_is_not_there_is_one_sentence(folder: Path, run: Any) -> None:
     done = run("--sweep", "nowhere.yaml")
     assert done.returncode == 1
-    assert (
-        done.stderr.strip()
-        == "study: nowhere.yaml is not a sweep that can be read: No such file or directory"
-    )
+    assert done.stderr.strip() == "study: nowhere.yaml is not a sweep that can be read: No such file or directory"

@@ -47,9 +47,7 @@ def manifest(sweep: str, base_url: str, pods: Pods, per_gpu: int | None = 1) -> 
             "parallelism": pods.n,
             "backoffLimitPerIndex": RETRIES,
             "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-                ]
+                "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
             },
             "template": {"spec": _pod(command, base_url, pods)},
         },
@@ -71,10 +69,7 @@ def _pod(command: list[str], base_url: str, pods: Pods) -> dict[str, Any]:
                 "command": command,
                 "env": [
                     {"name": "WANDB_BASE_URL", "value": base_url},
-                    {
-                        "name": "WANDB_API_KEY",
-                        "valueFrom": {"secretKeyRef": {"name": "wandb", "key": "api-key"}},
-                    },
+                    {"name": "WANDB_API_KEY", "valueFrom": {"secretKeyRef": {"name": "wandb", "key": "api-key"}}},
                     {"name": "PUZZLE_RUNS", "value": "/puzzle/runs"},
                     {"name": "PUZZLE_FLEET", "value": "/puzzle/fleet"},
                     # A node may show its GPUs to pods that asked for none.

@@ -79,9 +79,7 @@ def script(sweep: str, jobs: Jobs, root: Path, logs: Path, per_gpu: int | None =
 def find_sbatch() -> None:
     """Raises SlurmError: there is none on this machine."""
     if shutil.which("sbatch") is None:
-        raise SlurmError(
-            "--slurm needs sbatch, which is not on this machine: use the login node of the cluster"
-        )
+        raise SlurmError("--slurm needs sbatch, which is not on this machine: use the login node of the cluster")
 
 
 def submit(text: str, folder: Path) -> str:

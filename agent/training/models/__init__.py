@@ -17,11 +17,7 @@ ARCHITECTURES = (*SCRATCH, *smp.ARCHITECTURES)
 
 
 def build(
-    architecture: str,
-    backbone: str = "none",
-    weights: str = "none",
-    width: int = 64,
-    image_size: int = smp.PROBE_SIDE,
+    architecture: str, backbone: str = "none", weights: str = "none", width: int = 64, image_size: int = smp.PROBE_SIDE
 ) -> nn.Module:
     """The model that a configuration names, its new parameters drawn from torch's global generator.
 

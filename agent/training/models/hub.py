@@ -52,9 +52,7 @@ def place(backbone: str) -> Place | None:
 def cached(where: Place) -> bool:
     """Whether all its files lie in the hub's cache on this machine."""
     return all(
-        isinstance(
-            huggingface_hub.try_to_load_from_cache(where.repository, file, revision=where.revision), str
-        )
+        isinstance(huggingface_hub.try_to_load_from_cache(where.repository, file, revision=where.revision), str)
         for file in where.files
     )
 

@@ -62,9 +62,7 @@ class UNet(nn.Module):
     def __init__(self, upsampling: Literal["transposed", "bilinear"], width: int = 64) -> None:
         super().__init__()
         channels = [width * 2**level for level in range(LEVELS)]
-        self.down = nn.ModuleList(
-            DoubleConv(a, b) for a, b in zip([3, *channels[:-1]], channels, strict=True)
-        )
+        self.down = nn.ModuleList(DoubleConv(a, b) for a, b in zip([3, *channels[:-1]], channels, strict=True))
         self.pool = nn.MaxPool2d(kernel_size=2)
         self.up = nn.ModuleList(Up(c, upsampling) for c in reversed(channels[:-1]))
         self.head = nn.Conv2d(width, 2, kernel_size=1)

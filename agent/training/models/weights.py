@@ -74,9 +74,7 @@ def source(backbone: str) -> str:
     if backbone in PACKAGED and importlib.util.find_spec(PACKAGED[backbone].name):
         return f"package {PACKAGED[backbone].name}"
     package = (
-        f"the package {PACKAGED[backbone].name} is not installed"
-        if backbone in PACKAGED
-        else "no package has them"
+        f"the package {PACKAGED[backbone].name} is not installed" if backbone in PACKAGED else "no package has them"
     )
     raise WeightsError(
         f"no ImageNet weights for {backbone}: not in the hub's cache {constants.HF_HUB_CACHE}, not on the model hub "
@@ -126,13 +124,7 @@ def timm_names(state: dict[str, Tensor], depth: float) -> dict[str, Tensor]:
 
     `_blocks.7._expand_conv.weight` becomes `blocks.3.1.conv_pw.weight`.
     """
-    outer = {
-        "_conv_stem": "conv_stem",
-        "_bn0": "bn1",
-        "_conv_head": "conv_head",
-        "_bn1": "bn2",
-        "_fc": "classifier",
-    }
+    outer = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
     separable = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
     inverted = {
         "_expand_conv": "conv_pw",

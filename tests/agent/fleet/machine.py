@@ -47,9 +47,7 @@ class Machine:
         mine = {"PUZZLE_FLEET": str(self.folder / "fleet"), "STEPS": str(steps), "PYTHONPATH": str(ROOT)}
         return self.client.environment(**mine, **more)
 
-    def start(
-        self, *words: str, stderr: int = subprocess.STDOUT, **environment: Any
-    ) -> "subprocess.Popen[str]":
+    def start(self, *words: str, stderr: int = subprocess.STDOUT, **environment: Any) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-m", "agent.fleet", *words],
             cwd=self.folder,

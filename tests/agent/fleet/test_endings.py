@@ -106,11 +106,7 @@ def over(made: Board) -> Board:
 @pytest.mark.parametrize(
     ("at_work", "away", "text"),
     [
-        (
-            {"r3"},
-            False,
-            "2 finished here, and no more to hand out; 1 run of the sweep still at work elsewhere",
-        ),
+        ({"r3"}, False, "2 finished here, and no more to hand out; 1 run of the sweep still at work elsewhere"),
         (set(), False, "2 finished here; the sweep is over with 4 of 4 runs"),
         (set(), True, "2 finished, 1 to go"),
     ],
@@ -123,9 +119,7 @@ def test_a_fleet_that_ends_before_others_says_so(
     assert fleet.ending(Others("http://x", "k", "me", "p", "s1"), over(board(terminal=False))) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("", 45), ("0", 0), ("7", 7), ("x", None), ("-1", None), ("1.5", None)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("", 45), ("0", 0), ("7", 7), ("x", None), ("-1", None), ("1.5", None)])
 def test_the_grace_period_is_that_of_the_clients_own_agent(
     text: str, seconds: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,9 +21,7 @@ def fake_gpus(folder: Path) -> str:
     """A PATH on which nvidia-smi lists two GPUs."""
     program = folder / "bin" / "nvidia-smi"
     program.parent.mkdir()
-    program.write_text(
-        "#!/bin/sh\necho 'GPU 0: Fast (UUID: GPU-aaaa)'\necho 'GPU 1: Fast (UUID: GPU-bbbb)'\n"
-    )
+    program.write_text("#!/bin/sh\necho 'GPU 0: Fast (UUID: GPU-aaaa)'\necho 'GPU 1: Fast (UUID: GPU-bbbb)'\n")
     program.chmod(0o755)
     return f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
@@ -93,20 +91,11 @@ def test_the_same_file_goes_on_with_its_sweep_until_that_is_done(machine: Machin
 
 
 def test_failures_are_reported_until_three_in_a_row_differ_in_numbers_only(machine: Machine) -> None:
-    said = [
-        "ValueError: 7",
-        "KeyError: 'x'",
-        "lost 1.5e-3 at 0x7f",
-        "lost 2 at 0xff",
-        "lost 3 at 0x1",
-        "unheard",
-    ]
+    said = ["ValueError: 7", "KeyError: 'x'", "lost 1.5e-3 at 0x7f", "lost 2 at 0xff", "lost 3 at 0x1", "unheard"]
     code, printed = machine.run(str(machine.sweep(fail=said, seed=1)), "--agents=1")
     assert code == 1
     assert "failed: ValueError: 7; see " in printed
-    assert (
-        "agent.fleet: 3 trials in a row failed in the same way, so the fleet stops: lost 3 at 0x1" in printed
-    )
+    assert "agent.fleet: 3 trials in a row failed in the same way, so the fleet stops: lost 3 at 0x1" in printed
     assert list(machine.runs(printed).values()) == [("failed", 0)] * 5
 
 
@@ -161,26 +150,12 @@ def test_a_second_ctrl_c_kills_what_does_not_end(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("path", "key", "sentence"),
     [
-        (
-            "local/fleet/nowhere",
-            None,
-            "there is no sweep local/fleet/nowhere on {url} that this API key may read; ",
-        ),
-        (
-            "others/fleet/nowhere",
-            None,
-            "there is no sweep others/fleet/nowhere on {url} that this API key may read; ",
-        ),
-        (
-            "local/fleet/nowhere",
-            "",
-            "no W&B server to work with: no API key is set; start the embedded one (`make ",
-        ),
+        ("local/fleet/nowhere", None, "there is no sweep local/fleet/nowhere on {url} that this API key may read; "),
+        ("others/fleet/nowhere", None, "there is no sweep others/fleet/nowhere on {url} that this API key may read; "),
+        ("local/fleet/nowhere", "", "no W&B server to work with: no API key is set; start the embedded one (`make "),
     ],
 )
-def test_a_sweep_that_is_not_there_is_one_sentence(
-    machine: Machine, path: str, key: str | None, sentence: str
-) -> None:
+def test_a_sweep_that_is_not_there_is_one_sentence(machine: Machine, path: str, key: str | None, sentence: str) -> None:
     url = machine.client.server.url
     more = {} if key is None else {"WANDB_API_KEY": key}
     code, printed = machine.run(path, WANDB_BASE_URL=f"{url}/", **more)
@@ -231,12 +206,7 @@ class Known(Sweep):
     ("state", "n", "command", "sentence"),
     [
         ("FINISHED", 4, "[]", "sweep me/p/s1 is finished with all its 4 runs: nothing is left to do"),
-        (
-            "FINISHED",
-            2,
-            "[]",
-            "was stopped with 2 of its 4 runs: `wandb sweep --resume me/p/s1` lets it go on",
-        ),
+        ("FINISHED", 2, "[]", "was stopped with 2 of its 4 runs: `wandb sweep --resume me/p/s1` lets it go on"),
         ("CANCELED", 2, "[]", "sweep me/p/s1 was cancelled: make a new one from its file"),
         ("RUNNING", 2, "[a, WANDB_DISABLED=1]", "the command of sweep me/p/s1 sets WANDB_DISABLED=1"),
     ],
@@ -256,9 +226,7 @@ def test_a_paused_sweep_is_waited_for_and_said(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PUZZLE_FLEET", str(tmp_path))
     monkeypatch.setattr(Known, "state", "PAUSED")
     found = target.look(Known("http://x", "k", "me", "p", "s1"), "working on it")
-    assert (
-        found.news == "working on it; it is paused, and hands out runs after `wandb sweep --resume me/p/s1`"
-    )
+    assert found.news == "working on it; it is paused, and hands out runs after `wandb sweep --resume me/p/s1`"
     assert found.preempted == {"r1"}
 
 

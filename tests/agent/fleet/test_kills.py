@@ -13,9 +13,7 @@ from tests.server.running import Server
 
 def far(machine: Machine) -> int:
     """Steps that all trials have logged so far."""
-    files = [
-        f for f in machine.folder.glob("steps/*") if re.fullmatch(r"\w{8}", f.name) and f.name != "finished"
-    ]
+    files = [f for f in machine.folder.glob("steps/*") if re.fullmatch(r"\w{8}", f.name) and f.name != "finished"]
     return sum(int(file.read_text()) for file in files)
 
 

@@ -23,9 +23,7 @@ def parsed(pods: Pods, per_gpu: int | None = 1) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize(
-    "pods", [Pods("lab/bench:1"), Pods("lab/bench:1", n=4, gpus=2, cpus=8, memory="32Gi")]
-)
+@pytest.mark.parametrize("pods", [Pods("lab/bench:1"), Pods("lab/bench:1", n=4, gpus=2, cpus=8, memory="32Gi")])
 def test_the_manifest_follows_the_schema_of_kubernetes(pods: Pods) -> None:
     kubernetes_validate.validate(parsed(pods), SCHEMAS, strict=True)
 

@@ -46,11 +46,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("words", "sentence"), REFUSED)
 def test_what_cannot_be_obeyed_is_one_sentence(
-    words: str,
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    words: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -72,6 +68,4 @@ def test_a_fleet_does_not_start_where_its_runs_would_be_silent(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert fleet.main(["X"]) == 2
-    assert capsys.readouterr().err.startswith(
-        f"agent.fleet: {name}={value}: the server of a sweep would hear"
-    )
+    assert capsys.readouterr().err.startswith(f"agent.fleet: {name}={value}: the server of a sweep would hear")

@@ -87,13 +87,7 @@ def test_memory_comes_in_mebibytes_and_a_slice_has_none_of_its_own(smi: Path) ->
 
 @pytest.mark.parametrize(
     ("cores", "trials", "free", "n"),
-    [
-        (8, None, 64 * GIB, 8),
-        (8, 3, 64 * GIB, 3),
-        (8, None, 5 * GIB + 1, 5),
-        (8, None, 0, 1),
-        (2, 0, 64 * GIB, 1),
-    ],
+    [(8, None, 64 * GIB, 8), (8, 3, 64 * GIB, 3), (8, None, 5 * GIB + 1, 5), (8, None, 0, 1), (2, 0, 64 * GIB, 1)],
 )
 def test_a_cpu_gets_as_many_trials_as_cores_trials_and_memory_allow(
     cores: int, trials: int | None, free: int, n: int
@@ -183,15 +177,7 @@ ARGS: dict[str, Any] = {"lr": {"value": 0.001}, "model": {"value": "unet/resnet1
     [
         (
             ["${env}", "${interpreter}", "-m", "agent.train", "${args}"],
-            [
-                "/usr/bin/env",
-                "python",
-                "-m",
-                "agent.train",
-                "--lr=0.001",
-                "--model=unet/resnet18",
-                "--flip=False",
-            ],
+            ["/usr/bin/env", "python", "-m", "agent.train", "--lr=0.001", "--model=unet/resnet18", "--flip=False"],
         ),
         (None, ["/usr/bin/env", "python", "go.py", "--lr=0.001", "--model=unet/resnet18", "--flip=False"]),
         (["${program}", "--at=${envvar:PLACE}"], ["go.py", "--at=here"]),
@@ -301,12 +287,7 @@ def test_a_program_reads_the_trials_own_events_and_what_became_of_them(tmp_path:
     add(progress, "error", reason="training loss is nan")
     made.hear(1, {"state": "crashed", "reason": "agent.train: training loss is nan", "log": "r1.log"})
     launch, epoch, error, end = map(json.loads, made.program.getvalue().splitlines())
-    assert (launch["event"], launch["run"], launch["agent"], launch["config"]["epochs"]) == (
-        "launch",
-        "r1",
-        1,
-        9,
-    )
+    assert (launch["event"], launch["run"], launch["agent"], launch["config"]["epochs"]) == ("launch", "r1", 1, 9)
     assert {**epoch, "time": 0} == {
         **{"event": "epoch", "time": 0, "run": "r1", "epoch": 1, "epochs": 9, "steps": 20},
         **{"val/iou": 0.5, "val/loss": 0.7},

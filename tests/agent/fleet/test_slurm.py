@@ -62,9 +62,7 @@ def test_what_is_no_option_of_sbatch_is_refused(option: str) -> None:
         slurm.script("team/puzzle/abc", Jobs(more=(option,)), ROOT, LOGS)
 
 
-def test_a_machine_without_slurm_is_told_in_one_sentence(
-    programs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_without_slurm_is_told_in_one_sentence(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(programs))
     with pytest.raises(SlurmError, match="login node"):
         slurm.find_sbatch()
@@ -113,9 +111,7 @@ def test_a_job_that_slurm_ends_already_is_left_alone(
     assert not (programs / "told").exists()
 
 
-def test_a_job_that_slurm_does_not_take_back_is_told(
-    programs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_job_that_slurm_does_not_take_back_is_told(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     program(programs, "squeue", "echo RUNNING")
     program(programs, "scontrol", "echo 'requeue is disabled' >&2; exit 1")
     slurm.requeue({"SLURM_JOB_ID": "12"})

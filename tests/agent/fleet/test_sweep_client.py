@@ -48,9 +48,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, status: int, body: Any) -> None:
     monkeypatch.setattr(Answers, "body", body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
-def test_a_heartbeat_says_what_runs_and_brings_commands(
-    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_heartbeat_says_what_runs_and_brings_commands(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = [{"type": "stop", "run_id": "r1"}]
     answer(monkeypatch, 200, {"data": {"agentHeartbeat": {"commands": json.dumps(commands)}}})
     assert sweep.heartbeat("a1", ["r1"], timeout=5) == commands

@@ -18,10 +18,7 @@ from data import synthetic
 from tests.agent.fleet.machine import Machine, kill, until
 from tests.server.running import ROOT, Client
 
-TINY = {
-    **{"model": "unet_transposed", "width": 4, "image_size": 32, "epochs": 6},
-    **{"fold": 1, "deterministic": True},
-}
+TINY = {**{"model": "unet_transposed", "width": 4, "image_size": 32, "epochs": 6}, **{"fold": 1, "deterministic": True}}
 
 
 def children_of_agents(fleet: int) -> list[psutil.Process]:
@@ -158,9 +155,7 @@ time.sleep(60)
 """
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="other systems do not tell a process that its parent died"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process that its parent died")
 def test_a_trial_ends_when_its_agent_is_killed(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     agent = subprocess.Popen([sys.executable, "-c", AGENT], cwd=tmp_path, env=env, stdout=subprocess.PIPE)
@@ -172,9 +167,7 @@ def test_a_trial_ends_when_its_agent_is_killed(tmp_path: Path) -> None:
     assert not psutil.wait_procs([trial], timeout=10)[1]
 
 
-def test_a_stop_in_the_first_moments_of_a_trial_waits_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_in_the_first_moments_of_a_trial_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the trial has replaced the agent's handler, which would only note the signal."""
     blocked: list[set[int]] = []
 

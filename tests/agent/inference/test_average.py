@@ -74,9 +74,7 @@ def checkpoint(folder: Path, seed: int) -> str:
     return str(path)
 
 
-def test_the_command_writes_probabilities_of_an_ensemble(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_writes_probabilities_of_an_ensemble(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(1)
     Image.fromarray(rng.integers(0, 255, (40, 30, 3), np.uint8)).save(tmp_path / "a.png")
     first, second = checkpoint(tmp_path, 1), checkpoint(tmp_path, 2)
@@ -131,9 +129,7 @@ class Api:
         ("local/pu:zzle/abc/unet", ""),
     ],
 )
-def test_a_model_of_a_sweep_is_all_its_finished_runs(
-    name: str, sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_a_sweep_is_all_its_finished_runs(name: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wandb.Api", Api)
     monkeypatch.setattr(load, "_check_server", lambda base_url: None)
     monkeypatch.setattr(load, "_keep_out_of_home", lambda folder: None)

@@ -14,13 +14,7 @@ from data import synthetic
 from tests.agent.running import train
 
 SIDE = 32
-FLAGS = [
-    "--model=unet_transposed",
-    "--width=4",
-    f"--image_size={SIDE}",
-    "--batch_size=2",
-    "--augmentation=none",
-]
+FLAGS = ["--model=unet_transposed", "--width=4", f"--image_size={SIDE}", "--batch_size=2", "--augmentation=none"]
 
 
 def twelve_bits(folder: Path) -> Path:
@@ -44,9 +38,7 @@ def test_a_run_and_agent_predict_bring_twelve_bits_to_eight_by_one_range(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photographs = twelve_bits(tmp_path / "photos")
-    done = train(
-        tmp_path, *FLAGS, "--epochs=2", "--repeats=40", "--learning_rate=0.01", f"--data={photographs}"
-    )
+    done = train(tmp_path, *FLAGS, "--epochs=2", "--repeats=40", "--learning_rate=0.01", f"--data={photographs}")
     assert done.returncode == 0, done.stderr
     line = "images of more than 8 bits: 0 to 4080, the range of all of them, becomes 0 to 255"
     assert line in done.stdout.splitlines()
@@ -58,9 +50,7 @@ def test_a_run_and_agent_predict_bring_twelve_bits_to_eight_by_one_range(
         path
         for path in sorted(folder.glob("epoch-*.pt"))
         if predict.main([str(path), str(photographs / "test/images"), "-o", str(tmp_path / path.stem)]) == 0
-        and all(
-            np.array_equal(mask(tmp_path / path.stem / each.name), mask(each)) for each in tested.iterdir()
-        )
+        and all(np.array_equal(mask(tmp_path / path.stem / each.name), mask(each)) for each in tested.iterdir())
     )
     assert checkpoints.load_pixel_range(weights) == (0, 4080)
     assert line in capsys.readouterr().out.splitlines()
@@ -84,9 +74,7 @@ def test_a_run_says_what_resizing_changes_and_stops_where_a_mask_loses_all(tmp_p
     Image.fromarray(two).save(path)
     done = train(tmp_path / "refused", *FLAGS, "--epochs=1", f"--data={photographs}")
     assert done.returncode == 1
-    assert (
-        f"agent.train: {path} loses all its foreground at image_size 32 (smallest thing 1x1 of" in done.stderr
-    )
+    assert f"agent.train: {path} loses all its foreground at image_size 32 (smallest thing 1x1 of" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -95,17 +83,13 @@ def test_one_odd_photograph_does_not_keep_the_others_from_their_masks(
 ) -> None:
     """Metadata that Pillow cannot write again, 16 bits that were not trained on, a link to nothing, half a file."""
     config = parse(FLAGS)
-    checkpoints.save(
-        tmp_path / "epoch-0001.pt", models.build(config.architecture, width=4).state_dict(), config
-    )
+    checkpoints.save(tmp_path / "epoch-0001.pt", models.build(config.architecture, width=4).state_dict(), config)
     photographs = tmp_path / "photos"
     photographs.mkdir()
     picture = Image.fromarray(synthetic.draw(3, 48, 64)[0])
     for name in ("a", "z"):
         picture.save(photographs / f"{name}.jpg")
-    make = bytes.fromhex(
-        "457869660000 49492a0008000000 0200 0f01 0500 01000000 26000000 1201 0300 01000000 06000000"
-    )
+    make = bytes.fromhex("457869660000 49492a0008000000 0200 0f01 0500 01000000 26000000 1201 0300 01000000 06000000")
     picture.save(photographs / "odd.jpg", exif=make + bytes(4) + bytes.fromhex("0100000002000000"))
     Image.fromarray(np.full((48, 64), 300, np.uint16)).save(photographs / "deep.png")
     (photographs / "lost.png").symlink_to("nowhere.png")

@@ -46,14 +46,10 @@ def test_pictures_count_with_image_truth_and_two_predictions() -> None:
     assert disk.bytes_of_run(CONFIG, 1) - disk.bytes_of_run(CONFIG, 0) == 2 * 6 * 1024 * 1024
 
 
-def test_a_run_that_the_disk_has_no_room_for_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_the_disk_has_no_room_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run that goes on has written already counts as room."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=900_000))
-    with pytest.raises(
-        DiskError, match=r"up to 1\.0 MB in .*run, but the disk has 900\.0 kB left: free some"
-    ):
+    with pytest.raises(DiskError, match=r"up to 1\.0 MB in .*run, but the disk has 900\.0 kB left: free some"):
         disk.check_free(tmp_path / "run", 1_000_000)
     (tmp_path / "run" / "epoch-0001.pt").write_bytes(bytes(100_000))
     disk.check_free(tmp_path / "run", 1_000_000)

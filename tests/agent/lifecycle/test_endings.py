@@ -72,11 +72,7 @@ def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_o
 
 @pytest.mark.parametrize(("given", "expected"), [("", 2), ("1", 1)])
 def test_a_run_takes_the_threads_that_it_is_told_or_all_cores_and_says_how_many(
-    given: str,
-    expected: int,
-    run: SimpleNamespace,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    given: str, expected: int, run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def enough(*_: Any) -> None:
         raise Failed("enough")
@@ -124,8 +120,7 @@ def test_a_run_goes_on_with_the_threads_it_began_with_to_the_same_bits(
 
 
 @pytest.mark.parametrize(
-    ("cut_off", "on_server", "expected"),
-    [(True, 3, 3), (False, 3, None), (True, 10**9, None), (True, "3", None)],
+    ("cut_off", "on_server", "expected"), [(True, 3, 3), (False, 3, None), (True, 10**9, None), (True, "3", None)]
 )
 def test_a_run_whose_state_is_lost_goes_on_with_the_threads_that_the_server_knows(
     cut_off: bool, on_server: object, expected: int | None, run: Any
@@ -177,9 +172,7 @@ def test_a_configuration_that_cannot_be_trained_makes_a_run_in_a_sweep_only(
 
 @pytest.mark.parametrize("command", ["agent.train", "agent.predict", "agent.export"])
 def test_ctrl_c_while_torch_is_imported_is_one_line(command: str, tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text(
-        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport missing"
-    )
+    (tmp_path / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport missing")
     done = subprocess.run(
         [sys.executable, "-m", command],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -210,10 +203,7 @@ def test_a_signal_while_a_run_is_tested_and_uploaded_lets_it_finish(
 
 
 def test_a_second_ctrl_c_ends_a_run_at_once_in_one_line_with_its_last_state(
-    run: SimpleNamespace,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Left(BaseException):
         pass

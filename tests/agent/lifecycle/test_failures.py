@@ -14,9 +14,7 @@ from agent.lifecycle.failures import Failed, check_batches, check_finite, explai
 CONFIG = parse(["--width=4", "--learning_rate=0.5", "--batch_size=16", "--image_size=160"])
 CPU = torch.device("cpu")
 GPU_SHORTAGE = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-CPU_SHORTAGE = RuntimeError(
-    "DefaultCPUAllocator: can't allocate memory: you tried to allocate 134217728 bytes."
-)
+CPU_SHORTAGE = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 134217728 bytes.")
 
 
 @pytest.mark.parametrize(
@@ -27,14 +25,10 @@ CPU_SHORTAGE = RuntimeError(
         (0.5, float("nan"), "validation loss is nan"),
     ],
 )
-def test_a_loss_that_is_no_number_names_epoch_and_learning_rate(
-    train_loss: float, val_loss: float, found: str
-) -> None:
+def test_a_loss_that_is_no_number_names_epoch_and_learning_rate(train_loss: float, val_loss: float, found: str) -> None:
     with pytest.raises(Failed) as raised:
         check_finite(CONFIG, 7, train_loss, val_loss)
-    assert (
-        str(raised.value) == f"{found} in epoch 7: the weights have diverged; lower learning_rate (it is 0.5)"
-    )
+    assert str(raised.value) == f"{found} in epoch 7: the weights have diverged; lower learning_rate (it is 0.5)"
 
 
 def test_finite_losses_pass() -> None:
@@ -47,14 +41,10 @@ def test_a_divergence_in_bfloat16_names_the_other_way_out() -> None:
         check_finite(config, 1, float("nan"), 0.5)
 
 
-@pytest.mark.parametrize(
-    "flags", [["--model=deeplabv3plus/resnet18"], ["--model=unet/resnet18", "--image_size=32"]]
-)
+@pytest.mark.parametrize("flags", [["--model=deeplabv3plus/resnet18"], ["--model=unet/resnet18", "--image_size=32"]])
 def test_a_model_that_cannot_train_on_one_image_is_refused_and_on_two_is_not(flags: list[str]) -> None:
     config = parse([*flags, "--data=/photographs"])
-    with pytest.raises(
-        Failed, match=r"at least 2 images in every training step, but /photographs has 1 training"
-    ):
+    with pytest.raises(Failed, match=r"at least 2 images in every training step, but /photographs has 1 training"):
         check_batches(config, 1)
     check_batches(config, 2)
     check_batches(CONFIG, 1)
@@ -62,10 +52,7 @@ def test_a_model_that_cannot_train_on_one_image_is_refused_and_on_two_is_not(fla
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_names_the_folder_and_how_to_go_on(code: int) -> None:
-    with (
-        pytest.raises(Failed) as raised,
-        explain_errors(CONFIG, CPU, Path("/runs/abc123")),
-    ):
+    with pytest.raises(Failed) as raised, explain_errors(CONFIG, CPU, Path("/runs/abc123")):
         raise OSError(code, "No space left on device")
     assert str(raised.value) == (
         "a file in /runs/abc123 could not be written (No space left on device); the checkpoints before are still "
@@ -79,9 +66,7 @@ def test_a_full_disk_elsewhere_names_the_file() -> None:
             raise OSError(errno.ENOSPC, "No space left on device", "/tmp/media/image.png")
 
 
-@pytest.mark.parametrize(
-    "error", [OSError(errno.EACCES, "denied"), RuntimeError("shapes differ"), KeyError("x")]
-)
+@pytest.mark.parametrize("error", [OSError(errno.EACCES, "denied"), RuntimeError("shapes differ"), KeyError("x")])
 def test_other_errors_stay_what_they_are(error: Exception) -> None:
     with pytest.raises(type(error)) as raised, explain_errors(CONFIG, CPU, Path()):
         raise error

@@ -33,17 +33,10 @@ from common import wandb_api
 from tests.server import running
 
 PLAN = Plan(parse(["--width=4", "--epochs=3"]), "abc", None, "puzzle")
-CONFIG = {
-    "width": {"value": 4},
-    "epochs": {"value": 3},
-    "n_parameters": {"value": 9},
-    "_wandb": {"value": {}},
-}
+CONFIG = {"width": {"value": 4}, "epochs": {"value": 3}, "n_parameters": {"value": 9}, "_wandb": {"value": {}}}
 
 
-RUN_STATE = (
-    '{ project(name: "puzzle") { run(name: "abc") { state config summaryMetrics historyLineCount } } }'
-)
+RUN_STATE = '{ project(name: "puzzle") { run(name: "abc") { state config summaryMetrics historyLineCount } } }'
 
 
 def nothing() -> None:
@@ -144,9 +137,7 @@ def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
 
 
 @pytest.mark.parametrize("answer", [bucket(None), (200, {"data": {"model": None}})])
-def test_a_run_that_the_server_does_not_have_is_unknown(
-    answer: tuple[int, Any], client: SimpleNamespace
-) -> None:
+def test_a_run_that_the_server_does_not_have_is_unknown(answer: tuple[int, Any], client: SimpleNamespace) -> None:
     with serving([answer]) as (url, _):
         point(client, url)
         assert preflight.find_run("abc", None, "puzzle", nothing) is None
@@ -182,9 +173,7 @@ def test_a_fleet_waits_for_its_server_and_says_so_too(
         target.login()
 
 
-def test_a_key_that_is_refused_is_not_tried_again(
-    client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_key_that_is_refused_is_not_tried_again(client: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     with serving([(401, {})]) as (url, script):
         point(client, url)
         assert train.record(PLAN, Interruption()) == 1
@@ -222,9 +211,7 @@ def test_without_a_server_none_is_asked(mode: str, client: SimpleNamespace) -> N
     assert script.asked == []
 
 
-def test_what_only_the_client_can_judge_is_left_to_it(
-    client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_only_the_client_can_judge_is_left_to_it(client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise urllib.error.URLError(ssl.SSLCertVerificationError("self-signed"))
 
@@ -237,9 +224,7 @@ def test_what_only_the_client_can_judge_is_left_to_it(
 
 def test_settings_that_the_client_refuses_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def setup() -> None:
-        raise ValueError(
-            "1 validation error\nbase_url\n  Input should be a valid URL [type=url]\n    For more, …"
-        )
+        raise ValueError("1 validation error\nbase_url\n  Input should be a valid URL [type=url]\n    For more, …")
 
     monkeypatch.setattr(wandb, "setup", setup)
     with pytest.raises(CommError, match=r"refuses the setting base_url Input should be a valid URL$"):
@@ -289,9 +274,7 @@ def test_a_run_that_is_new_or_has_these_settings_begins(
 
 
 @pytest.mark.parametrize(("given", "used"), [({}, "false"), ({"WANDB_ERROR_REPORTING": "true"}, "true")])
-def test_the_client_reports_to_its_maker_only_where_the_person_asks_for_it(
-    given: dict[str, str], used: str
-) -> None:
+def test_the_client_reports_to_its_maker_only_where_the_person_asks_for_it(given: dict[str, str], used: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     code = "import os, agent; print(os.environ['WANDB_ERROR_REPORTING'])"
     command = [sys.executable, "-c", code]

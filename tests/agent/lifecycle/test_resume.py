@@ -37,9 +37,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("given", ["../..", "..", ".", "a/b", "a?b", ".lock", "x" * 200])
-@pytest.mark.parametrize(
-    "by", ["WANDB_RUN_ID", "--resume", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID"]
-)
+@pytest.mark.parametrize("by", ["WANDB_RUN_ID", "--resume", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID"])
 def test_a_name_that_leads_out_of_its_folder_is_refused_and_nothing_is_made_or_deleted(
     by: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,9 +97,7 @@ def test_the_address_of_the_server_is_brought_into_the_form_of_links(
     assert os.environ["WANDB_BASE_URL"] == used
 
 
-@pytest.mark.parametrize(
-    "given", ["127.0.0.1:8080", "ftp://host", "http://", "host", "http://host:99999", " "]
-)
+@pytest.mark.parametrize("given", ["127.0.0.1:8080", "ftp://host", "http://", "host", "http://host:99999", " "])
 def test_what_is_no_address_of_a_server_is_told_in_one_sentence(
     given: str, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,9 +170,7 @@ def test_a_run_on_this_machine_goes_on_with_its_settings_where_it_was() -> None:
 
 def test_other_settings_than_the_run_has_are_refused() -> None:
     leave("abc")
-    with pytest.raises(
-        ConfigError, match="run abc has other settings than the flags say: leave the flags out"
-    ):
+    with pytest.raises(ConfigError, match="run abc has other settings than the flags say: leave the flags out"):
         make_plan(["--resume", "abc", "--width=8"], "puzzle")
 
 
@@ -186,9 +180,7 @@ class Api:
     def run(self, path: str) -> Any:
         if path != "puzzle/abc":
             raise wandb.errors.CommError("no such run")
-        return SimpleNamespace(
-            config={"width": 4, "epochs": 3, "model": "unet_transposed", "n_parameters": 1}
-        )
+        return SimpleNamespace(config={"width": 4, "epochs": 3, "model": "unet_transposed", "n_parameters": 1})
 
 
 def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_knows(
@@ -196,9 +188,7 @@ def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_know
 ) -> None:
     monkeypatch.setattr(wandb, "Api", Api)
     assert make_plan(["--resume", "abc"], "puzzle").config == CONFIG
-    with pytest.raises(
-        ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"
-    ):
+    with pytest.raises(ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"):
         make_plan(["--resume", "x"], "puzzle")
 
 
@@ -277,9 +267,7 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
     answers: bool, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def download(root: str, skip_cache: bool) -> None:
-        elsewhere = State(
-            "anna/cats/abc", CONFIG, "digest", Progress(3, 1.0, [{"epoch": 3.0}]), {}, capture(3)
-        )
+        elsewhere = State("anna/cats/abc", CONFIG, "digest", Progress(3, 1.0, [{"epoch": 3.0}]), {}, capture(3))
         state.dump(elsewhere, Path(root), None, {})
         if not answers:
             raise OSError("connection lost")
@@ -300,9 +288,7 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
 
 def test_images_that_changed_meanwhile_are_refused() -> None:
     leave("abc")
-    with pytest.raises(
-        ConfigError, match="the images or masks of drawn changed since run abc was interrupted"
-    ):
+    with pytest.raises(ConfigError, match="the images or masks of drawn changed since run abc was interrupted"):
         resume.find_state(a_run(), make_plan(["--resume", "abc"], "puzzle"), "another digest")
 
 
@@ -357,16 +343,12 @@ def test_a_server_that_takes_no_run_is_told_in_one_sentence(
     monkeypatch.setattr(wandb, "init", refuse)
     assert train.main(["--width=4"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith(
-        "agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL"
-    )
+    assert error.startswith("agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL")
     assert error.count("\n") == 1
     assert list(runs.iterdir()) == []
 
 
-def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(
-    runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> None:
         raise WandbApiFailedError("away")
 

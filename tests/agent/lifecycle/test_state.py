@@ -52,18 +52,11 @@ def train(
 
 def now(tensors: dict[str, Any], epoch: int = 1, keeper: BestCheckpoints | None = None) -> State:
     return State(
-        "e/p/r",
-        CONFIG,
-        "digest",
-        Progress(epoch, 1.5, [{"epoch": 1}]),
-        keeper.kept if keeper else {},
-        tensors,
+        "e/p/r", CONFIG, "digest", Progress(epoch, 1.5, [{"epoch": 1}]), keeper.kept if keeper else {}, tensors
     )
 
 
-@pytest.mark.parametrize(
-    ("precision", "rate", "decay"), [("float32", "constant", 0.0), ("bfloat16", "cosine", 0.1)]
-)
+@pytest.mark.parametrize(("precision", "rate", "decay"), [("float32", "constant", 0.0), ("bfloat16", "cosine", 0.1)])
 @pytest.mark.parametrize("cut", [1, 2])
 def test_a_run_that_goes_on_is_bit_identical_to_one_that_was_never_cut_off(
     precision: Precision, rate: str, decay: float, cut: int, device: torch.device, tmp_path: Path
@@ -117,11 +110,7 @@ def test_the_best_and_the_latest_stay_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002.pt", "epoch-0003.pt", "state.pt"]
     found = state.load(tmp_path)
     assert found
-    assert (found.progress, found.kept, found.config) == (
-        Progress(4, 1.5, [{"epoch": 1}]),
-        keeper.kept,
-        CONFIG,
-    )
+    assert (found.progress, found.kept, found.config) == (Progress(4, 1.5, [{"epoch": 1}]), keeper.kept, CONFIG)
     assert found.tensors["model"]["w"].tolist() == [4, 4, 4]
 
 
@@ -169,9 +158,7 @@ def test_no_state_is_none_and_one_that_cannot_be_read_is_named(tmp_path: Path) -
         {"kept": 1},
     ],
 )
-def test_a_state_with_names_or_values_that_no_run_writes_is_refused(
-    change: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_state_with_names_or_values_that_no_run_writes_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     """Its checkpoints are uploaded when the run ends: a path out of its folder would give away any file."""
     state.dump(now(capture(1)), tmp_path, None, {})
     content = torch.load(tmp_path / state.FILE, weights_only=True)
@@ -223,9 +210,7 @@ def test_an_id_that_would_lead_out_of_the_folder_of_all_runs_is_refused(run_id: 
         state.folder_of(run_id)
 
 
-def test_a_link_out_of_the_folder_of_all_runs_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_out_of_the_folder_of_all_runs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "abc").symlink_to(tmp_path)

@@ -47,9 +47,7 @@ def test_every_flipped_bit_and_every_cut_of_a_file_with_a_digest_is_noticed(tmp_
     torch_file.write(path, CONTENT)
     content = path.read_bytes()
     for position in range(len(content)):
-        path.write_bytes(
-            content[:position] + bytes([content[position] ^ 1 << position % 8]) + content[position + 1 :]
-        )
+        path.write_bytes(content[:position] + bytes([content[position] ^ 1 << position % 8]) + content[position + 1 :])
         assert refused(path), f"bit of byte {position} of {len(content)}"
         path.write_bytes(content[:position])
         assert refused(path), f"{position} of {len(content)} bytes"
@@ -87,9 +85,7 @@ def as_pipe(path: Path) -> None:
         (lambda path: (path.unlink(), path.symlink_to(path.name)), "is no file"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_one_sentence(
-    damage: Callable[[Path], object], sentence: str, file: Path
-) -> None:
+def test_what_is_wrong_with_a_file_is_one_sentence(damage: Callable[[Path], object], sentence: str, file: Path) -> None:
     damage(file)
     with pytest.raises(BadFile, match=sentence) as refusal:
         torch_file.read(file)

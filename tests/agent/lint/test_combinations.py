@@ -42,9 +42,7 @@ def test_one_model_that_cannot_be_built_is_found_on_its_line(tmp_path: Path) -> 
     )
     (finding,) = lint(tmp_path, text).findings
     assert finding.line == 11
-    assert finding.message.startswith(
-        "deeplabv3plus cannot be built on vgg11 ('VGG' models do not support dilated"
-    )
+    assert finding.message.startswith("deeplabv3plus cannot be built on vgg11 ('VGG' models do not support dilated")
     assert finding.why == "1 of the 2 combinations of the sweep would end at once"
     assert finding.fix == "take it out"
 
@@ -75,9 +73,7 @@ def test_a_model_that_needs_two_training_images_is_refused_where_there_is_one(
         ("zzz", "choose others; "),
     ],
 )
-def test_a_misspelt_backbone_is_an_error_that_names_the_nearest(
-    tmp_path: Path, written: str, meant: str
-) -> None:
+def test_a_misspelt_backbone_is_an_error_that_names_the_nearest(tmp_path: Path, written: str, meant: str) -> None:
     text = CLEAN.replace("architecture: {value: unet_bilinear}", f"model: {{value: unet/{written}}}")
     (finding,) = lint(tmp_path, text).findings
     assert finding.message == f"unet cannot be built on {written} (no such backbone)"
@@ -88,9 +84,7 @@ def test_deeplabv3plus_with_batches_of_one_is_found_at_the_batch_size(tmp_path: 
     text = CLEAN.replace("architecture: {value: unet_bilinear}", "model: {value: deeplabv3plus/resnet18}")
     (finding,) = lint(tmp_path, text.replace("batch_size: {value: 2}", "batch_size: {value: 1}")).findings
     assert finding.line == 12
-    assert (
-        finding.message == "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
-    )
+    assert finding.message == "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
     assert finding.fix == "write 2 or more"
 
 
@@ -98,9 +92,7 @@ def test_imagenet_weights_are_an_error_where_there_are_none_and_a_warning_where_
     tmp_path: Path,
 ) -> None:
     def weights(backbone: str) -> list[tuple[str, str]]:
-        text = CLEAN.replace(
-            "architecture: {value: unet_bilinear}", f"model: {{value: unet/{backbone}/imagenet}}"
-        )
+        text = CLEAN.replace("architecture: {value: unet_bilinear}", f"model: {{value: unet/{backbone}/imagenet}}")
         return [(each.severity, each.message) for each in lint(tmp_path, text).findings]
 
     assert weights("tu-tf_efficientnet_lite0") == []

@@ -160,6 +160,4 @@ def test_a_variable_is_filled_in_as_the_client_does(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("NOWHERE", raising=False)
     assert Command(words).words == utils.create_sweep_command(list(words)) == ["a-here-b", "NOWHERE"]
     report = with_command(tmp_path, [*WORDS, "--data=${envvar:NOWHERE}"])
-    assert [(each.severity, each.message) for each in report.findings] == [
-        ("warning", "NOWHERE is not set here")
-    ]
+    assert [(each.severity, each.message) for each in report.findings] == [("warning", "NOWHERE is not set here")]

@@ -32,9 +32,7 @@ def test_a_grid_has_the_product_of_its_values_at_most_run_cap(tmp_path: Path) ->
 
 
 HEAD = ",".join(COLUMNS) + "\n"
-SMALL, LARGE = (
-    from_settings({"architecture": "unet_bilinear", "width": width, "image_size": 64}) for width in (8, 16)
-)
+SMALL, LARGE = (from_settings({"architecture": "unet_bilinear", "width": width, "image_size": 64}) for width in (8, 16))
 
 
 @pytest.fixture
@@ -175,9 +173,4 @@ def test_the_recorded_steps_name_their_command_and_cover_every_architecture() ->
     by_device = cost.by_device([cost.TABLE])
     assert sum(map(len, by_device.values())) == n_rows, "a row is broken, or stands twice"
     for steps in by_device.values():
-        assert {step.architecture for step in steps} == {
-            "unet_transposed",
-            "unet_bilinear",
-            "unet",
-            "deeplabv3plus",
-        }
+        assert {step.architecture for step in steps} == {"unet_transposed", "unet_bilinear", "unet", "deeplabv3plus"}

@@ -43,12 +43,7 @@ FAULTS = [
     (6, "early_terminate: {type: hyperband, min_iter: 45, strict: true}", "H009", "`min_iter: 5`"),
     (6, "early_terminate: {type: hyperband, max_iter: 400, s: 1, strict: true}", "H009", "`min_iter: 5`"),
     (6, "early_terminate: {type: hyperband, strict: true}", "H006", ""),
-    (
-        6,
-        "early_terminate: {type: hyperband, min_itr: 5, min_iter: 5, strict: true}",
-        "H002",
-        "did you mean min_iter?",
-    ),
+    (6, "early_terminate: {type: hyperband, min_itr: 5, min_iter: 5, strict: true}", "H002", "did you mean min_iter?"),
     (6, "early_terminate: {type: median, min_iter: 5, strict: true}", "H003", "`type: hyperband`"),
     (6, "early_terminate: {type: hyperband, min_iter: 0.5, strict: true}", "H007", "from 1 up"),
     (8, "  arch: {value: unet_bilinear}", "P001", "did you mean architecture?"),
@@ -151,19 +146,13 @@ def test_the_line_of_a_value_is_that_of_the_list_entry(tmp_path: Path) -> None:
 
 
 def test_a_sweep_of_another_program_is_checked_without_its_parameters(tmp_path: Path) -> None:
-    text = (
-        CLEAN.replace("agent.train", "mine.train")
-        .replace("agent/train.py", "mine.py")
-        .replace("width", "depth")
-    )
+    text = CLEAN.replace("agent.train", "mine.train").replace("agent/train.py", "mine.py").replace("width", "depth")
     report = lint(tmp_path, text)
     assert report.passes
     assert [each.message for each in report.findings] == ["command does not start agent.train"]
 
 
-def test_errors_make_the_exit_code_1_and_warnings_do_not(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_make_the_exit_code_1_and_warnings_do_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     doubtful, wrong = tmp_path / "doubtful.yaml", tmp_path / "wrong.yaml"
     doubtful.write_text(with_line(4, ""))
     wrong.write_text(with_line(1, ""))
@@ -202,9 +191,7 @@ def test_a_model_that_was_looked_at_before_needs_no_torch(tmp_path: Path) -> Non
 def rules() -> dict[str, Rule]:
     """Every rule of the linter by its code; the first where two share one."""
     folder = Path(agent.lint.__file__).parent
-    modules = [
-        importlib.import_module(f"agent.lint.{file.stem}") for file in sorted(folder.glob("[a-z]*.py"))
-    ]
+    modules = [importlib.import_module(f"agent.lint.{file.stem}") for file in sorted(folder.glob("[a-z]*.py"))]
     found: dict[str, Rule] = {}
     for rule in (each for module in modules for each in vars(module).values() if isinstance(each, Rule)):
         found.setdefault(rule.code, rule)
@@ -215,9 +202,7 @@ def row(rule: Rule) -> str:
     """Of the page: the template, with names for what is filled in."""
     fields = {text for _, text, _, _ in string.Formatter().parse(rule.message) if text}
     shown = re.sub(r"(?<!\{)\{(\w+)[^}]*\}", r"{\1}", rule.message)
-    message = shown.format(
-        **{name: "" if name == "near" else name.upper().replace("_", " ") for name in fields}
-    )
+    message = shown.format(**{name: "" if name == "near" else name.upper().replace("_", " ") for name in fields})
     return f"| {rule.code} | {rule.severity} | {message} |"
 
 

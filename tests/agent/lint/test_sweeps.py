@@ -29,9 +29,7 @@ def test_every_key_of_the_history_and_number_of_the_summary_can_be_a_metric() ->
     page = (ROOT / "docs" / "runs.md").read_text()
     history = page.split("## History")[1].split("measured")[0]
     summary = page.split("## Summary")[1].split("## Artifacts")[0]
-    logged = set(
-        re.findall(r"`((?:train|val|test|best_\w+|seconds)/\w+|epoch|seconds_\w+)`", history + summary)
-    )
+    logged = set(re.findall(r"`((?:train|val|test|best_\w+|seconds)/\w+|epoch|seconds_\w+)`", history + summary))
     assert logged - {"test/rule", "best_loss/bn_repaired", "best_iou/bn_repaired"} <= {*HISTORY, *SUMMARY}
     assert {"val/loss", "train/iou", "test/image_mean_iou", "seconds/total", "best_loss/test_iou"} <= logged
 
@@ -53,21 +51,9 @@ scheduler: {engine: optuna, source: space.py, search_space: space}
     ("code", "what", "fix"),
     [
         ("def space(trial) return", "space.py raises SyntaxError: expected ':'", "mend the file, line 1"),
-        (
-            "import nowhere",
-            "space.py raises ModuleNotFoundError: No module named 'nowhere'",
-            "mend the file, line 1",
-        ),
-        (
-            "def space(trial):\n    return 1 / 0",
-            "space.py raises ZeroDivisionError: division",
-            "mend the file, line 2",
-        ),
-        (
-            "def space(trial):\n    return 3",
-            "space.py raises TypeError: it returns 3, not a",
-            "mend the file",
-        ),
+        ("import nowhere", "space.py raises ModuleNotFoundError: No module named 'nowhere'", "mend the file, line 1"),
+        ("def space(trial):\n    return 1 / 0", "space.py raises ZeroDivisionError: division", "mend the file, line 2"),
+        ("def space(trial):\n    return 3", "space.py raises TypeError: it returns 3, not a", "mend the file"),
         ("def spice(trial):\n    return {}", "space.py has no function space with one", "mend its name"),
     ],
 )
@@ -88,10 +74,7 @@ def test_a_search_space_that_fails_is_a_finding(
     [
         ('"image_size": 64, "seed": trial.number', []),
         ('"image_size": 63, "seed": trial.number', ["image_size is 63, but must be a multiple of 16"]),
-        (
-            '"image_sise": 64, "seed": trial.number',
-            ["image_sise is no setting of agent.train; did you mean image"],
-        ),
+        ('"image_sise": 64, "seed": trial.number', ["image_sise is no setting of agent.train; did you mean image"]),
         ('"image_size": 64, "epochs": "x"', ["epochs is the text 'x', but must be a whole number"]),
         ('"image_size": 64', ["it repeats [('image_size', 64)"]),
     ],
@@ -108,9 +91,7 @@ def test_a_search_space_in_python_is_asked(
     assert all(finding.line == 5 for finding in report.findings)
 
 
-def test_a_search_space_that_is_not_there_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_space_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("sweep.yaml").write_text(SWEEP)
     assert "source 'space.py' is no file seen from here" in [

@@ -24,9 +24,7 @@ def squares(n: int, side: int = 32, seed: int = 0) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, pairs: tuple[Pair, ...], epoch: int = 1
-) -> float:
+def step(model: nn.Module, optimizer: torch.optim.Optimizer, pairs: tuple[Pair, ...], epoch: int = 1) -> float:
     """One epoch without augmentation; its loss."""
     same = Augmenter("none", 32, seed=1)
     return train_epoch(model, optimizer, feed(pairs, same, 2, 1, range(epoch, epoch + 1)))[0]

@@ -71,9 +71,7 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_statistics_are_the_mean_over_batches_of_their_means_and_unbiased_variances(
-    device: torch.device,
-) -> None:
+def test_statistics_are_the_mean_over_batches_of_their_means_and_unbiased_variances(device: torch.device) -> None:
     images = [torch.randn(2, 3, 5, 4) * scale + scale for scale in (1, 3)]
     model = nn.Sequential(nn.BatchNorm2d(3)).to(device)
     found = {name: value.cpu() for name, value in recomputed(model, [i.to(device) for i in images]).items()}
@@ -148,9 +146,7 @@ class AlwaysFrozen(nn.Sequential):
     ],
     ids=["none", "torchvision's frozen", "without running statistics", "frozen by its train()"],
 )
-def test_a_model_whose_batchnorm_is_absent_or_frozen_is_scored_once_and_passes_untouched(
-    model: nn.Module,
-) -> None:
+def test_a_model_whose_batchnorm_is_absent_or_frozen_is_scored_once_and_passes_untouched(model: nn.Module) -> None:
     before, calls = state(model), []
     model.register_forward_hook(lambda *_: calls.append(1))
     judgement = look(model)
@@ -234,9 +230,7 @@ def three_deep(device: torch.device) -> nn.Module:
     return nn.Sequential(*(module for part in parts for module in part)).to(device)
 
 
-def test_statistics_are_those_that_the_model_has_in_evaluation_mode_at_every_depth(
-    three_deep: nn.Module,
-) -> None:
+def test_statistics_are_those_that_the_model_has_in_evaluation_mode_at_every_depth(three_deep: nn.Module) -> None:
     inputs: dict[str, np.ndarray] = {}
     for name, layer in layers(three_deep).items():
         layer.register_forward_hook(
@@ -249,12 +243,8 @@ def test_statistics_are_those_that_the_model_has_in_evaluation_mode_at_every_dep
     assert len(inputs) == 3
     for name, values in inputs.items():
         channels = values.transpose(1, 0, 2, 3).reshape(4, -1)
-        np.testing.assert_allclose(
-            found[f"{name}.running_mean"].cpu(), channels.mean(axis=1), rtol=1e-3, atol=1e-3
-        )
-        np.testing.assert_allclose(
-            found[f"{name}.running_var"].cpu(), channels.var(axis=1, ddof=1), rtol=0.02
-        )
+        np.testing.assert_allclose(found[f"{name}.running_mean"].cpu(), channels.mean(axis=1), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(found[f"{name}.running_var"].cpu(), channels.var(axis=1, ddof=1), rtol=0.02)
 
 
 def test_equal_weights_and_images_give_equal_statistics_bit_by_bit(three_deep: nn.Module) -> None:

@@ -58,9 +58,7 @@ def test_when_memory_is_used_up_one_sentence_says_so(gpu: torch.device) -> None:
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(2**31 / torch.cuda.get_device_properties(gpu).total_memory)
     try:
-        with pytest.raises(
-            Failed, match="out of memory on cuda: batch_size 64 at image_size 512 with unet_b"
-        ):
+        with pytest.raises(Failed, match="out of memory on cuda: batch_size 64 at image_size 512 with unet_b"):
             with explain_errors(config, gpu, Path()):
                 step(model, 64, 512)
     finally:
@@ -87,8 +85,6 @@ def test_a_trial_that_is_pinned_to_a_gpu_sees_that_one_only() -> None:
         pytest.skip("no GPU on this machine")
     for gpu in listed:
         env = {**os.environ, "CUDA_VISIBLE_DEVICES": gpu.visible}
-        done = subprocess.run(
-            [sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True)
         assert done.stdout.startswith("1 ")
         assert gpu.name in done.stdout

@@ -72,12 +72,9 @@ def test_what_arrives_on_a_device_is_what_was_drawn(device: torch.device) -> Non
 
 
 @pytest.mark.parametrize(
-    ("free", "expected"),
-    [(10**9, (3, 2)), (80, (3, 1)), (60, (3, 1)), (40, (2, 1)), (20, (1, 1)), (19, (0, 0))],
+    ("free", "expected"), [(10**9, (3, 2)), (80, (3, 1)), (60, (3, 1)), (40, (2, 1)), (20, (1, 1)), (19, (0, 0))]
 )
-def test_batches_that_lie_ready_fill_at_most_half_of_the_shared_memory(
-    free: int, expected: tuple[int, int]
-) -> None:
+def test_batches_that_lie_ready_fill_at_most_half_of_the_shared_memory(free: int, expected: tuple[int, int]) -> None:
     """Three workers, batches of 10 bytes."""
     assert within(free, 3, 10) == expected
 

@@ -15,14 +15,7 @@ from agent.training import batchnorm, performance
 from agent.training.loader import feed
 from agent.training.loop import train_epoch
 from agent.training.models.unet import UNet
-from agent.training.performance import (
-    COMPILE_SECONDS,
-    COMPILE_SPEEDUP,
-    compile_pays,
-    cpu_flags,
-    n_macs,
-    precision_of,
-)
+from agent.training.performance import COMPILE_SECONDS, COMPILE_SPEEDUP, compile_pays, cpu_flags, n_macs, precision_of
 from data.augment import Augmenter
 from tests.agent.training.squares import squares
 
@@ -32,12 +25,7 @@ DENSE, DEPTHWISE = nn.Conv2d(4, 4, 1), nn.Sequential(nn.Conv2d(4, 4, 3, groups=4
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
-    [
-        ("fpu avx2 avx512f", "float32"),
-        ("fpu avx512_bf16", "bfloat16"),
-        ("amx_bf16", "bfloat16"),
-        ("", "float32"),
-    ],
+    [("fpu avx2 avx512f", "float32"), ("fpu avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("", "float32")],
 )
 def test_auto_is_bfloat16_where_the_processor_has_it(
     flags: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -57,12 +45,8 @@ def test_a_processor_that_tells_no_flags_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("has", [True, False])
-def test_a_gpu_that_only_emulates_bfloat16_does_not_have_it(
-    has: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        torch.cuda, "is_bf16_supported", lambda including_emulation: has and not including_emulation
-    )
+def test_a_gpu_that_only_emulates_bfloat16_does_not_have_it(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has and not including_emulation)
     assert performance.has_bfloat16(GPU) == has
 
 
@@ -133,9 +117,7 @@ def test_a_deterministic_run_is_never_compiled_because_of_the_time_it_takes() ->
     assert not compile_pays(10**9, 0.1, "cuda", deterministic=True)
 
 
-def test_a_compiled_model_trains_the_weights_of_the_one_that_is_saved(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_compiled_model_trains_the_weights_of_the_one_that_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     class Wrapper(nn.Module):
         def __init__(self, model: nn.Module, dynamic: bool) -> None:
             super().__init__()

@@ -71,9 +71,7 @@ def test_the_fastest_of_equal_settings_counts(file: Path) -> None:
 def test_what_a_full_disk_left_of_a_row_is_passed_over(file: Path) -> None:
     step_times.record(CONFIG, GPU, "float32", 1, [0.3])
     whole = file.read_text()
-    file.write_text(
-        whole + whole.splitlines()[1][:-20] + "\n" + whole.splitlines()[1].replace("unet", "x") + "\n"
-    )
+    file.write_text(whole + whole.splitlines()[1][:-20] + "\n" + whole.splitlines()[1].replace("unet", "x") + "\n")
     assert [step.architecture for step in step_times.read(file)] == ["unet", "x"]
     assert step_times.read(file.with_name("none.csv")) == []
 
@@ -125,20 +123,11 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(performance, "device_name", lambda _: GPU)
     config = parse(
-        [
-            "--model=unet_bilinear",
-            "--width=2",
-            "--image_size=32",
-            "--batch_size=2",
-            "--epochs=3",
-            "--repeats=2",
-        ]
+        ["--model=unet_bilinear", "--width=2", "--image_size=32", "--batch_size=2", "--epochs=3", "--repeats=2"]
     )
     pairs = squares(4)
     model = performance.prepare(UNet("bilinear", 2), torch.device("cpu"))
-    run: Any = SimpleNamespace(
-        entity="e", project="p", id="r", config={"n_macs": 50}, summary={}, starting_step=3
-    )
+    run: Any = SimpleNamespace(entity="e", project="p", id="r", config={"n_macs": 50}, summary={}, starting_step=3)
     plan = Plan(config, "r", None, None)
     trial = TrainingRun(
         plan,

@@ -35,9 +35,7 @@ def pixels(masks: dict[str, Mask]) -> np.ndarray[Any, np.dtype[np.bool_]]:
 @pytest.mark.parametrize(
     ("name", "average"), [("pooled", "binary"), ("two-class", "macro"), ("two-class-micro", "micro")]
 )
-def test_pooled_definitions_are_scikit_learns_averages(
-    name: str, average: str, metric: str, by: object
-) -> None:
+def test_pooled_definitions_are_scikit_learns_averages(name: str, average: str, metric: str, by: object) -> None:
     expected = by(pixels(TRUTH), pixels(GUESS), average=average)  # type: ignore[operator]
     assert measured(name)[metric] == pytest.approx(expected, abs=1e-12)
 

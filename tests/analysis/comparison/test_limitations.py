@@ -33,10 +33,7 @@ def test_the_ceiling_bounds_what_can_be_reached_and_says_nothing_of_pairs(ious: 
     text = limitations.ceiling(pd.DataFrame({"test_iou": ious}), predictions(0).truth)
     assert text is not None
     assert "at 32×32 costs IoU 0.222" in text
-    assert (
-        "the best model has 0.900. That bounds what can be reached, not which models can be told apart."
-        in text
-    )
+    assert "the best model has 0.900. That bounds what can be reached, not which models can be told apart." in text
 
 
 def test_pictures_of_different_size_have_no_common_ceiling() -> None:
@@ -57,8 +54,6 @@ def test_the_range_over_images_is_told() -> None:
     assert limitations.image_range(scores.iloc[:0]) is None
 
 
-@pytest.mark.parametrize(
-    ("n_runs", "words"), [([1, 1], "n = 1 run"), ([3, 3], "n = 3 runs"), ([2, 3], "n = 2 to 3")]
-)
+@pytest.mark.parametrize(("n_runs", "words"), [([1, 1], "n = 1 run"), ([3, 3], "n = 3 runs"), ([2, 3], "n = 2 to 3")])
 def test_the_number_of_runs_behind_the_rows_is_told(n_runs: list[int], words: str) -> None:
     assert words in limitations.repetition(pd.DataFrame({"n_runs": n_runs}))

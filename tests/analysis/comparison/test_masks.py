@@ -20,9 +20,7 @@ def reference(truth: Mask, prediction: Mask) -> list[float]:
     """The five metrics by scikit-learn, in the order of METRICS; 0/0 is 1 only if both masks are empty."""
     y, z = truth.ravel(), prediction.ravel()
     empty = 0.0 if truth.any() or prediction.any() else 1.0
-    ratios = [
-        score(y, z, zero_division=empty) for score in (precision_score, recall_score, f1_score, jaccard_score)
-    ]
+    ratios = [score(y, z, zero_division=empty) for score in (precision_score, recall_score, f1_score, jaccard_score)]
     return [accuracy_score(y, z), *ratios]
 
 

@@ -17,9 +17,7 @@ TABLE = pd.DataFrame(
 
 def test_a_model_is_off_the_front_only_if_another_is_as_good_in_all_and_better_in_one() -> None:
     assert pareto_front(TABLE)["model"].tolist() == ["good", "fast", "twin"]
-    assert pareto_front(TABLE.assign(n_parameters=[5e6, 4e6, 1e6, 1e6]))["model"].tolist() == list(
-        TABLE["model"]
-    )
+    assert pareto_front(TABLE.assign(n_parameters=[5e6, 4e6, 1e6, 1e6]))["model"].tolist() == list(TABLE["model"])
 
 
 def test_the_sentence_names_the_front_and_the_costs_that_are_known() -> None:

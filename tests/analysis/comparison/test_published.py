@@ -41,9 +41,7 @@ def found(*rows: tuple[str, float, float]) -> pd.DataFrame:
 
 def test_a_number_that_several_definitions_give_tells_none() -> None:
     text = sentence(found(("pooled", 0.97, 0.99), ("image", 0.975, 0.985)), 0.98)
-    assert text.endswith(
-        "under 2 definitions (pooled, image): the number alone does not tell which was used."
-    )
+    assert text.endswith("under 2 definitions (pooled, image): the number alone does not tell which was used.")
 
 
 def test_a_number_that_one_definition_gives_tells_it() -> None:
@@ -65,9 +63,8 @@ def test_the_option_prints_the_sentence_and_writes_all_candidates(
 ) -> None:
     monkeypatch.setattr(cli, "pull", lambda paths: study(models=MODELS[:1]))
     assert table.main(["lab/puzzle", "--out", str(tmp_path), "--published", "0.88"]) == 0
-    assert (
-        "0.88 comes closest to pooled IoU of U-Net, transposed by best_iou, 0.8824 (n = 1 run)"
-        in " ".join(capsys.readouterr().out.split())
+    assert "0.88 comes closest to pooled IoU of U-Net, transposed by best_iou, 0.8824 (n = 1 run)" in " ".join(
+        capsys.readouterr().out.split()
     )
     # Two checkpoints, five definitions.
     assert len(pd.read_csv(f"{tmp_path}/published.csv")) == 10

@@ -3,33 +3,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.comparison.row_labels import (
-    best_settings,
-    label,
-    mixed_data,
-    one_per_seed,
-    with_models,
-    with_splits,
-)
+from analysis.comparison.row_labels import best_settings, label, mixed_data, one_per_seed, with_models, with_splits
 
 
 def runs(*changes: dict[str, Any]) -> pd.DataFrame:
     base = {
-        **{
-            "architecture": "unet",
-            "backbone": "resnet18",
-            "weights": "none",
-            "augmentation": "light",
-            "width": 64,
-        },
-        **{
-            "image_size": 128,
-            "learning_rate": 1e-3,
-            "batch_size": 2,
-            "epochs": 20,
-            "seed": 1,
-            "split_seed": 0,
-        },
+        **{"architecture": "unet", "backbone": "resnet18", "weights": "none", "augmentation": "light", "width": 64},
+        **{"image_size": 128, "learning_rate": 1e-3, "batch_size": 2, "epochs": 20, "seed": 1, "split_seed": 0},
         **{"data_digest": "d1", "val/iou": 0.9, "test/iou": 0.9},
     }
     return pd.DataFrame([{"run_id": str(i), **base, **change} for i, change in enumerate(changes)])
@@ -56,9 +36,7 @@ def test_seeds_repeat_one_model() -> None:
 
 
 def test_where_weights_vary_every_model_with_a_backbone_names_its_own() -> None:
-    models = with_models(
-        runs(SCRATCH, {}, {"weights": "imagenet"}, {"backbone": "vgg11", "weights": "imagenet"})
-    )
+    models = with_models(runs(SCRATCH, {}, {"weights": "imagenet"}, {"backbone": "vgg11", "weights": "imagenet"}))
     assert models["model"].tolist() == [
         "U-Net, transposed",
         "U-Net / resnet18, from scratch",
@@ -110,7 +88,7 @@ def test_scientific_fields_that_vary_make_models() -> None:
 def test_width_counts_only_for_the_u_nets_written_here() -> None:
     models = with_models(runs({"width": 16}, {"width": 32}, SCRATCH | {"width": 16}, SCRATCH | {"width": 32}))
     assert models["model"].tolist() == [
-        *("U-Net / resnet18", "U-Net / resnet18", "U-Net, transposed, 16 wide", "U-Net, transposed, 32 wide"),
+        *("U-Net / resnet18", "U-Net / resnet18", "U-Net, transposed, 16 wide", "U-Net, transposed, 32 wide")
     ]
 
 
@@ -169,9 +147,7 @@ def test_a_run_without_a_seed_repeats_nothing() -> None:
 
 
 def test_of_runs_with_equal_seeds_the_one_created_last_counts() -> None:
-    made = placed(
-        {"created_at": "2026-02-01"}, {"created_at": "2026-01-01"}, {"seed": 2, "created_at": "2026-01-01"}
-    )
+    made = placed({"created_at": "2026-02-01"}, {"created_at": "2026-01-01"}, {"seed": 2, "created_at": "2026-01-01"})
     kept, sentence = one_per_seed(made)
     assert kept["run_id"].tolist() == ["0", "2"]
     assert sentence is not None

@@ -35,23 +35,13 @@ def said(*histories: pd.DataFrame) -> str:
 
 
 OVERFIT = curves(
-    [0.8, 0.4, 0.3, 0.2, 0.1],
-    [0.8, 0.5, 0.6, 0.75, 0.9],
-    [0.3, 0.6, 0.8, 0.9, 0.95],
-    [0.3, 0.6, 0.7, 0.65, 0.6],
+    [0.8, 0.4, 0.3, 0.2, 0.1], [0.8, 0.5, 0.6, 0.75, 0.9], [0.3, 0.6, 0.8, 0.9, 0.95], [0.3, 0.6, 0.7, 0.65, 0.6]
 )
 
 
 def test_figures_are_those_counted_by_hand() -> None:
     # Lowest at epoch 2. The end is epochs 3 to 5: gaps of IoU 0.1, 0.25, 0.35.
-    expected = {
-        "epochs": 5,
-        "best_epoch": 2,
-        "val_loss_epoch": 2,
-        "gap_best": 0.0,
-        "gap_end": 0.25,
-        "not_finite": 0,
-    }
+    expected = {"epochs": 5, "best_epoch": 2, "val_loss_epoch": 2, "gap_best": 0.0, "gap_end": 0.25, "not_finite": 0}
     assert curve_figures(OVERFIT, "best_loss") == pytest.approx(expected)
 
 

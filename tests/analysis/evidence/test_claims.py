@@ -7,16 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.evidence.claims import (
-    BEST,
-    CANNOT_TELL,
-    CLAIMS,
-    EQUIVALENT,
-    WORSE,
-    Claim,
-    judge,
-    luck_of_highest,
-)
+from analysis.evidence.claims import BEST, CANNOT_TELL, CLAIMS, EQUIVALENT, WORSE, Claim, judge, luck_of_highest
 from analysis.evidence.components import estimate
 from analysis.evidence.simulate import Truth, draw
 from analysis.evidence.study import Design, StudyError

@@ -39,9 +39,7 @@ def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, ob
     return found
 
 
-def test_the_best_model_and_the_worse_ones_are_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_best_model_and_the_worse_ones_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = study(tmp_path / "s.csv", {"a": 0.95, "b": 0.85, "c": 0.80}, 5, 8)
     found = as_json(capsys, path)
     assert found["best"] == "a"
@@ -142,13 +140,7 @@ def test_unreadable_files_are_one_sentence(
 def test_copies_of_a_run_are_no_seeds(tmp_path: Path) -> None:
     rows = [f"{m},{s},{i},{v}" for m, v in (("a", 0.9), ("b", 0.8)) for s in "12" for i in "xy"]
     found = arrange(
-        read(
-            Path(
-                write(
-                    tmp_path / "s.csv", "\n".join(["model,seed,image,score", *rows, "b,3,x,0.7", "b,3,y,0.6"])
-                )
-            )
-        )
+        read(Path(write(tmp_path / "s.csv", "\n".join(["model,seed,image,score", *rows, "b,3,x,0.7", "b,3,y,0.6"]))))
     )
     assert found.design.seeds.tolist() == [[1], [2]]
     assert [note.split(":")[0] for note in found.notes] == ["a", "b"]
@@ -156,13 +148,7 @@ def test_copies_of_a_run_are_no_seeds(tmp_path: Path) -> None:
 
 
 def test_a_run_without_all_images_is_left_out_and_named(tmp_path: Path) -> None:
-    rows = [
-        f"{m},{s},{i},0.{m}{s}{i}"
-        for m in "12"
-        for s in "123"
-        for i in "4567"
-        if (m, s, i) != ("2", "3", "4")
-    ]
+    rows = [f"{m},{s},{i},0.{m}{s}{i}" for m in "12" for s in "123" for i in "4567" if (m, s, i) != ("2", "3", "4")]
     found = arrange(read(Path(write(tmp_path / "s.csv", "\n".join(["model,seed,image,score", *rows])))))
     assert found.design.seeds.tolist() == [[3], [2]]
     assert "A run is left out, 2, seed 3" in found.notes[0]

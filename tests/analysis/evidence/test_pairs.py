@@ -20,9 +20,7 @@ def test_all_pairs_on_their_images_are_tukeys() -> None:
     found = all_pairs(Study(("a", "b", "c"), ("",), scores, np.arange(2)[None]))
     expected = stats.tukey_hsd(*RUNS).pvalue
     assert [(pair.a, pair.b) for pair in found] == [("a", "c"), ("a", "b"), ("b", "c")]
-    assert [pair.p for pair in found] == pytest.approx(
-        [expected[0, 2], expected[0, 1], expected[1, 2]], abs=0.02
-    )
+    assert [pair.p for pair in found] == pytest.approx([expected[0, 2], expected[0, 1], expected[1, 2]], abs=0.02)
     assert all(pair.low < pair.estimate < pair.high for pair in found)
 
 

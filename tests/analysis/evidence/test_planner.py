@@ -16,9 +16,7 @@ THESE, OTHER, SETS = CLAIMS
 
 
 def layout(models: int, seeds: int, images: int, splits: int = 1) -> Design:
-    return Design(
-        np.ones((models, splits, seeds), bool), np.arange(splits * images).reshape(splits, images), 0
-    )
+    return Design(np.ones((models, splits, seeds), bool), np.arange(splits * images).reshape(splits, images), 0)
 
 
 def known(design: Design, true: Truth) -> Components:
@@ -31,9 +29,7 @@ def known(design: Design, true: Truth) -> Components:
         "training": np.square(true.training),
     }
     squares = {**found.squares, "rest": replace(found.squares["rest"], value=np.full((1, 2), rest))}
-    return replace(
-        found, squares=squares, values={name: np.full((1, 2), value) for name, value in values.items()}
-    )
+    return replace(found, squares=squares, values={name: np.full((1, 2), value) for name, value in values.items()})
 
 
 def decided(design: Design, true: Truth, gap: float, claim: str) -> float:
@@ -47,9 +43,7 @@ def decided(design: Design, true: Truth, gap: float, claim: str) -> float:
 @pytest.mark.parametrize("gap", [0.0, 0.02, 0.03])
 def test_as_many_images_as_asked_for_decide(gap: float) -> None:
     true, now = Truth(seed=0.003, image=0.02, training=0.0, rest=0.005), layout(2, 5, 4)
-    images = plan(
-        known(now, true), OTHER, (0, 1), gap, normal_factors(2, np.random.default_rng(0)), 0.01
-    ).images
+    images = plan(known(now, true), OTHER, (0, 1), gap, normal_factors(2, np.random.default_rng(0)), 0.01).images
     assert images is not None
     assert images >= 8
     assert decided(layout(2, 5, images), true, gap, OTHER) == pytest.approx(0.85, abs=0.1)
@@ -58,9 +52,7 @@ def test_as_many_images_as_asked_for_decide(gap: float) -> None:
 
 def test_as_many_seeds_as_asked_for_decide() -> None:
     true, now = Truth(seed=0.02, image=0.002, training=0.0, rest=0.002), layout(2, 3, 8)
-    seeds = plan(
-        known(now, true), OTHER, (0, 1), 0.02, normal_factors(2, np.random.default_rng(0)), 0.01
-    ).seeds
+    seeds = plan(known(now, true), OTHER, (0, 1), 0.02, normal_factors(2, np.random.default_rng(0)), 0.01).seeds
     assert seeds is not None
     assert decided(layout(2, seeds, 8), true, 0.02, OTHER) == pytest.approx(0.85, abs=0.1)
 
@@ -94,10 +86,7 @@ def test_more_resplits_of_the_same_photographs_cannot_help_where_the_training_se
 def test_the_command_plans_from_a_pilot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     rows = [
-        f"{model},{seed},{image},{0.9 + rng.normal(0, 0.01):.4f}"
-        for model in "ab"
-        for seed in "123"
-        for image in "xyz"
+        f"{model},{seed},{image},{0.9 + rng.normal(0, 0.01):.4f}" for model in "ab" for seed in "123" for image in "xyz"
     ]
     path = tmp_path / "pilot.csv"
     path.write_text("\n".join(["model,seed,image,score", *rows]))

@@ -11,15 +11,7 @@ from PIL import Image
 
 from analysis.comparison.comparison import compare
 from analysis.figures import curves
-from analysis.figures.curves import (
-    COLOURS,
-    MARKS,
-    block_tops,
-    curves_figure,
-    draw_curves,
-    mark_best,
-    title,
-)
+from analysis.figures.curves import COLOURS, MARKS, block_tops, curves_figure, draw_curves, mark_best, title
 from analysis.figures.files import write
 from analysis.figures.intervals import draw_intervals, intervals_figure
 from analysis.figures.mask_grid import COLOURS as ERRORS
@@ -94,9 +86,7 @@ def test_the_mean_ends_with_the_shortest_run(axes: Axes) -> None:
 
 
 @pytest.mark.parametrize(("quantity", "filled"), [("loss", True), ("iou", False)])
-def test_the_best_epoch_is_marked_and_filled_only_if_it_was_tested(
-    axes: Axes, quantity: str, filled: bool
-) -> None:
+def test_the_best_epoch_is_marked_and_filled_only_if_it_was_tested(axes: Axes, quantity: str, filled: bool) -> None:
     runs = pd.DataFrame([run("r", MODELS[2], None, **{"best_loss/epoch": 12, "best_iou/epoch": 14})])
     mark_best(axes, history("r"), runs, quantity)
     (mark,) = axes.lines
@@ -154,9 +144,7 @@ def test_a_row_of_panels_leaves_room_for_its_longest_name_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(("model", "shape"), [(MODELS[0], "^"), (MODELS[2], "v")])
-def test_the_legend_explains_filled_marks_by_one_that_is_drawn(
-    model: tuple[str, str, str], shape: str
-) -> None:
+def test_the_legend_explains_filled_marks_by_one_that_is_drawn(model: tuple[str, str, str], shape: str) -> None:
     made = study(models=[model])
     figure = curves_figure(compare(made), made.history, "command")
     filled = {handle.get_label(): handle for handle in figure.legends[0].legend_handles if handle is not None}

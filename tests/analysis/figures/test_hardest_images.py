@@ -6,13 +6,7 @@ from matplotlib.figure import Figure
 
 from analysis import AnalysisError
 from analysis.comparison.comparison import compare
-from analysis.figures.hardest_images import (
-    agreement,
-    draw_zoom,
-    hardest_images_figure,
-    image_means,
-    worst_place,
-)
+from analysis.figures.hardest_images import agreement, draw_zoom, hardest_images_figure, image_means, worst_place
 from analysis.figures.mask_grid import COLOURS
 from tests.analysis.studies import MODELS, predictions, seen, square, study
 
@@ -25,13 +19,7 @@ def test_the_hardest_image_comes_first_with_mean_and_range_over_models() -> None
     one = replace(easy, masks=mixed)
     means = image_means(compare(seen(made, {"r0s0": one, "r1s0": one})))
     # Four columns off of 16: 12·16 shared, 20·16 in the union.
-    assert means.iloc[0].tolist() == [
-        "image-2",
-        pytest.approx(192 / 320),
-        pytest.approx(0.6),
-        pytest.approx(0.6),
-        2,
-    ]
+    assert means.iloc[0].tolist() == ["image-2", pytest.approx(192 / 320), pytest.approx(0.6), pytest.approx(0.6), 2]
     assert means["iou"].tolist() == sorted(means["iou"])
 
 
@@ -74,9 +62,7 @@ def test_a_figure_without_photographs_holds_none_of_their_pixels() -> None:
 
 def test_the_caption_says_n_run_and_command() -> None:
     made = study(models=MODELS[2:4])
-    text = (
-        hardest_images_figure(compare(made), made.predictions, "python -m analysis a/b").texts[0].get_text()
-    )
+    text = hardest_images_figure(compare(made), made.predictions, "python -m analysis a/b").texts[0].get_text()
     words = text.replace("\n", " ")
     assert "4 hardest of n = 4 test images, 2 models, one run each" in words
     assert "(run r0s0); drawn by: python -m analysis a/b" in words

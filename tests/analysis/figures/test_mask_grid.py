@@ -68,14 +68,10 @@ def test_the_drawn_mask_is_that_of_the_labs_rule() -> None:
     shown = np.asarray(figure_of(made).axes[2].images[0].get_array())
     predicted = made.predictions["r0s0"]
     stem = next(iter(predicted.truth))
-    np.testing.assert_array_equal(
-        shown, coloured_errors(predicted.truth[stem], predicted.masks["best_loss"][stem])
-    )
+    np.testing.assert_array_equal(shown, coloured_errors(predicted.truth[stem], predicted.masks["best_loss"][stem]))
 
 
-@pytest.mark.parametrize(
-    ("ious", "expected"), [([0.9, 0.7, 0.8], "r0s2"), ([0.9, 0.7], "r0s1"), ([0.9], "r0s0")]
-)
+@pytest.mark.parametrize(("ious", "expected"), [([0.9, 0.7, 0.8], "r0s2"), ([0.9, 0.7], "r0s1"), ([0.9], "r0s0")])
 def test_of_several_runs_the_one_with_the_lower_median_iou_is_shown(ious: list[float], expected: str) -> None:
     made = study(seeds=len(ious), models=[MODELS[2]])
     made.runs["test/iou"] = ious
@@ -84,9 +80,7 @@ def test_of_several_runs_the_one_with_the_lower_median_iou_is_shown(ious: list[f
 
 def test_a_model_without_predictions_is_left_out_of_the_grid() -> None:
     made = study()
-    kept: Mapping[str, Predictions] = {
-        run_id: p for run_id, p in made.predictions.items() if run_id != "r0s0"
-    }
+    kept: Mapping[str, Predictions] = {run_id: p for run_id, p in made.predictions.items() if run_id != "r0s0"}
     figure = figure_of(seen(made, kept))
     assert len(figure.axes) == 4 * (2 + 7)
     assert "7 of 8 models" in figure.texts[0].get_text()
@@ -99,9 +93,7 @@ def test_an_image_that_a_model_was_not_tested_on_is_blank() -> None:
     assert [axes.axison for axes in figure.axes[3::4]] == [True, True, True, False]
 
 
-def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mask_grid, "MOST_MODELS", 3)
     monkeypatch.setattr(mask_grid, "MOST_IMAGES", 2)
     figure = figure_of(study())
@@ -127,7 +119,7 @@ def test_the_caption_says_size_and_epochs(changes: dict[str, list[int]], words: 
 
 def test_a_heading_is_broken_between_the_parts_of_a_name() -> None:
     assert heading({"model": "U-Net / mobilenet_v2, from scratch", "test/iou": 0.5}).split("\n") == [
-        *("U-Net", "mobilenet_v2,", "from scratch", "IoU 0.500"),
+        *("U-Net", "mobilenet_v2,", "from scratch", "IoU 0.500")
     ]
 
 

@@ -25,9 +25,7 @@ def test_what_was_saved_is_loaded_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(loaded.history["content"]) == ["a", "a", "c", "c"]
     for field in fields(Fetched):
         known = getattr(part("c"), field.name)
-        pd.testing.assert_frame_equal(
-            getattr(cache.load(tmp_path, ["c"]), field.name), known, check_dtype=False
-        )
+        pd.testing.assert_frame_equal(getattr(cache.load(tmp_path, ["c"]), field.name), known, check_dtype=False)
 
 
 def test_an_empty_cache_knows_nothing(tmp_path: Path) -> None:

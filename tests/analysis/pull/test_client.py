@@ -19,9 +19,7 @@ def test_a_run_becomes_a_row_of_config_and_summary_without_internals_and_media()
     }
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"), [(1, 1), ("a", "a"), ({"min": 0.1}, 0.1), ("Infinity", float("inf"))]
-)
+@pytest.mark.parametrize(("value", "expected"), [(1, 1), ("a", "a"), ({"min": 0.1}, 0.1), ("Infinity", float("inf"))])
 def test_summary_values_come_out_of_their_wrapping(value: object, expected: object) -> None:
     assert plain(value) == expected
 
@@ -49,8 +47,7 @@ def test_a_run_that_logged_nothing_has_an_empty_history() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base_url", "asked"),
-    [(None, "https://api.wandb.ai"), ("http://127.0.0.1:8080", "http://127.0.0.1:8080")],
+    ("base_url", "asked"), [(None, "https://api.wandb.ai"), ("http://127.0.0.1:8080", "http://127.0.0.1:8080")]
 )
 def test_the_client_asks_the_server_of_the_login_and_no_settings_of_the_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_url: str | None, asked: str

@@ -71,12 +71,8 @@ def test_what_people_look_at_is_written_from_a_folder(folder: Path, tmp_path: Pa
     assert "The photographs themselves are not part" in (tmp_path / "comparison.md").read_text()
 
 
-@pytest.mark.parametrize(
-    ("file", "text"), [("runs.json", None), ("study.json", '{"version": 0}'), ("masks.json", "{")]
-)
-def test_a_folder_that_is_not_whole_is_one_sentence(
-    made: Study, file: str, text: str | None, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("file", "text"), [("runs.json", None), ("study.json", '{"version": 0}'), ("masks.json", "{")])
+def test_a_folder_that_is_not_whole_is_one_sentence(made: Study, file: str, text: str | None, tmp_path: Path) -> None:
     export.write(made, compare(made), tmp_path, "")
     assert json.loads((tmp_path / "study.json").read_text())["version"] == 1
     (tmp_path / file).unlink() if text is None else (tmp_path / file).write_text(text)

@@ -114,9 +114,7 @@ def test_one_run_that_cannot_be_read_does_not_cost_the_others(tmp_path: Path) ->
     assert lost == {"r1": "the artifacts of run r1 cannot be read: a file is missing"}
 
 
-def test_ctrl_c_ends_the_pull_and_keeps_the_batches_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_ends_the_pull_and_keeps_the_batches_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(FakeRun):
         def scan_history(self) -> list[dict[str, Any]]:
             raise KeyboardInterrupt

@@ -20,10 +20,7 @@ LOCAL = "http://127.0.0.1:8080"
         ("lab/puzzle/ab12cd34", RunsPath("lab", "puzzle", "ab12cd34")),
         ("lab/puzzle/sweeps/ab12cd34", RunsPath("lab", "puzzle", "ab12cd34")),
         ("https://wandb.ai/lab/puzzle", RunsPath("lab", "puzzle", None, "https://api.wandb.ai")),
-        (
-            "https://wandb.ai/lab/puzzle/workspace?nw=x",
-            RunsPath("lab", "puzzle", None, "https://api.wandb.ai"),
-        ),
+        ("https://wandb.ai/lab/puzzle/workspace?nw=x", RunsPath("lab", "puzzle", None, "https://api.wandb.ai")),
         (f"{LOCAL}/lab/my%20puzzle/sweeps/ab12cd34", RunsPath("lab", "my puzzle", "ab12cd34", LOCAL)),
     ],
 )
@@ -31,18 +28,14 @@ def test_a_path_or_a_web_address_names_a_project_or_a_sweep(text: str, expected:
     assert parse_path(text) == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["", "puzzle", "lab/puzzle/runs/ab12cd34", "lab/puzzle/sweeps", "a/b/c/d", LOCAL]
-)
+@pytest.mark.parametrize("text", ["", "puzzle", "lab/puzzle/runs/ab12cd34", "lab/puzzle/sweeps", "a/b/c/d", LOCAL])
 def test_anything_else_is_refused_in_one_sentence_that_shows_the_forms(text: str) -> None:
     with pytest.raises(AnalysisError, match="ENTITY/PROJECT/SWEEP") as refusal:
         parse_path(text)
     assert repr(text) in str(refusal.value)
 
 
-def recorded(
-    results: Path, name: str, *paths: str, base_url: str = "", server_dir: Path | None = None
-) -> StudyRecord:
+def recorded(results: Path, name: str, *paths: str, base_url: str = "", server_dir: Path | None = None) -> StudyRecord:
     (results / name).mkdir(parents=True, exist_ok=True)
     record = StudyRecord(paths, base_url, str(server_dir) if server_dir else None)
     record.save(results / name)
@@ -69,8 +62,7 @@ def test_without_a_path_the_last_study_is_meant(results: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "environ",
-    [{}, {"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000"}],
+    "environ", [{}, {"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000"}]
 )
 @pytest.mark.parametrize("given", [[], ["local/puzzle/s1"], ["local/puzzle/s1", "local/puzzle/s2"]])
 def test_a_sweep_of_a_study_is_read_from_the_server_that_ran_it(

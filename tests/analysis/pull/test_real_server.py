@@ -48,12 +48,7 @@ def isolated(tmp_path: Path) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     own = {f"WANDB_{name}": str(tmp_path / "client") for name in names}
     (tmp_path / "client").mkdir()
-    home = {
-        "HOME": str(tmp_path),
-        "NETRC": str(tmp_path / ".netrc"),
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-    }
+    home = {"HOME": str(tmp_path), "NETRC": str(tmp_path / ".netrc"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return {**clean, **own, **home, "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 
 

@@ -35,8 +35,7 @@ def test_a_busy_or_silent_server_may_be_asked_again(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [answered(404), answered(0), http_error(403), ValueError("no such project"), CommError("no"), None],
+    "error", [answered(404), answered(0), http_error(403), ValueError("no such project"), CommError("no"), None]
 )
 def test_a_server_that_said_no_is_not_asked_again(error: Exception | None) -> None:
     assert not transient(error)

@@ -15,9 +15,7 @@ from tests.analysis.studies import MODELS, history, predictions, run
 
 
 def rows(*states: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        [run(f"r{i}", MODELS[2], predictions(1), state=state) for i, state in enumerate(states)]
-    )
+    return pd.DataFrame([run(f"r{i}", MODELS[2], predictions(1), state=state) for i, state in enumerate(states)])
 
 
 def test_only_finished_runs_are_used_and_the_others_are_told_by_state() -> None:
@@ -36,8 +34,7 @@ def test_a_finished_run_that_lacks_a_key_is_left_out_by_the_name_of_the_key() ->
 
 def test_a_run_of_something_else_lacks_everything() -> None:
     runs = pd.concat(
-        [rows("finished"), pd.DataFrame([{"run_id": "x", "state": "finished", "loss": 1.0}])],
-        ignore_index=True,
+        [rows("finished"), pd.DataFrame([{"run_id": "x", "state": "finished", "loss": 1.0}])], ignore_index=True
     )
     _, _, (remark,) = usable_runs(runs)
     assert "1 without architecture, backbone and 13 more (x)" in remark
@@ -138,17 +135,13 @@ def test_a_server_that_falls_silent_leaves_a_partial_study_that_says_so(
     made = pull(["lab/puzzle"])
     assert made.runs["run_id"].tolist() == ["a"]
     assert made.left_out["run_id"].tolist() == ["b", "c"]
-    assert made.remarks[0].startswith(
-        "PARTIAL: 2 of 3 usable runs could not be read (b, c), for instance because"
-    )
+    assert made.remarks[0].startswith("PARTIAL: 2 of 3 usable runs could not be read (b, c), for instance because")
     assert any(note.startswith("PARTIAL") for note in compare(made).notes)
 
 
 def test_when_nothing_can_be_read_that_is_one_sentence(server: list[FakeRun]) -> None:
     server.append(on_the_server("a", silent=True))
-    with pytest.raises(
-        AnalysisError, match="None of 1 runs could be read: the history of run a cannot be read"
-    ):
+    with pytest.raises(AnalysisError, match="None of 1 runs could be read: the history of run a cannot be read"):
         pull(["lab/puzzle"])
 
 

@@ -33,9 +33,7 @@ def test_the_settings_of_a_sweep_are_asked_for_once_however_many_pulls(tmp_path:
     assert server.asked == ["lab/puzzle/s1"]
 
 
-def test_a_sweep_that_cannot_be_read_is_a_remark_and_no_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_that_cannot_be_read_is_a_remark_and_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry.patiently, "__defaults__", (None, (0.0,)))
     found, (remark,) = sweep_settings(cast(Any, Server(ValueError("gone"))), RUNS, tmp_path)
     assert found == {}
@@ -43,8 +41,7 @@ def test_a_sweep_that_cannot_be_read_is_a_remark_and_no_end(
 
 
 @pytest.mark.parametrize(
-    ("methods", "expected"),
-    [(["grid"], "grid"), (["grid", "grid"], "grid"), (["grid", "bayes"], None), ([], None)],
+    ("methods", "expected"), [(["grid"], "grid"), (["grid", "grid"], "grid"), (["grid", "bayes"], None), ([], None)]
 )
 def test_several_sweeps_have_a_method_if_it_is_the_same(methods: list[str], expected: str | None) -> None:
     assert common_method({str(i): {"method": method} for i, method in enumerate(methods)}) == expected

@@ -80,9 +80,7 @@ def test_the_page_has_every_part_in_order_and_one_heading_of_the_first_rank(html
     outline = Outline(html)
     assert outline.headings[0] == 1
     assert outline.headings.count(1) == 1
-    assert all(
-        after - before <= 1 for before, after in zip(outline.headings, outline.headings[1:], strict=False)
-    )
+    assert all(after - before <= 1 for before, after in zip(outline.headings, outline.headings[1:], strict=False))
     assert [name for name in outline.ids if name in page.SECTIONS] == list(page.SECTIONS)
     assert outline.landmarks == ["header", "nav", "main"]
 
@@ -113,9 +111,7 @@ def renamed(own: Predictions) -> Predictions:
     def named(group: Mapping[str, Any]) -> dict[str, Any]:
         return {HOSTILE if stem == "image-0" else stem: picture for stem, picture in group.items()}
 
-    return Predictions(
-        named(own.images), named(own.truth), {rule: named(own.masks[rule]) for rule in own.masks}
-    )
+    return Predictions(named(own.images), named(own.truth), {rule: named(own.masks[rule]) for rule in own.masks})
 
 
 def test_no_name_can_end_the_script_or_become_markup() -> None:
@@ -155,12 +151,7 @@ def test_the_answer_stands_first_and_caveats_last(html: str) -> None:
         " training set."
     )
     assert second == "All 2 others are worse."
-    assert (
-        html.index(first)
-        < html.index("<table")
-        < html.index("Three claims")
-        < html.index("Keep in mind</h2>")
-    )
+    assert html.index(first) < html.index("<table") < html.index("Three claims") < html.index("Keep in mind</h2>")
     alike = answers(compare(noisy(gap=0.0)))
     assert "is not proven to be the best" in alike[0]
     _, unknown = answers(compare(seen(noisy(), {})))
@@ -207,9 +198,7 @@ def test_next_steps_follow_from_figures_and_vanish_with_them() -> None:
     )
     truth = {"a": square(4, 4, 16)}
     assert any(line.startswith("Larger images") for line in advice.improvements(compare(three), (), truth))
-    assert "Larger images" not in " ".join(
-        advice.improvements(compare(noisy(gap=0.2)), (), {"a": square(0, 0, 32)})
-    )
+    assert "Larger images" not in " ".join(advice.improvements(compare(noisy(gap=0.2)), (), {"a": square(0, 0, 32)}))
 
 
 def test_text_and_picture_of_importance_name_the_same_settings() -> None:
@@ -246,10 +235,7 @@ def test_curves_are_mean_and_range_and_not_a_number_is_null() -> None:
     low = made.history[made.history["run_id"] == "r0s0"]["val/loss"].iloc[5]
     drawn = model["curves"]["val/loss"]
     assert drawn["mean"][0] is None
-    assert [drawn["low"][5], drawn["high"][5]] == [
-        pytest.approx(low, rel=1e-3),
-        pytest.approx(low + 0.02, rel=1e-3),
-    ]
+    assert [drawn["low"][5], drawn["high"][5]] == [pytest.approx(low, rel=1e-3), pytest.approx(low + 0.02, rel=1e-3)]
     assert drawn["mean"][5] == pytest.approx(low + 0.01, rel=1e-3)
 
 
@@ -323,14 +309,7 @@ def chromium(page: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         pytest.skip("no Chromium here: the page is tried where there is one")
-    command = [
-        found,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--enable-logging=stderr",
-        "--hide-scrollbars",
-    ]
+    command = [found, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--hide-scrollbars"]
     command += [f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=2000", *options]
     return subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120)
 
@@ -349,10 +328,7 @@ def test_chromium_draws_the_page_and_its_controls_work_without_a_complaint(html:
     assert results["told"] == "12"
     curves = history("r").set_index("epoch").loc[12]
     told = [curves[name] for name in ("train/loss", "val/loss", "train/iou", "val/iou")]
-    assert [float(text) for text in results["row"]] == [
-        3,
-        *(pytest.approx(value, abs=1e-3) for value in told),
-    ]
+    assert [float(text) for text in results["row"]] == [3, *(pytest.approx(value, abs=1e-3) for value in told)]
     assert results["hovered"] == "1"
     assert results["alt"].startswith("Errors of U-Net / mobilenet_v2, from scratch on image-0-")
     assert results["cut"] == "inset(0px 0px 0px 70%)"

@@ -83,9 +83,7 @@ def program(text: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences(
-    client: running.Client,
-) -> None:
+def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences(client: running.Client) -> None:
     found = client.run(program(SAVE_AND_LOAD), PYTHONWARNINGS="ignore")
     assert found["url"].startswith(f"{client.server.url}/local/puzzle/reports/")
     assert found["title"] == "Four models: 4 models, 8 runs"
@@ -98,15 +96,7 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     [kept] = re.findall(r'href="(/storage/[^"]*/report.html[^"]*)"', listed)
     assert client.server.get(kept.replace("&amp;", "&")) == (200, b"<h1>the study</h1>")
     assert found["headings"] == [
-        *(
-            "Answer",
-            "Table",
-            "How sure that is",
-            "What would decide",
-            "Learning curves",
-            "Overfitting",
-            "Masks",
-        ),
+        *("Answer", "Table", "How sure that is", "What would decide", "Learning curves", "Overfitting", "Masks"),
         *("Which setting mattered", "Keep in mind", "How to reproduce"),
     ]
     for part in ("answer", "verdict", "note"):
@@ -117,12 +107,7 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
         ["puzzle", "local", "puzzle", ""],
     ]
     assert found["grouped"] == ["architecture", "backbone", "weights"]
-    assert found["lines"] == [
-        ["val/loss", True],
-        ["train/loss", True],
-        ["val/iou", False],
-        ["train/iou", False],
-    ]
+    assert found["lines"] == [["val/loss", True], ["train/loss", True], ["val/iou", False], ["train/iou", False]]
     assert found["media"] == [["test/predictions"]]
     assert found["columns"] == ["architecture", "backbone", "val/iou"]
     assert found["importance"] == ["val/iou"]

@@ -9,14 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import AnalysisError
-from analysis.search.best_of_n import (
-    best_per_value,
-    budget_curves,
-    edge,
-    edge_warnings,
-    expected_best_curves,
-    trials,
-)
+from analysis.search.best_of_n import best_per_value, budget_curves, edge, edge_warnings, expected_best_curves, trials
 from tests.analysis.searches import search
 
 
@@ -95,13 +88,7 @@ def test_a_field_with_one_value_is_nothing_to_compare() -> None:
 
 @pytest.mark.parametrize(
     ("value", "log", "side"),
-    [
-        (1e-4, True, "lower"),
-        (1.2e-4, True, "lower"),
-        (5e-4, True, ""),
-        (9e-3, True, "upper"),
-        (5e-4, False, "lower"),
-    ],
+    [(1e-4, True, "lower"), (1.2e-4, True, "lower"), (5e-4, True, ""), (9e-3, True, "upper"), (5e-4, False, "lower")],
 )
 def test_an_edge_is_a_twentieth_of_the_range_on_its_own_scale(value: float, log: bool, side: str) -> None:
     assert edge(value, 1e-4, 1e-2, log=log) == side

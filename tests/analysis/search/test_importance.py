@@ -24,19 +24,12 @@ def judged() -> pd.DataFrame:
 
 def fixed(n: int, **columns: Any) -> pd.DataFrame:
     """A search in which nothing varies but `columns`."""
-    usual: dict[str, Any] = {
-        "architecture": "unet",
-        "backbone": "resnet34",
-        "weights": "none",
-        "augmentation": "none",
-    }
+    usual: dict[str, Any] = {"architecture": "unet", "backbone": "resnet34", "weights": "none", "augmentation": "none"}
     return search(n, **usual, learning_rate=1e-3).assign(**columns)
 
 
 def test_what_does_not_vary_and_the_seed_are_no_parameters() -> None:
-    assert varied(search()) == [
-        *("architecture", "backbone", "weights", "augmentation", "width", "learning_rate")
-    ]
+    assert varied(search()) == [*("architecture", "backbone", "weights", "augmentation", "width", "learning_rate")]
     assert "width" not in varied(search(architecture="unet", backbone="resnet34"))
 
 
@@ -77,10 +70,7 @@ def test_pure_noise_has_no_most_important_setting() -> None:
         runs = search(30, seed=seed)
         runs["val/iou"] = np.random.default_rng(seed).normal(0.9, 0.01, 30)
         told.append(sentences(importances(runs, np.random.default_rng(seed)))[0])
-    silent = [
-        line.startswith("No setting explains more of validation IoU than chance would in 30 ")
-        for line in told
-    ]
+    silent = [line.startswith("No setting explains more of validation IoU than chance would in 30 ") for line in told]
     assert silent.count(False) <= 0.05 * 40 + 2 * 1.4
 
 

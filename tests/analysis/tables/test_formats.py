@@ -8,9 +8,7 @@ from analysis.tables.sheets import Sheet
 
 NASTY = "a|b & c_1 <script> 100% #1 {x} ~^\\ $5 *z*"
 SHEET = Sheet(
-    "A & B <caption>",
-    {"model": [NASTY, "U-Net"], "IoU": ["0.980", "0.970"], "cost": ["−0.010", ""]},
-    [True, False],
+    "A & B <caption>", {"model": [NASTY, "U-Net"], "IoU": ["0.980", "0.970"], "cost": ["−0.010", ""]}, [True, False]
 )
 
 

@@ -80,9 +80,7 @@ def open_at(browser: Browser) -> Iterator[Open]:
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: faults.append(f"{path}: {error}"))
-        page.on(
-            "console", lambda told: faults.append(f"{path}: {told.text}") if told.type == "error" else None
-        )
+        page.on("console", lambda told: faults.append(f"{path}: {told.text}") if told.type == "error" else None)
         page.on("dialog", lambda dialog: faults.append(f"{path}: a dialog says {dialog.message}"))
         page.goto(path)
         return page

@@ -80,9 +80,7 @@ class Agent:
     def __init__(self, config: dict[str, Any]) -> None:
         self.sweep = wandb.sweep(config, project=PROJECT)
         self._api = wandb.Api()
-        self._id = _register_agent(
-            self._api, "bench-1", sweep_id=self.sweep, project=PROJECT, entity="local"
-        )["id"]
+        self._id = _register_agent(self._api, "bench-1", sweep_id=self.sweep, project=PROJECT, entity="local")["id"]
 
     def next(self) -> wandb.Run:
         [command] = _agent_heartbeat(self._api, self._id, {}, {})
@@ -121,9 +119,7 @@ def fill_search(noise: random.Random) -> str:
 
 def fill_odd() -> None:
     for number, name in enumerate(ODD):
-        with wandb.init(
-            project=PROJECT, id=f"odd-{number}", config={name or "empty": name}, notes=name
-        ) as run:
+        with wandb.init(project=PROJECT, id=f"odd-{number}", config={name or "empty": name}, notes=name) as run:
             run.name = name
             for step in range(3):
                 run.log({name or "empty": step, "val/iou": 0.1 * step})

@@ -19,15 +19,7 @@ RUN = "/lab/pieces/runs/rich"
 PICTURES = f"{RUN}/pictures"
 SIDE, WIDE = 20, 64  # pixels of the piece and of the picture, see `rich.png`
 PAGES = [
-    *(
-        RUN,
-        f"{RUN}/overview",
-        PICTURES,
-        f"{RUN}/media",
-        f"{RUN}/logs?from=1190",
-        f"{RUN}/files",
-        f"{RUN}/artifacts",
-    ),
+    *(RUN, f"{RUN}/overview", PICTURES, f"{RUN}/media", f"{RUN}/logs?from=1190", f"{RUN}/files", f"{RUN}/artifacts"),
     *("/lab/pieces/artifacts/type%20plain/model%20plain", "/lab/pieces/artifacts", "/lab/pieces/reports"),
     *("/lab/pieces/reports/x--Vmlldzox", "/search?q=plain", "/login"),
 ]
@@ -105,17 +97,13 @@ def test_masks_are_switched_filled_outlined_faded_and_compared(open_at: Open, ri
     wait_for(page, 0, None)
     missed = rich.SHIFT * SIDE
     found = wait_for(page, 1, [missed, missed])
-    assert list(found) == ["86 180 233", "213 94 0"], (
-        "false negatives on the left, false positives on the right"
-    )
+    assert list(found) == ["86 180 233", "213 94 0"], "false negatives on the left, false positives on the right"
     expect(page.get_by_text("false negative")).to_be_visible()
     page.get_by_label("boxes: piece").uncheck()
     expect(page.locator("svg.boxes").first).to_be_hidden()
 
 
-def test_steps_and_pictures_are_chosen_in_place_and_what_was_set_stays(
-    open_at: Open, rich_server: Server
-) -> None:
+def test_steps_and_pictures_are_chosen_in_place_and_what_was_set_stays(open_at: Open, rich_server: Server) -> None:
     page = open_at(rich_server.url + PICTURES)
     page.evaluate("window.mark = 1")
     page.get_by_label("outline").check()
@@ -153,8 +141,7 @@ class Live:
     def post(self, n_lines: int = 0, n_rows: int = 0, **more: Any) -> None:
         console = [f"line {self.lines + i}\n" for i in range(n_lines)]
         rows = [
-            json.dumps({"_step": self.rows + i, "train/loss": 1 / (1 + self.rows + i), "a/b": i})
-            for i in range(n_rows)
+            json.dumps({"_step": self.rows + i, "train/loss": 1 / (1 + self.rows + i), "a/b": i}) for i in range(n_rows)
         ]
         files: dict[str, Any] = {"output.log": {"offset": self.lines, "content": console}}
         files |= {"wandb-history.jsonl": {"offset": self.rows, "content": rows}}
@@ -180,9 +167,7 @@ def test_a_page_that_goes_on_changes_in_place_and_one_that_is_over_stops_asking(
     expect(page.locator("#curves > p").first).to_contain_text("5 rows")
     assert page.evaluate("[window.mark, window.scrollY]") == [1, 40]
     assert page.locator("#section-a").get_attribute("open") is None, "a closed section stays closed"
-    page.evaluate(
-        "getSelection().selectAllChildren(document.querySelector('#best') ?? document.querySelector('h1'))"
-    )
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#best') ?? document.querySelector('h1'))")
     live.post(n_rows=1)
     page.clock.run_for(11_000)
     expect(page.locator("#curves > p").first).to_contain_text("5 rows")
@@ -247,7 +232,5 @@ def test_nobody_is_kept_out_and_nothing_is_too_wide(
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         found = Axe().run(page).response["violations"]
-        serious = [
-            f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["impact"] in SERIOUS
-        ]
+        serious = [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["impact"] in SERIOUS]
         assert serious == [], scheme

@@ -27,9 +27,7 @@ def shown_runs(page: Page) -> list[str]:
     return [str(text) for text in page.locator("#runs tbody th").all_inner_texts()]
 
 
-def test_a_project_is_filtered_sorted_and_grouped_without_loading_the_page_anew(
-    open_page: Open, site: Site
-) -> None:
+def test_a_project_is_filtered_sorted_and_grouped_without_loading_the_page_anew(open_page: Open, site: Site) -> None:
     page = open_page(PROJECT)
     page.evaluate("window.mark = 1")
     page.get_by_label("Filter", exact=True).fill("val/iou > 0.8, model ~ unet")
@@ -89,9 +87,7 @@ def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> N
     page.wait_for_url(re.compile("from=.*to="))
     low, high = map(float, re.findall(r"(?:from|to)=([\d.]+)", page.url))
     assert 1 < low < high < 12
-    edges = [
-        float(edge) for edge in str(page.locator("figure.chart").first.get_attribute("data-edges")).split()
-    ]
+    edges = [float(edge) for edge in str(page.locator("figure.chart").first.get_attribute("data-edges")).split()]
     assert low <= edges[0] < edges[1] <= high
     page.locator("figure.chart > svg").first.focus()
     page.keyboard.press("ArrowRight")
@@ -109,9 +105,7 @@ def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> N
     assert page.locator("path.band").count() >= 6
 
 
-def test_masks_of_one_picture_lie_side_by_side_with_their_errors_in_colour(
-    open_page: Open, site: Site
-) -> None:
+def test_masks_of_one_picture_lie_side_by_side_with_their_errors_in_colour(open_page: Open, site: Site) -> None:
     page = open_page(f"{PROJECT}/compare?sweep={site.sweeps['grid']}")
     rows = page.locator("table.masks tbody tr")
     expect(rows).to_have_count(2)
@@ -150,8 +144,7 @@ def test_a_sweep_shows_how_far_it_is_and_a_brush_filters_its_table(open_page: Op
     page.mouse.up()
     page.wait_for_url(re.compile("q=learning_rate"))
     low, high = (
-        float(text)
-        for text in re.findall(r"[<>]= ([\d.e-]+)", page.get_by_label("Filter", exact=True).input_value())
+        float(text) for text in re.findall(r"[<>]= ([\d.e-]+)", page.get_by_label("Filter", exact=True).input_value())
     )
     count = page.locator("#runs tbody tr").count()
     rates = [float(text) for text in page.locator("#runs tbody tr td:nth-child(9)").all_inner_texts() if text]
@@ -163,9 +156,7 @@ def test_a_sweep_shows_how_far_it_is_and_a_brush_filters_its_table(open_page: Op
     expect(page.locator("#runs tbody tr")).to_have_count(14)
 
 
-def test_nothing_keeps_people_out_in_light_and_dark_and_360_pixels_are_enough(
-    open_page: Open, site: Site
-) -> None:
+def test_nothing_keeps_people_out_in_light_and_dark_and_360_pixels_are_enough(open_page: Open, site: Site) -> None:
     page = open_page("/login", width=360)
     sweep, compare = f"/sweeps/{site.sweeps['search']}", f"/compare?sweep={site.sweeps['grid']}&group=model"
     for path in ("?q=sweep+~+.", sweep, compare):

@@ -60,9 +60,7 @@ def test_the_first_runs_leave_no_eighth_of_the_range_out() -> None:
 def test_runs_in_progress_send_the_next_agent_elsewhere() -> None:
     past = list(PARABOLA)
     alone = x_of(LINE, past)
-    past += [
-        at(f"p{i}", alone + d, state) for i, (d, state) in enumerate([(0, "pending"), (0.01, "running")])
-    ]
+    past += [at(f"p{i}", alone + d, state) for i, (d, state) in enumerate([(0, "pending"), (0.01, "running")])]
     assert min(abs(x_of(LINE, past) - alone - d) for d in (0, 0.01)) > 0.01
 
 

@@ -19,32 +19,17 @@ METRIC = {"name": "val/iou", "goal": "maximize"}
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 
 FINITE: dict[str, dict[str, object]] = {
-    "flat": {
-        "lr": {"values": [0.0, 0.1, 1.0]},
-        "model": {"values": ["unet", "deeplab"]},
-        "epochs": {"value": 3},
-    },
+    "flat": {"lr": {"values": [0.0, 0.1, 1.0]}, "model": {"values": ["unet", "deeplab"]}, "epochs": {"value": 3}},
     "nested": {
-        "opt": {
-            "parameters": {
-                "wd": {"values": [0.0, 0.5]},
-                "kind": {"parameters": {"name": {"values": ["a", "b"]}}},
-            }
-        },
+        "opt": {"parameters": {"wd": {"values": [0.0, 0.5]}, "kind": {"parameters": {"name": {"values": ["a", "b"]}}}}},
         "size": {"min": 1, "max": 3},
     },
-    "kinds": {
-        "flag": {"values": [True, False, 1, None]},
-        "layers": {"values": [[1, 2], [2, 1], {"a": 0.0, "b": [0]}]},
-    },
+    "kinds": {"flag": {"values": [True, False, 1, None]}, "layers": {"values": [[1, 2], [2, 1], {"a": 0.0, "b": [0]}]}},
     "quantized": {
         "drop": {"distribution": "q_uniform", "min": 0, "max": 0.3, "q": 0.1},
         "width": {"distribution": "q_log_uniform_values", "min": 8, "max": 32, "q": 8},
     },
-    "weighted": {
-        "p": {"values": ["x", "y", "z"], "probabilities": [0.98, 0.015, 0.005]},
-        "q": {"values": [1, 2]},
-    },
+    "weighted": {"p": {"values": ["x", "y", "z"], "probabilities": [0.98, 0.015, 0.005]}, "q": {"values": [1, 2]}},
 }
 SIZES = {"flat": 6, "nested": 12, "kinds": 12, "quantized": 16, "weighted": 6}
 
@@ -81,9 +66,7 @@ def config_of(method: str, name: str) -> Config:
 
 
 def run(number: int, params: dict[str, object], state: str = "finished") -> PastRun:
-    summary: dict[str, object] = (
-        {"val/iou": (number * 7 % 11) / 11} if state in ("finished", "killed") else {}
-    )
+    summary: dict[str, object] = {"val/iou": (number * 7 % 11) / 11} if state in ("finished", "killed") else {}
     return PastRun(f"run{number}", params, state, summary)
 
 
@@ -230,13 +213,7 @@ def test_no_run_starts_once_the_target_is_reached(method: str) -> None:
 @pytest.mark.parametrize("method", ["grid", "random", "bayes"])
 def test_runs_of_another_space_are_no_obstacle(method: str) -> None:
     config = config_of(method, "flat")
-    others: list[dict[str, object]] = [
-        {},
-        {"lr": "high"},
-        {"lr": 7, "model": "unet"},
-        {"other": 1},
-        {"lr": 10**400},
-    ]
+    others: list[dict[str, object]] = [{}, {"lr": "high"}, {"lr": 7, "model": "unet"}, {"other": 1}, {"lr": 10**400}]
     foreign = [run(i, params) for i, params in enumerate(others * 2)]
     past = list(foreign)
     while (params := suggest(config, past, 1)) is not None:
@@ -252,11 +229,7 @@ def test_the_spaces_of_this_suite_are_valid(method: str, name: str) -> None:
 
 @pytest.mark.parametrize("method", ["grid", "random", "bayes"])
 def test_a_sweep_of_constants_is_one_run(method: str) -> None:
-    config: Config = {
-        "method": method,
-        "metric": METRIC,
-        "parameters": {"lr": {"value": 0.0}, "on": {"value": True}},
-    }
+    config: Config = {"method": method, "metric": METRIC, "parameters": {"lr": {"value": 0.0}, "on": {"value": True}}}
     assert suggest(config, [], 1) == {"lr": 0.0, "on": True}
     assert suggest(config, [run(0, {"lr": 0, "on": True})], 1) is None
     assert suggest(config, [run(0, {"lr": 0, "on": 1})], 1) is not None, "1 is not true"

@@ -62,14 +62,10 @@ def test_continuous_draws_follow_the_law(spec: dict[str, object], law: object) -
 @pytest.mark.parametrize(
     ("spec", "q", "law"), QUANTIZED, ids=lambda v: v["distribution"] if isinstance(v, dict) else ""
 )
-def test_quantized_draws_are_the_law_rounded_to_multiples(
-    spec: dict[str, object], q: float, law: object
-) -> None:
+def test_quantized_draws_are_the_law_rounded_to_multiples(spec: dict[str, object], q: float, law: object) -> None:
     found = Counter(draws(spec))
     low, high = law.support()  # type: ignore[attr-defined]
-    assert all(
-        low - 1e-9 <= value <= high + 1e-9 and round(value / q) * q == pytest.approx(value) for value in found
-    )
+    assert all(low - 1e-9 <= value <= high + 1e-9 and round(value / q) * q == pytest.approx(value) for value in found)
     values = sorted(found)
     middles = [(a + b) / 2 for a, b in itertools.pairwise(values)]
     expected = N * np.diff(law.cdf([-math.inf, *middles, math.inf]))  # type: ignore[attr-defined]
@@ -87,27 +83,19 @@ def test_quantized_draws_are_the_law_rounded_to_multiples(
         ({"values": [1, 2, 1], "probabilities": [0.2, 0.5, 0.3]}, {1: 0.5, 2: 0.5}),
     ],
 )
-def test_finite_draws_have_their_probabilities(
-    spec: dict[str, object], probabilities: dict[object, float]
-) -> None:
+def test_finite_draws_have_their_probabilities(spec: dict[str, object], probabilities: dict[object, float]) -> None:
     found = Counter(read("x", spec)[0].ppf(u) for u in evenly())
     assert found == pytest.approx({value: N * p for value, p in probabilities.items()}, abs=1.01)
 
 
 def test_the_first_run_of_many_seeds_follows_the_law() -> None:
-    config = {
-        "method": "random",
-        "parameters": {"lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1}},
-    }
+    config = {"method": "random", "parameters": {"lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1}}}
     values = [float(str((suggest(config, [], seed) or {})["lr"])) for seed in range(1_000)]
     assert stats.kstest(values, stats.loguniform(1e-4, 1).cdf).pvalue > 0.01
 
 
 def test_the_runs_of_one_sweep_follow_the_law() -> None:
-    config = {
-        "method": "random",
-        "parameters": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}},
-    }
+    config = {"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}}
     past: list[PastRun] = []
     for i in range(300):
         past.append(PastRun(str(i), suggest(config, past, 7) or {}, "pending", {}))

@@ -52,9 +52,7 @@ def test_the_reason_names_value_band_threshold_and_number_of_runs() -> None:
     values = [0.7, 0.65, 0.62, 0.6, 0.5, 0.45]
     past = [run(str(value), [0.3] * 8 + [value]) for value in values] + [run("mine", [0.3] * 8 + [0.41])]
     reasons = to_stop(config_of("maximize", min_iter=9), past)
-    assert (
-        reasons["mine"] == "Hyperband: val/iou 0.41 at iteration 9 is outside the best third (0.62) of 7 runs"
-    )
+    assert reasons["mine"] == "Hyperband: val/iou 0.41 at iteration 9 is outside the best third (0.62) of 7 runs"
     assert sorted(reasons) == ["0.45", "0.5", "0.6", "mine"]
 
 
@@ -129,10 +127,7 @@ def test_without_early_terminate_nothing_is_stopped(early: object) -> None:
 
 
 def test_the_median_pruner_stops_what_is_worse_than_the_median_of_finished_runs() -> None:
-    config = config_of("maximize") | {
-        "early_terminate": None,
-        "pruner": {"type": "median", "n_startup_trials": 3},
-    }
+    config = config_of("maximize") | {"early_terminate": None, "pruner": {"type": "median", "n_startup_trials": 3}}
     done = [run(f"done{v}", [v, v], "finished") for v in (0.2, 0.5, 0.8)]
     past = [*done, run("low", [0.1, 0.4]), run("high", [0.1, 0.6])]
     assert validate(config) == []
@@ -153,14 +148,8 @@ def test_the_threshold_pruner_needs_no_other_run() -> None:
         ({"early_terminate": {"type": "median"}}, r"no type 'median'; write hyperband"),
         ({"early_terminate": {"type": "hyperband"}}, "min_iter is missing"),
         ({"early_terminate": {"type": "hyperband", "max_iter": 9}}, "s is missing"),
-        (
-            {"early_terminate": {"type": "hyperband", "min_iter": 0}},
-            "min_iter is 0; it must be a whole number",
-        ),
-        (
-            {"early_terminate": {"type": "hyperband", "min_iter": 3, "eta": 1}},
-            "eta is 1; it must be a number above 1",
-        ),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 0}}, "min_iter is 0; it must be a whole number"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 3, "eta": 1}}, "eta is 1; it must be a number above 1"),
         ({"early_terminate": {"type": "hyperband", "min_iter": 3, "strict": "yes"}}, "strict is 'yes'"),
         ({"early_terminate": {"type": "hyperband", "max_iter": 2, "s": 3}}, "raise max_iter"),
         ({"early_terminate": "hyperband"}, "write `type: hyperband`"),

@@ -23,57 +23,33 @@ def config_of(spec: object, **more: object) -> Config:
         ({"min": 1}, "nothing says which values it takes"),
         ({"vlaues": [1]}, "nothing says which values it takes"),
         ({"distribution": "lognormal"}, "no distribution 'lognormal'; choose one of constant, categorical"),
-        (
-            {"distribution": "normal", "mean": 0},
-            "normal does not know the key 'mean', only mu, sigma; remove it",
-        ),
+        ({"distribution": "normal", "mean": 0}, "normal does not know the key 'mean', only mu, sigma; remove it"),
         (
             {"min": 0.0, "max": 1.0, "q": 0.1},
             "does not know the key 'q', only min, max; q needs distribution: q_uniform",
         ),
         ({"distribution": "uniform", "min": 0}, "uniform needs the key 'max'; add it"),
-        (
-            {"min": "1e-4", "max": 1.0},
-            "min is the text '1e-4', not a number; YAML reads 1e-4 as text, write 1.0e-4",
-        ),
+        ({"min": "1e-4", "max": 1.0}, "min is the text '1e-4', not a number; YAML reads 1e-4 as text, write 1.0e-4"),
         ({"min": "1", "max": 2.0}, "min is the text '1', not a number; write it without quotes"),
         ({"min": 0.0, "max": float("inf")}, "max is inf; it must be a finite number"),
         ({"min": True, "max": 2.0}, "min is True; it must be a finite number"),
         ({"min": 2, "max": 1}, "min 2 is larger than max 1; exchange them"),
         ({"min": 2.0, "max": 1.0}, "min 2 is larger than max 1; exchange them"),
-        (
-            {"distribution": "int_uniform", "min": 0.5, "max": 2},
-            "int_uniform needs whole numbers, not 0.5 and 2",
-        ),
-        (
-            {"distribution": "log_uniform_values", "min": 0, "max": 1},
-            "log_uniform_values needs min above 0, not 0",
-        ),
-        (
-            {"distribution": "log_uniform", "min": 1, "max": 1000},
-            "takes exponents of e, .* use log_uniform_values",
-        ),
+        ({"distribution": "int_uniform", "min": 0.5, "max": 2}, "int_uniform needs whole numbers, not 0.5 and 2"),
+        ({"distribution": "log_uniform_values", "min": 0, "max": 1}, "log_uniform_values needs min above 0, not 0"),
+        ({"distribution": "log_uniform", "min": 1, "max": 1000}, "takes exponents of e, .* use log_uniform_values"),
         ({"distribution": "normal", "sigma": 0}, "sigma is 0; it must be above 0"),
         ({"distribution": "q_normal", "q": -1}, "q is -1; it must be above 0"),
-        (
-            {"distribution": "q_uniform", "min": 0.2, "max": 0.8},
-            "no multiple of q 1 lies between its bounds; lower q",
-        ),
+        ({"distribution": "q_uniform", "min": 0.2, "max": 0.8}, "no multiple of q 1 lies between its bounds; lower q"),
         ({"values": []}, "values must be a list with at least one entry"),
         ({"values": "adam"}, "values must be a list with at least one entry"),
         ({"values": [1, float("nan")]}, "the value nan does not exist in JSON"),
         ({"value": {"a": [datetime.date(2020, 1, 1)]}}, "is a date, which JSON lacks; put it in quotes"),
-        (
-            {"values": [1, 2], "probabilities": [1]},
-            "probabilities must be a list with one number for each of values",
-        ),
+        ({"values": [1, 2], "probabilities": [1]}, "probabilities must be a list with one number for each of values"),
         ({"values": [1, 2], "probabilities": [1.5, -0.5]}, "probabilities must not be negative"),
         ({"values": [1, 2], "probabilities": [0, 0]}, "their sum must be 1"),
         ({"parameters": {}}, "`parameters` must hold named parameters and stand alone"),
-        (
-            {"parameters": {"a": {"value": 1}}, "value": 2},
-            "`parameters` must hold named parameters and stand alone",
-        ),
+        ({"parameters": {"a": {"value": 1}}, "value": 2}, "`parameters` must hold named parameters and stand alone"),
     ],
 )
 def test_a_parameter_that_cannot_work_is_refused_by_its_full_name(spec: object, message: str) -> None:
@@ -134,12 +110,7 @@ def test_a_search_by_another_process_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "number"),
-    [
-        ({"min": 1, "max": 3}, 3),
-        ({"min": 1.0, "max": 3.0}, None),
-        ({"values": [1, 1.0, True]}, 2),
-        ({"value": [1]}, 1),
-    ],
+    [({"min": 1, "max": 3}, 3), ({"min": 1.0, "max": 3.0}, None), ({"values": [1, 1.0, True]}, 2), ({"value": [1]}, 1)],
 )
 def test_count_is_the_size_of_the_space(spec: object, number: int | None) -> None:
     assert count(config_of(spec)) == number

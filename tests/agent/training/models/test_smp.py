@@ -12,9 +12,7 @@ from agent.training.models.smp import CombinationError
 @pytest.mark.parametrize("architecture", ["unet", "deeplabv3plus"])
 @pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", "tu-tf_efficientnet_lite0"])
 @pytest.mark.parametrize("side", [64, 80])
-def test_the_models_of_the_study_give_two_logits_per_pixel(
-    architecture: str, backbone: str, side: int
-) -> None:
+def test_the_models_of_the_study_give_two_logits_per_pixel(architecture: str, backbone: str, side: int) -> None:
     model = models.build(architecture, backbone)
     assert model(torch.zeros(2, 3, side, side)).shape == (2, 2, side, side)
 

