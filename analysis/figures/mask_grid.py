@@ -146,10 +146,9 @@ def caption(comparison: Comparison, first: Predictions, models: int, images: int
 
 
 def made_with(runs: pd.DataFrame) -> str:
-    """Size and shape of the pictures, and how long all runs were trained if that is one number."""
+    """The sizes that models were trained at, and how long if that is one number; pictures have the size of scores."""
     values = runs.reindex(columns=["image_size", "epochs"])
     sides = [f"{side:.0f}×{side:.0f}" for side in sorted(values["image_size"].dropna().unique())]
-    shape = "squeezed to squares as the models see them"
-    words = f"{shape}, {' or '.join(sides)} pixels" if sides else shape
+    words = f"trained at {' or '.join(sides)} pixels" if sides else "trained at a size that is not known"
     epochs = values["epochs"].dropna().unique()
     return words + (f", {epochs[0]:.0f} epochs" if len(epochs) == 1 else "")

@@ -106,9 +106,9 @@ def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(mon
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "squeezed to squares as the models see them, 32×32 pixels, 20 epochs;"),
-        ({"epochs": [20, 30]}, "squeezed to squares as the models see them, 32×32 pixels;"),
-        ({"image_size": [128, 64]}, "as the models see them, 64×64 or 128×128 pixels, 20 epochs;"),
+        ({}, "trained at 32×32 pixels, 20 epochs;"),
+        ({"epochs": [20, 30]}, "trained at 32×32 pixels;"),
+        ({"image_size": [128, 64]}, "trained at 64×64 or 128×128 pixels, 20 epochs;"),
     ],
 )
 def test_the_caption_says_size_and_epochs(changes: dict[str, list[int]], words: str) -> None:
