@@ -113,7 +113,7 @@ def check_runs(runs: dict[str, Any]) -> None:
 
 
 def check_best_weights(found: dict[str, Any], photographs: Path) -> None:
-    """The downloaded checkpoints, evaluated here, give the test IoU that the run logged."""
+    """The downloaded checkpoints, evaluated here, give the test IoU that the run logged, but for a pixel or two."""
     summary = found["runs"][found["best"]]["summary"]
     assert found["logged_by"] == found["best"]
     assert {"best", "best-loss", "best-iou"} <= set(found["aliases"])
@@ -124,7 +124,8 @@ def check_best_weights(found: dict[str, Any], photographs: Path) -> None:
         dataset = puzzle.load(photographs, image_size=config.image_size, score_size=config.score_size)
         assert dataset.digest == found["metadata"]["data_digest"]
         tested = evaluate(model, dataset.test, config.batch_size).pooled.iou
-        assert tested == pytest.approx(summary[f"{rule}/test_iou"], abs=1e-6)
+        # Another number of threads adds in another order, and of a photograph's pixels one or two then change sides.
+        assert tested == pytest.approx(summary[f"{rule}/test_iou"], abs=1e-5)
 
 
 def check_analysis(runs: dict[str, Any], folder: Path) -> None:
