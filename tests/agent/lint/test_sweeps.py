@@ -12,6 +12,7 @@ from agent.lint.metric import HISTORY, SUMMARY
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 def test_every_sweep_passes_and_costs_what_the_readme_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
