@@ -13,6 +13,7 @@ import wandb
 
 from agent.config import Config, ConfigError, Parser, from_settings, parse
 from agent.lifecycle import checkpoints, preflight, state
+from agent.lifecycle.modes import SILENT
 from agent.lifecycle.preflight import UNANSWERED
 from agent.lifecycle.torch_file import BadFile
 from common.names import BadName, check_name
@@ -41,7 +42,7 @@ def in_sweep() -> bool:
 
 
 def is_offline() -> bool:
-    return os.environ.get("WANDB_MODE") in ("offline", "disabled", "dryrun")
+    return os.environ.get("WANDB_MODE") in SILENT
 
 
 def make_plan(arguments: Sequence[str], default_project: str) -> Plan:

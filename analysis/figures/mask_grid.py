@@ -10,19 +10,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from PIL import ImageColor
 
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.figures import canvas
+from common.colours import MEANINGS
 
 COLOURS = {
     "true positive": (255, 255, 255),
     "true negative": (0, 0, 0),
-    "false positive": (213, 94, 0),
-    "false negative": (86, 180, 233),
+    "false positive": ImageColor.getrgb(MEANINGS["false-positive"][0]),
+    "false negative": ImageColor.getrgb(MEANINGS["false-negative"][0]),
 }
-"""Vermilion and sky blue of Okabe & Ito (2008) on white and black: apart for every kind of colour vision."""
+"""Those of the pages, on white and black: apart for every kind of colour vision."""
 PANEL, GAP, LABEL = 1.25, 0.05, 0.24
 """Side of one picture, space between two, and room for the IoU below one, inches."""
 MOST_MODELS = 10
