@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.load_profile("ci")  # the same examples everywhere, on every day
 
 HAS_GPU = Path("/dev/nvidiactl").exists()
 

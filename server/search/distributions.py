@@ -45,8 +45,8 @@ def normal(mu: float, sigma: float) -> Law:
     return Law(lambda u: law.inv_cdf(min(max(u, TINY), 1 - TINY)), law.cdf, -math.inf, math.inf)
 
 
-LEAST = 1e-50
-"""Of a probability: below it the root of the beta law is not found, and no draw of 53 bits comes there."""
+LEAST = 2.0**-53
+"""Of a probability: no draw of 53 bits but 0 lies below it, and there the root of the beta law is not always found."""
 
 
 def beta(a: float, b: float) -> Law:

@@ -84,9 +84,7 @@ def holds(tree: dict[str, Any], config: Any) -> bool:
 
 
 @given(TREES)
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sql_filters_agree_with_an_evaluation_in_python(project: Any, tree: dict[str, Any]) -> None:
     assert found(project, tree) == [i for i, config in enumerate(CONFIGS) if holds(tree, config)]
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -133,6 +133,7 @@ def specs(draw: st.DrawFn) -> dict[str, object]:
 
 
 @given(spec=specs(), u=st.floats(0, 1, exclude_max=True))
+@example(spec={"distribution": "beta", "a": 1.03125, "b": 0.25}, u=0.0)
 def test_every_draw_is_finite_and_the_model_finds_it_again(spec: dict[str, object], u: float) -> None:
     try:
         distribution = read("x", spec)[0]
