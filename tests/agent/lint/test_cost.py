@@ -1,5 +1,6 @@
 """Runs, seconds and bytes are those that are counted by hand."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from agent.lifecycle import disk
 from agent.lint import cost, main, models
 from agent.training import step_times
 from agent.training.step_times import COLUMNS, ONE_CORE, Step
+from common import cores
 from tests.agent.lint.sweep_text import CLEAN, lint
 
 GRID = """\
@@ -145,6 +147,17 @@ def test_the_step_most_like_a_runs_is_chosen_by_precision_model_width_and_work(
 ) -> None:
     """By the ratio, 24 is nearer to 16 than to 64, and 40 to 64; `auto` takes the faster precision."""
     assert cost.most_similar(from_settings(settings), macs, STEPS) is STEPS[index]
+
+
+@pytest.mark.parametrize(("flags", "precision"), [(set(), "float32"), ({"avx512_bf16"}, "bfloat16")])
+def test_auto_is_priced_in_the_precision_that_this_processor_has(
+    flags: set[str], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores, "flags", lambda: flags)
+    slow, fast = (step("unet/a", 100, s, p) for s, p in ((2.0, "float32"), (1.0, "bfloat16")))
+    config = from_settings({"model": "unet/a", "precision": "auto"})
+    steps = [dataclasses.replace(each, device=ONE_CORE + "CPU") for each in (slow, fast)]
+    assert cost.most_similar(config, 100, steps).precision == precision
 
 
 @pytest.mark.parametrize("model", ["unet_bilinear", "unet/resnet18"])
