@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.masks import Predictions
-from analysis.pull import client, export
+from analysis.pull import client, study_folder
 from analysis.pull.cache import Fetched
 from analysis.pull.fetch import fetch_all, stored_predictions
 from analysis.pull.login import check_server, resolve
@@ -57,9 +57,9 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
 
     Finished runs are fetched once and kept under `cache`, by content. A server that is busy or silent is asked again;
     if it stays so, the study has what could be had, and a remark says that it is partial. Raises `AnalysisError` if no
-    path, key, server or usable run is found. The folder of an exported study (`pull.export`) is read without a server.
+    path, key, server or usable run is found. The folder of an exported study (`study_folder`) needs no server.
     """
-    if folder := export.place(given[0] if len(given) == 1 else ""):
+    if folder := study_folder.place(given[0] if len(given) == 1 else ""):
         return from_folder(folder)
     paths, login = resolve(given, os.environ)
     if login.base_url:
@@ -80,8 +80,8 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
 
 def from_folder(folder: Path) -> Study:
     """The study that was exported into `folder`. Raises `AnalysisError` if it is not whole."""
-    tables, facts, predictions = export.read(folder)
-    remarks = (*facts["remarks"], export.WITHOUT)
+    tables, facts, predictions = study_folder.read(folder)
+    remarks = (*facts["remarks"], study_folder.WITHOUT)
     return Study(**tables, predictions=predictions, remarks=remarks, sweeps=facts["sweeps"])
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.hyperparameters.importance import varied
 from analysis.pull.login import Login
 from analysis.pull.retry import one_sentence
 from analysis.pull.study import Study
 from analysis.report.content import Content, sentences
-from analysis.search.importance import varied
 from analysis.tables import formats
 from common.wandb_api import CLOUD
 

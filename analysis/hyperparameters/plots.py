@@ -16,7 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from analysis.search.importance import LEVEL, LOGARITHMIC, active
+from analysis.hyperparameters.importance import LEVEL, LOGARITHMIC, active
 from common.keys import STRENGTHS
 
 MAP = "cividis"

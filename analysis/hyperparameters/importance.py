@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC
-from analysis.search.permutation import explained_and_chance, merge_aliases
+from analysis.hyperparameters.permutation import explained_and_chance, merge_aliases
 
 PARAMETERS = (*IDENTITY, *SCIENTIFIC, *NUISANCE)
 WITH_BACKBONE, WITHOUT_BACKBONE = "runs with a backbone", "runs without a backbone"

@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.row_labels import ARCHITECTURES, NUISANCE
-from analysis.search.expected_best import EXCHANGEABLE, expected_best, winning_chances
-from analysis.search.importance import LOGARITHMIC, Space, active, settings, varied
+from analysis.hyperparameters.expected_best import EXCHANGEABLE, expected_best, winning_chances
+from analysis.hyperparameters.importance import LOGARITHMIC, Space, active, settings, varied
 
 EDGE = 0.05
 """A best value within this fraction of its range's length from an end lies at the edge."""
