@@ -38,7 +38,7 @@ from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.training.models.smp import CombinationError
 from agent.training.models.weights import WeightsError
-from common import cores
+from common import cores, keys
 from common.keys import Rule
 from data import puzzle, synthetic
 from data.augment import Augmenter
@@ -136,8 +136,8 @@ def record(plan: Plan, interruption: Interruption) -> int:
 def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material | None) -> str:
     """What the run found, in one line; it is only trained if it is not finished yet."""
     if resume.is_finished(run):
-        events.emit("result", **{"test/iou": run.summary["test/iou"]})
-        return f"run {run.id} is finished: test IoU {run.summary['test/iou']:.6f}"
+        events.emit("result", **{keys.TEST_IOU: run.summary[keys.TEST_IOU]})
+        return f"run {run.id} is finished: test IoU {run.summary[keys.TEST_IOU]:.6f}"
     resume.forget_failure(run)
     return train(plan, run, interruption, material or prepare(plan))
 
@@ -221,16 +221,16 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
         reporting.define_metrics(run)
         earlier = restore(training, found) if found else 0.0
         fit(training, interruption)
-        run.summary["seconds/train"] = training.progress.seconds
-        run.summary["seconds/steps"] = sum(row.get("seconds_of_steps", 0.0) for row in training.progress.rows)
+        run.summary[keys.SECONDS_TRAIN] = training.progress.seconds
+        run.summary[keys.SECONDS_STEPS] = sum(row.get(keys.SECONDS_OF_STEPS, 0.0) for row in training.progress.rows)
         tested = test(training)
-        run.summary["seconds/per_image"] = performance.seconds_per_image(model, first_image(dataset, device))
+        run.summary[keys.SECONDS_PER_IMAGE] = performance.seconds_per_image(model, first_image(dataset, device))
         publish(training, tested)
-    run.summary["seconds/total"] = earlier + time.monotonic() - started
+    run.summary[keys.SECONDS_TOTAL] = earlier + time.monotonic() - started
 
     rule = checkpoints.lab_rule(config.architecture)
     epoch, iou = training.best.kept[rule].epoch, tested[rule].pooled.iou
-    events.emit("result", epoch=epoch, **{"test/iou": iou, "test/rule": rule})
+    events.emit("result", epoch=epoch, **{keys.TEST_IOU: iou, keys.TEST_RULE: rule})
     return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
@@ -241,7 +241,7 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
     for warning in dataset.warnings:
         print(f"warning: {warning}", flush=True)
     if dataset.warnings:
-        run.summary["data_warnings"] = "\n".join(dataset.warnings)
+        run.summary[keys.DATA_WARNINGS] = "\n".join(dataset.warnings)
 
 
 def restore(training: TrainingRun, found: State) -> float:
@@ -309,7 +309,7 @@ def record_step_times(training: TrainingRun, first: int, device: str, precision:
     config, n = training.plan.config, len(training.dataset.train)
     per_visit = n_steps(n, config.batch_size)
     macs = training.run.config["n_macs"] * n / per_visit
-    epochs = [row["seconds_of_steps"] for row in training.progress.rows[first:]]
+    epochs = [row[keys.SECONDS_OF_STEPS] for row in training.progress.rows[first:]]
     taken = [seconds / (config.repeats * per_visit) for seconds in epochs]
     step_times.record(config, device, precision, macs, taken)
 
@@ -330,7 +330,7 @@ def validate(training: TrainingRun) -> Validation:
         training.dataset.train,
         training.dataset.val,
         training.plan.config.batch_size,
-        [row.get("val/bn_gap") for row in training.progress.rows],
+        [row.get(keys.BN_GAP) for row in training.progress.rows],
         lambda running: bool(training.best.improved_rules(running.loss, running.pooled.iou)),
     )
 
@@ -376,7 +376,7 @@ def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
         print(repair, flush=True)
     if run.starting_step <= config.epochs:
         media = predictions.media(dataset.test, tested[rule])
-        run.log({"test/predictions": media}, step=config.epochs, commit=True)
+        run.log({keys.PREDICTIONS: media}, step=config.epochs, commit=True)
 
     about = {"config": dataclasses.asdict(config), "data_digest": dataset.digest, "rule": rule}
     predictions.write(training.plan.folder / "predictions", dataset.test, tested)
