@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.findings import FileError, Finding, some
+from common.text import some
+from data.findings import FileError, Finding
 
 SHARE_CHANGE = 1 / 3
 """A share of foreground that resizing changes by this part of itself, or more, is warned of."""
