@@ -76,15 +76,15 @@ def epoch_line(row: Row, epochs: int) -> str:
 
 
 def start_line(
-    name: str | None, known: dict[str, Any], config: Config, device: object, began: int | None = None
+    name: str | None, known: dict[str, Any], config: Config, model: nn.Module, device: object, began: int | None = None
 ) -> str:
     """What the console shows first; `began` is the number of threads that a run which goes on keeps."""
     return (
         f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
         f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; "
-        f"{device}, threads: {known['n_threads']}{' (as the run began)' * (began is not None)}; "
-        f"up to {size(disk_of_run(config, known['n_test']))} on the disk, then "
-        f"{size(bytes_of_run(config, known['n_test']))} on the server"
+        f"{device}, threads: {known['n_threads']}{'' if began is None else ' (as the run began)'}; "
+        f"up to {size(disk_of_run(model, config.score_size, known['n_test']))} on the disk, then "
+        f"{size(bytes_of_run(model, config.score_size, known['n_test']))} on the server"
         + (f"; {LEARNED[config.weights]} from {known['weights_source']}" if config.weights in LEARNED else "")
     )
 

@@ -22,6 +22,14 @@ class FileError(ValueError):
         return Finding(file, self.what, self.remedy, self.detail)
 
 
+class DataError(ValueError):
+    """Everything that is wrong with a folder: `problems`, one sentence each, and as text one per line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
 @dataclass(frozen=True)
 class Finding:
     """`file` `what` (`detail`): `remedy`. Findings that differ in file and detail alone are of one kind."""

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.findings import DataError
 from data.masks import resize, smallest_thing
-from data.puzzle import DataError, load, main
+from data.puzzle import load, main
 from tests.data.folders import handout, noise, save, square
 
 SIZE = (75, 100)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.puzzle import DataError, load, main
+from data.findings import DataError
+from data.puzzle import load, main
 from tests.data.folders import couple, handout, noise, save, square
 
 OF_ITS_NAME = "of its name (its number is enough only where the rest of all names is the same)"
