@@ -19,9 +19,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import clients, filestream, graphql, pages, scheduler, storage
+from server.authentication import recognise
+from server.csrf import SameOrigin, is_json
 from server.jsontext import parse
-from server.origin import SameOrigin, is_json
-from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs

@@ -10,6 +10,7 @@ from agent.config import from_settings
 from agent.lifecycle import disk
 from agent.lint import cost, main, models
 from agent.training import step_times
+from agent.training.models import build
 from agent.training.step_times import COLUMNS, ONE_CORE, Step
 from common import cores
 from tests.agent.lint.sweep_text import CLEAN, lint
@@ -163,7 +164,8 @@ def test_auto_is_priced_in_the_precision_that_this_processor_has(
 @pytest.mark.parametrize("model", ["unet_bilinear", "unet/resnet18"])
 def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     config = from_settings({"model": model, "image_size": 96})
-    assert cost.artifact_bytes(config) == disk.bytes_of_run(config)
+    built = build(config.architecture, config.backbone, width=config.width)
+    assert cost.artifact_bytes(config) == disk.bytes_of_run(built, config.score_size, disk.N_TEST)
 
 
 @pytest.mark.parametrize(
