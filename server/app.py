@@ -57,7 +57,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/ready", ready),
             Route("/sdk/otel/{path:path}", no_telemetry, methods=["POST"]),
             Route("/traces/{path:path}", no_traces, methods=["GET", "POST", "PUT", "DELETE"]),
-            Route("/static/{file}", pages.static),
+            Route("/static/{digest}/{file}", pages.static),
             Route("/", pages.home),
             Route("/authorize", pages.authorize),
             Route("/login", pages.log_in, methods=["GET", "POST"]),

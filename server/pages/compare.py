@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from common.colours import SERIES, assign
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, pictures, query, run_table
-from server.pages.charts import Line, Point, View, chart, smoothed
+from server.pages.charts import CROWD, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain
 from server.pages.media import Picture, pictures_in
@@ -174,8 +174,9 @@ def _charts(
 
 
 def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
-    unit, note = "time (s)" if axis == "time" else axis, "dashed: training"
-    note = note if any("dashed" in line.style for line in lines) else ""
+    unit = "time (s)" if axis == "time" else axis
+    how = "pale" if len(lines) > CROWD else "dashed"
+    note = f"{how}: training" if any("dashed" in line.style for line in lines) else ""
     return chart(title, lines, unit, note, replace(view, smooth=0), legend=False)
 
 
