@@ -82,6 +82,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/reports", pages.reports),
             Route("/{entity}/{project}/reportlist", pages.reports),
             Route("/{entity}/{project}/reports/{report}", pages.report),
+            Route("/{entity}/{project}/views", pages.change_view, methods=["POST"]),
             Route("/{entity}/{project}/{part}", pages.elsewhere),
             Route("/{path:path}", pages.nothing),
         ],
