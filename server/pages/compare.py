@@ -156,7 +156,8 @@ def _charts(
 ) -> dict[str, Any]:
     """A page of charts, one for each metric with its splits; the validation's line is whole, the training's dashed."""
     read, share = histories.read(store, found)
-    titles = _titles(read.values(), asked.get("search", ""))
+    found_titles = _titles(read.values())
+    titles = _chosen_titles(found_titles, asked)
     pages = max(1, -(-len(titles) // CHARTS))
     page = query.whole(asked, "page", 1, pages)
     shown = titles[(page - 1) * CHARTS : page * CHARTS]
@@ -168,9 +169,17 @@ def _charts(
         axis = _axis(asked) or _common_axis(read.values(), metrics)
         charts.append(_chart(title, [line for metric in metrics for line in make(metric, axis)], axis, view))
     thinned = any(n > most for history in read.values() for n in history.metrics.values())
-    return {"charts": charts, "page": page, "pages": pages, "n_charts": len(titles), "share": share} | {
+    chooser = [(title, (title, metrics) in titles) for title, metrics in found_titles[:MAX_KEYS]]
+    return {"charts": charts, "page": page, "pages": pages, "chart_chooser": chooser, "share": share} | {
         "most": most if thinned and not grouped else None
     }
+
+
+def _chosen_titles(titles: list[tuple[str, list[str]]], asked: QueryParams) -> list[tuple[str, list[str]]]:
+    """Those that the address names with `chart=`, in its order, or all; of these, those with `search=` in a name."""
+    named, search = dict(titles), asked.get("search", "").lower()
+    chosen = [(title, named[title]) for title in query.words(asked, "chart", MAX_KEYS) if title in named]
+    return [(title, of) for title, of in chosen or titles if any(search in metric.lower() for metric in of)]
 
 
 def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
@@ -180,7 +189,7 @@ def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
     return chart(title, lines, unit, note, replace(view, smooth=0), legend=False)
 
 
-def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
+def _titles(read: Any) -> list[tuple[str, list[str]]]:
     """Title and metrics of each chart: those with most splits, and validation, first."""
     counts: dict[str, int] = {}
     for history in read:
@@ -189,8 +198,7 @@ def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
     groups: dict[str, list[str]] = {}
     for metric in sorted(name for name, n in counts.items() if n > 1 and name != curves.EPOCH):
         groups.setdefault(curves.title(metric), []).append(metric)
-    wanted = {title: of for title, of in groups.items() if any(search.lower() in metric.lower() for metric in of)}
-    return sorted(wanted.items(), key=lambda item: (-len(item[1]), item[0]))
+    return sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
 def _common_axis(read: Any, metrics: Sequence[str]) -> str:

@@ -40,6 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             )
         there = projects.ensure(db, "other", "q", 1.0)[0]["id"]
         _run(db, there, "c", {"model": "c"}, [{"_step": at, "val/loss": at} for at in range(STEPS)], {})
+        _run(db, there, "d", {}, [{"_step": at, "val/loss": at, "val/iou": at} for at in range(STEPS)], {})
     yield opened
     opened.close()
 
@@ -56,7 +57,7 @@ def page(store: Store, within: str | None = "p", person: Any = users.ADMIN, **as
     project = projects.find(store.db, "local", within) if within else None
     query = QueryParams(urlencode(asked, doseq=True))
     shown = compare.gather(store, lambda run, name: f"/{name}", project, query, person)
-    return read(render("compare.html", person=None, csrf="", here="", **shown))
+    return read(render("compare.html", person=None, csrf="", here="", saved=None, **shown))
 
 
 def drawn(shown: Node) -> dict[str, int]:
@@ -88,6 +89,23 @@ def test_validation_is_a_whole_line_and_training_a_dashed_one_of_the_same_colour
 def test_the_axis_is_the_step_the_epoch_or_the_time(store: Store, axis: str, edges: tuple[int, int]) -> None:
     [figure] = page(store, runs="a1,a2", x=axis).all("figure", class_="chart")
     assert tuple(map(float, figure.attributes["data-edges"].split()[:2])) == edges
+
+
+def test_charts_are_chosen_by_the_address_and_shown_in_its_order(store: Store) -> None:
+    def titles(**asked: Any) -> list[str]:
+        return [
+            each.text.partition(" ")[0]
+            for each in page(store, within=None, runs="other/q/d", **asked).all("figcaption")
+        ]
+
+    assert titles() == ["iou", "loss"]
+    assert titles(chart=["loss", "iou", "none"]) == ["loss", "iou"]
+    assert titles(chart=["loss"]) == ["loss"]
+    assert titles(chart=["none"]) == ["iou", "loss"], "a metric that no run has hides nothing"
+    boxes = (
+        page(store, within=None, runs="other/q/d", chart="loss").one(id="chart-chooser").all("input", type="checkbox")
+    )
+    assert [(box.attributes["value"], "checked" in box.attributes) for box in boxes] == [("iou", False), ("loss", True)]
 
 
 def test_a_group_is_its_mean_in_a_band_of_all_its_runs(store: Store) -> None:
