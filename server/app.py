@@ -67,6 +67,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}", pages.entity),
             Route("/{entity}/{project}", pages.overviews.project),
             Route("/{entity}/{project}/compare", pages.overviews.compare),
+            Route("/{entity}/{project}/feed", pages.overviews.feed),
             Route("/{entity}/{project}/sweeps", pages.overviews.project),
             Route("/{entity}/{project}/runs/{run}", pages.change_run, methods=["POST"]),
             Route("/{entity}/{project}/runs/{run}", pages.run),

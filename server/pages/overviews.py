@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from server import addresses
 from server.pages import compare as compare_page
+from server.pages import feed as feed_page
 from server.pages import project as project_page
 from server.pages import saved as saved_views
 from server.pages import sweep as sweep_page
@@ -30,6 +31,14 @@ def project(request: Request) -> Response:
     shown = project_page.gather(store, row, asked)
     terms = partial(project_page.group_terms, shown["table"], asked=asked)
     return show(request, "project.html", terms=terms, **_views(request, row), **shown)
+
+
+@guarded
+def feed(request: Request) -> Response:
+    row = project_of(request)
+    if row is None:
+        return missing(request, "There is no project {entity}/{project}.")
+    return Response(feed_page.write(_store(request), row, str(request.base_url)), media_type="application/atom+xml")
 
 
 @guarded

@@ -308,7 +308,14 @@ def test_who_may_only_read_sees_no_buttons_and_changes_nothing(people: People, a
 
 
 HIDDEN = [
-    *("/anna", "/anna/p", "/anna/p/reports", "/anna/p/artifacts", "/anna/p/artifacts/model/m/v0/download"),
+    *(
+        "/anna",
+        "/anna/p",
+        "/anna/p/feed",
+        "/anna/p/reports",
+        "/anna/p/artifacts",
+        "/anna/p/artifacts/model/m/v0/download",
+    ),
     *(f"{RUN}/{tab}" for tab in ("", "overview", "pictures", "media", "system", "logs", "files", "artifacts")),
 ]
 
