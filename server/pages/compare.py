@@ -9,12 +9,14 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from common.colours import SERIES, assign
+from server import addresses
 from server.jsontext import flatten_media, load_object
-from server.pages import curves, filtering, histories, pictures, query, run_table
+from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
 from server.pages.charts import CROWD, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain
 from server.pages.media import Picture, pictures_in
+from server.pages.pictures import Link
 from server.store import Connection, Refused, Row, Store, files, projects, runs
 from server.store.users import Person
 
@@ -26,11 +28,16 @@ FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
 WITH_PICTURES, MAX_PICTURES = 8, 24
-Link = Callable[[Row, str], str]
 
 
-def gather(store: Store, link: Link, project: Row | None, asked: QueryParams, person: Person) -> dict[str, Any]:
-    """`project`: where runs are that are named without one; `link`: the address of a file of a run."""
+def gather(
+    store: Store, sign: Callable[[str], str], project: Row | None, asked: QueryParams, person: Person
+) -> dict[str, Any]:
+    """`project`: where runs are that are named without one; `sign` makes addresses of files."""
+
+    def link(run: Row, name: str) -> str:
+        return sign(addresses.run_file(run["id"], name))
+
     found, keys, fault, more = _chosen(store, project, asked, person)
     grouping = _grouping(asked, keys, found)
     labels = _labels(store, found, grouping)
@@ -54,6 +61,8 @@ def gather(store: Store, link: Link, project: Row | None, asked: QueryParams, pe
         "settings": _differences([config_of(run) for run in beside], asked.get("all") == "1"),
         "results": _results(beside),
         "pictures": _pictures(store, link, found[:WITH_PICTURES]),
+        "tables": joins.gather(store, found[:WITH_PICTURES], asked.get("rows", "")),
+        "picture": partial(tables.picture, store.db, sign=sign),
         "filters": pictures.filters(),
         "refresh": None,
     } | drawn

@@ -7,7 +7,6 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from server import addresses
 from server.pages import compare as compare_page
 from server.pages import feed as feed_page
 from server.pages import project as project_page
@@ -49,11 +48,10 @@ def compare(request: Request) -> Response:
     if inside and row is None:
         return missing(request, "There is no project {entity}/{project}.")
 
-    def link(run: Row, name: str) -> str:
-        signer, path = request.app.state.signer, addresses.run_file(run["id"], name)
-        return str(signer.url("", "GET", path, person(request).number, store.clock()))
+    def sign(path: str) -> str:
+        return str(request.app.state.signer.url("", "GET", path, person(request).number, store.clock()))
 
-    shown = compare_page.gather(store, link, row, request.query_params, person(request))
+    shown = compare_page.gather(store, sign, row, request.query_params, person(request))
     return show(request, "compare.html", **(_views(request, row) if row else {"saved": None}), **shown)
 
 
