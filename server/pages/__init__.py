@@ -20,7 +20,7 @@ from server.pages import home as home_page
 from server.pages import overviews, query, search_results
 from server.pages import report as report_page
 from server.pages import run as run_page
-from server.pages.changes import change_artifact, change_run, change_sweep
+from server.pages.changes import change_artifact, change_run, change_sweep, change_view
 from server.pages.guard import guarded, person, project_of, sentence, show
 from server.pages.home import missing
 from server.pages.login import log_in, log_out
@@ -29,9 +29,11 @@ from server.pages.render import home as home_address
 from server.pages.static_files import endpoint as static
 from server.store import Row, Store, runs
 
-__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "overviews", "static"]
+__all__ = ["change_artifact", "change_run", "change_sweep", "change_view", "log_in", "log_out", "overviews", "static"]
 
-PROJECT_PARTS = ("workspace", "table", "overview", "runs", "charts", "settings", "logs", "files", "jobs", "panels")
+PROJECT_PARTS = (
+    *("workspace", "table", "overview", "runs", "charts", "settings", "logs", "files", "jobs", "panels", "views"),
+)
 RUN_TABS = {"workspace": "", "charts": "", "table": "media", "tables": "media", "console": "logs", "model": ""}
 """What W&B calls the parts of a run, and what they are called here."""
 

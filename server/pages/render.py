@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from common.text import clock, size
 from server.jsontext import is_media, loads
+from server.pages import static_files
 from server.store import Row
 
 MAX_TEXT, MAX_PRE = 1000, 50_000
@@ -119,6 +120,7 @@ _environment.filters |= {
     "markdown": markdown,
     "run_address": run_address,
 }
+_environment.globals["static"] = static_files.PLACE
 
 
 def render(template: str, **values: Any) -> str:

@@ -62,7 +62,8 @@ def page(store: Store, made: Row, address: str = "", may_change: bool = True, **
     query = QueryParams(address.lstrip("?") or urlencode(asked, doseq=True))
     shown = sweep.gather(store, place, sweeps.by_id(store.db, made["id"]), query)
     terms = partial(project.group_terms, shown["table"], asked=query)
-    return read(render("sweep.html", person=None, csrf="token", here="/x", terms=terms, may_change=may_change, **shown))
+    shared: Row = {"person": None, "csrf": "token", "here": "/x", "saved": [], "view_here": None}
+    return read(render("sweep.html", terms=terms, may_change=may_change, **shared, **shown))
 
 
 def facts(shown: Node) -> dict[str, str]:
