@@ -19,9 +19,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import clients, filestream, graphql, pages, scheduler, storage
+from server.authentication import recognise
+from server.csrf import SameOrigin, is_json
 from server.jsontext import parse
-from server.origin import SameOrigin, is_json
-from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs
@@ -58,7 +58,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             # The client asks once whether telemetry is wanted, and Weave where to send: both give up on a 404.
             Route("/sdk/otel/{path:path}", plainly("no telemetry here", 404), methods=["POST"]),
             Route("/traces/{path:path}", plainly("no Weave here", 404), methods=["GET", "POST", "PUT", "DELETE"]),
-            Route("/static/{file}", pages.static),
+            Route("/static/{digest}/{file}", pages.static),
             Route("/", pages.home),
             Route("/authorize", pages.authorize),
             Route("/login", pages.log_in, methods=["GET", "POST"]),
@@ -68,6 +68,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}", pages.entity),
             Route("/{entity}/{project}", pages.overviews.project),
             Route("/{entity}/{project}/compare", pages.overviews.compare),
+            Route("/{entity}/{project}/feed", pages.overviews.feed),
             Route("/{entity}/{project}/sweeps", pages.overviews.project),
             Route("/{entity}/{project}/runs/{run}", pages.change_run, methods=["POST"]),
             Route("/{entity}/{project}/runs/{run}", pages.run),
@@ -83,6 +84,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/reports", pages.reports),
             Route("/{entity}/{project}/reportlist", pages.reports),
             Route("/{entity}/{project}/reports/{report}", pages.report),
+            Route("/{entity}/{project}/views", pages.change_view, methods=["POST"]),
             Route("/{entity}/{project}/{part}", pages.elsewhere),
             Route("/{path:path}", pages.nothing),
         ],

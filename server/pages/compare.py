@@ -9,12 +9,14 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from common.colours import SERIES, assign
+from server import addresses
 from server.jsontext import flatten_media, load_object
-from server.pages import curves, filtering, histories, pictures, query, run_table
-from server.pages.charts import Line, Point, View, chart, smoothed
+from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
+from server.pages.charts import CROWD, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain
 from server.pages.media import Picture, pictures_in
+from server.pages.pictures import Link
 from server.store import Connection, Refused, Row, Store, files, projects, runs
 from server.store.users import Person
 
@@ -26,11 +28,16 @@ FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
 WITH_PICTURES, MAX_PICTURES = 8, 24
-Link = Callable[[Row, str], str]
 
 
-def gather(store: Store, link: Link, project: Row | None, asked: QueryParams, person: Person) -> dict[str, Any]:
-    """`project`: where runs are that are named without one; `link`: the address of a file of a run."""
+def gather(
+    store: Store, sign: Callable[[str], str], project: Row | None, asked: QueryParams, person: Person
+) -> dict[str, Any]:
+    """`project`: where runs are that are named without one; `sign` makes addresses of files."""
+
+    def link(run: Row, name: str) -> str:
+        return sign(addresses.run_file(run["id"], name))
+
     found, keys, fault, more = _chosen(store, project, asked, person)
     grouping = _grouping(asked, keys, found)
     labels = _labels(store, found, grouping)
@@ -54,6 +61,8 @@ def gather(store: Store, link: Link, project: Row | None, asked: QueryParams, pe
         "settings": _differences([config_of(run) for run in beside], asked.get("all") == "1"),
         "results": _results(beside),
         "pictures": _pictures(store, link, found[:WITH_PICTURES]),
+        "tables": joins.gather(store, found[:WITH_PICTURES], asked.get("rows", "")),
+        "picture": partial(tables.picture, store.db, sign=sign),
         "filters": pictures.filters(),
         "refresh": None,
     } | drawn
@@ -156,7 +165,8 @@ def _charts(
 ) -> dict[str, Any]:
     """A page of charts, one for each metric with its splits; the validation's line is whole, the training's dashed."""
     read, share = histories.read(store, found)
-    titles = _titles(read.values(), asked.get("search", ""))
+    found_titles = _titles(read.values())
+    titles = _chosen_titles(found_titles, asked)
     pages = max(1, -(-len(titles) // CHARTS))
     page = query.whole(asked, "page", 1, pages)
     shown = titles[(page - 1) * CHARTS : page * CHARTS]
@@ -168,18 +178,27 @@ def _charts(
         axis = _axis(asked) or _common_axis(read.values(), metrics)
         charts.append(_chart(title, [line for metric in metrics for line in make(metric, axis)], axis, view))
     thinned = any(n > most for history in read.values() for n in history.metrics.values())
-    return {"charts": charts, "page": page, "pages": pages, "n_charts": len(titles), "share": share} | {
+    chooser = [(title, (title, metrics) in titles) for title, metrics in found_titles[:MAX_KEYS]]
+    return {"charts": charts, "page": page, "pages": pages, "chart_chooser": chooser, "share": share} | {
         "most": most if thinned and not grouped else None
     }
 
 
+def _chosen_titles(titles: list[tuple[str, list[str]]], asked: QueryParams) -> list[tuple[str, list[str]]]:
+    """Those that the address names with `chart=`, in its order, or all; of these, those with `search=` in a name."""
+    named, search = dict(titles), asked.get("search", "").lower()
+    chosen = [(title, named[title]) for title in query.words(asked, "chart", MAX_KEYS) if title in named]
+    return [(title, of) for title, of in chosen or titles if any(search in metric.lower() for metric in of)]
+
+
 def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
-    unit, note = "time (s)" if axis == "time" else axis, "dashed: training"
-    note = note if any("dashed" in line.style for line in lines) else ""
+    unit = "time (s)" if axis == "time" else axis
+    how = "pale" if len(lines) > CROWD else "dashed"
+    note = f"{how}: training" if any("dashed" in line.style for line in lines) else ""
     return chart(title, lines, unit, note, replace(view, smooth=0), legend=False)
 
 
-def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
+def _titles(read: Any) -> list[tuple[str, list[str]]]:
     """Title and metrics of each chart: those with most splits, and validation, first."""
     counts: dict[str, int] = {}
     for history in read:
@@ -188,8 +207,7 @@ def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
     groups: dict[str, list[str]] = {}
     for metric in sorted(name for name, n in counts.items() if n > 1 and name != curves.EPOCH):
         groups.setdefault(curves.title(metric), []).append(metric)
-    wanted = {title: of for title, of in groups.items() if any(search.lower() in metric.lower() for metric in of)}
-    return sorted(wanted.items(), key=lambda item: (-len(item[1]), item[0]))
+    return sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
 def _common_axis(read: Any, metrics: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -175,18 +176,15 @@ def show_pictures(page: Page, rest: str) -> dict[str, Any] | None:
 def media(page: Page, key: str) -> dict[str, Any] | None:
     """`key`: of a table that is shown whole."""
 
-    def picture(table: tables.Table, cell: Any) -> str | None:
-        path = tables.picture_path(page.db, table, cell)
-        return path and page.signed(path)
-
+    shared = {"picture": partial(tables.picture, page.db, sign=page.signed), "filters": pictures.filters()}
     if not key:
-        return tables.gather(page.store, page.link, page.run) | {"picture": picture, "whole": None}
+        return tables.gather(page.store, page.link, page.run) | shared | {"whole": None}
     chosen = {name: page.query.get(name, "") for name in ("sort", "down", "search")}
     whole = tables.table(
         *(page.store, page.run, key, chosen["sort"], chosen["down"] == "1"),
         *(chosen["search"], page.number("page") or 1),
     )
-    return whole and {"whole": whole | chosen, "picture": picture}
+    return whole and shared | {"whole": whole | chosen}
 
 
 def system(page: Page, rest: str) -> dict[str, Any]:

@@ -262,3 +262,18 @@ def add_alert(db: sqlite3.Connection, run_id: int, title: str, text: str, severi
 
 def alerts(db: sqlite3.Connection, run_id: int) -> list[Row]:
     return db.execute("SELECT * FROM alerts WHERE run_id = ? ORDER BY id", (run_id,)).fetchall()
+
+
+def project_alerts(db: sqlite3.Connection, project_id: int, most: int) -> list[Row]:
+    """The newest alerts of all runs, each with `run` and `display_name` of its run."""
+    return db.execute(
+        """SELECT alerts.*, runs.name AS run, display_name FROM alerts JOIN runs ON runs.id = run_id
+        WHERE project_id = ? ORDER BY alerts.id DESC LIMIT ?""",
+        (project_id, most),
+    ).fetchall()
+
+
+def ended(db: sqlite3.Connection, project_id: int, most: int) -> list[Row]:
+    """The runs that ended last, newest first."""
+    sql = "SELECT * FROM runs WHERE project_id = ? AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT ?"
+    return db.execute(sql, (project_id, most)).fetchall()

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import layout
+from data.findings import DataError
 from data.layout import Item, Listing
-from data.puzzle import DataError, load
+from data.puzzle import load
 from tests.data.folders import couple, handout, noise, save, square
 
 SPLITS = ("train", "val", "test")

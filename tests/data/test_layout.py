@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from data.findings import DataError
 from data.layout import default_sizes, find
-from data.puzzle import DataError, load
+from data.puzzle import load
 from tests.data.folders import couple, handout, noise, save, square
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.puzzle import DataError, load, main
+from data.findings import DataError
+from data.puzzle import load, main
 from tests.data.folders import couple, handout, noise, save, square
 
 OF_ITS_NAME = "of its name (its number is enough only where the rest of all names is the same)"
@@ -52,7 +53,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "6 levels": (
         lambda f: grey(f, 0, 10, 20, 30, 40, 50),
-        "test/masks/mask-4_0.png has more than two values (6 grey levels: 0, 10, 20, 30, …): ",
+        "test/masks/mask-4_0.png has more than two values (6 grey levels: 0, 10, 20, 30 and 2 more): ",
     ),
     "no black": (lambda f: grey(f, 1, 2), "test/masks/mask-4_0.png has no black pixel (2 grey levels: 1, 2): "),
     "colours": (coloured, "test/masks/mask-4_0.png has more than two values (3 colours: #000000, #0000ff, #ff0000): "),
@@ -168,6 +169,6 @@ def test_all_problems_are_listed_at_once(tmp_path: Path, capsys: pytest.CaptureF
         f"{broken} cannot be read as an image (it has no content): export it again as PNG or JPEG.",
         f"{lone} and {tmp_path}/val/images/image-3.png are the same picture (in train and in val): keep one.",
         f"{lone} has no mask: add a mask {OF_ITS_NAME}, or remove the image.",
-        f"{grey} has more than two values (192 grey levels: 0, 1, 2, 3, …): {TWO_VALUES}.",
+        f"{grey} has more than two values (192 grey levels: 0, 1, 2, 3 and 188 more): {TWO_VALUES}.",
         f"{grey} has no image: add an image {OF_ITS_NAME}, or remove the mask.",
     ]

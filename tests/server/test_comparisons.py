@@ -11,7 +11,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from common.colours import MEANINGS, SCALE, SERIES, assign, slot
-from server.pages import charts, compare, histories
+from server.pages import charts, compare, histories, joins, tables
 from server.pages.render import render
 from server.store import Connection, Row, Store, lines, projects, runs, users
 from tests.server.markup import Node, read
@@ -40,6 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             )
         there = projects.ensure(db, "other", "q", 1.0)[0]["id"]
         _run(db, there, "c", {"model": "c"}, [{"_step": at, "val/loss": at} for at in range(STEPS)], {})
+        _run(db, there, "d", {}, [{"_step": at, "val/loss": at, "val/iou": at} for at in range(STEPS)], {})
     yield opened
     opened.close()
 
@@ -55,8 +56,8 @@ def _run(db: Connection, project: int, name: str, settings: Row, rows: list[Row]
 def page(store: Store, within: str | None = "p", person: Any = users.ADMIN, **asked: Any) -> Node:
     project = projects.find(store.db, "local", within) if within else None
     query = QueryParams(urlencode(asked, doseq=True))
-    shown = compare.gather(store, lambda run, name: f"/{name}", project, query, person)
-    return read(render("compare.html", person=None, csrf="", here="", **shown))
+    shown = compare.gather(store, str, project, query, person)
+    return read(render("compare.html", person=None, csrf="", here="", saved=None, **shown))
 
 
 def drawn(shown: Node) -> dict[str, int]:
@@ -88,6 +89,23 @@ def test_validation_is_a_whole_line_and_training_a_dashed_one_of_the_same_colour
 def test_the_axis_is_the_step_the_epoch_or_the_time(store: Store, axis: str, edges: tuple[int, int]) -> None:
     [figure] = page(store, runs="a1,a2", x=axis).all("figure", class_="chart")
     assert tuple(map(float, figure.attributes["data-edges"].split()[:2])) == edges
+
+
+def test_charts_are_chosen_by_the_address_and_shown_in_its_order(store: Store) -> None:
+    def titles(**asked: Any) -> list[str]:
+        return [
+            each.text.partition(" ")[0]
+            for each in page(store, within=None, runs="other/q/d", **asked).all("figcaption")
+        ]
+
+    assert titles() == ["iou", "loss"]
+    assert titles(chart=["loss", "iou", "none"]) == ["loss", "iou"]
+    assert titles(chart=["loss"]) == ["loss"]
+    assert titles(chart=["none"]) == ["iou", "loss"], "a metric that no run has hides nothing"
+    boxes = (
+        page(store, within=None, runs="other/q/d", chart="loss").one(id="chart-chooser").all("input", type="checkbox")
+    )
+    assert [(box.attributes["value"], "checked" in box.attributes) for box in boxes] == [("iou", False), ("loss", True)]
 
 
 def test_a_group_is_its_mean_in_a_band_of_all_its_runs(store: Store) -> None:
@@ -126,6 +144,49 @@ def test_settings_that_differ_and_results_stand_side_by_side(store: Store) -> No
     assert [row[0] for row in results[0].rows] == ["key", "lr", "model", "same"]
     best = {row.one("th").text: [td.text for td in row.all("td", class_="best")] for row in settings[1].all("tr")[1:]}
     assert best == {"test/iou": ["30"], "val/loss": ["10"]}, "more IoU and less loss are better"
+
+
+def rows_of(joined: joins.Joined | None) -> list[tuple[Any, list[Any], list[Any]]]:
+    return [(line.name, line.shared, line.cells) for line in joined.lines] if joined else []
+
+
+def test_rows_of_one_name_stand_side_by_side_and_what_is_equal_stands_once() -> None:
+    first = tables.Table("t", ["iou", "image", "size"], [[0.9, "a", 4], [0.5, "b", 5]])
+    second = tables.Table("t", ["size", "image", "iou", "note"], [[5, "b", 0.7, "x"], [6, "c", math.nan, None]])
+    joined = joins.join([first, None, second])
+    assert joined is not None
+    assert (joined.by, joined.shared, joined.apart, joined.n) == ("image", ["size"], ["iou", "note"], 3)
+    assert rows_of(joined)[:2] == [("a", [4], [[0.9, None], None, None]), ("b", [5], [[0.5, None], None, [0.7, "x"]])]
+    assert [line.name for line in (joins.join([first, second], "-iou") or joined).lines] == ["a", "b", "c"]
+    assert [line.name for line in (joins.join([first, second], "+iou") or joined).lines] == ["b", "a", "c"]
+    assert rows_of(joins.join([first, second], "+nothing")) == rows_of(joins.join([first, second]))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ([["a"], ["a"]], [["a"], ["b"]]),
+        ([["a"]], [["b"]]),
+        ([[0.5]], [[0.5]]),
+        ([[None]], [[None]]),
+        ([[]], [["a"]]),
+        ([], []),
+    ],
+    ids=["twice", "nothing in common", "a measure", "empty", "too short", "no rows"],
+)
+def test_a_column_that_names_no_rows_joins_nothing(left: list[list[Any]], right: list[list[Any]]) -> None:
+    assert joins.join([tables.Table("t", ["x"], left), tables.Table("t", ["x"], right)]) is None
+    assert joins.join([tables.Table("t", ["x"], [["a"]]), None]) is None
+
+
+def test_a_picture_is_named_by_its_content_and_is_the_same_where_its_masks_are() -> None:
+    left, right = ({"_type": "image-file", "path": f"{name}.png", "sha256": "s"} for name in "ab")
+    joined = joins.join([tables.Table("t", ["x", "y"], [[left, 1.5]]), tables.Table("t", ["x", "y"], [[right, 2.5]])])
+    assert rows_of(joined) == [(left, [], [[1.5], [2.5]])]
+    masked = left | {"masks": {"prediction": {"path": "m.png"}}}
+    given = [tables.Table("t", ["at", "x"], [[1, picture]]) for picture in (left, right, masked)]
+    assert rows_of(joins.join(given[:2])) == [(1, [left], [[], []])]
+    assert rows_of(joins.join(given[1:])) == [(1, [], [[right], [masked]])]
 
 
 def test_a_stretch_a_smooth_line_and_a_log_axis_are_part_of_the_address(store: Store) -> None:

@@ -1,6 +1,7 @@
 """Whatever stands in names, texts and addresses, nothing of it acts on the pages over many runs."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,12 +128,16 @@ def test_the_policy_allows_nothing_inline_and_static_files_are_the_pages_own(cli
     folder = Path(app.__file__).parent / "pages" / "static"
     scripts = {path.name: path.read_text() for path in folder.glob("*.js")}
     assert sum(len(text.splitlines()) for text in scripts.values()) <= 1500
+    [place] = set(re.findall(r'"(/static/\w+)/', client.get(HOME).text))
     for name, text in scripts.items():
-        answer = client.get(f"/static/{name}")
+        answer = client.get(f"{place}/{name}")
         assert (answer.status_code, answer.text) == (200, text)
+        assert "immutable" in answer.headers["cache-control"]
         assert answer.headers["content-type"].startswith("text/javascript")
         assert not {"innerHTML", "outerHTML", "insertAdjacentHTML", "eval("} & set(text.replace("(", "( ").split())
         assert "innerHTML" not in text
     for name in ("../guard.py", "%2e%2e/guard.py", "none.js", "style.css.map", "..%2f..%2fapp.py", ""):
-        assert client.get(f"/static/{name}").status_code == 404, name
-    assert client.get("/static/colours.css").text.count("color:") >= 2 * 12
+        assert client.get(f"{place}/{name}").status_code == 404, name
+    assert client.get(f"{place}/colours.css").text.count("color:") >= 2 * 12
+    old = client.get("/static/0123456789ab/swap.js")
+    assert (old.text, old.headers["cache-control"]) == (scripts["swap.js"], "no-cache"), "of a page that stayed open"

@@ -60,7 +60,8 @@ def page(store: Store, address: str = "", **asked: Any) -> Node:
     assert row is not None
     shown = project.gather(store, row, query)
     terms = partial(project.group_terms, shown["table"], asked=query)
-    return read(render("project.html", person=None, csrf="", here="", terms=terms, **shown))
+    shared: Row = {"person": None, "csrf": "", "here": "", "saved": [], "view_here": None, "may_change": False}
+    return read(render("project.html", terms=terms, **shared, **shown))
 
 
 def rows(store: Store, **asked: Any) -> list[list[str]]:

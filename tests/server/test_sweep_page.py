@@ -62,7 +62,8 @@ def page(store: Store, made: Row, address: str = "", may_change: bool = True, **
     query = QueryParams(address.lstrip("?") or urlencode(asked, doseq=True))
     shown = sweep.gather(store, place, sweeps.by_id(store.db, made["id"]), query)
     terms = partial(project.group_terms, shown["table"], asked=query)
-    return read(render("sweep.html", person=None, csrf="token", here="/x", terms=terms, may_change=may_change, **shown))
+    shared: Row = {"person": None, "csrf": "token", "here": "/x", "saved": [], "view_here": None}
+    return read(render("sweep.html", terms=terms, may_change=may_change, **shared, **shown))
 
 
 def facts(shown: Node) -> dict[str, str]:
@@ -78,7 +79,7 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, 
     assert facts(shown)["runs"] == "7 of 10 (5 finished, 1 running, 1 crashed)"
     bar = shown.one("progress")
     assert (bar.attributes["value"], bar.attributes["max"]) == ("6", "10")
-    assert "6 of 10 ended, about 4 min 00 s left with 1 agent" in shown.one(id="head").text
+    assert "6 of 10 ended, about 4:00 left with 1 agent" in shown.one(id="head").text
     assert "Best: run 4 with val/iou 0.8, test/iou 0.7" in shown.one(id="head").text
     assert "lr 1e-05, model a" in shown.one(id="head").text
     clock.now += 61

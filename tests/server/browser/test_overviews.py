@@ -123,6 +123,18 @@ def test_masks_of_one_picture_lie_side_by_side_with_their_errors_in_colour(open_
     assert colours["213,94,0"] == colours["86,180,233"] > 60
 
 
+def test_tables_of_several_runs_lie_side_by_side_and_the_worst_picture_comes_first(open_page: Open, site: Site) -> None:
+    page = open_page(f"{PROJECT}/compare?sweep={site.sweeps['grid']}")
+    table = page.locator("table.joined")
+    expect(table.locator("tbody tr")).to_have_count(2)
+    assert table.locator("thead tr").first.locator("th").count() == 1 + 6
+    assert table.locator("tbody tr").first.locator(".stack img.mask").count() == 6 * 2
+    expect(table.locator("tbody th").first).to_have_text("image-0")
+    table.get_by_role("link", name="iou").first.click()
+    expect(table.locator("tbody th").first).to_have_text("image-1")
+    page.wait_for_url(re.compile(r"rows=%2Biou"))
+
+
 def test_a_sweep_shows_how_far_it_is_and_a_brush_filters_its_table(open_page: Open, site: Site) -> None:
     page = open_page(f"{PROJECT}/sweeps/{site.sweeps['search']}")
     head = page.locator("#head").inner_text()
