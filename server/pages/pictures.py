@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from common.colours import SERIES
+from common.colours import MASKS, SERIES
 from server.jsontext import flatten_media, load_object, load_objects, loads
 from server.pages.media import Picture, class_labels, pictures_in
 from server.store import Connection, Row, Store, files, lines, runs
@@ -74,7 +74,7 @@ def layered(store: Store, link: Link, run: Row, picture: Picture, present: dict[
             continue
         labels = class_labels(run["config"], "mask", picture.key, name)
         shown = [each for each in labels if each != "0"] or ["1"]
-        start = (2, 1, 0, 3)[len(masks) % 4] if len(shown) == 1 else number
+        start = MASKS[len(masks) % 4] if len(shown) == 1 else number
         colours = {each: (start + i) % len(SERIES) for i, each in enumerate(shown)}
         number += len(shown)
         classes = [{"id": each, "label": labels.get(each, ""), "colour": colour} for each, colour in colours.items()]

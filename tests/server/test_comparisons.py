@@ -15,6 +15,7 @@ from server.pages import charts, compare, histories, joins, tables
 from server.pages.render import render
 from server.store import Connection, Row, Store, lines, projects, runs, users
 from tests.server.markup import Node, read
+from tests.server.running import ROOT
 
 STEPS = 10
 
@@ -248,6 +249,19 @@ def test_twelve_series_can_be_told_apart_on_light_and_dark_and_a_name_keeps_its_
     assert sorted(numbers[name] for name in names[:12]) == list(range(12))
     assert assign(["unet"])["unet"] == slot("unet") == assign(["unet", "other"])["unet"]
     assert {"train", "val", "false-positive", "false-negative"} <= MEANINGS.keys()
+
+
+def test_what_a_colour_means_is_said_in_one_place_only() -> None:
+    ours = {pair[which] for pair in (*MEANINGS.values(), *SERIES) for which in (0, 1)}
+    rooms = (ROOT / room for room in ("agent", "analysis", "study", "server", "data"))
+    files = [path for room in rooms for kind in ("py", "css", "js", "html") for path in room.rglob(f"*.{kind}")]
+    assert len(files) > 100
+    named = {
+        path.name: found
+        for path in files
+        if (found := ours & {each.lower() for each in re.findall("#[0-9a-fA-F]{6}", path.read_text("utf-8"))})
+    }
+    assert named == {}
 
 
 def _linear(colour: str) -> list[float]:
