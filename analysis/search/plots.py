@@ -115,9 +115,7 @@ def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
     suffixes = np.where(conditional, "\n(" + own["given"] + ")", "")
     bars = axes.barh(at, own["importance"], height=0.6)
     for bar, hatched, chance in zip(bars, conditional, own["chance"], strict=True):
-        bar.set(
-            hatch="//" if hatched else "", edgecolor="white", facecolor=CLEAR if chance < LEVEL else "0.7"
-        )
+        bar.set(hatch="//" if hatched else "", edgecolor="white", facecolor=CLEAR if chance < LEVEL else "0.7")
     axes.set_yticks(at, [name + suffix for name, suffix in zip(own["parameter"], suffixes, strict=True)])
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of the variance that it explains alone; grey: chance does as much")
