@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 import wandb
@@ -23,26 +24,27 @@ from torch.optim.lr_scheduler import LRScheduler
 from wandb.errors import Error as ClientError
 
 from agent import events, reporting
-from agent.config import ConfigError
+from agent.config import Config, ConfigError
 from agent.inference import predictions
-from agent.lifecycle import checkpoints, cleanup, disk, failures, preemption, resume, state
+from agent.lifecycle import checkpoints, cleanup, disk, failures, preemption, preflight, resume, state
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.disk import DiskError
 from agent.lifecycle.failures import Failed
 from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
 from agent.lifecycle.lock import exclusive_lock
-from agent.lifecycle.plan import Plan, check_same_config, in_sweep, is_offline, make_plan
+from agent.lifecycle.plan import Plan, make_plan
 from agent.lifecycle.state import Progress, State
 from agent.training import batchnorm, loader, models, performance, pretrained, schedule, step_times
 from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
 from agent.training.models.smp import CombinationError
 from agent.training.models.weights import WeightsError
-from common import cores
+from common import cores, keys
 from common.keys import Rule
 from data import puzzle, synthetic
 from data.augment import Augmenter
-from data.puzzle import DataError, Dataset
+from data.findings import DataError
+from data.puzzle import Dataset
 
 PROJECT = "puzzle"
 REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, Failed)
@@ -97,9 +99,10 @@ def refuse(reason: str) -> None:
 def record(plan: Plan, interruption: Interruption) -> int:
     """The run on the server from its beginning to its end; the exit code."""
     try:
-        check_same_config(plan, interruption.check)
+        if not plan.offline:
+            preflight.check_same_config(plan.config, plan.run_id, plan.entity, plan.project, interruption.check)
         # A sweep hands out again what its server never heard of: there the run is made, and fails with the reason.
-        material = None if in_sweep() else prepare(plan)
+        material = None if plan.in_sweep else prepare(plan)
         interruption.check()
         opening = open_run(plan, interruption)
     except Interrupted as reason:
@@ -136,8 +139,8 @@ def record(plan: Plan, interruption: Interruption) -> int:
 def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material | None) -> str:
     """What the run found, in one line; it is only trained if it is not finished yet."""
     if resume.is_finished(run):
-        events.emit("result", **{"test/iou": run.summary["test/iou"]})
-        return f"run {run.id} is finished: test IoU {run.summary['test/iou']:.6f}"
+        events.emit("result", **{keys.TEST_IOU: run.summary[keys.TEST_IOU]})
+        return f"run {run.id} is finished: test IoU {run.summary[keys.TEST_IOU]:.6f}"
     resume.forget_failure(run)
     return train(plan, run, interruption, material or prepare(plan))
 
@@ -145,19 +148,22 @@ def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mat
 def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
     """The run on the server, made or found again by its id. In a sweep the client knows where it is, and warns of
     whatever else it is told."""
-    by_hand = not in_sweep()
+    place: dict[str, Any] = {"entity": plan.entity, "project": plan.project, "id": plan.run_id}
     return wandb.init(
-        entity=plan.entity if by_hand else None,
-        project=plan.project if by_hand else None,
-        id=plan.run_id if by_hand else None,
-        resume=None if is_offline() else "allow",
-        name=f"{plan.config.model}, seed {plan.config.seed}"
-        + f", fold {plan.config.fold}" * (plan.config.fold > 0)
-        + f" of {plan.config.folds}" * (plan.config.folds > 0),
+        **({} if plan.in_sweep else place),
+        resume=None if plan.offline else "allow",
+        name=run_name(plan.config),
         job_type="train",
         config=dataclasses.asdict(plan.config),
         settings=wandb.Settings(stop_fn=lambda: interruption.ask(STOP)),
     )
+
+
+def run_name(config: Config) -> str:
+    """What a person sees in lists of runs."""
+    fold = f", fold {config.fold}" if config.fold else ""
+    of_all = f" of {config.folds}" if config.folds else ""
+    return f"{config.model}, seed {config.seed}{fold}{of_all}"
 
 
 def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
@@ -187,13 +193,13 @@ def prepare(plan: Plan) -> Material:
         config.score_size,
     )
     failures.check_batches(config, len(dataset.train))
-    disk.check_free(plan.folder, disk.disk_of_run(config, len(dataset.test)))
-    performance.make_deterministic(config.deterministic)
-    device = performance.best_device()
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
     imagenet = "imagenet" if config.weights == "imagenet" else "none"
     model = models.build(config.architecture, config.backbone, imagenet, config.width, config.image_size)
+    disk.check_free(plan.folder, disk.disk_of_run(model, config.score_size, len(dataset.test)))
+    performance.make_deterministic(config.deterministic)
+    device = performance.best_device()
     return Material(dataset, performance.prepare(model, device), device, time.monotonic() - started)
 
 
@@ -207,9 +213,10 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
         found = None
     if began := resume.n_threads(run, found):
         torch.set_num_threads(began)
-    known = reporting.facts(dataset, model, config, device, pretrained.begin(run, model, config))
+    source = pretrained.begin(run, model, config)
+    known = reporting.facts(dataset, model, config, device, source)
     run.config.update(known, allow_val_change=True)
-    print(reporting.start_line(run.name, known, config, device, began), flush=True)
+    print(reporting.start_line(run.name, known, config, model, device, began), flush=True)
     events.emit("start", name=run.name, epochs=config.epochs, n_parameters=known["n_parameters"])
     show_data(dataset, run)
 
@@ -221,16 +228,16 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
         reporting.define_metrics(run)
         earlier = restore(training, found) if found else 0.0
         fit(training, interruption)
-        run.summary["seconds/train"] = training.progress.seconds
-        run.summary["seconds/steps"] = sum(row.get("seconds_of_steps", 0.0) for row in training.progress.rows)
+        run.summary[keys.SECONDS_TRAIN] = training.progress.seconds
+        run.summary[keys.SECONDS_STEPS] = sum(row.get(keys.SECONDS_OF_STEPS, 0.0) for row in training.progress.rows)
         tested = test(training)
-        run.summary["seconds/per_image"] = performance.seconds_per_image(model, first_image(dataset, device))
+        run.summary[keys.SECONDS_PER_IMAGE] = performance.seconds_per_image(model, first_image(dataset, device))
         publish(training, tested)
-    run.summary["seconds/total"] = earlier + time.monotonic() - started
+    run.summary[keys.SECONDS_TOTAL] = earlier + time.monotonic() - started
 
     rule = checkpoints.lab_rule(config.architecture)
     epoch, iou = training.best.kept[rule].epoch, tested[rule].pooled.iou
-    events.emit("result", epoch=epoch, **{"test/iou": iou, "test/rule": rule})
+    events.emit("result", epoch=epoch, **{keys.TEST_IOU: iou, keys.TEST_RULE: rule})
     return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
@@ -241,7 +248,7 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
     for warning in dataset.warnings:
         print(f"warning: {warning}", flush=True)
     if dataset.warnings:
-        run.summary["data_warnings"] = "\n".join(dataset.warnings)
+        run.summary[keys.DATA_WARNINGS] = "\n".join(dataset.warnings)
 
 
 def restore(training: TrainingRun, found: State) -> float:
@@ -309,7 +316,7 @@ def record_step_times(training: TrainingRun, first: int, device: str, precision:
     config, n = training.plan.config, len(training.dataset.train)
     per_visit = n_steps(n, config.batch_size)
     macs = training.run.config["n_macs"] * n / per_visit
-    epochs = [row["seconds_of_steps"] for row in training.progress.rows[first:]]
+    epochs = [row[keys.SECONDS_OF_STEPS] for row in training.progress.rows[first:]]
     taken = [seconds / (config.repeats * per_visit) for seconds in epochs]
     step_times.record(config, device, precision, macs, taken)
 
@@ -330,7 +337,7 @@ def validate(training: TrainingRun) -> Validation:
         training.dataset.train,
         training.dataset.val,
         training.plan.config.batch_size,
-        [row.get("val/bn_gap") for row in training.progress.rows],
+        [row.get(keys.BN_GAP) for row in training.progress.rows],
         lambda running: bool(training.best.improved_rules(running.loss, running.pooled.iou)),
     )
 
@@ -376,7 +383,7 @@ def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
         print(repair, flush=True)
     if run.starting_step <= config.epochs:
         media = predictions.media(dataset.test, tested[rule])
-        run.log({"test/predictions": media}, step=config.epochs, commit=True)
+        run.log({keys.PREDICTIONS: media}, step=config.epochs, commit=True)
 
     about = {"config": dataclasses.asdict(config), "data_digest": dataset.digest, "rule": rule}
     predictions.write(training.plan.folder / "predictions", dataset.test, tested)

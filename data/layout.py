@@ -15,7 +15,7 @@ from PIL import Image
 
 from data import dealing, pairing
 from data.dealing import DealingError
-from data.findings import Finding
+from data.findings import DataError, Finding
 
 SPLITS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
@@ -53,12 +53,15 @@ class Listing:
 
 
 def find(folder: Path, split_seed: int, fold: int = 0, folds: int = 0) -> Listing:
-    """List the pairs of `folder`, in any layout of data/README.md. Raises OSError if it cannot be read.
+    """List the pairs of `folder`, in any layout of data/README.md. Raises DataError if it cannot be read.
 
     Fold 0 is the folder's own split; fold k ≥ 1 the k-th random re-split of all its pairs, or with `folds` the k-th of
     so many that test each pair once, as `resplit` draws them.
     """
-    listing = _as_it_lies(folder, split_seed)
+    try:
+        listing = _as_it_lies(folder, split_seed)
+    except OSError as error:
+        raise DataError([f"{error.filename} cannot be read: {error.strerror}."]) from error
     return resplit(listing, split_seed, fold, folds) if fold else listing
 
 

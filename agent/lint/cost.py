@@ -16,6 +16,7 @@ from agent.lint.document import Document
 from agent.lint.parameters import Parameter
 from agent.training import step_times
 from agent.training.step_times import ONE_CORE, Step
+from common import cores
 from common.names import n_drawings
 from common.text import size
 
@@ -156,13 +157,18 @@ def seconds(config: Config, steps: Sequence[Step]) -> float:
 
 
 def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
-    """Of the measured steps: in the precision, of the model, of the width and of the work that is nearest."""
+    """Of the measured steps: in the precision, of the model, of the width and of the work that is nearest.
+
+    `auto` takes the faster precision, but on a CPU without bfloat16 float32.
+    """
+    no_bfloat16 = config.precision == "auto" and not cores.multiply_bfloat16()
 
     def distance(step: Step) -> tuple[float, ...]:
         # Narrow convolutions do less work in a second than wide ones; a backbone has widths of its own.
         width = abs(math.log(step.width / config.width)) if config.backbone == "none" else 0.0
         return (
             config.precision not in ("auto", step.precision),
+            no_bfloat16 and step.device.startswith(ONE_CORE) and step.precision == "bfloat16",
             step.architecture != config.architecture,
             step.backbone != config.backbone,
             width,

@@ -8,33 +8,9 @@ from typing import Any, TypeGuard
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
 from agent.lint.types import nearest
-from common.keys import METRICS, RULES
+from common.keys import HISTORY, SUMMARY
 from common.sweep_spec.distributions import is_number
 from common.sweep_spec.hyperband import ETA, KEYS, bands_from, bands_to
-
-HISTORY = (
-    "epoch",
-    "train/loss",
-    "train/iou",
-    "val/loss",
-    "val/iou",
-    "val/bn_gap",
-    "seconds_per_epoch",
-    "seconds_of_steps",
-)
-"""Keys that a run logs after every epoch; docs/runs.md explains them."""
-
-SUMMARY = (
-    *(f"test/{score}" for score in METRICS),
-    *(f"test/image_mean_{score}" for score in METRICS),
-    *(f"{rule}/test_{score}" for rule in RULES for score in METRICS),
-    *(f"{rule}/{key}" for rule in RULES for key in ("epoch", "bn_gap")),
-    "seconds/train",
-    "seconds/steps",
-    "seconds/total",
-    "seconds/per_image",
-)
-"""Numbers that a run writes to its summary, once, at its end."""
 
 GOALS = ("minimize", "maximize")
 

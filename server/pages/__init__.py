@@ -17,10 +17,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from server import addresses
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
-from server.pages import overviews, query
+from server.pages import overviews, query, search_results
 from server.pages import report as report_page
 from server.pages import run as run_page
-from server.pages import search as search_page
 from server.pages.changes import change_artifact, change_run, change_sweep, change_view
 from server.pages.guard import guarded, person, project_of, sentence, show
 from server.pages.home import missing
@@ -63,7 +62,7 @@ def entity(request: Request) -> Response:
 @guarded
 def search(request: Request) -> Response:
     text = request.query_params.get("q", "").strip()
-    return show(request, "search.html", **search_page.gather(_store(request), text, person(request)))
+    return show(request, "search.html", **search_results.gather(_store(request), text, person(request)))
 
 
 @guarded

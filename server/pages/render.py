@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from common.text import size
+from common.text import clock, size
 from server.jsontext import is_media, loads
 from server.pages import static_files
 from server.store import Row
@@ -44,11 +44,7 @@ def pretty(value: Any) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    return "–" if seconds is None else clock(seconds)
 
 
 def when(seconds: float | None) -> str:

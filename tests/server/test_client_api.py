@@ -83,18 +83,21 @@ agent = _register_agent(api, "here", sweep_id=sweep_id, project="away", entity="
 given = _agent_heartbeat(api, agent, {}, {})[0]
 os.environ["WANDB_SWEEP_ID"] = sweep_id
 with wandb.init(project="away", entity="local", id=given["run_id"], mode="offline", config={"x": 7}) as run:
-    run.log({"loss": 1.0})
+    for step in range(20):
+        run.log({"loss": 20.0 - step})
     artifact = wandb.Artifact("weights", "model")
     with artifact.new_file("w.txt") as file:
         file.write("w")
     run.log_artifact(artifact, aliases=["best"])
     run.log({"table": wandb.Table(columns=["a"], data=[[1]])})
 folder = glob.glob(wandb.env.get_dir() + f"/wandb/offline-run-*-{given['run_id']}")[0]
-subprocess.run(["wandb", "sync", folder], check=True, stdout=subprocess.DEVNULL)
+for words in (["sync", "--include-synced"], ["beta", "sync", "--no-skip-synced"]):
+    subprocess.run(["wandb", *words, folder], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 sweep = wandb.Api().sweep(f"away/{sweep_id}")
 r = sweep.best_run()
 print(json.dumps([r.id == given["run_id"], r.state, r.config, sweep.state, sorted(a.type for a in r.logged_artifacts()),
-                  wandb.Api().artifact("away/weights:best").logged_by().id == r.id]))
+                  wandb.Api().artifact("away/weights:best").logged_by().id == r.id,
+                  [row["loss"] for row in r.scan_history(keys=["loss"])] == [20.0 - step for step in range(20)]]))
 """
 REFUSED = """
 import json, time, wandb
@@ -154,9 +157,9 @@ def test_reports_and_workspaces_are_saved_loaded_listed_and_deleted(client: Clie
     assert found["left"] == []
 
 
-def test_an_offline_run_of_a_sweep_syncs_with_its_artifacts(client: Client) -> None:
+def test_an_offline_run_of_a_sweep_syncs_with_its_artifacts_and_a_second_time_changes_nothing(client: Client) -> None:
     found = client.run(OFFLINE)
-    assert found == [True, "finished", {"x": 7}, "FINISHED", ["model", "run_table"], True]
+    assert found == [True, "finished", {"x": 7}, "FINISHED", ["model", "run_table"], True, True]
 
 
 def test_what_is_not_supported_says_so_at_once(client: Client) -> None:

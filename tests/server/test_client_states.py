@@ -7,7 +7,7 @@ import pytest
 from tests.server.running import Client, Server
 
 ENDS = """
-import json, sys, wandb
+import json, time, wandb
 out = {}
 def state(name):
     r = wandb.Api().run(f"states/{name}")
@@ -24,8 +24,9 @@ except ValueError:
 run = wandb.init(project="states", id="moved")
 run.log({"x": 1})
 run.mark_preempting()
+end = time.monotonic() + 30
 while state("moved") != "preempting":
-    pass
+    assert time.monotonic() < end
 run.finish(exit_code=1)
 run = wandb.init(project="states", id="spared")
 run.mark_preempting()
@@ -83,9 +84,11 @@ with wandb.init(project="changes", id="one", config={"a": 1}, settings=wandb.Set
 r = wandb.Api().run("changes/one")
 with open("later.txt", "w") as file:
     file.write("later")
-r.upload_file("later.txt"); r.name = "renamed"; r.update()
+r.upload_file("later.txt"); r.name = "renamed"; r.notes = "later"; r.tags.append("late")
+r.config["b"] = 2; r.summary["y"] = 3; r.update()
 r = wandb.Api().run("changes/one")
 out["file"] = [r.name, r.file("later.txt").size, r.state]
+out["changed"] = [r.notes, r.tags, r.config, r.summary["x"], r.summary["y"]]
 r.file("later.txt").delete()
 out["file deleted"] = "later.txt" in [f.name for f in wandb.Api().run("changes/one").files()]
 r.delete(delete_artifacts=True)
@@ -126,5 +129,6 @@ def test_runs_and_files_can_be_made_changed_and_deleted_through_the_api(client: 
     found = client.run(CHANGES)
     assert found["made"] == ["pending", "made"]
     assert found["file"] == ["renamed", 5, "finished"]
+    assert found["changed"] == ["later", ["late"], {"a": 1, "b": 2}, 1, 3]
     assert found["file deleted"] is False
     assert found["left"] == [["made"], False]

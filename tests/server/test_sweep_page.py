@@ -79,7 +79,7 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, 
     assert facts(shown)["runs"] == "7 of 10 (5 finished, 1 running, 1 crashed)"
     bar = shown.one("progress")
     assert (bar.attributes["value"], bar.attributes["max"]) == ("6", "10")
-    assert "6 of 10 ended, about 4 min 00 s left with 1 agent" in shown.one(id="head").text
+    assert "6 of 10 ended, about 4:00 left with 1 agent" in shown.one(id="head").text
     assert "Best: run 4 with val/iou 0.8, test/iou 0.7" in shown.one(id="head").text
     assert "lr 1e-05, model a" in shown.one(id="head").text
     clock.now += 61

@@ -1,7 +1,6 @@
 """What a server is asked before a run begins."""
 
 import contextlib
-import dataclasses
 import json
 import os
 import ssl
@@ -21,19 +20,25 @@ import wandb
 from wandb.errors import CommError
 
 from agent import train
-from agent.config import ConfigError, parse
+from agent.config import Config, ConfigError, parse
 from agent.fleet import target
 from agent.fleet.target import TargetError
 from agent.lifecycle import preflight
+from agent.lifecycle.failures import Failed
 from agent.lifecycle.interruption import Interrupted, Interruption
-from agent.lifecycle.plan import Plan, check_same_config
+from agent.lifecycle.plan import Plan
 from agent.lifecycle.preflight import RunOnServer
 from bench.wire import Wire
 from common import wandb_api
 from tests.server import running
 
-PLAN = Plan(parse(["--width=4", "--epochs=3"]), "abc", None, "puzzle")
+SETTINGS = parse(["--width=4", "--epochs=3"])
+SAME: dict[str, Any] = {"model": SETTINGS.model, "width": 4, "epochs": 3}
 CONFIG = {"width": {"value": 4}, "epochs": {"value": 3}, "n_parameters": {"value": 9}, "_wandb": {"value": {}}}
+
+
+def check_same_config(config: Config = SETTINGS) -> None:
+    preflight.check_same_config(config, "abc", None, "puzzle", Interruption().check)
 
 
 RUN_STATE = '{ project(name: "puzzle") { run(name: "abc") { state config summaryMetrics historyLineCount } } }'
@@ -125,12 +130,10 @@ def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
         rows = [json.dumps({"_step": 0, "epoch": 1}), json.dumps({"_step": 1, "epoch": 2})]
         run.stream("abc", files={"wandb-history.jsonl": {"offset": 0, "content": rows}})
         assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer(settings, 2)
-        check_same_config(PLAN, Interruption().check)
+        check_same_config(SETTINGS)
         before = server.graphql(RUN_STATE)
         with pytest.raises(ConfigError, match=r"other settings \(epochs 3, not 4\)"):
-            check_same_config(
-                dataclasses.replace(PLAN, config=parse(["--width=4", "--epochs=4"])), Interruption().check
-            )
+            check_same_config(parse(["--width=4", "--epochs=4"]))
         assert server.graphql(RUN_STATE) == before
     finally:
         server.stop()
@@ -173,10 +176,12 @@ def test_a_fleet_waits_for_its_server_and_says_so_too(
         target.login()
 
 
-def test_a_key_that_is_refused_is_not_tried_again(client: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_that_is_refused_is_not_tried_again(
+    client: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with serving([(401, {})]) as (url, script):
         point(client, url)
-        assert train.record(PLAN, Interruption()) == 1
+        assert train.record(Plan(SETTINGS, "abc", None, "puzzle", tmp_path), Interruption()) == 1
     assert len(script.asked) == 1
     assert capsys.readouterr().err == (
         "agent.train: the server did not take the run: the server refuses the API key (401); correct WANDB_BASE_URL "
@@ -185,7 +190,7 @@ def test_a_key_that_is_refused_is_not_tried_again(client: SimpleNamespace, capsy
 
 
 def test_a_signal_ends_the_waiting(
-    client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(preflight, "TICK", 0.001)
     interruption = Interruption()
@@ -198,7 +203,7 @@ def test_a_signal_ends_the_waiting(
         point(client, url)
         with pytest.raises(Interrupted, match="SIGTERM"):
             preflight.find_run("abc", None, "puzzle", check)
-        assert train.record(PLAN, interruption) == 143
+        assert train.record(Plan(SETTINGS, "abc", None, "puzzle", tmp_path), interruption) == 143
     assert capsys.readouterr().err.endswith("agent.train: SIGTERM before the run began\n")
 
 
@@ -231,14 +236,10 @@ def test_settings_that_the_client_refuses_are_one_sentence(monkeypatch: pytest.M
         preflight.find_run("abc", None, "puzzle", nothing)
 
 
-def settings_of(plan: Plan) -> dict[str, Any]:
-    return {"model": plan.config.model, "width": 4, "epochs": 3}
-
-
 def test_a_run_with_rows_of_other_settings_is_refused_before_it_is_opened(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    known = RunOnServer(settings_of(PLAN) | {"width": 8, "learning_rate": 0.5}, 2)
+    known = RunOnServer(SAME | {"width": 8, "learning_rate": 0.5}, 2)
     monkeypatch.setattr(preflight, "find_run", lambda *_: known)
     monkeypatch.setattr(train, "open_run", lambda *_: pytest.fail("the run was opened"))
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
@@ -255,9 +256,9 @@ def test_a_run_with_rows_of_other_settings_is_refused_before_it_is_opened(
     [
         None,
         RunOnServer({}, 0),
-        RunOnServer(settings_of(PLAN) | {"width": 8}, 0),
-        RunOnServer(settings_of(PLAN), 2),
-        RunOnServer(settings_of(PLAN) | {"learning_rate": 0.001, "deterministic": False}, 2),
+        RunOnServer(SAME | {"width": 8}, 0),
+        RunOnServer(SAME, 2),
+        RunOnServer(SAME | {"learning_rate": 0.001, "deterministic": False}, 2),
     ],
 )
 def test_a_run_that_is_new_or_has_these_settings_begins(
@@ -265,12 +266,20 @@ def test_a_run_that_is_new_or_has_these_settings_begins(
 ) -> None:
     """A setting that the run's configuration lacks was not there yet: it had its default."""
     monkeypatch.setattr(preflight, "find_run", lambda *_: known)
-    check_same_config(PLAN, Interruption().check)
+    check_same_config(SETTINGS)
     monkeypatch.setattr(preflight, "find_run", lambda *_: RunOnServer({"width": 8}, 1))
     with pytest.raises(ConfigError):
-        check_same_config(PLAN, Interruption().check)
+        check_same_config(SETTINGS)
+
+
+def test_offline_no_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(plan: Plan) -> None:
+        raise Failed("this far")
+
     monkeypatch.setenv("WANDB_MODE", "offline")
-    check_same_config(PLAN, Interruption().check)
+    monkeypatch.setattr(preflight, "find_run", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(train, "prepare", refuse)
+    assert train.main(["--width=8"]) == 1
 
 
 @pytest.mark.parametrize(("given", "used"), [({}, "false"), ({"WANDB_ERROR_REPORTING": "true"}, "true")])

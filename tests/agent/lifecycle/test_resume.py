@@ -207,7 +207,7 @@ def test_in_a_sweep_the_client_is_told_no_name_that_it_would_warn_of(monkeypatch
     monkeypatch.setattr(wandb, "init", lambda **options: given.update(options))
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
     train.open_run(make_plan(["--width=4"], "puzzle"), Interruption())
-    assert [given[name] for name in ("entity", "project", "id")] == [None] * 3
+    assert not {"entity", "project", "id"} & set(given)
 
 
 def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path) -> None:

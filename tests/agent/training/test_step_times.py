@@ -128,7 +128,7 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
     pairs = squares(4)
     model = performance.prepare(UNet("bilinear", 2), torch.device("cpu"))
     run: Any = SimpleNamespace(entity="e", project="p", id="r", config={"n_macs": 50}, summary={}, starting_step=3)
-    plan = Plan(config, "r", None, None)
+    plan = Plan(config, "r", None, None, tmp_path / "runs" / "r")
     trial = TrainingRun(
         plan,
         run,

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from analysis.figures import canvas
-from analysis.search import plots
-from analysis.search.best_of_n import budget_curves, expected_best_curves
+from analysis.hyperparameters import plots
+from analysis.hyperparameters.best_of_n import budget_curves, expected_best_curves
 from tests.analysis.searches import search
 
 

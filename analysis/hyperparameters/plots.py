@@ -16,9 +16,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from analysis.search.importance import LEVEL, LOGARITHMIC, active
+from analysis.hyperparameters.importance import LEVEL, LOGARITHMIC, active
 from common.colours import MEANINGS, SERIES, assign
-from common.keys import STRENGTHS
+from common.keys import GOAL, STRENGTHS
 
 MAP = "cividis"
 ORDERS = {"augmentation": STRENGTHS}
@@ -57,9 +57,7 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_parallel(
-    axes: Axes, runs: pd.DataFrame, parameters: Sequence[str], *, metric: str = "val/iou"
-) -> ScalarMappable:
+def draw_parallel(axes: Axes, runs: pd.DataFrame, parameters: Sequence[str], *, metric: str = GOAL) -> ScalarMappable:
     """A line per run across its parameters to `metric`, which colours it; the best run is thick.
 
     Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
@@ -122,7 +120,7 @@ def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
     tidy(axes)
 
 
-def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", metric: str = "val/iou") -> None:
+def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", metric: str = GOAL) -> None:
     """Best so far against `trial` or device-`minutes`, a stepped line per architecture."""
     colours = _colours(curves)
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
@@ -141,7 +139,7 @@ def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", met
     tidy(axes)
 
 
-def draw_expected_best(axes: Axes, curves: pd.DataFrame, *, metric: str = "val/iou") -> None:
+def draw_expected_best(axes: Axes, curves: pd.DataFrame, *, metric: str = GOAL) -> None:
     """Expected best of n trials (`budgets.expected_best_curves`), a line with its band per architecture."""
     colours = _colours(curves)
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
