@@ -8,17 +8,33 @@ from functools import partial
 from html import escape
 from pathlib import Path
 
+import pandas as pd
+
 from analysis import cli
 from analysis.comparison import published
-from analysis.comparison.answer import answers, keep_in_mind
+from analysis.comparison.advice import improvements
+from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
+from analysis.comparison.commands import best_artifact, predict_command
 from analysis.comparison.comparison import Comparison
-from analysis.curves.overfitting import overfitting_figures
-from analysis.evidence.text import bullets, next_steps, proof, wrap
+from analysis.evidence.text import bullets, proof, wrap
 from analysis.pull.study import Study
 from analysis.tables import formats
-from analysis.tables.sheets import Sheet, best_rows, decimals, proof_sheets, sheets, signed, spans, texts, verdicts
+from analysis.tables.sheets import (
+    Sheet,
+    best_rows,
+    curve_sheet,
+    decimals,
+    interval_words,
+    proof_sheets,
+    sheets,
+    signed,
+    spans,
+    texts,
+    verdicts,
+)
 from common.cli import number
 
+TESTED_BY = {"best_loss": "loss", "best_iou": "IoU"}
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #1b1b1b; background: #fff }
 .wide { overflow-x: auto; margin: 1.5rem 0 } table { border-collapse: collapse; font-size: 0.875rem }
@@ -38,6 +54,7 @@ def terminal(comparison: Comparison) -> str:
     columns = {
         "model": texts(table["model"]),
         "n": texts(table["n_runs"]),
+        "by": [TESTED_BY.get(str(rule), "") for rule in table["rule"]],
         "IoU": decimals(table["test_iou"]),
         "interval": [span.replace(" ", "") for span in spans(table, "test_iou_low", "test_iou_high")],
         "over splits": decimals(table["resplit_iou"]),
@@ -49,43 +66,44 @@ def terminal(comparison: Comparison) -> str:
         "acc.": decimals(table["test_accuracy"]),
     }
     shown = {title: values for title, values in columns.items() if any(values)}
-    found = comparison.evidence
+    found, steps = comparison.evidence, improvements(comparison)
     parts = [
         [wrap(sentence) for sentence in answers(comparison)],
-        [formats.terminal(shown, best_rows(table)), wrap(legend(shown))],
-        list(proof(found)) if found else [],
+        [formats.terminal(shown, best_rows(table)), wrap(legend(shown, table))],
+        list(proof(found, steps)) if found else bullets("Next steps", steps),
+        bullets("Curves", curve_sentences(comparison)),
         bullets("Keep in mind", keep_in_mind(comparison)),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
-def legend(shown: Mapping[str, Sequence[str]]) -> str:
+def legend(shown: Mapping[str, Sequence[str]], table: pd.DataFrame) -> str:
     """What the columns of the terminal mean."""
     parts = {
         "n": "n: runs",
-        "interval": "interval: 95 %, of IoU over seeds and images",
+        "by": "by: tested at the epoch of the lowest validation loss, or of the highest validation IoU",
+        "interval": f"interval: {interval_words(table)}",
         "over splits": "over splits: mean IoU",
         "diff.": "diff.: from the highest mean, of that one from the next",
-        "verdict": "*: proven the best",
-    }
+    } | ({"verdict": "*: proven the best"} if any(best_rows(table)) else {})
     return "; ".join(text for title, text in parts.items() if title in shown) + "."
 
 
 def markdown(comparison: Comparison, command: str) -> str:
     """comparison.md: the answer, the sheets, the ladder, next steps, the curves in words, and the notes."""
-    table, found = comparison.table, comparison.evidence
     parts = [part for sheet in sheets(comparison) for part in (sheet.caption, "", formats.markdown(sheet), "")]
     ladders = [part for sheet in proof_sheets(comparison) for part in (sheet.caption, "", formats.markdown(sheet), "")]
-    steps = [f"- {step}" for step in next_steps(found)] if found else []
-    curves = [f"- **{row.model}:** {row.overfitting}." for row in table.itertuples()]
-    curves += [f"- {effect}." for effect in comparison.effects]
+    steps = [f"- {step}" for step in improvements(comparison)]
+    curves = curve_sheet(comparison)
+    losses = [curves.caption, "", formats.markdown(curves), ""] if curves else []
     return "\n".join(
         [
             *(f"# {title(comparison)}", "", *answers(comparison), "", f"Made by `{command}`; best first.", ""),
             *parts,
             *(("## How sure that is", "", *ladders) if ladders else ()),
-            *(("## What would decide", "", *steps, "") if steps else ()),
-            *(checkpoints(comparison), "", "## What the curves say", "", *curves, ""),
+            *(("## Next steps", "", *steps, "") if steps else ()),
+            *(checkpoints(comparison), "", "## Curves", "", *losses),
+            *(*(f"- {sentence}" for sentence in curve_sentences(comparison)), ""),
             *("## Keep in mind", "", *(f"- {note}" for note in keep_in_mind(comparison)), ""),
         ]
     )
@@ -103,12 +121,8 @@ def latex(comparison: Comparison, command: str) -> str:
 
 def html(comparison: Comparison, command: str) -> str:
     """comparison.html: the answer, the sheets and the notes on one page that needs nothing else."""
-    head, found = escape(title(comparison)), comparison.evidence
-    curves = [
-        f"<strong>{escape(str(row.model))}:</strong> {escape(str(row.overfitting))}."
-        for row in comparison.table.itertuples()
-    ] + [f"{escape(effect)}." for effect in comparison.effects]
-    steps = [escape(step) for step in next_steps(found)] if found else []
+    head = escape(title(comparison))
+    curves = curve_sheet(comparison)
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -119,9 +133,10 @@ def html(comparison: Comparison, command: str) -> str:
             *wide(sheets(comparison)),
             "<h2>How sure that is</h2>",
             *wide(proof_sheets(comparison)),
-            *html_list("What would decide", steps),
-            *html_list("What the curves say", curves),
-            *html_list("Keep in mind", [escape(note) for note in keep_in_mind(comparison)]),
+            *html_list("Next steps", improvements(comparison)),
+            *html_list("Curves", curve_sentences(comparison)),
+            *wide([curves] if curves else []),
+            *html_list("Keep in mind", keep_in_mind(comparison)),
             "</main>\n</body>\n</html>\n",
         ]
     )
@@ -133,8 +148,8 @@ def wide(shown: Sequence[Sheet]) -> list[str]:
 
 
 def html_list(heading: str, items: Sequence[str]) -> list[str]:
-    """A heading over a list; nothing without items."""
-    points = "".join(f"<li>{item}</li>" for item in items)
+    """A heading over a list of texts; nothing without items."""
+    points = "".join(f"<li>{escape(item)}</li>" for item in items)
     return [f"<h2>{heading}</h2>\n<ul>{points}</ul>"] if items else []
 
 
@@ -145,15 +160,14 @@ def title(comparison: Comparison) -> str:
 
 
 def checkpoints(comparison: Comparison) -> str:
-    """How to fetch the checkpoints of the best row, or rather of its best run in validation."""
-    best = comparison.table.iloc[0]
-    run_id, *others = str(best["run_ids"]).split()
-    path = str(comparison.runs.set_index("run_id")["path"][run_id])
-    project = path.rpartition("/")[0]
-    which = f", of its {len(others) + 1} runs the best in validation" if others else ""
+    """How to use the checkpoints of the best row, or rather of its best run in validation."""
+    best, artifact = comparison.table.iloc[0], best_artifact(comparison)
+    n = len(str(best["run_ids"]).split())
+    which = f", of its {n} runs the best in validation" if n > 1 else ""
     return (
-        f"Checkpoints of the best row ({best['model']}{which}): `wandb artifact get {project}/model-{run_id}:best`,"
-        " with `WANDB_BASE_URL` and `WANDB_API_KEY` set; those of every row by `run_ids` in comparison.csv."
+        f"Checkpoints of the best row ({best['model']}{which}): `wandb artifact get {artifact}`; masks of other"
+        f" photographs: `{predict_command(comparison)}`; both with `WANDB_BASE_URL` and `WANDB_API_KEY` set. Those of"
+        " every row by `run_ids` in comparison.csv."
     )
 
 
@@ -166,7 +180,7 @@ def write(study: Study, comparison: Comparison, out: Path, command: str) -> list
         file.write_text(make(comparison, command))
     curves = out / "overfitting.csv"
     owners = comparison.runs[["run_id", "model", "split", "repeat"]]
-    owners.merge(overfitting_figures(comparison.runs, study.history), on="run_id").to_csv(curves, index=False)
+    owners.merge(comparison.curves, on="run_id").to_csv(curves, index=False)
     print(terminal(comparison) + "\n")
     return [*files, curves]
 

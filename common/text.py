@@ -24,6 +24,11 @@ def plural(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def sentence_case(text: str) -> str:
+    """The first letter large."""
+    return text[:1].upper() + text[1:]
+
+
 def some(names: Iterable[str], most: int = 4) -> str:
     """The first names, and how many more there are."""
     listed = list(names)

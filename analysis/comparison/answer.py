@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from analysis.comparison.comparison import Comparison
+from analysis.curves.overfitting import COLLAPSE, FEWEST_EPOCHS
+from analysis.curves.rise import FEWEST_RUNS
 from analysis.evidence.text import answer, cautions
-from common.text import plural
+from common.keys import RULES
+from common.text import plural, some
+
+MOST = 4
+"""Models that are named one by one."""
 
 
-def answers(comparison: Comparison) -> tuple[str, str]:
-    """The answer of the study in two sentences."""
+def answers(comparison: Comparison) -> tuple[str, ...]:
+    """The answer of the study in two sentences; and a third where models are tested by different rules."""
+    by_one = by_one_rule(comparison.table)
+    return (*best_and_others(comparison), *((by_one,) if by_one else ()))
+
+
+def best_and_others(comparison: Comparison) -> tuple[str, str]:
+    """Who is the best, and what is known of the others."""
     table, found = comparison.table, comparison.evidence
     if found and len(comparison.table) == len(found.models):
-        return answer(found)
+        return answer(found, "IoU")
     best = table.iloc[0]
     runs = plural(int(best["n_runs"]), "run")
     if len(table) == 1:
@@ -25,13 +39,61 @@ def answers(comparison: Comparison) -> tuple[str, str]:
             "Whether it is better than the others was not tested.",
         )
     lost = "; ".join(name for name in table["model"].astype(str) if name not in found.models)
-    first, second = answer(found)
+    first, second = answer(found, "IoU")
     return (
         f"{first.removesuffix('.')}, of the {len(found.models)} that can be compared.",
         f"{second} Not compared: {lost}.",
     )
 
 
+def by_one_rule(table: pd.DataFrame) -> str | None:
+    """What the order would be if one rule tested all models, which it does not; None where it does, or is not known."""
+    others = pd.to_numeric(table["other_rule_test_iou"], errors="coerce")
+    if table["rule"].nunique() < 2 or others.isna().any():
+        return None
+    told = []
+    for rule, words in zip(RULES, ("lowest validation loss", "highest validation IoU"), strict=True):
+        iou = table["test_iou"].where(table["rule"] == rule, others).sort_values(ascending=False, kind="stable")
+        of = "" if iou.index[0] == table.index[0] else f" of {table['model'][iou.index[0]]}"
+        told.append(f"{iou.iloc[0] - iou.iloc[1]:.3f}{of} at the epoch of the {words}")
+    lead = table["test_iou"].iloc[0] - table["test_iou"].iloc[1]
+    return f"Not all models are tested by the same rule: the lead of {lead:.3f} would be {' or '.join(told)} for all."
+
+
 def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
-    """Warnings and what was left out, then what the verdicts assume."""
-    return (*comparison.notes, *(cautions(comparison.evidence) if comparison.evidence else ()))
+    """Warnings and what was left out, what the verdicts assume, and at the end the check that was passed."""
+    passed = tuple(note for note in comparison.notes if note.startswith("Check passed"))
+    notes = tuple(note for note in comparison.notes if note not in passed)
+    return (*notes, *(cautions(comparison.evidence) if comparison.evidence else ()), *passed)
+
+
+def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
+    """What the curves say: a sentence per model that has a verdict, one for all that have too few runs, collapses."""
+    pairs = comparison.table[["model", "overfitting"]].astype(str).to_numpy().tolist()
+    few = [model for model, verdict in pairs if verdict.startswith("cannot tell from")]
+    who = "any model overfits" if len(few) == len(pairs) else f"{some(few)} overfit{'s' * (len(few) == 1)}"
+    notes = {model: verdict.split("; ")[2:] for model, verdict in pairs if model in few}
+    silent = f"Whether {who} cannot be told: it takes {FEWEST_RUNS} runs of {FEWEST_EPOCHS} epochs of each."
+    return (
+        *(f"{model}: {verdict}." for model, verdict in pairs if model not in few),
+        *((silent,) if few else ()),
+        *(f"{model}: {'; '.join(words)}." for model, words in notes.items() if words),
+        *collapses(comparison),
+        *(f"{effect}." for effect in comparison.effects),
+    )
+
+
+def collapses(comparison: Comparison) -> list[str]:
+    """Models with a run whose validation IoU fell far below its best: from what to what, when, what is tested."""
+    curves = comparison.curves.assign(fall=comparison.curves["fall_from"] - comparison.curves["fall_to"])
+    fallen = curves[curves["fall"] >= COLLAPSE].merge(comparison.runs[["run_id", "model"]], on="run_id")
+    told = []
+    for model, own in fallen.sort_values("fall", ascending=False, kind="stable").groupby("model", sort=False):
+        run, n = own.iloc[0], int((comparison.runs["model"] == model).sum())
+        of = f" in {len(own)} of {n} runs, most" if n > 1 else ""
+        told.append(
+            f"{model}: validation IoU fell{of} from {run['fall_from']:.3f} to {run['fall_to']:.3f} in epoch"
+            f" {run['fall_epoch']:.0f} of {run['epochs']:.0f}; tested is epoch {run['best_epoch']:.0f}."
+        )
+    more = [f"{len(told) - MOST} more models fell by {COLLAPSE:g} or more."] if len(told) > MOST else []
+    return told[:MOST] + more

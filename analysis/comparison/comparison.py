@@ -23,8 +23,10 @@ from analysis.comparison.row_labels import (
 )
 from analysis.comparison.rows import model_table, with_evidence
 from analysis.curves.augmentation import augmentation_effects
+from analysis.curves.overfitting import overfitting_figures
 from analysis.evidence.claims import MARGIN
 from analysis.pull.study import Study
+from analysis.pull.sweeps import Settings
 from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ class Comparison:
     `value`, whose mean over the images of a run is its IoU by `definition`. `evidence`: what `all_runs` prove, None if
     nothing could be tested; `own_evidence`: what those on the data's own split prove, where there are others. `notes`:
     sentences needed to read the table. `effects`: what stronger augmentation did to overfitting, in sentences.
-    `definition`: a name of `definitions.DEFINITIONS`.
+    `definition`: a name of `definitions.DEFINITIONS`. `curves`: by run_id of `runs`, `overfitting.overfitting_figures`.
+    `sweeps`: those of the study.
     """
 
     table: pd.DataFrame
@@ -54,6 +57,8 @@ class Comparison:
     notes: tuple[str, ...]
     effects: tuple[str, ...]
     definition: str
+    curves: pd.DataFrame
+    sweeps: Mapping[str, Settings]
 
 
 def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) -> Comparison:
@@ -70,19 +75,23 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
     if len(shown) < len(chosen):
         own, _ = prove(tested[tested["run_id"].isin(shown["run_id"])], chosen, margin)
     table = with_evidence(model_table(shown, study.history, scores), evidence, shown, tested)
+    checked = limitations.agreement(study.runs[study.runs["run_id"].isin(chosen["run_id"])], scores)
+    wrong = checked.startswith("WARNING")
     notes = (
+        *((checked,) if wrong else ()),
         *(mixed_data(chosen), other_pictures, limitations.image_sizes(chosen), *study.remarks, choice, repeats),
         *(undefined, elsewhere, silence),
-        limitations.agreement(study.runs[study.runs["run_id"].isin(chosen["run_id"])], scores),
-        limitations.ceiling(table, truths_of(shown, study.predictions)),
-        limitations.image_range(tested),
+        limitations.ceiling(table, truths_of(shown, study.predictions), shown),
+        limitations.image_range(tested[tested["run_id"].isin(shown["run_id"])]),
         limitations.repetition(table),
         f"{limitations.RULE_TEXT} Metrics: {DEFINITIONS[definition].text}.",
+        "" if wrong else checked,
     )
     told = tuple(note for note in notes if note)
     scores = scores.drop(columns="test/rule")
     effects = tuple(augmentation_effects(shown, study.history))
-    return Comparison(table, shown, chosen, scores, evidence, own, told, effects, definition)
+    curves = overfitting_figures(shown, study.history)
+    return Comparison(table, shown, chosen, scores, evidence, own, told, effects, definition, curves, study.sweeps)
 
 
 def redefined(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str | None]:

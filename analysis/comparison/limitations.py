@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from analysis.comparison.masks import Mask, one_pixel_loss, pooled_scores
 from common.keys import METRICS
+from common.text import plural
 
 TOLERANCE = 1e-6
 
@@ -39,8 +42,8 @@ def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> str:
     without = f"; {len(unchecked)} without a predictions artifact could not be checked"
     without = f"{without} and count in means, not in verdicts ({listed})" if unchecked else ""
     return (
-        f"Recomputed from the predicted masks, the test metrics of {len(gaps)} of {len(runs)} runs agree with"
-        f" their summaries to 1e-6{without}."
+        f"Check passed: test metrics recomputed from the masks of {len(gaps)} of {len(runs)} runs agree with their"
+        f" summaries to 1e-6{without}."
     )
 
 
@@ -57,8 +60,8 @@ def image_sizes(runs: pd.DataFrame) -> str | None:
     )
 
 
-def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask]) -> str | None:
-    """A sentence: IoU lost to one pixel of boundary, which bounds what can be reached at this size.
+def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask], runs: pd.DataFrame) -> str | None:
+    """A sentence: IoU of masks off by one pixel all round, of the photograph and of the square that models see.
 
     None without truths, or if they differ in size: then a pixel is not the same for all.
     """
@@ -66,34 +69,45 @@ def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask]) -> str | None:
     if len(sizes) != 1:
         return None
     (height, width), loss = sizes.pop(), one_pixel_loss(truths.values())
+    sides = runs.reindex(columns=["image_size"])["image_size"].dropna().unique()
+    side = int(sides[0]) if len(sides) == 1 else 0
+    seen = f" by one pixel of the {side}×{side} that the models see, {1 - one_pixel_loss(squeezed(truths, side)):.3f};"
     return (
-        f"One-pixel ceiling: growing or shrinking the truth by one pixel at {width}×{height} costs IoU {loss:.3f}, so a"
-        f" mask that is right but for one pixel all round has {1 - loss:.3f}; the best model has"
-        f" {table['test_iou'].max():.3f}. That bounds what can be reached, not which models can be told apart."
+        f"For scale: a mask off by one pixel all round has IoU {1 - loss:.3f} at {width}×{height};"
+        f"{seen if side and (width, height) != (side, side) else ''} the best model has {table['test_iou'].max():.3f}."
     )
+
+
+def squeezed(truths: Mapping[str, Mask], side: int) -> list[Mask]:
+    """The masks as the models see them, (side, side)."""
+    return [
+        np.asarray(Image.fromarray(truth).resize((side, side), Image.Resampling.NEAREST)) for truth in truths.values()
+    ]
 
 
 def image_range(tested: pd.DataFrame) -> str | None:
-    """A sentence: how far the test images of one run lie apart, in IoU, from the scores of tested checkpoints."""
+    """A sentence: which test image is hardest, and how far those of one run lie apart; scores of tested checkpoints."""
     if tested.empty:
         return None
     widths = tested.groupby("run_id")["iou"].agg(lambda iou: iou.max() - iou.min())
+    lowest = tested.loc[tested.groupby("run_id")["iou"].idxmin(), "image"].value_counts()
     return (
-        f"IoU of single test images goes from {tested['iou'].min():.3f} to {tested['iou'].max():.3f};"
-        f" within one run the images lie {widths.median():.3f} apart (median, n = {len(widths)} runs)."
+        f"Hardest test image: {lowest.index[0]}, the lowest in {lowest.iloc[0]} of {plural(len(widths), 'run')}. Single"
+        f" images have IoU {tested['iou'].min():.3f} to {tested['iou'].max():.3f}; the easiest and the hardest of one"
+        f" run lie {widths.median():.3f} apart (median)."
     )
 
 
-def repetition(table: pd.DataFrame) -> str:
-    """A sentence: how many runs stand behind each row."""
+def repetition(table: pd.DataFrame) -> str | None:
+    """A sentence: how many runs stand behind each row; None where the answer of several models says that it is one."""
     fewest, most = int(table["n_runs"].min()), int(table["n_runs"].max())
     if most == 1:
-        return "n = 1 run per model: how much another seed would change a row is not known from this table."
+        return "n = 1 run: trained again, the model may do otherwise." if len(table) == 1 else None
     runs = str(most) if fewest == most else f"{fewest} to {most}"
     return f"Means over n = {runs} runs per model; test_iou_min, _max and _sd give their spread."
 
 
 RULE_TEXT = (
-    "Rule: models of segmentation_models_pytorch are tested at the lowest validation loss (best_loss), the U-Nets"
-    " written here at the highest validation IoU (best_iou)."
+    "Rule: models of segmentation_models_pytorch are tested at the epoch of the lowest validation loss (best_loss), the"
+    " U-Nets written here at that of the highest validation IoU (best_iou)."
 )

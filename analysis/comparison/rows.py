@@ -57,12 +57,20 @@ def model_row(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame, e
         **by_both_rules(runs, rule),
         **over_images(scores[scores["run_id"].isin(runs["run_id"]) & (scores["checkpoint"] == rule)]),
         "best_epoch": runs[f"{rule}/epoch"].mean(),
+        **at_tested_epoch(runs, history, rule),
         **{name: mean(runs, key) for name, key in MEANS.items()},
         **{name: first.get(name) for name in FACTS},
         "n_bn_repaired": repaired(runs),
         "device": devices(runs),
         "overfitting": verdict(history),
     }
+
+
+def at_tested_epoch(runs: pd.DataFrame, history: pd.DataFrame, rule: str) -> dict[str, float | None]:
+    """Validation IoU and loss of the tested epoch, means over runs; None without that epoch."""
+    tested = runs[["run_id", f"{rule}/epoch"]].rename(columns={f"{rule}/epoch": "epoch"})
+    own = history.merge(tested, on=["run_id", "epoch"])
+    return {"tested_val_iou": mean(own, "val/iou"), "tested_val_loss": mean(own, "val/loss")}
 
 
 def by_both_rules(runs: pd.DataFrame, rule: str) -> dict[str, object]:

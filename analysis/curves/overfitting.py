@@ -22,14 +22,23 @@ END = 0.10
 """Part of the epochs that counts as the end, at least `SHORTEST` of them."""
 SHORTEST = 3
 FEWEST_EPOCHS = 4
-FIGURES = ("epochs", "best_epoch", "val_loss_epoch", "gap_best", "gap_end", "not_finite")
+FIGURES = (
+    *("epochs", "best_epoch", "best_val_loss", "best_val_iou", "val_loss_epoch", "val_loss_lowest", "val_loss_last"),
+    *("train_loss_last", "gap_best", "gap_end", "fall_epoch", "fall_from", "fall_to", "not_finite"),
+)
+COLLAPSE = 0.1
+"""A fall of validation IoU below its best that is worth a sentence."""
+LATE = 0.8
 
 
 def curve_figures(history: pd.DataFrame, rule: str) -> dict[str, float]:
     """Figures of one run's curves; `rule` (`best_loss` or `best_iou`) says which epoch is the tested one.
 
-    epochs; best_epoch, the tested one; val_loss_epoch, that of the lowest validation loss. gap_best: train IoU −
-    validation IoU at the latter; gap_end: its median over the end. not_finite: epochs in which a loss or an IoU is NaN
+    epochs; best_epoch, the tested one, with best_val_loss and best_val_iou; val_loss_epoch, that of the lowest
+    validation loss, val_loss_lowest; val_loss_last and train_loss_last, at the end. gap_best: train IoU − validation
+    IoU at val_loss_epoch; gap_end: its median over the end, so that one bad epoch does not move it. fall_epoch: that in
+    which validation IoU lay furthest below its best, fall_from, at fall_to; NaN where it never fell. not_finite: epochs
+    in which a loss or an IoU is NaN
     or infinite; they count in nothing else. Train values are measured on augmented images while the weights move, so a
     gap below 0 is common and harmless. Empty without any epoch.
     """
@@ -46,11 +55,30 @@ def curve_figures(history: pd.DataFrame, rule: str) -> dict[str, float]:
     return {
         "epochs": float(curves.index[-1]),
         "best_epoch": float(curves.index[at_best]),
+        "best_val_loss": float(curves["val/loss"].iloc[at_best]),
+        "best_val_iou": float(curves["val/iou"].iloc[at_best]),
         "val_loss_epoch": float(curves.index[at_loss]),
+        "val_loss_lowest": float(curves["val/loss"].iloc[at_loss]),
+        "val_loss_last": float(curves["val/loss"].iloc[-1]),
+        "train_loss_last": float(curves["train/loss"].iloc[-1]),
         "gap_best": float(gap[at_loss]),
         "gap_end": float(np.median(gap[-end_length(len(curves)) :])),
+        **largest_fall(curves["val/iou"]),
         "not_finite": not_finite,
     }
+
+
+def largest_fall(iou: pd.Series[float]) -> dict[str, float]:
+    """The epoch in which a curve lay furthest below its highest value so far, that value, and where it fell to.
+
+    `iou` is indexed by epoch. Before it first reaches `LATE` of its maximum, ups and downs are those of a beginning.
+    """
+    before = iou.cummax().shift()
+    fall = (before - iou).where(before >= LATE * iou.max())
+    if not (fall > 0).any():
+        return dict.fromkeys(("fall_epoch", "fall_from", "fall_to"), math.nan)
+    at = int(np.nanargmax(fall.to_numpy()))
+    return {"fall_epoch": float(iou.index[at]), "fall_from": float(before.iloc[at]), "fall_to": float(iou.iloc[at])}
 
 
 def end_length(epochs: int) -> int:
@@ -89,8 +117,8 @@ def verdict(history: pd.DataFrame) -> str:
         lowest = f"{min(at)}" if len(set(at)) == 1 else f"{min(at)} to {max(at)}"
         have = plural(n_runs, "run") if n_runs < FEWEST_RUNS else plural(len(epochs), "epoch")
         text = (
-            f"cannot tell from {have}, {FEWEST_RUNS} runs of {FEWEST_EPOCHS} epochs would: the lowest epoch of a noisy"
-            f" curve is always followed by higher ones; validation loss was lowest at epoch {lowest} of {epochs[-1]:g}"
+            f"cannot tell from {have}, {FEWEST_RUNS} runs of {FEWEST_EPOCHS} epochs would; validation loss was lowest"
+            f" at epoch {lowest} of {epochs[-1]:g}"
         )
     else:
         text = claim(measure_rise(losses["val/loss"]), losses, epochs)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.pairs import Pair
@@ -19,8 +19,15 @@ MEANING = {
     "other_images": "on other images of this kind, trained again on the same training set",
     "other_training_sets": "on other images of this kind, with another training set",
 }
+QUESTIONS = {
+    "these_images": "trained again, same test images",
+    "other_images": "trained again, new test images of this kind",
+    "other_training_sets": "trained on other images of this kind",
+}
+"""What each claim asks: `LADDER`, and these words."""
+LADDER = "Would the best model win again?"
 WORDS = {"best": "best", "worse": "worse", "equivalent": "equivalent", "cannot_tell": "cannot tell"}
-RUNGS = ("claim", "sample", "verdicts", "false claims", "power")
+RUNGS = ("question", "sample", "verdicts", "false claims", "power")
 """Titles of the columns of `ladder`."""
 MOST_NAMES = 4
 WIDEST = 36
@@ -29,22 +36,31 @@ WIDTH = 100
 
 def render(found: Evidence) -> str:
     """The whole page, at most `WIDTH` characters wide."""
-    parts = [[wrap(sentence) for sentence in answer(found)], table(found), proof(found)]
-    return "\n\n".join("\n".join(part) for part in [*parts, bullets("Cautions", cautions(found))] if part) + "\n"
+    parts = [[wrap(sentence) for sentence in answer(found)], table(found), proof(found, next_steps(found))]
+    warned = bullets("Cautions", [*cautions(found), "Higher scores are taken as better."])
+    return "\n\n".join("\n".join(part) for part in [*parts, warned] if part) + "\n"
 
 
-def proof(found: Evidence) -> Iterator[str]:
+def proof(found: Evidence, steps: Iterable[str]) -> Iterator[str]:
     """The ladder and the next steps as lines for a terminal."""
-    yield "Three claims, each wider than the one before"
-    for claim, sample, verdict, false, power in ladder(found):
-        yield from textwrap.wrap(f"{claim}: {sample}", WIDTH, subsequent_indent="    ")
+    rungs = list(ladder(found))
+    common = common_sample(rungs)
+    yield f"{LADDER} ({common})" if common else LADDER
+    for claim, sample, verdict, false, power in rungs:
+        yield from textwrap.wrap(claim if common else f"{claim}: {sample}", WIDTH, subsequent_indent="    ")
         yield from (f"    {line}" for line in textwrap.wrap(verdict, WIDTH - 4))
         if false:
             text = f"if all were equal, such a study would call one worse in {false} of cases; it finds a difference"
             yield from (f"    {line}" for line in textwrap.wrap(f"{text} of {found.margin:g} in {power}", WIDTH - 4))
-    steps = bullets("Next steps", next_steps(found))
-    if steps:
-        yield from ("", *steps)
+    lines = bullets("Next steps", steps)
+    if lines:
+        yield from ("", *lines)
+
+
+def common_sample(rungs: Sequence[tuple[str, str, str, str, str]]) -> str:
+    """The sample of all rungs of a `ladder`; empty where they differ."""
+    samples = {sample for _, sample, _, _, _ in rungs}
+    return samples.pop() if len(samples) == 1 else ""
 
 
 def bullets(title: str, sentences: Iterable[str]) -> list[str]:
@@ -58,11 +74,13 @@ def wrap(text: str) -> str:
     return textwrap.fill(text, WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
 
 
-def answer(found: Evidence) -> tuple[str, str]:
-    """Two sentences: who is the best, and what is known of the others."""
+def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
+    """Two sentences: who is the best, and what is known of the others; `score` is what the scores are."""
     top, where = found.models[found.highest], MEANING[found.claim]
     of = f"of {len(found.models)} models"
-    if all(model.claims[found.claim].estimate is None for model in found.models.values()):
+    if trained_once(found):
+        first = single_try(found, score)
+    elif all(model.claims[found.claim].estimate is None for model in found.models.values()):
         first = f"{found.highest} has the highest mean {of}, {top.mean:.3f}, in these very runs."
     elif found.best:
         first = f"{found.best} is the best {of} {where}."
@@ -76,6 +94,21 @@ def answer(found: Evidence) -> tuple[str, str]:
     return first, others(found)
 
 
+def trained_once(found: Evidence) -> bool:
+    """Whether every model has one seed on one training set, so that nothing is known of other runs."""
+    claims = [model.claims[CLAIMS[0]] for model in found.models.values()]
+    return all(claim.n_seeds == claim.n_splits == 1 for claim in claims)
+
+
+def single_try(found: Evidence, score: str) -> str:
+    """The best of models that were trained once, and the next."""
+    (top, first), (second, following), *_ = sorted(found.models.items(), key=lambda item: -item[1].mean)
+    return (
+        f"Best of {len(found.models)} models in this single try: {top} with {score} {first.mean:.3f} on"
+        f" {plural(first.these_runs.n_images, 'test image')} (next: {second}, {following.mean:.3f})."
+    )
+
+
 def others(found: Evidence) -> str:
     """What is known of all models but the one with the highest mean, in one sentence."""
     rest = {name: model for name, model in found.models.items() if name != found.highest}
@@ -84,10 +117,7 @@ def others(found: Evidence) -> str:
         word: [name for name, model in rest.items() if model.verdict == word and name not in single] for word in WORDS
     }
     if len(single) == len(rest):
-        return (
-            "With one run of a model nobody can say how it would do if it were trained again: train each with at least"
-            " 3 seeds."
-        )
+        return "Trained again, the order may change."
     if len(named["worse"]) == len(rest):
         return "The other one is worse." if len(rest) == 1 else f"All {len(rest)} others are worse."
     parts = (
@@ -157,7 +187,7 @@ def ladder(found: Evidence) -> Iterator[tuple[str, str, str, str, str]]:
         sample = f"{counted}, {plural(one.n_images, 'image')}, {plural(one.n_splits, 'training set')}"
         known = one.false_claim_rate is not None and one.power_at_margin is not None
         false, power = (f"{one.false_claim_rate:.0%}", f"{one.power_at_margin:.0%}") if known else ("", "")
-        yield f"({letter}) {MEANING[name]}", sample, verdicts(claims, name), false, power
+        yield f"({letter}) {QUESTIONS[name]}", sample, verdicts(claims, name), false, power
 
 
 def verdicts(claims: Mapping[str, Comparison], name: str) -> str:
@@ -169,8 +199,13 @@ def verdicts(claims: Mapping[str, Comparison], name: str) -> str:
     return ", ".join(f"{n} {WORDS[word]}" for word, n in totals.items() if n)
 
 
-def next_steps(found: Evidence) -> Iterator[str]:
-    """For the models that cannot be told from the best, what would; one model whose names are long stands for all."""
+def next_steps(
+    found: Evidence, more_seeds: Callable[[int], str] = lambda n: "", more_splits: str = ""
+) -> Iterator[str]:
+    """For the models that cannot be told from the best, what would.
+
+    `more_seeds` and `more_splits` end the sentences on them: how so many seeds, or other training sets, are had.
+    """
     open_ones = [(n, m) for n, m in found.models.items() if m.verdict == "cannot_tell" and n != found.highest]
     silent = [name for name, model in open_ones if model.claims[found.claim].needed is None]
     undecided = sorted(
@@ -182,11 +217,16 @@ def next_steps(found: Evidence) -> Iterator[str]:
             yield f"{name} ({claim.estimate:+.3f}): {what_decides(claim.needed, found.claim)}."
     if len(undecided) > MOST_NAMES:
         yield f"{len(undecided) - MOST_NAMES} more are undecided; those further from the best take less."
+    plans = [model.claims[found.claim].needed for _, model in undecided[:MOST_NAMES]]
+    seeds = max((plan.seeds for plan in plans if plan and plan.seeds), default=0)
+    if seeds and (how := more_seeds(seeds)):
+        yield f"{seeds} seeds of every model{how}."
     if silent:
-        who = "All models" if len(silent) == len(found.models) - 1 else listed(silent)
-        yield f"{who}: train with at least 3 seeds; one run does not show how much the next would differ."
+        who = "all models" if len(silent) == len(found.models) - 1 else listed(silent)
+        first = "Train" if found.claim == CLAIMS[2] else "For (a) and (b), train"
+        yield f"{first} {who} with at least 3 seeds{more_seeds(3)}."
     if found.claim != CLAIMS[2]:
-        yield "For claim (c): train on at least 3 training sets, each with test images of its own."
+        yield f"For (c), train on at least 3 training sets, each with test images of its own{more_splits}."
 
 
 def what_decides(needed: Needed, claim: str) -> str:
@@ -207,7 +247,7 @@ def cautions(found: Evidence) -> Iterator[str]:
             f"Being the highest of {len(found.models)} flatters a mean: {found.highest} by about"
             f" {max(found.luck, 0):.3f}, so expect {top.mean - max(found.luck, 0):.3f} of it."
         )
-    yield (
-        f"Equivalent means: less than {found.margin:g} below the best. Higher scores are taken as better,"
-        " differences as normal; each interval holds for all models at once in 95 % of studies."
-    )
+    if any(model.claims[found.claim].low is not None for model in found.models.values()):
+        alike = any(model.verdict == "equivalent" for model in found.models.values())
+        meaning = f" Equivalent: less than {found.margin:g} below the best." if alike else ""
+        yield f"In 95 of 100 such studies the intervals of all differences hold at once.{meaning}"

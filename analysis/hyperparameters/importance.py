@@ -17,6 +17,7 @@ from analysis import AnalysisError
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC
 from analysis.hyperparameters.permutation import explained_and_chance, merge_aliases
 from common.keys import GOAL
+from common.text import sentence_case
 
 PARAMETERS = (*IDENTITY, *SCIENTIFIC, *NUISANCE)
 WITH_BACKBONE, WITHOUT_BACKBONE = "runs with a backbone", "runs without a backbone"
@@ -121,8 +122,8 @@ def sentences(table: pd.DataFrame) -> tuple[str, ...]:
     n = int(table["n"].max())
     if beyond.empty:
         return (
-            f"No setting explains more of validation IoU than chance would in {n} configurations: what differs between"
-            " them is not shown to matter.",
+            f"No setting explains more of validation IoU than chance would in {n} configurations: which one makes a"
+            " model better is not shown.",
         )
     return tuple(
         f"{sentence_case(str(row['parameter']))} explains {row['importance']:.0%} of the variance of validation IoU by"
@@ -132,9 +133,15 @@ def sentences(table: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def sentence_case(text: str) -> str:
-    """The first letter large."""
-    return text[:1].upper() + text[1:]
+def confounded(runs: pd.DataFrame) -> str | None:
+    """A sentence where every backbone has one kind of weights, so that the two cannot be told apart; else None."""
+    own = runs[runs["backbone"] != "none"]
+    if own["weights"].nunique() < 2 or own.groupby("backbone")["weights"].nunique().max() > 1:
+        return None
+    return (
+        "Each backbone occurs with one kind of weights only: whether ImageNet weights help cannot be told from which"
+        " backbone it is."
+    )
 
 
 def shown(chance: float) -> str:

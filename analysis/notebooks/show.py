@@ -13,6 +13,7 @@ import pandas as pd
 from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
 
+from analysis.comparison import advice
 from analysis.comparison.answer import answers, keep_in_mind
 from analysis.comparison.comparison import Comparison, compare, truths_of
 from analysis.figures.curves import curves_figure
@@ -21,7 +22,7 @@ from analysis.figures.intervals import intervals_figure
 from analysis.figures.mask_grid import masks_figure
 from analysis.pull import study_folder
 from analysis.pull.study import Study, from_folder
-from analysis.report import advice, content
+from analysis.report import content
 from analysis.report.drawings import importances_figure
 from analysis.report.pictures import drawing
 from analysis.tables import formats, sheets

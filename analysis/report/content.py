@@ -14,6 +14,7 @@ import yaml
 
 from analysis import AnalysisError
 from analysis.comparison import pareto
+from analysis.comparison.advice import improvements
 from analysis.comparison.answer import answers, keep_in_mind
 from analysis.comparison.comparison import Comparison, truths_of
 from analysis.comparison.row_labels import ARCHITECTURES
@@ -23,7 +24,6 @@ from analysis.hyperparameters.expected_best import EXCHANGEABLE
 from analysis.hyperparameters.importance import Space, importances
 from analysis.pull.study import Study
 from analysis.pull.sweeps import Settings, common_method, common_space
-from analysis.report.advice import improvements
 from analysis.tables.sheets import Sheet, proof_sheets
 from analysis.tables.sheets import sheets as comparison_sheets
 from common.text import plural

@@ -9,13 +9,16 @@ import pandas as pd
 
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.row_labels import NUISANCE, SCIENTIFIC
-from analysis.evidence.text import MEANING, RUNGS, WORDS, ladder
+from analysis.evidence.text import LADDER, MEANING, RUNGS, WORDS, common_sample, ladder
+from common.text import sentence_case
 
-LEFT = ("model", "weights", "rule", "verdict", "verdicts", "worst image", "device", "claim", "sample")
+LEFT = ("model", "weights", "tested at", "verdict", "verdicts", "worst image", "device", "question", "sample")
 """Titles of the columns that hold text; all others are set to the right."""
-PROSE = ("verdicts", "claim", "sample")
+PROSE = ("verdicts", "question", "sample")
 """Those of them that hold words enough to be broken into lines."""
 OTHER = {"best_loss": "best_iou", "best_iou": "best_loss"}
+TESTED_AT = {"best_loss": "lowest val loss", "best_iou": "highest val IoU"}
+"""Rules in words: the epoch that is tested."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,96 @@ class Sheet:
 
 
 def sheets(comparison: Comparison) -> list[Sheet]:
-    """The sheets of a comparison: what was tested, by the other rule, other views, costs; empty columns left out."""
+    """The sheets of a comparison: what was tested, by the other rule, other views, costs; empty columns left out.
+
+    A caption explains the columns that are there, and no other.
+    """
     table = comparison.table
-    made = {
-        f"Test images, checkpoint by the lab's rule; IoU with 95% interval{compared(comparison)}.": tested_columns(
-            table
-        ),
-        "The same by the other rule; cost: what choosing by the lab's rule cost in IoU.": other_rule(table),
-        "Other views of the predictions that the lab's rule tests, and other splits.": other_views(table),
-        "Weights, rule of the tested checkpoint; costs in parameters, multiply-accumulates and seconds of the device;"
-        " training means the whole of one run. Validation, and BatchNorm statistics recomputed.": costs(table),
-    }
+    made = (
+        ("Scores on the test images.", tested_columns(table), tested_words(comparison)),
+        ("The same models, tested at the epoch of the other rule.", other_rule(table), OTHER_RULE_WORDS),
+        ("Other views of the tested predictions.", other_views(table), OTHER_VIEWS_WORDS),
+        ("What the models are and cost.", costs(table), COSTS_WORDS),
+    )
     bold = best_rows(table)
     named = {"model": list(table["model"].astype(str))}
-    full = {caption: filled(columns) for caption, columns in made.items()}
-    return [Sheet(caption, named | columns, bold) for caption, columns in full.items() if columns]
+    return [
+        Sheet(captioned(title, columns, words), named | columns, bold)
+        for title, columns, words in ((title, filled(columns), words) for title, columns, words in made)
+        if columns
+    ]
+
+
+def captioned(title: str, columns: Mapping[str, Sequence[str]], words: Mapping[str, str]) -> str:
+    """A title, and what its columns mean by `words`, of those that are there."""
+    told = "; ".join(f"{name}: {text}" for name, text in words.items() if name in columns)
+    return f"{title} {sentence_case(told)}." if told else title
+
+
+def interval_words(table: pd.DataFrame) -> str:
+    """What an interval of IoU is over: with one seed of a model, training again is not in it."""
+    if table["n_seeds"].max() == 1:
+        return "95 %, over test images only; training again is not in it"
+    mixed = ", over images only where there is one seed" if table["n_seeds"].min() == 1 else ""
+    return f"95 %, over seeds and images{mixed}"
+
+
+def tested_words(comparison: Comparison) -> dict[str, str]:
+    """What the columns of the first sheet mean."""
+    found, table = comparison.evidence, comparison.table
+    splits = max((model.claims[found.claim].n_splits for model in found.models.values()), default=1) if found else 1
+    over = f", over {splits} splits" if splits > 1 else ""
+    return {
+        "tested at": "the epoch whose weights are tested",
+        "interval": interval_words(table),
+        "difference": "from the best, of that one from the next, with a 95 % interval for all at once",
+        "verdict": f"{MEANING[found.claim]}{over}{'; bold: the best' if any(best_rows(table)) else ''}"
+        if found
+        else "",
+    }
+
+
+OTHER_RULE_WORDS = {"gain": "IoU at that epoch − IoU at the one tested; above 0 the other rule would have been better"}
+OTHER_VIEWS_WORDS = {
+    "mean IoU of images": "averaged over images instead of pixels",
+    "Boundary IoU": "of the rims alone, 2 % of the diagonal wide, so far lower than IoU",
+    "IoU over runs": "lowest to highest",
+    "IoU over splits": "mean, the data's own split included",
+}
+COSTS_WORDS = {
+    "MACs per image, G": "multiply-accumulates, the fair measure of time",
+    "ms per image": "rough, since other work shared the machine",
+    "training, s": "one whole run",
+    "BatchNorm repaired": "runs whose tested weights had their running statistics recomputed, for they were unsettled",
+    "tested epoch": "with validation loss and IoU of that epoch",
+}
+
+
+def curve_sheet(comparison: Comparison) -> Sheet | None:
+    """Where losses were lowest and how they ended, means over a model's runs; None without curves."""
+    owners = comparison.runs[["run_id", "model"]].merge(comparison.curves, on="run_id")
+    own = owners.dropna(subset=["val_loss_epoch"]).groupby("model")
+    models = [model for model in comparison.table["model"].astype(str) if model in own.groups]
+    if not models:
+        return None
+    means = own[["best_epoch", "val_loss_lowest", "val_loss_last", "train_loss_last"]].mean().loc[models]
+    columns = {
+        "model": models,
+        "tested epoch": decimals(means["best_epoch"], 0),
+        "lowest val loss at": [among(own.get_group(model)["val_loss_epoch"]) for model in models],
+        "lowest val loss": decimals(means["val_loss_lowest"]),
+        "val loss at the end": decimals(means["val_loss_last"]),
+        "train loss at the end": decimals(means["train_loss_last"]),
+    }
+    epochs = among(owners["epochs"].dropna())
+    several = ", means over runs" if (own.size() > 1).any() else ""
+    return Sheet(f"Losses of {epochs} epochs{several}.", columns, [False] * len(models))
+
+
+def among(values: pd.Series[float]) -> str:
+    """Whole numbers as `8`, or `8 – 10`."""
+    low, high = f"{values.min():.0f}", f"{values.max():.0f}"
+    return low if low == high else f"{low} – {high}"
 
 
 def best_rows(table: pd.DataFrame) -> list[bool]:
@@ -55,29 +133,21 @@ def best_rows(table: pd.DataFrame) -> list[bool]:
     return [verdict == "best" for verdict in table["verdict"]]
 
 
-def compared(comparison: Comparison) -> str:
-    """What difference and verdict in the table are of."""
-    found = comparison.evidence
-    if found is None:
-        return ""
-    splits = max(model.claims[found.claim].n_splits for model in found.models.values())
-    of = f", over {splits} splits" if splits > 1 else ""
-    return f". Difference from the best with 95% interval, and verdict, {MEANING[found.claim]}{of}; bold: the best"
-
-
 def proof_sheets(comparison: Comparison) -> list[Sheet]:
-    """The ladder of three claims, with the sample of each; and, where there are other splits, that of the own one."""
+    """The ladder of three questions, with the sample of each; where there are other splits, that of the own one too."""
     made = []
     for found, of in ((comparison.evidence, ""), (comparison.own_evidence, " On the data's own split alone.")):
         if found:
             rows = list(ladder(found))
-            caption = (
-                f"Three claims, each wider than the one before.{of} False claims: how often such a study would call a"
-                " model worse if all were equal; power: how often it finds a difference of"
-                f" {found.margin:g}; both simulated."
-            )
-            columns = {title: [row[i] for row in rows] for i, title in enumerate(RUNGS)}
-            made.append(Sheet(caption, filled(columns), [False] * len(rows)))
+            common = common_sample(rows)
+            columns = filled({title: [row[i] for row in rows] for i, title in enumerate(RUNGS)})
+            words = {
+                "false claims": "how often such a study would call a model worse if all were equal",
+                "power": f"how often it finds a difference of {found.margin:g}; both simulated",
+            }
+            caption = captioned(f"{LADDER}{of}{f' With {common}.' if common else ''}", columns, words)
+            shown = {title: values for title, values in columns.items() if title != "sample" or not common}
+            made.append(Sheet(caption, shown, [False] * len(rows)))
     return made
 
 
@@ -86,6 +156,7 @@ def tested_columns(table: pd.DataFrame) -> dict[str, list[str]]:
     own = [name for name in (*SCIENTIFIC, *NUISANCE) if name in table]
     return {
         **{name.replace("_", " "): texts(table[name]) for name in own},
+        "tested at": [TESTED_AT.get(str(rule), "") for rule in table["rule"]],
         "seeds": texts(table["n_seeds"]),
         "IoU": decimals(table["test_iou"]),
         "interval": spans(table, "test_iou_low", "test_iou_high"),
@@ -109,16 +180,16 @@ def other_rule(table: pd.DataFrame) -> dict[str, list[str]]:
     """The five metrics of the checkpoint that the lab's rule does not test, and what the choice cost."""
     titles = {"iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}
     return {
-        "rule": [OTHER.get(str(rule), "") for rule in table["rule"]],
+        "tested at": [TESTED_AT.get(OTHER.get(str(rule), ""), "") for rule in table["rule"]],
         **{title: decimals(table[f"other_rule_test_{metric}"]) for metric, title in titles.items()},
-        "cost": signed(table["rule_cost"]),
+        "gain": signed(table["rule_cost"]),
     }
 
 
 def other_views(table: pd.DataFrame) -> dict[str, list[str]]:
     """Per-image and boundary scores, the spread over runs, and other splits."""
     return {
-        "IoU per image": decimals(table["image_mean_iou"]),
+        "mean IoU of images": decimals(table["image_mean_iou"]),
         "worst image": texts(table["worst_image"]),
         "its IoU": decimals(table["image_iou_min"]),
         "Boundary IoU": decimals(table["boundary_iou"]),
@@ -132,7 +203,6 @@ def costs(table: pd.DataFrame) -> dict[str, list[str]]:
     """What a model takes to train and to run, and how it did in validation."""
     return {
         "weights": texts(table["weights"]),
-        "rule": texts(table["rule"]),
         "parameters, M": decimals(scaled(table, "n_parameters", 1e-6), 2),
         "MACs per image, G": decimals(scaled(table, "n_macs", 1e-9), 2),
         "ms per image": decimals(scaled(table, "seconds_per_image", 1e3), 1),
@@ -142,9 +212,9 @@ def costs(table: pd.DataFrame) -> dict[str, list[str]]:
             "" if pd.isna(n) else f"{n:.0f} of {runs}"
             for n, runs in zip(table["n_bn_repaired"], table["n_runs"], strict=True)
         ],
-        "val IoU": decimals(table["val_iou"]),
-        "val loss": decimals(table["val_loss"]),
-        "best epoch": decimals(table["best_epoch"], 0),
+        "tested epoch": decimals(table["best_epoch"], 0),
+        "val loss": decimals(scaled(table, "tested_val_loss")),
+        "val IoU": decimals(scaled(table, "tested_val_iou")),
     }
 
 

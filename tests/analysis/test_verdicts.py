@@ -123,7 +123,7 @@ def test_more_splits_leave_the_conclusions_of_the_own_one() -> None:
     assert comparison.own_evidence.best == "U-Net / backbone00"
     both = proof_sheets(comparison)
     assert len(both) == 2
-    assert both[1].caption.startswith("Three claims, each wider than the one before. On the data's own split alone.")
+    assert both[1].caption.startswith("Would the best model win again? On the data's own split alone.")
     samples = [sheet.columns["sample"][1] for sheet in both]
     assert samples == ["1 seed, 32 images, 4 training sets", "5 seeds, 8 images, 1 training set"]
     assert both[1].columns["verdicts"][1] == "1 best, 1 worse"

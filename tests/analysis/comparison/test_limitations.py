@@ -28,32 +28,39 @@ def test_runs_without_predictions_are_counted_as_unchecked() -> None:
 
 
 @pytest.mark.parametrize("ious", [[0.9], [0.9, 0.7, 0.6]])
-def test_the_ceiling_bounds_what_can_be_reached_and_says_nothing_of_pairs(ious: list[float]) -> None:
-    # Squares of 16² become 18² and 14²: a pixel costs 0.222 on average.
-    text = limitations.ceiling(pd.DataFrame({"test_iou": ious}), predictions(0).truth)
-    assert text is not None
-    assert "at 32×32 costs IoU 0.222" in text
-    assert "the best model has 0.900. That bounds what can be reached, not which models can be told apart." in text
+def test_the_ceiling_is_told_for_pixels_of_photographs_and_of_what_models_see(ious: list[float]) -> None:
+    # Squares of 16² become 18² and 14²: a pixel costs 0.222 on average; seen at half the size, 8² become 10² and 6².
+    table, runs = pd.DataFrame({"test_iou": ious}), pd.DataFrame({"image_size": [16]})
+    text = limitations.ceiling(table, predictions(0).truth, runs)
+    assert text == (
+        "For scale: a mask off by one pixel all round has IoU 0.778 at 32×32; by one pixel of the 16×16 that the models"
+        " see, 0.601; the best model has 0.900."
+    )
+    for sides in ([32], [16, 32], []):
+        told = limitations.ceiling(table, predictions(0).truth, pd.DataFrame({"image_size": sides}))
+        assert told == "For scale: a mask off by one pixel all round has IoU 0.778 at 32×32; the best model has 0.900."
 
 
 def test_pictures_of_different_size_have_no_common_ceiling() -> None:
     sizes = {"a": square(0, 0, 4), "b": square(0, 0, 4, 64)}
-    assert limitations.ceiling(pd.DataFrame({"test_iou": [0.9, 0.8]}), sizes) is None
+    assert limitations.ceiling(pd.DataFrame({"test_iou": [0.9, 0.8]}), sizes, pd.DataFrame()) is None
 
 
 def test_without_masks_there_is_no_ceiling() -> None:
-    assert limitations.ceiling(pd.DataFrame({"test_iou": [0.9]}), {}) is None
+    assert limitations.ceiling(pd.DataFrame({"test_iou": [0.9]}), {}, pd.DataFrame()) is None
 
 
 def test_the_range_over_images_is_told() -> None:
-    scores = pd.DataFrame({"run_id": ["r", "r", "r2", "r2"], "iou": [0.9, 0.8, 0.95, 0.75]})
+    scores = pd.DataFrame({"run_id": ["r", "r", "r2", "r2"], "iou": [0.9, 0.8, 0.95, 0.75], "image": [*"abab"]})
     text = limitations.image_range(scores)
     assert text is not None
-    assert "from 0.750 to 0.950" in text
-    assert "0.150 apart" in text
+    assert text == (
+        "Hardest test image: b, the lowest in 2 of 2 runs. Single images have IoU 0.750 to 0.950; the easiest and the"
+        " hardest of one run lie 0.150 apart (median)."
+    )
     assert limitations.image_range(scores.iloc[:0]) is None
 
 
-@pytest.mark.parametrize(("n_runs", "words"), [([1, 1], "n = 1 run"), ([3, 3], "n = 3 runs"), ([2, 3], "n = 2 to 3")])
+@pytest.mark.parametrize(("n_runs", "words"), [([1], "n = 1 run"), ([3, 3], "n = 3 runs"), ([2, 3], "n = 2 to 3")])
 def test_the_number_of_runs_behind_the_rows_is_told(n_runs: list[int], words: str) -> None:
-    assert words in limitations.repetition(pd.DataFrame({"n_runs": n_runs}))
+    assert words in str(limitations.repetition(pd.DataFrame({"n_runs": n_runs})))

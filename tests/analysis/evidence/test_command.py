@@ -77,7 +77,7 @@ def test_the_answer_stands_first(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main([study(tmp_path / "s.csv", {"a": 0.95, "b": 0.85}, 5, 8)]) == 0
     page = capsys.readouterr().out
     assert page.startswith("a is the best")
-    assert page.index("Three claims") < page.index("Cautions")
+    assert page.index("Would the best model win again?") < page.index("Cautions")
     assert max(map(len, page.splitlines())) <= 120
 
 

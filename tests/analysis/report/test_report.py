@@ -18,13 +18,14 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
+from analysis.comparison import advice
 from analysis.comparison.answer import answers
 from analysis.comparison.comparison import compare
 from analysis.comparison.masks import Predictions
 from analysis.figures.mask_grid import coloured_errors
 from analysis.pull.study import Study
 from analysis.report import __main__ as command_line
-from analysis.report import advice, content, page, pictures
+from analysis.report import content, page, pictures
 from analysis.report.drawings import importances_figure
 from tests.analysis.searches import search
 from tests.analysis.studies import MODELS, history, noisy, predictions, seen, square, study
@@ -151,7 +152,12 @@ def test_the_answer_stands_first_and_caveats_last(html: str) -> None:
         " training set."
     )
     assert second == "All 2 others are worse."
-    assert html.index(first) < html.index("<table") < html.index("Three claims") < html.index("Keep in mind</h2>")
+    assert (
+        html.index(first)
+        < html.index("<table")
+        < html.index("Would the best model win again?")
+        < html.index("Keep in mind</h2>")
+    )
     alike = answers(compare(noisy(gap=0.0)))
     assert "is not proven to be the best" in alike[0]
     _, unknown = answers(compare(seen(noisy(), {})))

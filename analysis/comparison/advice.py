@@ -1,14 +1,18 @@
-"""What to do next, and which differences were found: sentences, each with the figure behind it."""
+"""What to do next, with the commands, and which differences were found: sentences with the figures behind them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 
+from analysis.comparison.commands import other_training_sets_command, study_command
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Mask, one_pixel_loss
 from analysis.evidence.text import MEANING, WORDS, next_steps, p_value
+from common.text import plural
 
 COST = 0.005
 """IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""
@@ -34,16 +38,44 @@ def differences(comparison: Comparison) -> tuple[str, ...]:
     return tuple(told)
 
 
-def improvements(comparison: Comparison, edges: Sequence[str], truths: Mapping[str, Mask]) -> tuple[str, ...]:
+def improvements(
+    comparison: Comparison, edges: Sequence[str] = (), truths: Mapping[str, Mask] | None = None
+) -> tuple[str, ...]:
     """What to do next, each because of a figure of this study; empty where no figure asks for anything."""
     table, found = comparison.table, comparison.evidence
+    splits = f": `{other_training_sets_command(comparison.sweeps)}`, ten models" if comparison.sweeps else ""
     return (
-        *(next_steps(found) if found else ()),
+        *(next_steps(found, partial(more_seeds, comparison), splits) if found else ()),
+        *longer_advice(comparison),
         *overfitting_advice(table),
-        *ceiling_advice(table, truths),
+        *ceiling_advice(table, truths or {}),
         *rule_advice(table),
         *(sentence for sentence in edges if " edge of " in sentence),
     )
+
+
+def more_seeds(comparison: Comparison, seeds: int) -> str:
+    """`: COMMAND (what it costs)` for so many seeds of every model; empty where no command is known."""
+    command = study_command(comparison.sweeps, seeds=seeds)
+    if command is None:
+        return ""
+    runs = comparison.all_runs
+    one = runs.groupby(["model", "split"])["seconds/train"].mean().sum() if "seconds/train" in runs else math.nan
+    n = seeds * len(runs.groupby(["model", "split"]))
+    time = "" if math.isnan(one) else f", about {plural(math.ceil(seeds * one / 60), 'minute')} of training in all"
+    return f": `{command}` (a new study of {plural(n, 'run')}{time})"
+
+
+def longer_advice(comparison: Comparison) -> list[str]:
+    """More epochs where validation loss was lowest in the last one."""
+    curves = comparison.curves
+    late = int((curves["val_loss_epoch"] == curves["epochs"]).sum())
+    if not late:
+        return []
+    longer = 2 * int(curves["epochs"].max())
+    command = study_command(comparison.sweeps, epochs=longer)
+    how = f"`{command}`" if command else f"{longer} epochs"
+    return [f"Validation loss was lowest in the last epoch in {late} of {plural(len(curves), 'run')}: try {how}."]
 
 
 def overfitting_advice(table: pd.DataFrame) -> list[str]:
@@ -71,7 +103,7 @@ def rule_advice(table: pd.DataFrame) -> list[str]:
         return []
     top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
     return [
-        f"The rule that chooses the checkpoint: for {len(worse)} of {len(table)} models the other one tests more than"
-        f" {COST:.3f} better in IoU, most for {top['model']} ({top['rule_cost']:+.3f}); whether to change it is for"
-        " validation images to say, not for these."
+        f"By the other rule {len(worse)} of {len(table)} models test more than {COST:.3f} better in IoU, most"
+        f" {top['model']} ({top['rule_cost']:+.3f}). Do not switch the rule because of these test results; decide on"
+        " validation images."
     ]

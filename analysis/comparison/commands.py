@@ -1,0 +1,109 @@
+"""The command that makes a study again, or with more seeds: `make study` with what its sweep's settings say."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from analysis.pull.sweeps import Settings
+from common.environment import ROOT
+from common.sweep_spec.distributions import listed
+
+if TYPE_CHECKING:
+    from analysis.comparison.comparison import Comparison
+
+VARIABLES = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS"}
+"""Parameters of a sweep that `make study` fills in with one value, by its words for them; `seed` is SEEDS."""
+DEFAULT = "cpu.yaml"
+OTHER_TRAINING_SETS = "evidence.yaml"
+"""Files in `sweeps/`: what `make study` runs unasked, and the one that has several training sets."""
+
+
+def study_command(sweeps: Mapping[str, Settings], *, seeds: int | None = None, epochs: int | None = None) -> str | None:
+    """`make study …` that trains the runs of one grid again, with other `seeds` of each model or `epochs` if given.
+
+    A grid that is none of `sweeps/` needs its settings in a file: `SWEEP=sweep.yaml`. None for another search, several
+    sweeps, or a grid that `make study` does not take.
+    """
+    if len(sweeps) != 1:
+        return None
+    (settings,) = sweeps.values()
+    wanted = values_of(settings)
+    if settings.get("method") != "grid" or wanted is None or any(len(wanted.get(n, ())) != 1 for n in FILLED):
+        return None
+    wanted |= {"epochs": [epochs]} if epochs else {}
+    for file in sorted((ROOT / "sweeps").glob("*.yaml"), key=lambda file: (file.name != DEFAULT, file.name)):
+        words = filled_in(values_of(yaml.safe_load(file.read_text())) or {}, wanted, seeds)
+        if words is not None:
+            return spelled(words if file.name == DEFAULT else {"SWEEP": f"sweeps/{file.name}"} | words)
+    other = {"EPOCHS": epochs, "SEEDS": seeds}
+    return spelled({"SWEEP": "sweep.yaml"} | {word: value for word, value in other.items() if value})
+
+
+FILLED = ("image_size", "epochs")
+"""Parameters without whose one value `make study` takes no sweep."""
+
+
+def values_of(settings: Settings) -> dict[str, Sequence[Any]] | None:
+    """The values of every parameter; None where one is no list."""
+    found = {name: listed(spec) for name, spec in dict(settings.get("parameters") or {}).items()}
+    return {name: list(values) for name, values in found.items() if values} if all(found.values()) else None
+
+
+def filled_in(
+    template: Mapping[str, Sequence[Any]], wanted: Mapping[str, Sequence[Any]], seeds: int | None
+) -> dict[str, object] | None:
+    """The variables of `make study` that turn `template` into `wanted`; None where no variables do."""
+    free = {*VARIABLES, "seed"}
+    names = ({*template} | {*wanted}) - free
+    if any(sorted(map(str, template.get(n, ()))) != sorted(map(str, wanted.get(n, ()))) for n in names):
+        return None
+    words: dict[str, object] = {}
+    for name, word in VARIABLES.items():
+        own, usual = list(wanted.get(name, ())), list(template.get(name, ()))
+        if own != usual:
+            if len(own) != 1:
+                return None
+            words[word] = own[0]
+    own = sorted(wanted.get("seed", ()))
+    if seeds is None and own != list(template.get("seed", ())):
+        if own != list(range(1, len(own) + 1)):
+            return None
+        seeds = len(own)
+    return words | ({"SEEDS": seeds} if seeds else {})
+
+
+def spelled(words: Mapping[str, object]) -> str:
+    """The command line, for a shell that starts make."""
+    return " ".join(["make study", *(f"{word}={quoted(value)}" for word, value in words.items())])
+
+
+def quoted(value: object) -> str:
+    """A value for make from a shell: what make itself would expand is doubled."""
+    return shlex.quote(str(value).replace("$", "$$"))
+
+
+def other_training_sets_command(sweeps: Mapping[str, Settings]) -> str:
+    """`make study …` that trains ten models on six training sets of the same photographs."""
+    found = [values_of(settings) or {} for settings in sweeps.values()]
+    words: dict[str, object] = {"SWEEP": f"sweeps/{OTHER_TRAINING_SETS}"}
+    for name, word in VARIABLES.items():
+        values = {str(value) for own in found for value in own.get(name, ())}
+        if len(values) == 1 and values != {"drawn"}:
+            words[word] = values.pop()
+    return spelled(words)
+
+
+def best_artifact(comparison: Comparison) -> str:
+    """The checkpoints of the best row's best run in validation, ENTITY/PROJECT/model-RUN_ID:best."""
+    run_id = str(comparison.table.iloc[0]["run_ids"]).split()[0]
+    path = str(comparison.runs.set_index("run_id")["path"][run_id])
+    return f"{path.rpartition('/')[0]}/model-{run_id}:best"
+
+
+def predict_command(comparison: Comparison) -> str:
+    """What makes masks of other photographs by the best row."""
+    return f"python -m agent.predict {best_artifact(comparison)} PHOTOGRAPH… -o masks"
