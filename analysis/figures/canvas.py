@@ -52,6 +52,11 @@ def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
     )
 
 
+def drawn_by(command: str) -> str:
+    """The end of a caption; nothing where the page around the figure says it."""
+    return f"; drawn by: {command}" if command else ""
+
+
 def caption(figure: Figure, text: str) -> None:
     """Small print at the lower edge, broken into lines that fit."""
     width, height = figure.get_size_inches()

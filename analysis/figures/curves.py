@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import pandas as pd
@@ -19,6 +20,7 @@ from common.colours import MEANINGS
 COLOURS = {split: MEANINGS[split][0] for split in ("train", "val")}
 LINES: dict[str, Literal["--", "-"]] = {"train": "--", "val": "-"}
 MARKS = {"best_loss": "v", "best_iou": "^"}
+TESTED = {"v": "at the lowest loss", "^": "at the highest IoU"}
 COLUMNS = 4
 MOST_MODELS = 16
 WIDTH, HEIGHT, GAP = 2.3, 1.25, 0.14
@@ -95,7 +97,7 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
             loss.set_ylabel("loss", fontsize=8)
             iou.set_ylabel("IoU", fontsize=8)
             figure.align_ylabels([loss, iou])
-    tested = MARKS[str(comparison.table["rule"].iloc[0])]
+    tested = {MARKS[str(rule)] for rule in comparison.table["rule"][: len(models)]}
     add_legend(figure, tested, several=bool((comparison.table["n_runs"] > 1).any()))
     canvas.caption(figure, caption(comparison, len(models), command))
     return figure
@@ -134,8 +136,8 @@ def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: p
     loss.set_title(title(model), fontsize=8.5, fontweight="bold")
 
 
-def add_legend(figure: Figure, tested: str, *, several: bool) -> None:
-    """What lines and marks mean, above all panels; `tested` is the mark that stands for the filled ones."""
+def add_legend(figure: Figure, tested: Collection[str], *, several: bool) -> None:
+    """What lines and marks mean, above all panels; `tested` are the marks that are drawn filled."""
 
     def mark(shape: str, face: str, text: str) -> Line2D:
         colour = COLOURS["val"]
@@ -146,7 +148,7 @@ def add_legend(figure: Figure, tested: str, *, several: bool) -> None:
         Line2D([], [], color=COLOURS["val"], linewidth=1.8, label="validation"),
         mark(MARKS["best_loss"], "white", "lowest validation loss"),
         mark(MARKS["best_iou"], "white", "highest validation IoU"),
-        mark(tested, COLOURS["val"], "filled: the one tested"),
+        *(mark(shape, COLOURS["val"], f"tested: {TESTED[shape]}") for shape in MARKS.values() if shape in tested),
     ]
     if several:
         handles.insert(2, Patch(facecolor="0.5", alpha=0.3, label="lowest to highest run (line: mean)"))
@@ -158,4 +160,4 @@ def caption(comparison: Comparison, drawn: int, command: str) -> str:
     table = comparison.table
     part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
     n = int(table["n_runs"][:drawn].sum())
-    return f"{part}, n = {n} runs, by test IoU from top left; drawn by: {command}"
+    return f"{part}, n = {n} runs, by test IoU from top left{canvas.drawn_by(command)}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -19,7 +20,7 @@ from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.figures import canvas
-from analysis.figures.mask_grid import coloured_errors, draw, shown_runs
+from analysis.figures.mask_grid import coloured_errors, draw, legend_handles, shown_runs
 from common.colours import MASKS, MEANINGS, SERIES
 
 MOST_IMAGES = 4
@@ -125,14 +126,14 @@ def hardest_images_figure(
         colours = draw_column(panels, stem, best, shown, predictions, photographs)
         panels[0].set_title(stem, fontsize=8, pad=3)
         if column == 0:
-            for axes, words in zip(panels, ("errors of the best", "its worst place", "models"), strict=True):
+            for axes, words in zip(panels, ("errors of the best", "its worst place", "all models"), strict=True):
                 axes.set_ylabel(words, fontsize=8)
     if colours:
         bar = canvas.place(figure, 0.35 + width, 0.55 + 2 * (PANEL + LABEL), 0.12, PANEL)
-        figure.colorbar(colours, cax=bar).set_label("share that say foreground", fontsize=7.5)
+        figure.colorbar(colours, cax=bar).set_label("share of models that say foreground", fontsize=7.5)
         bar.tick_params(labelsize=7)
     draw_image_means(canvas.place(figure, width + 1.35, 0.55, 2.5, 2 * PANEL), means.head(18))
-    canvas.legend(figure, handles(), columns=2)
+    canvas.legend(figure, handles(), columns=4)
     canvas.caption(figure, caption(best, shown, means, len(stems), command))
     return figure
 
@@ -149,7 +150,7 @@ def draw_column(
     own = predictions[str(best["run_id"])]
     truth, mask = own.truth[stem], own.masks[str(best["test/rule"])][stem]
     wrong = int((truth != mask).sum())
-    draw(panels[0], coloured_errors(truth, mask), below=f"{wrong} of {truth.size} pixels")
+    draw(panels[0], coloured_errors(truth, mask), below=f"{wrong / truth.size:.1%} of pixels wrong")
     draw_zoom(panels[1], truth, mask, own.images[stem] if photographs else None)
     others = [
         predictions[str(run["run_id"])].masks[str(run["test/rule"])].get(stem) for run in shown.to_dict("records")
@@ -159,9 +160,11 @@ def draw_column(
     return draw_agreement(panels[2], agreement(same_size), truth)
 
 
-def handles() -> list[Line2D]:
-    """What the two outlines mean."""
+def handles() -> list[Artist]:
+    """What the colours of errors in the first row mean, and the two outlines in the second."""
+    colours = [patch for patch in legend_handles() if str(patch.get_label()).startswith("false")]
     return [
+        *colours,
         Line2D([], [], color=TRUTH, linestyle="dashed", label="outline of the truth"),
         Line2D([], [], color=PREDICTED, label="outline of the prediction"),
     ]
@@ -169,7 +172,12 @@ def handles() -> list[Line2D]:
 
 def caption(best: Mapping[Any, Any], shown: pd.DataFrame, means: pd.DataFrame, drawn: int, command: str) -> str:
     """n, which run is drawn, and how to draw it again."""
+    which = (
+        f"n = {drawn} test images, hardest first"
+        if drawn == len(means)
+        else (f"{drawn} hardest of n = {len(means)} test images")
+    )
     return (
-        f"{drawn} hardest of n = {len(means)} test images, {len(shown)} models, one run each; errors are those of"
-        f" {best['model']} (run {best['run_id']}); drawn by: {command}"
+        f"{which} by the mean over models, {len(shown)} models, one run each; errors are those of"
+        f" {best['model']} (run {best['run_id']}){canvas.drawn_by(command)}"
     )

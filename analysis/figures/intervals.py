@@ -16,6 +16,10 @@ from analysis.evidence.text import WORDS
 from analysis.figures import canvas
 from analysis.figures.curves import COLOURS, MOST_MODELS, title
 
+LINE: dict[str, Any] = {"linewidth": 2.4}
+IMAGES_ONLY: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (2, 2)), "alpha": 0.6}
+"""Of the interval of a model with one seed: training again is not in it."""
+
 
 def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling: float | None = None) -> None:
     """Test IoU of each model of `table`, best on top: its mean with interval, every run of `runs`, and its verdict.
@@ -25,10 +29,14 @@ def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling:
     import seaborn as sns
 
     order = list(table["model"])
-    sns.stripplot(runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18)
+    if (table["n_runs"] > 1).any():
+        sns.stripplot(
+            runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
+        )
     for at, row in enumerate(table.to_dict("records")):
         if pd.notna(row["test_iou_low"]) and pd.notna(row["test_iou_high"]):
-            axes.plot([row["test_iou_low"], row["test_iou_high"]], [at, at], color=COLOURS["val"], linewidth=2.4)
+            style = LINE if row["n_seeds"] > 1 else IMAGES_ONLY
+            axes.plot([row["test_iou_low"], row["test_iou_high"]], [at, at], color=COLOURS["val"], **style)
         face = COLOURS["val"] if row["verdict"] == "best" else "white"
         axes.plot(row["test_iou"], at, "D", color=COLOURS["val"], markerfacecolor=face, markersize=6, zorder=4)
         words = "" if pd.isna(row["difference"]) else WORDS[row["verdict"]]
@@ -53,19 +61,24 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
     axes = canvas.place(figure, 2.35, 0.65, 4.2, height + 0.1)
     draw_intervals(axes, table, runs, 1 - one_pixel_loss(truths.values()) if truths else None)
     mark: dict[str, Any] = {"linestyle": "", "color": COLOURS["val"]}
-    handles = [
-        Line2D([], [], color=COLOURS["val"], linewidth=2.4, label="95% interval, seeds × images"),
-        Line2D([], [], marker="D", markerfacecolor="white", label="mean", **mark),
-        Line2D([], [], linestyle="", marker="o", color="0.45", markersize=3.5, label="a run"),
-        Line2D([], [], color=COLOURS["train"], linestyle="--", label="right but for one pixel all round"),
-    ]
-    if (table["verdict"] == "best").any():
-        handles.insert(2, Line2D([], [], marker="D", label="best: all others are worse", **mark))
-    canvas.legend(figure, handles if truths else handles[:-1], columns=3)
+    once, several = (table["n_seeds"] == 1).any(), (table["n_runs"] > 1).any()
+    blue = COLOURS["val"]
+    shown = (
+        (not once, Line2D([], [], color=blue, **LINE, label="95 % interval over seeds and images")),
+        (once, Line2D([], [], color=blue, **IMAGES_ONLY, label="95 % interval over test images only")),
+        (several and once, Line2D([], [], color=blue, **LINE, label="over seeds, too")),
+        (True, Line2D([], [], marker="D", markerfacecolor="white", label="mean" if several else "the run", **mark)),
+        ((table["verdict"] == "best").any(), Line2D([], [], marker="D", label="best: all others are worse", **mark)),
+        (several, Line2D([], [], linestyle="", marker="o", color="0.45", markersize=3.5, label="a run")),
+        (bool(truths), Line2D([], [], color=COLOURS["train"], linestyle="--", label="mask off by one pixel all round")),
+    )
+    canvas.legend(figure, [handle for there, handle in shown if there], columns=2)
     scores = comparison.scores
     n_images = scores[scores["run_id"].isin(runs["run_id"])]["image"].nunique()
     canvas.caption(
         figure,
-        f"n = {len(runs)} runs, {n_images} test images; at the right the verdict against the best; drawn by: {command}",
+        f"n = {len(runs)} runs, {n_images} test images{'; training again is not in the intervals' if once else ''}"
+        f"{'; at the right the verdict against the best' if table['difference'].notna().any() else ''}"
+        f"{canvas.drawn_by(command)}",
     )
     return figure

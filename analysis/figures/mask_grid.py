@@ -25,6 +25,7 @@ COLOURS = {
     "false negative": ImageColor.getrgb(MEANINGS["false-negative"][0]),
 }
 """Those of the pages, on white and black: apart for every kind of colour vision."""
+MEANS = {"false positive": " (too much)", "false negative": " (missing)"}
 PANEL, GAP, LABEL = 1.25, 0.05, 0.24
 """Side of one picture, space between two, and room for the IoU below one, inches."""
 MOST_MODELS = 10
@@ -65,7 +66,8 @@ def masks_figure(
     first = predictions[str(runs.iloc[0]["run_id"])]
     stems = list(first.truth)[:MOST_IMAGES]
     titles = ["test image"] * photographs + ["truth", *(heading(run) for run in runs.to_dict("records"))]
-    figure, panels = grid(stems, titles)
+    tallest = max(first.truth[stem].shape[0] / first.truth[stem].shape[1] for stem in stems)
+    figure, panels = grid(stems, titles, PANEL * min(tallest, 1.0))
     for stem, row in zip(stems, panels, strict=True):
         if photographs:
             draw(row[0], first.images[stem])
@@ -84,13 +86,13 @@ def heading(run: Mapping[Any, Any]) -> str:
     return "\n".join([*lines, f"IoU {run['test/iou']:.3f}"])
 
 
-def grid(rows: list[str], columns: list[str]) -> tuple[Figure, list[list[Axes]]]:
-    """Empty panels, as rows of columns, with their names at the left and above."""
+def grid(rows: list[str], columns: list[str], height: float) -> tuple[Figure, list[list[Axes]]]:
+    """Empty panels of `height` inches, as rows of columns, with their names at the left and above."""
     top = 0.35 + 0.13 * max(title.count("\n") + 1 for title in columns)
-    figure = canvas.blank(0.3 + len(columns) * (PANEL + GAP), top + len(rows) * (PANEL + LABEL) + 0.2)
+    figure = canvas.blank(0.3 + len(columns) * (PANEL + GAP), top + len(rows) * (height + LABEL) + 0.2)
     panels = [
         [
-            canvas.place(figure, 0.25 + x * (PANEL + GAP), top + y * (PANEL + LABEL), PANEL, PANEL)
+            canvas.place(figure, 0.25 + x * (PANEL + GAP), top + y * (height + LABEL), PANEL, height)
             for x in range(len(columns))
         ]
         for y in range(len(rows))
@@ -129,7 +131,7 @@ def draw(axes: Axes, picture: Image, below: str = "") -> None:
 def legend_handles() -> list[Patch]:
     """What the four colours mean."""
     return [
-        Patch(facecolor="#" + bytes(colour).hex(), edgecolor="0.5", linewidth=0.5, label=name)
+        Patch(facecolor="#" + bytes(colour).hex(), edgecolor="0.5", linewidth=0.5, label=name + MEANS.get(name, ""))
         for name, colour in COLOURS.items()
     ]
 
@@ -143,7 +145,7 @@ def caption(comparison: Comparison, first: Predictions, models: int, images: int
     several = "; of several runs the one with the median test IoU" if (table["n_runs"] > 1).any() else ""
     return (
         f"{of_models}, {of_images}, {made_with(comparison.runs)}; IoU in the heading is pooled over all test"
-        f" images{several}; drawn by: {command}"
+        f" images{several}{canvas.drawn_by(command)}"
     )
 
 

@@ -154,7 +154,7 @@ def facts(of: Part | None) -> Markdown:
     """What the runs were made with."""
     if of is None:
         return NOTHING
-    told = [f"{name}: {value}" for name, value in content.facts(of.comparison.all_runs)]
+    told = [f"{name}: {value}" for name, value in content.facts(of.comparison)]
     if pages := sweep_paths(of, "/sweeps/"):
         told.append(f"pages on the W&B server: {', '.join(pages)}")
     return bullets(told)

@@ -22,7 +22,7 @@ def write(study: Study, comparison: Comparison, out: Path, command: str, *, phot
     file = out / "report.html"
     command += "" if photographs else " --no-photographs"
     report = content(study, comparison, command)
-    file.write_text(page(study, comparison, report, command, photographs=photographs), encoding="utf-8")
+    file.write_text(page(study, comparison, report, photographs=photographs), encoding="utf-8")
     return [file]
 
 

@@ -15,7 +15,8 @@ import yaml
 from analysis import AnalysisError
 from analysis.comparison import pareto
 from analysis.comparison.advice import improvements
-from analysis.comparison.answer import answers, keep_in_mind
+from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
+from analysis.comparison.commands import predict_command, study_command
 from analysis.comparison.comparison import Comparison, truths_of
 from analysis.comparison.row_labels import ARCHITECTURES
 from analysis.evidence.text import ladder
@@ -24,11 +25,13 @@ from analysis.hyperparameters.expected_best import EXCHANGEABLE
 from analysis.hyperparameters.importance import Space, importances
 from analysis.pull.study import Study
 from analysis.pull.sweeps import Settings, common_method, common_space
-from analysis.tables.sheets import Sheet, proof_sheets
+from analysis.tables.sheets import Sheet, curve_sheet, proof_sheets
 from analysis.tables.sheets import sheets as comparison_sheets
-from common.text import plural
+from common.text import plural, some
 
-PACKAGES = ("wandb", "pandas", "numpy", "scipy", "matplotlib", "seaborn")
+SERVER = "export WANDB_BASE_URL=http://127.0.0.1:8080 WANDB_API_KEY=$(cat results/server/api-key)"
+DEALT = {"n_train": "train", "n_val": "validate", "n_test": "test"}
+PACKAGES = ("torch", "segmentation-models-pytorch", "albumentations", "wandb", "pandas", "numpy", "scipy", "matplotlib")
 SEED = 0
 """Of what is drawn at random: equal runs give an equal report."""
 FACTS = {
@@ -36,9 +39,10 @@ FACTS = {
     "image_size": "image size, pixels",
     "epochs": "epochs",
     "seed": "seeds",
-    "fold": "folds",
+    "fold": "splits (0: the data's own)",
     "device": "device",
-    "precision": "precision",
+    "precision_used": "precision",
+    "n_threads": "threads",
 }
 """Config fields that say how to get the same runs again, by the words for them."""
 
@@ -58,9 +62,10 @@ class Search:
 
 @dataclass(frozen=True)
 class Content:
-    """A report's parts. `proof`: the ladder of claims; `steps`: what would decide, and what else to do. `verdicts`:
-    (model, what its curves say). `limits`: what cannot be concluded, `notes`: what to keep in mind. `facts`: (name,
-    value) of what to repeat. `sweeps`: by id their settings as YAML.
+    """A report's parts. `proof`: the ladder of claims; `steps`: what to do next. `curves`: what they say, and `losses`
+    their figures. `limits`: what cannot be concluded, `notes`: what to keep in mind. `facts`: (name, value) of what to
+    repeat. `sweeps`: by id their settings as YAML. `commands`: what makes runs and report again; `command`: what was
+    typed for this one.
     """
 
     title: str
@@ -69,8 +74,8 @@ class Content:
     sheets: tuple[Sheet, ...]
     proof: tuple[Sheet, ...]
     steps: tuple[str, ...]
-    verdicts: tuple[tuple[str, str], ...]
-    effects: tuple[str, ...]
+    curves: tuple[str, ...]
+    losses: Sheet | None
     pareto: str
     search: Search
     limits: tuple[str, ...]
@@ -78,27 +83,29 @@ class Content:
     facts: tuple[tuple[str, str], ...]
     sweeps: dict[str, str]
     commands: tuple[str, ...]
+    command: str
 
 
 def content(study: Study, comparison: Comparison, command: str) -> Content:
     """All that a report of `comparison` says; `command` is what makes it again."""
-    table, search = comparison.table, searched(study)
+    search = searched(study)
     return Content(
-        title=f"{title_of(study)}: {plural(len(table), 'model')}, {plural(len(comparison.all_runs), 'run')}",
+        title=f"{title_of(study)}: {size_of(comparison)}",
         question=question(comparison),
         answer=answers(comparison),
         sheets=tuple(comparison_sheets(comparison)),
         proof=tuple(proof_sheets(comparison)),
         steps=improvements(comparison, search.sentences, truths_of(comparison.runs, study.predictions)),
-        verdicts=tuple(zip(table["model"].astype(str), table["overfitting"].astype(str), strict=True)),
-        effects=comparison.effects,
+        curves=curve_sentences(comparison),
+        losses=curve_sheet(comparison),
         pareto=pareto.sentence(comparison.table) or "",
         search=search,
         limits=limits(study, comparison),
         notes=keep_in_mind(comparison),
-        facts=facts(comparison.all_runs),
+        facts=facts(comparison),
         sweeps={sweep: as_yaml(settings) for sweep, settings in study.sweeps.items()},
-        commands=commands(comparison.all_runs, command),
+        commands=commands(comparison),
+        command=command,
     )
 
 
@@ -108,6 +115,16 @@ def title_of(study: Study) -> str:
     projects = study.runs["path"].str.split("/").str[1]
     title = " and ".join(dict.fromkeys(names or list(projects)))
     return title[:1].upper() + title[1:]
+
+
+def size_of(comparison: Comparison) -> str:
+    """How many models and trainings, at which size, how long."""
+    runs = comparison.all_runs
+    said = [plural(len(comparison.table), "model"), plural(len(runs), "training")]
+    for name, words in (("image_size", "{0}×{0} pixels"), ("epochs", "{0} epochs")):
+        values = runs[name].dropna().unique().tolist() if name in runs else []
+        said += [words.format(f"{values[0]:.0f}")] if len(values) == 1 else []
+    return ", ".join(said)
 
 
 def question(comparison: Comparison) -> str:
@@ -129,7 +146,12 @@ def searched(study: Study) -> Search:
         table = importances(study.runs, np.random.default_rng(SEED))
     except AnalysisError as error:
         return Search(pd.DataFrame(), str(error), method, (more,) if more else ())
-    told = (*importance.sentences(table), more, *told_budget(study.runs, method, space))
+    told = (
+        *importance.sentences(table),
+        importance.confounded(study.runs),
+        more,
+        *told_budget(study.runs, method, space),
+    )
     return Search(table, "", method, tuple(sentence for sentence in told if sentence))
 
 
@@ -140,8 +162,9 @@ def told_budget(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[s
         rng = np.random.default_rng(SEED)
         best = best_of_n.best_per_value(runs, "architecture", rng, method=method or "unknown")
         reached = "; ".join(reach(row) for row in best.to_dict("records"))
-        trials = plural(int(best["budget"].iloc[0]), "configuration")
-        told.append(f"Best validation IoU of {trials} per architecture: {reached}.")
+        budget = int(best["budget"].iloc[0])
+        if budget > 1:
+            told.append(f"Best validation IoU of {budget} configurations per architecture: {reached}.")
     if method not in EXCHANGEABLE:
         how = f"These runs were chosen by {method}" if method else "How these runs were chosen is not known"
         told.append(f"{how}: what a shorter search would have found cannot be computed from them.")
@@ -161,13 +184,14 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
     told: list[str] = []
     if found:
         told += [
-            f"Which model is better {claim.partition(' ')[2]}: {verdict.removeprefix('no verdict: ')}."
+            f"Which model is better when {claim.partition(' ')[2]}: {verdict.removeprefix('no verdict: ')}."
             for claim, _, verdict, _, _ in ladder(found)
             if verdict.startswith("no verdict")
         ]
     silent_curves = int(table["overfitting"].str.startswith("cannot tell").sum())
     if silent_curves:
-        told.append(f"Whether {silent_curves} of {plural(len(table), 'model')} overfit: their curves cannot tell.")
+        who = "any model overfits" if silent_curves == len(table) else f"{silent_curves} of {len(table)} models overfit"
+        told.append(f"Whether {who}: see “Curves”.")
     if len(study.left_out):
         total = len(study.left_out) + len(study.runs)
         told.append(f"Anything about {len(study.left_out)} of {total} runs, which did not finish or lack values.")
@@ -176,11 +200,23 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
     return tuple(told)
 
 
-def facts(runs: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+def facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     """What the runs were made with, as far as their configs say, and the versions that made this report."""
-    told = [(words, listed(runs[name])) for name, words in FACTS.items() if name in runs]
+    runs = comparison.all_runs
+    told = [("photographs", dealt(comparison))]
+    told += [(words, listed(runs[name])) for name, words in FACTS.items() if name in runs]
     used = ", ".join([f"Python {sys.version.split()[0]}", *(f"{name} {version(name)}" for name in PACKAGES)])
-    return (*((name, value) for name, value in told if value), ("versions of this report", used))
+    return (*((name, value) for name, value in told if value), ("versions where this report was made", used))
+
+
+def dealt(comparison: Comparison) -> str:
+    """How many photographs of which folder are for what, and the names of the tested ones where they are few."""
+    runs = comparison.all_runs
+    parts = [f"{listed(runs[name])} to {what}" for name, what in DEALT.items() if name in runs and listed(runs[name])]
+    names = comparison.scores["image"].drop_duplicates().tolist()
+    tested = f" ({some(names, 8)})" if names and parts else ""
+    folder = f" from {listed(runs['data'])}" if "data" in runs and listed(runs["data"]) else ""
+    return f"{', '.join(parts)}{tested}{folder}"
 
 
 def listed(values: pd.Series) -> str:
@@ -195,10 +231,32 @@ def as_yaml(settings: Settings) -> str:
     return str(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True, width=100))
 
 
-def commands(runs: pd.DataFrame, command: str) -> tuple[str, ...]:
-    """What to type to get runs and report again."""
-    project = str(runs["path"].iloc[0]).rpartition("/")[0]
-    return ("wandb sweep sweep.yaml", f"wandb agent {project}/ID", command)
+def commands(comparison: Comparison) -> tuple[str, ...]:
+    """What to type in a clone of the project to get runs, report and masks of other photographs again.
+
+    A search that `make study` does not take is run by hand.
+    """
+    project = str(comparison.all_runs["path"].iloc[0]).rpartition("/")[0]
+    study = study_command(comparison.sweeps)
+    by_hand = ("wandb sweep sweep.yaml   # prints ID", f"wandb agent {project}/ID")
+    runs = (study,) if study else by_hand
+    return (
+        *(("# sweep.yaml: the settings below, saved there",) if study is None or "SWEEP=sweep.yaml" in study else ()),
+        *(
+            runs
+            if study
+            else (
+                "make setup && . .venv/bin/activate",
+                "make serve   # in a terminal of its own; prints the next line",
+                SERVER,
+                *runs,
+            )
+        ),
+        "make report" if study else f"make report STUDY={project}/ID",
+        "# masks of other photographs by the best row, while `make serve` runs in a terminal of its own:",
+        SERVER,
+        f".venv/bin/{predict_command(comparison)}",
+    )
 
 
 def sentences(lines: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,14 @@ from analysis.figures.pareto import pareto_figure
 from analysis.hyperparameters import importance, plots
 from analysis.hyperparameters.best_of_n import budget_curves, expected_best_curves
 from analysis.hyperparameters.expected_best import EXCHANGEABLE
-from analysis.hyperparameters.importance import varied
+from analysis.hyperparameters.importance import LEVEL, varied
 from analysis.pull.study import Study
 from analysis.report.content import SEED, Content
 from analysis.report.pictures import data_uri, drawing
 from common.text import plural
+
+FEWEST_LINES = 20
+"""Runs below which parallel coordinates show less than the table."""
 
 
 @dataclass(frozen=True)
@@ -33,41 +37,39 @@ class Drawing:
     caption: str
 
 
-def drawings(
-    study: Study, comparison: Comparison, report: Content, command: str, *, photographs: bool
-) -> dict[str, list[Drawing]]:
+def drawings(study: Study, comparison: Comparison, report: Content, *, photographs: bool) -> dict[str, list[Drawing]]:
     """By section, the figures that these runs allow; of masks without `photographs` if these are not to be shown."""
     return {
-        "comparison": [intervals(study, comparison, command), *pareto_drawings(comparison, command)],
-        "hard": hard_drawings(study, comparison, command, photographs),
-        "search": search_drawings(study, report, command),
+        "comparison": [intervals(study, comparison), *pareto_drawings(comparison)],
+        "hard": hard_drawings(study, comparison, photographs),
+        "search": search_drawings(study, report),
     }
 
 
-def intervals(study: Study, comparison: Comparison, command: str) -> Drawing:
+def intervals(study: Study, comparison: Comparison) -> Drawing:
     """Test IoU with intervals; the table above it has the same numbers."""
     return Drawing(
-        as_uri(intervals_figure(comparison, study.predictions, command)),
-        "Test IoU of every model with its interval, its runs, and the IoU of masks that are right but for one pixel;"
+        as_uri(intervals_figure(comparison, study.predictions, "")),
+        "Test IoU of every model with its interval, and the IoU of masks that are right but for one pixel;"
         " the numbers stand in the tables above",
-        f"Test IoU by model, best on top; n = {plural(len(comparison.runs), 'run')}; again by {command}",
+        f"Test IoU by model, best on top; n = {plural(len(comparison.runs), 'run')}",
     )
 
 
-def pareto_drawings(comparison: Comparison, command: str) -> list[Drawing]:
+def pareto_drawings(comparison: Comparison) -> list[Drawing]:
     """IoU against time per image; none where times are not known."""
     figure, told = pareto_figure(comparison.table), sentence(comparison.table)
     if figure is None or told is None:
         return []
     n = plural(len(comparison.table), "model")
-    return [Drawing(as_uri(figure), told, f"IoU against time per image; n = {n}; again by {command}")]
+    return [Drawing(as_uri(figure), told, f"IoU against time per image, which is rough; n = {n}")]
 
 
-def hard_drawings(study: Study, comparison: Comparison, command: str, photographs: bool) -> list[Drawing]:
+def hard_drawings(study: Study, comparison: Comparison, photographs: bool) -> list[Drawing]:
     """The hardest images; none without predictions."""
     if not len(comparison.scores):
         return []
-    figure = hardest_images_figure(comparison, study.predictions, command, photographs=photographs)
+    figure = hardest_images_figure(comparison, study.predictions, "", photographs=photographs)
     means = image_means(comparison)
     told = ", ".join(f"{image} {iou:.3f}" for image, iou in zip(means["image"][:4], means["iou"][:4], strict=True))
     return [
@@ -75,37 +77,37 @@ def hard_drawings(study: Study, comparison: Comparison, command: str, photograph
             as_uri(figure),
             f"The hardest test images with the errors and worst place of the best model, and the share of models that"
             f" say foreground; mean IoU over models: {told}",
-            f"Hardest test images; n = {plural(len(means), 'test image')}, {plural(len(comparison.table), 'model')};"
-            f" again by {command}",
+            f"Hardest test images; n = {plural(len(means), 'test image')}, {plural(len(comparison.table), 'model')}",
         )
     ]
 
 
-def search_drawings(study: Study, report: Content, command: str) -> list[Drawing]:
-    """Importances, parallel coordinates, and what the search found for its budget; none where nothing varies."""
-    if report.search.table.empty:
+def search_drawings(study: Study, report: Content) -> list[Drawing]:
+    """Importances beyond chance; parallel coordinates of `FEWEST_LINES` runs; of no grid, what its budget found."""
+    table, names = report.search.table, varied(study.runs)
+    if table.empty:
         return []
     n = f"n = {plural(len(study.runs), 'run')}"
-    again = f"again by {command}"
-    names = varied(study.runs)
-    return [
-        Drawing(
+    made: list[Callable[[], Drawing]] = [
+        lambda: Drawing(
             as_uri(importances_figure(report.search.table)),
             "Bars of the share of variance that every setting explains alone; "
             + " ".join(importance.sentences(report.search.table)),
-            f"What each setting explains of validation IoU, grey where chance does as much; {n}; {again}",
+            f"What each setting explains of validation IoU, grey where chance does as much; {n}",
         ),
-        Drawing(
+        lambda: Drawing(
             as_uri(parallel_figure(study, names)),
             f"A line for each of {n.removeprefix('n = ')} across {', '.join(names)}, coloured by validation IoU",
-            f"Settings and validation IoU of every run, the best one thick; {n}; {again}",
+            f"Settings and validation IoU of every run, the best one thick; {n}",
         ),
-        Drawing(
+        lambda: Drawing(
             as_uri(budget_figure(study, report)),
             "Best validation IoU so far against trials and against device-minutes, a stepped line per architecture",
-            f"What the search found for its budget; {n}; {again}",
+            f"What the search found for its budget; {n}",
         ),
     ]
+    there = ((table["chance"] < LEVEL).any(), len(study.runs) >= FEWEST_LINES, report.search.method != "grid")
+    return [figure() for figure, wanted in zip(made, there, strict=True) if wanted]
 
 
 def as_uri(figure: Figure) -> str:

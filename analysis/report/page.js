@@ -1,6 +1,6 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
-const FIRST = 3;
+const FIRST = 12, MOST_WITH_TRAINING = 3;
 const BOX = { left: 52, right: 534, top: 12, bottom: 284 };
 const byId = (name) => document.getElementById(name);
 
@@ -12,16 +12,16 @@ function svg(name, attributes, text) {
 }
 
 function ranges(models, quantity) {
-  const values = models.flatMap((m) => ["train", "val"].flatMap((s) => {
+  const values = models.flatMap((m) => splits(models).flatMap((s) => {
     const curve = m.curves[`${s}/${quantity}`];
     return [...curve.low, ...curve.high];
   })).filter((v) => v !== null && (quantity !== "loss" || v > 0));
-  if (quantity === "iou") return [0, 1];
+  if (quantity === "iou") return [Math.floor(10 * Math.min(0.9, ...values)) / 10, 1];
   return values.length ? [Math.min(...values), Math.max(...values)] : [0.1, 1];
 }
 
 function ticks(quantity, [low, high]) {
-  if (quantity === "iou") return [0, 0.2, 0.4, 0.6, 0.8, 1];
+  if (quantity === "iou") return Array.from({ length: Math.round(10 * (1 - low)) + 1 }, (_, i) => low + i / 10);
   const found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
     for (const factor of [1, 2, 5]) {
@@ -36,7 +36,7 @@ function scales(models, quantity) {
   const last = Math.max(2, ...models.flatMap((m) => m.epochs));
   const part = quantity === "loss"
     ? (v) => (Math.log(v) - Math.log(low)) / (Math.log(high) - Math.log(low) || 1)
-    : (v) => v;
+    : (v) => (v - low) / (high - low);
   return {
     x: (epoch) => BOX.left + ((epoch - 1) / (last - 1)) * (BOX.right - BOX.left - 20),
     y: (v) => BOX.bottom - part(v) * (BOX.bottom - BOX.top),
@@ -84,6 +84,8 @@ function spread(places) {
   return places;
 }
 
+const splits = (chosen) => chosen.length > MOST_WITH_TRAINING ? ["val"] : ["train", "val"];
+
 const both = (model) => `light-dark(${model.colours.join(", ")})`;
 
 function chart(quantity, chosen, at) {
@@ -93,7 +95,7 @@ function chart(quantity, chosen, at) {
   const ends = [];
   chosen.forEach((i) => {
     const model = data.curves[i], [light] = model.colours, colour = both(model);
-    for (const split of ["train", "val"]) {
+    for (const split of splits(chosen)) {
       const curve = model.curves[`${split}/${quantity}`];
       if (model.n > 1) canvas.append(svg("path", { d: band(model, curve, quantity, s), fill: light, style: `fill: ${colour}`, opacity: 0.13 }));
       canvas.append(svg("path", { d: line(model, curve.mean, quantity, s), fill: "none", stroke: light, style: `stroke: ${colour}`,
@@ -188,6 +190,7 @@ function showModel() {
 
 function startMasks() {
   byId("mask-controls").hidden = false;
+  byId("stacks").style.setProperty("--cut", "50%");
   byId("model").addEventListener("change", showModel);
   byId("cut").addEventListener("input", (event) => {
     byId("stacks").style.setProperty("--cut", `${100 - event.target.value}%`);

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from analysis.comparison.comparison import Comparison
-from analysis.figures.mask_grid import COLOURS
+from analysis.figures.mask_grid import COLOURS, MEANS
 from analysis.pull.study import Study
 from analysis.report.content import Content
 from analysis.report.drawings import drawings
@@ -21,17 +21,33 @@ SECTIONS = {
     "question": "Answer",
     "table": "Table",
     "proof": "How sure that is",
-    "steps": "What would decide",
-    "curves": "Learning curves",
-    "overfitting": "Overfitting",
+    "steps": "Next steps",
+    "curves": "Curves",
     "masks": "Masks",
     "importance": "Which setting mattered",
     "caveats": "Keep in mind",
     "again": "How to reproduce",
+    "words": "Words",
 }
 
 
-def page(study: Study, comparison: Comparison, report: Content, command: str, *, photographs: bool = True) -> str:
+WORDS = {
+    "IoU": "pixels that truth and prediction share, of those that either has: 1 is perfect, 0 is nothing in common",
+    "F1, precision, recall": "precision: how much of the prediction is right; recall: how much of the truth is found;"
+    " F1: their harmonic mean",
+    "foreground": "the pixels of the object, here the only ones that scores are of",
+    "train, validation, test": "photographs that weights are fitted to; that choose the epoch; that only give scores",
+    "epoch": "a stretch of training, which shows every photograph as often as `repeats` says, then validation",
+    "loss": "what training makes small; on validation photographs it says when fitting goes too far",
+    "seed": "the number that first weights and the order of photographs are drawn from: another seed, another training",
+    "checkpoint": "the weights of one epoch; the tested one is chosen on validation photographs",
+    "backbone": "the part of a model that reads the photograph; from scratch, or with weights trained on ImageNet,"
+    " a million everyday photographs",
+    "split, fold": "which photographs train, validate and test; split 0 is the folder's own, others deal them anew",
+}
+
+
+def page(study: Study, comparison: Comparison, report: Content, *, photographs: bool = True) -> str:
     """The report as HTML; without `photographs` masks are shown on the truth instead.
 
     At most `pictures.MOST_*` models, images, pixels and epochs: about 3 MB however large the study is.
@@ -48,14 +64,15 @@ def page(study: Study, comparison: Comparison, report: Content, command: str, *,
         sections=list(SECTIONS.items()),
         tables=[formats.html(sheet) for sheet in report.sheets],
         proof=[formats.html(sheet) for sheet in report.proof],
-        figures=drawings(study, comparison, report, command, photographs=photographs),
+        losses=formats.html(report.losses) if report.losses else "",
+        words=WORDS,
+        figures=drawings(study, comparison, report, photographs=photographs),
         curves=curves,
         grid=grid,
         photographs=photographs,
-        colours=[(name, "#" + bytes(colour).hex()) for name, colour in COLOURS.items()],
+        colours=[(name + MEANS.get(name, ""), "#" + bytes(colour).hex()) for name, colour in COLOURS.items()],
         n_runs=len(comparison.runs),
         n_models=len(comparison.table),
-        command=command,
         data=script_data({"curves": curves, "masks": grid["models"]}),
     )
 

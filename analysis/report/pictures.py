@@ -65,7 +65,7 @@ def drawing(figure: Figure, dpi: int = 130) -> bytes:
 
 
 def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *, photographs: bool) -> dict[str, Any]:
-    """What the page needs to show masks: images (name, photograph, truth) and models (name, masks by image).
+    """What the page needs to show masks: images (name, size, photograph, truth) and models (name, masks by image).
 
     The photograph is empty without `photographs`. Empty lists if no run has predictions.
     """
@@ -77,6 +77,8 @@ def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *,
     images = [
         {
             "name": stem,
+            "height": first.truth[stem].shape[0],
+            "width": first.truth[stem].shape[1],
             "photograph": photograph(first.images[stem]) if photographs else "",
             "truth": errors(first.truth[stem], first.truth[stem]),
         }

@@ -64,7 +64,7 @@ def blocks(study: Study, report: Content) -> list[Any]:
     tables, proof = (
         [f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in shown] for shown in (report.sheets, report.proof)
     )
-    verdicts = [f"**{model}:** {verdict}." for model, verdict in report.verdicts]
+    losses = f"{report.losses.caption}\n\n{formats.markdown(report.losses)}" if report.losses else ""
     facts = [f"{name}: {value}" for name, value in report.facts]
     names = varied(study.runs)
     return [
@@ -72,10 +72,11 @@ def blocks(study: Study, report: Content) -> list[Any]:
         *text("Answer", f"*{report.question}*", " ".join(report.answer)),
         *text("Table", *tables, report.pareto),
         *text("How sure that is", *proof),
-        *text("What would decide", sentences(report.steps)),
-        reports.H2("Learning curves"),
+        *text("Next steps", sentences(report.steps)),
+        reports.H2("Curves"),
         grid(*(line(name) for name in ("val/loss", "train/loss", "val/iou", "train/iou"))),
-        *text("Overfitting", sentences([*verdicts, *(f"{effect}." for effect in report.effects)])),
+        reports.MarkdownBlock(sentences(report.curves)),
+        *([reports.MarkdownBlock(losses)] if losses else []),
         reports.H2("Masks"),
         grid(reports.MediaBrowser(media_keys=[PREDICTIONS], num_columns=4)),
         *text("Which setting mattered", report.search.reason, sentences(report.search.sentences)),

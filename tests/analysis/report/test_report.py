@@ -36,7 +36,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 def made_page(made: Study, **options: bool) -> str:
     comparison = compare(made)
     report = content.content(made, comparison, "python -m analysis.report a/b")
-    return page.page(made, comparison, report, "python -m analysis.report a/b", **options)
+    return page.page(made, comparison, report, **options)
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     [kept] = re.findall(r'href="(/storage/[^"]*/report.html[^"]*)"', listed)
     assert client.server.get(kept.replace("&amp;", "&")) == (200, b"<h1>the study</h1>")
     assert found["headings"] == [
-        *("Answer", "Table", "How sure that is", "What would decide", "Learning curves", "Overfitting", "Masks"),
+        *("Answer", "Table", "How sure that is", "Next steps", "Curves", "Masks"),
         *("Which setting mattered", "Keep in mind", "How to reproduce"),
     ]
     for part in ("answer", "verdict", "note"):
