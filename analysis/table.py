@@ -149,7 +149,7 @@ def wide(shown: Sequence[Sheet]) -> list[str]:
 
 def html_list(heading: str, items: Sequence[str]) -> list[str]:
     """A heading over a list of texts; nothing without items."""
-    points = "".join(f"<li>{escape(item)}</li>" for item in items)
+    points = "".join(f"<li>{formats.html_text(item)}</li>" for item in items)
     return [f"<h2>{heading}</h2>\n<ul>{points}</ul>"] if items else []
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 VARIABLES = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS"}
 """Parameters of a sweep that `make study` fills in with one value, by its words for them; `seed` is SEEDS."""
+USUAL = {"data": ["drawn"]}
+"""What `make study` takes unasked, whatever a sweep's file says."""
 DEFAULT = "cpu.yaml"
 OTHER_TRAINING_SETS = "evidence.yaml"
 """Files in `sweeps/`: what `make study` runs unasked, and the one that has several training sets."""
@@ -39,7 +41,10 @@ def study_command(sweeps: Mapping[str, Settings], *, seeds: int | None = None, e
         words = filled_in(values_of(yaml.safe_load(file.read_text())) or {}, wanted, seeds)
         if words is not None:
             return spelled(words if file.name == DEFAULT else {"SWEEP": f"sweeps/{file.name}"} | words)
-    other = {"EPOCHS": epochs, "SEEDS": seeds}
+    data = wanted.get("data", [])
+    if len(data) > 1:
+        return None
+    other = {"DATA": None if data in ([], USUAL["data"]) else data[0], "EPOCHS": epochs, "SEEDS": seeds}
     return spelled({"SWEEP": "sweep.yaml"} | {word: value for word, value in other.items() if value})
 
 
@@ -63,7 +68,7 @@ def filled_in(
         return None
     words: dict[str, object] = {}
     for name, word in VARIABLES.items():
-        own, usual = list(wanted.get(name, ())), list(template.get(name, ()))
+        own, usual = list(wanted.get(name, ())), USUAL.get(name) or list(template.get(name, ()))
         if own != usual:
             if len(own) != 1:
                 return None

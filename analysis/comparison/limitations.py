@@ -69,12 +69,15 @@ def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask], runs: pd.DataFrame)
     if len(sizes) != 1:
         return None
     (height, width), loss = sizes.pop(), one_pixel_loss(truths.values())
-    sides = runs.reindex(columns=["image_size"])["image_size"].dropna().unique()
+    sides = pd.to_numeric(runs.reindex(columns=["image_size"])["image_size"]).dropna().unique()
     side = int(sides[0]) if len(sides) == 1 else 0
-    seen = f" by one pixel of the {side}×{side} that the models see, {1 - one_pixel_loss(squeezed(truths, side)):.3f};"
+    seen = ""
+    if side > 0 and (width, height) != (side, side):
+        lost = one_pixel_loss(squeezed(truths, side))
+        seen = f" by one pixel of the {side}×{side} that the models see, {1 - lost:.3f};"
     return (
-        f"For scale: a mask off by one pixel all round has IoU {1 - loss:.3f} at {width}×{height};"
-        f"{seen if side and (width, height) != (side, side) else ''} the best model has {table['test_iou'].max():.3f}."
+        f"For scale: a mask off by one pixel all round has IoU {1 - loss:.3f} at {width}×{height};{seen} the best model"
+        f" has {table['test_iou'].max():.3f}."
     )
 
 

@@ -57,7 +57,7 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
     runs = comparison.runs[comparison.runs["model"].isin(table["model"])]
     truths = truths_of(comparison.runs, predictions)
     height = 0.42 * len(table)
-    figure = canvas.blank(7.5, height + 1.75)
+    figure = canvas.blank(7.5, height + 1.55)
     axes = canvas.place(figure, 2.35, 0.65, 4.2, height + 0.1)
     draw_intervals(axes, table, runs, 1 - one_pixel_loss(truths.values()) if truths else None)
     mark: dict[str, Any] = {"linestyle": "", "color": COLOURS["val"]}

@@ -54,9 +54,9 @@ def page(study: Study, comparison: Comparison, report: Content, *, photographs: 
     """
     grid = mask_grid(comparison, study.predictions, photographs=photographs)
     curves = curve_data(comparison, study.history) if len(study.history) else []
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False).from_string(
-        asset("page.html")
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    environment.filters["code"] = lambda text: Markup(formats.html_text(text))
+    template = environment.from_string(asset("page.html"))
     return template.render(
         it=report,
         css=Markup(asset("page.css")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from io import StringIO
@@ -76,6 +77,11 @@ def html(sheet: Sheet) -> str:
     body = [html_row(list(sheet.columns), row, bold) for row, bold in zip(sheet.rows, sheet.bold, strict=True)]
     caption = f"<caption>{escape(sheet.caption)}</caption>"
     return "\n".join(["<table>", caption, f"<thead><tr>{heads}</tr></thead>", "<tbody>", *body, "</tbody>", "</table>"])
+
+
+def html_text(text: str) -> str:
+    """A sentence, escaped, with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def html_row(titles: Sequence[str], row: Sequence[str], bold: bool) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves.overfitting import curve_figures, overfitting_figures, verdict
+from analysis.curves.overfitting import curve_figures, largest_fall, overfitting_figures, verdict
 
 NAN = math.nan
 
@@ -42,7 +42,19 @@ OVERFIT = curves(
 def test_figures_are_those_counted_by_hand() -> None:
     # Lowest at epoch 2. The end is epochs 3 to 5: gaps of IoU 0.1, 0.25, 0.35.
     expected = {"epochs": 5, "best_epoch": 2, "val_loss_epoch": 2, "gap_best": 0.0, "gap_end": 0.25, "not_finite": 0}
+    expected |= {"best_val_loss": 0.5, "best_val_iou": 0.6, "val_loss_lowest": 0.5, "val_loss_last": 0.9}
+    # IoU of validation is highest, 0.7, at epoch 3, and lies furthest below that in the last one.
+    expected |= {"train_loss_last": 0.1, "fall_epoch": 5, "fall_from": 0.7, "fall_to": 0.6}
     assert curve_figures(OVERFIT, "best_loss") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("iou", "fall"),
+    [([0.3, 0.1, 0.9, 0.9], None), ([0.5, 0.9, 0.4, 0.8, 0.7], (3, 0.9, 0.4)), ([0.1, 0.2, 0.3], None), ([0.9], None)],
+)
+def test_a_fall_counts_once_a_curve_is_near_its_best(iou: list[float], fall: tuple[float, float, float] | None) -> None:
+    found = largest_fall(pd.Series(iou, index=range(1, len(iou) + 1)))
+    assert [*found.values()] == pytest.approx(list(fall or [np.nan] * 3), nan_ok=True)
 
 
 def test_the_rule_decides_which_epoch_is_best() -> None:

@@ -1,0 +1,83 @@
+"""What stands first and last, where models are tested by two rules, were trained once, or collapsed."""
+
+import numpy as np
+import pytest
+
+from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
+from analysis.comparison.comparison import compare
+from analysis.tables.sheets import curve_sheet, sheets
+from tests.analysis.studies import MODELS, noisy, study
+
+
+def test_of_models_trained_once_the_answer_says_so_with_the_next_and_the_images() -> None:
+    first, second, *_ = answers(compare(study(models=MODELS[2:4])))
+    assert first == (
+        "Best of 2 models in this single try: U-Net / resnet18, from scratch with IoU 1.000 on 4 test images (next:"
+        " U-Net / mobilenet_v2, from scratch, 0.882)."
+    ).replace(", from scratch", "")
+    assert second == "Trained again, the order may change."
+
+
+def test_what_one_rule_for_all_would_say_is_told_where_there_are_two() -> None:
+    made = study(models=[MODELS[0], MODELS[2]])
+    values = {"r0s0": (0.90, 0.94), "r1s0": (0.92, 0.91)}  # by loss, by IoU; tested by IoU and by loss
+    for row, run_id in enumerate(made.runs["run_id"]):
+        for rule, value in zip(("best_loss", "best_iou"), values[run_id], strict=True):
+            made.runs.loc[row, f"{rule}/test_iou"] = value
+            if rule == made.runs["test/rule"][row]:
+                made.runs.loc[row, "test/iou"] = value
+    assert answers(compare(made))[-1] == (
+        "Not all models are tested by the same rule: the lead of 0.020 would be 0.020 of U-Net / resnet18 at the epoch"
+        " of the lowest validation loss or 0.030 at the epoch of the highest validation IoU for all."
+    )
+    assert len(answers(compare(study(models=MODELS[2:4])))) == 2
+
+
+def test_validation_values_and_the_tested_epoch_in_one_row_are_of_one_epoch() -> None:
+    made = study(models=MODELS[2:3])
+    made.runs["best_loss/epoch"] = 5
+    row = compare(made).table.iloc[0]
+    (epoch,) = made.history[made.history["epoch"] == 5].to_dict("records")
+    assert (row["best_epoch"], row["tested_val_loss"], row["tested_val_iou"]) == (
+        5,
+        pytest.approx(epoch["val/loss"]),
+        pytest.approx(epoch["val/iou"]),
+    )
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_captions_explain_columns_that_are_there_and_no_others(seeds: int) -> None:
+    for sheet in sheets(compare(noisy(seeds=seeds))):
+        words = [part.split(": ")[0] for part in sheet.caption.partition(". ")[2].split("; ")]
+        named = {word.lower() for word in words}
+        for column in ("verdict", "difference", "IoU over splits", "IoU over runs", "ms per image", "interval"):
+            assert column in sheet.columns or column.lower() not in named
+    assert "training again is not in it" in sheets(compare(noisy(seeds=1)))[0].caption
+    assert "over seeds and images" in sheets(compare(noisy(seeds=3)))[0].caption
+
+
+def test_a_collapse_is_told_with_the_epoch_that_is_tested() -> None:
+    made = study(models=MODELS[2:4])
+    made.history.loc[(made.history["run_id"] == "r1s0") & (made.history["epoch"] == 20), "val/iou"] = 0.2
+    best = made.history["val/iou"].max()
+    told = curve_sentences(compare(made))
+    assert told[0] == "Whether any model overfits cannot be told: it takes 3 runs of 4 epochs of each."
+    assert (
+        f"U-Net / mobilenet_v2: validation IoU fell from {best:.3f} to 0.200 in epoch 20 of 20; tested is epoch 12."
+        in told
+    )
+
+
+def test_the_figures_of_the_curves_have_a_row_per_model() -> None:
+    sheet = curve_sheet(compare(study(seeds=2, models=MODELS[2:4])))
+    assert sheet is not None
+    assert sheet.columns["lowest val loss at"] == ["12", "12"]
+    assert sheet.caption == "Losses of 20 epochs, means over runs."
+    bare = study(models=MODELS[2:4])
+    assert curve_sheet(compare(bare.__class__(bare.runs, bare.history.iloc[:0], bare.scores, bare.predictions))) is None
+
+
+def test_a_check_that_was_passed_is_the_last_note() -> None:
+    notes = keep_in_mind(compare(noisy()))
+    assert notes[-1].startswith("Check passed: ")
+    assert np.sum([note.startswith("Check passed") for note in notes]) == 1
