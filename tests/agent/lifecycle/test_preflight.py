@@ -273,7 +273,7 @@ def test_a_run_that_is_new_or_has_these_settings_begins(
 
 
 def test_offline_no_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(plan: Plan) -> None:
+    def refuse(*_: object) -> None:
         raise Failed("this far")
 
     monkeypatch.setenv("WANDB_MODE", "offline")

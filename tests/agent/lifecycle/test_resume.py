@@ -17,7 +17,7 @@ from agent import train
 from agent.config import Config, ConfigError, parse
 from agent.inference import predictions
 from agent.lifecycle import checkpoints, cleanup, lock, preflight, resume, state
-from agent.lifecycle.interruption import STOP, Interruption
+from agent.lifecycle.interruption import STOP, Interrupted, Interruption
 from agent.lifecycle.plan import make_plan
 from agent.lifecycle.state import Progress, State
 from tests.agent.lifecycle.captures import capture
@@ -210,12 +210,21 @@ def test_in_a_sweep_the_client_is_told_no_name_that_it_would_warn_of(monkeypatch
     assert not {"entity", "project", "id"} & set(given)
 
 
-def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path) -> None:
+def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> str:
+        raise Interrupted(STOP)
+
     leave("abc")
     codes: list[int] = []
     run = a_run(id="abc", finish=lambda exit_code: codes.append(exit_code))
     run.offline = False
-    assert train.end_early(make_plan(["--resume", "abc"], "puzzle"), run, STOP) == 0
+    for name, stand_in in {
+        "open_run": lambda *_: contextlib.nullcontext(run),
+        "result": stopped,
+        "prepare": lambda *_: None,
+    }.items():
+        monkeypatch.setattr(train, name, stand_in)
+    assert train.record(make_plan(["--resume", "abc"], "puzzle"), Interruption()) == 0
     assert codes == [1]
     assert list(runs.iterdir()) == []
 
