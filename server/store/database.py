@@ -19,9 +19,9 @@ from server.store.blobs import Blobs
 from server.store.disk_errors import explain
 from server.store.durability import Durability
 from server.store.errors import NotFound, Refused, StoreError
+from server.store.rows import Row
 
-__all__ = ["NotFound", "Refused", "StoreError"]
-Row = dict[str, Any]
+__all__ = ["NotFound", "Refused", "Row", "StoreError"]
 Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
 STEPS = 10_000  # of SQLite between two looks at the clock: some tenths of a millisecond

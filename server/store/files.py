@@ -4,7 +4,7 @@ import json
 import sqlite3
 
 from common.names import check_file_path, shown
-from server.store import blobs, ownership
+from server.store import blobs, ownership, rows
 from server.store.blobs import Blob
 from server.store.database import NotFound, Refused, Row
 
@@ -29,8 +29,7 @@ def put(db: sqlite3.Connection, run_id: int, name: str, blob: Blob, now: float) 
 
 
 def find(db: sqlite3.Connection, run_id: int, name: str) -> Row | None:
-    row: Row | None = db.execute(_SELECT + "WHERE run_id = ? AND name = ?", (run_id, name)).fetchone()
-    return row
+    return rows.first(db, _SELECT + "WHERE run_id = ? AND name = ?", run_id, name)
 
 
 def of_run(

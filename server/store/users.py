@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.names import check_name
-from server.store import permissions
+from server.store import permissions, rows
 from server.store.database import NotFound, Refused, Row, StoreError
 from server.store.disk_errors import explain
 
@@ -144,10 +144,7 @@ def add(db: sqlite3.Connection, name: str, key: str, now: float) -> None:
     if by_name(db, name) is not None:
         raise Refused(f"there is a user {name!r} already; rotate gives them a new key")
     _check_free(db, key)
-    db.execute(
-        "INSERT INTO users (name, key_hash, key_id, created_at) VALUES (?, ?, ?, ?)",
-        (name, hashed(key), key_id(key), now),
-    )
+    rows.insert(db, "users", name=name, key_hash=hashed(key), key_id=key_id(key), created_at=now)
 
 
 def _check_free(db: sqlite3.Connection, key: str) -> None:

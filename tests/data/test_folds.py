@@ -76,14 +76,6 @@ def test_folds_are_ten_four_and_four_and_follow_fold_and_split_seed_alone(tmp_pa
     assert parted(tmp_path, fold=1) == folds[1]
 
 
-def test_folds_have_the_sizes_of_the_folder(tmp_path: Path) -> None:
-    couple(tmp_path / "train", range(1, 17))
-    couple(tmp_path / "val", range(17, 21))
-    couple(tmp_path / "test", range(21, 25))
-    for fold in (1, 2):
-        assert [len(parted(tmp_path, fold=fold)[split]) for split in SPLITS] == [16, 4, 4]
-
-
 def test_a_fold_does_not_depend_on_the_split_that_the_folder_had(tmp_path: Path) -> None:
     couple(tmp_path / "flat", range(1, 19))
     assert parted(lab(tmp_path / "lab"), fold=3) == parted(tmp_path / "flat", fold=3)
