@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         program = take_stdout() if asked.events else None
         if why := modes.refusal(os.environ):
             raise OptionError(why)
-        code = flags.hand_over(asked) if asked.slurm or asked.kubernetes else start(asked, program)
+        code = flags.submit(asked) if asked.slurm or asked.kubernetes else start(asked, program)
     except OptionError as error:
         refuse(str(error), program)
         return 2
@@ -84,9 +84,9 @@ def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
     trials, logs = folder / "trials", folder / "logs"
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)
-    waiting = {trial.run for trial in journal.begun(trials)} | found.preempted
+    waiting = {trial.run for trial in journal.unfinished(trials)} | found.preempted
     n_over = found.n_runs - len(waiting)
-    put_off = [trial.threads for trial in journal.known(trials) if trial.threads and trial.run in waiting]
+    put_off = [trial.threads for trial in journal.read_all(trials) if trial.threads and trial.run in waiting]
     places = layout(gpus, asked, found.expected and found.expected - n_over, put_off)
     n_most = max(1, cores.available() // len(gpus)) if gpus and asked.per_gpu == AUTO else None
     threads = devices.threads(os.environ, len(places) * (n_most or 1))

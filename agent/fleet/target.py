@@ -219,7 +219,7 @@ def look(sweep: Sweep, news: str) -> Target:
             f"there is no sweep {sweep.path} on {sweep.base_url} that this API key may read; a file would end in .yaml"
         )
     n_runs, expected = found["runCount"] or 0, found["runCountExpected"]
-    if found["state"] in OVER and not journal.begun(folder() / sweep.name / "trials"):
+    if found["state"] in OVER and not journal.unfinished(folder() / sweep.name / "trials"):
         raise _over(sweep, found["state"], n_runs, expected)
     if found["state"] == "PAUSED":
         news += f"; it is paused, and hands out runs after `wandb sweep --resume {sweep.path}`"
@@ -246,7 +246,7 @@ def _unfinished(memory: Path, key: str) -> Target | None:
         return None
     except ServerUnavailable as error:
         raise TargetError(str(error)) from None
-    if found is None or (found["state"] in OVER and not journal.begun(folder() / sweep.name / "trials")):
+    if found is None or (found["state"] in OVER and not journal.unfinished(folder() / sweep.name / "trials")):
         return None
     return look(sweep, f"going on with the sweep {sweep.path} that this file made earlier; --new makes another")
 

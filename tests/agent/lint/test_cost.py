@@ -57,7 +57,7 @@ def test_the_price_of_a_sweep_is_the_mean_run_times_the_number_of_runs_on_every_
     for price, table in zip(priced.prices, tables, strict=True):
         each = [cost.seconds(config, step_times.read(table)) for config in (SMALL, LARGE)]
         assert price.hours == pytest.approx(10 * sum(each) / 2 / 3600)
-    assert priced.memory == models.known("unet_bilinear", "none", 16).training_bytes(64, 2)
+    assert priced.memory == models.look_up("unet_bilinear", "none", 16).training_bytes(64, 2)
 
 
 @pytest.mark.usefixtures("tables")
