@@ -12,11 +12,12 @@ from common.colours import SERIES, assign
 from server import addresses
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
-from server.pages.charts import CROWD, Line, Point, View, chart, smoothed
+from server.pages.charts import CROWD, MANY, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain
-from server.pages.media import Picture, pictures_in
+from server.pages.media import Picture, names, pictures_in
 from server.pages.pictures import Link
+from server.pages.render import number as written
 from server.store import Connection, Refused, Row, Store, files, projects, runs
 from server.store.users import Person
 
@@ -27,6 +28,7 @@ FEWEST, MOST = 24, 400  # of a line
 FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
+REFRESH = 10  # seconds
 WITH_PICTURES, MAX_PICTURES = 8, 24
 
 
@@ -40,11 +42,13 @@ def gather(
 
     found, keys, fault, more = _chosen(store, project, asked, person)
     grouping = _grouping(asked, keys, found)
+    found = _named_apart(found)
     labels = _labels(store, found, grouping)
     numbers = assign(labels.values())
     view = query.view(asked)
     drawn = _charts(store, found, labels, numbers, grouping is not None, asked, view)
-    beside = found[:SIDE_BY_SIDE]
+    beside = ([run for run in found if run["state"] != "pending"] or found)[:SIDE_BY_SIDE]
+    alive = any(run["state"] in (*runs.ALIVE, "pending") for run in found)
     return {
         "project": project,
         "runs": found,
@@ -60,11 +64,12 @@ def gather(
         "styles": {run["id"]: style(numbers[labels[run["id"]]]) for run in found},
         "settings": _differences([config_of(run) for run in beside], asked.get("all") == "1"),
         "results": _results(beside),
-        "pictures": _pictures(store, link, found[:WITH_PICTURES]),
-        "tables": joins.gather(store, found[:WITH_PICTURES], asked.get("rows", "")),
+        "pictures": _pictures(store, link, beside[:WITH_PICTURES]),
+        "n_pictured": WITH_PICTURES,
+        "tables": joins.gather(store, beside[:WITH_PICTURES], asked.get("rows", "")),
         "picture": partial(tables.picture, store.db, sign=sign),
         "filters": pictures.filters(),
-        "refresh": None,
+        "refresh": REFRESH if alive else None,
     } | drawn
 
 
@@ -103,6 +108,25 @@ def _named(db: Connection, project: Row | None, name: str, person: Person) -> Ro
     place, _, run = rest.rpartition("/")
     other = projects.find(db, entity, place) if person.sees(entity) else None
     return runs.find(db, other["id"], run) if other else None
+
+
+def _named_apart(found: Sequence[Row]) -> list[Row]:
+    """The runs with a `display_name` each; where several have the same, with the settings that differ, or the id."""
+    same: dict[str, list[Row]] = {}
+    for run in found:
+        same.setdefault(run["display_name"] or run["name"], []).append(run)
+    names: dict[int, str] = {}
+    for name, of in same.items():
+        configs = [config_of(run) for run in of] if len(of) > 1 else []
+        keys = [key for key, values, _ in _differences(configs, False) if all(map(_is_short, values))][:2]
+        texts = [", ".join([name, *(f"{key} {written(config.get(key))}" for key in keys)]) for config in configs]
+        for run, text in zip(of, texts or [name], strict=True):
+            names[run["id"]] = f"{text}, {run['name']}" if texts.count(text) > 1 else text
+    return [run | {"display_name": names[run["id"]]} for run in found]
+
+
+def _is_short(setting: Any) -> bool:
+    return isinstance(setting, str | int | float | None) and len(str(setting)) <= 24
 
 
 def _grouping(asked: QueryParams, keys: run_table.Keys | None, found: Sequence[Row]) -> list[str] | None:
@@ -189,6 +213,17 @@ def _chosen_titles(titles: list[tuple[str, list[str]]], asked: QueryParams) -> l
     named, search = dict(titles), asked.get("search", "").lower()
     chosen = [(title, named[title]) for title in query.words(asked, "chart", MAX_KEYS) if title in named]
     return [(title, of) for title, of in chosen or titles if any(search in metric.lower() for metric in of)]
+
+
+def metric_chart(store: Store, found: Sequence[Row], metric: str) -> list[Markup]:
+    """The curves of one metric of some runs, none where no run has any."""
+    found = _named_apart(found)
+    read, _ = histories.read(store, found)
+    axis, numbers = _common_axis(read.values(), [metric]), assign(run["name"] for run in found)
+    labels, most = {run["id"]: run["name"] for run in found}, max(POINTS // max(len(found), 1), FEWEST)
+    lines = _lines(found, read, labels, numbers, View(), min(most, MOST), metric, axis)
+    note = f"of each run{f', the newest {len(found)}' if len(found) > MANY else ''}"
+    return [chart(metric, lines, axis, note, legend=len(lines) <= len(SERIES))] if lines else []
 
 
 def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
@@ -302,12 +337,12 @@ def _best(key: str, values: Sequence[Any]) -> int | None:
 
 
 def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, Any]]:
-    """Each picture that several of the runs showed last, by key and caption, as each of them has it."""
+    """Each picture with masks that the runs showed last, by key and name, as each of them has it."""
     shown: dict[tuple[str, str], dict[int, Picture]] = {}
     for run in found:
         for key, value in flatten_media(load_object(run["summary"])).items():
-            for picture in pictures_in(key, value):
-                name = picture.caption or str(picture.index)
+            logged = pictures_in(key, value)
+            for picture, name in zip(logged, names(logged), strict=True):
                 shown.setdefault((key, name), {}).setdefault(run["id"], picture)
     chosen = [(place, of) for place, of in sorted(shown.items()) if any(each.masks for each in of.values())]
     present = {run["id"]: _present(store.db, run, [of for _, of in chosen[:MAX_PICTURES]]) for run in found}

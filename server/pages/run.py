@@ -1,7 +1,7 @@
 """One run: its head, and what each of its tabs shows."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from server import addresses
 from server.jsontext import as_object, load_object, load_objects
-from server.pages import axes, console, curves, folders, lineage, pictures, query, tables
+from server.pages import axes, console, curves, folders, lineage, pictures, query, run_table, tables
 from server.pages.home import config_of, plain, sees
 from server.pages.media import MAX_IMAGES
 from server.pages.media import pictures as last_pictures
@@ -99,7 +99,7 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
         "search": search,
         "n_rows": lines.count(db, "history", run["id"]),
         "share": share,
-        "best": best(run),
+        "best": best(run, [*run_table.goals(page.store, run["project_id"])]),
         "filters": pictures.filters(),
         "pictures": [
             pictures.layered(page.store, page.link, run, picture, present)
@@ -110,10 +110,14 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
     }
 
 
-def best(run: Row) -> dict[str, Any]:
-    """Numbers of the summary, test before validation before the rest."""
+def best(run: Row, goals: Sequence[str] = ()) -> dict[str, Any]:
+    """Numbers of the summary: the metrics of sweeps and what is called so of the test, then test before validation."""
     numbers = {k: v for k, v in plain(load_object(run["summary"])).items() if type(v) in (int, float)}
-    order = sorted(numbers, key=lambda key: (not key.startswith("test/"), not key.startswith("val"), key))
+    first = [key for goal in goals for key in (goal, f"test/{goal.rpartition('/')[2]}")]
+    rank = {key: at for at, key in enumerate(first)}
+    order = sorted(
+        numbers, key=lambda key: (rank.get(key, len(rank)), not key.startswith("test/"), key[:3] != "val", key)
+    )
     return {key: numbers[key] for key in order[:6]}
 
 

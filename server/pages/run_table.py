@@ -174,7 +174,11 @@ def _page(asked: QueryParams, n: int, everything: bool) -> tuple[int, int, int]:
 
 
 def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
-    """What these runs have; the metrics of the project's sweeps are the goals, with the test metric beside each."""
+    """What these runs have; the metrics of the project's sweeps are the goals, with the test metric beside each.
+
+    Runs that no client has opened yet have a sweep's settings only: they count where there are no others.
+    """
+    run_ids = runs.begun(store.db, run_ids) or run_ids
     found = runs.surveyed(store.db, run_ids)
     settings = [row for row in found if row["source"] == "config"]
     handed = {name for sweep in sweeps.of_project(store.db, project_id) for name in parameters(sweep)}

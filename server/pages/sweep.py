@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 from server import scheduler, sweep_config
 from server.pages import parallel, query, run_table
 from server.pages.charts import Line, Point, chart, sampled
+from server.pages.compare import metric_chart
 from server.pages.home import sweep_title
 from server.pages.importance import Importance, importances
 from server.pages.project import chooser
@@ -24,6 +25,7 @@ FIRST = ("number", "display_name", "state")
 MAX_RUNS = 2000
 MAX_SETTINGS = 11
 SCATTER, MAX_SCATTERS = 300, 12
+CURVES = 40  # runs, the newest
 REFRESH = 5  # seconds
 STATES = ("finished", "running", "pending", "failed", "crashed", "killed", "preempting", "preempted")
 
@@ -66,7 +68,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "asked": asked,
         "url": partial(query.address, asked),
         "chooser": chooser(table, asked),
-        "progress": data.progress(),
+        "progress": [*(metric_chart(store, found[-CURVES:], metric.name) if metric else ()), *data.progress()],
         "parallel": data.parallel(),
         "scatters": data.scatters(),
         "importances": data.importances(),

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from common.colours import MASKS
 from server import addresses
 from server.jsontext import flatten_media, load_object, load_objects, loads
 from server.pages import plots
@@ -129,7 +130,7 @@ def picture(db: Connection, table: Table, cell: Any, sign: Callable[[str], str])
     masks: list[dict[str, Any]] = []
     for name, path in sorted(found[0].masks.items(), key=lambda item: item[0].lower() not in TRUTH):
         if (mask := _url(db, table, path, sign)) is not None:
-            colour = (2, 1, 0, 3)[len(masks) % 4]
+            colour = MASKS[len(masks) % 4]
             masks.append({"name": name, "url": mask, "classes": [{"id": "1", "label": "", "colour": colour}]})
     return {"picture": found[0], "url": url, "masks": masks, "boxes": [], "compared": None}
 

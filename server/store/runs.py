@@ -160,6 +160,12 @@ def surveyed(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
     ).fetchall()
 
 
+def begun(db: sqlite3.Connection, run_ids: list[int]) -> list[int]:
+    """Those of these runs that a client has opened."""
+    sql = "SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND state != 'pending'"
+    return [row["id"] for row in db.execute(sql, (json.dumps(run_ids),))]
+
+
 def unspread(db: sqlite3.Connection, run_ids: list[int], first: int) -> list[Row]:
     """The first of these runs whose summary is not in `run_values` yet, `{id, summary}`."""
     return db.execute(

@@ -11,10 +11,11 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from common.colours import MEANINGS, SCALE, SERIES, assign, slot
-from server.pages import charts, compare, histories, joins, tables
+from server.pages import charts, compare, histories, joins, media, tables
 from server.pages.render import render
 from server.store import Connection, Row, Store, lines, projects, runs, users
 from tests.server.markup import Node, read
+from tests.server.running import ROOT
 
 STEPS = 10
 
@@ -89,6 +90,42 @@ def test_validation_is_a_whole_line_and_training_a_dashed_one_of_the_same_colour
 def test_the_axis_is_the_step_the_epoch_or_the_time(store: Store, axis: str, edges: tuple[int, int]) -> None:
     [figure] = page(store, runs="a1,a2", x=axis).all("figure", class_="chart")
     assert tuple(map(float, figure.attributes["data-edges"].split()[:2])) == edges
+
+
+def test_runs_of_one_name_are_told_apart_by_what_differs_or_by_their_id(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "twins", "t", 1.0)[0]["id"]
+        for name, settings in (("x", {"lr": 0.1, "same": 1}), ("y", {"lr": 0.01, "same": 1}), ("z", {"lr": 0.01})):
+            _run(db, place, name, settings, [{"_step": at, "val/loss": at} for at in range(STEPS)], {})
+            found = runs.find(db, place, name)
+            assert found is not None
+            runs.change(db, found["id"], display_name="twin")
+    shown = page(store, within=None, runs=["twins/t/x", "twins/t/y"])
+    assert legend(shown) == ["twin, lr 0.1", "twin, lr 0.01"]
+    assert set(drawn(shown)) == {"twin, lr 0.1 val", "twin, lr 0.01 val"}
+    with store.write() as db:
+        for name in "yz":
+            found = runs.find(db, place, name)
+            assert found is not None
+            runs.change(db, found["id"], config="{}")
+    assert legend(page(store, within=None, runs=["twins/t/y", "twins/t/z"])) == ["twin, y", "twin, z"]
+
+
+def test_a_comparison_asks_again_while_a_run_goes_on_and_leaves_out_of_its_tables_what_has_not_begun(
+    store: Store,
+) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "alive", "t", 1.0)[0]["id"]
+        for name in "ab":
+            _run(db, place, name, {"lr": name, "same": 3}, [], {"iou": 0.5})
+        waiting = runs.insert(db, place, "c", "pending", 1.0, config='{"lr": {"value": "c"}}')
+    named = [f"alive/t/{name}" for name in "abc"]
+    shown = page(store, None, runs=named)
+    assert shown.one("small", id="live").attributes["data-refresh"] == "10"
+    assert shown.one(id="settings").rows == [["key", "run a", "run b"], ["lr", "a", "b"]]
+    with store.write() as db:
+        runs.set_state(db, waiting, "finished", 3.0)
+    assert "data-refresh" not in page(store, None, runs=named).one("small", id="live").attributes
 
 
 def test_charts_are_chosen_by_the_address_and_shown_in_its_order(store: Store) -> None:
@@ -189,6 +226,16 @@ def test_a_picture_is_named_by_its_content_and_is_the_same_where_its_masks_are()
     assert rows_of(joins.join(given[1:])) == [(1, [], [[right], [masked]])]
 
 
+def test_pictures_are_the_same_by_what_stands_before_the_colon_where_that_tells_them_apart() -> None:
+    def names(*captions: str) -> list[str]:
+        return media.names([media.Picture("k", f"{at}.png", each, {}, {}, at) for at, each in enumerate(captions)])
+
+    assert names("image-1: IoU 0.5", "image-2: IoU 0.9") == ["image-1", "image-2"]
+    assert names("epoch 3: image-1", "epoch 3: image-2") == ["epoch 3: image-1", "epoch 3: image-2"]
+    assert names("a: b") == ["a: b"], "one picture alone says not what its name is"
+    assert names("", ":x") == ["0", ":x"]
+
+
 def test_a_stretch_a_smooth_line_and_a_log_axis_are_part_of_the_address(store: Store) -> None:
     shown = page(store, runs="a1", **{"from": "3", "to": "6"}, smooth="0.5", log="1", search="loss")
     [figure] = shown.all("figure", class_="chart")
@@ -248,6 +295,19 @@ def test_twelve_series_can_be_told_apart_on_light_and_dark_and_a_name_keeps_its_
     assert sorted(numbers[name] for name in names[:12]) == list(range(12))
     assert assign(["unet"])["unet"] == slot("unet") == assign(["unet", "other"])["unet"]
     assert {"train", "val", "false-positive", "false-negative"} <= MEANINGS.keys()
+
+
+def test_what_a_colour_means_is_said_in_one_place_only() -> None:
+    ours = {pair[which] for pair in (*MEANINGS.values(), *SERIES) for which in (0, 1)}
+    rooms = (ROOT / room for room in ("agent", "analysis", "study", "server", "data"))
+    files = [path for room in rooms for kind in ("py", "css", "js", "html") for path in room.rglob(f"*.{kind}")]
+    assert len(files) > 100
+    named = {
+        path.name: found
+        for path in files
+        if (found := ours & {each.lower() for each in re.findall("#[0-9a-fA-F]{6}", path.read_text("utf-8"))})
+    }
+    assert named == {}
 
 
 def _linear(colour: str) -> list[float]:

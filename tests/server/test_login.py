@@ -335,6 +335,12 @@ def test_what_a_person_may_not_see_is_not_there_for_them(people: People, anna: B
         assert carl.change(path, action="delete") == 404
 
 
+def test_the_feed_takes_a_key_as_the_password_of_http(people: People, anna: Browser) -> None:
+    assert people.server.get("/anna/p/feed")[0] == 401
+    status, body = people.server.get("/anna/p/feed", Authorization=people.server.basic(people.keys["ben"]))
+    assert (status, body[:5]) == (200, b"<?xml")
+
+
 def test_a_guest_on_this_machine_looks_and_changes_nothing(server: Server) -> None:
     server.graphql('mutation { upsertBucket(input: {name: "guest", modelName: "guest"}) { inserted } }')
     guest = Browser(server)

@@ -189,6 +189,18 @@ def test_seed_and_fold_are_folded_away_among_settings(table: Store) -> None:
     ]
 
 
+def test_a_run_that_no_client_has_opened_makes_no_setting_differ(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "waits", 1.0)[0]["id"]
+        for name in "ab":
+            _run(db, place, name, None, {"lr": name, "same": 3}, [], {})
+        waiting = runs.insert(db, place, "c", "pending", 1.0, config='{"lr": {"value": "c"}}')
+        runs.spread_summaries(db, 9)
+    ids = runs.ids(store.db, place, None, "-created_at")
+    assert [column.title for column in run_table.survey(store, place, ids).differing] == ["lr"]
+    assert [column.title for column in run_table.survey(store, place, [waiting]).settings] == ["lr"]
+
+
 def test_pages_keep_what_is_asked(table: Store) -> None:
     shown = page(table, size=2, page=2, sort="+high.val/iou", q="val/iou > 0")
     assert [tr.attributes["data-run"] for tr in shown.all("tr") if "data-run" in tr.attributes] == ["r2", "r3"]

@@ -15,7 +15,7 @@ from server import scheduler
 from server.pages import parallel, project, sweep
 from server.pages.importance import importances
 from server.pages.render import render
-from server.store import Row, Store, projects, runs, sweeps
+from server.store import Row, Store, lines, projects, runs, sweeps
 from tests.server.conftest import Clock
 from tests.server.markup import Node, read
 
@@ -101,6 +101,20 @@ def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, fil
         assert sorted({round(value, 3) for value in ys}) == sorted(set(heights))
         assert len(figure.all("circle")) == 6
     assert json.loads(val.all("g", class_="dots")[0].attributes["data-names"])[0] == "run 0"
+
+
+def test_the_curves_of_its_runs_grow_on_its_page(store: Store, filled: Row) -> None:
+    live = runs.find(store.db, filled["project_id"], "r6")
+    assert live is not None
+    with store.write() as db:
+        lines.put_history(db, live["id"], 0, [json.dumps({"_step": at, "val/iou": at / 9}) for at in range(3)])
+    [line] = page(store, filled).one(id="plots").all("figure", class_="chart")[0].all("g", class_="line")
+    assert line.attributes["data-name"] == "run 6 val"
+    assert len(re.findall("[Ml]", line.one("path").attributes["d"])) == 3
+    with store.write() as db:
+        lines.put_history(db, live["id"], 3, [json.dumps({"_step": 3, "val/iou": 0.4})])
+    [line] = page(store, filled).one(id="plots").all("figure", class_="chart")[0].all("g", class_="line")
+    assert len(re.findall("[Ml]", line.one("path").attributes["d"])) == 4
 
 
 def test_runs_are_listed_best_first_with_why_they_were_stopped(store: Store, filled: Row) -> None:

@@ -56,7 +56,7 @@ def test_bars_of_importance_are_grey_where_chance_does_as_much_and_mark_conditio
     bars = axes.patches
     assert [bar.get_width() for bar in bars] == [0.3, 0.6]  # type: ignore[attr-defined]
     assert [bar.get_hatch() for bar in bars] == ["//", ""]
-    assert [to_hex(bar.get_facecolor()) for bar in bars] == ["#b2b2b2", plots.BLUE.lower()]
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == ["#b2b2b2", plots.CLEAR.lower()]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["weights\n(runs with a backbone)", "learning rate"]
 
