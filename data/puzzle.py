@@ -5,6 +5,7 @@ pairing rules and the meaning of each problem are in data/README.md.
 """
 
 import hashlib
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -245,6 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="say also what is lost of the masks in squares of N pixels",
     )
+    parser.add_argument("--json", action="store_true", help="print an object for machines, with the same as `text`")
     options = parser.parse_args(arguments)
     try:
         if options.folds and not 1 <= options.fold <= options.folds:
@@ -256,11 +258,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DataError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{options.folder}: {listing.rule}\n{_summary(contents)}")
-    for warning in contents.warnings:
-        print(f"warning: {warning}")
+    lines = [f"{options.folder}: {listing.rule}", _summary(contents)]
+    lines += [f"warning: {warning}" for warning in contents.warnings]
     if listing.ignored:
-        print(f"ignored, being no pictures: {', '.join(str(path) for path in listing.ignored)}")
+        lines.append(f"ignored, being no pictures: {', '.join(str(path) for path in listing.ignored)}")
+    text = "\n".join(lines)
+    facts = {"digest": contents.digest, "test_digest": contents.test_digest, "warnings": contents.warnings}
+    print(json.dumps({**facts, "text": text}) if options.json else text)
     return 0
 
 

@@ -7,15 +7,14 @@ never handed out twice, however many agents ask and however often an answer gets
 import json
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from server import search
 from server.jsontext import at, config_values, load_object
+from server.search import PastRun
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
 from server.sweep_config import check, origin, origin_of, read_config, requeue
-
-if TYPE_CHECKING:
-    from server.search import PastRun
 
 Command = dict[str, Any]
 MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
@@ -62,8 +61,6 @@ def stop_runs(store: Store, sweep: Row) -> None:
 
 def expected_runs(store: Store, sweep: Row) -> int | None:
     """How many runs the sweep will have, where that is known."""
-    from server import search
-
     config = read_config(sweep["config"])
     size = search.count(config, prior_runs(store, sweep, config)) if origin(sweep) == "server" else None
     known = [n for n in (size, config.get("run_cap")) if n is not None]
@@ -176,8 +173,6 @@ def _may_be_resumed(store: Store, sweep: Row) -> bool:
 
 
 def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
-    from server import search
-
     config = read_config(sweep["config"])
     past = past_runs(store, sweep)
     cap = config.get("run_cap")
@@ -189,10 +184,8 @@ def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
         raise Refused(str(error)) from None
 
 
-def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> "list[PastRun]":
+def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> list[PastRun]:
     """Runs of `wandb sweep --prior_run` that have a result: not tried again, and bayes learns from them."""
-    from server.search import PastRun
-
     found = runs.many(store.db, prior_run_ids(store, sweep))
     names = config.get("parameters") or {}
     priors = []
@@ -213,9 +206,7 @@ def prior_run_ids(store: Store, sweep: Row) -> list[int]:
     return [run_id for run_id in found if run_id not in own]
 
 
-def past_runs(store: Store, sweep: Row) -> "list[PastRun]":
-    from server.search import PastRun
-
+def past_runs(store: Store, sweep: Row) -> list[PastRun]:
     metrics = sweeps.metrics(store.db, sweep["id"])
     rows = {run["id"]: run for run in runs.many(store.db, sweeps.run_ids(store.db, sweep["id"]))}
     return [
@@ -275,8 +266,6 @@ def _hand_out(store: Store, sweep: Row, item: Row, agent: Row, now: float) -> Co
 
 def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> None:
     """Takes note of the sweep's metric in new history rows (line, row), and decides which runs have to stop early."""
-    from server import search
-
     sweep = sweeps.by_id(store.db, run["sweep_id"])
     config = read_config(sweep["config"])
     metric = config.get("metric")
@@ -318,8 +307,6 @@ def _is_full(store: Store, sweep: Row) -> bool:
 
 
 def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:
-    from server import search
-
     reasons = search.to_stop(config, past_runs(store, sweep))
     with store.write() as db:
         for item in sweeps.suggestions(db, sweep["id"]):

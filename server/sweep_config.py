@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from server import search
 from server.jsontext import MAX_NESTING, load_object, storable
 from server.store import Refused, Row
 
@@ -41,8 +42,6 @@ def read_config(text: str) -> Mapping[str, Any]:
 
 def check(text: str, controller: str | None, scheduler: str | None) -> tuple[Mapping[str, Any], list[str]]:
     """The configuration and doubts about it. Raises Refused."""
-    from server import search
-
     config = read_config(text)
     _refuse_long_numbers(config)
     if origin_of(text, controller, scheduler) != "server":

@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
+import io
 import json
-import re
 import sys
 import threading
 import time
@@ -37,15 +37,22 @@ SAY_EVERY_SECONDS = 30
 WANDB = str(Path(sys.executable).parent / "wandb")
 
 
-def create(plan: Plan, env: Mapping[str, str], root: Path) -> str:
-    """`wandb sweep FILE`; the path ENTITY/PROJECT/ID that it prints."""
-    file = plan.folder / "sweep.yaml"
-    file.write_text(plan.yaml)
-    code, printed = processes.run([WANDB, "sweep", str(file)], env, root)
-    found = re.search(r"wandb agent (\S+/\S+/\w+)", re.sub(r"\x1b\[[0-9;]*m", "", printed))
-    if code or not found:
-        raise StudyError(f"`wandb sweep` failed:\n{printed.strip()}")
-    return found[1]
+def create(plan: Plan, server: Server) -> str:
+    """The sweep as `wandb sweep FILE` makes it; its path ENTITY/PROJECT/ID.
+
+    Raises:
+        StudyError: the server refuses it, or the key.
+    """
+    (plan.folder / "sweep.yaml").write_text(plan.yaml)
+    try:
+        wandb.setup(wandb.Settings(silent=True))
+        entity = server.login.get("WANDB_ENTITY") or plan.sweep.get("entity") or connect(server).default_entity
+        project = plan.sweep.get("project") or "uncategorized"
+        with contextlib.redirect_stdout(io.StringIO()):
+            name = wandb.sweep(plan.sweep, entity=entity, project=project)
+    except CLIENT_ERRORS as error:
+        raise StudyError(f"the sweep was refused: {' '.join(str(error).split())}") from error
+    return f"{entity}/{project}/{name}"
 
 
 def journal(plan: Plan, path: str) -> Path:

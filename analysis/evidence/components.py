@@ -63,10 +63,10 @@ class MeanSquare:
 def mean_square(squares: Array, freedom: Array) -> MeanSquare:
     """Variances from sums of squares and degrees of freedom, (N, M) each, drawn together as far as models agree.
 
-    Empirical Bayes of Smyth (2004, Statistical Applications in Genetics 3:3): the spread of the logarithms beyond what
-    chance gives, by more than its standard error, says how far models differ. Else all share one variance.
-    A model whose own variance is above the others' keeps it, so that a restless one among quiet ones is not taken for
-    quiet; so does one whose variance is beyond the chi-square quantile `LEVEL` / M.
+    Empirical Bayes of Smyth (2004, Statistical Applications in Genetics 3:3): a model counts with the others' variance
+    as well as its own. A model whose variance is beyond the chi-square quantile `LEVEL` / M keeps its own, as in
+    Phipson et al. (2016, Annals of Applied Statistics 10:946), so that a restless one among quiet ones is not taken
+    for quiet.
     """
     total = freedom.sum(axis=1, keepdims=True)
     pooled = squares.sum(axis=1, keepdims=True) / np.maximum(total, TINY)
@@ -74,8 +74,7 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
     chance = gammaincc(np.maximum(freedom, TINY) / 2, squares / np.maximum(2 * pooled, 1e-300))
     restless = (freedom > 0) & (chance < LEVEL / squares.shape[1])
     common = ~(np.isfinite(prior) | restless.any(axis=1, keepdims=True))
-    own = (freedom > 0) & np.isfinite(prior) & (squares > centre * freedom) | restless
-    worth = np.where(own | common, 0.0, np.minimum(prior, total))
+    worth = np.where(restless | common, 0.0, np.minimum(prior, total))
     value = (worth * centre + squares) / np.maximum(worth + freedom, TINY)
     return MeanSquare(
         np.where(common, pooled, value), np.where(common, total, np.minimum(worth + freedom, total)), common[:, 0]
@@ -85,7 +84,8 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
 def prior_freedom(squares: Array, freedom: Array, pooled: Array) -> tuple[Array, Array]:
     """How many degrees of freedom the other models are worth to one, inf if all are alike; and their variance.
 
-    (N, 1) each.
+    (N, 1) each. What the logarithms spread beyond chance, by more than its standard error, says how far models differ.
+    One standard error more is counted: how far they differ is itself an estimate.
     """
     own = (freedom >= LEAST).all(axis=0)
     infinite = np.full_like(pooled, np.inf)
@@ -95,11 +95,12 @@ def prior_freedom(squares: Array, freedom: Array, pooled: Array) -> tuple[Array,
     variances = np.maximum(squares[:, own] / freedom[:, own], 1e-6 * pooled + 1e-300)
     logs = np.log(variances) - digamma(half) + np.log(half)
     chance = polygamma(1, half).mean(axis=1, keepdims=True)
+    error = chance * np.sqrt(2 / (own.sum() - 1))
     excess = logs.var(axis=1, ddof=1, keepdims=True) - chance
-    prior = 2 * trigamma_inverse(np.maximum(excess, TINY))
+    prior = 2 * trigamma_inverse(np.maximum(excess, 0) + error)
     centre = logs.mean(axis=1, keepdims=True) + digamma(prior / 2) - np.log(prior / 2)
     centre = np.exp(np.minimum(centre, np.log(pooled + 1e-300)))
-    alike = excess <= chance * np.sqrt(2 / (own.sum() - 1))
+    alike = excess <= error
     return np.where(alike, infinite, prior), np.where(alike, pooled, centre)
 
 
@@ -122,7 +123,8 @@ class Components:
 
     def draw(self, rng: np.random.Generator, draws: int) -> dict[str, Array]:
         """Variances of the sources that could have given these scores, (N, draws, M or 1) each."""
-        return solve(self.design, {name: square.draw(rng, draws) for name, square in self.squares.items()})
+        drawn = {name: square.draw(rng, draws) for name, square in self.squares.items()}
+        return solve(self.design, drawn, {name: square.common[:, None, None] for name, square in self.squares.items()})
 
     @property
     def residual(self) -> Array:
@@ -160,23 +162,30 @@ def estimate(design: Design, scores: Array) -> Components:
     squares["image"] = image_square(design, cells)
     training = squares["training"]
     squares["training"] = replace(training, freedom=training.freedom * design.certainty)
-    values = solve(design, {name: square.value for name, square in squares.items()})
+    common = {name: square.common[:, None] for name, square in squares.items()}
+    values = solve(design, {name: square.value for name, square in squares.items()}, common)
     return Components({name: np.broadcast_to(value, shape) for name, value in values.items()}, squares, design)
 
 
-def solve(design: Design, squares: Mapping[str, Array]) -> dict[str, Array]:
-    """Variances of the sources from mean squares (…): expectations solved for them, not below 0."""
+def solve(design: Design, squares: Mapping[str, Array], common: Mapping[str, NDArray[np.bool_]]) -> dict[str, Array]:
+    """Variances of the sources from mean squares (…, M or 1): expectations solved for them, not below 0.
+
+    Where all models have one mean square in `common`, the mean over models of what else is in it is taken off: off
+    one model's own part, a model that seems restless would seem to gain nothing from a training set.
+    """
     model, split = design.cells
     inverse_seeds = float((1 / design.seeds[model, split]).mean())
     rest = squares["rest"]
+
+    def beyond(name: str, known: Array) -> Array:
+        return np.maximum(squares[name] - np.where(common[name], known.mean(axis=-1, keepdims=True), known), 0)
+
     run = np.maximum(squares["run"], rest / design.n_images.mean())
-    image = np.maximum(squares["image"] - rest * inverse_seeds, 0)
-    traces = {name: float(trace.sum()) for name, trace in design.traces.items()}
+    image = beyond("image", rest * inverse_seeds)
     training = np.zeros(np.ones(rest.ndim, int))
     if design.freedom["training"].any():
-        between = squares["training"] * float(design.freedom["training"].sum())
-        known = run * traces["run"] + image * traces["image"]
-        training = np.maximum(between - known, 0) / traces["training"]
+        traces = {name: float(trace.sum() / design.freedom["training"].sum()) for name, trace in design.traces.items()}
+        training = beyond("training", run * traces["run"] + image * traces["image"]) / traces["training"]
     return {"run": run, "image": image, "training": training}
 
 

@@ -7,19 +7,7 @@ from typing import Any
 from server import addresses
 from server.graphql import access
 from server.graphql import collections as collection_resolvers
-from server.graphql.common import (
-    Context,
-    Resolver,
-    Resolvers,
-    connection,
-    constant,
-    global_id,
-    id_of,
-    iso,
-    number_in,
-    paged,
-    time_of,
-)
+from server.graphql.common import Context, Resolver, Resolvers, connection, constant, global_id, number_in, paged
 from server.store import Connection, NotFound, Refused, Row, artifacts, collections, projects, runs
 
 TTL_OFF = -2
@@ -101,7 +89,7 @@ def _file(row: Row, ctx: Context, entry: Row) -> Row:
         "direct_url": entry["ref"],
         "size_bytes": entry["size"],
         "mimetype": mimetypes.guess_type(entry["path"])[0] or "application/octet-stream",
-        "updated_at": iso(row["updated_at"]),
+        "updated_at": row["updated_at"],
         "digest": entry["digest"],
         "writable": False,
     }
@@ -214,7 +202,6 @@ RESOLVERS: Resolvers = {
     "ArtifactCollectionMembership": {"files": member_files},
     "Run": {"outputArtifacts": of_run(artifacts.logged_by), "inputArtifacts": of_run(artifacts.used_by)},
     "Artifact": {
-        "id": id_of("Artifact"),
         "artifactSequence": collection_resolvers.home,
         "artifactType": lambda row, ctx: collection_resolvers.type_of(collection_resolvers.home(row, ctx)),
         "versionIndex": lambda row, ctx: row["version"],
@@ -223,8 +210,6 @@ RESOLVERS: Resolvers = {
         "tags": lambda row, ctx: collections.tags(ctx.db, "artifact", row["id"]),
         "commitHash": lambda row, ctx: f"{row['id']:020x}",
         "fileCount": lambda row, ctx: artifacts.count_entries(ctx.db, row["id"]),
-        "createdAt": time_of("created_at"),
-        "updatedAt": time_of("updated_at"),
         "aliases": all_aliases,
         "currentManifest": current_manifest,
         "createdBy": created_by,
@@ -233,6 +218,6 @@ RESOLVERS: Resolvers = {
         "files": artifact_files,
         "filesByManifestEntries": files_by_entries,
     },
-    "ArtifactManifest": {"id": id_of("ArtifactManifest"), "file": manifest_file},
-    "Tag": {"id": id_of("Tag"), "tagCategoryName": constant("")},
+    "ArtifactManifest": {"file": manifest_file},
+    "Tag": {"tagCategoryName": constant("")},
 }

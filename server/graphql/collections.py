@@ -3,19 +3,7 @@
 from typing import Any
 
 from server.graphql import access
-from server.graphql.common import (
-    Context,
-    Resolvers,
-    connection,
-    constant,
-    existing_project,
-    global_id,
-    id_of,
-    number_in,
-    paged,
-    project_of,
-    time_of,
-)
+from server.graphql.common import Context, Resolvers, connection, existing_project, id_of, number_in, paged, project_of
 from server.jsontext import load_object
 from server.store import NotFound, Refused, Row, artifacts, collections, projects
 
@@ -214,8 +202,6 @@ def change_tags(add: bool) -> Any:
 
 COLLECTION: dict[str, Any] = {
     "id": id_of("ArtifactCollection"),
-    "createdAt": time_of("created_at"),
-    "updatedAt": time_of("updated_at"),
     "state": lambda row, ctx: row.get("state", "READY"),
     "project": project_of,
     "defaultArtifactType": lambda row, ctx: type_of(row),
@@ -246,9 +232,6 @@ RESOLVERS: Resolvers = {
         "artifactCollectionMembership": membership_named,
     },
     "ArtifactType": {
-        "id": lambda row, ctx: global_id("ArtifactType", row["id"]),
-        "description": constant(None),
-        "createdAt": time_of("created_at"),
         "artifactCollection": collection_in_type,
         "artifactSequence": sequence_in_type,
         "artifactCollections": all_collections,
@@ -256,12 +239,10 @@ RESOLVERS: Resolvers = {
     "ArtifactSequence": COLLECTION | {"latestArtifact": latest_artifact, "digestAlgorithm": digest_algorithm},
     "ArtifactPortfolio": COLLECTION,
     "ArtifactCollectionMembership": {
-        "id": id_of("ArtifactCollectionMembership"),
         "versionIndex": lambda row, ctx: row["version"],
-        "createdAt": time_of("created_at"),
         "aliases": lambda row, ctx: collections.aliases(ctx.db, row["artifact_id"], row["collection_id"]),
         "artifactCollection": home,
         "artifact": member_artifact,
     },
-    "ArtifactAlias": {"id": id_of("ArtifactAlias"), "artifactCollection": home},
+    "ArtifactAlias": {"artifactCollection": home},
 }

@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, is_introspection_type
@@ -107,11 +106,8 @@ def number_in(kind: str, text: str) -> int:
 
 
 def id_of(kind: str) -> Resolver:
-    return lambda row, ctx: global_id(kind, row["id"])
-
-
-def time_of(column: str) -> Resolver:
-    return lambda row, ctx: iso(row[column])
+    """Rows of the store have numbers, other values the id itself."""
+    return lambda row, ctx: global_id(kind, row["id"]) if isinstance(row["id"], int) else row["id"]
 
 
 def column(name: str) -> Resolver:
@@ -120,12 +116,6 @@ def column(name: str) -> Resolver:
 
 def constant(value: Any) -> Resolver:
     return lambda row, ctx: value
-
-
-def iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def page(items: Sequence[Any], first: int | None, after: str | None, key: Callable[[Any], Any]) -> tuple[int, int]:
@@ -140,8 +130,8 @@ def page(items: Sequence[Any], first: int | None, after: str | None, key: Callab
             raise Refused(f"not a cursor: {after!r}")
         start = int(position)
         if start >= len(items) or str(key(items[start])) != wanted:
-            ownership = [i for i, item in enumerate(items) if str(key(item)) == wanted]
-            start = ownership[0] + 1 if ownership else min(start, len(items))
+            places = [i for i, item in enumerate(items) if str(key(item)) == wanted]
+            start = places[0] + 1 if places else min(start, len(items))
         else:
             start += 1
     size = MAX_PAGE if first is None else max(0, min(first, MAX_PAGE))

@@ -43,7 +43,7 @@ from server.graphql import (
     uploads,
     viewer,
 )
-from server.graphql.common import Context, fields, snake
+from server.graphql.common import Context, fields, id_of, snake
 from server.store import DatabaseError, NotFound, Refused
 from server.store.disk_errors import explain, interrupted, passes
 
@@ -76,8 +76,8 @@ def schema() -> GraphQLSchema:
                 field.out_name = snake(name)
         if is_abstract_type(kind):
             kind.resolve_type = _kind_of_collection if is_interface_type(kind) else _creator
-    for _, name, output in fields(built):
-        output.resolve = _default(snake(name))
+    for kind_name, name, output in fields(built):
+        output.resolve = id_of(kind_name) if name == "id" else _default(snake(name))
         for argument_name, argument in output.args.items():
             argument.out_name = snake(argument_name)
     for module in MODULES:

@@ -5,7 +5,7 @@ import posixpath
 from typing import Any
 
 from server import addresses
-from server.graphql.common import Context, Resolvers, connection, global_id, iso, number_in
+from server.graphql.common import Context, Resolvers, connection, global_id, number_in
 from server.graphql.runs import run_at
 from server.store import Refused, Row, files
 
@@ -56,7 +56,7 @@ def node(ctx: Context, file: Row) -> Row:
         "size_bytes": file["size"],
         "storage_path": path.removeprefix("/storage/"),
         "mimetype": mimetypes.guess_type(file["name"])[0] or "application/octet-stream",
-        "updated_at": iso(file["updated_at"]),
+        "updated_at": file["updated_at"],
         "digest": file["md5"],
         "md5": file["md5"],
         "writable": ctx.person.owns(ctx.entity_of("Run", file["run_id"]) or ""),

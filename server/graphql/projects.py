@@ -3,18 +3,7 @@
 from typing import Any
 
 from server.graphql import runs
-from server.graphql.common import (
-    Context,
-    Resolvers,
-    connection,
-    constant,
-    id_of,
-    number_in,
-    paged,
-    project_at,
-    time_of,
-    user,
-)
+from server.graphql.common import Context, Resolvers, column, connection, constant, number_in, paged, project_at, user
 from server.store import NotFound, Row, projects, sweeps
 from server.store import runs as stored_runs
 
@@ -55,13 +44,11 @@ RESOLVERS: Resolvers = {
     "Query": {"project": project, "model": project, "models": models},
     "Mutation": {"upsertModel": upsert_model},
     "Project": {
-        "id": id_of("Project"),
         "internalId": lambda row, ctx: str(row["id"]),
         "entityName": lambda row, ctx: row["entity"],
         "entity": lambda row, ctx: {"name": row["entity"]},
         "access": constant("PRIVATE"),
-        "createdAt": time_of("created_at"),
-        "updatedAt": time_of("created_at"),
+        "updatedAt": column("created_at"),
         "isBenchmark": constant(False),
         "readOnly": lambda row, ctx: not ctx.person.owns(row["entity"]),
         "user": lambda row, ctx: user(ctx),

@@ -4,17 +4,7 @@ from typing import Any
 
 from common.names import check_name
 from server.graphql import access
-from server.graphql.common import (
-    Context,
-    Resolvers,
-    connection,
-    existing_project,
-    id_of,
-    number_in,
-    project_of,
-    time_of,
-    user,
-)
+from server.graphql.common import Context, Resolvers, connection, existing_project, number_in, project_of, user
 from server.store import Row, views
 
 
@@ -59,11 +49,5 @@ RESOLVERS: Resolvers = {
     "Query": {"view": view},
     "Mutation": {"upsertView": upsert_view, "deleteView": delete_view},
     "Project": {"allViews": all_views},
-    "View": {
-        "id": id_of("View"),
-        "user": lambda row, ctx: user(ctx),
-        "project": project_of,
-        "createdAt": time_of("created_at"),
-        "updatedAt": time_of("updated_at"),
-    },
+    "View": {"user": lambda row, ctx: user(ctx), "project": project_of},
 }

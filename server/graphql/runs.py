@@ -4,18 +4,7 @@ import json
 from typing import Any
 
 from common.names import check_name
-from server.graphql.common import (
-    Context,
-    Resolvers,
-    column,
-    connection,
-    existing_project,
-    id_of,
-    number_in,
-    project_of,
-    time_of,
-    user,
-)
+from server.graphql.common import Context, Resolvers, column, connection, existing_project, number_in, project_of, user
 from server.jsontext import dumps, load_object, parse
 from server.store import NotFound, Refused, Row, artifacts, lines, projects, runs, sweeps
 
@@ -196,15 +185,12 @@ RESOLVERS: Resolvers = {
         "notifyScriptableRunAlert": alert,
     },
     "Run": {
-        "id": id_of("Run"),
         "projectId": column("project_id"),
         "project": project_of,
         "sweepName": column("sweep"),
         "group": column("group_name"),
         "commit": column("commit_hash"),
         "readOnly": lambda row, ctx: not ctx.person.owns(row["entity"]),
-        "createdAt": time_of("created_at"),
-        "heartbeatAt": time_of("heartbeat_at"),
         "tags": lambda row, ctx: json.loads(row["tags"]),
         "user": lambda row, ctx: user(ctx, row["username"]),
         "exitcode": column("exit_code"),

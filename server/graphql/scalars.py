@@ -1,5 +1,6 @@
 """What scalars and counts may hold: whole numbers of 64 bits, texts, nothing less than 0."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from graphql import GraphQLError, GraphQLInt, GraphQLSchema
@@ -13,6 +14,7 @@ def check_scalars(schema: GraphQLSchema) -> None:
     """Gives the schema's own scalars the checks that GraphQL has for its built-in ones."""
     for name, check in (("Int64", _whole), ("JSONString", _text), ("DateTime", _text), ("Duration", _whole)):
         schema.type_map[name].coerce_input_value = check  # type: ignore[attr-defined]
+    schema.type_map["DateTime"].coerce_output_value = _iso  # type: ignore[attr-defined]
 
 
 def check_counts(schema: GraphQLSchema) -> None:
@@ -32,6 +34,13 @@ def _counting(names: list[str], resolve: Resolver) -> Resolver:
         return resolve(row, ctx, **arguments)
 
     return counting
+
+
+def _iso(moment: float | str) -> str:
+    """Seconds since 1970 in ISO 8601; what is a text already stays."""
+    if isinstance(moment, str):
+        return moment
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _whole(value: Any) -> int:

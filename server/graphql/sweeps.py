@@ -5,20 +5,10 @@ from typing import Any
 
 from server import controller, scheduler, sweep_config
 from server.graphql import limits
-from server.graphql.common import (
-    Context,
-    Resolvers,
-    constant,
-    existing_project,
-    global_id,
-    id_of,
-    iso,
-    number_in,
-    project_of,
-    time_of,
-)
+from server.graphql.common import Context, Resolvers, constant, existing_project, global_id, number_in, project_of
 from server.graphql.runs import run_connection
 from server.jsontext import load_object
+from server.search.runs import read_metric
 from server.store import NotFound, Refused, Row, projects, sweeps
 
 
@@ -93,14 +83,12 @@ def prior_runs(row: Row, ctx: Context, first: int | None = None, after: str | No
     return run_connection(ctx, scheduler.prior_run_ids(ctx.store, row), first, after)
 
 
-def heartbeat_at(row: Row, ctx: Context) -> str | None:
-    return iso(max((agent["heartbeat_at"] for agent in sweeps.agents(ctx.db, row["id"])), default=None))
+def heartbeat_at(row: Row, ctx: Context) -> float | None:
+    return max((agent["heartbeat_at"] for agent in sweeps.agents(ctx.db, row["id"])), default=None)
 
 
 def best_loss(row: Row, ctx: Context) -> float | None:
     """The best value of the sweep's metric so far; None where nothing was logged."""
-    from server.search.runs import read_metric
-
     metric = read_metric(sweep_config.read_config(row["config"]))
     if metric is None:
         return None
@@ -142,10 +130,7 @@ RESOLVERS: Resolvers = {
         "enqueueSweepRun": enqueue_run,
     },
     "Sweep": {
-        "id": id_of("Sweep"),
         "method": lambda row, ctx: str(sweep_config.read_config(row["config"]).get("method") or "custom"),
-        "createdAt": time_of("created_at"),
-        "updatedAt": time_of("updated_at"),
         "heartbeatAt": heartbeat_at,
         "bestLoss": best_loss,
         "runCount": lambda row, ctx: len(sweeps.run_ids(ctx.db, row["id"])),
@@ -159,11 +144,8 @@ RESOLVERS: Resolvers = {
         "agent": agent,
     },
     "Agent": {
-        "id": id_of("Agent"),
         "state": agent_state,
         "totalRuns": lambda row, ctx: len(sweeps.agent_runs(ctx.db, row["id"])),
-        "createdAt": time_of("created_at"),
-        "heartbeatAt": time_of("heartbeat_at"),
         "runs": agent_runs,
     },
 }

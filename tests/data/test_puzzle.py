@@ -1,5 +1,6 @@
 """Loading: pixels, sizes, digest, command line. What is wrong with a folder is in test_problems.py."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -225,6 +226,10 @@ def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path) -> None:
         f"test digest {load(tmp_path).test_digest}",
         f"ignored, being no pictures: {tmp_path}/train/images/notes.txt",
     ]
+    found = json.loads(check(tmp_path, "--json").stdout)
+    loaded = load(tmp_path)
+    assert [found[name] for name in ("digest", "test_digest", "warnings")] == [loaded.digest, loaded.test_digest, []]
+    assert found["text"] + "\n" == done.stdout
 
 
 def test_the_command_says_how_it_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

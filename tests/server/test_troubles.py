@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import resource
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -120,19 +119,6 @@ def test_where_no_file_may_grow_it_is_as_with_a_full_disk(tmp_path: Path) -> Non
     log = (tmp_path / "folder.log").read_text()
     assert FULL in log
     assert "Traceback" not in log
-
-
-def test_a_server_that_is_killed_on_a_full_disk_starts_again_when_there_is_room(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "2m") as disk:
-        ballast = disk / "ballast"
-        ballast.write_bytes(bytes(300 * KB))
-        server = start(disk / "folder")
-        assert open_run(server, "r")[0] == 200
-        stored = fill_up(server)
-        server.stop(signal.SIGKILL)
-        ballast.unlink()
-        server.restart()
-        goes_on(server, stored)
 
 
 def refused(folder: Path) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.evidence.claims import BEST, CANNOT_TELL, CLAIMS, EQUIVALENT, WORSE, Claim, judge, luck_of_highest
-from analysis.evidence.components import estimate
+from analysis.evidence.components import estimate, solve
 from analysis.evidence.simulate import Truth, draw
 from analysis.evidence.study import Design, StudyError
 
@@ -147,6 +147,26 @@ def test_a_noisy_model_does_not_hide_a_difference_between_quiet_ones() -> None:
     noisy = Truth(np.array([0.002] * 4 + [0.03] * 2), np.array([0.002] * 4 + [0.03] * 2), 0.0, 0.002)
     claim = simulated(layout(6, 5, 8), noisy, [0.9, 0.89, 0.9, 0.9, 0.7, 0.7], studies=100)[OTHER]
     assert float((claim.p[:, 1] < 0.05).mean()) > 0.7
+
+
+@pytest.mark.parametrize(("models", "most"), [(8, 1.15), (40, 1.25)])
+def test_deviations_that_differ_by_chance_alone_cost_little_beyond_tukeys_range(models: int, most: float) -> None:
+    claim = simulated(layout(models, 3, 4), USUAL, [0.9] * models, studies=100)[THESE]
+    tukey = stats.studentized_range.ppf(0.95, models, models * 2) / np.sqrt(2)
+    assert tukey < claim.critical.mean() < most * tukey
+
+
+def test_a_model_of_restless_seeds_gains_as_much_from_a_training_set_as_others() -> None:
+    """What all models share is estimated from all: nothing of one model alone is taken off it."""
+    design = Design(np.ones((3, 4, 2), bool), np.arange(8).reshape(4, 2), 0)
+    squares = {
+        "run": np.array([[1.0, 1.0, 4.0]]),
+        "rest": np.zeros((1, 3)),
+        "image": np.full((1, 3), 2.0),
+        "training": np.full((1, 3), 5.0),
+    }
+    common = {name: np.array([[name != "run"]]) for name in squares}
+    assert solve(design, squares, common)["training"] == pytest.approx(np.full((1, 3), 5 - 2 / 2 - 2 / 2))
 
 
 @pytest.mark.parametrize(("models", "normal"), [(2, 0.5642), (8, 1.4236), (40, 2.1608)])
