@@ -173,6 +173,7 @@ def next_steps(found: Evidence) -> Iterator[str]:
     """For the models that cannot be told from the best, what would; one model whose names are long stands for all."""
     open_ones = [(n, m) for n, m in found.models.items() if m.verdict == "cannot_tell" and n != found.highest]
     silent = [name for name, model in open_ones if model.claims[found.claim].needed is None]
+    single = [name for name, model in found.models.items() if model.claims[found.claim].n_seeds == 1]
     undecided = sorted(
         ((name, model) for name, model in open_ones if name not in silent), key=lambda item: -item[1].mean
     )
@@ -183,7 +184,7 @@ def next_steps(found: Evidence) -> Iterator[str]:
     if len(undecided) > MOST_NAMES:
         yield f"{len(undecided) - MOST_NAMES} more are undecided; those further from the best take less."
     if silent:
-        who = "All models" if len(silent) == len(found.models) - 1 else listed(silent)
+        who = "All models" if len(single) == len(found.models) else listed(single or silent)
         yield f"{who}: train with at least 3 seeds; one run does not show how much the next would differ."
     if found.claim != CLAIMS[2]:
         yield "For claim (c): train on at least 3 training sets, each with test images of its own."
@@ -201,11 +202,11 @@ def what_decides(needed: Needed, claim: str) -> str:
 def cautions(found: Evidence) -> Iterator[str]:
     """What the numbers assume."""
     yield from found.notes
-    if found.luck is not None:
+    if found.luck is not None and found.luck >= 0.0005:
         top = found.models[found.highest]
         yield (
             f"Being the highest of {len(found.models)} flatters a mean: {found.highest} by about"
-            f" {max(found.luck, 0):.3f}, so expect {top.mean - max(found.luck, 0):.3f} of it."
+            f" {found.luck:.3f}, so expect {top.mean - found.luck:.3f} of it."
         )
     yield (
         f"Equivalent means: less than {found.margin:g} below the best. Higher scores are taken as better,"
