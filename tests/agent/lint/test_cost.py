@@ -103,7 +103,7 @@ def step(model: str, macs: int, seconds: float, precision: str = "float32", widt
 @pytest.fixture
 def thousand_macs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model makes 1000 multiply-accumulates of an image of 128 pixels."""
-    monkeypatch.setattr(models, "known", lambda *_, **__: models.Facts(macs=1000))
+    monkeypatch.setattr(models, "look_up", lambda *_, **__: models.Facts(macs=1000))
 
 
 @pytest.mark.usefixtures("thousand_macs")
