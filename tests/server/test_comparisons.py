@@ -195,6 +195,7 @@ def test_rows_of_one_name_stand_side_by_side_and_what_is_equal_stands_once() -> 
     joined = joins.join([first, None, second])
     assert joined is not None
     assert (joined.by, joined.shared, joined.apart, joined.n) == ("image", ["size"], ["iou", "note"], 3)
+    assert joined.measures == {"iou"}
     assert rows_of(joined)[:2] == [("a", [4], [[0.9, None], None, None]), ("b", [5], [[0.5, None], None, [0.7, "x"]])]
     assert [line.name for line in (joins.join([first, second], "-iou") or joined).lines] == ["a", "b", "c"]
     assert [line.name for line in (joins.join([first, second], "+iou") or joined).lines] == ["b", "a", "c"]
