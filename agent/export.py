@@ -23,7 +23,7 @@ from agent.inference.load import ModelError, Predictor, Saved
 from common.cli import Parser, exit_code, number
 from common.files import beside
 from common.keys import RULES
-from data import puzzle, synthetic
+from data import pixels, synthetic
 
 TOLERANCE = 1e-3
 """Largest difference of a probability that is let pass; docs/predict.md has those that were found."""
@@ -135,7 +135,7 @@ def parity(predictor: Predictor, path: Path, side: int, batches: Sequence[int] =
 def drawn(n: int, side: int) -> np.ndarray:
     """n drawn photographs as the model takes them: (n, 3, side, side) float32 from 0 to 1."""
     photographs = [synthetic.draw(np.random.default_rng((n, i)), 192, 256)[0] for i in range(n)]
-    squares = np.stack([puzzle.to_square(photograph, side) for photograph in photographs])
+    squares = np.stack([pixels.to_square(photograph, side) for photograph in photographs])
     return (squares.transpose(0, 3, 1, 2) / 255).astype(np.float32)
 
 

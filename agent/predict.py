@@ -33,8 +33,8 @@ from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
 from common.keys import RULES
 from data import layout, puzzle
+from data.findings import DataError
 from data.pixels import Range
-from data.puzzle import DataError
 
 Pixels = NDArray[np.uint8]
 

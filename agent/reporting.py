@@ -13,19 +13,19 @@ from agent.lifecycle.state import Row
 from agent.training import performance
 from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation
+from agent.training.material import Material
 from agent.training.metrics import Counts, image_mean
 from agent.training.models import weights
+from common import keys
 from common.keys import RULES, Rule
 from common.text import size
-from data.puzzle import Dataset
 
 LEARNED = {"imagenet": "ImageNet weights", "drawn": "weights learned from drawings"}
 
 
-def facts(
-    dataset: Dataset, model: nn.Module, config: Config, device: torch.device, weights_source: str
-) -> dict[str, Any]:
+def facts(material: Material, config: Config, weights_source: str) -> dict[str, Any]:
     """What the configuration turned out to mean."""
+    dataset, model = material.dataset, material.model
     learned = model.get_submodule("encoder" if config.weights == "imagenet" else "")
     deep = {"pixel_range": "{:g} to {:g}".format(*dataset.pixel_range)} if dataset.pixel_range else {}
     return deep | {
@@ -37,18 +37,18 @@ def facts(
         "n_val": len(dataset.val),
         "n_test": len(dataset.test),
         "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "n_macs": performance.n_macs(model, config.image_size),
-        "device": performance.device_name(device),
+        "n_macs": material.n_macs,
+        "device": performance.device_name(material.device),
         "n_threads": torch.get_num_threads(),
-        "precision_used": performance.precision_of(config.precision, model),
+        "precision_used": material.precision,
     }
 
 
 def define_metrics(run: wandb.Run) -> None:
     """Curves over the epoch; the summary keeps the best validation values, which `best_so_far` writes."""
-    for key in ("train/loss", "train/iou", "seconds_per_epoch", "seconds_of_steps"):
+    for key in keys.OF_TRAINING:
         run.define_metric(key, step_metric="epoch")
-    for key in ("val/loss", "val/iou", "val/bn_gap"):
+    for key in keys.OF_VALIDATION:
         run.define_metric(key, step_metric="epoch", summary="none")
 
 
@@ -56,34 +56,34 @@ def history_row(epoch: int, train_loss: float, train: Counts, val: Validation, s
     """The row of one epoch, which took `seconds`, of which its training steps took `of_steps`."""
     row = {
         "epoch": epoch,
-        "train/loss": train_loss,
-        "train/iou": train.iou,
-        "val/loss": val.evaluation.loss,
-        "val/iou": val.evaluation.pooled.iou,
-        "seconds_per_epoch": seconds,
-        "seconds_of_steps": of_steps,
+        keys.TRAIN_LOSS: train_loss,
+        keys.TRAIN_IOU: train.iou,
+        keys.VAL_LOSS: val.evaluation.loss,
+        keys.VAL_IOU: val.evaluation.pooled.iou,
+        keys.SECONDS_PER_EPOCH: seconds,
+        keys.SECONDS_OF_STEPS: of_steps,
     }
-    return row if val.gap is None else row | {"val/bn_gap": val.gap}
+    return row if val.gap is None else row | {keys.BN_GAP: val.gap}
 
 
 def epoch_line(row: Row, epochs: int) -> str:
     """What the console shows of a row."""
     return (
-        f"epoch {row['epoch']:.0f}/{epochs}  train loss {row['train/loss']:.4f}  val loss {row['val/loss']:.4f}  "
-        f"val IoU {row['val/iou']:.4f}  {row['seconds_per_epoch']:.1f} s"
+        f"epoch {row['epoch']:.0f}/{epochs}  train loss {row[keys.TRAIN_LOSS]:.4f}  val loss {row[keys.VAL_LOSS]:.4f}  "
+        f"val IoU {row[keys.VAL_IOU]:.4f}  {row[keys.SECONDS_PER_EPOCH]:.1f} s"
     )
 
 
 def start_line(
-    name: str | None, known: dict[str, Any], config: Config, device: object, began: int | None = None
+    name: str | None, known: dict[str, Any], config: Config, model: nn.Module, device: object, began: int | None = None
 ) -> str:
     """What the console shows first; `began` is the number of threads that a run which goes on keeps."""
     return (
         f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
         f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; "
-        f"{device}, threads: {known['n_threads']}{' (as the run began)' * (began is not None)}; "
-        f"up to {size(disk_of_run(config, known['n_test']))} on the disk, then "
-        f"{size(bytes_of_run(config, known['n_test']))} on the server"
+        f"{device}, threads: {known['n_threads']}{'' if began is None else ' (as the run began)'}; "
+        f"up to {size(disk_of_run(model, config.score_size, known['n_test']))} on the disk, then "
+        f"{size(bytes_of_run(model, config.score_size, known['n_test']))} on the server"
         + (f"; {LEARNED[config.weights]} from {known['weights_source']}" if config.weights in LEARNED else "")
     )
 
@@ -100,22 +100,25 @@ def repair_line(rule: Rule, kept: Checkpoint, n_train: int) -> str | None:
 
 
 def best_so_far(best: BestCheckpoints) -> dict[str, float]:
-    rows: dict[str, float] = {"val/loss": best.kept["best_loss"].val_loss, "val/iou": best.kept["best_iou"].val_iou}
+    rows: dict[str, float] = {
+        keys.VAL_LOSS: best.kept["best_loss"].val_loss,
+        keys.VAL_IOU: best.kept["best_iou"].val_iou,
+    }
     for rule, kept in best.kept.items():
-        rows |= {f"{rule}/epoch": kept.epoch, f"{rule}/bn_repaired": kept.bn_repaired}
-        rows |= {} if kept.bn_gap is None else {f"{rule}/bn_gap": kept.bn_gap}
+        values = {"epoch": kept.epoch, "bn_repaired": kept.bn_repaired, "bn_gap": kept.bn_gap}
+        rows |= {keys.of_rule(rule, name): value for name, value in values.items() if value is not None}
     return rows
 
 
 def test_summary(tested: dict[Rule, Evaluation], rule: Rule, kept: Checkpoint) -> dict[str, float | str]:
     """Test metrics under the keys of docs/runs.md; `kept` is the checkpoint of `rule`."""
     chosen = tested[rule]
-    rows: dict[str, float | str] = {"test/rule": rule, "bn_repaired": kept.bn_repaired}
-    rows |= {} if kept.bn_gap is None else {"val/bn_gap": kept.bn_gap}
-    rows |= {f"test/{name}": value for name, value in chosen.pooled.scores().items()}
-    rows |= {f"test/image_mean_{name}": value for name, value in image_mean(chosen.counts).items()}
+    rows: dict[str, float | str] = {keys.TEST_RULE: rule, keys.BN_REPAIRED: kept.bn_repaired}
+    rows |= {} if kept.bn_gap is None else {keys.BN_GAP: kept.bn_gap}
+    rows |= {keys.test_metric(name): value for name, value in chosen.pooled.scores().items()}
+    rows |= {keys.image_mean(name): value for name, value in image_mean(chosen.counts).items()}
     for each in RULES:
-        rows |= {f"{each}/test_{name}": value for name, value in tested[each].pooled.scores().items()}
+        rows |= {keys.of_rule(each, f"test_{name}"): value for name, value in tested[each].pooled.scores().items()}
     return rows
 
 

@@ -15,7 +15,7 @@ from analysis.comparison.comparison import Comparison, compare
 from analysis.comparison.definitions import DEFINITIONS
 from analysis.evidence.claims import MARGIN
 from analysis.evidence.options import add_margin
-from analysis.pull import export
+from analysis.pull import study_folder
 from analysis.pull.login import LATEST, parse_path
 from analysis.pull.study import Study, pull
 from common.cli import Parser, exit_code
@@ -98,7 +98,7 @@ def default_folder(paths: Sequence[str]) -> Path:
     """
     if not paths:
         return LATEST
-    if exported := export.place(paths[0]):
+    if exported := study_folder.place(paths[0]):
         return LATEST.parent / f"{exported.resolve().parent.name}-{exported.resolve().name}"
     parsed = [parse_path(path) for path in paths]
     parts = [part for path in parsed for part in (path.project, path.sweep) if part]

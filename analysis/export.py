@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis.cli import main
 from analysis.comparison.comparison import Comparison
-from analysis.pull import export
+from analysis.pull import study_folder
 from analysis.pull.study import Study
 
 
@@ -17,7 +17,7 @@ def write(study: Study, comparison: Comparison, out: Path, command: str) -> list
     """Every table and mask of the study, and which command exported it."""
     tables = {name: getattr(study, name) for name in ("runs", "left_out", "history", "scores")}
     facts = {"command": command, "remarks": study.remarks, "sweeps": study.sweeps}
-    return export.write(tables, facts, study.predictions, out)
+    return study_folder.write(tables, facts, study.predictions, out)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
 """The pictures of server/README.md: `python -m bench.page_pictures` writes docs/pages/*.png anew.
 
-A server is filled by the real client as for the tests in a browser, and four of its pages are photographed in headless
+A server is filled by the real client (`bench.page_site`), and four of its pages are photographed in headless
 Chromium, 1200 pixels wide, in 64 colours.
 """
 
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 
-from tests.server.browser import fill
-from tests.server.running import ROOT, Client, start
+from bench.wire import ROOT, serving
+from common.environment import private_wandb
 
 FOLDER = ROOT / "docs" / "pages"
 WIDTH, HEIGHT = 1200, 900
@@ -27,15 +29,15 @@ def main() -> int:
         print("no Chromium on this machine: apt-get install chromium", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as temporary:
-        server = start(Path(temporary) / "server", 0, "--crash-after", "900")
-        try:
-            client = Client(server, Path(temporary) / "client")
-            client.folder.mkdir()
-            environment = {"WANDB_CONSOLE": "off", "PYTHONPATH": str(ROOT)}
-            output = client.finish(client.start([sys.executable, fill.__file__], **environment), timeout=300)
-            photograph(server.url, chromium, json.loads(output.strip().splitlines()[-1]))
-        finally:
-            server.stop()
+        folder = Path(temporary)
+        with serving(folder / "server", "--crash-after=900") as (url, _):
+            login = {"WANDB_BASE_URL": url, "WANDB_API_KEY": (folder / "server/api-key").read_text().strip()}
+            quiet = {"WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "PYTHONPATH": str(ROOT)}
+            kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+            environment = kept | private_wandb(folder) | login | quiet
+            command = [sys.executable, "-m", "bench.page_site"]
+            filled = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+            photograph(url, chromium, json.loads(filled.stdout.strip().splitlines()[-1]))
     return 0
 
 

@@ -113,11 +113,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, int]]:
+def serving(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
     """A server on `folder` until the end of the block, its log beside it: its address and its process id."""
     port = free_port()
     with (folder.parent / f"{folder.name}.log").open("ab") as log:
-        process = start(folder, port, log)
+        process = start(folder, port, log, *options)
         try:
             wait_until_ready(process)
             yield f"http://127.0.0.1:{port}", process.pid
@@ -127,8 +127,8 @@ def serving(folder: Path) -> Iterator[tuple[str, int]]:
             close(process)
 
 
-def start(folder: Path, port: int, log: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "server", "--dir", str(folder), "--port", str(port)]
+def start(folder: Path, port: int, log: Any, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "server", "--dir", str(folder), "--port", str(port), *options]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
 
 

@@ -30,6 +30,9 @@ SERIES = (
 )
 """Twelve series, on white and on black; the first ones are those of Okabe & Ito."""
 
+MASKS = (2, 1, 0, 3)
+"""Places in SERIES of the masks of one picture, the truth first."""
+
 SCALE = (
     ("#b39b00", "#6a5fae"),
     ("#7f9a1e", "#5670b8"),

@@ -1,8 +1,10 @@
-"""How many processor cores a run, or a machine full of runs, may use."""
+"""How many processor cores a run, or a machine full of runs, may use, and what they can do."""
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import psutil
 
@@ -27,3 +29,17 @@ def asked(environ: Mapping[str, str]) -> int | None:
 def threads(environ: Mapping[str, str]) -> int:
     """Of a run: OMP_NUM_THREADS, else all cores that it may use."""
     return asked(environ) or available()
+
+
+def multiply_bfloat16() -> bool:
+    """Whether they do so themselves; where it is emulated it is slower than float32."""
+    return bool({"avx512_bf16", "amx_bf16"} & flags())
+
+
+@functools.cache
+def flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """The extensions of the first core, as Linux names them; empty elsewhere."""
+    if not path.exists():
+        return frozenset()
+    lines = (line.partition(":")[2] for line in path.read_text().splitlines() if line.startswith("flags"))
+    return frozenset(next(lines, "").split())

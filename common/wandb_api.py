@@ -67,10 +67,10 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def open_url(request: urllib.request.Request, timeout: float) -> Any:
-    """`urllib.request.urlopen`, but a proxy of the environment is not asked for what is on this machine."""
-    handlers = [urllib.request.ProxyHandler({})] if is_loopback(request.full_url) else []
-    return urllib.request.build_opener(*handlers).open(request, timeout=timeout)
+def open_url(request: urllib.request.Request, timeout: float, *handlers: Any) -> Any:
+    """`urllib.request.urlopen` with these handlers; a proxy of the environment is not asked for this machine."""
+    proxies = [urllib.request.ProxyHandler({})] if is_loopback(request.full_url) else []
+    return urllib.request.build_opener(*handlers, *proxies).open(request, timeout=timeout)
 
 
 def authorization(key: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.findings import some
+from common.text import some
 from data.layout import Item
 
 COARSE, FINE = 16, 64

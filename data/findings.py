@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.text import some
+
 MOST_ALONE = 3
 """So many files with one fault have a sentence each."""
-
-NAMES_SHOWN = 4
 
 
 class FileError(ValueError):
@@ -20,6 +20,14 @@ class FileError(ValueError):
 
     def of(self, file: Path) -> "Finding":
         return Finding(file, self.what, self.remedy, self.detail)
+
+
+class DataError(ValueError):
+    """Everything that is wrong with a folder: `problems`, one sentence each, and as text one per line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,5 @@ def _of_one_kind(same: Sequence[Finding | str]) -> list[str]:
     if len(files) <= MOST_ALONE:
         return list(dict.fromkeys(map(str, same)))
     first = files[0]
-    named = some(f"{each.file.name}{': ' * bool(each.detail)}{each.detail}" for each in files)
+    named = some(": ".join(filter(None, (each.file.name, each.detail))) for each in files)
     return [f"{len(files)} files in {first.file.parent}: each {first.what} ({named}): {first.remedy}."]
-
-
-def some(names: Iterable[str]) -> str:
-    """The first few names, and that there are more."""
-    listed = list(names)
-    return ", ".join(listed[:NAMES_SHOWN]) + ", …" * (len(listed) > NAMES_SHOWN)

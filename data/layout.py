@@ -13,9 +13,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from common.text import plural
 from data import dealing, pairing
 from data.dealing import DealingError
-from data.findings import Finding
+from data.findings import DataError, Finding
 
 SPLITS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
@@ -53,12 +54,15 @@ class Listing:
 
 
 def find(folder: Path, split_seed: int, fold: int = 0, folds: int = 0) -> Listing:
-    """List the pairs of `folder`, in any layout of data/README.md. Raises OSError if it cannot be read.
+    """List the pairs of `folder`, in any layout of data/README.md. Raises DataError if it cannot be read.
 
     Fold 0 is the folder's own split; fold k ≥ 1 the k-th random re-split of all its pairs, or with `folds` the k-th of
     so many that test each pair once, as `resplit` draws them.
     """
-    listing = _as_it_lies(folder, split_seed)
+    try:
+        listing = _as_it_lies(folder, split_seed)
+    except OSError as error:
+        raise DataError([f"{error.filename} cannot be read: {error.strerror}."]) from error
     return resplit(listing, split_seed, fold, folds) if fold else listing
 
 
@@ -92,7 +96,7 @@ def resplit(listing: Listing, split_seed: int, fold: int, folds: int = 0) -> Lis
 def _how_many(items: Sequence[Item]) -> str:
     n = len(dealing.groups([item.group for item in items]))
     what = "group" if any(item.group for item in items) else "image"
-    return f"there {'is' if n == 1 else 'are'} {n} {what}{'s' * (n != 1)}"
+    return f"there {'is' if n == 1 else 'are'} {plural(n, what)}"
 
 
 def _distinct(items: Sequence[Item]) -> list[Item]:

@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data.findings import FileError, Finding, some
+from common.text import some
+from data import pixels
+from data.findings import FileError, Finding
 
 SHARE_CHANGE = 1 / 3
 """A share of foreground that resizing changes by this part of itself, or more, is warned of."""
@@ -76,6 +78,29 @@ def several_values(files: Mapping[str, list[Path]]) -> list[str]:
         f"the masks mark their foreground with {len(files)} different values, which may be different classes: "
         f"{groups}: save all of one class with 0 and 255."
     ]
+
+
+def read(
+    path: Path | None, values: dict[str, list[Path]], problems: list[Finding | str], warnings: list[Finding | str]
+) -> np.ndarray | None:
+    """The mask as `to_mask` gives it, or None; the file is added to `values`, what is wrong with it to `problems`."""
+    if path is None:
+        return None
+    try:
+        mask, value = to_mask(pixels.decode(path))
+    except FileError as error:
+        problems.append(error.of(path))
+        return None
+    values[value].append(path)
+    pixels.warn_of_pages(path, warnings)
+    return mask
+
+
+def bounded(mask: np.ndarray, longest: int) -> tuple[int, int]:
+    """Height and width (pixels) of a mask (H, W), or as much smaller that the longest side is `longest`."""
+    height, width = mask.shape
+    factor = min(1.0, longest / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def resize(mask: np.ndarray, height: int, width: int = 0) -> np.ndarray:

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from data.findings import FileError
+from data.findings import FileError, Finding
 
 Range = tuple[float, float]
 """The lowest and the highest value of all pixels with more than 8 bits in a data set."""
+
+DARK_LEVELS = 16
+"""A photograph of more than 8 bits that spans no more of the 256 levels, once it has 8, is nearly of one colour."""
 
 DEEP_MODES = ("I", "F")
 """Pillow's modes with more than 8 bits: I, I;16, I;16B, F."""
@@ -55,6 +58,32 @@ def pages(path: Path) -> int:
             return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
     except Exception:  # the same file is decoded, which says what is wrong with it
         return 1
+
+
+def read(
+    path: Path | None, pixel_range: Range | None, problems: list[Finding | str], warnings: list[Finding | str]
+) -> np.ndarray | None:
+    """The photograph as `to_rgb` gives it, or None; what is wrong with the file is added to `problems`."""
+    if path is None:
+        return None
+    try:
+        array = decode(path)
+        image = to_rgb(array, pixel_range)
+    except FileError as error:
+        problems.append(error.of(path))
+        return None
+    if array.dtype != np.uint8 and np.ptp(image) <= DARK_LEVELS:
+        remedy = "if it should not be, export all photographs with one range of values"
+        what = "is nearly of one colour in the range of values that all photographs share"
+        warnings.append(Finding(path, what, remedy))
+    warn_of_pages(path, warnings)
+    return image
+
+
+def warn_of_pages(path: Path, warnings: list[Finding | str]) -> None:
+    if (n := pages(path)) > 1:
+        what = "has several pages, of which the first is used"
+        warnings.append(Finding(path, what, "save each as a file if another one is meant", f"{n} pages"))
 
 
 def find_range(paths: Iterable[Path]) -> Range | None:
@@ -149,3 +178,16 @@ def _reason(path: Path, error: Exception) -> str:
         return "its content is no known image format" if path.stat().st_size else "it has no content"
     text = getattr(error, "strerror", None) or str(error).rstrip(".") or type(error).__name__
     return " ".join(str(text).split())
+
+
+def to_square(image: np.ndarray, side: int) -> np.ndarray:
+    """Image (H, W, 3) as a square of `side` pixels, as a model sees it."""
+    return to_size(image, side, side)
+
+
+def to_size(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Image (H, W, 3) at another size: area means when shrinking, bilinear when growing."""
+    if image.shape[:2] == (height, width):
+        return image
+    smooth = cv2.INTER_AREA if max(height, width) < max(image.shape[:2]) else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=smooth)

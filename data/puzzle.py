@@ -5,26 +5,23 @@ pairing rules and the meaning of each problem are in data/README.md.
 """
 
 import hashlib
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import cv2
 import numpy as np
 
 from common.cli import Parser, whole_number
 from data import copies, masks, pixels, synthetic
-from data.findings import FileError, Finding, sentences
+from data.findings import DataError, FileError, Finding, sentences
 from data.layout import SPLITS, Item, Listing, find
 from data.pixels import Range
 
 T = TypeVar("T")
-
-DARK_LEVELS = 16
-"""A photograph of more than 8 bits that spans no more of the 256 levels, once it has 8, is nearly of one colour."""
 
 NOTHING = np.empty(0)
 
@@ -70,14 +67,6 @@ class Dataset:
     warnings: tuple[str, ...] = ()
 
 
-class DataError(ValueError):
-    """Everything that is wrong with a folder: `problems`, one sentence each, and as text one per line."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
-
-
 def load(
     folder: str | Path,
     split_seed: int = 0,
@@ -99,14 +88,16 @@ def load(
     def resized(item: Item, image: np.ndarray, mask: np.ndarray) -> Pair:
         if image_size is None:
             return Pair(item.name, image, mask)
-        pair = Pair(item.name, to_square(image, image_size), masks.resize(mask, image_size))
+        small = masks.resize(mask, image_size)
         if score_size is None or item.split == "train":
-            return pair
-        truth = masks.resize(mask, *bounded(mask, score_size))
-        photograph = to_size(image, *bounded(mask, score_size)) if item.split == "test" else pair.image
-        return replace(pair, truth=truth, photograph=photograph)
+            return Pair(item.name, pixels.to_square(image, image_size), small)
+        height, width = masks.bounded(mask, score_size)
+        truth = masks.resize(mask, height, width)
+        square = pixels.to_square(image, image_size)
+        photograph = pixels.to_size(image, height, width) if item.split == "test" else square
+        return Pair(item.name, square, small, truth, photograph)
 
-    contents = _read_all(_find(Path(folder), split_seed, fold, folds), image_size, resized, score_size)
+    contents = _read_all(find(Path(folder), split_seed, fold, folds), image_size, resized, score_size)
     splits = {split: tuple(contents.pairs[split]) for split in SPLITS}
     return Dataset(
         **splits,
@@ -115,20 +106,6 @@ def load(
         pixel_range=contents.pixel_range,
         warnings=contents.warnings,
     )
-
-
-def bounded(mask: np.ndarray, longest: int) -> tuple[int, int]:
-    """Height and width (pixels) of a mask (H, W), or as much smaller that the longest side is `longest`."""
-    height, width = mask.shape
-    factor = min(1.0, longest / max(height, width))
-    return max(1, round(height * factor)), max(1, round(width * factor))
-
-
-def _find(folder: Path, split_seed: int, fold: int, folds: int) -> Listing:
-    try:
-        return find(folder, split_seed, fold, folds)
-    except OSError as error:
-        raise DataError([f"{error.filename} cannot be read: {error.strerror}."]) from error
 
 
 @dataclass(frozen=True)
@@ -159,14 +136,14 @@ def _read_all(
     digest = hashlib.sha256()
     tested: list[bytes] = []
     for item in sorted(listing.items, key=lambda item: list(SPLITS).index(item.split)):
-        image = _read_image(item.image, pixel_range, problems, warnings)
-        mask = _read_mask(item.mask, values, problems, warnings)
+        image = pixels.read(item.image, pixel_range, problems, warnings)
+        mask = masks.read(item.mask, values, problems, warnings)
         if image is not None:
             thumbnails.append((item, copies.thumbnail(image)))
         if mask is not None and item.mask and image_size:
             resizing.look(item.mask, mask, image_size)
             if score_size and item.split != "train":
-                resizing.look_at_scores(item.mask, mask, bounded(mask, score_size))
+                resizing.look_at_scores(item.mask, mask, masks.bounded(mask, score_size))
         if image is None or mask is None or item.image is None:
             continue
         if image.shape[:2] != mask.shape:
@@ -195,51 +172,11 @@ def _read_all(
     )
 
 
-def _read_image(
-    path: Path | None, pixel_range: Range | None, problems: list[Finding | str], warnings: list[Finding | str]
-) -> np.ndarray | None:
-    if path is None:
-        return None
-    try:
-        array = pixels.decode(path)
-        image = pixels.to_rgb(array, pixel_range)
-    except FileError as error:
-        problems.append(error.of(path))
-        return None
-    if array.dtype != np.uint8 and np.ptp(image) <= DARK_LEVELS:
-        remedy = "if it should not be, export all photographs with one range of values"
-        what = "is nearly of one colour in the range of values that all photographs share"
-        warnings.append(Finding(path, what, remedy))
-    _warn_of_pages(path, warnings)
-    return image
-
-
-def _read_mask(
-    path: Path | None, values: dict[str, list[Path]], problems: list[Finding | str], warnings: list[Finding | str]
-) -> np.ndarray | None:
-    if path is None:
-        return None
-    try:
-        mask, value = masks.to_mask(pixels.decode(path))
-    except FileError as error:
-        problems.append(error.of(path))
-        return None
-    values[value].append(path)
-    _warn_of_pages(path, warnings)
-    return mask
-
-
-def _warn_of_pages(path: Path, warnings: list[Finding | str]) -> None:
-    if (n := pixels.pages(path)) > 1:
-        what = "has several pages, of which the first is used"
-        warnings.append(Finding(path, what, "save each as a file if another one is meant", f"{n} pages"))
-
-
 def _again(item: Item, pixel_range: Range | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Image and mask of an item that could be read before."""
-    image = _read_image(item.image, pixel_range, [], [])
+    image = pixels.read(item.image, pixel_range, [], [])
     assert image is not None
-    return image, _read_mask(item.mask, defaultdict(list), [], [])
+    return image, masks.read(item.mask, defaultdict(list), [], [])
 
 
 def read_image(path: Path, pixel_range: Range | None = None) -> np.ndarray:
@@ -251,19 +188,6 @@ def read_image(path: Path, pixel_range: Range | None = None) -> np.ndarray:
         return pixels.to_rgb(pixels.decode(path), pixel_range)
     except FileError as error:
         raise DataError([str(error.of(path))]) from error
-
-
-def to_square(image: np.ndarray, side: int) -> np.ndarray:
-    """Image (H, W, 3) as a square of `side` pixels, as a model sees it."""
-    return to_size(image, side, side)
-
-
-def to_size(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Image (H, W, 3) at another size: area means when shrinking, bilinear when growing."""
-    if image.shape[:2] == (height, width):
-        return image
-    smooth = cv2.INTER_AREA if max(height, width) < max(image.shape[:2]) else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=smooth)
 
 
 def _size(array: np.ndarray) -> str:
@@ -322,22 +246,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="say also what is lost of the masks in squares of N pixels",
     )
+    parser.add_argument("--json", action="store_true", help="print an object for machines, with the same as `text`")
     options = parser.parse_args(arguments)
     try:
         if options.folds and not 1 <= options.fold <= options.folds:
             parser.error(f"--folds {options.folds} needs --fold 1 to {options.folds}")
-        listing = _find(_resolve(options.folder), options.split_seed, options.fold, options.folds)
+        listing = find(_resolve(options.folder), options.split_seed, options.fold, options.folds)
         contents = _read_all(
             listing, options.image_size, lambda _, image, mask: _Facts(_size(image), float(mask.mean()))
         )
     except DataError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{options.folder}: {listing.rule}\n{_summary(contents)}")
-    for warning in contents.warnings:
-        print(f"warning: {warning}")
+    lines = [f"{options.folder}: {listing.rule}", _summary(contents)]
+    lines += [f"warning: {warning}" for warning in contents.warnings]
     if listing.ignored:
-        print(f"ignored, being no pictures: {', '.join(str(path) for path in listing.ignored)}")
+        lines.append(f"ignored, being no pictures: {', '.join(str(path) for path in listing.ignored)}")
+    text = "\n".join(lines)
+    facts = {"digest": contents.digest, "test_digest": contents.test_digest, "warnings": contents.warnings}
+    print(json.dumps({**facts, "text": text}) if options.json else text)
     return 0
 
 

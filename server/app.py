@@ -6,7 +6,7 @@ import gzip
 import io
 import logging
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio.to_thread
@@ -19,9 +19,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import clients, filestream, graphql, pages, scheduler, storage
+from server.authentication import recognise
+from server.csrf import SameOrigin, is_json
 from server.jsontext import parse
-from server.origin import SameOrigin, is_json
-from server.people import recognise
 from server.security import Signer
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs
@@ -54,10 +54,11 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/files/{entity}/{project}/{run}/file_stream", answer_file_stream, methods=["POST"]),
             Route("/storage/{path:path}", storage.endpoint, methods=["GET", "PUT"]),
             Route("/artifactsV2/{path:path}", answer_artifact_file),
-            Route("/ready", ready),
-            Route("/sdk/otel/{path:path}", no_telemetry, methods=["POST"]),
-            Route("/traces/{path:path}", no_traces, methods=["GET", "POST", "PUT", "DELETE"]),
-            Route("/static/{file}", pages.static),
+            Route("/ready", plainly("ready")),
+            # The client asks once whether telemetry is wanted, and Weave where to send: both give up on a 404.
+            Route("/sdk/otel/{path:path}", plainly("no telemetry here", 404), methods=["POST"]),
+            Route("/traces/{path:path}", plainly("no Weave here", 404), methods=["GET", "POST", "PUT", "DELETE"]),
+            Route("/static/{digest}/{file}", pages.static),
             Route("/", pages.home),
             Route("/authorize", pages.authorize),
             Route("/login", pages.log_in, methods=["GET", "POST"]),
@@ -67,6 +68,7 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}", pages.entity),
             Route("/{entity}/{project}", pages.overviews.project),
             Route("/{entity}/{project}/compare", pages.overviews.compare),
+            Route("/{entity}/{project}/feed", pages.overviews.feed),
             Route("/{entity}/{project}/sweeps", pages.overviews.project),
             Route("/{entity}/{project}/runs/{run}", pages.change_run, methods=["POST"]),
             Route("/{entity}/{project}/runs/{run}", pages.run),
@@ -82,10 +84,11 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/reports", pages.reports),
             Route("/{entity}/{project}/reportlist", pages.reports),
             Route("/{entity}/{project}/reports/{report}", pages.report),
+            Route("/{entity}/{project}/views", pages.change_view, methods=["POST"]),
             Route("/{entity}/{project}/{part}", pages.elsewhere),
             Route("/{path:path}", pages.nothing),
         ],
-        exception_handlers={405: nothing_there, NotFound: gone, ClientDisconnect: cut_off},
+        exception_handlers={405: nothing_there, KeyRefused: refuse, NotFound: gone, ClientDisconnect: cut_off},
         middleware=[Middleware(SameOrigin)],
         lifespan=_lifespan,
     )
@@ -129,18 +132,26 @@ def _tidy(store: Store) -> None:
             n = runs.spread_summaries(db, BATCH)
 
 
-async def _person(request: Request) -> Person | Response:
-    """Who asks, or the answer for a stranger."""
+class KeyRefused(Exception):
+    """With the status and the sentence of the answer."""
+
+
+async def _person(request: Request) -> Person:
+    """Who asks. Raises KeyRefused for a stranger."""
     state, header = request.app.state, request.headers.get("authorization")
     try:
         person = await run_in_threadpool(recognise, state.store, state.settings, header)
     except DatabaseError:
         log.exception("the users could not be read")
-        return JSONResponse({"error": "the database failed; try again"}, 503)
-    if person is not None:
-        return person
-    message = "invalid API key for this server; its own key is in the file api-key of its folder"
-    return JSONResponse({"errors": [{"message": message}], "error": message}, 401)
+        raise KeyRefused(503, "the database failed; try again") from None
+    if person is None:
+        raise KeyRefused(401, "invalid API key for this server; its own key is in the file api-key of its folder")
+    return person
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    status, message = error.args
+    return JSONResponse({"errors": [{"message": message}], "error": message}, status)
 
 
 class _TooLarge(ValueError):
@@ -183,8 +194,6 @@ def _status(error: Exception) -> int:
 
 async def answer_graphql(request: Request) -> Response:
     person = await _person(request)
-    if isinstance(person, Response):
-        return person
     if (refusal := clients.refuse_if_too_old(request.headers.get("user-agent", ""))) is not None:
         return JSONResponse({"errors": [{"message": refusal}], "error": refusal}, 200)
     try:
@@ -204,8 +213,6 @@ async def answer_graphql(request: Request) -> Response:
 
 async def answer_file_stream(request: Request) -> Response:
     person = await _person(request)
-    if isinstance(person, Response):
-        return person
     state, place = request.app.state, request.path_params
     if not person.sees(place["entity"]):
         message = "run {entity}/{project}/{run} does not exist".format(**place)
@@ -233,12 +240,14 @@ async def answer_file_stream(request: Request) -> Response:
 
 
 async def answer_artifact_file(request: Request) -> Response:
-    person = await _person(request)
-    return person if isinstance(person, Response) else await storage.artifact_file(request, person)
+    return await storage.artifact_file(request, await _person(request))
 
 
-async def ready(request: Request) -> Response:
-    return PlainTextResponse("ready\n")
+def plainly(text: str, status: int = 200) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return PlainTextResponse(f"{text}\n", status)
+
+    return answer
 
 
 async def nothing_there(request: Request, error: Exception) -> Response:
@@ -253,13 +262,3 @@ async def gone(request: Request, error: Exception) -> Response:
 async def cut_off(request: Request, error: Exception) -> Response:
     """Nobody hears this: the client went away, or took too long to send its body."""
     return JSONResponse({"error": "the request was cut off"}, 400)
-
-
-async def no_traces(request: Request) -> Response:
-    """Where Weave would send; it gives up on a 404 at once."""
-    return PlainTextResponse("this server takes no Weave traces\n", 404)
-
-
-async def no_telemetry(request: Request) -> Response:
-    """The client asks once whether telemetry is wanted; 404 switches it off."""
-    return PlainTextResponse("no telemetry here\n", 404)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server import scheduler
-from server.jsontext import dumps, load_object, loads
+from server.jsontext import as_object, dumps, load_object, loads
 from server.store import NotFound, Row, Store, lines, runs
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,9 @@ def receive(
     `client` is given where several write one run (`mode="shared"`): each counts its own lines and has its own summary,
     and what it sends does not take back the end that another one announced.
     """
-    chunks = {file: chunk for file, content in _files(body).items() if (chunk := _chunk(content)) is not None}
+    chunks = {
+        file: chunk for file, content in as_object(body.get("files")).items() if (chunk := _chunk(content)) is not None
+    }
     rows: list[tuple[int, dict[str, Any]]] = []
     with store.write() as db:
         run = runs.at(db, entity, project, name)
@@ -71,11 +73,6 @@ def _tell_sweep(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]], 
             scheduler.conclude(store, run["sweep_id"])
     except Exception:
         log.exception("sweep of run %s: a post was stored, but not taken note of", run["name"])
-
-
-def _files(body: dict[str, Any]) -> dict[str, Any]:
-    files = body.get("files")
-    return files if isinstance(files, dict) else {}
 
 
 def _chunk(content: Any) -> Chunk | None:

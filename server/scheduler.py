@@ -4,56 +4,25 @@ Every decision of a sweep is taken under its lock and is on disk before an agent
 never handed out twice, however many agents ask and however often an answer gets lost.
 """
 
-import functools
-import itertools
 import json
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import yaml
-
-from server.jsontext import MAX_NESTING, at, config_values, load_object, storable
+from server import search
+from server.jsontext import at, config_values, load_object
+from server.search import PastRun
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
-
-if TYPE_CHECKING:
-    from server.search import PastRun
+from server.sweep_config import check, origin, origin_of, read_config, requeue
 
 Command = dict[str, Any]
 MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
 AGENT_ASKS_AGAIN = (4.5, 20.0)  # seconds after an answer that arrived; the client repeats a lost one sooner or later
 AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
 CAME_TO_NOTHING = {"pending", "failed", "crashed", "preempted"}
-MAX_CONFIG = 200_000  # characters: PyYAML reads some 30,000 a second
 UNDER_WAY = {"pending", "running", "preempting", "preempted"}
 RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
-
-
-class _Loader(yaml.SafeLoader):
-    """Half a surrogate pair, which YAML can write and no UTF-8 hold, becomes U+FFFD."""
-
-    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        return storable(super().construct_scalar(node))
-
-
-@functools.lru_cache(maxsize=256)
-def read_config(text: str) -> Mapping[str, Any]:
-    """The sweep's YAML. Raises Refused when it is none."""
-    depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in text), default=0)
-    if len(text) > MAX_CONFIG or depth > MAX_NESTING:
-        raise Refused(
-            f"the sweep's configuration has more than {MAX_CONFIG} characters, or is nested over {MAX_NESTING} deep"
-        )
-    try:
-        config = yaml.load(text, _Loader)
-    except RecursionError:
-        raise Refused(f"the sweep's configuration is nested over {MAX_NESTING} deep") from None
-    except yaml.YAMLError as error:
-        raise Refused(f"the sweep's configuration is not YAML: {error}") from None
-    if not isinstance(config, dict):
-        raise Refused("the sweep's configuration must be a mapping")
-    return config
 
 
 def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Row, list[str]]:
@@ -90,55 +59,8 @@ def stop_runs(store: Store, sweep: Row) -> None:
                 runs.request_stop(db, run["id"], store.clock())
 
 
-def check(text: str, controller: str | None, scheduler: str | None) -> tuple[Mapping[str, Any], list[str]]:
-    """The configuration and doubts about it. Raises Refused."""
-    from server import search
-
-    config = read_config(text)
-    _refuse_long_numbers(config)
-    if origin_of(text, controller, scheduler) != "server":
-        return config, []
-    try:
-        return config, search.validate(config)
-    except search.SearchError as error:
-        raise Refused(str(error)) from None
-
-
-def _refuse_long_numbers(config: Mapping[str, Any]) -> None:
-    """Whole numbers of more than 64 bits: neither SQLite nor a client can hold them."""
-    seen: set[int] = set()  # YAML may say the same part in several places, even within itself
-    rest: list[tuple[str, Any]] = [("", config)]
-    while rest:
-        where, value = rest.pop()
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise Refused(f"{where[1:]} is a whole number of more than 64 bits")
-        if isinstance(value, dict | list) and id(value) not in seen:
-            seen.add(id(value))
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            rest += [(f"{where}.{key}", item) for key, item in items]
-
-
-def _engine(scheduler: str | None) -> bool:
-    return bool(load_object(scheduler).get("engine"))
-
-
-def origin_of(text: str, controller: str | None, scheduler: str | None) -> str:
-    """Who suggests: this `server`, the client's local `controller`, or the client's sweep `scheduler`."""
-    config = read_config(text)
-    local = config.get("controller")
-    if (isinstance(local, dict) and local.get("type") == "local") or load_object(controller).get("type") == "local":
-        return "controller"
-    return "scheduler" if _engine(scheduler) or config.get("scheduler") else "server"
-
-
-def origin(sweep: Row) -> str:
-    return origin_of(sweep["config"], sweep["controller"], sweep["scheduler"])
-
-
 def expected_runs(store: Store, sweep: Row) -> int | None:
     """How many runs the sweep will have, where that is known."""
-    from server import search
-
     config = read_config(sweep["config"])
     size = search.count(config, prior_runs(store, sweep, config)) if origin(sweep) == "server" else None
     known = [n for n in (size, config.get("run_cap")) if n is not None]
@@ -152,12 +74,6 @@ def announced_runs(store: Store, sweep: Row) -> int | None:
     if config.get("method") == "grid":
         return expected_runs(store, sweep)
     return cap if isinstance(cap, int) else None
-
-
-def requeue(sweep: Row) -> int:
-    """How often a crashed run of the sweep is handed out again to be resumed: `requeue: n`; as with W&B, 0."""
-    n = read_config(sweep["config"]).get("requeue", 0)
-    return n if isinstance(n, int) and not isinstance(n, bool) and n > 0 else 0
 
 
 def add_agent(store: Store, sweep: Row, host: str) -> Row:
@@ -257,8 +173,6 @@ def _may_be_resumed(store: Store, sweep: Row) -> bool:
 
 
 def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
-    from server import search
-
     config = read_config(sweep["config"])
     past = past_runs(store, sweep)
     cap = config.get("run_cap")
@@ -270,10 +184,8 @@ def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
         raise Refused(str(error)) from None
 
 
-def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> "list[PastRun]":
+def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> list[PastRun]:
     """Runs of `wandb sweep --prior_run` that have a result: not tried again, and bayes learns from them."""
-    from server.search import PastRun
-
     found = runs.many(store.db, prior_run_ids(store, sweep))
     names = config.get("parameters") or {}
     priors = []
@@ -294,9 +206,7 @@ def prior_run_ids(store: Store, sweep: Row) -> list[int]:
     return [run_id for run_id in found if run_id not in own]
 
 
-def past_runs(store: Store, sweep: Row) -> "list[PastRun]":
-    from server.search import PastRun
-
+def past_runs(store: Store, sweep: Row) -> list[PastRun]:
     metrics = sweeps.metrics(store.db, sweep["id"])
     rows = {run["id"]: run for run in runs.many(store.db, sweeps.run_ids(store.db, sweep["id"]))}
     return [
@@ -356,8 +266,6 @@ def _hand_out(store: Store, sweep: Row, item: Row, agent: Row, now: float) -> Co
 
 def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> None:
     """Takes note of the sweep's metric in new history rows (line, row), and decides which runs have to stop early."""
-    from server import search
-
     sweep = sweeps.by_id(store.db, run["sweep_id"])
     config = read_config(sweep["config"])
     metric = config.get("metric")
@@ -399,8 +307,6 @@ def _is_full(store: Store, sweep: Row) -> bool:
 
 
 def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:
-    from server import search
-
     reasons = search.to_stop(config, past_runs(store, sweep))
     with store.write() as db:
         for item in sweeps.suggestions(db, sweep["id"]):

@@ -1,6 +1,6 @@
 """`make study`: the lab's study from photographs to table, curves and mask grid.
 
-Starts what a person would type (`wandb sweep`, `python -m agent.fleet`, `python -m analysis`), shows how far it is, and
+Makes a sweep, starts what a person would type (`python -m agent.fleet`, `python -m analysis`), shows how far it is, and
 stops what it started. Started again, it goes on from where its trials are.
 """
 
@@ -162,7 +162,7 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
             if n_before < wanted.n_trials:
                 sweep.resume(path, env, ROOT)
             return path, n_before
-    path = sweep.create(wanted, env, ROOT)
+    path = sweep.create(wanted, address)
     StudyRecord((path,), address.base_url, server_dir, digest).save(wanted.folder)
     owner, _, name = path.rpartition("/")
     print(f"study: sweep {path}, {address.base_url}/{owner}/sweeps/{name}")

@@ -31,13 +31,9 @@ def settings(wanted: Plan, sweep_file: Path, given: Mapping[str, object]) -> str
         file = Path(folder) / "sweep.yaml"
         file.write_text(wanted.yaml)
         env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-        command = [sys.executable, "-m", "agent.lint", "--json", str(file)]
-        env |= private_wandb(Path(folder))
-        with (Path(folder) / "errors").open("w+") as errors:
-            code, printed = processes.run(command, env, ROOT, stderr=errors)
-            errors.seek(0)
-            if code > 1:
-                raise StudyError(errors.read().strip())
+        code, printed, errors = _ask("agent.lint", str(file), env=env | private_wandb(Path(folder)))
+    if code > 1:
+        raise StudyError(errors)
     (report,) = json.loads(printed)
     lines = [_text(each, sweep_file, given) for each in report["findings"]]
     if report["models"]:
@@ -69,12 +65,19 @@ def photographs(data: str, image_size: int) -> tuple[str, str]:
     Raises:
         StudyError: with every problem that the check has found.
     """
-    command = [sys.executable, "-m", "data", data, "--image-size", str(image_size)]
-    code, printed = processes.run(command, os.environ, ROOT)
-    found = re.search(r"^digest ([0-9a-f]{64})$", printed, flags=re.MULTILINE)
-    if code or not found:
-        raise StudyError(f"these photographs cannot be used:\n{printed.strip()}")
-    return found[1], printed
+    code, printed, errors = _ask("data", data, "--image-size", str(image_size), env=os.environ)
+    if code:
+        raise StudyError(f"these photographs cannot be used:\n{errors}")
+    found = json.loads(printed)
+    return found["digest"], f"{found['text']}\n"
+
+
+def _ask(module: str, *words: str, env: Mapping[str, str]) -> tuple[int, str, str]:
+    """Exit code of `python -m module --json`, what it printed, and what it said of errors."""
+    with tempfile.TemporaryFile("w+") as errors:
+        code, printed = processes.run([sys.executable, "-m", module, "--json", *words], env, ROOT, stderr=errors)
+        errors.seek(0)
+        return code, printed, errors.read().strip()
 
 
 def shown(path: Path) -> str:

@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from common import keys
 from common.text import clock
 
 
@@ -78,10 +79,10 @@ class Progress:
             return f"trial {row.number} of {self.n_trials} started: {row.name}"
         elif kind == "epoch":
             row = self.rows[run]
-            row.epoch, row.epochs, row.val_iou = event["epoch"], event["epochs"], event["val/iou"]
+            row.epoch, row.epochs, row.val_iou = event["epoch"], event["epochs"], event[keys.VAL_IOU]
         elif kind == "end":
             row = self.rows[run]
-            row.state, row.test_iou = event["state"], event.get("test/iou")
+            row.state, row.test_iou = event["state"], event.get(keys.TEST_IOU)
             result = reason or row.texts()[1]
             return f"trial {row.number} of {self.n_trials} {row.state}: {row.name}, {result}".rstrip(", ")
         return ""

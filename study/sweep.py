@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
+import io
 import json
-import re
 import sys
 import threading
 import time
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
+from common.retry import retry
 from study import processes
 from study.login import Server
 from study.plan import Plan, StudyError
@@ -23,7 +24,7 @@ from study.progress import Progress
 NO_SUCH_SWEEP = "Could not find sweep"
 """How the client begins its message when the server answers that there is none."""
 
-CONNECT_TRIES = 3
+CONNECT_WAITS = (0.0, 0.0)
 
 CLIENT_ERRORS = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError)
 
@@ -37,15 +38,22 @@ SAY_EVERY_SECONDS = 30
 WANDB = str(Path(sys.executable).parent / "wandb")
 
 
-def create(plan: Plan, env: Mapping[str, str], root: Path) -> str:
-    """`wandb sweep FILE`; the path ENTITY/PROJECT/ID that it prints."""
-    file = plan.folder / "sweep.yaml"
-    file.write_text(plan.yaml)
-    code, printed = processes.run([WANDB, "sweep", str(file)], env, root)
-    found = re.search(r"wandb agent (\S+/\S+/\w+)", re.sub(r"\x1b\[[0-9;]*m", "", printed))
-    if code or not found:
-        raise StudyError(f"`wandb sweep` failed:\n{printed.strip()}")
-    return found[1]
+def create(plan: Plan, server: Server) -> str:
+    """The sweep as `wandb sweep FILE` makes it; its path ENTITY/PROJECT/ID.
+
+    Raises:
+        StudyError: the server refuses it, or the key.
+    """
+    (plan.folder / "sweep.yaml").write_text(plan.yaml)
+    try:
+        wandb.setup(wandb.Settings(silent=True))
+        entity = server.login.get("WANDB_ENTITY") or plan.sweep.get("entity") or connect(server).default_entity
+        project = plan.sweep.get("project") or "uncategorized"
+        with contextlib.redirect_stdout(io.StringIO()):
+            name = wandb.sweep(plan.sweep, entity=entity, project=project)
+    except CLIENT_ERRORS as error:
+        raise StudyError(f"the sweep was refused: {' '.join(str(error).split())}") from error
+    return f"{entity}/{project}/{name}"
 
 
 def journal(plan: Plan, path: str) -> Path:
@@ -84,10 +92,7 @@ def connect(server: Server) -> wandb.Api:
     client = functools.partial(
         wandb.Api, overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"]
     )
-    for _ in range(CONNECT_TRIES - 1):
-        with contextlib.suppress(*CLIENT_ERRORS):
-            return client()
-    return client()
+    return retry(client, CLIENT_ERRORS, CONNECT_WAITS)
 
 
 def resume(path: str, env: Mapping[str, str], root: Path) -> None:

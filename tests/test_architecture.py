@@ -94,6 +94,10 @@ def test_analysis_knows_neither_torch_nor_the_server() -> None:
     assert not names & {"torch", "torchvision", "segmentation_models_pytorch", "timm", "sqlite3"}
 
 
+def test_no_bench_imports_tests() -> None:
+    assert [(file.name, name) for file in modules("bench") for name in imported(file) if name.startswith("tests")] == []
+
+
 def test_no_module_imports_from_a_test_module() -> None:
     """What tests share lies in modules of its own; a test file can be moved or deleted alone."""
     wrong = [

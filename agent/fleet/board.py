@@ -14,6 +14,7 @@ from rich.text import Text
 
 from agent import events
 from agent.events import Reader
+from common import keys
 from common.text import clock
 
 SAY_EVERY_SECONDS = 60.0
@@ -48,7 +49,7 @@ class Line:
         """How far the trial is."""
         if not self.epoch:
             return ""
-        return f"epoch {self.n_epochs} of {self.epoch['epochs']}, val IoU {self.epoch['val/iou']:.3f}"
+        return f"epoch {self.n_epochs} of {self.epoch['epochs']}, val IoU {self.epoch[keys.VAL_IOU]:.3f}"
 
     def hear(self, event: dict[str, Any]) -> None:
         """An event of the trial."""
@@ -58,7 +59,7 @@ class Line:
         elif kind == "epoch":
             self.epoch = event
         elif kind == "result":
-            self.test_iou = event["test/iou"]
+            self.test_iou = event[keys.TEST_IOU]
         elif kind == "stopped":
             self.stopped = True
         elif kind == "error":
@@ -178,7 +179,7 @@ class Board:
         }[state]
         values = {"run": line.run, "state": ENDS[state], "seconds": round(seconds, 3)}
         values |= {"reason": reason} if reason else {}
-        values |= {} if line.test_iou is None else {"test/iou": line.test_iou}
+        values |= {} if line.test_iou is None else {keys.TEST_IOU: line.test_iou}
         self.say("end", f"agent {number}: {line.name or line.run} {text}", **values)
         self.lines[number] = Line(line.place, "asking")
 

@@ -19,10 +19,11 @@ from agent.lifecycle import modes
 from agent.lint.command import Command
 from common.environment import CACHE, own
 from common.names import BadName
+from common.retry import retry
 from common.wandb_api import RequestRefused, ServerUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
-LOGIN_TRIES = 3
+LOGIN_WAITS = (0.0, 0.0)
 OVER = ("FINISHED", "CANCELED")
 
 
@@ -165,12 +166,7 @@ def login() -> tuple[str, str, str, str]:
     try:
         wandb.setup(wandb.Settings(silent=True))
         preflight.check_server("agent.fleet")
-        for _ in range(LOGIN_TRIES - 1):
-            with contextlib.suppress(*errors):
-                found = _login()
-                break
-        else:
-            found = _login()
+        found = retry(_login, errors, LOGIN_WAITS)
     except errors as error:
         raise TargetError(
             f"no W&B server to work with: {_reason(error)}; start the embedded one "

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from agent.inference.load import Predictor
 from agent.training.loop import resized
-from data import puzzle
+from data import pixels
 
 Pixels = NDArray[np.uint8]
 
@@ -51,7 +51,7 @@ def cut(logits: Tensor, threshold: float = 0.5) -> Pixels:
 
 
 def _of_member(member: Member, photographs: Sequence[Pixels], tta: bool) -> list[Tensor]:
-    squares = np.stack([puzzle.to_square(photograph, member.side) for photograph in photographs])
+    squares = np.stack([pixels.to_square(photograph, member.side) for photograph in photographs])
     images = torch.from_numpy(squares).to(member.predictor.mean.device).permute(0, 3, 1, 2).float().div(255)
     logits = _over_symmetries(member.predictor, images) if tta else member.predictor.logits(images)
     return [resized(each, *photograph.shape[:2]) for each, photograph in zip(logits, photographs, strict=True)]

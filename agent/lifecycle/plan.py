@@ -4,10 +4,9 @@ import contextlib
 import os
 import secrets
 import string
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import wandb
 
@@ -30,19 +29,10 @@ class Plan:
     run_id: str
     entity: str | None
     project: str | None
-
-    @property
-    def folder(self) -> Path:
-        return state.folder_of(self.run_id)
-
-
-def in_sweep() -> bool:
+    folder: Path
+    in_sweep: bool = False
     """Whether an agent of a sweep has handed this run out; it then counts how the run ends."""
-    return bool(os.environ.get(SWEEP))
-
-
-def is_offline() -> bool:
-    return os.environ.get("WANDB_MODE") in SILENT
+    offline: bool = False
 
 
 def make_plan(arguments: Sequence[str], default_project: str) -> Plan:
@@ -60,8 +50,9 @@ def make_plan(arguments: Sequence[str], default_project: str) -> Plan:
     run_id = (os.environ.get("WANDB_RUN_ID") or new_id()) if known.resume is None else known.resume
     entity = os.environ.get("WANDB_ENTITY") or None
     project = os.environ.get("WANDB_PROJECT") or default_project
-    _check_names(run_id, entity, project)
-    plan = Plan(parse(flags), run_id, entity, project)
+    sweep, offline = os.environ.get(SWEEP), os.environ.get("WANDB_MODE") in SILENT
+    folder = _checked_folder(run_id, {"entity": entity, "project": project, "sweep id": sweep}, offline)
+    plan = Plan(parse(flags), run_id, entity, project, folder, bool(sweep), offline)
     return plan if known.resume is None else _resumed(plan, bool(flags))
 
 
@@ -70,17 +61,16 @@ def new_id() -> str:
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
 
 
-def _check_names(run_id: str, entity: str | None, project: str) -> None:
-    """Raises ConfigError: a name would lead out of its folder, or the server's address is none."""
-    address = None if is_offline() else os.environ.get("WANDB_BASE_URL")
-    names = {"entity": entity, "project": project, "sweep id": os.environ.get(SWEEP)}
+def _checked_folder(run_id: str, names: Mapping[str, str | None], offline: bool) -> Path:
+    """The folder of the run. Raises ConfigError: a name would lead out of its own, or the server's address is none."""
+    address = None if offline else os.environ.get("WANDB_BASE_URL")
     try:
         for kind, name in names.items():
             if name:
                 check_name(kind, name)
-        state.folder_of(run_id)
         if address:
             os.environ["WANDB_BASE_URL"] = server_address(address)
+        return state.folder_of(run_id)
     except (BadName, BadAddress) as error:
         raise ConfigError(str(error)) from None
 
@@ -98,7 +88,7 @@ def _resumed(plan: Plan, has_flags: bool) -> Plan:
     config = config or _config_on_server(plan, trouble)
     if has_flags and plan.config != config:
         raise ConfigError(f"run {run_id} has other settings than the flags say: leave the flags out")
-    return Plan(config, run_id, entity or None, project)
+    return replace(plan, config=config, entity=entity or None, project=project)
 
 
 def _config_of_checkpoint(folder: Path) -> Config | None:
@@ -122,27 +112,3 @@ def _config_on_server(plan: Plan, trouble: str) -> Config:
         ) from None
     names = {each.name for each in fields(Config)}
     return from_settings({name: value for name, value in settings.items() if name in names})
-
-
-def check_same_config(plan: Plan, check: Callable[[], None]) -> None:
-    """Before the run is opened: is the server there, and were the rows that it has made with these settings?
-
-    Meanwhile `check` is called again and again; what it raises ends the waiting.
-
-    Raises:
-        ConfigError: they were not; two configurations would mix in one run.
-        CommError, AuthenticationError: the server does not answer, or does not take the key.
-    """
-    if is_offline():
-        return
-    known = preflight.find_run(plan.run_id, plan.entity, plan.project, check)
-    if known and known.n_rows and (others := _differences(known.settings, plan.config)):
-        raise ConfigError(
-            f"run {plan.run_id} has rows on the server that were made with other settings ({', '.join(others)}): "
-            f"unset WANDB_RUN_ID to start a new run, or go on with --resume {plan.run_id} and no other flag"
-        )
-
-
-def _differences(settings: Mapping[str, Any], config: Config) -> list[str]:
-    both = [(each.name, settings.get(each.name, each.default), getattr(config, each.name)) for each in fields(config)]
-    return [f"{name} {theirs}, not {ours}" for name, theirs, ours in both if theirs != ours]

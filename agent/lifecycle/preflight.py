@@ -17,7 +17,7 @@ from wandb.errors import Error as ClientError
 from wandb.sdk.lib import wbauth
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent.config import Config
+from agent.config import Config, ConfigError
 from common.retry import doubling, retry
 from common.wandb_api import KeyRefused, RequestRefused, ServerUnavailable, graphql
 
@@ -71,6 +71,29 @@ def find_run(run_id: str, entity: str | None, project: str | None, check: Callab
     answer = _answer("agent.train", login, RUN, place, check)
     run = answer and (answer["model"] or {}).get("bucket")
     return RunOnServer(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
+
+
+def check_same_config(
+    config: Config, run_id: str, entity: str | None, project: str | None, check: Callable[[], None]
+) -> None:
+    """Before a run is opened: is the server there, and were the rows that it has made with these settings?
+
+    Waits and raises as `find_run` does.
+
+    Raises:
+        ConfigError: they were not; two configurations would mix in one run.
+    """
+    known = find_run(run_id, entity, project, check)
+    if known and known.n_rows and (others := _differences(known.settings, config)):
+        raise ConfigError(
+            f"run {run_id} has rows on the server that were made with other settings ({', '.join(others)}): "
+            f"unset WANDB_RUN_ID to start a new run, or go on with --resume {run_id} and no other flag"
+        )
+
+
+def _differences(settings: Mapping[str, Any], config: Config) -> list[str]:
+    both = [(each.name, settings.get(each.name, each.default), getattr(config, each.name)) for each in fields(config)]
+    return [f"{name} {theirs}, not {ours}" for name, theirs, ours in both if theirs != ours]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from agent.lifecycle.plan import Plan
 from agent.lifecycle.preflight import UNANSWERED
 from agent.lifecycle.state import Row, State
 from agent.lifecycle.torch_file import BadFile
+from common import keys
 
 MOST_THREADS = 1024
 """More than any machine has cores: a run that names more is not believed."""
@@ -23,7 +24,7 @@ MOST_THREADS = 1024
 
 def is_finished(run: wandb.Run) -> bool:
     """Whether the run was completed before: the last thing that it writes is there."""
-    return bool(run.resumed) and run.summary.get("seconds/total") is not None
+    return bool(run.resumed) and run.summary.get(keys.SECONDS_TOTAL) is not None
 
 
 def forget_failure(run: wandb.Run) -> None:

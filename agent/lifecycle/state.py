@@ -22,6 +22,7 @@ from agent.config import Config
 from agent.lifecycle import torch_file
 from agent.lifecycle.checkpoints import FILES, Checkpoint, prune, save
 from agent.lifecycle.torch_file import BadFile
+from common import keys
 from common.environment import CACHE, own
 from common.keys import RULES, Rule
 from common.names import BadName, check_name
@@ -43,7 +44,7 @@ class Progress:
     def add(self, row: Row) -> None:
         """One more epoch."""
         self.rows.append(row)
-        self.epoch, self.seconds = len(self.rows), self.seconds + row["seconds_per_epoch"]
+        self.epoch, self.seconds = len(self.rows), self.seconds + row[keys.SECONDS_PER_EPOCH]
 
 
 @dataclass(frozen=True)

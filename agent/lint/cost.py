@@ -16,8 +16,9 @@ from agent.lint.document import Document
 from agent.lint.parameters import Parameter
 from agent.training import step_times
 from agent.training.step_times import ONE_CORE, Step
+from common import cores
 from common.names import n_drawings
-from common.text import size
+from common.text import plural, size
 
 TABLE = Path(__file__).with_name("step_seconds.csv")
 """Measured training steps; `python -m bench.step_seconds` writes it."""
@@ -82,8 +83,7 @@ class Cost:
 def hours(value: float, unit: str) -> str:
     """Hours of one core or GPU in words, at least a minute."""
     if value < 1:
-        minutes = max(1, round(value * 60))
-        return f"{minutes} {unit}-minute" + "s" * (minutes > 1)
+        return plural(max(1, round(value * 60)), f"{unit}-minute")
     return f"{value:.1f} {unit}-hours" if value < 10 else f"{value:.0f} {unit}-hours"
 
 
@@ -156,13 +156,18 @@ def seconds(config: Config, steps: Sequence[Step]) -> float:
 
 
 def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
-    """Of the measured steps: in the precision, of the model, of the width and of the work that is nearest."""
+    """Of the measured steps: in the precision, of the model, of the width and of the work that is nearest.
+
+    `auto` takes the faster precision, but on a CPU without bfloat16 float32.
+    """
+    no_bfloat16 = config.precision == "auto" and not cores.multiply_bfloat16()
 
     def distance(step: Step) -> tuple[float, ...]:
         # Narrow convolutions do less work in a second than wide ones; a backbone has widths of its own.
         width = abs(math.log(step.width / config.width)) if config.backbone == "none" else 0.0
         return (
             config.precision not in ("auto", step.precision),
+            no_bfloat16 and step.device.startswith(ONE_CORE) and step.precision == "bfloat16",
             step.architecture != config.architecture,
             step.backbone != config.backbone,
             width,

@@ -1,10 +1,8 @@
 """What decides how fast a run is, and the figures that say how much work it does."""
 
-import functools
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -13,6 +11,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from agent.training.loop import Precision
+from common import cores
 
 COMPILE_SECONDS = 90.0
 """What torch.compile costs on a GPU, forward and backward; a cautious estimate, not measured on one."""
@@ -65,16 +64,7 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether the processor multiplies bfloat16 itself; where it is emulated it is slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
-
-
-@functools.cache
-def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """The extensions of the first core, as Linux names them; empty elsewhere."""
-    if not path.exists():
-        return frozenset()
-    lines = (line.partition(":")[2] for line in path.read_text().splitlines() if line.startswith("flags"))
-    return frozenset(next(lines, "").split())
+    return cores.multiply_bfloat16()
 
 
 def prepare(model: nn.Module, device: torch.device) -> nn.Module:

@@ -14,9 +14,9 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.comparison.comparison import Comparison
 from analysis.figures import canvas
+from common.colours import MEANINGS
 
-COLOURS = {"train": "#E69F00", "val": "#0072B2"}
-"""Okabe & Ito (2008): orange and blue keep apart for every kind of colour vision, and in grey."""
+COLOURS = {split: MEANINGS[split][0] for split in ("train", "val")}
 LINES: dict[str, Literal["--", "-"]] = {"train": "--", "val": "-"}
 MARKS = {"best_loss": "v", "best_iou": "^"}
 COLUMNS = 4

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from analysis import cli
 from analysis.comparison.comparison import Comparison
 from analysis.figures.curves import curves_figure
@@ -15,17 +17,25 @@ from analysis.pull.study import Study
 
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
     """Writes curves.png and intervals.png into `out`; masks.png and hardest_images.png where any run has masks."""
-    figures = {
-        "curves": curves_figure(comparison, study.history, command),
-        "intervals": intervals_figure(comparison, study.predictions, command),
-    }
-    if len(comparison.scores):
-        figures["masks"] = masks_figure(comparison, study.predictions, command)
-        figures["hardest_images"] = hardest_images_figure(comparison, study.predictions, command)
-    else:
+    files = [
+        _save(curves_figure(comparison, study.history, command), out / "curves.png"),
+        _save(intervals_figure(comparison, study.predictions, command), out / "intervals.png"),
+    ]
+    if not len(comparison.scores):
         cli.say("None of these runs has a predictions artifact: there are no masks to draw.")
-    files = []
-    for name, figure in figures.items():
-        files.append(out / f"{name}.png")
-        figure.savefig(files[-1])
-    return files
+        return files
+    return [*files, *write_masks(study, comparison, out, command), *write_hardest(study, comparison, out, command)]
+
+
+def write_masks(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
+    """Writes masks.png; raises `AnalysisError` where no run has masks, as `write_hardest` does."""
+    return [_save(masks_figure(comparison, study.predictions, command), out / "masks.png")]
+
+
+def write_hardest(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
+    return [_save(hardest_images_figure(comparison, study.predictions, command), out / "hardest_images.png")]
+
+
+def _save(figure: Figure, file: Path) -> Path:
+    figure.savefig(file)
+    return file

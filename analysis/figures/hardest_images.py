@@ -20,10 +20,11 @@ from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.figures import canvas
 from analysis.figures.mask_grid import coloured_errors, draw, shown_runs
+from common.colours import MASKS, MEANINGS, SERIES
 
 MOST_IMAGES = 4
 MAP = "cividis"
-TRUTH, PREDICTED = "#0072B2", "#D55E00"
+TRUTH, PREDICTED = (SERIES[place][0] for place in MASKS[:2])
 WINDOW = 1 / 5
 """Side of the worst place, as a part of the longer side of the image."""
 PANEL, GAP, LABEL = 1.75, 0.12, 0.34
@@ -91,7 +92,7 @@ def draw_image_means(axes: Axes, means: pd.DataFrame) -> None:
     """IoU of every test image, hardest on top: mean over models, and a line from the lowest to the highest model."""
     at = range(len(means))
     axes.hlines(at, means["low"], means["high"], color="0.6", linewidth=2)
-    axes.plot(means["iou"], at, "o", color="#0072B2", markersize=5)
+    axes.plot(means["iou"], at, "o", color=MEANINGS["val"][0], markersize=5)
     axes.set_yticks(list(at), means["image"].astype(str))
     axes.invert_yaxis()
     axes.set_xlabel("IoU: mean over models, lowest to highest", fontsize=8)

@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from analysis import AnalysisError
 from analysis.cli import default_folder, make_folder
 from analysis.notebooks.cells import NOTEBOOKS
-from analysis.pull import export
+from analysis.pull import study_folder
 from analysis.pull.login import resolve
 from common.cli import Parser, exit_code
 from common.wandb_api import CLOUD
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def write(options: argparse.Namespace) -> int:
     """Run every notebook, and write it with its results."""
     paths, server = options.paths, "a folder"
-    if not (paths and export.place(paths[0])):
+    if not (paths and study_folder.place(paths[0])):
         resolved, login = resolve(paths, os.environ)
         paths, server = [str(path) for path in resolved], login.base_url or CLOUD
     out = options.out or default_folder(options.paths) / "notebooks"

@@ -19,7 +19,7 @@ from analysis.figures.curves import curves_figure
 from analysis.figures.hardest_images import hardest_images_figure
 from analysis.figures.intervals import intervals_figure
 from analysis.figures.mask_grid import masks_figure
-from analysis.pull import export
+from analysis.pull import study_folder
 from analysis.pull.study import Study, from_folder
 from analysis.report import advice, content
 from analysis.report.drawings import importances_figure
@@ -68,8 +68,8 @@ def part(study: Study, chosen: pd.Series[bool] | None = None) -> Part | None:
 
 def beside(paths: Sequence[str], name: str) -> Part | None:
     """The exported study `name` that lies beside the one that the notebook is about; None if there is none."""
-    folder = export.place(paths[0]) if len(paths) == 1 else None
-    other = export.place(str(folder.parent / name)) if folder else None
+    folder = study_folder.place(paths[0]) if len(paths) == 1 else None
+    other = study_folder.place(str(folder.parent / name)) if folder else None
     return part(from_folder(other)) if other else None
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.pull.cache import digest
 from analysis.pull.login import Login, RunsPath
 from analysis.pull.retry import one_sentence, patiently
+from common import keys
 from common.environment import private_wandb
 from common.text import some
 from common.wandb_api import CLOUD
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from wandb import Artifact
     from wandb.apis.public import Run
 
+COLUMNS = tuple(key for key in keys.HISTORY if key != keys.SECONDS_OF_STEPS)
+"""What is read of a history."""
+
 PAGE = 200
 """Runs of a list in one answer."""
-HISTORY_KEYS = (*("epoch", "train/loss", "val/loss", "train/iou", "val/iou"), *("seconds_per_epoch", "val/bn_gap"))
 
 
 def connect(login: Login, cache: Path) -> wandb.Api:
@@ -85,11 +88,11 @@ def content(run: Run) -> str:
 
 
 def history(run: Run) -> pd.DataFrame:
-    """Every epoch of one run, unsampled: run_id and the columns of `HISTORY_KEYS`, epochs ascending."""
+    """Every epoch of one run, unsampled: run_id and the columns of `COLUMNS`, epochs ascending."""
     rows = [row for row in run.scan_history() if row.get("epoch") is not None]
-    found = pd.DataFrame(rows, columns=list(HISTORY_KEYS))
-    table = pd.DataFrame({key: pd.to_numeric(found[key], errors="coerce") for key in HISTORY_KEYS})
-    table = table.astype(dict.fromkeys(HISTORY_KEYS, float) | {"epoch": int})
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame({key: pd.to_numeric(found[key], errors="coerce") for key in COLUMNS})
+    table = table.astype(dict.fromkeys(COLUMNS, float) | {"epoch": int})
     table = table.drop_duplicates("epoch", keep="last").sort_values("epoch")
     table.insert(0, "run_id", run.id)
     return table

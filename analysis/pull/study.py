@@ -13,12 +13,12 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.masks import Predictions
-from analysis.pull import client, export
+from analysis.pull import client, study_folder
 from analysis.pull.cache import Fetched
 from analysis.pull.fetch import fetch_all, stored_predictions
 from analysis.pull.login import check_server, resolve
 from analysis.pull.sweeps import Settings, sweep_settings
-from common.keys import METRICS, RULES
+from common import keys
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 CACHE = Path(".cache")
 REQUIRED = (
     *("architecture", "backbone", "weights"),
-    *("val/iou", "val/loss", "best_iou/epoch", "best_loss/epoch", "test/rule"),
-    *(f"test/{metric}" for metric in METRICS),
-    *(f"{rule}/test_iou" for rule in RULES),
+    *(keys.VAL_IOU, keys.VAL_LOSS, keys.TEST_RULE, *map(keys.test_metric, keys.METRICS)),
+    *(keys.of_rule(rule, name) for rule in keys.RULES for name in ("epoch", "test_iou")),
 )
 
 
@@ -38,7 +37,7 @@ class Study:
 
     `runs`: one row per usable run: run_id, path, name, state, sweep, created_at, artifact (of its checkpoints), every
     config field and summary value under its own key. `history`: one row per run × epoch, unsampled: run_id and
-    `client.HISTORY_KEYS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
+    `client.COLUMNS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
     the images and masks themselves, for the runs that have them. `left_out`: one row per run that cannot be used, as
     `runs`, and `reason`. `remarks`: sentences on what was left out and why. `sweeps`: by id the settings of the sweeps.
     """
@@ -57,9 +56,9 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
 
     Finished runs are fetched once and kept under `cache`, by content. A server that is busy or silent is asked again;
     if it stays so, the study has what could be had, and a remark says that it is partial. Raises `AnalysisError` if no
-    path, key, server or usable run is found. The folder of an exported study (`pull.export`) is read without a server.
+    path, key, server or usable run is found. The folder of an exported study (`study_folder`) needs no server.
     """
-    if folder := export.place(given[0] if len(given) == 1 else ""):
+    if folder := study_folder.place(given[0] if len(given) == 1 else ""):
         return from_folder(folder)
     paths, login = resolve(given, os.environ)
     if login.base_url:
@@ -80,8 +79,8 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
 
 def from_folder(folder: Path) -> Study:
     """The study that was exported into `folder`. Raises `AnalysisError` if it is not whole."""
-    tables, facts, predictions = export.read(folder)
-    remarks = (*facts["remarks"], export.WITHOUT)
+    tables, facts, predictions = study_folder.read(folder)
+    remarks = (*facts["remarks"], study_folder.WITHOUT)
     return Study(**tables, predictions=predictions, remarks=remarks, sweeps=facts["sweeps"])
 
 

@@ -18,12 +18,12 @@ from analysis.comparison.answer import answers, keep_in_mind
 from analysis.comparison.comparison import Comparison, truths_of
 from analysis.comparison.row_labels import ARCHITECTURES
 from analysis.evidence.text import ladder
+from analysis.hyperparameters import best_of_n, importance, regret
+from analysis.hyperparameters.expected_best import EXCHANGEABLE
+from analysis.hyperparameters.importance import Space, importances
 from analysis.pull.study import Study
 from analysis.pull.sweeps import Settings, common_method, common_space
 from analysis.report.advice import improvements
-from analysis.search import best_of_n, importance, regret
-from analysis.search.expected_best import EXCHANGEABLE
-from analysis.search.importance import Space, importances
 from analysis.tables.sheets import Sheet, proof_sheets
 from analysis.tables.sheets import sheets as comparison_sheets
 from common.text import plural

@@ -14,13 +14,13 @@ from analysis.figures import canvas
 from analysis.figures.hardest_images import hardest_images_figure, image_means
 from analysis.figures.intervals import intervals_figure
 from analysis.figures.pareto import pareto_figure
+from analysis.hyperparameters import importance, plots
+from analysis.hyperparameters.best_of_n import budget_curves, expected_best_curves
+from analysis.hyperparameters.expected_best import EXCHANGEABLE
+from analysis.hyperparameters.importance import varied
 from analysis.pull.study import Study
 from analysis.report.content import SEED, Content
 from analysis.report.pictures import data_uri, drawing
-from analysis.search import importance, plots
-from analysis.search.best_of_n import budget_curves, expected_best_curves
-from analysis.search.expected_best import EXCHANGEABLE
-from analysis.search.importance import varied
 from common.text import plural
 
 

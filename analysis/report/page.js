@@ -1,6 +1,5 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
-const COLOURS = ["#0072B2", "#B84A00", "#00694D", "#94386D", "#6B5300", "#333333", "#5347B8"];
 const FIRST = 3;
 const BOX = { left: 52, right: 534, top: 12, bottom: 284 };
 const byId = (name) => document.getElementById(name);
@@ -68,14 +67,14 @@ function band(model, curve, quantity, s) {
 function axes(canvas, quantity, s) {
   for (const value of s.ticks) {
     const y = s.y(value);
-    canvas.append(svg("path", { d: `M${BOX.left} ${y}H${BOX.right}`, stroke: "#ddd" }),
-      svg("text", { x: BOX.left - 6, y: y + 4, "text-anchor": "end", "font-size": 12, fill: "#333" }, String(+value.toPrecision(3))));
+    canvas.append(svg("path", { d: `M${BOX.left} ${y}H${BOX.right}`, stroke: "currentColor", opacity: 0.2 }),
+      svg("text", { x: BOX.left - 6, y: y + 4, "text-anchor": "end", "font-size": 12, fill: "currentColor" }, String(+value.toPrecision(3))));
   }
   const step = Math.max(1, Math.ceil(s.last / 8));
   for (let epoch = step; epoch <= s.last; epoch += step)
-    canvas.append(svg("text", { x: s.x(epoch), y: BOX.bottom + 16, "text-anchor": "middle", "font-size": 12, fill: "#333" }, epoch));
-  canvas.append(svg("path", { d: `M${BOX.left} ${BOX.bottom}H${BOX.right}`, stroke: "#333" }),
-    svg("text", { x: (BOX.left + BOX.right) / 2, y: BOX.bottom + 32, "text-anchor": "middle", "font-size": 12, fill: "#333" }, "epoch"));
+    canvas.append(svg("text", { x: s.x(epoch), y: BOX.bottom + 16, "text-anchor": "middle", "font-size": 12, fill: "currentColor" }, epoch));
+  canvas.append(svg("path", { d: `M${BOX.left} ${BOX.bottom}H${BOX.right}`, stroke: "currentColor" }),
+    svg("text", { x: (BOX.left + BOX.right) / 2, y: BOX.bottom + 32, "text-anchor": "middle", "font-size": 12, fill: "currentColor" }, "epoch"));
 }
 
 function spread(places) {
@@ -85,33 +84,35 @@ function spread(places) {
   return places;
 }
 
+const both = (model) => `light-dark(${model.colours.join(", ")})`;
+
 function chart(quantity, chosen, at) {
   const canvas = byId(quantity), models = chosen.map((i) => data.curves[i]), s = scales(models, quantity);
   canvas.replaceChildren();
   axes(canvas, quantity, s);
   const ends = [];
   chosen.forEach((i) => {
-    const model = data.curves[i], colour = COLOURS[i % COLOURS.length];
+    const model = data.curves[i], [light] = model.colours, colour = both(model);
     for (const split of ["train", "val"]) {
       const curve = model.curves[`${split}/${quantity}`];
-      if (model.n > 1) canvas.append(svg("path", { d: band(model, curve, quantity, s), fill: colour, opacity: 0.13 }));
-      canvas.append(svg("path", { d: line(model, curve.mean, quantity, s), fill: "none", stroke: colour,
+      if (model.n > 1) canvas.append(svg("path", { d: band(model, curve, quantity, s), fill: light, style: `fill: ${colour}`, opacity: 0.13 }));
+      canvas.append(svg("path", { d: line(model, curve.mean, quantity, s), fill: "none", stroke: light, style: `stroke: ${colour}`,
         "stroke-width": split === "val" ? 2.2 : 1.5, "stroke-dasharray": split === "val" ? "none" : "6 4" }));
     }
     const values = model.curves[`val/${quantity}`].mean;
     for (const epoch of model.best) {
       const value = values[model.epochs.indexOf(epoch)];
       if (value !== undefined && drawable(value, quantity))
-        canvas.append(svg("circle", { cx: s.x(epoch), cy: s.y(value), r: 3.5, fill: colour, stroke: "#fff" }));
+        canvas.append(svg("circle", { cx: s.x(epoch), cy: s.y(value), r: 3.5, fill: light, style: `fill: ${colour}; stroke: var(--paper)` }));
     }
     const end = values.findLastIndex((v) => drawable(v, quantity));
-    if (end >= 0) ends.push({ i, colour, x: s.x(model.epochs[end]), y: s.y(values[end]) });
+    if (end >= 0) ends.push({ i, x: s.x(model.epochs[end]), y: s.y(values[end]) });
   });
   const places = spread(ends.map((end) => end.y + 4));
   ends.forEach((end, k) => canvas.append(svg("text",
-    { x: end.x + 5, y: places[k], "font-size": 12, "font-weight": 700, fill: end.colour }, end.i + 1)));
+    { x: end.x + 5, y: places[k], "font-size": 12, "font-weight": 700, style: "fill: var(--ink)" }, end.i + 1)));
   const x = s.x(at);
-  canvas.append(svg("path", { d: `M${x} ${BOX.top}V${BOX.bottom}`, stroke: "#555", "stroke-dasharray": "2 3", class: "cursor" }));
+  canvas.append(svg("path", { d: `M${x} ${BOX.top}V${BOX.bottom}`, stroke: "currentColor", "stroke-dasharray": "2 3", class: "cursor" }));
   canvas.onpointermove = (event) => {
     const box = canvas.getBoundingClientRect();
     const epoch = Math.round(s.epoch(((event.clientX - box.left) / box.width) * 560));
@@ -159,7 +160,7 @@ function startCurves() {
     const label = document.createElement("label"), box = document.createElement("input"), name = document.createElement("span");
     Object.assign(box, { type: "checkbox", value: i, checked: i < FIRST });
     name.textContent = ` ${i + 1} ${model.name}`;
-    name.style.borderBottom = `3px solid ${COLOURS[i % COLOURS.length]}`;
+    name.style.borderBottom = `3px solid ${both(model)}`;
     box.addEventListener("change", draw);
     label.append(box, name);
     byId("models").append(label);

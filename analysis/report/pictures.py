@@ -17,6 +17,7 @@ from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.curves.overfitting import CURVES
 from analysis.figures.mask_grid import COLOURS, MOST_IMAGES, MOST_MODELS, coloured_errors, shown_runs
+from common.colours import SERIES, assign
 
 MOST_PIXELS = 512
 """Longest side of a photograph or mask in a report; larger ones are made smaller."""
@@ -109,12 +110,16 @@ def in_words(truth: Mask, prediction: Mask) -> str:
 
 
 def curve_data(comparison: Comparison, history: pd.DataFrame) -> list[dict[str, Any]]:
-    """Per model, best first, at most `MOST_CURVES`: name, n, rule, epochs, best (epochs tested) and for each of
-    `overfitting.CURVES` mean, low and high over its runs, None where not finite. A mean ends with its shortest run.
+    """Per model, best first, at most `MOST_CURVES`: name, n, colours (on light, on dark), rule, epochs, best (epochs
+    tested) and for each of `overfitting.CURVES` mean, low and high over its runs, None where not finite.
+
+    A mean ends with its shortest run.
     """
+    models = [str(model) for model in comparison.table["model"][:MOST_CURVES]]
     return [
-        curves_of(str(model), comparison.runs[comparison.runs["model"] == model], history)
-        for model in comparison.table["model"][:MOST_CURVES]
+        curves_of(model, comparison.runs[comparison.runs["model"] == model], history)
+        | {"colours": SERIES[number % len(SERIES)]}
+        for model, number in assign(models).items()
     ]
 
 

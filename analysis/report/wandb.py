@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.hyperparameters.importance import varied
 from analysis.pull.login import Login
 from analysis.pull.retry import one_sentence
 from analysis.pull.study import Study
 from analysis.report.content import Content, sentences
-from analysis.search.importance import varied
 from analysis.tables import formats
+from common.keys import GOAL, PREDICTIONS
 from common.wandb_api import CLOUD
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 FIELDS = ("architecture", "backbone", "weights")
 """Config fields by which lines are grouped: those of one model are one line."""
-GOAL = "val/iou"
-MEDIA = "test/predictions"
 
 
 def save(study: Study, report: Content, login: Login, page: Path | None = None) -> str:
@@ -78,7 +77,7 @@ def blocks(study: Study, report: Content) -> list[Any]:
         grid(*(line(name) for name in ("val/loss", "train/loss", "val/iou", "train/iou"))),
         *text("Overfitting", sentences([*verdicts, *(f"{effect}." for effect in report.effects)])),
         reports.H2("Masks"),
-        grid(reports.MediaBrowser(media_keys=[MEDIA], num_columns=4)),
+        grid(reports.MediaBrowser(media_keys=[PREDICTIONS], num_columns=4)),
         *text("Which setting mattered", report.search.reason, sentences(report.search.sentences)),
         grid(parallel(names), reports.ParameterImportancePlot(with_respect_to=GOAL)),
         *text("Keep in mind", sentences([*report.limits, *report.notes])),

@@ -8,10 +8,10 @@ be refused one by one. What a person may not see answers like what does not exis
 from collections.abc import Iterator
 from typing import Any
 
-from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, get_named_type
+from graphql import GraphQLList, GraphQLNonNull, GraphQLSchema, get_named_type, get_nullable_type
 
 from server.graphql import limits
-from server.graphql.common import Context, Info, Resolver, context, parsed_id
+from server.graphql.common import Context, Resolver, fields, parsed_id
 from server.store import NotFound, Refused, ownership
 
 # Columns that say where a row lies, in the order in which they are looked at.
@@ -37,19 +37,17 @@ _LONGEST_ID = 100
 
 def protect(schema: GraphQLSchema) -> None:
     """Puts the checks in front of and behind the resolvers."""
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
-            for name, field in kind.fields.items():
-                assert field.resolve is not None
-                if kind.name == "Mutation":
-                    field.resolve = _permitted(name, field.resolve)
-                required = isinstance(field.type, GraphQLNonNull)
-                if get_named_type(field.type).name in _PLACED:
-                    field.resolve = _seen(field.resolve, required)
-                if isinstance(field.type.of_type if required else field.type, GraphQLList):
-                    field.resolve = _counted(field.resolve)
-                if get_named_type(field.type).name == "JSON":
-                    field.resolve = _measured(field.resolve)
+    for kind, name, field in fields(schema):
+        assert field.resolve is not None
+        if kind == "Mutation":
+            field.resolve = _permitted(name, field.resolve)
+        required = isinstance(field.type, GraphQLNonNull)
+        if get_named_type(field.type).name in _PLACED:
+            field.resolve = _seen(field.resolve, required)
+        if isinstance(get_nullable_type(field.type), GraphQLList):
+            field.resolve = _counted(field.resolve)
+        if get_named_type(field.type).name == "JSON":
+            field.resolve = _measured(field.resolve)
 
 
 def lies_in(ctx: Context, row: dict[str, Any]) -> str | None:
@@ -69,16 +67,15 @@ def visible(ctx: Context, row: dict[str, Any]) -> bool:
     return entity is not None and ctx.person.sees(entity)
 
 
-def must_see(info: Info, kind: str, number: int) -> int:
+def must_see(ctx: Context, kind: str, number: int) -> int:
     """`number`, when the person may see that thing; raises NotFound as the store does."""
-    _check_id(context(info), kind, number, only_read=True)
+    _check_id(ctx, kind, number, only_read=True)
     return number
 
 
 def _seen(resolve: Resolver, required: bool) -> Resolver:
-    def seen(row: Any, info: Info, **arguments: Any) -> Any:
-        value = resolve(row, info, **arguments)
-        ctx = context(info)
+    def seen(row: Any, ctx: Context, **arguments: Any) -> Any:
+        value = resolve(row, ctx, **arguments)
         if ctx.person.admin or value is None:
             return value
         if isinstance(value, list):
@@ -93,10 +90,10 @@ def _seen(resolve: Resolver, required: bool) -> Resolver:
 
 
 def _counted(resolve: Resolver) -> Resolver:
-    def counted(row: Any, info: Info, **arguments: Any) -> Any:
-        value = resolve(row, info, **arguments)
+    def counted(row: Any, ctx: Context, **arguments: Any) -> Any:
+        value = resolve(row, ctx, **arguments)
         if isinstance(value, list):
-            context(info).count(len(value))
+            ctx.count(len(value))
         return value
 
     return counted
@@ -105,17 +102,16 @@ def _counted(resolve: Resolver) -> Resolver:
 def _measured(resolve: Resolver) -> Resolver:
     """JSON is made for the answer; texts lie in rows that are there anyway."""
 
-    def measured(row: Any, info: Info, **arguments: Any) -> Any:
-        value = resolve(row, info, **arguments)
-        context(info).count(text=limits.text_size(value))
+    def measured(row: Any, ctx: Context, **arguments: Any) -> Any:
+        value = resolve(row, ctx, **arguments)
+        ctx.count(text=limits.text_size(value))
         return value
 
     return measured
 
 
 def _permitted(mutation: str, resolve: Resolver) -> Resolver:
-    def permitted(root: Any, info: Info, **arguments: Any) -> Any:
-        ctx = context(info)
+    def permitted(root: Any, ctx: Context, **arguments: Any) -> Any:
         if not ctx.person.admin:
             for name, text in _texts("", arguments):
                 only_read = (mutation, name) in _READ
@@ -124,7 +120,7 @@ def _permitted(mutation: str, resolve: Resolver) -> Resolver:
                 elif (found := parsed_id(text)) is not None and found[0] in ownership.KINDS:
                     _check_id(ctx, *found, only_read)
         with ctx.clock.changing():
-            return resolve(root, info, **arguments)
+            return resolve(root, ctx, **arguments)
 
     return permitted
 

@@ -1,123 +1,87 @@
 """Artifacts as they are read: versions, aliases, files, lineage."""
 
 import mimetypes
+from collections.abc import Callable
 from typing import Any
 
 from server import addresses
 from server.graphql import access
 from server.graphql import collections as collection_resolvers
-from server.graphql.common import (
-    Info,
-    Resolvers,
-    connection,
-    constant,
-    context,
-    global_id,
-    id_of,
-    iso,
-    number_in,
-    time_of,
-)
-from server.store import NotFound, Refused, Row, artifacts, collections, projects, runs
+from server.graphql.common import Context, Resolver, Resolvers, connection, constant, global_id, number_in, paged
+from server.store import Connection, NotFound, Refused, Row, artifacts, collections, projects, runs
 
 TTL_OFF = -2
 
 
-def artifact(root: Any, info: Info, id: str) -> Row | None:
+def artifact(root: Any, ctx: Context, id: str) -> Row | None:
     try:
-        return artifacts.by_id(context(info).db, number_in("Artifact", id))
+        return artifacts.by_id(ctx.db, number_in("Artifact", id))
     except NotFound:
         return None
 
 
-def project_artifact(row: Row, info: Info, name: str) -> Row | None:
-    membership = collection_resolvers.membership_named(row, info, name)
-    return None if membership is None else artifacts.by_id(context(info).db, membership["artifact_id"])
+def project_artifact(row: Row, ctx: Context, name: str) -> Row | None:
+    membership = collection_resolvers.membership_named(row, ctx, name)
+    return None if membership is None else artifacts.by_id(ctx.db, membership["artifact_id"])
 
 
-def artifact_of_type(row: Row, info: Info, name: str) -> Row | None:
-    found = project_artifact({"id": row["project_id"]}, info, name)
-    return found if found is not None and sequence(found, info)["type"] == row["name"] else None
+def artifact_of_type(row: Row, ctx: Context, name: str) -> Row | None:
+    found = project_artifact({"id": row["project_id"]}, ctx, name)
+    return found if found is not None and collection_resolvers.home(found, ctx)["type"] == row["name"] else None
 
 
-def client_id_mapping(root: Any, info: Info, client_id: str) -> Row | None:
-    found = artifacts.by_client_id(context(info).db, client_id)
-    hidden = found is None or not access.visible(context(info), found)
+def client_id_mapping(root: Any, ctx: Context, client_id: str) -> Row | None:
+    found = artifacts.by_client_id(ctx.db, client_id)
+    hidden = found is None or not access.visible(ctx, found)
     return None if found is None or hidden else {"server_id": global_id("Artifact", found["id"])}
 
 
-def sequence(row: Row, info: Info) -> Row:
-    return collections.by_id(context(info).db, row["collection_id"])
+def current_manifest(row: Row, ctx: Context) -> Row | None:
+    return artifacts.manifest(ctx.db, row["manifest_id"]) if row["manifest_id"] else None
 
 
-def current_manifest(row: Row, info: Info) -> Row | None:
-    return artifacts.manifest(context(info).db, row["manifest_id"]) if row["manifest_id"] else None
+def created_by(row: Row, ctx: Context) -> Row | None:
+    return runs.by_id(ctx.db, row["run_id"]) if row["run_id"] else None
 
 
-def created_by(row: Row, info: Info) -> Row | None:
-    return runs.by_id(context(info).db, row["run_id"]) if row["run_id"] else None
-
-
-def used_by(row: Row, info: Info) -> Row:
-    ctx = context(info)
+def used_by(row: Row, ctx: Context) -> Row:
     found = runs.many(ctx.db, artifacts.users(ctx.db, row["id"]))
     return connection([run for run in found if access.visible(ctx, run)])
 
 
-def memberships(row: Row, info: Info) -> Row:
-    ctx = context(info)
+def memberships(row: Row, ctx: Context) -> Row:
     return connection([m for m in collections.memberships(ctx.db, row["id"]) if access.visible(ctx, m)])
 
 
-def all_aliases(row: Row, info: Info) -> list[Row]:
+def all_aliases(row: Row, ctx: Context) -> list[Row]:
     """With `vN` for every collection that it is in."""
-    db = context(info).db
+    db = ctx.db
     versions = [m | {"alias": f"v{m['version']}"} for m in collections.memberships(db, row["id"])]
     return [*collections.aliases(db, row["id"]), *versions]
 
 
 def artifact_files(
-    row: Row, info: Info, names: list[str] | None = None, after: str | None = None, first: int | None = None
+    row: Row, ctx: Context, names: list[str] | None = None, after: str | None = None, first: int | None = None
 ) -> Row:
     """References too: the client downloads what is listed here, wherever it lies."""
     return connection(
-        artifacts.entries(context(info).db, row["id"], names),
+        artifacts.entries(ctx.db, row["id"], names),
         first,
         after,
         key=lambda entry: entry["path"],
-        load=lambda rows: [_file(row, info, e) for e in rows],
+        load=lambda rows: [_file(row, ctx, e) for e in rows],
     )
 
 
 def member_files(
-    row: Row, info: Info, names: list[str] | None = None, after: str | None = None, first: int | None = None
+    row: Row, ctx: Context, names: list[str] | None = None, after: str | None = None, first: int | None = None
 ) -> Row:
-    return artifact_files(collection_resolvers.member_artifact(row, info), info, names, after, first)
+    return artifact_files(collection_resolvers.member_artifact(row, ctx), ctx, names, after, first)
 
 
-def _file(row: Row, info: Info, entry: Row) -> Row:
-    if entry["ref"] is not None:
-        return _reference(row, entry)
-    path = addresses.artifact_file(row["id"], entry["digest"], entry["path"])
-    return {
-        "id": global_id("ArtifactFile", row["id"]),
-        "name": entry["path"],
-        "display_name": entry["path"],
-        "path": path,
-        "direct_url": context(info).signed("GET", path),
-        "size_bytes": entry["size"],
-        "storage_path": path.removeprefix("/storage/"),
-        "mimetype": mimetypes.guess_type(entry["path"])[0] or "application/octet-stream",
-        "updated_at": iso(row["updated_at"]),
-        "digest": entry["digest"],
-        "md5": entry["digest"],
-        "writable": False,
-    }
-
-
-def _reference(row: Row, entry: Row) -> Row:
-    """A file that lies elsewhere; its digest is whatever that place calls its version."""
-    return {
+def _file(row: Row, ctx: Context, entry: Row) -> Row:
+    """The digest of a file that lies elsewhere is whatever that place calls its version."""
+    node = {
         "id": global_id("ArtifactFile", row["id"]),
         "name": entry["path"],
         "display_name": entry["path"],
@@ -125,58 +89,48 @@ def _reference(row: Row, entry: Row) -> Row:
         "direct_url": entry["ref"],
         "size_bytes": entry["size"],
         "mimetype": mimetypes.guess_type(entry["path"])[0] or "application/octet-stream",
-        "updated_at": iso(row["updated_at"]),
+        "updated_at": row["updated_at"],
         "digest": entry["digest"],
         "writable": False,
     }
+    if entry["ref"] is not None:
+        return node
+    path = addresses.artifact_file(row["id"], entry["digest"], entry["path"])
+    place = {"path": path, "direct_url": ctx.signed("GET", path), "storage_path": path.removeprefix("/storage/")}
+    return node | place | {"md5": entry["digest"]}
 
 
-def files_by_entries(row: Row, info: Info, entries: list[Row] | None = None) -> Row:
+def files_by_entries(row: Row, ctx: Context, entries: list[Row] | None = None) -> Row:
     """An entry without a name stands for every file of that digest."""
     wanted = {(entry.get("name"), entry["digest"]) for entry in entries or []}
     found = [
         e
-        for e in artifacts.entries(context(info).db, row["id"])
+        for e in artifacts.entries(ctx.db, row["id"])
         if e["ref"] is None and wanted & {(e["path"], e["digest"]), (None, e["digest"])}
     ]
-    return connection(found, key=lambda e: e["path"], load=lambda rows: [_file(row, info, e) for e in rows])
+    return connection(found, key=lambda e: e["path"], load=lambda rows: [_file(row, ctx, e) for e in rows])
 
 
-def tags(row: Row, info: Info) -> list[Row]:
-    return collections.tags(context(info).db, "artifact", row["id"])
-
-
-def commit_hash(row: Row, info: Info) -> str:
-    return f"{row['id']:020x}"
-
-
-def manifest_file(row: Row, info: Info) -> Row:
+def manifest_file(row: Row, ctx: Context) -> Row:
     """An address to upload to only while the artifact is not committed, and for who may change it."""
-    ctx, path = context(info), addresses.manifest(row["id"])
+    path = addresses.manifest(row["id"])
     artifact = artifacts.by_id(ctx.db, row["artifact_id"])
     open = artifact["state"] == artifacts.PENDING and ctx.person.owns(access.lies_in(ctx, artifact) or "")
     return {
         "id": global_id("ManifestFile", row["id"]),
         "name": row["name"],
         "display_name": row["name"],
-        "direct_url": context(info).signed("GET", path),
+        "direct_url": ctx.signed("GET", path),
         "upload_url": ctx.signed("PUT", path) if open else None,
         "upload_headers": [],
     }
 
 
-def of_run(kind: str) -> Any:
-    def resolve(row: Row, info: Info, after: str | None = None, first: int | None = None) -> Row:
-        read = artifacts.logged_by if kind == "output" else artifacts.used_by
-        ctx = context(info)
-        found = [artifact for artifact in read(ctx.db, row["id"]) if access.visible(ctx, artifact)]
-        return connection(found, first, after)
-
-    return resolve
+def of_run(read: Callable[[Connection, int], list[Row]]) -> Resolver:
+    return paged(lambda row, ctx: [each for each in read(ctx.db, row["id"]) if access.visible(ctx, each)])
 
 
-def use_artifact(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def use_artifact(root: Any, ctx: Context, input: Row) -> Row:
     project = projects.find(ctx.db, input["entity_name"], input["project_name"])
     run = runs.find(ctx.db, project["id"], input["run_name"]) if project else None
     row = artifacts.by_id(ctx.db, number_in("Artifact", input["artifact_id"]))
@@ -187,8 +141,7 @@ def use_artifact(root: Any, info: Info, input: Row) -> Row:
     return {"artifact": row}
 
 
-def update_artifact(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def update_artifact(root: Any, ctx: Context, input: Row) -> Row:
     artifact_id = number_in("Artifact", input["artifact_id"])
     with ctx.store.write() as db:
         row = artifacts.change(
@@ -213,16 +166,14 @@ def update_artifact(root: Any, info: Info, input: Row) -> Row:
     return {"artifact": row}
 
 
-def delete_artifact(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def delete_artifact(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         artifact_id = number_in("Artifact", input["artifact_id"])
         return {"artifact": artifacts.delete(db, artifact_id, bool(input.get("delete_aliases")), ctx.now())}
 
 
 def change_aliases(add: bool) -> Any:
-    def resolve(root: Any, info: Info, input: Row) -> Row:
-        ctx = context(info)
+    def resolve(root: Any, ctx: Context, input: Row) -> Row:
         artifact_id = number_in("Artifact", input["artifact_id"])
         with ctx.store.write() as db:
             for alias in input["aliases"]:
@@ -249,19 +200,16 @@ RESOLVERS: Resolvers = {
     "Project": {"artifact": project_artifact},
     "ArtifactType": {"artifact": artifact_of_type},
     "ArtifactCollectionMembership": {"files": member_files},
-    "Run": {"outputArtifacts": of_run("output"), "inputArtifacts": of_run("input")},
+    "Run": {"outputArtifacts": of_run(artifacts.logged_by), "inputArtifacts": of_run(artifacts.used_by)},
     "Artifact": {
-        "id": id_of("Artifact"),
-        "artifactSequence": sequence,
-        "artifactType": lambda row, info: collection_resolvers.type_of(sequence(row, info)),
-        "versionIndex": lambda row, info: row["version"],
-        "ttlDurationSeconds": lambda row, info: TTL_OFF if row["ttl"] is None else row["ttl"],
-        "ttlIsInherited": lambda row, info: row["ttl"] is None,
-        "tags": tags,
-        "commitHash": commit_hash,
-        "fileCount": lambda row, info: artifacts.count_entries(context(info).db, row["id"]),
-        "createdAt": time_of("created_at"),
-        "updatedAt": time_of("updated_at"),
+        "artifactSequence": collection_resolvers.home,
+        "artifactType": lambda row, ctx: collection_resolvers.type_of(collection_resolvers.home(row, ctx)),
+        "versionIndex": lambda row, ctx: row["version"],
+        "ttlDurationSeconds": lambda row, ctx: TTL_OFF if row["ttl"] is None else row["ttl"],
+        "ttlIsInherited": lambda row, ctx: row["ttl"] is None,
+        "tags": lambda row, ctx: collections.tags(ctx.db, "artifact", row["id"]),
+        "commitHash": lambda row, ctx: f"{row['id']:020x}",
+        "fileCount": lambda row, ctx: artifacts.count_entries(ctx.db, row["id"]),
         "aliases": all_aliases,
         "currentManifest": current_manifest,
         "createdBy": created_by,
@@ -270,6 +218,6 @@ RESOLVERS: Resolvers = {
         "files": artifact_files,
         "filesByManifestEntries": files_by_entries,
     },
-    "ArtifactManifest": {"id": id_of("ArtifactManifest"), "file": manifest_file},
-    "Tag": {"id": id_of("Tag"), "tagCategoryName": constant("")},
+    "ArtifactManifest": {"file": manifest_file},
+    "Tag": {"tagCategoryName": constant("")},
 }

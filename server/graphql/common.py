@@ -3,12 +3,11 @@
 import base64
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from graphql import GraphQLResolveInfo
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, is_introspection_type
 
 from server.graphql import limits
 from server.security import Signer
@@ -18,9 +17,8 @@ from server.store.users import Person
 
 MAX_PAGE = 10_000
 MAX_ITEMS = 200_000  # in all the lists of one answer
-# A resolver's second argument: its context is the request's Context.
-Info = GraphQLResolveInfo[Any]
 Resolver = Callable[..., Any]
+"""Of a field: called with the row that it belongs to, the Context, and the arguments in snake_case."""
 Resolvers = dict[str, dict[str, Resolver]]
 
 
@@ -72,9 +70,11 @@ class Context:
         return self.signer.url(self.base_url, method, path, self.person.number, self.now())
 
 
-def context(info: Info) -> Context:
-    value: Context = info.context
-    return value
+def fields(schema: GraphQLSchema) -> Iterator[tuple[str, str, GraphQLField]]:
+    """(type, name, field) of every field of the schema that has a resolver."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
+            yield from ((kind.name, name, field) for name, field in kind.fields.items())
 
 
 def snake(name: str) -> str:
@@ -106,25 +106,16 @@ def number_in(kind: str, text: str) -> int:
 
 
 def id_of(kind: str) -> Resolver:
-    return lambda row, info: global_id(kind, row["id"])
-
-
-def time_of(column: str) -> Resolver:
-    return lambda row, info: iso(row[column])
+    """Rows of the store have numbers, other values the id itself."""
+    return lambda row, ctx: global_id(kind, row["id"]) if isinstance(row["id"], int) else row["id"]
 
 
 def column(name: str) -> Resolver:
-    return lambda row, info: row[name]
+    return lambda row, ctx: row[name]
 
 
 def constant(value: Any) -> Resolver:
-    return lambda row, info: value
-
-
-def iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return lambda row, ctx: value
 
 
 def page(items: Sequence[Any], first: int | None, after: str | None, key: Callable[[Any], Any]) -> tuple[int, int]:
@@ -139,8 +130,8 @@ def page(items: Sequence[Any], first: int | None, after: str | None, key: Callab
             raise Refused(f"not a cursor: {after!r}")
         start = int(position)
         if start >= len(items) or str(key(items[start])) != wanted:
-            ownership = [i for i, item in enumerate(items) if str(key(item)) == wanted]
-            start = ownership[0] + 1 if ownership else min(start, len(items))
+            places = [i for i, item in enumerate(items) if str(key(item)) == wanted]
+            start = places[0] + 1 if places else min(start, len(items))
         else:
             start += 1
     size = MAX_PAGE if first is None else max(0, min(first, MAX_PAGE))
@@ -166,20 +157,31 @@ def connection(
     }
 
 
-def project_at(info: Info, entity: str | None, name: str | None) -> Row | None:
-    ctx = context(info)
+def paged(items: Resolver) -> Resolver:
+    """Of a field that answers the items of a list page by page."""
+
+    def page_of(row: Any, ctx: Context, first: int | None = None, after: str | None = None) -> dict[str, Any]:
+        return connection(items(row, ctx), first, after)
+
+    return page_of
+
+
+def project_of(row: Row, ctx: Context) -> Row:
+    return projects.by_id(ctx.db, row["project_id"])
+
+
+def project_at(ctx: Context, entity: str | None, name: str | None) -> Row | None:
     return projects.find(ctx.db, entity or ctx.entity, name or "")
 
 
-def existing_project(info: Info, entity: str | None, name: str | None) -> Row:
-    row = project_at(info, entity, name)
+def existing_project(ctx: Context, entity: str | None, name: str | None) -> Row:
+    row = project_at(ctx, entity, name)
     if row is None:
         raise NotFound(f"project {entity}/{name} does not exist")
     return row
 
 
-def user(info: Info, name: str | None = None) -> Row:
+def user(ctx: Context, name: str | None = None) -> Row:
     """The person of that name; without one, or when they are gone, who asks."""
-    ctx = context(info)
     person = (users.by_name(ctx.db, name) if name and name != ctx.person.name else None) or ctx.person
     return {"id": person.number, "name": person.name, "username": person.name, "entity": person.name}

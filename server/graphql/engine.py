@@ -15,14 +15,12 @@ from graphql import (
     GraphQLInputObjectType,
     GraphQLList,
     GraphQLNonNull,
-    GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
     build_schema,
     execute_sync,
     is_abstract_type,
     is_interface_type,
-    is_introspection_type,
     parse,
     type_from_ast,
     validate,
@@ -45,7 +43,7 @@ from server.graphql import (
     uploads,
     viewer,
 )
-from server.graphql.common import Context, Info, snake
+from server.graphql.common import Context, fields, id_of, snake
 from server.store import DatabaseError, NotFound, Refused
 from server.store.disk_errors import explain, interrupted, passes
 
@@ -76,33 +74,38 @@ def schema() -> GraphQLSchema:
         if isinstance(kind, GraphQLInputObjectType):
             for name, field in kind.fields.items():
                 field.out_name = snake(name)
-        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
-            for name, output in kind.fields.items():
-                output.resolve = _default(snake(name))
-                for argument_name, argument in output.args.items():
-                    argument.out_name = snake(argument_name)
         if is_abstract_type(kind):
             kind.resolve_type = _kind_of_collection if is_interface_type(kind) else _creator
+    for kind_name, name, output in fields(built):
+        output.resolve = id_of(kind_name) if name == "id" else _default(snake(name))
+        for argument_name, argument in output.args.items():
+            argument.out_name = snake(argument_name)
     for module in MODULES:
-        for type_name, fields in module.RESOLVERS.items():
-            for field_name, resolver in fields.items():
+        for type_name, resolvers in module.RESOLVERS.items():
+            for field_name, resolver in resolvers.items():
                 built.type_map[type_name].fields[field_name].resolve = resolver  # type: ignore[attr-defined]
     unsupported.enforce(built)
     access.protect(built)
     scalars.check_scalars(built)
     scalars.check_counts(built)
+    for _, _, output in fields(built):
+        output.resolve = _in_context(output.resolve)
     return built
 
 
 def _default(column: str) -> Any:
-    return lambda row, info: row.get(column)
+    return lambda row, ctx: row.get(column)
 
 
-def _kind_of_collection(row: dict[str, Any], info: Info, kind: Any) -> str:
+def _in_context(resolve: Any) -> Any:
+    return lambda row, info, **arguments: resolve(row, info.context, **arguments)
+
+
+def _kind_of_collection(row: dict[str, Any], info: Any, kind: Any) -> str:
     return str(row["kind"])
 
 
-def _creator(row: dict[str, Any], info: Info, kind: Any) -> str:
+def _creator(row: dict[str, Any], info: Any, kind: Any) -> str:
     return "Run" if "project_id" in row else "User"
 
 

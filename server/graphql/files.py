@@ -5,68 +5,68 @@ import posixpath
 from typing import Any
 
 from server import addresses
-from server.graphql.common import Info, Resolvers, connection, context, global_id, iso, number_in
+from server.graphql.common import Context, Resolvers, connection, global_id, number_in
 from server.graphql.runs import run_at
 from server.store import Refused, Row, files
 
 
-def create_run_files(root: Any, info: Info, input: Row) -> Row:
-    run = run_at(info, input)
+def create_run_files(root: Any, ctx: Context, input: Row) -> Row:
+    run = run_at(ctx, input)
     uploads = [
-        {"name": name, "upload_url": context(info).signed("PUT", addresses.run_file(run["id"], files.check_path(name)))}
+        {"name": name, "upload_url": ctx.signed("PUT", addresses.run_file(run["id"], files.check_path(name)))}
         for name in input["files"]
     ]
     return {"run_id": global_id("Run", run["id"]), "upload_headers": [], "files": uploads}
 
 
-def mark_uploaded(root: Any, info: Info, input: Row) -> Row:
+def mark_uploaded(root: Any, ctx: Context, input: Row) -> Row:
     """A file counts as uploaded once its body is here; this only checks that the run exists."""
-    run_at(info, input)
+    run_at(ctx, input)
     return {"success": True}
 
 
-def delete_files(root: Any, info: Info, input: Row) -> Row:
+def delete_files(root: Any, ctx: Context, input: Row) -> Row:
     numbers = [number_in("File", file_id) for file_id in input["files"]]
-    with context(info).store.write() as db:
+    with ctx.store.write() as db:
         files.delete(db, numbers)
     return {"success": True}
 
 
 def of_run(
     row: Row,
-    info: Info,
+    ctx: Context,
     names: list[str] | None = None,
     after: str | None = None,
     first: int | None = None,
     pattern: str | None = None,
 ) -> Row:
     plain = None if names is None else [posixpath.normpath(name) for name in names]  # ./a as in `run.file("./a")`
-    found = files.of_run(context(info).db, row["id"], plain, pattern)
-    return connection(found, first, after, load=lambda rows: [node(info, file) for file in rows])
+    found = files.of_run(ctx.db, row["id"], plain, pattern)
+    return connection(found, first, after, load=lambda rows: [node(ctx, file) for file in rows])
 
 
-def node(info: Info, file: Row) -> Row:
+def node(ctx: Context, file: Row) -> Row:
     path = addresses.run_file(file["run_id"], file["name"])
     return {
         "id": global_id("File", file["id"]),
         "name": file["name"],
         "display_name": file["name"],
         "path": path,
-        "direct_url": context(info).signed("GET", path),
+        "direct_url": ctx.signed("GET", path),
         "size_bytes": file["size"],
         "storage_path": path.removeprefix("/storage/"),
         "mimetype": mimetypes.guess_type(file["name"])[0] or "application/octet-stream",
-        "updated_at": iso(file["updated_at"]),
+        "updated_at": file["updated_at"],
         "digest": file["md5"],
         "md5": file["md5"],
-        "writable": context(info).person.owns(context(info).entity_of("Run", file["run_id"]) or ""),
+        "writable": ctx.person.owns(ctx.entity_of("Run", file["run_id"]) or ""),
     }
 
 
-def url(row: Row, info: Info, upload: bool | None = None) -> str:
+def url(row: Row, ctx: Context, upload: bool | None = None) -> str:
     if upload and not row["writable"]:
         raise Refused(f"{row['name']} cannot be uploaded again: only the owner of a run can, and no artifact changes")
-    return context(info).signed("PUT" if upload else "GET", row["path"])
+    return ctx.signed("PUT" if upload else "GET", row["path"])
 
 
 RESOLVERS: Resolvers = {
@@ -75,6 +75,6 @@ RESOLVERS: Resolvers = {
         "markRunFilesUploaded": mark_uploaded,
         "deleteFiles": delete_files,
     },
-    "Run": {"files": of_run, "fileCount": lambda row, info: files.count(context(info).db, row["id"])},
+    "Run": {"files": of_run, "fileCount": lambda row, ctx: files.count(ctx.db, row["id"])},
     "File": {"url": url},
 }

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from server.graphql.common import MAX_PAGE, Info, Resolvers, context
+from server.graphql.common import MAX_PAGE, Context, Resolvers
 from server.jsontext import at, load_object, loads, strict
 from server.store import Refused, Row, lines
 
@@ -16,25 +16,25 @@ _STAMPED = re.compile(r"(?:(ERROR|WARN|INFO) )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?
 
 
 def history(
-    row: Row, info: Info, min_step: int | None = None, max_step: int | None = None, samples: int | None = None
+    row: Row, ctx: Context, min_step: int | None = None, max_step: int | None = None, samples: int | None = None
 ) -> list[str]:
     """Rows as JSON text. With steps: every row with min ≤ step < max, else at most `samples`, evenly spaced."""
-    db = context(info).db
+    db = ctx.db
     if min_step is None and max_step is None:
         return lines.contents(db, "history", row["id"], samples or DEFAULT_SAMPLES)
     last = (MAX_STEP if max_step is None else max_step) - 1
     return list(lines.history_between(db, row["id"], min_step or 0, last))
 
 
-def events(row: Row, info: Info, samples: int | None = None) -> list[str]:
-    return lines.contents(context(info).db, "system_metrics", row["id"], samples or DEFAULT_SAMPLES)
+def events(row: Row, ctx: Context, samples: int | None = None) -> list[str]:
+    return lines.contents(ctx.db, "system_metrics", row["id"], samples or DEFAULT_SAMPLES)
 
 
-def sampled_history(row: Row, info: Info, specs: list[str]) -> list[list[Row]]:
-    return [_sampled(row, info, spec) for spec in specs]
+def sampled_history(row: Row, ctx: Context, specs: list[str]) -> list[list[Row]]:
+    return [_sampled(row, ctx, spec) for spec in specs]
 
 
-def _sampled(row: Row, info: Info, text: str) -> list[Row]:
+def _sampled(row: Row, ctx: Context, text: str) -> list[Row]:
     """Rows that have all `keys`. A range of steps (both ends included) is returned whole, without one it is sampled."""
     spec = loads(text)
     if not isinstance(spec, dict):
@@ -50,7 +50,7 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     keys = list(dict.fromkeys(keys))
     ranged = spec.get("minStep") is not None or spec.get("maxStep") is not None
     first, last = spec.get("minStep") or 0, spec.get("maxStep")
-    contents = lines.history_between(context(info).db, row["id"], first, MAX_STEP if last is None else last)
+    contents = lines.history_between(ctx.db, row["id"], first, MAX_STEP if last is None else last)
     found = []
     for content in contents:
         whole = load_object(content)
@@ -62,9 +62,9 @@ def _sampled(row: Row, info: Info, text: str) -> list[Row]:
     return [strict(values) for values in found]
 
 
-def history_keys(row: Row, info: Info) -> Row:
+def history_keys(row: Row, ctx: Context) -> Row:
     """The keys of history with their types and last numbers, those within objects under dotted names as well."""
-    db = context(info).db
+    db = ctx.db
     found = lines.keys(db, row["id"])
     last = lines.ranges(db, row["id"])
     for key, entry in list(found["keys"].items()):
@@ -87,14 +87,16 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, float]]:
         yield name, value
 
 
-def parquet_history(row: Row, info: Info) -> Row:
+def parquet_history(row: Row, ctx: Context) -> Row:
     """There are no Parquet files; the first live step tells the client to read everything from `history`."""
-    first = lines.first_step(context(info).db, row["id"])
+    first = lines.first_step(ctx.db, row["id"])
     return {"parquet_urls": [], "live_data": [] if first is None else [{"_step": first}]}
 
 
-def log_lines(row: Row, info: Info, first: int | None = None, after: str | None = None, last: int | None = None) -> Row:
-    db = context(info).db
+def log_lines(
+    row: Row, ctx: Context, first: int | None = None, after: str | None = None, last: int | None = None
+) -> Row:
+    db = ctx.db
     if last is not None:
         found = lines.console_tail(db, row["id"], max(0, min(last, 10_000)))
     else:
@@ -130,11 +132,11 @@ def console_line(line: Row) -> Row:
 
 
 def _count(table: lines.Table) -> Any:
-    return lambda row, info: lines.count(context(info).db, table, row["id"])
+    return lambda row, ctx: lines.count(ctx.db, table, row["id"])
 
 
 def _tail(table: lines.Table) -> Any:
-    return lambda row, info: json.dumps(lines.tail(context(info).db, table, row["id"]))
+    return lambda row, ctx: json.dumps(lines.tail(ctx.db, table, row["id"]))
 
 
 RESOLVERS: Resolvers = {

@@ -4,26 +4,15 @@ from typing import Any
 
 from common.names import check_name
 from server.graphql import access
-from server.graphql.common import (
-    Info,
-    Resolvers,
-    connection,
-    context,
-    existing_project,
-    id_of,
-    number_in,
-    time_of,
-    user,
-)
-from server.store import Row, projects, views
+from server.graphql.common import Context, Resolvers, connection, existing_project, number_in, project_of, user
+from server.store import Row, views
 
 
-def view(root: Any, info: Info, id: str) -> Row:
-    return views.by_id(context(info).db, access.must_see(info, "View", number_in("View", id)))
+def view(root: Any, ctx: Context, id: str) -> Row:
+    return views.by_id(ctx.db, access.must_see(ctx, "View", number_in("View", id)))
 
 
-def upsert_view(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def upsert_view(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         if input.get("id"):
             old = views.by_id(db, number_in("View", input["id"]))
@@ -31,7 +20,7 @@ def upsert_view(root: Any, info: Info, input: Row) -> Row:
             if input.get("name") not in (None, old["name"]):
                 check_name("report", input["name"])
         else:
-            project = existing_project(info, input.get("entity_name"), input.get("project_name"))
+            project = existing_project(ctx, input.get("entity_name"), input.get("project_name"))
             name = check_name("report", input.get("name") or f"view-{int(ctx.now() * 1e6):x}")
             view_id, inserted = (views.insert(db, project["id"], input.get("type") or "runs", name, ctx.now()), True)
         columns = ("name", "display_name", "description", "spec", "type")
@@ -39,32 +28,26 @@ def upsert_view(root: Any, info: Info, input: Row) -> Row:
         return {"view": views.by_id(db, view_id), "inserted": inserted}
 
 
-def delete_view(root: Any, info: Info, input: Row) -> Row:
-    with context(info).store.write() as db:
+def delete_view(root: Any, ctx: Context, input: Row) -> Row:
+    with ctx.store.write() as db:
         views.delete(db, views.by_id(db, number_in("View", input["id"]))["id"])
     return {"success": True, "pending_drafts": 0}
 
 
 def all_views(
     row: Row,
-    info: Info,
+    ctx: Context,
     view_type: str | None = None,
     view_name: str | None = None,
     first: int | None = None,
     after: str | None = None,
 ) -> Row:
-    return connection(views.of_project(context(info).db, row["id"], view_type, view_name), first, after)
+    return connection(views.of_project(ctx.db, row["id"], view_type, view_name), first, after)
 
 
 RESOLVERS: Resolvers = {
     "Query": {"view": view},
     "Mutation": {"upsertView": upsert_view, "deleteView": delete_view},
     "Project": {"allViews": all_views},
-    "View": {
-        "id": id_of("View"),
-        "user": lambda row, info: user(info),
-        "project": lambda row, info: projects.by_id(context(info).db, row["project_id"]),
-        "createdAt": time_of("created_at"),
-        "updatedAt": time_of("updated_at"),
-    },
+    "View": {"user": lambda row, ctx: user(ctx), "project": project_of},
 }

@@ -4,45 +4,33 @@ import json
 from typing import Any
 
 from common.names import check_name
-from server.graphql.common import (
-    Info,
-    Resolvers,
-    column,
-    connection,
-    context,
-    existing_project,
-    id_of,
-    number_in,
-    time_of,
-    user,
-)
+from server.graphql.common import Context, Resolvers, column, connection, existing_project, number_in, project_of, user
 from server.jsontext import dumps, load_object, parse
 from server.store import NotFound, Refused, Row, artifacts, lines, projects, runs, sweeps
 
 
 def of_project(
     row: Row,
-    info: Info,
+    ctx: Context,
     filters: str | None = None,
     after: str | None = None,
     first: int | None = None,
     order: str | None = None,
 ) -> Row:
-    ids = runs.ids(context(info).db, row["id"], filters, order)
-    return run_connection(info, ids, first, after)
+    ids = runs.ids(ctx.db, row["id"], filters, order)
+    return run_connection(ctx, ids, first, after)
 
 
-def run_connection(info: Info, ids: list[int], first: int | None, after: str | None) -> Row:
+def run_connection(ctx: Context, ids: list[int], first: int | None, after: str | None) -> Row:
     """A page of runs by number; only the rows of the page are read."""
-    return connection(ids, first, after, key=lambda run_id: run_id, load=lambda some: runs.many(context(info).db, some))
+    return connection(ids, first, after, key=lambda run_id: run_id, load=lambda some: runs.many(ctx.db, some))
 
 
-def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
+def upsert_bucket(root: Any, ctx: Context, input: Row) -> Row:
     """Null means "leave as it is". A run opened again by its name runs again; a change by id leaves the state alone."""
-    ctx = context(info)
     with ctx.store.write() as db:
         run, inserted = (
-            (runs.by_id(db, number_in("Run", input["id"])), False) if input.get("id") else _opened(info, db, input)
+            (runs.by_id(db, number_in("Run", input["id"])), False) if input.get("id") else _opened(ctx, db, input)
         )
         runs.change(
             db,
@@ -62,8 +50,7 @@ def upsert_bucket(root: Any, info: Info, input: Row) -> Row:
         return {"bucket": runs.by_id(db, run["id"]), "inserted": inserted, "server_settings": {"server_messages": []}}
 
 
-def _opened(info: Info, db: Any, input: Row) -> tuple[Row, bool]:
-    ctx = context(info)
+def _opened(ctx: Context, db: Any, input: Row) -> tuple[Row, bool]:
     entity, project_name = (input.get("entity_name") or ctx.entity, input.get("model_name") or "uncategorized")
     project, _ = projects.ensure(db, entity, project_name, ctx.now())
     name = check_name("run id", input.get("name") or runs.new_name())
@@ -128,8 +115,7 @@ def _checked(name: str, text: str | None) -> str | None:
     return text
 
 
-def update_run_state(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def update_run_state(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         run = runs.by_id(db, number_in("Run", input["id"]))
         allowed = {"pending": ("running", "failed", "crashed", "preempted"), "failed": ("pending", "running")}
@@ -141,16 +127,14 @@ def update_run_state(root: Any, info: Info, input: Row) -> Row:
     return {"success": True}
 
 
-def stop_run(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def stop_run(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         runs.request_stop(db, runs.by_id(db, number_in("Run", input["id"]))["id"], ctx.now())
     return {"success": True}
 
 
-def delete_run(root: Any, info: Info, input: Row) -> Row:
+def delete_run(root: Any, ctx: Context, input: Row) -> Row:
     """Twice is once: a client repeats a request whose answer got lost."""
-    ctx = context(info)
     with ctx.store.write() as db:
         run_id = number_in("Run", input["id"])
         if input.get("delete_artifacts"):
@@ -161,39 +145,34 @@ def delete_run(root: Any, info: Info, input: Row) -> Row:
     return {"success": True}
 
 
-def alert(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
-    run = run_at(info, input)
+def alert(root: Any, ctx: Context, input: Row) -> Row:
+    run = run_at(ctx, input)
     with ctx.store.write() as db:
         runs.add_alert(db, run["id"], input["title"], input["text"], input.get("severity") or "INFO", ctx.now())
     return {"success": True}
 
 
-def run_at(info: Info, input: Row) -> Row:
+def run_at(ctx: Context, input: Row) -> Row:
     """The run that entityName, projectName and runName of an input name. Raises NotFound."""
-    project = existing_project(info, input.get("entity_name"), input.get("project_name"))
-    run = runs.find(context(info).db, project["id"], input["run_name"])
+    project = existing_project(ctx, input.get("entity_name"), input.get("project_name"))
+    run = runs.find(ctx.db, project["id"], input["run_name"])
     if run is None:
         raise NotFound(f"run {project['entity']}/{project['name']}/{input['run_name']} does not exist")
     return run
 
 
-def wandb_config(row: Row, info: Info, keys: list[str] | None = None) -> str:
+def wandb_config(row: Row, ctx: Context, keys: list[str] | None = None) -> str:
     """What wandb itself keeps in the config; a run that no client ever opened has none."""
     values = _of_wandb(row["config"])
     return dumps({key: value for key, value in values.items() if keys is None or key in keys})
 
 
-def project(row: Row, info: Info) -> Row:
-    return projects.by_id(context(info).db, row["project_id"])
-
-
-def system_metrics(row: Row, info: Info) -> str:
-    last = lines.tail(context(info).db, "system_metrics", row["id"])
+def system_metrics(row: Row, ctx: Context) -> str:
+    last = lines.tail(ctx.db, "system_metrics", row["id"])
     return last[-1] if last else "{}"
 
 
-def _stop_asked(row: Row, info: Info) -> bool:
+def _stop_asked(row: Row, ctx: Context) -> bool:
     return row["stop_requested_at"] is not None
 
 
@@ -206,24 +185,21 @@ RESOLVERS: Resolvers = {
         "notifyScriptableRunAlert": alert,
     },
     "Run": {
-        "id": id_of("Run"),
         "projectId": column("project_id"),
-        "project": project,
+        "project": project_of,
         "sweepName": column("sweep"),
         "group": column("group_name"),
         "commit": column("commit_hash"),
-        "readOnly": lambda row, info: not context(info).person.owns(row["entity"]),
-        "createdAt": time_of("created_at"),
-        "heartbeatAt": time_of("heartbeat_at"),
-        "tags": lambda row, info: json.loads(row["tags"]),
-        "user": lambda row, info: user(info, row["username"]),
+        "readOnly": lambda row, ctx: not ctx.person.owns(row["entity"]),
+        "tags": lambda row, ctx: json.loads(row["tags"]),
+        "user": lambda row, ctx: user(ctx, row["username"]),
         "exitcode": column("exit_code"),
         "systemMetrics": system_metrics,
         "summaryMetrics": column("summary"),
         "wandbConfig": wandb_config,
         "shouldStop": _stop_asked,
         "stopped": _stop_asked,
-        "failed": lambda row, info: row["state"] in ("failed", "crashed"),
-        "running": lambda row, info: row["state"] in runs.ALIVE,
+        "failed": lambda row, ctx: row["state"] in ("failed", "crashed"),
+        "running": lambda row, ctx: row["state"] in runs.ALIVE,
     },
 }

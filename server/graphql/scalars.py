@@ -1,10 +1,11 @@
 """What scalars and counts may hold: whole numbers of 64 bits, texts, nothing less than 0."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from graphql import GraphQLError, GraphQLInt, GraphQLObjectType, GraphQLSchema, is_introspection_type
+from graphql import GraphQLError, GraphQLInt, GraphQLSchema
 
-from server.graphql.common import Info, Resolver, snake
+from server.graphql.common import Context, Resolver, fields, snake
 from server.graphql.limits import MAX_INT
 from server.store import Refused
 
@@ -13,27 +14,33 @@ def check_scalars(schema: GraphQLSchema) -> None:
     """Gives the schema's own scalars the checks that GraphQL has for its built-in ones."""
     for name, check in (("Int64", _whole), ("JSONString", _text), ("DateTime", _text), ("Duration", _whole)):
         schema.type_map[name].coerce_input_value = check  # type: ignore[attr-defined]
+    schema.type_map["DateTime"].coerce_output_value = _iso  # type: ignore[attr-defined]
 
 
 def check_counts(schema: GraphQLSchema) -> None:
     """Refuses what is less than 0 as the number of things to answer: `first`, `last`, `samples`."""
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
-            for field in kind.fields.values():
-                names = [snake(name) for name, part in field.args.items() if part.type is GraphQLInt]
-                if names:
-                    assert field.resolve is not None
-                    field.resolve = _counting(names, field.resolve)
+    for _, _, field in fields(schema):
+        names = [snake(name) for name, part in field.args.items() if part.type is GraphQLInt]
+        if names:
+            assert field.resolve is not None
+            field.resolve = _counting(names, field.resolve)
 
 
 def _counting(names: list[str], resolve: Resolver) -> Resolver:
-    def counting(row: Any, info: Info, **arguments: Any) -> Any:
+    def counting(row: Any, ctx: Context, **arguments: Any) -> Any:
         for name in names:
             if (arguments.get(name) or 0) < 0:
                 raise Refused(f"{name} must be 0 or more, not {arguments[name]}")
-        return resolve(row, info, **arguments)
+        return resolve(row, ctx, **arguments)
 
     return counting
+
+
+def _iso(moment: float | str) -> str:
+    """Seconds since 1970 in ISO 8601; what is a text already stays."""
+    if isinstance(moment, str):
+        return moment
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _whole(value: Any) -> int:

@@ -3,28 +3,16 @@
 import json
 from typing import Any
 
-from server import controller, scheduler
+from server import controller, scheduler, sweep_config
 from server.graphql import limits
-from server.graphql.common import (
-    Context,
-    Info,
-    Resolvers,
-    constant,
-    context,
-    existing_project,
-    global_id,
-    id_of,
-    iso,
-    number_in,
-    time_of,
-)
+from server.graphql.common import Context, Resolvers, constant, existing_project, global_id, number_in, project_of
 from server.graphql.runs import run_connection
 from server.jsontext import load_object
+from server.search.runs import read_metric
 from server.store import NotFound, Refused, Row, projects, sweeps
 
 
-def upsert_sweep(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
     if input.get("id"):
         return {"sweep": _changed(ctx, input), "config_validation_warnings": []}
     if not input.get("config"):
@@ -47,7 +35,7 @@ def _changed(ctx: Context, input: Row) -> Row:
     if state is not None and state not in sweeps.STATES:
         raise Refused(f"unknown sweep state {state!r}; known: {', '.join(sweeps.STATES)}")
     if input.get("config"):
-        scheduler.check(input["config"], sweep["controller"], sweep["scheduler"])
+        sweep_config.check(input["config"], sweep["controller"], sweep["scheduler"])
     columns = ("config", "state", "description", "display_name", "scheduler", "prior_runs_filters")
     with ctx.store.sweep_lock(sweep["id"]), ctx.store.write() as db:
         sweeps.change(db, sweep["id"], ctx.now(), **{name: input.get(name) for name in columns})
@@ -58,27 +46,24 @@ def _changed(ctx: Context, input: Row) -> Row:
         return sweeps.by_id(db, sweep["id"])
 
 
-def create_agent(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
-    project = existing_project(info, input.get("entity_name"), input.get("project_name"))
+def create_agent(root: Any, ctx: Context, input: Row) -> Row:
+    project = existing_project(ctx, input.get("entity_name"), input.get("project_name"))
     sweep = sweeps.find(ctx.db, project["id"], input["sweep"])
     if sweep is None:
         raise NotFound(f"sweep {project['entity']}/{project['name']}/{input['sweep']} does not exist")
     return {"agent": scheduler.add_agent(ctx.store, sweep, input["host"])}
 
 
-def agent_heartbeat(root: Any, info: Info, input: Row) -> Row:
+def agent_heartbeat(root: Any, ctx: Context, input: Row) -> Row:
     """Raises NotFound for an unknown agent (its sweep was deleted): answered with 404, on which the client leaves."""
-    ctx = context(info)
     agent = sweeps.agent(ctx.db, number_in("Agent", input["id"]))
     states = load_object(input.get("run_state"))
     commands = scheduler.heartbeat(ctx.store, ctx.settings, agent, {name for name, alive in states.items() if alive})
     return {"agent": agent, "commands": json.dumps(commands)}
 
 
-def enqueue_run(root: Any, info: Info, input: Row) -> Row:
+def enqueue_run(root: Any, ctx: Context, input: Row) -> Row:
     """A run that the client's own scheduler suggests; the next idle agent gets it."""
-    ctx = context(info)
     sweep = sweeps.by_id(ctx.db, number_in("Sweep", input["id"]))
     params = {
         key: item["value"] if isinstance(item, dict) and "value" in item else item
@@ -89,58 +74,52 @@ def enqueue_run(root: Any, info: Info, input: Row) -> Row:
     return {"id": item["run"], "run_queue_item_id": None}
 
 
-def sweep_runs(row: Row, info: Info, first: int | None = None, after: str | None = None) -> Row:
-    return run_connection(info, sweeps.run_ids(context(info).db, row["id"]), first, after)
+def sweep_runs(row: Row, ctx: Context, first: int | None = None, after: str | None = None) -> Row:
+    return run_connection(ctx, sweeps.run_ids(ctx.db, row["id"]), first, after)
 
 
-def prior_runs(row: Row, info: Info, first: int | None = None, after: str | None = None) -> Row:
+def prior_runs(row: Row, ctx: Context, first: int | None = None, after: str | None = None) -> Row:
     """The runs that the sweep was told to learn from; they are not runs of the sweep."""
-    return run_connection(info, scheduler.prior_run_ids(context(info).store, row), first, after)
+    return run_connection(ctx, scheduler.prior_run_ids(ctx.store, row), first, after)
 
 
-def heartbeat_at(row: Row, info: Info) -> str | None:
-    return iso(max((agent["heartbeat_at"] for agent in sweeps.agents(context(info).db, row["id"])), default=None))
+def heartbeat_at(row: Row, ctx: Context) -> float | None:
+    return max((agent["heartbeat_at"] for agent in sweeps.agents(ctx.db, row["id"])), default=None)
 
 
-def best_loss(row: Row, info: Info) -> float | None:
+def best_loss(row: Row, ctx: Context) -> float | None:
     """The best value of the sweep's metric so far; None where nothing was logged."""
-    from server.search.runs import read_metric
-
-    metric = read_metric(scheduler.read_config(row["config"]))
+    metric = read_metric(sweep_config.read_config(row["config"]))
     if metric is None:
         return None
-    values = [metric.of(run) for run in scheduler.past_runs(context(info).store, row)]
+    values = [metric.of(run) for run in scheduler.past_runs(ctx.store, row)]
     known = [value for value in values if value is not None]
     return metric.best(known) if known else None
 
 
-def announced_runs(row: Row, info: Info) -> int | None:
+def announced_runs(row: Row, ctx: Context) -> int | None:
     """None for a grid of more cells than 64 bits can say."""
-    number = scheduler.announced_runs(context(info).store, row)
+    number = scheduler.announced_runs(ctx.store, row)
     return number if number is not None and number < limits.MAX_INT else None
 
 
-def agent(row: Row, info: Info, agent_name: str) -> Row | None:
+def agent(row: Row, ctx: Context, agent_name: str) -> Row | None:
     """By its id or its name."""
-    found = sweeps.agents(context(info).db, row["id"])
+    found = sweeps.agents(ctx.db, row["id"])
     return next((a for a in found if agent_name in (a["name"], global_id("Agent", a["id"]))), None)
 
 
-def agents(row: Row, info: Info) -> Row:
-    return {"edges": [{"node": agent} for agent in sweeps.agents(context(info).db, row["id"])]}
-
-
-def agent_state(row: Row, info: Info) -> str:
-    return "RUNNING" if context(info).now() - row["heartbeat_at"] < scheduler.AGENT_SILENT else "DISCONNECTED"
+def agent_state(row: Row, ctx: Context) -> str:
+    return "RUNNING" if ctx.now() - row["heartbeat_at"] < scheduler.AGENT_SILENT else "DISCONNECTED"
 
 
 def agent_runs(
-    row: Row, info: Info, after: str | None = None, first: int | None = None, order: str | None = None
+    row: Row, ctx: Context, after: str | None = None, first: int | None = None, order: str | None = None
 ) -> Row:
-    ids = [run["id"] for run in sweeps.agent_runs(context(info).db, row["id"])]
+    ids = [run["id"] for run in sweeps.agent_runs(ctx.db, row["id"])]
     if (order or "").startswith("-"):
         ids.reverse()
-    return run_connection(info, ids, first, after)
+    return run_connection(ctx, ids, first, after)
 
 
 RESOLVERS: Resolvers = {
@@ -151,28 +130,22 @@ RESOLVERS: Resolvers = {
         "enqueueSweepRun": enqueue_run,
     },
     "Sweep": {
-        "id": id_of("Sweep"),
-        "method": lambda row, info: str(scheduler.read_config(row["config"]).get("method") or "custom"),
-        "createdAt": time_of("created_at"),
-        "updatedAt": time_of("updated_at"),
+        "method": lambda row, ctx: str(sweep_config.read_config(row["config"]).get("method") or "custom"),
         "heartbeatAt": heartbeat_at,
         "bestLoss": best_loss,
-        "runCount": lambda row, info: len(sweeps.run_ids(context(info).db, row["id"])),
+        "runCount": lambda row, ctx: len(sweeps.run_ids(ctx.db, row["id"])),
         "runCountExpected": announced_runs,
         "earlyStopJobRunning": constant(False),
-        "controllerRunName": lambda row, info: row["controller_run"],
-        "project": lambda row, info: projects.by_id(context(info).db, row["project_id"]),
+        "controllerRunName": lambda row, ctx: row["controller_run"],
+        "project": project_of,
         "runs": sweep_runs,
         "priorRuns": prior_runs,
-        "agents": agents,
+        "agents": lambda row, ctx: {"edges": [{"node": each} for each in sweeps.agents(ctx.db, row["id"])]},
         "agent": agent,
     },
     "Agent": {
-        "id": id_of("Agent"),
         "state": agent_state,
-        "totalRuns": lambda row, info: len(sweeps.agent_runs(context(info).db, row["id"])),
-        "createdAt": time_of("created_at"),
-        "heartbeatAt": time_of("heartbeat_at"),
+        "totalRuns": lambda row, ctx: len(sweeps.agent_runs(ctx.db, row["id"])),
         "runs": agent_runs,
     },
 }

@@ -8,16 +8,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from graphql import (
-    GraphQLInputObjectType,
-    GraphQLList,
-    GraphQLNonNull,
-    GraphQLObjectType,
-    GraphQLSchema,
-    is_introspection_type,
-)
+from graphql import GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLSchema
 
-from server.graphql.common import Info, Resolver
+from server.graphql.common import Context, Resolver, fields
 from server.store import Refused
 
 # In the texts that GraphQL writes about a field or a type that is missing.
@@ -114,18 +107,16 @@ def explain(operation: str, problems: Iterable[str]) -> str:
 
 def enforce(schema: GraphQLSchema) -> None:
     """Puts the tables in front of the resolvers, and `clientMutationId` of an input into the answer."""
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLObjectType) and not is_introspection_type(kind):
-            for name, field in kind.fields.items():
-                if field.args:
-                    assert field.resolve is not None
-                    field.resolve = _sifted(f"{kind.name}.{name}", field.args, field.resolve)
+    for kind, name, field in fields(schema):
+        if field.args:
+            assert field.resolve is not None
+            field.resolve = _sifted(f"{kind}.{name}", field.args, field.resolve)
 
 
 def _sifted(field: str, arguments: dict[str, Any], resolve: Resolver) -> Resolver:
-    def sifted(row: Any, info: Info, **values: Any) -> Any:
+    def sifted(row: Any, ctx: Context, **values: Any) -> Any:
         _sift(field, arguments, values)
-        answer = resolve(row, info, **values)
+        answer = resolve(row, ctx, **values)
         if field.startswith("Mutation."):
             answer |= {"client_mutation_id": values["input"].get("client_mutation_id")}
         return answer

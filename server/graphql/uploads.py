@@ -4,12 +4,11 @@ from typing import Any
 
 from server import addresses
 from server.graphql.collections import alias_names
-from server.graphql.common import Info, Resolvers, context, global_id, number_in
+from server.graphql.common import Context, Resolvers, global_id, number_in
 from server.store import Refused, Row, artifacts, blobs, collections, files, projects, runs
 
 
-def create_artifact(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def create_artifact(root: Any, ctx: Context, input: Row) -> Row:
     names = input.get("artifact_collection_names") or []
     name = input.get("artifact_collection_name") or (names[0] if names else "")
     if input.get("storage_region") not in (None, "", ctx.settings.storage_region):
@@ -41,9 +40,9 @@ def create_artifact(root: Any, info: Info, input: Row) -> Row:
     return {"artifact": row}
 
 
-def create_manifest(root: Any, info: Info, input: Row) -> Row:
+def create_manifest(root: Any, ctx: Context, input: Row) -> Row:
     base = input.get("base_artifact_id")
-    with context(info).store.write() as db:
+    with ctx.store.write() as db:
         row = artifacts.ensure_manifest(
             db,
             number_in("Artifact", input["artifact_id"]),
@@ -55,9 +54,9 @@ def create_manifest(root: Any, info: Info, input: Row) -> Row:
     return {"artifact_manifest": row}
 
 
-def update_manifest(root: Any, info: Info, input: Row) -> Row:
+def update_manifest(root: Any, ctx: Context, input: Row) -> Row:
     base = input.get("base_artifact_id")
-    with context(info).store.write() as db:
+    with ctx.store.write() as db:
         row = artifacts.change_manifest(
             db,
             number_in("ArtifactManifest", input["artifact_manifest_id"]),
@@ -67,14 +66,13 @@ def update_manifest(root: Any, info: Info, input: Row) -> Row:
     return {"artifact_manifest": row}
 
 
-def create_files(root: Any, info: Info, input: Row) -> Row:
+def create_files(root: Any, ctx: Context, input: Row) -> Row:
     """One answer per file, in the order of the request; no address for a file that is here already."""
-    with context(info).store.write():
-        return {"files": {"edges": [{"node": _upload(info, spec)} for spec in input["artifact_files"]]}}
+    with ctx.store.write():
+        return {"files": {"edges": [{"node": _upload(ctx, spec)} for spec in input["artifact_files"]]}}
 
 
-def _upload(info: Info, spec: Row) -> Row:
-    ctx = context(info)
+def _upload(ctx: Context, spec: Row) -> Row:
     artifact = artifacts.by_id(ctx.db, number_in("Artifact", spec["artifact_id"]))
     path = addresses.artifact_file(artifact["id"], artifacts.check_digest(spec["md5"]), files.check_path(spec["name"]))
     known = blobs.announce(ctx.db, spec["md5"], ctx.now(), ctx.person.seen_entities)
@@ -90,8 +88,7 @@ def _upload(info: Info, spec: Row) -> Row:
     }
 
 
-def commit_artifact(root: Any, info: Info, input: Row) -> Row:
-    ctx = context(info)
+def commit_artifact(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         artifact_id = number_in("Artifact", input["artifact_id"])
         seen = ctx.person.seen_entities

@@ -3,7 +3,7 @@
 from typing import Any
 
 from server import clients
-from server.graphql.common import Info, Resolvers, constant, context, global_id, id_of, user
+from server.graphql.common import Context, Resolvers, constant, global_id, id_of, user
 from server.store import Row, blobs
 from server.store import users as stored_users
 
@@ -19,19 +19,18 @@ FEATURES = (
 ROLE_NAMES = {stored_users.OWNER: "admin", stored_users.READER: "viewer"}
 
 
-def viewer(root: Any, info: Info) -> Row:
-    return user(info)
+def viewer(root: Any, ctx: Context) -> Row:
+    return user(ctx)
 
 
-def users(root: Any, info: Info, query: str | None = None) -> Row:
+def users(root: Any, ctx: Context, query: str | None = None) -> Row:
     """Who asks; an admin finds everybody. `query` is a user name."""
-    ctx = context(info)
     others = [person.name for person in stored_users.listed(ctx.db)] if ctx.person.admin else []
     names = [name for name in dict.fromkeys([ctx.person.name, *others]) if query in (None, "", name)]
-    return {"edges": [{"node": user(info, name)} for name in names]}
+    return {"edges": [{"node": user(ctx, name)} for name in names]}
 
 
-def server_info(root: Any, info: Info) -> Row:
+def server_info(root: Any, ctx: Context) -> Row:
     """Nothing is known about newer servers, so `latestLocalVersionInfo` is null."""
     return {
         "features": [{"name": name, "is_enabled": True} for name in FEATURES],
@@ -39,31 +38,29 @@ def server_info(root: Any, info: Info) -> Row:
     }
 
 
-def entity(root: Any, info: Info, name: str | None = None) -> Row:
-    return {"name": name or context(info).entity}
+def entity(root: Any, ctx: Context, name: str | None = None) -> Row:
+    return {"name": name or ctx.entity}
 
 
-def organization(root: Any, info: Info) -> None:
+def organization(root: Any, ctx: Context) -> None:
     """There are none."""
 
 
-def teams(row: Row, info: Info) -> Row:
+def teams(row: Row, ctx: Context) -> Row:
     """The entities that a person may write to; of others, those that who asks may see."""
-    ctx = context(info)
     person = stored_users.by_name(ctx.db, row["name"]) or ctx.person
     return {"edges": [{"node": {"name": name}} for name in person.own_entities if ctx.person.sees(name)]}
 
 
-def members(row: Row, info: Info) -> list[Row]:
-    found = stored_users.members(context(info).db, row["name"])
-    if not found and context(info).person.admin:
-        return [user(info)]
-    return [user(info, member["name"]) | {"role": ROLE_NAMES[member["role"]]} for member in found]
+def members(row: Row, ctx: Context) -> list[Row]:
+    found = stored_users.members(ctx.db, row["name"])
+    if not found and ctx.person.admin:
+        return [user(ctx)]
+    return [user(ctx, member["name"]) | {"role": ROLE_NAMES[member["role"]]} for member in found]
 
 
-def api_keys(row: Row, info: Info) -> Row:
+def api_keys(row: Row, ctx: Context) -> Row:
     """The id of one's own key, its first characters; a key that was made before ids were kept has none."""
-    ctx = context(info)
     if row["name"] != ctx.person.name:
         return {"edges": []}
     known = stored_users.key_id(ctx.settings.api_key) if ctx.person.admin else ctx.person.key_id
@@ -71,13 +68,13 @@ def api_keys(row: Row, info: Info) -> Row:
     return {"edges": [{"node": node}] if known else []}
 
 
-def own_organization(row: Row, info: Info) -> Row:
+def own_organization(row: Row, ctx: Context) -> Row:
     """An entity is its own organization: its registries are projects of the entity."""
     return {"id": global_id("Organization", 1), "name": row["name"], "org_entity": {"name": row["name"]}}
 
 
-def storage_bytes(row: Row, info: Info) -> int:
-    return blobs.total_size(context(info).db, row["name"])
+def storage_bytes(row: Row, ctx: Context) -> int:
+    return blobs.total_size(ctx.db, row["name"])
 
 
 RESOLVERS: Resolvers = {
@@ -90,16 +87,16 @@ RESOLVERS: Resolvers = {
     },
     "User": {
         "id": id_of("User"),
-        "admin": lambda row, info: row["name"] == stored_users.LOCAL,
+        "admin": lambda row, ctx: row["name"] == stored_users.LOCAL,
         "flags": constant("{}"),
         "apiKeys": api_keys,
         "teams": teams,
         "organizations": constant([]),
     },
     "Entity": {
-        "id": lambda row, info: global_id("Entity", 1),
+        "id": lambda row, ctx: global_id("Entity", 1),
         "available": constant(False),
-        "readOnly": lambda row, info: not context(info).person.owns(row["name"]),
+        "readOnly": lambda row, ctx: not ctx.person.owns(row["name"]),
         "readOnlyAdmin": constant(False),
         "isTeam": constant(False),
         "entityType": constant("user"),
@@ -111,7 +108,7 @@ RESOLVERS: Resolvers = {
         "members": members,
         "organization": own_organization,
         "xxhashDigestsEnabled": constant(False),
-        "user": lambda row, info: user(info, row["name"]),
+        "user": lambda row, ctx: user(ctx, row["name"]),
     },
     "Member": {"id": id_of("User"), "admin": constant(False), "accountType": constant("USER")},
 }

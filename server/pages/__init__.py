@@ -17,11 +17,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from server import addresses
 from server.pages import artifact as artifact_page
 from server.pages import home as home_page
-from server.pages import overviews, query
+from server.pages import overviews, query, search_results
 from server.pages import report as report_page
 from server.pages import run as run_page
-from server.pages import search as search_page
-from server.pages.changes import change_artifact, change_run, change_sweep
+from server.pages.changes import change_artifact, change_run, change_sweep, change_view
 from server.pages.guard import guarded, person, project_of, sentence, show
 from server.pages.home import missing
 from server.pages.login import log_in, log_out
@@ -30,9 +29,11 @@ from server.pages.render import home as home_address
 from server.pages.static_files import endpoint as static
 from server.store import Row, Store, runs
 
-__all__ = ["change_artifact", "change_run", "change_sweep", "log_in", "log_out", "overviews", "static"]
+__all__ = ["change_artifact", "change_run", "change_sweep", "change_view", "log_in", "log_out", "overviews", "static"]
 
-PROJECT_PARTS = ("workspace", "table", "overview", "runs", "charts", "settings", "logs", "files", "jobs", "panels")
+PROJECT_PARTS = (
+    *("workspace", "table", "overview", "runs", "charts", "settings", "logs", "files", "jobs", "panels", "views"),
+)
 RUN_TABS = {"workspace": "", "charts": "", "table": "media", "tables": "media", "console": "logs", "model": ""}
 """What W&B calls the parts of a run, and what they are called here."""
 
@@ -61,7 +62,7 @@ def entity(request: Request) -> Response:
 @guarded
 def search(request: Request) -> Response:
     text = request.query_params.get("q", "").strip()
-    return show(request, "search.html", **search_page.gather(_store(request), text, person(request)))
+    return show(request, "search.html", **search_results.gather(_store(request), text, person(request)))
 
 
 @guarded

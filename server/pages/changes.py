@@ -1,4 +1,4 @@
-"""What the forms of the pages change: runs, sweeps, aliases. Each needs a login with the right to change it."""
+"""What the forms of the pages change: runs, sweeps, aliases, views. Each needs a login with the right to change it."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -8,11 +8,12 @@ from starlette.responses import RedirectResponse, Response
 
 from common.names import check_name
 from server import scheduler
+from server.pages import saved
 from server.pages.guard import Form, changing, may_change, project_of
 from server.pages.render import home, part
-from server.store import NotFound, Refused, Row, Store, collections, runs, sweeps
+from server.store import NotFound, Refused, Row, Store, collections, runs, sweeps, views
 
-MOST = {"display_name": 300, "notes": 20_000, "tag": 64, "alias": 128}  # characters
+MOST = {"display_name": 300, "notes": 20_000, "tag": 64, "alias": 128, "view": 120}  # characters
 MAX_TAGS = 50
 Wanted = TypeVar("Wanted")
 SWEEP_STATES = {"pause": "PAUSED", "resume": "RUNNING", "stop": "FINISHED", "cancel": "CANCELED"}
@@ -73,6 +74,23 @@ def change_sweep(request: Request, form: Form) -> Response:
         raise NotFound(f"There is no sweep {name} in {project['entity']}/{project['name']}.")
     scheduler.set_state(store, sweep, _act(form, SWEEP_STATES))
     return RedirectResponse(f"{home(project)}/sweeps/{part(name)}", 303)
+
+
+@changing
+def change_view(request: Request, form: Form) -> Response:
+    """`action`: save (an address under a name) or delete."""
+    project, store = _own_project(request), _store(request)
+    name, place = " ".join(form.get("name", "").split()), home(project)
+    with store.write() as db:
+        if _act(form, {"save": True, "delete": False}):
+            _check_length("name", name, MOST["view"])
+            if not name:
+                raise Refused("A view needs a name.")
+            place = saved.save(db, project, name, form.get("address", ""), store.clock())
+        else:
+            for view in views.of_project(db, project["id"], saved.TYPE, name)[:1]:
+                views.delete(db, view["id"])
+    return RedirectResponse(place, 303)
 
 
 @changing

@@ -24,6 +24,7 @@ MAX_NAME = 48
 MAX_END_NAME, MAX_END_NAMES = 10, 6
 MAX_KEYS = 40
 MANY = 24  # lines, from which on they are drawn thin
+CROWD = 96  # lines, from which on dashes tell nothing apart, and take a browser long to draw
 Point = tuple[float, float]
 
 
@@ -175,7 +176,7 @@ def chart(
     if view.log:
         ys = LogScale.over(y for y in heights if y > 0)
     plot = Plot(xs, ys, right)
-    many = " many" if len(drawn) > MANY else ""
+    many = "".join(f" {word}" for word, most in (("many", MANY), ("crowd", CROWD)) if len(drawn) > most)
     whole = all(float(x).is_integer() for x, _ in finite)
     parts = [plot.grid(whole), plot.axis_names(f"{x_name} {xs.origin}".rstrip(), ys.origin)]
     parts.append(plot.area([plot.line(line) for line in drawn], view.is_zoomed))

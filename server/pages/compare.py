@@ -9,12 +9,15 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from common.colours import SERIES, assign
+from server import addresses
 from server.jsontext import flatten_media, load_object
-from server.pages import curves, filtering, histories, pictures, query, run_table
-from server.pages.charts import Line, Point, View, chart, smoothed
+from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
+from server.pages.charts import CROWD, MANY, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain
-from server.pages.media import Picture, pictures_in
+from server.pages.media import Picture, names, pictures_in
+from server.pages.pictures import Link
+from server.pages.render import number as written
 from server.store import Connection, Refused, Row, Store, files, projects, runs
 from server.store.users import Person
 
@@ -25,19 +28,27 @@ FEWEST, MOST = 24, 400  # of a line
 FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
+REFRESH = 10  # seconds
 WITH_PICTURES, MAX_PICTURES = 8, 24
-Link = Callable[[Row, str], str]
 
 
-def gather(store: Store, link: Link, project: Row | None, asked: QueryParams, person: Person) -> dict[str, Any]:
-    """`project`: where runs are that are named without one; `link`: the address of a file of a run."""
+def gather(
+    store: Store, sign: Callable[[str], str], project: Row | None, asked: QueryParams, person: Person
+) -> dict[str, Any]:
+    """`project`: where runs are that are named without one; `sign` makes addresses of files."""
+
+    def link(run: Row, name: str) -> str:
+        return sign(addresses.run_file(run["id"], name))
+
     found, keys, fault, more = _chosen(store, project, asked, person)
     grouping = _grouping(asked, keys, found)
+    found = _named_apart(found)
     labels = _labels(store, found, grouping)
     numbers = assign(labels.values())
     view = query.view(asked)
     drawn = _charts(store, found, labels, numbers, grouping is not None, asked, view)
-    beside = found[:SIDE_BY_SIDE]
+    beside = ([run for run in found if run["state"] != "pending"] or found)[:SIDE_BY_SIDE]
+    alive = any(run["state"] in (*runs.ALIVE, "pending") for run in found)
     return {
         "project": project,
         "runs": found,
@@ -53,9 +64,12 @@ def gather(store: Store, link: Link, project: Row | None, asked: QueryParams, pe
         "styles": {run["id"]: style(numbers[labels[run["id"]]]) for run in found},
         "settings": _differences([config_of(run) for run in beside], asked.get("all") == "1"),
         "results": _results(beside),
-        "pictures": _pictures(store, link, found[:WITH_PICTURES]),
+        "pictures": _pictures(store, link, beside[:WITH_PICTURES]),
+        "n_pictured": WITH_PICTURES,
+        "tables": joins.gather(store, beside[:WITH_PICTURES], asked.get("rows", "")),
+        "picture": partial(tables.picture, store.db, sign=sign),
         "filters": pictures.filters(),
-        "refresh": None,
+        "refresh": REFRESH if alive else None,
     } | drawn
 
 
@@ -94,6 +108,25 @@ def _named(db: Connection, project: Row | None, name: str, person: Person) -> Ro
     place, _, run = rest.rpartition("/")
     other = projects.find(db, entity, place) if person.sees(entity) else None
     return runs.find(db, other["id"], run) if other else None
+
+
+def _named_apart(found: Sequence[Row]) -> list[Row]:
+    """The runs with a `display_name` each; where several have the same, with the settings that differ, or the id."""
+    same: dict[str, list[Row]] = {}
+    for run in found:
+        same.setdefault(run["display_name"] or run["name"], []).append(run)
+    names: dict[int, str] = {}
+    for name, of in same.items():
+        configs = [config_of(run) for run in of] if len(of) > 1 else []
+        keys = [key for key, values, _ in _differences(configs, False) if all(map(_is_short, values))][:2]
+        texts = [", ".join([name, *(f"{key} {written(config.get(key))}" for key in keys)]) for config in configs]
+        for run, text in zip(of, texts or [name], strict=True):
+            names[run["id"]] = f"{text}, {run['name']}" if texts.count(text) > 1 else text
+    return [run | {"display_name": names[run["id"]]} for run in found]
+
+
+def _is_short(setting: Any) -> bool:
+    return isinstance(setting, str | int | float | None) and len(str(setting)) <= 24
 
 
 def _grouping(asked: QueryParams, keys: run_table.Keys | None, found: Sequence[Row]) -> list[str] | None:
@@ -156,7 +189,8 @@ def _charts(
 ) -> dict[str, Any]:
     """A page of charts, one for each metric with its splits; the validation's line is whole, the training's dashed."""
     read, share = histories.read(store, found)
-    titles = _titles(read.values(), asked.get("search", ""))
+    found_titles = _titles(read.values())
+    titles = _chosen_titles(found_titles, asked)
     pages = max(1, -(-len(titles) // CHARTS))
     page = query.whole(asked, "page", 1, pages)
     shown = titles[(page - 1) * CHARTS : page * CHARTS]
@@ -168,18 +202,38 @@ def _charts(
         axis = _axis(asked) or _common_axis(read.values(), metrics)
         charts.append(_chart(title, [line for metric in metrics for line in make(metric, axis)], axis, view))
     thinned = any(n > most for history in read.values() for n in history.metrics.values())
-    return {"charts": charts, "page": page, "pages": pages, "n_charts": len(titles), "share": share} | {
+    chooser = [(title, (title, metrics) in titles) for title, metrics in found_titles[:MAX_KEYS]]
+    return {"charts": charts, "page": page, "pages": pages, "chart_chooser": chooser, "share": share} | {
         "most": most if thinned and not grouped else None
     }
 
 
+def _chosen_titles(titles: list[tuple[str, list[str]]], asked: QueryParams) -> list[tuple[str, list[str]]]:
+    """Those that the address names with `chart=`, in its order, or all; of these, those with `search=` in a name."""
+    named, search = dict(titles), asked.get("search", "").lower()
+    chosen = [(title, named[title]) for title in query.words(asked, "chart", MAX_KEYS) if title in named]
+    return [(title, of) for title, of in chosen or titles if any(search in metric.lower() for metric in of)]
+
+
+def metric_chart(store: Store, found: Sequence[Row], metric: str) -> list[Markup]:
+    """The curves of one metric of some runs, none where no run has any."""
+    found = _named_apart(found)
+    read, _ = histories.read(store, found)
+    axis, numbers = _common_axis(read.values(), [metric]), assign(run["name"] for run in found)
+    labels, most = {run["id"]: run["name"] for run in found}, max(POINTS // max(len(found), 1), FEWEST)
+    lines = _lines(found, read, labels, numbers, View(), min(most, MOST), metric, axis)
+    note = f"of each run{f', the newest {len(found)}' if len(found) > MANY else ''}"
+    return [chart(metric, lines, axis, note, legend=len(lines) <= len(SERIES))] if lines else []
+
+
 def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
-    unit, note = "time (s)" if axis == "time" else axis, "dashed: training"
-    note = note if any("dashed" in line.style for line in lines) else ""
+    unit = "time (s)" if axis == "time" else axis
+    how = "pale" if len(lines) > CROWD else "dashed"
+    note = f"{how}: training" if any("dashed" in line.style for line in lines) else ""
     return chart(title, lines, unit, note, replace(view, smooth=0), legend=False)
 
 
-def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
+def _titles(read: Any) -> list[tuple[str, list[str]]]:
     """Title and metrics of each chart: those with most splits, and validation, first."""
     counts: dict[str, int] = {}
     for history in read:
@@ -188,8 +242,7 @@ def _titles(read: Any, search: str) -> list[tuple[str, list[str]]]:
     groups: dict[str, list[str]] = {}
     for metric in sorted(name for name, n in counts.items() if n > 1 and name != curves.EPOCH):
         groups.setdefault(curves.title(metric), []).append(metric)
-    wanted = {title: of for title, of in groups.items() if any(search.lower() in metric.lower() for metric in of)}
-    return sorted(wanted.items(), key=lambda item: (-len(item[1]), item[0]))
+    return sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
 def _common_axis(read: Any, metrics: Sequence[str]) -> str:
@@ -284,12 +337,12 @@ def _best(key: str, values: Sequence[Any]) -> int | None:
 
 
 def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, Any]]:
-    """Each picture that several of the runs showed last, by key and caption, as each of them has it."""
+    """Each picture with masks that the runs showed last, by key and name, as each of them has it."""
     shown: dict[tuple[str, str], dict[int, Picture]] = {}
     for run in found:
         for key, value in flatten_media(load_object(run["summary"])).items():
-            for picture in pictures_in(key, value):
-                name = picture.caption or str(picture.index)
+            logged = pictures_in(key, value)
+            for picture, name in zip(logged, names(logged), strict=True):
                 shown.setdefault((key, name), {}).setdefault(run["id"], picture)
     chosen = [(place, of) for place, of in sorted(shown.items()) if any(each.masks for each in of.values())]
     present = {run["id"]: _present(store.db, run, [of for _, of in chosen[:MAX_PICTURES]]) for run in found}

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from common.names import BadName
-from server import people
+from server import authentication
 from server.pages.render import render
 from server.security import key_in, same
 from server.store import NotFound, Refused, Row, Store, projects, users
@@ -166,9 +166,9 @@ def _identify(request: Request) -> None:
     state = request.app.state
     store: Store = state.store
     header, token = request.headers.get("authorization"), request.cookies.get(state.cookie, "")
-    found, proof = people.recognise(store, state.settings, header), key_in(header)
+    found, proof = authentication.recognise(store, state.settings, header), key_in(header)
     if found is None:
-        found, proof = people.by_session(store, state.settings, token), token
+        found, proof = authentication.by_session(store, state.settings, token), token
     if found is None and _open_to_guests(request):
         found, proof = users.GUEST, ""
     request.state.person = found

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import scheduler
+from server import sweep_config
 from server.jsontext import config_values, flatten, load_object, without_media
 from server.pages.guard import person, project_of, show
 from server.store import Row, Store, collections, ownership, projects, runs, sweeps
@@ -51,7 +51,7 @@ def gather_project(store: Store, project: Row) -> dict[str, Any]:
 
 def sweep_title(sweep: Row) -> str:
     """The name that a person gave it, else its id."""
-    return str(sweep["display_name"] or scheduler.read_config(sweep["config"]).get("name") or sweep["name"])
+    return str(sweep["display_name"] or sweep_config.read_config(sweep["config"]).get("name") or sweep["name"])
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:

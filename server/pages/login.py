@@ -9,7 +9,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from server import people
+from server import authentication
 from server.pages.guard import Form, ask_to_log_in, changing, public
 from server.store import logins, users
 
@@ -20,7 +20,7 @@ def log_in(request: Request, form: Form) -> Response:
     token, state = request.query_params.get("once"), request.app.state
     if request.method == "POST":
         key = form.get("key", "").strip()
-        if people.by_key(state.store, state.settings, key) is None:
+        if authentication.by_key(state.store, state.settings, key) is None:
             return ask_to_log_in(request, "This is no key of this server.", 403)
         return _logged_in(request, users.hashed(key), form.get("next"))
     if token is None or request.method == "HEAD":  # which only looks whether there is something

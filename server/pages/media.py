@@ -1,6 +1,6 @@
 """Images that a run logged, with their masks and boxes as layers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -64,6 +64,16 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
         for index, (path, caption, layers, around) in enumerate(entries)
         if isinstance(path, str)
     ]
+
+
+def names(found: Sequence[Picture]) -> list[str]:
+    """What each of these pictures, logged together, is called in every run.
+
+    Captions, but only to their colon where that tells several pictures apart: what follows it is often a score.
+    """
+    captions = [picture.caption or str(picture.index) for picture in found]
+    heads = [caption.partition(":")[0].strip() for caption in captions]
+    return heads if len(found) > 1 and all(heads) and len(set(heads)) == len(heads) else captions
 
 
 def _positive(value: Any) -> float:

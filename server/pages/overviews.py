@@ -1,16 +1,18 @@
 """The pages over many runs: a project, a sweep, a comparison."""
 
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from server import addresses
 from server.pages import compare as compare_page
+from server.pages import feed as feed_page
 from server.pages import project as project_page
+from server.pages import saved as saved_views
 from server.pages import sweep as sweep_page
-from server.pages.guard import guarded, person, project_of, show
+from server.pages.guard import guarded, here, person, project_of, show
 from server.pages.home import missing
 from server.store import Row, Store, sweeps
 
@@ -27,7 +29,15 @@ def project(request: Request) -> Response:
         return _csv(row["name"], project_page.as_csv(store, row, asked, first=project_page.FIRST))
     shown = project_page.gather(store, row, asked)
     terms = partial(project_page.group_terms, shown["table"], asked=asked)
-    return show(request, "project.html", terms=terms, **shown)
+    return show(request, "project.html", terms=terms, **_views(request, row), **shown)
+
+
+@guarded
+def feed(request: Request) -> Response:
+    row = project_of(request)
+    if row is None:
+        return missing(request, "There is no project {entity}/{project}.")
+    return Response(feed_page.write(_store(request), row, str(request.base_url)), media_type="application/atom+xml")
 
 
 @guarded
@@ -38,12 +48,11 @@ def compare(request: Request) -> Response:
     if inside and row is None:
         return missing(request, "There is no project {entity}/{project}.")
 
-    def link(run: Row, name: str) -> str:
-        signer, path = request.app.state.signer, addresses.run_file(run["id"], name)
-        return str(signer.url("", "GET", path, person(request).number, store.clock()))
+    def sign(path: str) -> str:
+        return str(request.app.state.signer.url("", "GET", path, person(request).number, store.clock()))
 
-    shown = compare_page.gather(store, link, row, request.query_params, person(request))
-    return show(request, "compare.html", **shown)
+    shown = compare_page.gather(store, sign, row, request.query_params, person(request))
+    return show(request, "compare.html", **(_views(request, row) if row else {"saved": None}), **shown)
 
 
 @guarded
@@ -57,8 +66,14 @@ def sweep(request: Request) -> Response:
         return _csv(row["name"], project_page.as_csv(store, project, asked, **sweep_page.table_of(store, row)))
     shown = sweep_page.gather(store, project, row, asked)
     terms = partial(project_page.group_terms, shown["table"], asked=asked)
+    return show(request, "sweep.html", terms=terms, **_views(request, project), **shown)
+
+
+def _views(request: Request, project: Row) -> dict[str, Any]:
+    """What the project's pages say about its saved views, and whether the person may change them."""
+    saved = saved_views.listed(_store(request).db, project)
     may_change = person(request).owns(project["entity"])
-    return show(request, "sweep.html", terms=terms, may_change=may_change, **shown)
+    return {"saved": saved, "view_here": saved_views.current(saved, here(request)), "may_change": may_change}
 
 
 def _csv(name: str, text: str) -> Response:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from common.colours import SERIES
+from common.colours import MASKS, SERIES
 from server.jsontext import flatten_media, load_object, load_objects, loads
-from server.pages.media import Picture, class_labels, pictures_in
+from server.pages.media import Picture, class_labels, names, pictures_in
 from server.store import Connection, Row, Store, files, lines, runs
 from server.store.blobs import opened
 
@@ -43,7 +43,7 @@ def gather(store: Store, link: Link, run: Row, key: str, at: int | None, index: 
         "step": step,
         "picture": layered(store, link, run, chosen, present),
         "all": [{"picture": each, "url": link(run, each.path)} for each in found if each.path in present],
-        "others": _others(store, link, run, chosen),
+        "others": _others(store, link, run, chosen, names(found)[found.index(chosen)]),
         "filters": filters(),
     }
 
@@ -74,7 +74,7 @@ def layered(store: Store, link: Link, run: Row, picture: Picture, present: dict[
             continue
         labels = class_labels(run["config"], "mask", picture.key, name)
         shown = [each for each in labels if each != "0"] or ["1"]
-        start = (2, 1, 0, 3)[len(masks) % 4] if len(shown) == 1 else number
+        start = MASKS[len(masks) % 4] if len(shown) == 1 else number
         colours = {each: (start + i) % len(SERIES) for i, each in enumerate(shown)}
         number += len(shown)
         classes = [{"id": each, "label": labels.get(each, ""), "colour": colour} for each, colour in colours.items()]
@@ -142,25 +142,20 @@ def _number(value: Any) -> float:
     return float(value) if type(value) in (int, float) else math.nan
 
 
-def _others(store: Store, link: Link, run: Row, picture: Picture) -> list[dict[str, Any]]:
-    """The same picture, by its caption or else its place, as other runs of the project showed it last."""
+def _others(store: Store, link: Link, run: Row, picture: Picture, name: str) -> list[dict[str, Any]]:
+    """The same picture, by its name, as other runs of the project showed it last."""
     ids = [each for each in runs.ids(store.db, run["project_id"], None, "-created_at") if each != run["id"]]
     shown = []
     for other in runs.many(store.db, ids[:MAX_RUNS]):
         value = flatten_media(load_object(other["summary"])).get(picture.key)
-        same = _same(picture, pictures_in(picture.key, value) if value else [])
+        found = pictures_in(picture.key, value) if value else []
+        same = next((each for each, other_name in zip(found, names(found), strict=True) if other_name == name), None)
         present = uploaded(store.db, other["id"], [same]) if same else {}
         if same and same.path in present:
             shown.append({"run": other, **layered(store, link, other, same, present)})
         if len(shown) == MAX_OTHERS:
             break
     return shown
-
-
-def _same(picture: Picture, found: list[Picture]) -> Picture | None:
-    if picture.caption:
-        return next((each for each in found if each.caption == picture.caption), None)
-    return found[picture.index] if picture.index < len(found) else None
 
 
 def filters() -> list[tuple[str, float, float, float]]:

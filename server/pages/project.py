@@ -15,7 +15,7 @@ from server.pages.render import when
 from server.store import Row, Store, collections, runs, sweeps, views
 
 FIRST = ("display_name", "state")
-MAX_LISTED = 200
+MAX_LISTED, MAX_ALERTS = 200, 20
 MAX_KEYS = 400
 REFRESH = 10  # seconds
 
@@ -37,6 +37,7 @@ def gather(store: Store, project: Row, asked: QueryParams) -> dict[str, Any]:
         ],
         "collections": collections.of_project(store.db, project["id"])[:MAX_LISTED],
         "reports": saved[:MAX_LISTED],
+        "alerts": runs.project_alerts(store.db, project["id"], MAX_ALERTS),
         "refresh": REFRESH if runs.any_alive(store.db, project["id"]) else None,
     }
 

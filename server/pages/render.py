@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from common.text import size
+from common.text import clock, size
 from server.jsontext import is_media, loads
+from server.pages import static_files
 from server.store import Row
 
 MAX_TEXT, MAX_PRE = 1000, 50_000
@@ -43,11 +44,7 @@ def pretty(value: Any) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    return "–" if seconds is None else clock(seconds)
 
 
 def when(seconds: float | None) -> str:
@@ -123,6 +120,7 @@ _environment.filters |= {
     "markdown": markdown,
     "run_address": run_address,
 }
+_environment.globals["static"] = static_files.PLACE
 
 
 def render(template: str, **values: Any) -> str:

@@ -1,14 +1,15 @@
 """One run: its head, and what each of its tabs shows."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
 from server import addresses
 from server.jsontext import as_object, load_object, load_objects
-from server.pages import axes, console, curves, folders, lineage, pictures, query, tables
+from server.pages import axes, console, curves, folders, lineage, pictures, query, run_table, tables
 from server.pages.home import config_of, plain, sees
 from server.pages.media import MAX_IMAGES
 from server.pages.media import pictures as last_pictures
@@ -72,6 +73,7 @@ def gather(page: Page, tab: str, rest: str) -> dict[str, Any] | None:
         "tab": tab,
         "tabs": {name: title for name, title in TABS.items() if name != "pictures" or pictures.keys(db, run["id"])},
         "alerts": runs.alerts(db, run["id"]),
+        "stop_reason": runs.values_of(db, [run["id"]], ["stop_reason"])[run["id"]][0],
         "may_change": page.person.owns(run["entity"]),
         "is_alive": alive,
         "tags": tags(run),
@@ -98,7 +100,7 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
         "search": search,
         "n_rows": lines.count(db, "history", run["id"]),
         "share": share,
-        "best": best(run),
+        "best": best(run, [*run_table.goals(page.store, run["project_id"])]),
         "filters": pictures.filters(),
         "pictures": [
             pictures.layered(page.store, page.link, run, picture, present)
@@ -109,10 +111,14 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
     }
 
 
-def best(run: Row) -> dict[str, Any]:
-    """Numbers of the summary, test before validation before the rest."""
+def best(run: Row, goals: Sequence[str] = ()) -> dict[str, Any]:
+    """Numbers of the summary: the metrics of sweeps and what is called so of the test, then test before validation."""
     numbers = {k: v for k, v in plain(load_object(run["summary"])).items() if type(v) in (int, float)}
-    order = sorted(numbers, key=lambda key: (not key.startswith("test/"), not key.startswith("val"), key))
+    first = [key for goal in goals for key in (goal, f"test/{goal.rpartition('/')[2]}")]
+    rank = {key: at for at, key in enumerate(first)}
+    order = sorted(
+        numbers, key=lambda key: (rank.get(key, len(rank)), not key.startswith("test/"), key[:3] != "val", key)
+    )
     return {key: numbers[key] for key in order[:6]}
 
 
@@ -175,18 +181,15 @@ def show_pictures(page: Page, rest: str) -> dict[str, Any] | None:
 def media(page: Page, key: str) -> dict[str, Any] | None:
     """`key`: of a table that is shown whole."""
 
-    def picture(table: tables.Table, cell: Any) -> str | None:
-        path = tables.picture_path(page.db, table, cell)
-        return path and page.signed(path)
-
+    shared = {"picture": partial(tables.picture, page.db, sign=page.signed), "filters": pictures.filters()}
     if not key:
-        return tables.gather(page.store, page.link, page.run) | {"picture": picture, "whole": None}
+        return tables.gather(page.store, page.link, page.run) | shared | {"whole": None}
     chosen = {name: page.query.get(name, "") for name in ("sort", "down", "search")}
     whole = tables.table(
         *(page.store, page.run, key, chosen["sort"], chosen["down"] == "1"),
         *(chosen["search"], page.number("page") or 1),
     )
-    return whole and {"whole": whole | chosen, "picture": picture}
+    return whole and shared | {"whole": whole | chosen}
 
 
 def system(page: Page, rest: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from server import scheduler
+from server import sweep_config
 from server.jsontext import load_object
 from server.pages import filtering, query
 from server.store import Refused, Row, Store, runs, sweeps
@@ -174,7 +174,11 @@ def _page(asked: QueryParams, n: int, everything: bool) -> tuple[int, int, int]:
 
 
 def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
-    """What these runs have; the metrics of the project's sweeps are the goals, with the test metric beside each."""
+    """What these runs have; the metrics of the project's sweeps are the goals, with the test metric beside each.
+
+    Runs that no client has opened yet have a sweep's settings only: they count where there are no others.
+    """
+    run_ids = runs.begun(store.db, run_ids) or run_ids
     found = runs.surveyed(store.db, run_ids)
     settings = [row for row in found if row["source"] == "config"]
     handed = {name for sweep in sweeps.of_project(store.db, project_id) for name in parameters(sweep)}
@@ -208,7 +212,7 @@ def parameters(sweep: Row) -> dict[str, Any]:
             found |= flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": entry}
         return found
 
-    return flat(scheduler.read_config(sweep["config"]).get("parameters"))
+    return flat(sweep_config.read_config(sweep["config"]).get("parameters"))
 
 
 def goals(store: Store, project_id: int) -> dict[str, bool]:
@@ -219,7 +223,7 @@ def goals(store: Store, project_id: int) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for sweep in sweeps.of_project(store.db, project_id):
         try:
-            metric = read_metric(scheduler.read_config(sweep["config"]))
+            metric = read_metric(sweep_config.read_config(sweep["config"]))
         except SearchError:
             continue
         if metric is not None:

@@ -1,5 +1,9 @@
-"""The style sheet and scripts of the pages, each a file of `static/`, and the colours, which are written here."""
+"""The style sheet and scripts of the pages, each a file of `static/`, and the colours, which are written here.
 
+Their address holds a digest of all of them, so that a browser asks once and keeps them.
+"""
+
+import hashlib
 from pathlib import Path
 
 from starlette.requests import Request
@@ -24,10 +28,20 @@ def _rules(which: int) -> list[str]:
     return [f".{name} {{ color: {colour}; }}\n" for name, colour in names.items()]
 
 
+def _digest() -> str:
+    files = b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES)
+    return hashlib.sha256(files + colours().encode()).hexdigest()[:12]
+
+
+PLACE = f"/static/{_digest()}"
+
+
 def endpoint(request: Request) -> Response:
     """What is here is public: it needs no key, and says nothing of anybody's runs."""
     name = request.path_params["file"]
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    is_ours = request.url.path == f"{PLACE}/{name}"
+    kept = "public, max-age=31536000, immutable" if is_ours else "no-cache"
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": kept}
     if name == "colours.css":
         return PlainTextResponse(colours(), media_type="text/css", headers=headers)
     path = FOLDER / name

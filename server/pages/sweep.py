@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
-from server import scheduler
+from server import scheduler, sweep_config
 from server.pages import parallel, query, run_table
 from server.pages.charts import Line, Point, chart, sampled
+from server.pages.compare import metric_chart
 from server.pages.home import sweep_title
 from server.pages.importance import Importance, importances
 from server.pages.project import chooser
@@ -24,6 +25,7 @@ FIRST = ("number", "display_name", "state")
 MAX_RUNS = 2000
 MAX_SETTINGS = 11
 SCATTER, MAX_SCATTERS = 300, 12
+CURVES = 40  # runs, the newest
 REFRESH = 5  # seconds
 STATES = ("finished", "running", "pending", "failed", "crashed", "killed", "preempting", "preempted")
 
@@ -40,7 +42,7 @@ def table_of(store: Store, sweep: Row) -> dict[str, Any]:
 
 def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[str, Any]:
     """Plots are of at most MAX_RUNS runs, the newest."""
-    config, metric = scheduler.read_config(sweep["config"]), _metric(sweep)
+    config, metric = sweep_config.read_config(sweep["config"]), _metric(sweep)
     table = run_table.gather(store, project["id"], asked, **table_of(store, sweep))
     found = runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:])
     data = _Data(store, sweep, found, table, metric)
@@ -66,7 +68,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "asked": asked,
         "url": partial(query.address, asked),
         "chooser": chooser(table, asked),
-        "progress": data.progress(),
+        "progress": [*(metric_chart(store, found[-CURVES:], metric.name) if metric else ()), *data.progress()],
         "parallel": data.parallel(),
         "scatters": data.scatters(),
         "importances": data.importances(),
@@ -76,6 +78,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "now": now,
         "knowledge": _knowledge(store, sweep, config, data),
         "stopped": [row for row in sweeps.suggestions(store.db, sweep["id"]) if row["stop_reason"]],
+        "names": {run["name"]: run["display_name"] or run["name"] for run in found},
         "refresh": REFRESH if sweep["state"] in ("PENDING", "RUNNING") or states.keys() & {"running"} else None,
     }
 
@@ -85,7 +88,7 @@ def _metric(sweep: Row) -> "Metric | None":
     from server.search.runs import read_metric
 
     try:
-        return read_metric(scheduler.read_config(sweep["config"]))
+        return read_metric(sweep_config.read_config(sweep["config"]))
     except SearchError:
         return None
 
@@ -239,7 +242,7 @@ def _knowledge(store: Store, sweep: Row, config: Any, data: _Data) -> dict[str, 
             "server": "this server suggests",
             "controller": "a local controller of the client suggests",
             "scheduler": "a sweep scheduler of the client suggests",
-        }[scheduler.origin(sweep)],
+        }[sweep_config.origin(sweep)],
         "n_results": sum(value is not None for value in data.results),
         "n_without": sum(value is None for value in data.results),
         "prior": runs.many(store.db, prior[:20]),

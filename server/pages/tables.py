@@ -1,16 +1,18 @@
 """What a run logged beside numbers and images: tables, plots of tables, histograms, pages, sounds, films."""
 
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
+from common.colours import MASKS
 from server import addresses
 from server.jsontext import flatten_media, load_object, load_objects, loads
 from server.pages import plots
-from server.pages.pictures import Link
+from server.pages.media import pictures_in
+from server.pages.pictures import TRUTH, Link
 from server.store import Connection, Row, Store, artifacts, files, lines
 from server.store.blobs import opened
 
@@ -119,19 +121,31 @@ def _sample(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | 
     return found and Table(key, found.columns, found.rows[:SAMPLE], found.artifact)
 
 
-def picture_path(db: Connection, table: Table, cell: Any) -> str | None:
-    """The address, without signature, of a picture in a cell."""
-    path = cell.get("path") if isinstance(cell, dict) and cell.get("_type") == "image-file" else None
-    entry = artifacts.entry(db, table.artifact, path) if table.artifact and isinstance(path, str) else None
+def picture(db: Connection, table: Table, cell: Any, sign: Callable[[str], str]) -> dict[str, Any] | None:
+    """A picture in a cell with its masks, as `pictures.layered` has one; None for what is none."""
+    found = pictures_in("", cell) if isinstance(cell, dict) and cell.get("_type") == "image-file" else []
+    url = _url(db, table, found[0].path, sign) if found else None
+    if url is None:
+        return None
+    masks: list[dict[str, Any]] = []
+    for name, path in sorted(found[0].masks.items(), key=lambda item: item[0].lower() not in TRUTH):
+        if (mask := _url(db, table, path, sign)) is not None:
+            colour = MASKS[len(masks) % 4]
+            masks.append({"name": name, "url": mask, "classes": [{"id": "1", "label": "", "colour": colour}]})
+    return {"picture": found[0], "url": url, "masks": masks, "boxes": [], "compared": None}
+
+
+def _url(db: Connection, table: Table, path: str, sign: Callable[[str], str]) -> str | None:
+    entry = artifacts.entry(db, table.artifact, path) if table.artifact else None
     if entry is None or entry["sha256"] is None:
         return None
-    return addresses.artifact_file(entry["artifact_id"], entry["digest"], entry["path"])
+    return sign(addresses.artifact_file(entry["artifact_id"], entry["digest"], entry["path"]))
 
 
 def _plots(store: Store, run: Row, tables: dict[str, dict[str, Any]]) -> tuple[list[Markup], set[str]]:
     """What the client wanted drawn of its tables, and the names of these."""
     drawn, used = [], set[str]()
-    for key, (kind, fields, title, name) in _definitions(run["config"]):
+    for key, (kind, fields, title, name) in definitions(run["config"]):
         found = read(store, run, name, tables[name]) if name in tables else None
         figure = plots.draw(kind, fields, title or key, found.records) if found else None
         if figure is not None:
@@ -140,7 +154,7 @@ def _plots(store: Store, run: Row, tables: dict[str, dict[str, Any]]) -> tuple[l
     return drawn, used
 
 
-def _definitions(config: str) -> Iterator[tuple[str, tuple[str, dict[str, str], str, str]]]:
+def definitions(config: str) -> Iterator[tuple[str, tuple[str, dict[str, str], str, str]]]:
     """Key → kind, fields, title and table of each plot that the client defined."""
     own: Any = load_object(config)
     for name in ("_wandb", "value", "visualize"):

@@ -1,6 +1,5 @@
 """Requests to another W&B server, as the wandb client makes them: repeated until they are answered, or given up."""
 
-import contextlib
 import http.client
 import io
 import itertools
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlsplit
 
 from common.retry import doubling, retry
-from common.wandb_api import authorization, is_loopback
+from common.wandb_api import BadAddress, authorization, open_url, server_address
 from server.jsontext import parse
 from server.store import StoreError, blobs
 
@@ -121,11 +120,11 @@ class Remote:
 
 def _checked(url: str, what: str) -> str:
     """The address. Raises RemoteError for one that no server can have."""
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-            return url
-    raise RemoteError(f"{what}{url}: an address such as https://api.wandb.ai is needed.")
+    try:
+        server_address(url)
+    except BadAddress as error:
+        raise RemoteError(f"{what}{error}.") from None
+    return url
 
 
 NOTHING: dict[str, Any] = {"edges": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
@@ -170,8 +169,7 @@ def _exchange(method: str, url: str, file: BinaryIO, headers: dict[str, str]) ->
     file.seek(0)
     sized = headers | {"Content-Length": str(size)}
     request = urllib.request.Request(url, file, sized, method=method)
-    proxies = [urllib.request.ProxyHandler({})] if is_loopback(url) else []
-    with urllib.request.build_opener(_Stay, *proxies).open(request, timeout=TIMEOUT) as answer:
+    with open_url(request, TIMEOUT, _Stay) as answer:
         content = bytes(answer.read(MAX_ANSWER))
         if answer.length:
             raise http.client.IncompleteRead(content, answer.length)

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from typing import Any
 
 from server.jsontext import parse
-from server.store import blobs, collections, ownership
+from server.store import blobs, collections, ownership, rows
 from server.store.blobs import Blob, Blobs
-from server.store.database import NotFound, Refused, Row
+from server.store.database import Refused, Row
 from server.store.files import check_path
 
 PENDING, COMMITTED, DELETED = "PENDING", "COMMITTED", "DELETED"
@@ -21,15 +21,11 @@ MANIFEST_NAME = "wandb_manifest.json"
 
 
 def by_id(db: sqlite3.Connection, artifact_id: int) -> Row:
-    row: Row | None = db.execute("SELECT * FROM artifacts WHERE id = ?", (artifact_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"artifact number {artifact_id}")
-    return row
+    return rows.existing(db, "SELECT * FROM artifacts WHERE id = ?", artifact_id, "artifact number")
 
 
 def by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
-    row: Row | None = db.execute("SELECT * FROM artifacts WHERE client_id = ?", (client_id,)).fetchone()
-    return row
+    return rows.first(db, "SELECT * FROM artifacts WHERE client_id = ?", client_id)
 
 
 def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: bool, **columns: Any) -> Row:
@@ -55,22 +51,14 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
         return by_id(db, twin["id"])
     columns["wanted_aliases"] = json.dumps(columns["wanted_aliases"])
     columns["ttl"] = _time_to_live(columns.get("ttl"))
-    names = ["collection_id", "state", "created_at", "updated_at", *columns]
-    cursor = db.execute(
-        f"INSERT INTO artifacts ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)})",
-        (collection["id"], PENDING, now, now, *columns.values()),
-    )
-    assert cursor.lastrowid is not None
-    return by_id(db, cursor.lastrowid)
+    columns |= {"collection_id": collection["id"], "state": PENDING, "created_at": now, "updated_at": now}
+    return by_id(db, rows.insert(db, "artifacts", **columns))
 
 
 def _open_together(db: sqlite3.Connection, collection_id: int, distributed_id: str | None) -> Row | None:
     """The artifact that several runs fill together, until one of them finishes it."""
-    row: Row | None = db.execute(
-        "SELECT * FROM artifacts WHERE collection_id = ? AND distributed_id = ? AND state = ?",
-        (collection_id, distributed_id, PENDING),
-    ).fetchone()
-    return row
+    sql = "SELECT * FROM artifacts WHERE collection_id = ? AND distributed_id = ? AND state = ?"
+    return rows.first(db, sql, collection_id, distributed_id, PENDING)
 
 
 def _log_again(db: sqlite3.Connection, twin: Row, run_id: int | None) -> None:
@@ -79,11 +67,8 @@ def _log_again(db: sqlite3.Connection, twin: Row, run_id: int | None) -> None:
 
 
 def _committed_with(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
-    row: Row | None = db.execute(
-        "SELECT * FROM artifacts WHERE collection_id = ? AND digest = ? AND state = ? ORDER BY id DESC LIMIT 1",
-        (collection_id, digest, COMMITTED),
-    ).fetchone()
-    return row
+    sql = "SELECT * FROM artifacts WHERE collection_id = ? AND digest = ? AND state = ? ORDER BY id DESC LIMIT 1"
+    return rows.first(db, sql, collection_id, digest, COMMITTED)
 
 
 def ensure_manifest(
@@ -95,8 +80,7 @@ def ensure_manifest(
     """
     by_id(db, artifact_id)
     if type == PATCH:
-        n = db.execute("SELECT count(*) AS n FROM manifests WHERE artifact_id = ?", (artifact_id,)).fetchone()["n"]
-        name = f"{name}.{n}"
+        name = f"{name}.{rows.value(db, 'SELECT count(*) FROM manifests WHERE artifact_id = ?', artifact_id)}"
     db.execute(
         """INSERT INTO manifests (artifact_id, name, digest, type, base_artifact_id) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT DO UPDATE SET digest = ?3, base_artifact_id = ?5""",
@@ -110,18 +94,11 @@ def ensure_manifest(
 
 
 def manifest(db: sqlite3.Connection, manifest_id: int) -> Row:
-    row: Row | None = db.execute("SELECT * FROM manifests WHERE id = ?", (manifest_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"artifact manifest number {manifest_id}")
-    return row
+    return rows.existing(db, "SELECT * FROM manifests WHERE id = ?", manifest_id, "artifact manifest number")
 
 
 def change_manifest(db: sqlite3.Connection, manifest_id: int, digest: str | None, base: int | None) -> Row:
-    db.execute(
-        """UPDATE manifests SET digest = coalesce(?, digest), base_artifact_id = coalesce(?, base_artifact_id)
-        WHERE id = ?""",
-        (digest, base, manifest_id),
-    )
+    rows.change(db, "manifests", manifest_id, {"digest": digest, "base_artifact_id": base})
     return manifest(db, manifest_id)
 
 
@@ -147,9 +124,7 @@ def commit(
         return artifact
     content = _whole_manifest(db, store, artifact, now)
     _put_entries(db, artifact_id, content["contents"], entities)
-    size = db.execute(
-        "SELECT coalesce(sum(size), 0) AS size FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)
-    ).fetchone()["size"]
+    size = rows.value(db, "SELECT coalesce(sum(size), 0) FROM artifact_entries WHERE artifact_id = ?", artifact_id)
     version = collections.join(db, artifact["collection_id"], artifact_id, json.loads(artifact["wanted_aliases"]), now)
     digest = digest_of(content["contents"]) if artifact["distributed_id"] else artifact["digest"]
     db.execute(
@@ -214,22 +189,23 @@ def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
 def _put_entries(
     db: sqlite3.Connection, artifact_id: int, contents: dict[str, Any], entities: Collection[str] | None
 ) -> None:
-    rows, missing = [], []
+    found: list[tuple[Any, ...]] = []
+    missing = []
     for path, entry in contents.items():
         if entry.get("ref"):
-            rows.append((artifact_id, path, entry["digest"], entry.get("size") or 0, entry["ref"], None))
+            found.append((artifact_id, path, entry["digest"], entry.get("size") or 0, entry["ref"], None))
             continue
         blob = blobs.by_md5(db, entry["digest"], entities)
         if blob is None:
             missing.append(path)
             continue
-        rows.append((artifact_id, path, entry["digest"], blob["size"], None, blob["sha256"]))
+        found.append((artifact_id, path, entry["digest"], blob["size"], None, blob["sha256"]))
     if missing:
         raise Refused(f"{len(missing)} files of the artifact were never uploaded, the first is {missing[0]!r}")
-    if sum(row[3] for row in rows) >= MAX_SIZE:
+    if sum(row[3] for row in found) >= MAX_SIZE:
         raise Refused(f"the artifact's manifest has files of {MAX_SIZE} bytes and more together")
     db.execute("DELETE FROM artifact_entries WHERE artifact_id = ?", (artifact_id,))
-    db.executemany("INSERT INTO artifact_entries VALUES (?, ?, ?, ?, ?, ?)", rows)
+    db.executemany("INSERT INTO artifact_entries VALUES (?, ?, ?, ?, ?, ?)", found)
 
 
 def entries(
@@ -244,10 +220,7 @@ def entries(
 
 
 def entry(db: sqlite3.Connection, artifact_id: int, path: str) -> Row | None:
-    row: Row | None = db.execute(
-        "SELECT * FROM artifact_entries WHERE artifact_id = ? AND path = ?", (artifact_id, path)
-    ).fetchone()
-    return row
+    return rows.first(db, "SELECT * FROM artifact_entries WHERE artifact_id = ? AND path = ?", artifact_id, path)
 
 
 def entries_in_collection(db: sqlite3.Connection, entity: str, project: str, collection: str, md5: str) -> list[Row]:
@@ -263,8 +236,7 @@ def entries_in_collection(db: sqlite3.Connection, entity: str, project: str, col
 
 
 def count_entries(db: sqlite3.Connection, artifact_id: int) -> int:
-    row = db.execute("SELECT count(*) AS n FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)).fetchone()
-    return int(row["n"])
+    return int(rows.value(db, "SELECT count(*) FROM artifact_entries WHERE artifact_id = ?", artifact_id))
 
 
 def in_collection(db: sqlite3.Connection, collection_id: int) -> list[Row]:
@@ -315,11 +287,8 @@ def use(db: sqlite3.Connection, artifact_id: int, run_id: int, used_as: str | No
 
 def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any) -> Row:
     """Sets description and metadata where given; `ttl`: seconds, -1 inherit, -2 never."""
-    for name in ("description", "metadata"):
-        if columns.get(name) is not None:
-            db.execute(
-                f"UPDATE artifacts SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, artifact_id)
-            )
+    texts = {name: columns.get(name) for name in ("description", "metadata")}
+    rows.change(db, "artifacts", artifact_id, texts, updated_at=now)
     if columns.get("ttl") is not None:
         ttl = _time_to_live(columns["ttl"])
         db.execute("UPDATE artifacts SET ttl = ?, updated_at = ? WHERE id = ?", (ttl, now, artifact_id))

@@ -4,6 +4,7 @@ import re
 import sqlite3
 
 from common.names import check_name
+from server.store import rows
 from server.store.database import NotFound, Refused, Row
 
 SEQUENCE, PORTFOLIO = "ArtifactSequence", "ArtifactPortfolio"
@@ -15,15 +16,11 @@ _MEMBER = "SELECT memberships.* FROM memberships "
 
 
 def by_id(db: sqlite3.Connection, collection_id: int) -> Row:
-    row: Row | None = db.execute(_SELECT + "WHERE id = ?", (collection_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"artifact collection number {collection_id}")
-    return row
+    return rows.existing(db, _SELECT + "WHERE id = ?", collection_id, "artifact collection number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
-    row: Row | None = db.execute(_SELECT + "WHERE project_id = ? AND name = ?", (project_id, name)).fetchone()
-    return row
+    return rows.first(db, _SELECT + "WHERE project_id = ? AND name = ?", project_id, name)
 
 
 def ensure(db: sqlite3.Connection, project_id: int, name: str, type: str, kind: str, now: float) -> Row:
@@ -70,9 +67,8 @@ def change(
         check_name("artifact name", name, SEPARATORS)
     if type is not None:
         check_name("artifact type", type, SEPARATORS)
-    for column, value in (("name", name), ("description", description), ("type", type)):
-        if value is not None:
-            db.execute(f"UPDATE collections SET {column} = ?, updated_at = ? WHERE id = ?", (value, now, collection_id))
+    columns = {"name": name, "description": description, "type": type}
+    rows.change(db, "collections", collection_id, columns, updated_at=now)
     return by_id(db, collection_id)
 
 
@@ -92,15 +88,11 @@ def member(db: sqlite3.Connection, collection_id: int, alias: str) -> Row | None
     else:
         sql = "JOIN aliases USING (collection_id, artifact_id) WHERE collection_id = ? AND alias = ?"
         wanted = alias or LATEST
-    row: Row | None = db.execute(_MEMBER + sql, (collection_id, wanted)).fetchone()
-    return row
+    return rows.first(db, _MEMBER + sql, collection_id, wanted)
 
 
 def membership(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> Row | None:
-    row: Row | None = db.execute(
-        _MEMBER + "WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id)
-    ).fetchone()
-    return row
+    return rows.first(db, _MEMBER + "WHERE collection_id = ? AND artifact_id = ?", collection_id, artifact_id)
 
 
 def memberships(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
@@ -112,13 +104,9 @@ def join(db: sqlite3.Connection, collection_id: int, artifact_id: int, aliases: 
     known = membership(db, collection_id, artifact_id)
     if known is None:
         version = int(by_id(db, collection_id)["next_version"])
-        db.execute(
-            "INSERT INTO memberships (collection_id, artifact_id, version, created_at) VALUES (?, ?, ?, ?)",
-            (collection_id, artifact_id, version, now),
-        )
-        db.execute(
-            "UPDATE collections SET next_version = next_version + 1, updated_at = ? WHERE id = ?", (now, collection_id)
-        )
+        place = {"collection_id": collection_id, "artifact_id": artifact_id}
+        rows.insert(db, "memberships", **place, version=version, created_at=now)
+        rows.change(db, "collections", collection_id, {"next_version": version + 1}, updated_at=now)
         aliases = [LATEST, *aliases]
     else:
         version = known["version"]
@@ -166,7 +154,7 @@ def leave(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> None:
     """Takes the artifact out; `latest` moves to the newest version that is left."""
     db.execute("DELETE FROM aliases WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id))
     db.execute("DELETE FROM memberships WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id))
-    newest = db.execute(_MEMBER + "WHERE collection_id = ? ORDER BY version DESC LIMIT 1", (collection_id,)).fetchone()
+    newest = rows.first(db, _MEMBER + "WHERE collection_id = ? ORDER BY version DESC LIMIT 1", collection_id)
     if newest is not None and member(db, collection_id, LATEST) is None:
         set_alias(db, collection_id, LATEST, newest["artifact_id"])
 

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from server.store import blobs, formats, permissions
+from server.store import blobs, formats, permissions, rows
 from server.store.blobs import Blobs
 from server.store.disk_errors import explain
 from server.store.durability import Durability
 from server.store.errors import NotFound, Refused, StoreError
+from server.store.rows import Row
 
-__all__ = ["NotFound", "Refused", "StoreError"]
-Row = dict[str, Any]
+__all__ = ["NotFound", "Refused", "Row", "StoreError"]
 Connection = sqlite3.Connection
 DatabaseError = sqlite3.Error
 STEPS = 10_000  # of SQLite between two looks at the clock: some tenths of a millisecond
@@ -105,9 +105,9 @@ class Store:
     def secret(self, name: str) -> str:
         """A random secret of 64 hex digits, made once per folder."""
         with self.write() as db:
-            row = db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
-            if row is not None and blobs.is_digest(row["value"]):
-                return str(row["value"])
+            known = rows.value(db, "SELECT value FROM meta WHERE key = ?", name)
+            if known is not None and blobs.is_digest(known):
+                return str(known)
             made = secrets.token_hex(32)
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, made))
             return made

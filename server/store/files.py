@@ -4,7 +4,7 @@ import json
 import sqlite3
 
 from common.names import check_file_path, shown
-from server.store import blobs, ownership
+from server.store import blobs, ownership, rows
 from server.store.blobs import Blob
 from server.store.database import NotFound, Refused, Row
 
@@ -29,8 +29,7 @@ def put(db: sqlite3.Connection, run_id: int, name: str, blob: Blob, now: float) 
 
 
 def find(db: sqlite3.Connection, run_id: int, name: str) -> Row | None:
-    row: Row | None = db.execute(_SELECT + "WHERE run_id = ? AND name = ?", (run_id, name)).fetchone()
-    return row
+    return rows.first(db, _SELECT + "WHERE run_id = ? AND name = ?", run_id, name)
 
 
 def of_run(
@@ -51,7 +50,7 @@ def named(db: sqlite3.Connection, project_id: int, name: str) -> list[Row]:
 
 
 def count(db: sqlite3.Connection, run_id: int) -> int:
-    return int(db.execute("SELECT count(*) AS n FROM run_files WHERE run_id = ?", (run_id,)).fetchone()["n"])
+    return int(rows.value(db, "SELECT count(*) FROM run_files WHERE run_id = ?", run_id))
 
 
 def delete(db: sqlite3.Connection, file_ids: list[int]) -> None:

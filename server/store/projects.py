@@ -4,19 +4,16 @@ import sqlite3
 from typing import Any
 
 from common.names import check_name
-from server.store.database import NotFound, Row
+from server.store import rows
+from server.store.database import Row
 
 
 def find(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
-    row: Row | None = db.execute("SELECT * FROM projects WHERE entity = ? AND name = ?", (entity, name)).fetchone()
-    return row
+    return rows.first(db, "SELECT * FROM projects WHERE entity = ? AND name = ?", entity, name)
 
 
 def by_id(db: sqlite3.Connection, project_id: int) -> Row:
-    row: Row | None = db.execute("SELECT * FROM projects WHERE id = ?", (project_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"project {project_id}")
-    return row
+    return rows.existing(db, "SELECT * FROM projects WHERE id = ?", project_id, "project")
 
 
 def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes: Any) -> tuple[Row, bool]:
@@ -24,15 +21,9 @@ def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes
     check_name("entity", entity)
     check_name("project", name)
     old = find(db, entity, name)
-    if old is None:
-        db.execute("INSERT INTO projects (entity, name, created_at) VALUES (?, ?, ?)", (entity, name, now))
-    if changes.get("description") is not None:
-        db.execute(
-            "UPDATE projects SET description = ? WHERE entity = ? AND name = ?", (changes["description"], entity, name)
-        )
-    project = find(db, entity, name)
-    assert project is not None
-    return project, old is None
+    number = old["id"] if old else rows.insert(db, "projects", entity=entity, name=name, created_at=now)
+    rows.change(db, "projects", number, changes)
+    return by_id(db, number), old is None
 
 
 def listed(db: sqlite3.Connection, entity: str | None = None) -> list[Row]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from common.names import check_name
 from server.jsontext import config_values, load_object
-from server.store import filters, lines, values
-from server.store.database import NotFound, Refused, Row, TimedConnection
+from server.store import filters, lines, rows, values
+from server.store.database import Refused, Row, TimedConnection
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")
@@ -22,29 +22,19 @@ _SELECT = """SELECT runs.*, projects.entity, projects.name AS project,
     FROM runs JOIN projects ON projects.id = runs.project_id """
 _LISTED = """runs.name NOT IN
     (SELECT controller_run FROM sweeps WHERE project_id = ? AND controller_run IS NOT NULL)"""
-TEXT_COLUMNS = (
-    *("display_name", "description", "notes", "group_name", "job_type", "commit_hash"),
-    *("host", "program", "repo", "config", "summary", "username"),
-)
 
 
 def by_id(db: sqlite3.Connection, run_id: int) -> Row:
-    row: Row | None = db.execute(_SELECT + "WHERE runs.id = ?", (run_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"run number {run_id}")
-    return row
+    return rows.existing(db, _SELECT + "WHERE runs.id = ?", run_id, "run number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
-    row: Row | None = db.execute(_SELECT + "WHERE runs.project_id = ? AND runs.name = ?", (project_id, name)).fetchone()
-    return row
+    return rows.first(db, _SELECT + "WHERE runs.project_id = ? AND runs.name = ?", project_id, name)
 
 
 def at(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | None:
-    row: Row | None = db.execute(
-        _SELECT + "WHERE projects.entity = ? AND projects.name = ? AND runs.name = ?", (entity, project, name)
-    ).fetchone()
-    return row
+    sql = _SELECT + "WHERE projects.entity = ? AND projects.name = ? AND runs.name = ?"
+    return rows.first(db, sql, entity, project, name)
 
 
 def ids(db: sqlite3.Connection, project_id: int, where: str | None = None, order: str | None = None) -> list[int]:
@@ -93,8 +83,8 @@ def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any], passing: filte
 
 def many(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
     """The rows of `run_ids`, in that order."""
-    rows = db.execute(_SELECT + "WHERE runs.id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),)).fetchall()
-    found = {row["id"]: row for row in rows}
+    cursor = db.execute(_SELECT + "WHERE runs.id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),))
+    found = {row["id"]: row for row in cursor}
     return [found[run_id] for run_id in run_ids if run_id in found]
 
 
@@ -105,38 +95,30 @@ def new_name() -> str:
 def insert(db: sqlite3.Connection, project_id: int, name: str, state: str, now: float, **columns: Any) -> int:
     """A new run; returns its number."""
     check_name("run id", name)
-    count = db.execute("SELECT count(*) AS n FROM runs WHERE project_id = ?", (project_id,)).fetchone()["n"]
+    count = rows.value(db, "SELECT count(*) FROM runs WHERE project_id = ?", project_id)
     word = f"{secrets.choice(ADJECTIVES)}-{secrets.choice(NOUNS)}-{count + 1}"
-    cursor = db.execute(
-        """INSERT INTO runs (project_id, name, display_name, username, state, created_at, heartbeat_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (project_id, name, word, columns.pop("username", "local"), check_state(state), now, now),
-    )
-    assert cursor.lastrowid is not None
-    change(db, cursor.lastrowid, **columns)
-    return cursor.lastrowid
+    given = {"project_id": project_id, "name": name, "display_name": word, "state": check_state(state)}
+    given |= {"username": columns.pop("username", "local"), "created_at": now, "heartbeat_at": now}
+    number = rows.insert(db, "runs", **given)
+    change(db, number, **columns)
+    return number
 
 
 def change(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
     """Sets the columns whose value is not None. Filters find a new config at once in `run_values`, a summary later."""
-    given = {name: value for name, value in columns.items() if value is not None}
-    if "tags" in given:
-        given["tags"] = json.dumps(given["tags"], ensure_ascii=False)
-    unknown = given.keys() - {*TEXT_COLUMNS, "tags", "sweep_id", "agent_id"}
-    assert not unknown, unknown
-    if given:
-        setters = ", ".join(f"{name} = ?" for name in given)
-        db.execute(f"UPDATE runs SET {setters} WHERE id = ?", (*given.values(), run_id))
-    if "config" in given:
-        _spread(db, run_id, "config", config_values(load_object(given["config"])))
-    if "summary" in given:
+    if columns.get("tags") is not None:
+        columns["tags"] = json.dumps(columns["tags"], ensure_ascii=False)
+    rows.change(db, "runs", run_id, columns)
+    if columns.get("config") is not None:
+        _spread(db, run_id, "config", config_values(load_object(columns["config"])))
+    if columns.get("summary") is not None:
         db.execute("INSERT OR IGNORE INTO summaries_to_spread VALUES (?)", (run_id,))
 
 
 def _spread(db: sqlite3.Connection, run_id: int, source: str, given: dict[str, Any]) -> None:
     db.execute("DELETE FROM run_values WHERE run_id = ? AND source = ?", (run_id, source))
-    rows = {(run_id, source, key): value for key, value in values.spread(given)}
-    db.executemany("INSERT INTO run_values VALUES (?, ?, ?, ?)", [(*place, value) for place, value in rows.items()])
+    found = {(run_id, source, key): value for key, value in values.spread(given)}
+    db.executemany("INSERT INTO run_values VALUES (?, ?, ?, ?)", [(*place, value) for place, value in found.items()])
 
 
 def spread_summaries(db: sqlite3.Connection, n: int) -> int:
@@ -176,6 +158,12 @@ def surveyed(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
         GROUP BY source, key ORDER BY key""",
         (json.dumps(run_ids),),
     ).fetchall()
+
+
+def begun(db: sqlite3.Connection, run_ids: list[int]) -> list[int]:
+    """Those of these runs that a client has opened."""
+    sql = "SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND state != 'pending'"
+    return [row["id"] for row in db.execute(sql, (json.dumps(run_ids),))]
 
 
 def unspread(db: sqlite3.Connection, run_ids: list[int], first: int) -> list[Row]:
@@ -270,23 +258,28 @@ def heard_now(db: sqlite3.Connection, now: float) -> None:
     db.execute("UPDATE agents SET heartbeat_at = ? WHERE heartbeat_at > ?", (now, now))
 
 
-def silent(db: sqlite3.Connection, silent_since: float) -> bool:
-    row = db.execute(
-        "SELECT 1 FROM runs WHERE state IN ('running', 'preempting') AND heartbeat_at < ? LIMIT 1", (silent_since,)
-    ).fetchone()
-    return row is not None
-
-
 def delete(db: sqlite3.Connection, run_id: int) -> None:
     db.execute("DELETE FROM runs WHERE id = ?", (run_id,))
 
 
 def add_alert(db: sqlite3.Connection, run_id: int, title: str, text: str, severity: str, now: float) -> None:
-    db.execute(
-        "INSERT INTO alerts (run_id, title, text, severity, created_at) VALUES (?, ?, ?, ?, ?)",
-        (run_id, title, text, severity, now),
-    )
+    rows.insert(db, "alerts", run_id=run_id, title=title, text=text, severity=severity, created_at=now)
 
 
 def alerts(db: sqlite3.Connection, run_id: int) -> list[Row]:
     return db.execute("SELECT * FROM alerts WHERE run_id = ? ORDER BY id", (run_id,)).fetchall()
+
+
+def project_alerts(db: sqlite3.Connection, project_id: int, most: int) -> list[Row]:
+    """The newest alerts of all runs, each with `run` and `display_name` of its run."""
+    return db.execute(
+        """SELECT alerts.*, runs.name AS run, display_name FROM alerts JOIN runs ON runs.id = run_id
+        WHERE project_id = ? ORDER BY alerts.id DESC LIMIT ?""",
+        (project_id, most),
+    ).fetchall()
+
+
+def ended(db: sqlite3.Connection, project_id: int, most: int) -> list[Row]:
+    """The runs that ended last, newest first."""
+    sql = "SELECT * FROM runs WHERE project_id = ? AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT ?"
+    return db.execute(sql, (project_id, most)).fetchall()

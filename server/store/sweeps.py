@@ -6,13 +6,10 @@ import math
 import sqlite3
 from typing import Any
 
-from server.store.database import NotFound, Row
+from server.store import rows
+from server.store.database import Row
 
 STATES = ("PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED")
-COLUMNS = (
-    *("config", "state", "description", "display_name", "controller", "scheduler"),
-    *("prior_runs_filters", "controller_run"),
-)
 _SELECT = "SELECT sweeps.* FROM sweeps "
 _SUGGESTION = """SELECT suggestions.*, runs.name AS run, runs.state AS run_state, runs.agent_id, runs.started_at,
     (SELECT heartbeat_at FROM agents WHERE agents.id = runs.agent_id) AS agent_heartbeat_at
@@ -20,15 +17,11 @@ _SUGGESTION = """SELECT suggestions.*, runs.name AS run, runs.state AS run_state
 
 
 def by_id(db: sqlite3.Connection, sweep_id: int) -> Row:
-    row: Row | None = db.execute(_SELECT + "WHERE id = ?", (sweep_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"sweep number {sweep_id}")
-    return row
+    return rows.existing(db, _SELECT + "WHERE id = ?", sweep_id, "sweep number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
-    row: Row | None = db.execute(_SELECT + "WHERE project_id = ? AND name = ?", (project_id, name)).fetchone()
-    return row
+    return rows.first(db, _SELECT + "WHERE project_id = ? AND name = ?", project_id, name)
 
 
 def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
@@ -37,20 +30,13 @@ def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
 
 
 def insert(db: sqlite3.Connection, project_id: int, name: str, config: str, seed: int, now: float) -> int:
-    cursor = db.execute(
-        """INSERT INTO sweeps (project_id, name, config, state, seed, created_at, updated_at)
-        VALUES (?, ?, ?, 'PENDING', ?, ?, ?)""",
-        (project_id, name, config, seed, now, now),
-    )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    columns = {"project_id": project_id, "name": name, "config": config, "seed": seed}
+    return rows.insert(db, "sweeps", **columns, state="PENDING", created_at=now, updated_at=now)
 
 
 def change(db: sqlite3.Connection, sweep_id: int, now: float, **columns: Any) -> None:
     """Sets what is given and not None: config, state, description, display_name, controller, scheduler, …"""
-    for name in COLUMNS:
-        if columns.get(name) is not None:
-            db.execute(f"UPDATE sweeps SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, sweep_id))
+    rows.change(db, "sweeps", sweep_id, columns, updated_at=now)
 
 
 def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
@@ -59,19 +45,13 @@ def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
 
 
 def add_agent(db: sqlite3.Connection, sweep_id: int, name: str, host: str, now: float) -> Row:
-    db.execute(
-        "INSERT INTO agents (sweep_id, name, host, created_at, heartbeat_at) VALUES (?, ?, ?, ?, ?)",
-        (sweep_id, name, host, now, now),
+    return agent(
+        db, rows.insert(db, "agents", sweep_id=sweep_id, name=name, host=host, created_at=now, heartbeat_at=now)
     )
-    row: Row = db.execute("SELECT * FROM agents WHERE name = ?", (name,)).fetchone()
-    return row
 
 
 def agent(db: sqlite3.Connection, agent_id: int) -> Row:
-    row: Row | None = db.execute("SELECT * FROM agents WHERE id = ?", (agent_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"agent number {agent_id}")
-    return row
+    return rows.existing(db, "SELECT * FROM agents WHERE id = ?", agent_id, "agent number")
 
 
 def agents(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
@@ -103,8 +83,7 @@ def suggestions(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
 
 
 def suggestion_of(db: sqlite3.Connection, run_id: int) -> Row | None:
-    row: Row | None = db.execute(_SUGGESTION + "WHERE run_id = ?", (run_id,)).fetchone()
-    return row
+    return rows.first(db, _SUGGESTION + "WHERE run_id = ?", run_id)
 
 
 def hand_out(db: sqlite3.Connection, item: Row, agent_id: int, now: float) -> None:
@@ -179,11 +158,8 @@ def put_metric(db: sqlite3.Connection, run_id: int, values: list[tuple[int, floa
 def metrics(db: sqlite3.Connection, sweep_id: int) -> dict[int, list[float]]:
     """Run number → the metric in the order it was logged."""
     found: dict[int, list[float]] = {}
-    rows = db.execute(
-        """SELECT run_id, value FROM metric_values JOIN runs ON runs.id = run_id
-        WHERE sweep_id = ? ORDER BY run_id, line""",
-        (sweep_id,),
-    )
-    for row in rows:
+    sql = """SELECT run_id, value FROM metric_values JOIN runs ON runs.id = run_id
+        WHERE sweep_id = ? ORDER BY run_id, line"""
+    for row in db.execute(sql, (sweep_id,)):
         found.setdefault(row["run_id"], []).append(math.nan if row["value"] is None else row["value"])
     return found

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.names import check_name
-from server.store import permissions
+from server.store import permissions, rows
 from server.store.database import NotFound, Refused, Row, StoreError
 from server.store.disk_errors import explain
 
@@ -98,19 +98,19 @@ def by_key(db: sqlite3.Connection, key: str) -> Person | None:
 
 
 def by_key_hash(db: sqlite3.Connection, key_hash: str) -> Person | None:
-    row = db.execute("SELECT * FROM users WHERE key_hash = ?", (key_hash,)).fetchone()
+    row = rows.first(db, "SELECT * FROM users WHERE key_hash = ?", key_hash)
     return _person(db, row) if row and hmac.compare_digest(row["key_hash"], key_hash) else None
 
 
 def by_name(db: sqlite3.Connection, name: str) -> Person | None:
-    row = db.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
+    row = rows.first(db, "SELECT * FROM users WHERE name = ?", name)
     return ADMIN if name == LOCAL else _person(db, row) if row else None
 
 
 def by_number(db: sqlite3.Connection, number: int) -> Person | None:
     if number == GUEST.number:
         return None if exist(db) else GUEST
-    row = db.execute("SELECT * FROM users WHERE id = ?", (number - 1,)).fetchone()
+    row = rows.first(db, "SELECT * FROM users WHERE id = ?", number - 1)
     return ADMIN if number == ADMIN.number else _person(db, row) if row else None
 
 
@@ -144,10 +144,7 @@ def add(db: sqlite3.Connection, name: str, key: str, now: float) -> None:
     if by_name(db, name) is not None:
         raise Refused(f"there is a user {name!r} already; rotate gives them a new key")
     _check_free(db, key)
-    db.execute(
-        "INSERT INTO users (name, key_hash, key_id, created_at) VALUES (?, ?, ?, ?)",
-        (name, hashed(key), key_id(key), now),
-    )
+    rows.insert(db, "users", name=name, key_hash=hashed(key), key_id=key_id(key), created_at=now)
 
 
 def _check_free(db: sqlite3.Connection, key: str) -> None:
@@ -183,13 +180,12 @@ def revoke(db: sqlite3.Connection, name: str, entity: str) -> None:
 
 
 def key_hash(db: sqlite3.Connection, name: str) -> str:
-    row = db.execute("SELECT key_hash FROM users WHERE id = ?", (_number(db, name),)).fetchone()
-    return str(row["key_hash"])
+    return str(rows.value(db, "SELECT key_hash FROM users WHERE id = ?", _number(db, name)))
 
 
 def _number(db: sqlite3.Connection, name: str) -> int:
-    row = db.execute("SELECT id FROM users WHERE name = ?", (name,)).fetchone()
-    if row is None:
+    number = rows.value(db, "SELECT id FROM users WHERE name = ?", name)
+    if number is None:
         hint = "; its key lies in the file api-key of the folder" if name == LOCAL else ""
         raise NotFound(f"there is no user {name!r} that can be changed{hint}")
-    return int(row["id"])
+    return int(number)

@@ -3,16 +3,14 @@
 import sqlite3
 from typing import Any
 
-from server.store.database import NotFound, Row
+from server.store import rows
+from server.store.database import Row
 
 _SELECT = "SELECT views.* FROM views "
 
 
 def by_id(db: sqlite3.Connection, view_id: int) -> Row:
-    row: Row | None = db.execute(_SELECT + "WHERE id = ?", (view_id,)).fetchone()
-    if row is None:
-        raise NotFound(f"view number {view_id}")
-    return row
+    return rows.existing(db, _SELECT + "WHERE id = ?", view_id, "view number")
 
 
 def of_project(db: sqlite3.Connection, project_id: int, type: str | None, name: str | None) -> list[Row]:
@@ -22,19 +20,13 @@ def of_project(db: sqlite3.Connection, project_id: int, type: str | None, name: 
 
 
 def insert(db: sqlite3.Connection, project_id: int, type: str, name: str, now: float) -> int:
-    cursor = db.execute(
-        """INSERT INTO views (project_id, type, name, spec, created_at, updated_at)
-        VALUES (?, ?, ?, '{}', ?, ?)""",
-        (project_id, type, name, now, now),
-    )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    columns = {"project_id": project_id, "type": type, "name": name, "created_at": now, "updated_at": now}
+    return rows.insert(db, "views", **columns, spec="{}")
 
 
 def change(db: sqlite3.Connection, view_id: int, now: float, **columns: Any) -> None:
-    for name in ("name", "display_name", "description", "spec", "type"):
-        if columns.get(name) is not None:
-            db.execute(f"UPDATE views SET {name} = ?, updated_at = ? WHERE id = ?", (columns[name], now, view_id))
+    """Sets what is given and not None: name, display_name, description, spec, type."""
+    rows.change(db, "views", view_id, columns, updated_at=now)
 
 
 def delete(db: sqlite3.Connection, view_id: int) -> None:

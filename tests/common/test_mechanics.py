@@ -1,5 +1,7 @@
 """Files whole or not at all, retries, numbers for people, keys and environment variables."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -52,14 +54,32 @@ def test_a_size(n_bytes: float, text: str) -> None:
 def test_counted_nouns_and_lists_that_are_cut() -> None:
     assert [plural(n, "run") for n in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
     assert some(["a", "b", "c"]) == "a, b, c"
-    assert some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert some("abcdef") == "a, b, c, d and 2 more"
 
 
 def test_every_key_is_explained_where_the_runs_are() -> None:
     page = (ROOT / "docs" / "runs.md").read_text()
-    for name in (*keys.STRENGTHS, *keys.RULES, *(f"test/{metric}" for metric in keys.METRICS), keys.GOAL):
+    for name in (*keys.STRENGTHS, *keys.RULES, *map(keys.test_metric, keys.METRICS), *keys.HISTORY, *keys.SECONDS):
         assert f"`{name}`" in page, name
     assert tuple(RECIPES) == keys.STRENGTHS
+
+
+KEY = re.compile(r"(?:train|val|test|best_iou|best_loss|seconds)/\w+|seconds_\w+|epoch")
+NO_NUMBERS = {keys.TEST_RULE, keys.PREDICTIONS, "best_loss/bn_repaired", "best_iou/bn_repaired"}
+"""Keys of no numbers: no search can follow them."""
+
+
+def test_every_key_that_the_page_explains_or_the_code_names_is_agreed() -> None:
+    page = (ROOT / "docs" / "runs.md").read_text()
+    history = page.split("## History")[1].split("measured")[0]
+    summary = page.split("## Summary")[1].split("## Artifacts")[0]
+    named = {name for name in re.findall(r"`([\w/]+)`", history + summary) if KEY.fullmatch(name)}
+    for room in ("agent", "analysis", "study"):
+        for file in (ROOT / room).rglob("*.py"):
+            texts = (node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant))
+            named |= {text for text in texts if isinstance(text, str) and "/" in text and KEY.fullmatch(text)}
+    assert named - NO_NUMBERS <= {*keys.HISTORY, *keys.SUMMARY}
+    assert {"val/loss", "train/iou", "test/image_mean_iou", "seconds/total", "best_loss/test_iou"} <= named
 
 
 def test_only_known_variables_are_asked_for_and_an_empty_one_is_unset() -> None:

@@ -10,28 +10,10 @@ def test_a_name_passes_unchanged(name: str) -> None:
     assert check_name("run id", name) == name
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        " ",
-        ".",
-        "..",
-        "../..",
-        "a/b",
-        "a\\b",
-        "a\nb",
-        "a\0",
-        "a%2f",
-        "C:",
-        "a#b",
-        "a?b",
-        "x" * 129,
-        "\ud800",
-        "\u2028",
-        "😀" * 65,
-    ],
-)
+BAD = ["", " ", ".", "..", "../..", "a/b", "a\\b", "a\nb", "a\0", "a%2f", "C:", "a#b", "a?b", "x" * 129, "\ud800"]
+
+
+@pytest.mark.parametrize("name", [*BAD, "\u2028", "😀" * 65])
 def test_a_name_that_would_leave_its_place_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(BadName, match=r"^run id ") as refusal:
         check_name("run id", name)

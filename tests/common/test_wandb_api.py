@@ -1,8 +1,6 @@
 """One question to a W&B server: which address is one, who is asked, and what each answer means."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -16,6 +14,7 @@ from common.wandb_api import (
     is_loopback,
     server_address,
 )
+from tests.canned import Answer, Canned, canned
 
 
 @pytest.mark.parametrize(
@@ -39,61 +38,23 @@ def test_what_is_no_address_is_one_sentence(text: str) -> None:
         server_address(text)
 
 
-@pytest.mark.parametrize(
-    ("address", "here"),
-    [
-        *(
-            ("http://localhost:1", True),
-            ("http://web.localhost:1", True),
-            ("http://127.0.0.1", True),
-            ("http://127.9.9.9", True),
-            ("http://[::1]", True),
-        ),
-        *(
-            ("http://localhost.example.org", False),
-            ("https://api.wandb.ai", False),
-            ("http://login1:8080", False),
-            ("http://10.0.0.1", False),
-        ),
-    ],
-)
-def test_loopback_is_known_in_all_its_forms(address: str, here: bool) -> None:
-    assert is_loopback(address) is here
+HERE = ["http://localhost:1", "http://web.localhost:1", "http://127.0.0.1", "http://127.9.9.9", "http://[::1]"]
+ELSEWHERE = ["http://localhost.example.org", "https://api.wandb.ai", "http://login1:8080", "http://10.0.0.1"]
 
 
-class Canned(HTTPServer):
-    """Answers every question with one status and one body."""
-
-    status, body = 200, b""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Canned
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(self.server.body)))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, *_: object) -> None:
-        """Keeps the test's output quiet."""
+def test_loopback_is_known_in_all_its_forms() -> None:
+    assert [address for address in HERE + ELSEWHERE if is_loopback(address)] == HERE
 
 
 @pytest.fixture
 def server() -> Iterator[Canned]:
-    with Canned(("127.0.0.1", 0), Handler) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with canned() as made:
         yield made
-        made.shutdown()
-        thread.join()
 
 
 def ask(server: Canned, body: bytes, status: int = 200) -> object:
-    server.status, server.body = status, body
-    return graphql(f"http://127.0.0.1:{server.server_port}/", "k" * 40, "query { viewer { id } }")
+    server.answers = [Answer(status, body)]
+    return graphql(f"{server.url}/", "k" * 40, "query { viewer { id } }")
 
 
 @pytest.mark.parametrize("proxy", ["http_proxy", "HTTP_PROXY", "all_proxy"])
@@ -126,7 +87,6 @@ def test_each_kind_of_answer_has_its_error(server: Canned, status: int, body: by
 
 
 def test_a_port_where_nobody_listens_is_no_answer(server: Canned) -> None:
-    port = server.server_port
     server.server_close()
     with pytest.raises(ServerUnavailable, match="no answer from"):
-        graphql(f"http://127.0.0.1:{port}", "k", "query { viewer { id } }")
+        graphql(server.url, "k", "query { viewer { id } }")

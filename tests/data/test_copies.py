@@ -93,7 +93,8 @@ def test_noise_of_one_level_is_not_one_picture() -> None:
 def test_many_copies_of_one_picture_share_a_sentence() -> None:
     image, _ = drawn(1)
     assert sentences(*[(image, None)] * 7, drawn(2), seeded=False) == [
-        "0.png and 6 others (1.png, 2.png, 3.png, 4.png, …) are the same picture (in train and in test): keep one."
+        "0.png and 6 others (1.png, 2.png, 3.png, 4.png and 2 more) are the same picture (in train and in test): "
+        "keep one."
     ]
 
 

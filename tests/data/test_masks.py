@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.findings import DataError
 from data.masks import resize, smallest_thing
-from data.puzzle import DataError, load, main
+from data.puzzle import load, main
 from tests.data.folders import handout, noise, save, square
 
 SIZE = (75, 100)
@@ -129,7 +130,7 @@ def test_equal_faults_of_200_masks_are_one_sentence(tmp_path: Path) -> None:
         save(path, square(foreground=0))
     assert problems(tmp_path) == [
         f"200 files in {tmp_path}/train/masks: each is empty, without one foreground pixel (mask-2.png, mask-3.png, "
-        "mask-4.png, mask-5.png, …): mark the foreground, or remove it together with its image."
+        "mask-4.png, mask-5.png and 196 more): mark the foreground, or remove it together with its image."
     ]
 
 
@@ -154,7 +155,8 @@ def test_missing_masks_are_one_sentence_and_labels_in_their_place_are_named(tmp_
     assert missing.startswith(f"10 files in {tmp_path}/train/images: each has no mask (image-2.png, image-3.png, ")
     assert labels == (
         f"10 files in {tmp_path}/train/masks: each is a label, but no picture (mask-10.npy, mask-11.npy, mask-2.npy, "
-        "mask-3.npy, …): draw what it says into a PNG, black for background and white for the foreground, named alike."
+        "mask-3.npy and 6 more): draw what it says into a PNG, black for background and white for the foreground, "
+        "named alike."
     )
 
 

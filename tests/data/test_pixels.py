@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from data import pixels, puzzle
-from data.findings import FileError
-from data.puzzle import DataError, load
+from data.findings import DataError, FileError
+from data.puzzle import load
 from tests.data.folders import handout, noise, save
 
 

@@ -1,5 +1,6 @@
 """Loading: pixels, sizes, digest, command line. What is wrong with a folder is in test_problems.py."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -191,24 +192,6 @@ def test_every_mode_of_image_becomes_rgb(picture: Image.Image, expected: tuple[i
     assert {tuple(pixel) for pixel in image.reshape(-1, 3).tolist()} == {expected}
 
 
-def test_exif_orientation_turns_the_image_upright(tmp_path: Path) -> None:
-    handout(tmp_path)
-    upright = noise("upright", (16, 12))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
-    stored.save(tmp_path / "val/images/image-3.png", exif=exif)
-    save(tmp_path / "val/masks/mask-3_0.png", square((16, 12)))
-    np.testing.assert_array_equal(load(tmp_path).val[0].image, upright)
-
-
-def test_a_jpeg_with_an_upper_case_suffix_is_an_image(tmp_path: Path) -> None:
-    handout(tmp_path)
-    (tmp_path / "val/images/image-3.png").unlink()
-    Image.fromarray(noise("image-3")).save(tmp_path / "val/images/image-3.JPG")
-    assert load(tmp_path).val[0].name == "image-3"
-
-
 def test_a_flat_folder_gives_every_pair_to_one_split(tmp_path: Path) -> None:
     couple(tmp_path, range(1, 19))
     found = names(load(tmp_path, split_seed=1))
@@ -243,34 +226,27 @@ def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path) -> None:
         f"test digest {load(tmp_path).test_digest}",
         f"ignored, being no pictures: {tmp_path}/train/images/notes.txt",
     ]
+    found = json.loads(check(tmp_path, "--json").stdout)
+    loaded = load(tmp_path)
+    assert [found[name] for name in ("digest", "test_digest", "warnings")] == [loaded.digest, loaded.test_digest, []]
+    assert found["text"] + "\n" == done.stdout
 
 
-def test_the_command_says_by_which_seed_it_split(tmp_path: Path) -> None:
-    done = check(couple(tmp_path, (1, 2, 3)), "--split_seed", "5")
-    assert done.stdout.splitlines()[0] == f"{tmp_path}: split at random with split_seed=5"
-
-
-def test_the_command_shows_a_fold(tmp_path: Path) -> None:
-    done = check(handout(tmp_path), "--fold", "2")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert lines[0] == f"{tmp_path}: fold 2: all pairs split at random with split_seed=0"
+def test_the_command_says_how_it_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert puzzle.main([str(couple(tmp_path / "flat", (1, 2, 3))), "--split_seed", "5"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{tmp_path}/flat: split at random with split_seed=5"
+    folder = handout(tmp_path / "parts")
+    assert puzzle.main([str(folder), "--fold", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{folder}: fold 2: all pairs split at random with split_seed=0"
     assert [line.split()[:2] for line in lines[2:5]] == [["train", "3"], ["val", "1"], ["test", "1"]]
-    assert lines[5] == f"digest {load(tmp_path, fold=2).digest}"
+    assert lines[5] == f"digest {load(folder, fold=2).digest}"
 
 
-def test_the_command_prints_the_problems_and_exits_with_1(tmp_path: Path) -> None:
-    folder = tmp_path / "nowhere"
-    done = check(folder)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"{folder} does not exist: give the folder that holds the images and masks.\n"
-
-
-def test_the_command_refuses_a_seed_of_drawings_that_is_no_number() -> None:
-    done = check("drawn:seven")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "drawn:seven" in done.stderr
+def test_the_command_refuses_a_seed_of_drawings_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert puzzle.main(["drawn:seven"]) == 1
+    said = capsys.readouterr().err
+    assert (said.count("\n"), "drawn:seven" in said) == (1, True)
 
 
 @pytest.mark.skipif("PUZZLE_DATA" not in os.environ, reason="PUZZLE_DATA does not name the lab's photographs")

@@ -172,98 +172,52 @@ def streams(draw: Any) -> Call:
     return Call("POST", f"/files/local/fuzz/{run}/file_stream", data, headers)
 
 
+ROUTES = (
+    """
+    graphql|files/?/?/?/file_stream|storage/run-files/?/?|storage/wandb_artifacts/?/?/?|storage/?|ready|authorize|
+    sdk/otel/?|?/?|?/?/sweeps|?|?/?/runs/?|?/?/runs/?/?|?/?/sweeps/?|?/?/artifacts/?/?/?|login|search|compare
+""".replace("\n", "")
+    .replace(" ", "")
+    .split("|")
+)
+PLACES = ["local", "fuzz", "r", "runs", "sweeps", "artifacts", "model", "m", "v0", "x"]
+QUERIES = ["", "", "?page=2", "?page=-1", "?page=%C2%B2", "?page=" + "9" * 5000, "?" + "a" * 3000]
+QUERIES += ["?expires=99999999999&sig=" + "0" * 32, "?expires=%C2%B2&sig=%C3%A9"]
+HEADERS = ["Range", "Content-Range", "Content-Encoding", "Accept", "Cookie", "If-Range", "Content-Type", "Origin"]
+HEADERS += ["X-Forwarded-For", "Host", "Sec-Fetch-Site"]
+CONTENTS = ["gzip", "bytes=0-", "bytes=9-1", "bytes=" + "0-1," * 50, "*", "é", "text/html", "", "text/plain", "null"]
+CONTENTS += ["application/json; charset=x", "http://[x", "cross-site", "same-origin"]
+
+
 @st.composite
 def visits(draw: Any) -> Call:
     """Any method at any route, with odd path parts, headers and bodies."""
-    parts = st.sampled_from(["local", "fuzz", "r", "runs", "sweeps", "artifacts", "model", "m", "v0", "x"]) | texts
-    shapes = [
-        ["graphql"],
-        ["files", 0, 0, 0, "file_stream"],
-        ["storage", "run-files", 0, 0],
-        ["ready"],
-        [],
-        ["authorize"],
-    ]
-    shapes += [
-        ["storage", "wandb_artifacts", 0, 0, 0],
-        ["storage", 0],
-        ["sdk", "otel", 0],
-        [0, 0],
-        [0, 0, "sweeps"],
-        [0],
-    ]
-    shapes += [[0, 0, "runs", 0], [0, 0, "runs", 0, 0], [0, 0, "sweeps", 0], [0, 0, "artifacts", 0, 0, 0]]
-    words = [word if isinstance(word, str) else draw(parts) for word in draw(st.sampled_from(shapes))]
+    parts = st.sampled_from(PLACES) | texts
+    words = [draw(parts) if word == "?" else word for word in draw(st.sampled_from(ROUTES)).split("/")]
     slash = draw(st.sampled_from(["/", "/", "/", "//"]))
-    path = slash + slash.join(quote(word.encode("utf-8", "replace"), safe="<> ") for word in words)
+    path = slash + slash.join(quote(word.encode("utf-8", "replace"), safe="<>") for word in words)
     path += draw(st.sampled_from(["", "", "", "/", "//"]))
-    query = draw(
-        st.sampled_from(
-            [
-                "",
-                "",
-                "?page=2",
-                "?page=-1",
-                "?page=%C2%B2",
-                "?page=" + "9" * 5000,
-                "?expires=99999999999&sig=" + "0" * 32,
-                "?expires=²&sig=é",
-                "?" + "a" * 3000,
-            ]
-        )
-    )
-    if path.startswith("/storage/") and draw(st.integers(0, 3)):
-        query = "?signed"
-    headers = draw(
-        st.dictionaries(
-            st.sampled_from(
-                [
-                    "Range",
-                    "Content-Range",
-                    "Content-Encoding",
-                    "Accept",
-                    "Cookie",
-                    "If-Range",
-                    "Content-Type",
-                    "X-Forwarded-For",
-                    "Origin",
-                    "Sec-Fetch-Site",
-                    "Host",
-                ]
-            ),
-            st.sampled_from(
-                [
-                    *("gzip", "bytes=0-", "bytes=9-1", "bytes=" + "0-1," * 50, "*", "é", "text/html", ""),
-                    *("text/plain", "application/json; charset=x", "null", "http://[x", "cross-site", "same-origin"),
-                ]
-            ),
-            max_size=2,
-        )
-    )
+    signed = path.startswith("/storage/") and draw(st.integers(0, 3))
+    query = "?signed" if signed else draw(st.sampled_from(QUERIES))
+    headers = draw(st.dictionaries(st.sampled_from(HEADERS), st.sampled_from(CONTENTS), max_size=2))
     method = draw(st.sampled_from(["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]))
     body = draw(st.none() | st.binary(max_size=200) | anything.map(lambda value: json.dumps(value).encode()))
-    return Call(method, path.replace(" ", "%20") + query.replace("²", "%C2%B2").replace("é", "%C3%A9"), body, headers)
+    return Call(method, path + query, body, headers)
+
+
+WHOLE = b"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+BROKEN = [b"\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET " + b"a" * 70_000, b"\x16\x03\x01\x02\x00"]
+BROKEN += [b"GET http://x/ HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+BROKEN += [b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n"]
+BROKEN += [b"POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"]
 
 
 @st.composite
 def malformed(draw: Any) -> Call:
     """Bytes that are not quite HTTP."""
-    whole = b"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
-    cut = draw(st.integers(0, len(whole)))
-    mutated = whole[:cut] + draw(st.binary(max_size=30)) + whole[cut + draw(st.integers(0, 8)) :]
-    others = [
-        b"\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET " + b"a" * 70_000,
-        b"\x16\x03\x01\x02\x00",
-        b"GET http://x/ HTTP/1.1\r\n\r\n",
-    ]
-    others += [
-        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    ]
-    others += [b"POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"]
-    return Call("RAW", "", raw=draw(st.just(mutated) | st.sampled_from(others)))
+    cut = draw(st.integers(0, len(WHOLE)))
+    mutated = WHOLE[:cut] + draw(st.binary(max_size=30)) + WHOLE[cut + draw(st.integers(0, 8)) :]
+    return Call("RAW", "", raw=draw(st.just(mutated) | st.sampled_from(BROKEN)))
 
 
 calls = st.integers(0, 19).flatmap(

@@ -7,14 +7,12 @@ import pytest
 from tests.server.running import Client
 
 ARTIFACTS = """
-import json, os, tempfile, wandb
+import json, wandb
 out = {}
 def make(text, **more):
     artifact = wandb.Artifact("weights", "model", **more)
     with artifact.new_file("epoch-0001.pt") as file:
         file.write(text)
-    with artifact.new_file("deep/er/notes ä.txt") as file:
-        file.write("the same in every version")
     return artifact
 with wandb.init(project="artifacts", id="logger") as run:
     run.log_artifact(make("one", metadata={"iou": 0.5}), aliases=["best"]).wait()
@@ -32,11 +30,6 @@ def aliases(version):
     return sorted(api.artifact(f"artifacts/weights:{version}").aliases)
 out["aliases"] = [aliases("v0"), aliases("v1")]
 best = api.artifact("artifacts/weights:best")
-folder = best.download(tempfile.mkdtemp())
-out["files"] = sorted(os.path.relpath(os.path.join(a, f), folder) for a, _, fs in os.walk(folder) for f in fs)
-out["content"] = open(os.path.join(folder, "epoch-0001.pt")).read()
-best.verify(folder)
-out["size"] = best.size
 out["metadata"] = api.artifact("artifacts/weights:v0").metadata
 out["logged_by"] = best.logged_by().id
 out["used_by"] = [r.id for r in best.used_by()]
@@ -48,10 +41,6 @@ out["collections"] = [c.name for c in api.artifact_type("model", "artifacts").co
 best.metadata["note"] = "kept"; best.aliases.append("chosen"); best.aliases.remove("final"); best.save()
 fresh = wandb.Api().artifact("artifacts/weights:chosen")
 out["changed"] = [fresh.metadata, sorted(fresh.aliases)]
-fresh.delete(delete_aliases=True)
-api = wandb.Api()
-out["after_delete"] = [[a.version for a in api.artifacts("model", "artifacts/weights")], aliases("latest")]
-out["gone"] = [api.artifact_exists("artifacts/weights:best"), api.artifact_exists("artifacts/weights:v0")]
 print(json.dumps(out))
 """
 
@@ -67,12 +56,6 @@ def test_equal_content_is_one_version_and_aliases_move(found: Any) -> None:
     assert found["versions"] == ["v1", "v0"]
 
 
-def test_a_download_into_a_fresh_cache_verifies(found: Any) -> None:
-    assert found["files"] == ["deep/er/notes ä.txt", "epoch-0001.pt"]
-    assert found["content"] == "two"
-    assert found["size"] == len("two") + len("the same in every version")
-
-
 def test_lineage_names_who_logged_and_who_used(found: Any) -> None:
     assert found["used"] == ["v1", "second"]
     assert found["logged_by"] == "logger"
@@ -81,17 +64,9 @@ def test_lineage_names_who_logged_and_who_used(found: Any) -> None:
     assert found["inputs"] == ["weights:v1"]
 
 
-def test_metadata_types_and_collections_read_back(found: Any) -> None:
+def test_metadata_types_and_collections_read_back_and_are_changed(found: Any) -> None:
     assert found["metadata"] == {"iou": 0.5}
     assert found["types"] == ["dataset", "model"]
     assert found["collections"] == ["weights"]
     assert found["reference"] == "v0"
-
-
-def test_saving_changes_metadata_and_aliases(found: Any) -> None:
     assert found["changed"] == [{"note": "kept"}, ["best", "chosen"]]
-
-
-def test_a_deleted_version_is_gone_and_the_others_stay(found: Any) -> None:
-    assert found["after_delete"] == [["v0"], ["latest", "old"]]
-    assert found["gone"] == [False, True]

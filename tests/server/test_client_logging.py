@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.running import Client
+from tests.server.running import Client, Server
 
 PROGRAM = """
 import json, os, subprocess, sys
@@ -143,6 +143,10 @@ def test_console_lines_are_kept_and_a_progress_bar_is_one_line(found: Any) -> No
         assert text in found["console"]
         assert any(text in line for line in found["lines"])
     assert "30%" not in found["console"]
+
+
+def test_an_alert_is_on_the_page_of_the_run(server: Server, found: Any) -> None:
+    assert b"the loss is hot" in server.get("/local/logging/runs/all")[1]
 
 
 def test_system_metrics_arrive(found: Any) -> None:

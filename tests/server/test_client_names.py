@@ -18,7 +18,7 @@ NAMES = [
     *("line\nbreak.txt", "carriage\rreturn", "tab\there", "quote\"'.txt", "back\\slash.txt", "per%cent%20.txt"),
     *("hash#q?.txt", "space ", "dot.", "trailing\n", " leading", "<b>&amp;", "del\x7f", "\u2028", "sub dir /in\nner"),
     *(unicodedata.normalize(form, "é.txt") for form in ("NFC", "NFD")),
-    *("n" * 255, "ü" * 127, "😀"),
+    *("n" * 255, "ü" * 127, "😀", "%2e%2e", "..."),
 ]
 CODE = """
 import json, os, tempfile, wandb

@@ -8,11 +8,11 @@ import wandb
 from tests.server.running import Client, Server
 
 ODDS = """
-import json, tempfile, wandb
+import json, wandb
 out = {}
 with wandb.init(project="odds", id="first") as run:
     artifact = wandb.Artifact("weights", "model")
-    with artifact.new_file("deep/epoch.pt") as file:
+    with artifact.new_file("epoch.pt") as file:
         file.write("one")
     run.log_artifact(artifact).wait()
     artifact.link("shelf/best")
@@ -22,19 +22,12 @@ api = wandb.Api()
 api.run("odds/second").log_artifact(api.artifact("odds/weights:v0"), aliases=["again"])
 out["outputs"] = [[a.name for a in wandb.Api().run(f"odds/{name}").logged_artifacts()] for name in ("first", "second")]
 out["logged_by"] = api.artifact("odds/weights:again").logged_by().id
-path = api.artifact("odds/weights:v0").get_entry("deep/epoch.pt").download(tempfile.mkdtemp(), skip_cache=True)
-out["single_file"] = open(path).read()
 out["linked"] = api.artifact("shelf/best:v0").source_name
 out["account"] = api.team(api.default_entity).members[0].account_type
 try:
     api.organization("acme")
 except Exception as error:
     out["organization"] = str(error)
-twice = api.create_run(project="odds")
-again = wandb.Api().run("odds/" + twice.id)
-twice.delete()
-again.delete()
-out["runs"] = sorted(run.id for run in wandb.Api().runs("odds"))
 print(json.dumps(out))
 """
 
@@ -49,10 +42,6 @@ def test_an_artifact_that_a_second_run_logs_is_an_output_of_both_and_of_the_firs
     assert found["logged_by"] == "first"
 
 
-def test_a_single_file_of_an_artifact_is_downloaded(found: Any) -> None:
-    assert found["single_file"] == "one"
-
-
 def test_a_link_makes_the_project_that_it_names(found: Any) -> None:
     assert found["linked"] == "weights:v0"
 
@@ -63,10 +52,6 @@ def test_members_of_an_entity_are_people(found: Any) -> None:
 
 def test_an_organization_is_not_found(found: Any) -> None:
     assert "'acme' not found" in found["organization"]
-
-
-def test_a_run_may_be_deleted_twice(found: Any) -> None:
-    assert found["runs"] == ["first", "second"]
 
 
 def test_a_file_of_an_artifact_needs_a_key_and_a_digest_that_is_there(server: Server, found: Any) -> None:

@@ -1,6 +1,8 @@
-"""The server dies without a word in the middle of a run, and comes back on the same folder."""
+"""What dies without a word in the middle of a run: the server, which comes back on the same folder, or the run."""
 
+import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,29 @@ def test_no_row_is_lost_or_doubled_when_the_server_is_killed_in_mid_run(tmp_path
     found = client.run(READ)
     assert server.stop() == 0
     assert found == ["finished", list(range(200)), 199, ["after:v0"]]
+
+
+def test_a_killed_run_crashes_and_keeps_its_rows(tmp_path: Path) -> None:
+    server = start(tmp_path / "folder", 0, "--crash-after", "2")
+    client = Client(server, tmp_path)
+    code = f"""{WAIT_FOR_ROWS}
+import time, wandb
+run = wandb.init(project="crash", id="victim")
+for i in range(5):
+    run.log({{"loss": i}})
+wait_for_rows("crash/victim")
+print("logged", flush=True)
+time.sleep(60)
+"""
+    process = client.program(code)
+    assert process.stdout is not None
+    assert any(line == "logged\n" for line in process.stdout)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    query = 'query { project(name: "crash") { run(name: "victim") { state historyLineCount } } }'
+    deadline = time.monotonic() + 15
+    while (found := server.graphql(query)[1]["data"]["project"]["run"])["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    server.stop()
+    assert found == {"state": "crashed", "historyLineCount": 5}

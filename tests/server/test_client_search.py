@@ -1,4 +1,4 @@
-"""Sweeps beyond a plain grid: every distribution, states by the command line, and the client's own searchers."""
+"""Sweeps beyond a plain grid: states by the command line, and the client's own searchers."""
 
 import re
 from typing import Any
@@ -16,84 +16,6 @@ with open("prior.yaml", "w") as file:
                     "parameters": {"x": {"min": 0.0, "max": 1.0}}}, file)
 print("null")
 """
-DISTRIBUTIONS = """
-import json, wandb
-from wandb.apis.public.sweeps import _agent_heartbeat, _register_agent
-P, api, out = "distributions", wandb.Api(), {}
-span = {"min": 1.0, "max": 3.0}
-values = {"min": 0.001, "max": 0.1}
-parameters = {
-    "constant": {"value": "v"}, "categorical": {"values": ["a", "b", None, True]},
-    "categorical_w_probabilities": {"values": ["a", "b"], "probabilities": [0.0, 1.0]},
-    "int_uniform": {"distribution": "int_uniform", "min": 1, "max": 3},
-    "guessed_int": {"min": 1, "max": 3}, "guessed_float": span,
-    **{name: {"distribution": name, **span} for name in ("uniform", "log_uniform", "inv_log_uniform")},
-    **{name: {"distribution": name, **values} for name in ("log_uniform_values", "inv_log_uniform_values")},
-    **{name: {"distribution": name, **span, "q": 0.5} for name in ("q_uniform", "q_log_uniform")},
-    "q_log_uniform_values": {"distribution": "q_log_uniform_values", "min": 10.0, "max": 100.0, "q": 5},
-    **{name: {"distribution": name, "mu": 2.0, "sigma": 0.1} for name in ("normal", "log_normal")},
-    **{name: {"distribution": name, "mu": 2.0, "sigma": 0.1, "q": 0.5} for name in ("q_normal", "q_log_normal")},
-    "beta": {"distribution": "beta", "a": 2, "b": 5}, "q_beta": {"distribution": "q_beta", "a": 2, "b": 5, "q": 0.25},
-    "nested": {"parameters": {"deep": {"parameters": {"x": {"distribution": "uniform", "min": 5.0, "max": 6.0}}}}},
-}
-for method in ("random", "bayes"):
-    config = {"method": method, "metric": {"name": "loss", "goal": "minimize"}, "parameters": parameters}
-    sweep_id = wandb.sweep(config, project=P)
-    agents = [_register_agent(api, "h", sweep_id=sweep_id, project=P, entity="local")["id"] for _ in range(5)]
-    given = [_agent_heartbeat(api, agent, {}, {})[0] for agent in agents]
-    out[method] = [{key: value["value"] for key, value in command["args"].items()} for command in given]
-def refused(**config):
-    try:
-        wandb.sweep(config, project=P)
-    except Exception as error:
-        return str(error)
-x = {"x": {"min": 0.0, "max": 1.0}}
-out["refused"] = [refused(method="random", parameters={"x": {"distribution": "gamma"}}),
-                  refused(method="bayes", parameters=x), refused(method="hunt", parameters=x)]
-print(json.dumps(out))
-"""
-
-
-@pytest.fixture(scope="module")
-def drawn(client: Client) -> Any:
-    return client.run(DISTRIBUTIONS)
-
-
-LIMITS = {
-    **dict.fromkeys(("uniform", "guessed_float", "q_uniform", "guessed_int", "int_uniform"), (1, 3)),
-    **dict.fromkeys(("log_uniform", "q_log_uniform"), (2.5, 20.1)),  # e to the power of 1 to 3, to the next 0.5
-    "inv_log_uniform": (0.049, 0.368),  # one divided by that
-    **dict.fromkeys(("log_uniform_values", "inv_log_uniform_values"), (0.001, 0.1)),
-    "q_log_uniform_values": (10, 100),
-    **dict.fromkeys(("normal", "q_normal"), (1, 3)),
-    **dict.fromkeys(("log_normal", "q_log_normal"), (3, 18)),  # e to the power of 2 ± 0.9
-    **dict.fromkeys(("beta", "q_beta"), (0, 1)),
-}
-
-
-@pytest.mark.parametrize("method", ["random", "bayes"])
-def test_values_lie_where_the_distribution_puts_them(drawn: Any, method: str) -> None:
-    for name, (low, high) in LIMITS.items():
-        values = [given[name] for given in drawn[method]]
-        assert low <= min(values) <= max(values) <= high, name
-
-
-@pytest.mark.parametrize("method", ["random", "bayes"])
-def test_constants_choices_and_nested_parameters_arrive_whole(drawn: Any, method: str) -> None:
-    for given in drawn[method]:
-        assert given["constant"] == "v"
-        assert given["categorical"] in ("a", "b", None, True)
-        assert given["categorical_w_probabilities"] == "b"
-        assert isinstance(given["guessed_int"], int)
-        assert 5 <= given["nested"]["deep"]["x"] <= 6
-        assert given["q_uniform"] * 2 == int(given["q_uniform"] * 2)
-
-
-def test_a_sweep_that_cannot_work_is_refused_with_the_reason(drawn: Any) -> None:
-    unknown, aimless, method = drawn["refused"]
-    assert "gamma" in unknown
-    assert "metric" in aimless
-    assert "hunt" in method
 
 
 def made(client: Client, *words: str) -> str:

@@ -108,25 +108,3 @@ def test_a_function_agent_stops_at_the_run_cap(client: Client) -> None:
     assert found["best"] is True
     assert found["agents"] == [3]
     assert "x" in found["refused"]
-
-
-def test_a_sweep_is_paused_resumed_and_stopped(client: Client) -> None:
-    code = """
-import json, wandb
-from wandb.apis.public.sweeps import _agent_heartbeat, _get_sweep_state, _register_agent, _set_sweep_state
-sweep_id = wandb.sweep({"method": "grid", "parameters": {"x": {"values": [1, 2, 3]}}}, project="states")
-api = wandb.Api()
-states = [_get_sweep_state(api, sweep_id, entity="local", project="states")]
-agent = _register_agent(api, "here", sweep_id=sweep_id, project="states", entity="local")
-commands = []
-for state in ("RUNNING", "PAUSED", "RUNNING", "FINISHED"):
-    if states[-1] != state:
-        _set_sweep_state(api, sweep_id, state, entity="local", project="states")
-    states.append(_get_sweep_state(api, sweep_id, entity="local", project="states"))
-    commands.append([c["type"] for c in _agent_heartbeat(api, agent["id"], {}, {})])
-print(json.dumps([states, commands]))
-"""
-    assert client.run(code) == [
-        ["PENDING", "RUNNING", "PAUSED", "RUNNING", "FINISHED"],
-        [["run"], [], ["run"], ["exit"]],
-    ]

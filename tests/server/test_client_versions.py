@@ -1,12 +1,10 @@
 """Artifacts beyond logging and downloading: drafts, shared writing, references, links, deletion, big files."""
 
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.running import Client, Server
+from tests.server.running import Client
 
 PROGRAM = """
 import datetime, json, os, tempfile, wandb
@@ -171,35 +169,3 @@ def test_deleting_needs_leave_where_aliases_are_left(found: Any) -> None:
     assert found["delete with aliases"] == "v0"
     assert "lasting" not in found["delete collection"]
     assert "not found" in found["missing"]
-
-
-BIG = """
-import json, os, tempfile, wandb
-size = 128 << 20
-with open("big.bin", "wb") as file:
-    for _ in range(size >> 20):
-        file.write(os.urandom(1 << 20))
-with wandb.init(project="versions", id="big") as run:
-    artifact = wandb.Artifact("big", "model")
-    artifact.add_file("big.bin", policy="immutable", skip_cache=True)
-    run.log_artifact(artifact).wait()
-folder = wandb.Api().artifact("versions/big:v0").download(tempfile.mkdtemp(), skip_cache=True, multipart=True)
-wandb.Api().artifact("versions/big:v0").verify(folder)
-print(json.dumps([wandb.Api().artifact("versions/big:v0").size, os.path.getsize(os.path.join(folder, "big.bin"))]))
-"""
-
-
-def memory(process: "subprocess.Popen[bytes]", kind: str) -> int:
-    """VmRSS or VmHWM (its peak so far) of a process in MiB."""
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    line = next(line for line in lines if line.startswith(kind))
-    return int(line.split()[1]) >> 10
-
-
-@pytest.mark.slow
-def test_a_big_artifact_is_streamed_and_fetched_in_parts_through_a_server_that_stays_small(
-    client: Client, server: Server
-) -> None:
-    before = memory(server.process, "VmRSS")
-    assert client.run(BIG) == [128 << 20, 128 << 20]
-    assert memory(server.process, "VmHWM") < before + 48

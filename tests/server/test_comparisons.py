@@ -4,6 +4,8 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,10 +13,11 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from common.colours import MEANINGS, SCALE, SERIES, assign, slot
-from server.pages import charts, compare, histories
+from server.pages import charts, compare, histories, joins, media, tables
 from server.pages.render import render
 from server.store import Connection, Row, Store, lines, projects, runs, users
 from tests.server.markup import Node, read
+from tests.server.running import ROOT
 
 STEPS = 10
 
@@ -40,6 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             )
         there = projects.ensure(db, "other", "q", 1.0)[0]["id"]
         _run(db, there, "c", {"model": "c"}, [{"_step": at, "val/loss": at} for at in range(STEPS)], {})
+        _run(db, there, "d", {}, [{"_step": at, "val/loss": at, "val/iou": at} for at in range(STEPS)], {})
     yield opened
     opened.close()
 
@@ -55,8 +59,8 @@ def _run(db: Connection, project: int, name: str, settings: Row, rows: list[Row]
 def page(store: Store, within: str | None = "p", person: Any = users.ADMIN, **asked: Any) -> Node:
     project = projects.find(store.db, "local", within) if within else None
     query = QueryParams(urlencode(asked, doseq=True))
-    shown = compare.gather(store, lambda run, name: f"/{name}", project, query, person)
-    return read(render("compare.html", person=None, csrf="", here="", **shown))
+    shown = compare.gather(store, str, project, query, person)
+    return read(render("compare.html", person=None, csrf="", here="", saved=None, **shown))
 
 
 def drawn(shown: Node) -> dict[str, int]:
@@ -88,6 +92,59 @@ def test_validation_is_a_whole_line_and_training_a_dashed_one_of_the_same_colour
 def test_the_axis_is_the_step_the_epoch_or_the_time(store: Store, axis: str, edges: tuple[int, int]) -> None:
     [figure] = page(store, runs="a1,a2", x=axis).all("figure", class_="chart")
     assert tuple(map(float, figure.attributes["data-edges"].split()[:2])) == edges
+
+
+def test_runs_of_one_name_are_told_apart_by_what_differs_or_by_their_id(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "twins", "t", 1.0)[0]["id"]
+        for name, settings in (("x", {"lr": 0.1, "same": 1}), ("y", {"lr": 0.01, "same": 1}), ("z", {"lr": 0.01})):
+            _run(db, place, name, settings, [{"_step": at, "val/loss": at} for at in range(STEPS)], {})
+            found = runs.find(db, place, name)
+            assert found is not None
+            runs.change(db, found["id"], display_name="twin")
+    shown = page(store, within=None, runs=["twins/t/x", "twins/t/y"])
+    assert legend(shown) == ["twin, lr 0.1", "twin, lr 0.01"]
+    assert set(drawn(shown)) == {"twin, lr 0.1 val", "twin, lr 0.01 val"}
+    with store.write() as db:
+        for name in "yz":
+            found = runs.find(db, place, name)
+            assert found is not None
+            runs.change(db, found["id"], config="{}")
+    assert legend(page(store, within=None, runs=["twins/t/y", "twins/t/z"])) == ["twin, y", "twin, z"]
+
+
+def test_a_comparison_asks_again_while_a_run_goes_on_and_leaves_out_of_its_tables_what_has_not_begun(
+    store: Store,
+) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "alive", "t", 1.0)[0]["id"]
+        for name in "ab":
+            _run(db, place, name, {"lr": name, "same": 3}, [], {"iou": 0.5})
+        waiting = runs.insert(db, place, "c", "pending", 1.0, config='{"lr": {"value": "c"}}')
+    named = [f"alive/t/{name}" for name in "abc"]
+    shown = page(store, None, runs=named)
+    assert shown.one("small", id="live").attributes["data-refresh"] == "10"
+    assert shown.one(id="settings").rows == [["key", "run a", "run b"], ["lr", "a", "b"]]
+    with store.write() as db:
+        runs.set_state(db, waiting, "finished", 3.0)
+    assert "data-refresh" not in page(store, None, runs=named).one("small", id="live").attributes
+
+
+def test_charts_are_chosen_by_the_address_and_shown_in_its_order(store: Store) -> None:
+    def titles(**asked: Any) -> list[str]:
+        return [
+            each.text.partition(" ")[0]
+            for each in page(store, within=None, runs="other/q/d", **asked).all("figcaption")
+        ]
+
+    assert titles() == ["iou", "loss"]
+    assert titles(chart=["loss", "iou", "none"]) == ["loss", "iou"]
+    assert titles(chart=["loss"]) == ["loss"]
+    assert titles(chart=["none"]) == ["iou", "loss"], "a metric that no run has hides nothing"
+    boxes = (
+        page(store, within=None, runs="other/q/d", chart="loss").one(id="chart-chooser").all("input", type="checkbox")
+    )
+    assert [(box.attributes["value"], "checked" in box.attributes) for box in boxes] == [("iou", False), ("loss", True)]
 
 
 def test_a_group_is_its_mean_in_a_band_of_all_its_runs(store: Store) -> None:
@@ -126,6 +183,59 @@ def test_settings_that_differ_and_results_stand_side_by_side(store: Store) -> No
     assert [row[0] for row in results[0].rows] == ["key", "lr", "model", "same"]
     best = {row.one("th").text: [td.text for td in row.all("td", class_="best")] for row in settings[1].all("tr")[1:]}
     assert best == {"test/iou": ["30"], "val/loss": ["10"]}, "more IoU and less loss are better"
+
+
+def rows_of(joined: joins.Joined | None) -> list[tuple[Any, list[Any], list[Any]]]:
+    return [(line.name, line.shared, line.cells) for line in joined.lines] if joined else []
+
+
+def test_rows_of_one_name_stand_side_by_side_and_what_is_equal_stands_once() -> None:
+    first = tables.Table("t", ["iou", "image", "size"], [[0.9, "a", 4], [0.5, "b", 5]])
+    second = tables.Table("t", ["size", "image", "iou", "note"], [[5, "b", 0.7, "x"], [6, "c", math.nan, None]])
+    joined = joins.join([first, None, second])
+    assert joined is not None
+    assert (joined.by, joined.shared, joined.apart, joined.n) == ("image", ["size"], ["iou", "note"], 3)
+    assert rows_of(joined)[:2] == [("a", [4], [[0.9, None], None, None]), ("b", [5], [[0.5, None], None, [0.7, "x"]])]
+    assert [line.name for line in (joins.join([first, second], "-iou") or joined).lines] == ["a", "b", "c"]
+    assert [line.name for line in (joins.join([first, second], "+iou") or joined).lines] == ["b", "a", "c"]
+    assert rows_of(joins.join([first, second], "+nothing")) == rows_of(joins.join([first, second]))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ([["a"], ["a"]], [["a"], ["b"]]),
+        ([["a"]], [["b"]]),
+        ([[0.5]], [[0.5]]),
+        ([[None]], [[None]]),
+        ([[]], [["a"]]),
+        ([], []),
+    ],
+    ids=["twice", "nothing in common", "a measure", "empty", "too short", "no rows"],
+)
+def test_a_column_that_names_no_rows_joins_nothing(left: list[list[Any]], right: list[list[Any]]) -> None:
+    assert joins.join([tables.Table("t", ["x"], left), tables.Table("t", ["x"], right)]) is None
+    assert joins.join([tables.Table("t", ["x"], [["a"]]), None]) is None
+
+
+def test_a_picture_is_named_by_its_content_and_is_the_same_where_its_masks_are() -> None:
+    left, right = ({"_type": "image-file", "path": f"{name}.png", "sha256": "s"} for name in "ab")
+    joined = joins.join([tables.Table("t", ["x", "y"], [[left, 1.5]]), tables.Table("t", ["x", "y"], [[right, 2.5]])])
+    assert rows_of(joined) == [(left, [], [[1.5], [2.5]])]
+    masked = left | {"masks": {"prediction": {"path": "m.png"}}}
+    given = [tables.Table("t", ["at", "x"], [[1, picture]]) for picture in (left, right, masked)]
+    assert rows_of(joins.join(given[:2])) == [(1, [left], [[], []])]
+    assert rows_of(joins.join(given[1:])) == [(1, [], [[right], [masked]])]
+
+
+def test_pictures_are_the_same_by_what_stands_before_the_colon_where_that_tells_them_apart() -> None:
+    def names(*captions: str) -> list[str]:
+        return media.names([media.Picture("k", f"{at}.png", each, {}, {}, at) for at, each in enumerate(captions)])
+
+    assert names("image-1: IoU 0.5", "image-2: IoU 0.9") == ["image-1", "image-2"]
+    assert names("epoch 3: image-1", "epoch 3: image-2") == ["epoch 3: image-1", "epoch 3: image-2"]
+    assert names("a: b") == ["a: b"], "one picture alone says not what its name is"
+    assert names("", ":x") == ["0", ":x"]
 
 
 def test_a_stretch_a_smooth_line_and_a_log_axis_are_part_of_the_address(store: Store) -> None:
@@ -187,6 +297,34 @@ def test_twelve_series_can_be_told_apart_on_light_and_dark_and_a_name_keeps_its_
     assert sorted(numbers[name] for name in names[:12]) == list(range(12))
     assert assign(["unet"])["unet"] == slot("unet") == assign(["unet", "other"])["unet"]
     assert {"train", "val", "false-positive", "false-negative"} <= MEANINGS.keys()
+
+
+def test_two_hundred_runs_are_one_page_of_less_than_300_kilobytes(tmp_path: Path) -> None:
+    with closing(Store(tmp_path)) as opened:
+        with opened.write() as db:
+            place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+            rows: list[Row] = [{"_step": at, "train/iou": at % 7 / 7, "val/iou": at % 5 / 5} for at in range(80)]
+            for number in range(200):
+                _run(db, place, f"run{number}", {"lr": number / 7}, rows, {"val/iou": number / 200})
+        shown = compare.gather(opened, str, projects.find(opened.db, "local", "p"), QueryParams(), users.ADMIN)
+        text = render("compare.html", person=None, csrf="", here="", saved=None, **shown)
+    assert len(text.encode()) < 300_000
+    drawing = read(text)
+    assert len(drawing.all("g", class_="line")) == 400
+    assert drawing.one("figure", class_="crowd").all("small")[0].text == "pale: training"
+
+
+def test_what_a_colour_means_is_said_in_one_place_only() -> None:
+    ours = {pair[which] for pair in (*MEANINGS.values(), *SERIES) for which in (0, 1)}
+    rooms = (ROOT / room for room in ("agent", "analysis", "study", "server", "data"))
+    files = [path for room in rooms for kind in ("py", "css", "js", "html") for path in room.rglob(f"*.{kind}")]
+    assert len(files) > 100
+    named = {
+        path.name: found
+        for path in files
+        if (found := ours & {each.lower() for each in re.findall("#[0-9a-fA-F]{6}", path.read_text("utf-8"))})
+    }
+    assert named == {}
 
 
 def _linear(colour: str) -> list[float]:

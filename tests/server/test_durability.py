@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,8 +51,9 @@ def waiting(durability: Durability, done: list[str], name: str) -> threading.Thr
 
 
 def until_committed(durability: Durability, n: int) -> None:
+    end = time.monotonic() + 10
     while durability._committed < n:
-        pass
+        assert time.monotonic() < end
 
 
 def test_who_comes_during_a_sync_waits_for_the_next_one_and_shares_it(durability: Durability, disk: Disk) -> None:

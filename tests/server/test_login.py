@@ -16,6 +16,7 @@ from server.__main__ import main
 from server.pages.login import own_address
 from server.store import Store, beside, logins, users
 from tests.server.conftest import Clock
+from tests.server.markup import check_harmless, read
 from tests.server.people import COMMIT, UPSERT, People
 from tests.server.people import SWEEP as NEW_SWEEP
 from tests.server.running import Server, start
@@ -266,7 +267,12 @@ def test_a_sweep_is_paused_resumed_stopped_and_not_started_again(people: People,
         assert people.ask("anna", state)["project"]["sweep"]["state"] == after
 
 
-CHANGES = [(RUN, "delete"), ("/anna/p/sweeps/x", "cancel"), ("/anna/p/artifacts/model/m/v0", "drop")]
+CHANGES = [
+    (RUN, "delete"),
+    ("/anna/p/views", "save"),
+    ("/anna/p/sweeps/x", "cancel"),
+    ("/anna/p/artifacts/model/m/v0", "drop"),
+]
 
 
 @pytest.mark.parametrize(("path", "action"), CHANGES, ids=[action for _, action in CHANGES])
@@ -302,7 +308,14 @@ def test_who_may_only_read_sees_no_buttons_and_changes_nothing(people: People, a
 
 
 HIDDEN = [
-    *("/anna", "/anna/p", "/anna/p/reports", "/anna/p/artifacts", "/anna/p/artifacts/model/m/v0/download"),
+    *(
+        "/anna",
+        "/anna/p",
+        "/anna/p/feed",
+        "/anna/p/reports",
+        "/anna/p/artifacts",
+        "/anna/p/artifacts/model/m/v0/download",
+    ),
     *(f"{RUN}/{tab}" for tab in ("", "overview", "pictures", "media", "system", "logs", "files", "artifacts")),
 ]
 
@@ -317,9 +330,15 @@ def test_what_a_person_may_not_see_is_not_there_for_them(people: People, anna: B
         assert 'href="/anna' not in carl.page, path
     assert carl.get("/search?q=p") == 200
     assert "/anna/" not in carl.page
-    for path in (RUN, "/anna/p/sweeps/x", "/anna/p/artifacts/model/m/v0"):
+    for path in (RUN, "/anna/p/sweeps/x", "/anna/p/artifacts/model/m/v0", "/anna/p/views"):
         carl.get("/")
         assert carl.change(path, action="delete") == 404
+
+
+def test_the_feed_takes_a_key_as_the_password_of_http(people: People, anna: Browser) -> None:
+    assert people.server.get("/anna/p/feed")[0] == 401
+    status, body = people.server.get("/anna/p/feed", Authorization=people.server.basic(people.keys["ben"]))
+    assert (status, body[:5]) == (200, b"<?xml")
 
 
 def test_a_guest_on_this_machine_looks_and_changes_nothing(server: Server) -> None:
@@ -337,3 +356,48 @@ def test_a_form_that_is_too_large_is_refused(people: People, anna: Browser) -> N
     many = {f"f{i}": "" for i in range(1001)}
     anna.get(RUN)
     assert anna.change(RUN, **many) == 400
+
+
+def test_a_view_is_kept_under_a_name_found_again_replaced_and_deleted(people: People, anna: Browser) -> None:
+    views, evil = "/anna/p/views", "<script>alert(1)</script>\"'"
+    wanted = "/anna/p/compare?runs=r&smooth=0.5&search=&chart=iou"
+    anna.get("/anna/p")
+    assert anna.change(views, action="save", name=f" the  best\n{evil} ", address=wanted) == 200
+    assert anna.address.endswith("/anna/p/compare?runs=r&smooth=0.5&chart=iou")
+    page = read(anna.page)
+    check_harmless(page)
+    [link] = page.one("nav", aria_label="Saved views").all("a")
+    assert (link.text, link.attributes["aria-current"]) == (f"the best {evil}", "page")
+    for path in ("/anna/p", "/anna/p?q=x"):
+        anna.get(path)
+        [link] = read(anna.page).one("nav", aria_label="Saved views").all("a")
+        assert link.attributes["href"] == "/anna/p/compare?runs=r&smooth=0.5&chart=iou"
+        assert "aria-current" not in link.attributes
+    assert anna.change(views, action="save", name=f"the best {evil}", address="/anna/p?q=state+%3D+failed&q=") == 200
+    assert anna.address.endswith("/anna/p?q=state+%3D+failed")
+    assert len(read(anna.page).one("nav", aria_label="Saved views").all("a")) == 1
+    assert people.ask("anna", REPORTS)["project"]["allViews"]["edges"] == [], "a view is no report"
+    ben = logged_in(people, "ben")
+    ben.get("/anna/p")
+    assert "the best" in ben.page
+    assert "Save this view" not in ben.page
+    assert ben.change(views, action="delete", name=f"the best {evil}") == 422
+    anna.get("/anna/p")
+    assert anna.change(views, action="delete", name=f"the best {evil}") == 200
+    assert "Saved views" not in anna.page
+
+
+REPORTS = """query { project(name: "p", entityName: "anna") {
+    allViews(viewType: "runs") { edges { node { name } } } } }"""
+NO_VIEW = [
+    *("", "/", "//evil.example", "/anna/p/runs/r", "/anna/q", "/anna/pq"),
+    *("/anna/p/../q", "/anna/p/sweeps/", "/anna/p/sweeps/a/b", "javascript:alert(1)", "/anna/p?q=" + "x" * 8000),
+]
+
+
+@pytest.mark.parametrize("address", NO_VIEW)
+def test_a_view_is_of_a_page_of_its_own_project(anna: Browser, address: str) -> None:
+    anna.get("/anna/p")
+    assert anna.change("/anna/p/views", action="save", name="x", address=address) == 422
+    anna.get("/anna/p")
+    assert "Saved views" not in anna.page

@@ -95,53 +95,10 @@ def test_artifacts_have_the_names_that_the_client_lets_them_have(world: Context,
         assert "data" in ask(world, query, **others, **{variable: name})
 
 
-NAMES = ["a b/ü.txt", "a\nb", "ends\n", "\n", "a\\b", "%2e%2e", "a#b?c=d&e", "...", "C:\\x"]
-
-
-def test_files_have_any_name_that_a_file_can_have(server: Server) -> None:
-    server.graphql(RUN, n="r", p="p", e="local")
-    for name in NAMES:
-        [file] = server.graphql(FILES, n=name)[1]["data"]["createRunFiles"]["files"]
-        assert server.send("PUT", file["uploadUrl"], name.encode())[0] == 200
-    query = '{ project(name: "p") { run(name: "r") { files { edges { node { name directUrl } } } } } }'
-    edges = server.graphql(query)[1]["data"]["project"]["run"]["files"]["edges"]
-    kept = {edge["node"]["name"]: server.get(edge["node"]["directUrl"]) for edge in edges}
-    assert kept == {name: (200, name.encode()) for name in NAMES}
-
-
 def test_an_address_that_does_not_exist_is_404_for_every_method(server: Server) -> None:
     """The client repeats a 405 for ten minutes."""
     for method, path in (("POST", "/files/local/file_stream"), ("PUT", "/graphql"), ("DELETE", "/"), ("X", "/a/b")):
         assert server.send(method, path, b"{}", Authorization=server.basic())[0] == 404
-
-
-REFUSED = """
-import json, time, wandb
-began, said = time.monotonic(), {}
-for word, place in (("run", {"id": ".."}), ("project", {"project": ".."}), ("entity", {"entity": "."})):
-    try:
-        wandb.init(**({"project": "names"} | place))
-    except wandb.errors.Error as error:
-        said[word] = str(error)
-with wandb.init(project="names", id="good") as run:
-    try:
-        run.log_artifact(wandb.Artifact("..", "model")).wait()
-    except Exception as error:
-        said["artifact"] = str(error)
-try:
-    wandb.Api().create_run(project="names", run_id="..")
-except Exception as error:
-    said["api"] = str(error)
-print(json.dumps([said, time.monotonic() - began]))
-"""
-
-
-def test_the_client_gives_up_at_once_and_says_why(client: Client) -> None:
-    said, took = client.run(REFUSED)
-    assert {word: "no name" in text for word, text in said.items()} == dict.fromkeys(
-        ["run", "project", "entity", "artifact", "api"], True
-    ), said
-    assert took < 60
 
 
 OLD = """

@@ -1,4 +1,4 @@
-"""Numbers that no database, no client or no sense holds are the client's error, never a fault of the server."""
+"""Values that no database, no client or no sense holds are the client's error, never a fault of the server."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, get_introspection_query, get_named_type, is_introspection_type
 
-from server import filestream
+from server import filestream, jsontext
 from server.graphql import Context, engine
 from tests.server.asking import PLACE, ask, mutate, upload_manifest
 
@@ -132,12 +132,61 @@ def test_lines_beyond_32_bits_can_be_read(folder: Context) -> None:
     assert run == {"logLineCount": 2**40 + 1, "logLines": {"edges": [{"node": {"number": 2**40}}]}}
 
 
-@pytest.mark.parametrize("samples", [-1, 1.5, True, 2**70, "5"])
-def test_a_number_of_samples_is_a_number(folder: Context, samples: Any) -> None:
-    answer = ask(
-        folder, BELOW["Run"] % f"sampledHistory(specs: [{json.dumps(json.dumps({'keys': ['a'], 'samples': samples}))}])"
-    )
-    assert answer.startswith("sampledHistory: samples must be a whole number from 0")
+SPECS = [{"keys": 3}, {"keys": [[]]}, {"keys": {"a": 1}}, {"samples": "a"}, {"minStep": "a"}, []]
+SPECS += [{"keys": ["a"], "samples": samples} for samples in (-1, 1.5, True, 2**70, "5")]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_spec_of_a_history_that_makes_no_sense_is_refused(folder: Context, spec: Any) -> None:
+    answer = ask(folder, BELOW["Run"] % f"sampledHistory(specs: [{json.dumps(json.dumps(spec))}])")
+    assert answer.startswith("sampledHistory: ")
+
+
+def test_whole_numbers_that_no_database_holds_become_floats(folder: Context) -> None:
+    huge = "9" * 400
+    found = jsontext.parse(f"[{huge}, {2**63}, {2**63 - 1}, {-(2**63)}]")
+    assert found == [float("inf"), 2.0**63, 2**63 - 1, -(2.0**63)]
+    assert type(found[1]) is float
+    count = 'query Q($f: JSONString) { project(name: "p") { runCount(filters: $f) } }'
+    assert ask(folder, count, f=f'{{"summary_metrics.x": {huge}}}') == {"project": {"runCount": 0}}
+    files = {"wandb-history.jsonl": {"offset": 0, "content": [f'{{"x":{huge}}}']}}
+    files["wandb-summary.json"] = {"offset": 0, "content": [f'{{"x":{huge}}}']}
+    filestream.receive(folder.store, "local", "p", "r", {"files": files, "complete": True, "exitcode": 10**30})
+    assert ask(folder, BELOW["Run"] % "state exitcode")["project"]["run"] == {"state": "failed", "exitcode": 1}
+
+
+def nested(n: int) -> str:
+    return '{"a":' * n + "1" + "}" * n
+
+
+def test_values_nested_too_deeply_are_no_json(folder: Context) -> None:
+    assert jsontext.loads(nested(100)) is not None
+    assert jsontext.loads(nested(101)) is jsontext.loads(nested(50_000)) is None
+    assert len(jsontext.parse("[" + ",".join(["[1]"] * 500) + "]")) == 500
+    answer = mutate(folder, "upsertBucket", "inserted", modelName="p", name="r", summaryMetrics=nested(3000))
+    assert "must be a JSON object" in answer
+
+
+def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
+    assert jsontext.parse(r'{"\ud800": ["a\uDFFF", 1, "\ud83d\ude00"]}') == {"\ufffd": ["a\ufffd", 1, "\U0001f600"]}
+    assert jsontext.load_objects([r'{"x": "\udc00"}', "{}"]) == [{"x": "\ufffd"}, {}]
+
+
+@pytest.mark.parametrize("value", [None, [], 0, {}, {"id": [[]]}])
+def test_an_input_of_the_wrong_type_is_the_clients_error(context: Context, value: Any) -> None:
+    answer = ask(context, "mutation M($input: RunIDInput!) { stopRun(input: $input) { success } }", input=value)
+    assert isinstance(answer, str)
+    assert "fault of this server" not in answer
+
+
+@pytest.mark.parametrize(
+    "plan", ['{"schedule":3}', '{"schedule":[3]}', '{"schedule":[{"data":{"args":3}}]}', '{"earlystop":[1]}']
+)
+def test_a_controllers_plan_that_makes_no_sense_is_refused(context: Context, plan: str) -> None:
+    config = SWEEP % ("0", "1")
+    made = mutate(context, "upsertSweep", "sweep { id }", projectName="p", config=config, controller="{}")["sweep"]
+    answer = mutate(context, "upsertSweep", "sweep { id }", id=made["id"], controller=plan)
+    assert "schedule must be a list" in answer
 
 
 @pytest.mark.parametrize("cursor", ["x", ":", "-1:3", "1.5:1", "9" * 30 + ":1", " 0:1", "²:1"])

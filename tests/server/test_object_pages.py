@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 from starlette.testclient import TestClient
@@ -386,6 +387,27 @@ def test_addresses_of_wandb_lead_to_what_they_name(pages: Pages, path: str) -> N
     assert "rich plain" in page.text or "lab/pieces" in page.text
     pages.get("/lab/pieces/nowhere", 404)
     pages.get(f"{RUN}/nowhere", 404)
+
+
+def test_alerts_are_listed_and_lie_in_a_feed_with_the_ends_of_runs(pages: Pages) -> None:
+    with pages.store.write() as db:
+        run = runs.insert(db, 1, "alarmed", "running", 8.0, display_name="<i>alarmed</i>")
+        runs.add_alert(db, run, "hot \x00<b>", "]]>&\x1b", "ERROR", 9.0)
+        runs.set_state(db, run, "crashed", 10.0)
+    rows = pages.get("/lab/pieces").one(id="alerts").one("table").rows
+    assert [row[1:3] for row in rows] == [["level", "run"], ["error", "<i>alarmed</i>"], ["warn", "rich plain"]]
+    answer = pages.client.get("/lab/pieces/feed")
+    assert answer.headers["content-type"].startswith("application/atom+xml")
+    atom = "{http://www.w3.org/2005/Atom}"
+    entries = ElementTree.fromstring(answer.content).findall(f"{atom}entry")
+    titles = [entry.findtext(f"{atom}title") for entry in entries]
+    assert titles[:2] == ["<i>alarmed</i> crashed", "ERROR: hot \ufffd<b>"]
+    assert {"WARN: alert plain", "rich plain finished"} <= set(titles)
+    links = {link.get("href") for entry in entries for link in entry.findall(f"{atom}link")}
+    assert "http://127.0.0.1/lab/pieces/runs/alarmed" in links
+    assert len({entry.findtext(f"{atom}id") for entry in entries}) == len(entries)
+    with pages.store.write() as db:
+        runs.delete(db, run)
 
 
 def test_whatever_stands_in_names_texts_and_files_nothing_of_it_acts_and_every_link_leads_somewhere(

@@ -1,6 +1,7 @@
 """Whatever stands in names, texts and addresses, nothing of it acts on the pages over many runs."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from starlette.testclient import TestClient
 
+from common.colours import SERIES
 from server import app, scheduler
 from server.settings import Settings
 from server.store import Store, lines, projects, runs, sweeps
@@ -97,6 +99,42 @@ def test_nothing_of_what_a_client_or_an_address_says_acts(client: TestClient, pa
     assert "49" not in [each.text for each in page.all("td")]
 
 
+PLACES = ["", "/sweeps/{}", "/compare", "/runs/{}1", "/runs/{}1/files", "/artifacts", "/reports"]
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_every_page_says_where_it_is_and_has_the_search(client: TestClient, path: str) -> None:
+    page = get(client, HOME + path.format(quote(NAME, safe="")))
+    way = page.one("nav", aria_label="Place")
+    assert way.all("a")[0].attributes["href"] == "/"
+    assert f"{NAME}/{NAME}" in way.raw
+    assert [form.attributes["action"] for form in page.all("form", class_="search")] == ["/search"]
+
+
+def test_why_a_run_was_stopped_stands_on_its_page(client: TestClient) -> None:
+    page = get(client, f"{HOME}/runs/{quote(NAME, safe='')}1")
+    facts = {dt.text: dd.raw for dt, dd in zip(page.all("dt"), page.all("dd"), strict=True)}
+    assert facts["why stopped"] == EVIL
+
+
+def test_the_name_and_the_address_of_a_view_act_nowhere(client: TestClient) -> None:
+    csrf = get(client, HOME).all("input", name="csrf")[0].attributes["value"]
+    address = f"{HOME}/compare?{urlencode({'search': EVIL, 'chart': EVIL, 'rows': EVIL})}"
+    fields = {"csrf": csrf, "action": "save", "name": EVIL, "address": address}
+    assert client.post(f"{HOME}/views", data=fields).status_code == 200
+    for path in (HOME, SWEEP, f"{HOME}/compare"):
+        [link] = get(client, path).one("nav", aria_label="Saved views").all("a")
+        assert link.raw == EVIL
+        get(client, link.attributes["href"])
+    client.post(f"{HOME}/views", data={"csrf": csrf, "action": "delete", "name": EVIL})
+
+
+def test_in_print_each_series_has_a_dash_of_its_own() -> None:
+    sheet = (Path(app.__file__).parent / "pages" / "static" / "style.css").read_text()
+    dashes = dict(re.findall(r"\.line\.(s\d+) path \{ stroke-dasharray: ([\d ]+);", sheet.partition("@media print")[2]))
+    assert len(set(dashes.values())) == len(SERIES) - 1, "the first one is whole"
+
+
 def test_every_link_of_the_pages_leads_somewhere(client: TestClient) -> None:
     seen: dict[str, str] = {}
     for path in (HOME, SWEEP, f"{HOME}/compare", f"{HOME}?group=settings"):
@@ -127,12 +165,16 @@ def test_the_policy_allows_nothing_inline_and_static_files_are_the_pages_own(cli
     folder = Path(app.__file__).parent / "pages" / "static"
     scripts = {path.name: path.read_text() for path in folder.glob("*.js")}
     assert sum(len(text.splitlines()) for text in scripts.values()) <= 1500
+    [place] = set(re.findall(r'"(/static/\w+)/', client.get(HOME).text))
     for name, text in scripts.items():
-        answer = client.get(f"/static/{name}")
+        answer = client.get(f"{place}/{name}")
         assert (answer.status_code, answer.text) == (200, text)
+        assert "immutable" in answer.headers["cache-control"]
         assert answer.headers["content-type"].startswith("text/javascript")
         assert not {"innerHTML", "outerHTML", "insertAdjacentHTML", "eval("} & set(text.replace("(", "( ").split())
         assert "innerHTML" not in text
     for name in ("../guard.py", "%2e%2e/guard.py", "none.js", "style.css.map", "..%2f..%2fapp.py", ""):
-        assert client.get(f"/static/{name}").status_code == 404, name
-    assert client.get("/static/colours.css").text.count("color:") >= 2 * 12
+        assert client.get(f"{place}/{name}").status_code == 404, name
+    assert client.get(f"{place}/colours.css").text.count("color:") >= 2 * 12
+    old = client.get("/static/0123456789ab/swap.js")
+    assert (old.text, old.headers["cache-control"]) == (scripts["swap.js"], "no-cache"), "of a page that stayed open"

@@ -74,4 +74,4 @@ def test_values_are_written_for_people() -> None:
     ]
     assert number("x" * 2000) == "x" * 1000 + " … (2000 characters)"
     assert [size(n) for n in (0, 999, 1500, 2_500_000)] == ["0 B", "999 B", "1.5 kB", "2.5 MB"]
-    assert [duration(s) for s in (None, 5.4, 65, 3700)] == ["–", "5 s", "1 min 05 s", "1 h 01 min"]
+    assert [duration(s) for s in (None, 5.4, 65, 3700)] == ["–", "0:05", "1:05", "1:01:40"]

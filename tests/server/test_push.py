@@ -118,7 +118,7 @@ def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
         (["lab/pieces", "--to", "{url}"], "", "WANDB_API_KEY is not set"),
         (["lab/other", "--to", "{url}"], "k" * 40, "has no project lab/other; it has: lab/pieces."),
         (["lab", "--to", "{url}"], "k" * 40, "'lab' is not ENTITY/PROJECT."),
-        (["lab/pieces", "--to", "api.wandb.ai"], "k" * 40, "an address such as https://api.wandb.ai"),
+        (["lab/pieces", "--to", "api.wandb.ai"], "k" * 40, "is no address of a server"),
         (["lab/pieces", "--to", "http://127.0.0.1:9"], "k" * 40, "goes on where it stopped"),
     ],
 )

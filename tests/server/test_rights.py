@@ -75,43 +75,7 @@ def test_teams_are_the_entities_that_a_person_may_write_to(people: People) -> No
     }
 
 
-MUTATIONS = {
-    "upsertBucket": 'input: {id: "<run>", displayName: "x"}',
-    "stopRun": 'input: {id: "<run>"}',
-    "deleteRun": 'input: {id: "<run>"}',
-    "updateRunState": 'input: {id: "<run>", state: "pending"}',
-    "upsertModel": 'input: {id: "<project>", description: "x"}',
-    "upsertSweep": 'input: {id: "<sweep>", state: "PAUSED"}',
-    "enqueueSweepRun": 'input: {id: "<sweep>", config: "{}"}',
-    "commitArtifact": 'input: {artifactID: "<artifact>"}',
-    "updateArtifact": 'input: {artifactID: "<artifact>", description: "x"}',
-    "deleteArtifact": 'input: {artifactID: "<artifact>", deleteAliases: true}',
-    "updateArtifactManifest": 'input: {artifactManifestID: "<manifest>", digest: "x"}',
-    "updateArtifactSequence": 'input: {artifactSequenceID: "<sequence>", name: "x"}',
-    "deleteArtifactSequence": 'input: {artifactSequenceID: "<sequence>"}',
-    "createArtifactFiles": 'input: {artifactFiles: [{artifactID: "<artifact>", name: "a", md5: "' + MD5 + '"}]}',
-    "createAgent": 'input: {host: "h", entityName: "anna", projectName: "p", sweep: "<sweep name>"}',
-    "createRunFiles": 'input: {entityName: "anna", projectName: "p", runName: "r", files: ["x"]}',
-    "markRunFilesUploaded": 'input: {entityName: "anna", projectName: "p", runName: "r", files: ["x"]}',
-    "notifyScriptableRunAlert": 'input: {entityName: "anna", projectName: "p", runName: "r", title: "t", text: "t"}',
-    "addAliases": 'input: {artifactID: "<artifact>", aliases: [{alias: "x", artifactCollectionName: "m",'
-    ' entityName: "anna", projectName: "p"}]}',
-    "upsertView": 'input: {entityName: "anna", projectName: "p", name: "x"}',
-    "createArtifactCollectionTagAssignments": 'input: {entityName: "anna", projectName: "p",'
-    ' artifactCollectionName: "m", tags: [{tagName: "x"}]}',
-}
-
-
-@pytest.mark.parametrize("name", MUTATIONS)
-def test_nobody_but_an_owner_changes_anything(people: People, name: str) -> None:
-    text = MUTATIONS[name]
-    for key, value in people.ids.items():
-        text = text.replace(f"<{key}>", value)
-    query = f"mutation M {{ {name}({text}) {{ __typename }} }}"
-    with pytest.raises(LookupError, match="ben may read the entity anna, not change it"):
-        people.ask("ben", query)
-    with pytest.raises(LookupError, match=r"number \d+|project \d+|entity anna does not exist, or carl has no right"):
-        people.ask("carl", query)
+FILE = base64.b64encode(b"File:1").decode()
 
 
 def _filled(people: People, kind: Any, name: str) -> Any:
@@ -123,21 +87,12 @@ def _filled(people: People, kind: Any, name: str) -> Any:
         return {key: _filled(people, field.type, key) for key, field in kind.fields.items()}
     if isinstance(kind, GraphQLEnumType):
         return next(iter(kind.values))
-    known = {
-        "entityName": "anna",
-        "artifactEntityName": "anna",
-        "projectName": "p",
-        "runName": "r",
-        "id": people.ids["run"],
-    }
-    known |= {
-        "artifactID": people.ids["artifact"],
-        "baseArtifactID": people.ids["artifact"],
-        "sweep": people.ids["sweep name"],
-    }
-    known |= {"artifactSequenceID": people.ids["sequence"], "artifactPortfolioID": people.ids["sequence"], "md5": MD5}
-    texts = known | {"artifactManifestID": people.ids["manifest"]}
-    return {"Boolean": True, "Int": 1, "Int64": 1}.get(kind.name, texts.get(name, "{}"))
+    known = people.ids | {"id": people.ids["run"], "sweep": people.ids["sweep name"], "md5": MD5, "files": FILE}
+    known |= dict.fromkeys(("entityName", "artifactEntityName"), "anna") | {"projectName": "p", "runName": "r"}
+    known |= dict.fromkeys(("artifactID", "baseArtifactID"), people.ids["artifact"])
+    known |= dict.fromkeys(("artifactSequenceID", "artifactPortfolioID"), people.ids["sequence"])
+    known["artifactManifestID"] = people.ids["manifest"]
+    return {"Boolean": True, "Int": 1, "Int64": 1, "Duration": 1}.get(kind.name, known.get(name, "{}"))
 
 
 def test_no_mutation_of_the_schema_works_on_the_things_of_others(people: People) -> None:
@@ -146,9 +101,11 @@ def test_no_mutation_of_the_schema_works_on_the_things_of_others(people: People)
     for name, field in mutations.fields.items():
         kind = field.args["input"].type
         query = f"mutation M($input: {kind}) {{ {name}(input: $input) {{ __typename }} }}"
-        for who in ("ben", "carl"):
-            with pytest.raises(LookupError, match=r"not change|does not exist|number|project|is not the id"):
-                people.ask(who, query, input=_filled(people, kind, "input"))
+        given = _filled(people, kind, "input")
+        with pytest.raises(LookupError, match="ben may read the entity anna, not change it"):
+            people.ask("ben", query, input=given)
+        with pytest.raises(LookupError, match=r"number \d+|entity anna does not exist, or carl has no right"):
+            people.ask("carl", query, input=given)
 
 
 def test_what_a_stranger_may_not_see_answers_word_for_word_like_what_is_not_there(people: People) -> None:
@@ -160,19 +117,13 @@ def test_what_a_stranger_may_not_see_answers_word_for_word_like_what_is_not_ther
     def numbered(kind: str, number: int) -> str:
         return base64.b64encode(f"{kind}:{number}".encode()).decode()
 
-    for name, kind in (
-        ("stopRun", "Run"),
-        ("deleteView", "View"),
-        ("upsertSweep", "Sweep"),
-        ("agentHeartbeat", "Agent"),
-    ):
+    for name, kind in (("stopRun", "Run"), ("upsertSweep", "Sweep")):
         there, gone = (
             f'mutation {{ {name}(input: {{id: "{numbered(kind, n)}"}}) {{ __typename }} }}' for n in (1, 999)
         )
-        if kind in ("Run", "Sweep"):
-            assert message(there) == message(gone)
+        assert message(there) == message(gone)
     for field in ("artifact", "artifactCollection", "view"):
-        kind = {"artifact": "Artifact", "artifactCollection": "ArtifactCollection", "view": "View"}[field]
+        kind = field[0].upper() + field[1:]
         answers = [
             people.server.graphql(f'{{ {field}(id: "{numbered(kind, n)}") {{ id }} }}', key=people.keys["carl"])
             for n in (1, 999)

@@ -60,7 +60,8 @@ def page(store: Store, address: str = "", **asked: Any) -> Node:
     assert row is not None
     shown = project.gather(store, row, query)
     terms = partial(project.group_terms, shown["table"], asked=query)
-    return read(render("project.html", person=None, csrf="", here="", terms=terms, **shown))
+    shared: Row = {"person": None, "csrf": "", "here": "", "saved": [], "view_here": None, "may_change": False}
+    return read(render("project.html", terms=terms, **shared, **shown))
 
 
 def rows(store: Store, **asked: Any) -> list[list[str]]:
@@ -186,6 +187,18 @@ def test_seed_and_fold_are_folded_away_among_settings(table: Store) -> None:
     assert [name for name in ("seed", "data.fold", "split_seed", "seedling") if run_table.FOLDED.fullmatch(name)] == [
         *("seed", "data.fold", "split_seed")
     ]
+
+
+def test_a_run_that_no_client_has_opened_makes_no_setting_differ(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "waits", 1.0)[0]["id"]
+        for name in "ab":
+            _run(db, place, name, None, {"lr": name, "same": 3}, [], {})
+        waiting = runs.insert(db, place, "c", "pending", 1.0, config='{"lr": {"value": "c"}}')
+        runs.spread_summaries(db, 9)
+    ids = runs.ids(store.db, place, None, "-created_at")
+    assert [column.title for column in run_table.survey(store, place, ids).differing] == ["lr"]
+    assert [column.title for column in run_table.survey(store, place, [waiting]).settings] == ["lr"]
 
 
 def test_pages_keep_what_is_asked(table: Store) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server import controller, filestream, scheduler
+from server import controller, filestream, scheduler, sweep_config
 from server.graphql import Context, execute
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
@@ -37,6 +37,17 @@ def agent(store: Store, sweep: Row) -> Row:
     return scheduler.add_agent(store, sweeps.by_id(store.db, sweep["id"]), "host")
 
 
+def single(store: Store, requeue: int = 0) -> tuple[Row, Row]:
+    """A sweep of one configuration, and an agent of it."""
+    sweep = make(store, f"method: grid\nrequeue: {requeue}\nparameters: {{x: {{values: [1]}}}}")
+    return sweep, agent(store, sweep)
+
+
+def handed_out(store: Store, agent: Row) -> list[tuple[str, str]]:
+    """What the agent is told to do, and with which run."""
+    return [(command["type"], command.get("run_id", "")) for command in ask(store, agent)]
+
+
 def ask(store: Store, agent: Row, *running: str) -> list[dict[str, Any]]:
     return scheduler.heartbeat(store, SETTINGS, agent, set(running))
 
@@ -54,8 +65,7 @@ def log(store: Store, name: str, line: int, **metrics: Any) -> dict[str, Any]:
 
 
 def run_state(store: Store, name: str) -> str:
-    project = projects.find(store.db, "local", "p")
-    run = runs.find(store.db, project["id"], name) if project else None
+    run = runs.at(store.db, "local", "p", name)
     assert run is not None
     return str(run["state"])
 
@@ -114,14 +124,13 @@ def test_a_run_that_its_agent_named_was_not_lost(store: Store, clock: Clock) -> 
 
 
 def test_a_run_that_was_named_and_vanished_with_its_agent_is_requeued(store: Store, clock: Clock) -> None:
-    sweep = make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}")
-    one = agent(store, sweep)
+    sweep, one = single(store, requeue=1)
     name = ask(store, one)[0]["run_id"]
     ask(store, one, name)
     clock.now += SETTINGS.crash_after + 1
     scheduler.close_silent(store, SETTINGS)
     other = agent(store, sweep)
-    assert [(c["type"], c["run_id"]) for c in ask(store, other)] == [("run", name)]
+    assert handed_out(store, other) == [("run", name)]
     ask(store, other, name)
     assert ask(store, other) == [{"type": "exit"}]
 
@@ -145,8 +154,8 @@ def test_an_agent_with_a_run_gets_no_other(store: Store) -> None:
 
 
 def test_the_run_of_an_agent_that_vanished_before_starting_goes_to_another(store: Store, clock: Clock) -> None:
-    sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
-    name = ask(store, agent(store, sweep))[0]["run_id"]
+    sweep, one = single(store)
+    name = ask(store, one)[0]["run_id"]
     other = agent(store, sweep)
     assert ask(store, other) == [], "the first agent may still be starting it"
     clock.now += scheduler.AGENT_SILENT + 1
@@ -154,25 +163,22 @@ def test_the_run_of_an_agent_that_vanished_before_starting_goes_to_another(store
 
 
 def test_a_preempted_run_is_handed_out_again_to_resume(store: Store) -> None:
-    sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
-    one = agent(store, sweep)
+    _, one = single(store)
     name = ask(store, one)[0]["run_id"]
     filestream.receive(store, "local", "p", name, {"preempting": True})
     finish(store, name, exit_code=1)
-    assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)]
+    assert handed_out(store, one) == [("resume", name)]
 
 
 @pytest.mark.parametrize("end", ["says so", "is lost", "falls silent"])
 def test_a_run_that_was_told_to_stop_is_not_handed_out_again_though_it_says_that_it_moves_away(
     store: Store, clock: Clock, end: str
 ) -> None:
-    one = agent(store, make(store, "method: grid\nparameters: {x: {values: [1]}}"))
+    _, one = single(store)
     name = ask(store, one)[0]["run_id"]
     log(store, name, 0, loss=1.0)
-    project = projects.find(store.db, "local", "p")
-    assert project is not None
     with store.write() as db:
-        run = runs.find(db, project["id"], name)
+        run = runs.at(db, "local", "p", name)
         assert run is not None
         runs.request_stop(db, run["id"], clock.now)
     filestream.receive(store, "local", "p", name, {"preempting": True})
@@ -187,13 +193,6 @@ def test_a_run_that_was_told_to_stop_is_not_handed_out_again_though_it_says_that
     assert run_state(store, name) == "killed"
 
 
-def test_a_failed_run_is_not_tried_again(store: Store) -> None:
-    sweep = make(store, "method: grid\nparameters: {x: {values: [1]}}")
-    one = agent(store, sweep)
-    finish(store, ask(store, one)[0]["run_id"], exit_code=1)
-    assert ask(store, one) == [{"type": "exit"}]
-
-
 def crash(store: Store, clock: Clock, name: str) -> None:
     """The run shows a sign of life and falls silent."""
     log(store, name, 0, loss=1.0)
@@ -201,31 +200,35 @@ def crash(store: Store, clock: Clock, name: str) -> None:
     scheduler.close_silent(store, SETTINGS)
 
 
-def test_a_crashed_run_is_not_handed_out_again_unless_the_sweep_says_so(store: Store, clock: Clock) -> None:
-    one = agent(store, make(store, "method: grid\nparameters: {x: {values: [1]}}"))
-    crash(store, clock, ask(store, one)[0]["run_id"])
+@pytest.mark.parametrize("end", ["fails", "crashes"])
+def test_a_run_that_failed_or_crashed_is_not_tried_again_unless_the_sweep_says_so(
+    store: Store, clock: Clock, end: str
+) -> None:
+    _, one = single(store)
+    name = ask(store, one)[0]["run_id"]
+    finish(store, name, exit_code=1) if end == "fails" else crash(store, clock, name)
     assert ask(store, one) == [{"type": "exit"}]
 
 
 def test_requeue_hands_a_crashed_run_out_again_so_many_times_and_nothing_twice(store: Store, clock: Clock) -> None:
-    sweep = make(store, "method: grid\nrequeue: 2\nparameters: {x: {values: [1]}}")
-    one, other = agent(store, sweep), agent(store, sweep)
+    sweep, one = single(store, requeue=2)
+    other = agent(store, sweep)
     name = ask(store, one)[0]["run_id"]
     for _ in range(2):
         assert ask(store, other) == [], "the run may still crash"
         crash(store, clock, name)
-        assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)]
+        assert handed_out(store, one) == [("resume", name)]
     crash(store, clock, name)
     assert ask(store, one) == ask(store, other) == [{"type": "exit"}]
 
 
 def test_a_lost_answer_uses_up_no_requeue(store: Store, clock: Clock) -> None:
-    one = agent(store, make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}"))
+    _, one = single(store, requeue=1)
     name = ask(store, one)[0]["run_id"]
     crash(store, clock, name)
-    assert [command["type"] for command in ask(store, one)] == ["resume"]
+    assert handed_out(store, one) == [("resume", name)]
     clock.now += 2
-    assert [(c["type"], c["run_id"]) for c in ask(store, one)] == [("resume", name)], "the answer was lost"
+    assert handed_out(store, one) == [("resume", name)], "the answer was lost"
     assert run_state(store, name) == "pending"
     crash(store, clock, name)
     assert ask(store, one) == [{"type": "exit"}], "the only requeue was used by now"
@@ -234,21 +237,20 @@ def test_a_lost_answer_uses_up_no_requeue(store: Store, clock: Clock) -> None:
 def test_a_requeued_run_whose_agent_vanished_goes_to_another_without_a_further_requeue(
     store: Store, clock: Clock
 ) -> None:
-    sweep = make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}")
-    one, other = agent(store, sweep), agent(store, sweep)
+    sweep, one = single(store, requeue=1)
+    other = agent(store, sweep)
     name = ask(store, one)[0]["run_id"]
     crash(store, clock, name)
     ask(store, one)
     assert ask(store, other) == [], "the first agent may still be starting it"
     clock.now += scheduler.AGENT_SILENT + 1
-    assert [(c["type"], c["run_id"]) for c in ask(store, other)] == [("resume", name)]
+    assert handed_out(store, other) == [("resume", name)]
     finish(store, name)
     assert state(store, sweep) == "FINISHED"
 
 
 def test_a_resumed_program_that_never_starts_is_given_up(store: Store, clock: Clock) -> None:
-    sweep = make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}")
-    one = agent(store, sweep)
+    sweep, one = single(store, requeue=1)
     name = ask(store, one)[0]["run_id"]
     crash(store, clock, name)
     assert [c["type"] for _ in range(3) for c in ask(store, one)] == ["resume", "resume", "exit"]
@@ -257,23 +259,13 @@ def test_a_resumed_program_that_never_starts_is_given_up(store: Store, clock: Cl
 
 
 def test_a_run_that_was_preempted_keeps_its_requeues(store: Store, clock: Clock) -> None:
-    one = agent(store, make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}"))
+    _, one = single(store, requeue=1)
     name = ask(store, one)[0]["run_id"]
     filestream.receive(store, "local", "p", name, {"preempting": True})
     finish(store, name, exit_code=1)
-    assert [command["type"] for command in ask(store, one)] == ["resume"]
+    assert handed_out(store, one) == [("resume", name)]
     crash(store, clock, name)
-    assert [command["type"] for command in ask(store, one)] == ["resume"]
-
-
-def test_a_requeued_run_that_finishes_ends_the_sweep(store: Store, clock: Clock) -> None:
-    sweep = make(store, "method: grid\nrequeue: 1\nparameters: {x: {values: [1]}}")
-    one = agent(store, sweep)
-    name = ask(store, one)[0]["run_id"]
-    crash(store, clock, name)
-    ask(store, one)
-    finish(store, name)
-    assert state(store, sweep) == "FINISHED"
+    assert handed_out(store, one) == [("resume", name)]
 
 
 def test_run_cap_ends_a_random_sweep(store: Store) -> None:
@@ -305,7 +297,7 @@ def test_prior_runs_teach_bayes_and_are_not_counted_as_runs_of_the_sweep(store: 
             config = json.dumps({"x": {"value": x}} if x else {})
             runs.insert(db, project["id"], name, "finished", 0.0, config=config, summary='{"loss": 1.5}')
     sweep = make(store, text, prior_runs_filters='{"$or": [{"name": "old"}, {"name": "other"}]}')
-    [prior] = scheduler.prior_runs(store, sweep, scheduler.read_config(text))
+    [prior] = scheduler.prior_runs(store, sweep, sweep_config.read_config(text))
     assert (prior.name, prior.params, prior.summary) == ("old", {"x": 0.25}, {"loss": 1.5})
     assert scheduler.past_runs(store, sweep) == []
 
@@ -433,12 +425,12 @@ def test_a_silent_run_crashes_but_not_because_the_server_was_off(store: Store, c
     store.watched_since = clock.now + 1000
     clock.now += 1000 + SETTINGS.crash_after - 1
     scheduler.close_silent(store, SETTINGS)
-    assert runs.at(store.db, "local", "p", name)["state"] == "running"  # type: ignore[index]
+    assert run_state(store, name) == "running"
     clock.now += 2
     scheduler.close_silent(store, SETTINGS)
-    assert runs.at(store.db, "local", "p", name)["state"] == "crashed"  # type: ignore[index]
+    assert run_state(store, name) == "crashed"
     log(store, name, 1, loss=1.0)
-    assert runs.at(store.db, "local", "p", name)["state"] == "running"  # type: ignore[index]
+    assert run_state(store, name) == "running"
 
 
 def test_a_local_controller_schedules_stops_and_ends(store: Store) -> None:

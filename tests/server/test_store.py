@@ -1,27 +1,11 @@
 """What the folder keeps: lines, files, artifacts, sweeps' order, and who may open it."""
 
 import json
-import sqlite3
-import stat
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from server.store import (
-    NotFound,
-    Refused,
-    Row,
-    Store,
-    StoreError,
-    api_key,
-    artifacts,
-    collections,
-    files,
-    lines,
-    projects,
-    runs,
-)
+from server.store import NotFound, Refused, Row, Store, artifacts, collections, files, lines, projects, runs
 from server.store.blobs import Blob
 from tests.server.conftest import Clock
 
@@ -204,41 +188,3 @@ def test_deleting_a_run_takes_its_rows_with_it_and_keeps_its_artifacts(store: St
     assert artifacts.by_id(store.db, kept["id"])["state"] == artifacts.COMMITTED
     with pytest.raises(NotFound):
         runs.by_id(store.db, run["id"])
-
-
-def test_a_second_server_on_the_folder_is_refused_with_one_sentence(store: Store) -> None:
-    with pytest.raises(StoreError, match="Another server is using"):
-        Store(store.folder)
-
-
-def test_a_folder_of_a_newer_server_is_refused(tmp_path: Path) -> None:
-    Store(tmp_path).close()
-    with sqlite3.connect(tmp_path / "wandb.sqlite") as db:
-        db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(StoreError, match="newer server"):
-        Store(tmp_path)
-
-
-def test_a_file_in_the_folders_place_is_refused_with_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("")
-    with pytest.raises(StoreError, match="choose another --dir"):
-        Store(tmp_path / "taken")
-
-
-def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    key = api_key(tmp_path)
-    assert api_key(tmp_path) == key
-    assert key.startswith("local-")
-    assert len(key.partition("-")[2]) == 40
-    assert stat.S_IMODE((tmp_path / "api-key").stat().st_mode) == 0o600
-
-
-def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    secret = store.secret("s")
-    store.close()
-    again = Store(tmp_path)
-    assert again.secret("s") == secret
-    assert again.db.execute("PRAGMA journal_mode").fetchone() == {"journal_mode": "wal"}
-    again.close()

@@ -15,7 +15,7 @@ from server import scheduler
 from server.pages import parallel, project, sweep
 from server.pages.importance import importances
 from server.pages.render import render
-from server.store import Row, Store, projects, runs, sweeps
+from server.store import Row, Store, lines, projects, runs, sweeps
 from tests.server.conftest import Clock
 from tests.server.markup import Node, read
 
@@ -62,7 +62,8 @@ def page(store: Store, made: Row, address: str = "", may_change: bool = True, **
     query = QueryParams(address.lstrip("?") or urlencode(asked, doseq=True))
     shown = sweep.gather(store, place, sweeps.by_id(store.db, made["id"]), query)
     terms = partial(project.group_terms, shown["table"], asked=query)
-    return read(render("sweep.html", person=None, csrf="token", here="/x", terms=terms, may_change=may_change, **shown))
+    shared: Row = {"person": None, "csrf": "token", "here": "/x", "saved": [], "view_here": None}
+    return read(render("sweep.html", terms=terms, may_change=may_change, **shared, **shown))
 
 
 def facts(shown: Node) -> dict[str, str]:
@@ -78,7 +79,7 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, 
     assert facts(shown)["runs"] == "7 of 10 (5 finished, 1 running, 1 crashed)"
     bar = shown.one("progress")
     assert (bar.attributes["value"], bar.attributes["max"]) == ("6", "10")
-    assert "6 of 10 ended, about 4 min 00 s left with 1 agent" in shown.one(id="head").text
+    assert "6 of 10 ended, about 4:00 left with 1 agent" in shown.one(id="head").text
     assert "Best: run 4 with val/iou 0.8, test/iou 0.7" in shown.one(id="head").text
     assert "lr 1e-05, model a" in shown.one(id="head").text
     clock.now += 61
@@ -102,6 +103,20 @@ def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, fil
     assert json.loads(val.all("g", class_="dots")[0].attributes["data-names"])[0] == "run 0"
 
 
+def test_the_curves_of_its_runs_grow_on_its_page(store: Store, filled: Row) -> None:
+    live = runs.find(store.db, filled["project_id"], "r6")
+    assert live is not None
+    with store.write() as db:
+        lines.put_history(db, live["id"], 0, [json.dumps({"_step": at, "val/iou": at / 9}) for at in range(3)])
+    [line] = page(store, filled).one(id="plots").all("figure", class_="chart")[0].all("g", class_="line")
+    assert line.attributes["data-name"] == "run 6 val"
+    assert len(re.findall("[Ml]", line.one("path").attributes["d"])) == 3
+    with store.write() as db:
+        lines.put_history(db, live["id"], 3, [json.dumps({"_step": 3, "val/iou": 0.4})])
+    [line] = page(store, filled).one(id="plots").all("figure", class_="chart")[0].all("g", class_="line")
+    assert len(re.findall("[Ml]", line.one("path").attributes["d"])) == 4
+
+
 def test_runs_are_listed_best_first_with_why_they_were_stopped(store: Store, filled: Row) -> None:
     shown = page(store, filled)
     assert names(shown) == ["r4", "r5", "r1", "r6", "r3", "r0", "r2"]
@@ -111,7 +126,7 @@ def test_runs_are_listed_best_first_with_why_they_were_stopped(store: Store, fil
     ]
     assert table.rows[-1][1:4] == ["3", "run 2", "crashed"]
     assert "worse than 3 others at step 3" in table.rows[-1]
-    assert "r2worse than 3 others at step 3" in shown.one(id="knowledge").text
+    assert "run 2worse than 3 others at step 3" in shown.one(id="knowledge").text
 
 
 def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -> None:

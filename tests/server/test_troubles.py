@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import resource
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -91,20 +90,6 @@ def goes_on(server: Server, stored: int) -> None:
     assert check(folder) == f"{folder} is whole\n"
 
 
-def test_a_full_disk_is_said_in_one_sentence_and_clients_go_on_when_there_is_room(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "3m") as disk:
-        ballast = disk / "ballast"
-        ballast.write_bytes(bytes(700 * KB))
-        server = start(disk / "folder")
-        assert open_run(server, "r")[0] == 200
-        stored = fill_up(server)
-        assert stored > 0
-        status, said = open_run(server, "late", 500 * KB)
-        assert (status, FULL in said) == (503, True)
-        ballast.unlink()
-        goes_on(server, stored)
-
-
 def test_an_upload_to_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "2m") as disk:
         server = start(disk / "folder")
@@ -136,19 +121,6 @@ def test_where_no_file_may_grow_it_is_as_with_a_full_disk(tmp_path: Path) -> Non
     assert "Traceback" not in log
 
 
-def test_a_server_that_is_killed_on_a_full_disk_starts_again_when_there_is_room(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "2m") as disk:
-        ballast = disk / "ballast"
-        ballast.write_bytes(bytes(300 * KB))
-        server = start(disk / "folder")
-        assert open_run(server, "r")[0] == 200
-        stored = fill_up(server)
-        server.stop(signal.SIGKILL)
-        ballast.unlink()
-        server.restart()
-        goes_on(server, stored)
-
-
 def refused(folder: Path) -> str:
     """What a server says that cannot start."""
     command = [sys.executable, "-m", "server", "--port", "0", "--dir", str(folder)]
@@ -170,12 +142,6 @@ def test_a_folder_that_is_mounted_read_only_is_refused_with_one_sentence(tmp_pat
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         assert "cannot be written to (Read-only file system); choose another --dir." in refused(disk / "folder")
         assert check(disk / "folder") == f"{disk / 'folder'} is whole\n", "reading it still works"
-
-
-def test_a_second_server_is_refused_with_one_sentence(server: Server) -> None:
-    said = refused(server.folder)
-    assert said == f"server: Another server is using {server.folder}; stop it or choose another --dir.\n"
-    assert server.get("/ready")[0] == 200
 
 
 def test_a_commit_that_fails_leaves_nothing_behind_for_the_next_one(store: Store) -> None:

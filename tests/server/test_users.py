@@ -1,7 +1,6 @@
 """Several people on one server: their keys, who they are, and what they may see and change."""
 
 import contextlib
-import sqlite3
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from server.__main__ import main
-from server.store import Store, blobs, users
 from tests.server.running import Server
 
 VIEWER = "query Viewer { viewer { username entity admin teams { edges { node { name } } } } }"
@@ -92,20 +90,3 @@ def test_a_folder_without_a_server_is_one_sentence(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "is not a server's folder" in done.stderr
     assert not (tmp_path / "typo").exists()
-
-
-def test_a_folder_from_before_there_were_users_knows_who_brought_its_blobs(tmp_path: Path) -> None:
-    tmp_path.joinpath("blobs").mkdir()
-    with contextlib.closing(sqlite3.connect(tmp_path / "wandb.sqlite")) as db, db:
-        db.executescript((Path(__file__).parent / "fixtures" / "schema_1.sql").read_text())
-        db.execute("INSERT INTO projects VALUES (1, 'anna', 'p', NULL, 0)")
-        db.execute("INSERT INTO blobs VALUES ('aa', 'm==', 1, 0)")
-        sql = "INSERT INTO runs (id, project_id, name, display_name, username, state, created_at, heartbeat_at)"
-        db.execute(sql + " VALUES (1, 1, 'r', 'r', 'local', 'finished', 0, 0)")
-        db.execute("INSERT INTO run_files VALUES (1, 1, 'f', 'aa', 0)")
-        db.execute("PRAGMA user_version = 1")
-    store = Store(tmp_path)
-    assert blobs.by_md5(store.db, "m==", ["anna"]) is not None
-    assert blobs.by_md5(store.db, "m==", ["carl"]) is None
-    assert not users.exist(store.db)
-    store.close()

@@ -63,7 +63,7 @@ class Chart {
     this.edges = figure.dataset.edges.split(" ").map(Number);
     this.log = figure.dataset.log === "1";
     this.svg.setAttribute("tabindex", "0");
-    this.svg.addEventListener("pointermove", (event) => this.move(event));
+    this.svg.addEventListener("pointermove", (event) => this.follow(event));
     this.svg.addEventListener("pointerleave", () => this.leave());
     this.svg.addEventListener("pointerdown", (event) => this.press(event));
     this.svg.addEventListener("pointerup", (event) => this.release(event));
@@ -114,7 +114,14 @@ class Chart {
     return this.log ? 10 ** value : value;
   }
 
+  /** Once a frame, however often the pointer moves. */
+  follow(event) {
+    this.frame ??= requestAnimationFrame(() => this.move(this.last));
+    this.last = event;
+  }
+
   move(event) {
+    this.frame = undefined;
     const [x, y] = this.place(event);
     if (this.start !== undefined) this.stretch(x);
     if (x < -this.size.width * 0.03 || x > this.size.width * 1.03) return this.leave();
@@ -195,11 +202,14 @@ class Chart {
     const fine = this.area.width.baseVal.value / this.size.width;
     const x = box.left - outer.left + (left + point[0] * fine) * scale;
     const y = box.top - outer.top + (top + point[1] * fine) * scale;
-    this.tip.style.left = `${x > outer.width / 2 ? Math.max(x - this.tip.offsetWidth - 14, 0) : x + 14}px`;
-    this.tip.style.top = `${Math.max(y - this.tip.offsetHeight / 2, 0)}px`;
+    const across = x > outer.width / 2 ? Math.max(x - this.tip.offsetWidth - 14, 0) : x + 14;
+    const down = Math.max(y - this.tip.offsetHeight / 2, 0);
+    this.tip.style.transform = `translate(${Math.round(across)}px, ${Math.round(down)}px)`;
   }
 
   leave() {
+    cancelAnimationFrame(this.frame);
+    this.frame = undefined;
     this.lit = undefined;
     this.layer?.classList.add("hidden");
     if (this.tip) this.tip.hidden = true;

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
 from agent.config import Config, parse
 from agent.lifecycle import checkpoints, disk, state
@@ -13,8 +14,6 @@ from agent.lifecycle.state import Progress, State
 from agent.training import models
 from agent.training.performance import adam
 from tests.agent.training.squares import squares, step
-
-CONFIG = parse(["--model=unet_bilinear", "--width=4", "--image_size=32"])
 
 
 def written(folder: Path, config: Config) -> int:
@@ -34,16 +33,17 @@ def written(folder: Path, config: Config) -> int:
 @pytest.mark.parametrize("model", ["unet_transposed", "unet/resnet18"])
 def test_a_run_writes_a_little_less_than_was_said(model: str, tmp_path: Path) -> None:
     config = parse([f"--model={model}", "--width=16", "--image_size=32"])
-    measured = written(tmp_path, config)
+    measured, built = written(tmp_path, config), models.build(config.architecture, config.backbone, width=config.width)
     kept = sum(path.stat().st_size for path in tmp_path.glob("*.pt"))
-    assert kept <= disk.bytes_of_run(config, n_test=0) < 1.1 * kept + 100_000
+    assert kept <= disk.bytes_of_run(built, 1024, n_test=0) < 1.1 * kept + 100_000
     # Besides two checkpoints and a state, a third checkpoint and a second state that are not whole yet.
     peak = 2 * measured - kept / 2
-    assert peak <= disk.disk_of_run(config, n_test=0) < 1.1 * peak + 300_000
+    assert peak <= disk.disk_of_run(built, 1024, n_test=0) < 1.1 * peak + 300_000
 
 
 def test_pictures_count_with_image_truth_and_two_predictions() -> None:
-    assert disk.bytes_of_run(CONFIG, 1) - disk.bytes_of_run(CONFIG, 0) == 2 * 6 * 1024 * 1024
+    model = nn.Linear(1, 1)
+    assert disk.bytes_of_run(model, 1024, 1) - disk.bytes_of_run(model, 1024, 0) == 2 * 6 * 1024 * 1024
 
 
 def test_a_run_that_the_disk_has_no_room_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

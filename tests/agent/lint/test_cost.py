@@ -1,5 +1,6 @@
 """Runs, seconds and bytes are those that are counted by hand."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from agent.config import from_settings
 from agent.lifecycle import disk
 from agent.lint import cost, main, models
 from agent.training import step_times
+from agent.training.models import build
 from agent.training.step_times import COLUMNS, ONE_CORE, Step
+from common import cores
 from tests.agent.lint.sweep_text import CLEAN, lint
 
 GRID = """\
@@ -147,10 +150,22 @@ def test_the_step_most_like_a_runs_is_chosen_by_precision_model_width_and_work(
     assert cost.most_similar(from_settings(settings), macs, STEPS) is STEPS[index]
 
 
+@pytest.mark.parametrize(("flags", "precision"), [(set(), "float32"), ({"avx512_bf16"}, "bfloat16")])
+def test_auto_is_priced_in_the_precision_that_this_processor_has(
+    flags: set[str], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores, "flags", lambda: flags)
+    slow, fast = (step("unet/a", 100, s, p) for s, p in ((2.0, "float32"), (1.0, "bfloat16")))
+    config = from_settings({"model": "unet/a", "precision": "auto"})
+    steps = [dataclasses.replace(each, device=ONE_CORE + "CPU") for each in (slow, fast)]
+    assert cost.most_similar(config, 100, steps).precision == precision
+
+
 @pytest.mark.parametrize("model", ["unet_bilinear", "unet/resnet18"])
 def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     config = from_settings({"model": model, "image_size": 96})
-    assert cost.artifact_bytes(config) == disk.bytes_of_run(config)
+    built = build(config.architecture, config.backbone, width=config.width)
+    assert cost.artifact_bytes(config) == disk.bytes_of_run(built, config.score_size, disk.N_TEST)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from agent.training import batchnorm, performance
 from agent.training.loader import feed
 from agent.training.loop import train_epoch
 from agent.training.models.unet import UNet
-from agent.training.performance import COMPILE_SECONDS, COMPILE_SPEEDUP, compile_pays, cpu_flags, n_macs, precision_of
+from agent.training.performance import COMPILE_SECONDS, COMPILE_SPEEDUP, compile_pays, n_macs, precision_of
+from common import cores
 from data.augment import Augmenter
 from tests.agent.training.squares import squares
 
@@ -32,8 +33,8 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
 ) -> None:
     path = tmp_path / "cpuinfo"
     path.write_text(f"processor\t: 0\nflags\t\t: {flags}\nprocessor\t: 1\nflags\t\t: other\n")
-    found = cpu_flags(path)
-    monkeypatch.setattr(performance, "cpu_flags", lambda: found)
+    found = cores.flags(path)
+    monkeypatch.setattr(cores, "flags", lambda: found)
     assert precision_of("auto", DENSE) == expected
     assert precision_of("float32", DENSE) == "float32"
     assert precision_of("bfloat16", DENSE) == "bfloat16"
@@ -41,7 +42,7 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
 
 
 def test_a_processor_that_tells_no_flags_has_none(tmp_path: Path) -> None:
-    assert cpu_flags(tmp_path / "nothing") == frozenset()
+    assert cores.flags(tmp_path / "nothing") == frozenset()
 
 
 @pytest.mark.parametrize("has", [True, False])

@@ -5,14 +5,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.server.browser import fill
-from tests.server.running import Client, Server, start
+from tests.server.running import ROOT, Client, Server, start
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SERIOUS = ("serious", "critical")
@@ -44,10 +42,10 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server that the real client filled, see `fill`."""
+    """A server that the real client filled, see `bench.page_site`."""
     server = start(tmp_path_factory.mktemp("site") / "folder", 0, "--crash-after", "900")
     client = Client(server, tmp_path_factory.mktemp("filler"))
-    process = client.start([sys.executable, fill.__file__], WANDB_CONSOLE="off", PYTHONPATH=str(Path.cwd()))
+    process = client.start([sys.executable, "-m", "bench.page_site"], WANDB_CONSOLE="off", PYTHONPATH=str(ROOT))
     output = client.finish(process, timeout=240)
     assert process.returncode == 0, output
     yield Site(server, client, json.loads(output.strip().splitlines()[-1]))

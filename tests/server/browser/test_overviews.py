@@ -49,6 +49,26 @@ def test_a_project_is_filtered_sorted_and_grouped_without_loading_the_page_anew(
     assert "test/iou" in page.locator("th.sorted").inner_text()
 
 
+def test_a_view_is_saved_while_the_filter_changes_and_found_again(open_page: Open, site: Site) -> None:
+    page = open_page(f"/login?next={PROJECT}")
+    page.get_by_label("API key").fill(site.server.key)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("Save this view…").click()
+    page.get_by_label("Name of the view").fill("<i>the failed ones</i>")
+    page.get_by_label("Filter", exact=True).fill("state = failed")
+    expect(page.locator("#runs tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Name of the view")).to_have_value("<i>the failed ones</i>")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.goto(f"{site.url}{PROJECT}")
+    page.get_by_role("navigation", name="Saved views").get_by_role("link", name="<i>the failed ones</i>").click()
+    expect(page.locator("#runs tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Filter", exact=True)).to_have_value("state = failed")
+    page.get_by_text("Delete this view…").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator("#runs tbody tr").first).to_be_visible()
+    expect(page.get_by_role("navigation", name="Saved views")).to_have_count(0)
+
+
 def test_ticked_runs_become_curves(open_page: Open) -> None:
     page = open_page(f"{PROJECT}?q=model+~+.")
     button = page.get_by_role("button", name="Compare curves")
@@ -121,6 +141,18 @@ def test_masks_of_one_picture_lie_side_by_side_with_their_errors_in_colour(open_
     # Two discs of radius 15, one pushed aside by 3 or 4 pixels: as many pixels too many as are missing.
     assert set(colours) == {"213,94,0", "86,180,233"}
     assert colours["213,94,0"] == colours["86,180,233"] > 60
+
+
+def test_tables_of_several_runs_lie_side_by_side_and_the_worst_picture_comes_first(open_page: Open, site: Site) -> None:
+    page = open_page(f"{PROJECT}/compare?sweep={site.sweeps['grid']}")
+    table = page.locator("table.joined")
+    expect(table.locator("tbody tr")).to_have_count(2)
+    assert table.locator("thead tr").first.locator("th").count() == 1 + 6
+    assert table.locator("tbody tr").first.locator(".stack img.mask").count() == 6 * 2
+    expect(table.locator("tbody th").first).to_have_text("image-0")
+    table.get_by_role("link", name="iou").first.click()
+    expect(table.locator("tbody th").first).to_have_text("image-1")
+    page.wait_for_url(re.compile(r"rows=%2Biou"))
 
 
 def test_a_sweep_shows_how_far_it_is_and_a_brush_filters_its_table(open_page: Open, site: Site) -> None:

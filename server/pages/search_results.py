@@ -5,7 +5,7 @@ from typing import Any
 from server.pages.home import sweep_title
 from server.pages.render import home, part, run_address
 from server.pages.report import address as report_address
-from server.store import Row, Store, searching
+from server.store import Row, Store, text_search
 from server.store.users import Person
 
 MOST = 50  # of a kind
@@ -16,8 +16,8 @@ def gather(store: Store, text: str, person: Person) -> dict[str, Any]:
     """By kind, the newest things that have every word; none where nothing is asked for."""
     words = [word[:MAX_WORD] for word in text.split()[:MAX_WORDS]]
     found: dict[str, list[dict[str, Any]]] = {}
-    for kind in searching.KINDS if words else ():
-        rows = searching.find(store.db, kind, words, person.seen_entities, MOST + 1)
+    for kind in text_search.KINDS if words else ():
+        rows = text_search.find(store.db, kind, words, person.seen_entities, MOST + 1)
         if rows:
             found[kind] = [_result(kind, row) for row in rows]
     return {"q": text, "found": found, "most": MOST, "refresh": None}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.search.permutation import explained, explained_and_chance, merge_aliases
+from analysis.hyperparameters.permutation import explained, explained_and_chance, merge_aliases
 
 BACKBONES = ["lite0", "resnet18", "lite0", "mobilenet", "resnet18", "mobilenet"]
 

@@ -96,7 +96,12 @@ def fill_grid(noise: random.Random) -> str:
     for _ in range(6):
         run = agent.next()
         curves(run, MODELS[run.config.model] + 0.005 * run.config.seed, noise)
-        run.log({"test/predictions": pictures(shift=2 + run.config.seed)})
+        shown = pictures(shift=2 + run.config.seed)
+        run.log({"test/predictions": shown})
+        rows: list[Any] = [
+            [f"image-{at}", picture, MODELS[run.config.model] - 0.1 * at] for at, picture in enumerate(shown)
+        ]
+        run.log({"test/rows": wandb.Table(columns=["image", "picture", "iou"], data=rows)})
         run.summary["test/iou"] = MODELS[run.config.model] - 0.01 * run.config.seed
         run.finish()
     return agent.sweep

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from analysis.figures import canvas
-from analysis.search import plots
-from analysis.search.best_of_n import budget_curves, expected_best_curves
+from analysis.hyperparameters import plots
+from analysis.hyperparameters.best_of_n import budget_curves, expected_best_curves
 from tests.analysis.searches import search
 
 
@@ -56,7 +56,7 @@ def test_bars_of_importance_are_grey_where_chance_does_as_much_and_mark_conditio
     bars = axes.patches
     assert [bar.get_width() for bar in bars] == [0.3, 0.6]  # type: ignore[attr-defined]
     assert [bar.get_hatch() for bar in bars] == ["//", ""]
-    assert [to_hex(bar.get_facecolor()) for bar in bars] == ["#b2b2b2", plots.BLUE.lower()]
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == ["#b2b2b2", plots.CLEAR.lower()]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["weights\n(runs with a backbone)", "learning rate"]
 

@@ -1,7 +1,7 @@
 """Pictures of a search, each on given axes: parallel coordinates, importances, expected best, best so far.
 
-Colours: cividis for the metric and Okabe & Ito's for architectures, which keep apart for every kind of colour
-vision; the former also in grey.
+Colours: cividis for the metric, which keeps apart for every kind of colour vision and in grey; an architecture has that
+of its name, as on the server's pages.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from analysis.search.importance import LEVEL, LOGARITHMIC, active
-from common.keys import STRENGTHS
+from analysis.hyperparameters.importance import LEVEL, LOGARITHMIC, active
+from common.colours import MEANINGS, SERIES, assign
+from common.keys import GOAL, STRENGTHS
 
 MAP = "cividis"
-OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 ORDERS = {"augmentation": STRENGTHS}
 """Categories that have an order of their own; others go by the alphabet."""
 ABSENT = -0.14
 """Where a line of parallel coordinates passes a parameter that its run does not have."""
 MARKS = "os^Dv<>"
-BLUE = OKABE_ITO[0]
+CLEAR = MEANINGS["val"][0]
 
 
 def numeric(values: pd.Series[Any]) -> bool:
@@ -57,9 +57,7 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_parallel(
-    axes: Axes, runs: pd.DataFrame, parameters: Sequence[str], *, metric: str = "val/iou"
-) -> ScalarMappable:
+def draw_parallel(axes: Axes, runs: pd.DataFrame, parameters: Sequence[str], *, metric: str = GOAL) -> ScalarMappable:
     """A line per run across its parameters to `metric`, which colours it; the best run is thick.
 
     Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
@@ -115,21 +113,22 @@ def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
     suffixes = np.where(conditional, "\n(" + own["given"] + ")", "")
     bars = axes.barh(at, own["importance"], height=0.6)
     for bar, hatched, chance in zip(bars, conditional, own["chance"], strict=True):
-        bar.set(hatch="//" if hatched else "", edgecolor="white", facecolor=BLUE if chance < LEVEL else "0.7")
+        bar.set(hatch="//" if hatched else "", edgecolor="white", facecolor=CLEAR if chance < LEVEL else "0.7")
     axes.set_yticks(at, [name + suffix for name, suffix in zip(own["parameter"], suffixes, strict=True)])
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of the variance that it explains alone; grey: chance does as much")
     tidy(axes)
 
 
-def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", metric: str = "val/iou") -> None:
+def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", metric: str = GOAL) -> None:
     """Best so far against `trial` or device-`minutes`, a stepped line per architecture."""
+    colours = _colours(curves)
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
         axes.plot(
             own[against],
             own["best"],
             drawstyle="steps-post",
-            color=OKABE_ITO[i % len(OKABE_ITO)],
+            color=colours[str(architecture)],
             marker=MARKS[i % len(MARKS)],
             markersize=3.5,
             label=f"{architecture} ({len(own)})",
@@ -140,13 +139,19 @@ def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", met
     tidy(axes)
 
 
-def draw_expected_best(axes: Axes, curves: pd.DataFrame, *, metric: str = "val/iou") -> None:
+def draw_expected_best(axes: Axes, curves: pd.DataFrame, *, metric: str = GOAL) -> None:
     """Expected best of n trials (`budgets.expected_best_curves`), a line with its band per architecture."""
+    colours = _colours(curves)
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
-        colour, mark = OKABE_ITO[i % len(OKABE_ITO)], MARKS[i % len(MARKS)]
+        colour, mark = colours[str(architecture)], MARKS[i % len(MARKS)]
         axes.fill_between(own["trials"], own["low"], own["high"], color=colour, alpha=0.15, linewidth=0)
         axes.plot(own["trials"], own["expected"], color=colour, marker=mark, markersize=3.5, label=architecture)
     axes.set_xlabel("trials")
     axes.set_ylabel(f"expected best {metric}")
     axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     tidy(axes)
+
+
+def _colours(curves: pd.DataFrame) -> dict[str, str]:
+    numbers = assign(curves["architecture"].astype(str).unique())
+    return {name: SERIES[number % len(SERIES)][0] for name, number in numbers.items()}

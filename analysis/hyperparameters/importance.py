@@ -15,7 +15,8 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC
-from analysis.search.permutation import explained_and_chance, merge_aliases
+from analysis.hyperparameters.permutation import explained_and_chance, merge_aliases
+from common.keys import GOAL
 
 PARAMETERS = (*IDENTITY, *SCIENTIFIC, *NUISANCE)
 WITH_BACKBONE, WITHOUT_BACKBONE = "runs with a backbone", "runs without a backbone"
@@ -73,7 +74,7 @@ def configurations(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[
     return found, names
 
 
-def importances(runs: pd.DataFrame, rng: np.random.Generator, *, metric: str = "val/iou") -> pd.DataFrame:
+def importances(runs: pd.DataFrame, rng: np.random.Generator, *, metric: str = GOAL) -> pd.DataFrame:
     """One row per setting, most important first: parameter, importance, chance, n, given.
 
     `parameter` joins the names of settings that always occur together by ` and `. `importance`: share of the variance

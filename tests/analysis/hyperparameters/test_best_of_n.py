@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from analysis import AnalysisError
-from analysis.search.best_of_n import best_per_value, budget_curves, edge, edge_warnings, expected_best_curves, trials
+from analysis.hyperparameters.best_of_n import (
+    best_per_value,
+    budget_curves,
+    edge,
+    edge_warnings,
+    expected_best_curves,
+    trials,
+)
 from tests.analysis.searches import search
 
 

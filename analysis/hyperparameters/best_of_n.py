@@ -10,8 +10,9 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.row_labels import ARCHITECTURES, NUISANCE
-from analysis.search.expected_best import EXCHANGEABLE, expected_best, winning_chances
-from analysis.search.importance import LOGARITHMIC, Space, active, settings, varied
+from analysis.hyperparameters.expected_best import EXCHANGEABLE, expected_best, winning_chances
+from analysis.hyperparameters.importance import LOGARITHMIC, Space, active, settings, varied
+from common.keys import GOAL
 
 EDGE = 0.05
 """A best value within this fraction of its range's length from an end lies at the edge."""
@@ -43,7 +44,7 @@ def best_per_value(
     rng: np.random.Generator,
     *,
     method: str,
-    metric: str = "val/iou",
+    metric: str = GOAL,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """The best of each value of the `scientific` field on equal budgets, all else optimised away.
@@ -76,7 +77,7 @@ def best_per_value(
     return pd.DataFrame(rows).sort_values("best", ascending=False, kind="stable", ignore_index=True)
 
 
-def edge_warnings(runs: pd.DataFrame, *, metric: str = "val/iou", space: Space | None = None) -> tuple[str, ...]:
+def edge_warnings(runs: pd.DataFrame, *, metric: str = GOAL, space: Space | None = None) -> tuple[str, ...]:
     """A sentence for each number among the settings whose best value lies at the edge of its range.
 
     The range is that of `space`, the sweep's `parameters`, else that of the values tried. The best value is
@@ -114,7 +115,7 @@ def edge(value: float, low: float, high: float, *, log: bool) -> str:
 
 
 def expected_best_curves(
-    runs: pd.DataFrame, rng: np.random.Generator, *, method: str, metric: str = "val/iou", level: float = 0.95
+    runs: pd.DataFrame, rng: np.random.Generator, *, method: str, metric: str = GOAL, level: float = 0.95
 ) -> pd.DataFrame:
     """Expected best of n trials per architecture (`expected_best`): architecture, trials (n = 1, 2, …),
     expected, low, high.
@@ -137,7 +138,7 @@ def expected_best_curves(
     return pd.concat(curves, ignore_index=True)
 
 
-def budget_curves(runs: pd.DataFrame, *, metric: str = "val/iou") -> pd.DataFrame:
+def budget_curves(runs: pd.DataFrame, *, metric: str = GOAL) -> pd.DataFrame:
     """Best so far against what it cost, per architecture: architecture (its name for people), trial (1, 2,
     …), minutes, best.
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis.search.regret import learning_rate_regret, sentence
+from analysis.hyperparameters.regret import learning_rate_regret, sentence
 
 
 def runs(values: dict[str, dict[float, float]]) -> pd.DataFrame:

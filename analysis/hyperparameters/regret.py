@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.row_labels import with_models
+from common.keys import GOAL
 
 STEPS = 2
 """Learning rates count as equal if they round to the same of so many steps of a decade."""
 
 
-def learning_rate_regret(runs: pd.DataFrame, *, metric: str = "val/iou") -> pd.DataFrame:
+def learning_rate_regret(runs: pd.DataFrame, *, metric: str = GOAL) -> pd.DataFrame:
     """Mean `metric` at each model's best learning rate minus that at every rate: a row per model, a column per rate.
 
     Rates are rounded to `STEPS` of a decade; NaN where a model was not tried at one. Models tried at fewer than two

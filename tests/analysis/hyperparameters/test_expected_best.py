@@ -9,7 +9,7 @@ import pytest
 from scipy import integrate, stats
 
 from analysis import AnalysisError
-from analysis.search.expected_best import expected_best, winning_chances
+from analysis.hyperparameters.expected_best import expected_best, winning_chances
 
 
 def rng(seed: int = 0) -> np.random.Generator:

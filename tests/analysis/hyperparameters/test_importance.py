@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import AnalysisError
-from analysis.search.importance import LEVEL, importances, sentences, varied
+from analysis.hyperparameters.importance import LEVEL, importances, sentences, varied
 from tests.analysis.searches import search
 
 

@@ -1,0 +1,7 @@
+"""hardest_images.png of a study: its hardest test images, and where models disagree on them."""
+
+from analysis.cli import main
+from analysis.figures.files import write_hardest
+
+if __name__ == "__main__":
+    raise SystemExit(main("python -m analysis.hard", str(__doc__), [write_hardest]))
