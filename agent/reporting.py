@@ -13,20 +13,19 @@ from agent.lifecycle.state import Row
 from agent.training import performance
 from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation
+from agent.training.material import Material
 from agent.training.metrics import Counts, image_mean
 from agent.training.models import weights
 from common import keys
 from common.keys import RULES, Rule
 from common.text import size
-from data.puzzle import Dataset
 
 LEARNED = {"imagenet": "ImageNet weights", "drawn": "weights learned from drawings"}
 
 
-def facts(
-    dataset: Dataset, model: nn.Module, config: Config, device: torch.device, weights_source: str
-) -> dict[str, Any]:
+def facts(material: Material, config: Config, weights_source: str) -> dict[str, Any]:
     """What the configuration turned out to mean."""
+    dataset, model = material.dataset, material.model
     learned = model.get_submodule("encoder" if config.weights == "imagenet" else "")
     deep = {"pixel_range": "{:g} to {:g}".format(*dataset.pixel_range)} if dataset.pixel_range else {}
     return deep | {
@@ -38,10 +37,10 @@ def facts(
         "n_val": len(dataset.val),
         "n_test": len(dataset.test),
         "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "n_macs": performance.n_macs(model, config.image_size),
-        "device": performance.device_name(device),
+        "n_macs": material.n_macs,
+        "device": performance.device_name(material.device),
         "n_threads": torch.get_num_threads(),
-        "precision_used": performance.precision_of(config.precision, model),
+        "precision_used": material.precision,
     }
 
 

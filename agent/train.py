@@ -26,7 +26,7 @@ from wandb.errors import Error as ClientError
 from agent import events, reporting
 from agent.config import Config, ConfigError
 from agent.inference import predictions
-from agent.lifecycle import checkpoints, cleanup, disk, failures, preemption, preflight, resume, state
+from agent.lifecycle import checkpoints, cleanup, failures, preemption, preflight, resume, state
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.disk import DiskError
 from agent.lifecycle.failures import Failed
@@ -34,14 +34,15 @@ from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interrup
 from agent.lifecycle.lock import exclusive_lock
 from agent.lifecycle.plan import Plan, make_plan
 from agent.lifecycle.state import Progress, State
-from agent.training import batchnorm, loader, models, performance, pretrained, schedule, step_times
+from agent.training import batchnorm, loader, performance, pretrained, schedule, step_times
 from agent.training.batchnorm import Validation
-from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors, train_epoch
+from agent.training.loop import Evaluation, evaluate, to_tensors, train_epoch
+from agent.training.material import Material, prepare
 from agent.training.models.smp import CombinationError
 from agent.training.models.weights import WeightsError
 from common import cores, keys
 from common.keys import Rule
-from data import puzzle, synthetic
+from data import puzzle
 from data.augment import Augmenter
 from data.findings import DataError
 from data.puzzle import Dataset
@@ -51,29 +52,25 @@ REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, F
 """What a person can mend: told in one sentence, without a traceback."""
 
 
-@dataclass(frozen=True)
-class Material:
-    """What a run needs before its server hears of it; whatever is wrong with a configuration shows here."""
-
-    dataset: Dataset
-    model: nn.Module
-    device: torch.device
-    seconds: float
-    """That it took to have it."""
-
-
 @dataclass
 class TrainingRun:
     """One run with all that changes while it trains."""
 
     plan: Plan
     run: wandb.Run
-    dataset: Dataset
-    model: nn.Module
+    material: Material
     optimizer: torch.optim.Optimizer
     schedule: LRScheduler
     best: BestCheckpoints
     progress: Progress = field(default_factory=Progress)
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.material.dataset
+
+    @property
+    def model(self) -> nn.Module:
+        return self.material.model
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +99,7 @@ def record(plan: Plan, interruption: Interruption) -> int:
         if not plan.offline:
             preflight.check_same_config(plan.config, plan.run_id, plan.entity, plan.project, interruption.check)
         # A sweep hands out again what its server never heard of: there the run is made, and fails with the reason.
-        material = None if plan.in_sweep else prepare(plan)
+        material = None if plan.in_sweep else prepare(plan.config, plan.folder)
         interruption.check()
         opening = open_run(plan, interruption)
     except Interrupted as reason:
@@ -123,7 +120,8 @@ def record(plan: Plan, interruption: Interruption) -> int:
         except Interrupted as reason:
             # Ends the processes that augment: torch would tell of one that a signal ends later, wherever the run is.
             traceback.clear_frames(reason.__traceback__)
-            return end_early(plan, run, str(reason))
+            if code := end_early(plan, run, str(reason)):
+                return code
         except REFUSALS as error:
             refuse(str(error))
             run.summary["error"] = str(error)
@@ -142,7 +140,7 @@ def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mat
         events.emit("result", **{keys.TEST_IOU: run.summary[keys.TEST_IOU]})
         return f"run {run.id} is finished: test IoU {run.summary[keys.TEST_IOU]:.6f}"
     resume.forget_failure(run)
-    return train(plan, run, interruption, material or prepare(plan))
+    return train(plan, run, interruption, material or prepare(plan.config, plan.folder))
 
 
 def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
@@ -167,40 +165,16 @@ def run_name(config: Config) -> str:
 
 
 def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
-    """After a signal, leave what it takes to go on and have the run handed out again; after a stop, leave nothing."""
+    """After a signal, leave what it takes to go on and have the run handed out again; after a stop, nothing."""
     if reason == STOP:
         print("agent.train: ended because the server asked for it", flush=True)
         events.emit("stopped")
         run.finish(exit_code=1)
-        cleanup.clean_up(plan.folder, run)
         return 0
     preemption.mark_preempted_and_upload(run, plan.folder)
     print(f"agent.train: {reason}; go on with python -m agent.train --resume {run.id}", flush=True)
     run.finish(exit_code=EXIT_CODES[reason])
     return EXIT_CODES[reason]
-
-
-def prepare(plan: Plan) -> Material:
-    """Data, room on the disk, and the model with its weights. Raises one of REFUSALS."""
-    started = time.monotonic()
-    config = plan.config
-    dataset = puzzle.load(
-        synthetic.resolve(config.data),
-        config.split_seed,
-        config.image_size,
-        config.fold,
-        config.folds,
-        config.score_size,
-    )
-    failures.check_batches(config, len(dataset.train))
-    torch.set_num_threads(cores.threads(os.environ))
-    torch.manual_seed(config.seed)
-    imagenet = "imagenet" if config.weights == "imagenet" else "none"
-    model = models.build(config.architecture, config.backbone, imagenet, config.width, config.image_size)
-    disk.check_free(plan.folder, disk.disk_of_run(model, config.score_size, len(dataset.test)))
-    performance.make_deterministic(config.deterministic)
-    device = performance.best_device()
-    return Material(dataset, performance.prepare(model, device), device, time.monotonic() - started)
 
 
 def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material) -> str:
@@ -214,16 +188,16 @@ def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Mate
     if began := resume.n_threads(run, found):
         torch.set_num_threads(began)
     source = pretrained.begin(run, model, config)
-    known = reporting.facts(dataset, model, config, device, source)
+    known = reporting.facts(material, config, source)
     run.config.update(known, allow_val_change=True)
     print(reporting.start_line(run.name, known, config, model, device, began), flush=True)
     events.emit("start", name=run.name, epochs=config.epochs, n_parameters=known["n_parameters"])
     show_data(dataset, run)
 
     optimizer = performance.adam(model, config.learning_rate, config.weight_decay)
-    n_all = config.epochs * config.repeats * n_steps(len(dataset.train), config.batch_size)
+    n_all = config.epochs * config.repeats * material.steps
     rate = schedule.build(config.schedule, optimizer, n_all)
-    training = TrainingRun(plan, run, dataset, model, optimizer, rate, BestCheckpoints(plan.folder))
+    training = TrainingRun(plan, run, material, optimizer, rate, BestCheckpoints(plan.folder))
     with failures.explain_errors(config, device, plan.folder):
         reporting.define_metrics(run)
         earlier = restore(training, found) if found else 0.0
@@ -263,9 +237,8 @@ def restore(training: TrainingRun, found: State) -> float:
 def fit(training: TrainingRun, interruption: Interruption) -> None:
     """Train the epochs that are left; after each, validate, keep the best weights, save the state, log one row."""
     config, model, best, progress = training.plan.config, training.model, training.best, training.progress
-    device = next(model.parameters()).device
-    precision = performance.precision_of(config.precision, model)
-    steps = config.repeats * n_steps(len(training.dataset.train), config.batch_size)
+    device, precision = training.material.device, training.material.precision
+    steps = config.repeats * training.material.steps
     epochs = range(progress.epoch + 1, config.epochs + 1)
     batches = stream(training, epochs, device)
     network = model
@@ -302,7 +275,7 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
                 network = performance.compiled(model)
-    record_step_times(training, epochs.start, performance.device_name(device), precision)
+    record_step_times(training, epochs.start)
 
 
 def is_stopped(training: TrainingRun) -> bool:
@@ -311,14 +284,13 @@ def is_stopped(training: TrainingRun) -> bool:
     return 0 < training.plan.config.patience <= training.progress.epoch - best
 
 
-def record_step_times(training: TrainingRun, first: int, device: str, precision: str) -> None:
+def record_step_times(training: TrainingRun, first: int) -> None:
     """For `agent.lint`: what steps took since epoch `first`, the first one of this process, which warms up."""
-    config, n = training.plan.config, len(training.dataset.train)
-    per_visit = n_steps(n, config.batch_size)
-    macs = training.run.config["n_macs"] * n / per_visit
+    config, material = training.plan.config, training.material
+    macs = material.n_macs * len(material.dataset.train) / material.steps
     epochs = [row[keys.SECONDS_OF_STEPS] for row in training.progress.rows[first:]]
-    taken = [seconds / (config.repeats * per_visit) for seconds in epochs]
-    step_times.record(config, device, precision, macs, taken)
+    taken = [seconds / (config.repeats * material.steps) for seconds in epochs]
+    step_times.record(config, performance.device_name(material.device), material.precision, macs, taken)
 
 
 def stream(training: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

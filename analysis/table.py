@@ -33,6 +33,7 @@ from analysis.tables.sheets import (
     verdicts,
 )
 from common.cli import number
+from common.text import plural
 
 TESTED_BY = {"best_loss": "loss", "best_iou": "IoU"}
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
@@ -156,7 +157,7 @@ def html_list(heading: str, items: Sequence[str]) -> list[str]:
 def title(comparison: Comparison) -> str:
     """How many models and runs are compared."""
     n_models, n_runs = len(comparison.table), len(comparison.all_runs)
-    return f"Comparison of {n_models} model{'s' * (n_models > 1)}, {n_runs} run{'s' * (n_runs > 1)}"
+    return f"Comparison of {plural(n_models, 'model')}, {plural(n_runs, 'run')}"
 
 
 def checkpoints(comparison: Comparison) -> str:

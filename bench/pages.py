@@ -5,7 +5,8 @@
 Prints for each page the server's time (a request on loopback, median and slowest of --repeat), for how much of it a
 core was at work, and the page's size without media; in headless Chromium, where there is one, the time from the first
 byte and from the start of the navigation until all curves are drawn, and from a movement of the pointer to the next
-frame that shows the names. The load of the machine comes with it.
+frame that shows the names, and the seconds of cores that the page's process took for it. The load of the machine comes
+with it.
 """
 
 import argparse
@@ -129,13 +130,20 @@ def measure_browser(url: str, repeat: int) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1400, "height": 900})
-        address = f"{url}/local/curves/compare?sweep=sweep&search=val/iou"
-        _times("draw 200 × 500", repeat, lambda: _draw(page, address))
+        page.goto(address := f"{url}/local/curves/compare?sweep=sweep&search=val/iou")
+        inspector = page.context.new_cdp_session(page)
+        inspector.send("Performance.enable")
+
+        def work() -> float:
+            found = inspector.send("Performance.getMetrics")["metrics"]
+            return 1000 * float(next(each["value"] for each in found if each["name"] == "ProcessTime"))
+
+        _times("draw 200 × 500", repeat, lambda: _draw(page, address), work)
         page.locator("figure.chart svg").first.scroll_into_view_if_needed()
         box = page.locator("figure.chart svg").first.bounding_box()
         assert box is not None
         where = iter(range(10**6))
-        _times("hover over 200 lines", 5 * repeat, lambda: _hover(page, box, next(where)))
+        _times("hover over 200 lines", 5 * repeat, lambda: _hover(page, box, next(where)), work)
         browser.close()
 
 
@@ -165,11 +173,13 @@ def _hover(page: "Page", box: "FloatRect", number: int) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _times(name: str, repeat: int, measure: Callable[[], tuple[float, ...]]) -> None:
+def _times(name: str, repeat: int, measure: Callable[[], tuple[float, ...]], work: Callable[[], float]) -> None:
+    before = work()
     measured = [measure() for _ in range(repeat)]
+    each = (work() - before) / repeat
     columns = list(zip(*measured, strict=True))
     text = ", ".join(f"{statistics.median(one):.0f} ms median ({max(one):.0f} slowest)" for one in columns)
-    print(f"{name:32} {text}, n = {repeat}", flush=True)
+    print(f"{name:32} {text}, n = {repeat}, {each:.0f} ms of a core each", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

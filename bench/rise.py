@@ -1,4 +1,4 @@
-"""How often is a flat validation curve told to rise, and what rise is found? `python -m bench.rise`
+"""How often is a flat validation curve said to rise, and what rise is found? `python -m bench.rise`
 
 Curves have AR(1) noise of deviation 1 around a level of 10: flat, or rising linearly from the middle on. The rise is in
 deviations of the noise. 4,000 studies a row; standard error at 0.05: 0.003. Half a minute of one core.
@@ -29,8 +29,8 @@ def curves(studies: int, runs: int, epochs: int, noise: float, rise: float, rng:
     return np.asarray(10 + values + rise * np.clip(np.linspace(-1, 1, epochs), 0, 1))
 
 
-def told(losses: Array) -> float:
-    """Share of studies that are told to rise."""
+def share_that_rises(losses: Array) -> float:
+    """Share of studies that are said to rise."""
     values, _ = rises(losses)
     t = values.mean(axis=1) / np.maximum(standard_error(values), 1e-12)
     return float((stats.t.sf(t, values.shape[1] - 1) < LEVEL).mean())
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rng = np.random.default_rng(0)
     print("| runs | epochs | AR(1) | flat | rise of 1 | rise of 2 |\n|---|---|---|---|---|---|")
     for runs, epochs, noise in itertools.product(RUNS, EPOCHS, NOISE):
-        shares = [told(curves(studies, runs, epochs, noise, rise, rng)) for rise in (0.0, *RISES)]
+        shares = [share_that_rises(curves(studies, runs, epochs, noise, rise, rng)) for rise in (0.0, *RISES)]
         print(f"| {runs} | {epochs} | {noise} | {' | '.join(f'{share:.3f}' for share in shares)} |", flush=True)
     return 0
 

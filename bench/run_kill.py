@@ -208,7 +208,7 @@ def measure(bench: Bench, kills: int, seed: int) -> tuple[int, list[str]]:
     return runs, faults
 
 
-def told(counts: Counter[str]) -> str:
+def sentence(counts: Counter[str]) -> str:
     return ", ".join(f"{what} {n}" for what, n in sorted(counts.items()))
 
 
@@ -252,7 +252,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(1)
         bench = Bench(folder, Wire(url, key, PROJECT), options.epochs)
         runs, faults = measure(bench, options.kills, options.seed)
-    print(f"{bench.ways.total()} times interrupted ({told(bench.ways)}; while {told(bench.moments)}), {runs} runs")
+    print(
+        f"{bench.ways.total()} times interrupted ({sentence(bench.ways)}; while {sentence(bench.moments)}), {runs} runs"
+    )
     if not faults:
         print("history and last state of every run are bit-identical to the uninterrupted one; no row lost or doubled")
         shutil.rmtree(folder)

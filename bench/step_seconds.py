@@ -20,7 +20,7 @@ from torch import Tensor
 
 from agent.config import SCRATCH, SMP, Config
 from agent.lint.cost import TABLE
-from agent.lint.models import known
+from agent.lint.models import look_up
 from agent.training import models, performance, step_times
 from agent.training.loop import Precision, train_epoch
 from agent.training.step_times import COLUMNS, GPU, ONE_CORE, Step
@@ -88,7 +88,7 @@ def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
     for model in chosen:
         for side, images in by.points:
             for precision in by.precisions:
-                macs = round(images * known(*model).macs_at(side))
+                macs = round(images * look_up(*model).macs_at(side))
                 settings = (by.name, *model, side, images, precision, macs)
                 try:
                     taken = measure(model, side, images, precision, by, n)

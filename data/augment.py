@@ -170,12 +170,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m data.augment", description="Draw every strength.")
     parser.add_argument("out", type=Path, help="picture to write, for example augment.jpg")
     parser.add_argument("--data", default="drawn", help="a folder, or drawn or drawn:SEED (default: drawn)")
-    parser.add_argument("--index", type=whole_number(0), default=0, help="which training image (default: 0)")
     parser.add_argument("--image_size", type=whole_number(), default=160, help="side in pixels (default: 160)")
     options = parser.parse_args(arguments)
     try:
         train = puzzle.load(synthetic.resolve(options.data), image_size=options.image_size).train
-        figure(train[options.index % len(train)]).save(options.out, quality=88)
+        figure(train[0]).save(options.out, quality=88)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from common.text import plural
 from data import dealing, pairing
 from data.dealing import DealingError
 from data.findings import DataError, Finding
@@ -95,7 +96,7 @@ def resplit(listing: Listing, split_seed: int, fold: int, folds: int = 0) -> Lis
 def _how_many(items: Sequence[Item]) -> str:
     n = len(dealing.groups([item.group for item in items]))
     what = "group" if any(item.group for item in items) else "image"
-    return f"there {'is' if n == 1 else 'are'} {n} {what}{'s' * (n != 1)}"
+    return f"there {'is' if n == 1 else 'are'} {plural(n, what)}"
 
 
 def _distinct(items: Sequence[Item]) -> list[Item]:

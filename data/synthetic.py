@@ -118,7 +118,7 @@ def resolve(name: str) -> Path:
         )
     n = n_drawings(name)
     seed = int(tail.partition(":")[0] or DEFAULT_SEED)
-    target = CACHE / f"drawn-{seed}-{f'{n}-' * (n > 0)}{_version()}"
+    target = CACHE / (f"drawn-{seed}-{n}-{_version()}" if n else f"drawn-{seed}-{_version()}")
     if not target.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=CACHE))

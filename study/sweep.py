@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
+from common.retry import retry
 from study import processes
 from study.login import Server
 from study.plan import Plan, StudyError
@@ -23,7 +24,7 @@ from study.progress import Progress
 NO_SUCH_SWEEP = "Could not find sweep"
 """How the client begins its message when the server answers that there is none."""
 
-CONNECT_TRIES = 3
+CONNECT_WAITS = (0.0, 0.0)
 
 CLIENT_ERRORS = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError)
 
@@ -91,10 +92,7 @@ def connect(server: Server) -> wandb.Api:
     client = functools.partial(
         wandb.Api, overrides={"base_url": server.base_url}, api_key=server.login["WANDB_API_KEY"]
     )
-    for _ in range(CONNECT_TRIES - 1):
-        with contextlib.suppress(*CLIENT_ERRORS):
-            return client()
-    return client()
+    return retry(client, CLIENT_ERRORS, CONNECT_WAITS)
 
 
 def resume(path: str, env: Mapping[str, str], root: Path) -> None:

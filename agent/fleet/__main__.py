@@ -25,6 +25,7 @@ from agent.fleet.sweep_client import Sweep
 from agent.fleet.target import Over, TargetError
 from agent.lifecycle import modes
 from common import cores
+from common.text import plural
 from common.wandb_api import RequestRefused, ServerUnavailable
 
 GRACE_SECONDS = 45
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         program = take_stdout() if asked.events else None
         if why := modes.refusal(os.environ):
             raise OptionError(why)
-        code = flags.hand_over(asked) if asked.slurm or asked.kubernetes else start(asked, program)
+        code = flags.submit(asked) if asked.slurm or asked.kubernetes else start(asked, program)
     except OptionError as error:
         refuse(str(error), program)
         return 2
@@ -83,9 +84,9 @@ def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
     trials, logs = folder / "trials", folder / "logs"
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)
-    waiting = {trial.run for trial in journal.begun(trials)} | found.preempted
+    waiting = {trial.run for trial in journal.unfinished(trials)} | found.preempted
     n_over = found.n_runs - len(waiting)
-    put_off = [trial.threads for trial in journal.known(trials) if trial.threads and trial.run in waiting]
+    put_off = [trial.threads for trial in journal.read_all(trials) if trial.threads and trial.run in waiting]
     places = layout(gpus, asked, found.expected and found.expected - n_over, put_off)
     n_most = max(1, cores.available() // len(gpus)) if gpus and asked.per_gpu == AUTO else None
     threads = devices.threads(os.environ, len(places) * (n_most or 1))
@@ -94,7 +95,7 @@ def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
     where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
     kept = f" (those put off keep {', '.join(map(str, sorted(set(put_off))))})" if {*put_off} - {threads} else ""
     board.tell(
-        f"{len(places)} trial{'s' * (len(places) > 1)} side by side on {where}, threads of each: {threads}{kept}; "
+        f"{plural(len(places), 'trial')} side by side on {where}, threads of each: {threads}{kept}; "
         f"logs in {os.path.relpath(logs)}"
     )
     fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, grace, board, n_most)
@@ -133,7 +134,7 @@ def ending(sweep: Sweep, board: Board) -> str:
     except (ServerUnavailable, RequestRefused):
         return board.summary()
     if elsewhere:
-        runs = f"{len(elsewhere)} run{'s' * (len(elsewhere) > 1)}"
+        runs = plural(len(elsewhere), "run")
         return f"{board.done()} here, and no more to hand out; {runs} of the sweep still at work elsewhere"
     if board.left and found:
         return f"{board.done()} here; the sweep is over with {found['runCount']} of {board.expected} runs"

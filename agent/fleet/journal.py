@@ -85,21 +85,21 @@ def claim(folder: Path, trial: Trial) -> Claim | None:
 def cut_off(folder: Path) -> Claim | None:
     """The right to a trial that somebody began and nobody works on any more; None if there is none."""
     with _alone(folder):
-        for trial in known(folder):
+        for trial in read_all(folder):
             lock = None if trial.put_off else _lock(folder, trial.run)
             if lock:
                 return Claim(trial, lock, folder)
     return None
 
 
-def known(folder: Path) -> list[Trial]:
+def read_all(folder: Path) -> list[Trial]:
     """All trials that are not over."""
     return [trial for file in sorted(folder.glob("*.json")) if (trial := _read(file))]
 
 
-def begun(folder: Path) -> list[Trial]:
+def unfinished(folder: Path) -> list[Trial]:
     """Those that are under way or were cut off, and that no server hands out again."""
-    return [trial for trial in known(folder) if not trial.put_off]
+    return [trial for trial in read_all(folder) if not trial.put_off]
 
 
 @contextlib.contextmanager

@@ -19,10 +19,11 @@ from agent.lifecycle import modes
 from agent.lint.command import Command
 from common.environment import CACHE, own
 from common.names import BadName
+from common.retry import retry
 from common.wandb_api import RequestRefused, ServerUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
-LOGIN_TRIES = 3
+LOGIN_WAITS = (0.0, 0.0)
 OVER = ("FINISHED", "CANCELED")
 
 
@@ -165,12 +166,7 @@ def login() -> tuple[str, str, str, str]:
     try:
         wandb.setup(wandb.Settings(silent=True))
         preflight.check_server("agent.fleet")
-        for _ in range(LOGIN_TRIES - 1):
-            with contextlib.suppress(*errors):
-                found = _login()
-                break
-        else:
-            found = _login()
+        found = retry(_login, errors, LOGIN_WAITS)
     except errors as error:
         raise TargetError(
             f"no W&B server to work with: {_reason(error)}; start the embedded one "
@@ -223,7 +219,7 @@ def look(sweep: Sweep, news: str) -> Target:
             f"there is no sweep {sweep.path} on {sweep.base_url} that this API key may read; a file would end in .yaml"
         )
     n_runs, expected = found["runCount"] or 0, found["runCountExpected"]
-    if found["state"] in OVER and not journal.begun(folder() / sweep.name / "trials"):
+    if found["state"] in OVER and not journal.unfinished(folder() / sweep.name / "trials"):
         raise _over(sweep, found["state"], n_runs, expected)
     if found["state"] == "PAUSED":
         news += f"; it is paused, and hands out runs after `wandb sweep --resume {sweep.path}`"
@@ -250,7 +246,7 @@ def _unfinished(memory: Path, key: str) -> Target | None:
         return None
     except ServerUnavailable as error:
         raise TargetError(str(error)) from None
-    if found is None or (found["state"] in OVER and not journal.begun(folder() / sweep.name / "trials")):
+    if found is None or (found["state"] in OVER and not journal.unfinished(folder() / sweep.name / "trials")):
         return None
     return look(sweep, f"going on with the sweep {sweep.path} that this file made earlier; --new makes another")
 

@@ -18,7 +18,7 @@ from agent.training import step_times
 from agent.training.step_times import ONE_CORE, Step
 from common import cores
 from common.names import n_drawings
-from common.text import size
+from common.text import plural, size
 
 TABLE = Path(__file__).with_name("step_seconds.csv")
 """Measured training steps; `python -m bench.step_seconds` writes it."""
@@ -83,8 +83,7 @@ class Cost:
 def hours(value: float, unit: str) -> str:
     """Hours of one core or GPU in words, at least a minute."""
     if value < 1:
-        minutes = max(1, round(value * 60))
-        return f"{minutes} {unit}-minute" + "s" * (minutes > 1)
+        return plural(max(1, round(value * 60)), f"{unit}-minute")
     return f"{value:.1f} {unit}-hours" if value < 10 else f"{value:.0f} {unit}-hours"
 
 

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeGuard
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
 from agent.lint.types import nearest
 from common.keys import HISTORY, SUMMARY
-from common.sweep_spec.distributions import is_number
-from common.sweep_spec.hyperband import ETA, KEYS, bands_from, bands_to
+from common.sweep_spec.hyperband import KEYS, bands, is_count
 
 GOALS = ("minimize", "maximize")
 
@@ -175,9 +173,9 @@ def hyperband(document: Document, epochs: Sequence[int], n_runs: int | None) -> 
         yield NOT_STRICT.at(document.line("early_terminate", "strict"))
     if n_runs == 1:
         yield SINGLE_RUN.at(line)
-    bands = first_bands(section)
-    if bands and epochs:
-        yield from _fires(document, bands[0], epochs)
+    looks = bands(section)
+    if looks and epochs:
+        yield from _fires(document, looks[0], epochs)
 
 
 def _numbers(document: Document) -> Iterator[Finding]:
@@ -186,24 +184,9 @@ def _numbers(document: Document) -> Iterator[Finding]:
         yield NO_BANDS.at(document.line("early_terminate"))
     for key in ("min_iter", "max_iter", "s", "eta"):
         value = section.get(key)
-        if key in section and (not _counts(value) or (key, value) == ("eta", 1)):
+        if key in section and (not is_count(value) or (key, value) == ("eta", 1)):
             rule = BAD_ETA if key == "eta" else BAD_NUMBER
             yield rule.at(document.line("early_terminate", key), key=key, value=value)
-
-
-def _counts(value: object) -> TypeGuard[int | float]:
-    return is_number(value) and value >= 1
-
-
-def first_bands(section: dict[str, Any]) -> tuple[int, ...]:
-    """The epochs after which Hyperband looks; empty if the section does not say."""
-    eta, first, last, s = (section.get(key) for key in ("eta", "min_iter", "max_iter", "s"))
-    eta = ETA if eta is None else eta
-    if not _counts(eta) or eta <= 1:
-        return ()
-    if _counts(last) and _counts(s):
-        return bands_to(last, s, eta)
-    return bands_from(first, eta) if _counts(first) else ()
 
 
 def _fires(document: Document, first: int, epochs: Sequence[int]) -> Iterator[Finding]:

@@ -60,11 +60,11 @@ class Facts:
 
 def of(config: Config) -> Facts:
     """The facts of the model that a configuration names, at its size."""
-    return known(config.architecture, config.backbone, config.width, image_size=config.image_size)
+    return look_up(config.architecture, config.backbone, config.width, image_size=config.image_size)
 
 
 @functools.cache
-def known(
+def look_up(
     architecture: str, backbone: str = "none", width: int = 64, cache: Path = CACHE, *, image_size: int = SIDE
 ) -> Facts:
     """The facts of a model, from the file `cache` if they are there, else by building it."""

@@ -1,4 +1,4 @@
-"""BatchNorm doctor: are the running statistics of a model those of the images it is trained on?
+"""BatchNorm check: are the running statistics of a model those of the images it is trained on?
 
 In evaluation mode BatchNorm uses running statistics, an exponential average over training steps. With the momentum
 0.01 of some encoders (SMP's own EfficientNets) a few hundred steps on ten images leave them near their initial values,

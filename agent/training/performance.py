@@ -94,7 +94,7 @@ def compile_pays(steps_left: int, seconds_per_step: float, device_type: str, det
 def compiled(model: nn.Module) -> nn.Module:
     """The same weights behind a compiled forward pass, or behind the old one where it cannot be compiled here.
 
-    `model` itself stays uncompiled: evaluation and the BatchNorm doctor change its mode, and would compile it anew.
+    `model` itself stays uncompiled: evaluation and the BatchNorm check change its mode, and would compile it anew.
     The steps of a run have at most two sizes (`agent.training.loop.batches`): each is compiled for itself.
     """
     import torch._dynamo

@@ -47,9 +47,9 @@ def begin(run: wandb.Run, model: nn.Module, config: Config) -> str:
     Raises:
         WeightsError: there is no server, no such Artifact, or it is of another model.
     """
+    name = artifact_name(config)
     if config.weights != "drawn":
         return weights.source(config.backbone) if config.weights == "imagenet" else "none"
-    name = artifact_name(config)
     if run.offline:
         raise WeightsError(f"weights drawn are the Artifact {name}, which needs a server: unset WANDB_MODE")
     try:

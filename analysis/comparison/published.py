@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.definitions import DEFINITIONS, run_scores
+from common.text import plural
 
 NAMED = 3
 """Candidates that the sentence names."""
@@ -58,6 +59,6 @@ def named(row: Mapping[Any, Any]) -> str:
     spread = f", {row['lowest']:.4f} to {row['highest']:.4f}" if row["n_runs"] != 1 else ""
     beside = "" if row["definition"] == "pooled" else f", where pooled foreground IoU is {row['pooled']:.4f}"
     return (
-        f"{row['definition']} IoU of {row['model']} by {row['checkpoint']}, {row['iou']:.4f} (n = {row['n_runs']}"
-        f" run{'s' * (row['n_runs'] != 1)}{spread}){beside}"
+        f"{row['definition']} IoU of {row['model']} by {row['checkpoint']}, {row['iou']:.4f} (n = "
+        f"{plural(row['n_runs'], 'run')}{spread}){beside}"
     )

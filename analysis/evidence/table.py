@@ -12,10 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.evidence.study import Study, StudyError
+from common.text import plural
 
 LONG = ("model", "image", "score")
 OPTIONAL = ("seed", "split")
 CASE = "case_id"
+LARGEST = 1e100
+"""Scores beyond it have no squares."""
 LAYOUTS = "model,image,score and optional seed,split; or case_id and one column per model"
 
 
@@ -89,12 +92,12 @@ def wide(path: Path, header: Sequence[str], body: Sequence[tuple[int, list[str]]
 
 
 def number_of(path: Path, line: int, column: str, text: str) -> float:
-    """A finite number."""
+    """A number below `LARGEST`."""
     try:
         score = float(text)
     except ValueError:
         score = math.nan
-    if math.isfinite(score):
+    if abs(score) < LARGEST:
         return score
     raise StudyError(
         f"{path}, line {line}: {column} is {text!r}, but must be a number such as 0.93; leave out what has no score."
@@ -124,9 +127,11 @@ def arrange(rows: Sequence[Row], *, train: int | None = None) -> Study:
     for row in rows:
         splits[row.split][row.model, row.seed][row.image] = row.score
     kept = {name: complete(name, dict(runs), notes) for name, runs in splits.items()}
-    for name in [name for name, runs in kept.items() if len({model for model, _ in runs}) < 2]:
-        notes.append(f"Split {name or '(unnamed)'} is left out: one model alone has runs there.")
-        del kept[name]
+    alone = [name for name, runs in kept.items() if len({model for model, _ in runs}) < 2]
+    if alone:
+        which = ", ".join(name or "(unnamed)" for name in alone)
+        notes.append(f"Left out, since one model alone has runs there: split{'s' * (len(alone) > 1)} {which}.")
+    kept = {name: runs for name, runs in kept.items() if name not in alone}
     models = sorted({model for runs in kept.values() for model, _ in runs})
     lost = sorted({row.model for row in rows} - set(models))
     if not kept:
@@ -158,7 +163,9 @@ def complete(split: str, runs: Runs, notes: list[str]) -> Runs:
             notes.append(f"A run is left out, {name}: {lacking[run]} of {len(having)} images have no score.")
             del runs[run]
         else:
-            notes.append(f"Image {image}{where} is left out: {len(runs) - count} runs have no score for it.")
+            notes.append(
+                f"Image {image}{where} is left out: {plural(len(runs) - count, 'run')} without a score for it."
+            )
             runs = {key: {name: v for name, v in run.items() if name != image} for key, run in runs.items()}
     return without_copies(where, {key: run for key, run in runs.items() if run}, notes)
 

@@ -208,6 +208,7 @@ def next_steps(
     """
     open_ones = [(n, m) for n, m in found.models.items() if m.verdict == "cannot_tell" and n != found.highest]
     silent = [name for name, model in open_ones if model.claims[found.claim].needed is None]
+    single = [name for name, model in found.models.items() if model.claims[found.claim].n_seeds == 1]
     undecided = sorted(
         ((name, model) for name, model in open_ones if name not in silent), key=lambda item: -item[1].mean
     )
@@ -222,7 +223,7 @@ def next_steps(
     if seeds and (how := more_seeds(seeds)):
         yield f"{seeds} seeds of every model{how}."
     if silent:
-        who = "all models" if len(silent) == len(found.models) - 1 else listed(silent)
+        who = "all models" if len(single) == len(found.models) else listed(single or silent)
         first = "Train" if found.claim == CLAIMS[2] else "For (a) and (b), train"
         yield f"{first} {who} with at least 3 seeds{more_seeds(3)}."
     if found.claim != CLAIMS[2]:
@@ -241,11 +242,11 @@ def what_decides(needed: Needed, claim: str) -> str:
 def cautions(found: Evidence) -> Iterator[str]:
     """What the numbers assume."""
     yield from found.notes
-    if found.luck is not None:
+    if found.luck is not None and found.luck >= 0.0005:
         top = found.models[found.highest]
         yield (
             f"Being the highest of {len(found.models)} flatters a mean: {found.highest} by about"
-            f" {max(found.luck, 0):.3f}, so expect {top.mean - max(found.luck, 0):.3f} of it."
+            f" {found.luck:.3f}, so expect {top.mean - found.luck:.3f} of it."
         )
     if any(model.claims[found.claim].low is not None for model in found.models.values()):
         alike = any(model.verdict == "equivalent" for model in found.models.values())

@@ -44,6 +44,11 @@ class Joined:
     def key(self) -> str:
         return next(table.key for table in self.tables if table)
 
+    @property
+    def measures(self) -> set[str]:
+        """Columns with numbers, by which rows can be ordered."""
+        return {name for at, name in enumerate(self.apart) if any(line.mean(at) is not None for line in self.lines)}
+
 
 def gather(store: Store, found: Sequence[Row], order: str) -> list[Joined]:
     """Of the keys that two or more of the runs have. `order`: `+COLUMN` or `-COLUMN`, by the mean over the runs."""

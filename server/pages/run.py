@@ -73,6 +73,7 @@ def gather(page: Page, tab: str, rest: str) -> dict[str, Any] | None:
         "tab": tab,
         "tabs": {name: title for name, title in TABS.items() if name != "pictures" or pictures.keys(db, run["id"])},
         "alerts": runs.alerts(db, run["id"]),
+        "stop_reason": runs.values_of(db, [run["id"]], ["stop_reason"])[run["id"]][0],
         "may_change": page.person.owns(run["entity"]),
         "is_alive": alive,
         "tags": tags(run),

@@ -78,6 +78,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "now": now,
         "knowledge": _knowledge(store, sweep, config, data),
         "stopped": [row for row in sweeps.suggestions(store.db, sweep["id"]) if row["stop_reason"]],
+        "names": {run["name"]: run["display_name"] or run["name"] for run in found},
         "refresh": REFRESH if sweep["state"] in ("PENDING", "RUNNING") or states.keys() & {"running"} else None,
     }
 

@@ -109,18 +109,19 @@ def read_hyperband(section: Mapping[str, object]) -> tuple[Hyperband, list[str]]
     if "max_iter" in section:
         if "min_iter" in section:
             warnings.append("early_terminate: max_iter sets the bands, min_iter is ignored; give one of them.")
-        bands = hyperband.bands_to(_whole(section, "max_iter"), _whole(section, "s"), eta)
+        _check_whole(section, "max_iter", "s")
     else:
-        bands = hyperband.bands_from(_whole(section, "min_iter"), eta)
+        _check_whole(section, "min_iter")
+    bands = hyperband.bands(section)
     if not bands:
         raise SearchError("early_terminate: max_iter / eta is below 1, so no band is left; raise max_iter.")
     return Hyperband(float(eta), strict, bands), warnings
 
 
-def _whole(section: Mapping[str, object], key: str) -> int:
-    if key not in section:
-        raise SearchError(f"early_terminate: {key} is missing; give min_iter, or max_iter and s.")
-    value = section[key]
-    if not is_number(value) or value < 1 or value != int(value):
-        raise SearchError(f"early_terminate: {key} is {value!r}; it must be a whole number from 1.")
-    return int(value)
+def _check_whole(section: Mapping[str, object], *keys: str) -> None:
+    for key in keys:
+        if key not in section:
+            raise SearchError(f"early_terminate: {key} is missing; give min_iter, or max_iter and s.")
+        value = section[key]
+        if not hyperband.is_count(value) or value != int(value):
+            raise SearchError(f"early_terminate: {key} is {value!r}; it must be a whole number from 1.")

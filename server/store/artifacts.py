@@ -80,8 +80,7 @@ def ensure_manifest(
     """
     by_id(db, artifact_id)
     if type == PATCH:
-        n = db.execute("SELECT count(*) AS n FROM manifests WHERE artifact_id = ?", (artifact_id,)).fetchone()["n"]
-        name = f"{name}.{n}"
+        name = f"{name}.{rows.value(db, 'SELECT count(*) FROM manifests WHERE artifact_id = ?', artifact_id)}"
     db.execute(
         """INSERT INTO manifests (artifact_id, name, digest, type, base_artifact_id) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT DO UPDATE SET digest = ?3, base_artifact_id = ?5""",
@@ -125,9 +124,7 @@ def commit(
         return artifact
     content = _whole_manifest(db, store, artifact, now)
     _put_entries(db, artifact_id, content["contents"], entities)
-    size = db.execute(
-        "SELECT coalesce(sum(size), 0) AS size FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)
-    ).fetchone()["size"]
+    size = rows.value(db, "SELECT coalesce(sum(size), 0) FROM artifact_entries WHERE artifact_id = ?", artifact_id)
     version = collections.join(db, artifact["collection_id"], artifact_id, json.loads(artifact["wanted_aliases"]), now)
     digest = digest_of(content["contents"]) if artifact["distributed_id"] else artifact["digest"]
     db.execute(
@@ -239,8 +236,7 @@ def entries_in_collection(db: sqlite3.Connection, entity: str, project: str, col
 
 
 def count_entries(db: sqlite3.Connection, artifact_id: int) -> int:
-    row = db.execute("SELECT count(*) AS n FROM artifact_entries WHERE artifact_id = ?", (artifact_id,)).fetchone()
-    return int(row["n"])
+    return int(rows.value(db, "SELECT count(*) FROM artifact_entries WHERE artifact_id = ?", artifact_id))
 
 
 def in_collection(db: sqlite3.Connection, collection_id: int) -> list[Row]:

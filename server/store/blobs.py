@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 
 from common.files import sync_folder
 from common.names import shown
+from server.store import rows
 from server.store.errors import NotFound
 
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -143,12 +144,9 @@ def record(db: sqlite3.Connection, blob: Blob, now: float, entity: str | None) -
 
 def by_md5(db: sqlite3.Connection, md5: str, entities: Collection[str] | None = None) -> dict[str, Any] | None:
     """A blob with that digest among those that `entities` brought; None means all entities."""
-    row: dict[str, Any] | None = db.execute(
-        """SELECT * FROM blobs WHERE md5 = ?1 AND (?2 IS NULL OR EXISTS (SELECT 1 FROM blob_entities
-        WHERE blob_entities.sha256 = blobs.sha256 AND entity IN (SELECT value FROM json_each(?2)))) LIMIT 1""",
-        (md5, None if entities is None else json.dumps(list(entities))),
-    ).fetchone()
-    return row
+    sql = """SELECT * FROM blobs WHERE md5 = ?1 AND (?2 IS NULL OR EXISTS (SELECT 1 FROM blob_entities
+        WHERE blob_entities.sha256 = blobs.sha256 AND entity IN (SELECT value FROM json_each(?2)))) LIMIT 1"""
+    return rows.first(db, sql, md5, None if entities is None else json.dumps(list(entities)))
 
 
 def announce(db: sqlite3.Connection, md5: str, now: float, entities: Collection[str] | None = None) -> bool:
@@ -161,5 +159,5 @@ def announce(db: sqlite3.Connection, md5: str, now: float, entities: Collection[
 
 def total_size(db: sqlite3.Connection, entity: str) -> int:
     """Bytes of the blobs that an entity brought."""
-    sql = "SELECT coalesce(sum(size), 0) AS n FROM blobs JOIN blob_entities USING (sha256) WHERE entity = ?"
-    return int(db.execute(sql, (entity,)).fetchone()["n"])
+    sql = "SELECT coalesce(sum(size), 0) FROM blobs JOIN blob_entities USING (sha256) WHERE entity = ?"
+    return int(rows.value(db, sql, entity))

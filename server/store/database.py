@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from server.store import blobs, formats, permissions
+from server.store import blobs, formats, permissions, rows
 from server.store.blobs import Blobs
 from server.store.disk_errors import explain
 from server.store.durability import Durability
@@ -105,9 +105,9 @@ class Store:
     def secret(self, name: str) -> str:
         """A random secret of 64 hex digits, made once per folder."""
         with self.write() as db:
-            row = db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
-            if row is not None and blobs.is_digest(row["value"]):
-                return str(row["value"])
+            known = rows.value(db, "SELECT value FROM meta WHERE key = ?", name)
+            if known is not None and blobs.is_digest(known):
+                return str(known)
             made = secrets.token_hex(32)
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, made))
             return made

@@ -50,7 +50,7 @@ def named(db: sqlite3.Connection, project_id: int, name: str) -> list[Row]:
 
 
 def count(db: sqlite3.Connection, run_id: int) -> int:
-    return int(db.execute("SELECT count(*) AS n FROM run_files WHERE run_id = ?", (run_id,)).fetchone()["n"])
+    return int(rows.value(db, "SELECT count(*) FROM run_files WHERE run_id = ?", run_id))
 
 
 def delete(db: sqlite3.Connection, file_ids: list[int]) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.store import checking
+from server.store import checking, rows
 
 UNFINISHED = 8 * 86_400.0  # seconds; the addresses of uploads expire before
 BATCH = 500
@@ -61,11 +61,11 @@ def _remove(path: Path, folder: Path, freed: Freed) -> None:
 
 def compact(db: sqlite3.Connection) -> int:
     """Gives the database's empty pages back to the disk; returns bytes. Nobody else may be using it."""
-    pages = db.execute("PRAGMA freelist_count").fetchone()["freelist_count"]
+    pages = rows.value(db, "PRAGMA freelist_count")
     if pages:
         db.execute("VACUUM")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return int(pages * db.execute("PRAGMA page_size").fetchone()["page_size"])
+    return int(pages * rows.value(db, "PRAGMA page_size"))
 
 
 def _begin(db: sqlite3.Connection) -> None:
@@ -89,8 +89,8 @@ def _drop_what_was_given_up(db: sqlite3.Connection, now: float) -> int:
 def _forget(db: sqlite3.Connection) -> int:
     """Removes the rows of up to BATCH unused blobs; returns how many."""
     _begin(db)
-    oldest = db.execute("SELECT min(created_at) AS t FROM artifacts WHERE state = 'PENDING'").fetchone()["t"]
-    unused = db.execute(_UNUSED, (EVER if oldest is None else oldest, BATCH)).fetchall()
+    oldest = rows.value(db, "SELECT coalesce(min(created_at), ?) FROM artifacts WHERE state = 'PENDING'", EVER)
+    unused = db.execute(_UNUSED, (oldest, BATCH)).fetchall()
     db.executemany("DELETE FROM blobs WHERE sha256 = ?", [(row["sha256"],) for row in unused])
     db.execute("COMMIT")
     return len(unused)

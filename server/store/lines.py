@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from server.jsontext import load_object, load_objects, strict
+from server.store import rows
 from server.store.database import Row
 
 Table = Literal["history", "system_metrics", "console"]
@@ -31,13 +32,12 @@ _BY_STEP = "history INDEXED BY history_by_step"
 
 def count(db: sqlite3.Connection, table: Table, run_id: int) -> int:
     """Lines so far: one more than the highest line number."""
-    row = db.execute(f"SELECT max(line) AS line FROM {table} WHERE run_id = ?", (run_id,)).fetchone()
-    return 0 if row["line"] is None else int(row["line"]) + 1
+    return int(rows.value(db, f"SELECT coalesce(max(line) + 1, 0) FROM {table} WHERE run_id = ?", run_id))
 
 
 def total(db: sqlite3.Connection, table: Table, run_id: int) -> int:
     """How many lines there are, which is less than `count` where some were repetitions."""
-    return int(db.execute(f"SELECT count(*) AS n FROM {table} WHERE run_id = ?", (run_id,)).fetchone()["n"])
+    return int(rows.value(db, f"SELECT count(*) FROM {table} WHERE run_id = ?", run_id))
 
 
 def after(db: sqlite3.Connection, table: Table, run_id: int, n: int, page: int) -> Iterator[str]:
@@ -45,11 +45,11 @@ def after(db: sqlite3.Connection, table: Table, run_id: int, n: int, page: int) 
     select = f"SELECT line, content FROM {table} WHERE run_id = ?"
     last = -1
     if n:
-        row = db.execute(f"{select} ORDER BY line LIMIT 1 OFFSET ?", (run_id, n - 1)).fetchone()
+        row = rows.first(db, f"{select} ORDER BY line LIMIT 1 OFFSET ?", run_id, n - 1)
         last = row["line"] if row else last
-    while rows := db.execute(f"{select} AND line > ? ORDER BY line LIMIT ?", (run_id, last, page)).fetchall():
-        yield from (row["content"] for row in rows)
-        last = rows[-1]["line"]
+    while found := db.execute(f"{select} AND line > ? ORDER BY line LIMIT ?", (run_id, last, page)).fetchall():
+        yield from (row["content"] for row in found)
+        last = found[-1]["line"]
 
 
 def history_pages(db: sqlite3.Connection, run_id: int, size: int) -> Iterator[list[Row]]:
@@ -61,8 +61,7 @@ def history_pages(db: sqlite3.Connection, run_id: int, size: int) -> Iterator[li
 
 def history_length(db: sqlite3.Connection, run_id: int) -> int:
     """Characters of all rows of history."""
-    sql = "SELECT coalesce(sum(length(content)), 0) AS n FROM history WHERE run_id = ?"
-    return int(db.execute(sql, (run_id,)).fetchone()["n"])
+    return int(rows.value(db, "SELECT coalesce(sum(length(content)), 0) FROM history WHERE run_id = ?", run_id))
 
 
 def history_share(
@@ -143,7 +142,7 @@ def _count_keys(db: sqlite3.Connection, run_id: int, known: int, rows: list[tupl
 
 
 def _first_uncounted(db: sqlite3.Connection, run_id: int) -> int:
-    return int(db.execute("SELECT keys_counted FROM runs WHERE id = ?", (run_id,)).fetchone()["keys_counted"])
+    return int(rows.value(db, "SELECT keys_counted FROM runs WHERE id = ?", run_id))
 
 
 def _key_counts(rows: Iterable[dict[str, Any]]) -> "Counter[tuple[str, str]]":
@@ -230,15 +229,15 @@ def _type(value: Any) -> str:
 def keys(db: sqlite3.Connection, run_id: int) -> dict[str, Any]:
     """`{"keys": {key: {"typeCounts": [{"type", "count"}]}}, "lastStep": n}`; lastStep is -1 without rows."""
     sql = "SELECT content FROM history WHERE run_id = ? AND line >= ?"
-    rows = db.execute(sql, (run_id, _first_uncounted(db, run_id)))
-    counts = _key_counts(load_object(row["content"]) for row in rows)
+    uncounted = db.execute(sql, (run_id, _first_uncounted(db, run_id)))
+    counts = _key_counts(load_object(row["content"]) for row in uncounted)
     for row in db.execute("SELECT * FROM history_keys WHERE run_id = ?", (run_id,)):
         counts[row["key"], row["type"]] += row["count"]
     found: dict[str, Any] = {}
     for (key, kind), n in sorted(counts.items()):
         found.setdefault(key, {"typeCounts": []})["typeCounts"].append({"type": kind, "count": n})
-    last = db.execute("SELECT max(step) AS step FROM history WHERE run_id = ?", (run_id,)).fetchone()["step"]
-    return {"keys": found, "lastStep": -1 if last is None else last}
+    last = rows.value(db, "SELECT coalesce(max(step), -1) FROM history WHERE run_id = ?", run_id)
+    return {"keys": found, "lastStep": last}
 
 
 def last_value(db: sqlite3.Connection, run_id: int, key: str) -> Any:
@@ -252,11 +251,9 @@ def last_value(db: sqlite3.Connection, run_id: int, key: str) -> Any:
 
 def contents(db: sqlite3.Connection, table: Table, run_id: int, samples: int | None = None) -> list[str]:
     """The lines in order; with `samples`, at most so many, evenly spaced, the last one included."""
-    total = db.execute(f"SELECT count(*) AS n FROM {table} WHERE run_id = ?", (run_id,)).fetchone()["n"]
     sql = f"SELECT content FROM {table} WHERE run_id = ? ORDER BY line"
-    if samples is None or total <= samples:
-        return [row["content"] for row in db.execute(sql, (run_id,))]
-    wanted = set(spaced(total, samples))
+    n = total(db, table, run_id)
+    wanted = set(spaced(n, n if samples is None else samples))
     return [row["content"] for i, row in enumerate(db.execute(sql, (run_id,))) if i in wanted]
 
 
@@ -278,9 +275,7 @@ def history_between(
 
 
 def first_step(db: sqlite3.Connection, run_id: int) -> int | None:
-    step: int | None = db.execute("SELECT min(step) AS step FROM history WHERE run_id = ?", (run_id,)).fetchone()[
-        "step"
-    ]
+    step: int | None = rows.value(db, "SELECT min(step) FROM history WHERE run_id = ?", run_id)
     return step
 
 

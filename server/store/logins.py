@@ -6,6 +6,7 @@ Each belongs to the key that it was opened with, so that a key which is rotated 
 import secrets
 import sqlite3
 
+from server.store import rows
 from server.store.users import hashed
 
 SESSION, LINK = "session", "link"
@@ -23,10 +24,9 @@ def start(db: sqlite3.Connection, kind: str, key_hash: str, now: float) -> str:
 
 def key_hash(db: sqlite3.Connection, token: str, kind: str, now: float) -> str | None:
     """That of the key which a token was started with; None for one that holds no more."""
-    row = db.execute(
-        "SELECT key_hash FROM logins WHERE token_hash = ? AND kind = ? AND expires_at > ?", (hashed(token), kind, now)
-    ).fetchone()
-    return None if row is None else str(row["key_hash"])
+    sql = "SELECT key_hash FROM logins WHERE token_hash = ? AND kind = ? AND expires_at > ?"
+    found: str | None = rows.value(db, sql, hashed(token), kind, now)
+    return found
 
 
 def spend(db: sqlite3.Connection, token: str, now: float) -> str | None:

@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from server.store import rows
+
 _RUN = "SELECT entity FROM runs JOIN projects ON projects.id = project_id WHERE runs.id = "
 _COLLECTION = "SELECT entity FROM collections JOIN projects ON projects.id = project_id WHERE collections.id = "
 _SWEEP = "SELECT entity FROM sweeps JOIN projects ON projects.id = project_id WHERE sweeps.id = "
@@ -25,8 +27,8 @@ KINDS = frozenset(_KINDS)
 
 def entity(db: sqlite3.Connection, kind: str, number: int) -> str | None:
     """None where there is no such thing."""
-    row = db.execute(_KINDS[kind][1], (number,)).fetchone()
-    return None if row is None else str(row["entity"])
+    found: str | None = rows.value(db, _KINDS[kind][1], number)
+    return found
 
 
 def name(kind: str, number: int) -> str:

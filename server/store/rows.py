@@ -15,6 +15,12 @@ def first(db: sqlite3.Connection, sql: str, *arguments: object) -> Row | None:
     return row
 
 
+def value(db: sqlite3.Connection, sql: str, *arguments: object) -> Any:
+    """What the first row of an answer has in its only column; None without one."""
+    row = first(db, sql, *arguments)
+    return None if row is None else next(iter(row.values()))
+
+
 def existing(db: sqlite3.Connection, sql: str, number: int, kind: str) -> Row:
     """The row with that number. Raises NotFound, which names the kind of thing."""
     row = first(db, sql, number)

@@ -95,7 +95,7 @@ def new_name() -> str:
 def insert(db: sqlite3.Connection, project_id: int, name: str, state: str, now: float, **columns: Any) -> int:
     """A new run; returns its number."""
     check_name("run id", name)
-    count = db.execute("SELECT count(*) AS n FROM runs WHERE project_id = ?", (project_id,)).fetchone()["n"]
+    count = rows.value(db, "SELECT count(*) FROM runs WHERE project_id = ?", project_id)
     word = f"{secrets.choice(ADJECTIVES)}-{secrets.choice(NOUNS)}-{count + 1}"
     given = {"project_id": project_id, "name": name, "display_name": word, "state": check_state(state)}
     given |= {"username": columns.pop("username", "local"), "created_at": now, "heartbeat_at": now}

@@ -98,19 +98,19 @@ def by_key(db: sqlite3.Connection, key: str) -> Person | None:
 
 
 def by_key_hash(db: sqlite3.Connection, key_hash: str) -> Person | None:
-    row = db.execute("SELECT * FROM users WHERE key_hash = ?", (key_hash,)).fetchone()
+    row = rows.first(db, "SELECT * FROM users WHERE key_hash = ?", key_hash)
     return _person(db, row) if row and hmac.compare_digest(row["key_hash"], key_hash) else None
 
 
 def by_name(db: sqlite3.Connection, name: str) -> Person | None:
-    row = db.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
+    row = rows.first(db, "SELECT * FROM users WHERE name = ?", name)
     return ADMIN if name == LOCAL else _person(db, row) if row else None
 
 
 def by_number(db: sqlite3.Connection, number: int) -> Person | None:
     if number == GUEST.number:
         return None if exist(db) else GUEST
-    row = db.execute("SELECT * FROM users WHERE id = ?", (number - 1,)).fetchone()
+    row = rows.first(db, "SELECT * FROM users WHERE id = ?", number - 1)
     return ADMIN if number == ADMIN.number else _person(db, row) if row else None
 
 
@@ -180,13 +180,12 @@ def revoke(db: sqlite3.Connection, name: str, entity: str) -> None:
 
 
 def key_hash(db: sqlite3.Connection, name: str) -> str:
-    row = db.execute("SELECT key_hash FROM users WHERE id = ?", (_number(db, name),)).fetchone()
-    return str(row["key_hash"])
+    return str(rows.value(db, "SELECT key_hash FROM users WHERE id = ?", _number(db, name)))
 
 
 def _number(db: sqlite3.Connection, name: str) -> int:
-    row = db.execute("SELECT id FROM users WHERE name = ?", (name,)).fetchone()
-    if row is None:
+    number = rows.value(db, "SELECT id FROM users WHERE name = ?", name)
+    if number is None:
         hint = "; its key lies in the file api-key of the folder" if name == LOCAL else ""
         raise NotFound(f"there is no user {name!r} that can be changed{hint}")
-    return int(row["id"])
+    return int(number)

@@ -269,20 +269,9 @@ def test_ctrl_c_leaves_only_whole_files(
     assert "interrupted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"no checkpoint", "is no file of torch.save"),
-        (b"", "is empty"),
-        (b"PK\5\6" + bytes(18), "is no file of torch.save"),
-        (b"PK\3\4" + bytes(60), "is damaged"),
-        (b"\x08\x07\x12\x07pytorch", "torch.save"),
-        (b"\x10\0\0\0\0\0\0\0{}" + bytes(14), "torch.save"),
-    ],
-)
-def test_a_file_that_is_no_checkpoint_is_told_in_one_sentence(content: bytes, sentence: str, tmp_path: Path) -> None:
-    (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(load.ModelError, match=sentence) as refusal:
+def test_a_file_that_is_no_checkpoint_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(load.ModelError, match=r"is no file of torch\.save") as refusal:
         load.find(str(tmp_path / "a.pt"))
     assert "\n" not in str(refusal.value)
     assert "weights_only" not in str(refusal.value), "no advice to run foreign code"
@@ -339,20 +328,6 @@ def test_weights_that_do_not_fit_are_told_in_one_sentence(
     with pytest.raises(load.ModelError, match=sentence) as refusal:
         load.build(load.find(str(tmp_path / "a.pt")), torch.device("cpu"))
     assert "\n" not in str(refusal.value)
-
-
-def test_a_checkpoint_with_a_flipped_bit_is_refused(model: Path, tmp_path: Path) -> None:
-    content = bytearray(model.read_bytes())
-    content[len(content) // 2] ^= 1
-    (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(load.ModelError, match="is damaged: it is not what its SHA-256 says"):
-        load.find(str(tmp_path / "a.pt"))
-
-
-def test_a_named_pipe_is_no_checkpoint(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "a.pt")
-    with pytest.raises(load.ModelError, match="is no file"):
-        load.find(str(tmp_path / "a.pt"))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from PIL import Image
 
 from agent.config import parse
 from agent.lifecycle import checkpoints
-from agent.train import is_stopped, main
+from agent.train import is_stopped
 from agent.training import models
 from agent.training.loop import evaluate
 from data import puzzle, synthetic
@@ -82,20 +82,6 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
 def mask(folder: Path, rule: str, name: str) -> np.ndarray:
     with Image.open(folder / "predictions" / rule / f"{name}.png") as image:
         return np.asarray(image)
-
-
-def test_photographs_with_a_problem_end_the_run_with_one_sentence_and_exit_code_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path))
-    assert main(["--data=/nowhere/at/all", "--image_size=32"]) == 1
-    assert capsys.readouterr().err == (
-        "agent.train: /nowhere/at/all does not exist: give the folder that holds the images and masks.\n"
-    )
-    assert list(tmp_path.iterdir()) == []
 
 
 def without_seconds(lines: list[str]) -> list[str]:

@@ -4,6 +4,8 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -193,6 +195,7 @@ def test_rows_of_one_name_stand_side_by_side_and_what_is_equal_stands_once() -> 
     joined = joins.join([first, None, second])
     assert joined is not None
     assert (joined.by, joined.shared, joined.apart, joined.n) == ("image", ["size"], ["iou", "note"], 3)
+    assert joined.measures == {"iou"}
     assert rows_of(joined)[:2] == [("a", [4], [[0.9, None], None, None]), ("b", [5], [[0.5, None], None, [0.7, "x"]])]
     assert [line.name for line in (joins.join([first, second], "-iou") or joined).lines] == ["a", "b", "c"]
     assert [line.name for line in (joins.join([first, second], "+iou") or joined).lines] == ["b", "a", "c"]
@@ -295,6 +298,21 @@ def test_twelve_series_can_be_told_apart_on_light_and_dark_and_a_name_keeps_its_
     assert sorted(numbers[name] for name in names[:12]) == list(range(12))
     assert assign(["unet"])["unet"] == slot("unet") == assign(["unet", "other"])["unet"]
     assert {"train", "val", "false-positive", "false-negative"} <= MEANINGS.keys()
+
+
+def test_two_hundred_runs_are_one_page_of_less_than_300_kilobytes(tmp_path: Path) -> None:
+    with closing(Store(tmp_path)) as opened:
+        with opened.write() as db:
+            place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+            rows: list[Row] = [{"_step": at, "train/iou": at % 7 / 7, "val/iou": at % 5 / 5} for at in range(80)]
+            for number in range(200):
+                _run(db, place, f"run{number}", {"lr": number / 7}, rows, {"val/iou": number / 200})
+        shown = compare.gather(opened, str, projects.find(opened.db, "local", "p"), QueryParams(), users.ADMIN)
+        text = render("compare.html", person=None, csrf="", here="", saved=None, **shown)
+    assert len(text.encode()) < 300_000
+    drawing = read(text)
+    assert len(drawing.all("g", class_="line")) == 400
+    assert drawing.one("figure", class_="crowd").all("small")[0].text == "pale: training"
 
 
 def test_what_a_colour_means_is_said_in_one_place_only() -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from starlette.testclient import TestClient
 
+from common.colours import SERIES
 from server import app, scheduler
 from server.settings import Settings
 from server.store import Store, lines, projects, runs, sweeps
@@ -96,6 +97,42 @@ def get(client: TestClient, address: str) -> Node:
 def test_nothing_of_what_a_client_or_an_address_says_acts(client: TestClient, path: str, asked: dict[str, Any]) -> None:
     page = get(client, f"{path}?{urlencode(asked, doseq=True)}")
     assert "49" not in [each.text for each in page.all("td")]
+
+
+PLACES = ["", "/sweeps/{}", "/compare", "/runs/{}1", "/runs/{}1/files", "/artifacts", "/reports"]
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_every_page_says_where_it_is_and_has_the_search(client: TestClient, path: str) -> None:
+    page = get(client, HOME + path.format(quote(NAME, safe="")))
+    way = page.one("nav", aria_label="Place")
+    assert way.all("a")[0].attributes["href"] == "/"
+    assert f"{NAME}/{NAME}" in way.raw
+    assert [form.attributes["action"] for form in page.all("form", class_="search")] == ["/search"]
+
+
+def test_why_a_run_was_stopped_stands_on_its_page(client: TestClient) -> None:
+    page = get(client, f"{HOME}/runs/{quote(NAME, safe='')}1")
+    facts = {dt.text: dd.raw for dt, dd in zip(page.all("dt"), page.all("dd"), strict=True)}
+    assert facts["why stopped"] == EVIL
+
+
+def test_the_name_and_the_address_of_a_view_act_nowhere(client: TestClient) -> None:
+    csrf = get(client, HOME).all("input", name="csrf")[0].attributes["value"]
+    address = f"{HOME}/compare?{urlencode({'search': EVIL, 'chart': EVIL, 'rows': EVIL})}"
+    fields = {"csrf": csrf, "action": "save", "name": EVIL, "address": address}
+    assert client.post(f"{HOME}/views", data=fields).status_code == 200
+    for path in (HOME, SWEEP, f"{HOME}/compare"):
+        [link] = get(client, path).one("nav", aria_label="Saved views").all("a")
+        assert link.raw == EVIL
+        get(client, link.attributes["href"])
+    client.post(f"{HOME}/views", data={"csrf": csrf, "action": "delete", "name": EVIL})
+
+
+def test_in_print_each_series_has_a_dash_of_its_own() -> None:
+    sheet = (Path(app.__file__).parent / "pages" / "static" / "style.css").read_text()
+    dashes = dict(re.findall(r"\.line\.(s\d+) path \{ stroke-dasharray: ([\d ]+);", sheet.partition("@media print")[2]))
+    assert len(set(dashes.values())) == len(SERIES) - 1, "the first one is whole"
 
 
 def test_every_link_of_the_pages_leads_somewhere(client: TestClient) -> None:

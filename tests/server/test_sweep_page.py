@@ -126,7 +126,7 @@ def test_runs_are_listed_best_first_with_why_they_were_stopped(store: Store, fil
     ]
     assert table.rows[-1][1:4] == ["3", "run 2", "crashed"]
     assert "worse than 3 others at step 3" in table.rows[-1]
-    assert "r2worse than 3 others at step 3" in shown.one(id="knowledge").text
+    assert "run 2worse than 3 others at step 3" in shown.one(id="knowledge").text
 
 
 def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -> None:

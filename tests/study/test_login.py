@@ -1,48 +1,40 @@
 """Which server a study talks to."""
 
-import contextlib
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from study.login import Server, browser_link, check, embedded, named_by
 from study.plan import StudyError
+from tests.canned import Answer, canned
 from tests.server import running
+
+LOGIN = {"WANDB_API_KEY": "k" * 40}
+
+
+@pytest.mark.parametrize(
+    ("environ", "login"),
+    [
+        ({"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "https://api.wandb.ai"}),
+        (
+            {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://gpu:8080//", "WANDB_ENTITY": "lab", "HOME": "/home/me"},
+            {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://gpu:8080", "WANDB_ENTITY": "lab"},
+        ),
+    ],
+)
+def test_a_login_of_the_environment_is_used_and_a_key_alone_means_the_cloud(
+    environ: dict[str, str], login: dict[str, str]
+) -> None:
+    assert named_by(environ) == Server(login["WANDB_BASE_URL"], login, None)
 
 
 def test_without_a_login_in_the_environment_none_is_looked_for() -> None:
-    assert named_by({"HOME": "/home/person", "PATH": "/bin"}) is None
+    assert named_by({"WANDB_ENTITY": "lab", "WANDB_MODE": "offline", "PATH": "/bin"}) is None
 
 
-def test_a_key_alone_means_the_cloud() -> None:
-    server = named_by({"WANDB_API_KEY": "k" * 40})
-    assert server is not None
-    assert server.base_url == "https://api.wandb.ai"
-    assert server.folder is None
-
-
-def test_a_key_and_an_address_are_used_as_they_are() -> None:
-    server = named_by({"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://gpu:8080"})
-    assert server is not None
-    assert server.login == {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://gpu:8080"}
-
-
-def test_a_team_goes_with_a_login_and_is_nothing_without_one() -> None:
-    server = named_by({"WANDB_API_KEY": "k", "WANDB_ENTITY": "lab"})
-    assert server is not None
-    assert server.login["WANDB_ENTITY"] == "lab"
-    assert named_by({"WANDB_ENTITY": "lab", "WANDB_MODE": "offline"}) is None
-
-
-def test_an_address_has_no_slash_at_its_end_whatever_the_environment_says() -> None:
-    server = named_by({"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://gpu:8080//"})
-    assert server is not None
-    assert server.base_url == server.login["WANDB_BASE_URL"] == "http://gpu:8080"
+def test_what_is_no_address_is_refused() -> None:
     with pytest.raises(StudyError, match="WANDB_BASE_URL: 'gpu:8080' is no address"):
         named_by({"WANDB_API_KEY": "k", "WANDB_BASE_URL": "gpu:8080"})
 
@@ -52,37 +44,12 @@ def test_an_address_without_a_key_is_refused() -> None:
         named_by({"WANDB_BASE_URL": "http://gpu"})
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Answers every question with the status that is the port's own `status`."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(self.server.status)  # type: ignore[attr-defined]
-        self.send_header("Content-Length", "12")
-        self.end_headers()
-        self.wfile.write(b'{"data": {}}')
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def answering(status: int) -> Iterator[Server]:
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        server.status = status  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield Server(f"http://127.0.0.1:{server.server_port}/", {"WANDB_API_KEY": "k" * 40}, None)
-        server.shutdown()
-        thread.join()
-
-
 def test_a_server_that_takes_the_key_passes_and_a_proxy_is_not_asked_for_what_is_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    with answering(200) as server:
-        check(server)
+    with canned(Answer(200, b'{"data": {}}')) as server:
+        check(Server(server.url + "/", LOGIN, None))
 
 
 @pytest.mark.parametrize(
@@ -94,8 +61,8 @@ def test_a_server_that_takes_the_key_passes_and_a_proxy_is_not_asked_for_what_is
     ],
 )
 def test_a_server_that_says_no_is_told(status: int, sentence: str) -> None:
-    with answering(status) as server, pytest.raises(StudyError, match=sentence):
-        check(server)
+    with canned(Answer(status)) as server, pytest.raises(StudyError, match=sentence):
+        check(Server(server.url, LOGIN, None))
 
 
 def test_a_server_that_already_works_on_the_folder_is_used_and_left_running(tmp_path: Path) -> None:

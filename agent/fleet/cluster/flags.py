@@ -10,7 +10,7 @@ from agent.fleet.cluster.slurm import Jobs
 from common.wandb_api import is_loopback
 
 
-def hand_over(options: argparse.Namespace) -> int:
+def submit(options: argparse.Namespace) -> int:
     """Find or make the sweep, and submit the job or write the manifest; the exit code.
 
     Raises:

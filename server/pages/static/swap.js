@@ -48,8 +48,10 @@ function replace(region, fresh) {
   const focus = region.contains(document.activeElement) ? describe(document.activeElement) : null;
   const open = [...region.querySelectorAll("details[id][open]")].map((each) => each.id);
   const scrolled = [...region.querySelectorAll("[data-keep-scroll][id]")].map((e) => [e.id, e.scrollLeft, e.scrollTop]);
+  const typed = [...region.querySelectorAll(".confirm[open] :is(input[type=text], textarea)")].map((e) => [e.name, e.value]);
   region.replaceWith(fresh);
   open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+  for (const [name, value] of typed) fresh.querySelectorAll(`.confirm [name="${name}"]`).forEach((each) => (each.value = value));
   for (const [id, left, top] of scrolled) document.getElementById(id)?.scrollTo(left, top);
   listeners.forEach((start) => start(fresh));
   if (focus) find(fresh, focus)?.focus({ preventScroll: true });

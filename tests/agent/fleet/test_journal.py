@@ -36,7 +36,7 @@ def test_a_trial_belongs_to_one_process_until_that_is_dead(tmp_path: Path) -> No
         assert other.stdout.readline() == b"True\n"
         assert journal.claim(tmp_path, TRIAL) is None
         assert journal.cut_off(tmp_path) is None
-        assert journal.begun(tmp_path) == [Trial("r1", {}, None, "a")]
+        assert journal.unfinished(tmp_path) == [Trial("r1", {}, None, "a")]
         other.kill()
         other.wait()
     found = journal.cut_off(tmp_path)
@@ -55,15 +55,15 @@ def test_a_trial_that_is_put_down_can_be_taken_up_and_one_that_is_over_cannot(tm
     assert again.trial == TRIAL
     again.forget()
     assert journal.cut_off(tmp_path) is None
-    assert journal.begun(tmp_path) == []
+    assert journal.unfinished(tmp_path) == []
 
 
 def test_a_trial_that_the_server_hands_out_again_waits_for_that_and_keeps_its_threads(tmp_path: Path) -> None:
     held = journal.claim(tmp_path, dataclasses.replace(TRIAL, threads=1))
     assert held is not None
     held.put_off()
-    assert (journal.cut_off(tmp_path), journal.begun(tmp_path)) == (None, [])
-    assert [each.threads for each in journal.known(tmp_path)] == [1]
+    assert (journal.cut_off(tmp_path), journal.unfinished(tmp_path)) == (None, [])
+    assert [each.threads for each in journal.read_all(tmp_path)] == [1]
     again = journal.claim(tmp_path, dataclasses.replace(TRIAL, threads=2))
     assert again is not None
     assert (again.trial.threads, again.trial.put_off) == (1, False)
@@ -104,4 +104,4 @@ def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path, text: str) ->
 
 
 def test_no_folder_means_no_trials(tmp_path: Path) -> None:
-    assert journal.begun(tmp_path / "nowhere") == []
+    assert journal.unfinished(tmp_path / "nowhere") == []

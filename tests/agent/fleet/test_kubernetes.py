@@ -79,7 +79,7 @@ def test_the_command_writes_the_manifest_of_the_sweep_that_the_file_makes(
     monkeypatch.setattr(target, "find", lambda text, new: made)
     file = tmp_path / "job.yaml"
     words = ["sweep.yaml", "--kubernetes", str(file), "--image=lab/bench:1", "--gpus=1"]
-    assert flags.hand_over(options.read(words, {})) == 0
+    assert flags.submit(options.read(words, {})) == 0
     document = yaml.safe_load(file.read_text())
     kubernetes_validate.validate(document, SCHEMAS, strict=True)
     (container,) = document["spec"]["template"]["spec"]["containers"]

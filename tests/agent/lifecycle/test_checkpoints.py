@@ -36,16 +36,6 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_best_by_either_rule_is_kept_and_nothing_else(tmp_path: Path) -> None:
-    best = BestCheckpoints(tmp_path)
-    for epoch, loss, iou in [(1, 0.9, 0.1), (2, 0.5, 0.6), (3, 0.6, 0.8), (4, 0.7, 0.7)]:
-        keep(best, epoch, loss, iou)
-    assert {rule: kept.epoch for rule, kept in best.kept.items()} == {"best_loss": 2, "best_iou": 3}
-    assert files(tmp_path) == ["epoch-0002.pt", "epoch-0003.pt"]
-    state, _ = checkpoints.load(best.kept["best_iou"].path)
-    assert state["head.weight"].unique().item() == 3
-
-
 def test_one_epoch_that_is_best_by_both_rules_is_one_file(tmp_path: Path) -> None:
     best = BestCheckpoints(tmp_path)
     keep(best, 1, 0.9, 0.1)

@@ -1,16 +1,11 @@
 """What a server is asked before a run begins."""
 
-import contextlib
 import json
 import os
 import ssl
 import subprocess
 import sys
-import threading
 import urllib.error
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +25,7 @@ from agent.lifecycle.plan import Plan
 from agent.lifecycle.preflight import RunOnServer
 from bench.wire import Wire
 from common import wandb_api
+from tests.canned import Answer, canned
 from tests.server import running
 
 SETTINGS = parse(["--width=4", "--epochs=3"])
@@ -48,44 +44,8 @@ def nothing() -> None:
     pass
 
 
-@dataclass
-class Script:
-    """What a server answers, one after the other, the last one for ever; and what it was asked."""
-
-    answers: list[tuple[int, Any]]
-    asked: list[dict[str, Any]] = field(default_factory=list)
-
-
-@contextlib.contextmanager
-def serving(answers: Sequence[tuple[int, Any]]) -> Iterator[tuple[str, Script]]:
-    script = Script(list(answers))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            script.asked.append(json.loads(body)["variables"])
-            status, answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
-            text = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", script
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def bucket(found: Any) -> tuple[int, Any]:
-    return 200, {"data": {"model": {"bucket": found}}}
+def bucket(found: Any) -> Answer:
+    return Answer(200, json.dumps({"data": {"model": {"bucket": found}}}).encode())
 
 
 @pytest.fixture(autouse=True)
@@ -107,10 +67,10 @@ def point(client: SimpleNamespace, url: str) -> None:
 
 def test_of_a_run_the_settings_and_the_number_of_rows_are_known(client: SimpleNamespace) -> None:
     client.entity = "lab"
-    with serving([bucket({"config": json.dumps(CONFIG), "historyLineCount": 2})]) as (url, script):
-        point(client, url)
+    with canned(bucket({"config": json.dumps(CONFIG), "historyLineCount": 2})) as server:
+        point(client, server.url)
         assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer({"width": 4, "epochs": 3}, 2)
-    assert script.asked == [{"project": "puzzle", "entity": "lab", "name": "abc"}]
+    assert [asked.variables for asked in server.asked] == [{"project": "puzzle", "entity": "lab", "name": "abc"}]
 
 
 def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
@@ -139,20 +99,20 @@ def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
         server.stop()
 
 
-@pytest.mark.parametrize("answer", [bucket(None), (200, {"data": {"model": None}})])
-def test_a_run_that_the_server_does_not_have_is_unknown(answer: tuple[int, Any], client: SimpleNamespace) -> None:
-    with serving([answer]) as (url, _):
-        point(client, url)
+@pytest.mark.parametrize("answer", [bucket(None), Answer(200, b'{"data": {"model": null}}')])
+def test_a_run_that_the_server_does_not_have_is_unknown(answer: Answer, client: SimpleNamespace) -> None:
+    with canned(answer) as server:
+        point(client, server.url)
         assert preflight.find_run("abc", None, "puzzle", nothing) is None
 
 
 def test_a_server_that_is_away_is_waited_for_and_that_is_said_once(
     client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving([(503, {}), (503, {}), bucket(None)]) as (url, script):
-        point(client, url)
+    with canned(Answer(503), Answer(503), bucket(None)) as server:
+        point(client, server.url)
         preflight.find_run("abc", None, "puzzle", nothing)
-    assert len(script.asked) == 3
+    assert len(server.asked) == 3
     assert capsys.readouterr().err == "agent.train: the server answers 503; trying again for 60 s\n"
 
 
@@ -166,8 +126,8 @@ def test_a_server_that_stays_away_is_given_up_when_the_client_would(client: Simp
 def test_a_fleet_waits_for_its_server_and_says_so_too(
     client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving([(503, {}), (200, {"data": {"viewer": None}})]) as (url, _):
-        point(client, url)
+    with canned(Answer(503), Answer(200, b'{"data": {"viewer": null}}')) as server:
+        point(client, server.url)
         preflight.check_server("agent.fleet")
     assert capsys.readouterr().err == "agent.fleet: the server answers 503; trying again for 60 s\n"
     client.init_timeout = 0.03
@@ -179,10 +139,10 @@ def test_a_fleet_waits_for_its_server_and_says_so_too(
 def test_a_key_that_is_refused_is_not_tried_again(
     client: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving([(401, {})]) as (url, script):
-        point(client, url)
+    with canned(Answer(401)) as server:
+        point(client, server.url)
         assert train.record(Plan(SETTINGS, "abc", None, "puzzle", tmp_path), Interruption()) == 1
-    assert len(script.asked) == 1
+    assert len(server.asked) == 1
     assert capsys.readouterr().err == (
         "agent.train: the server did not take the run: the server refuses the API key (401); correct WANDB_BASE_URL "
         "and WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline\n"
@@ -199,8 +159,8 @@ def test_a_signal_ends_the_waiting(
         interruption.ask("SIGTERM")
         interruption.check()
 
-    with serving([(503, {})]) as (url, _):
-        point(client, url)
+    with canned(Answer(503)) as server:
+        point(client, server.url)
         with pytest.raises(Interrupted, match="SIGTERM"):
             preflight.find_run("abc", None, "puzzle", check)
         assert train.record(Plan(SETTINGS, "abc", None, "puzzle", tmp_path), interruption) == 143
@@ -209,11 +169,11 @@ def test_a_signal_ends_the_waiting(
 
 @pytest.mark.parametrize("mode", ["offline", "disabled"])
 def test_without_a_server_none_is_asked(mode: str, client: SimpleNamespace) -> None:
-    with serving([(401, {})]) as (url, script):
-        point(client, url)
+    with canned(Answer(401)) as server:
+        point(client, server.url)
         client.mode = mode
         assert preflight.find_run("abc", None, "puzzle", nothing) is None
-    assert script.asked == []
+    assert server.asked == []
 
 
 def test_what_only_the_client_can_judge_is_left_to_it(client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +233,7 @@ def test_a_run_that_is_new_or_has_these_settings_begins(
 
 
 def test_offline_no_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(plan: Plan) -> None:
+    def refuse(*_: object) -> None:
         raise Failed("this far")
 
     monkeypatch.setenv("WANDB_MODE", "offline")

@@ -17,7 +17,7 @@ from agent import train
 from agent.config import Config, ConfigError, parse
 from agent.inference import predictions
 from agent.lifecycle import checkpoints, cleanup, lock, preflight, resume, state
-from agent.lifecycle.interruption import STOP, Interruption
+from agent.lifecycle.interruption import STOP, Interrupted, Interruption
 from agent.lifecycle.plan import make_plan
 from agent.lifecycle.state import Progress, State
 from tests.agent.lifecycle.captures import capture
@@ -36,13 +36,17 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("given", ["../..", "..", ".", "a/b", "a?b", ".lock", "x" * 200])
-@pytest.mark.parametrize("by", ["WANDB_RUN_ID", "--resume", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID"])
+@pytest.mark.parametrize(
+    ("by", "given"),
+    [
+        *((by, "../..") for by in ("WANDB_RUN_ID", "--resume", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID")),
+        ("WANDB_RUN_ID", ".lock"),
+        ("--resume", ".lock"),
+    ],
+)
 def test_a_name_that_leads_out_of_its_folder_is_refused_and_nothing_is_made_or_deleted(
     by: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if given == ".lock" and by not in ("WANDB_RUN_ID", "--resume"):
-        return
     (tmp_path / "mine" / "repository" / "runs").mkdir(parents=True)
     (tmp_path / "mine" / "thesis.pt").touch()
     before = sorted(tmp_path.rglob("*"))
@@ -80,15 +84,7 @@ def test_only_what_the_run_made_is_deleted(runs: Path) -> None:
     assert sorted(path.name for path in (runs / "abc").iterdir()) == ["epoch.txt", "mine.txt", "results"]
 
 
-@pytest.mark.parametrize(
-    ("given", "used"),
-    [
-        ("http://127.0.0.1:8080//", "http://127.0.0.1:8080"),
-        (" HTTP://Host:8080/ ", "http://Host:8080"),
-        ("https://host/wandb/", "https://host/wandb"),
-        ("", ""),
-    ],
-)
+@pytest.mark.parametrize(("given", "used"), [(" HTTP://Host:8080//", "http://Host:8080"), ("", "")])
 def test_the_address_of_the_server_is_brought_into_the_form_of_links(
     given: str, used: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,7 +93,7 @@ def test_the_address_of_the_server_is_brought_into_the_form_of_links(
     assert os.environ["WANDB_BASE_URL"] == used
 
 
-@pytest.mark.parametrize("given", ["127.0.0.1:8080", "ftp://host", "http://", "host", "http://host:99999", " "])
+@pytest.mark.parametrize("given", ["127.0.0.1:8080", " "])
 def test_what_is_no_address_of_a_server_is_told_in_one_sentence(
     given: str, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,12 +206,21 @@ def test_in_a_sweep_the_client_is_told_no_name_that_it_would_warn_of(monkeypatch
     assert not {"entity", "project", "id"} & set(given)
 
 
-def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path) -> None:
+def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> str:
+        raise Interrupted(STOP)
+
     leave("abc")
     codes: list[int] = []
     run = a_run(id="abc", finish=lambda exit_code: codes.append(exit_code))
     run.offline = False
-    assert train.end_early(make_plan(["--resume", "abc"], "puzzle"), run, STOP) == 0
+    for name, stand_in in {
+        "open_run": lambda *_: contextlib.nullcontext(run),
+        "result": stopped,
+        "prepare": lambda *_: None,
+    }.items():
+        monkeypatch.setattr(train, name, stand_in)
+    assert train.record(make_plan(["--resume", "abc"], "puzzle"), Interruption()) == 0
     assert codes == [1]
     assert list(runs.iterdir()) == []
 

@@ -108,6 +108,7 @@ def test_the_best_and_the_latest_stay_and_nothing_else(tmp_path: Path) -> None:
     for epoch, loss, iou in [(1, 0.9, 0.1), (2, 0.5, 0.6), (3, 0.6, 0.8), (4, 0.7, 0.7)]:
         saved(tmp_path, keeper, epoch, loss, iou)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0002.pt", "epoch-0003.pt", "state.pt"]
+    assert {rule: kept.epoch for rule, kept in keeper.kept.items()} == {"best_loss": 2, "best_iou": 3}
     found = state.load(tmp_path)
     assert found
     assert (found.progress, found.kept, found.config) == (Progress(4, 1.5, [{"epoch": 1}]), keeper.kept, CONFIG)
@@ -185,26 +186,7 @@ def test_a_state_with_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         state.load(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "run_id",
-    [
-        "..",
-        ".",
-        "../..",
-        "/etc",
-        "a/b",
-        "a\\b",
-        " ",
-        "",
-        ".lock",
-        "a\nb",
-        "a\0b",
-        "x" * 129,
-        "é" * 128,
-        "a:b",
-        "\udcff",
-    ],
-)
+@pytest.mark.parametrize("run_id", ["..", "a/b", ".lock", ""])
 def test_an_id_that_would_lead_out_of_the_folder_of_all_runs_is_refused(run_id: str) -> None:
     with pytest.raises(BadName, match=r"^run id "):
         state.folder_of(run_id)

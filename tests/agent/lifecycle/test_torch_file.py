@@ -76,6 +76,10 @@ def as_pipe(path: Path) -> None:
     [
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(bytes(1000)), "torch.save"),
+        (lambda path: path.write_bytes(b"PK\5\6" + bytes(18)), "torch.save"),
+        (lambda path: path.write_bytes(b"PK\3\4" + bytes(60)), "is damaged"),
+        (lambda path: path.write_bytes(b"\x08\x07\x12\x07pytorch"), "torch.save"),
+        (lambda path: path.write_bytes(b"\x10\0\0\0\0\0\0\0{}" + bytes(14)), "torch.save"),
         (lambda path: path.write_bytes(path.read_bytes() + b"\0"), "is damaged"),
         (lambda path: path.write_bytes(path.read_bytes() + path.read_bytes()[:99]), "is damaged"),
         (lambda path: path.write_bytes(pickle.dumps(os.getcwd)), "torch.save"),

@@ -12,13 +12,13 @@ from agent.training import models, performance
 
 
 def test_the_unet_of_the_paper_has_the_parameters_that_were_counted_by_hand() -> None:
-    known = facts.known("unet_transposed", "none", 64)
+    known = facts.look_up("unet_transposed", "none", 64)
     assert known.n_parameters == 31_037_698
-    assert facts.known("unet_transposed", "none", 16).n_parameters < known.n_parameters / 15
+    assert facts.look_up("unet_transposed", "none", 16).n_parameters < known.n_parameters / 15
 
 
 def test_work_is_what_a_run_states() -> None:
-    own = facts.known("unet", "resnet18")
+    own = facts.look_up("unet", "resnet18")
     model = models.build("unet", "resnet18")
     assert own.macs == performance.n_macs(model, facts.SIDE)
     n_values = sum(each.numel() for each in model.state_dict().values())
@@ -52,18 +52,18 @@ def test_a_model_is_built_once_and_again_when_a_library_changes(
     monkeypatch.setattr(facts, "probe", probe)
     cache = tmp_path / "cache" / "models.json"
     for _ in range(2):
-        facts.known.cache_clear()
-        assert facts.known("unet", "resnet18", 64, cache).reason == "tried"
+        facts.look_up.cache_clear()
+        assert facts.look_up("unet", "resnet18", 64, cache).reason == "tried"
     assert len(built) == 1
     cache.write_text(json.dumps(json.loads(cache.read_text()) | {"stamp": "another"}))
-    facts.known.cache_clear()
-    facts.known("unet", "resnet18", 64, cache)
+    facts.look_up.cache_clear()
+    facts.look_up("unet", "resnet18", 64, cache)
     assert len(built) == 2
     cache.write_text("{ broken")
-    facts.known.cache_clear()
-    facts.known("unet", "resnet18", 64, cache)
+    facts.look_up.cache_clear()
+    facts.look_up("unet", "resnet18", 64, cache)
     assert len(built) == 3
-    facts.known.cache_clear()
+    facts.look_up.cache_clear()
 
 
 def test_what_is_remembered_is_that_of_this_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The BatchNorm doctor: what it finds, what it repairs, and that it leaves everything else as it was."""
+"""The BatchNorm check: what it finds, what it repairs, and that it leaves everything else as it was."""
 
 from collections.abc import Iterator, Sequence
 
@@ -185,7 +185,7 @@ def test_a_healthy_model_is_scored_both_ways_and_stays_as_it_is() -> None:
     assert judgement.evaluation.counts == evaluate(model, VAL, 2).counts
 
 
-def test_training_does_not_notice_the_doctor(device: torch.device) -> None:
+def test_training_does_not_notice_the_check(device: torch.device) -> None:
     plain, examined = slow_unet(0.01, device), slow_unet(0.01, device)
     assert fit(plain, 3) == fit(examined, 3, examine=True)
     assert equal(state(plain), state(examined))
@@ -210,7 +210,7 @@ def test_when_an_epoch_is_examined(past: list[float | None], candidate: bool, ex
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_the_doctor_asks_whether_the_running_score_would_make_a_checkpoint(trapped: UNet, keep: bool) -> None:
+def test_the_check_asks_whether_the_running_score_would_make_a_checkpoint(trapped: UNet, keep: bool) -> None:
     asked: list[Evaluation] = []
 
     def would_keep(running: Evaluation) -> bool:
@@ -267,7 +267,7 @@ def test_the_images_pass_at_once_and_many_in_even_batches(n: int, sizes: list[in
 
 
 @pytest.mark.parametrize(("at_once", "sizes"), [((), [6]), ((2,), [2, 2, 2])])
-def test_the_doctor_passes_all_training_images_at_once_unless_told_otherwise(
+def test_the_check_passes_all_training_images_at_once_unless_told_otherwise(
     at_once: tuple[int, ...], sizes: list[int]
 ) -> None:
     model = slow_unet(0.1)

@@ -19,6 +19,7 @@ from agent.lifecycle.plan import Plan
 from agent.lifecycle.state import Progress
 from agent.train import TrainingRun
 from agent.training import performance, schedule, step_times
+from agent.training.material import Material
 from agent.training.models.unet import UNet
 from agent.training.step_times import COLUMNS, Step
 from data.puzzle import Dataset
@@ -103,17 +104,21 @@ def test_processes_that_write_at_once_lose_no_row(file: Path) -> None:
     assert {step.width for step in step_times.read(file)} == {8, 16}
 
 
-def test_a_run_counts_its_own_epochs_after_the_first_and_all_steps_of_them(file: Path) -> None:
+def test_a_run_counts_its_own_epochs_after_the_first_and_all_steps_of_them(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ten images in batches of four are three steps, twice in an epoch; the run went on after epoch 2."""
     config = Config(architecture="unet_bilinear", batch_size=4, epochs=5, repeats=2)
     rows: list[Any] = [{"seconds_of_steps": seconds} for seconds in (90.0, 90.0, 60.0, 12.0, 6.0)]
+    monkeypatch.setattr(performance, "device_name", lambda _: GPU)
     trial: Any = SimpleNamespace(
         plan=SimpleNamespace(config=config),
-        dataset=SimpleNamespace(train=range(10)),
-        run=SimpleNamespace(config={"n_macs": 600}),
+        material=SimpleNamespace(
+            dataset=SimpleNamespace(train=range(10)), device=None, precision="float32", n_macs=600, steps=3
+        ),
         progress=Progress(5, 0.0, rows),
     )
-    train.record_step_times(trial, 3, GPU, "float32")
+    train.record_step_times(trial, 3)
     (step,) = step_times.read(file)
     assert (step.macs, step.seconds, step.n) == (2000, 1.5, 2)
 
@@ -127,13 +132,12 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
     )
     pairs = squares(4)
     model = performance.prepare(UNet("bilinear", 2), torch.device("cpu"))
-    run: Any = SimpleNamespace(entity="e", project="p", id="r", config={"n_macs": 50}, summary={}, starting_step=3)
+    run: Any = SimpleNamespace(entity="e", project="p", id="r", config={}, summary={}, starting_step=3)
     plan = Plan(config, "r", None, None, tmp_path / "runs" / "r")
     trial = TrainingRun(
         plan,
         run,
-        Dataset(pairs, pairs, pairs, "", ""),
-        model,
+        Material(Dataset(pairs, pairs, pairs, "", ""), model, torch.device("cpu"), "float32", 50, 2, 0.0),
         adam := performance.adam(model, 1e-3),
         schedule.build("constant", adam, 12),
         BestCheckpoints(plan.folder),

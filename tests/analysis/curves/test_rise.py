@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from analysis.curves.rise import measure_rise
-from bench.rise import curves, told
+from bench.rise import curves, share_that_rises
 
 
 @pytest.mark.parametrize("runs", [3, 5, 10])
 @pytest.mark.parametrize("noise", [0.0, 0.7, 0.9])
 def test_flat_curves_are_seldom_told_to_rise(runs: int, noise: float) -> None:
-    assert told(curves(1000, runs, 50, noise, 0.0, np.random.default_rng(runs))) <= 0.05 + 2 * 0.007
+    assert share_that_rises(curves(1000, runs, 50, noise, 0.0, np.random.default_rng(runs))) <= 0.05 + 2 * 0.007
 
 
 def test_a_rise_that_stands_out_is_found_and_measured() -> None:

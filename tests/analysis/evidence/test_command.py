@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from analysis.evidence.__main__ import main
+from analysis.evidence.result import evidence
 from analysis.evidence.table import arrange, read
+from analysis.evidence.text import next_steps
 
 
 def write(path: Path, text: str) -> str:
@@ -105,6 +107,7 @@ BAD = {
     "model,image,score\na,x,nan\nb,x,1\n": "must be a number",
     "model,image,score\na,x,inf\nb,x,1\n": "must be a number",
     "model,image,score\na,x,\nb,x,1\n": "must be a number",
+    "model,image,score\na,x,1e300\nb,x,1\n": "must be a number",
     "model,image,score\na,x,1\na,x,2\nb,x,1\n": "twice",
     "model,image,score\na,x,1\na,y,2\n": "one model",
     "model,image,score\na,x,1\nb,x,2\n": "one image",
@@ -154,11 +157,25 @@ def test_a_run_without_all_images_is_left_out_and_named(tmp_path: Path) -> None:
     assert "A run is left out, 2, seed 3" in found.notes[0]
 
 
+def test_splits_of_one_model_alone_are_left_out_and_named_together(tmp_path: Path) -> None:
+    rows = [f"{m},{k},{i},0.{m}{k}{i}" for m in "12" for k in "345" for i in "67" if m == "2" or k == "3"]
+    found = arrange(read(Path(write(tmp_path / "s.csv", "\n".join(["model,split,image,score", *rows])))))
+    assert found.splits == ("3",)
+    assert found.notes == ("Left out, since one model alone has runs there: splits 4, 5.",)
+
+
+def test_only_models_with_one_run_are_to_be_trained_again(tmp_path: Path) -> None:
+    scores = {"a": [0.90, 0.91, 0.93], "b": [0.85]}
+    rows = [f"{m},{s},{i},{v + i / 100}" for m, runs in scores.items() for s, v in enumerate(runs) for i in (1, 2)]
+    table = read(Path(write(tmp_path / "s.csv", "\n".join(["model,seed,image,score", *rows]))))
+    assert next(next_steps(evidence(arrange(table), studies=0))).startswith("b: train with at least 3 seeds")
+
+
 def test_an_image_that_most_runs_lack_is_left_out_and_named(tmp_path: Path) -> None:
     rows = [f"{m},{i},0.{m}{i}" for m in "12" for i in "4567"]
     found = arrange(read(Path(write(tmp_path / "s.csv", "\n".join(["model,image,score", *rows, "1,9,0.5"])))))
     assert found.design.n_images.tolist() == [4]
-    assert found.notes == ("Image 9 is left out: 1 runs have no score for it.",)
+    assert found.notes == ("Image 9 is left out: 1 run without a score for it.",)
 
 
 def test_the_command_needs_neither_torch_nor_pandas(tmp_path: Path) -> None:

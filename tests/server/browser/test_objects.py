@@ -219,6 +219,8 @@ def test_a_run_is_renamed_and_stopped_by_who_is_logged_in(open_at: Open, rich_se
     page.get_by_text("Stop…").click()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("h1")).to_contain_text("asked to stop")
+    live.post(complete=True, exitcode=1)
+    expect(page.get_by_text("Delete…")).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("link", name="Log in")).to_be_visible()
 

@@ -49,6 +49,26 @@ def test_a_project_is_filtered_sorted_and_grouped_without_loading_the_page_anew(
     assert "test/iou" in page.locator("th.sorted").inner_text()
 
 
+def test_a_view_is_saved_while_the_filter_changes_and_found_again(open_page: Open, site: Site) -> None:
+    page = open_page(f"/login?next={PROJECT}")
+    page.get_by_label("API key").fill(site.server.key)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("Save this view…").click()
+    page.get_by_label("Name of the view").fill("<i>the failed ones</i>")
+    page.get_by_label("Filter", exact=True).fill("state = failed")
+    expect(page.locator("#runs tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Name of the view")).to_have_value("<i>the failed ones</i>")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.goto(f"{site.url}{PROJECT}")
+    page.get_by_role("navigation", name="Saved views").get_by_role("link", name="<i>the failed ones</i>").click()
+    expect(page.locator("#runs tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Filter", exact=True)).to_have_value("state = failed")
+    page.get_by_text("Delete this view…").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator("#runs tbody tr").first).to_be_visible()
+    expect(page.get_by_role("navigation", name="Saved views")).to_have_count(0)
+
+
 def test_ticked_runs_become_curves(open_page: Open) -> None:
     page = open_page(f"{PROJECT}?q=model+~+.")
     button = page.get_by_role("button", name="Compare curves")

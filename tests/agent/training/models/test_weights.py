@@ -3,7 +3,6 @@
 import functools
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import cv2
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from agent.training import models
 from agent.training.models import hub, weights
 from agent.training.models.weights import PACKAGED, WeightsError
+from tests.canned import Answer, canned
 
 LITE0 = "tu-tf_efficientnet_lite0"
 
@@ -211,17 +211,9 @@ def test_the_hub_is_not_asked_when_hf_hub_offline_says_so(monkeypatch: pytest.Mo
 def test_a_hub_that_answers_is_asked_for_weights_only_if_it_lets_us_in(
     status: int, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Door(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response_only(status)
-            self.end_headers()
-
-    with HTTPServer(("127.0.0.1", 0), Door) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        assert hub.refusal() == (f"{constants.ENDPOINT} {reason}" if reason else "")
-        thread.join()
+    with canned(Answer(status)) as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        assert hub.refusal() == (f"{server.url} {reason}" if reason else "")
 
 
 def test_a_download_that_breaks_off_is_told_and_not_tried_again_by_the_next_trial(
