@@ -7,6 +7,7 @@ import hashlib
 import re
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ Writer = Callable[[Study, Comparison, Path, str], list[Path]]
 """(study, its comparison, folder, command that was given) → files written."""
 TAKEN = ("latest", "server")
 """Names in `results/` that are not free for a project."""
+WIDTH = 100
+"""Columns of the terminal."""
 LONGEST = 100
 """Characters of a folder's name; file systems end at 255 bytes."""
 
@@ -68,9 +71,11 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
         line = shlex.join([*prog.split(), *options.paths, *changed(options)])
         out = options.out or default_folder(options.paths)
         make_folder(out)
-        for writer in writers:
-            for file in writer(study, comparison, out, line):
-                print(f"wrote {file}")
+        files = [file for writer in writers for file in writer(study, comparison, out, line)]
+        if len(files) == 1:
+            print(f"wrote {files[0]}")
+        elif files:
+            print(textwrap.fill(f"wrote into {out}: {', '.join(file.name for file in files)}", WIDTH))
         return 0
 
     return exit_code(prog, command, {AnalysisError: 1})

@@ -220,6 +220,7 @@ def print_result(wanted: Plan, path: str, address: Server) -> None:
     print(f"all of it    {shown(wanted.folder)}, also {shown(wanted.folder.parent / 'latest')}")
     print(f"checkpoints  Artifacts {entity}/{project}/model-RUN_ID:best, RUN_ID from comparison.csv")
     print(f"look again   {'make serve' if address.folder else address.base_url}")
+    print(f"read it      make report, then open {shown(wanted.folder.parent / 'latest' / 'report.html')}")
 
 
 def within_root(path: Path) -> str:

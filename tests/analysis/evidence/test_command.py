@@ -168,7 +168,9 @@ def test_only_models_with_one_run_are_to_be_trained_again(tmp_path: Path) -> Non
     scores = {"a": [0.90, 0.91, 0.93], "b": [0.85]}
     rows = [f"{m},{s},{i},{v + i / 100}" for m, runs in scores.items() for s, v in enumerate(runs) for i in (1, 2)]
     table = read(Path(write(tmp_path / "s.csv", "\n".join(["model,seed,image,score", *rows]))))
-    assert next(next_steps(evidence(arrange(table), studies=0))).startswith("b: train with at least 3 seeds")
+    assert next(next_steps(evidence(arrange(table), studies=0))).startswith(
+        "For (a) and (b), train b with at least 3 seeds"
+    )
 
 
 def test_an_image_that_most_runs_lack_is_left_out_and_named(tmp_path: Path) -> None:

@@ -74,6 +74,18 @@ def test_the_ceiling_is_what_one_pixel_costs_and_the_caption_has_n_and_the_comma
     assert "python -m analysis a/b" in caption
 
 
+@pytest.mark.parametrize(("seeds", "dashed"), [(1, True), (3, False)])
+def test_an_interval_without_seeds_in_it_is_dashed_and_said_to_be(seeds: int, dashed: bool) -> None:
+    made = noisy(seeds=seeds)
+    figure = intervals_figure(compare(made), made.predictions, "")
+    spans = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2][:3]  # type: ignore[arg-type]
+    assert {line.is_dashed() for line in spans} == {dashed}
+    text = " ".join(each.get_text() for each in (*figure.legends[0].get_texts(), figure.texts[0]))
+    assert ("over test images only" in text, "training again is not in" in text) == (dashed, dashed)
+    assert ("a run" in text, "verdict" in text, "seeds" in text) == (not dashed, not dashed, not dashed)
+    assert "drawn by" not in text
+
+
 def test_without_masks_there_is_no_ceiling_and_no_legend_for_it() -> None:
     made = seen(noisy(), {})
     figure = intervals_figure(compare(made), made.predictions, "command")
@@ -143,16 +155,19 @@ def test_a_row_of_panels_leaves_room_for_its_longest_name_and_no_more() -> None:
     assert end == pytest.approx(second + curves.BLOCK - 0.12)
 
 
-@pytest.mark.parametrize(("model", "shape"), [(MODELS[0], "^"), (MODELS[2], "v")])
-def test_the_legend_explains_filled_marks_by_one_that_is_drawn(model: tuple[str, str, str], shape: str) -> None:
-    made = study(models=[model])
+@pytest.mark.parametrize(
+    ("models", "shapes"), [(MODELS[:1], {"^"}), (MODELS[2:3], {"v"}), ([MODELS[0], MODELS[2]], {"^", "v"})]
+)
+def test_the_legend_explains_all_filled_marks_that_are_drawn(
+    models: list[tuple[str, str, str]], shapes: set[str]
+) -> None:
+    made = study(models=models)
     figure = curves_figure(compare(made), made.history, "command")
     filled = {handle.get_label(): handle for handle in figure.legends[0].legend_handles if handle is not None}
-    entry = filled["filled: the one tested"]
-    assert isinstance(entry, Line2D)
+    told = [entry for label, entry in filled.items() if label.startswith("tested: ")]
+    assert {entry.get_marker() for entry in told if isinstance(entry, Line2D)} == shapes
     drawn = {(line.get_marker(), line.get_markerfacecolor()) for axes in figure.axes for line in axes.lines}
-    assert (shape, COLOURS["val"]) == (entry.get_marker(), entry.get_markerfacecolor())
-    assert (shape, COLOURS["val"]) in drawn
+    assert {mark for mark, face in drawn if face == COLOURS["val"] and mark in "^v"} == shapes
 
 
 def test_axes_have_ticks_only_where_they_have_numbers() -> None:

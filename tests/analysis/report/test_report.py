@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.colors import to_hex
 from PIL import Image
 
@@ -26,7 +27,9 @@ from analysis.figures.mask_grid import coloured_errors
 from analysis.pull.study import Study
 from analysis.report import __main__ as command_line
 from analysis.report import content, page, pictures
-from analysis.report.drawings import importances_figure
+from analysis.report.drawings import importances_figure, search_drawings
+from common.colours import SERIES, assign
+from common.environment import ROOT
 from tests.analysis.searches import search
 from tests.analysis.studies import MODELS, history, noisy, predictions, seen, square, study
 
@@ -169,8 +172,8 @@ def test_limits_name_the_claims_that_cannot_be_tested_and_the_runs_left_out() ->
     lost = pd.DataFrame({"run_id": ["x"], "reason": ["failed"]})
     told = content.limits(replace(made, left_out=lost), compare(made))
     assert told[0] == (
-        "Which model is better on other images of this kind, with another training set: one training set cannot show"
-        " how much another would differ."
+        "Which model is better when trained on other images of this kind: one training set cannot show how much another"
+        " would differ."
     )
     assert "Anything about 1 of 10 runs, which did not finish or lack values." in told
     folds = noisy(folds=(0, 1))
@@ -195,8 +198,12 @@ def test_differences_have_the_sign_the_interval_and_the_verdict() -> None:
 
 def test_next_steps_follow_from_figures_and_vanish_with_them() -> None:
     told = " ".join(advice.improvements(compare(noisy(seeds=1)), (), {}))
-    assert "train with at least 3 seeds" in told
+    assert "train all models with at least 3 seeds." in told
     assert "at least 3 training sets" in told
+    cpu = {"s": yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())}
+    commanded = " ".join(advice.improvements(compare(replace(noisy(seeds=1), sweeps=cpu))))
+    # Three models of 30 s each, three times.
+    assert "`make study SEEDS=3` (a new study of 9 runs, about 5 minutes of training in all)" in commanded
     assert "Early stopping" not in told
     three = noisy()
     assert "Early stopping or stronger augmentation for what overfits: U-Net / " in " ".join(
@@ -214,6 +221,31 @@ def test_text_and_picture_of_importance_name_the_same_settings() -> None:
     blue = [bar for bar in figure.patches if to_hex(bar.get_facecolor()) == "#0072b2"]
     named = [line for line in found.sentences if " by itself; chance reaches that " in line]
     assert len(blue) == len(named) > 0
+
+
+def test_figures_that_have_nothing_to_say_are_left_out() -> None:
+    grid = replace(study(models=MODELS), sweeps={"s": {"name": "g", "method": "grid", "parameters": {}}})
+    for made, wanted in ((grid, 0), (replace(grid, runs=search(40).assign(**{"test/iou": 0.9})), 2)):
+        table = content.searched(made)
+        report = replace(content.content(grid, compare(grid), "c"), search=table)
+        assert len(search_drawings(made, report)) == wanted
+
+
+def test_masks_keep_their_shape_and_up_to_twelve_models_their_own_colours() -> None:
+    made = seen(study(models=MODELS[2:3]), {"r0s0": wide(predictions(1))})
+    assert 'style="aspect-ratio: 64 / 32"' in made_page(made)
+    for n in range(1, 13):
+        names = assign([f"model {i}" for i in range(n)])
+        assert len({SERIES[number % len(SERIES)] for number in names.values()}) == n
+
+
+def wide(own: Predictions) -> Predictions:
+    """The same pictures twice, side by side."""
+
+    def twice(group: Mapping[str, Any]) -> dict[str, Any]:
+        return {stem: np.concatenate([picture, picture], axis=1) for stem, picture in group.items()}
+
+    return Predictions(twice(own.images), twice(own.truth), {rule: twice(own.masks[rule]) for rule in own.masks})
 
 
 def test_the_colours_of_errors_survive_the_palette_exactly() -> None:
