@@ -75,7 +75,11 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
         if len(files) == 1:
             print(f"wrote {files[0]}")
         elif files:
-            print(textwrap.fill(f"wrote into {out}: {', '.join(file.name for file in files)}", WIDTH))
+            print(
+                textwrap.fill(
+                    f"wrote into {out}: {', '.join(file.name for file in files)}", WIDTH, break_on_hyphens=False
+                )
+            )
         return 0
 
     return exit_code(prog, command, {AnalysisError: 1})

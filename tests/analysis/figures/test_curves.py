@@ -164,10 +164,10 @@ def test_the_legend_explains_all_filled_marks_that_are_drawn(
     made = study(models=models)
     figure = curves_figure(compare(made), made.history, "command")
     filled = {handle.get_label(): handle for handle in figure.legends[0].legend_handles if handle is not None}
-    told = [entry for label, entry in filled.items() if label.startswith("tested: ")]
+    told = [entry for label, entry in filled.items() if str(label).startswith("tested: ")]
     assert {entry.get_marker() for entry in told if isinstance(entry, Line2D)} == shapes
     drawn = {(line.get_marker(), line.get_markerfacecolor()) for axes in figure.axes for line in axes.lines}
-    assert {mark for mark, face in drawn if face == COLOURS["val"] and mark in "^v"} == shapes
+    assert {mark for mark, face in drawn if face == COLOURS["val"] and mark in ("^", "v")} == shapes
 
 
 def test_axes_have_ticks_only_where_they_have_numbers() -> None:
