@@ -63,7 +63,8 @@ def more_seeds(comparison: Comparison, seeds: int) -> str:
     one = runs.groupby(["model", "split"])["seconds/train"].mean().sum() if "seconds/train" in runs else math.nan
     n = seeds * len(runs.groupby(["model", "split"]))
     time = "" if math.isnan(one) else f", about {plural(math.ceil(seeds * one / 60), 'minute')} of training in all"
-    return f": `{command}` (a new study of {plural(n, 'run')}{time})"
+    where = "; sweep.yaml lies in the study's folder" if "SWEEP=sweep.yaml" in command else ""
+    return f": `{command}` (a new study of {plural(n, 'run')}{time}{where})"
 
 
 def longer_advice(comparison: Comparison) -> list[str]:
