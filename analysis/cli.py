@@ -71,15 +71,13 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
         line = shlex.join([*prog.split(), *options.paths, *changed(options)])
         out = options.out or default_folder(options.paths)
         make_folder(out)
-        files = [file for writer in writers for file in writer(study, comparison, out, line)]
-        if len(files) == 1:
-            print(f"wrote {files[0]}")
-        elif files:
-            print(
-                textwrap.fill(
-                    f"wrote into {out}: {', '.join(file.name for file in files)}", WIDTH, break_on_hyphens=False
-                )
-            )
+        for writer in writers:
+            files = writer(study, comparison, out, line)
+            if len(files) == 1:
+                print(f"wrote {files[0]}")
+            elif files:
+                names = ", ".join(file.name for file in files)
+                print(textwrap.fill(f"wrote into {out}: {names}", WIDTH, break_on_hyphens=False))
         return 0
 
     return exit_code(prog, command, {AnalysisError: 1})
