@@ -14,7 +14,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -47,21 +47,28 @@ def write(
 ) -> list[Path]:
     """Write `tables` (runs, left_out, history, scores), `facts` (remarks, sweeps) and all masks into `folder`."""
     (folder / "masks").mkdir(parents=True, exist_ok=True)
-    for name in ("runs", "left_out"):
-        records = tables[name].to_dict("records")
-        write_text(folder / f"{name}.json", json.dumps(records, indent=0, default=_plain))
+    index = {run_id: _indexed(predicted, folder / "masks") for run_id, predicted in masks.items()}
     for name in ("history", "scores"):
         tables[name].to_parquet(folder / f"{name}.parquet", index=False)
-    index = {run_id: _indexed(predicted, folder / "masks") for run_id, predicted in masks.items()}
-    write_text(folder / MASKS, json.dumps(index, indent=0))
+    contents = {name: tables[name].to_dict("records") for name in ("runs", "left_out")} | {"masks": index}
+    for name, content in (contents | {"study": {"version": VERSION, **facts}}).items():
+        text = json.dumps(content, indent=0, default=_plain)
+        write_text(folder / f"{name}.json", _without_places(text, tables["runs"]))
     used = {
         name for run in index.values() for names in (run["truth"], *run["masks"].values()) for name in names.values()
     }
     for file in (folder / "masks").glob("*.png"):
         if file.stem not in used:
             file.unlink()
-    write_text(folder / FILE, json.dumps({"version": VERSION, **facts}, indent=1, default=str))
     return sorted(file for file in folder.iterdir() if file.is_file())
+
+
+def _without_places(text: str, runs: pd.DataFrame) -> str:
+    """The text, folders of photographs by their last name alone: where they lie is nobody else's affair."""
+    folders = {value for value in runs.get("data", ()) if isinstance(value, str) and "/" in value}
+    for folder in folders:
+        text = text.replace(json.dumps(folder), json.dumps(PurePath(folder).name))
+    return text
 
 
 def _plain(value: Any) -> Any:

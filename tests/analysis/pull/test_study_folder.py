@@ -56,6 +56,14 @@ def test_equal_masks_are_kept_once_and_there_is_no_photograph(made: Study, folde
     assert {len(np.unique(image)) for image in images} == {1}
 
 
+def test_a_folder_of_photographs_is_named_and_not_located(tmp_path: Path) -> None:
+    study = noisy(seeds=1, models=2)
+    study.runs["data"] = "/home/anna/pieces"
+    files = export.write(study, compare(study), tmp_path, "python -m analysis.export a/b")
+    assert not [file.name for file in files if b"/home/anna" in file.read_bytes()]
+    assert set(pull([str(tmp_path)]).runs["data"]) == {"pieces"}
+
+
 def test_a_second_export_leaves_no_mask_of_the_first(made: Study, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     (tmp_path / "masks" / "old.png").write_bytes(b"")
