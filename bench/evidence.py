@@ -158,16 +158,16 @@ def read(path: Path) -> list[Row]:
 
 
 def run(path: Path, models: Sequence[int]) -> None:
-    """Add the cells that `path` lacks; simulate those with too many false claims again, with four times the studies.
+    """Add the cells that `path` lacks; simulate those with too many false claims again, with more and more studies.
 
-    Among hundreds of cells some are beyond two standard errors by chance; the second simulation tells which are not.
+    Among hundreds of cells some are beyond two standard errors by chance; larger simulations tell which are not.
     """
     if not path.exists():
         path.write_text(",".join(COLUMNS) + "\n")
-    for again in (1, 4):
+    for again in (1, 4, 16):
         rows = read(path)
         done = {row.cell for row in rows}
-        odd = {row.cell for row in beyond(rows)[FALSE] if row.studies == STUDIES[row.cell.models]}
+        odd = {row.cell for row in beyond(rows)[FALSE] if row.studies < STUDIES[row.cell.models] * again}
         for cell in cells():
             if cell.models in models and (cell in odd if again > 1 else cell not in done):
                 found = simulate(cell, STUDIES[cell.models] * again)
