@@ -29,7 +29,7 @@ def test_other_settings_or_other_photographs_are_another_study(tmp_path: Path) -
     folders = {make(tmp_path, data, seeds).folder for data in ("/a/photos", "/b/photos") for seeds in (1, 2)}
     assert len(folders) == 4
     assert make(tmp_path, "/a/photos", 1).folder in folders
-    assert make(tmp_path, "/a/photos").folder.name.startswith("cpu-photos-128px-7ep-")
+    assert make(tmp_path, "/a/photos").folder.name.startswith("cpu-photos-96px-7ep-")
 
 
 @pytest.mark.parametrize(
