@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from analysis.hyperparameters.importance import varied
 from analysis.pull.login import Login
@@ -48,7 +49,7 @@ def save(study: Study, report: Content, login: Login, page: Path | None = None) 
         made.save()
         if page is not None:
             wandb.Api().run(first).upload_file(str(page), root=str(page.parent))
-        return str(made.url)
+        return quote(made.url, safe=":/?&=%#")  # its end is the title, in any script
 
 
 def blocks(study: Study, report: Content) -> list[Any]:

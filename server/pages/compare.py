@@ -1,5 +1,6 @@
 """Several runs over one another: curves, groups with bands, settings and results side by side, masks of one picture."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,12 +10,13 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from common.colours import SERIES, assign
+from common.keys import METRICS
 from server import addresses
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
 from server.pages.charts import CROWD, MANY, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
-from server.pages.home import config_of, plain
+from server.pages.home import config_of, plain, test_pictures
 from server.pages.media import Picture, names, pictures_in
 from server.pages.pictures import Link
 from server.pages.render import number as written
@@ -28,6 +30,7 @@ FEWEST, MOST = 24, 400  # of a line
 FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
+MAXIMIZED = re.compile(rf"(?i)(^|_)({'|'.join(METRICS)}|acc|dice|auc|score)$")
 REFRESH = 10  # seconds
 WITH_PICTURES, MAX_PICTURES = 8, 24
 
@@ -325,25 +328,28 @@ def _results(found: Sequence[Row]) -> list[tuple[str, list[Any], int | None]]:
     summaries = [plain(load_object(run["summary"])) for run in found]
     keys = {key for summary in summaries for key in summary}
     order = sorted(keys, key=lambda key: (not key.startswith("test"), not key.startswith("val"), key))
-    return [(key, values := [each.get(key) for each in summaries], _best(key, values)) for key in order[:MAX_KEYS]]
+    return [(key, values := [each.get(key) for each in summaries], best_of(key, values)) for key in order[:MAX_KEYS]]
 
 
-def _best(key: str, values: Sequence[Any]) -> int | None:
-    """Which of several numbers is best, where they differ."""
+def best_of(key: str, values: Sequence[Any]) -> int | None:
+    """Which of several values is best, where they differ and their name says what is better."""
+    name = key.rpartition("/")[2]
+    less = key.startswith("seconds/") or run_table.MINIMIZED.search(name)
     numbers = [(value, at) for at, value in enumerate(values) if type(value) in (int, float) and value == value]
-    if len({value for value, _ in numbers}) < 2:
+    if len({value for value, _ in numbers}) < 2 or not (less or MAXIMIZED.search(name)):
         return None
-    return (min if run_table.Column(run_table.best_key(key)).sign > 0 else max)(numbers)[1]
+    return (min if less else max)(numbers)[1]
 
 
 def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, Any]]:
-    """Each picture with masks that the runs showed last, by key and name, as each of them has it."""
-    shown: dict[tuple[str, str], dict[int, Picture]] = {}
+    """Each picture with masks that the runs showed last, by key, name and test set, as each of them has it."""
+    shown: dict[tuple[str, str, str], dict[int, Picture]] = {}
     for run in found:
+        tested = test_pictures(run)
         for key, value in flatten_media(load_object(run["summary"])).items():
             logged = pictures_in(key, value)
             for picture, name in zip(logged, names(logged), strict=True):
-                shown.setdefault((key, name), {}).setdefault(run["id"], picture)
+                shown.setdefault((key, name, tested), {}).setdefault(run["id"], picture)
     chosen = [(place, of) for place, of in sorted(shown.items()) if any(each.masks for each in of.values())]
     present = {run["id"]: _present(store.db, run, [of for _, of in chosen[:MAX_PICTURES]]) for run in found}
     return [
@@ -355,7 +361,7 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, 
                 for run in found
             ],
         }
-        for (key, name), of in chosen[:MAX_PICTURES]
+        for (key, name, _), of in chosen[:MAX_PICTURES]
     ]
 
 

@@ -63,6 +63,11 @@ def config_of(run: Row) -> dict[str, Any]:
     return flatten(config_values(load_object(run["config"])))
 
 
+def test_pictures(run: Row) -> str:
+    """The digest of a run's test pictures, as the agent says it; "" where nothing says it."""
+    return str(config_of(run).get("test_digest", ""))
+
+
 def best_values(run: Row) -> str:
     """The first few numbers of the summary, for a list; test metrics first, then validation."""
     numbers = {k: v for k, v in plain(load_object(run["summary"])).items() if isinstance(v, int | float)}

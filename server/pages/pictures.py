@@ -6,6 +6,7 @@ from typing import Any
 
 from common.colours import MASKS, SERIES
 from server.jsontext import flatten_media, load_object, load_objects, loads
+from server.pages.home import test_pictures
 from server.pages.media import Picture, class_labels, names, pictures_in
 from server.store import Connection, Row, Store, files, lines, runs
 from server.store.blobs import opened
@@ -143,10 +144,13 @@ def _number(value: Any) -> float:
 
 
 def _others(store: Store, link: Link, run: Row, picture: Picture, name: str) -> list[dict[str, Any]]:
-    """The same picture, by its name, as other runs of the project showed it last."""
+    """The same picture, by its name among the same test pictures, as other runs of the project showed it last."""
     ids = [each for each in runs.ids(store.db, run["project_id"], None, "-created_at") if each != run["id"]]
     shown = []
+    tested = test_pictures(run)
     for other in runs.many(store.db, ids[:MAX_RUNS]):
+        if tested != test_pictures(other):
+            continue
         value = flatten_media(load_object(other["summary"])).get(picture.key)
         found = pictures_in(picture.key, value) if value else []
         same = next((each for each, other_name in zip(found, names(found), strict=True) if other_name == name), None)

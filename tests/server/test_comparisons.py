@@ -355,3 +355,14 @@ def _distance(one: str, other: str) -> float:
         ]
 
     return math.dist(lab(one), lab(other))
+
+
+@pytest.mark.parametrize(
+    ("key", "best"),
+    [
+        *(("test/iou", 2), ("best_loss/test_f1", 2), ("val/loss", 1), ("seconds/steps", 1), ("seconds_per_epoch", 1)),
+        *(("best_iou/epoch", None), ("n_macs", None), ("temperature", None)),
+    ],
+)
+def test_the_best_is_known_of_metrics_alone(key: str, best: int | None) -> None:
+    assert compare.best_of(key, [2.0, 1.0, 3.0, "nan", None]) == best

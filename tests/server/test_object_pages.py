@@ -207,6 +207,23 @@ def test_a_picture_has_layers_a_legend_boxes_steps_and_itself_in_other_runs(page
     pages.get(f"{RUN}/pictures?key=nothing", 404)
 
 
+def test_a_picture_of_other_test_pictures_is_another_one_whatever_its_name(pages: Pages) -> None:
+    def names() -> list[str]:
+        table = pages.get("/lab/pieces/compare?runs=rich,other").one(id="masks")
+        return [each.text for each in table.all("th", class_="name")]
+
+    run = pages.store.db.execute("SELECT id, config FROM runs WHERE name = 'other'").fetchone()
+    other = json.loads(run["config"]) | {"test_digest": {"value": "1a2b"}}
+    together = names()
+    with pages.store.write() as db:
+        runs.change(db, run["id"], config=json.dumps(other))
+    apart, neighbours = names(), pages.get(f"{RUN}/pictures").all("a", class_="stack")
+    with pages.store.write() as db:
+        runs.change(db, run["id"], config=run["config"])
+    assert neighbours == []
+    assert len(apart) > len(set(apart)) == len(together)
+
+
 def test_what_a_run_used_and_logged_is_a_graph_of_links(pages: Pages) -> None:
     graph = pages.get(f"{RUN}/artifacts").one("svg", class_="lineage")
     assert graph.attributes["aria-label"] == "0 before rich plain, 2 after"

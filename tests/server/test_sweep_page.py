@@ -227,5 +227,5 @@ def test_a_sweep_without_a_metric_and_one_without_runs_have_pages(store: Store) 
         runs.insert(db, place, "r", "running", 1.0, sweep_id=bare["id"])
         empty = sweeps.by_id(db, sweeps.insert(db, place, "empty", "metric: {name: 3}", 1, 1.0))
     assert names(page(store, bare)) == ["r"]
-    assert "No runs yet" in page(store, empty).text
+    assert "No runs yet" in page(store, empty).one(id="runs").text  # where runs appear without a reload
     assert "has no end of its own" in page(store, bare).text

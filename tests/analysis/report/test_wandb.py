@@ -46,7 +46,7 @@ print(json.dumps({
     "media": [panel.media_keys for panel in panels if isinstance(panel, reports.MediaBrowser)],
     "columns": [column.metric.name for column in parallel.columns],
     "importance": [panel.with_respect_to for panel in panels if isinstance(panel, reports.ParameterImportancePlot)],
-    "answer": report.answer[0], "verdict": report.verdicts[0][1], "note": report.notes[-1],
+    "answer": report.answer[0], "verdict": report.curves[0], "note": report.notes[-1],
 }))
 """
 
@@ -86,13 +86,17 @@ def program(text: str) -> str:
 def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences(client: running.Client) -> None:
     found = client.run(program(SAVE_AND_LOAD), PYTHONWARNINGS="ignore")
     assert found["url"].startswith(f"{client.server.url}/local/puzzle/reports/")
-    assert found["title"] == "Four models: 4 models, 8 runs"
+    assert found["title"] == "Four models: 4 models, 8 trainings, 32×32 pixels, 20 epochs"
     status, page = client.server.get(found["url"])
     assert status == 200
-    for words in ("Four models: 4 models, 8 runs", "Which setting mattered", "Importance for val/iou"):
+    for words in (
+        "Four models: 4 models, 8 trainings, 32×32 pixels, 20 epochs",
+        "Which setting mattered",
+        "Importance for val/iou",
+    ):
         assert words in page.decode()
     listed = client.server.get("/local/puzzle/reports")[1].decode()
-    assert "Four models: 4 models, 8 runs" in listed
+    assert "Four models: 4 models, 8 trainings, 32×32 pixels, 20 epochs" in listed
     [kept] = re.findall(r'href="(/storage/[^"]*/report.html[^"]*)"', listed)
     assert client.server.get(kept.replace("&amp;", "&")) == (200, b"<h1>the study</h1>")
     assert found["headings"] == [
@@ -111,7 +115,9 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     assert found["media"] == [["test/predictions"]]
     assert found["columns"] == ["architecture", "backbone", "val/iou"]
     assert found["importance"] == ["val/iou"]
-    assert found["code"][0].splitlines()[-1] == "python -m analysis.report local/puzzle"
+    assert re.match(
+        r"\.venv/bin/python -m agent\.predict local/puzzle/model-\w+:best ", found["code"][0].splitlines()[-1]
+    )
 
 
 def test_a_key_that_is_refused_is_one_sentence(client: running.Client) -> None:
