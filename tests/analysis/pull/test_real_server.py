@@ -96,7 +96,7 @@ def test_the_last_study_is_found_pulled_checked_and_drawn_with_an_empty_environm
     assert row["test_iou"] == pytest.approx(240 / 272)
     assert row["overfitting"].startswith("cannot tell from 1 run, 3 runs of 4 epochs would")
     printed = " ".join(done.stdout.split())
-    assert "metrics of 1 of 1 runs agree" in printed
+    assert "the masks of 1 of 1 runs agree" in printed
     assert "1 of 2 runs are left out: 1 failed" in printed
 
     asks = "import os, sys; from analysis.cli import main; print(main('p', '', [], ['local/nothing']));"
