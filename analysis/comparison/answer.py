@@ -47,17 +47,20 @@ def best_and_others(comparison: Comparison) -> tuple[str, str]:
 
 
 def by_one_rule(table: pd.DataFrame) -> str | None:
-    """What the order would be if one rule tested all models, which it does not; None where it does, or is not known."""
+    """The order if one rule tested all models, which it does not; None where it does, is unknown, or nothing changes."""
     others = pd.to_numeric(table["other_rule_test_iou"], errors="coerce")
     if table["rule"].nunique() < 2 or others.isna().any():
         return None
-    told = []
+    lead = f"{table['test_iou'].iloc[0] - table['test_iou'].iloc[1]:.3f}"
+    leads = []
     for rule, words in zip(RULES, ("lowest validation loss", "highest validation IoU"), strict=True):
         iou = table["test_iou"].where(table["rule"] == rule, others).sort_values(ascending=False, kind="stable")
         of = "" if iou.index[0] == table.index[0] else f" of {table['model'][iou.index[0]]}"
-        told.append(f"{iou.iloc[0] - iou.iloc[1]:.3f}{of} at the epoch of the {words}")
-    lead = table["test_iou"].iloc[0] - table["test_iou"].iloc[1]
-    return f"Not all models are tested by the same rule: the lead of {lead:.3f} would be {' or '.join(told)} for all."
+        leads.append((f"{iou.iloc[0] - iou.iloc[1]:.3f}{of}", words))
+    if {each for each, _ in leads} == {lead}:
+        return None
+    told = " or ".join(f"{each} at the epoch of the {words}" for each, words in leads)
+    return f"Not all models are tested by the same rule: the lead of {lead} would be {told} for all."
 
 
 def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
