@@ -47,7 +47,7 @@ def best_and_others(comparison: Comparison) -> tuple[str, str]:
 
 
 def by_one_rule(table: pd.DataFrame) -> str | None:
-    """The order if one rule tested all models, which it does not; None where it does, is unknown, or nothing changes."""
+    """Order if one rule tested all models, which it does not; None where it does, is unknown, or nothing changes."""
     others = pd.to_numeric(table["other_rule_test_iou"], errors="coerce")
     if table["rule"].nunique() < 2 or others.isna().any():
         return None
