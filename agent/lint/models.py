@@ -116,12 +116,7 @@ def probe(architecture: str, backbone: str, width: int, image_size: int) -> Fact
     if reason := smp.why_not(architecture, backbone, image_size):
         return Facts(reason=reason)
     side = image_size if smp.why_not(architecture, backbone, SIDE) else SIDE
-    with torch.random.fork_rng(devices=[]):
-        try:
-            with torch.device("meta"):
-                facts = count(models.build(architecture, backbone, image_size=image_size), side)
-        except (NotImplementedError, RuntimeError):
-            facts = count(models.build(architecture, backbone, image_size=image_size), side)
+    facts = models.without_memory(lambda: count(models.build(architecture, backbone, image_size=image_size), side))
     return dataclasses.replace(facts, imagenet=_imagenet(backbone))
 
 

@@ -47,25 +47,16 @@ def prepare(config: Config, folder: Path) -> Material:
         config.score_size,
     )
     failures.check_batches(config, len(dataset.train))
-    disk.check_free(folder, disk.disk_of_run(outline(config), config.score_size, len(dataset.test)))
+    named = (config.architecture, config.backbone)
+    outline = models.without_memory(lambda: models.build(*named, width=config.width, image_size=config.image_size))
+    disk.check_free(folder, disk.disk_of_run(outline, config.score_size, len(dataset.test)))
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
     imagenet = "imagenet" if config.weights == "imagenet" else "none"
-    model = models.build(config.architecture, config.backbone, imagenet, config.width, config.image_size)
+    model = models.build(*named, imagenet, config.width, config.image_size)
     performance.make_deterministic(config.deterministic)
     device = performance.best_device()
     model = performance.prepare(model, device)
     precision, n_macs = performance.precision_of(config.precision, model), performance.n_macs(model, config.image_size)
     steps = n_steps(len(dataset.train), config.batch_size)
     return Material(dataset, model, device, precision, n_macs, steps, time.monotonic() - started)
-
-
-def outline(config: Config) -> nn.Module:
-    """The model with random weights, without memory if it can be built so: its needs are known before it takes them."""
-    named = (config.architecture, config.backbone)
-    with torch.random.fork_rng(devices=[]):
-        try:
-            with torch.device("meta"):
-                return models.build(*named, width=config.width, image_size=config.image_size)
-        except (NotImplementedError, RuntimeError):
-            return models.build(*named, width=config.width, image_size=config.image_size)

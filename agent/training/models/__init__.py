@@ -1,11 +1,15 @@
 """Architectures by name. `build` makes every model of the study: (B, 3, H, W) images → (B, 2, H, W) logits."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
+import torch
 from torch import nn
 
 from agent.training.models import smp
 from agent.training.models.unet import UNet
+
+T = TypeVar("T")
 
 SCRATCH: dict[str, Callable[[int], nn.Module]] = {
     "unet_transposed": lambda width: UNet("transposed", width),
@@ -30,3 +34,16 @@ def build(
     if architecture in SCRATCH:
         return SCRATCH[architecture](width)
     return smp.build(architecture, backbone, weights, image_size)
+
+
+def without_memory(make: Callable[[], T]) -> T:
+    """What `make` returns on torch's meta device, else, where something in it cannot live there, with memory.
+
+    The global generator is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                return make()
+        except (NotImplementedError, RuntimeError):
+            return make()
