@@ -149,11 +149,10 @@ def _others(store: Store, link: Link, run: Row, picture: Picture, name: str) -> 
     shown = []
     tested = test_pictures(run)
     for other in runs.many(store.db, ids[:MAX_RUNS]):
-        if tested != test_pictures(other):
-            continue
         value = flatten_media(load_object(other["summary"])).get(picture.key)
         found = pictures_in(picture.key, value) if value else []
         same = next((each for each, other_name in zip(found, names(found), strict=True) if other_name == name), None)
+        same = same if same and test_pictures(other) == tested else None
         present = uploaded(store.db, other["id"], [same]) if same else {}
         if same and same.path in present:
             shown.append({"run": other, **layered(store, link, other, same, present)})
