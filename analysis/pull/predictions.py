@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,27 +16,36 @@ from analysis.comparison.masks import Mask, Predictions
 from common.keys import RULES
 
 
-class StoredPredictions(Mapping[str, Predictions]):
-    """By run_id, what artifacts in folders hold; only the last few that were asked for are in memory.
+class LazyPredictions(Mapping[str, Predictions]):
+    """By run_id, what `read` gives; only the last few that were asked for are in memory."""
+
+    def __init__(self, run_ids: Iterable[str], read: Callable[[str], Predictions]) -> None:
+        self._run_ids = dict.fromkeys(run_ids)
+        self._read = lru_cache(maxsize=16)(read)
+
+    def __getitem__(self, run_id: str) -> Predictions:
+        if run_id not in self._run_ids:
+            raise KeyError(run_id)
+        return self._read(run_id)
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._run_ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run_ids)
+
+    def __len__(self) -> int:
+        return len(self._run_ids)
+
+
+class StoredPredictions(LazyPredictions):
+    """What artifacts in folders hold.
 
     `folders` gives for each run_id the folder of its artifact and the artifact's metadata as JSON.
     """
 
     def __init__(self, folders: Mapping[str, tuple[Path, str]]) -> None:
-        self._folders = dict(folders)
-        self._read = lru_cache(maxsize=16)(read_predictions)
-
-    def __getitem__(self, run_id: str) -> Predictions:
-        return self._read(*self._folders[run_id])
-
-    def __contains__(self, run_id: object) -> bool:
-        return run_id in self._folders
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._folders)
-
-    def __len__(self) -> int:
-        return len(self._folders)
+        super().__init__(folders, lambda run_id: read_predictions(*folders[run_id]))
 
 
 def read_predictions(folder: Path, metadata: str = "{}") -> Predictions:

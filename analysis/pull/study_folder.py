@@ -12,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -23,6 +22,7 @@ from PIL import Image
 
 from analysis import AnalysisError
 from analysis.comparison.masks import Mask, Predictions
+from analysis.pull.predictions import LazyPredictions
 from common.files import write_text
 
 VERSION = 1
@@ -110,25 +110,13 @@ def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Exporte
     return tables, facts, ExportedPredictions(index, folder / "masks")
 
 
-class ExportedPredictions(Mapping[str, Predictions]):
-    """By run_id the masks of an exported study, on plain ground; only the last few are in memory."""
+class ExportedPredictions(LazyPredictions):
+    """The masks of an exported study, on plain ground."""
 
     def __init__(self, index: Mapping[str, Any], folder: Path) -> None:
+        super().__init__(index, self._predictions)
         self._index = index
         self._folder = folder
-        self._read = lru_cache(maxsize=16)(self._predictions)
-
-    def __getitem__(self, run_id: str) -> Predictions:
-        return self._read(run_id)
-
-    def __contains__(self, run_id: object) -> bool:
-        return run_id in self._index
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._index)
-
-    def __len__(self) -> int:
-        return len(self._index)
 
     def _predictions(self, run_id: str) -> Predictions:
         def masks(names: Mapping[str, str]) -> dict[str, Mask]:
