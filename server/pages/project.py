@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from server.pages import query, run_table
 from server.pages.filtering import PLAIN, equals, joined
-from server.pages.home import sweep_title
+from server.pages.home import listed_sweeps
 from server.pages.render import when
 from server.store import Row, Store, collections, runs, sweeps, views
 
@@ -31,10 +31,7 @@ def gather(store: Store, project: Row, asked: QueryParams) -> dict[str, Any]:
         "asked": asked,
         "url": partial(query.address, asked),
         "chooser": chooser(table, asked),
-        "sweeps": [
-            sweep | {"n_runs": len(sweeps.run_ids(store.db, sweep["id"])), "title": sweep_title(sweep)}
-            for sweep in found[:MAX_LISTED]
-        ],
+        "sweeps": listed_sweeps(store, found[:MAX_LISTED]),
         "collections": collections.of_project(store.db, project["id"])[:MAX_LISTED],
         "reports": saved[:MAX_LISTED],
         "alerts": runs.project_alerts(store.db, project["id"], MAX_ALERTS),

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from common.text import clock, size
+from common.text import clock, plural, size
 from server.jsontext import is_media, loads
 from server.pages import static_files
 from server.store import Row
@@ -110,7 +110,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
-_environment.filters |= {"spread": spread, "report_part": report_part, "from_json": loads}
+_environment.filters |= {"plural": plural, "spread": spread, "report_part": report_part, "from_json": loads}
 _environment.filters |= {
     "part": part,
     "home": home,

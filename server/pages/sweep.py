@@ -13,7 +13,7 @@ from server import scheduler, sweep_config
 from server.pages import parallel, query, run_table
 from server.pages.charts import Line, Point, chart, sampled
 from server.pages.compare import metric_chart
-from server.pages.home import sweep_title
+from server.pages.home import sweep_state, sweep_title
 from server.pages.importance import Importance, importances
 from server.pages.project import chooser
 from server.store import Row, Store, runs, sweeps
@@ -46,15 +46,18 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
     table = run_table.gather(store, project["id"], asked, **table_of(store, sweep))
     found = runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:])
     data = _Data(store, sweep, found, table, metric)
-    agents = sweeps.agents(store.db, sweep["id"])
-    now = store.clock()
-    active = [agent for agent in agents if now - agent["heartbeat_at"] < scheduler.AGENT_SILENT]
+    live = sweeps.live_runs(store.db, sweep["id"])
+    agents = _agents(store, sweep, live)
+    n_active = sum(agent["state"] == "running" for agent in agents)
     expected = scheduler.expected_runs(store, sweep)
     states = {state: n for state in STATES if (n := sum(run["state"] == state for run in found))}
+    goes_on = sweep["state"] in ("PENDING", "RUNNING") or live or n_active
     return {
         "project": project,
         "sweep": sweep,
         "title": sweep_title(sweep),
+        "state": sweep_state(store, sweep),
+        "n_live": len(live),
         "method": config.get("method", "custom"),
         "metric": metric,
         "test": data.test,
@@ -62,7 +65,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "n_runs": len(sweeps.run_ids(store.db, sweep["id"])),
         "n_shown": len(found),
         "states": states,
-        "time_left": _time_left(found, expected, len(active)),
+        "time_left": _time_left(found, expected, n_active),
         "best": data.best(),
         "table": table,
         "asked": asked,
@@ -73,13 +76,11 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "scatters": data.scatters(),
         "importances": data.importances(),
         "agents": agents,
-        "n_active": len(active),
-        "agent_runs": {agent["id"]: len(sweeps.agent_runs(store.db, agent["id"])) for agent in agents},
-        "now": now,
+        "n_active": n_active,
         "knowledge": _knowledge(store, sweep, config, data),
         "stopped": [row for row in sweeps.suggestions(store.db, sweep["id"]) if row["stop_reason"]],
         "names": {run["name"]: run["display_name"] or run["name"] for run in found},
-        "refresh": REFRESH if sweep["state"] in ("PENDING", "RUNNING") or states.keys() & {"running"} else None,
+        "refresh": REFRESH if goes_on else None,
     }
 
 
@@ -91,6 +92,19 @@ def _metric(sweep: Row) -> "Metric | None":
         return read_metric(sweep_config.read_config(sweep["config"]))
     except SearchError:
         return None
+
+
+def _agents(store: Store, sweep: Row, live: Sequence[Row]) -> list[Row]:
+    """With `n_runs`, the seconds of `silence`, and `state`: running, silent, or gone from a sweep that is over."""
+    now, busy = store.clock(), {run["agent_id"] for run in live}
+    agents = []
+    for agent in sweeps.agents(store.db, sweep["id"]):
+        silence = now - agent["heartbeat_at"]
+        left = sweep["state"] in scheduler.OVER and agent["id"] not in busy
+        state = "running" if silence < scheduler.AGENT_SILENT else "gone" if left else "silent"
+        n_runs = len(sweeps.agent_runs(store.db, agent["id"]))
+        agents.append(agent | {"state": state, "silence": silence, "n_runs": n_runs})
+    return agents
 
 
 def _time_left(found: Sequence[Row], expected: int | None, n_active: int) -> float | None:

@@ -15,7 +15,7 @@ from server import scheduler
 from server.pages import parallel, project, sweep
 from server.pages.importance import importances
 from server.pages.render import render
-from server.store import Row, Store, lines, projects, runs, sweeps
+from server.store import Refused, Row, Store, lines, projects, runs, sweeps
 from tests.server.conftest import Clock
 from tests.server.markup import Node, read
 
@@ -202,9 +202,74 @@ def test_buttons_ask_first_and_are_for_those_who_may(store: Store, filled: Row) 
     with store.write() as db:
         sweeps.change(db, filled["id"], 1.0, state="PAUSED")
     assert "resume" in [each.attributes.get("value") for each in page(store, filled).one(id="head").all("button")]
+
+
+def test_the_answers_say_what_they_do_and_one_closes_the_question(store: Store, filled: Row) -> None:
+    questions = page(store, filled).one(id="head").all("details", class_="confirm")
+    assert [[each.one("summary").text, each.one("button").text, each.one("a").text] for each in questions] == [
+        ["Pause…", "Pause the sweep", "Keep going"],
+        ["Stop…", "Stop the sweep and let its runs end", "Keep going"],
+        ["Cancel…", "Cancel the sweep and stop its runs", "Keep going"],
+    ]
+    assert {each.one("a").attributes["href"] for each in questions} == {""}, "without script: this page anew"
+
+
+def end(store: Store, name: str) -> None:
     with store.write() as db:
-        sweeps.change(db, filled["id"], 1.0, state="FINISHED")
-    assert page(store, filled).one(id="head").all("form") == []
+        [run_id] = [row["id"] for row in db.execute("SELECT id FROM runs WHERE name = ?", (name,))]
+        runs.set_state(db, run_id, "finished", store.clock())
+
+
+def test_a_stopped_sweep_is_not_over_while_its_runs_go_on(store: Store, filled: Row, clock: Clock) -> None:
+    scheduler.set_state(store, filled, "FINISHED")
+    head = page(store, filled).one(id="head")
+    assert head.one("h1").text == "Sweep s stopping"
+    assert "No new runs are handed out; 1 run still goes on." in head.text
+    assert [each.attributes["value"] for each in head.all("button")] == ["cancel"]
+    assert "To cancel this sweep, log in" in page(store, filled, may_change=False).one(id="head").text
+    row = project.gather(store, projects.by_id(store.db, filled["project_id"]), QueryParams())["sweeps"][0]
+    assert row["state"] == "stopping", "in the list of the project's sweeps too"
+    scheduler.set_state(store, filled, "CANCELED")
+    head = page(store, filled).one(id="head")
+    assert (head.one("h1").text, head.all("form")) == ("Sweep s canceling", [])
+    assert "Its runs were asked to stop; 1 run still goes on." in head.text
+    with pytest.raises(Refused, match="canceled"):
+        scheduler.set_state(store, filled, "FINISHED")
+    end(store, "r6")
+    assert page(store, filled).one("h1").text == "Sweep s canceled"
+
+
+def test_a_sweep_whose_last_runs_go_on_is_finishing(store: Store, filled: Row) -> None:
+    with store.write() as db:
+        sweeps.change(db, filled["id"], 1.0, state="FINISHED", config=CONFIG.replace("run_cap: 10", "run_cap: 7"))
+    assert page(store, filled).one("h1").text == "Sweep s finishing"
+    end(store, "r6")
+    head = page(store, filled).one(id="head")
+    assert (head.one("h1").text, head.all("form")) == ("Sweep s finished", [])
+    with pytest.raises(Refused, match="finished"):
+        scheduler.set_state(store, filled, "CANCELED")
+
+
+def test_the_page_is_live_until_the_runs_have_ended_and_the_agents_have_left(
+    store: Store, filled: Row, clock: Clock
+) -> None:
+    def seen() -> tuple[bool, str]:
+        shown = page(store, filled)
+        return "data-refresh" in shown.one(id="live").attributes, shown.one(id="agents").all("td")[1].text
+
+    assert seen() == (True, "running")
+    scheduler.set_state(store, filled, "FINISHED")
+    end(store, "r6")
+    assert seen() == (True, "running"), "the agent has not left yet"
+    clock.now += scheduler.AGENT_SILENT
+    assert seen() == (False, "gone")
+    with store.write() as db:
+        sweeps.change(db, filled["id"], 1.0, state="RUNNING")
+    assert seen() == (True, "silent"), "of a sweep that goes on, it may come back"
+    with store.write() as db:
+        sweeps.change(db, filled["id"], 1.0, state="CANCELED")
+        db.execute("UPDATE runs SET state = 'preempting', agent_id = (SELECT id FROM agents) WHERE name = 'r6'")
+    assert seen() == (True, "silent"), "its run goes on"
 
 
 def test_the_yaml_the_agents_line_and_what_the_search_knows_can_be_read(store: Store, filled: Row) -> None:
