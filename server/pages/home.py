@@ -9,6 +9,7 @@ from starlette.responses import Response
 from server import scheduler, sweep_config
 from server.jsontext import config_values, flatten, load_object, without_media
 from server.pages.guard import person, project_of, show
+from server.pages.render import mark_namesakes
 from server.store import Row, Store, collections, ownership, projects, runs, sweeps
 from server.store.users import Person
 
@@ -36,7 +37,7 @@ def sees(store: Store, person: Person, kind: str, row: Row) -> bool:
 
 def gather_project(store: Store, project: Row) -> dict[str, Any]:
     ids = runs.ids(store.db, project["id"], None, "-created_at")
-    rows = runs.many(store.db, ids[:MAX_RUNS])
+    rows = mark_namesakes(runs.many(store.db, ids[:MAX_RUNS]))
     return {
         "project": project,
         "runs": [run | {"values": best_values(run)} for run in rows],

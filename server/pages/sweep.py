@@ -16,6 +16,7 @@ from server.pages.compare import metric_chart
 from server.pages.home import sweep_state, sweep_title
 from server.pages.importance import Importance, importances
 from server.pages.project import chooser
+from server.pages.render import mark_namesakes, run_label
 from server.store import Row, Store, runs, sweeps
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
     """Plots are of at most MAX_RUNS runs, the newest."""
     config, metric = sweep_config.read_config(sweep["config"]), _metric(sweep)
     table = run_table.gather(store, project["id"], asked, **table_of(store, sweep))
-    found = runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:])
+    found = mark_namesakes(runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:]))
     data = _Data(store, sweep, found, table, metric)
     live = sweeps.live_runs(store.db, sweep["id"])
     agents = _agents(store, sweep, live)
@@ -66,7 +67,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "n_shown": len(found),
         "states": states,
         "time_left": _time_left(found, expected, n_active),
-        "best": data.best(),
+        "best": data.best(store),
         "table": table,
         "asked": asked,
         "url": partial(query.address, asked),
@@ -78,8 +79,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "agents": agents,
         "n_active": n_active,
         "knowledge": _knowledge(store, sweep, config, data),
-        "stopped": [row for row in sweeps.suggestions(store.db, sweep["id"]) if row["stop_reason"]],
-        "names": {run["name"]: run["display_name"] or run["name"] for run in found},
+        "stopped": _stopped(store, sweep),
         "refresh": REFRESH if goes_on else None,
     }
 
@@ -129,7 +129,8 @@ class _Data:
         handed = [f"config.{name}" for name in run_table.parameters(sweep)]
         names = handed or [column.key for column in table.keys.differing]
         keys = [run_table.Column(name) for name in ("number", *names)]
-        ends = [run_table.best_key(metric.name, metric.maximize) if metric else "number"]
+        self.end = run_table.Column(run_table.best_key(metric.name, metric.maximize) if metric else "number")
+        ends = [self.end.key]
         ends.append(next(column.key for column in goals if column.title == self.test) if self.test else "number")
         cells = run_table.cells(store, [run["id"] for run in found], [*keys, *map(run_table.Column, ends)])
         rows = [cells[run["id"]] for run in found]
@@ -146,14 +147,22 @@ class _Data:
     def sign(self) -> int:
         return -1 if self.metric and self.metric.maximize else 1
 
-    def best(self) -> dict[str, Any] | None:
-        """The run with the best result, with its settings."""
+    def best(self, store: Store) -> dict[str, Any] | None:
+        """The run with the best result, with its settings; `last`: its last value where that is clearly worse."""
         known = [(self.sign * value, at) for at, value in enumerate(self.results) if value is not None]
         if not known:
             return None
         at = min(known)[1]
         settings = {name: values[at] for name, values in self.settings.items()}
-        return {"run": self.runs[at], "value": self.results[at], "test": self.tests[at], "settings": settings}
+        run, value = self.runs[at], self.results[at]
+        return {
+            "run": run | {"namesake": True},
+            "value": value,
+            "last": run_table.worse_last(store, run, self.end, value),
+            "is_alive": run["state"] in runs.ALIVE,
+            "test": self.tests[at],
+            "settings": settings,
+        }
 
     def progress(self) -> list[Markup]:
         """The metric of each run in the order of suggestion, with the best so far in steps; the same of its test."""
@@ -178,7 +187,7 @@ class _Data:
             if value is not None:
                 stairs += [(number, height) for _, height in stairs[-1:]] + [(number, value)]
         note = "" if len(dots) <= SCATTER else f"{SCATTER} of {len(dots)} runs as dots"
-        names = [self.runs[i]["display_name"] for i in at]
+        names = [run_label(self.runs[i]) for i in at]
         lines = [Line("best", sampled(stairs), "record", marks=False), _dots(dots, names, style)]
         return chart(name, lines, "run", note)
 
@@ -194,7 +203,7 @@ class _Data:
 
     def _title(self, at: int) -> str:
         result = self.results[at]
-        return f"{self.runs[at]['display_name']}{'' if result is None else f', {result:.4g}'}"
+        return f"{run_label(self.runs[at])}{'' if result is None else f', {result:.4g}'}"
 
     def _ranks(self) -> list[float | None]:
         """From 0 for the worst to 1 for the best result."""
@@ -215,7 +224,7 @@ class _Data:
                 if x is not None and y is not None and self.passes[i]
             ][-SCATTER:]
             points = [(float(numbers[i] or 0), float(self.results[i] or 0)) for i in at]
-            names = [self.runs[i]["display_name"] for i in at]
+            names = [run_label(self.runs[i]) for i in at]
             if points:
                 drawn.append(chart(f"{self.metric.name} by {name}", [_dots(points, names, "val")], name, x_scale=scale))
         return drawn
@@ -248,6 +257,13 @@ def _dots(points: list[Point], names: list[str], style: str) -> Line:
     return Line("", points[::every], f"{style} dots", dots=True, names=names[::every])
 
 
+def _stopped(store: Store, sweep: Row) -> list[Row]:
+    """The runs that were stopped, with the reason of each."""
+    reasons = {row["run_id"]: row["stop_reason"] for row in sweeps.suggestions(store.db, sweep["id"])}
+    stopped = runs.many(store.db, [run_id for run_id, reason in reasons.items() if reason])
+    return [run | {"stop_reason": reasons[run["id"]]} for run in mark_namesakes(stopped)]
+
+
 def _knowledge(store: Store, sweep: Row, config: Any, data: _Data) -> dict[str, Any]:
     """What the search has to go by."""
     prior = scheduler.prior_run_ids(store, sweep)
@@ -259,7 +275,7 @@ def _knowledge(store: Store, sweep: Row, config: Any, data: _Data) -> dict[str, 
         }[sweep_config.origin(sweep)],
         "n_results": sum(value is not None for value in data.results),
         "n_without": sum(value is None for value in data.results),
-        "prior": runs.many(store.db, prior[:20]),
+        "prior": mark_namesakes(runs.many(store.db, prior[:20])),
         "n_prior": len(prior),
         "stopping": config.get("early_terminate"),
         "cap": config.get("run_cap"),

@@ -275,9 +275,9 @@ def alerts(db: sqlite3.Connection, run_id: int) -> list[Row]:
 
 
 def project_alerts(db: sqlite3.Connection, project_id: int, most: int) -> list[Row]:
-    """The newest alerts of all runs, each with `run` and `display_name` of its run."""
+    """The newest alerts of all runs, each with `name` and `display_name` of its run."""
     return db.execute(
-        """SELECT alerts.*, runs.name AS run, display_name FROM alerts JOIN runs ON runs.id = run_id
+        """SELECT alerts.*, runs.name AS name, display_name FROM alerts JOIN runs ON runs.id = run_id
         WHERE project_id = ? ORDER BY alerts.id DESC LIMIT ?""",
         (project_id, most),
     ).fetchall()

@@ -401,7 +401,7 @@ def test_a_paused_sweep_hands_out_nothing_and_a_canceled_one_sends_agents_home(s
 def test_a_stopped_sweep_can_be_canceled_while_a_run_goes_on_or_starts(
     store: Store, clock: Clock, opened: bool
 ) -> None:
-    """W&B's agent that has a run is sent home, which ends the run; of an agent that is gone, the server asks the run."""
+    """The agent is sent home, which ends its run; a run that outlives its agent hears of it with its next post."""
     sweep = make(store, GRID)
     one = agent(store, sweep)
     name = ask(store, one)[0]["run_id"]

@@ -80,7 +80,7 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, 
     bar = shown.one("progress")
     assert (bar.attributes["value"], bar.attributes["max"]) == ("6", "10")
     assert "6 of 10 ended, about 4:00 left with 1 agent" in shown.one(id="head").text
-    assert "Best: run 4 with val/iou 0.8, test/iou 0.7" in shown.one(id="head").text
+    assert "Best: run 4 (r4) with val/iou 0.8, test/iou 0.7" in shown.one(id="head").text
     assert "lr 1e-05, model a" in shown.one(id="head").text
     clock.now += 61
     assert "the time left is known once" in page(store, filled).one(id="head").text, "no agent is at work"
@@ -202,6 +202,27 @@ def test_buttons_ask_first_and_are_for_those_who_may(store: Store, filled: Row) 
     with store.write() as db:
         sweeps.change(db, filled["id"], 1.0, state="PAUSED")
     assert "resume" in [each.attributes.get("value") for each in page(store, filled).one(id="head").all("button")]
+
+
+def test_names_that_several_runs_have_come_with_the_ids(store: Store, filled: Row) -> None:
+    with store.write() as db:
+        db.execute("UPDATE runs SET display_name = 'twin' WHERE name IN ('r2', 'r4')")
+        [stopped] = [row["id"] for row in db.execute("SELECT id FROM runs WHERE name = 'r4'")]
+        sweeps.record_stop(db, stopped, "by hand")
+    shown = page(store, filled)
+    assert {"twin r2", "twin r4", "run 1"} <= {th.text for th in shown.one(id="runs").all("th", scope="row")}
+    assert [th.text for th in shown.one(id="knowledge").all("th")] == ["twin (r4)", "twin (r2)"]
+    titles = {path.attributes["data-name"] for path in shown.one("g", class_="lines").all("path")}
+    assert {"twin (r4), 0.8", "twin (r2)", "run 1, 0.7"} <= titles
+    for dots in shown.one(id="plots").all("g", class_="dots"):
+        assert {"twin (r4)", "run 1"} <= set(json.loads(dots.attributes["data-names"]))
+
+
+def test_a_best_run_that_collapsed_says_so(store: Store, filled: Row) -> None:
+    with store.write() as db:
+        [best] = [row["id"] for row in db.execute("SELECT id FROM runs WHERE name = 'r4'")]
+        lines.put_history(db, best, 0, [json.dumps({"_step": at, "val/iou": iou}) for at, iou in enumerate([0.8, 0.1])])
+    assert "Best: run 4 (r4) with val/iou 0.8 last 0.1, test/iou 0.7" in page(store, filled).one(id="head").text
 
 
 def test_the_answers_say_what_they_do_and_one_closes_the_question(store: Store, filled: Row) -> None:
