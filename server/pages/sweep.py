@@ -10,13 +10,14 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from server import scheduler, sweep_config
-from server.pages import parallel, query, run_table
+from server.pages import parallel, query, run_table, setting_parts
 from server.pages.charts import Line, Point, chart, sampled
 from server.pages.compare import metric_chart
 from server.pages.home import sweep_state, sweep_title
 from server.pages.importance import Importance, importances
 from server.pages.project import chooser
 from server.pages.render import mark_namesakes, run_label
+from server.pages.scale import Category
 from server.store import Row, Store, runs, sweeps
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class _Data:
         self.tests = [_number(row[-1]) if self.test else None for row in rows]
         columns = {key.title: [row[at] for row in rows] for at, key in enumerate(keys) if at}
         varied = {name: values for name, values in columns.items() if len(set(map(repr, values))) > 1}
-        self.settings = dict(list(varied.items())[:MAX_SETTINGS])
+        self.settings = dict(list(_with_parts(store, found, varied).items())[:MAX_SETTINGS])
         passing = set(table.run_ids)
         self.passes = [run["id"] in passing or bool(table.fault) for run in found]
 
@@ -172,13 +173,20 @@ class _Data:
         if not known or self.metric is None:
             return []
         best = list(accumulate(known, lambda one, other: (other[0], *min(one[1:], other[1:]))))
-        charts = [self._steps(self.metric.name, self.results, [(n, self.results[at]) for n, _, at in best], "val")]
+        name, steps = self.metric.name, [(n, self.results[at]) for n, _, at in best]
+        charts = [self._steps(name, self.results, steps, "best so far", "val")]
         if self.test:
-            charts.append(self._steps(self.test, self.tests, [(n, self.tests[at]) for n, _, at in best], "test"))
+            line = f"{self.test} of the run that is best by {name} so far"
+            charts.append(self._steps(self.test, self.tests, [(n, self.tests[at]) for n, _, at in best], line, "test"))
         return charts
 
     def _steps(
-        self, name: str, values: Sequence[float | None], best: Sequence[tuple[float, float | None]], style: str
+        self,
+        name: str,
+        values: Sequence[float | None],
+        best: Sequence[tuple[float, float | None]],
+        line: str,
+        style: str,
     ) -> Markup:
         at = [at for at, value in enumerate(values) if value is not None]
         dots = [(float(self.numbers[i]), float(values[i] or 0)) for i in at]
@@ -188,7 +196,7 @@ class _Data:
                 stairs += [(number, height) for _, height in stairs[-1:]] + [(number, value)]
         note = "" if len(dots) <= SCATTER else f"{SCATTER} of {len(dots)} runs as dots"
         names = [run_label(self.runs[i]) for i in at]
-        lines = [Line("best", sampled(stairs), "record", marks=False), _dots(dots, names, style)]
+        lines = [Line(line, sampled(stairs), "record", marks=False), _dots(dots, names, style)]
         return chart(name, lines, "run", note)
 
     def parallel(self) -> Markup | str:
@@ -225,8 +233,14 @@ class _Data:
             ][-SCATTER:]
             points = [(float(numbers[i] or 0), float(self.results[i] or 0)) for i in at]
             names = [run_label(self.runs[i]) for i in at]
-            if points:
-                drawn.append(chart(f"{self.metric.name} by {name}", [_dots(points, names, "val")], name, x_scale=scale))
+            title = f"{self.metric.name} by {name}"
+            if not points:
+                continue
+            if isinstance(scale, Category):  # the names of categories fit beside rows, not below columns
+                dots = _dots([(y, x) for x, y in points], names, "val")
+                drawn.append(chart(title, [dots], self.metric.name, y_scale=scale))
+            else:
+                drawn.append(chart(title, [_dots(points, names, "val")], name, x_scale=scale))
         return drawn
 
     def importances(self) -> list[Importance]:
@@ -234,6 +248,23 @@ class _Data:
             return []
         settings = tuple((name, tuple(map(_hashable, values))) for name, values in self.settings.items())
         return _importances(settings, tuple(self.results), self.sweep["seed"] % 2**32)
+
+
+def _with_parts(store: Store, found: Sequence[Row], settings: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The settings; in place of one whose texts are made of others of the runs' configurations, these."""
+    texts = {name for name, values in settings.items() if all(isinstance(value, str) for value in values)}
+    if not texts:
+        return settings
+    ids = [run["id"] for run in found]
+    surveyed = runs.surveyed(store.db, ids[-run_table.SURVEYED :])
+    differing = [row["key"] for row in surveyed if row["source"] == "config" and row["n_different"] > 1]
+    keys = [key for key in differing if key not in settings]
+    cells = run_table.cells(store, ids, [run_table.Column(f"config.{key}") for key in keys])
+    others = {key: [cells[run_id][at] for run_id in ids] for at, key in enumerate(keys)}
+    split: dict[str, list[Any]] = {}
+    for name, values in settings.items():
+        split |= (name in texts and setting_parts.split(values, others)) or {name: values}
+    return split
 
 
 @lru_cache(maxsize=16)

@@ -12,7 +12,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from server import scheduler
-from server.pages import parallel, project, sweep
+from server.pages import parallel, project, setting_parts, sweep
 from server.pages.importance import importances
 from server.pages.render import render
 from server.store import Refused, Row, Store, lines, projects, runs, sweeps
@@ -89,8 +89,13 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, 
 
 def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, filled: Row) -> None:
     val, test = page(store, filled).one(id="plots").all("figure", class_="chart")[:2]
-    for figure, heights in ((val, [0.5, 0.7, 0.7, 0.7, 0.8, 0.8, 0.8]), (test, [0.4, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7])):
-        best = next(line for line in figure.all("g", class_="line") if line.attributes["data-name"] == "best")
+    for figure, name, heights in (
+        (val, "best so far", {0.5, 0.7, 0.8}),
+        (test, "test/iou of the run that is best by val/iou so far", {0.4, 0.6, 0.7}),
+    ):
+        best = figure.one("g", class_="record")
+        assert best.attributes["data-name"] == name
+        assert figure.one("ul", class_="legend").text == name
         low, high = map(float, figure.attributes["data-edges"].split()[2:])
         area = figure.all("svg", class_="area")[0].attributes["viewbox"].split()
         [path] = [each for each in best.children if isinstance(each, Node)]
@@ -98,7 +103,7 @@ def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, fil
         for command, _, dy in re.findall(r"([Ml])(-?\d+) ?(-?\d+)", path.attributes["d"]):
             y = float(dy) if command == "M" else y + float(dy)
             ys.append(high - y / float(area[3]) * (high - low))
-        assert sorted({round(value, 3) for value in ys}) == sorted(set(heights))
+        assert sorted({round(value, 3) for value in ys}) == sorted(heights)
         assert len(figure.all("circle")) == 6
     assert json.loads(val.all("g", class_="dots")[0].attributes["data-names"])[0] == "run 0"
 
@@ -138,7 +143,8 @@ def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -
     ]
     scatters = shown.one(id="scatters").all("figure")
     assert [len(figure.all("circle")) for figure in scatters] == [2, 2]
-    assert [figure.attributes["data-x"] for figure in scatters] == ["lr", "model"]
+    assert [figure.attributes["data-x"] for figure in scatters] == ["lr", "val/iou"]
+    assert json.loads(scatters[1].attributes["data-values"]) == ["a", "b"], "categories are rows, with room for names"
 
 
 def test_axes_say_what_a_brush_needs() -> None:
@@ -155,6 +161,79 @@ def test_axes_say_what_a_brush_needs() -> None:
     assert found["n"]["data-edges"] == "1 3"
     assert [path.attributes["class"] for path in drawn.one("g", class_="lines").all("path")] == ["q", "q0", "q6"]
     assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [1, 2, 2]
+
+
+LONG = ("deeplabv3plus/tu-tf_efficientnet_lite0", "unet/resnet18", "a text of which the end is left out as too long")
+
+
+@pytest.mark.parametrize("n", [2, 4, 11])
+def test_labels_of_axes_are_whole_beside_one_another_and_inside(n: int) -> None:
+    axes = [parallel.Axis(f"a setting with a long name {at}", LONG) for at in range(n)]
+    drawn = read(parallel.draw(axes, [parallel.Run("r", "r", rank) for rank in (0.0, 0.5, 1.0)]))
+    svg = drawn.one("svg")
+    assert svg.attributes["width"] == svg.attributes["viewbox"].split()[2]
+    ends = [0.0]
+    for axis in drawn.all("g", class_="axis"):
+        name, *labels = axis.all("text")
+        texts = [label.raw.partition("a text")[0] for label in labels]
+        assert set(LONG[:2]) <= set(texts)
+        left = min(float(text.attributes["x"]) for text in (name, *labels))
+        assert left > max(ends), "right of the labels of the axis before"
+        written = zip(labels, (text or LONG[2][:42] for text in texts), strict=True)
+        ends = [float(label.attributes["x"]) + 6.6 * len(text) for label, text in written]
+        ends.append(float(name.attributes["x"]) + 7.5 * len(axis.attributes["data-key"]))
+    assert max(ends) <= float(svg.attributes["width"])
+
+
+MODELS = ("unet/resnet18/none", "unet/lite-0/imagenet", "deeplab/resnet18/none", "deeplab/lite-0/none", "plain")
+
+
+@pytest.mark.parametrize(
+    ("texts", "more", "expected"),
+    [
+        (MODELS[:4], {}, ["architecture", "backbone", "weights"]),
+        (MODELS, {}, ["architecture", "backbone", "weights"]),  # a text that leaves parts out
+        ((MODELS[0], MODELS[2]), {}, ["architecture"]),
+        ((MODELS[0], MODELS[0]), {}, []),
+        (
+            MODELS[:4],
+            {"backbone": [1, 2, 3, 4], "encoder": [1, 2, 3, 4]},
+            [],
+        ),  # architecture and weights do not say which
+        (MODELS[:4], {"architecture": ["unet", "unet", "deeplab", None]}, ["architecture", "backbone", "weights"]),
+        ((1, *MODELS[:3]), {}, []),
+        ((*MODELS[:3], None), {}, []),
+        (("adam@0.1", "sgd@0.1", "adam@0.5"), {"how": ["adam", "sgd", "adam"], "lr": [0.1, 0.1, 0.5]}, ["how", "lr"]),
+        (("none", "light"), {"policy": ["none", "light"], "n": [0, 5]}, []),  # nothing shorter than the text
+    ],
+)
+def test_a_text_made_of_other_settings_is_told_by_these(
+    texts: tuple[Any, ...], more: dict[str, list[Any]], expected: list[str]
+) -> None:
+    words = [[*str(text).split("/"), "-", "-"][:3] for text in texts]
+    others = {name: [word[at] for word in words] for at, name in enumerate(("architecture", "backbone", "weights"))}
+    unequal = {"n_parameters": list(range(len(texts))), "seed": [at % 2 for at in range(len(texts))]}
+    same = {"encoder": others["backbone"], "model_again": list(texts)}
+    assert list(setting_parts.split(texts, others | unequal | same | more)) == expected
+
+
+def test_the_axes_of_a_sweep_over_one_long_text_are_its_parts(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        config = json.dumps({"metric": {"name": "val/iou", "goal": "maximize"}, "parameters": {"model": {}}})
+        made = sweeps.by_id(db, sweeps.insert(db, place, "m", config, 1, 1.0))
+        for at, model in enumerate(MODELS[:4] * 2):
+            own = dict(zip(("architecture", "backbone", "weights"), model.split("/"), strict=True))
+            values = {"model": model} | (own | {"seed": at // 4, "n_parameters": at % 4} if at < 7 else {})
+            settings = json.dumps({key: {"value": value} for key, value in values.items()})
+            run_id = runs.insert(db, place, f"r{at}", "running", 1.0, config=settings, sweep_id=made["id"])
+            runs.change(db, run_id, summary=json.dumps({"val/iou": at / 10}))
+    keys = ["architecture", "backbone", "weights"]
+    for q in ("", "architecture = unet", "seed = 9"):
+        plots = page(store, made, q=q).one(id="plots")
+        assert [axis.attributes["data-key"] for axis in plots.all("g", class_="axis")] == [*keys, "val/iou"], q
+    assert {th.text for th in page(store, made).one("table", class_="importance").all("th", scope="row")} == set(keys)
+    assert "architecture deeplab, backbone lite-0, weights none" in page(store, made, q="seed = 9").one(id="head").text
 
 
 def test_what_matters_stands_beside_what_chance_explains() -> None:
