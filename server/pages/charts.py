@@ -175,7 +175,7 @@ def chart(
     right = RIGHT if at_ends and named else NARROW
     heights = [y for _, y in finite]
     heights += [y for line in drawn for _, *ends in line.band for y in ends if is_finite(y)]
-    xs = x_scale or Scale.over(x for x, _ in finite)
+    xs = x_scale or Scale.over((x for x, _ in finite), margin=0.04 if y_scale else 0.0)
     ys: Scale | LogScale | Category = y_scale or Scale.over(heights, margin=0.05)
     if view.log and not y_scale:
         ys = LogScale.over(y for y in heights if y > 0)

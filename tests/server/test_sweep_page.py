@@ -159,6 +159,7 @@ def test_axes_say_what_a_brush_needs() -> None:
     assert [found[key]["data-kind"] for key in ("lr", "n", "model")] == ["log", "linear", "category"]
     assert json.loads(found["model"]["data-values"]) == ["a", "b", "true"]
     assert found["n"]["data-edges"] == "1 3"
+    assert [text.text for text in drawn.all("g", class_="axis")[1].all("text")][1:] == ["1", "2", "3"]
     assert [path.attributes["class"] for path in drawn.one("g", class_="lines").all("path")] == ["q", "q0", "q6"]
     assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [1, 2, 2]
 
