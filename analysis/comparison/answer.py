@@ -74,7 +74,8 @@ def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
     """Warnings and what was left out, what the verdicts assume, and at the end the check that was passed."""
     passed = tuple(note for note in comparison.notes if note.startswith("Check passed"))
     notes = tuple(note for note in comparison.notes if note not in passed)
-    return (*notes, *rule_cost(comparison.table), *(cautions(comparison.evidence) if comparison.evidence else ()), *passed)
+    assumed = cautions(comparison.evidence) if comparison.evidence else ()
+    return (*notes, *rule_cost(comparison.table), *assumed, *passed)
 
 
 def rule_cost(table: pd.DataFrame) -> list[str]:
@@ -97,10 +98,9 @@ def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
     few = [model for model, verdict in pairs if verdict.startswith("cannot tell from")]
     who = "any model overfits" if len(few) == len(pairs) else f"{some(few)} overfit{'s' * (len(few) == 1)}"
     notes = {model: verdict.split("; ")[2:] for model, verdict in pairs if model in few}
-    silent = f"Whether {who} cannot be told: {missing(comparison, few)}."
     return (
         *(f"{model}: {verdict}." for model, verdict in pairs if model not in few),
-        *((silent,) if few else ()),
+        *((f"Whether {who} cannot be told: {missing(comparison, few)}.",) if few else ()),
         *(f"{model}: {'; '.join(words)}." for model, words in notes.items() if words),
         *collapses(comparison),
         *(f"{effect}." for effect in comparison.effects),

@@ -27,11 +27,7 @@ OTHER_TRAINING_SETS = "evidence.yaml"
 
 
 def study_command(
-    sweeps: Mapping[str, Settings],
-    *,
-    seeds: int | None = None,
-    epochs: int | None = None,
-    results: Path | None = None,
+    sweeps: Mapping[str, Settings], *, seeds: int | None = None, epochs: int | None = None, results: Path | None = None
 ) -> str | None:
     """`make study …` that trains the runs of one grid again, with other `seeds` of each model or `epochs` if given.
 

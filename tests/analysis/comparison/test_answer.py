@@ -62,8 +62,8 @@ def test_a_collapse_is_told_with_the_epoch_that_is_tested() -> None:
     best = made.history["val/iou"].max()
     told = curve_sentences(compare(made))
     assert told[0] == (
-        "Whether any model overfits cannot be told: that takes at least 3 runs per model (you have 1) of at least 4 epochs"
-        " (you have 20)."
+        "Whether any model overfits cannot be told: that takes at least 3 runs per model (you have 1) of at least 4"
+        " epochs (you have 20)."
     )
     assert (
         f"U-Net / mobilenet_v2: validation IoU fell from {best:.3f} to 0.200 in epoch 20 of 20; tested is epoch 12."
