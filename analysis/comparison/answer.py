@@ -133,5 +133,5 @@ def collapses(comparison: Comparison) -> list[str]:
             f"{model}: validation IoU fell{of} from {run['fall_from']:.3f} to {run['fall_to']:.3f} in epoch"
             f" {run['fall_epoch']:.0f} of {run['epochs']:.0f}; tested is epoch {run['best_epoch']:.0f}."
         )
-    more = [f"{len(told) - MOST} more models fell by {COLLAPSE:g} or more."] if len(told) > MOST else []
+    more = [f"{plural(len(told) - MOST, 'more model')} fell by {COLLAPSE:g} or more."] if len(told) > MOST else []
     return told[:MOST] + more
