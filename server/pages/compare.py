@@ -1,6 +1,5 @@
 """Several runs over one another: curves, groups with bands, settings and results side by side, masks of one picture."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,7 +9,6 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from common.colours import SERIES, assign
-from common.keys import METRICS
 from server import addresses
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
@@ -30,7 +28,6 @@ FEWEST, MOST = 24, 400  # of a line
 FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
-MAXIMIZED = re.compile(rf"(?i)(^|_)({'|'.join(METRICS)}|acc|dice|auc|score)$")
 REFRESH = 10  # seconds
 WITH_PICTURES, MAX_PICTURES = 8, 24
 
@@ -336,7 +333,7 @@ def best_of(key: str, values: Sequence[Any]) -> int | None:
     name = key.rpartition("/")[2]
     less = key.startswith("seconds/") or run_table.MINIMIZED.search(name)
     numbers = [(value, at) for at, value in enumerate(values) if type(value) in (int, float) and value == value]
-    if len({value for value, _ in numbers}) < 2 or not (less or MAXIMIZED.search(name)):
+    if len({value for value, _ in numbers}) < 2 or not (less or run_table.MAXIMIZED.search(name)):
         return None
     return (min if less else max)(numbers)[1]
 

@@ -177,6 +177,21 @@ def ranges(db: sqlite3.Connection, run_id: int) -> dict[str, Range]:
     return found
 
 
+def last_number(db: sqlite3.Connection, run_id: int, key: str) -> float | None:
+    """The number that the newest row with this key at its top level has, NaN too; None where no row has one."""
+    newest = db.execute(
+        """SELECT content FROM history WHERE run_id = ?1 AND line > ?2 AND instr(content, ?3) ORDER BY line DESC""",
+        (run_id, count(db, "history", run_id) - 1 - UNCOUNTED, json.dumps(key, ensure_ascii=False)),
+    )
+    for row in newest:
+        value = load_object(row["content"]).get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+    sql = "SELECT last FROM history_keys WHERE run_id = ? AND key = ? AND type = 'number'"
+    counted = rows.first(db, sql, run_id, key)
+    return counted["last"] if counted else None
+
+
 def _numbers(db: sqlite3.Connection, table: Table, run_id: int, offset: int, n: int, client: str) -> Sequence[int]:
     """The run's line numbers of n lines of a client. Those that are new come behind all others."""
     own = range(offset, offset + n)
