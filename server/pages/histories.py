@@ -89,7 +89,7 @@ class History:
 
 @dataclass(frozen=True)
 class Known:
-    """What was read of a run: a `share` of its first `n` lines, of `length` characters together, and the last of them."""
+    """What was read of a run: a `share` of its first `n` lines, of `length` characters in all, and the last of them."""
 
     history: History
     share: float
