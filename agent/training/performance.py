@@ -73,6 +73,12 @@ def prepare(model: nn.Module, device: torch.device) -> nn.Module:
     return moved
 
 
+def to_best_device(model: nn.Module, deterministic: bool) -> nn.Module:
+    """The model ready to be trained on the fastest device of this machine."""
+    make_deterministic(deterministic)
+    return prepare(model, best_device())
+
+
 def adam(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Adam:
     """Adam whose step is one kernel for all weights, on a CPU as well; with decoupled weight decay it is AdamW."""
     decoupled = weight_decay > 0
