@@ -10,9 +10,9 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from server import sweep_config
 from server.jsontext import load_object
 from server.pages import filtering, query
+from server.scheduler import sweep_config
 from server.store import Refused, Row, Store, runs, sweeps
 
 PER_PAGE, MOST_PER_PAGE = 50, 500

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
-from server import scheduler, sweep_config
+from server import scheduler
 from server.pages import parallel, query, run_table
 from server.pages.charts import Line, Point, chart, sampled
 from server.pages.compare import metric_chart
 from server.pages.home import sweep_title
 from server.pages.importance import Importance, importances
 from server.pages.project import chooser
+from server.scheduler import sweep_config
 from server.store import Row, Store, runs, sweeps
 
 if TYPE_CHECKING:
