@@ -16,9 +16,10 @@ from analysis.comparison.masks import Predictions
 from analysis.pull import client, study_folder
 from analysis.pull.cache import Fetched
 from analysis.pull.fetch import fetch_all, stored_predictions
-from analysis.pull.login import check_server, resolve
+from analysis.pull.login import resolve
 from analysis.pull.sweeps import Settings, sweep_settings
 from common import keys
+from common.wandb_api import ServerUnavailable, check_answers
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run
@@ -64,7 +65,10 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
         return from_folder(folder)
     paths, login = resolve(given, os.environ)
     if login.base_url:
-        check_server(login.base_url)
+        try:
+            check_answers(login.base_url)
+        except ServerUnavailable as error:
+            raise AnalysisError(f"{error}.") from None
     api = client.connect(login, cache)
     listed = [run for path in paths for run in client.list_runs(api, path)]
     if not listed:

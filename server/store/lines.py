@@ -289,12 +289,10 @@ def spaced(total: int, samples: int) -> list[int]:
     return [round(i * (total - 1) / (samples - 1)) for i in range(samples)]
 
 
-def history_between(
-    db: sqlite3.Connection, run_id: int, first: int, last: int, limit: int | None = None
-) -> Iterable[str]:
+def history_between(db: sqlite3.Connection, run_id: int, first: int, last: int) -> Iterable[str]:
     """History lines with first ≤ step ≤ last, by step."""
-    sql = "SELECT content FROM history WHERE run_id = ? AND step BETWEEN ? AND ? ORDER BY step, line LIMIT ?"
-    return [row["content"] for row in db.execute(sql, (run_id, first, last, -1 if limit is None else limit))]
+    sql = "SELECT content FROM history WHERE run_id = ? AND step BETWEEN ? AND ? ORDER BY step, line"
+    return [row["content"] for row in db.execute(sql, (run_id, first, last))]
 
 
 def first_step(db: sqlite3.Connection, run_id: int) -> int | None:
