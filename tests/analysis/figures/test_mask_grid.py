@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis import AnalysisError, cli, grids
 from analysis.comparison.comparison import compare
 from analysis.comparison.masks import Predictions
-from analysis.figures import files, mask_grid
+from analysis.figures import mask_grid
 from analysis.figures.mask_grid import COLOURS, coloured_errors, heading, masks_figure, shown_runs
 from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, predictions, seen, square, study
@@ -141,7 +141,7 @@ def test_the_command_draws_as_many_models_as_are_asked_for_and_says_how(
 ) -> None:
     figures: list[Figure] = []
     monkeypatch.setattr(cli, "pull", lambda paths: study())
-    monkeypatch.setattr(files, "_save", lambda figure, file: figures.append(figure) or file)
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file: figures.append(figure))
     assert grids.main(["a/b", "--models", "2", "--out", str(tmp_path)]) == 0
     caption = figures[0].texts[0].get_text().replace("\n", " ")
     assert caption.startswith("2 of 8 models")
