@@ -29,6 +29,8 @@ FIGURES = (
 COLLAPSE = 0.1
 """A fall of validation IoU below its best that is worth a sentence."""
 LATE = 0.8
+WILD = 2.0
+"""Width of an interval of the relative rise above which its ends say nothing."""
 
 
 def curve_figures(history: pd.DataFrame, rule: str) -> dict[str, float]:
@@ -109,8 +111,8 @@ def verdict(history: pd.DataFrame) -> str:
         return "cannot tell: in every epoch a loss or an IoU is NaN or infinite"
     losses, epochs, others = aligned(finite)
     lost = len(history) - len(finite)
-    notes = [f"{others} runs that ended earlier are left out"] if others else []
-    notes += [f"left out, NaN or infinite: {lost} epochs"] if lost else []
+    notes = [f"left out, ended earlier: {plural(others, 'run')}"] if others else []
+    notes += [f"left out, NaN or infinite: {plural(lost, 'epoch')}"] if lost else []
     n_runs = losses["val/loss"].shape[0]
     if n_runs < FEWEST_RUNS or len(epochs) < FEWEST_EPOCHS:
         at = [int(epochs[curve.argmin()]) for curve in losses["val/loss"]]
@@ -146,11 +148,17 @@ def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[n
     n, at = plural(found.n_runs, "run"), epochs[found.epoch]
     moved = f"{found.estimate:+.0%} [{found.low:+.0%}, {found.high:+.0%}]".replace("-", "−")
     where = f"validation loss {moved} from epoch {at:g} to {epochs[-1]:g} ({n})"
+    if found.verdict == "cannot_tell" and found.high - found.low > WILD:
+        where = f"after epoch {at:g} of {epochs[-1]:g} the runs' validation losses differ by more than their size ({n})"
     fall = fall_after(losses["train/loss"], found.epoch)
     if found.verdict == "rises" and fall < FALL:
         return f"diverges: {where}, while training loss changes by {-fall:+.0%}".replace("-", "−")
     if found.verdict == "rises":
         return f"overfits from epoch {at:g} of {epochs[-1]:g}: {where}, while training loss falls {fall:.0%}"
+    if found.verdict == "flat" and at == epochs[-1]:
+        return (
+            f"does not overfit: the mean validation loss was lowest at the end, epoch {at:g} ({n}); longer training may"
+        )
     if found.verdict == "flat":
         return f"does not overfit: {where}, less than {MARGIN:.0%}"
     would = (

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from server import addresses
+from server.access.security import Signer
 from server.jsontext import load_object
 from server.pages import folders, lineage
 from server.pages.home import sees
 from server.pages.render import home, mark_namesakes, part
 from server.pages.run import run_node
-from server.security import Signer
 from server.store import Row, Store, artifacts, collections, runs
 from server.store.blobs import opened
 from server.store.users import Person

@@ -15,7 +15,7 @@ from server.pages import curves, filtering, histories, joins, pictures, query, r
 from server.pages.charts import CROWD, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain, test_pictures
-from server.pages.media import Picture, names, pictures_in
+from server.pages.media import Picture, lowest, names, pictures_in
 from server.pages.pictures import Link
 from server.pages.render import number as written
 from server.store import Connection, Refused, Row, Store, files, projects, runs
@@ -47,10 +47,11 @@ def gather(
     labels = _labels(store, found, grouping)
     numbers = assign(labels.values())
     view = query.view(asked)
-    drawn = _charts(store, found, labels, numbers, grouping is not None, asked, view)
     beside = ([run for run in found if run["state"] != "pending"] or found)[:SIDE_BY_SIDE]
     alive = any(run["state"] in (*runs.ALIVE, "pending") for run in found)
-    return {
+    drawn = _charts(store, found, labels, numbers, grouping is not None, asked, view)
+    drawn |= _pictures(store, link, beside)
+    return drawn | {
         "project": project,
         "runs": found,
         "beside": beside,
@@ -65,13 +66,12 @@ def gather(
         "styles": {run["id"]: style(numbers[labels[run["id"]]]) for run in found},
         "settings": _differences([config_of(run) for run in beside], asked.get("all") == "1"),
         "results": _results(beside),
-        "pictures": _pictures(store, link, beside[:WITH_PICTURES]),
         "n_pictured": WITH_PICTURES,
         "tables": joins.gather(store, beside[:WITH_PICTURES], asked.get("rows", "")),
         "picture": partial(tables.picture, store.db, sign=sign),
         "filters": pictures.filters(),
         "refresh": REFRESH if alive else None,
-    } | drawn
+    }
 
 
 def style(number: int) -> str:
@@ -339,8 +339,11 @@ def best_of(key: str, values: Sequence[Any]) -> int | None:
     return (min if less else max)(numbers)[1]
 
 
-def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, Any]]:
-    """Each picture with masks that the runs showed last, by key, name and test set, as each of them has it."""
+def _pictures(store: Store, link: Link, found: Sequence[Row]) -> dict[str, Any]:
+    """Each picture with masks that the runs showed last, by key, name and test set, as each of them has it.
+
+    `worst`: which of its cells has the lowest IoU. Runs that show none have no column.
+    """
     shown: dict[tuple[str, str, str], dict[int, Picture]] = {}
     for run in found:
         tested = test_pictures(run)
@@ -349,18 +352,23 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, 
             for picture, name in zip(logged, names(logged), strict=True):
                 shown.setdefault((key, name, tested), {}).setdefault(run["id"], picture)
     chosen = [(place, of) for place, of in sorted(shown.items()) if any(each.masks for each in of.values())]
-    present = {run["id"]: _present(store.db, run, [of for _, of in chosen[:MAX_PICTURES]]) for run in found}
-    return [
+    chosen = chosen[:MAX_PICTURES]
+    with_any = [run for run in found if any(run["id"] in of for _, of in chosen)]
+    pictured = with_any[:WITH_PICTURES]
+    present = {run["id"]: _present(store.db, run, [of for _, of in chosen]) for run in pictured}
+    rows = [
         {
             "key": key,
             "name": name,
             "cells": [
                 pictures.layered(store, link, run, of[run["id"]], present[run["id"]]) if run["id"] in of else None
-                for run in found
+                for run in pictured
             ],
+            "worst": lowest([of[run["id"]].iou if run["id"] in of else None for run in pictured]),
         }
-        for (key, name, _), of in chosen[:MAX_PICTURES]
+        for (key, name, _), of in chosen
     ]
+    return {"pictures": rows, "pictured": pictured, "n_with_pictures": len(with_any)}
 
 
 def _present(db: Connection, run: Row, shown: Sequence[Mapping[int, Picture]]) -> dict[str, Row]:

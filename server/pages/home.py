@@ -7,10 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import scheduler, sweep_config
+from server import scheduler
 from server.jsontext import config_values, flatten, load_object, without_media
 from server.pages.guard import person, project_of, show
 from server.pages.render import mark_namesakes
+from server.scheduler import sweep_config
 from server.store import Row, Store, collections, ownership, projects, runs, sweeps
 from server.store.users import Person
 

@@ -45,6 +45,7 @@ def gather(store: Store, link: Link, run: Row, key: str, at: int | None, index: 
         "step": step,
         "picture": layered(store, link, run, chosen, present),
         "all": [{"picture": each, "url": link(run, each.path)} for each in found if each.path in present],
+        "worst": next((each for each in found if each.is_worst), None),
         "others": _others(store, link, run, chosen, names(found)[found.index(chosen)]),
         "filters": filters(),
     }

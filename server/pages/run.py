@@ -8,13 +8,13 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from server import addresses
+from server.access.security import Signer
 from server.jsontext import as_object, load_object, load_objects
 from server.pages import axes, console, curves, folders, lineage, pictures, query, run_table, tables
 from server.pages.home import config_of, plain, sees
 from server.pages.media import MAX_IMAGES
 from server.pages.media import pictures as last_pictures
 from server.pages.render import home, part, run_address, run_label, when
-from server.security import Signer
 from server.store import Connection, Row, Store, artifacts, collections, files, lines, projects, runs
 from server.store.users import Person
 

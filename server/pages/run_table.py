@@ -11,10 +11,10 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from common.keys import METRICS
-from server import sweep_config
 from server.jsontext import load_object
 from server.pages import filtering, query
 from server.pages.render import mark_namesakes
+from server.scheduler import sweep_config
 from server.store import Refused, Row, Store, lines, runs, sweeps
 
 PER_PAGE, MOST_PER_PAGE = 50, 500

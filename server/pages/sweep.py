@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
-from server import scheduler, sweep_config
+from server import scheduler
 from server.pages import parallel, query, run_table, setting_parts
 from server.pages.charts import Line, Point, chart, sampled
 from server.pages.compare import metric_chart
@@ -18,6 +18,7 @@ from server.pages.importance import Importance, importances
 from server.pages.project import chooser
 from server.pages.render import mark_namesakes, run_label
 from server.pages.scale import Category
+from server.scheduler import sweep_config
 from server.store import Row, Store, runs, sweeps
 
 if TYPE_CHECKING:

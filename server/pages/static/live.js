@@ -19,7 +19,7 @@ async function look() {
   if (!document.hidden && !isBusy()) {
     const keep = remember();
     try {
-      await load(location.href, false);
+      await load(location.href, false, null);
       failures = 0;
     } catch {
       failures++;

@@ -11,10 +11,10 @@ from typing import Any
 
 from server import search
 from server.jsontext import at, config_values, load_object
+from server.scheduler.sweep_config import check, origin, origin_of, read_config, requeue
 from server.search import PastRun
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
-from server.sweep_config import check, origin, origin_of, read_config, requeue
 
 Command = dict[str, Any]
 MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
