@@ -41,6 +41,7 @@ class Study:
     `client.COLUMNS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
     the images and masks themselves, for the runs that have them. `left_out`: one row per run that cannot be used, as
     `runs`, and `reason`. `remarks`: sentences on what was left out and why. `sweeps`: by id the settings of the sweeps.
+    `folder`: of an exported study.
     """
 
     runs: pd.DataFrame
@@ -50,6 +51,7 @@ class Study:
     left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
     remarks: tuple[str, ...] = ()
     sweeps: Mapping[str, Settings] = field(default_factory=dict)
+    folder: str = ""
 
 
 def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
@@ -85,7 +87,7 @@ def from_folder(folder: Path) -> Study:
     """The study that was exported into `folder`. Raises `AnalysisError` if it is not whole."""
     tables, facts, predictions = study_folder.read(folder)
     remarks = (*facts["remarks"], study_folder.WITHOUT)
-    return Study(**tables, predictions=predictions, remarks=remarks, sweeps=facts["sweeps"])
+    return Study(**tables, predictions=predictions, remarks=remarks, sweeps=facts["sweeps"], folder=str(folder))
 
 
 def by_id(listed: Iterable[Run]) -> dict[str, Run]:

@@ -1,6 +1,5 @@
 """Several runs over one another: curves, groups with bands, settings and results side by side, masks of one picture."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,14 +9,13 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from common.colours import SERIES, assign
-from common.keys import METRICS
 from server import addresses
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
 from server.pages.charts import CROWD, MANY, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain, test_pictures
-from server.pages.media import Picture, names, pictures_in
+from server.pages.media import Picture, lowest, names, pictures_in
 from server.pages.pictures import Link
 from server.pages.render import number as written
 from server.store import Connection, Refused, Row, Store, files, projects, runs
@@ -30,7 +28,6 @@ FEWEST, MOST = 24, 400  # of a line
 FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
-MAXIMIZED = re.compile(rf"(?i)(^|_)({'|'.join(METRICS)}|acc|dice|auc|score)$")
 REFRESH = 10  # seconds
 WITH_PICTURES, MAX_PICTURES = 8, 24
 
@@ -49,10 +46,11 @@ def gather(
     labels = _labels(store, found, grouping)
     numbers = assign(labels.values())
     view = query.view(asked)
-    drawn = _charts(store, found, labels, numbers, grouping is not None, asked, view)
     beside = ([run for run in found if run["state"] != "pending"] or found)[:SIDE_BY_SIDE]
     alive = any(run["state"] in (*runs.ALIVE, "pending") for run in found)
-    return {
+    drawn = _charts(store, found, labels, numbers, grouping is not None, asked, view)
+    drawn |= _pictures(store, link, beside)
+    return drawn | {
         "project": project,
         "runs": found,
         "beside": beside,
@@ -67,13 +65,12 @@ def gather(
         "styles": {run["id"]: style(numbers[labels[run["id"]]]) for run in found},
         "settings": _differences([config_of(run) for run in beside], asked.get("all") == "1"),
         "results": _results(beside),
-        "pictures": _pictures(store, link, beside[:WITH_PICTURES]),
         "n_pictured": WITH_PICTURES,
         "tables": joins.gather(store, beside[:WITH_PICTURES], asked.get("rows", "")),
         "picture": partial(tables.picture, store.db, sign=sign),
         "filters": pictures.filters(),
         "refresh": REFRESH if alive else None,
-    } | drawn
+    }
 
 
 def style(number: int) -> str:
@@ -336,13 +333,16 @@ def best_of(key: str, values: Sequence[Any]) -> int | None:
     name = key.rpartition("/")[2]
     less = key.startswith("seconds/") or run_table.MINIMIZED.search(name)
     numbers = [(value, at) for at, value in enumerate(values) if type(value) in (int, float) and value == value]
-    if len({value for value, _ in numbers}) < 2 or not (less or MAXIMIZED.search(name)):
+    if len({value for value, _ in numbers}) < 2 or not (less or run_table.MAXIMIZED.search(name)):
         return None
     return (min if less else max)(numbers)[1]
 
 
-def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, Any]]:
-    """Each picture with masks that the runs showed last, by key, name and test set, as each of them has it."""
+def _pictures(store: Store, link: Link, found: Sequence[Row]) -> dict[str, Any]:
+    """Each picture with masks that the runs showed last, by key, name and test set, as each of them has it.
+
+    `worst`: which of its cells has the lowest IoU. Runs that show none have no column.
+    """
     shown: dict[tuple[str, str, str], dict[int, Picture]] = {}
     for run in found:
         tested = test_pictures(run)
@@ -351,18 +351,23 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> list[dict[str, 
             for picture, name in zip(logged, names(logged), strict=True):
                 shown.setdefault((key, name, tested), {}).setdefault(run["id"], picture)
     chosen = [(place, of) for place, of in sorted(shown.items()) if any(each.masks for each in of.values())]
-    present = {run["id"]: _present(store.db, run, [of for _, of in chosen[:MAX_PICTURES]]) for run in found}
-    return [
+    chosen = chosen[:MAX_PICTURES]
+    with_any = [run for run in found if any(run["id"] in of for _, of in chosen)]
+    pictured = with_any[:WITH_PICTURES]
+    present = {run["id"]: _present(store.db, run, [of for _, of in chosen]) for run in pictured}
+    rows = [
         {
             "key": key,
             "name": name,
             "cells": [
                 pictures.layered(store, link, run, of[run["id"]], present[run["id"]]) if run["id"] in of else None
-                for run in found
+                for run in pictured
             ],
+            "worst": lowest([of[run["id"]].iou if run["id"] in of else None for run in pictured]),
         }
-        for (key, name, _), of in chosen[:MAX_PICTURES]
+        for (key, name, _), of in chosen
     ]
+    return {"pictures": rows, "pictured": pictured, "n_with_pictures": len(with_any)}
 
 
 def _present(db: Connection, run: Row, shown: Sequence[Mapping[int, Picture]]) -> dict[str, Row]:

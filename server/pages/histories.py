@@ -12,11 +12,11 @@ from typing import Any
 from server.jsontext import load_objects
 from server.pages.charts import Point, is_finite
 from server.pages.curves import EPOCH, OWN, STEP, numbers
-from server.store import Row, Store, lines, runs
+from server.store import Connection, Row, Store, lines
 
 AXES = {"step": STEP, "epoch": EPOCH, "time": "_runtime"}
 MAX_LENGTH = 48 << 20  # characters of history that a page reads
-MAX_REMEMBERED = 2_000_000  # numbers of 8 bytes
+MAX_REMEMBERED = 4_000_000  # numbers of 8 bytes
 PAGE = 2000  # rows that are read at once
 _height = itemgetter(1)
 
@@ -48,10 +48,21 @@ class History:
                         values.append(number)
         self.n += len(rows)
 
+    def copy(self) -> "History":
+        """Of which no column has a list of rows in common with another one, so that rows can be added."""
+        return History({name: (rows[:], values[:]) for name, (rows, values) in self.columns.items()}, self.n)
+
+    def shared(self) -> "History":
+        """With one list of rows for all columns that have the same."""
+        same: dict[bytes, array[int]] = {}
+        columns = {name: (same.setdefault(rows.tobytes(), rows), of) for name, (rows, of) in self.columns.items()}
+        return History(columns, self.n)
+
     @property
     def size(self) -> int:
         """Numbers that it holds."""
-        return 2 * sum(len(values) for _, values in self.columns.values())
+        places = {id(rows): len(rows) for rows, _ in self.columns.values()}
+        return sum(places.values()) + sum(len(values) for _, values in self.columns.values())
 
     @property
     def metrics(self) -> dict[str, int]:
@@ -63,60 +74,91 @@ class History:
         if metric not in self.columns:
             return True
         rows, places = (self.columns.get(name, ((), ()))[0] for name in (metric, AXES[axis]))
-        return rows == places or set(rows) <= set(places)
+        return rows is places or rows == places or set(rows) <= set(places)
 
     def points(self, metric: str, axis: str) -> list[Point]:
         """Those that have a place on the axis, in the order in which they came."""
         if metric not in self.columns or AXES[axis] not in self.columns:
             return []
         (rows, values), (places, xs) = self.columns[metric], self.columns[AXES[axis]]
-        if rows == places:
+        if rows is places or rows == places:
             return list(zip(xs, values, strict=True))
         at = dict(zip(places, xs, strict=True))
         return [(at[row], value) for row, value in zip(rows, values, strict=True) if row in at]
 
 
+@dataclass(frozen=True)
+class Known:
+    """What was read of a run: a `share` of its first `n` lines, of `length` characters in all, and the last of them."""
+
+    history: History
+    share: float
+    n: int
+    length: int
+    last: str
+
+
 class Memory:
-    """Histories of runs that have ended, the ones that were wanted last."""
+    """What was read of runs, the ones that were wanted last, by folder and run."""
 
     def __init__(self, most: int) -> None:
         self._most, self._n = most, 0
-        self._kept: OrderedDict[tuple[str, int, int], History] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], Known] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: tuple[str, int, int]) -> History | None:
+    def get(self, key: tuple[str, int]) -> Known | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def put(self, key: tuple[str, int, int], history: History) -> None:
+    def put(self, key: tuple[str, int], known: Known) -> None:
         with self._lock:
-            if key not in self._kept and history.size <= self._most // 10:
-                self._kept[key] = history
-                self._n += history.size
+            if (old := self._kept.pop(key, None)) is not None:
+                self._n -= old.history.size
+            self._kept[key] = known
+            self._n += known.history.size
             while self._n > self._most:
-                self._n -= self._kept.popitem(last=False)[1].size
+                self._n -= self._kept.popitem(last=False)[1].history.size
 
 
 _memory = Memory(MAX_REMEMBERED)
 
 
 def read(store: Store, found: Sequence[Row]) -> tuple[dict[int, History], float]:
-    """Run → its history, and the share of all rows that was read: less than 1 where there are too many."""
-    db = store.db
-    keys = {run["id"]: (str(store.folder), run["id"], lines.count(db, "history", run["id"])) for run in found}
-    histories = {run_id: history for run_id, key in keys.items() if (history := _memory.get(key))}
-    wanted = [run for run in found if run["id"] not in histories]
-    share = min(1.0, MAX_LENGTH / max(sum(lines.history_length(db, run["id"]) for run in wanted), 1))
-    for run in wanted:
-        history = History()
-        for page in lines.history_share(db, run["id"], share, [], PAGE):
-            history.add([step for step, _ in page], load_objects([content for _, content in page]))
-        histories[run["id"]] = history
-        if share == 1 and run["state"] not in runs.ALIVE:
-            _memory.put(keys[run["id"]], history)
-    return histories, share
+    """Run → its history, and the share of rows that was read: 1, or ½, ¼ … where there are too many.
+
+    What was read of a run before is kept, and only the lines behind it are read.
+    """
+    db, folder = store.db, str(store.folder)
+    known = {run["id"]: _known(db, run["id"], _memory.get((folder, run["id"]))) for run in found}
+    lengths = {run_id: of.length + lines.history_length(db, run_id, of.n) for run_id, of in known.items()}
+    length = sum(lengths[run_id] for run_id, of in known.items() if not (of.n and of.share == 1))
+    share = 2.0 ** min(0, math.floor(math.log2(MAX_LENGTH / max(length, 1))))
+    for run_id, of in known.items():
+        known[run_id] = more = _read_on(db, run_id, of, share, lengths[run_id])
+        if more is not of:
+            _memory.put((folder, run_id), more)
+    return {run_id: of.history for run_id, of in known.items()}, min((of.share for of in known.values()), default=1.0)
+
+
+def _known(db: Connection, run_id: int, known: Known | None) -> Known:
+    """Nothing, where the lines are no longer those that were read."""
+    if known and lines.history_line(db, run_id, known.n - 1) == known.last:
+        return known
+    return Known(History(), 1.0, 0, 0, "")
+
+
+def _read_on(db: Connection, run_id: int, known: Known, share: float, length: int) -> Known:
+    n = lines.count(db, "history", run_id)
+    if known.share not in (1, share) or not known.n:
+        known = Known(History(), share, 0, 0, "")
+    if n == known.n:
+        return known
+    history = known.history.copy()
+    for page in lines.history_share(db, run_id, known.share, [], PAGE, (known.n, n)):
+        history.add([step for step, _ in page], load_objects([content for _, content in page]))
+    return Known(history.shared(), known.share, n, length, lines.history_line(db, run_id, n - 1) or "")
 
 
 def thinned(points: Sequence[Point], most: int) -> list[Point]:

@@ -1,7 +1,8 @@
 """Images that a run logged, with their masks and boxes as layers."""
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -9,13 +10,16 @@ from server.jsontext import as_list, flatten_media, load_object
 
 MAX_IMAGES = 48  # on a page
 DELIMITER = "_wandb_delimeter_"  # as the client spells it
+_PREFIXES = r"(?<![a-z0-9])(?:[a-z0-9]+[/_.-]){0,3}"
+_NUMBER = r"(\d+(?:\.\d*)?(?:e-?\d+)?|\.\d+)(?:\s?(%))?"
+IOU = re.compile(rf"{_PREFIXES}m?iou\b\s*[:=]?\s*{_NUMBER}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Picture:
     """`path` and those of masks and boxes are names of the run's files, by the name of the layer.
 
-    `width` and `height` in pixels, 0 where the client did not say.
+    `width` and `height` in pixels, 0 where the client did not say. `is_worst`: of those that were logged with it.
     """
 
     key: str
@@ -26,6 +30,22 @@ class Picture:
     index: int = 0
     width: float = 0
     height: float = 0
+    is_worst: bool = False
+
+    @property
+    def iou(self) -> float | None:
+        """As the caption says it; None where it says none."""
+        found = IOU.search(self.caption)
+        return float(found[1]) / (100 if found[2] else 1) if found else None
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """The caption without its IoU, and that."""
+        found = IOU.search(self.caption)
+        if found is None:
+            return self.caption, ""
+        before, after = self.caption[: found.start()].rstrip(" ,;:–-("), self.caption[found.end() :].strip(" ,;:–-)")
+        return f"{before} {after}".strip(), found[0]
 
     @property
     def files(self) -> set[str]:
@@ -56,7 +76,7 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
     n = len(paths)
     width, height = (_positive(value.get(name)) for name in ("width", "height"))
     entries = zip_longest(paths, captions[:n], masks[:n], boxes[:n])
-    return [
+    found = [
         Picture(
             *(key, path, caption if isinstance(caption, str) else "", _paths(layers), _paths(around)),
             *(index, width, height),
@@ -64,6 +84,14 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
         for index, (path, caption, layers, around) in enumerate(entries)
         if isinstance(path, str)
     ]
+    worst = lowest([picture.iou for picture in found])
+    return [replace(picture, is_worst=at in worst) for at, picture in enumerate(found)]
+
+
+def lowest(values: Sequence[float | None]) -> set[int]:
+    """Which of them are the lowest, where they differ."""
+    known = {value for value in values if value is not None}
+    return {at for at, value in enumerate(values) if value == min(known)} if len(known) > 1 else set()
 
 
 def names(found: Sequence[Picture]) -> list[str]:

@@ -59,24 +59,32 @@ def history_pages(db: sqlite3.Connection, run_id: int, size: int) -> Iterator[li
         yield page
 
 
-def history_length(db: sqlite3.Connection, run_id: int) -> int:
-    """Characters of all rows of history."""
-    return int(rows.value(db, "SELECT coalesce(sum(length(content)), 0) FROM history WHERE run_id = ?", run_id))
+def history_length(db: sqlite3.Connection, run_id: int, first: int = 0) -> int:
+    """Characters of the rows of history from the line `first` on."""
+    sql = "SELECT coalesce(sum(length(content)), 0) FROM history WHERE run_id = ? AND line >= ?"
+    return int(rows.value(db, sql, run_id, first))
+
+
+def history_line(db: sqlite3.Connection, run_id: int, line: int) -> str | None:
+    """None where there is no such line."""
+    text: str | None = rows.value(db, "SELECT content FROM history WHERE run_id = ? AND line = ?", run_id, line)
+    return text
 
 
 def history_share(
-    db: sqlite3.Connection, run_id: int, share: float, keys: list[str], size: int
+    db: sqlite3.Connection, run_id: int, share: float, keys: list[str], size: int, between: tuple[int, int] = (0, 2**62)
 ) -> Iterator[list[tuple[int, str]]]:
     """(step, content) of about that share of the rows, in pages, and of all rows that have one of `keys`.
 
+    `between`: the first line that is read, and the first that is not.
     The share is scattered over the run, and consists of the same rows each time; 1 is all of them.
     """
     cursor = db.cursor()
     cursor.row_factory = None
     chosen = "(line % 4294967296 * 2654435761) & 4294967295 < ?" + " OR instr(content, ?)" * len(keys)
     cursor.execute(
-        f"SELECT step, content FROM history WHERE run_id = ? AND ({chosen}) ORDER BY line",
-        (run_id, math.ceil(share * 2**32), *(json.dumps(key, ensure_ascii=False) for key in keys)),
+        f"SELECT step, content FROM history WHERE run_id = ? AND line >= ? AND line < ? AND ({chosen}) ORDER BY line",
+        (run_id, *between, math.ceil(share * 2**32), *(json.dumps(key, ensure_ascii=False) for key in keys)),
     )
     while page := cursor.fetchmany(size):
         yield page
@@ -175,6 +183,21 @@ def ranges(db: sqlite3.Connection, run_id: int) -> dict[str, Range]:
         else:
             found[row["key"]] = (min(low, row["low"]), max(high, row["high"]), last)
     return found
+
+
+def last_number(db: sqlite3.Connection, run_id: int, key: str) -> float | None:
+    """The number that the newest row with this key at its top level has, NaN too; None where no row has one."""
+    newest = db.execute(
+        """SELECT content FROM history WHERE run_id = ?1 AND line > ?2 AND instr(content, ?3) ORDER BY line DESC""",
+        (run_id, count(db, "history", run_id) - 1 - UNCOUNTED, json.dumps(key, ensure_ascii=False)),
+    )
+    for row in newest:
+        value = load_object(row["content"]).get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+    sql = "SELECT last FROM history_keys WHERE run_id = ? AND key = ? AND type = 'number'"
+    counted = rows.first(db, sql, run_id, key)
+    return counted["last"] if counted else None
 
 
 def _numbers(db: sqlite3.Connection, table: Table, run_id: int, offset: int, n: int, client: str) -> Sequence[int]:

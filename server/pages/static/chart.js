@@ -1,37 +1,60 @@
 // Line charts that the server drew: names the lines under the pointer, zooms, and shows or hides lines by the legend.
-// A figure says in data-edges what the four edges of its area stand for; a zoom is the address with from= and to=.
+// A figure says in data-edges what the four edges of its area stand for; a zoom is the address with from= and to=. What is
+// hidden is in the address as well: hide=, or only= where most is hidden.
 
-import { load, onArrival } from "./swap.js";
+import { load, onArrival, own, setOwn } from "./swap.js";
 
 const MOST = 12; // lines in a tip
-const hidden = new Set();
 
 function makeToggle(swatch) {
   const button = document.createElement("button");
   button.type = "button";
   swatch.replaceWith(button);
   button.append(swatch);
-  button.setAttribute("aria-pressed", "true");
   button.addEventListener("click", (event) => {
     const key = swatch.dataset.key;
-    if (event.altKey || event.shiftKey) only(key);
-    else hidden.has(key) ? hidden.delete(key) : hidden.add(key);
-    document.querySelectorAll("[data-key]").forEach((each) => show(each.dataset.key));
+    hide(event.altKey || event.shiftKey ? allBut(key) : without(key));
+    showLines();
   });
   button.title = "show or hide; with Shift, this one only";
 }
 
-function only(key) {
-  const keys = [...document.querySelectorAll(".legend [data-key]")].map((each) => each.dataset.key);
-  const alone = keys.every((each) => each === key || hidden.has(each)) && !hidden.has(key);
-  hidden.clear();
-  if (!alone) keys.filter((each) => each !== key).forEach((each) => hidden.add(each));
+/** Of all legends of the page. */
+function keys() {
+  return [...new Set([...document.querySelectorAll(".legend [data-key]")].map((each) => each.dataset.key))];
 }
 
-function show(key) {
-  for (const each of document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)) {
-    each.classList.toggle("off", hidden.has(key) && each.matches(".line"));
-    each.closest("button")?.setAttribute("aria-pressed", String(!hidden.has(key)));
+function hiddenKeys() {
+  const all = keys();
+  const only = own("only").filter((key) => all.includes(key));
+  return new Set(only.length ? all.filter((key) => !only.includes(key)) : own("hide"));
+}
+
+function without(key) {
+  const hidden = hiddenKeys();
+  if (!hidden.delete(key)) hidden.add(key);
+  return hidden;
+}
+
+/** Nothing, where this one is alone already. */
+function allBut(key) {
+  const hidden = hiddenKeys();
+  const others = keys().filter((each) => each !== key);
+  return new Set(!hidden.has(key) && others.every((each) => hidden.has(each)) ? [] : others);
+}
+
+function hide(hidden) {
+  const shown = keys().filter((key) => !hidden.has(key));
+  const isShort = shown.length && shown.length < hidden.size;
+  setOwn({ hide: isShort ? [] : [...hidden], only: isShort ? shown : [] });
+}
+
+function showLines() {
+  const hidden = hiddenKeys();
+  for (const each of document.querySelectorAll("[data-key]")) {
+    const off = hidden.has(each.dataset.key);
+    if (each.matches(".line")) each.classList.toggle("off", off);
+    each.closest("button")?.setAttribute("aria-pressed", String(!off));
   }
 }
 
@@ -62,6 +85,7 @@ class Chart {
     this.area = figure.querySelector("svg.area");
     this.edges = figure.dataset.edges.split(" ").map(Number);
     this.log = figure.dataset.log === "1";
+    this.values = JSON.parse(figure.dataset.values || "[]"); // of a vertical axis of categories
     this.svg.setAttribute("tabindex", "0");
     this.svg.addEventListener("pointermove", (event) => this.follow(event));
     this.svg.addEventListener("pointerleave", () => this.leave());
@@ -128,7 +152,7 @@ class Chart {
     this.point(x, y);
   }
 
-  /** Names the lines at x, the one nearest to y first. */
+  /** Names the lines that reach x, from the highest to the lowest, and marks the one nearest to y. */
   point(x, y) {
     const near = [];
     for (const line of this.lines) {
@@ -140,7 +164,7 @@ class Chart {
     if (!near.length) return this.leave();
     near.sort((a, b) => a.distance - b.distance);
     this.light(near[0].line.group, near[0].point);
-    this.tell(near);
+    this.tell(near.filter(({ line }) => line.names || reaches(line.points, near[0].point[0])));
     this.at = near[0].point;
   }
 
@@ -177,21 +201,22 @@ class Chart {
       this.tip.setAttribute("role", "status");
     }
     const height = Math.abs(this.edges[3] - this.edges[2]);
-    const [point] = near.map((each) => each.point);
+    const [{ point }] = near;
     const head = document.createElement("div");
     head.textContent = `${this.figure.dataset.x} ${write(this.x(point[0]), this.edges[1] - this.edges[0])}`;
-    const rows = near.slice(0, MOST).map((each, i) => {
+    const rows = near.slice(0, MOST).sort((a, b) => a.point[1] - b.point[1]).map((each) => {
       const value = this.y(each.point[1]);
       const row = document.createElement("div");
-      const text = document.createElement(i ? "span" : "b");
-      text.textContent = `${each.name}  ${write(value, this.log ? value : height)}`;
+      const text = document.createElement(each === near[0] ? "b" : "span");
+      const written = this.values.length ? this.values[Math.round(value)] : write(value, this.log ? value : height);
+      text.textContent = `${each.name}  ${written}${each === near[0] ? " ◂" : ""}`;
       row.append(text);
       row.className = `swatch ${[...each.line.group.classList].filter((name) => !/^(line|lit|off|dots)$/.test(name)).join(" ")}`;
       return row;
     });
     if (near.length > MOST) {
       rows.push(document.createElement("div"));
-      rows.at(-1).textContent = `and ${near.length - MOST} more`;
+      rows.at(-1).textContent = `the nearest ${MOST} of ${near.length}`;
     }
     this.tip.hidden = false;
     this.tip.replaceChildren(head, ...rows);
@@ -285,6 +310,10 @@ function nearest(points, x) {
   return low && x - points[low - 1][0] < points[low][0] - x ? points[low - 1] : points[low];
 }
 
+function reaches(points, x) {
+  return points[0][0] <= x && x <= points.at(-1)[0];
+}
+
 function closest(points, x, y) {
   const distance = (point) => Math.hypot(point[0] - x, point[1] - y);
   return points.reduce((best, point) => (distance(point) < distance(best) ? point : best));
@@ -299,5 +328,5 @@ function element(name, attributes) {
 onArrival((root) => {
   root.querySelectorAll(".legend [data-key]").forEach(makeToggle);
   root.querySelectorAll("figure.chart[data-edges]").forEach((figure) => new Chart(figure));
-  hidden.forEach(show);
+  showLines();
 });

@@ -1,15 +1,15 @@
-// Buttons that copy the text of another element: data-copy holds its id.
+// Buttons that copy: with data-copy the text of the element with that id, with data-copy-address the address of the page.
 
 import { onArrival } from "./swap.js";
 
 onArrival((root) => {
-  for (const button of root.querySelectorAll("button[data-copy]")) {
+  for (const button of root.querySelectorAll("button[data-copy], button[data-copy-address]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {
-      const text = document.getElementById(button.dataset.copy).textContent;
-      const label = button.textContent;
-      button.textContent = (await write(text)) ? "Copied" : "Select and copy by hand";
-      setTimeout(() => (button.textContent = label), 2000);
+      const { copy } = button.dataset;
+      button.dataset.label ??= button.textContent;
+      button.textContent = (await write(copy ? document.getElementById(copy).textContent : location.href)) ? "Copied" : "Copy it by hand";
+      setTimeout(() => (button.textContent = button.dataset.label), 2000);
     });
   }
 });
@@ -19,6 +19,16 @@ async function write(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return false; // browsers allow this on loopback and https only
+    return select(text); // browsers allow the clipboard on loopback and https only
   }
+}
+
+function select(text) {
+  const focus = document.activeElement;
+  const field = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text, className: "unseen" }));
+  field.select();
+  const is = document.execCommand("copy");
+  field.remove();
+  focus?.focus();
+  return is;
 }

@@ -1,25 +1,55 @@
 // Masks over pictures, in the colour of each class: filled or as outlines, as strong as wanted, or only where two differ.
 // Without this module each mask is one colour, and the boxes of the page still switch layers on and off.
 
-import { onArrival } from "./swap.js";
+import { onArrival, own, setOwn } from "./swap.js";
 
-const chosen = { style: "fill", opacity: "0.45", errors: false };
+const NAMES = ["style", "opacity", "errors", "off"];
+const chosen = { style: "fill", opacity: "0.45", errors: "0" };
 
 function listen(viewer) {
   viewer.querySelectorAll("[data-script]").forEach((each) => (each.hidden = false));
-  for (const { name, type, checked, value } of viewer.querySelectorAll("input[name]")) {
-    if (name in chosen && (type !== "radio" || checked)) chosen[name] = type === "checkbox" ? checked : value;
+  viewer.addEventListener("input", () => paint(viewer));
+  viewer.addEventListener("change", ({ target: { name } }) => NAMES.includes(name) && setOwn({ [name]: differing(viewer, name) }));
+  window.addEventListener("popstate", () => set(viewer));
+  set(viewer);
+}
+
+function controls(viewer, name) {
+  return [...viewer.querySelectorAll(`input[name="${name}"]`)];
+}
+
+/** What controls of one name say together; `checked` and `value`: of them as they are, or as the page has them at first. */
+function valueOf(inputs, checked = "checked", value = "value") {
+  if (inputs[0]?.type === "checkbox") return String(+inputs[0][checked]);
+  return (inputs.length > 1 ? inputs.find((each) => each[checked]) : inputs[0])?.[value];
+}
+
+/** What the address has of controls of one name: nothing where they are as at first. Layers are each for themselves. */
+function differing(viewer, name) {
+  const inputs = controls(viewer, name);
+  if (name === "off") return inputs.filter((each) => !each.checked).map((each) => each.value);
+  const value = valueOf(inputs);
+  return value === valueOf(inputs, "defaultChecked", "defaultValue") ? [] : [value];
+}
+
+/** Sets the controls as the address says. */
+function set(viewer) {
+  controls(viewer, "off").forEach((each) => (each.checked = !own("off").includes(each.value)));
+  for (const name of ["style", "opacity", "errors"]) {
+    const inputs = controls(viewer, name);
+    const value = own(name)[0] ?? valueOf(inputs, "defaultChecked", "defaultValue");
+    for (const each of inputs) {
+      if (each.type === "range") each.value = value;
+      else each.checked = value === (each.type === "radio" ? each.value : "1");
+    }
   }
-  viewer.addEventListener("input", ({ target }) => {
-    if (!(target.name in chosen)) return;
-    chosen[target.name] = target.type === "checkbox" ? target.checked : target.value;
-    paint(viewer);
-  });
+  paint(viewer);
 }
 
 function paint(viewer) {
+  for (const name of Object.keys(chosen)) chosen[name] = valueOf(controls(viewer, name)) ?? chosen[name];
   viewer.style.setProperty("--opacity", chosen.opacity);
-  viewer.querySelectorAll("[data-errors]").forEach((each) => (each.hidden = !chosen.errors));
+  viewer.querySelectorAll("[data-errors]").forEach((each) => (each.hidden = chosen.errors !== "1"));
   viewer.querySelectorAll(".stack").forEach(paintStack);
 }
 
@@ -27,7 +57,7 @@ async function paintStack(stack) {
   const masks = [...stack.querySelectorAll("img.mask")];
   const { truth, prediction } = stack.dataset;
   const pair = [truth, prediction].map((name) => masks.find((mask) => mask.dataset.mask === name));
-  const errors = chosen.errors && pair.every(Boolean);
+  const errors = chosen.errors === "1" && pair.every(Boolean);
   try {
     if (errors) show(pair[1], await differences(...pair));
     for (const mask of masks) {
@@ -129,5 +159,5 @@ onArrival((root) => {
   const viewer = document.querySelector("[data-viewer]");
   if (!viewer) return;
   if (root === document) listen(viewer);
-  paint(viewer);
+  else paint(viewer);
 });

@@ -19,7 +19,7 @@ async function look() {
   if (!document.hidden && !isBusy()) {
     const keep = remember();
     try {
-      await load(location.href, false);
+      await load(location.href, false, null);
       failures = 0;
     } catch {
       failures++;
@@ -68,6 +68,15 @@ function isAtEnd(element) {
 function toEnd(element) {
   if (element) element.scrollTop = element.scrollHeight;
 }
+
+document.addEventListener("click", (event) => {
+  const answer = event.target.closest?.("[data-close]");
+  if (!answer || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const question = answer.closest("details");
+  question.open = false;
+  question.querySelector("summary").focus();
+});
 
 document.querySelectorAll("[data-follow]").forEach(toEnd);
 wait();

@@ -4,31 +4,72 @@
 const listeners = [];
 let newest = 0;
 
+// What a page shows of itself alone, which the server need not know. It stands in the address too, and goes along with
+// every step to the same page: lines that are hidden, or the only ones that are not; how masks are drawn; layers.
+const OWN = ["hide", "only", "errors", "style", "opacity", "off"];
+
 /** Calls `start(element)` for the page, and for each region that comes in. */
 export function onArrival(start) {
   listeners.push(start);
   start(document);
 }
 
-/** Shows the regions of `address`; `push` makes it the address of this page. Resolves to whether they were shown. */
-export async function load(address, push = true) {
+/** What the address says of one of OWN. */
+export function own(name) {
+  return new URLSearchParams(location.search).getAll(name);
+}
+
+/** Puts the values of some of OWN into the address, in place of those that it has, without a step of the history. */
+export function setOwn(changes) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, values] of Object.entries(changes)) {
+    query.delete(name);
+    values.forEach((value) => query.append(name, value));
+  }
+  history.replaceState(history.state, "", `${location.pathname}${String(query) && "?"}${query}${location.hash}`);
+  showAddress();
+}
+
+function withOwn(address) {
+  const url = new URL(address, location.href);
+  for (const name of OWN) {
+    url.searchParams.delete(name);
+    own(name).forEach((value) => url.searchParams.append(name, value));
+  }
+  return url.href;
+}
+
+/** A form that saves the address, and a login that leads back to it, have the address as it is now. */
+function showAddress() {
+  const here = location.pathname + location.search;
+  document.querySelectorAll("input[data-here]").forEach((each) => (each.value = here));
+  document.querySelectorAll("a[data-here]").forEach((each) => (each.search = new URLSearchParams({ next: here })));
+}
+
+/**
+ * Shows the regions of `address`; `push` makes it the address of this page. Resolves to whether they were shown.
+ * `elsewhere` is called where the answer is another kind of page; without it, what it has of these regions is shown.
+ */
+export async function load(address, push = true, elsewhere = () => location.assign(address)) {
   const mine = ++newest;
+  if (push) address = withOwn(address);
   document.documentElement.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
     const text = await answer.text();
     if (mine !== newest) return false;
+    if (!elsewhere && !answer.ok) throw new Error(`the server answers ${answer.status}`);
     const page = new DOMParser().parseFromString(text, "text/html");
-    const regions = [...document.querySelectorAll("[data-region]")];
-    const fresh = regions.map((region) => page.getElementById(region.id));
-    if (fresh.includes(null)) {
-      if (push) location.assign(address);
+    const pairs = [...document.querySelectorAll("[data-region]")].map((each) => [each, page.getElementById(each.id)]);
+    if (elsewhere && pairs.some(([, fresh]) => !fresh)) {
+      elsewhere();
       return false;
     }
     if (push) history.pushState({}, "", address);
     document.title = page.title;
-    regions.forEach((region, i) => replace(region, fresh[i]));
+    for (const [region, fresh] of pairs) if (fresh) replace(region, fresh);
     document.querySelectorAll("form[data-auto]").forEach((form) => fill(form, new URL(address, location.href).searchParams));
+    showAddress();
     return true;
   } finally {
     if (mine === newest) document.documentElement.removeAttribute("aria-busy");
@@ -80,7 +121,9 @@ function addressOf(form, submitter) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method !== "get" || !("swap" in form.dataset)) return;
+  if (form.method !== "get") return;
+  document.documentElement.setAttribute("aria-busy", "true");
+  if (!("swap" in form.dataset)) return;
   event.preventDefault();
   load(addressOf(form, event.submitter));
 });
@@ -102,4 +145,11 @@ document.addEventListener("click", (event) => {
   load(link.href);
 });
 
-window.addEventListener("popstate", () => load(location.href, false));
+window.addEventListener("popstate", () => load(location.href, false, () => location.reload()));
+
+// A page that takes long to come says so: see style.css.
+document.addEventListener("click", (event) => {
+  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  if (event.target.closest?.("a.button:not([download])")) document.documentElement.setAttribute("aria-busy", "true");
+});
+window.addEventListener("pageshow", () => document.documentElement.removeAttribute("aria-busy"));

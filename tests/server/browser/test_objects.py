@@ -113,10 +113,15 @@ def test_steps_and_pictures_are_chosen_in_place_and_what_was_set_stays(open_at: 
     expect(page.locator("#picture h2").first).to_contain_text("plain 1")
     expect(page.locator("#step")).to_have_text("step 4, 1 of 2")
     wait_for(page, 0, [4 * SIDE - 4])
+    assert page.url.endswith("index=1&style=outline")
     page.get_by_label("Step").fill("2")
     expect(page.locator("#step")).to_have_text("step 5, 2 of 2")
     expect(page.locator("#picture h2").first).to_contain_text("plain 1")
     assert page.evaluate("window.mark") == 1
+    page.get_by_label("prediction", exact=True).uncheck()
+    page.reload()
+    expect(page.get_by_label("prediction", exact=True)).not_to_be_checked()
+    wait_for(page, 0, [4 * SIDE - 4])
 
 
 def test_without_script_layers_still_switch_and_steps_are_chosen(open_at: Open, rich_server: Server) -> None:

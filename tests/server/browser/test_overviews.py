@@ -1,6 +1,7 @@
 """The pages over many runs in a browser: project, comparison, sweep."""
 
 import re
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -125,6 +126,73 @@ def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> N
     assert page.locator("path.band").count() >= 6
 
 
+def test_what_is_hidden_and_how_masks_are_drawn_are_in_the_address_and_in_a_saved_view(
+    open_page: Open, site: Site
+) -> None:
+    path = f"{PROJECT}/compare?sweep={site.sweeps['grid']}"
+    page = open_page(f"/login?next={quote(path)}")
+    page.get_by_label("API key").fill(site.server.key)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(site.url + path)
+    steps = page.evaluate("history.length")
+    page.locator("#legend button").first.click()
+    page.locator("#legend button").nth(1).click()
+    assert len(asked(page, "hide")) == 2
+    expect(page.locator("figure.chart").first.locator("g.line.off")).to_have_count(4)  # training and validation
+    page.locator("#legend button").nth(1).click(modifiers=["Shift"])
+    assert (len(asked(page, "only")), asked(page, "hide")) == (1, [])
+    page.get_by_label("errors only").uncheck()
+    page.get_by_label("outline").check()
+    page.get_by_label("Opacity").fill("0.3")
+    assert [asked(page, name) for name in ("errors", "style", "opacity")] == [["0"], ["outline"], ["0.3"]]
+    assert page.evaluate("history.length") == steps
+    page.get_by_label("log axis").check()
+    page.wait_for_url(re.compile("log=1"))
+    expect(page.locator("figure.chart").first.locator("g.line:not(.off)")).to_have_count(2)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+    page.get_by_text("Save this view…").click()
+    page.get_by_label("Name of the view").fill("only one")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.goto(site.url + PROJECT)
+    page.get_by_role("navigation", name="Saved views").get_by_role("link", name="only one").click()
+    expect(page.locator("figure.chart").first.locator("g.line:not(.off)")).to_have_count(2)
+    expect(page.get_by_label("errors only")).not_to_be_checked()
+    expect(page.get_by_label("outline")).to_be_checked()
+    expect(page.get_by_label("Opacity")).to_have_value("0.3")
+    page.locator("#legend button").nth(1).click(modifiers=["Shift"])
+    expect(page.locator("g.line.off")).to_have_count(0)
+    page.get_by_text("Delete this view…").click()
+    page.get_by_role("button", name="Delete").click()
+
+
+def asked(page: Page, name: str) -> list[str]:
+    """What the address of the page says of a name."""
+    return parse_qs(urlsplit(page.url).query).get(name, [])
+
+
+def test_the_pointer_lists_the_lines_from_the_highest_to_the_lowest_and_marks_the_nearest(
+    open_page: Open, site: Site
+) -> None:
+    page = open_page(f"{PROJECT}/compare?sweep={site.sweeps['grid']}")
+    figure = page.locator("figure.chart").first
+    box = figure.locator("> svg").bounding_box()
+    assert box is not None
+    for share in (0.06, 0.8):
+        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * share)
+        rows = figure.locator(".tip .swatch")
+        expect(rows).to_have_count(12)
+        values = [float(text.split("  ")[-1].split()[0]) for text in rows.all_text_contents()]
+        assert values == sorted(values, reverse=True)
+        marked = figure.locator(".tip b")
+        expect(marked).to_have_text(re.compile("◂$"))
+        nearest = rows.first if share < 0.5 else rows.last
+        expect(nearest.locator("b")).to_have_count(1)
+
+
 def test_masks_of_one_picture_lie_side_by_side_with_their_errors_in_colour(open_page: Open, site: Site) -> None:
     page = open_page(f"{PROJECT}/compare?sweep={site.sweeps['grid']}")
     rows = page.locator("table.masks tbody tr")
@@ -160,7 +228,7 @@ def test_a_sweep_shows_how_far_it_is_and_a_brush_filters_its_table(open_page: Op
     head = page.locator("#head").inner_text()
     assert re.search(r"14 of 40 \(12 finished, 1 (running, 1 failed|failed, 1 crashed)\)", head)
     assert "13 of 40 ended" in head
-    assert re.search(r"Best: [\w-]+ with val/iou 0\.9\d+, test/iou 0\.\d+", head)
+    assert re.search(r"Best: [\w-]+ \(\w+\) with val/iou 0\.9\d+, test/iou 0\.\d+", head)
     assert page.locator("#plots figure").count() >= 6
     assert "more than chance" in page.locator(".importance tr", has_text="learning_rate").inner_text()
     assert page.locator("#agent-line").inner_text() == f"wandb agent local/lab/{site.sweeps['search']}"
