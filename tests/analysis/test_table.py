@@ -144,7 +144,7 @@ def test_a_study_without_predictions_or_curves_still_makes_a_table() -> None:
     assert comparison.table["verdict"].isna().all()
     assert "8" in markdown(comparison, "c")
     assert "8 without a predictions artifact" in comparison.check
-    assert "No verdict: no run has a predictions artifact" in comparison.check
+    assert "No verdict: no run has a predictions artifact" in " ".join(comparison.notes)
 
 
 def test_bold_is_what_is_proven_the_best_and_nothing_else() -> None:
