@@ -54,15 +54,20 @@ def shown_runs(comparison: Comparison) -> pd.DataFrame:
 
 
 def masks_figure(
-    comparison: Comparison, predictions: Mapping[str, Predictions], command: str, *, photographs: bool = True
+    comparison: Comparison,
+    predictions: Mapping[str, Predictions],
+    command: str,
+    *,
+    photographs: bool = True,
+    models: int = MOST_MODELS,
 ) -> Figure:
     """Rows are test images; columns the image, the truth, then one model each with its errors and IoU.
 
-    Without `photographs` there is no column for the image. Only the best `MOST_MODELS` and the first `MOST_IMAGES` are
+    Without `photographs` there is no column for the image. Only the best `models` and the first `MOST_IMAGES` are
     drawn; the caption says so where it applies.
     Raises `AnalysisError` if no run has predictions.
     """
-    runs = shown_runs(comparison).head(MOST_MODELS)
+    runs = shown_runs(comparison).head(models)
     if runs.empty:
         raise AnalysisError("None of these runs has a predictions artifact: there are no masks to draw.")
     first = predictions[str(runs.iloc[0]["run_id"])]

@@ -137,8 +137,7 @@ def to_resume(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
 
 
 def mark_abandoned(db: sqlite3.Connection, silent_since: float, now: float) -> None:
-    """Runs that were handed to an agent which then fell silent, before a client opened them, count as crashed, or as
-    killed if they were to stop."""
+    """Runs whose agent fell silent before a client opened them count as crashed, or as killed if they were to stop."""
     db.execute(
         """UPDATE runs SET state = iif(stop_requested_at IS NULL, 'crashed', 'killed'), finished_at = ?
         WHERE state = 'pending'
