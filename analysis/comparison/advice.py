@@ -82,8 +82,8 @@ def longer_advice(comparison: Comparison) -> list[str]:
 
 def overfitting_advice(table: pd.DataFrame) -> list[str]:
     """Early stopping for the models that overfit."""
-    over = table["model"][table["overfitting"].astype(str).str.startswith("overfits")].astype(str).tolist()
-    return [f"Early stopping or stronger augmentation for what overfits: {'; '.join(over)}."] * bool(over)
+    over = [str(row["model"]) for row in table.to_dict("records") if row["overfitting"].kind == "overfits"]
+    return [f"Early stopping or stronger augmentation for what overfits: {'; '.join(over)}."] if over else []
 
 
 def ceiling_advice(table: pd.DataFrame, truths: Mapping[str, Mask]) -> list[str]:

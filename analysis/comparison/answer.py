@@ -72,10 +72,9 @@ def by_one_rule(table: pd.DataFrame) -> str | None:
 
 def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
     """Warnings and what was left out, what the verdicts assume, and at the end the check that was passed."""
-    passed = tuple(note for note in comparison.notes if note.startswith("Check passed"))
-    notes = tuple(note for note in comparison.notes if note not in passed)
     assumed = cautions(comparison.evidence) if comparison.evidence else ()
-    return (*notes, *rule_cost(comparison.table), *assumed, *passed)
+    passed = (comparison.check,) if comparison.check else ()
+    return (*comparison.notes, *rule_cost(comparison.table), *assumed, *passed)
 
 
 def rule_cost(table: pd.DataFrame) -> list[str]:
@@ -94,14 +93,14 @@ def rule_cost(table: pd.DataFrame) -> list[str]:
 
 def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
     """What the curves say: a sentence per model that has a verdict, one for all that have too few runs, collapses."""
-    pairs = comparison.table[["model", "overfitting"]].astype(str).to_numpy().tolist()
-    few = [model for model, verdict in pairs if verdict.startswith("cannot tell from")]
-    who = "any model overfits" if len(few) == len(pairs) else f"{some(few)} overfit{'s' * (len(few) == 1)}"
-    notes = {model: verdict.split("; ")[2:] for model, verdict in pairs if model in few}
+    verdicts = dict(zip(comparison.table["model"].astype(str), comparison.table["overfitting"], strict=True))
+    few = {model: verdict for model, verdict in verdicts.items() if verdict.kind == "too_few"}
+    overfit = "overfits" if len(few) == 1 else "overfit"
+    who = "any model overfits" if len(few) == len(verdicts) else f"{some(list(few))} {overfit}"
     return (
-        *(f"{model}: {verdict}." for model, verdict in pairs if model not in few),
-        *((f"Whether {who} cannot be told: {missing(comparison, few)}.",) if few else ()),
-        *(f"{model}: {'; '.join(words)}." for model, words in notes.items() if words),
+        *(f"{model}: {verdict}." for model, verdict in verdicts.items() if model not in few),
+        *((f"Whether {who} cannot be told: {missing(comparison, list(few))}.",) if few else ()),
+        *(f"{model}: {'; '.join(verdict.notes)}." for model, verdict in few.items() if verdict.notes),
         *collapses(comparison),
         *(f"{effect}." for effect in comparison.effects),
     )

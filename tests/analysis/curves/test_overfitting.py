@@ -31,7 +31,7 @@ def rising(best: int, slope: float, epochs: int = 40) -> pd.DataFrame:
 
 def said(*histories: pd.DataFrame) -> str:
     """The sentence for a model whose runs have these curves."""
-    return verdict(pd.concat([curve.assign(run_id=f"r{i}") for i, curve in enumerate(histories)]))
+    return str(verdict(pd.concat([curve.assign(run_id=f"r{i}") for i, curve in enumerate(histories)])))
 
 
 OVERFIT = curves(
@@ -136,7 +136,7 @@ def test_runs_that_ended_early_are_left_out_and_counted() -> None:
 
 
 def test_without_curves_nothing_is_claimed() -> None:
-    assert verdict(OVERFIT.iloc[:0]) == "cannot tell: no curves"
+    assert str(verdict(OVERFIT.iloc[:0])) == "cannot tell: no curves"
 
 
 @pytest.mark.parametrize("value", [NAN, math.inf])
