@@ -52,10 +52,9 @@ function showAddress() {
  */
 export async function load(address, push = true, elsewhere = () => location.assign(address)) {
   const mine = ++newest;
-  if (push) address = withOwn(address);
-  document.documentElement.setAttribute("aria-busy", "true");
+  if (elsewhere) document.documentElement.setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const answer = await fetch(push ? withOwn(address) : address, { headers: { Accept: "text/html" } });
     const text = await answer.text();
     if (mine !== newest) return false;
     if (!elsewhere && !answer.ok) throw new Error(`the server answers ${answer.status}`);
@@ -65,7 +64,7 @@ export async function load(address, push = true, elsewhere = () => location.assi
       elsewhere();
       return false;
     }
-    if (push) history.pushState({}, "", address);
+    if (push) history.pushState({}, "", withOwn(address));
     document.title = page.title;
     for (const [region, fresh] of pairs) if (fresh) replace(region, fresh);
     document.querySelectorAll("form[data-auto]").forEach((form) => fill(form, new URL(address, location.href).searchParams));
