@@ -119,13 +119,13 @@ def to_onnx(predictor: Predictor, model: Saved, path: Path) -> None:
 
 
 @torch.inference_mode()
-def parity(predictor: Predictor, path: Path, side: int, batches: Sequence[int] = BATCHES) -> float:
+def parity(predictor: Predictor, path: Path, side: int) -> float:
     """Largest absolute difference of a probability, torch against onnxruntime on the CPU, over drawn photographs."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     largest = []
-    for n in batches:
+    for n in BATCHES:
         images = drawn(n, side)
         (probability,) = session.run(["probability"], {"images": images})
         largest.append(np.abs(probability - predictor(torch.from_numpy(images)).numpy()).max())

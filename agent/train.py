@@ -26,12 +26,12 @@ from wandb.errors import Error as ClientError
 from agent import events, reporting
 from agent.config import Config, ConfigError
 from agent.inference import predictions
-from agent.lifecycle import checkpoints, cleanup, failures, preemption, preflight, resume, state
+from agent.lifecycle import checkpoints, failures, preflight, resume, state, state_artifact
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.disk import DiskError
 from agent.lifecycle.failures import Failed
-from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening
-from agent.lifecycle.lock import exclusive_lock
+from agent.lifecycle.folder import clear, exclusive_folder
+from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening, on_client_death
 from agent.lifecycle.plan import Plan, make_plan
 from agent.lifecycle.state import Progress, State
 from agent.training import batchnorm, loader, performance, pretrained, schedule, step_times
@@ -49,7 +49,7 @@ from data.puzzle import Dataset
 
 PROJECT = "puzzle"
 REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, Failed)
-"""What a person can mend: told in one sentence, without a traceback."""
+"""What a person can mend: said in one sentence, without a traceback."""
 
 
 @dataclass
@@ -77,70 +77,97 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: finished, or ended by its server; 1: refused; 2: a wrong setting; 130 or 143: after a signal."""
     try:
         plan = make_plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
-        with exclusive_lock(plan.folder), cleanup.remove_if_empty(plan.folder), listening() as interruption:
-            return record(plan, interruption)
+        with exclusive_folder(plan.folder), listening() as interruption:
+            try:
+                plan, local = resume.complete(plan)
+                if not plan.offline:
+                    preflight.check_same_config(plan, interruption.check)
+                # A sweep hands out again what its server never heard of: there the run begins, and fails.
+                material = None if plan.in_sweep else prepare(plan.config, plan.folder)
+                interruption.check()
+                opening = open_run(plan, interruption)
+            except (Interrupted, ClientError, *REFUSALS) as error:
+                return refuse(error)
+            return record(plan, opening, local, material, interruption)
     except ConfigError as error:
-        refuse(str(error))
-        return 2
+        return refuse(error)
     except KeyboardInterrupt:
         print("agent.train: ended", file=sys.stderr)
         return EXIT_CODES["SIGINT"]
 
 
-def refuse(reason: str) -> None:
-    """Say in one sentence what a person can mend."""
-    print(f"agent.train: {reason}", file=sys.stderr)
-    events.emit("error", reason=reason)
-
-
-def record(plan: Plan, interruption: Interruption) -> int:
-    """The run on the server from its beginning to its end; the exit code."""
-    try:
-        if not plan.offline:
-            preflight.check_same_config(plan.config, plan.run_id, plan.entity, plan.project, interruption.check)
-        # A sweep hands out again what its server never heard of: there the run is made, and fails with the reason.
-        material = None if plan.in_sweep else prepare(plan.config, plan.folder)
-        interruption.check()
-        opening = open_run(plan, interruption)
-    except Interrupted as reason:
-        print(f"agent.train: {reason} before the run began", file=sys.stderr)
-        return EXIT_CODES[str(reason)]
-    except REFUSALS as error:
-        refuse(str(error))
-        return 2 if isinstance(error, ConfigError) else 1
-    except ClientError as error:
-        refuse(
-            f"the server did not take the run: {' '.join(str(error).split()).rstrip('.')}; correct WANDB_BASE_URL and "
+def refuse(error: Exception) -> int:
+    """Say in one sentence why no run begins, and what a person can mend; the exit code."""
+    if isinstance(error, Interrupted):
+        print(f"agent.train: {error} before the run began", file=sys.stderr)
+        return EXIT_CODES[str(error)]
+    reason = str(error)
+    if isinstance(error, ClientError):
+        reason = (
+            f"the server did not take the run: {' '.join(reason.split()).rstrip('.')}; correct WANDB_BASE_URL and "
             "WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline"
         )
-        return 1
-    with opening as run, preemption.on_client_death(plan.folder, interruption):
+    print(f"agent.train: {reason}", file=sys.stderr)
+    events.emit("error", reason=reason)
+    return 2 if isinstance(error, ConfigError) else 1
+
+
+def record(
+    plan: Plan, opening: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
+) -> int:
+    """The run on the server from its beginning to its end; the exit code."""
+    with opening as run, on_client_death(plan.folder, interruption):
         try:
-            print(result(plan, run, interruption, material), flush=True)
+            print(result(plan, run, local, material, interruption), flush=True)
         except Interrupted as reason:
             # Ends the processes that augment: torch would tell of one that a signal ends later, wherever the run is.
             traceback.clear_frames(reason.__traceback__)
             if code := end_early(plan, run, str(reason)):
                 return code
         except REFUSALS as error:
-            refuse(str(error))
+            refuse(error)
             run.summary["error"] = str(error)
             run.finish(exit_code=1)
             return 1
         except Exception as error:
             run.summary["error"] = f"{type(error).__name__}: {error}"
             raise
-    cleanup.clean_up(plan.folder, run)
+    clean_up(plan.folder, run)
     return 0
 
 
-def result(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material | None) -> str:
+def result(
+    plan: Plan, run: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
+) -> str:
     """What the run found, in one line; it is only trained if it is not finished yet."""
-    if resume.is_finished(run):
+    if is_finished(run):
         events.emit("result", **{keys.TEST_IOU: run.summary[keys.TEST_IOU]})
         return f"run {run.id} is finished: test IoU {run.summary[keys.TEST_IOU]:.6f}"
-    resume.forget_failure(run)
-    return train(plan, run, interruption, material or prepare(plan.config, plan.folder))
+    forget_failure(run)
+    material = material or prepare(plan.config, plan.folder)
+    found = resume.find_state(run, plan, local, material.dataset.digest, material.model)
+    return train(plan, run, material, found, interruption)
+
+
+def is_finished(run: wandb.Run) -> bool:
+    """Whether the run was completed before: the last thing that it writes is there."""
+    return bool(run.resumed) and run.summary.get(keys.SECONDS_TOTAL) is not None
+
+
+def forget_failure(run: wandb.Run) -> None:
+    """A run that is tried again has not failed: why it did before leaves its summary."""
+    if run.resumed and run.summary.get("error") is not None:
+        del run.summary["error"]
+
+
+def clean_up(folder: Path, run: wandb.Run) -> None:
+    """Once the server has the whole run: drop the state, here and there, and what an earlier part of the run left."""
+    if run.offline:
+        (folder / state.FILE).unlink(missing_ok=True)
+        return
+    clear(folder)
+    if resume.was_cut_off(run):
+        state_artifact.delete(run)
 
 
 def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
@@ -165,26 +192,23 @@ def run_name(config: Config) -> str:
 
 
 def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
-    """After a signal, leave what it takes to go on and have the run handed out again; after a stop, nothing."""
+    """After a signal, upload the state and have the run handed out again; after a stop, do neither."""
     if reason == STOP:
         print("agent.train: ended because the server asked for it", flush=True)
         events.emit("stopped")
         run.finish(exit_code=1)
         return 0
-    preemption.mark_preempted_and_upload(run, plan.folder)
+    run.mark_preempting()
+    state_artifact.upload(run, plan.folder)
     print(f"agent.train: {reason}; go on with python -m agent.train --resume {run.id}", flush=True)
     run.finish(exit_code=EXIT_CODES[reason])
     return EXIT_CODES[reason]
 
 
-def train(plan: Plan, run: wandb.Run, interruption: Interruption, material: Material) -> str:
+def train(plan: Plan, run: wandb.Run, material: Material, found: State | None, interruption: Interruption) -> str:
     """The whole run: epochs, test, Artifacts. Returns its result in one line."""
     started = time.monotonic() - material.seconds
     config, dataset, model, device = plan.config, material.dataset, material.model, material.device
-    found = resume.find_state(run, plan, dataset.digest)
-    if found and (reason := state.differences(found.tensors["model"], model)):
-        print(f"agent.train: the state is of another version of {config.model} ({reason}); starting anew", flush=True)
-        found = None
     if began := resume.n_threads(run, found):
         torch.set_num_threads(began)
     source = pretrained.begin(run, model, config)

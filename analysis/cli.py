@@ -89,11 +89,12 @@ def say(text: str) -> None:
 
 
 def changed(options: argparse.Namespace) -> list[str]:
-    """The options that say which definition and margin, without the usual ones."""
-    definition = options.metric_definition
+    """The options that say which definition, margin and how many models, without the usual ones."""
+    definition, models = options.metric_definition, vars(options).get("models")
     return [
         *([] if definition == "pooled" else [f"--metric-definition={definition}"]),
         *([] if options.margin == MARGIN else [f"--margin={options.margin:g}"]),
+        *([] if models is None else [f"--models={models}"]),
     ]
 
 

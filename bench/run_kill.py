@@ -85,10 +85,9 @@ class Bench:
 
     def _child(self, run: str) -> None:
         from agent import train
-        from agent.lifecycle import cleanup
 
-        clean_up = cleanup.clean_up
-        cleanup.clean_up = lambda folder, run: (shutil.copytree(folder, self.copy(run.id)), clean_up(folder, run))[1]
+        clean_up = train.clean_up
+        train.clean_up = lambda folder, run: (shutil.copytree(folder, self.copy(run.id)), clean_up(folder, run))[1]
         with self._log(run).open("a") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)

@@ -73,6 +73,19 @@ def open_url(request: urllib.request.Request, timeout: float, *handlers: Any) ->
     return urllib.request.build_opener(*handlers, *proxies).open(request, timeout=timeout)
 
 
+def check_answers(base_url: str) -> None:
+    """Return if anything answers HTTP at the address. Raises ServerUnavailable: nothing does; the text says so."""
+    try:
+        open_url(urllib.request.Request(base_url), timeout=10).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except (OSError, ValueError) as error:
+        raise ServerUnavailable(
+            f"no server answers at {base_url} ({getattr(error, 'reason', error)}): start the embedded one with "
+            "`make serve`, or correct WANDB_BASE_URL"
+        ) from None
+
+
 def authorization(key: str) -> dict[str, str]:
     """The header by which a request shows its API key."""
     return {"Authorization": "Basic " + base64.b64encode(f"api:{key}".encode()).decode()}

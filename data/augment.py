@@ -139,16 +139,16 @@ class Augmenter:
         return np.ascontiguousarray(result["image"]), np.ascontiguousarray(result["mask"])
 
 
-def figure(pair: puzzle.Pair, draws: int = 7, seed: int = 0) -> Image.Image:
-    """One row per strength: the picture as it is, or `draws` variations; the outline of the mask on each."""
-    side, gap, left = pair.image.shape[0], 4, 90
+def figure(pair: puzzle.Pair) -> Image.Image:
+    """One row per strength: the picture as it is, or seven variations; the outline of the mask on each."""
+    side, gap, left, draws = pair.image.shape[0], 4, 90, 7
     rows = len(STRENGTHS)
     sheet = Image.new("RGB", (left + draws * (side + gap), rows * (side + gap) - gap), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(20)
     for row, strength in enumerate(STRENGTHS):
         top = row * (side + gap)
         pen.text((left - 12, top + side // 2), strength, fill="black", font=font, anchor="rm")
-        augment = Augmenter(strength, side, seed)
+        augment = Augmenter(strength, side, seed=0)
         for column in range(draws if RECIPES[strength](side) else 1):
             drawn = _outlined(*augment(pair.image, pair.mask, visit=1 + column, index=0))
             sheet.paste(Image.fromarray(drawn), (left + column * (side + gap), top))

@@ -156,11 +156,11 @@ def _progress(line: str, *, last: bool) -> None:
         print(f"\r{line}", end="\n" if last else "", file=sys.stderr, flush=True)
 
 
-def sheet(path: Path, seed: int, columns: int = 4, rows: int = 3, side: int = 384) -> None:
-    """A contact sheet of columns by rows photographs, each `side` pixels wide and of another evening."""
-    high = side * 3 // 4
+def sheet(path: Path, seed: int) -> None:
+    """A contact sheet of 4 by 3 photographs, each 384 pixels wide and of another evening."""
+    columns, rows = 4, 3
     drawn = [draw(np.random.default_rng((seed, n + 1)))[0] for n in range(columns * rows)]
-    small = [cv2.resize(image, (side, high), interpolation=cv2.INTER_AREA)[..., ::-1] for image in drawn]
+    small = [cv2.resize(image, (384, 288), interpolation=cv2.INTER_AREA)[..., ::-1] for image in drawn]
     page = np.vstack([np.hstack(small[r * columns : (r + 1) * columns]) for r in range(rows)])
     path.parent.mkdir(parents=True, exist_ok=True)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 88] if path.suffix == ".jpg" else []

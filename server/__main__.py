@@ -20,8 +20,8 @@ from common.cli import Parser, exit_code, number, whole_number
 from common.names import BadName
 from common.wandb_api import is_loopback
 from server import app
-from server.connections import TimedProtocol
-from server.security import read_key
+from server.access.connections import TimedProtocol
+from server.access.security import read_key
 from server.settings import GIGABYTE, Settings
 from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, logins, permissions
 from server.store.disk_errors import explain, passes

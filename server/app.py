@@ -19,10 +19,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from server import clients, filestream, graphql, pages, scheduler, storage
-from server.authentication import recognise
-from server.csrf import SameOrigin, is_json
+from server.access.authentication import recognise
+from server.access.csrf import SameOrigin, is_json
+from server.access.security import Signer
 from server.jsontext import parse
-from server.security import Signer
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs
 from server.store.clock_steps import ClockWatch

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from common.names import BadName
-from server.security import Signer
+from server.access.security import Signer
 from server.store import DatabaseError, Refused, Store, artifacts, blobs, files, ownership, runs, users
 from server.store.blobs import Incoming
 from server.store.disk_errors import explain

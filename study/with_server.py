@@ -18,7 +18,7 @@ from study.login import embedded
 from study.plan import StudyError
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("analysis", "analysis.export", "analysis.report", "analysis.notebooks")
+COMMANDS = ("analysis", "analysis.export", "analysis.grids", "analysis.report", "analysis.notebooks")
 
 
 def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results") -> int:

@@ -3,8 +3,6 @@
 import os
 import re
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +24,7 @@ from agent.training.models.smp import CombinationError
 from common.environment import private_wandb
 from common.keys import RULES, Rule
 from common.names import BadName, check_name
-from common.wandb_api import CLOUD, BadAddress, open_url, server_address
+from common.wandb_api import CLOUD, BadAddress, ServerUnavailable, check_answers, server_address
 from data.pixels import Range
 
 ARTIFACT = re.compile(r"(?P<path>[^/:]+/[^/:]+/[^/:]+)(:(?P<alias>[^/:]+))?")
@@ -201,7 +199,10 @@ def _login(environ: Mapping[str, str]) -> tuple[str, str]:
     key = environ.get("WANDB_API_KEY")
     if not key:
         raise ModelError(f"no key for {base_url}: set WANDB_API_KEY (and WANDB_BASE_URL unless it is the W&B cloud)")
-    _check_server(base_url)
+    try:
+        check_answers(base_url)
+    except ServerUnavailable as error:
+        raise ModelError(str(error)) from None
     return base_url, key
 
 
@@ -225,19 +226,6 @@ def _file(metadata: Mapping[str, Any], rule: str, name: str) -> str:
             f"{name} is no model Artifact of agent.train: its metadata name no file for {rule or 'a rule'}"
         )
     return str(files[rule])
-
-
-def _check_server(base_url: str, timeout: float = 10.0) -> None:
-    try:
-        open_url(urllib.request.Request(base_url), timeout).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise ModelError(
-            f"no server answers at {base_url} ({reason}): start the embedded one with `make serve`, or correct "
-            f"WANDB_BASE_URL"
-        ) from error
 
 
 def _keep_out_of_home(folder: Path) -> None:

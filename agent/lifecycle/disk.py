@@ -52,12 +52,13 @@ def disk_of_run(model: nn.Module, score_size: int, n_test: int) -> int:
     return 2 * state + 3 * checkpoint + _pictures(score_size, n_test)
 
 
-def check_free(folder: Path, n_bytes: int) -> None:
-    """Raises DiskError: the disk has no room for so many bytes in the run's folder, those that it has included."""
+def check_free(folder: Path, model: nn.Module, score_size: int, n_test: int) -> None:
+    """Raises DiskError: the disk has no room for the run in its folder, what it has written already included."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DiskError(f"{folder} cannot be made ({error.strerror}): name another folder in PUZZLE_RUNS") from None
+    n_bytes = disk_of_run(model, score_size, n_test)
     free = shutil.disk_usage(folder).free + sum(path.stat().st_size for path in folder.glob("*.pt"))
     if n_bytes > free:
         raise DiskError(

@@ -43,15 +43,6 @@ def check_finite(config: Config, epoch: int, train_loss: float, val_loss: float)
             )
 
 
-def check_batches(config: Config, n_train: int) -> None:
-    """Raise Failed if a training step would have one image where the architecture forbids it."""
-    if n_train < 2 and (who := config.needs_two()):
-        raise Failed(
-            f"{who} needs at least 2 images in every training step, but {config.data} has {n_train} training image: "
-            f"add images, or take the architecture unet at image_size 64 or more"
-        )
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory could not be had, on a GPU or elsewhere."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):

@@ -1,9 +1,11 @@
 """What asks a run to end before its time, and when it may: between two steps."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 STOP = "stop"
@@ -64,3 +66,28 @@ def listening() -> Iterator[Interruption]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def on_client_death(folder: Path, interruption: Interruption) -> Iterator[None]:
+    """End the process, its state on the disk, when the client's service dies within the block, or at a second Ctrl-C.
+
+    Slurm signals every process of a job that it ends, that service as well, and a machine short of memory may kill
+    it. Then the server cannot be told and the run cannot be closed.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(f"agent.train: ended; go on with python -m agent.train --resume {folder.name}", flush=True)
+        os._exit(EXIT_CODES["SIGINT"])
+    except ConnectionError as error:
+        code = EXIT_CODES.get(interruption.reason, 1)
+        why = interruption.reason if code > 1 else f"the W&B client's process is gone ({error})"
+        with contextlib.suppress(ConnectionError):
+            print(
+                f"agent.train: {why}; the state stays in {folder}; go on with python -m agent.train --resume "
+                f"{folder.name}",
+                flush=True,
+            )
+        os._exit(code)

@@ -18,6 +18,7 @@ from wandb.sdk.lib import wbauth
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent.config import Config, ConfigError
+from agent.lifecycle.plan import Plan
 from common.retry import doubling, retry
 from common.wandb_api import KeyRefused, RequestRefused, ServerUnavailable, graphql
 
@@ -73,9 +74,7 @@ def find_run(run_id: str, entity: str | None, project: str | None, check: Callab
     return RunOnServer(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
 
 
-def check_same_config(
-    config: Config, run_id: str, entity: str | None, project: str | None, check: Callable[[], None]
-) -> None:
+def check_same_config(plan: Plan, check: Callable[[], None]) -> None:
     """Before a run is opened: is the server there, and were the rows that it has made with these settings?
 
     Waits and raises as `find_run` does.
@@ -83,11 +82,11 @@ def check_same_config(
     Raises:
         ConfigError: they were not; two configurations would mix in one run.
     """
-    known = find_run(run_id, entity, project, check)
-    if known and known.n_rows and (others := _differences(known.settings, config)):
+    known = find_run(plan.run_id, plan.entity, plan.project, check)
+    if known and known.n_rows and (others := _differences(known.settings, plan.config)):
         raise ConfigError(
-            f"run {run_id} has rows on the server that were made with other settings ({', '.join(others)}): "
-            f"unset WANDB_RUN_ID to start a new run, or go on with --resume {run_id} and no other flag"
+            f"run {plan.run_id} has rows on the server that were made with other settings ({', '.join(others)}): "
+            f"unset WANDB_RUN_ID to start a new run, or go on with --resume {plan.run_id} and no other flag"
         )
 
 

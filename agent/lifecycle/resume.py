@@ -1,53 +1,45 @@
 """How a run goes on that was cut off: from its state, on this machine or as an Artifact, with the rows that lack."""
 
+import contextlib
+import dataclasses
+import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import wandb
+from torch import nn
 
-from agent.config import ConfigError
-from agent.lifecycle import state
-from agent.lifecycle.checkpoints import FILES
-from agent.lifecycle.cleanup import DOWNLOAD, was_cut_off
+from agent.config import Config, ConfigError, from_settings
+from agent.lifecycle import checkpoints, preflight, state, state_artifact
 from agent.lifecycle.plan import Plan
-from agent.lifecycle.preflight import UNANSWERED
 from agent.lifecycle.state import Row, State
 from agent.lifecycle.torch_file import BadFile
-from common import keys
 
 MOST_THREADS = 1024
 """More than any machine has cores: a run that names more is not believed."""
 
 
-def is_finished(run: wandb.Run) -> bool:
-    """Whether the run was completed before: the last thing that it writes is there."""
-    return bool(run.resumed) and run.summary.get(keys.SECONDS_TOTAL) is not None
+def complete(plan: Plan) -> tuple[Plan, State | None]:
+    """The plan, with its own configuration if the run exists already; and the state of the run on this machine.
 
+    The configuration is that of the state, of what is left beside a damaged one, or of the run on the server; flags may
+    only repeat it.
 
-def forget_failure(run: wandb.Run) -> None:
-    """A run that is tried again has not failed: why it did before leaves its summary."""
-    if run.resumed and run.summary.get("error") is not None:
-        del run.summary["error"]
-
-
-def find_state(run: wandb.Run, plan: Plan, data_digest: str) -> State | None:
-    """The newest state of this run: on this machine, or, if it was preempted elsewhere, of its Artifact."""
-    found = _local_state(plan.folder)
-    epoch = found.progress.epoch if found else 0
-    if was_cut_off(run) and (version := _uploaded(run)) and version.metadata["epoch"] > epoch:
-        _download(version, plan.folder)
-        found = _local_state(plan.folder)
-    if found is None or found.config != plan.config:
-        return None
-    if found.data_digest != data_digest:
-        raise ConfigError(
-            f"the images or masks of {plan.config.data} changed since run {plan.run_id} was interrupted: "
-            f"restore them, or start a new run"
-        )
-    return found
+    Raises:
+        ConfigError: there is no such run, or the flags say other settings.
+    """
+    local = _local_state(plan.folder)
+    if not plan.resumes:
+        return plan, local
+    if local:
+        entity, project, _ = local.run.split("/")
+        plan = dataclasses.replace(plan, entity=entity or None, project=project)
+    config = local.config if local else _config_beside_damaged_state(plan) or _config_on_server(plan)
+    if plan.has_flags and plan.config != config:
+        raise ConfigError(f"run {plan.run_id} has other settings than the flags say: leave the flags out")
+    return dataclasses.replace(plan, config=config), local
 
 
 def _local_state(folder: Path) -> State | None:
@@ -59,31 +51,60 @@ def _local_state(folder: Path) -> State | None:
         return None
 
 
-def _uploaded(run: wandb.Run) -> wandb.Artifact | None:
+def _config_beside_damaged_state(plan: Plan) -> Config | None:
+    """That of the flags, else of the checkpoints that can be read; None where there was no state."""
+    if not os.path.lexists(plan.folder / state.FILE):
+        return None
+    if plan.has_flags:
+        return plan.config
+    for path in sorted(plan.folder.glob("epoch-*.pt")):
+        with contextlib.suppress(BadFile):
+            return checkpoints.load(path)[1]
+    return None
+
+
+def _config_on_server(plan: Plan) -> Config:
+    """Raises ConfigError: the server knows no such run, or does not answer."""
+    path = "/".join(part for part in (plan.entity, plan.project, plan.run_id) if part)
     try:
-        found: wandb.Artifact = wandb.Api().artifact(f"{run.entity}/{run.project}/state-{run.id}:latest", type="state")
-    except UNANSWERED:
+        preflight.check_server("agent.train")
+        settings = wandb.Api().run(path).config
+    except preflight.UNANSWERED as error:
+        raise ConfigError(
+            f"run {plan.run_id} has no state in {plan.folder}, and cannot be read from the server ({error}): check the "
+            f"id, WANDB_ENTITY and WANDB_PROJECT"
+        ) from None
+    names = {each.name for each in dataclasses.fields(Config)}
+    return from_settings({name: value for name, value in settings.items() if name in names})
+
+
+def find_state(run: wandb.Run, plan: Plan, local: State | None, data_digest: str, model: nn.Module) -> State | None:
+    """The newest state of this run: `local`, or, if it was preempted elsewhere, its Artifact; None to start anew.
+
+    Raises:
+        ConfigError: the images are not those that the run began with.
+    """
+    fetched = state_artifact.fetch(run, plan.folder, local.progress.epoch if local else 0) if was_cut_off(run) else None
+    found = fetched or local
+    if found is None or found.config != plan.config:
+        return None
+    if found.data_digest != data_digest:
+        raise ConfigError(
+            f"the images or masks of {plan.config.data} changed since run {plan.run_id} was interrupted: "
+            f"restore them, or start a new run"
+        )
+    if reason := state.differences(found.tensors["model"], model):
+        print(
+            f"agent.train: the state is of another version of {found.config.model} ({reason}); starting anew",
+            flush=True,
+        )
         return None
     return found
 
 
-def _download(version: wandb.Artifact, folder: Path) -> None:
-    """All files of the Artifact, or none: from what is there, more epochs are trained again, to equal bits."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=DOWNLOAD) as new:
-        try:
-            for name, entry in version.manifest.entries.items():
-                if (name != state.FILE and not FILES.fullmatch(name)) or entry.ref is not None:
-                    raise BadFile(f"it has the file {name!r}, which no state has")
-            version.download(root=new, skip_cache=True)
-            if state.load(Path(new)) is None:
-                raise BadFile("files are missing from it")
-        except ConnectionError:
-            raise
-        except (*UNANSWERED, OSError) as error:
-            print(f"agent.train: the uploaded state cannot be read ({error}); going on without it", flush=True)
-            return
-        for path in sorted(Path(new).iterdir(), key=lambda path: path.name == state.FILE):
-            path.replace(folder / path.name)
+def was_cut_off(run: wandb.Run) -> bool:
+    """Whether the server has rows of an earlier part; a sweep's run exists there before its first part begins."""
+    return bool(run.resumed) and run.starting_step > 0
 
 
 def n_threads(run: wandb.Run, found: State | None) -> int | None:

@@ -23,9 +23,8 @@ from agent.lifecycle import torch_file
 from agent.lifecycle.checkpoints import FILES, Checkpoint, prune, save
 from agent.lifecycle.torch_file import BadFile
 from common import keys
-from common.environment import CACHE, own
 from common.keys import RULES, Rule
-from common.names import BadName, check_name
+from common.names import check_name
 from data.pixels import Range
 
 FILE = "state.pt"
@@ -61,18 +60,6 @@ class State:
     """With another number, the sums of the steps that follow would have other last bits. None in old files."""
     pixel_range: Range | None = None
     """For the checkpoints; not in the file, since whoever goes on reads the photographs again."""
-
-
-def folder_of(run_id: str) -> Path:
-    """Where the state of a run lies on this machine: a folder just below that of all runs.
-
-    Raises BadName: the id would lead elsewhere.
-    """
-    runs = Path(own("PUZZLE_RUNS") or CACHE / "runs")
-    folder = runs / check_name("run id", run_id)
-    if run_id.startswith(".") or folder.resolve().parent != runs.resolve():
-        raise BadName(f"run id {run_id!r} is no name of a folder of its own in {runs}: take another")
-    return folder
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None) -> dict[str, Any]:

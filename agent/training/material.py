@@ -1,5 +1,6 @@
 """What a run needs before its server hears of it; whatever is wrong with a configuration shows here."""
 
+import functools
 import os
 import time
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ import torch
 from torch import nn
 
 from agent.config import Config
-from agent.lifecycle import disk, failures
+from agent.lifecycle import disk
+from agent.lifecycle.failures import Failed
 from agent.training import models, performance
 from agent.training.loop import Precision, n_steps
 from common import cores
@@ -19,16 +21,31 @@ from data.puzzle import Dataset
 
 @dataclass(frozen=True)
 class Material:
-    """Data, and a model on its device; `steps` of a visit to all training images, and `n_macs` of one image."""
+    """Data, and a model on its device; what both mean for a run is worked out from them."""
 
+    config: Config
     dataset: Dataset
     model: nn.Module
-    device: torch.device
-    precision: Precision
-    n_macs: int
-    steps: int
-    seconds: float
+    seconds: float = 0.0
     """That it took to have it."""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def precision(self) -> Precision:
+        return performance.precision_of(self.config.precision, self.model)
+
+    @functools.cached_property
+    def n_macs(self) -> int:
+        """Of one image."""
+        return performance.n_macs(self.model, self.config.image_size)
+
+    @property
+    def steps(self) -> int:
+        """Of a visit to all training images."""
+        return n_steps(len(self.dataset.train), self.config.batch_size)
 
 
 def prepare(config: Config, folder: Path) -> Material:
@@ -46,17 +63,22 @@ def prepare(config: Config, folder: Path) -> Material:
         config.folds,
         config.score_size,
     )
-    failures.check_batches(config, len(dataset.train))
+    check_batches(config, len(dataset.train))
     named = (config.architecture, config.backbone)
     outline = models.without_memory(lambda: models.build(*named, width=config.width, image_size=config.image_size))
-    disk.check_free(folder, disk.disk_of_run(outline, config.score_size, len(dataset.test)))
+    disk.check_free(folder, outline, config.score_size, len(dataset.test))
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
     imagenet = "imagenet" if config.weights == "imagenet" else "none"
     model = models.build(*named, imagenet, config.width, config.image_size)
-    performance.make_deterministic(config.deterministic)
-    device = performance.best_device()
-    model = performance.prepare(model, device)
-    precision, n_macs = performance.precision_of(config.precision, model), performance.n_macs(model, config.image_size)
-    steps = n_steps(len(dataset.train), config.batch_size)
-    return Material(dataset, model, device, precision, n_macs, steps, time.monotonic() - started)
+    model = performance.to_best_device(model, config.deterministic)
+    return Material(config, dataset, model, time.monotonic() - started)
+
+
+def check_batches(config: Config, n_train: int) -> None:
+    """Raise Failed if a training step would have one image where the architecture forbids it."""
+    if n_train < 2 and (who := config.needs_two()):
+        raise Failed(
+            f"{who} needs at least 2 images in every training step, but {config.data} has {n_train} training image: "
+            f"add images, or take the architecture unet at image_size 64 or more"
+        )

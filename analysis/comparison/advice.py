@@ -12,10 +12,9 @@ from analysis.comparison.commands import other_training_sets_command, study_comm
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Mask, one_pixel_loss
 from analysis.evidence.text import MEANING, WORDS, next_steps, p_value
+from analysis.pull.login import RESULTS
+from common.environment import ROOT
 from common.text import plural
-
-COST = 0.005
-"""IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""
 
 
 def differences(comparison: Comparison) -> tuple[str, ...]:
@@ -41,29 +40,31 @@ def differences(comparison: Comparison) -> tuple[str, ...]:
 def improvements(
     comparison: Comparison, edges: Sequence[str] = (), truths: Mapping[str, Mask] | None = None
 ) -> tuple[str, ...]:
-    """What to do next, each because of a figure of this study; empty where no figure asks for anything."""
+    """What to do next, first things first, each because of a figure of this study; empty where none asks for anything.
+
+    Runs that still improve come first: who is better among models half trained is no answer to believe.
+    """
     table, found = comparison.table, comparison.evidence
     splits = f": `{other_training_sets_command(comparison.sweeps)}`, ten models" if comparison.sweeps else ""
     return (
-        *(next_steps(found, partial(more_seeds, comparison), splits) if found else ()),
         *longer_advice(comparison),
+        *(next_steps(found, partial(more_seeds, comparison), splits) if found else ()),
         *overfitting_advice(table),
         *ceiling_advice(table, truths or {}),
-        *rule_advice(table),
         *(sentence for sentence in edges if " edge of " in sentence),
     )
 
 
 def more_seeds(comparison: Comparison, seeds: int) -> str:
     """`: COMMAND (what it costs)` for so many seeds of every model; empty where no command is known."""
-    command = study_command(comparison.sweeps, seeds=seeds)
+    command = study_command(comparison.sweeps, seeds=seeds, results=ROOT / RESULTS)
     if command is None:
         return ""
     runs = comparison.all_runs
     one = runs.groupby(["model", "split"])["seconds/train"].mean().sum() if "seconds/train" in runs else math.nan
     n = seeds * len(runs.groupby(["model", "split"]))
     time = "" if math.isnan(one) else f", about {plural(math.ceil(seeds * one / 60), 'minute')} of training in all"
-    where = "; sweep.yaml lies in the study's folder" if "SWEEP=sweep.yaml" in command else ""
+    where = "; save the sweep's settings as sweep.yaml" if "SWEEP=sweep.yaml" in command else ""
     return f": `{command}` (a new study of {plural(n, 'run')}{time}{where})"
 
 
@@ -74,15 +75,15 @@ def longer_advice(comparison: Comparison) -> list[str]:
     if not late:
         return []
     longer = 2 * int(curves["epochs"].max())
-    command = study_command(comparison.sweeps, epochs=longer)
+    command = study_command(comparison.sweeps, epochs=longer, results=ROOT / RESULTS)
     how = f"`{command}`" if command else f"{longer} epochs"
     return [f"Validation loss was lowest in the last epoch in {late} of {plural(len(curves), 'run')}: try {how}."]
 
 
 def overfitting_advice(table: pd.DataFrame) -> list[str]:
     """Early stopping for the models that overfit."""
-    over = table["model"][table["overfitting"].astype(str).str.startswith("overfits")].astype(str).tolist()
-    return [f"Early stopping or stronger augmentation for what overfits: {'; '.join(over)}."] * bool(over)
+    over = [str(row["model"]) for row in table.to_dict("records") if row["overfitting"].kind == "overfits"]
+    return [f"Early stopping or stronger augmentation for what overfits: {'; '.join(over)}."] if over else []
 
 
 def ceiling_advice(table: pd.DataFrame, truths: Mapping[str, Mask]) -> list[str]:
@@ -93,18 +94,4 @@ def ceiling_advice(table: pd.DataFrame, truths: Mapping[str, Mask]) -> list[str]
     return [
         f"Larger images: masks that are right but for one pixel all round have IoU {1 - loss:.3f} at this size, and the"
         f" best model has {best:.3f}."
-    ]
-
-
-def rule_advice(table: pd.DataFrame) -> list[str]:
-    """Another rule where it would have chosen a better checkpoint by more than `COST`."""
-    known = pd.to_numeric(table["rule_cost"], errors="coerce")
-    worse = table[known > COST]
-    if worse.empty:
-        return []
-    top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
-    return [
-        f"By the other rule {len(worse)} of {len(table)} models test more than {COST:.3f} better in IoU, most"
-        f" {top['model']} ({top['rule_cost']:+.3f}). Do not switch the rule because of these test results; decide on"
-        " validation images."
     ]

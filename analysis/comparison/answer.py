@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
+from analysis.comparison.commands import study_command
 from analysis.comparison.comparison import Comparison
 from analysis.curves.overfitting import COLLAPSE, FEWEST_EPOCHS
 from analysis.curves.rise import FEWEST_RUNS
 from analysis.evidence.text import answer, cautions
+from analysis.pull.login import RESULTS
+from common.environment import ROOT
 from common.keys import RULES
 from common.text import plural, some
 
 MOST = 4
 """Models that are named one by one."""
+COST = 0.005
+"""IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""
 
 
 def answers(comparison: Comparison) -> tuple[str, ...]:
@@ -65,24 +72,51 @@ def by_one_rule(table: pd.DataFrame) -> str | None:
 
 def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
     """Warnings and what was left out, what the verdicts assume, and at the end the check that was passed."""
-    passed = tuple(note for note in comparison.notes if note.startswith("Check passed"))
-    notes = tuple(note for note in comparison.notes if note not in passed)
-    return (*notes, *(cautions(comparison.evidence) if comparison.evidence else ()), *passed)
+    assumed = cautions(comparison.evidence) if comparison.evidence else ()
+    passed = (comparison.check,) if comparison.check else ()
+    return (*comparison.notes, *rule_cost(comparison.table), *assumed, *passed)
+
+
+def rule_cost(table: pd.DataFrame) -> list[str]:
+    """What the other rule would have tested better by more than `COST`, and why that is no reason to take it."""
+    known = pd.to_numeric(table["rule_cost"], errors="coerce")
+    worse = table[known > COST]
+    if worse.empty:
+        return []
+    top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
+    return [
+        f"By the other rule {len(worse)} of {len(table)} models test more than {COST:.3f} better in IoU, most"
+        f" {top['model']} ({top['rule_cost']:+.3f}). Do not switch the rule because of these test results; decide on"
+        " validation images."
+    ]
 
 
 def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
     """What the curves say: a sentence per model that has a verdict, one for all that have too few runs, collapses."""
-    pairs = comparison.table[["model", "overfitting"]].astype(str).to_numpy().tolist()
-    few = [model for model, verdict in pairs if verdict.startswith("cannot tell from")]
-    who = "any model overfits" if len(few) == len(pairs) else f"{some(few)} overfit{'s' * (len(few) == 1)}"
-    notes = {model: verdict.split("; ")[2:] for model, verdict in pairs if model in few}
-    silent = f"Whether {who} cannot be told: it takes {FEWEST_RUNS} runs of {FEWEST_EPOCHS} epochs of each."
+    verdicts = dict(zip(comparison.table["model"].astype(str), comparison.table["overfitting"], strict=True))
+    few = {model: verdict for model, verdict in verdicts.items() if verdict.kind == "too_few"}
+    overfit = "overfits" if len(few) == 1 else "overfit"
+    who = "any model overfits" if len(few) == len(verdicts) else f"{some(list(few))} {overfit}"
     return (
-        *(f"{model}: {verdict}." for model, verdict in pairs if model not in few),
-        *((silent,) if few else ()),
-        *(f"{model}: {'; '.join(words)}." for model, words in notes.items() if words),
+        *(f"{model}: {verdict}." for model, verdict in verdicts.items() if model not in few),
+        *((f"Whether {who} cannot be told: {missing(comparison, list(few))}.",) if few else ()),
+        *(f"{model}: {'; '.join(verdict.notes)}." for model, verdict in few.items() if verdict.notes),
         *collapses(comparison),
         *(f"{effect}." for effect in comparison.effects),
+    )
+
+
+def missing(comparison: Comparison, models: Sequence[str]) -> str:
+    """What a verdict on overfitting takes, what `models` have, and the command that gives it where there is one."""
+    mine = comparison.runs[comparison.runs["model"].isin(models)]
+    runs = int(mine.groupby("model").size().min())
+    epochs = int(comparison.curves.set_index("run_id")["epochs"].reindex(mine["run_id"]).min())
+    seeds = FEWEST_RUNS if runs < FEWEST_RUNS else None
+    longer = FEWEST_EPOCHS if epochs < FEWEST_EPOCHS else None
+    command = study_command(comparison.sweeps, seeds=seeds, epochs=longer, results=ROOT / RESULTS)
+    return (
+        f"that takes at least {FEWEST_RUNS} runs per model (you have {runs}) of at least {FEWEST_EPOCHS} epochs"
+        f" (you have {epochs}){f'; `{command}` gives them' if command and (seeds or longer) else ''}"
     )
 
 
@@ -98,5 +132,5 @@ def collapses(comparison: Comparison) -> list[str]:
             f"{model}: validation IoU fell{of} from {run['fall_from']:.3f} to {run['fall_to']:.3f} in epoch"
             f" {run['fall_epoch']:.0f} of {run['epochs']:.0f}; tested is epoch {run['best_epoch']:.0f}."
         )
-    more = [f"{len(told) - MOST} more models fell by {COLLAPSE:g} or more."] if len(told) > MOST else []
+    more = [f"{plural(len(told) - MOST, 'more model')} fell by {COLLAPSE:g} or more."] if len(told) > MOST else []
     return told[:MOST] + more

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -24,11 +26,13 @@ OTHER_TRAINING_SETS = "evidence.yaml"
 """Files in `sweeps/`: what `make study` runs unasked, and the one that has several training sets."""
 
 
-def study_command(sweeps: Mapping[str, Settings], *, seeds: int | None = None, epochs: int | None = None) -> str | None:
+def study_command(
+    sweeps: Mapping[str, Settings], *, seeds: int | None = None, epochs: int | None = None, results: Path | None = None
+) -> str | None:
     """`make study …` that trains the runs of one grid again, with other `seeds` of each model or `epochs` if given.
 
-    A grid that is none of `sweeps/` needs its settings in a file: `SWEEP=sweep.yaml`. None for another search, several
-    sweeps, or a grid that `make study` does not take.
+    A grid that is none of `sweeps/` is looked for among the studies of the folder `results`; else its settings must be
+    saved: `SWEEP=sweep.yaml`. None for another search, several sweeps, or a grid that `make study` does not take.
     """
     if len(sweeps) != 1:
         return None
@@ -37,10 +41,11 @@ def study_command(sweeps: Mapping[str, Settings], *, seeds: int | None = None, e
     if settings.get("method") != "grid" or wanted is None or any(len(wanted.get(n, ())) != 1 for n in FILLED):
         return None
     wanted |= {"epochs": [epochs]} if epochs else {}
-    for file in sorted((ROOT / "sweeps").glob("*.yaml"), key=lambda file: (file.name != DEFAULT, file.name)):
+    ours = sorted((ROOT / "sweeps").glob("*.yaml"), key=lambda file: (file.name != DEFAULT, file.name))
+    for file in [*ours, *(sorted(results.glob("*/sweep.yaml")) if results else ())]:
         words = filled_in(values_of(yaml.safe_load(file.read_text())) or {}, wanted, seeds)
         if words is not None:
-            return spelled(words if file.name == DEFAULT else {"SWEEP": f"sweeps/{file.name}"} | words)
+            return spelled(words if file == ours[0] else {"SWEEP": os.path.relpath(file, ROOT)} | words)
     data = wanted.get("data", [])
     if len(data) > 1:
         return None

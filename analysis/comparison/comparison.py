@@ -43,9 +43,10 @@ class Comparison:
     those on other splits. `scores`: `masks.image_scores` of all of them, with model, split and repeat of the run and
     `value`, whose mean over the images of a run is its IoU by `definition`. `evidence`: what `all_runs` prove, None if
     nothing could be tested; `own_evidence`: what those on the data's own split prove, where there are others. `notes`:
-    sentences needed to read the table. `effects`: what stronger augmentation did to overfitting, in sentences.
-    `definition`: a name of `definitions.DEFINITIONS`. `curves`: by run_id of `runs`, `overfitting.overfitting_figures`.
-    `sweeps`: those of the study.
+    sentences needed to read the table; `check`: the one on a check that was passed, else empty.
+    `effects`: what stronger augmentation did to overfitting, in sentences. `definition`: a name of
+    `definitions.DEFINITIONS`. `curves`: by run_id of `runs`, `overfitting.overfitting_figures`. `sweeps`: those of the
+    study.
     """
 
     table: pd.DataFrame
@@ -55,6 +56,7 @@ class Comparison:
     evidence: Evidence | None
     own_evidence: Evidence | None
     notes: tuple[str, ...]
+    check: str
     effects: tuple[str, ...]
     definition: str
     curves: pd.DataFrame
@@ -75,23 +77,24 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
     if len(shown) < len(chosen):
         own, _ = prove(tested[tested["run_id"].isin(shown["run_id"])], chosen, margin)
     table = with_evidence(model_table(shown, study.history, scores), evidence, shown, tested)
-    checked = limitations.agreement(study.runs[study.runs["run_id"].isin(chosen["run_id"])], scores)
-    wrong = checked.startswith("WARNING")
-    notes = (
-        *((checked,) if wrong else ()),
+    agree, check = limitations.agreement(study.runs[study.runs["run_id"].isin(chosen["run_id"])], scores)
+    sentences = (
+        "" if agree else check,
         *(mixed_data(chosen), other_pictures, limitations.image_sizes(chosen), *study.remarks, choice, repeats),
         *(undefined, elsewhere, silence),
         limitations.ceiling(table, truths_of(shown, study.predictions), shown),
         limitations.image_range(tested[tested["run_id"].isin(shown["run_id"])]),
         limitations.repetition(table),
         f"{limitations.RULE_TEXT} Metrics: {DEFINITIONS[definition].text}.",
-        "" if wrong else checked,
     )
-    told = tuple(note for note in notes if note)
+    notes = tuple(sentence for sentence in sentences if sentence)
     scores = scores.drop(columns="test/rule")
     effects = tuple(augmentation_effects(shown, study.history))
     curves = overfitting_figures(shown, study.history)
-    return Comparison(table, shown, chosen, scores, evidence, own, told, effects, definition, curves, study.sweeps)
+    passed = check if agree else ""
+    return Comparison(
+        table, shown, chosen, scores, evidence, own, notes, passed, effects, definition, curves, study.sweeps
+    )
 
 
 def redefined(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str | None]:

@@ -30,18 +30,19 @@ def disagreements(runs: pd.DataFrame, scores: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> str:
-    """A sentence: the metrics were recomputed from the masks of how many runs, and agree or do not."""
+def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> tuple[bool, str]:
+    """Whether metrics that are recomputed from masks agree with the summaries, and a sentence: of how many runs."""
     gaps = disagreements(runs, scores)
     wrong = {run_id: gap for run_id, gap in gaps.items() if gap > TOLERANCE}
     if wrong:
         told = ", ".join(f"{run_id} by {gap:.2g}" for run_id, gap in sorted(wrong.items()))
-        return f"WARNING: summary and masks DISAGREE for {len(wrong)} of {len(runs)} runs ({told}): do not use them."
+        of = f"{len(wrong)} of {len(runs)} runs ({told})"
+        return False, f"WARNING: summary and masks DISAGREE for {of}: do not use them."
     unchecked = runs["run_id"][~runs["run_id"].isin(list(gaps))].tolist()
     listed = ", ".join(unchecked[:3]) + (f" and {len(unchecked) - 3} more" if len(unchecked) > 3 else "")
     without = f"; {len(unchecked)} without a predictions artifact could not be checked"
     without = f"{without} and count in means, not in verdicts ({listed})" if unchecked else ""
-    return (
+    return True, (
         f"Check passed: test metrics recomputed from the masks of {len(gaps)} of {len(runs)} runs agree with their"
         f" summaries to 1e-6{without}."
     )

@@ -7,6 +7,8 @@ minimum is found on some runs and the rise measured on another (`analysis.curves
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,20 @@ FIGURES = (
 COLLAPSE = 0.1
 """A fall of validation IoU below its best that is worth a sentence."""
 LATE = 0.8
+WILD = 2.0
+"""Width of an interval of the relative rise above which its ends say nothing."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the curves of a model say: the sentence, and what it leaves out; `too_few`: runs or epochs."""
+
+    kind: Literal["overfits", "diverges", "does_not_overfit", "cannot_tell", "too_few"]
+    text: str
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join([self.text, *self.notes])
 
 
 def curve_figures(history: pd.DataFrame, rule: str) -> dict[str, float]:
@@ -97,20 +113,17 @@ def overfitting_figures(runs: pd.DataFrame, history: pd.DataFrame) -> pd.DataFra
     return pd.DataFrame(rows, columns=["run_id", *FIGURES])
 
 
-def verdict(history: pd.DataFrame) -> str:
-    """One sentence on the runs of one model, with its evidence, from their curves.
-
-    It begins with `overfits`, `does not overfit`, `diverges` or `cannot tell`.
-    """
+def verdict(history: pd.DataFrame) -> Verdict:
+    """One sentence on the runs of one model, with its evidence, from their curves."""
     if history.empty:
-        return "cannot tell: no curves"
+        return Verdict("cannot_tell", "cannot tell: no curves")
     finite = pd.DataFrame(history[np.isfinite(history[list(CURVES)].astype(float)).all(axis=1)])
     if finite.empty:
-        return "cannot tell: in every epoch a loss or an IoU is NaN or infinite"
+        return Verdict("cannot_tell", "cannot tell: in every epoch a loss or an IoU is NaN or infinite")
     losses, epochs, others = aligned(finite)
     lost = len(history) - len(finite)
-    notes = [f"{others} runs that ended earlier are left out"] if others else []
-    notes += [f"left out, NaN or infinite: {lost} epochs"] if lost else []
+    notes = [f"left out, ended earlier: {plural(others, 'run')}"] if others else []
+    notes += [f"left out, NaN or infinite: {plural(lost, 'epoch')}"] if lost else []
     n_runs = losses["val/loss"].shape[0]
     if n_runs < FEWEST_RUNS or len(epochs) < FEWEST_EPOCHS:
         at = [int(epochs[curve.argmin()]) for curve in losses["val/loss"]]
@@ -120,9 +133,8 @@ def verdict(history: pd.DataFrame) -> str:
             f"cannot tell from {have}, {FEWEST_RUNS} runs of {FEWEST_EPOCHS} epochs would; validation loss was lowest"
             f" at epoch {lowest} of {epochs[-1]:g}"
         )
-    else:
-        text = claim(measure_rise(losses["val/loss"]), losses, epochs)
-    return "; ".join([text, *notes])
+        return Verdict("too_few", text, tuple(notes))
+    return replace(claim(measure_rise(losses["val/loss"]), losses, epochs), notes=tuple(notes))
 
 
 def aligned(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], int]:
@@ -141,19 +153,25 @@ def aligned(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDAr
     return losses, tables["val/loss"].columns.to_numpy(), len(last) - len(whole)
 
 
-def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[np.int64]) -> str:
-    """The sentence that a measured rise carries."""
+def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[np.int64]) -> Verdict:
+    """The verdict that a measured rise carries."""
     n, at = plural(found.n_runs, "run"), epochs[found.epoch]
     moved = f"{found.estimate:+.0%} [{found.low:+.0%}, {found.high:+.0%}]".replace("-", "−")
     where = f"validation loss {moved} from epoch {at:g} to {epochs[-1]:g} ({n})"
+    if found.verdict == "cannot_tell" and found.high - found.low > WILD:
+        where = f"after epoch {at:g} of {epochs[-1]:g} the runs' validation losses differ by more than their size ({n})"
     fall = fall_after(losses["train/loss"], found.epoch)
     if found.verdict == "rises" and fall < FALL:
-        return f"diverges: {where}, while training loss changes by {-fall:+.0%}".replace("-", "−")
+        text = f"diverges: {where}, while training loss changes by {-fall:+.0%}"
+        return Verdict("diverges", text.replace("-", "−"))
     if found.verdict == "rises":
-        return f"overfits from epoch {at:g} of {epochs[-1]:g}: {where}, while training loss falls {fall:.0%}"
+        text = f"overfits from epoch {at:g} of {epochs[-1]:g}: {where}, while training loss falls {fall:.0%}"
+        return Verdict("overfits", text)
     if found.verdict == "flat":
-        return f"does not overfit: {where}, less than {MARGIN:.0%}"
+        lowest = f"the mean validation loss was lowest at the end, epoch {at:g} ({n}); longer training may"
+        why = lowest if at == epochs[-1] else f"{where}, less than {MARGIN:.0%}"
+        return Verdict("does_not_overfit", f"does not overfit: {why}")
     would = (
         f"about {found.needed} runs would find a rise of {MARGIN:.0%}" if found.needed else "more runs would not help"
     )
-    return f"cannot tell: {where}; {would}"
+    return Verdict("cannot_tell", f"cannot tell: {where}; {would}")

@@ -242,6 +242,11 @@ def what_decides(needed: Needed, claim: str) -> str:
 def cautions(found: Evidence) -> Iterator[str]:
     """What the numbers assume."""
     yield from found.notes
+    if trained_once(found):
+        yield (
+            "Two intervals that do not overlap prove nothing here: they are over test images, and training again is not"
+            " in them."
+        )
     if found.luck is not None and found.luck >= 0.0005:
         top = found.models[found.highest]
         yield (

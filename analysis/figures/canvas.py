@@ -60,5 +60,15 @@ def drawn_by(command: str) -> str:
 def caption(figure: Figure, text: str) -> None:
     """Small print at the lower edge, broken into lines that fit."""
     width, height = figure.get_size_inches()
-    lines = textwrap.fill(text, int(18 * width))
+    lines = "\n".join(caption_lines(width, text))
     figure.text(0.5, 0.06 / height, lines, ha="center", va="bottom", fontsize=7, color="0.3")
+
+
+def caption_height(width: float, text: str) -> float:
+    """Inches at the lower edge that `caption` takes in a figure of this width."""
+    return 0.12 + 0.12 * len(caption_lines(width, text))
+
+
+def caption_lines(width: float, text: str) -> list[str]:
+    """Lines that fit into a figure of `width` inches."""
+    return textwrap.wrap(text, int(18 * width))

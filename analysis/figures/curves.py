@@ -25,7 +25,7 @@ COLUMNS = 4
 MOST_MODELS = 16
 WIDTH, HEIGHT, GAP = 2.3, 1.25, 0.14
 """Of a panel, and between two, inches."""
-LINE, HEADING = 0.15, 0.45
+LINE, HEADING = 0.15, 0.54
 """Room for a line of a model's name and for the legend, inches."""
 BLOCK = 2 * HEIGHT + GAP + 0.5
 """Two panels with the axis below and the space around the name above, inches."""

@@ -11,7 +11,7 @@ from analysis.comparison.comparison import Comparison
 from analysis.figures.curves import curves_figure
 from analysis.figures.hardest_images import hardest_images_figure
 from analysis.figures.intervals import intervals_figure
-from analysis.figures.mask_grid import masks_figure
+from analysis.figures.mask_grid import MOST_MODELS, masks_figure
 from analysis.pull.study import Study
 
 
@@ -27,9 +27,9 @@ def write(study: Study, comparison: Comparison, out: Path, command: str) -> list
     return [*files, *write_masks(study, comparison, out, command), *write_hardest(study, comparison, out, command)]
 
 
-def write_masks(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Writes masks.png; raises `AnalysisError` where no run has masks, as `write_hardest` does."""
-    return [_save(masks_figure(comparison, study.predictions, command), out / "masks.png")]
+def write_masks(study: Study, comparison: Comparison, out: Path, command: str, models: int = MOST_MODELS) -> list[Path]:
+    """Writes masks.png of the best `models`; raises `AnalysisError` where no run has masks, as `write_hardest` does."""
+    return [_save(masks_figure(comparison, study.predictions, command, models=models), out / "masks.png")]
 
 
 def write_hardest(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:

@@ -28,6 +28,8 @@ COLOURS = {
 MEANS = {"false positive": " (too much)", "false negative": " (missing)"}
 PANEL, GAP, LABEL = 1.25, 0.05, 0.24
 """Side of one picture, space between two, and room for the IoU below one, inches."""
+NARROWEST = 6.2
+"""Inches that the legend takes."""
 MOST_MODELS = 10
 MOST_IMAGES = 12
 
@@ -52,22 +54,28 @@ def shown_runs(comparison: Comparison) -> pd.DataFrame:
 
 
 def masks_figure(
-    comparison: Comparison, predictions: Mapping[str, Predictions], command: str, *, photographs: bool = True
+    comparison: Comparison,
+    predictions: Mapping[str, Predictions],
+    command: str,
+    *,
+    photographs: bool = True,
+    models: int = MOST_MODELS,
 ) -> Figure:
     """Rows are test images; columns the image, the truth, then one model each with its errors and IoU.
 
-    Without `photographs` there is no column for the image. Only the best `MOST_MODELS` and the first `MOST_IMAGES` are
+    Without `photographs` there is no column for the image. Only the best `models` and the first `MOST_IMAGES` are
     drawn; the caption says so where it applies.
     Raises `AnalysisError` if no run has predictions.
     """
-    runs = shown_runs(comparison).head(MOST_MODELS)
+    runs = shown_runs(comparison).head(models)
     if runs.empty:
         raise AnalysisError("None of these runs has a predictions artifact: there are no masks to draw.")
     first = predictions[str(runs.iloc[0]["run_id"])]
     stems = list(first.truth)[:MOST_IMAGES]
     titles = ["test image"] * photographs + ["truth", *(heading(run) for run in runs.to_dict("records"))]
     tallest = max(first.truth[stem].shape[0] / first.truth[stem].shape[1] for stem in stems)
-    figure, panels = grid(stems, titles, PANEL * min(tallest, 1.0))
+    words = caption(comparison, first, len(runs), len(stems), command)
+    figure, panels = grid(stems, titles, PANEL * min(tallest, 1.0), words)
     for stem, row in zip(stems, panels, strict=True):
         if photographs:
             draw(row[0], first.images[stem])
@@ -76,7 +84,7 @@ def masks_figure(
         of_model = [row[column] for row in panels]
         draw_model(of_model, stems, predictions[run["run_id"]], run, comparison.scores)
     canvas.legend(figure, legend_handles(), columns=4)
-    canvas.caption(figure, caption(comparison, first, len(runs), len(stems), command))
+    canvas.caption(figure, words)
     return figure
 
 
@@ -86,13 +94,17 @@ def heading(run: Mapping[Any, Any]) -> str:
     return "\n".join([*lines, f"IoU {run['test/iou']:.3f}"])
 
 
-def grid(rows: list[str], columns: list[str], height: float) -> tuple[Figure, list[list[Axes]]]:
-    """Empty panels of `height` inches, as rows of columns, with their names at the left and above."""
+def grid(rows: list[str], columns: list[str], height: float, words: str) -> tuple[Figure, list[list[Axes]]]:
+    """Empty panels of `height` inches, as rows of columns, with names at the left and above and room for `words`."""
     top = 0.35 + 0.13 * max(title.count("\n") + 1 for title in columns)
-    figure = canvas.blank(0.3 + len(columns) * (PANEL + GAP), top + len(rows) * (height + LABEL) + 0.2)
+    taken = 0.3 + len(columns) * (PANEL + GAP)
+    width = max(taken, NARROWEST)
+    left = 0.25 + (width - taken) / 2
+    bottom = canvas.caption_height(width, words)
+    figure = canvas.blank(width, top + len(rows) * (height + LABEL) + bottom)
     panels = [
         [
-            canvas.place(figure, 0.25 + x * (PANEL + GAP), top + y * (height + LABEL), PANEL, height)
+            canvas.place(figure, left + x * (PANEL + GAP), top + y * (height + LABEL), PANEL, height)
             for x in range(len(columns))
         ]
         for y in range(len(rows))

@@ -18,6 +18,7 @@ EDGE = 0.05
 """A best value within this fraction of its range's length from an end lies at the edge."""
 FEWEST = 3
 RESAMPLES = 1000
+PERCENTILES = (0.025, 0.975)
 
 
 def in_order(runs: pd.DataFrame) -> pd.DataFrame:
@@ -25,28 +26,20 @@ def in_order(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.sort_values("created_at", kind="stable") if "created_at" in runs else runs
 
 
-def trials(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One row per configuration, in the order of their first runs: its fields, mean `metric` over its runs
-    (seeds), n_runs, and the run_id of its best run. Runs without a finite `metric` do not count."""
-    usable = in_order(runs[np.isfinite(pd.to_numeric(runs[metric], errors="coerce"))]).reset_index(drop=True)
+def trials(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per configuration, in the order of their first runs: its fields, mean `GOAL` over its runs
+    (seeds), n_runs, and the run_id of its best run. Runs without a finite `GOAL` do not count."""
+    usable = in_order(runs[np.isfinite(pd.to_numeric(runs[GOAL], errors="coerce"))]).reset_index(drop=True)
     fields = settings(usable, list(dict.fromkeys(["architecture", *varied(usable)])))
     rows = []
     for indices in fields.groupby(list(fields), dropna=False, sort=False).indices.values():
-        values = usable[metric].iloc[indices]
+        values = usable[GOAL].iloc[indices]
         best = usable["run_id"].iloc[indices[int(values.to_numpy(dtype=float).argmax())]]
-        rows.append(fields.iloc[indices[0]].to_dict() | {metric: values.mean(), "n_runs": len(values), "run_id": best})
+        rows.append(fields.iloc[indices[0]].to_dict() | {GOAL: values.mean(), "n_runs": len(values), "run_id": best})
     return pd.DataFrame(rows)
 
 
-def best_per_value(
-    runs: pd.DataFrame,
-    scientific: str,
-    rng: np.random.Generator,
-    *,
-    method: str,
-    metric: str = GOAL,
-    level: float = 0.95,
-) -> pd.DataFrame:
+def best_per_value(runs: pd.DataFrame, scientific: str, rng: np.random.Generator, *, method: str) -> pd.DataFrame:
     """The best of each value of the `scientific` field on equal budgets, all else optimised away.
 
     The budget is the number of trials (configurations) that the least tried value got. Of a random or grid
@@ -57,17 +50,17 @@ def best_per_value(
     """
     if scientific not in runs or runs.loc[active(runs, scientific), scientific].nunique() < 2:
         raise AnalysisError(f"The runs have no two values of {scientific}: there is nothing to compare.")
-    found = trials(runs[active(runs, scientific)], metric)
+    found = trials(runs[active(runs, scientific)])
     budget = int(found.groupby(scientific).size().min())
     rows = []
     for value, own in found.groupby(scientific, sort=False):
-        values = own[metric].to_numpy(dtype=float)
+        values = own[GOAL].to_numpy(dtype=float)
         low = high = np.nan
         if method in EXCHANGEABLE:
             best = float(expected_best(values, method=method)[budget - 1])
             drawn = np.sort(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
             bests = drawn @ winning_chances(len(values))[budget - 1]
-            low, high = np.quantile(bests, [(1 - level) / 2, (1 + level) / 2])
+            low, high = np.quantile(bests, PERCENTILES)
         else:
             best = float(values[:budget].max())
         rows.append(
@@ -77,16 +70,16 @@ def best_per_value(
     return pd.DataFrame(rows).sort_values("best", ascending=False, kind="stable", ignore_index=True)
 
 
-def edge_warnings(runs: pd.DataFrame, *, metric: str = GOAL, space: Space | None = None) -> tuple[str, ...]:
+def edge_warnings(runs: pd.DataFrame, *, space: Space | None = None) -> tuple[str, ...]:
     """A sentence for each number among the settings whose best value lies at the edge of its range.
 
     The range is that of `space`, the sweep's `parameters`, else that of the values tried. The best value is
-    that of the configuration with the highest mean `metric`; a range, logarithmic or not, counts as reached
+    that of the configuration with the highest mean `GOAL`; a range, logarithmic or not, counts as reached
     within `EDGE` of its length. Fewer than `FEWEST` different values have nothing but edges and are passed
     over.
     """
-    found = trials(runs, metric)
-    best: dict[Any, Any] = found.to_dict("records")[int(found[metric].to_numpy(dtype=float).argmax())]
+    found = trials(runs)
+    best: dict[Any, Any] = found.to_dict("records")[int(found[GOAL].to_numpy(dtype=float).argmax())]
     sentences: list[str] = []
     for name in (*NUISANCE, "width", "image_size"):
         if name not in found or pd.isna(best[name]):
@@ -97,11 +90,11 @@ def edge_warnings(runs: pd.DataFrame, *, metric: str = GOAL, space: Space | None
             continue
         low, high = float(given.get("min", tried[0])), float(given.get("max", tried[-1]))
         log = "log" in given.get("distribution", "") or high >= LOGARITHMIC * low > 0
-        side = edge(float(best[name]), low, high, log=log)
-        sentences += [
-            f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of what was searched,"
-            f" {low:g} to {high:g}: a better one may lie beyond it."
-        ] * bool(side)
+        if side := edge(float(best[name]), low, high, log=log):
+            sentences.append(
+                f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of what was searched,"
+                f" {low:g} to {high:g}: a better one may lie beyond it."
+            )
     return tuple(sentences)
 
 
@@ -114,9 +107,7 @@ def edge(value: float, low: float, high: float, *, log: bool) -> str:
     return "upper" if place >= 1 - EDGE else ""
 
 
-def expected_best_curves(
-    runs: pd.DataFrame, rng: np.random.Generator, *, method: str, metric: str = GOAL, level: float = 0.95
-) -> pd.DataFrame:
+def expected_best_curves(runs: pd.DataFrame, rng: np.random.Generator, *, method: str) -> pd.DataFrame:
     """Expected best of n trials per architecture (`expected_best`): architecture, trials (n = 1, 2, …),
     expected, low, high.
 
@@ -124,25 +115,25 @@ def expected_best_curves(
     resample exceeds the best trial there was. Raises `AnalysisError` for a `method` whose trials depend on
     each other.
     """
-    found = trials(runs, metric)
+    found = trials(runs)
     curves = []
     for architecture, own in found.groupby("architecture", sort=False):
-        values = own[metric].to_numpy(dtype=float)
+        values = own[GOAL].to_numpy(dtype=float)
         expected = expected_best(values, method=method)
         drawn = np.sort(rng.choice(values, size=(RESAMPLES, len(values))), axis=1)
         bests = drawn @ winning_chances(len(values)).T
-        low, high = np.quantile(bests, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = np.quantile(bests, PERCENTILES, axis=0)
         name = ARCHITECTURES.get(str(architecture), str(architecture))
         n = np.arange(1, len(values) + 1)
         curves.append(pd.DataFrame({"architecture": name, "trials": n, "expected": expected, "low": low, "high": high}))
     return pd.concat(curves, ignore_index=True)
 
 
-def budget_curves(runs: pd.DataFrame, *, metric: str = GOAL) -> pd.DataFrame:
+def budget_curves(runs: pd.DataFrame) -> pd.DataFrame:
     """Best so far against what it cost, per architecture: architecture (its name for people), trial (1, 2,
     …), minutes, best.
 
-    Every run counts, in the order of its start, also one without a finite `metric`: its time was spent.
+    Every run counts, in the order of its start, also one without a finite `GOAL`: its time was spent.
     `minutes` are device-minutes of training (`seconds/train`), summed; NaN from the first run on for which
     they are not known.
     """
@@ -150,7 +141,7 @@ def budget_curves(runs: pd.DataFrame, *, metric: str = GOAL) -> pd.DataFrame:
     curves = []
     for architecture, own in ordered.groupby("architecture", sort=False):
         seconds = own["seconds/train"] if "seconds/train" in own else pd.Series(np.nan, index=own.index)
-        values = pd.to_numeric(own[metric], errors="coerce").replace([np.inf, -np.inf], np.nan)
+        values = pd.to_numeric(own[GOAL], errors="coerce").replace([np.inf, -np.inf], np.nan)
         curves.append(
             pd.DataFrame(
                 {

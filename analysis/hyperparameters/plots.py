@@ -57,22 +57,22 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_parallel(axes: Axes, runs: pd.DataFrame, parameters: Sequence[str], *, metric: str = GOAL) -> ScalarMappable:
-    """A line per run across its parameters to `metric`, which colours it; the best run is thick.
+def draw_parallel(axes: Axes, runs: pd.DataFrame, parameters: Sequence[str]) -> ScalarMappable:
+    """A line per run across its parameters to `GOAL`, which colours it; the best run is thick.
 
     Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
     category are spread a little. Returns what a colour bar needs.
     """
-    shown = runs[np.isfinite(pd.to_numeric(runs[metric], errors="coerce"))].sort_values(metric)
-    values = shown[metric].to_numpy(dtype=float)
+    shown = runs[np.isfinite(pd.to_numeric(runs[GOAL], errors="coerce"))].sort_values(GOAL)
+    values = shown[GOAL].to_numpy(dtype=float)
     colours = ScalarMappable(Normalize(values.min(), values.max()), MAP)
-    heights = np.column_stack([axis(axes, i, shown, name) for i, name in enumerate([*parameters, metric])])
+    heights = np.column_stack([axis(axes, i, shown, name) for i, name in enumerate([*parameters, GOAL])])
     for i, (line, value) in enumerate(zip(heights, values, strict=True)):
         best = i == len(heights) - 1
         axes.plot(line, color=colours.to_rgba(value), linewidth=3 if best else 0.9, alpha=1 if best else 0.7)
     axes.set_xlim(-0.15, len(parameters) + 0.15)
     axes.set_ylim(-0.24, 1.08)
-    axes.set_xticks(range(len(parameters) + 1), [name.replace("_", " ") for name in [*parameters, metric]])
+    axes.set_xticks(range(len(parameters) + 1), [name.replace("_", " ") for name in [*parameters, GOAL]])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     return colours
@@ -120,7 +120,7 @@ def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
     tidy(axes)
 
 
-def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", metric: str = GOAL) -> None:
+def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial") -> None:
     """Best so far against `trial` or device-`minutes`, a stepped line per architecture."""
     colours = _colours(curves)
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
@@ -134,20 +134,20 @@ def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial", met
             label=f"{architecture} ({len(own)})",
         )
     axes.set_xlabel("trials" if against == "trial" else "device-minutes of training")
-    axes.set_ylabel(f"best {metric} so far")
+    axes.set_ylabel(f"best {GOAL} so far")
     axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     tidy(axes)
 
 
-def draw_expected_best(axes: Axes, curves: pd.DataFrame, *, metric: str = GOAL) -> None:
-    """Expected best of n trials (`budgets.expected_best_curves`), a line with its band per architecture."""
+def draw_expected_best(axes: Axes, curves: pd.DataFrame) -> None:
+    """Expected best of n trials (`best_of_n.expected_best_curves`), a line with its band per architecture."""
     colours = _colours(curves)
     for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
         colour, mark = colours[str(architecture)], MARKS[i % len(MARKS)]
         axes.fill_between(own["trials"], own["low"], own["high"], color=colour, alpha=0.15, linewidth=0)
         axes.plot(own["trials"], own["expected"], color=colour, marker=mark, markersize=3.5, label=architecture)
     axes.set_xlabel("trials")
-    axes.set_ylabel(f"expected best {metric}")
+    axes.set_ylabel(f"expected best {GOAL}")
     axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     tidy(axes)
 

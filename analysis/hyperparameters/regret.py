@@ -12,15 +12,15 @@ STEPS = 2
 """Learning rates count as equal if they round to the same of so many steps of a decade."""
 
 
-def learning_rate_regret(runs: pd.DataFrame, *, metric: str = GOAL) -> pd.DataFrame:
-    """Mean `metric` at each model's best learning rate minus that at every rate: a row per model, a column per rate.
+def learning_rate_regret(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean `GOAL` at each model's best learning rate minus that at every rate: a row per model, a column per rate.
 
     Rates are rounded to `STEPS` of a decade; NaN where a model was not tried at one. Models tried at fewer than two
     rates are left out. Every best of several is flattered, so a regret is rather too large than too small.
     """
     if "learning_rate" not in runs:
         return pd.DataFrame()
-    values = pd.to_numeric(runs[metric], errors="coerce").replace([np.inf, -np.inf], np.nan)
+    values = pd.to_numeric(runs[GOAL], errors="coerce").replace([np.inf, -np.inf], np.nan)
     known = runs[values.notna() & (pd.to_numeric(runs["learning_rate"], errors="coerce") > 0)]
     if known.empty:
         return pd.DataFrame()

@@ -42,7 +42,7 @@ class Part:
     @property
     def command(self) -> str:
         """What draws its figures again."""
-        paths = sweep_paths(self)
+        paths = [self.study.folder] if self.study.folder else sweep_paths(self)
         return f"make notebooks STUDY={shlex.quote(' '.join(paths))}" if paths else "make notebooks"
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 
 from analysis import AnalysisError
 from common.study_record import FILE, BadRecord, StudyRecord, find, load
-from common.wandb_api import CLOUD, BadAddress, open_url, server_address
+from common.wandb_api import CLOUD, BadAddress, server_address
 
 RESULTS = Path("results")
 LATEST = RESULTS / "latest"
@@ -138,17 +136,3 @@ def checked(address: str | None) -> str | None:
         return server_address(address) if address else None
     except BadAddress as error:
         raise AnalysisError(f"WANDB_BASE_URL: {error}.") from None
-
-
-def check_server(base_url: str, timeout: float = 10.0) -> None:
-    """Raises `AnalysisError` unless something answers HTTP at `base_url` within `timeout` seconds."""
-    try:
-        open_url(urllib.request.Request(base_url), timeout).close()
-    except HTTPError as error:
-        error.close()
-    except (URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise AnalysisError(
-            f"No server answers at {base_url} ({reason}): start the embedded one with `make serve`,"
-            " or correct WANDB_BASE_URL."
-        ) from None

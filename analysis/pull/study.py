@@ -16,9 +16,10 @@ from analysis.comparison.masks import Predictions
 from analysis.pull import client, study_folder
 from analysis.pull.cache import Fetched
 from analysis.pull.fetch import fetch_all, stored_predictions
-from analysis.pull.login import check_server, resolve
+from analysis.pull.login import resolve
 from analysis.pull.sweeps import Settings, sweep_settings
 from common import keys
+from common.wandb_api import ServerUnavailable, check_answers
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run
@@ -40,6 +41,7 @@ class Study:
     `client.COLUMNS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
     the images and masks themselves, for the runs that have them. `left_out`: one row per run that cannot be used, as
     `runs`, and `reason`. `remarks`: sentences on what was left out and why. `sweeps`: by id the settings of the sweeps.
+    `folder`: of an exported study.
     """
 
     runs: pd.DataFrame
@@ -49,6 +51,7 @@ class Study:
     left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
     remarks: tuple[str, ...] = ()
     sweeps: Mapping[str, Settings] = field(default_factory=dict)
+    folder: str = ""
 
 
 def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
@@ -62,7 +65,10 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
         return from_folder(folder)
     paths, login = resolve(given, os.environ)
     if login.base_url:
-        check_server(login.base_url)
+        try:
+            check_answers(login.base_url)
+        except ServerUnavailable as error:
+            raise AnalysisError(f"{error}.") from None
     api = client.connect(login, cache)
     listed = [run for path in paths for run in client.list_runs(api, path)]
     if not listed:
@@ -81,7 +87,7 @@ def from_folder(folder: Path) -> Study:
     """The study that was exported into `folder`. Raises `AnalysisError` if it is not whole."""
     tables, facts, predictions = study_folder.read(folder)
     remarks = (*facts["remarks"], study_folder.WITHOUT)
-    return Study(**tables, predictions=predictions, remarks=remarks, sweeps=facts["sweeps"])
+    return Study(**tables, predictions=predictions, remarks=remarks, sweeps=facts["sweeps"], folder=str(folder))
 
 
 def by_id(listed: Iterable[Run]) -> dict[str, Run]:

@@ -188,7 +188,7 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
             for claim, _, verdict, _, _ in ladder(found)
             if verdict.startswith("no verdict")
         ]
-    silent_curves = int(table["overfitting"].str.startswith("cannot tell").sum())
+    silent_curves = sum(verdict.kind in ("cannot_tell", "too_few") for verdict in table["overfitting"])
     if silent_curves:
         who = "any model overfits" if silent_curves == len(table) else f"{silent_curves} of {len(table)} models overfit"
         told.append(f"Whether {who}: see “Curves”.")

@@ -31,11 +31,11 @@ def smooth(rng: Rng, shape: tuple[int, int], cell: float, cell_x: float | None =
     return np.asarray(field[top : top + shape[0], left : left + shape[1]] * np.float32(damping), np.float32)
 
 
-def fractal(rng: Rng, shape: tuple[int, int], cell: float, octaves: int = 4, gain: float = 0.55) -> Field:
-    """Sum (H, W) of `smooth` at cell, cell/2, cell/4 …, each `gain` times the one before."""
+def fractal(rng: Rng, shape: tuple[int, int], cell: float, octaves: int = 4) -> Field:
+    """Sum (H, W) of `smooth` at cell, cell/2, cell/4 …, each 0.55 times the one before."""
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
-        total += np.float32(gain**octave) * smooth(rng, shape, cell / 2**octave)
+        total += np.float32(0.55**octave) * smooth(rng, shape, cell / 2**octave)
     return total
 
 

@@ -26,20 +26,20 @@ def coverage(points: Points, shape: Shape, spread: float = 0.0) -> Field:
     centre = np.array([shape[1] / 2, shape[0] / 2])
     for share in (0.0, 1 / 3, 2 / 3, 1.0) if spread else (0.0,):
         swept = centre + (points - centre) * (1 - spread * share)
-        fixed = np.round((_inset(swept * _SUPERSAMPLING, 0.5) - 0.5) * 256).astype(np.int32)
+        fixed = np.round((_inset(swept * _SUPERSAMPLING) - 0.5) * 256).astype(np.int32)
         cv2.fillPoly(samples, [fixed], _FULL, shift=8)
     area = cv2.resize(samples, shape[::-1], interpolation=cv2.INTER_AREA)
     return area.astype(np.float32) / np.float32(_FULL)
 
 
-def _inset(points: Points, by: float) -> Points:
-    """A clockwise polygon moved inwards: fillPoly also fills the samples that its border only touches."""
+def _inset(points: Points) -> Points:
+    """A clockwise polygon moved inwards by half a sample: fillPoly also fills those that its border touches."""
     edges = np.roll(points, -1, axis=0) - points
     edges = edges / np.maximum(np.hypot(*edges.T), 1e-9)[:, None]
     normals = np.stack([-edges[:, 1], edges[:, 0]], axis=1)
     before = np.roll(normals, 1, axis=0)
     mitre = np.maximum(1 + (normals * before).sum(axis=1), 0.3)
-    return np.asarray(points + by * (normals + before) / mitre[:, None])
+    return np.asarray(points + 0.5 * (normals + before) / mitre[:, None])
 
 
 def table(rng: Rng, shape: Shape, unit: float) -> Field:

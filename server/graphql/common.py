@@ -9,8 +9,8 @@ from typing import Any
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, is_introspection_type
 
+from server.access.security import Signer
 from server.graphql import limits
-from server.security import Signer
 from server.settings import Settings
 from server.store import Connection, NotFound, Refused, Row, Store, ownership, projects, users
 from server.store.users import Person

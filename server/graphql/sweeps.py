@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from server import controller, scheduler, sweep_config
+from server import scheduler
 from server.graphql import limits
 from server.graphql.common import Context, Resolvers, constant, existing_project, global_id, number_in, project_of
 from server.graphql.runs import run_connection
 from server.jsontext import load_object
+from server.scheduler import controller, sweep_config
 from server.search.runs import read_metric
 from server.store import NotFound, Refused, Row, projects, sweeps
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from server import addresses
+from server.access.security import Signer
 from server.jsontext import load_object
 from server.pages import folders, lineage
 from server.pages.home import sees
-from server.pages.render import home, part
+from server.pages.render import home, mark_namesakes, part
 from server.pages.run import run_node
-from server.security import Signer
 from server.store import Row, Store, artifacts, collections, runs
 from server.store.blobs import opened
 from server.store.users import Person
@@ -67,6 +67,8 @@ def gather(
     creator = runs.by_id(db, artifact["run_id"]) if artifact["run_id"] else None
     creator = creator if creator and person.sees(creator["entity"]) else None
     users = [run for run in runs.many(db, artifacts.users(db, artifact["id"])) if person.sees(run["entity"])]
+    marked = mark_namesakes([creator, *users] if creator else users)
+    creator, users = (marked[0], marked[1:]) if creator else (None, marked)
     name = f"{collection['name']}:v{member['version']}"
     path = f"{project['entity']}/{project['name']}/{name}"
     here = lineage.Node("artifact", name, "", collection["type"])

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise, zip_longest
 from operator import itemgetter
+from unicodedata import east_asian_width
 
 from markupsafe import Markup, escape
 
+from common.text import plural
 from server.pages.scale import Category, LogScale, Scale, short
 
 WIDTH, HEIGHT = 440, 252  # of the drawing, in SVG units
@@ -21,6 +23,7 @@ FINE = 50  # units of a path to one of the drawing
 MAX_POINTS = 400
 MAX_DOTS = 25
 MAX_NAME = 48
+MAX_LABEL = 42  # characters of a category
 MAX_END_NAME, MAX_END_NAMES = 10, 6
 MAX_KEYS = 40
 MANY = 24  # lines, from which on they are drawn thin
@@ -149,7 +152,8 @@ def chart(
     note: str = "",
     view: View | None = None,
     legend: bool = True,
-    x_scale: Scale | LogScale | Category | None = None,
+    x_scale: Scale | LogScale | None = None,
+    y_scale: Category | None = None,
 ) -> Markup:
     """A figure with one line each. Points that are not finite interrupt a line; `note` says more.
 
@@ -160,7 +164,7 @@ def chart(
     drawn = [_seen(line, view) for line in lines]
     finite = [point for line in drawn for point in line.points if _is_on(point, view)]
     if view.log and (off := sum(y <= 0 for line in drawn for x, y in line.points if is_finite(x, y))):
-        note = ", ".join(filter(None, (note, f"{off} {'value' if off == 1 else 'values'} of 0 or less")))
+        note = ", ".join(filter(None, (note, f"{plural(off, 'value')} of 0 or less")))
     caption = Markup("<figcaption>{}{}</figcaption>").format(
         title, Markup(" <small>{}</small>").format(note) if note else ""
     )
@@ -173,11 +177,12 @@ def chart(
     right = RIGHT if at_ends and named else NARROW
     heights = [y for _, y in finite]
     heights += [y for line in drawn for _, *ends in line.band for y in ends if is_finite(y)]
-    xs = x_scale or Scale.over(x for x, _ in finite)
-    ys: Scale | LogScale = Scale.over(heights, margin=0.05)
-    if view.log:
+    xs = x_scale or Scale.over((x for x, _ in finite), margin=0.04 if y_scale else 0.0)
+    ys: Scale | LogScale | Category = y_scale or Scale.over(heights, margin=0.05)
+    if view.log and not y_scale:
         ys = LogScale.over(y for y in heights if y > 0)
-    plot = Plot(xs, ys, right)
+    values = y_scale.values if y_scale else ()
+    plot = Plot(xs, ys, right, max([LEFT, *(text_width(cut(value, MAX_LABEL)) + 12 for value in values)]))
     many = "".join(f" {word}" for word, most in (("many", MANY), ("crowd", CROWD)) if len(drawn) > most)
     whole = all(float(x).is_integer() for x, _ in finite)
     parts = [plot.grid(whole), plot.axis_names(f"{x_name} {xs.origin}".rstrip(), ys.origin)]
@@ -186,10 +191,11 @@ def chart(
     below = _legend(named) if legend and not at_ends and named else ""
     edges = [f"{edge:.12g}" for edge in (*xs.edges, *ys.edges)]
     return Markup(
-        '<figure class="chart{}" data-edges="{}" data-log="{}" data-x="{}">{}'
+        '<figure class="chart{}" data-edges="{}" data-log="{}" data-x="{}" data-values="{}">{}'
         '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>{}</figure>'
     ).format(
-        *(many, " ".join(edges), int(view.log), x_name, caption, WIDTH, HEIGHT),
+        *(many, " ".join(edges), int(view.log), x_name, json.dumps(values, ensure_ascii=False)),
+        *(caption, WIDTH, HEIGHT),
         *(f"{title} against {x_name}", Markup("").join(parts), below),
     )
 
@@ -233,17 +239,23 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def text_width(text: str, size: float = 11) -> float:
+    """About how wide a text is in the drawing, for letters of that size."""
+    return size * sum(1.0 if east_asian_width(letter) in "WF" else 0.6 for letter in text)
+
+
 @dataclass(frozen=True)
 class Plot:
-    """Two scales on the drawing; `right` is the room beside the lines."""
+    """Two scales on the drawing; `left` and `right` are the room beside the lines."""
 
-    xs: Scale | LogScale | Category
-    ys: Scale | LogScale
+    xs: Scale | LogScale
+    ys: Scale | LogScale | Category
     right: float
+    left: float = LEFT
 
     @property
     def width(self) -> float:
-        return WIDTH - LEFT - self.right
+        return WIDTH - self.left - self.right
 
     @property
     def height(self) -> float:
@@ -255,12 +267,14 @@ class Plot:
 
     def grid(self, whole: bool) -> Markup:
         across = "".join(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - self.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{escape(label)}</text>'
-            for y, label in ((TOP + (1 - share) * self.height, label) for share, label in self.ys.ticks())
+            f'<line class="grid" x1="{self.left}" x2="{WIDTH - self.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="tick" x="{self.left - 6}" y="{y + 3.5:.1f}" text-anchor="end">{escape(label)}</text>'
+            for y, label in (
+                (TOP + (1 - share) * self.height, cut(label, MAX_LABEL)) for share, label in self.ys.ticks()
+            )
         )
         below = "".join(
-            f'<text class="tick" x="{LEFT + share * self.width:.1f}" y="{HEIGHT - BOTTOM + 15}" '
+            f'<text class="tick" x="{self.left + share * self.width:.1f}" y="{HEIGHT - BOTTOM + 15}" '
             f'text-anchor="middle">{escape(label)}</text>'
             for share, label in (self.xs.ticks() if isinstance(self.xs, LogScale) else self.xs.ticks(whole))
         )
@@ -269,14 +283,14 @@ class Plot:
     def axis_names(self, x_name: str, y_origin: str) -> Markup:
         above = Markup('<text class="tick" x="{}" y="{}">{}</text>').format(2, TOP - 6, y_origin)
         below = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-            LEFT + self.width / 2, HEIGHT - BOTTOM + 32, cut(x_name, MAX_NAME)
+            self.left + self.width / 2, HEIGHT - BOTTOM + 32, cut(x_name, MAX_NAME)
         )
         return above + below if y_origin else below
 
     def area(self, lines: Sequence[Markup], is_cut: bool) -> Markup:
         """Where lines are drawn, in fine units; what is outside of it shows unless `is_cut`."""
         return Markup('<svg class="area{}" x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>').format(
-            *(" cut" if is_cut else "", LEFT, TOP, self.width, self.height),
+            *(" cut" if is_cut else "", self.left, TOP, self.width, self.height),
             *(round(self.width * FINE), round(self.height * FINE), Markup("").join(lines)),
         )
 

@@ -1,6 +1,5 @@
 """Several runs over one another: curves, groups with bands, settings and results side by side, masks of one picture."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,11 +9,10 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from common.colours import SERIES, assign
-from common.keys import METRICS
 from server import addresses
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
-from server.pages.charts import CROWD, MANY, Line, Point, View, chart, smoothed
+from server.pages.charts import CROWD, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain, test_pictures
 from server.pages.media import Picture, lowest, names, pictures_in
@@ -25,12 +23,12 @@ from server.store.users import Person
 
 MAX_RUNS = 200
 CHARTS = 6  # on a page
+CURVES = 40  # of runs in one chart of a metric
 POINTS = 18_000  # of all lines of a page
 FEWEST, MOST = 24, 400  # of a line
 FEW = 4  # runs whose points are marked
 SIDE_BY_SIDE = 16  # runs in the tables
 MAX_KEYS = 300
-MAXIMIZED = re.compile(rf"(?i)(^|_)({'|'.join(METRICS)}|acc|dice|auc|score)$")
 REFRESH = 10  # seconds
 WITH_PICTURES, MAX_PICTURES = 8, 24
 
@@ -220,13 +218,13 @@ def _chosen_titles(titles: list[tuple[str, list[str]]], asked: QueryParams) -> l
 
 
 def metric_chart(store: Store, found: Sequence[Row], metric: str) -> list[Markup]:
-    """The curves of one metric of some runs, none where no run has any."""
-    found = _named_apart(found)
+    """The curves of one metric of the newest of some runs, none where no run has any."""
+    n, found = len(found), _named_apart(found[-CURVES:])
     read, _ = histories.read(store, found)
     axis, numbers = _common_axis(read.values(), [metric]), assign(run["name"] for run in found)
     labels, most = {run["id"]: run["name"] for run in found}, max(POINTS // max(len(found), 1), FEWEST)
     lines = _lines(found, read, labels, numbers, View(), min(most, MOST), metric, axis)
-    note = f"of each run{f', the newest {len(found)}' if len(found) > MANY else ''}"
+    note = f"of {'each run' if n == len(found) else f'the newest {len(found)} runs'}"
     return [chart(metric, lines, axis, note, legend=len(lines) <= len(SERIES))] if lines else []
 
 
@@ -339,7 +337,7 @@ def best_of(key: str, values: Sequence[Any]) -> int | None:
     name = key.rpartition("/")[2]
     less = key.startswith("seconds/") or run_table.MINIMIZED.search(name)
     numbers = [(value, at) for at, value in enumerate(values) if type(value) in (int, float) and value == value]
-    if len({value for value, _ in numbers}) < 2 or not (less or MAXIMIZED.search(name)):
+    if len({value for value, _ in numbers}) < 2 or not (less or run_table.MAXIMIZED.search(name)):
         return None
     return (min if less else max)(numbers)[1]
 

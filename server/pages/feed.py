@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from server.pages.home import best_values
-from server.pages.render import home, part
+from server.pages.render import home, mark_namesakes, part, run_label
 from server.store import Row, Store, runs
 
 MAX_ENTRIES = 50
@@ -30,12 +30,14 @@ def write(store: Store, project: Row, address: str) -> bytes:
 
 
 def _entries(store: Store, project: Row, place: str) -> Iterator[Row]:
-    for alert in runs.project_alerts(store.db, project["id"], MAX_ENTRIES):
-        link, name = f"{place}/runs/{part(alert['run'])}", alert["display_name"] or alert["run"]
+    alerts, ended = (of(store.db, project["id"], MAX_ENTRIES) for of in (runs.project_alerts, runs.ended))
+    named = mark_namesakes([*alerts, *ended])
+    for alert in named[: len(alerts)]:
+        link, name = f"{place}/runs/{part(alert['name'])}", run_label(alert)
         about = {"id": f"{link}#alert-{alert['id']}", "link": link, "run": name, "at": alert["created_at"]}
         yield about | {"title": f"{alert['severity']}: {alert['title']}", "text": alert["text"]}
-    for run in runs.ended(store.db, project["id"], MAX_ENTRIES):
-        link, name = f"{place}/runs/{part(run['name'])}", run["display_name"] or run["name"]
+    for run in named[len(alerts) :]:
+        link, name = f"{place}/runs/{part(run['name'])}", run_label(run)
         about = {"id": f"{link}#{run['state']}-{run['finished_at']:.0f}", "link": link, "run": name}
         yield about | {"title": f"{name} {run['state']}", "text": best_values(run), "at": run["finished_at"]}
 

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from common.names import BadName
-from server import authentication
+from server.access import authentication
+from server.access.security import key_in, same
 from server.pages.render import render
-from server.security import key_in, same
 from server.store import NotFound, Refused, Row, Store, projects, users
 from server.store.users import Person
 

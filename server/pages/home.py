@@ -1,13 +1,17 @@
 """The list of projects, and one project."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import sweep_config
+from server import scheduler
 from server.jsontext import config_values, flatten, load_object, without_media
 from server.pages.guard import person, project_of, show
+from server.pages.render import mark_namesakes
+from server.scheduler import sweep_config
 from server.store import Row, Store, collections, ownership, projects, runs, sweeps
 from server.store.users import Person
 
@@ -35,18 +39,41 @@ def sees(store: Store, person: Person, kind: str, row: Row) -> bool:
 
 def gather_project(store: Store, project: Row) -> dict[str, Any]:
     ids = runs.ids(store.db, project["id"], None, "-created_at")
-    rows = runs.many(store.db, ids[:MAX_RUNS])
+    rows = mark_namesakes(runs.many(store.db, ids[:MAX_RUNS]))
     return {
         "project": project,
         "runs": [run | {"values": best_values(run)} for run in rows],
         "n_runs": len(ids),
-        "sweeps": [
-            sweep | {"n_runs": len(sweeps.run_ids(store.db, sweep["id"])), "title": sweep_title(sweep)}
-            for sweep in sweeps.of_project(store.db, project["id"])
-        ],
+        "sweeps": listed_sweeps(store, sweeps.of_project(store.db, project["id"])),
         "collections": collections.of_project(store.db, project["id"]),
         "refresh": 10 if any(run["state"] in ("running", "pending") for run in rows) else None,
     }
+
+
+def listed_sweeps(store: Store, found: Sequence[Row]) -> list[Row]:
+    """With `title`, `n_runs`, the state that people read, and `namesake`: whether another of these has that title."""
+    n = Counter(map(sweep_title, found))
+    return [
+        sweep
+        | {
+            "title": sweep_title(sweep),
+            "namesake": n[sweep_title(sweep)] > 1,
+            "n_runs": len(sweeps.run_ids(store.db, sweep["id"])),
+            "state": sweep_state(store, sweep),
+        }
+        for sweep in found
+    ]
+
+
+def sweep_state(store: Store, sweep: Row) -> str:
+    """The state that people read: a sweep that hands out nothing any more is not over while its runs go on."""
+    if sweep["state"] not in scheduler.OVER or not sweeps.live_runs(store.db, sweep["id"]):
+        return str(sweep["state"]).lower()
+    if sweep["state"] == "CANCELED":
+        return "canceling"
+    expected = scheduler.expected_runs(store, sweep)
+    whole = expected is not None and len(sweeps.run_ids(store.db, sweep["id"])) >= expected
+    return "finishing" if whole else "stopping"
 
 
 def sweep_title(sweep: Row) -> str:

@@ -9,7 +9,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from server import authentication
+from server.access import authentication
 from server.pages.guard import Form, ask_to_log_in, changing, public
 from server.store import logins, users
 

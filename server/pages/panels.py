@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from common.colours import assign
+from common.text import plural
 from server.jsontext import as_list, as_number, as_object, flatten_media, load_object
 from server.pages import compare, histories, importance, parallel, plots, runsets, tables
 from server.pages.charts import Line, View, chart, sampled
@@ -13,6 +14,7 @@ from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain
 from server.pages.media import pictures_in
 from server.pages.pictures import Link, filters, layered, uploaded
+from server.pages.render import mark_namesakes, run_label
 from server.pages.runsets import RunSet
 from server.store import Refused, Row, Store, patterns, runs
 
@@ -39,7 +41,8 @@ class Grid:
 
     @cached_property
     def runs(self) -> list[Row]:
-        return list({run["id"]: run for each in self.sets for run in each.runs}.values())[: runsets.MAX_RUNS]
+        found = {run["id"]: run for each in self.sets for run in each.runs}
+        return mark_namesakes(list(found.values())[: runsets.MAX_RUNS])
 
     @cached_property
     def histories(self) -> tuple[dict[int, histories.History], float]:
@@ -51,14 +54,15 @@ class Grid:
     def groups(self, by: list[str]) -> dict[str, list[Row]]:
         """Label → runs. `by`: keys that a panel groups by itself; else each set as it says, or run by run."""
         found: dict[str, list[Row]] = {}
+        names = {run["id"]: run_label(run) for run in self.runs}
         for each in self.sets:
             grouping = by or each.grouping
             labels = runs.values_of(self.store.db, [run["id"] for run in each.runs], grouping) if grouping else {}
             head = f"{each.name}: " if len(self.sets) > 1 and grouping else ""
             for run in each.runs:
                 own = ", ".join("–" if value is None else str(value) for value in labels.get(run["id"], ()))
-                label = f"{head}{own}" if grouping else str(run["display_name"] or run["name"])
-                members = found.setdefault(label, [])
+                name = f"{head}{own}" if grouping else names.get(run["id"], run_label(run))
+                members = found.setdefault(name, [])
                 members += [] if run in members else [run]
         return found
 
@@ -191,7 +195,7 @@ def scalar(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     name = config.get("groupAgg") if config.get("groupAgg") in AGGREGATES else "mean"
     if not values:
         return {"kind": "unknown", "title": title, "text": f"{', '.join(metrics) or 'no metric'}: no run has it"}
-    note = f"{name} over {len(values)} run{'' if len(values) == 1 else 's'}"
+    note = f"{name} over {plural(len(values), 'run')}"
     return {"kind": "number", "title": title or metrics[0], "value": AGGREGATES[str(name)](values), "note": note}
 
 
@@ -224,7 +228,7 @@ def parallel_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     results = [as_number(found[run["id"]][-1]) for run in grid.runs]
     order = sorted(value for value in results if value is not None)
     lines = [
-        parallel.Run(run["name"], run["display_name"] or run["name"], _rank(value, order))
+        parallel.Run(run["name"], run_label(run), _rank(value, order))
         for run, value in zip(grid.runs, results, strict=True)
     ]
     return {"kind": "figure", "figure": parallel.draw(axes, lines), "width": 24}
@@ -278,7 +282,7 @@ def run_comparer(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     rows = [[key, *(each.get(key) for each in values)] for key in keys]
     if config.get("diffOnly"):
         rows = [row for row in rows if len(set(map(repr, row[1:]))) > 1]
-    columns = ["", *(run["display_name"] or run["name"] for run in some)]
+    columns = ["", *map(run_label, some)]
     note = f"the first {len(some)} of {len(grid.runs)} runs" if len(grid.runs) > len(some) else ""
     return {"kind": "table", "title": title or "Runs", "columns": columns, "rows": rows[:300], "note": note}
 
@@ -297,7 +301,7 @@ def custom(grid: Grid, config: dict[str, Any], title: str) -> Panel | None:
         found = tables.read(grid.store, run, str(key), value) if value and value["_type"] == "table-file" else None
         figure = plots.draw(kind, fields, words.get("title") or title or str(key), found.records) if found else None
         if figure is not None:
-            return {"kind": "figure", "figure": figure, "note": f"of {run['display_name'] or run['name']}"}
+            return {"kind": "figure", "figure": figure, "note": f"of {run_label(run)}"}
     return None
 
 
@@ -307,7 +311,7 @@ def table(store: Store, project: Row, key: str) -> Panel | None:
         value = flatten_media(load_object(run["summary"])).get(key)
         found = tables.read(store, run, key, value) if value and value["_type"] == "table-file" else None
         if found:
-            note = f"{len(found.rows)} rows, of {run['display_name'] or run['name']}"
+            note = f"{plural(len(found.rows), 'row')}, of {run_label(run)}"
             return {"kind": "table", "title": key, "columns": found.columns, "rows": found.rows[:100], "note": note}
     return None
 

@@ -7,15 +7,17 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from markupsafe import Markup
 
-from server.pages.charts import cut
+from server.pages.charts import MAX_LABEL, cut, text_width
 from server.pages.scale import Category, LogScale, Scale
 
 WIDTH, HEIGHT = 1160, 330
-SIDE, TOP, BOTTOM = 70, 40, 24
+SIDE, TOP, BOTTOM = 20, 40, 24
+BETWEEN = 24  # a label and the next axis, at least
 MAX_AXES, MAX_LINES = 12, 1000
 MAX_VALUES = 60
 STEPS = 7  # of the colour scale
@@ -64,11 +66,14 @@ def step(rank: float | None) -> str:
 
 
 def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
-    """A figure; what does not pass is faded, the best runs lie above."""
+    """A figure; what does not pass is faded, the best runs lie above. It is as wide as the labels of its axes need."""
     shown = list(axes)[-MAX_AXES:]
     scaled = [scale_of(axis.values) for axis in shown]
-    gap = (WIDTH - 2 * SIDE) / max(len(shown) - 1, 1)
-    at = [SIDE + number * gap for number in range(len(shown))]
+    labels = [_labels(*each) for each in scaled]
+    needed = [_width(axis, texts) for axis, texts in zip(shown, labels, strict=True)]
+    width = max(WIDTH, round(SIDE + sum(needed)))
+    more = (width - SIDE - sum(needed)) / max(len(shown) - 1, 1)
+    at = [SIDE + start + number * more for number, start in enumerate(accumulate(needed[:-1], initial=0.0))]
     order = sorted(
         range(len(runs))[:MAX_LINES], key=lambda i: (runs[i].passes, runs[i].rank is not None, runs[i].rank or 0)
     )
@@ -84,13 +89,29 @@ def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
         lines.append(
             Markup('<path class="{}{}" data-name="{}" d="M{}"/>').format(step(runs[i].rank), faded, runs[i].title, path)
         )
-    parts = [_axis(axis, x, scale, gap) for axis, x, (scale, _) in zip(shown, at, scaled, strict=True)]
+    parts = [_axis(axis, x, scale, texts) for axis, x, (scale, _), texts in zip(shown, at, scaled, labels, strict=True)]
     return Markup(
-        '<figure class="chart parallel"><div class="wide-figure" tabindex="0" role="region" '
-        'aria-label="Parallel coordinates, scrolls sideways"><svg viewBox="0 0 {} {}" role="img" '
+        '<figure class="chart parallel"><p class="soft hint{}">scroll sideways for the other axes →</p>'
+        '<div class="wide-figure" tabindex="0" role="region" '
+        'aria-label="Parallel coordinates, scrolls sideways"><svg viewBox="0 0 {} {}" width="{}" role="img" '
         'aria-label="A line for each run through its settings and its result"><g class="lines">{}</g>{}</svg></div>'
         "</figure>"
-    ).format(WIDTH, HEIGHT, Markup("").join(lines), Markup("").join(parts))
+    ).format(
+        *(" narrow" if width == WIDTH else "", width, HEIGHT, width), *(Markup("").join(lines), Markup("").join(parts))
+    )
+
+
+def _labels(scale: Scale | LogScale | Category, numbers: Sequence[float | None]) -> list[tuple[float, str]]:
+    """Place and text; none between whole numbers where an axis has only those."""
+    if not isinstance(scale, Scale):
+        return scale.ticks()
+    return scale.ticks(whole=all(number is None or number.is_integer() for number in numbers))
+
+
+def _width(axis: Axis, labels: Sequence[tuple[float, str]]) -> float:
+    """The room that an axis needs for its name and the labels at its right."""
+    widest = max((text_width(cut(label, MAX_LABEL)) for _, label in labels), default=0.0)
+    return max(widest + 6, text_width(cut(axis.key, MAX_LABEL), 12.5)) + BETWEEN
 
 
 def _y(scale: Scale | LogScale | Category, value: float | None) -> float:
@@ -98,22 +119,23 @@ def _y(scale: Scale | LogScale | Category, value: float | None) -> float:
     return TOP + (1 - scale.share(value)) * (HEIGHT - TOP - BOTTOM)
 
 
-def _axis(axis: Axis, x: float, scale: Scale | LogScale | Category, gap: float) -> Markup:
+def _axis(axis: Axis, x: float, scale: Scale | LogScale | Category, labels: Sequence[tuple[float, str]]) -> Markup:
     edges = " ".join(f"{edge:.12g}" for edge in scale.edges)
     kind = {LogScale: "log", Category: "category"}.get(type(scale), "linear")
-    labels = Markup("").join(
-        Markup('<text x="{:.0f}" y="{:.1f}">{}</text>').format(
-            x + 6, TOP + (1 - share) * (HEIGHT - TOP - BOTTOM) + 3.5, label
+    texts = Markup("").join(
+        Markup('<text x="{:.0f}" y="{:.1f}">{}{}</text>').format(
+            *(x + 6, TOP + (1 - share) * (HEIGHT - TOP - BOTTOM) + 3.5),
+            *(cut(label, MAX_LABEL), Markup("<title>{}</title>").format(label) if len(label) > MAX_LABEL else ""),
         )
-        for share, label in scale.ticks()
+        for share, label in labels
     )
     values = json.dumps(scale.values, ensure_ascii=False) if isinstance(scale, Category) else "[]"
     return Markup(
         '<g class="axis" data-key="{}" data-kind="{}" data-edges="{}" data-values="{}" data-x="{:.0f}" data-top="{}" '
         'data-bottom="{}"><rect class="grip" x="{:.0f}" y="{}" width="32" height="{}"/><path d="M{:.0f} {}V{}"/>'
-        '<text class="name" x="{:.0f}" y="{}" text-anchor="middle">{}<title>{}</title></text>{}</g>'
+        '<text class="name" x="{:.0f}" y="{}">{}<title>{}</title></text>{}</g>'
     ).format(
         *(axis.key, kind, edges, values, x, TOP, HEIGHT - BOTTOM),
         *(x - 16, TOP, HEIGHT - TOP - BOTTOM, x, TOP, HEIGHT - BOTTOM),
-        *(x, TOP - 16, cut(axis.key, max(int(gap / 8), 6)), axis.key, labels),
+        *(x - 2, TOP - 16, cut(axis.key, MAX_LABEL), axis.key, texts),
     )

@@ -8,6 +8,7 @@ from common.colours import MASKS, SERIES
 from server.jsontext import flatten_media, load_object, load_objects, loads
 from server.pages.home import test_pictures
 from server.pages.media import Picture, class_labels, names, pictures_in
+from server.pages.render import mark_namesakes
 from server.store import Connection, Row, Store, files, lines, runs
 from server.store.blobs import opened
 
@@ -159,7 +160,8 @@ def _others(store: Store, link: Link, run: Row, picture: Picture, name: str) -> 
             shown.append({"run": other, **layered(store, link, other, same, present)})
         if len(shown) == MAX_OTHERS:
             break
-    return shown
+    named = mark_namesakes([run, *(each["run"] for each in shown)])[1:]
+    return [each | {"run": other} for each, other in zip(shown, named, strict=True)]
 
 
 def filters() -> list[tuple[str, float, float, float]]:

@@ -10,8 +10,8 @@ from starlette.datastructures import QueryParams
 
 from server.pages import query, run_table
 from server.pages.filtering import PLAIN, equals, joined
-from server.pages.home import sweep_title
-from server.pages.render import when
+from server.pages.home import listed_sweeps
+from server.pages.render import mark_namesakes, when
 from server.store import Row, Store, collections, runs, sweeps, views
 
 FIRST = ("display_name", "state")
@@ -31,13 +31,10 @@ def gather(store: Store, project: Row, asked: QueryParams) -> dict[str, Any]:
         "asked": asked,
         "url": partial(query.address, asked),
         "chooser": chooser(table, asked),
-        "sweeps": [
-            sweep | {"n_runs": len(sweeps.run_ids(store.db, sweep["id"])), "title": sweep_title(sweep)}
-            for sweep in found[:MAX_LISTED]
-        ],
+        "sweeps": listed_sweeps(store, found[:MAX_LISTED]),
         "collections": collections.of_project(store.db, project["id"])[:MAX_LISTED],
         "reports": saved[:MAX_LISTED],
-        "alerts": runs.project_alerts(store.db, project["id"], MAX_ALERTS),
+        "alerts": mark_namesakes(runs.project_alerts(store.db, project["id"], MAX_ALERTS)),
         "refresh": REFRESH if runs.any_alive(store.db, project["id"]) else None,
     }
 
@@ -46,7 +43,7 @@ def chooser(table: run_table.Table, asked: QueryParams) -> list[tuple[str, list[
     """What may be a column, by kind, and whether it is one."""
     shown = {column.key for column in table.columns}
     plain = [run_table.Column(key) for key in PLAIN]
-    kinds = {"metrics": table.keys.metrics, "settings": table.keys.settings, "runs": plain}
+    kinds = {"metrics": table.keys.metrics, "texts": table.keys.texts, "settings": table.keys.settings, "runs": plain}
     return [(kind, [(column, column.key in shown) for column in columns[:MAX_KEYS]]) for kind, columns in kinds.items()]
 
 

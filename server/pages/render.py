@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from common.text import clock, size
+from common.text import clock, plural, size
 from server.jsontext import is_media, loads
 from server.pages import static_files
 from server.store import Row
@@ -75,6 +77,18 @@ def part(name: str) -> str:
     return quote(name, safe="")
 
 
+def mark_namesakes(found: Sequence[Row]) -> list[Row]:
+    """With `namesake`: whether another of these runs has the same name, so that its id has to stand beside it."""
+    n = Counter(name for name, _ in {(run["display_name"], run["name"]) for run in found})
+    return [run | {"namesake": n[run["display_name"]] > 1} for run in found]
+
+
+def run_label(run: Row) -> str:
+    """The name of a run, with its id where `mark_namesakes` found another one of that name."""
+    name = str(run["display_name"] or run["name"])
+    return f"{name} ({run['name']})" if run.get("namesake") and name != run["name"] else name
+
+
 def run_address(run: Row) -> str:
     """Where the page of a run is, of `runs.by_id` and the like."""
     return f"{home({'entity': run['entity'], 'name': run['project']})}/runs/{part(run['name'])}"
@@ -110,9 +124,10 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
-_environment.filters |= {"spread": spread, "report_part": report_part, "from_json": loads}
+_environment.filters |= {"plural": plural, "spread": spread, "report_part": report_part, "from_json": loads}
 _environment.filters |= {
     "part": part,
+    "label": run_label,
     "home": home,
     "cut": cut,
     "pretty": pretty,

@@ -9,7 +9,7 @@ from typing import Any
 from server.jsontext import as_list, load_object
 from server.pages import panels
 from server.pages.pictures import Link
-from server.pages.render import home, part
+from server.pages.render import home, mark_namesakes, part
 from server.store import NotFound, Row, Store, files, runs, views
 from server.store.users import Person
 
@@ -26,10 +26,9 @@ def listed(store: Store, link: Link, project: Row) -> dict[str, Any]:
     """The reports of a project, and the pages that studies made of themselves."""
     saved = views.of_project(store.db, project["id"], TYPE, None)
     named = {"entity": project["entity"], "project": project["name"]}
-    studies = [
-        {"run": runs.by_id(store.db, file["run_id"]), "file": file}
-        for file in files.named(store.db, project["id"], STUDY)
-    ]
+    kept = files.named(store.db, project["id"], STUDY)
+    writers = mark_namesakes([runs.by_id(store.db, file["run_id"]) for file in kept])
+    studies = [{"run": run, "file": file} for run, file in zip(writers, kept, strict=True)]
     return {
         "project": project,
         "reports": [view | {"url": address(view | named)} for view in saved],

@@ -1,20 +1,20 @@
 """One run: its head, and what each of its tabs shows."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
 from server import addresses
+from server.access.security import Signer
 from server.jsontext import as_object, load_object, load_objects
 from server.pages import axes, console, curves, folders, lineage, pictures, query, run_table, tables
 from server.pages.home import config_of, plain, sees
 from server.pages.media import MAX_IMAGES
 from server.pages.media import pictures as last_pictures
-from server.pages.render import home, part, run_address, when
-from server.security import Signer
+from server.pages.render import home, part, run_address, run_label, when
 from server.store import Connection, Row, Store, artifacts, collections, files, lines, projects, runs
 from server.store.users import Person
 
@@ -69,7 +69,7 @@ def gather(page: Page, tab: str, rest: str) -> dict[str, Any] | None:
     n_rows = lines.count(db, "history", run["id"])
     return own | {
         "project": projects.by_id(db, run["project_id"]),
-        "run": run,
+        "run": run | {"namesake": True},
         "tab": tab,
         "tabs": {name: title for name, title in TABS.items() if name != "pictures" or pictures.keys(db, run["id"])},
         "alerts": runs.alerts(db, run["id"]),
@@ -94,13 +94,16 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
     names = sorted(set[str]().union(*(picture.files for picture in shown[:MAX_IMAGES])))
     present = {file["name"]: file for file in files.of_run(db, run["id"], names)} if names else {}
     search, view = page.query.get("search", ""), query.view(page.query)
+    goals = run_table.goals(page.store, run["project_id"])
+    shown_best = best(run, [*goals])
     return {
         "curves": curves.page(survey, _rows(db, run["id"], share, rare), page.number("page") or 1, search, view),
         "view": view,
         "search": search,
         "n_rows": lines.count(db, "history", run["id"]),
         "share": share,
-        "best": best(run, [*run_table.goals(page.store, run["project_id"])]),
+        "best": shown_best,
+        "lasts": {key: _worse_last(page.store, run, key, value, goals) for key, value in shown_best.items()},
         "filters": pictures.filters(),
         "pictures": [
             pictures.layered(page.store, page.link, run, picture, present)
@@ -120,6 +123,11 @@ def best(run: Row, goals: Sequence[str] = ()) -> dict[str, Any]:
         numbers, key=lambda key: (rank.get(key, len(rank)), not key.startswith("test/"), key[:3] != "val", key)
     )
     return {key: numbers[key] for key in order[:6]}
+
+
+def _worse_last(store: Store, run: Row, key: str, value: float, goals: Mapping[str, bool]) -> float | None:
+    column = run_table.Column(run_table.best_key(key, goals.get(key)))
+    return run_table.worse_last(store, run, column, value) if key in goals or run_table.is_judged(key) else None
 
 
 def overview(page: Page, rest: str) -> dict[str, Any]:
@@ -230,7 +238,7 @@ def graph(page: Page, rest: str) -> dict[str, Any]:
     used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, page.person, "Artifact", row)]
     logged = artifacts.logged_by(db, run["id"])
     before, after = ([_named(store, row) for row in some[:MAX_LISTED]] for some in (used, logged))
-    here = lineage.Node("run", run["display_name"] or run["name"], "")
+    here = lineage.Node("run", run_label(run), "")
     return {
         "graph": lineage.graph([artifact_node(row) for row in before], here, [artifact_node(row) for row in after]),
         "used": before,
@@ -244,7 +252,7 @@ def artifact_node(artifact: Row) -> lineage.Node:
 
 
 def run_node(run: Row) -> lineage.Node:
-    return lineage.Node("run", run["display_name"] or run["name"], run_address(run), when(run["started_at"])[:10])
+    return lineage.Node("run", run_label(run), run_address(run), when(run["started_at"])[:10])
 
 
 def _named(store: Store, artifact: Row) -> Row:

@@ -4,16 +4,18 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from server import sweep_config
+from common.keys import METRICS
 from server.jsontext import load_object
 from server.pages import filtering, query
-from server.store import Refused, Row, Store, runs, sweeps
+from server.pages.render import mark_namesakes
+from server.scheduler import sweep_config
+from server.store import Refused, Row, Store, lines, runs, sweeps
 
 PER_PAGE, MOST_PER_PAGE = 50, 500
 SURVEYED = 500  # runs whose keys become columns
@@ -25,6 +27,8 @@ FOLDED = re.compile(r"(?:.*[._])?(?:seed|fold)")
 SETTINGS = "settings"
 """The group of runs that differ in nothing but what is FOLDED."""
 MINIMIZED = re.compile(r"(?i)loss|err|mae|mse|rmse|nll|perplexity|distance|hausdorff|seconds|time|gap")
+MAXIMIZED = re.compile(rf"(?i)(^|_)({'|'.join(METRICS)}|acc|dice|auc|score)$")
+CLEARLY_WORSE = 0.1  # of the size of the best value
 TITLES = {
     "display_name": "name",
     "name": "id",
@@ -75,17 +79,24 @@ class Group:
 
 @dataclass(frozen=True)
 class Keys:
-    """What the runs of a table have, as columns; `differing`: settings that are not all equal; `goals`: of sweeps."""
+    """What the runs of a table have, as columns; `differing`: settings that are not all equal; `goals`: of sweeps.
+
+    `texts` stand in summaries; `rules` are those that differ and stand under the same head as a goal: test/rule beside
+    test/iou says what its values are of. `judged`: keys of metrics of which it is known whether more is better.
+    """
 
     settings: list[Column]
     differing: list[Column]
     metrics: list[Column]
     goals: list[Column]
+    texts: list[Column]
+    rules: list[Column]
+    judged: frozenset[str]
 
     @property
     def names(self) -> dict[str, str]:
         """What a person calls a setting or metric → what filters call it."""
-        columns = (*self.metrics, *self.settings)
+        columns = (*self.texts, *self.metrics, *self.settings)
         return {column.title: column.key for column in columns}
 
     @property
@@ -154,8 +165,31 @@ def gather(
         return _grouped(store, asked, keys, columns, ids, grouping, order, everything)
     size, page, pages = _page(asked, len(ids), everything)
     shown = ids[(page - 1) * size : page * size]
-    rows = with_values(store, shown, columns)
+    rows = mark_namesakes(with_values(store, shown, columns))
+    if not everything:
+        rows = [row | {"lasts": _lasts(store, row, columns, keys.judged)} for row in rows]
     return Table(keys, columns, rows, [], [], ids, len(ids), page, pages, order)
+
+
+def _lasts(store: Store, run: Row, columns: Sequence[Column], judged: Collection[str]) -> list[float | None]:
+    """For each column the last value of a metric, where it is clearly worse than the best one that the cell shows."""
+    return [
+        worse_last(store, run, column, value) if column.key in judged else None
+        for column, value in zip(columns, run["cells"], strict=True)
+    ]
+
+
+def worse_last(store: Store, run: Row, column: Column, best: Any) -> float | None:
+    """The last value of a metric, where it is worse than the best one by more than a tenth of that one's size."""
+    if type(best) not in (int, float):
+        return None
+    last = lines.last_number(store.db, run["id"], column.title)
+    return None if last is None or not is_clearly_worse(last, best, column.sign) else last
+
+
+def is_clearly_worse(last: float, best: float, sign: int) -> bool:
+    """`sign`: -1 where more is better. NaN is worse than anything."""
+    return math.isnan(last) or sign * (last - best) > CLEARLY_WORSE * abs(best)
 
 
 def passing(
@@ -188,11 +222,19 @@ def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
     names |= {key: {} for key in _running_metrics(store, run_ids) if key not in names}
     tops = {name: best_key(name, maximize) for name, maximize in goals(store, project_id).items()}
     metrics = [Column(tops.get(name) or best_key(name)) for name in names if not name.startswith("_")]
+    goals_ = _goals([name for name in tops if name in names], [column.title for column in metrics], tops)
+    heads = {head for column in goals_ if (head := column.title.rpartition("/")[0])}
+    texts = [row for row in found if row["source"] == "summary" and not row["is_number"] and _is_own(row["key"])]
+    repeated = [row for row in texts if 1 < row["n_different"] <= max(2, row["n"] // 2)]
+    rules = [row for row in repeated if row["key"].rpartition("/")[0] in heads]
     return Keys(
         [Column(f"config.{row['key']}") for row in settings],
         [Column(f"config.{row['key']}") for row in differing],
         sorted(metrics, key=lambda column: column.title),
-        _goals([name for name in tops if name in names], [column.title for column in metrics], tops),
+        goals_,
+        [Column(f"summary.{row['key']}") for row in texts],
+        [Column(f"summary.{row['key']}") for row in rules],
+        frozenset(column.key for column in metrics if column.title in tops or is_judged(column.title)),
     )
 
 
@@ -237,6 +279,17 @@ def best_key(name: str, maximize: bool | None = None) -> str:
     return f"{'high' if more else 'low'}.{name}"
 
 
+def _is_own(key: str) -> bool:
+    """Whether a program wrote it as it is: not wandb's own, no member of an object, as the path of a picture is."""
+    return not key.startswith("_") and "." not in key
+
+
+def is_judged(name: str) -> bool:
+    """Whether the name of a metric says what is better."""
+    tail = name.rpartition("/")[2]
+    return bool(MINIMIZED.search(tail) or MAXIMIZED.search(tail))
+
+
 def _goals(tops: list[str], metrics: list[str], keys: Mapping[str, str]) -> list[Column]:
     """Each sweep's metric with its test metric behind it; where there is no sweep, test metrics, then validation."""
     named = []
@@ -253,11 +306,11 @@ def _goals(tops: list[str], metrics: list[str], keys: Mapping[str, str]) -> list
 
 
 def _columns(asked: QueryParams, keys: Keys, first: Sequence[str], last: Sequence[str]) -> list[Column]:
-    known = {column.key for column in (*keys.settings, *keys.metrics)} | set(filtering.PLAIN)
+    known = {column.key for column in (*keys.settings, *keys.metrics, *keys.texts)} | set(filtering.PLAIN)
     chosen = [name for name in query.words(asked, "col", MAX_COLUMNS) if name in known]
     if chosen:
         return [Column(name) for name in chosen]
-    return [*map(Column, first), *keys.goals, *keys.differing[:DEFAULT_SETTINGS], *map(Column, last)]
+    return [*map(Column, first), *keys.goals, *keys.rules, *keys.differing[:DEFAULT_SETTINGS], *map(Column, last)]
 
 
 def _grouping(asked: QueryParams, keys: Keys) -> list[Column]:
@@ -297,7 +350,7 @@ def _grouped(
     everything: bool,
 ) -> Table:
     """Groups in the order of their mean, best first, unless a column of the table is asked for."""
-    metrics = [column for column in columns if column.is_metric]
+    metrics = [column for column in columns if column.is_metric and column not in keys.texts]
     found = cells(store, ids[:MAX_GROUPED], [*grouping, *metrics])
     members: dict[tuple[str, ...], list[int]] = {}
     for run_id in ids[:MAX_GROUPED]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 HUGE, TINY, LARGEST = 1e290, 1e-290, 1.797e308
+MAX_CATEGORIES = 18  # that are labelled on an axis
 CLOSE = 1e-4
 """Values whose spread is a smaller part of them than this are labelled by what they have above the lowest."""
 
@@ -133,9 +134,5 @@ class Category:
         return (value + 0.5) / len(self.values)
 
     def ticks(self, whole: bool = False) -> list[tuple[float, str]]:
-        every = -(-len(self.values) // 12)
-        return [
-            (self.share(i), value if len(value) <= 14 else f"{value[:13]}…")
-            for i, value in enumerate(self.values)
-            if i % every == 0
-        ]
+        every = -(-len(self.values) // MAX_CATEGORIES)
+        return [(self.share(i), value) for i, value in enumerate(self.values) if i % every == 0]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.pages.home import sweep_title
+from server.pages.home import sweep_state, sweep_title
 from server.pages.render import home, part, run_address
 from server.pages.report import address as report_address
 from server.store import Row, Store, text_search
@@ -19,11 +19,11 @@ def gather(store: Store, text: str, person: Person) -> dict[str, Any]:
     for kind in text_search.KINDS if words else ():
         rows = text_search.find(store.db, kind, words, person.seen_entities, MOST + 1)
         if rows:
-            found[kind] = [_result(kind, row) for row in rows]
+            found[kind] = [_result(store, kind, row) for row in rows]
     return {"q": text, "found": found, "most": MOST, "refresh": None}
 
 
-def _result(kind: str, row: Row) -> dict[str, Any]:
+def _result(store: Store, kind: str, row: Row) -> dict[str, Any]:
     """`url`, `name`, `more` (its id, type), `place` and, where it has one, `state`."""
     there = home({"entity": row["entity"], "name": row["project"]})
     place = f"{row['entity']}/{row['project']}"
@@ -34,7 +34,7 @@ def _result(kind: str, row: Row) -> dict[str, Any]:
         return {"url": run_address(row), "name": name, "more": row["name"], "place": place, "state": row["state"]}
     if kind == "sweeps":
         url, name = f"{there}/sweeps/{part(row['name'])}", sweep_title(row)
-        return {"url": url, "name": name, "more": row["name"], "place": place, "state": row["state"]}
+        return {"url": url, "name": name, "more": row["name"], "place": place, "state": sweep_state(store, row)}
     if kind == "reports":
         name = row["display_name"] or row["name"]
         return {"url": report_address(row), "name": name, "more": "", "place": place, "state": ""}

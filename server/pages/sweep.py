@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
-from server import scheduler, sweep_config
-from server.pages import parallel, query, run_table
+from server import scheduler
+from server.pages import parallel, query, run_table, setting_parts
 from server.pages.charts import Line, Point, chart, sampled
 from server.pages.compare import metric_chart
-from server.pages.home import sweep_title
+from server.pages.home import sweep_state, sweep_title
 from server.pages.importance import Importance, importances
 from server.pages.project import chooser
+from server.pages.render import mark_namesakes, run_label
+from server.pages.scale import Category
+from server.scheduler import sweep_config
 from server.store import Row, Store, runs, sweeps
 
 if TYPE_CHECKING:
@@ -25,7 +28,6 @@ FIRST = ("number", "display_name", "state")
 MAX_RUNS = 2000
 MAX_SETTINGS = 11
 SCATTER, MAX_SCATTERS = 300, 12
-CURVES = 40  # runs, the newest
 REFRESH = 5  # seconds
 STATES = ("finished", "running", "pending", "failed", "crashed", "killed", "preempting", "preempted")
 
@@ -44,17 +46,20 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
     """Plots are of at most MAX_RUNS runs, the newest."""
     config, metric = sweep_config.read_config(sweep["config"]), _metric(sweep)
     table = run_table.gather(store, project["id"], asked, **table_of(store, sweep))
-    found = runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:])
+    found = mark_namesakes(runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:]))
     data = _Data(store, sweep, found, table, metric)
-    agents = sweeps.agents(store.db, sweep["id"])
-    now = store.clock()
-    active = [agent for agent in agents if now - agent["heartbeat_at"] < scheduler.AGENT_SILENT]
+    live = sweeps.live_runs(store.db, sweep["id"])
+    agents = _agents(store, sweep, live)
+    n_active = sum(agent["state"] == "running" for agent in agents)
     expected = scheduler.expected_runs(store, sweep)
     states = {state: n for state in STATES if (n := sum(run["state"] == state for run in found))}
+    goes_on = sweep["state"] in ("PENDING", "RUNNING") or live or n_active
     return {
         "project": project,
         "sweep": sweep,
         "title": sweep_title(sweep),
+        "state": sweep_state(store, sweep),
+        "n_live": len(live),
         "method": config.get("method", "custom"),
         "metric": metric,
         "test": data.test,
@@ -62,24 +67,21 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "n_runs": len(sweeps.run_ids(store.db, sweep["id"])),
         "n_shown": len(found),
         "states": states,
-        "time_left": _time_left(found, expected, len(active)),
-        "best": data.best(),
+        "time_left": _time_left(found, expected, n_active),
+        "best": data.best(store),
         "table": table,
         "asked": asked,
         "url": partial(query.address, asked),
         "chooser": chooser(table, asked),
-        "progress": [*(metric_chart(store, found[-CURVES:], metric.name) if metric else ()), *data.progress()],
+        "progress": [*(metric_chart(store, found, metric.name) if metric else ()), *data.progress()],
         "parallel": data.parallel(),
         "scatters": data.scatters(),
         "importances": data.importances(),
         "agents": agents,
-        "n_active": len(active),
-        "agent_runs": {agent["id"]: len(sweeps.agent_runs(store.db, agent["id"])) for agent in agents},
-        "now": now,
+        "n_active": n_active,
         "knowledge": _knowledge(store, sweep, config, data),
-        "stopped": [row for row in sweeps.suggestions(store.db, sweep["id"]) if row["stop_reason"]],
-        "names": {run["name"]: run["display_name"] or run["name"] for run in found},
-        "refresh": REFRESH if sweep["state"] in ("PENDING", "RUNNING") or states.keys() & {"running"} else None,
+        "stopped": _stopped(store, sweep),
+        "refresh": REFRESH if goes_on else None,
     }
 
 
@@ -91,6 +93,19 @@ def _metric(sweep: Row) -> "Metric | None":
         return read_metric(sweep_config.read_config(sweep["config"]))
     except SearchError:
         return None
+
+
+def _agents(store: Store, sweep: Row, live: Sequence[Row]) -> list[Row]:
+    """With `n_runs`, the seconds of `silence`, and `state`: running, silent, or gone from a sweep that is over."""
+    now, busy = store.clock(), {run["agent_id"] for run in live}
+    agents = []
+    for agent in sweeps.agents(store.db, sweep["id"]):
+        silence = now - agent["heartbeat_at"]
+        left = sweep["state"] in scheduler.OVER and agent["id"] not in busy
+        state = "running" if silence < scheduler.AGENT_SILENT else "gone" if left else "silent"
+        n_runs = len(sweeps.agent_runs(store.db, agent["id"]))
+        agents.append(agent | {"state": state, "silence": silence, "n_runs": n_runs})
+    return agents
 
 
 def _time_left(found: Sequence[Row], expected: int | None, n_active: int) -> float | None:
@@ -115,7 +130,8 @@ class _Data:
         handed = [f"config.{name}" for name in run_table.parameters(sweep)]
         names = handed or [column.key for column in table.keys.differing]
         keys = [run_table.Column(name) for name in ("number", *names)]
-        ends = [run_table.best_key(metric.name, metric.maximize) if metric else "number"]
+        self.end = run_table.Column(run_table.best_key(metric.name, metric.maximize) if metric else "number")
+        ends = [self.end.key]
         ends.append(next(column.key for column in goals if column.title == self.test) if self.test else "number")
         cells = run_table.cells(store, [run["id"] for run in found], [*keys, *map(run_table.Column, ends)])
         rows = [cells[run["id"]] for run in found]
@@ -124,7 +140,7 @@ class _Data:
         self.tests = [_number(row[-1]) if self.test else None for row in rows]
         columns = {key.title: [row[at] for row in rows] for at, key in enumerate(keys) if at}
         varied = {name: values for name, values in columns.items() if len(set(map(repr, values))) > 1}
-        self.settings = dict(list(varied.items())[:MAX_SETTINGS])
+        self.settings = dict(list(_with_parts(store, found, varied).items())[:MAX_SETTINGS])
         passing = set(table.run_ids)
         self.passes = [run["id"] in passing or bool(table.fault) for run in found]
 
@@ -132,14 +148,22 @@ class _Data:
     def sign(self) -> int:
         return -1 if self.metric and self.metric.maximize else 1
 
-    def best(self) -> dict[str, Any] | None:
-        """The run with the best result, with its settings."""
+    def best(self, store: Store) -> dict[str, Any] | None:
+        """The run with the best result, with its settings; `last`: its last value where that is clearly worse."""
         known = [(self.sign * value, at) for at, value in enumerate(self.results) if value is not None]
         if not known:
             return None
         at = min(known)[1]
         settings = {name: values[at] for name, values in self.settings.items()}
-        return {"run": self.runs[at], "value": self.results[at], "test": self.tests[at], "settings": settings}
+        run, value = self.runs[at], self.results[at]
+        return {
+            "run": run | {"namesake": True},
+            "value": value,
+            "last": run_table.worse_last(store, run, self.end, value),
+            "is_alive": run["state"] in runs.ALIVE,
+            "test": self.tests[at],
+            "settings": settings,
+        }
 
     def progress(self) -> list[Markup]:
         """The metric of each run in the order of suggestion, with the best so far in steps; the same of its test."""
@@ -149,13 +173,20 @@ class _Data:
         if not known or self.metric is None:
             return []
         best = list(accumulate(known, lambda one, other: (other[0], *min(one[1:], other[1:]))))
-        charts = [self._steps(self.metric.name, self.results, [(n, self.results[at]) for n, _, at in best], "val")]
+        name, steps = self.metric.name, [(n, self.results[at]) for n, _, at in best]
+        charts = [self._steps(name, self.results, steps, "best so far", "val")]
         if self.test:
-            charts.append(self._steps(self.test, self.tests, [(n, self.tests[at]) for n, _, at in best], "test"))
+            line = f"{self.test} of the run that is best by {name} so far"
+            charts.append(self._steps(self.test, self.tests, [(n, self.tests[at]) for n, _, at in best], line, "test"))
         return charts
 
     def _steps(
-        self, name: str, values: Sequence[float | None], best: Sequence[tuple[float, float | None]], style: str
+        self,
+        name: str,
+        values: Sequence[float | None],
+        best: Sequence[tuple[float, float | None]],
+        line: str,
+        style: str,
     ) -> Markup:
         at = [at for at, value in enumerate(values) if value is not None]
         dots = [(float(self.numbers[i]), float(values[i] or 0)) for i in at]
@@ -164,8 +195,8 @@ class _Data:
             if value is not None:
                 stairs += [(number, height) for _, height in stairs[-1:]] + [(number, value)]
         note = "" if len(dots) <= SCATTER else f"{SCATTER} of {len(dots)} runs as dots"
-        names = [self.runs[i]["display_name"] for i in at]
-        lines = [Line("best", sampled(stairs), "record", marks=False), _dots(dots, names, style)]
+        names = [run_label(self.runs[i]) for i in at]
+        lines = [Line(line, sampled(stairs), "record", marks=False), _dots(dots, names, style)]
         return chart(name, lines, "run", note)
 
     def parallel(self) -> Markup | str:
@@ -180,7 +211,7 @@ class _Data:
 
     def _title(self, at: int) -> str:
         result = self.results[at]
-        return f"{self.runs[at]['display_name']}{'' if result is None else f', {result:.4g}'}"
+        return f"{run_label(self.runs[at])}{'' if result is None else f', {result:.4g}'}"
 
     def _ranks(self) -> list[float | None]:
         """From 0 for the worst to 1 for the best result."""
@@ -201,9 +232,15 @@ class _Data:
                 if x is not None and y is not None and self.passes[i]
             ][-SCATTER:]
             points = [(float(numbers[i] or 0), float(self.results[i] or 0)) for i in at]
-            names = [self.runs[i]["display_name"] for i in at]
-            if points:
-                drawn.append(chart(f"{self.metric.name} by {name}", [_dots(points, names, "val")], name, x_scale=scale))
+            names = [run_label(self.runs[i]) for i in at]
+            title = f"{self.metric.name} by {name}"
+            if not points:
+                continue
+            if isinstance(scale, Category):  # the names of categories fit beside rows, not below columns
+                dots = _dots([(y, x) for x, y in points], names, "val")
+                drawn.append(chart(title, [dots], self.metric.name, y_scale=scale))
+            else:
+                drawn.append(chart(title, [_dots(points, names, "val")], name, x_scale=scale))
         return drawn
 
     def importances(self) -> list[Importance]:
@@ -211,6 +248,23 @@ class _Data:
             return []
         settings = tuple((name, tuple(map(_hashable, values))) for name, values in self.settings.items())
         return _importances(settings, tuple(self.results), self.sweep["seed"] % 2**32)
+
+
+def _with_parts(store: Store, found: Sequence[Row], settings: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The settings; in place of one whose texts are made of others of the runs' configurations, these."""
+    texts = {name for name, values in settings.items() if all(isinstance(value, str) for value in values)}
+    if not texts:
+        return settings
+    ids = [run["id"] for run in found]
+    surveyed = runs.surveyed(store.db, ids[-run_table.SURVEYED :])
+    differing = [row["key"] for row in surveyed if row["source"] == "config" and row["n_different"] > 1]
+    keys = [key for key in differing if key not in settings]
+    cells = run_table.cells(store, ids, [run_table.Column(f"config.{key}") for key in keys])
+    others = {key: [cells[run_id][at] for run_id in ids] for at, key in enumerate(keys)}
+    split: dict[str, list[Any]] = {}
+    for name, values in settings.items():
+        split |= (name in texts and setting_parts.split(values, others)) or {name: values}
+    return split
 
 
 @lru_cache(maxsize=16)
@@ -234,6 +288,13 @@ def _dots(points: list[Point], names: list[str], style: str) -> Line:
     return Line("", points[::every], f"{style} dots", dots=True, names=names[::every])
 
 
+def _stopped(store: Store, sweep: Row) -> list[Row]:
+    """The runs that were stopped, with the reason of each."""
+    reasons = {row["run_id"]: row["stop_reason"] for row in sweeps.suggestions(store.db, sweep["id"])}
+    stopped = runs.many(store.db, [run_id for run_id, reason in reasons.items() if reason])
+    return [run | {"stop_reason": reasons[run["id"]]} for run in mark_namesakes(stopped)]
+
+
 def _knowledge(store: Store, sweep: Row, config: Any, data: _Data) -> dict[str, Any]:
     """What the search has to go by."""
     prior = scheduler.prior_run_ids(store, sweep)
@@ -245,7 +306,7 @@ def _knowledge(store: Store, sweep: Row, config: Any, data: _Data) -> dict[str, 
         }[sweep_config.origin(sweep)],
         "n_results": sum(value is not None for value in data.results),
         "n_without": sum(value is None for value in data.results),
-        "prior": runs.many(store.db, prior[:20]),
+        "prior": mark_namesakes(runs.many(store.db, prior[:20])),
         "n_prior": len(prior),
         "stopping": config.get("early_terminate"),
         "cap": config.get("run_cap"),

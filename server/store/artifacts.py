@@ -208,14 +208,12 @@ def _put_entries(
     db.executemany("INSERT INTO artifact_entries VALUES (?, ?, ?, ?, ?, ?)", found)
 
 
-def entries(
-    db: sqlite3.Connection, artifact_id: int, names: list[str] | None = None, after: str = "", limit: int = -1
-) -> list[Row]:
-    """Files by path, after the path `after`."""
+def entries(db: sqlite3.Connection, artifact_id: int, names: list[str] | None = None) -> list[Row]:
+    """Files by path."""
     return db.execute(
-        """SELECT * FROM artifact_entries WHERE artifact_id = ?1 AND path > ?2
-        AND (?3 IS NULL OR path IN (SELECT value FROM json_each(?3))) ORDER BY path LIMIT ?4""",
-        (artifact_id, after, json.dumps(names) if names else None, limit),
+        """SELECT * FROM artifact_entries WHERE artifact_id = ?1
+        AND (?2 IS NULL OR path IN (SELECT value FROM json_each(?2))) ORDER BY path""",
+        (artifact_id, json.dumps(names) if names else None),
     ).fetchall()
 
 

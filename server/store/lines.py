@@ -185,6 +185,21 @@ def ranges(db: sqlite3.Connection, run_id: int) -> dict[str, Range]:
     return found
 
 
+def last_number(db: sqlite3.Connection, run_id: int, key: str) -> float | None:
+    """The number that the newest row with this key at its top level has, NaN too; None where no row has one."""
+    newest = db.execute(
+        """SELECT content FROM history WHERE run_id = ?1 AND line > ?2 AND instr(content, ?3) ORDER BY line DESC""",
+        (run_id, count(db, "history", run_id) - 1 - UNCOUNTED, json.dumps(key, ensure_ascii=False)),
+    )
+    for row in newest:
+        value = load_object(row["content"]).get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+    sql = "SELECT last FROM history_keys WHERE run_id = ? AND key = ? AND type = 'number'"
+    counted = rows.first(db, sql, run_id, key)
+    return counted["last"] if counted else None
+
+
 def _numbers(db: sqlite3.Connection, table: Table, run_id: int, offset: int, n: int, client: str) -> Sequence[int]:
     """The run's line numbers of n lines of a client. Those that are new come behind all others."""
     own = range(offset, offset + n)
@@ -274,12 +289,10 @@ def spaced(total: int, samples: int) -> list[int]:
     return [round(i * (total - 1) / (samples - 1)) for i in range(samples)]
 
 
-def history_between(
-    db: sqlite3.Connection, run_id: int, first: int, last: int, limit: int | None = None
-) -> Iterable[str]:
+def history_between(db: sqlite3.Connection, run_id: int, first: int, last: int) -> Iterable[str]:
     """History lines with first ≤ step ≤ last, by step."""
-    sql = "SELECT content FROM history WHERE run_id = ? AND step BETWEEN ? AND ? ORDER BY step, line LIMIT ?"
-    return [row["content"] for row in db.execute(sql, (run_id, first, last, -1 if limit is None else limit))]
+    sql = "SELECT content FROM history WHERE run_id = ? AND step BETWEEN ? AND ? ORDER BY step, line"
+    return [row["content"] for row in db.execute(sql, (run_id, first, last))]
 
 
 def first_step(db: sqlite3.Connection, run_id: int) -> int | None:

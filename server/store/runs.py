@@ -216,12 +216,16 @@ def set_state(db: sqlite3.Connection, run_id: int, state: str, now: float, exit_
 
 
 def touch(db: sqlite3.Connection, run: Row, now: float) -> None:
-    """A sign of life from the client: a run that was waiting, or thought dead, runs again."""
+    """A sign of life from the client: a run that was waiting, or thought dead, runs again.
+
+    One that was asked to stop while it waited still stops; one that is resumed does not.
+    """
     db.execute(
         "UPDATE runs SET heartbeat_at = ?, started_at = coalesce(started_at, ?) WHERE id = ?", (now, now, run["id"])
     )
     if run["state"] not in ALIVE:
         set_state(db, run["id"], "running", now)
+    if run["state"] not in (*ALIVE, "pending"):
         db.execute("UPDATE runs SET stop_requested_at = NULL WHERE id = ?", (run["id"],))
 
 
@@ -271,9 +275,9 @@ def alerts(db: sqlite3.Connection, run_id: int) -> list[Row]:
 
 
 def project_alerts(db: sqlite3.Connection, project_id: int, most: int) -> list[Row]:
-    """The newest alerts of all runs, each with `run` and `display_name` of its run."""
+    """The newest alerts of all runs, each with `name` and `display_name` of its run."""
     return db.execute(
-        """SELECT alerts.*, runs.name AS run, display_name FROM alerts JOIN runs ON runs.id = run_id
+        """SELECT alerts.*, runs.name AS name, display_name FROM alerts JOIN runs ON runs.id = run_id
         WHERE project_id = ? ORDER BY alerts.id DESC LIMIT ?""",
         (project_id, most),
     ).fetchall()

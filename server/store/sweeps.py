@@ -44,6 +44,15 @@ def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
     return [row["id"] for row in db.execute("SELECT id FROM runs WHERE sweep_id = ? ORDER BY id", (sweep_id,))]
 
 
+def live_runs(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+    """Those that go on, and those that an agent has and no client has opened yet."""
+    return db.execute(
+        """SELECT * FROM runs WHERE sweep_id = ? AND (state IN ('running', 'preempting')
+        OR (state = 'pending' AND agent_id IS NOT NULL)) ORDER BY id""",
+        (sweep_id,),
+    ).fetchall()
+
+
 def add_agent(db: sqlite3.Connection, sweep_id: int, name: str, host: str, now: float) -> Row:
     return agent(
         db, rows.insert(db, "agents", sweep_id=sweep_id, name=name, host=host, created_at=now, heartbeat_at=now)
@@ -128,9 +137,10 @@ def to_resume(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
 
 
 def mark_abandoned(db: sqlite3.Connection, silent_since: float, now: float) -> None:
-    """Runs that were handed to an agent which then fell silent, before a client opened them, count as crashed."""
+    """Runs whose agent fell silent before a client opened them count as crashed, or as killed if they were to stop."""
     db.execute(
-        """UPDATE runs SET state = 'crashed', finished_at = ? WHERE state = 'pending'
+        """UPDATE runs SET state = iif(stop_requested_at IS NULL, 'crashed', 'killed'), finished_at = ?
+        WHERE state = 'pending'
         AND agent_id IN (SELECT id FROM agents WHERE heartbeat_at < ?)""",
         (now, silent_since),
     )

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.lifecycle import preemption
-from agent.lifecycle.interruption import STOP, Interruption
+from agent.lifecycle.interruption import STOP, Interruption, on_client_death
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def test_a_run_whose_client_was_ended_with_it_leaves_with_its_state(
     interruption = Interruption()
     interruption.ask("SIGTERM")
     with pytest.raises(SystemExit) as left:
-        with preemption.on_client_death(tmp_path / "abc", interruption):
+        with on_client_death(tmp_path / "abc", interruption):
             raise ConnectionResetError("Connection lost")
     assert left.value.code == 143
     assert str(tmp_path / "abc") in capsys.readouterr().out
@@ -38,7 +37,7 @@ def test_a_client_that_was_killed_alone_is_told_in_one_sentence(
     interruption = Interruption()
     interruption.ask(reason)
     with pytest.raises(SystemExit) as left:
-        with preemption.on_client_death(tmp_path / "abc", interruption):
+        with on_client_death(tmp_path / "abc", interruption):
             raise ConnectionResetError("Connection lost")
     assert left.value.code == 1
     assert capsys.readouterr().out == (

@@ -1,5 +1,6 @@
 """One question to a W&B server: which address is one, who is asked, and what each answer means."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from common.wandb_api import (
     NotFound,
     RequestRefused,
     ServerUnavailable,
+    check_answers,
     graphql,
     is_loopback,
     server_address,
@@ -90,3 +92,17 @@ def test_a_port_where_nobody_listens_is_no_answer(server: Canned) -> None:
     server.server_close()
     with pytest.raises(ServerUnavailable, match="no answer from"):
         graphql(server.url, "k", "query { viewer { id } }")
+
+
+def test_any_http_answer_counts_as_a_server() -> None:
+    with canned(Answer(404)) as server:
+        check_answers(server.url)
+
+
+def test_a_port_where_nobody_listens_is_one_sentence_that_names_make_serve() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(ServerUnavailable, match="make serve") as refusal:
+            check_answers(url)
+    assert url in str(refusal.value)

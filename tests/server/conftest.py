@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from server.access.security import Signer
 from server.graphql import Context
-from server.security import Signer
 from server.settings import Settings
 from server.store import Store
 from server.store.users import ADMIN

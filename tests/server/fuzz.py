@@ -24,7 +24,7 @@ from urllib.parse import unquote
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
-from server.security import Signer
+from server.access.security import Signer
 from server.store.users import ADMIN
 from tests.server.odd import Call, calls
 from tests.server.running import Server, start

@@ -7,7 +7,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from server.connections import TimedProtocol
+from server.access.connections import TimedProtocol
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 BIG = 32 << 20  # more than all buffers between two sockets hold

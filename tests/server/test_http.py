@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from server.__main__ import main
+from server.access.security import DAY, Signer
 from server.commands import check
-from server.security import DAY, Signer
 from server.store import Store, api_key
 from tests.server.running import Server, start
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import main
-from server.authentication import recognise
+from server.access.authentication import recognise
 from server.settings import Settings
 from server.store import Store, StoreError, api_key, users
 from server.store.users import KEY

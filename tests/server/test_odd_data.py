@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from starlette.datastructures import QueryParams
 
+from server.access.security import Signer
 from server.pages.render import render
-from server.security import Signer
 from server.store import Store, lines, projects, runs, users
 from tests.server.running import Server
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -80,8 +81,8 @@ def test_the_sweeps_metric_and_its_test_metric_come_first_with_best_values_and_t
     assert [text.split(" ")[0] for text in head] == [
         *("name", "state", "val/iou", "test/iou", "model", "seed", "lr", "lasted", "created")
     ]
-    assert found[0][:6] == ["run r3", "finished", "0.8", "0.75", "b", "2"]
-    assert [cells[2] for cells in found] == ["0.8", "0.7", "0.6", "0.5", "–"], "the best value, not the last one"
+    assert found[0][:6] == ["run r3", "finished", "0.8 last 0.5", "0.75", "b", "2"]
+    assert [cells[2].split(" ")[0] for cells in found] == ["0.8", "0.7", "0.6", "0.5", "–"], "not the last one"
 
 
 @pytest.mark.parametrize(
@@ -270,6 +271,92 @@ def test_what_a_program_wrote_into_the_summary_itself_counts_and_else_the_best_o
     assert running == ended
     assert runs.ids(store.db, project, json.dumps({"high.iou": {"$gt": 0.85}})) == ids
     assert runs.ids(store.db, project, json.dumps({"summary.iou": {"$gt": 0.85}})) == []
+
+
+@pytest.mark.parametrize(
+    ("ious", "alive", "shown"),
+    [
+        ([0.5, 0.46], False, "0.5"),
+        ([0.5, 0.44], False, "0.5 last 0.44"),
+        ([0.3347, 0.0], True, "0.3347 now 0"),
+        ([0.3347, math.nan], True, "0.3347 now nan"),
+        ([0.5, 0.0, 0.6], True, "0.6"),
+        ([0.5, *[0.1] * 300], False, "0.5 last 0.1"),
+    ],
+)
+def test_beside_a_best_value_stands_the_last_one_where_it_is_worse_by_more_than_a_tenth(
+    store: Store, ious: list[float], alive: bool, shown: str
+) -> None:
+    """Whether a program wrote its best value into the summary or wandb the last one; rows without it say nothing."""
+    rows = [{"_step": at, "val/iou": iou, "val/loss": 1 - iou, "size": iou} for at, iou in enumerate(ious)]
+    columns = ["high.val/iou", "low.val/loss", "high.size"]
+    best = max(iou for iou in ious if iou == iou)
+    with store.write() as db:
+        place = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        for name, summary in (("own", best), ("client", best if math.isnan(ious[-1]) else ious[-1])):
+            run_id = runs.insert(db, place, name, "running", 1.0)
+            lines.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
+            lines.put_history(db, run_id, len(rows), ['{"_step": 999, "media": {"val/iou": "text"}}'])
+            runs.change(db, run_id, summary=json.dumps({"val/iou": summary, "val/loss": 1 - summary, "size": summary}))
+            if not alive:
+                runs.set_state(db, run_id, "finished", 2.0)
+        runs.spread_summaries(db, 9)
+    for cells in page(store, col=columns).one(id="runs").all("table")[0].rows[1:]:
+        assert cells[1] == shown
+        assert not {"last", "now"} & set(cells[3].split()), "of what may be large or small, neither is worse"
+    row = projects.find(store.db, "local", "table")
+    assert row is not None
+    assert not {"now", "last"} & set(project.as_csv(store, row, QueryParams([("col", "high.val/iou")])).split())
+
+
+@pytest.mark.parametrize(
+    ("last", "best", "sign", "worse"),
+    [
+        *[(0.89, 1.0, -1, True), (0.91, 1.0, -1, False), (1.11, 1.0, 1, True), (1.09, 1.0, 1, False)],
+        *[(-1.2, -1.0, -1, True), (-0.8, -1.0, 1, True), (0.5, 1.0, 1, False), (math.nan, 0.0, 1, True)],
+        *[(math.inf, 1.0, 1, True), (math.inf, 1.0, -1, False)],
+    ],
+)
+def test_clearly_worse_is_by_more_than_a_tenth_of_the_best_ones_size(
+    last: float, best: float, sign: int, worse: bool
+) -> None:
+    assert run_table.is_clearly_worse(last, best, sign) == worse
+
+
+def test_runs_with_one_name_have_their_ids_beside_it(table: Store, store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        for at, name in enumerate(["twin", "twin", "alone"]):
+            run_id = runs.insert(db, place, f"r{at}", "running", 1.0 + at, display_name=name)
+            runs.add_alert(db, run_id, "t", "x", "INFO", 1.0)
+            runs.add_alert(db, run_id, "t", "y", "INFO", 2.0)
+    shown = page(store)
+    assert [th.text for th in shown.one(id="runs").all("th", scope="row")] == ["alone", "twin r1", "twin r0"]
+    assert {th.text for th in shown.one(id="alerts").all("th", scope="row")} == {"alone", "twin (r1)", "twin (r0)"}
+    labels = [box.attributes.get("aria-label") for box in shown.all("input", name="runs")]
+    assert labels == ["select alone", "select twin (r1)", "select twin (r0)"]
+    assert [th.text for th in page(store, q="id = r1").one(id="runs").all("th", scope="row")] == ["twin"]
+
+
+def test_what_a_test_metric_is_of_stands_beside_it_where_runs_differ(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        for at, rule in enumerate(["loss", "iou", "iou", None]):
+            picture = {"_type": "image-file", "path": f"{at}.png"}
+            texts = {"test/file": f"{at}", "other/rule": "ab"[at % 2], "test/picture": picture, "test/same": "x"}
+            summary = {"test/iou": at / 10} | ({"test/rule": rule} if rule else {}) | texts
+            _run(db, place, f"r{at}", None, {"lr": at}, [], summary)
+        runs.spread_summaries(db, 9)
+    head, *found = rows(store, sort="-high.test/iou")
+    assert head[:5] == ["name", "state", "test/iou ▼", "test/rule", "lr"]
+    assert [cells[3] for cells in found] == ["–", "iou", "iou", "loss"]
+    assert "differ in test/rule, which says what test/iou is of" in page(store).one(id="runs").text
+    assert names(store, q="test/rule = loss") == ["r0"]
+    assert "test/rule" not in rows(store, q="test/rule = iou")[0], "of these runs it is the same"
+    assert "other/rule" in page(store).one(id="chooser").text
+    [grouped] = page(store, group="test/rule").one(id="runs").all("table")
+    assert [cells[0] for cells in grouped.rows[1:]] == ["–", "iou", "loss"]
+    assert "test/rule" not in grouped.rows[0][1:]
 
 
 def test_settings_of_sweeps_come_before_others_and_nested_ones_have_dotted_names() -> None:

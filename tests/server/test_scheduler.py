@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from server import controller, filestream, scheduler, sweep_config
+from server import filestream, scheduler
 from server.graphql import Context, execute
+from server.scheduler import controller, sweep_config
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
 from tests.server.conftest import Clock
@@ -395,6 +396,37 @@ def test_a_paused_sweep_hands_out_nothing_and_a_canceled_one_sends_agents_home(s
         with store.write() as db:
             sweeps.change(db, sweep["id"], 0.0, state=wanted)
         assert ask(store, one) == answer
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_stopped_sweep_can_be_canceled_while_a_run_goes_on_or_starts(
+    store: Store, clock: Clock, opened: bool
+) -> None:
+    """The agent is sent home, which ends its run; a run that outlives its agent hears of it with its next post."""
+    sweep = make(store, GRID)
+    one = agent(store, sweep)
+    name = ask(store, one)[0]["run_id"]
+    if opened:
+        log(store, name, 0, loss=1)
+    scheduler.set_state(store, sweep, "FINISHED")
+    assert ask(store, one, name) == []
+    scheduler.set_state(store, sweep, "CANCELED")
+    assert ask(store, one, name) == [{"type": "exit"}]
+    clock.now += SETTINGS.crash_after + 1
+    scheduler.close_silent(store, SETTINGS)
+    assert run_state(store, name) == "killed"
+    with pytest.raises(Refused):
+        scheduler.set_state(store, sweep, "CANCELED")
+
+
+def test_a_run_that_starts_after_it_was_asked_to_stop_stops_and_one_that_is_resumed_does_not(store: Store) -> None:
+    sweep = make(store, GRID)
+    name = ask(store, agent(store, sweep))[0]["run_id"]
+    scheduler.set_state(store, sweep, "CANCELED")
+    assert log(store, name, 0, loss=1) == {"stopped": True}
+    finish(store, name, exit_code=1)
+    assert run_state(store, name) == "killed"
+    assert log(store, name, 1, loss=1) == {}
 
 
 def test_hyperband_asks_the_run_first_and_its_agent_after_a_grace(store: Store, clock: Clock) -> None:

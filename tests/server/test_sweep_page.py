@@ -12,10 +12,10 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from server import scheduler
-from server.pages import parallel, project, sweep
+from server.pages import parallel, project, setting_parts, sweep
 from server.pages.importance import importances
 from server.pages.render import render
-from server.store import Row, Store, lines, projects, runs, sweeps
+from server.store import Refused, Row, Store, lines, projects, runs, sweeps
 from tests.server.conftest import Clock
 from tests.server.markup import Node, read
 
@@ -80,7 +80,7 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, 
     bar = shown.one("progress")
     assert (bar.attributes["value"], bar.attributes["max"]) == ("6", "10")
     assert "6 of 10 ended, about 4:00 left with 1 agent" in shown.one(id="head").text
-    assert "Best: run 4 with val/iou 0.8, test/iou 0.7" in shown.one(id="head").text
+    assert "Best: run 4 (r4) with val/iou 0.8, test/iou 0.7" in shown.one(id="head").text
     assert "lr 1e-05, model a" in shown.one(id="head").text
     clock.now += 61
     assert "the time left is known once" in page(store, filled).one(id="head").text, "no agent is at work"
@@ -89,8 +89,13 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, 
 
 def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, filled: Row) -> None:
     val, test = page(store, filled).one(id="plots").all("figure", class_="chart")[:2]
-    for figure, heights in ((val, [0.5, 0.7, 0.7, 0.7, 0.8, 0.8, 0.8]), (test, [0.4, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7])):
-        best = next(line for line in figure.all("g", class_="line") if line.attributes["data-name"] == "best")
+    for figure, name, heights in (
+        (val, "best so far", {0.5, 0.7, 0.8}),
+        (test, "test/iou of the run that is best by val/iou so far", {0.4, 0.6, 0.7}),
+    ):
+        best = figure.one("g", class_="record")
+        assert best.attributes["data-name"] == name
+        assert figure.one("ul", class_="legend").text == name
         low, high = map(float, figure.attributes["data-edges"].split()[2:])
         area = figure.all("svg", class_="area")[0].attributes["viewbox"].split()
         [path] = [each for each in best.children if isinstance(each, Node)]
@@ -98,7 +103,7 @@ def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, fil
         for command, _, dy in re.findall(r"([Ml])(-?\d+) ?(-?\d+)", path.attributes["d"]):
             y = float(dy) if command == "M" else y + float(dy)
             ys.append(high - y / float(area[3]) * (high - low))
-        assert sorted({round(value, 3) for value in ys}) == sorted(set(heights))
+        assert sorted({round(value, 3) for value in ys}) == sorted(heights)
         assert len(figure.all("circle")) == 6
     assert json.loads(val.all("g", class_="dots")[0].attributes["data-names"])[0] == "run 0"
 
@@ -138,7 +143,8 @@ def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -
     ]
     scatters = shown.one(id="scatters").all("figure")
     assert [len(figure.all("circle")) for figure in scatters] == [2, 2]
-    assert [figure.attributes["data-x"] for figure in scatters] == ["lr", "model"]
+    assert [figure.attributes["data-x"] for figure in scatters] == ["lr", "val/iou"]
+    assert json.loads(scatters[1].attributes["data-values"]) == ["a", "b"], "categories are rows, with room for names"
 
 
 def test_axes_say_what_a_brush_needs() -> None:
@@ -153,8 +159,82 @@ def test_axes_say_what_a_brush_needs() -> None:
     assert [found[key]["data-kind"] for key in ("lr", "n", "model")] == ["log", "linear", "category"]
     assert json.loads(found["model"]["data-values"]) == ["a", "b", "true"]
     assert found["n"]["data-edges"] == "1 3"
+    assert [text.text for text in drawn.all("g", class_="axis")[1].all("text")][1:] == ["1", "2", "3"]
     assert [path.attributes["class"] for path in drawn.one("g", class_="lines").all("path")] == ["q", "q0", "q6"]
     assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [1, 2, 2]
+
+
+LONG = ("deeplabv3plus/tu-tf_efficientnet_lite0", "unet/resnet18", "a text of which the end is left out as too long")
+
+
+@pytest.mark.parametrize("n", [2, 4, 11])
+def test_labels_of_axes_are_whole_beside_one_another_and_inside(n: int) -> None:
+    axes = [parallel.Axis(f"a setting with a long name {at}", LONG) for at in range(n)]
+    drawn = read(parallel.draw(axes, [parallel.Run("r", "r", rank) for rank in (0.0, 0.5, 1.0)]))
+    svg = drawn.one("svg")
+    assert svg.attributes["width"] == svg.attributes["viewbox"].split()[2]
+    ends = [0.0]
+    for axis in drawn.all("g", class_="axis"):
+        name, *labels = axis.all("text")
+        texts = [label.raw.partition("a text")[0] for label in labels]
+        assert set(LONG[:2]) <= set(texts)
+        left = min(float(text.attributes["x"]) for text in (name, *labels))
+        assert left > max(ends), "right of the labels of the axis before"
+        written = zip(labels, (text or LONG[2][:42] for text in texts), strict=True)
+        ends = [float(label.attributes["x"]) + 6.6 * len(text) for label, text in written]
+        ends.append(float(name.attributes["x"]) + 7.5 * len(axis.attributes["data-key"]))
+    assert max(ends) <= float(svg.attributes["width"])
+
+
+MODELS = ("unet/resnet18/none", "unet/lite-0/imagenet", "deeplab/resnet18/none", "deeplab/lite-0/none", "plain")
+
+
+@pytest.mark.parametrize(
+    ("texts", "more", "expected"),
+    [
+        (MODELS[:4], {}, ["architecture", "backbone", "weights"]),
+        (MODELS, {}, ["architecture", "backbone", "weights"]),  # a text that leaves parts out
+        ((MODELS[0], MODELS[2]), {}, ["architecture"]),
+        ((MODELS[0], MODELS[0]), {}, []),
+        (
+            MODELS[:4],
+            {"backbone": [1, 2, 3, 4], "encoder": [1, 2, 3, 4]},
+            [],
+        ),  # architecture and weights do not say which
+        (MODELS[:4], {"architecture": ["unet", "unet", "deeplab", None]}, ["architecture", "backbone", "weights"]),
+        ((1, *MODELS[:3]), {}, []),
+        ((*MODELS[:3], None), {}, []),
+        (("adam@0.1", "sgd@0.1", "adam@0.5"), {"how": ["adam", "sgd", "adam"], "lr": [0.1, 0.1, 0.5]}, ["how", "lr"]),
+        (("none", "light"), {"policy": ["none", "light"], "n": [0, 5]}, []),  # nothing shorter than the text
+    ],
+)
+def test_a_text_made_of_other_settings_is_told_by_these(
+    texts: tuple[Any, ...], more: dict[str, list[Any]], expected: list[str]
+) -> None:
+    words = [[*str(text).split("/"), "-", "-"][:3] for text in texts]
+    others = {name: [word[at] for word in words] for at, name in enumerate(("architecture", "backbone", "weights"))}
+    unequal = {"n_parameters": list(range(len(texts))), "seed": [at % 2 for at in range(len(texts))]}
+    same = {"encoder": others["backbone"], "model_again": list(texts)}
+    assert list(setting_parts.split(texts, others | unequal | same | more)) == expected
+
+
+def test_the_axes_of_a_sweep_over_one_long_text_are_its_parts(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        config = json.dumps({"metric": {"name": "val/iou", "goal": "maximize"}, "parameters": {"model": {}}})
+        made = sweeps.by_id(db, sweeps.insert(db, place, "m", config, 1, 1.0))
+        for at, model in enumerate(MODELS[:4] * 2):
+            own = dict(zip(("architecture", "backbone", "weights"), model.split("/"), strict=True))
+            values = {"model": model} | (own | {"seed": at // 4, "n_parameters": at % 4} if at < 7 else {})
+            settings = json.dumps({key: {"value": value} for key, value in values.items()})
+            run_id = runs.insert(db, place, f"r{at}", "running", 1.0, config=settings, sweep_id=made["id"])
+            runs.change(db, run_id, summary=json.dumps({"val/iou": at / 10}))
+    keys = ["architecture", "backbone", "weights"]
+    for q in ("", "architecture = unet", "seed = 9"):
+        plots = page(store, made, q=q).one(id="plots")
+        assert [axis.attributes["data-key"] for axis in plots.all("g", class_="axis")] == [*keys, "val/iou"], q
+    assert {th.text for th in page(store, made).one("table", class_="importance").all("th", scope="row")} == set(keys)
+    assert "architecture deeplab, backbone lite-0, weights none" in page(store, made, q="seed = 9").one(id="head").text
 
 
 def test_what_matters_stands_beside_what_chance_explains() -> None:
@@ -202,9 +282,95 @@ def test_buttons_ask_first_and_are_for_those_who_may(store: Store, filled: Row) 
     with store.write() as db:
         sweeps.change(db, filled["id"], 1.0, state="PAUSED")
     assert "resume" in [each.attributes.get("value") for each in page(store, filled).one(id="head").all("button")]
+
+
+def test_names_that_several_runs_have_come_with_the_ids(store: Store, filled: Row) -> None:
     with store.write() as db:
-        sweeps.change(db, filled["id"], 1.0, state="FINISHED")
-    assert page(store, filled).one(id="head").all("form") == []
+        db.execute("UPDATE runs SET display_name = 'twin' WHERE name IN ('r2', 'r4')")
+        [stopped] = [row["id"] for row in db.execute("SELECT id FROM runs WHERE name = 'r4'")]
+        sweeps.record_stop(db, stopped, "by hand")
+    shown = page(store, filled)
+    assert {"twin r2", "twin r4", "run 1"} <= {th.text for th in shown.one(id="runs").all("th", scope="row")}
+    assert [th.text for th in shown.one(id="knowledge").all("th")] == ["twin (r4)", "twin (r2)"]
+    titles = {path.attributes["data-name"] for path in shown.one("g", class_="lines").all("path")}
+    assert {"twin (r4), 0.8", "twin (r2)", "run 1, 0.7"} <= titles
+    for dots in shown.one(id="plots").all("g", class_="dots"):
+        assert {"twin (r4)", "run 1"} <= set(json.loads(dots.attributes["data-names"]))
+
+
+def test_a_best_run_that_collapsed_says_so(store: Store, filled: Row) -> None:
+    with store.write() as db:
+        [best] = [row["id"] for row in db.execute("SELECT id FROM runs WHERE name = 'r4'")]
+        lines.put_history(db, best, 0, [json.dumps({"_step": at, "val/iou": iou}) for at, iou in enumerate([0.8, 0.1])])
+    assert "Best: run 4 (r4) with val/iou 0.8 last 0.1, test/iou 0.7" in page(store, filled).one(id="head").text
+
+
+def test_the_answers_say_what_they_do_and_one_closes_the_question(store: Store, filled: Row) -> None:
+    questions = page(store, filled).one(id="head").all("details", class_="confirm")
+    assert [[each.one("summary").text, each.one("button").text, each.one("a").text] for each in questions] == [
+        ["Pause…", "Pause the sweep", "Keep going"],
+        ["Stop…", "Stop the sweep and let its runs end", "Keep going"],
+        ["Cancel…", "Cancel the sweep and stop its runs", "Keep going"],
+    ]
+    assert {each.one("a").attributes["href"] for each in questions} == {""}, "without script: this page anew"
+
+
+def end(store: Store, name: str) -> None:
+    with store.write() as db:
+        [run_id] = [row["id"] for row in db.execute("SELECT id FROM runs WHERE name = ?", (name,))]
+        runs.set_state(db, run_id, "finished", store.clock())
+
+
+def test_a_stopped_sweep_is_not_over_while_its_runs_go_on(store: Store, filled: Row, clock: Clock) -> None:
+    scheduler.set_state(store, filled, "FINISHED")
+    head = page(store, filled).one(id="head")
+    assert head.one("h1").text == "Sweep s stopping"
+    assert "No new runs are handed out; 1 run still goes on." in head.text
+    assert [each.attributes["value"] for each in head.all("button")] == ["cancel"]
+    assert "To cancel this sweep, log in" in page(store, filled, may_change=False).one(id="head").text
+    row = project.gather(store, projects.by_id(store.db, filled["project_id"]), QueryParams())["sweeps"][0]
+    assert row["state"] == "stopping", "in the list of the project's sweeps too"
+    scheduler.set_state(store, filled, "CANCELED")
+    head = page(store, filled).one(id="head")
+    assert (head.one("h1").text, head.all("form")) == ("Sweep s canceling", [])
+    assert "Its runs were asked to stop; 1 run still goes on." in head.text
+    with pytest.raises(Refused, match="canceled"):
+        scheduler.set_state(store, filled, "FINISHED")
+    end(store, "r6")
+    assert page(store, filled).one("h1").text == "Sweep s canceled"
+
+
+def test_a_sweep_whose_last_runs_go_on_is_finishing(store: Store, filled: Row) -> None:
+    with store.write() as db:
+        sweeps.change(db, filled["id"], 1.0, state="FINISHED", config=CONFIG.replace("run_cap: 10", "run_cap: 7"))
+    assert page(store, filled).one("h1").text == "Sweep s finishing"
+    end(store, "r6")
+    head = page(store, filled).one(id="head")
+    assert (head.one("h1").text, head.all("form")) == ("Sweep s finished", [])
+    with pytest.raises(Refused, match="finished"):
+        scheduler.set_state(store, filled, "CANCELED")
+
+
+def test_the_page_is_live_until_the_runs_have_ended_and_the_agents_have_left(
+    store: Store, filled: Row, clock: Clock
+) -> None:
+    def seen() -> tuple[bool, str]:
+        shown = page(store, filled)
+        return "data-refresh" in shown.one(id="live").attributes, shown.one(id="agents").all("td")[1].text
+
+    assert seen() == (True, "running")
+    scheduler.set_state(store, filled, "FINISHED")
+    end(store, "r6")
+    assert seen() == (True, "running"), "the agent has not left yet"
+    clock.now += scheduler.AGENT_SILENT
+    assert seen() == (False, "gone")
+    with store.write() as db:
+        sweeps.change(db, filled["id"], 1.0, state="RUNNING")
+    assert seen() == (True, "silent"), "of a sweep that goes on, it may come back"
+    with store.write() as db:
+        sweeps.change(db, filled["id"], 1.0, state="CANCELED")
+        db.execute("UPDATE runs SET state = 'preempting', agent_id = (SELECT id FROM agents) WHERE name = 'r6'")
+    assert seen() == (True, "silent"), "its run goes on"
 
 
 def test_the_yaml_the_agents_line_and_what_the_search_knows_can_be_read(store: Store, filled: Row) -> None:
@@ -216,6 +382,18 @@ def test_the_yaml_the_agents_line_and_what_the_search_knows_can_be_read(store: S
     assert "this server suggests, method random" in knows
     assert "6 runs with a result, 1 without" in knows
     assert "10 runs" in knows
+
+
+def test_one_run_is_no_runs(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        config = "run_cap: 1\nmetric: {name: iou}\nparameters: {a: {min: 0, max: 1}}"
+        made = sweeps.by_id(db, sweeps.insert(db, place, "s", config, 1, 1.0))
+        run = runs.insert(db, place, "r", "running", 1.0, sweep_id=made["id"], summary='{"iou": 1}')
+        sweeps.suggest(db, made["id"], run, {"a": 0}, "server", None)
+    assert "1 run with a result, 0 without" in page(store, made).text
+    assert "1 group of 1 run, mean" in page(store, made, group="state").text
+    assert "0 of 1 run" in page(store, made, q="state = failed").text
 
 
 def test_a_sweep_without_a_metric_and_one_without_runs_have_pages(store: Store) -> None:

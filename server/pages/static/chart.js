@@ -85,6 +85,7 @@ class Chart {
     this.area = figure.querySelector("svg.area");
     this.edges = figure.dataset.edges.split(" ").map(Number);
     this.log = figure.dataset.log === "1";
+    this.values = JSON.parse(figure.dataset.values || "[]"); // of a vertical axis of categories
     this.svg.setAttribute("tabindex", "0");
     this.svg.addEventListener("pointermove", (event) => this.follow(event));
     this.svg.addEventListener("pointerleave", () => this.leave());
@@ -207,7 +208,8 @@ class Chart {
       const value = this.y(each.point[1]);
       const row = document.createElement("div");
       const text = document.createElement(each === near[0] ? "b" : "span");
-      text.textContent = `${each.name}  ${write(value, this.log ? value : height)}${each === near[0] ? " ◂" : ""}`;
+      const written = this.values.length ? this.values[Math.round(value)] : write(value, this.log ? value : height);
+      text.textContent = `${each.name}  ${written}${each === near[0] ? " ◂" : ""}`;
       row.append(text);
       row.className = `swatch ${[...each.line.group.classList].filter((name) => !/^(line|lit|off|dots)$/.test(name)).join(" ")}`;
       return row;

@@ -69,5 +69,14 @@ function toEnd(element) {
   if (element) element.scrollTop = element.scrollHeight;
 }
 
+document.addEventListener("click", (event) => {
+  const answer = event.target.closest?.("[data-close]");
+  if (!answer || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const question = answer.closest("details");
+  question.open = false;
+  question.querySelector("summary").focus();
+});
+
 document.querySelectorAll("[data-follow]").forEach(toEnd);
 wait();

@@ -131,7 +131,7 @@ class Api:
 )
 def test_a_model_of_a_sweep_is_all_its_finished_runs(name: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wandb.Api", Api)
-    monkeypatch.setattr(load, "_check_server", lambda base_url: None)
+    monkeypatch.setattr(load, "check_answers", lambda base_url: None)
     monkeypatch.setattr(load, "_keep_out_of_home", lambda folder: None)
     environ = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "k"}
     found = load.members("local/puzzle/abc/unet/resnet18/none", environ)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def weights(epoch: int) -> dict[str, Tensor]:
@@ -12,3 +12,11 @@ def weights(epoch: int) -> dict[str, Tensor]:
 
 def capture(epoch: int) -> dict[str, Any]:
     return {"model": weights(epoch), "optimizer": {}, "random": torch.get_rng_state(), "random_cuda": []}
+
+
+class Model(nn.Module):
+    """Takes these weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(3))

@@ -49,13 +49,14 @@ def test_pictures_count_with_image_truth_and_two_predictions() -> None:
 def test_a_run_that_the_disk_has_no_room_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run that goes on has written already counts as room."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=900_000))
+    monkeypatch.setattr(disk, "disk_of_run", lambda *_: 1_000_000)
     with pytest.raises(DiskError, match=r"up to 1\.0 MB in .*run, but the disk has 900\.0 kB left: free some"):
-        disk.check_free(tmp_path / "run", 1_000_000)
+        disk.check_free(tmp_path / "run", nn.Identity(), 1024, 4)
     (tmp_path / "run" / "epoch-0001.pt").write_bytes(bytes(100_000))
-    disk.check_free(tmp_path / "run", 1_000_000)
+    disk.check_free(tmp_path / "run", nn.Identity(), 1024, 4)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DiskError, match=r"cannot be made \(Not a directory\): name another"):
-        disk.check_free(tmp_path / "file" / "a", 1)
+        disk.check_free(tmp_path / "file" / "a", nn.Identity(), 1024, 4)

@@ -21,13 +21,13 @@ def client(tmp_path: Path) -> Iterator[Client]:
 
 TRIED_TWICE = """
 import wandb
-from agent.lifecycle import resume
+from agent import train
 with wandb.init(project="puzzle", id="abc", resume="allow") as run:
     run.log({"epoch": 1}, step=0)
     run.summary["error"] = "the disk is full"
 with wandb.init(project="puzzle", id="abc", resume="allow") as run:
     known = run.summary["error"]
-    resume.forget_failure(run)
+    train.forget_failure(run)
     run.summary["test/iou"] = 0.5
 import json
 print(json.dumps([known, dict(wandb.Api().run("puzzle/abc").summary_metrics)]))

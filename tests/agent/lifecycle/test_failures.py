@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from agent.config import parse
-from agent.lifecycle.failures import Failed, check_batches, check_finite, explain_errors, is_out_of_memory
+from agent.lifecycle.failures import Failed, check_finite, explain_errors, is_out_of_memory
+from agent.training.material import check_batches
 
 CONFIG = parse(["--width=4", "--learning_rate=0.5", "--batch_size=16", "--image_size=160"])
 CPU = torch.device("cpu")

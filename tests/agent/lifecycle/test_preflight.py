@@ -1,5 +1,6 @@
 """What a server is asked before a run begins."""
 
+import contextlib
 import json
 import os
 import ssl
@@ -34,7 +35,7 @@ CONFIG = {"width": {"value": 4}, "epochs": {"value": 3}, "n_parameters": {"value
 
 
 def check_same_config(config: Config = SETTINGS) -> None:
-    preflight.check_same_config(config, "abc", None, "puzzle", Interruption().check)
+    preflight.check_same_config(Plan(config, "abc", None, "puzzle", Path("abc")), Interruption().check)
 
 
 RUN_STATE = '{ project(name: "puzzle") { run(name: "abc") { state config summaryMetrics historyLineCount } } }'
@@ -136,12 +137,10 @@ def test_a_fleet_waits_for_its_server_and_says_so_too(
         target.login()
 
 
-def test_a_key_that_is_refused_is_not_tried_again(
-    client: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_key_that_is_refused_is_not_tried_again(client: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     with canned(Answer(401)) as server:
         point(client, server.url)
-        assert train.record(Plan(SETTINGS, "abc", None, "puzzle", tmp_path), Interruption()) == 1
+        assert train.main(["--width=4"]) == 1
     assert len(server.asked) == 1
     assert capsys.readouterr().err == (
         "agent.train: the server did not take the run: the server refuses the API key (401); correct WANDB_BASE_URL "
@@ -150,7 +149,7 @@ def test_a_key_that_is_refused_is_not_tried_again(
 
 
 def test_a_signal_ends_the_waiting(
-    client: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(preflight, "TICK", 0.001)
     interruption = Interruption()
@@ -163,7 +162,8 @@ def test_a_signal_ends_the_waiting(
         point(client, server.url)
         with pytest.raises(Interrupted, match="SIGTERM"):
             preflight.find_run("abc", None, "puzzle", check)
-        assert train.record(Plan(SETTINGS, "abc", None, "puzzle", tmp_path), interruption) == 143
+        monkeypatch.setattr(train, "listening", lambda: contextlib.nullcontext(interruption))
+        assert train.main(["--width=4"]) == 143
     assert capsys.readouterr().err.endswith("agent.train: SIGTERM before the run began\n")
 
 

@@ -16,11 +16,11 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from agent import train
 from agent.config import Config, ConfigError, parse
 from agent.inference import predictions
-from agent.lifecycle import checkpoints, cleanup, lock, preflight, resume, state
+from agent.lifecycle import checkpoints, folder, preflight, resume, state, state_artifact
 from agent.lifecycle.interruption import STOP, Interrupted, Interruption
-from agent.lifecycle.plan import make_plan
+from agent.lifecycle.plan import Plan, folder_of, make_plan
 from agent.lifecycle.state import Progress, State
-from tests.agent.lifecycle.captures import capture
+from tests.agent.lifecycle.captures import Model, capture
 
 CONFIG = parse(["--width=4", "--epochs=3"])
 
@@ -80,7 +80,7 @@ def test_only_what_the_run_made_is_deleted(runs: Path) -> None:
         (runs / "abc" / name / "a.png").touch()
     run = a_run(id="abc")
     run.offline = False
-    cleanup.clean_up(runs / "abc", run)
+    train.clean_up(runs / "abc", run)
     assert sorted(path.name for path in (runs / "abc").iterdir()) == ["epoch.txt", "mine.txt", "results"]
 
 
@@ -111,21 +111,24 @@ def test_a_damaged_state_starts_anew_with_the_settings_of_its_checkpoints_or_fla
     (runs / "abc" / state.FILE).write_bytes(b"PK")
     if beside:
         checkpoints.save(runs / "abc" / "epoch-0001.pt", {}, CONFIG)
-    plan = make_plan(["--resume", "abc", *([] if beside else ["--width=4", "--epochs=3"])], "puzzle")
+    plan, found = resumed("--resume", "abc", *([] if beside else ["--width=4", "--epochs=3"]))
     assert plan.config == CONFIG
-    assert resume.find_state(a_run(), plan, "digest") is None
+    assert found is None
     error = capsys.readouterr().err
     assert error.startswith(f"agent.train: {runs / 'abc' / state.FILE} ")
     assert error.endswith("starting anew, unless the server has a state\n")
     assert error.count("\n") == 1
 
 
-def test_a_damaged_state_that_nobody_else_has_is_told(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_state_that_nobody_else_has_is_told(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(wandb, "Api", Api)
     leave("xyz")
     (runs / "xyz" / state.FILE).write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"state.pt is empty, and run xyz cannot be read from the server"):
-        make_plan(["--resume", "xyz"], "puzzle")
+    with pytest.raises(ConfigError, match=r"run xyz has no state in .*, and cannot be read from the server"):
+        resumed("--resume", "xyz")
+    assert "state.pt is empty; starting anew" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--bogus"], ["--resume", "abc", "--bogus=1"], ["bogus"]])
@@ -141,12 +144,21 @@ def test_a_resume_without_an_id_is_one_sentence(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == "agent.train: argument --resume: expected one argument\n"
 
 
+def resumed(*arguments: str) -> tuple[Plan, State | None]:
+    return resume.complete(make_plan(arguments, "puzzle"))
+
+
+def find_state(run: Any, *arguments: str, digest: str = "digest") -> State | None:
+    plan, local = resumed(*arguments)
+    return resume.find_state(run, plan, local, digest, Model())
+
+
 def leave(run_id: str, config: Config = CONFIG, digest: str = "digest", epoch: int = 2) -> None:
-    folder = state.folder_of(run_id)
-    folder.mkdir()
+    own = folder_of(run_id)
+    own.mkdir()
     rows: list[state.Row] = [{"epoch": float(n)} for n in range(1, epoch + 1)]
     now = State(f"anna/cats/{run_id}", config, digest, Progress(epoch, 1.0, rows), {}, capture(epoch))
-    state.dump(now, folder, None, {})
+    state.dump(now, own, None, {})
 
 
 def test_a_run_is_new_or_the_one_that_an_agent_hands_out(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
@@ -159,15 +171,15 @@ def test_a_run_is_new_or_the_one_that_an_agent_hands_out(monkeypatch: pytest.Mon
 
 def test_a_run_on_this_machine_goes_on_with_its_settings_where_it_was() -> None:
     leave("abc")
-    plan = make_plan(["--resume", "abc"], "puzzle")
-    assert (plan.config, plan.entity, plan.project, plan.run_id) == (CONFIG, "anna", "cats", "abc")
-    assert make_plan(["--resume=abc", "--width=4", "--epochs=3"], "puzzle") == plan
+    for flags in ([], ["--width=4", "--epochs=3"]):
+        plan, _ = resumed("--resume=abc", *flags)
+        assert (plan.config, plan.entity, plan.project, plan.run_id) == (CONFIG, "anna", "cats", "abc")
 
 
 def test_other_settings_than_the_run_has_are_refused() -> None:
     leave("abc")
     with pytest.raises(ConfigError, match="run abc has other settings than the flags say: leave the flags out"):
-        make_plan(["--resume", "abc", "--width=8"], "puzzle")
+        resumed("--resume", "abc", "--width=8")
 
 
 class Api:
@@ -183,9 +195,9 @@ def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_know
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(wandb, "Api", Api)
-    assert make_plan(["--resume", "abc"], "puzzle").config == CONFIG
-    with pytest.raises(ConfigError, match=r"run x has no state in .*, and run x cannot be read from the server"):
-        make_plan(["--resume", "x"], "puzzle")
+    assert resumed("--resume", "abc")[0].config == CONFIG
+    with pytest.raises(ConfigError, match=r"run x has no state in .*, and cannot be read from the server"):
+        resumed("--resume", "x")
 
 
 def test_a_stop_of_the_server_reaches_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +232,7 @@ def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path, mo
         "prepare": lambda *_: None,
     }.items():
         monkeypatch.setattr(train, name, stand_in)
-    assert train.record(make_plan(["--resume", "abc"], "puzzle"), Interruption()) == 0
+    assert train.main(["--resume", "abc"]) == 0
     assert codes == [1]
     assert list(runs.iterdir()) == []
 
@@ -241,12 +253,11 @@ def test_exactly_the_rows_that_the_server_lacks_are_logged(known: int, missing: 
 
 def test_a_state_of_other_settings_is_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
     leave("abc")
-    plan = make_plan(["--resume", "abc"], "puzzle")
-    found = resume.find_state(a_run(), plan, "digest")
+    found = find_state(a_run(), "--resume", "abc")
     assert found
     assert found.progress.epoch == 2
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
-    assert resume.find_state(a_run(), make_plan(["--width=8"], "puzzle"), "digest") is None
+    assert find_state(a_run(), "--width=8") is None
 
 
 @pytest.mark.parametrize("name", ["../../x", "api-key", "epoch-0001.pt/../../x", "reference"])
@@ -258,10 +269,10 @@ def test_an_uploaded_state_with_other_files_is_not_fetched(
     if name == "reference":
         entries = {state.FILE: SimpleNamespace(ref="file:///etc/passwd")}
     version = SimpleNamespace(metadata={"epoch": 3}, manifest=SimpleNamespace(entries=entries))
-    monkeypatch.setattr(resume, "_uploaded", lambda _: version)
+    monkeypatch.setattr(state_artifact, "_latest", lambda _: version)
     run = a_run(id="abc")
     run.resumed, run.starting_step = True, 3
-    found = resume.find_state(run, make_plan(["--resume", "abc"], "puzzle"), "digest")
+    found = find_state(run, "--resume", "abc")
     assert found
     assert found.progress.epoch == 2
     assert "it has the file" in capsys.readouterr().out
@@ -280,10 +291,10 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
     leave("abc", epoch=2)
     manifest = SimpleNamespace(entries={state.FILE: SimpleNamespace(ref=None)})
     version = SimpleNamespace(metadata={"epoch": 3}, download=download, manifest=manifest)
-    monkeypatch.setattr(resume, "_uploaded", lambda _: version)
+    monkeypatch.setattr(state_artifact, "_latest", lambda _: version)
     run = a_run(id="abc")
     run.resumed, run.starting_step = True, 3
-    found = resume.find_state(run, make_plan(["--resume", "abc"], "puzzle"), "digest")
+    found = find_state(run, "--resume", "abc")
     assert found
     assert found.progress.epoch == (3 if answers else 2)
     assert [path.name for path in (runs / "abc").iterdir()] == [state.FILE]
@@ -294,17 +305,15 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
 def test_images_that_changed_meanwhile_are_refused() -> None:
     leave("abc")
     with pytest.raises(ConfigError, match="the images or masks of drawn changed since run abc was interrupted"):
-        resume.find_state(a_run(), make_plan(["--resume", "abc"], "puzzle"), "another digest")
+        find_state(a_run(), "--resume", "abc", digest="another digest")
 
 
 def test_a_folder_without_anything_to_go_on_with_is_removed_and_one_with_a_state_stays(runs: Path) -> None:
-    (runs / "new").mkdir()
-    (runs / "new" / "lock").touch()
-    with cleanup.remove_if_empty(runs / "new"):
-        pass
+    with folder.exclusive_folder(runs / "new"):
+        assert (runs / "new" / "lock").exists()
     assert list(runs.iterdir()) == []
     leave("abc")
-    with cleanup.remove_if_empty(runs / "abc"):
+    with folder.exclusive_folder(runs / "abc"):
         pass
     assert (runs / "abc" / "state.pt").exists()
 
@@ -315,18 +324,18 @@ HOLDER = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LO
 def test_a_run_that_another_process_has_is_refused_and_its_folder_stays(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lock, "SECONDS", 0.0)
+    monkeypatch.setattr(folder, "SECONDS", 0.0)
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     (runs / "abc").mkdir()
-    command = [sys.executable, "-c", HOLDER, str(runs / "abc" / lock.FILE)]
+    command = [sys.executable, "-c", HOLDER, str(runs / "abc" / folder.LOCK)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout
         other.stdout.readline()
         assert train.main(["--width=4"]) == 2
         assert "run abc is under way in another process on this machine" in capsys.readouterr().err
-        assert (runs / "abc" / lock.FILE).exists()
+        assert (runs / "abc" / folder.LOCK).exists()
         other.communicate(b"\n")
-    with lock.exclusive_lock(runs / "abc"):
+    with folder.exclusive_folder(runs / "abc"):
         pass
 
 
@@ -361,9 +370,8 @@ def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(runs: Path, mo
     leave("abc")
     run = a_run(id="abc", entity="anna", project="cats")
     run.resumed, run.offline, run.starting_step = True, False, 2
-    plan = make_plan(["--resume", "abc"], "puzzle")
-    assert resume.find_state(run, plan, "digest"), "the state of this machine counts"
-    cleanup.clean_up(plan.folder, run)
+    assert find_state(run, "--resume", "abc"), "the state of this machine counts"
+    train.clean_up(runs / "abc", run)
     assert list(runs.iterdir()) == []
 
 

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from agent.config import parse
 from agent.lifecycle import checkpoints, state
 from agent.lifecycle.checkpoints import BestCheckpoints
+from agent.lifecycle.plan import folder_of
 from agent.lifecycle.state import Progress, State, Writer
 from agent.lifecycle.torch_file import BadFile
 from agent.training import schedule
@@ -189,7 +190,7 @@ def test_a_state_with_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("run_id", ["..", "a/b", ".lock", ""])
 def test_an_id_that_would_lead_out_of_the_folder_of_all_runs_is_refused(run_id: str) -> None:
     with pytest.raises(BadName, match=r"^run id "):
-        state.folder_of(run_id)
+        folder_of(run_id)
 
 
 def test_a_link_out_of_the_folder_of_all_runs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +198,7 @@ def test_a_link_out_of_the_folder_of_all_runs_is_refused(tmp_path: Path, monkeyp
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "abc").symlink_to(tmp_path)
     with pytest.raises(BadName, match="run id 'abc' is no name of a folder of its own"):
-        state.folder_of("abc")
+        folder_of("abc")
 
 
 def test_a_state_whose_checkpoint_is_gone_is_none(tmp_path: Path) -> None:

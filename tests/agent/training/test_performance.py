@@ -88,7 +88,7 @@ def test_a_model_that_cannot_live_without_memory_is_counted_on_its_device(device
 def test_the_seconds_of_an_image_are_the_median_without_the_first(device: torch.device) -> None:
     ticks = iter([0.0, 9.0, 10.0, 10.5, 11.0, 11.2, 12.0, 15.0])
     model, image = nn.Conv2d(3, 2, 1).to(device), torch.zeros(1, 3, 8, 8, device=device)
-    assert performance.seconds_per_image(model, image, 3, lambda: next(ticks)) == 0.5
+    assert performance.seconds_per_image(model, image, lambda: next(ticks)) == 0.5
 
 
 def test_bfloat16_changes_the_forward_pass_and_nothing_else(device: torch.device) -> None:

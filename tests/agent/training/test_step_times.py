@@ -127,6 +127,7 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
     """Three epochs on a processor that is called a GPU: two of them count, each of two visits in two steps."""
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(performance, "device_name", lambda _: GPU)
+    monkeypatch.setattr(performance, "n_macs", lambda *_: 50)
     config = parse(
         ["--model=unet_bilinear", "--width=2", "--image_size=32", "--batch_size=2", "--epochs=3", "--repeats=2"]
     )
@@ -137,7 +138,7 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
     trial = TrainingRun(
         plan,
         run,
-        Material(Dataset(pairs, pairs, pairs, "", ""), model, torch.device("cpu"), "float32", 50, 2, 0.0),
+        Material(config, Dataset(pairs, pairs, pairs, "", ""), model),
         adam := performance.adam(model, 1e-3),
         schedule.build("constant", adam, 12),
         BestCheckpoints(plan.folder),

@@ -61,7 +61,10 @@ def test_a_collapse_is_told_with_the_epoch_that_is_tested() -> None:
     made.history.loc[(made.history["run_id"] == "r1s0") & (made.history["epoch"] == 20), "val/iou"] = 0.2
     best = made.history["val/iou"].max()
     told = curve_sentences(compare(made))
-    assert told[0] == "Whether any model overfits cannot be told: it takes 3 runs of 4 epochs of each."
+    assert told[0] == (
+        "Whether any model overfits cannot be told: that takes at least 3 runs per model (you have 1) of at least 4"
+        " epochs (you have 20)."
+    )
     assert (
         f"U-Net / mobilenet_v2: validation IoU fell from {best:.3f} to 0.200 in epoch 20 of 20; tested is epoch 12."
         in told

@@ -65,6 +65,18 @@ def test_a_grid_of_ones_own_is_given_as_a_file_and_other_searches_have_no_comman
     assert study_command({"s": own | {"method": "random"}}) is None
 
 
+def test_a_grid_of_ones_own_is_found_among_the_studies_that_were_made(tmp_path: Path) -> None:
+    own = yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())
+    own["parameters"]["learning_rate"] = {"values": [0.1, 0.01]}
+    file = tmp_path / "mine" / "sweep.yaml"
+    file.parent.mkdir()
+    file.write_text(yaml.safe_dump(own))
+    command = study_command({"s": own}, seeds=3, results=tmp_path)
+    assert command is not None
+    assert command.endswith("/mine/sweep.yaml SEEDS=3")
+    assert values(made_by(command, tmp_path)) == values(own) | {"seed": ["1", "2", "3"]}
+
+
 def test_several_training_sets_are_had_from_the_same_photographs(tmp_path: Path) -> None:
     own = yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())
     own["parameters"]["data"] = {"value": "/my/photos"}

@@ -8,7 +8,9 @@ from tests.analysis.studies import MODELS, predictions, run, square, study
 
 def test_summaries_that_come_from_the_masks_agree() -> None:
     made = study()
-    assert "8 of 8 runs agree" in limitations.agreement(made.runs, image_scores(made.predictions))
+    agree, text = limitations.agreement(made.runs, image_scores(made.predictions))
+    assert agree
+    assert "8 of 8 runs agree" in text
 
 
 @pytest.mark.parametrize("key", ["test/iou", "best_loss/test_recall", "best_iou/test_f1"])
@@ -16,15 +18,18 @@ def test_a_summary_that_disagrees_with_its_masks_is_a_warning_that_names_the_run
     predicted = {"good": predictions(1), "bad": predictions(2)}
     runs = pd.DataFrame([run(name, MODELS[2], p) for name, p in predicted.items()])
     runs.loc[runs["run_id"] == "bad", key] += 1e-4
-    text = limitations.agreement(runs, image_scores(predicted))
-    assert text.startswith("WARNING: summary and masks DISAGREE for 1 of 2 runs (bad by 0.0001)")
+    agree, text = limitations.agreement(runs, image_scores(predicted))
+    assert not agree
+    assert "1 of 2 runs (bad by 0.0001)" in text
 
 
 def test_runs_without_predictions_are_counted_as_unchecked() -> None:
     predicted = {"a": predictions(1)}
     runs = pd.DataFrame([run("a", MODELS[2], predicted["a"]), run("b", MODELS[2], predictions(1))])
-    assert "1 of 2 runs agree" in limitations.agreement(runs, image_scores(predicted))
-    assert "1 without a predictions artifact" in limitations.agreement(runs, image_scores(predicted))
+    agree, text = limitations.agreement(runs, image_scores(predicted))
+    assert agree
+    assert "1 of 2 runs agree" in text
+    assert "1 without a predictions artifact" in text
 
 
 @pytest.mark.parametrize("ious", [[0.9], [0.9, 0.7, 0.6]])

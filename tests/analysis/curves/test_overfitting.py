@@ -31,7 +31,7 @@ def rising(best: int, slope: float, epochs: int = 40) -> pd.DataFrame:
 
 def said(*histories: pd.DataFrame) -> str:
     """The sentence for a model whose runs have these curves."""
-    return verdict(pd.concat([curve.assign(run_id=f"r{i}") for i, curve in enumerate(histories)]))
+    return str(verdict(pd.concat([curve.assign(run_id=f"r{i}") for i, curve in enumerate(histories)])))
 
 
 OVERFIT = curves(
@@ -103,6 +103,19 @@ def test_a_flat_curve_does_not_overfit() -> None:
     assert said(flat, flat, flat).startswith("does not overfit: validation loss +0% [")
 
 
+def test_a_curve_that_still_falls_at_its_end_says_so_and_gives_no_interval() -> None:
+    falls = losses(list(np.linspace(1.0, 0.1, 20)))
+    assert said(falls, falls, falls) == (
+        "does not overfit: the mean validation loss was lowest at the end, epoch 20 (3 runs); longer training may"
+    )
+
+
+def test_an_interval_wider_than_the_loss_is_not_printed() -> None:
+    text = said(rising(13, 0.2), rising(13, 0.01), rising(13, 0.0))
+    assert text.startswith("cannot tell: after epoch 13 of 40 the runs' validation losses differ by more than their")
+    assert "%" not in text
+
+
 def test_seeds_that_disagree_cannot_tell_and_say_how_many_runs_would() -> None:
     text = said(rising(13, 0.003), rising(14, 0.0), rising(15, 0.0))
     assert text.startswith("cannot tell: validation loss +")
@@ -119,11 +132,11 @@ def test_validation_loss_that_rises_with_training_loss_diverges() -> None:
 def test_runs_that_ended_early_are_left_out_and_counted() -> None:
     text = said(rising(12, 0.01), rising(12, 0.011), rising(12, 0.009), rising(5, 0.01, epochs=9))
     assert text.startswith("overfits")
-    assert text.endswith("; 1 runs that ended earlier are left out")
+    assert text.endswith("; left out, ended earlier: 1 run")
 
 
 def test_without_curves_nothing_is_claimed() -> None:
-    assert verdict(OVERFIT.iloc[:0]) == "cannot tell: no curves"
+    assert str(verdict(OVERFIT.iloc[:0])) == "cannot tell: no curves"
 
 
 @pytest.mark.parametrize("value", [NAN, math.inf])
@@ -139,4 +152,4 @@ def test_epochs_without_a_number_are_left_out_and_counted() -> None:
     broken.loc[3, "val/loss"] = NAN
     text = said(broken, rising(12, 0.011), rising(12, 0.012))
     assert text.startswith("overfits")
-    assert text.endswith("; left out, NaN or infinite: 1 epochs")
+    assert text.endswith("; left out, NaN or infinite: 1 epoch")

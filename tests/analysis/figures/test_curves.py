@@ -185,7 +185,7 @@ def test_losses_that_are_never_a_number_are_empty_panels() -> None:
     comparison = compare(made)
     assert len(visible_panels(curves_figure(comparison, made.history, "command"))) == 4
     words = comparison.table.set_index("model")["overfitting"]["U-Net, transposed"]
-    assert words == "cannot tell: in every epoch a loss or an IoU is NaN or infinite"
+    assert str(words) == "cannot tell: in every epoch a loss or an IoU is NaN or infinite"
 
 
 def test_the_file_is_a_picture_wide_enough_for_print(tmp_path: Path) -> None:

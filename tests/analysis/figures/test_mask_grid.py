@@ -1,12 +1,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from analysis import AnalysisError
+from analysis import AnalysisError, cli, grids
 from analysis.comparison.comparison import compare
 from analysis.comparison.masks import Predictions
 from analysis.figures import mask_grid
@@ -94,9 +95,9 @@ def test_an_image_that_a_model_was_not_tested_on_is_blank() -> None:
 
 
 def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mask_grid, "MOST_MODELS", 3)
     monkeypatch.setattr(mask_grid, "MOST_IMAGES", 2)
-    figure = figure_of(study())
+    made = study()
+    figure = masks_figure(compare(made), made.predictions, "python -m analysis a/b", models=3)
     assert len(figure.axes) == 2 * (2 + 3)
     caption = figure.texts[0].get_text().replace("\n", " ")
     assert "3 of 8 models, 2 of n = 4 test images" in caption
@@ -133,3 +134,15 @@ def test_pictures_of_different_size_fit_on_one_grid() -> None:
     sizes = {"r0s0": predictions(0), "r1s0": predictions(1, size=512)}
     runs = made.runs.assign(image_size=pd.Series([32, 512]))
     assert len(figure_of(seen(replace(made, runs=runs), sizes)).axes) == 16
+
+
+def test_the_command_draws_as_many_models_as_are_asked_for_and_says_how(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(cli, "pull", lambda paths: study())
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file: figures.append(figure))
+    assert grids.main(["a/b", "--models", "2", "--out", str(tmp_path)]) == 0
+    caption = figures[0].texts[0].get_text().replace("\n", " ")
+    assert caption.startswith("2 of 8 models")
+    assert caption.endswith("drawn by: python -m analysis.grids a/b --models=2")

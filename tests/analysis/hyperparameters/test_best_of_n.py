@@ -41,7 +41,7 @@ def test_a_trial_is_a_configuration_and_its_value_the_mean_over_its_seeds() -> N
     again["run_id"] += "b"
     again["val/iou"] += 0.1
     runs = pd.concat([runs, again])
-    found = trials(runs, "val/iou")
+    found = trials(runs)
     assert found["val/iou"].tolist() == pytest.approx([0.85, 0.65])
     assert found["n_runs"].tolist() == [2, 2]
     assert found["run_id"].tolist() == ["unet_transposed-0b", "unet_transposed-1b"]
@@ -49,7 +49,7 @@ def test_a_trial_is_a_configuration_and_its_value_the_mean_over_its_seeds() -> N
 
 def test_trials_come_in_the_order_they_were_started() -> None:
     runs = search(12).iloc[::-1]
-    assert trials(runs, "val/iou")["run_id"].tolist() == [f"r{i}" for i in range(12)]
+    assert trials(runs)["run_id"].tolist() == [f"r{i}" for i in range(12)]
 
 
 def test_values_are_compared_at_the_budget_of_the_least_tried_one() -> None:

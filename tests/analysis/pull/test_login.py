@@ -1,12 +1,10 @@
-import socket
 from pathlib import Path
 
 import pytest
 
 from analysis import AnalysisError
-from analysis.pull.login import Login, RunsPath, check_server, parse_path, resolve
+from analysis.pull.login import Login, RunsPath, parse_path, resolve
 from common.study_record import StudyRecord
-from tests.canned import Answer, canned
 
 LOCAL = "http://127.0.0.1:8080"
 
@@ -140,17 +138,3 @@ def test_a_broken_last_study_is_named_in_one_sentence(tmp_path: Path, content: s
 def test_what_is_no_address_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="is no address of a server"):
         resolve(["a/b"], {"WANDB_BASE_URL": "127.0.0.1:8080", "WANDB_API_KEY": "k"}, tmp_path)
-
-
-def test_any_http_answer_counts_as_a_server() -> None:
-    with canned(Answer(404)) as server:
-        check_server(server.url)
-
-
-def test_a_port_where_nobody_listens_is_one_sentence_that_names_make_serve() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(AnalysisError, match="make serve") as refusal:
-            check_server(url)
-    assert url in str(refusal.value)

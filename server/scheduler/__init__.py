@@ -11,15 +11,16 @@ from typing import Any
 
 from server import search
 from server.jsontext import at, config_values, load_object
+from server.scheduler.sweep_config import check, origin, origin_of, read_config, requeue
 from server.search import PastRun
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
-from server.sweep_config import check, origin, origin_of, read_config, requeue
 
 Command = dict[str, Any]
 MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
 AGENT_ASKS_AGAIN = (4.5, 20.0)  # seconds after an answer that arrived; the client repeats a lost one sooner or later
 AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
+OVER = ("FINISHED", "CANCELED")
 CAME_TO_NOTHING = {"pending", "failed", "crashed", "preempted"}
 UNDER_WAY = {"pending", "running", "preempting", "preempted"}
 RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
@@ -41,10 +42,14 @@ def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Ro
 
 
 def set_state(store: Store, sweep: Row, state: str) -> None:
-    """A person's wish; agents hear of it with their next sign of life. Raises Refused for a sweep that is over."""
+    """A person's wish; agents hear of it with their next sign of life.
+
+    Raises Refused for a sweep that is over; one whose runs go on can still be canceled.
+    """
     with store.sweep_lock(sweep["id"]), store.write() as db:
         now = sweeps.by_id(db, sweep["id"])["state"]
-        if now in ("FINISHED", "CANCELED") or (state == "RUNNING" and now != "PAUSED"):
+        is_over = now in OVER and not (now == "FINISHED" and state == "CANCELED" and sweeps.live_runs(db, sweep["id"]))
+        if is_over or (state == "RUNNING" and now != "PAUSED"):
             raise Refused(f"the sweep is {now.lower()}: it cannot become {state.lower()} any more")
         sweeps.change(db, sweep["id"], store.clock(), state=state)
         if state == "CANCELED":
@@ -52,11 +57,10 @@ def set_state(store: Store, sweep: Row, state: str) -> None:
 
 
 def stop_runs(store: Store, sweep: Row) -> None:
-    """Those that are alive are asked to stop."""
+    """Those that go on are asked to stop, and those that start stop at once."""
     with store.write() as db:
-        for run in runs.many(db, sweeps.run_ids(db, sweep["id"])):
-            if run["state"] in runs.ALIVE:
-                runs.request_stop(db, run["id"], store.clock())
+        for run in sweeps.live_runs(db, sweep["id"]):
+            runs.request_stop(db, run["id"], store.clock())
 
 
 def expected_runs(store: Store, sweep: Row) -> int | None:

@@ -1,8 +1,9 @@
-"""One process of this machine at a time has a run: two would double its rows."""
+"""The folder of a run on this machine: one process at a time has it, since two would double the rows of the run."""
 
 import contextlib
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +12,24 @@ from typing import IO
 from agent.config import ConfigError
 from agent.lifecycle import state
 
-FILE = "lock"
+LOCK = "lock"
+PREDICTIONS = "predictions"
+DOWNLOAD = "fetched-"
+"""Beginning of the name of the folder that an uploaded state is downloaded into."""
+FOLDERS = (PREDICTIONS, f"{DOWNLOAD}*")
+FILES = (state.FILE, "epoch-*.pt", "*.unfinished", LOCK)
+"""With the folders, all that is ever deleted in a run's folder; the lock last."""
+
 SECONDS = 10.0
 """So long a run waits for another process that has it: those that augment outlive one that is killed by 5 s."""
 TICK = 0.2
 
 
 @contextlib.contextmanager
-def exclusive_lock(folder: Path) -> Iterator[None]:
+def exclusive_folder(folder: Path) -> Iterator[None]:
     """Until the end of the block no other process of this machine has the run whose folder this is.
+
+    A folder in which the run left neither a state nor a checkpoint is removed then.
 
     Raises:
         ConfigError: another has it, or its folder cannot be made, or is no run's.
@@ -36,7 +46,21 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
             )
         time.sleep(TICK)
     with lock:
-        yield
+        try:
+            yield
+        finally:
+            if not any(folder.glob("*.pt")):
+                clear(folder)
+
+
+def clear(folder: Path) -> None:
+    """Delete what the run made in its folder, and the folder if nothing else is in it."""
+    for path in (each for pattern in FOLDERS for each in folder.glob(pattern)):
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        for path in (each for pattern in FILES for each in folder.glob(pattern)):
+            path.unlink()
+        folder.rmdir()
 
 
 def _is_own(folder: Path) -> bool:
@@ -47,21 +71,21 @@ def _is_own(folder: Path) -> bool:
         return True
     except OSError:
         return not folder.is_dir()  # `_lock` says what is wrong with a file of that name
-    return not names or bool(names & {FILE, state.FILE})
+    return not names or bool(names & {LOCK, state.FILE})
 
 
 def _lock(folder: Path) -> IO[str] | None:
     """None where another process holds it, or has just removed the folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / FILE).open("w")
+        file = (folder / LOCK).open("w")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigError(f"{folder} cannot be used ({error.strerror}): name another in PUZZLE_RUNS") from None
     with contextlib.suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(file.fileno()), (folder / FILE).stat()):
+        if os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
             return file
     file.close()
     return None

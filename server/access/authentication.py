@@ -1,6 +1,6 @@
 """Who asks: by the key that a request brings, or by the login of a browser."""
 
-from server.security import key_in, same
+from server.access.security import key_in, same
 from server.settings import Settings
 from server.store import Store, logins, users
 from server.store.users import Person
