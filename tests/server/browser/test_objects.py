@@ -176,16 +176,20 @@ def test_a_comparison_of_runs_that_go_on_shows_masks_as_they_come_and_stops_when
     open_at: Open, rich_server: Server
 ) -> None:
     several = [Live(rich_server, name) for name in ("first", "second")]
+    several[0].post(n_rows=3)
     page = open_at("about:blank")
     page.clock.install()
     page.goto(f"{rich_server.url}/local/live/compare?runs=first,second")
     expect(page.locator("#live")).to_contain_text("live")
     expect(page.get_by_label("errors only")).to_be_hidden()
+    page.locator("#choose-charts summary").click()
+    page.get_by_label("a/b", exact=True).uncheck()
     for number, live in enumerate(several, start=1):
         live.show(0.9 - 0.1 * number)
         page.clock.run_for(10_500)
         expect(page.locator(".masks td .stack")).to_have_count(number)
     expect(page.get_by_text("▼ worst run here")).to_have_count(1)
+    expect(page.get_by_label("a/b", exact=True)).not_to_be_checked()
     page.get_by_label("outline").check()
     page.evaluate("window.mark = 1; window.scrollTo(0, 200)")
     place = page.evaluate("window.scrollY")
