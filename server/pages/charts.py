@@ -281,7 +281,7 @@ class Plot:
         return Markup(across + below)
 
     def axis_names(self, x_name: str, y_origin: str) -> Markup:
-        above = Markup('<text class="tick" x="{}" y="{}">{}</text>').format(2, TOP - 6, y_origin)
+        above = Markup('<text class="tick" x="{}" y="{}">{}</text>').format(2, TOP - 5, y_origin)
         below = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
             self.left + self.width / 2, HEIGHT - BOTTOM + 32, cut(x_name, MAX_NAME)
         )
