@@ -89,12 +89,28 @@ function replace(region, fresh) {
   const open = [...region.querySelectorAll("details[id][open]")].map((each) => each.id);
   const scrolled = [...region.querySelectorAll("[data-keep-scroll][id]")].map((e) => [e.id, e.scrollLeft, e.scrollTop]);
   const typed = [...region.querySelectorAll(".confirm[open] :is(input[type=text], textarea)")].map((e) => [e.name, e.value]);
+  document.adoptNode(fresh);
+  keepAlike(region, fresh);
   region.replaceWith(fresh);
   open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
   for (const [name, value] of typed) fresh.querySelectorAll(`.confirm [name="${name}"]`).forEach((each) => (each.value = value));
   for (const [id, left, top] of scrolled) document.getElementById(id)?.scrollTo(left, top);
   listeners.forEach((start) => start(fresh));
   if (focus) find(fresh, focus)?.focus({ preventScroll: true });
+}
+
+const written = new WeakMap();
+const kept = (root) => [...root.querySelectorAll("[data-keep]")];
+kept(document).forEach((each) => written.set(each, each.outerHTML));
+
+/** Pictures that the server writes as it did before stay as they are: neither loaded nor painted anew. */
+function keepAlike(region, fresh) {
+  const old = new Map(kept(region).map((each) => [written.get(each), each]));
+  for (const each of kept(fresh)) {
+    written.set(each, each.outerHTML);
+    const same = old.get(each.outerHTML);
+    if (same && old.delete(each.outerHTML)) each.replaceWith(same);
+  }
 }
 
 function describe(element) {

@@ -193,11 +193,14 @@ def test_a_comparison_of_runs_that_go_on_shows_masks_as_they_come_and_stops_when
     page.get_by_label("outline").check()
     page.evaluate("window.mark = 1; window.scrollTo(0, 200)")
     place = page.evaluate("window.scrollY")
+    page.evaluate("document.querySelectorAll('.masks .stack').forEach((each) => each.old = true)")
     several[0].show(0.6)
     page.clock.run_for(10_500)
     expect(page.locator(".masks td .iou").first).to_have_text("IoU 0.6")
     wait_for(page, 0, [4 * SIDE - 4])
     assert page.evaluate("[window.mark, window.scrollY]") == [1, place]
+    same = "[...document.querySelectorAll('.masks .stack')].map((each) => Boolean(each.old))"
+    assert page.evaluate(same) == [False, True], "what did not change is not loaded anew"
     for live in several:
         live.post(complete=True, exitcode=0)
     page.clock.run_for(10_500)
