@@ -84,7 +84,7 @@ class Bench:
         return code == 0
 
     def _child(self, run: str) -> None:
-        from agent import train
+        from agent import train  # in the child alone, which is killed
 
         clean_up = train.clean_up
         train.clean_up = lambda folder, run: (shutil.copytree(folder, self.copy(run.id)), clean_up(folder, run))[1]

@@ -153,7 +153,7 @@ def _train(start: Start) -> int:
     import torch
     import wandb
 
-    from agent import train
+    from agent import train  # in the warm parent alone: torch takes seconds to import
 
     assert start.flags is not None
     os.environ["WANDB_PROGRAM"] = f"-m {WARM}"

@@ -160,7 +160,7 @@ def login() -> tuple[str, str, str, str]:
     import wandb
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-    from agent.lifecycle import preflight
+    from agent.lifecycle import preflight  # wandb takes a second to import
 
     errors = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError)
     try:

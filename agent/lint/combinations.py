@@ -178,7 +178,7 @@ def _likely(reason: Reason) -> str:
     values = dict(reason.values)
     if values.get("problem") != "no such backbone":
         return ""
-    from agent.training.models import smp
+    from agent.training.models import smp  # torch takes seconds to import
 
     known = {_bare(name): name for name in reversed(smp.working_backbones(values["architecture"]))}
     near = difflib.get_close_matches(_bare(values["backbone"]), known, n=1)

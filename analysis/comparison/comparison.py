@@ -146,7 +146,7 @@ def truths_of(runs: pd.DataFrame, predictions: Mapping[str, Predictions]) -> dic
 def prove(tested: pd.DataFrame, runs: pd.DataFrame, margin: float) -> tuple[Evidence | None, str | None]:
     """What the scores of the tested checkpoints prove, or a sentence on why nothing could be tested."""
     from analysis.evidence import result, table  # scipy takes a second to import
-    from analysis.evidence.study import StudyError
+    from analysis.evidence.study import StudyError  # the same
 
     if runs["model"].nunique() < 2:
         return None, None

@@ -15,7 +15,7 @@ from typing import Any
 
 from server.jsontext import load_object, parse
 from server.store import values
-from server.store.database import Refused
+from server.store.errors import Refused
 from server.store.patterns import compiled, matches, with_options
 
 COLUMNS = {

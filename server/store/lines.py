@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from server.jsontext import load_object, load_objects, strict
 from server.store import rows
-from server.store.database import Row
+from server.store.rows import Row
 
 Table = Literal["history", "system_metrics", "console"]
 Range = tuple[float, float, float]

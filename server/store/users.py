@@ -16,8 +16,9 @@ from pathlib import Path
 
 from common.names import check_name
 from server.store import permissions, rows
-from server.store.database import NotFound, Refused, Row, StoreError
 from server.store.disk_errors import explain
+from server.store.errors import NotFound, Refused, StoreError
+from server.store.rows import Row
 
 LOCAL = "local"
 OWNER, READER = ROLES = ("owner", "reader")
