@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from agent.config import from_settings, parse
+from common import keys
 from server import search
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,6 +126,18 @@ def test_what_a_function_imports_of_ours_says_why_on_its_line() -> None:
         for node in ast.walk(function)
         if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in ROOMS
         if " # " not in file.read_text().splitlines()[node.lineno - 1]
+    ]
+    assert wrong == []
+
+
+def test_the_keys_of_a_run_are_written_in_one_module() -> None:
+    written = {key for key in (*keys.HISTORY, *keys.SUMMARY, keys.TEST_RULE, keys.PREDICTIONS) if "/" in key}
+    wrong = [
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.value}"
+        for room in ROOMS
+        for file in modules(room)
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.Constant) and node.value in written and file != ROOT / "common" / "keys.py"
     ]
     assert wrong == []
 

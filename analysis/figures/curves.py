@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.comparison.comparison import Comparison
 from analysis.figures import canvas
+from common import keys
 from common.colours import MEANINGS
 
 COLOURS = {split: MEANINGS[split][0] for split in ("train", "val")}
@@ -70,7 +71,7 @@ def mark_best(axes: Axes, history: pd.DataFrame, runs: pd.DataFrame, quantity: s
     for run in runs.to_dict("records"):
         at = (run["run_id"], int(run[f"{rule}/epoch"]))
         if at in values.index:
-            face = COLOURS["val"] if rule == run["test/rule"] else "white"
+            face = COLOURS["val"] if rule == run[keys.TEST_RULE] else "white"
             axes.plot(at[1], values[at], MARKS[rule], color=COLOURS["val"], markerfacecolor=face, zorder=3)
 
 
