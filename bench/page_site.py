@@ -95,6 +95,7 @@ def fill_grid(noise: random.Random) -> str:
     agent = Agent(GRID)
     for _ in range(6):
         run = agent.next()
+        run.config.update(dict(zip(("architecture", "backbone", "weights"), run.config.model.split("/"), strict=True)))
         curves(run, MODELS[run.config.model] + 0.005 * run.config.seed, noise)
         shown = pictures(shift=2 + run.config.seed)
         run.log({"test/predictions": shown})
@@ -103,6 +104,7 @@ def fill_grid(noise: random.Random) -> str:
         ]
         run.log({"test/rows": wandb.Table(columns=["image", "picture", "iou"], data=rows)})
         run.summary["test/iou"] = MODELS[run.config.model] - 0.01 * run.config.seed
+        run.summary["test/rule"] = "best_iou" if run.config.architecture == "deeplabv3plus" else "best_loss"
         run.finish()
     return agent.sweep
 

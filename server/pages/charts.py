@@ -13,6 +13,7 @@ from unicodedata import east_asian_width
 
 from markupsafe import Markup, escape
 
+from common.text import plural
 from server.pages.scale import Category, LogScale, Scale, short
 
 WIDTH, HEIGHT = 440, 252  # of the drawing, in SVG units
@@ -163,7 +164,7 @@ def chart(
     drawn = [_seen(line, view) for line in lines]
     finite = [point for line in drawn for point in line.points if _is_on(point, view)]
     if view.log and (off := sum(y <= 0 for line in drawn for x, y in line.points if is_finite(x, y))):
-        note = ", ".join(filter(None, (note, f"{off} {'value' if off == 1 else 'values'} of 0 or less")))
+        note = ", ".join(filter(None, (note, f"{plural(off, 'value')} of 0 or less")))
     caption = Markup("<figcaption>{}{}</figcaption>").format(
         title, Markup(" <small>{}</small>").format(note) if note else ""
     )
@@ -174,7 +175,7 @@ def chart(
     right = RIGHT if at_ends and named else NARROW
     heights = [y for _, y in finite]
     heights += [y for line in drawn for _, *ends in line.band for y in ends if is_finite(y)]
-    xs = x_scale or Scale.over(x for x, _ in finite)
+    xs = x_scale or Scale.over((x for x, _ in finite), margin=0.04 if y_scale else 0.0)
     ys: Scale | LogScale | Category = y_scale or Scale.over(heights, margin=0.05)
     if view.log and not y_scale:
         ys = LogScale.over(y for y in heights if y > 0)

@@ -12,7 +12,7 @@ from common.colours import SERIES, assign
 from server import addresses
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
-from server.pages.charts import CROWD, MANY, Line, Point, View, chart, smoothed
+from server.pages.charts import CROWD, Line, Point, View, chart, smoothed
 from server.pages.curves import SPLITS
 from server.pages.home import config_of, plain, test_pictures
 from server.pages.media import Picture, lowest, names, pictures_in
@@ -23,6 +23,7 @@ from server.store.users import Person
 
 MAX_RUNS = 200
 CHARTS = 6  # on a page
+CURVES = 40  # of runs in one chart of a metric
 POINTS = 18_000  # of all lines of a page
 FEWEST, MOST = 24, 400  # of a line
 FEW = 4  # runs whose points are marked
@@ -216,13 +217,13 @@ def _chosen_titles(titles: list[tuple[str, list[str]]], asked: QueryParams) -> l
 
 
 def metric_chart(store: Store, found: Sequence[Row], metric: str) -> list[Markup]:
-    """The curves of one metric of some runs, none where no run has any."""
-    found = _named_apart(found)
+    """The curves of one metric of the newest of some runs, none where no run has any."""
+    n, found = len(found), _named_apart(found[-CURVES:])
     read, _ = histories.read(store, found)
     axis, numbers = _common_axis(read.values(), [metric]), assign(run["name"] for run in found)
     labels, most = {run["id"]: run["name"] for run in found}, max(POINTS // max(len(found), 1), FEWEST)
     lines = _lines(found, read, labels, numbers, View(), min(most, MOST), metric, axis)
-    note = f"of each run{f', the newest {len(found)}' if len(found) > MANY else ''}"
+    note = f"of {'each run' if n == len(found) else f'the newest {len(found)} runs'}"
     return [chart(metric, lines, axis, note, legend=len(lines) <= len(SERIES))] if lines else []
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from common.text import plural
 from server.jsontext import is_media
 from server.pages.axes import Axes
 from server.pages.charts import Line, Series, View, chart, is_finite
@@ -153,7 +154,7 @@ def _chart(title: str, axis: str, values: dict[str, _Values], view: View | None)
         f"without {axis}": sum(each.elsewhere for each in values.values()),
         "NaN or infinite": sum(each.infinite for each in values.values()),
     }
-    note = ", ".join(f"{n} {'value' if n == 1 else 'values'} {what}" for what, n in notes.items() if n)
+    note = ", ".join(f"{plural(n, 'value')} {what}" for what, n in notes.items() if n)
     return chart(title, lines, axis.lstrip("_") if axis in OWN else axis, note, view)
 
 

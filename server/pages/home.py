@@ -1,5 +1,6 @@
 """The list of projects, and one project."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,11 +51,13 @@ def gather_project(store: Store, project: Row) -> dict[str, Any]:
 
 
 def listed_sweeps(store: Store, found: Sequence[Row]) -> list[Row]:
-    """With `title`, `n_runs`, and the state that people read."""
+    """With `title`, `n_runs`, the state that people read, and `namesake`: whether another of these has that title."""
+    n = Counter(map(sweep_title, found))
     return [
         sweep
         | {
             "title": sweep_title(sweep),
+            "namesake": n[sweep_title(sweep)] > 1,
             "n_runs": len(sweeps.run_ids(store.db, sweep["id"])),
             "state": sweep_state(store, sweep),
         }

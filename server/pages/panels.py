@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from common.colours import assign
+from common.text import plural
 from server.jsontext import as_list, as_number, as_object, flatten_media, load_object
 from server.pages import compare, histories, importance, parallel, plots, runsets, tables
 from server.pages.charts import Line, View, chart, sampled
@@ -194,7 +195,7 @@ def scalar(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     name = config.get("groupAgg") if config.get("groupAgg") in AGGREGATES else "mean"
     if not values:
         return {"kind": "unknown", "title": title, "text": f"{', '.join(metrics) or 'no metric'}: no run has it"}
-    note = f"{name} over {len(values)} run{'' if len(values) == 1 else 's'}"
+    note = f"{name} over {plural(len(values), 'run')}"
     return {"kind": "number", "title": title or metrics[0], "value": AGGREGATES[str(name)](values), "note": note}
 
 
@@ -310,7 +311,7 @@ def table(store: Store, project: Row, key: str) -> Panel | None:
         value = flatten_media(load_object(run["summary"])).get(key)
         found = tables.read(store, run, key, value) if value and value["_type"] == "table-file" else None
         if found:
-            note = f"{len(found.rows)} rows, of {run_label(run)}"
+            note = f"{plural(len(found.rows), 'row')}, of {run_label(run)}"
             return {"kind": "table", "title": key, "columns": found.columns, "rows": found.rows[:100], "note": note}
     return None
 

@@ -69,7 +69,8 @@ def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
     """A figure; what does not pass is faded, the best runs lie above. It is as wide as the labels of its axes need."""
     shown = list(axes)[-MAX_AXES:]
     scaled = [scale_of(axis.values) for axis in shown]
-    needed = [_width(axis, scale) for axis, (scale, _) in zip(shown, scaled, strict=True)]
+    labels = [_labels(*each) for each in scaled]
+    needed = [_width(axis, texts) for axis, texts in zip(shown, labels, strict=True)]
     width = max(WIDTH, round(SIDE + sum(needed)))
     more = (width - SIDE - sum(needed)) / max(len(shown) - 1, 1)
     at = [SIDE + start + number * more for number, start in enumerate(accumulate(needed[:-1], initial=0.0))]
@@ -88,7 +89,7 @@ def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
         lines.append(
             Markup('<path class="{}{}" data-name="{}" d="M{}"/>').format(step(runs[i].rank), faded, runs[i].title, path)
         )
-    parts = [_axis(axis, x, scale) for axis, x, (scale, _) in zip(shown, at, scaled, strict=True)]
+    parts = [_axis(axis, x, scale, texts) for axis, x, (scale, _), texts in zip(shown, at, scaled, labels, strict=True)]
     return Markup(
         '<figure class="chart parallel"><p class="soft hint{}">scroll sideways for the other axes →</p>'
         '<div class="wide-figure" tabindex="0" role="region" '
@@ -100,10 +101,17 @@ def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
     )
 
 
-def _width(axis: Axis, scale: Scale | LogScale | Category) -> float:
+def _labels(scale: Scale | LogScale | Category, numbers: Sequence[float | None]) -> list[tuple[float, str]]:
+    """Place and text; none between whole numbers where an axis has only those."""
+    if not isinstance(scale, Scale):
+        return scale.ticks()
+    return scale.ticks(whole=all(number is None or number.is_integer() for number in numbers))
+
+
+def _width(axis: Axis, labels: Sequence[tuple[float, str]]) -> float:
     """The room that an axis needs for its name and the labels at its right."""
-    labels = max((text_width(cut(label, MAX_LABEL)) for _, label in scale.ticks()), default=0.0)
-    return max(labels + 6, text_width(cut(axis.key, MAX_LABEL), 12.5)) + BETWEEN
+    widest = max((text_width(cut(label, MAX_LABEL)) for _, label in labels), default=0.0)
+    return max(widest + 6, text_width(cut(axis.key, MAX_LABEL), 12.5)) + BETWEEN
 
 
 def _y(scale: Scale | LogScale | Category, value: float | None) -> float:
@@ -111,15 +119,15 @@ def _y(scale: Scale | LogScale | Category, value: float | None) -> float:
     return TOP + (1 - scale.share(value)) * (HEIGHT - TOP - BOTTOM)
 
 
-def _axis(axis: Axis, x: float, scale: Scale | LogScale | Category) -> Markup:
+def _axis(axis: Axis, x: float, scale: Scale | LogScale | Category, labels: Sequence[tuple[float, str]]) -> Markup:
     edges = " ".join(f"{edge:.12g}" for edge in scale.edges)
     kind = {LogScale: "log", Category: "category"}.get(type(scale), "linear")
-    labels = Markup("").join(
+    texts = Markup("").join(
         Markup('<text x="{:.0f}" y="{:.1f}">{}{}</text>').format(
             *(x + 6, TOP + (1 - share) * (HEIGHT - TOP - BOTTOM) + 3.5),
             *(cut(label, MAX_LABEL), Markup("<title>{}</title>").format(label) if len(label) > MAX_LABEL else ""),
         )
-        for share, label in scale.ticks()
+        for share, label in labels
     )
     values = json.dumps(scale.values, ensure_ascii=False) if isinstance(scale, Category) else "[]"
     return Markup(
@@ -129,5 +137,5 @@ def _axis(axis: Axis, x: float, scale: Scale | LogScale | Category) -> Markup:
     ).format(
         *(axis.key, kind, edges, values, x, TOP, HEIGHT - BOTTOM),
         *(x - 16, TOP, HEIGHT - TOP - BOTTOM, x, TOP, HEIGHT - BOTTOM),
-        *(x - 2, TOP - 16, cut(axis.key, MAX_LABEL), axis.key, labels),
+        *(x - 2, TOP - 16, cut(axis.key, MAX_LABEL), axis.key, texts),
     )

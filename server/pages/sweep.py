@@ -28,7 +28,6 @@ FIRST = ("number", "display_name", "state")
 MAX_RUNS = 2000
 MAX_SETTINGS = 11
 SCATTER, MAX_SCATTERS = 300, 12
-CURVES = 40  # runs, the newest
 REFRESH = 5  # seconds
 STATES = ("finished", "running", "pending", "failed", "crashed", "killed", "preempting", "preempted")
 
@@ -74,7 +73,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "asked": asked,
         "url": partial(query.address, asked),
         "chooser": chooser(table, asked),
-        "progress": [*(metric_chart(store, found[-CURVES:], metric.name) if metric else ()), *data.progress()],
+        "progress": [*(metric_chart(store, found, metric.name) if metric else ()), *data.progress()],
         "parallel": data.parallel(),
         "scatters": data.scatters(),
         "importances": data.importances(),

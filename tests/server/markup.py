@@ -1,5 +1,6 @@
 """What a page says, read from its HTML as a browser without script would: tables, links, forms."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -80,11 +81,14 @@ class _Reader(HTMLParser):
 
 
 def read(html: str) -> Node:
-    """Asserts that every element is closed where it has to be."""
+    """Asserts that every element is closed where it has to be, and that one thing is not called things."""
     reader = _Reader()
     reader.feed(html)
     reader.close()
     assert reader.open == [reader.root], f"<{reader.open[-1].tag}> is never closed"
+    assert not (
+        many := re.search(r"(?<![\w.,:/-])1 (run|row|file|group|chart|line|agent|look|value)s\b", reader.root.raw)
+    ), many
     return reader.root
 
 

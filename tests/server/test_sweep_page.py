@@ -159,6 +159,7 @@ def test_axes_say_what_a_brush_needs() -> None:
     assert [found[key]["data-kind"] for key in ("lr", "n", "model")] == ["log", "linear", "category"]
     assert json.loads(found["model"]["data-values"]) == ["a", "b", "true"]
     assert found["n"]["data-edges"] == "1 3"
+    assert [text.text for text in drawn.all("g", class_="axis")[1].all("text")][1:] == ["1", "2", "3"]
     assert [path.attributes["class"] for path in drawn.one("g", class_="lines").all("path")] == ["q", "q0", "q6"]
     assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [1, 2, 2]
 
@@ -381,6 +382,18 @@ def test_the_yaml_the_agents_line_and_what_the_search_knows_can_be_read(store: S
     assert "this server suggests, method random" in knows
     assert "6 runs with a result, 1 without" in knows
     assert "10 runs" in knows
+
+
+def test_one_run_is_no_runs(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        config = "run_cap: 1\nmetric: {name: iou}\nparameters: {a: {min: 0, max: 1}}"
+        made = sweeps.by_id(db, sweeps.insert(db, place, "s", config, 1, 1.0))
+        run = runs.insert(db, place, "r", "running", 1.0, sweep_id=made["id"], summary='{"iou": 1}')
+        sweeps.suggest(db, made["id"], run, {"a": 0}, "server", None)
+    assert "1 run with a result, 0 without" in page(store, made).text
+    assert "1 group of 1 run, mean" in page(store, made, group="state").text
+    assert "0 of 1 run" in page(store, made, q="state = failed").text
 
 
 def test_a_sweep_without_a_metric_and_one_without_runs_have_pages(store: Store) -> None:
