@@ -49,7 +49,7 @@ from data.puzzle import Dataset
 
 PROJECT = "puzzle"
 REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, Failed)
-"""What a person can mend: said in one sentence, without a traceback."""
+"""Errors that a person can mend: one sentence, no traceback."""
 
 
 @dataclass
@@ -139,7 +139,7 @@ def record(
 def result(
     plan: Plan, run: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
 ) -> str:
-    """What the run found, in one line; it is only trained if it is not finished yet."""
+    """The result of the run in one line; it is only trained if it is not finished yet."""
     if is_finished(run):
         events.emit("result", **{keys.TEST_IOU: run.summary[keys.TEST_IOU]})
         return f"run {run.id} is finished: test IoU {run.summary[keys.TEST_IOU]:.6f}"
@@ -185,7 +185,7 @@ def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
 
 
 def run_name(config: Config) -> str:
-    """What a person sees in lists of runs."""
+    """The name of a run in lists."""
     fold = f", fold {config.fold}" if config.fold else ""
     of_all = f" of {config.folds}" if config.folds else ""
     return f"{config.model}, seed {config.seed}{fold}{of_all}"
@@ -240,7 +240,7 @@ def train(plan: Plan, run: wandb.Run, material: Material, found: State | None, i
 
 
 def show_data(dataset: Dataset, run: wandb.Run) -> None:
-    """What may be wrong with the photographs, on the console and in the summary."""
+    """Print warnings about the photographs, and write them into the summary."""
     if dataset.pixel_range:
         print(puzzle.range_line(dataset.pixel_range), flush=True)
     for warning in dataset.warnings:
@@ -327,7 +327,7 @@ def stream(training: TrainingRun, epochs: range, device: torch.device) -> Iterat
 
 
 def validate(training: TrainingRun) -> Validation:
-    """What the weights are worth on the validation images, with the better BatchNorm statistics."""
+    """Scores on the validation images, with the better BatchNorm statistics."""
     return batchnorm.validate(
         training.model,
         training.dataset.train,

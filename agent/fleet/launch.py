@@ -27,7 +27,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 @dataclass(frozen=True)
 class Start:
-    """What to run, and how."""
+    """A program to start, with its environment and log."""
 
     command: list[str]
     """As `wandb agent` would start it."""

@@ -1,4 +1,4 @@
-"""What learning curves say about overfitting: figures per run, and one sentence per model.
+"""Overfitting by learning curves: figures per run, and one sentence per model.
 
 The minimum of a noisy curve lies below its level, so that every curve seems to rise after it. From three runs on the
 minimum is found on some runs and the rise measured on another (`analysis.curves.rise`); fewer prove nothing.
@@ -38,7 +38,7 @@ WILD = 2.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the curves of a model say: the sentence, and what it leaves out; `too_few`: runs or epochs."""
+    """The verdict on the curves of a model: its sentence, and notes on runs left out; `too_few`: runs or epochs."""
 
     kind: Literal["overfits", "diverges", "does_not_overfit", "cannot_tell", "too_few"]
     text: str

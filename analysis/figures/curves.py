@@ -138,7 +138,7 @@ def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: p
 
 
 def add_legend(figure: Figure, tested: Collection[str], *, several: bool) -> None:
-    """What lines and marks mean, above all panels; `tested` are the marks that are drawn filled."""
+    """Legend of lines and marks, above all panels; `tested` are the marks that are drawn filled."""
 
     def mark(shape: str, face: str, text: str) -> Line2D:
         colour = COLOURS["val"]

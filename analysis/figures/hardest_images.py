@@ -162,7 +162,7 @@ def draw_column(
 
 
 def handles() -> list[Artist]:
-    """What the colours of errors in the first row mean, and the two outlines in the second."""
+    """Legend of the colours of errors in the first row, and of the two outlines in the second."""
     colours = [patch for patch in legend_handles() if str(patch.get_label()).startswith("false")]
     return [
         *colours,

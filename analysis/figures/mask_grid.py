@@ -142,7 +142,7 @@ def draw(axes: Axes, picture: Image, below: str = "") -> None:
 
 
 def legend_handles() -> list[Patch]:
-    """What the four colours mean."""
+    """Legend of the four colours."""
     return [
         Patch(facecolor="#" + bytes(colour).hex(), edgecolor="0.5", linewidth=0.5, label=name + MEANS.get(name, ""))
         for name, colour in COLOURS.items()

@@ -1,4 +1,4 @@
-"""What a search found for its budget: the best of equally many trials per value, edges of ranges, best so
+"""Results of a search by budget: the best of equally many trials per value, edges of ranges, best so
 far."""
 
 from __future__ import annotations

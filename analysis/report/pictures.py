@@ -66,7 +66,7 @@ def drawing(figure: Figure, dpi: int = 130) -> bytes:
 
 
 def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *, photographs: bool) -> dict[str, Any]:
-    """What the page needs to show masks: images (name, size, photograph, truth) and models (name, masks by image).
+    """Data of the page's masks: images (name, size, photograph, truth) and models (name, masks by image).
 
     The photograph is empty without `photographs`. Empty lists if no run has predictions.
     """
