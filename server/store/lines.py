@@ -1,4 +1,4 @@
-"""What a run streams: history, system metrics and console, line by line.
+"""Streams of a run: history, system metrics and console, line by line.
 
 The key is (run, line number), so a request that is repeated after a lost answer changes nothing. Several clients of one
 run (`mode="shared"`) count their own lines each; `client_lines` says which lines of the run those are.

@@ -78,7 +78,7 @@ def new_key() -> str:
 
 
 def check_key(key: str) -> str:
-    """What the wandb client takes for a key; raises Refused."""
+    """The key, if it has the client's form; raises Refused."""
     if not KEY.fullmatch(key):
         raise Refused("a key needs at least 40 letters, digits, - or _, as the wandb client wants them")
     return key
