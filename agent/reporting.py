@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 import wandb
-from torch import nn
 
 from agent.config import Config
 from agent.lifecycle.checkpoints import BestCheckpoints, Checkpoint
@@ -74,17 +73,16 @@ def epoch_line(row: Row, epochs: int) -> str:
     )
 
 
-def start_line(
-    name: str | None, known: dict[str, Any], config: Config, model: nn.Module, device: object, began: int | None = None
-) -> str:
-    """The first line on the console; `began` is the number of threads that a run which goes on keeps."""
+def start_line(name: str | None, facts: dict[str, Any], material: Material, n_threads: int | None) -> str:
+    """The first line on the console; `n_threads` are those that a run which goes on keeps."""
+    config, model = material.config, material.model
     return (
-        f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
-        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; "
-        f"{device}, threads: {known['n_threads']}{'' if began is None else ' (as the run began)'}; "
-        f"up to {size(disk_of_run(model, config.score_size, known['n_test']))} on the disk, then "
-        f"{size(bytes_of_run(model, config.score_size, known['n_test']))} on the server"
-        + (f"; {LEARNED[config.weights]} from {known['weights_source']}" if config.weights in LEARNED else "")
+        f"trial {name}: {facts['n_parameters']:,} parameters; {facts['n_train']} training, "
+        f"{facts['n_val']} validation and {facts['n_test']} test images at {config.image_size} pixels; "
+        f"{material.device}, threads: {facts['n_threads']}{'' if n_threads is None else ' (as the run began)'}; "
+        f"up to {size(disk_of_run(model, config.score_size, facts['n_test']))} on the disk, then "
+        f"{size(bytes_of_run(model, config.score_size, facts['n_test']))} on the server"
+        + (f"; {LEARNED[config.weights]} from {facts['weights_source']}" if config.weights in LEARNED else "")
     )
 
 

@@ -129,7 +129,7 @@ def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int, put_off: S
 
 def threads(environ: Mapping[str, str], n_trials: int) -> int:
     """Of each trial: OMP_NUM_THREADS if it is set, else its share of the cores."""
-    return cores.asked(environ) or max(1, cores.available() // n_trials)
+    return cores.omp_threads(environ) or max(1, cores.available() // n_trials)
 
 
 def free_memory() -> int:
