@@ -13,6 +13,7 @@ from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Mask, one_pixel_loss
 from analysis.evidence.text import MEANING, WORDS, next_steps, p_value
 from analysis.pull.login import RESULTS
+from common import keys
 from common.environment import ROOT
 from common.text import plural
 
@@ -71,7 +72,7 @@ def more_seeds(comparison: Comparison, seeds: int) -> str:
     if command is None:
         return ""
     runs = comparison.all_runs
-    one = runs.groupby(["model", "split"])["seconds/train"].mean().sum() if "seconds/train" in runs else math.nan
+    one = runs.groupby(["model", "split"])[keys.SECONDS_TRAIN].mean().sum() if keys.SECONDS_TRAIN in runs else math.nan
     n = seeds * len(runs.groupby(["model", "split"]))
     time = "" if math.isnan(one) else f", about {plural(math.ceil(seeds * one / 60), 'minute')} of training in all"
     where = "; save the sweep's settings as sweep.yaml" if "SWEEP=sweep.yaml" in command else ""

@@ -10,6 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from analysis.comparison.masks import Mask, one_pixel_loss, pooled_scores
+from common import keys
 from common.keys import METRICS
 from common.text import plural
 
@@ -24,7 +25,7 @@ def disagreements(runs: pd.DataFrame, scores: pd.DataFrame) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for row in pooled_scores(scores).merge(runs, on="run_id", suffixes=("", "_config")).to_dict("records"):
-        prefixes = [f"{row['checkpoint']}/test_", *(["test/"] if row["checkpoint"] == row["test/rule"] else [])]
+        prefixes = [f"{row['checkpoint']}/test_", *(["test/"] if row["checkpoint"] == row[keys.TEST_RULE] else [])]
         told = [(row.get(prefix + metric), row[metric]) for prefix in prefixes for metric in METRICS]
         gaps = [abs(summary - masks) for summary, masks in told if pd.notna(summary)]
         found[row["run_id"]] = max([found.get(row["run_id"], 0.0), *gaps])

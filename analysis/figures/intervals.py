@@ -15,6 +15,7 @@ from analysis.comparison.masks import Predictions, one_pixel_loss
 from analysis.evidence.text import WORDS
 from analysis.figures import canvas
 from analysis.figures.curves import COLOURS, MOST_MODELS, title
+from common import keys
 
 LINE: dict[str, Any] = {"linewidth": 2.4}
 IMAGES_ONLY: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (2, 2)), "alpha": 0.6}
@@ -31,7 +32,7 @@ def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling:
     order = list(table["model"])
     if (table["n_runs"] > 1).any():
         sns.stripplot(
-            runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
+            runs, x=keys.TEST_IOU, y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
         )
     for at, row in enumerate(table.to_dict("records")):
         if pd.notna(row["test_iou_low"]) and pd.notna(row["test_iou_high"]):
