@@ -26,7 +26,7 @@ from rich.progress import track
 from torch import Tensor
 
 from agent.inference import load
-from agent.inference.average import Member, cut, logits_of
+from agent.inference.average import Member, cut, expected_iou, logits_of
 from agent.inference.load import ModelError
 from agent.training import performance
 from common.cli import Parser, exit_code, whole_number
@@ -40,6 +40,8 @@ Pixels = NDArray[np.uint8]
 
 BATCH = {"cpu": 1, "cuda": 16}
 DIM = 0.35
+MOST_UNSURE = 5
+"""Photographs that are named as worth a label."""
 JPEG_SIDE = 65_500
 """Pixels that a side of a JPEG can have; the overlay of a longer photograph is made smaller."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -62,6 +64,14 @@ class Task:
     mask: Path
     overlay: Path
     probabilities: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`foreground`: share of the pixels; `expected_iou`: how sure the model is of the mask, 0 to 1."""
+
+    foreground: float
+    expected_iou: float
 
 
 @dataclass(frozen=True)
@@ -147,7 +157,7 @@ def _run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     for problem in problems:
         print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
-    failed = 0
+    failed, sure = 0, {}
     batch_size = options.batch_size or BATCH[device.type]
     results = predict(model, tasks, batch_size)
     screen = Console()
@@ -156,8 +166,13 @@ def _run(options: argparse.Namespace) -> int:
             failed += 1
             print(f"agent.predict: {result}", file=sys.stderr, flush=True)
         else:
-            print(f"{task.photograph} → {task.mask} ({result:.1%} foreground)", flush=True)
+            sure[task.photograph] = result.expected_iou
+            told = f"{result.foreground:.1%} foreground, expected IoU {result.expected_iou:.2f}"
+            print(f"{task.photograph} → {task.mask} ({told})", flush=True)
     print(f"{len(tasks) - failed} of {len(tasks)} photographs have their mask in {options.out}", flush=True)
+    if len(sure) > 1:
+        unsure = sorted(sure, key=lambda photograph: sure[photograph])[:MOST_UNSURE]
+        print(f"least sure of, so most worth a label: {', '.join(map(str, unsure))}", flush=True)
     return 1 if failed or problems else 0
 
 
@@ -236,8 +251,10 @@ def _matching(pattern: str) -> list[str]:
     return sorted(each for each in found if Path(each).is_file())
 
 
-def predict(model: Model, tasks: Iterable[Task], batch_size: int) -> Iterator[tuple[Task, float | PhotographError]]:
-    """Write mask and overlay of each photograph; yields its share of foreground, or why it has none.
+def predict(
+    model: Model, tasks: Iterable[Task], batch_size: int
+) -> Iterator[tuple[Task, Prediction | PhotographError]]:
+    """Write mask and overlay of each photograph; yields what was predicted, or why it has no mask.
 
     The next batch is read while the model works on this one. Raises OSError where no photograph could be written.
     """
@@ -291,14 +308,14 @@ def _logits(model: Model, photographs: Sequence[tuple[Task, Pixels]]) -> list[Te
     return [logits for each in photographs for logits in _logits(model, [each])]
 
 
-def _written(task: Task, pixels: Pixels, logits: Tensor, threshold: float) -> float | PhotographError:
+def _written(task: Task, pixels: Pixels, logits: Tensor, threshold: float) -> Prediction | PhotographError:
     try:
         mask = cut(logits, threshold)
         write(task.overlay, overlay(pixels, mask))
         if task.probabilities:
             write(task.probabilities, (logits.sigmoid().cpu().numpy() * 65535).round().astype(np.uint16))
         write(task.mask, mask * 255)
-        return float(mask.mean())
+        return Prediction(float(mask.mean()), expected_iou(logits, mask))
     except Exception as error:  # the other photographs are to be done
         if isinstance(error, OSError) and error.errno in FULL:
             raise

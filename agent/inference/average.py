@@ -50,6 +50,17 @@ def cut(logits: Tensor, threshold: float = 0.5) -> Pixels:
     return np.asarray(mask.to(torch.uint8).cpu().numpy())
 
 
+def expected_iou(logits: Tensor, mask: Pixels) -> float:
+    """IoU (0 to 1) of the mask (H, W) that the probabilities (H, W) expect, were they calibrated; of no pixel 0.
+
+    Σ p in the mask over its pixels and Σ p outside it: what ranks photographs by how sure a model is of them.
+    """
+    probabilities = logits.double().sigmoid().cpu().numpy()
+    inside = mask.astype(bool)
+    outside = float(probabilities[~inside].sum())
+    return float(probabilities[inside].sum()) / (int(inside.sum()) + outside) if inside.any() else 0.0
+
+
 def _of_member(member: Member, photographs: Sequence[Pixels], tta: bool) -> list[Tensor]:
     squares = np.stack([pixels.to_square(photograph, member.side) for photograph in photographs])
     images = torch.from_numpy(squares).to(member.predictor.mean.device).permute(0, 3, 1, 2).float().div(255)

@@ -141,3 +141,18 @@ def test_a_model_of_a_sweep_is_all_its_finished_runs(name: str, sentence: str, m
             load.members(name, environ)
     else:
         assert load.members(name, environ) == [name]
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "expected"),
+    [
+        ([[0.9, 0.8], [0.1, 0.2]], (0.9 + 0.8) / (2 + 0.1 + 0.2)),
+        ([[1.0, 1.0], [0.0, 0.0]], 1.0),
+        ([[0.4, 0.3], [0.1, 0.2]], 0.0),
+    ],
+)
+def test_the_expected_iou_is_that_of_calibrated_probabilities(
+    probabilities: list[list[float]], expected: float
+) -> None:
+    logits = torch.tensor(probabilities, dtype=torch.float64).logit()
+    assert average.expected_iou(logits, average.cut(logits)) == pytest.approx(expected)

@@ -99,6 +99,6 @@ def test_one_odd_photograph_does_not_keep_the_others_from_their_masks(
     assert mask(tmp_path / "out/odd.png").shape == (64, 48)
     printed = capsys.readouterr()
     assert len(printed.err.splitlines()) == 3
-    assert "% foreground)" in printed.out
+    assert "% foreground, expected IoU " in printed.out
     assert printed.err.count("cannot be read as an image") == 1
     assert "lost.png is no picture file" in printed.err
