@@ -260,8 +260,8 @@ def parameters(sweep: Row) -> dict[str, Any]:
 
 def goals(store: Store, project_id: int) -> dict[str, bool]:
     """The metrics of the project's sweeps, newest first, and whether more is better."""
-    from server.search import SearchError
-    from server.search.runs import read_metric
+    from server.search import SearchError  # scipy takes a second to import
+    from server.search.runs import read_metric  # scipy takes a second to import
 
     found: dict[str, bool] = {}
     for sweep in sweeps.of_project(store.db, project_id):

@@ -86,8 +86,8 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
 
 
 def _metric(sweep: Row) -> "Metric | None":
-    from server.search import SearchError
-    from server.search.runs import read_metric
+    from server.search import SearchError  # scipy takes a second to import
+    from server.search.runs import read_metric  # scipy takes a second to import
 
     try:
         return read_metric(sweep_config.read_config(sweep["config"]))

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 from server.store import rows
-from server.store.database import Row
+from server.store.rows import Row
 
 STATES = ("PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED")
 _SELECT = "SELECT sweeps.* FROM sweeps "
