@@ -60,7 +60,9 @@ def stop_runs(store: Store, sweep: Row) -> None:
     """Those that go on are asked to stop, and those that start stop at once."""
     with store.write() as db:
         for run in sweeps.live_runs(db, sweep["id"]):
-            runs.request_stop(db, run["id"], store.clock())
+            if run["stop_requested_at"] is None:
+                runs.request_stop(db, run["id"], store.clock())
+                sweeps.record_stop(db, run["id"], "the sweep was canceled")
 
 
 def expected_runs(store: Store, sweep: Row) -> int | None:

@@ -337,7 +337,9 @@ def test_a_stopped_sweep_is_not_over_while_its_runs_go_on(store: Store, filled: 
     with pytest.raises(Refused, match="canceled"):
         scheduler.set_state(store, filled, "FINISHED")
     end(store, "r6")
-    assert page(store, filled).one("h1").text == "Sweep s canceled"
+    ended = page(store, filled)
+    assert ended.one("h1").text == "Sweep s canceled"
+    assert "run 6the sweep was canceled" in ended.one(id="knowledge").text
 
 
 def test_a_sweep_whose_last_runs_go_on_is_finishing(store: Store, filled: Row) -> None:
