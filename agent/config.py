@@ -106,7 +106,7 @@ class Config:
             raise ConfigError(f"batch_size is 1, but {who} needs at least 2 images in every training step")
 
     def needs_two(self) -> str:
-        """Who cannot train on a single image, because its BatchNorm would see one value per channel; else empty.
+        """The model, if it cannot train on one image, since its BatchNorm would see one value a channel; else empty.
 
         DeepLabV3+ averages a feature map to 1×1; the deepest one of SMP's U-Net is 1×1 below 64 pixels.
         """
@@ -188,7 +188,7 @@ def parse(arguments: Sequence[str]) -> Config:
 
 
 def reader(name: str, kind: Any) -> Any:
-    """What turns the text of a flag into its value, or raises ArgumentTypeError."""
+    """A function from the text of a flag to its value; it raises ArgumentTypeError."""
 
     def read(text: str) -> Any:
         try:

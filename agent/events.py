@@ -1,4 +1,4 @@
-"""What a trial says to the fleet that started it, and a fleet to whoever reads along: one JSON document a line.
+"""Events of a trial, for its fleet, and of a fleet, for its readers: one JSON document a line.
 
 A trial appends to the file that PUZZLE_EVENTS names; without that variable it says nothing. docs/fleet.md lists the
 events.

@@ -47,7 +47,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class UsageError(ValueError):
-    """What was asked for cannot be done, and nothing was written."""
+    """The command cannot be carried out, and nothing was written."""
 
 
 class PhotographError(ValueError):
@@ -66,7 +66,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Model:
-    """Who predicts, and how: `pixel_range` is what became 0 and 255 in training images of more than 8 bits."""
+    """A model with its settings; `pixel_range` became 0 and 255 in training images of more than 8 bits."""
 
     members: tuple[Member, ...]
     tta: bool = False

@@ -1,10 +1,9 @@
-"""What a run says about itself: facts, history rows, summary, metadata, console lines, by the keys of docs/runs.md."""
+"""Facts, history rows, summary, metadata and console lines of a run, by the keys of docs/runs.md."""
 
 from typing import Any
 
 import torch
 import wandb
-from torch import nn
 
 from agent.config import Config
 from agent.lifecycle.checkpoints import BestCheckpoints, Checkpoint
@@ -24,7 +23,7 @@ LEARNED = {"imagenet": "ImageNet weights", "drawn": "weights learned from drawin
 
 
 def facts(material: Material, config: Config, weights_source: str) -> dict[str, Any]:
-    """What the configuration turned out to mean."""
+    """Facts that follow from the configuration on this machine."""
     dataset, model = material.dataset, material.model
     learned = model.get_submodule("encoder" if config.weights == "imagenet" else "")
     deep = {"pixel_range": "{:g} to {:g}".format(*dataset.pixel_range)} if dataset.pixel_range else {}
@@ -67,29 +66,28 @@ def history_row(epoch: int, train_loss: float, train: Counts, val: Validation, s
 
 
 def epoch_line(row: Row, epochs: int) -> str:
-    """What the console shows of a row."""
+    """The row of an epoch for the console."""
     return (
         f"epoch {row['epoch']:.0f}/{epochs}  train loss {row[keys.TRAIN_LOSS]:.4f}  val loss {row[keys.VAL_LOSS]:.4f}  "
         f"val IoU {row[keys.VAL_IOU]:.4f}  {row[keys.SECONDS_PER_EPOCH]:.1f} s"
     )
 
 
-def start_line(
-    name: str | None, known: dict[str, Any], config: Config, model: nn.Module, device: object, began: int | None = None
-) -> str:
-    """What the console shows first; `began` is the number of threads that a run which goes on keeps."""
+def start_line(name: str | None, facts: dict[str, Any], material: Material, n_threads: int | None) -> str:
+    """The first line on the console; `n_threads` are those that a run which goes on keeps."""
+    config, model = material.config, material.model
     return (
-        f"trial {name}: {known['n_parameters']:,} parameters; {known['n_train']} training, "
-        f"{known['n_val']} validation and {known['n_test']} test images at {config.image_size} pixels; "
-        f"{device}, threads: {known['n_threads']}{'' if began is None else ' (as the run began)'}; "
-        f"up to {size(disk_of_run(model, config.score_size, known['n_test']))} on the disk, then "
-        f"{size(bytes_of_run(model, config.score_size, known['n_test']))} on the server"
-        + (f"; {LEARNED[config.weights]} from {known['weights_source']}" if config.weights in LEARNED else "")
+        f"trial {name}: {facts['n_parameters']:,} parameters; {facts['n_train']} training, "
+        f"{facts['n_val']} validation and {facts['n_test']} test images at {config.image_size} pixels; "
+        f"{material.device}, threads: {facts['n_threads']}{'' if n_threads is None else ' (as the run began)'}; "
+        f"up to {size(disk_of_run(model, config.score_size, facts['n_test']))} on the disk, then "
+        f"{size(bytes_of_run(model, config.score_size, facts['n_test']))} on the server"
+        + (f"; {LEARNED[config.weights]} from {facts['weights_source']}" if config.weights in LEARNED else "")
     )
 
 
 def repair_line(rule: Rule, kept: Checkpoint, n_train: int) -> str | None:
-    """What the console shows of a checkpoint whose BatchNorm was repaired; None if it was not."""
+    """The line on a checkpoint whose BatchNorm was repaired; None if it was not."""
     if not kept.bn_repaired or kept.bn_gap is None:
         return None
     return (

@@ -54,7 +54,7 @@ WEIGHTS_GB = 0.6
 
 EPOCHS = 90
 DATA = "drawn"
-"""What is searched for the best model of: drawn photographs, or a folder of your own."""
+"""The data that the best model is searched for: drawn photographs, or a folder of your own."""
 
 
 def space(trial: optuna.Trial) -> dict[str, Any]:

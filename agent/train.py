@@ -49,7 +49,7 @@ from data.puzzle import Dataset
 
 PROJECT = "puzzle"
 REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, Failed)
-"""What a person can mend: said in one sentence, without a traceback."""
+"""Errors that a person can mend: one sentence, no traceback."""
 
 
 @dataclass
@@ -139,14 +139,14 @@ def record(
 def result(
     plan: Plan, run: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
 ) -> str:
-    """What the run found, in one line; it is only trained if it is not finished yet."""
+    """The result of the run in one line; it is only trained if it is not finished yet."""
     if is_finished(run):
         events.emit("result", **{keys.TEST_IOU: run.summary[keys.TEST_IOU]})
         return f"run {run.id} is finished: test IoU {run.summary[keys.TEST_IOU]:.6f}"
     forget_failure(run)
     material = material or prepare(plan.config, plan.folder)
-    found = resume.find_state(run, plan, local, material.dataset.digest, material.model)
-    return train(plan, run, material, found, interruption)
+    earlier = resume.find_state(run, plan, local, material.dataset.digest, material.model)
+    return train(plan, run, material, earlier, interruption)
 
 
 def is_finished(run: wandb.Run) -> bool:
@@ -185,7 +185,7 @@ def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
 
 
 def run_name(config: Config) -> str:
-    """What a person sees in lists of runs."""
+    """The name of a run in lists."""
     fold = f", fold {config.fold}" if config.fold else ""
     of_all = f" of {config.folds}" if config.folds else ""
     return f"{config.model}, seed {config.seed}{fold}{of_all}"
@@ -205,33 +205,21 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
     return EXIT_CODES[reason]
 
 
-def train(plan: Plan, run: wandb.Run, material: Material, found: State | None, interruption: Interruption) -> str:
+def train(plan: Plan, run: wandb.Run, material: Material, earlier: State | None, interruption: Interruption) -> str:
     """The whole run: epochs, test, Artifacts. Returns its result in one line."""
     started = time.monotonic() - material.seconds
     config, dataset, model, device = plan.config, material.dataset, material.model, material.device
-    if began := resume.n_threads(run, found):
-        torch.set_num_threads(began)
-    source = pretrained.begin(run, model, config)
-    known = reporting.facts(material, config, source)
-    run.config.update(known, allow_val_change=True)
-    print(reporting.start_line(run.name, known, config, model, device, began), flush=True)
-    events.emit("start", name=run.name, epochs=config.epochs, n_parameters=known["n_parameters"])
-    show_data(dataset, run)
-
-    optimizer = performance.adam(model, config.learning_rate, config.weight_decay)
-    n_all = config.epochs * config.repeats * material.steps
-    rate = schedule.build(config.schedule, optimizer, n_all)
-    training = TrainingRun(plan, run, material, optimizer, rate, BestCheckpoints(plan.folder))
+    training = set_up(plan, run, material, resume.n_threads(run, earlier))
     with failures.explain_errors(config, device, plan.folder):
         reporting.define_metrics(run)
-        earlier = restore(training, found) if found else 0.0
+        seconds_before = restore(training, earlier) if earlier else 0.0
         fit(training, interruption)
         run.summary[keys.SECONDS_TRAIN] = training.progress.seconds
         run.summary[keys.SECONDS_STEPS] = sum(row.get(keys.SECONDS_OF_STEPS, 0.0) for row in training.progress.rows)
         tested = test(training)
         run.summary[keys.SECONDS_PER_IMAGE] = performance.seconds_per_image(model, first_image(dataset, device))
         publish(training, tested)
-    run.summary[keys.SECONDS_TOTAL] = earlier + time.monotonic() - started
+    run.summary[keys.SECONDS_TOTAL] = seconds_before + time.monotonic() - started
 
     rule = checkpoints.lab_rule(config.architecture)
     epoch, iou = training.best.kept[rule].epoch, tested[rule].pooled.iou
@@ -239,8 +227,26 @@ def train(plan: Plan, run: wandb.Run, material: Material, found: State | None, i
     return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
+def set_up(plan: Plan, run: wandb.Run, material: Material, n_threads: int | None) -> TrainingRun:
+    """The run before its first epoch, its facts on the server and on the console.
+
+    `n_threads` are those of torch that a run which goes on keeps; None for a new one.
+    """
+    config, model = plan.config, material.model
+    if n_threads:
+        torch.set_num_threads(n_threads)
+    facts = reporting.facts(material, config, pretrained.begin(run, model, config))
+    run.config.update(facts, allow_val_change=True)
+    print(reporting.start_line(run.name, facts, material, n_threads), flush=True)
+    events.emit("start", name=run.name, epochs=config.epochs, n_parameters=facts["n_parameters"])
+    show_data(material.dataset, run)
+    optimizer = performance.adam(model, config.learning_rate, config.weight_decay)
+    rate = schedule.build(config.schedule, optimizer, config.epochs * config.repeats * material.steps)
+    return TrainingRun(plan, run, material, optimizer, rate, BestCheckpoints(plan.folder))
+
+
 def show_data(dataset: Dataset, run: wandb.Run) -> None:
-    """What may be wrong with the photographs, on the console and in the summary."""
+    """Print warnings about the photographs, and write them into the summary."""
     if dataset.pixel_range:
         print(puzzle.range_line(dataset.pixel_range), flush=True)
     for warning in dataset.warnings:
@@ -249,12 +255,12 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
         run.summary[keys.DATA_WARNINGS] = "\n".join(dataset.warnings)
 
 
-def restore(training: TrainingRun, found: State) -> float:
+def restore(training: TrainingRun, earlier: State) -> float:
     """Take up the run where its last state left it; the seconds that were trained before."""
-    state.restore(found.tensors, training.model, training.optimizer, training.schedule)
-    training.progress, training.best.kept = found.progress, found.kept
-    print(f"going on after epoch {found.progress.epoch}", flush=True)
-    resume.log_missing(training.run, found.progress.rows)
+    state.restore(earlier.tensors, training.model, training.optimizer, training.schedule)
+    training.progress, training.best.kept = earlier.progress, earlier.kept
+    print(f"going on after epoch {earlier.progress.epoch}", flush=True)
+    resume.log_missing(training.run, earlier.progress.rows)
     return training.progress.seconds
 
 
@@ -327,7 +333,7 @@ def stream(training: TrainingRun, epochs: range, device: torch.device) -> Iterat
 
 
 def validate(training: TrainingRun) -> Validation:
-    """What the weights are worth on the validation images, with the better BatchNorm statistics."""
+    """Scores on the validation images, with the better BatchNorm statistics."""
     return batchnorm.validate(
         training.model,
         training.dataset.train,

@@ -79,7 +79,7 @@ def terminal(comparison: Comparison) -> str:
 
 
 def legend(shown: Mapping[str, Sequence[str]], table: pd.DataFrame) -> str:
-    """What the columns of the terminal mean."""
+    """Explanations of the columns of the terminal."""
     parts = {
         "n": "n: runs",
         "by": "by: tested at the epoch of the lowest validation loss, or of the highest validation IoU",

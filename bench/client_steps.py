@@ -1,4 +1,4 @@
-"""What a person does with the wandb client, step by step: started by `bench.clients` with the Python of one release.
+"""Steps of a person with the wandb client: started by `bench.clients` with the Python of one release.
 
 Prints a JSON list for each step: its name, and "" where it worked, else what went wrong. Needs wandb, numpy, Pillow.
 """
@@ -74,7 +74,7 @@ def start(*words: str) -> "subprocess.Popen[str]":
 
 
 def finish(process: "subprocess.Popen[str]") -> str:
-    """What the process printed."""
+    """The output of the process."""
     try:
         return process.communicate(timeout=PATIENCE)[0]
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What the pages are tried on, written by the real client: run as a program, prints the names of the sweeps as JSON.
+"""A site for the pages, written by the real client: run as a program, prints the names of the sweeps as JSON.
 
 Project `lab`: a grid of models and seeds with curves, masks and test scores; a random search whose sweep goes on, with
 one run that goes on as well; and runs with odd names.

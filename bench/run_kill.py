@@ -43,7 +43,7 @@ FORK = multiprocessing.get_context("fork")
 
 @dataclass
 class Found:
-    """What became of one run: history rows without times, tensors of its last files by name, and its state."""
+    """The end of one run: history rows without times, tensors of its last files by name, and its state."""
 
     rows: list[dict[str, Any]]
     tensors: dict[str, Any]
@@ -84,7 +84,7 @@ class Bench:
         return code == 0
 
     def _child(self, run: str) -> None:
-        from agent import train
+        from agent import train  # in the child alone, which is killed
 
         clean_up = train.clean_up
         train.clean_up = lambda folder, run: (shutil.copytree(folder, self.copy(run.id)), clean_up(folder, run))[1]
@@ -101,7 +101,7 @@ class Bench:
         return self.folder / f"{run}.log"
 
     def _moment(self, run: str) -> str:
-        """What the run is doing, by the last line that it printed since it was started."""
+        """The phase of the run, by its last line since it was started."""
         log = self._log(run)
         lines = log.read_text().splitlines() if log.exists() else []
         told = [line for line in lines if line.startswith(("trial", "epoch", "going", "test IoU", "run"))]
@@ -169,7 +169,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def differences(expected: Found, run: Found) -> list[str]:
-    """What is not as in the uninterrupted run, in words."""
+    """Differences from the uninterrupted run, in words."""
     steps = [row["_step"] for row in run.rows]
     wanted = [row["_step"] for row in expected.rows]
     faults = []

@@ -20,7 +20,7 @@ def available() -> int:
     return min(here, int(given)) if given.isdecimal() and int(given) else here
 
 
-def asked(environ: Mapping[str, str]) -> int | None:
+def omp_threads(environ: Mapping[str, str]) -> int | None:
     """OMP_NUM_THREADS, its first number where it lists some, as in `4,2`; None if it says nothing."""
     given = environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(given) if given.isdecimal() and int(given) else None
@@ -28,7 +28,7 @@ def asked(environ: Mapping[str, str]) -> int | None:
 
 def threads(environ: Mapping[str, str]) -> int:
     """Of a run: OMP_NUM_THREADS, else all cores that it may use."""
-    return asked(environ) or available()
+    return omp_threads(environ) or available()
 
 
 def multiply_bfloat16() -> bool:

@@ -52,7 +52,7 @@ def image_mean(metric: str) -> str:
 
 
 def of_rule(rule: str, name: str) -> str:
-    """What the summary says of the checkpoint of a rule: `epoch`, `bn_gap`, `bn_repaired` or `test_METRIC`."""
+    """A key of the checkpoint of a rule in the summary: `epoch`, `bn_gap`, `bn_repaired` or `test_METRIC`."""
     return f"{rule}/{name}"
 
 

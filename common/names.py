@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 FORBIDDEN = "/\\#?%:"
-"""What the wandb client forbids in run ids and project names, since it puts them into addresses."""
+"""Characters that the wandb client forbids in run ids and project names, since it puts them into addresses."""
 LONGEST = 128
 """Characters of a name: the W&B limit."""
 LONGEST_PART = 255
@@ -64,7 +64,7 @@ def _unprintable(character: str) -> bool:
 
 
 def _unstorable(character: str) -> bool:
-    """What a file system cannot hold: NUL, and lone surrogates, which are no UTF-8."""
+    """Characters that a file system cannot hold: NUL, and lone surrogates, which are no UTF-8."""
     return character == "\0" or unicodedata.category(character) == "Cs"
 
 

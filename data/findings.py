@@ -1,4 +1,4 @@
-"""What is wrong with a file, as one sentence; files with the same fault share one."""
+"""A fault of a file in one sentence; files with the same fault share one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

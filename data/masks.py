@@ -115,7 +115,7 @@ def resize(mask: np.ndarray, height: int, width: int = 0) -> np.ndarray:
 
 
 class Resizing:
-    """What resizing does to the masks of one data set: `look` at each, then ask for `problems` and `warnings`."""
+    """Losses of the masks of a data set by resizing: `look` at each, then ask for `problems` and `warnings`."""
 
     def __init__(self) -> None:
         self._lost: dict[int, list[tuple[Path, str, int]]] = defaultdict(list)

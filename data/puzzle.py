@@ -110,7 +110,7 @@ def load(
 
 @dataclass(frozen=True)
 class _Contents(Generic[T]):
-    """What was kept of each pair, by split, and the other fields of a Dataset."""
+    """The items that were made of the pairs, by split, and the other fields of a Dataset."""
 
     pairs: dict[str, list[T]]
     digest: str
@@ -196,7 +196,7 @@ def _size(array: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the check keeps of a pair: its size in words and the share of foreground."""
+    """A pair as the check keeps it: its size in words and the share of foreground."""
 
     size: str
     share: float
@@ -222,7 +222,7 @@ def _percent(share: float) -> str:
 
 
 def range_line(pixel_range: Range) -> str:
-    """What became of images with more than 8 bits."""
+    """The range of images with more than 8 bits, in a line."""
     low, high = pixel_range
     return f"images of more than 8 bits: {low:g} to {high:g}, the range of all of them, becomes 0 to 255"
 

@@ -137,7 +137,7 @@ class KeyRefused(Exception):
 
 
 async def _person(request: Request) -> Person:
-    """Who asks. Raises KeyRefused for a stranger."""
+    """The user behind a request. Raises KeyRefused for a stranger."""
     state, header = request.app.state, request.headers.get("authorization")
     try:
         person = await run_in_threadpool(recognise, state.store, state.settings, header)

@@ -54,7 +54,7 @@ def _whole(digits: str) -> int | float:
 
 
 def _is_wide(text: str, most: int) -> bool:
-    """What is inside of texts takes no more memory than it has bytes."""
+    """Whether a document has more than `most` values; those inside of its texts take no more memory than bytes."""
     if sum(map(text.count, "[{,")) + text.count('"') / 2 <= most:
         return False
     return next(itertools.islice(_VALUE.finditer(text), most, None), None) is not None

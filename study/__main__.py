@@ -172,7 +172,7 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
 
 
 def explain(wanted: Plan, path: str, finished: int, reasons: list[str]) -> None:
-    """What went wrong with the trials that did not finish.
+    """Reasons of the trials that did not finish.
 
     Raises:
         StudyError: if none has finished, so that there is nothing to compare.

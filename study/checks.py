@@ -1,4 +1,4 @@
-"""What is looked at before a study starts: the sweep, by `agent.lint`, and the photographs, by `data`."""
+"""Checks before a study starts: the sweep, by `agent.lint`, and the photographs, by `data`."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from study.plan import Plan, StudyError
 ROOT = Path(__file__).resolve().parent.parent
 
 FLAGS = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS", "seed": "SEEDS"}
-"""What `make study` calls the settings of a sweep that it fills in."""
+"""Variables of `make study` for the settings of a sweep that it fills in."""
 
 
 def settings(wanted: Plan, sweep_file: Path, given: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""What a study is: one grid sweep over given photographs, and the folder its results go to."""
+"""A study: one grid sweep over given photographs, and the folder its results go to."""
 
 import hashlib
 import json

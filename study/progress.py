@@ -1,4 +1,4 @@
-"""What the trials of a study are doing, from the events of `agent.fleet`, and shown while it happens."""
+"""Progress of the trials of a study, from the events of `agent.fleet`, shown while they run."""
 
 import threading
 import time
@@ -64,7 +64,7 @@ class Progress:
             self._print(line)
 
     def _take(self, event: dict[str, Any]) -> str:
-        """What is to be printed of the event; on a terminal the rows show it."""
+        """The line to print for the event; on a terminal the rows show it."""
         kind, run = event["event"], event.get("run", "")
         if (reason := event.get("reason")) and reason not in self.reasons:
             self.reasons.append(reason)

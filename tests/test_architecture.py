@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import graphlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from agent.config import from_settings, parse
+from common import keys
 from server import search
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,6 +94,52 @@ def test_only_the_store_writes_sql_and_it_knows_nothing_of_http() -> None:
 def test_analysis_knows_neither_torch_nor_the_server() -> None:
     names = {name.split(".")[0] for file in modules("analysis") for name in imported(file)}
     assert not names & {"torch", "torchvision", "segmentation_models_pytorch", "timm", "sqlite3"}
+
+
+def nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Those of a module that run: what only type checkers read is left out."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield node
+            yield from nodes(node)
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    files = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for room in ROOMS for file in modules(room)}
+    names = {name.removesuffix(".__init__"): file for name, file in files.items()}
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for name, file in names.items():
+        for node in nodes(tree_of(file)):
+            if isinstance(node, ast.ImportFrom):
+                full = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= {each if each in names else str(node.module) for each in full} & names.keys() - {name}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_what_a_function_imports_of_ours_says_why_on_its_line() -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for room in (*ROOMS, "bench")
+        for file in modules(room)
+        for function in ast.walk(tree_of(file))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in ROOMS
+        if " # " not in file.read_text().splitlines()[node.lineno - 1]
+    ]
+    assert wrong == []
+
+
+def test_the_keys_of_a_run_are_written_in_one_module() -> None:
+    written = {key for key in (*keys.HISTORY, *keys.SUMMARY, keys.TEST_RULE, keys.PREDICTIONS) if "/" in key}
+    wrong = [
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.value}"
+        for room in ROOMS
+        for file in modules(room)
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.Constant) and node.value in written and file != ROOT / "common" / "keys.py"
+    ]
+    assert wrong == []
 
 
 def test_no_bench_imports_tests() -> None:

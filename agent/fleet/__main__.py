@@ -128,7 +128,7 @@ def layout(
 
 
 def ending(sweep: Sweep, board: Board) -> str:
-    """What became of the sweep, others who work on it included."""
+    """The state of the sweep, with the runs of others who work on it."""
     try:
         elsewhere, found = sweep.runs(*AT_WORK), sweep.look()
     except (ServerUnavailable, RequestRefused):

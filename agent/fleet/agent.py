@@ -43,7 +43,7 @@ LIVE = ("pending", "running", "crashed", "preempting")
 
 @dataclass(frozen=True)
 class Plan:
-    """What all agents of a fleet have in common."""
+    """Settings that all agents of a fleet share."""
 
     sweep: Sweep
     command: list[str] | None
@@ -282,7 +282,7 @@ class Agent:
         launch.kill_family(os.getpid())
 
     def _report(self, claim: Claim, code: int, asked: bool, log: Path, seconds: float) -> None:
-        """What became of the trial, for the journal and for who reads along."""
+        """The end of the trial, for the journal and the readers of events."""
         run = claim.trial.run
         state = None if code == 0 else self._state_after(run)
         if code != 0 and state == "preempted":

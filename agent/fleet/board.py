@@ -1,4 +1,4 @@
-"""What the agents do, from their news and from the events of their trials: a line each on a terminal, a line per event
+"""Progress of the agents, from their news and the events of their trials: a line each on a terminal, a line per event
 elsewhere, JSON lines for programs."""
 
 import os

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 IN_A_ROW = 3
 NOISE = ("wandb:",)
-"""What the client prints while it closes a run that failed."""
+"""Lines of the client while it closes a run that failed."""
 
 
 def reason(lines: Iterable[str], code: int) -> str:
-    """What a trial said last, or how it ended if it said nothing."""
+    """The last line of a trial that failed, else its signal or exit code."""
     said = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(NOISE)]
     if code < 0:
         return f"ended by {signal.Signals(-code).name}" + (f" after: {said[-1]}" if said else "")

@@ -1,4 +1,4 @@
-"""What a machine can train on, and how many trials side by side.
+"""GPUs and cores of a machine, and how many trials they carry side by side.
 
 CUDA_VISIBLE_DEVICES holds, and nothing here touches a GPU.
 """
@@ -19,7 +19,7 @@ DRIVER = Path("/dev/nvidiactl")
 
 MEBIBYTE = 2**20
 CPU_TRIAL_BYTES = 2**30
-"""What a small trial takes on a CPU beyond what it shares with the others."""
+"""Memory of a small trial on a CPU, beyond what it shares with the others."""
 
 
 class DeviceError(Exception):
@@ -31,7 +31,7 @@ class Gpu:
     """One that CUDA would see, or a MIG slice of one."""
 
     visible: str
-    """What CUDA_VISIBLE_DEVICES has to be for a process that shall see only this one."""
+    """The value of CUDA_VISIBLE_DEVICES for a process that shall see only this one."""
     name: str
     index: str
     """That of the board, for nvidia-smi."""
@@ -129,7 +129,7 @@ def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int, put_off: S
 
 def threads(environ: Mapping[str, str], n_trials: int) -> int:
     """Of each trial: OMP_NUM_THREADS if it is set, else its share of the cores."""
-    return cores.asked(environ) or max(1, cores.available() // n_trials)
+    return cores.omp_threads(environ) or max(1, cores.available() // n_trials)
 
 
 def free_memory() -> int:

@@ -27,7 +27,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 @dataclass(frozen=True)
 class Start:
-    """What to run, and how."""
+    """A program to start, with its environment and log."""
 
     command: list[str]
     """As `wandb agent` would start it."""
@@ -153,7 +153,7 @@ def _train(start: Start) -> int:
     import torch
     import wandb
 
-    from agent import train
+    from agent import train  # in the warm parent alone: torch takes seconds to import
 
     assert start.flags is not None
     os.environ["WANDB_PROGRAM"] = f"-m {WARM}"

@@ -28,7 +28,7 @@ ONE_THREAD = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
-"""What keeps an import from starting threads: a process that has some cannot be forked safely."""
+"""Variables that keep an import from starting threads: a process that has some cannot be forked safely."""
 
 LOOK_SECONDS = 0.25
 MEASURE_SECONDS = 2.0
@@ -165,7 +165,7 @@ class Fleet:
         self._order({"start": self.number, "env": place.env})
 
     def _look(self) -> None:
-        """What has happened in the last quarter of a second."""
+        """Read the events of the last quarter of a second."""
         assert self.parent is not None
         assert self.parent.stdout is not None
         ready, _, _ = select.select([self.parent.stdout], [], [], LOOK_SECONDS)

@@ -66,7 +66,7 @@ class Sweep:
         return str(self._ask(REGISTER, host=host, sweep=self.name)["createAgent"]["agent"]["id"])
 
     def heartbeat(self, agent: str, running: list[str], timeout: float) -> list[dict[str, Any]]:
-        """What the agent is to do; `running` are the ids of the runs that it has.
+        """The orders for an agent; `running` are the ids of the runs that it has.
 
         Raises:
             Gone: the server does not know this agent.

@@ -160,7 +160,7 @@ def login() -> tuple[str, str, str, str]:
     import wandb
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-    from agent.lifecycle import preflight
+    from agent.lifecycle import preflight  # wandb takes a second to import
 
     errors = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError)
     try:
@@ -177,7 +177,7 @@ def login() -> tuple[str, str, str, str]:
 
 
 def _reason(error: Exception) -> str:
-    """What the client says, in one line, without an advice that is not ours."""
+    """The client's error in one line, without its advice."""
     said = " ".join(str(error).split())
     return "no API key is set" if "wandb login" in said else said.rstrip(".")
 

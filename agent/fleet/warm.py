@@ -36,7 +36,7 @@ NEEDED = (
     *("wandb.sdk.launch.inputs.internal", "wandb.sdk.artifacts._internal_artifact", "torch.utils.serialization"),
     *("cloudpickle", "multiprocessing.pool", "multiprocessing.queues", "multiprocessing.synchronize"),
 )
-"""What a trial imports sooner or later; the lazy ones of the client alone would take it a second."""
+"""Imports of every trial; the lazy ones of the client alone would take it a second."""
 
 NEEDED_BY_AGENTS = ("wandb.sdk.launch.sweeps.utils", "wandb.sdk.lib.config_util", "encodings.idna")
 

@@ -1,1 +1,1 @@
-"""What a run goes through: preflight, lock, state, checkpoints, interruption, failures, clean-up."""
+"""The life of a run: plan, folder, preflight, resume, state, checkpoints, interruption, failures."""

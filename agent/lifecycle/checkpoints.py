@@ -101,7 +101,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], Config]:
 
 
 def load_pixel_range(path: Path) -> Range | None:
-    """What became 0 and 255 in the training images of a checkpoint; None if they had 8 bits.
+    """The pixel values that became 0 and 255 in the training images of a checkpoint; None if they had 8 bits.
 
     Raises BadFile: it cannot be read, or has a range that is none.
     """

@@ -26,7 +26,7 @@ class DiskError(ValueError):
 
 
 def bytes_of_run(model: nn.Module, score_size: int, n_test: int) -> int:
-    """What a finished run leaves on the server, at most: two checkpoints, and test images with masks, twice.
+    """Bytes of a finished run on the server, at most: two checkpoints, and test images with masks, twice.
 
     Images are counted as if their PNGs were not compressed.
     """
@@ -44,7 +44,7 @@ def checkpoint_bytes(n_parameters: int, n_buffers: int, n_tensors: int) -> int:
 
 
 def disk_of_run(model: nn.Module, score_size: int, n_test: int) -> int:
-    """What a run needs on the disk while it is under way, at most: three checkpoints, and its state twice, since a file
+    """Bytes of a run under way on the disk, at most: three checkpoints, and its state twice, since a file
     is only replaced when the next one is whole; then the predictions."""
     n_parameters, n_buffers, n_tensors = _count(model)
     checkpoint = checkpoint_bytes(n_parameters, n_buffers, n_tensors)

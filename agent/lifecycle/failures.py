@@ -1,4 +1,4 @@
-"""What makes a run stop for good, said in one sentence: diverged, out of memory, disk full."""
+"""Failures that end a run for good, each in one sentence: diverged, out of memory, disk full."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ OUT_OF_MEMORY = (
     "unable to find an engine to execute this computation",
     "could not create a primitive",
 )
-"""What torch writes into a RuntimeError when an allocation fails: CPU allocator, C++, cuBLAS, cuDNN (which may find no
+"""Parts of torch's RuntimeError when an allocation fails: CPU allocator, C++, cuBLAS, cuDNN (which may find no
 room for the workspace of any algorithm), oneDNN."""
 
 

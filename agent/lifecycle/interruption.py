@@ -1,4 +1,4 @@
-"""What asks a run to end before its time, and when it may: between two steps."""
+"""Signals and stops that end a run before its time, between two steps."""
 
 import contextlib
 import os

@@ -20,7 +20,7 @@ def silent_words(words: Iterable[object]) -> str:
 
 
 def silent_setting(environ: Mapping[str, str] = os.environ) -> str:
-    """What silences the runs of this process and its children, as a person has set it; empty if nothing does.
+    """The setting that silences the runs of this process and its children; empty if there is none.
 
     Raises ValueError: the client does not know the mode.
     """

@@ -29,7 +29,7 @@ RUN = """query RunResumeStatus($project: String, $entity: String, $name: String!
 VIEWER = "query Viewer { viewer { username } }"
 
 UNANSWERED = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
-"""What questions of the client's to the server raise where it says no, or nothing."""
+"""Errors of the client's questions to a server that says no, or nothing."""
 
 ASK_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
@@ -38,7 +38,7 @@ TICK = 0.2
 
 @dataclass(frozen=True)
 class RunOnServer:
-    """What a server knows of a run."""
+    """A run as the server has it."""
 
     settings: dict[str, Any]
     """Those of its configuration that are fields of Config."""

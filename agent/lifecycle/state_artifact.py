@@ -14,7 +14,7 @@ from agent.lifecycle.state import State
 from agent.lifecycle.torch_file import BadFile
 
 UPLOAD_SECONDS = 20.0
-"""What a preempted run takes to upload its state; clusters kill 30 seconds after the signal."""
+"""Time limit of the upload; clusters kill 30 seconds after the signal."""
 
 
 def upload(run: wandb.Run, folder: Path) -> None:

@@ -26,7 +26,7 @@ CHUNK = 2**20
 
 
 class BadFile(ValueError):
-    """What is wrong with a file, as the end of a sentence that begins with its name."""
+    """A file cannot be used; the text is the end of a sentence that begins with its name."""
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

@@ -162,7 +162,7 @@ def _n_train(data: str, split_seed: int, fold: int, folds: int) -> int | None:
 
 
 def _finding(refused: Refused, valid: Sequence[tuple[Cell, Config]], n: int) -> Finding:
-    name = _blamed(refused, [cell for cell, _ in valid])
+    name = _culprit(refused, [cell for cell, _ in valid])
     values = {"k": len(refused.cells), "n": n, "fix": _fix(refused.reason, name, bool(valid))}
     return refused.reason.rule.at(refused.cells[0].lines.get(name, 1), **dict(refused.reason.values), **values)
 
@@ -178,7 +178,7 @@ def _likely(reason: Reason) -> str:
     values = dict(reason.values)
     if values.get("problem") != "no such backbone":
         return ""
-    from agent.training.models import smp
+    from agent.training.models import smp  # torch takes seconds to import
 
     known = {_bare(name): name for name in reversed(smp.working_backbones(values["architecture"]))}
     near = difflib.get_close_matches(_bare(values["backbone"]), known, n=1)
@@ -190,7 +190,7 @@ def _bare(backbone: str) -> str:
     return re.sub(r"^(tu-|timm-)?(tf_)?|[-_]", "", backbone.lower())
 
 
-def _blamed(refused: Refused, valid: Sequence[Cell]) -> str:
+def _culprit(refused: Refused, valid: Sequence[Cell]) -> str:
     """The key whose value is the same wherever it fails, and that the reason names or that never does well."""
     first = refused.cells[0].settings
     if "batch_size" in first and "batch_size" in str(refused.reason):

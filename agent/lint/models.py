@@ -107,8 +107,8 @@ def probe(architecture: str, backbone: str, width: int, image_size: int) -> Fact
     """Build the model on the meta device, if it can live there, and count."""
     import torch
 
-    from agent.training import models
-    from agent.training.models import smp
+    from agent.training import models  # torch takes seconds to import
+    from agent.training.models import smp  # torch takes seconds to import
 
     if architecture in models.SCRATCH:
         with torch.device("meta"):
@@ -148,7 +148,7 @@ def count(model: Any, side: int = SIDE) -> Facts:
 
 
 def _imagenet(backbone: str) -> str:
-    from agent.training.models import hub, weights
+    from agent.training.models import hub, weights  # torch takes seconds to import
 
     if backbone in weights.PACKAGED:
         return "package"

@@ -53,7 +53,7 @@ def ask(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
         space = run_path(source).get(str(name))
         if not callable(space) or len(inspect.signature(space).parameters) != 1:
             return [], [NO_FUNCTION.at(line, source=source, name=name)]
-        return _asked(space), []
+        return _suggest(space), []
     except Exception as problem:
         text = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
         return [], [RAISES.at(line, source=source, problem=text, place=_where(problem, source))]
@@ -67,7 +67,7 @@ def _where(problem: Exception, source: str) -> str:
     return f", line {at_work[-1]}" if at_work else ""
 
 
-def _asked(space: Callable[[Any], Any]) -> list[dict[str, Any]]:
+def _suggest(space: Callable[[Any], Any]) -> list[dict[str, Any]]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

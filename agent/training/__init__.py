@@ -1,1 +1,1 @@
-"""What trains: loader, loop, metrics, BatchNorm statistics, performance, models."""
+"""Training: loader, loop, metrics, BatchNorm statistics, performance, models."""

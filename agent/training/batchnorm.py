@@ -39,7 +39,7 @@ Statistics = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Validation:
-    """What one epoch is worth on the validation images.
+    """Scores of an epoch on the validation images.
 
     `evaluation` is that of the weights as they are to be saved: with `statistics` in place of the running ones, or
     untouched where that is empty. `gap` is IoU(recomputed) − IoU(running), None if only the running ones were tried.

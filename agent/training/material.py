@@ -1,4 +1,4 @@
-"""What a run needs before its server hears of it; whatever is wrong with a configuration shows here."""
+"""Data and model of a run, made before its server hears of it; a wrong configuration fails here."""
 
 import functools
 import os

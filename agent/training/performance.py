@@ -1,4 +1,4 @@
-"""What decides how fast a run is, and the figures that say how much work it does."""
+"""Settings that decide the speed of a run, and measures of its work."""
 
 import os
 import statistics
@@ -15,7 +15,7 @@ from agent.training.loop import Precision
 from common import cores
 
 COMPILE_SECONDS = 90.0
-"""What torch.compile costs on a GPU, forward and backward; a cautious estimate, not measured on one."""
+"""Seconds that torch.compile takes on a GPU, forward and backward; a cautious estimate, not measured on one."""
 
 COMPILE_SPEEDUP = 1.3
 """Training steps per second with torch.compile over without, on a GPU; a cautious estimate, not measured on one."""
@@ -43,7 +43,7 @@ def device_name(device: torch.device) -> str:
 
 
 def precision_of(asked: str, model: nn.Module) -> Precision:
-    """What `auto` means for this model on its device; the other values stay what they are.
+    """The precision for this model on its device where `auto` is asked for; other values stay.
 
     bfloat16 where the processor has it, but on a CPU not for backbones of depthwise convolutions: dense models are 1.3
     to 1.7 times as fast in it, most of those are slower (docs/runs.md).

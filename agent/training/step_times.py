@@ -1,4 +1,4 @@
-"""What training steps took on the GPUs of this machine, as the runs themselves measured it: for `agent.lint`.
+"""Times of training steps on the GPUs of this machine, measured by the runs themselves, for `agent.lint`.
 
 A run that has trained all its epochs on a GPU appends one row to `.cache/step_seconds.csv` (PUZZLE_STEP_SECONDS names
 another file), with the columns of agent/lint/step_seconds.csv. A run on a CPU appends none: its seconds grow with

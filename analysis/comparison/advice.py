@@ -13,6 +13,7 @@ from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Mask, one_pixel_loss
 from analysis.evidence.text import MEANING, WORDS, next_steps, p_value
 from analysis.pull.login import RESULTS
+from common import keys
 from common.environment import ROOT
 from common.text import plural
 
@@ -45,14 +46,24 @@ def improvements(
     Runs that still improve come first: who is better among models half trained is no answer to believe.
     """
     table, found = comparison.table, comparison.evidence
-    splits = f": `{other_training_sets_command(comparison.sweeps)}`, ten models" if comparison.sweeps else ""
+    splits = (
+        f": `{other_training_sets_command(comparison.sweeps)}` (that file has ten models)" if comparison.sweeps else ""
+    )
     return (
         *longer_advice(comparison),
         *(next_steps(found, partial(more_seeds, comparison), splits) if found else ()),
         *overfitting_advice(table),
         *ceiling_advice(table, truths or {}),
         *(sentence for sentence in edges if " edge of " in sentence),
+        *own_photographs(comparison),
     )
+
+
+def own_photographs(comparison: Comparison) -> list[str]:
+    """How a study of photographs that were drawn is made of one's own."""
+    runs = comparison.all_runs
+    drawn = "data" in runs and set(runs["data"].dropna()) == {"drawn"}
+    return ["These photographs were drawn by a program; of your own: `make study DATA=FOLDER`."] if drawn else []
 
 
 def more_seeds(comparison: Comparison, seeds: int) -> str:
@@ -61,7 +72,7 @@ def more_seeds(comparison: Comparison, seeds: int) -> str:
     if command is None:
         return ""
     runs = comparison.all_runs
-    one = runs.groupby(["model", "split"])["seconds/train"].mean().sum() if "seconds/train" in runs else math.nan
+    one = runs.groupby(["model", "split"])[keys.SECONDS_TRAIN].mean().sum() if keys.SECONDS_TRAIN in runs else math.nan
     n = seeds * len(runs.groupby(["model", "split"]))
     time = "" if math.isnan(one) else f", about {plural(math.ceil(seeds * one / 60), 'minute')} of training in all"
     where = "; save the sweep's settings as sweep.yaml" if "SWEEP=sweep.yaml" in command else ""
@@ -77,7 +88,10 @@ def longer_advice(comparison: Comparison) -> list[str]:
     longer = 2 * int(curves["epochs"].max())
     command = study_command(comparison.sweeps, epochs=longer, results=ROOT / RESULTS)
     how = f"`{command}`" if command else f"{longer} epochs"
-    return [f"Validation loss was lowest in the last epoch in {late} of {plural(len(curves), 'run')}: try {how}."]
+    return [
+        f"Validation loss was lowest in the last epoch in {late} of {plural(len(curves), 'run')}: try {how}, and keep"
+        " that length in what follows if validation IoU rises."
+    ]
 
 
 def overfitting_advice(table: pd.DataFrame) -> list[str]:

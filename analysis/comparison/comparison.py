@@ -27,6 +27,7 @@ from analysis.curves.overfitting import overfitting_figures
 from analysis.evidence.claims import MARGIN
 from analysis.pull.study import Study
 from analysis.pull.sweeps import Settings
+from common import keys
 from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
     chosen, undefined = redefined(chosen, study.scores, definition)
     scores = with_values(study.scores, chosen, DEFINITIONS[definition])
     shown, elsewhere = own_split(chosen)
-    tested = scores[scores["checkpoint"] == scores["test/rule"]]
+    tested = scores[scores["checkpoint"] == scores[keys.TEST_RULE]]
     evidence, silence = prove(tested, chosen, margin)
     own = None
     if len(shown) < len(chosen):
@@ -83,12 +84,12 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
         *(mixed_data(chosen), other_pictures, limitations.image_sizes(chosen), *study.remarks, choice, repeats),
         *(undefined, elsewhere, silence),
         limitations.ceiling(table, truths_of(shown, study.predictions), shown),
-        limitations.image_range(tested[tested["run_id"].isin(shown["run_id"])]),
+        limitations.image_range(tested[tested["run_id"].isin(shown["run_id"])], table.iloc[0]),
         limitations.repetition(table),
         f"{limitations.RULE_TEXT} Metrics: {DEFINITIONS[definition].text}.",
     )
     notes = tuple(sentence for sentence in sentences if sentence)
-    scores = scores.drop(columns="test/rule")
+    scores = scores.drop(columns=keys.TEST_RULE)
     effects = tuple(augmentation_effects(shown, study.history))
     curves = overfitting_figures(shown, study.history)
     passed = check if agree else ""
@@ -111,7 +112,7 @@ def redefined(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.D
     for metric in METRICS:
         for rule in RULES:
             kept[f"{rule}/test_{metric}"] = kept["run_id"].map(wide[metric, rule])
-        of_rule = [kept[f"{rule}/test_{metric}"][row] for row, rule in enumerate(kept["test/rule"])]
+        of_rule = [kept[f"{rule}/test_{metric}"][row] for row, rule in enumerate(kept[keys.TEST_RULE])]
         kept[f"test/{metric}"] = of_rule
     lost = len(runs) - len(kept)
     return (kept, f"{lost} runs without predictions are left out: they cannot be measured anew." if lost else None)
@@ -119,7 +120,7 @@ def redefined(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.D
 
 def with_values(scores: pd.DataFrame, runs: pd.DataFrame, definition: Definition) -> pd.DataFrame:
     """The scores of `runs` with `value` and what says whose they are: model, split, repeat, test/rule."""
-    facts = runs[["run_id", "model", "split", "repeat", "test/rule"]]
+    facts = runs[["run_id", "model", "split", "repeat", keys.TEST_RULE]]
     own = scores.merge(facts, on="run_id")
     return own.assign(value=image_values(own, definition))
 
@@ -146,7 +147,7 @@ def truths_of(runs: pd.DataFrame, predictions: Mapping[str, Predictions]) -> dic
 def prove(tested: pd.DataFrame, runs: pd.DataFrame, margin: float) -> tuple[Evidence | None, str | None]:
     """What the scores of the tested checkpoints prove, or a sentence on why nothing could be tested."""
     from analysis.evidence import result, table  # scipy takes a second to import
-    from analysis.evidence.study import StudyError
+    from analysis.evidence.study import StudyError  # the same
 
     if runs["model"].nunique() < 2:
         return None, None

@@ -1,4 +1,4 @@
-"""What people mean by "the IoU": definitions that give different numbers for the same confusion counts."""
+"""Definitions of "the IoU" that give different numbers for the same confusion counts."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from common import keys
+
 IDENTITY = ("architecture", "backbone", "weights")
 SCIENTIFIC = ("augmentation", "width", "image_size")
 NUISANCE = ("learning_rate", "schedule", "weight_decay", "batch_size", "epochs")
@@ -63,7 +65,7 @@ def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     """
     fields = varying(runs, NUISANCE)
     settings = runs[fields].astype(str).agg(", ".join, axis=1) if fields else pd.Series("", index=runs.index)
-    means = runs["val/iou"].groupby([runs["model"], settings]).mean()
+    means = runs[keys.VAL_IOU].groupby([runs["model"], settings]).mean()
     if len(means) == runs["model"].nunique():
         return runs, None
     best = means.groupby(level=0).idxmax()

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.comparison.intervals import interval
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC, varying
 from analysis.curves.overfitting import verdict
+from common import keys
 from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 FACTS = ("n_parameters", "n_macs")
 MEANS = {
-    "val_iou": "val/iou",
-    "val_loss": "val/loss",
-    "seconds_train": "seconds/train",
-    "seconds_per_image": "seconds/per_image",
-    "bn_gap": "val/bn_gap",
+    "val_iou": keys.VAL_IOU,
+    "val_loss": keys.VAL_LOSS,
+    "seconds_train": keys.SECONDS_TRAIN,
+    "seconds_per_image": keys.SECONDS_PER_IMAGE,
+    "bn_gap": keys.BN_GAP,
 }
 """Column of the table → key of docs/runs.md whose mean over runs it is; empty where no run has the key."""
 
@@ -43,9 +44,9 @@ def model_table(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame)
 def model_row(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame, extra: list[str]) -> dict[str, object]:
     """The row for the runs of one model: means over runs, and the spread of test IoU over runs and images."""
     first = runs.iloc[0]
-    rule = str(first["test/rule"])
+    rule = str(first[keys.TEST_RULE])
     by_rule = runs.sort_values(
-        "val/loss" if rule == "best_loss" else "val/iou", ascending=rule == "best_loss", kind="stable"
+        keys.VAL_LOSS if rule == "best_loss" else keys.VAL_IOU, ascending=rule == "best_loss", kind="stable"
     )
     return {
         **{name: first[name] for name in ("model", *IDENTITY, *extra)},
@@ -70,7 +71,7 @@ def at_tested_epoch(runs: pd.DataFrame, history: pd.DataFrame, rule: str) -> dic
     """Validation IoU and loss of the tested epoch, means over runs; None without that epoch."""
     tested = runs[["run_id", f"{rule}/epoch"]].rename(columns={f"{rule}/epoch": "epoch"})
     own = history.merge(tested, on=["run_id", "epoch"])
-    return {"tested_val_iou": mean(own, "val/iou"), "tested_val_loss": mean(own, "val/loss")}
+    return {"tested_val_iou": mean(own, keys.VAL_IOU), "tested_val_loss": mean(own, keys.VAL_LOSS)}
 
 
 def by_both_rules(runs: pd.DataFrame, rule: str) -> dict[str, object]:
@@ -79,7 +80,7 @@ def by_both_rules(runs: pd.DataFrame, rule: str) -> dict[str, object]:
     `rule_cost` is what choosing by `rule` cost: IoU of the other checkpoint minus IoU of this one.
     """
     other = next(name for name in RULES if name != rule)
-    iou, other_iou = runs["test/iou"], mean(runs, f"{other}/test_iou")
+    iou, other_iou = runs[keys.TEST_IOU], mean(runs, f"{other}/test_iou")
     return {
         **{f"test_{metric}": runs[f"test/{metric}"].mean() for metric in METRICS},
         "test_iou_min": iou.min(),
@@ -91,19 +92,19 @@ def by_both_rules(runs: pd.DataFrame, rule: str) -> dict[str, object]:
 
 
 def over_images(scores: pd.DataFrame) -> dict[str, object]:
-    """Means over images, the worst and the best of them, from the scores of one model's tested checkpoints."""
+    """Means over images, the worst and the best of them by the mean over runs, from one model's tested checkpoints."""
     empty: dict[str, object] = dict.fromkeys(
         ("image_mean_iou", "boundary_iou", "worst_image", "image_iou_min", "image_iou_max")
     )
     if scores.empty:
         return empty
-    worst = scores.iloc[int(scores["iou"].argmin())]
+    by_image = scores.groupby("image")["iou"].mean()
     return {
         "image_mean_iou": scores.groupby("run_id")["iou"].mean().mean(),
         "boundary_iou": scores.groupby("run_id")["boundary_iou"].mean().mean(),
-        "worst_image": worst["image"],
-        "image_iou_min": worst["iou"],
-        "image_iou_max": scores["iou"].max(),
+        "worst_image": by_image.idxmin(),
+        "image_iou_min": by_image.min(),
+        "image_iou_max": by_image.max(),
     }
 
 

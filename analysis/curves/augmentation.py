@@ -1,4 +1,4 @@
-"""What stronger augmentation does to overfitting: the same model at two strengths, in sentences with their figures."""
+"""Effect of stronger augmentation on overfitting: the same model at two strengths, in sentences with their figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analysis.curves.overfitting import end_length, overfitting_figures
 from common.keys import STRENGTHS
 
 SAME = (*IDENTITY, "width", "image_size", *NUISANCE)
-"""What must be equal for the difference to be that of augmentation."""
+"""Settings that must be equal for the difference to be that of augmentation."""
 
 
 def augmentation_effects(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]:

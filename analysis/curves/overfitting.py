@@ -1,4 +1,4 @@
-"""What learning curves say about overfitting: figures per run, and one sentence per model.
+"""Overfitting by learning curves: figures per run, and one sentence per model.
 
 The minimum of a noisy curve lies below its level, so that every curve seems to rise after it. From three runs on the
 minimum is found on some runs and the rise measured on another (`analysis.curves.rise`); fewer prove nothing.
@@ -15,9 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.curves.rise import FEWEST_RUNS, MARGIN, Rise, fall_after, measure_rise
+from common import keys
 from common.text import plural
 
-CURVES = ("train/loss", "val/loss", "train/iou", "val/iou")
+CURVES = (keys.TRAIN_LOSS, keys.VAL_LOSS, keys.TRAIN_IOU, keys.VAL_IOU)
 FALL = 0.05
 """Relative fall of training loss meanwhile, without which it is not overfitting but training that goes nowhere."""
 END = 0.10
@@ -31,13 +32,13 @@ FIGURES = (
 COLLAPSE = 0.1
 """A fall of validation IoU below its best that is worth a sentence."""
 LATE = 0.8
-WILD = 2.0
+WILD = 1.0
 """Width of an interval of the relative rise above which its ends say nothing."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the curves of a model say: the sentence, and what it leaves out; `too_few`: runs or epochs."""
+    """The verdict on the curves of a model: its sentence, and notes on runs left out; `too_few`: runs or epochs."""
 
     kind: Literal["overfits", "diverges", "does_not_overfit", "cannot_tell", "too_few"]
     text: str
@@ -65,21 +66,21 @@ def curve_figures(history: pd.DataFrame, rule: str) -> dict[str, float]:
     not_finite = float(len(logged) - len(curves))
     if curves.empty:
         return {"epochs": float(logged.index[-1]), "not_finite": not_finite}
-    at_loss = int(curves["val/loss"].to_numpy().argmin())
-    at_best = int(curves["val/iou"].to_numpy().argmax()) if rule == "best_iou" else at_loss
-    gap = (curves["train/iou"] - curves["val/iou"]).to_numpy()
+    at_loss = int(curves[keys.VAL_LOSS].to_numpy().argmin())
+    at_best = int(curves[keys.VAL_IOU].to_numpy().argmax()) if rule == "best_iou" else at_loss
+    gap = (curves[keys.TRAIN_IOU] - curves[keys.VAL_IOU]).to_numpy()
     return {
         "epochs": float(curves.index[-1]),
         "best_epoch": float(curves.index[at_best]),
-        "best_val_loss": float(curves["val/loss"].iloc[at_best]),
-        "best_val_iou": float(curves["val/iou"].iloc[at_best]),
+        "best_val_loss": float(curves[keys.VAL_LOSS].iloc[at_best]),
+        "best_val_iou": float(curves[keys.VAL_IOU].iloc[at_best]),
         "val_loss_epoch": float(curves.index[at_loss]),
-        "val_loss_lowest": float(curves["val/loss"].iloc[at_loss]),
-        "val_loss_last": float(curves["val/loss"].iloc[-1]),
-        "train_loss_last": float(curves["train/loss"].iloc[-1]),
+        "val_loss_lowest": float(curves[keys.VAL_LOSS].iloc[at_loss]),
+        "val_loss_last": float(curves[keys.VAL_LOSS].iloc[-1]),
+        "train_loss_last": float(curves[keys.TRAIN_LOSS].iloc[-1]),
         "gap_best": float(gap[at_loss]),
         "gap_end": float(np.median(gap[-end_length(len(curves)) :])),
-        **largest_fall(curves["val/iou"]),
+        **largest_fall(curves[keys.VAL_IOU]),
         "not_finite": not_finite,
     }
 
@@ -104,7 +105,7 @@ def end_length(epochs: int) -> int:
 
 def overfitting_figures(runs: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     """`curve_figures` of every run, one row each, with run_id; the rule is the run's `test/rule`."""
-    rules = runs.set_index("run_id")["test/rule"]
+    rules = runs.set_index("run_id")[keys.TEST_RULE]
     rows = [
         {"run_id": run_id, **curve_figures(curves, str(rules[run_id]))}
         for run_id, curves in history.groupby("run_id", sort=False)
@@ -124,9 +125,9 @@ def verdict(history: pd.DataFrame) -> Verdict:
     lost = len(history) - len(finite)
     notes = [f"left out, ended earlier: {plural(others, 'run')}"] if others else []
     notes += [f"left out, NaN or infinite: {plural(lost, 'epoch')}"] if lost else []
-    n_runs = losses["val/loss"].shape[0]
+    n_runs = losses[keys.VAL_LOSS].shape[0]
     if n_runs < FEWEST_RUNS or len(epochs) < FEWEST_EPOCHS:
-        at = [int(epochs[curve.argmin()]) for curve in losses["val/loss"]]
+        at = [int(epochs[curve.argmin()]) for curve in losses[keys.VAL_LOSS]]
         lowest = f"{min(at)}" if len(set(at)) == 1 else f"{min(at)} to {max(at)}"
         have = plural(n_runs, "run") if n_runs < FEWEST_RUNS else plural(len(epochs), "epoch")
         text = (
@@ -134,7 +135,7 @@ def verdict(history: pd.DataFrame) -> Verdict:
             f" at epoch {lowest} of {epochs[-1]:g}"
         )
         return Verdict("too_few", text, tuple(notes))
-    return replace(claim(measure_rise(losses["val/loss"]), losses, epochs), notes=tuple(notes))
+    return replace(claim(measure_rise(losses[keys.VAL_LOSS]), losses, epochs), notes=tuple(notes))
 
 
 def aligned(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], int]:
@@ -147,10 +148,10 @@ def aligned(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDAr
     own = history[history["run_id"].isin(whole)]
     tables = {
         name: own.pivot(index="run_id", columns="epoch", values=name).dropna(axis=1)
-        for name in ("val/loss", "train/loss")
+        for name in (keys.VAL_LOSS, keys.TRAIN_LOSS)
     }
     losses = {name: table.to_numpy(dtype=float) for name, table in tables.items()}
-    return losses, tables["val/loss"].columns.to_numpy(), len(last) - len(whole)
+    return losses, tables[keys.VAL_LOSS].columns.to_numpy(), len(last) - len(whole)
 
 
 def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[np.int64]) -> Verdict:
@@ -160,7 +161,9 @@ def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[n
     where = f"validation loss {moved} from epoch {at:g} to {epochs[-1]:g} ({n})"
     if found.verdict == "cannot_tell" and found.high - found.low > WILD:
         where = f"after epoch {at:g} of {epochs[-1]:g} the runs' validation losses differ by more than their size ({n})"
-    fall = fall_after(losses["train/loss"], found.epoch)
+    elif found.verdict == "cannot_tell" and at == epochs[-1]:
+        where = f"the mean validation loss was lowest at the end, epoch {at:g}, but the runs differ ({n})"
+    fall = fall_after(losses[keys.TRAIN_LOSS], found.epoch)
     if found.verdict == "rises" and fall < FALL:
         text = f"diverges: {where}, while training loss changes by {-fall:+.0%}"
         return Verdict("diverges", text.replace("-", "−"))

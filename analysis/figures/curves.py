@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.comparison.comparison import Comparison
 from analysis.figures import canvas
+from common import keys
 from common.colours import MEANINGS
 
 COLOURS = {split: MEANINGS[split][0] for split in ("train", "val")}
@@ -70,7 +71,7 @@ def mark_best(axes: Axes, history: pd.DataFrame, runs: pd.DataFrame, quantity: s
     for run in runs.to_dict("records"):
         at = (run["run_id"], int(run[f"{rule}/epoch"]))
         if at in values.index:
-            face = COLOURS["val"] if rule == run["test/rule"] else "white"
+            face = COLOURS["val"] if rule == run[keys.TEST_RULE] else "white"
             axes.plot(at[1], values[at], MARKS[rule], color=COLOURS["val"], markerfacecolor=face, zorder=3)
 
 
@@ -137,7 +138,7 @@ def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: p
 
 
 def add_legend(figure: Figure, tested: Collection[str], *, several: bool) -> None:
-    """What lines and marks mean, above all panels; `tested` are the marks that are drawn filled."""
+    """Legend of lines and marks, above all panels; `tested` are the marks that are drawn filled."""
 
     def mark(shape: str, face: str, text: str) -> Line2D:
         colour = COLOURS["val"]

@@ -21,6 +21,7 @@ from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.figures import canvas
 from analysis.figures.mask_grid import coloured_errors, draw, legend_handles, shown_runs
+from common import keys
 from common.colours import MASKS, MEANINGS, SERIES
 
 MOST_IMAGES = 4
@@ -37,8 +38,8 @@ def image_means(comparison: Comparison) -> pd.DataFrame:
 
     low and high are those of the models, n how many there are. Of the checkpoints that the lab's rule tests.
     """
-    tested = comparison.scores.merge(comparison.runs[["run_id", "test/rule"]], on="run_id")
-    tested = tested[tested["checkpoint"] == tested["test/rule"]]
+    tested = comparison.scores.merge(comparison.runs[["run_id", keys.TEST_RULE]], on="run_id")
+    tested = tested[tested["checkpoint"] == tested[keys.TEST_RULE]]
     models = tested.groupby(["image", "model"])["iou"].mean()
     means = models.groupby("image").agg(["mean", "min", "max", "size"]).reset_index()
     means.columns = pd.Index(["image", "iou", "low", "high", "n"])
@@ -148,12 +149,12 @@ def draw_column(
 ) -> ScalarMappable:
     """One image: errors and worst place of the run `best`, and the agreement of all runs in `shown` that saw it."""
     own = predictions[str(best["run_id"])]
-    truth, mask = own.truth[stem], own.masks[str(best["test/rule"])][stem]
+    truth, mask = own.truth[stem], own.masks[str(best[keys.TEST_RULE])][stem]
     wrong = int((truth != mask).sum())
     draw(panels[0], coloured_errors(truth, mask), below=f"{wrong / truth.size:.1%} of pixels wrong")
     draw_zoom(panels[1], truth, mask, own.images[stem] if photographs else None)
     others = [
-        predictions[str(run["run_id"])].masks[str(run["test/rule"])].get(stem) for run in shown.to_dict("records")
+        predictions[str(run["run_id"])].masks[str(run[keys.TEST_RULE])].get(stem) for run in shown.to_dict("records")
     ]
     same_size = [other for other in others if other is not None and other.shape == truth.shape]
     panels[2].set_xlabel(f"{len(same_size)} models", fontsize=8, labelpad=2)
@@ -161,7 +162,7 @@ def draw_column(
 
 
 def handles() -> list[Artist]:
-    """What the colours of errors in the first row mean, and the two outlines in the second."""
+    """Legend of the colours of errors in the first row, and of the two outlines in the second."""
     colours = [patch for patch in legend_handles() if str(patch.get_label()).startswith("false")]
     return [
         *colours,

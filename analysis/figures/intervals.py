@@ -15,6 +15,7 @@ from analysis.comparison.masks import Predictions, one_pixel_loss
 from analysis.evidence.text import WORDS
 from analysis.figures import canvas
 from analysis.figures.curves import COLOURS, MOST_MODELS, title
+from common import keys
 
 LINE: dict[str, Any] = {"linewidth": 2.4}
 IMAGES_ONLY: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (2, 2)), "alpha": 0.6}
@@ -31,7 +32,7 @@ def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling:
     order = list(table["model"])
     if (table["n_runs"] > 1).any():
         sns.stripplot(
-            runs, x="test/iou", y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
+            runs, x=keys.TEST_IOU, y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
         )
     for at, row in enumerate(table.to_dict("records")):
         if pd.notna(row["test_iou_low"]) and pd.notna(row["test_iou_high"]):
@@ -70,7 +71,10 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
         (True, Line2D([], [], marker="D", markerfacecolor="white", label="mean" if several else "the run", **mark)),
         ((table["verdict"] == "best").any(), Line2D([], [], marker="D", label="best: all others are worse", **mark)),
         (several, Line2D([], [], linestyle="", marker="o", color="0.45", markersize=3.5, label="a run")),
-        (bool(truths), Line2D([], [], color=COLOURS["train"], linestyle="--", label="mask off by one pixel all round")),
+        (
+            bool(truths),
+            Line2D([], [], color=COLOURS["train"], linestyle="--", label="mask off by one pixel of the photograph"),
+        ),
     )
     canvas.legend(figure, [handle for there, handle in shown if there], columns=2)
     scores = comparison.scores

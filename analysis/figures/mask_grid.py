@@ -16,6 +16,7 @@ from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.figures import canvas
+from common import keys
 from common.colours import MEANINGS
 
 COLOURS = {
@@ -49,7 +50,7 @@ def shown_runs(comparison: Comparison) -> pd.DataFrame:
     Of an even number of runs it is the lower of the two in the middle.
     """
     runs = comparison.runs[comparison.runs["run_id"].isin(comparison.scores["run_id"])]
-    of_models = (runs[runs["model"] == model].sort_values("test/iou") for model in comparison.table["model"])
+    of_models = (runs[runs["model"] == model].sort_values(keys.TEST_IOU) for model in comparison.table["model"])
     return pd.DataFrame([rows.iloc[(len(rows) - 1) // 2] for rows in of_models if len(rows)])
 
 
@@ -91,7 +92,7 @@ def masks_figure(
 def heading(run: Mapping[Any, Any]) -> str:
     """A model's name, broken to the width of a picture, above the IoU of the run that is shown."""
     lines = [canvas.broken(part, 22) for part in str(run["model"]).split(" / ")]
-    return "\n".join([*lines, f"IoU {run['test/iou']:.3f}"])
+    return "\n".join([*lines, f"IoU {run[keys.TEST_IOU]:.3f}"])
 
 
 def grid(rows: list[str], columns: list[str], height: float, words: str) -> tuple[Figure, list[list[Axes]]]:
@@ -120,7 +121,7 @@ def draw_model(
     panels: list[Axes], stems: list[str], predictions: Predictions, run: Mapping[Any, Any], scores: pd.DataFrame
 ) -> None:
     """One model's column: the errors of the tested checkpoint on every image, IoU below; blank where it has none."""
-    rule = str(run["test/rule"])
+    rule = str(run[keys.TEST_RULE])
     mine = scores[(scores["run_id"] == run["run_id"]) & (scores["checkpoint"] == rule)]
     iou = mine.set_index("image")["iou"]
     for axes, stem in zip(panels, stems, strict=True):
@@ -141,7 +142,7 @@ def draw(axes: Axes, picture: Image, below: str = "") -> None:
 
 
 def legend_handles() -> list[Patch]:
-    """What the four colours mean."""
+    """Legend of the four colours."""
     return [
         Patch(facecolor="#" + bytes(colour).hex(), edgecolor="0.5", linewidth=0.5, label=name + MEANS.get(name, ""))
         for name, colour in COLOURS.items()

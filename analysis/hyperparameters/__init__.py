@@ -1,1 +1,1 @@
-"""What a search found: importance, equal budgets, plots."""
+"""Results of a search: importance, equal budgets, plots."""

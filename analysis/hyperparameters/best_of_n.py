@@ -1,4 +1,4 @@
-"""What a search found for its budget: the best of equally many trials per value, edges of ranges, best so
+"""Results of a search by budget: the best of equally many trials per value, edges of ranges, best so
 far."""
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from analysis import AnalysisError
 from analysis.comparison.row_labels import ARCHITECTURES, NUISANCE
 from analysis.hyperparameters.expected_best import EXCHANGEABLE, expected_best, winning_chances
 from analysis.hyperparameters.importance import LOGARITHMIC, Space, active, settings, varied
+from common import keys
 from common.keys import GOAL
 
 EDGE = 0.05
@@ -140,7 +141,7 @@ def budget_curves(runs: pd.DataFrame) -> pd.DataFrame:
     ordered = in_order(runs)
     curves = []
     for architecture, own in ordered.groupby("architecture", sort=False):
-        seconds = own["seconds/train"] if "seconds/train" in own else pd.Series(np.nan, index=own.index)
+        seconds = own[keys.SECONDS_TRAIN] if keys.SECONDS_TRAIN in own else pd.Series(np.nan, index=own.index)
         values = pd.to_numeric(own[GOAL], errors="coerce").replace([np.inf, -np.inf], np.nan)
         curves.append(
             pd.DataFrame(

@@ -117,7 +117,7 @@ def judged(
 
 
 def sentences(table: pd.DataFrame) -> tuple[str, ...]:
-    """What `importances` found, in words: the settings beyond chance, or that there is none."""
+    """The result of `importances` in words: the settings beyond chance, or that there is none."""
     beyond = table[table["chance"] < LEVEL]
     n = int(table["n"].max())
     if beyond.empty:

@@ -1,4 +1,4 @@
-"""What one learning rate for all models costs against each model's own best."""
+"""The price of one learning rate for all models, against each model's own best."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the notebooks: explanations written by hand, and calls whose text and pictures come out of results.
+"""Cells of the notebooks: explanations written by hand, and calls whose text and pictures come out of results.
 
 A measured figure in an explanation is one that docs/ states, with the command that made it; a test compares.
 """

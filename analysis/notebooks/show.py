@@ -1,4 +1,4 @@
-"""What the notebooks show: text made from results, and pictures without photographs.
+"""Text and pictures of the notebooks, made from results, without photographs.
 
 Everything takes a `Part` of a study, or None where the study has no such runs: then it says so.
 """
@@ -41,7 +41,7 @@ class Part:
 
     @property
     def command(self) -> str:
-        """What draws its figures again."""
+        """The code that draws its figures again."""
         paths = [self.study.folder] if self.study.folder else sweep_paths(self)
         return f"make notebooks STUDY={shlex.quote(' '.join(paths))}" if paths else "make notebooks"
 
@@ -107,7 +107,7 @@ def differences(of: Part | None) -> Markdown:
 
 
 def verdicts(of: Part | None) -> Markdown:
-    """What the curves of each model say about overfitting, and what augmentation did."""
+    """Overfitting of each model by its curves, and the effect of augmentation."""
     if of is None:
         return NOTHING
     rows = of.comparison.table.itertuples()
@@ -116,7 +116,7 @@ def verdicts(of: Part | None) -> Markdown:
 
 
 def effects(of: Part | None) -> Markdown:
-    """What stronger augmentation did to overfitting."""
+    """The effect of stronger augmentation on overfitting."""
     if of is None:
         return NOTHING
     told = [f"{effect}." for effect in of.comparison.effects]
@@ -132,7 +132,7 @@ def importance(of: Part | None) -> Markdown:
 
 
 def limits(of: Part | None) -> Markdown:
-    """What cannot be concluded."""
+    """Limits of the conclusions."""
     return NOTHING if of is None else bullets(content.limits(of.study, of.comparison))
 
 
@@ -142,7 +142,7 @@ def notes(of: Part | None) -> Markdown:
 
 
 def improvements(of: Part | None) -> Markdown:
-    """What to do next, and because of which figure."""
+    """Next steps, each with its figure."""
     if of is None:
         return NOTHING
     truths = truths_of(of.comparison.runs, of.study.predictions)
@@ -151,7 +151,7 @@ def improvements(of: Part | None) -> Markdown:
 
 
 def facts(of: Part | None) -> Markdown:
-    """What the runs were made with."""
+    """Versions and devices of the runs."""
     if of is None:
         return NOTHING
     told = [f"{name}: {value}" for name, value in content.facts(of.comparison)]

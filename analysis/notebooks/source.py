@@ -1,4 +1,4 @@
-"""What the notebooks show of the model itself: its source, and the sizes of its feature maps beside the paper's."""
+"""The model in the notebooks: its source, and the sizes of its feature maps beside the paper's."""
 
 from __future__ import annotations
 

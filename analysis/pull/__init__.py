@@ -1,1 +1,1 @@
-"""What a server holds about the runs asked for, as tidy tables."""
+"""Runs from a server, as tidy tables."""

@@ -1,4 +1,4 @@
-"""What was fetched about finished runs, as Parquet, named by the content of the run: fetched once, kept for ever."""
+"""Finished runs as Parquet, named by their content: fetched once, kept for ever."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SHARDS = 20
 
 @dataclass(frozen=True)
 class Fetched:
-    """What the list of runs does not say. Every frame has `content`, the run's digest.
+    """Facts of runs beyond their list. Every frame has `content`, the run's digest.
 
     `runs`: content, artifact (`ENTITY/PROJECT/NAME:vN` of the checkpoints, empty without), predictions (name of the
     folder of its predictions artifact, empty without), metadata (that artifact's, as JSON). `history`, `scores`: as
@@ -33,7 +33,7 @@ class Fetched:
 
 
 def digest(facts: Mapping[str, object]) -> str:
-    """What a run is called in the cache: equal for equal facts, whatever their order."""
+    """The name of a run in the cache: equal for equal facts, whatever their order."""
     text = json.dumps([VERSION, facts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -80,7 +80,7 @@ def save(folder: Path, part: Fetched) -> Path:
 
 
 def load(folder: Path, contents: Collection[str]) -> Fetched | None:
-    """What the cache in `folder` knows of the runs with these digests, each once; None if the cache is empty.
+    """Runs with these digests in the cache `folder`, each once; None if the cache is empty.
 
     A part that cannot be read is deleted: it will be fetched again. Many small parts become one.
     """

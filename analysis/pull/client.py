@@ -1,4 +1,4 @@
-"""What the wandb client is asked: lists of runs, histories, artifacts; the only module that talks to a server."""
+"""Questions to the wandb client: lists of runs, histories, artifacts; the only module that talks to a server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wandb.apis.public import Run
 
 COLUMNS = tuple(key for key in keys.HISTORY if key != keys.SECONDS_OF_STEPS)
-"""What is read of a history."""
+"""Keys that are read of a history."""
 
 PAGE = 200
 """Runs of a list in one answer."""
@@ -99,7 +99,7 @@ def history(run: Run) -> pd.DataFrame:
 
 
 def artifacts(run: Run) -> list[Artifact]:
-    """What the run logged, in the order of its versions."""
+    """Artifacts that the run logged, in the order of their versions."""
     return list(run.logged_artifacts())
 
 

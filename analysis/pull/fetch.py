@@ -30,7 +30,7 @@ BATCH = 40
 
 
 def fetch_all(runs: Sequence[Run], folder: Path) -> tuple[cache.Fetched | None, dict[str, str]]:
-    """What the list does not say of finished runs, as far as it can be had, and for every other run_id the reason.
+    """Facts of finished runs beyond their list; and for every run_id without them the reason.
 
     Kept under `folder`/pulled (tables) and `folder`/artifacts (files); only what is not yet there is asked of the
     server. When the server no longer answers, the runs that are left are not tried.

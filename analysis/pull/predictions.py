@@ -39,7 +39,7 @@ class LazyPredictions(Mapping[str, Predictions]):
 
 
 class StoredPredictions(LazyPredictions):
-    """What artifacts in folders hold.
+    """Predictions of artifacts in folders.
 
     `folders` gives for each run_id the folder of its artifact and the artifact's metadata as JSON.
     """

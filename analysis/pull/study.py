@@ -34,7 +34,7 @@ REQUIRED = (
 
 @dataclass(frozen=True)
 class Study:
-    """What the server holds about the runs asked for; everything by run_id.
+    """Runs of a server; everything by run_id.
 
     `runs`: one row per usable run: run_id, path, name, state, sweep, created_at, artifact (of its checkpoints), every
     config field and summary value under its own key. `history`: one row per run × epoch, unsampled: run_id and

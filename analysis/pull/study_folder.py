@@ -95,7 +95,7 @@ def _kept(mask: Mask, folder: Path) -> str:
 
 
 def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], ExportedPredictions]:
-    """What `write` wrote. Raises `AnalysisError` where something is missing, or of another version."""
+    """The study that `write` wrote. Raises `AnalysisError` where something is missing, or of another version."""
     try:
         facts = json.loads((folder / FILE).read_text())
         if facts.pop("version") != VERSION:

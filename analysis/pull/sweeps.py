@@ -1,4 +1,4 @@
-"""What the sweeps of a study searched, and how: their settings as W&B keeps them, each fetched once."""
+"""Settings of the sweeps of a study as W&B keeps them, each fetched once."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def common_method(sweeps: Mapping[str, Settings]) -> str | None:
 
 
 def common_space(sweeps: Mapping[str, Settings]) -> dict[str, dict[str, Any]]:
-    """What may be chosen, by field: of one sweep its `parameters`, of several those that they have in common."""
+    """The search space by field: of one sweep its `parameters`, of several those that they have in common."""
     spaces = [dict(settings.get("parameters") or {}) for settings in sweeps.values()]
     if not spaces:
         return {}

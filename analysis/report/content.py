@@ -1,4 +1,4 @@
-"""What a report says, in sentences made from figures; every form of it, HTML, W&B or notebook, says the same."""
+"""Sentences of a report, made from figures; every form of it, HTML, W&B or notebook, has the same."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def size_of(comparison: Comparison) -> str:
 
 
 def question(comparison: Comparison) -> str:
-    """What the study asks, of how many models, images, seeds and splits."""
+    """The question of the study, and how many models, images, seeds and splits it has."""
     table, runs = comparison.table, comparison.all_runs
     n = f"{plural(int(table['n_seeds'].min()), 'seed')} and {plural(runs['split'].nunique(), 'split')}"
     images = comparison.scores["image"].nunique()
@@ -172,14 +172,14 @@ def told_budget(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[s
 
 
 def reach(row: Mapping[Any, Any]) -> str:
-    """What one architecture reaches, with its interval where there is one."""
+    """The best of one architecture, with its interval where there is one."""
     name = ARCHITECTURES.get(str(row["architecture"]), str(row["architecture"]))
     bounds = f" [{row['low']:.3f}, {row['high']:.3f}]" if pd.notna(row["low"]) and row["low"] < row["high"] else ""
     return f"{name} {row['best']:.3f}{bounds}"
 
 
 def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
-    """What cannot be concluded, each with the figure that forbids it."""
+    """Limits of the conclusions, each with its figure."""
     table, runs, found = comparison.table, comparison.all_runs, comparison.evidence
     told: list[str] = []
     if found:
@@ -201,7 +201,7 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
 
 
 def facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
-    """What the runs were made with, as far as their configs say, and the versions that made this report."""
+    """Versions and devices of the runs, as far as their configs say, and the versions that made this report."""
     runs = comparison.all_runs
     told = [("photographs", dealt(comparison))]
     told += [(words, listed(runs[name])) for name, words in FACTS.items() if name in runs]
@@ -232,7 +232,7 @@ def as_yaml(settings: Settings) -> str:
 
 
 def commands(comparison: Comparison) -> tuple[str, ...]:
-    """What to type in a clone of the project to get runs, report and masks of other photographs again.
+    """Commands that make runs, report and masks of other photographs again, in a clone of the project.
 
     A search that `make study` does not take is run by hand.
     """

@@ -22,6 +22,7 @@ from analysis.hyperparameters.importance import LEVEL, varied
 from analysis.pull.study import Study
 from analysis.report.content import SEED, Content
 from analysis.report.pictures import data_uri, drawing
+from common import keys
 from common.text import plural
 
 FEWEST_LINES = 20
@@ -132,7 +133,7 @@ def parallel_figure(study: Study, names: list[str]) -> Figure:
     axes = canvas.place(figure, 0.4, 0.2, width - 1.6, 3.0)
     colours = plots.draw_parallel(axes, study.runs, names)
     axes.tick_params(labelsize=8)
-    figure.colorbar(colours, cax=canvas.place(figure, width - 0.9, 0.4, 0.14, 2.5), label="val/iou")
+    figure.colorbar(colours, cax=canvas.place(figure, width - 0.9, 0.4, 0.14, 2.5), label=keys.VAL_IOU)
     return figure
 
 

@@ -17,6 +17,7 @@ from analysis.comparison.comparison import Comparison
 from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.curves.overfitting import CURVES
 from analysis.figures.mask_grid import COLOURS, MOST_IMAGES, MOST_MODELS, coloured_errors, shown_runs
+from common import keys
 from common.colours import SERIES, assign
 
 MOST_PIXELS = 512
@@ -65,7 +66,7 @@ def drawing(figure: Figure, dpi: int = 130) -> bytes:
 
 
 def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *, photographs: bool) -> dict[str, Any]:
-    """What the page needs to show masks: images (name, size, photograph, truth) and models (name, masks by image).
+    """Data of the page's masks: images (name, size, photograph, truth) and models (name, masks by image).
 
     The photograph is empty without `photographs`. Empty lists if no run has predictions.
     """
@@ -85,7 +86,7 @@ def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *,
         for stem in stems
     ]
     models = [
-        {"name": str(run["model"]), "iou": f"{run['test/iou']:.3f}", "masks": masks_of(run, predictions, stems)}
+        {"name": str(run["model"]), "iou": f"{run[keys.TEST_IOU]:.3f}", "masks": masks_of(run, predictions, stems)}
         for run in runs.to_dict("records")
     ]
     return {"images": images, "models": models}
@@ -96,7 +97,7 @@ def masks_of(
 ) -> dict[str, dict[str, str]]:
     """By image: the picture of the tested checkpoint's errors and what is to be seen in words; images it lacks not."""
     own = predictions[str(run["run_id"])]
-    masks = own.masks[str(run["test/rule"])]
+    masks = own.masks[str(run[keys.TEST_RULE])]
     return {
         stem: {"src": errors(own.truth[stem], masks[stem]), "alt": in_words(own.truth[stem], masks[stem])}
         for stem in stems
@@ -131,7 +132,7 @@ def curves_of(model: str, runs: pd.DataFrame, history: pd.DataFrame) -> dict[str
     wide = {name: own.pivot(index="epoch", columns="run_id", values=name) for name in CURVES}
     epochs = list(wide[CURVES[0]].index)
     step = max(1, math.ceil(len(epochs) / MOST_EPOCHS))
-    rule = str(runs["test/rule"].iloc[0])
+    rule = str(runs[keys.TEST_RULE].iloc[0])
     return {
         "name": model,
         "n": len(runs),

@@ -14,6 +14,7 @@ from analysis.pull.retry import one_sentence
 from analysis.pull.study import Study
 from analysis.report.content import Content, sentences
 from analysis.tables import formats
+from common import keys
 from common.keys import GOAL, PREDICTIONS
 from common.wandb_api import CLOUD
 
@@ -75,7 +76,7 @@ def blocks(study: Study, report: Content) -> list[Any]:
         *text("How sure that is", *proof),
         *text("Next steps", sentences(report.steps)),
         reports.H2("Curves"),
-        grid(*(line(name) for name in ("val/loss", "train/loss", "val/iou", "train/iou"))),
+        grid(*(line(name) for name in (keys.VAL_LOSS, keys.TRAIN_LOSS, keys.VAL_IOU, keys.TRAIN_IOU))),
         reports.MarkdownBlock(sentences(report.curves)),
         *([reports.MarkdownBlock(losses)] if losses else []),
         reports.H2("Masks"),

@@ -63,7 +63,7 @@ def captioned(title: str, columns: Mapping[str, Sequence[str]], words: Mapping[s
 
 
 def interval_words(table: pd.DataFrame) -> str:
-    """What an interval of IoU is over: with one seed of a model, training again is not in it."""
+    """The scope of an interval of IoU: with one seed of a model, training again is not in it."""
     if table["n_seeds"].max() == 1:
         return "95 %, over test images only; training again is not in it"
     mixed = ", over images only where there is one seed" if table["n_seeds"].min() == 1 else ""
@@ -71,7 +71,7 @@ def interval_words(table: pd.DataFrame) -> str:
 
 
 def tested_words(comparison: Comparison) -> dict[str, str]:
-    """What the columns of the first sheet mean."""
+    """Explanations of the columns of the first sheet."""
     found, table = comparison.evidence, comparison.table
     splits = max((model.claims[found.claim].n_splits for model in found.models.values()), default=1) if found else 1
     over = f", over {splits} splits" if splits > 1 else ""
@@ -88,6 +88,7 @@ def tested_words(comparison: Comparison) -> dict[str, str]:
 OTHER_RULE_WORDS = {"gain": "IoU at that epoch − IoU at the one tested; above 0 the other rule would have been better"}
 OTHER_VIEWS_WORDS = {
     "mean IoU of images": "averaged over images instead of pixels",
+    "its IoU": "mean over runs",
     "Boundary IoU": "of the rims alone, 2 % of the diagonal wide, so far lower than IoU",
     "IoU over runs": "lowest to highest",
     "IoU over splits": "mean, the data's own split included",
@@ -200,7 +201,7 @@ def other_views(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def costs(table: pd.DataFrame) -> dict[str, list[str]]:
-    """What a model takes to train and to run, and how it did in validation."""
+    """Costs of a model in training and use, and its validation scores."""
     return {
         "weights": texts(table["weights"]),
         "parameters, M": decimals(scaled(table, "n_parameters", 1e-6), 2),

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def networks(runs: Sequence[Run]) -> Iterator[str]:
-    """What was trained, in Markdown."""
+    """The trained runs, in Markdown."""
     counts = [len(cube(runs, seeds)) for seeds in range(1, SEEDS + 1)]
     yield f"{len(runs)} runs; sets with all networks and 1 to {SEEDS} seeds: {counts};"
     lost = sum(run.iou[8:].mean() < COLLAPSE for run in runs)

@@ -153,7 +153,7 @@ def shadow(rng: Rng, cover: Field, unit: float, angle: float) -> Field:
 
 @dataclass(frozen=True)
 class Camera:
-    """What lens, sensor and file format do.
+    """Blur, noise and compression by lens, sensor and file format.
 
     `blur` and `corner_blur` are Gaussian deviations in pixels, `noise` one in grey levels.
     """

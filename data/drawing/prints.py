@@ -17,7 +17,7 @@ KINDS = {"mixed": 0.6, "dark": 0.14, "pale": 0.16, "flat": 0.1}
 
 
 def kind(rng: Rng) -> str:
-    """What sort of print a piece carries: mixed, dark, pale (near the table's colour) or flat."""
+    """The sort of print on a piece: mixed, dark, pale (near the table's colour) or flat."""
     return str(rng.choice(list(KINDS), p=list(KINDS.values())))
 
 

@@ -1,1 +1,1 @@
-"""Who may come in: keys, logins and signatures; requests of other sites, and connections that starve the server."""
+"""Access to the server: keys, logins, signatures; guards against other sites, and connections that starve it."""

@@ -1,4 +1,4 @@
-"""Who asks: by the key that a request brings, or by the login of a browser."""
+"""The user behind a request: by its key, or by the login of a browser."""
 
 from server.access.security import key_in, same
 from server.settings import Settings

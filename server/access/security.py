@@ -1,4 +1,4 @@
-"""Who may come in: the key, and signatures in the addresses of uploads and downloads."""
+"""Keys, and signatures in the addresses of uploads and downloads."""
 
 import base64
 import binascii

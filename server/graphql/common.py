@@ -1,4 +1,4 @@
-"""What all resolvers share: the context of a request, ids, times, pages."""
+"""Shared by all resolvers: the context of a request, ids, times, pages."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""What one request may ask for: how large its document and its answer are, and how long it takes."""
+"""Limits of one request: the size of its document and its answer, and its time."""
 
 import contextlib
 import time
@@ -60,7 +60,7 @@ def text_size(value: Any) -> int:
 
 
 def excess(document: DocumentNode) -> str | None:
-    """What is too much about a document, with its fragments written out; None where all is well."""
+    """The limit that a document exceeds, with its fragments written out; None where all is well."""
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     known: dict[str, tuple[int, int]] = {}
     fields = depth = 0

@@ -1,4 +1,4 @@
-"""What scalars and counts may hold: whole numbers of 64 bits, texts, nothing less than 0."""
+"""Values of scalars and counts: whole numbers of 64 bits, texts, nothing less than 0."""
 
 from datetime import UTC, datetime
 from typing import Any

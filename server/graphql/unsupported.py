@@ -1,4 +1,4 @@
-"""What this server does not do: operations, arguments, input fields. Each is refused by name, or ignored for a reason.
+"""Operations, arguments and input fields that are not here. Each is refused by name, or ignored for a reason.
 
 Every argument and input field that is not listed here reaches its resolver, which reads it:
 `tests/server/test_unsupported.py` walks the schema.

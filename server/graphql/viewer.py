@@ -1,4 +1,4 @@
-"""Who is asking, and what this server can do."""
+"""The user behind a request, and the features of this server."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a sweep's YAML says: read, checked, and who suggests its configurations."""
+"""A sweep's YAML: read, checked, and who suggests its configurations."""
 
 import functools
 import itertools

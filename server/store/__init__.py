@@ -4,18 +4,16 @@ Knows nothing of HTTP or GraphQL. Rows are dictionaries with the names of the co
 may be called inside `Store.write()`, where they are part of its transaction, or outside, where they only read.
 """
 
-from server.store.database import (
-    Connection,
-    DatabaseError,
-    NotFound,
-    Refused,
-    Row,
-    Store,
-    StoreError,
-    TimedConnection,
-    beside,
-)
+import sqlite3
+
+from server.store.connection import TimedConnection
+from server.store.database import Store, beside
+from server.store.errors import NotFound, Refused, StoreError
+from server.store.rows import Row
 from server.store.users import api_key
+
+Connection = sqlite3.Connection
+DatabaseError = sqlite3.Error
 
 __all__ = [
     "Connection",

@@ -10,8 +10,9 @@ from typing import Any
 from server.jsontext import parse
 from server.store import blobs, collections, ownership, rows
 from server.store.blobs import Blob, Blobs
-from server.store.database import Refused, Row
+from server.store.errors import Refused
 from server.store.files import check_path
+from server.store.rows import Row
 
 PENDING, COMMITTED, DELETED = "PENDING", "COMMITTED", "DELETED"
 FULL, PATCH = "FULL", "PATCH"

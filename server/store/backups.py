@@ -20,8 +20,9 @@ from common.files import replacing, sync_folder
 from common.names import shown
 from server.store import blobs, formats, permissions
 from server.store.checking import findings
-from server.store.database import Store, StoreError
+from server.store.database import Store
 from server.store.disk_errors import explain
+from server.store.errors import StoreError
 from server.store.readonly import DATABASE, maintaining, reading
 from server.store.users import api_key
 

@@ -5,7 +5,8 @@ import sqlite3
 
 from common.names import check_name
 from server.store import rows
-from server.store.database import NotFound, Refused, Row
+from server.store.errors import NotFound, Refused
+from server.store.rows import Row
 
 SEQUENCE, PORTFOLIO = "ArtifactSequence", "ArtifactPortfolio"
 LATEST = "latest"

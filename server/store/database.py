@@ -12,37 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from server.store import blobs, formats, permissions, rows
 from server.store.blobs import Blobs
+from server.store.connection import TimedConnection, connect
 from server.store.disk_errors import explain
 from server.store.durability import Durability
-from server.store.errors import NotFound, Refused, StoreError
-from server.store.rows import Row
-
-__all__ = ["NotFound", "Refused", "Row", "StoreError"]
-Connection = sqlite3.Connection
-DatabaseError = sqlite3.Error
-STEPS = 10_000  # of SQLite between two looks at the clock: some tenths of a millisecond
-
-
-class TimedConnection(sqlite3.Connection):
-    """A connection whose queries can be given a time; a query that exceeds it is interrupted."""
-
-    _is_over: Callable[[], bool] | None = None
-
-    def limit(self, is_over: Callable[[], bool] | None) -> None:
-        """Asked between steps of SQLite, and for each run and each search of a filter. None: no limit."""
-        self._is_over = is_over
-        self.set_progress_handler(is_over, STEPS)
-
-    def is_stopped(self) -> bool:
-        """Whether the time is over; the query is then interrupted."""
-        if self._is_over is None or not self._is_over():
-            return False
-        self.interrupt()
-        return True
+from server.store.errors import StoreError
 
 
 class Store:
@@ -157,25 +134,6 @@ def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
         sentence = f"Another server is using {folder}; stop it or choose another --dir."
         raise StoreError(taken or sentence) from None
     return lock
-
-
-def connect(path: Path) -> TimedConnection:
-    from server.store import filters  # which needs this module
-
-    db = sqlite3.connect(path, isolation_level=None, timeout=30, factory=TimedConnection)
-    db.row_factory = as_dictionary
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA trusted_schema = OFF")
-    db.execute("PRAGMA cache_size = -1024")
-    db.create_function("passes", -1, filters.passes)
-    db.create_function("first_value", 2, filters.first_value)
-    return db
-
-
-def as_dictionary(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
 
 
 def check_format(folder: Path, db: sqlite3.Connection) -> None:

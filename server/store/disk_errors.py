@@ -1,4 +1,4 @@
-"""What went wrong with the disk or the database, in one sentence for a person."""
+"""Errors of the disk or the database, each in one sentence for a person."""
 
 import errno
 import sqlite3

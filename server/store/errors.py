@@ -1,4 +1,4 @@
-"""What the store raises."""
+"""Errors of the store."""
 
 
 class StoreError(Exception):
@@ -6,7 +6,7 @@ class StoreError(Exception):
 
 
 class NotFound(LookupError):
-    """What a request names does not exist; the message says what."""
+    """A thing that a request names does not exist; the message says which."""
 
 
 class Refused(ValueError):

@@ -6,7 +6,8 @@ import sqlite3
 from common.names import check_file_path, shown
 from server.store import blobs, ownership, rows
 from server.store.blobs import Blob
-from server.store.database import NotFound, Refused, Row
+from server.store.errors import NotFound, Refused
+from server.store.rows import Row
 
 MAX_PATH = 1000
 _SELECT = "SELECT run_files.*, blobs.size, blobs.md5 FROM run_files JOIN blobs USING (sha256) "

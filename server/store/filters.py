@@ -15,7 +15,7 @@ from typing import Any
 
 from server.jsontext import load_object, parse
 from server.store import values
-from server.store.database import Refused
+from server.store.errors import Refused
 from server.store.patterns import compiled, matches, with_options
 
 COLUMNS = {
@@ -60,7 +60,7 @@ MAX_KEYS = 100  # SQLite takes 127 arguments
 MAX_PARTS = 10  # of a dotted path
 
 Run = Sequence[Any]
-"""What a filter asks of a run: the arguments of `passes`."""
+"""The conditions of a filter on a run: the arguments of `passes`."""
 Test = Callable[[Run], bool]
 Question = Callable[[list[Any]], bool]
 """Asked of what stands at a path: nothing, one value, or the values in the members of a list."""
@@ -181,7 +181,7 @@ def _tests(item: Any) -> dict[str, Any]:
 
 
 def question(key: str, item: Any) -> Question:
-    """What a filter asks of `key`: `{"$gte": 1, "$lt": 3}`, or the value that it must have. Raises Refused."""
+    """The conditions of a filter on `key`: `{"$gte": 1, "$lt": 3}`, or the value that it must have. Raises Refused."""
     questions = [_question(key, operator, wanted) for operator, wanted in _tests(item).items()]
     return questions[0] if len(questions) == 1 else lambda leaves: all(ask(leaves) for ask in questions)
 
@@ -259,7 +259,7 @@ def _ancestors(path: str) -> list[str]:
 
 
 def _at(paths: list[str], stored: list[Any]) -> list[Any]:
-    """What stands at the first of `paths`; the others are parts of it, where a list may stand."""
+    """The value at the first of `paths`; the others are parts of it, where a list may stand."""
     for path, each in zip(paths, stored, strict=True):
         if each is not None:
             value = values.load(each) if type(each) is bytes else each

@@ -7,6 +7,8 @@ adds a step that does the same to a folder that exists; steps are never changed 
 import sqlite3
 from pathlib import Path
 
+from server.store import runs
+
 SCHEMA = Path(__file__).with_name("schema.sql")
 STEPS = {int(path.stem): path for path in Path(__file__).with_name("migrations").glob("*.sql")}
 FORMAT = max(STEPS)
@@ -28,8 +30,6 @@ def migrate(db: sqlite3.Connection) -> None:
 
 
 def _execute(db: sqlite3.Connection, script: Path, number: int) -> None:
-    from server.store import runs  # which needs this module
-
     db.execute("PRAGMA foreign_keys = OFF")
     try:
         db.executescript(f"BEGIN IMMEDIATE; {script.read_text()}")

@@ -1,4 +1,4 @@
-"""What a run streams: history, system metrics and console, line by line.
+"""Streams of a run: history, system metrics and console, line by line.
 
 The key is (run, line number), so a request that is repeated after a lost answer changes nothing. Several clients of one
 run (`mode="shared"`) count their own lines each; `client_lines` says which lines of the run those are.
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from server.jsontext import load_object, load_objects, strict
 from server.store import rows
-from server.store.database import Row
+from server.store.rows import Row
 
 Table = Literal["history", "system_metrics", "console"]
 Range = tuple[float, float, float]

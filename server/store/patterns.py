@@ -15,7 +15,7 @@ MAX_LENGTH = 10_000  # characters: alternatives of hundreds of run ids
 MAX_MEMORY = 1 << 19  # bytes of one compiled pattern; re2 keeps 128 of them
 MAX_STEPS = 2e7  # of one search: 0.8 s at worst
 OPTIONS = "ims"
-"""What `$options` may hold, as in MongoDB; its x (white space and comments in a pattern) RE2 does not know."""
+"""Letters of `$options`, as in MongoDB; its x (white space and comments in a pattern) RE2 does not know."""
 
 
 def compiled(pattern: Any) -> Any:

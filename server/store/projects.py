@@ -5,7 +5,7 @@ from typing import Any
 
 from common.names import check_name
 from server.store import rows
-from server.store.database import Row
+from server.store.rows import Row
 
 
 def find(db: sqlite3.Connection, entity: str, name: str) -> Row | None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from server.store import formats
-from server.store.database import StoreError, as_dictionary, check_format, connect, take_folder
+from server.store.connection import as_dictionary, connect
+from server.store.database import check_format, take_folder
 from server.store.disk_errors import explain
+from server.store.errors import StoreError
 
 DATABASE = "wandb.sqlite"
 

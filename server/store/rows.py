@@ -16,7 +16,7 @@ def first(db: sqlite3.Connection, sql: str, *arguments: object) -> Row | None:
 
 
 def value(db: sqlite3.Connection, sql: str, *arguments: object) -> Any:
-    """What the first row of an answer has in its only column; None without one."""
+    """The only column of the first row of an answer; None without one."""
     row = first(db, sql, *arguments)
     return None if row is None else next(iter(row.values()))
 

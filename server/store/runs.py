@@ -9,7 +9,9 @@ from typing import Any
 from common.names import check_name
 from server.jsontext import config_values, load_object
 from server.store import filters, lines, rows, values
-from server.store.database import Refused, Row, TimedConnection
+from server.store.connection import TimedConnection
+from server.store.errors import Refused
+from server.store.rows import Row
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")

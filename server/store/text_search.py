@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from server.store.database import Row
+from server.store.rows import Row
 
 _KINDS = {
     "projects": ("projects", "", "entity || '/' || projects.name || ' ' || coalesce(projects.description, '')"),

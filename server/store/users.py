@@ -16,8 +16,9 @@ from pathlib import Path
 
 from common.names import check_name
 from server.store import permissions, rows
-from server.store.database import NotFound, Refused, Row, StoreError
 from server.store.disk_errors import explain
+from server.store.errors import NotFound, Refused, StoreError
+from server.store.rows import Row
 
 LOCAL = "local"
 OWNER, READER = ROLES = ("owner", "reader")
@@ -77,7 +78,7 @@ def new_key() -> str:
 
 
 def check_key(key: str) -> str:
-    """What the wandb client takes for a key; raises Refused."""
+    """The key, if it has the client's form; raises Refused."""
     if not KEY.fullmatch(key):
         raise Refused("a key needs at least 40 letters, digits, - or _, as the wandb client wants them")
     return key

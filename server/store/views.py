@@ -4,7 +4,7 @@ import sqlite3
 from typing import Any
 
 from server.store import rows
-from server.store.database import Row
+from server.store.rows import Row
 
 _SELECT = "SELECT views.* FROM views "
 

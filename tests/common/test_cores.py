@@ -43,7 +43,7 @@ def test_a_slurm_job_has_what_it_was_given(given: str, expected: int, machine: p
 def test_the_person_says_how_many_threads_in_the_way_of_openmp(
     given: str, expected: int | None, machine: pytest.MonkeyPatch
 ) -> None:
-    assert cores.asked({"OMP_NUM_THREADS": given}) == expected
+    assert cores.omp_threads({"OMP_NUM_THREADS": given}) == expected
     assert cores.threads({"OMP_NUM_THREADS": given}) == (expected or 8)
     assert cores.threads({}) == 8
 

@@ -18,7 +18,7 @@ WARNING_SECONDS = 60
 
 CPUS_PER_GPU = 4
 SECONDS_TO_ANSWER = 60
-"""What sbatch, squeue and scontrol may take: a busy controller is slow."""
+"""Time limit of sbatch, squeue and scontrol: a busy controller is slow."""
 
 
 class SlurmError(Exception):
@@ -27,7 +27,7 @@ class SlurmError(Exception):
 
 @dataclass(frozen=True)
 class Jobs:
-    """What to ask of Slurm. `n` elements; each has `gpus` GPUs and `cpus` cores.
+    """An array of Slurm: `n` elements; each has `gpus` GPUs and `cpus` cores.
 
     Raises SlurmError: an option holds a line break, or is none.
     """

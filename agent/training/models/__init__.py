@@ -37,7 +37,7 @@ def build(
 
 
 def without_memory(make: Callable[[], T]) -> T:
-    """What `make` returns on torch's meta device, else, where something in it cannot live there, with memory.
+    """The value of `make` on torch's meta device, or with memory where something in it cannot live there.
 
     The global generator is left as it was.
     """

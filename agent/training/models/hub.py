@@ -78,7 +78,7 @@ def refusal() -> str:
     """Why the hub cannot be asked now, in a few words; empty if it can. HF_HUB_OFFLINE and HF_ENDPOINT count."""
     if constants.is_offline_mode():
         return "HF_HUB_OFFLINE says not to ask it"
-    if reason := _remembered():
+    if reason := _recent_refusal():
         return reason
     if reason := _unreachable(constants.ENDPOINT):
         _remember(reason)
@@ -105,7 +105,7 @@ def _unreachable(address: str) -> str:
     return outcome[0]
 
 
-def _remembered() -> str:
+def _recent_refusal() -> str:
     try:
         address, _, reason = REFUSAL_FILE.read_text().partition("\n")
         fresh = time.time() - REFUSAL_FILE.stat().st_mtime < REMEMBERED_SECONDS
