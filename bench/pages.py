@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import FloatRect, Page
 
 CURVES, STEPS = 200, 500
+WIDE, METRICS, ROWS = 4, 150, 1500
 MODELS = ("unet/resnet18", "unet/mobilenet_v2", "deeplabv3plus/resnet18", "deeplabv3plus/lite0")
 SWEEP = """method: random
 metric: {name: val/iou, goal: maximize}
@@ -46,7 +47,8 @@ parameters:
 
 
 def fill(folder: Path, n: int, seed: int = 1) -> None:
-    """`bench/many`: n runs with 20 settings and 20 results; `bench/curves`: a sweep of CURVES runs with STEPS rows."""
+    """Projects many: n runs with 20 settings and 20 results; curves: a sweep of CURVES runs with STEPS rows; wide: WIDE
+    runs with ROWS rows of METRICS metrics."""
     noise = random.Random(seed)
     store = Store(folder)
     with store.write() as db:
@@ -59,6 +61,12 @@ def fill(folder: Path, n: int, seed: int = 1) -> None:
         for number in range(CURVES):
             run_id = _run(db, curves, f"curve{number:04}", noise, sweep)
             lines.put_history(db, run_id, 0, _history(noise))
+        wide = projects.ensure(db, "local", "wide", 1.0)[0]["id"]
+        for number in range(WIDE):
+            run_id = _run(db, wide, f"wide{number}", noise, None)
+            names = [f"group{i % 7}/metric{i}" for i in range(METRICS)]
+            rows = [{"_step": step, "epoch": step} | {name: noise.random() for name in names} for step in range(ROWS)]
+            lines.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
         while runs.spread_summaries(db, 1000):
             pass
     store.close()
@@ -104,6 +112,7 @@ def measure_pages(url: str, pid: int, repeat: int) -> None:
         "sweep of 200": "/local/curves/sweeps/sweep",
         "compare 200 runs": "/local/curves/compare?sweep=sweep&search=val/iou",
         "compare 200 runs, grouped": "/local/curves/compare?sweep=sweep&group=model",
+        "compare 4 runs of 150 metrics": "/local/wide/compare",
     }.items():
         seconds, size = [], 0
         before = sum(process.cpu_times()[:2])

@@ -1,6 +1,7 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and names in the order that people expect."""
 
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -34,3 +35,9 @@ def some(names: Iterable[str], most: int = 4) -> str:
     listed = list(names)
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """A key by which image-2 comes before image-10, and letters of either case lie together."""
+    parts = [(part.isdecimal(), part.lstrip("0")) for part in re.findall(r"\d+|\D+", name.casefold())]
+    return [(is_number, len(part) if is_number else 0, part) for is_number, part in parts], name

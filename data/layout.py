@@ -5,15 +5,14 @@ one sentence each, so that a caller can add what is wrong with the pixels and re
 """
 
 import csv
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
 
-from common.text import plural
+from common.text import natural_order, plural
 from data import dealing, pairing
 from data.dealing import DealingError
 from data.findings import DataError, Finding
@@ -73,7 +72,7 @@ def resplit(listing: Listing, split_seed: int, fold: int, folds: int = 0) -> Lis
     keeps its size. Every pair is in exactly one split, whichever it was in before. A name that two splits share becomes
     `SPLIT-NAME` with the split that it comes from.
     """
-    ordered = sorted(_distinct(listing.items), key=lambda item: _natural(item.name))
+    ordered = sorted(_distinct(listing.items), key=lambda item: natural_order(item.name))
     sizes = Counter(item.split for item in listing.items)
     groups = dealing.groups([item.group for item in ordered])
     try:
@@ -312,12 +311,7 @@ def _pictures(folder: Path | None, listing: Listing) -> list[Path]:
     suffixes = Image.registered_extensions().keys() | OTHER_PICTURE_SUFFIXES
     listing.ignored += sorted(path for path in files if path.suffix.lower() not in suffixes)
     pictures = (path for path in files if path.suffix.lower() in suffixes)
-    return sorted(pictures, key=lambda path: (_natural(path.stem), path.name))
-
-
-def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    parts: Iterable[str] = re.findall(r"\d+|\D+", name.casefold())
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], name
+    return sorted(pictures, key=lambda path: (natural_order(path.stem), path.name))
 
 
 def _subfolder(folder: Path, names: Sequence[str], listing: Listing) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 from analysis import AnalysisError
 from analysis.comparison.masks import Mask, Predictions
 from common.keys import RULES
+from common.text import natural_order
 
 
 class LazyPredictions(Mapping[str, Predictions]):
@@ -75,8 +75,4 @@ def read_predictions(folder: Path, metadata: str = "{}") -> Predictions:
 
 def pngs(folder: Path) -> list[Path]:
     """The PNG files of a folder, in the order of their names, numbers by value."""
-
-    def by_number(file: Path) -> list[int | str]:
-        return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.stem)]
-
-    return sorted(folder.glob("*.png"), key=by_number)
+    return sorted(folder.glob("*.png"), key=lambda file: natural_order(file.stem))

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
 from common.colours import SERIES, assign
+from common.text import natural_order
 from server import addresses
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
@@ -354,7 +355,8 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> dict[str, Any]:
             logged = pictures_in(key, value)
             for picture, name in zip(logged, names(logged), strict=True):
                 shown.setdefault((key, name, tested), {}).setdefault(run["id"], picture)
-    chosen = [(place, of) for place, of in sorted(shown.items()) if any(each.masks for each in of.values())]
+    places = sorted(shown, key=lambda place: (place[0], natural_order(place[1]), place[2]))
+    chosen = [(place, shown[place]) for place in places if any(each.masks for each in shown[place].values())]
     chosen = chosen[:MAX_PICTURES]
     with_any = [run for run in found if any(run["id"] in of for _, of in chosen)]
     pictured = with_any[:WITH_PICTURES]

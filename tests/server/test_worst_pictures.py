@@ -84,16 +84,16 @@ def compared(store: Store, *names: str) -> Node:
 
 
 def test_a_comparison_names_each_runs_worst_picture_and_each_pictures_worst_run(store: Store) -> None:
-    add(store, "a", ["one: IoU 0.9", "two: IoU 0.8"])
-    add(store, "b", ["one: IoU 0.7", "two: IoU 0.95"])
+    add(store, "a", ["image-10: IoU 0.9", "image-2: IoU 0.8"])
+    add(store, "b", ["image-10: IoU 0.7", "image-2: IoU 0.95"])
     add(store, "none", [])
     table = compared(store, "a", "none", "b").one("table", class_="masks")
     assert [head.text for head in table.all("th", scope="col")] == ["picture", "a", "b"]
     cells = [[cell.text for cell in row.all("td")] for row in table.all("tr")[1:]]
     run, here = "▼ worst of the run", "▼ worst run here"
     assert [[" ".join(text.split()) for text in row] for row in cells] == [
-        ["IoU 0.9", f"IoU 0.7 {run}{here}"],
         [f"IoU 0.8 {run}{here}", "IoU 0.95"],
+        ["IoU 0.9", f"IoU 0.7 {run}{here}"],
     ]
 
 
