@@ -51,12 +51,14 @@ def pictures(shift: int) -> list[wandb.Image]:
     shown = []
     for number in range(2):
         picture = np.full((48, 64, 3), 90 + 60 * number, np.uint8)
-        picture[mask(number) == 1] = (190, 120, 60)
+        truth, prediction = mask(number), mask(number + shift * (1 + number))
+        picture[truth == 1] = (190, 120, 60)
+        iou = (truth & prediction).sum() / (truth | prediction).sum()
         layers = {
-            "truth": {"mask_data": mask(number), "class_labels": names},
-            "prediction": {"mask_data": mask(number + shift), "class_labels": names},
+            name: {"mask_data": data, "class_labels": names}
+            for name, data in (("truth", truth), ("prediction", prediction))
         }
-        shown.append(wandb.Image(picture, masks=layers, caption=f"image-{number}"))
+        shown.append(wandb.Image(picture, masks=layers, caption=f"image-{number}: IoU {iou:.3f}"))
     return shown
 
 

@@ -46,14 +46,24 @@ def improvements(
     Runs that still improve come first: who is better among models half trained is no answer to believe.
     """
     table, found = comparison.table, comparison.evidence
-    splits = f": `{other_training_sets_command(comparison.sweeps)}`, ten models" if comparison.sweeps else ""
+    splits = (
+        f": `{other_training_sets_command(comparison.sweeps)}` (that file has ten models)" if comparison.sweeps else ""
+    )
     return (
         *longer_advice(comparison),
         *(next_steps(found, partial(more_seeds, comparison), splits) if found else ()),
         *overfitting_advice(table),
         *ceiling_advice(table, truths or {}),
         *(sentence for sentence in edges if " edge of " in sentence),
+        *own_photographs(comparison),
     )
+
+
+def own_photographs(comparison: Comparison) -> list[str]:
+    """How a study of photographs that were drawn is made of one's own."""
+    runs = comparison.all_runs
+    drawn = "data" in runs and set(runs["data"].dropna()) == {"drawn"}
+    return ["These photographs were drawn by a program; of your own: `make study DATA=FOLDER`."] if drawn else []
 
 
 def more_seeds(comparison: Comparison, seeds: int) -> str:
@@ -78,7 +88,10 @@ def longer_advice(comparison: Comparison) -> list[str]:
     longer = 2 * int(curves["epochs"].max())
     command = study_command(comparison.sweeps, epochs=longer, results=ROOT / RESULTS)
     how = f"`{command}`" if command else f"{longer} epochs"
-    return [f"Validation loss was lowest in the last epoch in {late} of {plural(len(curves), 'run')}: try {how}."]
+    return [
+        f"Validation loss was lowest in the last epoch in {late} of {plural(len(curves), 'run')}: try {how}, and keep"
+        " that length in what follows if validation IoU rises."
+    ]
 
 
 def overfitting_advice(table: pd.DataFrame) -> list[str]:

@@ -85,7 +85,7 @@ def rule_cost(table: pd.DataFrame) -> list[str]:
         return []
     top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
     return [
-        f"By the other rule {len(worse)} of {len(table)} models test more than {COST:.3f} better in IoU, most"
+        f"By the other rule {len(worse)} of {len(table)} models test {COST:.3f} better in IoU or more, most"
         f" {top['model']} ({top['rule_cost']:+.3f}). Do not switch the rule because of these test results; decide on"
         " validation images."
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,14 +91,19 @@ def squeezed(truths: Mapping[str, Mask], side: int) -> list[Mask]:
     ]
 
 
-def image_range(tested: pd.DataFrame) -> str | None:
-    """A sentence: which test image is hardest, and how far those of one run lie apart; scores of tested checkpoints."""
+def image_range(tested: pd.DataFrame, best: pd.Series[Any]) -> str | None:
+    """A sentence: which test image is hardest, and how far those of one run lie apart; scores of tested checkpoints.
+
+    `best` is the first row of the table.
+    """
     if tested.empty:
         return None
     widths = tested.groupby("run_id")["iou"].agg(lambda iou: iou.max() - iou.min())
     lowest = tested.loc[tested.groupby("run_id")["iou"].idxmin(), "image"].value_counts()
+    hardest = str(lowest.index[0])
+    other = f"; of the best model it is {best['worst_image']}" if best["worst_image"] != hardest else ""
     return (
-        f"Hardest test image: {lowest.index[0]}, the lowest in {lowest.iloc[0]} of {plural(len(widths), 'run')}. Single"
+        f"Hardest test image: {hardest}, the lowest in {lowest.iloc[0]} of {plural(len(widths), 'run')}{other}. Single"
         f" images have IoU {tested['iou'].min():.3f} to {tested['iou'].max():.3f}; the easiest and the hardest of one"
         f" run lie {widths.median():.3f} apart (median)."
     )

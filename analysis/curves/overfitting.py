@@ -32,7 +32,7 @@ FIGURES = (
 COLLAPSE = 0.1
 """A fall of validation IoU below its best that is worth a sentence."""
 LATE = 0.8
-WILD = 2.0
+WILD = 1.0
 """Width of an interval of the relative rise above which its ends say nothing."""
 
 
@@ -161,6 +161,8 @@ def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[n
     where = f"validation loss {moved} from epoch {at:g} to {epochs[-1]:g} ({n})"
     if found.verdict == "cannot_tell" and found.high - found.low > WILD:
         where = f"after epoch {at:g} of {epochs[-1]:g} the runs' validation losses differ by more than their size ({n})"
+    elif found.verdict == "cannot_tell" and at == epochs[-1]:
+        where = f"the mean validation loss was lowest at the end, epoch {at:g}, but the runs differ ({n})"
     fall = fall_after(losses[keys.TRAIN_LOSS], found.epoch)
     if found.verdict == "rises" and fall < FALL:
         text = f"diverges: {where}, while training loss changes by {-fall:+.0%}"

@@ -134,8 +134,11 @@ def listed(names: list[str]) -> str:
     """Up to `MOST_NAMES` names, or how many."""
     if len(names) > MOST_NAMES:
         return f"{len(names)} models"
-    quoted = any("," in name or ";" in name for name in names)
-    return names[0] if len(names) == 1 else f"{('; ' if quoted else ', ').join(names[:-1])} and {names[-1]}"
+    if len(names) == 1:
+        return names[0]
+    if any("," in name or ";" in name for name in names):
+        return f"{'; '.join(names[:-1])}; and {names[-1]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def short(name: str) -> str:
@@ -187,15 +190,16 @@ def ladder(found: Evidence) -> Iterator[tuple[str, str, str, str, str]]:
         sample = f"{counted}, {plural(one.n_images, 'image')}, {plural(one.n_splits, 'training set')}"
         known = one.false_claim_rate is not None and one.power_at_margin is not None
         false, power = (f"{one.false_claim_rate:.0%}", f"{one.power_at_margin:.0%}") if known else ("", "")
-        yield f"({letter}) {QUESTIONS[name]}", sample, verdicts(claims, name), false, power
+        yield f"({letter}) {QUESTIONS[name]}", sample, verdicts(claims, name, found.highest), false, power
 
 
-def verdicts(claims: Mapping[str, Comparison], name: str) -> str:
-    """How many models have each verdict, or why there is none."""
+def verdicts(claims: Mapping[str, Comparison], name: str, highest: str) -> str:
+    """How many models have each verdict, the `highest` only where it is the best, or why there is none."""
     if all(claim.estimate is None for claim in claims.values()):
         lacks = "one training set" if name == CLAIMS[2] else "one seed"
         return f"no verdict: {lacks} cannot show how much another would differ"
-    totals = {word: sum(claim.verdict == word for claim in claims.values()) for word in WORDS}
+    judged = [claim for model, claim in claims.items() if model != highest or claim.verdict == "best"]
+    totals = {word: sum(claim.verdict == word for claim in judged) for word in WORDS}
     return ", ".join(f"{n} {WORDS[word]}" for word, n in totals.items() if n)
 
 
@@ -212,16 +216,20 @@ def next_steps(
     undecided = sorted(
         ((name, model) for name, model in open_ones if name not in silent), key=lambda item: -item[1].mean
     )
-    for name, model in undecided[:MOST_NAMES]:
-        claim = model.claims[found.claim]
-        if claim.needed and claim.estimate is not None:
-            yield f"{name} ({claim.estimate:+.3f}): {what_decides(claim.needed, found.claim)}."
-    if len(undecided) > MOST_NAMES:
-        yield f"{len(undecided) - MOST_NAMES} more are undecided; those further from the best take less."
-    plans = [model.claims[found.claim].needed for _, model in undecided[:MOST_NAMES]]
-    seeds = max((plan.seeds for plan in plans if plan and plan.seeds), default=0)
-    if seeds and (how := more_seeds(seeds)):
-        yield f"{seeds} seeds of every model{how}."
+    plans = {name: model.claims[found.claim] for name, model in undecided[:MOST_NAMES]}
+    parts = [
+        f"{name} ({claim.estimate:+.3f}) {what_decides(claim.needed)}" for name, claim in plans.items() if claim.needed
+    ]
+    if parts:
+        more = len(undecided) - MOST_NAMES
+        rest = f" {more} more are undecided; those further from the best take less." if more > 0 else ""
+        yield (
+            f"What would tell {found.highest} from those too close to it, with a chance of {POWER:.0%}:"
+            f" {'; '.join(parts)}. Until then any of them may be the best.{rest}"
+        )
+    enough = {name: claim.needed.seeds for name, claim in plans.items() if claim.needed and claim.needed.seeds}
+    if enough and (how := more_seeds(max(enough.values()))):
+        yield f"{max(enough.values())} seeds of every model, enough for {listed(list(enough))}{how}."
     if silent:
         who = "all models" if len(single) == len(found.models) else listed(single or silent)
         first = "Train" if found.claim == CLAIMS[2] else "For (a) and (b), train"
@@ -230,13 +238,11 @@ def next_steps(
         yield f"For (c), train on at least 3 training sets, each with test images of its own{more_splits}."
 
 
-def what_decides(needed: Needed, claim: str) -> str:
+def what_decides(needed: Needed) -> str:
     """What number of what decides, in words."""
-    ways = alternatives(needed)
     if not (needed.seeds or needed.images or needed.splits or needed.seeds_and_images):
-        return f"{ways}: only a wider margin or photographs of another kind"
-    never = "" if needed.seeds or claim == CLAIMS[0] else "; no number of seeds alone does"
-    return f"{ways} would decide, with a chance of {POWER:.0%}{never}"
+        return f"{alternatives(needed)}, only a wider margin or photographs of another kind would"
+    return f"takes {alternatives(needed)}"
 
 
 def cautions(found: Evidence) -> Iterator[str]:

@@ -71,7 +71,10 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
         (True, Line2D([], [], marker="D", markerfacecolor="white", label="mean" if several else "the run", **mark)),
         ((table["verdict"] == "best").any(), Line2D([], [], marker="D", label="best: all others are worse", **mark)),
         (several, Line2D([], [], linestyle="", marker="o", color="0.45", markersize=3.5, label="a run")),
-        (bool(truths), Line2D([], [], color=COLOURS["train"], linestyle="--", label="mask off by one pixel all round")),
+        (
+            bool(truths),
+            Line2D([], [], color=COLOURS["train"], linestyle="--", label="mask off by one pixel of the photograph"),
+        ),
     )
     canvas.legend(figure, [handle for there, handle in shown if there], columns=2)
     scores = comparison.scores

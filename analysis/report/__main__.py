@@ -18,9 +18,10 @@ PROG = "python -m analysis.report"
 
 
 def write(study: Study, comparison: Comparison, out: Path, command: str, *, photographs: bool) -> list[Path]:
-    """Writes report.html into `out`."""
+    """Writes report.html into `out`; an exported study has no photographs."""
     file = out / "report.html"
     command += "" if photographs else " --no-photographs"
+    photographs = photographs and not study.folder
     report = content(study, comparison, command)
     file.write_text(page(study, comparison, report, photographs=photographs), encoding="utf-8")
     return [file]

@@ -151,6 +151,7 @@ function draw() {
   const chosen = [...document.querySelectorAll("#models input:checked")].map((box) => Number(box.value));
   const at = Number(byId("epoch").value);
   byId("epoch-told").textContent = at;
+  byId("training-key").hidden = !splits(chosen).includes("train");
   for (const quantity of ["loss", "iou"]) chart(quantity, chosen, at);
   values(chosen, at);
 }

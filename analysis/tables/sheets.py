@@ -88,6 +88,7 @@ def tested_words(comparison: Comparison) -> dict[str, str]:
 OTHER_RULE_WORDS = {"gain": "IoU at that epoch − IoU at the one tested; above 0 the other rule would have been better"}
 OTHER_VIEWS_WORDS = {
     "mean IoU of images": "averaged over images instead of pixels",
+    "its IoU": "mean over runs",
     "Boundary IoU": "of the rims alone, 2 % of the diagonal wide, so far lower than IoU",
     "IoU over runs": "lowest to highest",
     "IoU over splits": "mean, the data's own split included",

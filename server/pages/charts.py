@@ -169,7 +169,9 @@ def chart(
         title, Markup(" <small>{}</small>").format(note) if note else ""
     )
     if not finite:
-        return Markup('<figure class="chart">{}</figure>').format(caption)
+        return Markup('<figure class="chart">{}<p class="soft">{}</p></figure>').format(
+            caption, _why_empty(drawn, view)
+        )
     named = [line for line in drawn if line.name]
     at_ends = legend and len(named) <= MAX_END_NAMES and all(len(x.name) <= MAX_END_NAME for x in named)
     right = RIGHT if at_ends and named else NARROW
@@ -206,6 +208,15 @@ def _seen(line: Line, view: View) -> Line:
     inside = [point for point in points if not is_finite(point[0]) or view.shows(point[0])]
     band = [entry for entry in line.band if view.shows(entry[0])]
     return replace(line, points=inside, band=band)
+
+
+def _why_empty(lines: Sequence[Line], view: View) -> str:
+    points = [point for line in lines for point in line.points]
+    if not points and view.is_zoomed:
+        return "No value in this stretch of the axis."
+    if any(is_finite(*point) for point in points):
+        return "No value above 0, so a logarithmic axis shows none."
+    return "No finite value."
 
 
 def _is_on(point: Point, view: View) -> bool:
@@ -270,7 +281,7 @@ class Plot:
         return Markup(across + below)
 
     def axis_names(self, x_name: str, y_origin: str) -> Markup:
-        above = Markup('<text class="tick" x="{}" y="{}">{}</text>').format(2, TOP - 3, y_origin)
+        above = Markup('<text class="tick" x="{}" y="{}">{}</text>').format(2, TOP - 5, y_origin)
         below = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
             self.left + self.width / 2, HEIGHT - BOTTOM + 32, cut(x_name, MAX_NAME)
         )
@@ -286,10 +297,13 @@ class Plot:
     def line(self, line: Line) -> Markup:
         log = isinstance(self.ys, LogScale)
         places = [self.at(x, y) if is_finite(x, y) and not (log and y <= 0) else None for x, y in line.points]
+        every = line.dots or (line.marks and len(line.points) <= MAX_DOTS)
         dots = [
             _dot(place, 3 if line.dots else 2.2, "" if line.names else f"{line.name} {short(y)} at {short(x)}".strip())
-            for place, (x, y) in zip(places, line.points, strict=True)
-            if place is not None and (line.dots or (line.marks and len(line.points) <= MAX_DOTS))
+            for before, place, after, (x, y) in zip(
+                [None, *places], places, [*places[1:], None], line.points, strict=False
+            )
+            if place is not None and (every or (before is None and after is None))
         ]
         path = "" if line.dots else Markup('<path d="{}"/>').format(_path(places))
         names = Markup(' data-names="{}"').format(json.dumps(line.names, ensure_ascii=False)) if line.names else ""
@@ -336,7 +350,7 @@ def _dot(place: tuple[int, int], radius: float, title: str) -> Markup:
 
 
 def _path(places: Sequence[tuple[int, int] | None]) -> str:
-    """A piece for each stretch without gaps, each step from the one before; a single point is a line of no length."""
+    """A piece for each stretch without gaps, each step from the one before; a single point has no length, but a dot."""
     pieces = (list(piece) for is_gap, piece in groupby(places, key=lambda place: place is None) if not is_gap)
     texts = []
     for piece in pieces:

@@ -201,7 +201,8 @@ def _charts(
     charts = []
     for title, metrics in shown:
         axis = _axis(asked) or _common_axis(read.values(), metrics)
-        charts.append(_chart(title, [line for metric in metrics for line in make(metric, axis)], axis, view))
+        gaps = sum(history.gaps(metric) for metric in metrics for history in read.values())
+        charts.append(_chart(title, [line for metric in metrics for line in make(metric, axis)], axis, view, gaps))
     thinned = any(n > most for history in read.values() for n in history.metrics.values())
     chooser = [(title, (title, metrics) in titles) for title, metrics in found_titles[:MAX_KEYS]]
     return {"charts": charts, "page": page, "pages": pages, "chart_chooser": chooser, "share": share} | {
@@ -227,11 +228,13 @@ def metric_chart(store: Store, found: Sequence[Row], metric: str) -> list[Markup
     return [chart(metric, lines, axis, note, legend=len(lines) <= len(SERIES))] if lines else []
 
 
-def _chart(title: str, lines: list[Line], axis: str, view: View) -> Markup:
+def _chart(title: str, lines: list[Line], axis: str, view: View, gaps: int) -> Markup:
+    """`gaps`: values that are not finite."""
     unit = "time (s)" if axis == "time" else axis
     how = "pale" if len(lines) > CROWD else "dashed"
-    note = f"{how}: training" if any("dashed" in line.style for line in lines) else ""
-    return chart(title, lines, unit, note, replace(view, smooth=0), legend=False)
+    notes = [f"{how}: training"] if any("dashed" in line.style for line in lines) else []
+    notes += [f"{gaps} {'value' if gaps == 1 else 'values'} NaN or infinite"] if gaps else []
+    return chart(title, lines, unit, ", ".join(notes), replace(view, smooth=0), legend=False)
 
 
 def _titles(read: Any) -> list[tuple[str, list[str]]]:

@@ -69,6 +69,10 @@ class History:
         """What may be drawn, and how often it was logged."""
         return {name: len(values) for name, (_, values) in self.columns.items() if name not in OWN}
 
+    def gaps(self, metric: str) -> int:
+        """Values that are not finite."""
+        return sum(value - value != 0 for value in self.columns[metric][1]) if metric in self.columns else 0
+
     def has(self, metric: str, axis: str) -> bool:
         """Whether each of a metric's rows has the axis; true where there are none."""
         if metric not in self.columns:

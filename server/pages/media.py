@@ -97,11 +97,16 @@ def lowest(values: Sequence[float | None]) -> set[int]:
 def names(found: Sequence[Picture]) -> list[str]:
     """What each of these pictures, logged together, is called in every run.
 
-    Captions, but only to their colon where that tells several pictures apart: what follows it is often a score.
+    Captions without their IoU, and only to their colon where that tells several pictures apart: what follows it is
+    often another score. Where they tell none apart, their numbers do.
     """
-    captions = [picture.caption or str(picture.index) for picture in found]
+    captions = [picture.words[0] or str(picture.index) for picture in found]
     heads = [caption.partition(":")[0].strip() for caption in captions]
-    return heads if len(found) > 1 and all(heads) and len(set(heads)) == len(heads) else captions
+    if len(found) > 1 and all(heads) and len(set(heads)) == len(heads):
+        return heads
+    if len(set(captions)) == len(captions):
+        return captions
+    return [f"{caption}, {picture.index}" for caption, picture in zip(captions, found, strict=True)]
 
 
 def _positive(value: Any) -> float:

@@ -81,8 +81,9 @@ class Group:
 class Keys:
     """What the runs of a table have, as columns; `differing`: settings that are not all equal; `goals`: of sweeps.
 
-    `texts` stand in summaries; `rules` are those that differ and stand under the same head as a goal: test/rule beside
-    test/iou says what its values are of. `judged`: keys of metrics of which it is known whether more is better.
+    `texts` stand in summaries; `rules` are texts and settings that differ and stand under the same head as a goal:
+    test/rule beside test/iou says what its values are of. `judged`: keys of metrics of which it is known what is
+    better.
     """
 
     settings: list[Column]
@@ -225,7 +226,7 @@ def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
     goals_ = _goals([name for name in tops if name in names], [column.title for column in metrics], tops)
     heads = {head for column in goals_ if (head := column.title.rpartition("/")[0])}
     texts = [row for row in found if row["source"] == "summary" and not row["is_number"] and _is_own(row["key"])]
-    repeated = [row for row in texts if 1 < row["n_different"] <= max(2, row["n"] // 2)]
+    repeated = [row for row in (*texts, *differing) if 1 < row["n_different"] <= max(2, row["n"] // 2)]
     rules = [row for row in repeated if row["key"].rpartition("/")[0] in heads]
     return Keys(
         [Column(f"config.{row['key']}") for row in settings],
@@ -233,7 +234,7 @@ def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
         sorted(metrics, key=lambda column: column.title),
         goals_,
         [Column(f"summary.{row['key']}") for row in texts],
-        [Column(f"summary.{row['key']}") for row in rules],
+        [Column(f"{row['source']}.{row['key']}") for row in rules],
         frozenset(column.key for column in metrics if column.title in tops or is_judged(column.title)),
     )
 
@@ -310,7 +311,8 @@ def _columns(asked: QueryParams, keys: Keys, first: Sequence[str], last: Sequenc
     chosen = [name for name in query.words(asked, "col", MAX_COLUMNS) if name in known]
     if chosen:
         return [Column(name) for name in chosen]
-    return [*map(Column, first), *keys.goals, *keys.rules, *keys.differing[:DEFAULT_SETTINGS], *map(Column, last)]
+    settings = [column for column in keys.differing if column not in keys.rules][:DEFAULT_SETTINGS]
+    return [*map(Column, first), *keys.goals, *keys.rules, *settings, *map(Column, last)]
 
 
 def _grouping(asked: QueryParams, keys: Keys) -> list[Column]:

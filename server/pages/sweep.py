@@ -257,7 +257,8 @@ def _with_parts(store: Store, found: Sequence[Row], settings: dict[str, list[Any
         return settings
     ids = [run["id"] for run in found]
     surveyed = runs.surveyed(store.db, ids[-run_table.SURVEYED :])
-    differing = [row["key"] for row in surveyed if row["source"] == "config" and row["n_different"] > 1]
+    most = max(len(set(settings[name])) for name in texts)
+    differing = [row["key"] for row in surveyed if row["source"] == "config" and 1 < row["n_different"] <= most]
     keys = [key for key in differing if key not in settings]
     cells = run_table.cells(store, ids, [run_table.Column(f"config.{key}") for key in keys])
     others = {key: [cells[run_id][at] for run_id in ids] for at, key in enumerate(keys)}

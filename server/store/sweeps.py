@@ -47,8 +47,8 @@ def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
 def live_runs(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     """Those that go on, and those that an agent has and no client has opened yet."""
     return db.execute(
-        """SELECT * FROM runs WHERE sweep_id = ? AND (state IN ('running', 'preempting')
-        OR (state = 'pending' AND agent_id IS NOT NULL)) ORDER BY id""",
+        """SELECT * FROM runs INDEXED BY runs_alive WHERE state IN ('running', 'pending', 'preempting')
+        AND sweep_id = ? AND (state != 'pending' OR agent_id IS NOT NULL) ORDER BY id""",
         (sweep_id,),
     ).fetchall()
 

@@ -181,7 +181,7 @@ def test_a_model_without_runs_on_the_own_split_makes_rows_means_over_all_splits(
     made = noisy(2, (0, 1), models=2)
     runs = made.runs[(made.runs["fold"] == 1) | (made.runs["backbone"] == "resnet18")]
     comparison = compare(replace(made, runs=runs.reset_index(drop=True)))
-    assert "Rows are means over 2 splits" in comparison.check
+    assert "Rows are means over 2 splits" in " ".join(comparison.notes)
 
 
 def test_runs_that_repeat_a_seed_count_once_and_that_is_said() -> None:
@@ -189,7 +189,7 @@ def test_runs_that_repeat_a_seed_count_once_and_that_is_said() -> None:
     made.runs["seed"] = 1
     comparison = compare(made)
     assert comparison.table["run_ids"].tolist() == ["r0s1"]
-    assert "1 of 2 runs repeat model, split and seed of a later one" in comparison.check
+    assert "1 of 2 runs repeat model, split and seed of a later one" in " ".join(comparison.notes)
 
 
 @pytest.mark.parametrize(("definition", "expected"), [("pooled", 0.5), ("two-class-micro", 56 / 72)])
@@ -201,7 +201,7 @@ def test_another_definition_measures_anew_from_the_masks(definition: str, expect
     comparison = compare(made, definition)
     assert comparison.table["test_iou"].tolist() == pytest.approx([expected])
     assert comparison.table["image_mean_iou"].tolist() == [0.5]
-    assert DEFINITIONS[definition].text in comparison.check
+    assert DEFINITIONS[definition].text in " ".join(comparison.notes)
 
 
 def test_without_masks_no_other_definition_can_be_had() -> None:

@@ -1,13 +1,16 @@
 """Sweeps and agents, through the unmodified wandb client."""
 
+import os
 import re
 import sys
 from collections import Counter
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
-from tests.server.running import WAIT_FOR_ROWS, Client
+from tests.server.markup import read
+from tests.server.running import WAIT_FOR_ROWS, Client, Server
 
 # `wandb agent`, which asks every 5 s, in less time.
 QUICK_AGENT = """
@@ -48,6 +51,24 @@ print(json.dumps({"state": sweep.state, "expected": sweep.expected_run_count, "o
 """
 
 
+ENDLESS = """
+import os, time, wandb
+with wandb.init() as run:
+    while True:
+        run.log({"pid": os.getpid()})
+        time.sleep(0.2)
+"""
+WAIT_FOR_PID = """
+import time, wandb
+pids = []
+end = time.monotonic() + 60
+while not pids and time.monotonic() < end:
+    time.sleep(0.1)
+    pids = [row["pid"] for run in wandb.Api().runs("endless") for row in run.scan_history()]
+print(pids[0])
+"""
+
+
 @pytest.fixture(scope="module")
 def grid(client: Client) -> Any:
     """A grid that two agents work on; the program of its first cell kills itself once."""
@@ -69,6 +90,31 @@ def test_two_agents_at_once_run_every_configuration_of_a_grid_once(grid: Any) ->
     assert Counter(cells) == Counter([("finished", lr, wd) for lr in (0.0, 0.1) for wd in (0, 1)])
     assert grid["best"] == [0.1, 1, pytest.approx(1.3)]
     assert (grid["state"], grid["expected"], grid["order"]) == ("FINISHED", 4, "-summary_metrics.val/iou")
+
+
+@pytest.mark.slow
+def test_a_sweep_that_was_stopped_and_then_canceled_on_its_page_ends_its_run_and_its_agent(
+    client: Client, server: Server
+) -> None:
+    (client.folder / "endless.py").write_text(ENDLESS)
+    (client.folder / "endless.yaml").write_text(GRID.replace("train.py", "endless.py"))
+    code, output = client.command("wandb", "sweep", "--project", "endless", "endless.yaml", WANDB_SILENT="false")
+    assert code == 0, output
+    found = re.search(r"wandb agent (local/endless/(\w+))", output)
+    assert found is not None, output
+    agent = client.start([sys.executable, "-c", QUICK_AGENT, found[1]])
+    pid = client.run(WAIT_FOR_PID)
+    place = f"/local/endless/sweeps/{found[2]}"
+    for action, state in (("stop", "stopping"), ("cancel", "canceling")):
+        page = read(server.get(place, Authorization=server.basic())[1].decode())
+        csrf = page.one(id="head").all("input", name="csrf")[0].attributes["value"]
+        form = {"Content_Type": "application/x-www-form-urlencoded", "Authorization": server.basic()}
+        body = server.send("POST", place, urlencode({"csrf": csrf, "action": action}).encode(), **form)[1]
+        assert state in read(body.decode()).one("h1").text
+    client.finish(agent)
+    assert agent.returncode == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 @pytest.mark.slow

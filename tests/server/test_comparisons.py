@@ -237,6 +237,10 @@ def test_pictures_are_the_same_by_what_stands_before_the_colon_where_that_tells_
     assert names("epoch 3: image-1", "epoch 3: image-2") == ["epoch 3: image-1", "epoch 3: image-2"]
     assert names("a: b") == ["a: b"], "one picture alone says not what its name is"
     assert names("", ":x") == ["0", ":x"]
+    assert names("a: IoU 0.5") == ["a"]
+    assert names("IoU 0.5", "IoU 0.6") == ["0", "1"]
+    assert names("epoch 3: a: IoU 0.5", "epoch 3: b: IoU 0.6") == ["epoch 3: a", "epoch 3: b"]
+    assert names("a: IoU 0.5", "a: IoU 0.6") == ["a, 0", "a, 1"]
 
 
 def test_a_stretch_a_smooth_line_and_a_log_axis_are_part_of_the_address(store: Store) -> None:
@@ -256,6 +260,35 @@ def test_smoothing_is_an_average_of_the_past_that_starts_at_the_first_value() ->
     assert smooth[0] == (0.0, 4.0)
     assert math.isnan(smooth[1][1])
     assert smooth[2][1] == pytest.approx(5 / 0.75)
+
+
+@pytest.mark.parametrize(
+    ("heights", "view", "text"),
+    [
+        ([math.nan, math.inf], charts.View(), "No finite value."),
+        ([-1.0, 0.0], charts.View(log=True), "No value above 0"),
+        ([1.0, 2.0], charts.View(first=9.0), "No value in this stretch"),
+    ],
+)
+def test_a_chart_with_nothing_to_draw_says_why(heights: list[float], view: charts.View, text: str) -> None:
+    figure = charts.chart("x", [charts.Line("", list(enumerate(heights)))], "step", view=view)
+    assert text in figure
+    assert "<svg" not in figure
+
+
+def test_a_point_between_gaps_is_a_dot_in_a_line_of_many_points_too() -> None:
+    heights = [math.nan, 1.0, math.nan, *(2.0 for _ in range(40)), math.inf, 3.0]
+    figure = charts.chart("x", [charts.Line("", list(enumerate(heights)), marks=False)], "step")
+    assert re.findall(r"<title>(.*?)</title>", figure) == ["1 at 1", "3 at 44"]
+
+
+def test_a_comparison_counts_what_is_not_finite(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "gaps", "t", 1.0)[0]["id"]
+        rows: list[Row] = [{"_step": at, "a": math.nan if at < 2 else at, "b": at} for at in range(STEPS)]
+        _run(db, place, "x", {}, rows, {})
+    notes = {figure.one("figcaption").text for figure in page(store, None, runs="gaps/t/x").all("figure")}
+    assert notes == {"a 2 values NaN or infinite", "b"}
 
 
 def test_what_a_logarithm_has_no_place_for_is_counted(store: Store) -> None:

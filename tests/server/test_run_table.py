@@ -338,6 +338,16 @@ def test_runs_with_one_name_have_their_ids_beside_it(table: Store, store: Store)
     assert [th.text for th in page(store, q="id = r1").one(id="runs").all("th", scope="row")] == ["twin"]
 
 
+def test_a_setting_that_says_what_a_test_metric_is_of_stands_beside_it(store: Store) -> None:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        for at in range(4):
+            settings = {"a": at, "test/checkpoint": ["last", "best"][at % 2], "val/n": 4}
+            _run(db, place, f"r{at}", None, settings, [], {"test/iou": at / 10, "val/iou": 0.5})
+        runs.spread_summaries(db, 9)
+    assert rows(store)[0][:6] == ["name", "state", "test/iou", "val/iou", "test/checkpoint", "a"]
+
+
 def test_what_a_test_metric_is_of_stands_beside_it_where_runs_differ(store: Store) -> None:
     with store.write() as db:
         place = projects.ensure(db, "local", "table", 1.0)[0]["id"]

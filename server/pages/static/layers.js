@@ -50,6 +50,7 @@ function paint(viewer) {
   for (const name of Object.keys(chosen)) chosen[name] = valueOf(controls(viewer, name)) ?? chosen[name];
   viewer.style.setProperty("--opacity", chosen.opacity);
   viewer.querySelectorAll("[data-errors]").forEach((each) => (each.hidden = chosen.errors !== "1"));
+  viewer.querySelectorAll("[data-layers]").forEach((each) => (each.hidden = chosen.errors === "1"));
   viewer.querySelectorAll(".stack").forEach(paintStack);
 }
 

@@ -46,15 +46,16 @@ function isBusy() {
 
 /** What a fresh region would forget; the answer puts it back. */
 function remember() {
-  const ticked = [...document.querySelectorAll("[data-region] input[type=checkbox]:checked")];
-  const names = ticked.map((box) => [box.name, box.value]);
+  const boxes = () => [...document.querySelectorAll("[data-region] input[type=checkbox][name]")];
+  const changed = boxes().filter((box) => box.checked !== box.defaultChecked);
   const closed = [...document.querySelectorAll("[data-region] details[id]:not([open])")].map((each) => each.id);
   const following = [...document.querySelectorAll("[data-follow]")].filter(isAtEnd).map((each) => each.id);
   return () => {
     for (const id of closed) document.getElementById(id)?.removeAttribute("open");
-    for (const box of document.querySelectorAll("[data-region] input[type=checkbox]")) {
-      if (!box.name || box.checked || !names.some(([name, value]) => name === box.name && value === box.value)) continue;
-      box.checked = true;
+    for (const box of boxes()) {
+      const old = changed.find(({ name, value }) => name === box.name && value === box.value);
+      if (!old || box.checked === old.checked) continue;
+      box.checked = old.checked;
       box.dispatchEvent(new Event("change", { bubbles: true }));
     }
     following.forEach((id) => toEnd(document.getElementById(id)));

@@ -52,10 +52,9 @@ function showAddress() {
  */
 export async function load(address, push = true, elsewhere = () => location.assign(address)) {
   const mine = ++newest;
-  if (push) address = withOwn(address);
-  document.documentElement.setAttribute("aria-busy", "true");
+  if (elsewhere) document.documentElement.setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const answer = await fetch(push ? withOwn(address) : address, { headers: { Accept: "text/html" } });
     const text = await answer.text();
     if (mine !== newest) return false;
     if (!elsewhere && !answer.ok) throw new Error(`the server answers ${answer.status}`);
@@ -65,7 +64,7 @@ export async function load(address, push = true, elsewhere = () => location.assi
       elsewhere();
       return false;
     }
-    if (push) history.pushState({}, "", address);
+    if (push) history.pushState({}, "", withOwn(address));
     document.title = page.title;
     for (const [region, fresh] of pairs) if (fresh) replace(region, fresh);
     document.querySelectorAll("form[data-auto]").forEach((form) => fill(form, new URL(address, location.href).searchParams));
@@ -90,12 +89,28 @@ function replace(region, fresh) {
   const open = [...region.querySelectorAll("details[id][open]")].map((each) => each.id);
   const scrolled = [...region.querySelectorAll("[data-keep-scroll][id]")].map((e) => [e.id, e.scrollLeft, e.scrollTop]);
   const typed = [...region.querySelectorAll(".confirm[open] :is(input[type=text], textarea)")].map((e) => [e.name, e.value]);
+  document.adoptNode(fresh);
+  keepAlike(region, fresh);
   region.replaceWith(fresh);
   open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
   for (const [name, value] of typed) fresh.querySelectorAll(`.confirm [name="${name}"]`).forEach((each) => (each.value = value));
   for (const [id, left, top] of scrolled) document.getElementById(id)?.scrollTo(left, top);
   listeners.forEach((start) => start(fresh));
   if (focus) find(fresh, focus)?.focus({ preventScroll: true });
+}
+
+const written = new WeakMap();
+const kept = (root) => [...root.querySelectorAll("[data-keep]")];
+kept(document).forEach((each) => written.set(each, each.outerHTML));
+
+/** Pictures that the server writes as it did before stay as they are: neither loaded nor painted anew. */
+function keepAlike(region, fresh) {
+  const old = new Map(kept(region).map((each) => [written.get(each), each]));
+  for (const each of kept(fresh)) {
+    written.set(each, each.outerHTML);
+    const same = old.get(each.outerHTML);
+    if (same && old.delete(each.outerHTML)) each.replaceWith(same);
+  }
 }
 
 function describe(element) {

@@ -57,13 +57,15 @@ def test_without_masks_there_is_no_ceiling() -> None:
 
 def test_the_range_over_images_is_told() -> None:
     scores = pd.DataFrame({"run_id": ["r", "r", "r2", "r2"], "iou": [0.9, 0.8, 0.95, 0.75], "image": [*"abab"]})
-    text = limitations.image_range(scores)
+    text = limitations.image_range(scores, pd.Series({"worst_image": "b"}))
     assert text is not None
     assert text == (
         "Hardest test image: b, the lowest in 2 of 2 runs. Single images have IoU 0.750 to 0.950; the easiest and the"
         " hardest of one run lie 0.150 apart (median)."
     )
-    assert limitations.image_range(scores.iloc[:0]) is None
+    other = limitations.image_range(scores, pd.Series({"worst_image": "a"}))
+    assert "in 2 of 2 runs; of the best model it is a. Single" in str(other)
+    assert limitations.image_range(scores.iloc[:0], pd.Series()) is None
 
 
 @pytest.mark.parametrize(("n_runs", "words"), [([1], "n = 1 run"), ([3, 3], "n = 3 runs"), ([2, 3], "n = 2 to 3")])

@@ -155,6 +155,61 @@ class Live:
         path = f"/files/local/live/{self.name}/file_stream"
         assert self.server.post(path, body, Authorization=self.server.basic())[0] == 200
 
+    def upload(self, name: str, body: bytes) -> None:
+        query = """mutation($n: String!, $f: [String!]!) { createRunFiles(
+            input: {entityName: "local", projectName: "live", runName: $n, files: $f}) { files { uploadUrl } } }"""
+        answer = self.server.graphql(query, n=self.name, f=[name])[1]
+        assert self.server.send("PUT", answer["data"]["createRunFiles"]["files"][0]["uploadUrl"], body)[0] == 200
+
+    def show(self, iou: float) -> None:
+        """A picture with a mask, in the summary."""
+        masks = {"prediction": {"_type": "mask", "path": f"{iou}.mask.png"}}
+        image = {"_type": "image-file", "path": f"{iou}.png", "caption": f"one: IoU {iou}", "masks": masks}
+        self.upload(f"{iou}.png", rich.png(picture=True))
+        self.upload(f"{iou}.mask.png", rich.png(picture=False))
+        summary = {"offset": 0, "content": [json.dumps({"test/predictions": image})]}
+        path, body = f"/files/local/live/{self.name}/file_stream", {"files": {"wandb-summary.json": summary}}
+        assert self.server.post(path, json.dumps(body).encode(), Authorization=self.server.basic())[0] == 200
+
+
+def test_a_comparison_of_runs_that_go_on_shows_masks_as_they_come_and_stops_when_all_are_over(
+    open_at: Open, rich_server: Server
+) -> None:
+    several = [Live(rich_server, name) for name in ("first", "second")]
+    several[0].post(n_rows=3)
+    page = open_at("about:blank")
+    page.clock.install()
+    page.goto(f"{rich_server.url}/local/live/compare?runs=first,second")
+    expect(page.locator("#live")).to_contain_text("live")
+    expect(page.get_by_label("errors only")).to_be_hidden()
+    page.locator("#choose-charts summary").click()
+    page.get_by_label("a/b", exact=True).uncheck()
+    for number, live in enumerate(several, start=1):
+        live.show(0.9 - 0.1 * number)
+        page.clock.run_for(10_500)
+        expect(page.locator(".masks td .stack")).to_have_count(number)
+    expect(page.get_by_text("▼ worst run here")).to_have_count(1)
+    expect(page.get_by_label("a/b", exact=True)).not_to_be_checked()
+    page.get_by_label("outline").check()
+    page.evaluate("window.mark = 1; window.scrollTo(0, 200)")
+    place = page.evaluate("window.scrollY")
+    page.evaluate("document.querySelectorAll('.masks .stack').forEach((each) => each.old = true)")
+    several[0].show(0.6)
+    page.clock.run_for(10_500)
+    expect(page.locator(".masks td .iou").first).to_have_text("IoU 0.6")
+    wait_for(page, 0, [4 * SIDE - 4])
+    assert page.evaluate("[window.mark, window.scrollY]") == [1, place]
+    same = "[...document.querySelectorAll('.masks .stack')].map((each) => Boolean(each.old))"
+    assert page.evaluate(same) == [False, True], "what did not change is not loaded anew"
+    for live in several:
+        live.post(complete=True, exitcode=0)
+    page.clock.run_for(10_500)
+    expect(page.locator("#live")).to_have_text("")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.clock.run_for(120_000)
+    assert sent == []
+
 
 def test_a_page_that_goes_on_changes_in_place_and_one_that_is_over_stops_asking(
     open_at: Open, rich_server: Server

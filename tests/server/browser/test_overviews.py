@@ -256,6 +256,19 @@ def test_a_sweep_shows_how_far_it_is_and_a_brush_filters_its_table(open_page: Op
     expect(page.locator("#runs tbody tr")).to_have_count(14)
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_question_is_closed_by_the_answer_that_changes_nothing(open_page: Open, site: Site, scripts: bool) -> None:
+    page = open_page(f"/login?next={PROJECT}/sweeps/{site.sweeps['search']}", scripts=scripts)
+    page.get_by_label("API key").fill(site.server.key)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("Cancel…").click()
+    answer = page.get_by_role("button", name="Cancel the sweep and stop its runs")
+    expect(answer).to_be_visible()
+    page.get_by_role("link", name="Keep going").click()
+    expect(answer).to_be_hidden()
+    expect(page.locator("h1")).to_contain_text("running")
+
+
 def test_nothing_keeps_people_out_in_light_and_dark_and_360_pixels_are_enough(open_page: Open, site: Site) -> None:
     page = open_page("/login", width=360)
     sweep, compare = f"/sweeps/{site.sweeps['search']}", f"/compare?sweep={site.sweeps['grid']}&group=model"
