@@ -114,6 +114,18 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
                 full = {f"{node.module}.{alias.name}" for alias in node.names}
                 graph[name] |= {each if each in names else str(node.module) for each in full} & names.keys() - {name}
     assert list(graphlib.TopologicalSorter(graph).static_order())
+    arrows = {
+        (package(name), package(other))
+        for name, others in graph.items()
+        for other in others
+        if package(name) != package(other) and name.split(".")[0] == other.split(".")[0] != "server"
+    }
+    assert not arrows & {(other, name) for name, other in arrows}, "packages that import one another"
+
+
+def package(name: str) -> str:
+    """Room and package of a module."""
+    return ".".join(name.split(".")[:2])
 
 
 def test_what_a_function_imports_of_ours_says_why_on_its_line() -> None:

@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 import psutil
 
 from agent import events
+from common.sweep_spec import DEFAULT_COMMAND
 
 WARM = "agent.train"
-DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 

@@ -9,12 +9,12 @@ from pathlib import PurePath
 from typing import Any
 
 from agent.config import reader
-from agent.fleet.launch import DEFAULT_COMMAND
 from agent.lifecycle import modes
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
 from agent.lint.parameters import Parameter, allowed
 from agent.lint.types import FIELDS, nearest
+from common.sweep_spec import DEFAULT_COMMAND
 from common.sweep_spec.distributions import listed
 
 MODULE = "agent.train"

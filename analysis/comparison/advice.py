@@ -10,9 +10,9 @@ import pandas as pd
 
 from analysis.comparison.commands import other_training_sets_command, study_command
 from analysis.comparison.comparison import Comparison
-from analysis.comparison.masks import Mask, one_pixel_loss
 from analysis.evidence.text import MEANING, WORDS, next_steps, p_value
 from analysis.pull.login import RESULTS
+from analysis.pull.masks import Mask, one_pixel_loss
 from common import keys
 from common.environment import ROOT
 from common.text import plural

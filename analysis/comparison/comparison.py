@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison import limitations
+from analysis.comparison.augmentation import augmentation_effects
 from analysis.comparison.definitions import DEFINITIONS, Definition, image_values, run_scores
-from analysis.comparison.masks import Mask, Predictions
 from analysis.comparison.row_labels import (
     best_settings,
     mixed_data,
@@ -22,9 +22,9 @@ from analysis.comparison.row_labels import (
     with_splits,
 )
 from analysis.comparison.rows import model_table, with_evidence
-from analysis.curves.augmentation import augmentation_effects
 from analysis.curves.overfitting import overfitting_figures
 from analysis.evidence.claims import MARGIN
+from analysis.pull.masks import Mask, Predictions
 from analysis.pull.study import Study
 from analysis.pull.sweeps import Settings
 from common import keys

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from analysis.comparison.masks import COUNTS, with_metrics
+from analysis.pull.masks import COUNTS, with_metrics
 from common.keys import METRICS
 
 SWAPPED = {"tp": "tn", "tn": "tp", "fp": "fn", "fn": "fp"}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis.comparison.masks import Mask, one_pixel_loss, pooled_scores
+from analysis.pull.masks import Mask, one_pixel_loss, pooled_scores
 from common import keys
 from common.keys import METRICS
 from common.text import plural

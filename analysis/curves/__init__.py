@@ -1,1 +1,1 @@
-"""Learning curves: overfitting, and what augmentation did to it."""
+"""Learning curves: overfitting."""

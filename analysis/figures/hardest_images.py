@@ -18,9 +18,9 @@ from scipy.ndimage import uniform_filter
 
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
-from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.figures import canvas
 from analysis.figures.mask_grid import coloured_errors, draw, legend_handles, shown_runs
+from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import MASKS, MEANINGS, SERIES
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.comparison.comparison import Comparison, truths_of
-from analysis.comparison.masks import Predictions, one_pixel_loss
 from analysis.evidence.text import WORDS
 from analysis.figures import canvas
 from analysis.figures.curves import COLOURS, MOST_MODELS, title
+from analysis.pull.masks import Predictions, one_pixel_loss
 from common import keys
 
 LINE: dict[str, Any] = {"linewidth": 2.4}

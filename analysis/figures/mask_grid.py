@@ -14,8 +14,8 @@ from PIL import ImageColor
 
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
-from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.figures import canvas
+from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import MEANINGS
 

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from analysis import AnalysisError
-from analysis.comparison.masks import image_scores
 from analysis.pull import cache, client
+from analysis.pull.masks import image_scores
 from analysis.pull.predictions import StoredPredictions, read_predictions
 from analysis.pull.retry import Unreachable, patiently
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from analysis import AnalysisError
-from analysis.comparison.masks import Mask, Predictions
+from analysis.pull.masks import Mask, Predictions
 from common.keys import RULES
 from common.text import natural_order
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis import AnalysisError
-from analysis.comparison.masks import Predictions
 from analysis.pull import client, study_folder
 from analysis.pull.cache import Fetched
 from analysis.pull.fetch import fetch_all, stored_predictions
 from analysis.pull.login import resolve
+from analysis.pull.masks import Predictions
 from analysis.pull.sweeps import Settings, sweep_settings
 from common import keys
 from common.wandb_api import ServerUnavailable, check_answers

@@ -21,7 +21,7 @@ import pandas as pd
 from PIL import Image
 
 from analysis import AnalysisError
-from analysis.comparison.masks import Mask, Predictions
+from analysis.pull.masks import Mask, Predictions
 from analysis.pull.predictions import LazyPredictions
 from common.files import write_text
 

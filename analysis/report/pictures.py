@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from PIL import Image as Pillow
 
 from analysis.comparison.comparison import Comparison
-from analysis.comparison.masks import Image, Mask, Predictions
 from analysis.curves.overfitting import CURVES
 from analysis.figures.mask_grid import COLOURS, MOST_IMAGES, MOST_MODELS, coloured_errors, shown_runs
+from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import SERIES, assign
 

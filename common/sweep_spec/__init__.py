@@ -2,3 +2,6 @@
 
 The embedded server draws from it, the linter explains it, the analysis asks on which scale a parameter was drawn.
 """
+
+DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
+"""How an agent starts a trial of a sweep without `command`."""

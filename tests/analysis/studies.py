@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.comparison.masks import Mask, Predictions, image_scores, pooled_scores, with_metrics
+from analysis.pull.masks import Mask, Predictions, image_scores, pooled_scores, with_metrics
 from analysis.pull.study import Study
 from common.keys import METRICS, RULES
 

@@ -11,7 +11,7 @@ import pytest
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison, compare
 from analysis.comparison.definitions import DEFINITIONS
-from analysis.comparison.masks import Predictions, image_scores
+from analysis.pull.masks import Predictions, image_scores
 from analysis.pull.study import Study
 from analysis.table import markdown, terminal, write
 from analysis.tables.formats import tex

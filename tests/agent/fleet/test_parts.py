@@ -15,7 +15,7 @@ from agent.fleet.board import Board
 from agent.fleet.crashes import Streak
 from agent.fleet.devices import DeviceError, Gpu, Memory
 from agent.fleet.packing import Packing
-from common import cores
+from common import cores, sweep_spec
 from tests.agent.fleet.boards import board, said
 
 GIB = 2**30
@@ -200,7 +200,7 @@ def test_arguments_can_be_handed_over_in_a_file(tmp_path: Path) -> None:
 
 
 def test_the_default_command_is_the_clients() -> None:
-    assert list(launch.DEFAULT_COMMAND) == utils.DEFAULT_SWEEP_COMMAND
+    assert list(sweep_spec.DEFAULT_COMMAND) == utils.DEFAULT_SWEEP_COMMAND
 
 
 @pytest.mark.parametrize(

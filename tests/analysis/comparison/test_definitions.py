@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
 from analysis.comparison.definitions import DEFINITIONS, image_values, run_scores
-from analysis.comparison.masks import Mask, Predictions, image_scores
+from analysis.pull.masks import Mask, Predictions, image_scores
 from common.keys import METRICS
 from tests.analysis.studies import square
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from analysis.comparison import limitations
-from analysis.comparison.masks import image_scores
+from analysis.pull.masks import image_scores
 from tests.analysis.studies import MODELS, predictions, run, square, study
 
 

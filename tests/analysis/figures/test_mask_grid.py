@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from analysis import AnalysisError, cli, grids
 from analysis.comparison.comparison import compare
-from analysis.comparison.masks import Predictions
 from analysis.figures import mask_grid
 from analysis.figures.mask_grid import COLOURS, coloured_errors, heading, masks_figure, shown_runs
+from analysis.pull.masks import Predictions
 from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, predictions, seen, square, study
 

@@ -22,8 +22,8 @@ from PIL import Image
 from analysis.comparison import advice
 from analysis.comparison.answer import answers
 from analysis.comparison.comparison import compare
-from analysis.comparison.masks import Predictions
 from analysis.figures.mask_grid import coloured_errors
+from analysis.pull.masks import Predictions
 from analysis.pull.study import Study
 from analysis.report import __main__ as command_line
 from analysis.report import content, page, pictures

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.curves.augmentation import augmentation_effects, welch
+from analysis.comparison.augmentation import augmentation_effects, welch
 from tests.analysis.studies import history
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
 
-from analysis.comparison.masks import (
+from analysis.pull.masks import (
     Mask,
     Predictions,
     boundary_iou,
