@@ -15,7 +15,7 @@ from markupsafe import Markup
 from server.pages.charts import MAX_LABEL, cut, text_width
 from server.pages.scale import Category, LogScale, Scale
 
-WIDTH, HEIGHT = 1160, 330
+WIDTH, HEIGHT = 1100, 330
 SIDE, TOP, BOTTOM = 20, 40, 24
 BETWEEN = 24  # a label and the next axis, at least
 MAX_AXES, MAX_LINES = 12, 1000
