@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from agent.config import SCRATCH, SMP, Config
-from agent.lint.cost import TABLE
 from agent.lint.models import look_up
+from agent.lint.price import TABLE
 from agent.training import models, performance, step_times
 from agent.training.loop import Precision, train_epoch
 from agent.training.step_times import COLUMNS, GPU, ONE_CORE, Step

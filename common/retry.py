@@ -34,6 +34,11 @@ def retry(
                 raise
 
 
+def is_busy(status: int) -> bool:
+    """Whether an HTTP status says that the same request may succeed later."""
+    return status in (408, 429) or status >= 500
+
+
 def doubling(first: float, longest: float, seconds: float = math.inf) -> Iterator[float]:
     """Waits of `first` seconds, then twice as many each, at most `longest`, until `seconds` from now are over."""
     return _until(time.monotonic() + seconds, first, longest)

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from common.retry import is_busy
+
 CLOUD = "https://api.wandb.ai"
 
 
@@ -134,7 +136,7 @@ def _data(base_url: str, body: bytes) -> dict[str, Any]:
 
 def _refusal(status: int, body: bytes) -> Exception:
     text = body.decode(errors="replace").strip()[:300]
-    if status in (408, 429) or status >= 500:
+    if is_busy(status):
         return ServerUnavailable(f"the server answers {status}")
     if status == 404:
         return NotFound(f"the server answers 404: {text}")

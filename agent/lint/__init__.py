@@ -14,11 +14,11 @@ from typing import Any
 
 from agent.config import Config, from_settings
 from agent.lifecycle import modes
-from agent.lint import combinations, command, cost, document, metric, parameters, sections, suggestions
-from agent.lint.cost import Cost
+from agent.lint import combinations, command, document, metric, parameters, price, sections, suggestions
 from agent.lint.document import Document
 from agent.lint.finding import Finding
 from agent.lint.parameters import Parameter
+from agent.lint.price import Price
 from agent.training.step_times import StepTimesError
 from common.cli import Parser
 
@@ -33,7 +33,7 @@ class Report:
     document: Document
     findings: tuple[Finding, ...]
     good: tuple[str, ...] = ()
-    cost: Cost | None = None
+    cost: Price | None = None
 
     @property
     def passes(self) -> bool:
@@ -74,13 +74,13 @@ def check(path: Path) -> Report:
     clean = not any(each.severity == "error" for each in findings)
     cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
     more, good = combinations.check(cells)
-    n_runs = cost.count(read, given)
+    n_runs = price.count(read, given)
     epochs = _epochs(given, suggested)
     findings += [*more, *metric.check(read, epochs, n_runs), *sections.endless(read, n_runs)]
     findings += parameters.idle(given, epochs)
     if not any(each.severity == "error" for each in findings):
-        runs = [from_settings(each) for each in suggested] or cost.configs(given, str(read.value.get("method")))
-        return Report(str(path), read, tuple(sorted(findings)), (), cost.of(runs, n_runs))
+        runs = [from_settings(each) for each in suggested] or price.configs(given, str(read.value.get("method")))
+        return Report(str(path), read, tuple(sorted(findings)), (), price.of(runs, n_runs))
     return Report(str(path), read, tuple(sorted(findings)), tuple(good))
 
 
@@ -123,4 +123,4 @@ def _print(reports: Sequence[Report], as_json: bool) -> None:
     for report in reports:
         print(report.text(), flush=True)
     if any(report.cost and report.cost.wants_gpu for report in reports):
-        print(cost.NO_GPU)
+        print(price.NO_GPU)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from analysis import AnalysisError
-from common.retry import retry
+from common.retry import is_busy, retry
 
 Answer = TypeVar("Answer")
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -66,13 +66,8 @@ def transient(error: BaseException | None) -> bool:
         if isinstance(error, ConnectionError | TimeoutError | requests.ConnectionError | requests.Timeout):
             return True
         if isinstance(error, WandbApiFailedError):
-            return error.response is None or busy(error.response.http_status)
+            return error.response is None or is_busy(error.response.http_status)
         if isinstance(error, requests.HTTPError):
-            return error.response is not None and busy(error.response.status_code)
+            return error.response is not None and is_busy(error.response.status_code)
         error = getattr(error, "exc", None) or error.__cause__
     return False
-
-
-def busy(status: int) -> bool:
-    """Whether this HTTP status says that the same request may succeed later."""
-    return status in (408, 429) or status >= 500

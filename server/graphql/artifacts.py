@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from server import addresses
-from server.graphql import access
 from server.graphql import collections as collection_resolvers
+from server.graphql import rights
 from server.graphql.common import Context, Resolver, Resolvers, connection, constant, global_id, number_in, paged
 from server.store import Connection, NotFound, Refused, Row, artifacts, collections, projects, runs
 
@@ -32,7 +32,7 @@ def artifact_of_type(row: Row, ctx: Context, name: str) -> Row | None:
 
 def client_id_mapping(root: Any, ctx: Context, client_id: str) -> Row | None:
     found = artifacts.by_client_id(ctx.db, client_id)
-    hidden = found is None or not access.visible(ctx, found)
+    hidden = found is None or not rights.visible(ctx, found)
     return None if found is None or hidden else {"server_id": global_id("Artifact", found["id"])}
 
 
@@ -46,11 +46,11 @@ def created_by(row: Row, ctx: Context) -> Row | None:
 
 def used_by(row: Row, ctx: Context) -> Row:
     found = runs.many(ctx.db, artifacts.users(ctx.db, row["id"]))
-    return connection([run for run in found if access.visible(ctx, run)])
+    return connection([run for run in found if rights.visible(ctx, run)])
 
 
 def memberships(row: Row, ctx: Context) -> Row:
-    return connection([m for m in collections.memberships(ctx.db, row["id"]) if access.visible(ctx, m)])
+    return connection([m for m in collections.memberships(ctx.db, row["id"]) if rights.visible(ctx, m)])
 
 
 def all_aliases(row: Row, ctx: Context) -> list[Row]:
@@ -115,7 +115,7 @@ def manifest_file(row: Row, ctx: Context) -> Row:
     """An address to upload to only while the artifact is not committed, and for who may change it."""
     path = addresses.manifest(row["id"])
     artifact = artifacts.by_id(ctx.db, row["artifact_id"])
-    open = artifact["state"] == artifacts.PENDING and ctx.person.owns(access.lies_in(ctx, artifact) or "")
+    open = artifact["state"] == artifacts.PENDING and ctx.person.owns(rights.lies_in(ctx, artifact) or "")
     return {
         "id": global_id("ManifestFile", row["id"]),
         "name": row["name"],
@@ -127,7 +127,7 @@ def manifest_file(row: Row, ctx: Context) -> Row:
 
 
 def of_run(read: Callable[[Connection, int], list[Row]]) -> Resolver:
-    return paged(lambda row, ctx: [each for each in read(ctx.db, row["id"]) if access.visible(ctx, each)])
+    return paged(lambda row, ctx: [each for each in read(ctx.db, row["id"]) if rights.visible(ctx, each)])
 
 
 def use_artifact(root: Any, ctx: Context, input: Row) -> Row:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.graphql import access
+from server.graphql import rights
 from server.graphql.common import Context, Resolvers, connection, existing_project, id_of, number_in, paged, project_of
 from server.jsontext import load_object
 from server.store import NotFound, Refused, Row, artifacts, collections, projects
@@ -22,7 +22,7 @@ def artifact_type(row: Row, ctx: Context, name: str) -> Row | None:
 
 
 def collection_by_id(root: Any, ctx: Context, id: str) -> Row:
-    return collections.by_id(ctx.db, access.must_see(ctx, "ArtifactCollection", _number(id)))
+    return collections.by_id(ctx.db, rights.must_see(ctx, "ArtifactCollection", _number(id)))
 
 
 def _number(text: str) -> int:
@@ -95,7 +95,7 @@ def collection_artifacts(
     filters: str | None = None,
 ) -> Row:
     """Newest version first; `order` may turn that round. Links to what a person may not see are left out."""
-    found = [a for a in artifacts.in_collection(ctx.db, row["id"]) if access.visible(ctx, a)]
+    found = [a for a in artifacts.in_collection(ctx.db, row["id"]) if rights.visible(ctx, a)]
     for key, value in load_object(filters).items():
         if key not in ("state", "versionIndex", "version_index", "digest"):
             raise Refused(f"artifacts cannot be filtered by {key!r}")
@@ -134,7 +134,7 @@ def link_artifact(root: Any, ctx: Context, input: Row) -> Row:
         if input.get("artifact_id")
         else artifacts.by_client_id(ctx.db, input.get("client_id") or "")
     )
-    if artifact is None or artifact["state"] != artifacts.COMMITTED or not access.visible(ctx, artifact):
+    if artifact is None or artifact["state"] != artifacts.COMMITTED or not rights.visible(ctx, artifact):
         raise NotFound("the artifact to link does not exist, or is not committed yet")
     kind = collections.by_id(ctx.db, artifact["collection_id"])["type"]
     with ctx.store.write() as db:

@@ -28,7 +28,6 @@ from graphql import (
 
 from common.names import BadName
 from server.graphql import (
-    access,
     artifacts,
     collections,
     files,
@@ -36,6 +35,7 @@ from server.graphql import (
     limits,
     projects,
     reports,
+    rights,
     runs,
     scalars,
     sweeps,
@@ -85,7 +85,7 @@ def schema() -> GraphQLSchema:
             for field_name, resolver in resolvers.items():
                 built.type_map[type_name].fields[field_name].resolve = resolver  # type: ignore[attr-defined]
     unsupported.enforce(built)
-    access.protect(built)
+    rights.protect(built)
     scalars.check_scalars(built)
     scalars.check_counts(built)
     for _, _, output in fields(built):

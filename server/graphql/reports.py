@@ -3,13 +3,13 @@
 from typing import Any
 
 from common.names import check_name
-from server.graphql import access
+from server.graphql import rights
 from server.graphql.common import Context, Resolvers, connection, existing_project, number_in, project_of, user
 from server.store import Row, views
 
 
 def view(root: Any, ctx: Context, id: str) -> Row:
-    return views.by_id(ctx.db, access.must_see(ctx, "View", number_in("View", id)))
+    return views.by_id(ctx.db, rights.must_see(ctx, "View", number_in("View", id)))
 
 
 def upsert_view(root: Any, ctx: Context, input: Row) -> Row:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlsplit
 
-from common.retry import doubling, retry
+from common.retry import doubling, is_busy, retry
 from common.wandb_api import BadAddress, authorization, open_url, server_address
 from server.jsontext import parse
 from server.store import StoreError, blobs
 
 ATTEMPTS = 8
-PASSING = {408, 429}
 TIMEOUT = 120.0  # seconds
 MAX_ANSWER = 64 << 20  # bytes
 T = TypeVar("T")
@@ -105,7 +104,7 @@ class Remote:
                 reason = _said(error)
                 if error.code in (401, 403) and url.startswith(self.url):
                     raise RemoteError(f"{server} refuses the key in WANDB_API_KEY: {reason}.") from None
-                if error.code < 500 and error.code not in PASSING:
+                if not is_busy(error.code):
                     raise RemoteError(f"{server} refuses {method} {urlsplit(url).path}: {reason}.") from None
             except http.client.InvalidURL as error:
                 raise RemoteError(f"{self.url} gives an address that is none: {_line(error)}.") from None

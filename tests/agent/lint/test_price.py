@@ -8,7 +8,7 @@ import pytest
 
 from agent.config import from_settings
 from agent.lifecycle import disk
-from agent.lint import cost, main, models
+from agent.lint import main, models, price
 from agent.training import step_times
 from agent.training.models import build
 from agent.training.step_times import COLUMNS, ONE_CORE, Step
@@ -44,7 +44,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
     ours, machine = tmp_path / "ours.csv", tmp_path / "machine.csv"
     ours.write_text(f"# a comment\n{HEAD}{ONE_CORE}CPU,unet,resnet18,64,64,2,float32,1000000000,20,0,5\n")
     machine.write_text(f"{HEAD}H100,unet_bilinear,none,64,64,4,float32,1000000000,1,0,5\n")
-    monkeypatch.setattr(cost, "TABLE", ours)
+    monkeypatch.setattr(price, "TABLE", ours)
     monkeypatch.setenv("PUZZLE_STEP_SECONDS", str(machine))
     return ours, machine
 
@@ -52,11 +52,11 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
 def test_the_price_of_a_sweep_is_the_mean_run_times_the_number_of_runs_on_every_recorded_device(
     tables: tuple[Path, Path],
 ) -> None:
-    priced = cost.of([SMALL, LARGE], 10)
-    assert [price.device for price in priced.prices] == [ONE_CORE + "CPU", "H100"]
-    for price, table in zip(priced.prices, tables, strict=True):
-        each = [cost.seconds(config, step_times.read(table)) for config in (SMALL, LARGE)]
-        assert price.hours == pytest.approx(10 * sum(each) / 2 / 3600)
+    priced = price.of([SMALL, LARGE], 10)
+    assert [each.device for each in priced.prices] == [ONE_CORE + "CPU", "H100"]
+    for of_device, table in zip(priced.prices, tables, strict=True):
+        each = [price.seconds(config, step_times.read(table)) for config in (SMALL, LARGE)]
+        assert of_device.hours == pytest.approx(10 * sum(each) / 2 / 3600)
     assert priced.memory == models.look_up("unet_bilinear", "none", 16).training_bytes(64, 2)
 
 
@@ -78,10 +78,10 @@ def test_where_a_long_sweep_has_no_gpu_hours_one_line_says_how_to_get_them(
     file = tmp_path / "sweep.yaml"
     file.write_text(CLEAN)
     assert main([str(file), str(file)]) == 0
-    assert [line for line in capsys.readouterr().out.splitlines() if "GPU" in line] == [cost.NO_GPU]
+    assert [line for line in capsys.readouterr().out.splitlines() if "GPU" in line] == [price.NO_GPU]
     ours.write_text(ours.read_text().replace(",20,", ",0.001,"))
     assert main([str(file)]) == 0
-    assert cost.NO_GPU not in capsys.readouterr().out, "a sweep of minutes needs none"
+    assert price.NO_GPU not in capsys.readouterr().out, "a sweep of minutes needs none"
 
 
 def test_step_times_that_cannot_be_read_are_one_sentence(
@@ -121,7 +121,7 @@ def test_a_run_takes_the_seconds_of_a_step_as_often_as_it_makes_one_in_proportio
 ) -> None:
     """Ten images, in steps of two: 2000 multiply-accumulates, which take three seconds."""
     config = from_settings({"model": "unet_bilinear", "epochs": 1, "image_size": 128, **settings})
-    assert cost.seconds(config, [step("unet_bilinear", 2000, 3.0)]) == pytest.approx(seconds)
+    assert price.seconds(config, [step("unet_bilinear", 2000, 3.0)]) == pytest.approx(seconds)
 
 
 STEPS = [
@@ -147,7 +147,7 @@ def test_the_step_most_like_a_runs_is_chosen_by_precision_model_width_and_work(
     settings: dict[str, object], macs: float, index: int
 ) -> None:
     """By the ratio, 24 is nearer to 16 than to 64, and 40 to 64; `auto` takes the faster precision."""
-    assert cost.most_similar(from_settings(settings), macs, STEPS) is STEPS[index]
+    assert price.most_similar(from_settings(settings), macs, STEPS) is STEPS[index]
 
 
 @pytest.mark.parametrize(("flags", "precision"), [(set(), "float32"), ({"avx512_bf16"}, "bfloat16")])
@@ -158,14 +158,14 @@ def test_auto_is_priced_in_the_precision_that_this_processor_has(
     slow, fast = (step("unet/a", 100, s, p) for s, p in ((2.0, "float32"), (1.0, "bfloat16")))
     config = from_settings({"model": "unet/a", "precision": "auto"})
     steps = [dataclasses.replace(each, device=ONE_CORE + "CPU") for each in (slow, fast)]
-    assert cost.most_similar(config, 100, steps).precision == precision
+    assert price.most_similar(config, 100, steps).precision == precision
 
 
 @pytest.mark.parametrize("model", ["unet_bilinear", "unet/resnet18"])
 def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     config = from_settings({"model": model, "image_size": 96})
     built = build(config.architecture, config.backbone, width=config.width)
-    assert cost.artifact_bytes(config) == disk.bytes_of_run(built, config.score_size, disk.N_TEST)
+    assert price.artifact_bytes(config) == disk.bytes_of_run(built, config.score_size, disk.N_TEST)
 
 
 @pytest.mark.parametrize(
@@ -179,13 +179,13 @@ def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     ],
 )
 def test_hours_are_words(hours: float, text: str) -> None:
-    assert cost.hours(hours, "GPU") == text
+    assert price.hours(hours, "GPU") == text
 
 
 def test_the_recorded_steps_name_their_command_and_cover_every_architecture() -> None:
-    assert cost.TABLE.read_text().startswith("# python -m bench.step_seconds")
-    n_rows = len(cost.TABLE.read_text().splitlines()) - 2
-    by_device = cost.by_device([cost.TABLE])
+    assert price.TABLE.read_text().startswith("# python -m bench.step_seconds")
+    n_rows = len(price.TABLE.read_text().splitlines()) - 2
+    by_device = price.by_device([price.TABLE])
     assert sum(map(len, by_device.values())) == n_rows, "a row is broken, or stands twice"
     for steps in by_device.values():
         assert {step.architecture for step in steps} == {"unet_transposed", "unet_bilinear", "unet", "deeplabv3plus"}

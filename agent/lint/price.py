@@ -46,7 +46,7 @@ SHAPING = (
 
 
 @dataclass(frozen=True)
-class Price:
+class DevicePrice:
     """Of a sweep on one device, whose name begins with `ONE_CORE` if it is a CPU."""
 
     device: str
@@ -58,11 +58,11 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Price:
     """Of a sweep, or of one run of it where the number of runs is not known (`n_runs` None)."""
 
     n_runs: int | None
-    prices: tuple[Price, ...]
+    prices: tuple[DevicePrice, ...]
     bytes: int
     memory: int
 
@@ -119,14 +119,14 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
     return [] if models.of(config).reason else [config]
 
 
-def of(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Cost:
-    """Cost of `n_runs` runs that are like `runs` on average, on every device of the tables (ours, this machine's)."""
+def of(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Price:
+    """Price of `n_runs` runs that are like `runs` on average, on every device of the tables (ours, this machine's)."""
     n = n_runs or 1
     devices = by_device(tables or (TABLE, step_times.place()))
-    return Cost(
+    return Price(
         n_runs,
         tuple(
-            Price(device, n * mean(seconds(config, steps) for config in runs) / 3600)
+            DevicePrice(device, n * mean(seconds(config, steps) for config in runs) / 3600)
             for device, steps in devices.items()
         ),
         round(n * mean(artifact_bytes(config) for config in runs)),
