@@ -206,6 +206,7 @@ def show(rows: Sequence[Row]) -> None:
     print(f"\nOf {len(rows)}: " + ";\n".join(f"{what}: {n}" for what, n in total.items()))
     show_worst(beyond(rows)[FALSE])
     show_short(rows)
+    show_wide(rows)
 
 
 def show_worst(rows: Sequence[Row]) -> None:
@@ -233,6 +234,18 @@ def show_short(rows: Sequence[Row]) -> None:
             f"| {some[0].cell.models} | {some[0].cell.splits} | {claim} | {len(some)} | {len(missed[SHORT])}"
             f" | {share:.2f} | {len(missed[WIDE])} |"
         )
+
+
+def show_wide(rows: Sequence[Row]) -> None:
+    """Of designs on one training set whose intervals cover too much somewhere: every mix of variances."""
+    wide = {(row.cell._replace(mix=""), row.claim) for row in beyond(rows)[WIDE] if row.cell.splits == "1"}
+    print("\n| models | seeds | images | claim | mix | coverage | power | share of reachable |")
+    print(f"|{'---|' * 8}")
+    for row in rows:
+        cell = row.cell
+        if (cell._replace(mix=""), row.claim) in wide:
+            where = f"{cell.models} | {cell.seeds} | {cell.images} | {row.claim.replace('_', ' ')} | {cell.mix}"
+            print(f"| {where} | {row.coverage:.3f} | {row.power:.3f} | {row.power / row.reachable:.2f} |")
 
 
 def beyond(rows: Sequence[Row]) -> dict[str, list[Row]]:

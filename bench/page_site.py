@@ -52,7 +52,7 @@ def pictures(shift: int) -> list[wandb.Image]:
     for number in range(2):
         picture = np.full((48, 64, 3), 90 + 60 * number, np.uint8)
         truth, prediction = mask(number), mask(number + shift * (1 + number))
-        picture[truth == 1] = (190, 120, 60)
+        picture[truth == 1] = (120, 150, 110)
         iou = (truth & prediction).sum() / (truth | prediction).sum()
         layers = {
             name: {"mask_data": data, "class_labels": names}

@@ -107,13 +107,13 @@ def other_training_sets_command(sweeps: Mapping[str, Settings]) -> str:
     return spelled(words)
 
 
-def best_artifact(comparison: Comparison) -> str:
-    """The checkpoints of the best row's best run in validation, ENTITY/PROJECT/model-RUN_ID:best."""
-    run_id = str(comparison.table.iloc[0]["run_ids"]).split()[0]
-    path = str(comparison.runs.set_index("run_id")["path"][run_id])
-    return f"{path.rpartition('/')[0]}/model-{run_id}:best"
+def best_artifact(comparison: Comparison, run_id: str | None = None) -> str:
+    """The checkpoints of a run, else of the best row's best run in validation: ENTITY/PROJECT/model-RUN_ID:best."""
+    best = str(comparison.table.iloc[0]["run_ids"]).split()[0]
+    path = str(comparison.runs.set_index("run_id")["path"][best])
+    return f"{path.rpartition('/')[0]}/model-{run_id or best}:best"
 
 
-def predict_command(comparison: Comparison) -> str:
-    """What makes masks of other photographs by the best row."""
-    return f"python -m agent.predict {best_artifact(comparison)} PHOTOGRAPH… -o masks"
+def predict_command(comparison: Comparison, run_id: str | None = None) -> str:
+    """The command for masks of other photographs by a run, else by the best row."""
+    return f"python -m agent.predict {best_artifact(comparison, run_id)} PHOTOGRAPH… -o masks"

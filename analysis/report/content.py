@@ -104,7 +104,7 @@ def content(study: Study, comparison: Comparison, command: str) -> Content:
         notes=keep_in_mind(comparison),
         facts=facts(comparison),
         sweeps={sweep: as_yaml(settings) for sweep, settings in study.sweeps.items()},
-        commands=commands(comparison),
+        commands=commands(comparison, exported=bool(study.folder)),
         command=command,
     )
 
@@ -231,10 +231,10 @@ def as_yaml(settings: Settings) -> str:
     return str(yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True, width=100))
 
 
-def commands(comparison: Comparison) -> tuple[str, ...]:
+def commands(comparison: Comparison, *, exported: bool) -> tuple[str, ...]:
     """Commands that make runs, report and masks of other photographs again, in a clone of the project.
 
-    A search that `make study` does not take is run by hand.
+    A search that `make study` does not take is run by hand; an exported study has no checkpoints.
     """
     project = str(comparison.all_runs["path"].iloc[0]).rpartition("/")[0]
     study = study_command(comparison.sweeps)
@@ -254,8 +254,13 @@ def commands(comparison: Comparison) -> tuple[str, ...]:
         ),
         "make report" if study else f"make report STUDY={project}/ID",
         "# masks of other photographs by the best row, while `make serve` runs in a terminal of its own:",
+        *(
+            ("# RUN_ID of the new study from comparison.csv: this one was exported without checkpoints",)
+            if exported
+            else ()
+        ),
         SERVER,
-        f".venv/bin/{predict_command(comparison)}",
+        f".venv/bin/{predict_command(comparison, 'RUN_ID' if exported else None)}",
     )
 
 

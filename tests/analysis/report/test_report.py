@@ -382,3 +382,10 @@ def test_chromium_shows_and_prints_more_than_a_blank_page(html: str, tmp_path: P
     chromium(file, f"--print-to-pdf={pdf}")
     assert pdf.read_bytes().startswith(b"%PDF")
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) <= 15
+
+
+def test_masks_of_an_exported_study_take_a_run_that_is_made_first() -> None:
+    made = noisy()
+    told = [content.content(each, compare(each), "c").commands for each in (made, replace(made, folder="docs/study"))]
+    assert [":best" in lines[-1] and "model-RUN_ID:best" in lines[-1] for lines in told] == [False, True]
+    assert any("exported without checkpoints" in line for line in told[1])
