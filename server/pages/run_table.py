@@ -70,11 +70,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs with the same `values` of what they are grouped by; `cells`: (mean, deviation, n) or None per metric."""
+    """Runs with the same `values` of what they are grouped by; `cells`: (mean, deviation, n) or None per metric.
+
+    `n_unfinished`: those of them that go on or were ended before their end.
+    """
 
     values: tuple[Any, ...]
     run_ids: list[int]
     cells: list[tuple[float, float | None, int] | None]
+    n_unfinished: int
 
 
 @dataclass(frozen=True)
@@ -353,7 +357,7 @@ def _grouped(
 ) -> Table:
     """Groups in the order of their mean, best first, unless a column of the table is asked for."""
     metrics = [column for column in columns if column.is_metric and column not in keys.texts]
-    found = cells(store, ids[:MAX_GROUPED], [*grouping, *metrics])
+    found = cells(store, ids[:MAX_GROUPED], [*grouping, *metrics, Column("state")])
     members: dict[tuple[str, ...], list[int]] = {}
     for run_id in ids[:MAX_GROUPED]:
         members.setdefault(tuple(map(repr, found[run_id][: len(grouping)])), []).append(run_id)
@@ -361,7 +365,11 @@ def _grouped(
         Group(
             tuple(found[run_ids[0]][: len(grouping)]),
             run_ids,
-            [_spread([found[run_id][at] for run_id in run_ids]) for at in range(len(grouping), len(found[run_ids[0]]))],
+            [
+                _spread([found[run_id][at] for run_id in run_ids])
+                for at in range(len(grouping), len(found[run_ids[0]]) - 1)
+            ],
+            sum(found[run_id][-1] != "finished" for run_id in run_ids),
         )
         for run_ids in members.values()
     ]

@@ -2,13 +2,16 @@
 
 import { onArrival } from "./swap.js";
 
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
+
 onArrival((root) => {
   for (const button of root.querySelectorAll("button[data-copy], button[data-copy-address]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {
       const { copy } = button.dataset;
       button.dataset.label ??= button.textContent;
-      button.textContent = (await write(copy ? document.getElementById(copy).textContent : location.href)) ? "Copied" : "Copy it by hand";
+      const done = copy || !LOOPBACK.test(location.hostname) ? "Copied" : "Copied, for this machine";
+      button.textContent = (await write(copy ? document.getElementById(copy).textContent : location.href)) ? done : "Copy it by hand";
       setTimeout(() => (button.textContent = button.dataset.label), 2000);
     });
   }
