@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -174,6 +175,19 @@ def test_runs_are_grouped_with_mean_deviation_and_number(table: Store) -> None:
     ]
     link = next(a for a in shown.all("a") if a.text == "runs")
     assert names_of(table, link.attributes["href"]) == ["r3", "r2"]
+
+
+def test_a_group_says_how_many_of_its_runs_are_unfinished(tmp_path: Path) -> None:
+    store = Store(tmp_path, lambda: 1_700_000_000.0)
+    with store.write() as db:
+        project = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        for at in range(3):
+            _run(db, project, f"r{at}", None, {"model": "a", "n": at}, [0.5], {})
+        _run(db, project, "other", None, {"model": "b"}, [0.5], {})
+        db.execute("UPDATE runs SET state = 'killed' WHERE name IN ('r0', 'r1')")
+    shown = page(store, group="model").one(id="runs").one("table")
+    assert {cells[0]: cells[1] for cells in shown.rows[1:]} == {"a": "3 2 unfinished", "b": "1"}
+    store.close()
 
 
 def names_of(store: Store, address: str) -> list[str]:

@@ -281,7 +281,15 @@ def test_buttons_ask_first_and_are_for_those_who_may(store: Store, filled: Row) 
     assert "log in" in stranger.text
     with store.write() as db:
         sweeps.change(db, filled["id"], 1.0, state="PAUSED")
-    assert "resume" in [each.attributes.get("value") for each in page(store, filled).one(id="head").all("button")]
+    head = page(store, filled).one(id="head")
+    assert "resume" in [each.attributes.get("value") for each in head.all("button")]
+    assert "6 of 10 ended, no new ones while paused" in head.text
+
+
+def test_the_best_run_says_its_state_where_it_was_ended_before_its_end(store: Store, filled: Row) -> None:
+    with store.write() as db:
+        db.execute("UPDATE runs SET state = 'killed' WHERE name = 'r4'")
+    assert "Best: run 4 (r4) killed with val/iou 0.8" in page(store, filled).one(id="head").text
 
 
 def test_names_that_several_runs_have_come_with_the_ids(store: Store, filled: Row) -> None:
