@@ -47,8 +47,11 @@ parameters:
 
 
 def fill(folder: Path, n: int, seed: int = 1) -> None:
-    """Projects many: n runs with 20 settings and 20 results; curves: a sweep of CURVES runs with STEPS rows; wide: WIDE
-    runs with ROWS rows of METRICS metrics."""
+    """Fill a server's folder with three projects.
+
+    many: n runs with 20 settings and 20 results. curves: a sweep of CURVES runs with STEPS rows. wide: WIDE runs with
+    ROWS rows of METRICS metrics.
+    """
     noise = random.Random(seed)
     store = Store(folder)
     with store.write() as db:
