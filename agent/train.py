@@ -30,7 +30,7 @@ from agent.lifecycle import checkpoints, failures, preflight, resume, state, sta
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.disk import DiskError
 from agent.lifecycle.failures import Failed
-from agent.lifecycle.folder import clear, exclusive_folder
+from agent.lifecycle.folder import PREDICTIONS, clear, exclusive_folder
 from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening, on_client_death
 from agent.lifecycle.plan import Plan, make_plan
 from agent.lifecycle.state import Progress, State
@@ -388,10 +388,11 @@ def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
         run.log({keys.PREDICTIONS: media}, step=config.epochs, commit=True)
 
     about = {"config": dataclasses.asdict(config), "data_digest": dataset.digest, "rule": rule}
-    predictions.write(training.plan.folder / "predictions", dataset.test, tested)
+    pictures = training.plan.folder / PREDICTIONS
+    predictions.write(pictures, dataset.test, tested)
     logged = [
         checkpoints.log(run, best, about | reporting.model_metadata(best, tested)),
-        predictions.log(run, training.plan.folder / "predictions", about),
+        predictions.log(run, pictures, about),
     ]
     if pretrained.is_source(config):
         logged.append(pretrained.log(run, best.kept[rule].path, config, about))

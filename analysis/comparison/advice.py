@@ -8,13 +8,11 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.comparison.commands import other_training_sets_command, study_command
+from analysis.comparison.commands import command_here, other_training_sets_command
 from analysis.comparison.comparison import Comparison
 from analysis.evidence.text import MEANING, WORDS, next_steps, p_value
-from analysis.pull.login import RESULTS
 from analysis.pull.masks import Mask, one_pixel_loss
 from common import keys
-from common.environment import ROOT
 from common.text import plural
 
 
@@ -68,7 +66,7 @@ def own_photographs(comparison: Comparison) -> list[str]:
 
 def more_seeds(comparison: Comparison, seeds: int) -> str:
     """`: COMMAND (what it costs)` for so many seeds of every model; empty where no command is known."""
-    command = study_command(comparison.sweeps, seeds=seeds, results=ROOT / RESULTS)
+    command = command_here(comparison, seeds=seeds)
     if command is None:
         return ""
     runs = comparison.all_runs
@@ -86,7 +84,7 @@ def longer_advice(comparison: Comparison) -> list[str]:
     if not late:
         return []
     longer = 2 * int(curves["epochs"].max())
-    command = study_command(comparison.sweeps, epochs=longer, results=ROOT / RESULTS)
+    command = command_here(comparison, epochs=longer)
     how = f"`{command}`" if command else f"{longer} epochs"
     return [
         f"Validation loss was lowest in the last epoch in {late} of {plural(len(curves), 'run')}: try {how}, and keep"

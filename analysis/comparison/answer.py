@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.comparison.commands import study_command
+from analysis.comparison.commands import command_here
 from analysis.comparison.comparison import Comparison
 from analysis.curves.overfitting import COLLAPSE, FEWEST_EPOCHS
 from analysis.curves.rise import FEWEST_RUNS
 from analysis.evidence.text import answer, cautions
-from analysis.pull.login import RESULTS
-from common.environment import ROOT
 from common.keys import RULES
 from common.text import plural, some
 
@@ -113,7 +111,7 @@ def missing(comparison: Comparison, models: Sequence[str]) -> str:
     epochs = int(comparison.curves.set_index("run_id")["epochs"].reindex(mine["run_id"]).min())
     seeds = FEWEST_RUNS if runs < FEWEST_RUNS else None
     longer = FEWEST_EPOCHS if epochs < FEWEST_EPOCHS else None
-    command = study_command(comparison.sweeps, seeds=seeds, epochs=longer, results=ROOT / RESULTS)
+    command = command_here(comparison, seeds=seeds, epochs=longer)
     return (
         f"that takes at least {FEWEST_RUNS} runs per model (you have {runs}) of at least {FEWEST_EPOCHS} epochs"
         f" (you have {epochs}){f'; `{command}` gives them' if command and (seeds or longer) else ''}"

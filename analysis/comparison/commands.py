@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from analysis.pull.login import RESULTS
 from analysis.pull.sweeps import Settings
 from common.environment import ROOT
 from common.sweep_spec.distributions import listed
@@ -43,7 +45,7 @@ def study_command(
     wanted |= {"epochs": [epochs]} if epochs else {}
     ours = sorted((ROOT / "sweeps").glob("*.yaml"), key=lambda file: (file.name != DEFAULT, file.name))
     for file in [*ours, *(sorted(results.glob("*/sweep.yaml")) if results else ())]:
-        words = filled_in(values_of(yaml.safe_load(file.read_text())) or {}, wanted, seeds)
+        words = filled_in(values_in(file), wanted, seeds)
         if words is not None:
             return spelled(words if file == ours[0] else {"SWEEP": os.path.relpath(file, ROOT)} | words)
     data = wanted.get("data", [])
@@ -55,6 +57,17 @@ def study_command(
 
 FILLED = ("image_size", "epochs")
 """Parameters without whose one value `make study` takes no sweep."""
+
+
+def command_here(comparison: Comparison, *, seeds: int | None = None, epochs: int | None = None) -> str | None:
+    """`study_command` where the comparison is made: a grid that is none of `sweeps/` may be one of its studies."""
+    return study_command(comparison.sweeps, seeds=seeds, epochs=epochs, results=ROOT / RESULTS)
+
+
+@cache
+def values_in(file: Path) -> Mapping[str, Sequence[Any]]:
+    """`values_of` a sweep's file, read once; empty where one is no list."""
+    return values_of(yaml.safe_load(file.read_text())) or {}
 
 
 def values_of(settings: Settings) -> dict[str, Sequence[Any]] | None:

@@ -365,10 +365,7 @@ def _grouped(
         Group(
             tuple(found[run_ids[0]][: len(grouping)]),
             run_ids,
-            [
-                _spread([found[run_id][at] for run_id in run_ids])
-                for at in range(len(grouping), len(found[run_ids[0]]) - 1)
-            ],
+            [_spread([found[run_id][at] for run_id in run_ids]) for at, _ in enumerate(metrics, start=len(grouping))],
             sum(found[run_id][-1] != "finished" for run_id in run_ids),
         )
         for run_ids in members.values()
