@@ -26,7 +26,7 @@ from rich.progress import track
 from torch import Tensor
 
 from agent.inference import load
-from agent.inference.average import Member, cut, expected_iou, logits_of
+from agent.inference.average import Member, binarize, expected_iou, logits_of
 from agent.inference.load import ModelError
 from agent.training import performance
 from common.cli import Parser, exit_code, whole_number
@@ -178,7 +178,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _model(options: argparse.Namespace, device: torch.device) -> Model:
     """Every model that was named, on the device. Raises ModelError."""
-    names = [each for name in (options.model, *options.ensemble) for each in load.members(name)]
+    names = [each for name in (options.model, *options.ensemble) for each in load.expand_name(name)]
     members, ranges = [], []
     for name in names:
         saved = load.find(name, options.rule)
@@ -310,7 +310,7 @@ def _logits(model: Model, photographs: Sequence[tuple[Task, Pixels]]) -> list[Te
 
 def _written(task: Task, pixels: Pixels, logits: Tensor, threshold: float) -> Prediction | PhotographError:
     try:
-        mask = cut(logits, threshold)
+        mask = binarize(logits, threshold)
         write(task.overlay, overlay(pixels, mask))
         if task.probabilities:
             write(task.probabilities, (logits.sigmoid().cpu().numpy() * 65535).round().astype(np.uint16))

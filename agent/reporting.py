@@ -7,7 +7,7 @@ import wandb
 
 from agent.config import Config
 from agent.lifecycle.checkpoints import BestCheckpoints, Checkpoint
-from agent.lifecycle.disk import bytes_of_run, disk_of_run
+from agent.lifecycle.disk import bytes_on_disk, bytes_on_server
 from agent.lifecycle.state import Row
 from agent.training import performance
 from agent.training.batchnorm import Validation
@@ -80,8 +80,8 @@ def start_line(name: str | None, facts: dict[str, Any], material: Material, n_th
         f"trial {name}: {facts['n_parameters']:,} parameters; {facts['n_train']} training, "
         f"{facts['n_val']} validation and {facts['n_test']} test images at {config.image_size} pixels; "
         f"{material.device}, threads: {facts['n_threads']}{'' if n_threads is None else ' (as the run began)'}; "
-        f"up to {size(disk_of_run(model, config.score_size, facts['n_test']))} on the disk, then "
-        f"{size(bytes_of_run(model, config.score_size, facts['n_test']))} on the server"
+        f"up to {size(bytes_on_disk(model, config.score_size, facts['n_test']))} on the disk, then "
+        f"{size(bytes_on_server(model, config.score_size, facts['n_test']))} on the server"
         + (f"; {LEARNED[config.weights]} from {facts['weights_source']}" if config.weights in LEARNED else "")
     )
 

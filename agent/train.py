@@ -29,10 +29,10 @@ from agent.inference import predictions
 from agent.lifecycle import checkpoints, failures, preflight, resume, state, state_artifact
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.disk import DiskError
-from agent.lifecycle.failures import Failed
+from agent.lifecycle.failures import RunFailure
 from agent.lifecycle.folder import PREDICTIONS, clear, exclusive_folder
-from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening, on_client_death
-from agent.lifecycle.plan import Plan, make_plan
+from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, catch_signals, on_client_death
+from agent.lifecycle.plan import RunPlan, make_plan
 from agent.lifecycle.state import Progress, State
 from agent.training import batchnorm, loader, performance, pretrained, schedule, step_times
 from agent.training.batchnorm import Validation
@@ -48,7 +48,7 @@ from data.findings import DataError
 from data.puzzle import Dataset
 
 PROJECT = "puzzle"
-REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, Failed)
+REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, RunFailure)
 """Errors that a person can mend: one sentence, no traceback."""
 
 
@@ -56,7 +56,7 @@ REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, F
 class TrainingRun:
     """One run with all that changes while it trains."""
 
-    plan: Plan
+    plan: RunPlan
     run: wandb.Run
     material: Material
     optimizer: torch.optim.Optimizer
@@ -77,9 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: finished, or ended by its server; 1: refused; 2: a wrong setting; 130 or 143: after a signal."""
     try:
         plan = make_plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
-        with exclusive_folder(plan.folder), listening() as interruption:
+        with exclusive_folder(plan.folder), catch_signals() as interruption:
             try:
-                plan, local = resume.complete(plan)
+                plan, local = resume.complete_plan(plan)
                 if not plan.offline:
                     preflight.check_same_config(plan, interruption.check)
                 # A sweep hands out again what its server never heard of: there the run begins, and fails.
@@ -113,7 +113,7 @@ def refuse(error: Exception) -> int:
 
 
 def record(
-    plan: Plan, opening: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
+    plan: RunPlan, opening: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
 ) -> int:
     """The run on the server from its beginning to its end; the exit code."""
     with opening as run, on_client_death(plan.folder, interruption):
@@ -137,7 +137,7 @@ def record(
 
 
 def result(
-    plan: Plan, run: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
+    plan: RunPlan, run: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
 ) -> str:
     """The result of the run in one line; it is only trained if it is not finished yet."""
     if is_finished(run):
@@ -163,14 +163,14 @@ def forget_failure(run: wandb.Run) -> None:
 def clean_up(folder: Path, run: wandb.Run) -> None:
     """Once the server has the whole run: drop the state, here and there, and what an earlier part of the run left."""
     if run.offline:
-        (folder / state.FILE).unlink(missing_ok=True)
+        (folder / state.STATE_FILE).unlink(missing_ok=True)
         return
     clear(folder)
     if resume.was_cut_off(run):
         state_artifact.delete(run)
 
 
-def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
+def open_run(plan: RunPlan, interruption: Interruption) -> wandb.Run:
     """The run on the server, made or found again by its id. In a sweep the client knows where it is, and warns of
     whatever else it is told."""
     place: dict[str, Any] = {"entity": plan.entity, "project": plan.project, "id": plan.run_id}
@@ -180,7 +180,7 @@ def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
         name=run_name(plan.config),
         job_type="train",
         config=dataclasses.asdict(plan.config),
-        settings=wandb.Settings(stop_fn=lambda: interruption.ask(STOP)),
+        settings=wandb.Settings(stop_fn=lambda: interruption.request(STOP)),
     )
 
 
@@ -191,7 +191,7 @@ def run_name(config: Config) -> str:
     return f"{config.model}, seed {config.seed}{fold}{of_all}"
 
 
-def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
+def end_early(plan: RunPlan, run: wandb.Run, reason: str) -> int:
     """After a signal, upload the state and have the run handed out again; after a stop, do neither."""
     if reason == STOP:
         print("agent.train: ended because the server asked for it", flush=True)
@@ -205,7 +205,7 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
     return EXIT_CODES[reason]
 
 
-def train(plan: Plan, run: wandb.Run, material: Material, earlier: State | None, interruption: Interruption) -> str:
+def train(plan: RunPlan, run: wandb.Run, material: Material, earlier: State | None, interruption: Interruption) -> str:
     """The whole run: epochs, test, Artifacts. Returns its result in one line."""
     started = time.monotonic() - material.seconds
     config, dataset, model, device = plan.config, material.dataset, material.model, material.device
@@ -227,7 +227,7 @@ def train(plan: Plan, run: wandb.Run, material: Material, earlier: State | None,
     return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
-def set_up(plan: Plan, run: wandb.Run, material: Material, n_threads: int | None) -> TrainingRun:
+def set_up(plan: RunPlan, run: wandb.Run, material: Material, n_threads: int | None) -> TrainingRun:
     """The run before its first epoch, its facts on the server and on the console.
 
     `n_threads` are those of torch that a run which goes on keeps; None for a new one.
@@ -260,7 +260,7 @@ def restore(training: TrainingRun, earlier: State) -> float:
     state.restore(earlier.tensors, training.model, training.optimizer, training.schedule)
     training.progress, training.best.kept = earlier.progress, earlier.kept
     print(f"going on after epoch {earlier.progress.epoch}", flush=True)
-    resume.log_missing(training.run, earlier.progress.rows)
+    resume.log_missing_rows(training.run, earlier.progress.rows)
     return training.progress.seconds
 
 
@@ -272,7 +272,7 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
     epochs = range(progress.epoch + 1, config.epochs + 1)
     batches = stream(training, epochs, device)
     network = model
-    with state.Writer() as writer, interruption.of_workers():
+    with state.StateWriter() as writer, interruption.translate_worker_exit():
         for epoch in epochs:
             if is_stopped(training):
                 print(f"early stopping: no better validation in {config.patience} epochs", flush=True)
@@ -294,9 +294,9 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
             progress.add(reporting.history_row(epoch, loss, counts, val, seconds, trained))
             if path or epoch == config.epochs or not writer.busy:
                 now = capture(training)
-                weights = now.tensors["model"] | state.copied(val.statistics)
+                weights = now.tensors["model"] | state.clone(val.statistics)
                 writer.submit(functools.partial(state.dump, now, training.plan.folder, path, weights))
-            resume.log_missing(training.run, progress.rows[-1:])
+            resume.log_missing_rows(training.run, progress.rows[-1:])
             training.run.summary.update(reporting.best_so_far(best))
             print(reporting.epoch_line(progress.rows[-1], config.epochs), flush=True)
             events.emit("epoch", epochs=config.epochs, steps=epoch * steps, **progress.rows[-1])

@@ -23,7 +23,7 @@ from data.puzzle import Pair
 
 def iou(members: Sequence[Member], pairs: Sequence[Pair], tta: bool) -> float:
     """Of the foreground, pooled over all pixels of the photographs."""
-    counts = [count(average.cut(average.logits_of(members, [p.image], tta)[0]), p.mask) for p in pairs]
+    counts = [count(average.binarize(average.logits_of(members, [p.image], tta)[0]), p.mask) for p in pairs]
     return sum(counts, Counts()).iou
 
 

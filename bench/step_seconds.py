@@ -20,7 +20,7 @@ from torch import Tensor
 
 from agent.config import SCRATCH, SMP, Config
 from agent.lint.models import look_up
-from agent.lint.price import TABLE
+from agent.lint.price import STEP_TIMES
 from agent.training import models, performance, step_times
 from agent.training.loop import Precision, train_epoch
 from agent.training.step_times import COLUMNS, GPU, ONE_CORE, Step
@@ -135,7 +135,7 @@ def write(steps: Sequence[Step], table: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.step_seconds", description=__doc__.splitlines()[0])
     parser.add_argument("--measurements", type=int, default=5, help="of each step, after one that does not count")
-    parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--table", type=Path, default=STEP_TIMES)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)

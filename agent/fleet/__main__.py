@@ -15,14 +15,14 @@ from rich.console import Console
 
 from agent import events
 from agent.fleet import devices, journal, options, target
-from agent.fleet.board import Board
+from agent.fleet.board import Display
 from agent.fleet.cluster import flags, slurm
 from agent.fleet.cluster.slurm import SlurmError
 from agent.fleet.devices import DeviceError
 from agent.fleet.options import AUTO, OptionError
 from agent.fleet.supervisor import Fleet, Place
 from agent.fleet.sweep_client import Sweep
-from agent.fleet.target import Over, TargetError
+from agent.fleet.target import SweepDone, SweepError
 from agent.lifecycle import modes
 from common import cores
 from common.text import plural
@@ -31,7 +31,7 @@ from common.wandb_api import RequestRefused, ServerUnavailable
 GRACE_SECONDS = 45
 """From SIGTERM to SIGKILL of a trial: a step, 20 s of upload and the end of its run; less than a cluster's minute."""
 
-AT_WORK = ("pending", "running", "preempting")
+ACTIVE_STATES = ("pending", "running", "preempting")
 """States of a run that somebody has."""
 
 
@@ -41,16 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asked = options.read(arguments, os.environ)
         program = take_stdout() if asked.events else None
-        if why := modes.refusal(os.environ):
+        if why := modes.why_offline(os.environ):
             raise OptionError(why)
         code = flags.submit(asked) if asked.slurm or asked.kubernetes else start(asked, program)
     except OptionError as error:
         refuse(str(error), program)
         return 2
-    except (TargetError, DeviceError, SlurmError) as error:
+    except (SweepError, DeviceError, SlurmError) as error:
         refuse(str(error), program)
         return 1
-    except Over as news:
+    except SweepDone as news:
         print(news)
         return 0
     except KeyboardInterrupt:
@@ -76,25 +76,25 @@ def refuse(reason: str, program: IO[str] | None) -> None:
 def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
     """Everything from the sweep's name to its end; the events go to `program`, if there is one."""
     grace = grace_seconds()
-    gpus = devices.gpus(os.environ)
+    gpus = devices.list_gpus(os.environ)
     if not gpus and asked.per_gpu is not None:
         raise DeviceError("--per-gpu needs a GPU, and this machine shows none: use --agents")
     found = target.find(asked.sweep, asked.new)
-    folder = target.folder() / found.sweep.name
+    folder = target.state_folder() / found.sweep.name
     trials, logs = folder / "trials", folder / "logs"
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)
-    waiting = {trial.run for trial in journal.unfinished(trials)} | found.preempted
+    waiting = {trial.run for trial in journal.read_unfinished(trials)} | found.preempted
     n_over = found.n_runs - len(waiting)
     put_off = [trial.threads for trial in journal.read_all(trials) if trial.threads and trial.run in waiting]
-    places = layout(gpus, asked, found.expected and found.expected - n_over, put_off)
+    places = assign_places(gpus, asked, found.expected and found.expected - n_over, put_off)
     n_most = max(1, cores.available() // len(gpus)) if gpus and asked.per_gpu == AUTO else None
-    threads = devices.threads(os.environ, len(places) * (n_most or 1))
-    board = Board(found.sweep.path, found.expected, n_over, found.varied, Console(), program)
-    board.say("sweep", found.news, sweep=found.sweep.path, base_url=found.sweep.base_url)
+    threads = devices.threads_per_trial(os.environ, len(places) * (n_most or 1))
+    board = Display(found.sweep.path, found.expected, n_over, found.varied_parameters, Console(), program)
+    board.emit("sweep", found.news, sweep=found.sweep.path, base_url=found.sweep.base_url)
     where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
     kept = f" (those put off keep {', '.join(map(str, sorted(set(put_off))))})" if {*put_off} - {threads} else ""
-    board.tell(
+    board.message(
         f"{plural(len(places), 'trial')} side by side on {where}, threads of each: {threads}{kept}; "
         f"logs in {os.path.relpath(logs)}"
     )
@@ -102,8 +102,8 @@ def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
     code = fleet.run()
     if fleet.failure:
         refuse(fleet.failure, program)
-    text = ending(found.sweep, board) if fleet.over else board.summary()
-    board.say("over" if fleet.over else "stop", f"{found.sweep.path}: {text}", code=code)
+    text = describe_end(found.sweep, board) if fleet.over else board.summary()
+    board.emit("over" if fleet.over else "stop", f"{found.sweep.path}: {text}", code=code)
     return code
 
 
@@ -115,7 +115,7 @@ def grace_seconds() -> float:
     return float(text)
 
 
-def layout(
+def assign_places(
     gpus: list[devices.Gpu], asked: argparse.Namespace, n_left: int | None, put_off: Sequence[int]
 ) -> list[Place]:
     """One place per trial that runs at once; `put_off` are the threads of those that go on."""
@@ -123,21 +123,21 @@ def layout(
         n = asked.agents or len(gpus) * (asked.per_gpu or 1)
         dealt = [gpus[each % len(gpus)] for each in range(n)]
         return [Place(f"GPU {gpu.index}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu) for gpu in dealt]
-    n = asked.agents or devices.side_by_side(cores.available(), n_left, devices.free_memory(), put_off)
+    n = asked.agents or devices.parallel_trials(cores.available(), n_left, devices.free_main_memory(), put_off)
     return [Place("CPU", {}) for _ in range(n)]
 
 
-def ending(sweep: Sweep, board: Board) -> str:
+def describe_end(sweep: Sweep, board: Display) -> str:
     """The state of the sweep, with the runs of others who work on it."""
     try:
-        elsewhere, found = sweep.runs(*AT_WORK), sweep.look()
+        elsewhere, found = sweep.fetch_runs(*ACTIVE_STATES), sweep.fetch()
     except (ServerUnavailable, RequestRefused):
         return board.summary()
     if elsewhere:
         runs = plural(len(elsewhere), "run")
-        return f"{board.done()} here, and no more to hand out; {runs} of the sweep still at work elsewhere"
-    if board.left and found:
-        return f"{board.done()} here; the sweep is over with {found['runCount']} of {board.expected} runs"
+        return f"{board.count_ends()} here, and no more to hand out; {runs} of the sweep still at work elsewhere"
+    if board.n_remaining and found:
+        return f"{board.count_ends()} here; the sweep is over with {found['runCount']} of {board.expected} runs"
     return board.summary()
 
 

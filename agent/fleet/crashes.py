@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-IN_A_ROW = 3
+MAX_IN_A_ROW = 3
 NOISE = ("wandb:",)
 """Lines of the client while it closes a run that failed."""
 
@@ -18,7 +18,7 @@ def reason(lines: Iterable[str], code: int) -> str:
     return said[-1] if said else f"exit code {code}, without a word"
 
 
-def normalised(text: str) -> str:
+def normalize(text: str) -> str:
     """Equal for reasons that differ only in numbers, addresses, ids and paths."""
     text = re.sub(r"0x[0-9a-f]+|(?<!\w)[0-9a-f]{8,}(?!\w)", "#", text)
     text = re.sub(r"(?:/[\w.+-]+){2,}", "PATH", text)
@@ -26,20 +26,20 @@ def normalised(text: str) -> str:
 
 
 @dataclass
-class Streak:
+class CrashStreak:
     """Crashes since the last trial that went well. A run that is handed out again counts once."""
 
     runs: list[str] = field(default_factory=list)
     last: tuple[int, str] | None = None
 
-    def well(self) -> None:
+    def reset(self) -> None:
         self.runs, self.last = [], None
 
-    def crash(self, run: str, code: int, text: str) -> bool:
+    def add(self, run: str, code: int, text: str) -> bool:
         """True if this is the third in a row of the same kind."""
-        kind = (code, normalised(text))
+        kind = (code, normalize(text))
         if kind != self.last:
             self.runs, self.last = [], kind
         if run not in self.runs:
             self.runs.append(run)
-        return len(self.runs) >= IN_A_ROW
+        return len(self.runs) >= MAX_IN_A_ROW

@@ -6,7 +6,7 @@ runs alone until its second epoch; each one more is let in when the largest shar
 
 from dataclasses import dataclass
 
-SPARE = 0.9
+MAX_FILL = 0.9
 """The share of the memory that trials may fill: the next one may need more than those before."""
 
 
@@ -25,9 +25,9 @@ class Packing:
         if n_trials:
             self.per_trial = max(self.per_trial, (used - self.before) // n_trials)
 
-    def room(self) -> int:
+    def max_trials(self) -> int:
         """How many trials fit, from 1 up; 1 before anything was measured."""
         if self.per_trial <= 0:
             return 1
-        fit = (int(self.total * SPARE) - self.before) // self.per_trial
+        fit = (int(self.total * MAX_FILL) - self.before) // self.per_trial
         return max(1, min(self.most, fit))

@@ -44,18 +44,18 @@ class Sweep:
     def path(self) -> str:
         return f"{self.entity}/{self.project}/{self.name}"
 
-    def look(self) -> dict[str, Any] | None:
+    def fetch(self) -> dict[str, Any] | None:
         """`state`, `config` (YAML), `runCount`, `runCountExpected` (None: unknown); None if there is no such sweep."""
         project = self._ask(SWEEP % "runCount runCountExpected", sweep=self.name)["project"]
         found: dict[str, Any] | None = project and project["sweep"]
         return found
 
-    def run_state(self, run: str) -> str | None:
+    def fetch_run_state(self, run: str) -> str | None:
         """`running`, `finished`, `failed`, `crashed`, `killed`, `preempted`, …; None if there is no such run."""
         project = self._ask(RUN, run=run)["project"]
         return str(project["run"]["state"]) if project and project["run"] else None
 
-    def runs(self, *states: str) -> set[str]:
+    def fetch_runs(self, *states: str) -> set[str]:
         """Names of the sweep's runs in these states, the first 1000."""
         filters = json.dumps({"sweep": self.name, "state": {"$in": states}})
         project = self._ask(RUNS, filters=filters)["project"]

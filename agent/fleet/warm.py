@@ -27,10 +27,10 @@ from typing import Any
 import psutil
 
 from agent.fleet import launch
-from agent.fleet.agent import ORPHAN_SECONDS, Agent, Plan
+from agent.fleet.agent import ORPHAN_SECONDS, Agent, FleetSettings
 from agent.fleet.sweep_client import Sweep
 
-NEEDED = (
+TRIAL_IMPORTS = (
     *("torch", "torchvision", "timm", "segmentation_models_pytorch", "albumentations", "wandb"),
     *("agent.train", "pandas", "pyarrow", "PIL.Image", "wandb.apis.public", "wandb.sdk.launch", "requests"),
     *("wandb.sdk.launch.inputs.internal", "wandb.sdk.artifacts._internal_artifact", "torch.utils.serialization"),
@@ -38,12 +38,12 @@ NEEDED = (
 )
 """Imports of every trial; the lazy ones of the client alone would take it a second."""
 
-NEEDED_BY_AGENTS = ("wandb.sdk.launch.sweeps.utils", "wandb.sdk.lib.config_util", "encodings.idna")
+AGENT_IMPORTS = ("wandb.sdk.launch.sweeps.utils", "wandb.sdk.lib.config_util", "encodings.idna")
 
 
 @dataclass(eq=False)
-class Parent:
-    plan: Plan
+class ForkServer:
+    plan: FleetSettings
     events: int
     agents: dict[int, int] = field(default_factory=dict)
     """Process id → number."""
@@ -115,7 +115,7 @@ class Parent:
                     break
                 if pid in self.agents:
                     code = os.waitstatus_to_exitcode(status)
-                    say(self.events, agent=self.agents.pop(pid), state="gone", code=code)
+                    emit(self.events, agent=self.agents.pop(pid), state="gone", code=code)
 
     def _signal_all(self, number: int, agent: int | None = None) -> None:
         for pid, each in self.agents.items():
@@ -124,7 +124,7 @@ class Parent:
                     os.kill(pid, number)
 
 
-def say(events: int, **news: Any) -> None:
+def emit(events: int, **news: Any) -> None:
     with contextlib.suppress(BrokenPipeError):
         os.write(events, (json.dumps(news) + "\n").encode())
 
@@ -137,23 +137,25 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     given = json.loads(_line())
-    wanted = launch.is_warm(given["command"])
+    wanted = launch.starts_train(given["command"])
     began = time.monotonic()
-    needed = (*NEEDED_BY_AGENTS, *(NEEDED if wanted else ()))
+    needed = (*AGENT_IMPORTS, *(TRIAL_IMPORTS if wanted else ()))
     for n, name in enumerate(needed, 1):
-        say(events, importing=name, number=n, of=len(needed))
+        emit(events, importing=name, number=n, of=len(needed))
         importlib.import_module(name)
-    unsafe = _unsafe() if wanted else "its command is not python -m agent.train"
+    unsafe = _why_not_fork() if wanted else "its command is not python -m agent.train"
     sweep = Sweep(**given["sweep"])
     folders = {name: Path(given[name]) for name in ("folder", "logs")}
-    plan = Plan(sweep, given["command"], given["threads"], **folders, grace=given["grace"], warm=unsafe is None)
-    parent = Parent(plan, events)
+    plan = FleetSettings(
+        sweep, given["command"], given["threads"], **folders, grace=given["grace"], warm=unsafe is None
+    )
+    parent = ForkServer(plan, events)
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    say(events, **({"warm": time.monotonic() - began} if unsafe is None else {"cold": unsafe}))
+    emit(events, **({"warm": time.monotonic() - began} if unsafe is None else {"cold": unsafe}))
     parent.serve(reading)
     return 0
 
@@ -169,7 +171,7 @@ def _line() -> bytes:
     return line
 
 
-def _unsafe() -> str | None:
+def _why_not_fork() -> str | None:
     """Why trials cannot be forked from here, or None."""
     from PIL import Image
 

@@ -44,7 +44,7 @@ def logits_of(members: Sequence[Member], photographs: Sequence[Pixels], tta: boo
     ]
 
 
-def cut(logits: Tensor, threshold: float = 0.5) -> Pixels:
+def binarize(logits: Tensor, threshold: float = 0.5) -> Pixels:
     """The mask (H, W): 1 where the probability of foreground is above the threshold."""
     mask = logits > math.log(threshold / (1 - threshold))
     return np.asarray(mask.to(torch.uint8).cpu().numpy())

@@ -17,7 +17,7 @@ from agent.lifecycle.torch_file import BadFile
 from common.keys import RULES, Rule
 from data.pixels import Range
 
-FILES = re.compile(r"epoch-\d{4,}\.pt")
+CHECKPOINT_FILE = re.compile(r"epoch-\d{4,}\.pt")
 """Names of checkpoint files."""
 
 

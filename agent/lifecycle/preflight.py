@@ -18,7 +18,7 @@ from wandb.sdk.lib import wbauth
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent.config import Config, ConfigError
-from agent.lifecycle.plan import Plan
+from agent.lifecycle.plan import RunPlan
 from common.retry import doubling, retry
 from common.wandb_api import KeyRefused, RequestRefused, ServerUnavailable, graphql
 
@@ -28,12 +28,12 @@ RUN = """query RunResumeStatus($project: String, $entity: String, $name: String!
 
 VIEWER = "query Viewer { viewer { username } }"
 
-UNANSWERED = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
+CLIENT_ERRORS = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
 """Errors of the client's questions to a server that says no, or nothing."""
 
 ASK_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
-TICK = 0.2
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def find_run(run_id: str, entity: str | None, project: str | None, check: Callab
     return RunOnServer(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
 
 
-def check_same_config(plan: Plan, check: Callable[[], None]) -> None:
+def check_same_config(plan: RunPlan, check: Callable[[], None]) -> None:
     """Before a run is opened: is the server there, and were the rows that it has made with these settings?
 
     Waits and raises as `find_run` does.
@@ -125,7 +125,7 @@ def _answer(
 ) -> dict[str, Any] | None:
     question = functools.partial(graphql, login.base_url, login.key, query, variables, ASK_SECONDS)
     try:
-        return _patiently(who, question, login.seconds, check)
+        return _retry(who, question, login.seconds, check)
     except (ServerUnavailable, KeyRefused) as error:
         raise CommError(str(error)) from None
     except RequestRefused:
@@ -137,7 +137,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config[name]["value"] for name in names if isinstance(config.get(name), dict)}
 
 
-def _patiently(
+def _retry(
     who: str, question: Callable[[], dict[str, Any]], seconds: float, check: Callable[[], None]
 ) -> dict[str, Any]:
     said = False
@@ -159,4 +159,4 @@ def _wait(seconds: float, check: Callable[[], None]) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         check()
-        time.sleep(min(left, TICK))
+        time.sleep(min(left, POLL_SECONDS))

@@ -21,14 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "lint-models.json"
 MODELS = ROOT / "agent" / "training" / "models"
 
-SIDE = 128
+REFERENCE_SIDE = 128
 """Pixels; work and memory are counted on an image of this side, or the only one that a model takes, and grow with the
 area."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one model with two output channels, for one image of `SIDE` × `SIDE` pixels.
+    """Of one model with two output channels, for one image of `REFERENCE_SIDE` squared pixels.
 
     `reason` says why it cannot be built and is empty if it can. `macs` are multiply-accumulates of a forward pass,
     `kept_bytes` the float32 tensors that a training step keeps for the backward pass, `buffers` the elements of the
@@ -50,22 +50,22 @@ class Facts:
 
     def macs_at(self, image_size: int) -> float:
         """Multiply-accumulates of a forward pass of one image of that size."""
-        return self.macs * image_size**2 / SIDE**2
+        return self.macs * image_size**2 / REFERENCE_SIDE**2
 
     def training_bytes(self, image_size: int, batch_size: int) -> int:
         """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
         backward pass."""
-        return 16 * self.n_parameters + self.kept_bytes * batch_size * image_size**2 // SIDE**2
+        return 16 * self.n_parameters + self.kept_bytes * batch_size * image_size**2 // REFERENCE_SIDE**2
 
 
-def of(config: Config) -> Facts:
+def facts(config: Config) -> Facts:
     """The facts of the model that a configuration names, at its size."""
     return look_up(config.architecture, config.backbone, config.width, image_size=config.image_size)
 
 
 @functools.cache
 def look_up(
-    architecture: str, backbone: str = "none", width: int = 64, cache: Path = CACHE, *, image_size: int = SIDE
+    architecture: str, backbone: str = "none", width: int = 64, cache: Path = CACHE, *, image_size: int = REFERENCE_SIDE
 ) -> Facts:
     """The facts of a model, from the file `cache` if they are there, else by building it."""
     name = f"{architecture}/{backbone}" if backbone != "none" else f"{architecture}/{width}"
@@ -115,13 +115,13 @@ def probe(architecture: str, backbone: str, width: int, image_size: int) -> Fact
             return count(models.SCRATCH[architecture](width))
     if reason := smp.why_not(architecture, backbone, image_size):
         return Facts(reason=reason)
-    side = image_size if smp.why_not(architecture, backbone, SIDE) else SIDE
+    side = image_size if smp.why_not(architecture, backbone, REFERENCE_SIDE) else REFERENCE_SIDE
     facts = models.without_memory(lambda: count(models.build(architecture, backbone, image_size=image_size), side))
     return dataclasses.replace(facts, imagenet=_imagenet(backbone))
 
 
-def count(model: Any, side: int = SIDE) -> Facts:
-    """The facts of a model from images of `side` pixels, as if they had `SIDE`."""
+def count(model: Any, side: int = REFERENCE_SIDE) -> Facts:
+    """The facts of a model from images of `side` pixels, as if they had `REFERENCE_SIDE`."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -142,8 +142,10 @@ def count(model: Any, side: int = SIDE) -> Facts:
         n_parameters=n_parameters,
         buffers=sum(each.numel() for each in model.buffers()),
         n_tensors=len(model.state_dict()),
-        macs=flops.get_total_flops() * SIDE**2 // (4 * side**2),
-        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own) * SIDE**2 // (2 * side**2),
+        macs=flops.get_total_flops() * REFERENCE_SIDE**2 // (4 * side**2),
+        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own)
+        * REFERENCE_SIDE**2
+        // (2 * side**2),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import FIELDS, as_yaml, nearest
+from agent.lint.types import FIELDS, as_yaml, did_you_mean
 from common.sweep_spec.distributions import BOUNDS, KEYS, NAMES, is_number, keys, kind_of, required
 
 OTHER_NAMES = {
@@ -109,33 +109,33 @@ def check(document: Document, name: str, spec: Any) -> Iterator[Finding]:
     """Is it a field, and a specification of values?"""
     line = document.line("parameters", name)
     if name not in FIELDS:
-        near = nearest(name, list(FIELDS), OTHER_NAMES)
+        near = did_you_mean(name, list(FIELDS), OTHER_NAMES)
         yield UNKNOWN_SETTING.at(line, name=name, near=near, known=", ".join(FIELDS))
     elif not isinstance(spec, dict):
         word = "values" if isinstance(spec, list) else "value"
         yield NO_SPECIFICATION.at(line, name=name, spec=spec, word=word, value=as_yaml(spec))
     else:
-        yield from _keys(document, name, spec)
+        yield from _check_keys(document, name, spec)
 
 
-def _keys(document: Document, name: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_keys(document: Document, name: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
     for key in spec:
         if key not in KEYS:
             rule = NESTED if key == "parameters" else UNKNOWN_KEY
             line = document.line("parameters", name, key)
-            yield rule.at(line, name=name, key=key, near=nearest(key, KEYS), known=", ".join(KEYS))
+            yield rule.at(line, name=name, key=key, near=did_you_mean(key, KEYS), known=", ".join(KEYS))
     kind = kind_of(spec)
     line = document.line("parameters", name, "distribution")
     if kind is None:
         yield NO_VALUES.at(line, name=name)
     elif kind not in NAMES:
-        near = nearest(kind, NAMES)
+        near = did_you_mean(kind, NAMES)
         yield UNKNOWN_DISTRIBUTION.at(line, name=name, kind=kind, near=near, known=", ".join(NAMES))
     else:
-        yield from _keys_of_kind(document, name, spec, str(kind))
+        yield from _check_keys_of_kind(document, name, spec, str(kind))
 
 
-def _keys_of_kind(document: Document, name: str, spec: Mapping[str, Any], kind: str) -> Iterator[Finding]:
+def _check_keys_of_kind(document: Document, name: str, spec: Mapping[str, Any], kind: str) -> Iterator[Finding]:
     line = document.line("parameters", name, "distribution")
     for key in required(kind):
         if key not in spec:
@@ -149,7 +149,7 @@ def _keys_of_kind(document: Document, name: str, spec: Mapping[str, Any], kind: 
         yield AMBIGUOUS_BOUNDS.at(line, name=name, low=ends[0], high=ends[1])
 
 
-def chances(document: Document, name: str, n: int, spec: Mapping[str, Any]) -> Iterator[Finding]:
+def check_probabilities(document: Document, name: str, n: int, spec: Mapping[str, Any]) -> Iterator[Finding]:
     if "probabilities" not in spec:
         return
     given, line = spec["probabilities"], document.line("parameters", name, "probabilities")

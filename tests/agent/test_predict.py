@@ -137,7 +137,7 @@ def test_logits_are_brought_to_the_size_of_the_photograph_before_they_are_cut() 
 
     columns = Member(Columns(torch.nn.Identity()), 2)
     (logits,) = average.logits_of([columns], [np.zeros((12, 12, 3), np.uint8)])
-    assert average.cut(logits).tolist() == [[1] * 7 + [0] * 5] * 12
+    assert average.binarize(logits).tolist() == [[1] * 7 + [0] * 5] * 12
 
 
 def test_photographs_in_batches_get_the_masks_they_get_alone(model: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def submit(options: argparse.Namespace) -> int:
     """Find or make the sweep, and submit the job or write the manifest; the exit code.
 
     Raises:
-        TargetError: there is no sweep to work on.
+        SweepError: there is no sweep to work on.
         SlurmError: Slurm cannot be asked, or refuses.
     """
     n, gpus = options.jobs or 1, options.gpus or 0
@@ -29,10 +29,10 @@ def submit(options: argparse.Namespace) -> int:
         print(f"note: only this machine reaches {found.sweep.base_url}; docs/cluster.md says how others do")
     if options.kubernetes:
         pods = Pods(options.image, n, gpus, cpus)
-        options.kubernetes.write_text(kubernetes.text(found.sweep.path, found.sweep.base_url, pods, per_gpu))
+        options.kubernetes.write_text(kubernetes.manifest_yaml(found.sweep.path, found.sweep.base_url, pods, per_gpu))
         print(f"{options.kubernetes}: start it with kubectl apply -f {options.kubernetes}")
         return 0
-    folder = target.folder() / found.sweep.name / "slurm"
+    folder = target.state_folder() / found.sweep.name / "slurm"
     folder.mkdir(parents=True, exist_ok=True)
     job = slurm.submit(slurm.script(found.sweep.path, jobs, target.ROOT, folder, per_gpu), folder)
     print(f"Slurm job {job} with {n} × agent.fleet: squeue -j {job}; logs in {os.path.relpath(folder)}")

@@ -89,6 +89,6 @@ def _pod(command: list[str], base_url: str, pods: Pods) -> dict[str, Any]:
     }
 
 
-def text(sweep: str, base_url: str, pods: Pods, per_gpu: int | None = 1) -> str:
+def manifest_yaml(sweep: str, base_url: str, pods: Pods, per_gpu: int | None = 1) -> str:
     """The manifest as YAML, with what it needs said above it."""
     return HEADER + yaml.safe_dump(manifest(sweep, base_url, pods, per_gpu), sort_keys=False)

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from agent.fleet import __main__ as fleet
-from agent.fleet.board import Board
+from agent.fleet.board import Display
 from agent.fleet.options import OptionError
 from agent.fleet.sweep_client import Sweep
 from common.wandb_api import ServerUnavailable
@@ -98,7 +98,7 @@ class Others(Sweep):
         return {"runCount": self.n, "state": "FINISHED"}
 
 
-def over(made: Board) -> Board:
+def over(made: Display) -> Display:
     made.states = {"r1": "finished", "r2": "finished"}
     return made
 
@@ -116,7 +116,7 @@ def test_a_fleet_that_ends_before_others_says_so(
 ) -> None:
     monkeypatch.setattr(Others, "at_work", at_work)
     monkeypatch.setattr(Others, "away", away)
-    assert fleet.ending(Others("http://x", "k", "me", "p", "s1"), over(board(terminal=False))) == text
+    assert fleet.describe_end(Others("http://x", "k", "me", "p", "s1"), over(board(terminal=False))) == text
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("", 45), ("0", 0), ("7", 7), ("x", None), ("-1", None), ("1.5", None)])

@@ -124,7 +124,7 @@ def forked(command: list[str], flags: list[str] | None, folder: Path) -> tuple[i
     env = {**os.environ, "MARK": "mine"}
     log, lock = folder / "log", folder / "lock"
     with lock.open("w") as held:
-        start = launch.Start(command, flags, env, 1, log)
+        start = launch.Launch(command, flags, env, 1, log)
         pid = launch.fork(start, warm=False, locked=held.fileno(), close=[])
         _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), log.read_text()
@@ -150,7 +150,7 @@ from pathlib import Path
 from agent.fleet import launch, warm
 lock = open("lock", "w")
 command = [sys.executable, "-c", "import time; time.sleep(60)"]
-print(launch.fork(launch.Start(command, None, dict(os.environ), 1, Path("log")), False, lock.fileno(), []), flush=True)
+print(launch.fork(launch.Launch(command, None, dict(os.environ), 1, Path("log")), False, lock.fileno(), []), flush=True)
 time.sleep(60)
 """
 
@@ -176,7 +176,7 @@ def test_a_stop_in_the_first_moments_of_a_trial_waits_for_it(tmp_path: Path, mon
         return 1
 
     monkeypatch.setattr(os, "fork", fork)
-    launch.fork(launch.Start([], None, {}, 1, tmp_path / "log"), warm=False, locked=0, close=[])
+    launch.fork(launch.Launch([], None, {}, 1, tmp_path / "log"), warm=False, locked=0, close=[])
     assert signal.SIGTERM in blocked[0]
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 

@@ -21,7 +21,7 @@ def test_pairs_that_cannot_be_built_are_found_and_the_others_listed(tmp_path: Pa
     assert len(errors) == 4
     assert "deeplabv3plus cannot be built on vgg11" in errors
     assert "unet needs a backbone, for instance resnet18" in errors
-    assert list(report.good) == GOOD
+    assert list(report.buildable) == GOOD
     assert not report.passes
 
 

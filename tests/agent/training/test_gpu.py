@@ -12,7 +12,7 @@ import torch
 
 from agent.config import parse
 from agent.fleet import devices
-from agent.lifecycle.failures import Failed, explain_errors
+from agent.lifecycle.failures import RunFailure, explain_errors
 from agent.training import performance
 from agent.training.loader import feed
 from agent.training.loop import bce, train_epoch
@@ -58,7 +58,7 @@ def test_when_memory_is_used_up_one_sentence_says_so(gpu: torch.device) -> None:
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(2**31 / torch.cuda.get_device_properties(gpu).total_memory)
     try:
-        with pytest.raises(Failed, match="out of memory on cuda: batch_size 64 at image_size 512 with unet_b"):
+        with pytest.raises(RunFailure, match="out of memory on cuda: batch_size 64 at image_size 512 with unet_b"):
             with explain_errors(config, gpu, Path()):
                 step(model, 64, 512)
     finally:
@@ -80,7 +80,7 @@ def test_a_compiled_model_trains_as_the_model_itself_does(gpu: torch.device) -> 
 
 def test_a_trial_that_is_pinned_to_a_gpu_sees_that_one_only() -> None:
     ask = "import torch; print(torch.cuda.device_count(), torch.cuda.get_device_name(0))"
-    listed = devices.gpus({})
+    listed = devices.list_gpus({})
     if not listed:
         pytest.skip("no GPU on this machine")
     for gpu in listed:

@@ -93,16 +93,16 @@ KILLED = "DataLoader worker (pid 7) is killed by signal: {}. "
 
 def test_a_worker_that_the_signal_of_a_cluster_ends_is_an_interruption() -> None:
     """It may die before the signal reaches the run itself."""
-    with pytest.raises(Interrupted, match="SIGTERM"), Interruption().of_workers():
+    with pytest.raises(Interrupted, match="SIGTERM"), Interruption().translate_worker_exit():
         raise RuntimeError(KILLED.format("Terminated"))
     interruption = Interruption()
-    interruption.ask("SIGINT")
-    with pytest.raises(Interrupted, match="SIGINT"), interruption.of_workers():
+    interruption.request("SIGINT")
+    with pytest.raises(Interrupted, match="SIGINT"), interruption.translate_worker_exit():
         raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
 
 
 @pytest.mark.parametrize("text", [KILLED.format("Killed"), "shapes differ"])
 def test_other_ends_of_a_worker_are_failures(text: str) -> None:
-    with pytest.raises(RuntimeError) as raised, Interruption().of_workers():
+    with pytest.raises(RuntimeError) as raised, Interruption().translate_worker_exit():
         raise RuntimeError(text)
     assert str(raised.value) == text

@@ -15,7 +15,7 @@ from agent import train
 from agent.config import Config, parse
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.interruption import Interruption
-from agent.lifecycle.plan import Plan
+from agent.lifecycle.plan import RunPlan
 from agent.lifecycle.state import Progress
 from agent.train import TrainingRun
 from agent.training import performance, schedule, step_times
@@ -134,7 +134,7 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
     pairs = squares(4)
     model = performance.prepare(UNet("bilinear", 2), torch.device("cpu"))
     run: Any = SimpleNamespace(entity="e", project="p", id="r", config={}, summary={}, starting_step=3)
-    plan = Plan(config, "r", None, None, tmp_path / "runs" / "r")
+    plan = RunPlan(config, "r", None, None, tmp_path / "runs" / "r")
     trial = TrainingRun(
         plan,
         run,
