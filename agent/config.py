@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 from common.keys import STRENGTHS
 
-SCRATCH = ("unet_transposed", "unet_bilinear")
-SMP = ("unet", "deeplabv3plus")
+SCRATCH_ARCHITECTURES = ("unet_transposed", "unet_bilinear")
+SMP_ARCHITECTURES = ("unet", "deeplabv3plus")
 PRECISIONS = ("float32", "bfloat16", "auto")
 WEIGHTS = ("none", "imagenet", "drawn")
 SCHEDULES = ("constant", "cosine")
@@ -41,7 +41,7 @@ class Config:
     """
 
     model: str = setting("", "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three")
-    architecture: str = setting("unet_transposed", f"one of {', '.join(SCRATCH + SMP)}")
+    architecture: str = setting("unet_transposed", f"one of {', '.join(SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)}")
     backbone: str = setting("none", "an SMP encoder such as resnet18; none for the U-Nets written here")
     weights: str = setting("none", f"one of {', '.join(WEIGHTS)}: random, of the backbone, or learned from drawings")
     width: int = setting(64, "channels of the first level of the U-Nets written here; the paper has 64")
@@ -66,7 +66,7 @@ class Config:
     deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:
-        one_of("architecture", self.architecture, SCRATCH + SMP)
+        one_of("architecture", self.architecture, SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)
         one_of("weights", self.weights, WEIGHTS)
         one_of("augmentation", self.augmentation, STRENGTHS)
         one_of("precision", self.precision, PRECISIONS)
@@ -95,12 +95,13 @@ class Config:
             )
         if not self.data:
             raise ConfigError("data is empty, but must be a folder of photographs, or drawn, or drawn:SEED")
-        if self.architecture in SCRATCH and (self.backbone != "none" or self.weights == "imagenet"):
+        if self.architecture in SCRATCH_ARCHITECTURES and (self.backbone != "none" or self.weights == "imagenet"):
             raise ConfigError(
                 f"{self.architecture} is written from scratch and has no backbone and no ImageNet weights: leave both "
-                f"at none (they are {self.backbone} and {self.weights}), or take architecture {' or '.join(SMP)}"
+                f"at none (they are {self.backbone} and {self.weights}), or take architecture "
+                f"{' or '.join(SMP_ARCHITECTURES)}"
             )
-        if self.architecture in SMP and self.backbone == "none":
+        if self.architecture in SMP_ARCHITECTURES and self.backbone == "none":
             raise ConfigError(f"{self.architecture} needs a backbone, for instance resnet18")
         if self.batch_size == 1 and (who := self.needs_two()):
             raise ConfigError(f"batch_size is 1, but {who} needs at least 2 images in every training step")
@@ -147,7 +148,7 @@ def from_settings(settings: Mapping[str, Any]) -> Config:
         return config
     names = (
         [config.architecture]
-        if config.architecture in SCRATCH and config.weights == "none"
+        if config.architecture in SCRATCH_ARCHITECTURES and config.weights == "none"
         else [getattr(config, f) for f in MODEL_FIELDS]
     )
     return dataclasses.replace(config, model="/".join(names))

@@ -32,9 +32,10 @@ from agent.training import performance
 from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
 from common.keys import RULES
-from data import layout, puzzle
-from data.findings import DataError
+from data import layout
+from data.dataset import describe_range, read_image
 from data.pixels import Range
+from data.problems import DataError
 
 Pixels = NDArray[np.uint8]
 
@@ -153,7 +154,7 @@ def _run(options: argparse.Namespace) -> int:
     model = _model(options, device)
     print(f"on {device}; photographs: {len(tasks)}", flush=True)
     if model.pixel_range:
-        print(puzzle.range_line(model.pixel_range), flush=True)
+        print(describe_range(model.pixel_range), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     for problem in problems:
         print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
@@ -289,7 +290,7 @@ def _read(path: Path, pixel_range: Range | None) -> Pixels:
     if not path.is_file():
         raise PhotographError(f"{path} is no picture file")
     try:
-        return puzzle.read_image(path, pixel_range)
+        return read_image(path, pixel_range)
     except DataError as error:
         raise PhotographError(str(error)) from None
     except Exception as error:  # decoders have no end of ways to fail

@@ -42,10 +42,9 @@ from agent.training.models.smp import CombinationError
 from agent.training.models.weights import WeightsError
 from common import cores, keys
 from common.keys import Rule
-from data import puzzle
 from data.augment import Augmenter
-from data.findings import DataError
-from data.puzzle import Dataset
+from data.dataset import Dataset, describe_range
+from data.problems import DataError
 
 PROJECT = "puzzle"
 REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, RunFailure)
@@ -248,7 +247,7 @@ def set_up(plan: RunPlan, run: wandb.Run, material: Material, n_threads: int | N
 def show_data(dataset: Dataset, run: wandb.Run) -> None:
     """Print warnings about the photographs, and write them into the summary."""
     if dataset.pixel_range:
-        print(puzzle.range_line(dataset.pixel_range), flush=True)
+        print(describe_range(dataset.pixel_range), flush=True)
     for warning in dataset.warnings:
         print(f"warning: {warning}", flush=True)
     if dataset.warnings:

@@ -18,7 +18,7 @@ from agent.inference.average import Member, binarize, expected_iou, logits_of
 from agent.training.metrics import count
 from common.cli import Parser, whole_number
 from data import synthetic
-from data.puzzle import Pair
+from data.dataset import Pair
 
 FIRST = 10_000
 """Seed of the first drawing, far from those that studies draw."""

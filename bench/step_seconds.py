@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agent.config import SCRATCH, SMP, Config
-from agent.lint.models import look_up
+from agent.config import SCRATCH_ARCHITECTURES, SMP_ARCHITECTURES, Config
+from agent.lint.model_facts import look_up
 from agent.lint.price import STEP_TIMES
 from agent.training import models, performance, step_times
 from agent.training.loop import Precision, train_epoch
@@ -29,8 +29,8 @@ from common.files import beside
 BACKBONES = ("resnet18", "resnet34", "mobilenet_v2", "tu-tf_efficientnet_lite0")
 Model = tuple[str, str, int]
 MODELS: tuple[Model, ...] = (
-    *((architecture, "none", width) for architecture in SCRATCH for width in (64, 16)),
-    *((architecture, backbone, Config.width) for architecture in SMP for backbone in BACKBONES),
+    *((architecture, "none", width) for architecture in SCRATCH_ARCHITECTURES for width in (64, 16)),
+    *((architecture, backbone, Config.width) for architecture in SMP_ARCHITECTURES for backbone in BACKBONES),
 )
 """Architecture, backbone and width."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from data.findings import FileError, Finding
+from data.problems import FileError, Problem
 
 Range = tuple[float, float]
 """The lowest and the highest value of all pixels with more than 8 bits in a data set."""
@@ -61,7 +61,7 @@ def pages(path: Path) -> int:
 
 
 def read(
-    path: Path | None, pixel_range: Range | None, problems: list[Finding | str], warnings: list[Finding | str]
+    path: Path | None, pixel_range: Range | None, problems: list[Problem | str], warnings: list[Problem | str]
 ) -> np.ndarray | None:
     """The photograph as `to_rgb` gives it, or None; what is wrong with the file is added to `problems`."""
     if path is None:
@@ -75,15 +75,15 @@ def read(
     if array.dtype != np.uint8 and np.ptp(image) <= DARK_LEVELS:
         remedy = "if it should not be, export all photographs with one range of values"
         what = "is nearly of one colour in the range of values that all photographs share"
-        warnings.append(Finding(path, what, remedy))
+        warnings.append(Problem(path, what, remedy))
     warn_of_pages(path, warnings)
     return image
 
 
-def warn_of_pages(path: Path, warnings: list[Finding | str]) -> None:
+def warn_of_pages(path: Path, warnings: list[Problem | str]) -> None:
     if (n := pages(path)) > 1:
         what = "has several pages, of which the first is used"
-        warnings.append(Finding(path, what, "save each as a file if another one is meant", f"{n} pages"))
+        warnings.append(Problem(path, what, "save each as a file if another one is meant", f"{n} pages"))
 
 
 def find_range(paths: Iterable[Path]) -> Range | None:

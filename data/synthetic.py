@@ -50,7 +50,7 @@ def draw(
     mask = (body >= 0.5).astype(np.uint8)
 
     angle = light_rng.uniform(0, 2 * math.pi)
-    printed = _printed(print_rng, face, unit, angle)
+    printed = _draw_print(print_rng, face, unit, angle)
     wall = np.array([92, 86, 80], np.float32) * np.float32(form.uniform(0.4, 1.2))
     solid = wall + face[..., None] * (printed - wall)
     ground = photograph.table(table_rng, shape, unit)
@@ -62,7 +62,7 @@ def draw(
     return photograph.Camera.pick(lens, unit).take(lens, scene), mask
 
 
-def _printed(rng: np.random.Generator, face: Field, unit: float, angle: float) -> Field:
+def _draw_print(rng: np.random.Generator, face: Field, unit: float, angle: float) -> Field:
     """The print with its glossy rim, drawn only where the face is: (H, W, 3), 0 elsewhere."""
     rows, columns = np.flatnonzero(face.any(axis=1)), np.flatnonzero(face.any(axis=0))
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

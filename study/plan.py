@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from common.sweep_spec.distributions import listed
+from common.sweep_spec.distributions import listed_values
 
 
 class StudyError(Exception):
@@ -30,7 +30,7 @@ class Plan:
 
     @property
     def n_trials(self) -> int:
-        return math.prod(len(listed(spec) or []) for spec in self.sweep["parameters"].values())
+        return math.prod(len(listed_values(spec) or []) for spec in self.sweep["parameters"].values())
 
     @property
     def epochs(self) -> int:
@@ -62,7 +62,7 @@ def make(sweep_file: Path, results: Path, data: str, size: int | None, epochs: i
             parameters[name] = {"value": value}
     if seeds is not None:
         parameters["seed"] = {"values": list(range(1, seeds + 1))}
-    if sweep.get("method") != "grid" or any(not listed(spec) for spec in parameters.values()):
+    if sweep.get("method") != "grid" or any(not listed_values(spec) for spec in parameters.values()):
         raise StudyError(
             f"{sweep_file} is no grid over listed values: `make study` must know its trials beforehand; "
             f"run it with `wandb sweep` and `wandb agent` instead"

@@ -14,16 +14,16 @@ from typing import IO
 from rich.console import Console
 
 from agent import events
-from agent.fleet import devices, journal, options, target
-from agent.fleet.board import Display
+from agent.fleet import devices, journal, options, sweep_setup
 from agent.fleet.cluster import flags, slurm
 from agent.fleet.cluster.slurm import SlurmError
 from agent.fleet.devices import DeviceError
+from agent.fleet.display import Display
 from agent.fleet.options import AUTO, OptionError
 from agent.fleet.supervisor import Fleet, Place
 from agent.fleet.sweep_client import Sweep
-from agent.fleet.target import SweepDone, SweepError
-from agent.lifecycle import modes
+from agent.fleet.sweep_setup import SweepDone, SweepError
+from agent.lifecycle import wandb_mode
 from common import cores
 from common.text import plural
 from common.wandb_api import RequestRefused, ServerUnavailable
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asked = options.read(arguments, os.environ)
         program = take_stdout() if asked.events else None
-        if why := modes.why_offline(os.environ):
+        if why := wandb_mode.why_offline(os.environ):
             raise OptionError(why)
         code = flags.submit(asked) if asked.slurm or asked.kubernetes else start(asked, program)
     except OptionError as error:
@@ -79,8 +79,8 @@ def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
     gpus = devices.list_gpus(os.environ)
     if not gpus and asked.per_gpu is not None:
         raise DeviceError("--per-gpu needs a GPU, and this machine shows none: use --agents")
-    found = target.find(asked.sweep, asked.new)
-    folder = target.state_folder() / found.sweep.name
+    found = sweep_setup.find(asked.sweep, asked.new)
+    folder = sweep_setup.state_folder() / found.sweep.name
     trials, logs = folder / "trials", folder / "logs"
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)

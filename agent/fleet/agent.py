@@ -1,6 +1,6 @@
 """One agent: asks the sweep for a trial, starts it, watches it, tells the server, and asks again.
 
-It is a process with a single thread, forked from the warm parent, so that it may fork in its turn.
+It is a process with a single thread, forked from the fork server, so that it may fork in its turn.
 """
 
 import contextlib
@@ -208,7 +208,7 @@ class Agent:
         start = launch.make_start(
             self.plan.command, trial.program, trial.run, trial.args, self.env, trial.threads or self.plan.threads, log
         )
-        progress = Path(start.env[events.VARIABLE])
+        progress = Path(start.env[events.EVENTS_VARIABLE])
         offset = progress.stat().st_size if progress.exists() else 0
         pid = launch.fork(start, self.plan.warm, claim.lock.fileno(), [self.events, self.wake])
         values = {name: each.get("value") for name, each in trial.args.items()}

@@ -89,7 +89,7 @@ def make_start(
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "PYTHONUNBUFFERED": "1",
-        events.VARIABLE: str(log.with_suffix(".jsonl")),
+        events.EVENTS_VARIABLE: str(log.with_suffix(".jsonl")),
     }
     words = expand(command, program, args, settings.with_suffix(".json"))
     flags = words[words.index(TRAIN_MODULE) + 1 :] if starts_train(command) else None
@@ -153,7 +153,7 @@ def _train(start: Launch) -> int:
     import torch
     import wandb
 
-    from agent import train  # in the warm parent alone: torch takes seconds to import
+    from agent import train  # in the fork server alone: torch takes seconds to import
 
     assert start.flags is not None
     os.environ["WANDB_PROGRAM"] = f"-m {TRAIN_MODULE}"

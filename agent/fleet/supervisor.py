@@ -1,4 +1,4 @@
-"""The fleet itself: starts the warm parent, has it fork agents, shows what they do, and stops all of it again."""
+"""The fleet itself: starts the fork server, has it fork agents, shows what they do, and stops all of it again."""
 
 import contextlib
 import json
@@ -16,9 +16,9 @@ from typing import Any
 from rich.live import Live
 
 from agent.fleet import devices, launch
-from agent.fleet.board import Display
 from agent.fleet.crashes import MAX_IN_A_ROW, CrashStreak
 from agent.fleet.devices import Gpu
+from agent.fleet.display import Display
 from agent.fleet.packing import Packing
 from agent.fleet.sweep_client import Sweep
 
@@ -33,7 +33,7 @@ ONE_THREAD = {
 POLL_SECONDS = 0.25
 MEASURE_SECONDS = 2.0
 MAX_REPLACEMENTS = 10
-"""How often agents, and the warm parent, are started again after they died; then something kills them for good."""
+"""How often agents, and the fork server, are started again after they died; then something kills them for good."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Fleet:
     """An agent was told that the sweep has nothing more to do."""
     number: int = 0
     warming: bool = True
-    """The warm parent has started nothing yet."""
+    """The fork server has started nothing yet."""
 
     def run(self) -> int:
         """Until the sweep is done; 0 if every trial went well, 1 if not, 128 + n if signal n stopped it."""
@@ -117,7 +117,7 @@ class Fleet:
             yield
 
     def _launch(self, places: list[Place]) -> None:
-        """A new warm parent, and the agents from it."""
+        """A new fork server, and the agents from it."""
         env = {
             **os.environ,
             **ONE_THREAD,
@@ -130,7 +130,7 @@ class Fleet:
         env.pop("WANDB_SERVICE", None)
         with (self.logs / "fleet.log").open("ab") as log:
             self.parent = subprocess.Popen(
-                [sys.executable, "-m", "agent.fleet.warm"],
+                [sys.executable, "-m", "agent.fleet.fork_server"],
                 env=env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -230,7 +230,7 @@ class Fleet:
             self._kill()
 
     def _kill(self) -> None:
-        """The warm parent last: until then it adopts what its agents leave."""
+        """The fork server last: until then it adopts what its agents leave."""
         if self.parent and self.parent.poll() is None:
             launch.kill_family(self.parent.pid)
             self.parent.kill()
@@ -261,9 +261,9 @@ class Fleet:
             return
         self.n_replacements += 1
         if self.n_replacements > MAX_REPLACEMENTS or code == 1:
-            self._fail(f"the warm parent died (code {code}); see {self.logs / 'fleet.log'}")
+            self._fail(f"the fork server died (code {code}); see {self.logs / 'fleet.log'}")
             return
-        self.display.message(f"the warm parent died (code {code}); starting another")
+        self.display.message(f"the fork server died (code {code}); starting another")
         self.buffer = b""
         self._launch(places)
 
@@ -286,7 +286,7 @@ class Fleet:
                 self._send({"leave": max(here)})
 
     def _wait(self) -> None:
-        """The warm parent ends when nothing is left to look after."""
+        """The fork server ends when nothing is left to look after."""
         assert self.parent is not None
         assert self.parent.stdin is not None
         self.parent.stdin.close()

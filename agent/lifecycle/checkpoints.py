@@ -11,7 +11,7 @@ from typing import Any
 import wandb
 from torch import Tensor
 
-from agent.config import SCRATCH, Config
+from agent.config import SCRATCH_ARCHITECTURES, Config
 from agent.lifecycle import torch_file
 from agent.lifecycle.torch_file import BadFile
 from common.keys import RULES, Rule
@@ -23,7 +23,7 @@ CHECKPOINT_FILE = re.compile(r"epoch-\d{4,}\.pt")
 
 def lab_rule(architecture: str) -> Rule:
     """Which checkpoint the lab tests: best validation IoU for the U-Nets from scratch, best validation loss for SMP."""
-    return "best_iou" if architecture in SCRATCH else "best_loss"
+    return "best_iou" if architecture in SCRATCH_ARCHITECTURES else "best_loss"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config import Config, ConfigError, Parser, parse
-from agent.lifecycle.modes import OFFLINE_MODES
+from agent.lifecycle.wandb_mode import OFFLINE_MODES
 from common.environment import CACHE, own
 from common.names import BadName, check_name
 from common.wandb_api import BadAddress, server_address

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Config, from_settings
-from agent.lifecycle import modes
-from agent.lint import combinations, command, document, metric, parameters, price, sections, suggestions
+from agent.lifecycle import wandb_mode
+from agent.lint import combinations, command, document, metric, price, sections, suggestions
 from agent.lint.document import Document
 from agent.lint.finding import Finding
-from agent.lint.parameters import Parameter
+from agent.lint.parameters import values
+from agent.lint.parameters.values import Parameter
 from agent.lint.price import Price
 from agent.training.step_times import StepTimesError
 from common.cli import Parser
@@ -65,7 +66,7 @@ def check(path: Path) -> Report:
     findings += [*sections.check(read), *command.check(read)]
     if not command.read_command(read).starts_agent:
         return Report(str(path), read, tuple(sorted(findings)))
-    listed, wrong = parameters.read(read)
+    listed, wrong = values.read(read)
     fixed, amiss = command.read_flags(read)
     given, twice = command.merge(listed, fixed)
     found, more = suggestions.sample(read)
@@ -77,7 +78,7 @@ def check(path: Path) -> Report:
     n_runs = price.count_runs(read, given)
     epochs = _epochs(given, suggested)
     findings += [*more, *metric.check(read, epochs, n_runs), *sections.check_end(read, n_runs)]
-    findings += parameters.check_patience(given, epochs)
+    findings += values.check_patience(given, epochs)
     if not any(each.severity == "error" for each in findings):
         runs = [from_settings(each) for each in suggested] or price.sample_configs(given, str(read.value.get("method")))
         return Report(str(path), read, tuple(sorted(findings)), (), price.estimate(runs, n_runs))
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="a list of one object per file, for machines")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     options = parser.parse_args(arguments)
-    if why := modes.why_offline():
+    if why := wandb_mode.why_offline():
         print(f"agent.lint: {why}", file=sys.stderr)
         return 2
     try:

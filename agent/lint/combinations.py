@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import MODEL_FIELDS, Config, ConfigError, from_settings
-from agent.lint import models
+from agent.lint import model_facts
 from agent.lint.finding import Finding, Rule
-from agent.lint.parameters import TOGETHER, Parameter
+from agent.lint.parameters.values import TOGETHER, Parameter
 from data import layout
 
 Settings = Mapping[str, Any]
@@ -133,7 +133,7 @@ def partition(given: Sequence[Combination]) -> tuple[list[tuple[Combination, Con
 
 
 def _find_reason(config: Config) -> Reason | None:
-    facts = models.facts(config)
+    facts = model_facts.facts(config)
     if facts.reason:
         return _reason(
             CANNOT_BE_BUILT, architecture=config.architecture, backbone=config.backbone, problem=facts.reason
@@ -210,7 +210,7 @@ def _weights(valid: Sequence[tuple[Combination, Config]]) -> Iterator[Finding]:
     asked = {
         config.backbone: cell.lines.get("model", cell.lines.get("weights", 1))
         for cell, config in reversed(valid)
-        if config.weights == "imagenet" and models.facts(config).imagenet == "hub"
+        if config.weights == "imagenet" and model_facts.facts(config).imagenet == "hub"
     }
     if asked:
         yield FROM_THE_HUB.at(min(asked.values()), backbones=", ".join(reversed(asked)))

@@ -9,13 +9,13 @@ from pathlib import PurePath
 from typing import Any
 
 from agent.config import reader
-from agent.lifecycle import modes
+from agent.lifecycle import wandb_mode
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.parameters import Parameter, check_values
-from agent.lint.types import FIELDS, did_you_mean
+from agent.lint.parameters.types import FIELDS, did_you_mean
+from agent.lint.parameters.values import Parameter, check_values
 from common.sweep_spec import DEFAULT_COMMAND
-from common.sweep_spec.distributions import listed
+from common.sweep_spec.distributions import listed_values
 
 MODULE = "agent.train"
 FLAG_MACROS = ("${args}", "${args_no_equals}", "${args_no_boolean_flags}")
@@ -40,7 +40,7 @@ NO_PROGRAM = Rule(
     "add `program: agent/train.py`",
 )
 NO_LIST = Rule("C002", "error", "command is no list of words", "W&B passes over it and starts {default}", WHOLE_COMMAND)
-OFFLINE = Rule("C003", "error", "command sets {words}", modes.WHY_NOT_OFFLINE, "take it out; a sweep needs its server")
+OFFLINE = Rule("C003", "error", "command sets {words}", wandb_mode.WHY_ONLINE, "take it out; a sweep needs its server")
 UNSET_VARIABLE = Rule(
     "C004",
     "warning",
@@ -208,7 +208,7 @@ def check(document: Document) -> Iterator[Finding]:
     if command.spec is not None and not isinstance(command.spec, list):
         yield NO_LIST.at(document.line("command"), default=" ".join(DEFAULT_COMMAND))
         return
-    if found := modes.offline_assignment(command.words):
+    if found := wandb_mode.offline_assignment(command.words):
         yield OFFLINE.at(document.line("command"), words=found)
     yield from _check_macros(document)
     yield from _check_start(document, command)
@@ -277,7 +277,7 @@ def _check_settings(document: Document, command: Command) -> Iterator[Finding]:
 
 def _check_booleans(document: Document) -> Iterator[Finding]:
     for name, spec in document.mapping("parameters").items():
-        if FIELDS.get(name) is bool and True in (listed(spec) or []):
+        if FIELDS.get(name) is bool and True in (listed_values(spec) or []):
             yield BOOLEAN_WITHOUT_VALUE.at(document.line("parameters", name), name=name)
 
 

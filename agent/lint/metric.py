@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import did_you_mean
+from agent.lint.parameters.types import did_you_mean
 from common.keys import HISTORY, SUMMARY
 from common.sweep_spec.hyperband import KEYS, bands, is_count
 

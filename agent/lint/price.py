@@ -11,9 +11,9 @@ from typing import Any
 
 from agent.config import Config, ConfigError, from_settings
 from agent.lifecycle import disk
-from agent.lint import models
+from agent.lint import model_facts
 from agent.lint.document import Document
-from agent.lint.parameters import Parameter
+from agent.lint.parameters.values import Parameter
 from agent.training import step_times
 from agent.training.step_times import ONE_CORE, Step
 from common import cores
@@ -116,7 +116,7 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
         config = from_settings({name: round(v) if isinstance(v, float) else v for name, v in settings.items()})
     except ConfigError:
         return []
-    return [] if models.facts(config).reason else [config]
+    return [] if model_facts.facts(config).reason else [config]
 
 
 def estimate(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Price:
@@ -130,7 +130,7 @@ def estimate(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] 
             for device, steps in devices.items()
         ),
         round(n * mean(artifact_bytes(config) for config in runs)),
-        max(models.facts(config).training_bytes(config.image_size, config.batch_size) for config in runs),
+        max(model_facts.facts(config).training_bytes(config.image_size, config.batch_size) for config in runs),
     )
 
 
@@ -149,7 +149,7 @@ def seconds(config: Config, steps: Sequence[Step]) -> float:
     """
     n_train = n_drawings(config.data) or N_TRAIN
     per_visit = math.ceil(n_train / config.batch_size)
-    macs = models.facts(config).macs_at(config.image_size) * n_train / per_visit
+    macs = model_facts.facts(config).macs_at(config.image_size) * n_train / per_visit
     step = most_similar(config, macs, steps)
     n_steps = config.epochs * (config.repeats + VALIDATION) * per_visit
     return n_steps * step.seconds * macs / step.macs
@@ -181,4 +181,4 @@ def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
 def artifact_bytes(config: Config) -> int:
     """Bytes of a run on the server, at most: `agent.lifecycle.disk.bytes_on_server`, without building the model."""
     n_test = n_drawings(config.data) // 10 or disk.N_TEST
-    return disk.artifact_bytes(models.facts(config).checkpoint_bytes, config.score_size, n_test)
+    return disk.artifact_bytes(model_facts.facts(config).checkpoint_bytes, config.score_size, n_test)

@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import did_you_mean
+from agent.lint.parameters.types import did_you_mean
 
 KEYS = (
     "program",

@@ -13,7 +13,7 @@ from agent.config import ConfigError, from_settings
 from agent.lint.combinations import Combination
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import FIELDS, check_type, did_you_mean
+from agent.lint.parameters.types import FIELDS, check_type, did_you_mean
 
 N_SUGGESTIONS = 200
 """Suggestions that are looked at."""

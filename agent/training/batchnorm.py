@@ -22,7 +22,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from agent.lifecycle.failures import is_out_of_memory
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors
-from data.puzzle import Pair
+from data.dataset import Pair
 
 GAP = 0.02
 """IoU. When recomputed statistics gain more than this on the validation images, they replace the running ones."""

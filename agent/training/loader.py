@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from agent.training.loop import Augment, batches
-from data.puzzle import Pair
+from data.dataset import Pair
 
 Key = tuple[int, int]
 """How often the run has come to its images (1: the first time) and the index of one: what its augmentation depends on,

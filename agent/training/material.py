@@ -15,8 +15,8 @@ from agent.lifecycle.failures import RunFailure
 from agent.training import models, performance
 from agent.training.loop import Precision, n_steps
 from common import cores
-from data import puzzle, synthetic
-from data.puzzle import Dataset
+from data import synthetic
+from data.dataset import Dataset, load_dataset
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def prepare(config: Config, folder: Path) -> Material:
         DataError, RunFailure, DiskError, CombinationError, WeightsError: what a person can mend.
     """
     started = time.monotonic()
-    dataset = puzzle.load(
+    dataset = load_dataset(
         synthetic.resolve(config.data),
         config.split_seed,
         config.image_size,

@@ -13,7 +13,7 @@ from torch import nn
 from wandb.errors import Error as ClientError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent.config import SCRATCH, Config
+from agent.config import SCRATCH_ARCHITECTURES, Config
 from agent.lifecycle import checkpoints, state
 from agent.lifecycle.torch_file import BadFile
 from agent.training.models import weights
@@ -25,7 +25,7 @@ FILE = "weights.pt"
 
 def artifact_name(config: Config) -> str:
     """One name per architecture and backbone, and per width where there is one."""
-    own = f"width-{config.width}" if config.architecture in SCRATCH else config.backbone
+    own = f"width-{config.width}" if config.architecture in SCRATCH_ARCHITECTURES else config.backbone
     return f"drawn-{config.architecture}-{own}"
 
 

@@ -14,7 +14,7 @@ import yaml
 from analysis.pull.login import RESULTS
 from analysis.pull.sweeps import Settings
 from common.environment import ROOT
-from common.sweep_spec.distributions import listed
+from common.sweep_spec.distributions import listed_values
 
 if TYPE_CHECKING:
     from analysis.comparison.comparison import Comparison
@@ -72,7 +72,7 @@ def values_in(file: Path) -> Mapping[str, Sequence[Any]]:
 
 def values_of(settings: Settings) -> dict[str, Sequence[Any]] | None:
     """The values of every parameter; None where one is no list."""
-    found = {name: listed(spec) for name, spec in dict(settings.get("parameters") or {}).items()}
+    found = {name: listed_values(spec) for name, spec in dict(settings.get("parameters") or {}).items()}
     return {name: list(values) for name, values in found.items() if values} if all(found.values()) else None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from analysis import AnalysisError
-from common.study_record import FILE, BadRecord, StudyRecord, find, load
+from common.study_record import STUDY_FILE, BadRecord, StudyRecord, find, load
 from common.wandb_api import CLOUD, BadAddress, server_address
 
 RESULTS = Path("results")
@@ -84,7 +84,7 @@ def choose_paths(given: Sequence[str], latest: StudyRecord | None) -> list[RunsP
     texts = list(given) or list(latest.paths if latest else ())
     if not texts:
         raise AnalysisError(
-            f"No path given and no last study in {LATEST / FILE}: run `make study`, or give"
+            f"No path given and no last study in {LATEST / STUDY_FILE}: run `make study`, or give"
             " ENTITY/PROJECT or ENTITY/PROJECT/SWEEP."
         )
     paths = [parse_path(text) for text in texts]

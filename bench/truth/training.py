@@ -26,7 +26,7 @@ from agent.training.models import weights
 from bench.truth.scores import FURTHER, MODELS, SEEDS, SETS, Run, read_runs, write_runs
 from data import synthetic
 from data.augment import Augmenter
-from data.puzzle import Pair
+from data.dataset import Pair
 
 SIDE, VISITS, BATCH, RATE = 48, 24, 5, 3e-3
 """Pixels, visits to the training pictures, pictures a step, and the highest learning rate of one cycle."""

@@ -21,8 +21,8 @@ from agent.inference.average import Member
 from agent.lifecycle import checkpoints
 from agent.training import models
 from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate, resized
-from data import puzzle, synthetic
-from data.puzzle import Pair
+from data import synthetic
+from data.dataset import Pair, read_image
 from tests.server import running
 from tests.server.running import ROOT, Client
 
@@ -209,7 +209,7 @@ def test_whatever_one_photograph_does_the_others_are_done(
     (source / "gone.png").symlink_to("nowhere.png")
     os.mkfifo(source / "pipe.png")
     Image.new("RGB", (77, 33)).save(source / "model.png")
-    read = puzzle.read_image
+    read = read_image
 
     def broken_decoder(path: Path, pixel_range: object) -> np.ndarray:
         if path.name == "decoder.png":
@@ -221,7 +221,7 @@ def test_whatever_one_photograph_does_the_others_are_done(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return resized(values, height, width)
 
-    monkeypatch.setattr(puzzle, "read_image", broken_decoder)
+    monkeypatch.setattr(predict, "read_image", broken_decoder)
     monkeypatch.setattr(average, "resized", little_memory)
     given = [*sorted(str(each) for each in source.iterdir()), str(source / "none.png"), "a\0b"]
     assert predict.main([str(model), *given, "-o", str(out), "--batch-size", str(size)]) == 1

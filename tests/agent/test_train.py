@@ -15,7 +15,8 @@ from agent.lifecycle import checkpoints
 from agent.train import is_stopped
 from agent.training import models
 from agent.training.loop import evaluate
-from data import puzzle, synthetic
+from data import synthetic
+from data.dataset import load_dataset
 from tests.agent.running import train
 
 
@@ -57,7 +58,7 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     (run,) = (home / "wandb").glob("offline-run-*")
     folder = home / run.name.rpartition("-")[2]
     assert not (folder / "state.pt").exists()
-    dataset = puzzle.load(photographs, image_size=32, score_size=1024)
+    dataset = load_dataset(photographs, image_size=32, score_size=1024)
     assert dataset.test[0].truth.shape != (32, 32)
     with (folder / "predictions" / "scores.csv").open() as file:
         scores = {(row["checkpoint"], row["image"]): row for row in csv.DictReader(file)}

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from agent.fleet import target
+from agent.fleet import sweep_setup
 from agent.fleet.cluster import kubernetes, slurm
 from agent.fleet.cluster.kubernetes import Pods
 from agent.fleet.cluster.slurm import Jobs
@@ -23,7 +23,7 @@ def submit(options: argparse.Namespace) -> int:
     jobs = Jobs(n, options.partition or "", gpus, cpus, options.time or "", tuple(options.sbatch))
     if options.slurm:
         slurm.find_sbatch()
-    found = target.find(options.sweep, options.new)
+    found = sweep_setup.find(options.sweep, options.new)
     print(found.news)
     if is_loopback(found.sweep.base_url):
         print(f"note: only this machine reaches {found.sweep.base_url}; docs/cluster.md says how others do")
@@ -32,8 +32,8 @@ def submit(options: argparse.Namespace) -> int:
         options.kubernetes.write_text(kubernetes.manifest_yaml(found.sweep.path, found.sweep.base_url, pods, per_gpu))
         print(f"{options.kubernetes}: start it with kubectl apply -f {options.kubernetes}")
         return 0
-    folder = target.state_folder() / found.sweep.name / "slurm"
+    folder = sweep_setup.state_folder() / found.sweep.name / "slurm"
     folder.mkdir(parents=True, exist_ok=True)
-    job = slurm.submit(slurm.script(found.sweep.path, jobs, target.ROOT, folder, per_gpu), folder)
+    job = slurm.submit(slurm.script(found.sweep.path, jobs, sweep_setup.ROOT, folder, per_gpu), folder)
     print(f"Slurm job {job} with {n} × agent.fleet: squeue -j {job}; logs in {os.path.relpath(folder)}")
     return 0

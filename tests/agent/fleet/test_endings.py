@@ -8,11 +8,11 @@ import psutil
 import pytest
 
 from agent.fleet import __main__ as fleet
-from agent.fleet.board import Display
+from agent.fleet.display import Display
 from agent.fleet.options import OptionError
 from agent.fleet.sweep_client import Sweep
 from common.wandb_api import ServerUnavailable
-from tests.agent.fleet.boards import board
+from tests.agent.fleet.displays import board
 from tests.agent.fleet.machine import Machine, trials, until
 
 SOON: dict[str, Any] = {"WANDB_AGENT_KILL_DELAY": "1"}
@@ -23,7 +23,7 @@ def test_a_trial_that_ignores_sigterm_is_killed_with_all_it_has_started(machine:
     started = machine.start(str(file), "--agents=1", **SOON)
     until(lambda: list(machine.folder.glob("steps/????????")))
     all_of_them = psutil.Process(started.pid).children(recursive=True)
-    assert len(all_of_them) == 4, "warm parent, agent, trial, its child"
+    assert len(all_of_them) == 4, "fork server, agent, trial, its child"
     started.send_signal(signal.SIGINT)
     printed = machine.finish(started)
     assert started.returncode == 130

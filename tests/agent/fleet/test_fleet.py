@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent.fleet import target
+from agent.fleet import sweep_setup
 from agent.fleet.sweep_client import Sweep
-from agent.fleet.target import SweepDone, SweepError
+from agent.fleet.sweep_setup import SweepDone, SweepError
 from tests.agent.fleet.machine import PATIENCE, Machine, lines_of, trials, until
 from tests.server.running import Client
 
@@ -186,7 +186,7 @@ def test_what_is_no_sweep_is_refused_before_any_login(
     Path("list.yaml").write_text("- 1\n")
     Path("silent.yaml").write_text('command: ["${env}", "WANDB_MODE=offline", python, other.py]\n')
     with pytest.raises(SweepError, match=sentence):
-        target.find(text, new=False)
+        sweep_setup.find(text, new=False)
 
 
 class Known(Sweep):
@@ -218,14 +218,14 @@ def test_a_sweep_with_nothing_to_do_is_one_sentence(
     for name, value in (("state", state), ("n", n), ("command", command)):
         monkeypatch.setattr(Known, name, value)
     with pytest.raises((SweepError, SweepDone), match=sentence) as caught:
-        target.fetch_info(Known("http://x", "k", "me", "p", "s1"), "")
+        sweep_setup.fetch_info(Known("http://x", "k", "me", "p", "s1"), "")
     assert isinstance(caught.value, SweepDone) == (n == 4)
 
 
 def test_a_paused_sweep_is_waited_for_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUZZLE_FLEET", str(tmp_path))
     monkeypatch.setattr(Known, "state", "PAUSED")
-    found = target.fetch_info(Known("http://x", "k", "me", "p", "s1"), "working on it")
+    found = sweep_setup.fetch_info(Known("http://x", "k", "me", "p", "s1"), "working on it")
     assert found.news == "working on it; it is paused, and hands out runs after `wandb sweep --resume me/p/s1`"
     assert found.preempted == {"r1"}
 
@@ -235,7 +235,7 @@ def test_a_file_with_errors_starts_nothing(tmp_path: Path, capfd: pytest.Capture
     command = 'command: [python, -m, agent.train, "${args}"]'
     file.write_text(f"program: agent/train.py\n{command}\nmethod: grid\nparameters:\n  epoch: {{value: 1}}\n")
     with pytest.raises(SweepError, match=r"wrong\.yaml has the errors above; nothing was started"):
-        target.find(str(file), new=False)
+        sweep_setup.find(str(file), new=False)
     assert "wrong.yaml:5: error" in capfd.readouterr().out
 
 

@@ -7,11 +7,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from agent.fleet import options, target
+from agent.fleet import options, sweep_setup
 from agent.fleet.cluster import flags, kubernetes
 from agent.fleet.cluster.kubernetes import Pods
 from agent.fleet.sweep_client import Sweep
-from agent.fleet.target import SweepInfo
+from agent.fleet.sweep_setup import SweepInfo
 
 SWEEP, SERVER = "team/puzzle/AbC12", "http://login1:8080"
 SCHEMAS = "1.33"
@@ -76,7 +76,7 @@ def test_the_command_writes_the_manifest_of_the_sweep_that_the_file_makes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = SweepInfo(Sweep("http://127.0.0.1:8080", "key", "team", "puzzle", "abc"), {}, 4, 0, "made the sweep")
-    monkeypatch.setattr(target, "find", lambda text, new: made)
+    monkeypatch.setattr(sweep_setup, "find", lambda text, new: made)
     file = tmp_path / "job.yaml"
     words = ["sweep.yaml", "--kubernetes", str(file), "--image=lab/bench:1", "--gpus=1"]
     assert flags.submit(options.read(words, {})) == 0

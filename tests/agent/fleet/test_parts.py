@@ -11,12 +11,12 @@ from wandb.sdk.launch.sweeps import utils
 
 from agent import events
 from agent.fleet import crashes, devices, launch
-from agent.fleet.board import Display
 from agent.fleet.crashes import CrashStreak
 from agent.fleet.devices import DeviceError, Gpu, Memory
+from agent.fleet.display import Display
 from agent.fleet.packing import Packing
 from common import cores, sweep_spec
-from tests.agent.fleet.boards import board, said
+from tests.agent.fleet.displays import board, said
 
 GIB = 2**30
 LISTED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1111-aa)

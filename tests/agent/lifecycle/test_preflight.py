@@ -17,8 +17,8 @@ from wandb.errors import CommError
 
 from agent import train
 from agent.config import Config, ConfigError, parse
-from agent.fleet import target
-from agent.fleet.target import SweepError
+from agent.fleet import sweep_setup
+from agent.fleet.sweep_setup import SweepError
 from agent.lifecycle import preflight
 from agent.lifecycle.failures import RunFailure
 from agent.lifecycle.interruption import Interrupted, Interruption
@@ -134,7 +134,7 @@ def test_a_fleet_waits_for_its_server_and_says_so_too(
     client.init_timeout = 0.03
     point(client, "http://127.0.0.1:9")
     with pytest.raises(SweepError, match=r"^no W&B server to work with: no answer from http://127.0.0.1:9 "):
-        target.login()
+        sweep_setup.login()
 
 
 def test_a_key_that_is_refused_is_not_tried_again(client: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from agent.config import from_settings
 from agent.lifecycle import disk
-from agent.lint import main, models, price
+from agent.lint import main, model_facts, price
 from agent.training import step_times
 from agent.training.models import build
 from agent.training.step_times import COLUMNS, ONE_CORE, Step
@@ -57,7 +57,7 @@ def test_the_price_of_a_sweep_is_the_mean_run_times_the_number_of_runs_on_every_
     for of_device, table in zip(priced.prices, tables, strict=True):
         each = [price.seconds(config, step_times.read(table)) for config in (SMALL, LARGE)]
         assert of_device.hours == pytest.approx(10 * sum(each) / 2 / 3600)
-    assert priced.memory == models.look_up("unet_bilinear", "none", 16).training_bytes(64, 2)
+    assert priced.memory == model_facts.look_up("unet_bilinear", "none", 16).training_bytes(64, 2)
 
 
 @pytest.mark.usefixtures("tables")
@@ -103,7 +103,7 @@ def step(model: str, macs: int, seconds: float, precision: str = "float32", widt
 @pytest.fixture
 def thousand_macs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model makes 1000 multiply-accumulates of an image of 128 pixels."""
-    monkeypatch.setattr(models, "look_up", lambda *_, **__: models.Facts(macs=1000))
+    monkeypatch.setattr(model_facts, "look_up", lambda *_, **__: model_facts.Facts(macs=1000))
 
 
 @pytest.mark.usefixtures("thousand_macs")

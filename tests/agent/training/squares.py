@@ -8,7 +8,7 @@ from agent.training.loader import CPU, feed
 from agent.training.loop import train_epoch
 from agent.training.models.unet import UNet
 from data.augment import Augmenter
-from data.puzzle import Pair
+from data.dataset import Pair
 
 
 def squares(n: int, side: int = 32, seed: int = 0) -> tuple[Pair, ...]:

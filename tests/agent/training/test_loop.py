@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from agent.training.loop import batches, bce, evaluate, to_tensors
-from data.puzzle import Pair
+from data.dataset import Pair
 from tests.agent.training.squares import squares, trained
 
 

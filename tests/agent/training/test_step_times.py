@@ -22,7 +22,7 @@ from agent.training import performance, schedule, step_times
 from agent.training.material import Material
 from agent.training.models.unet import UNet
 from agent.training.step_times import COLUMNS, Step
-from data.puzzle import Dataset
+from data.dataset import Dataset
 from tests.agent.training.squares import squares
 
 CONFIG = parse(["--model=unet/resnet18", "--image_size=256", "--batch_size=4"])

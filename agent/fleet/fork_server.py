@@ -1,6 +1,6 @@
-"""The warm parent: imports everything that a trial needs, once, and forks the agents.
+"""The fork server: imports everything that a trial needs, once, and forks the agents.
 
-`python -m agent.fleet.warm` is started by the supervisor. It reads one JSON document per line: first the plan, then
+The supervisor starts `python -m agent.fleet.fork_server`. It reads one JSON document per line: first the plan, then
 `{"start": NUMBER, "env": {…}}`, `{"leave": NUMBER}`, `{"stop": true}`. It writes one per line: those of the agents,
 `{"agent": NUMBER, "state": "gone", …}`, and its own `{"importing": NAME, …}`, `{"warm": SECONDS}`, `{"cold": REASON}`.
 When its input ends, because the supervisor was killed, it stops everything and ends.

@@ -6,8 +6,8 @@ from typing import Any
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import FIELDS, as_yaml, did_you_mean
-from common.sweep_spec.distributions import BOUNDS, KEYS, NAMES, is_number, keys, kind_of, required
+from agent.lint.parameters.types import FIELDS, as_yaml, did_you_mean
+from common.sweep_spec.distributions import BOUNDS, KEYS, NAMES, is_number, keys, kind_of, required_keys
 
 OTHER_NAMES = {
     "lr": "learning_rate",
@@ -137,7 +137,7 @@ def _check_keys(document: Document, name: str, spec: Mapping[str, Any]) -> Itera
 
 def _check_keys_of_kind(document: Document, name: str, spec: Mapping[str, Any], kind: str) -> Iterator[Finding]:
     line = document.line("parameters", name, "distribution")
-    for key in required(kind):
+    for key in required_keys(kind):
         if key not in spec:
             yield MISSING_KEY.at(line, name=name, kind=kind, key=key)
     for key in spec:

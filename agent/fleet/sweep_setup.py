@@ -15,7 +15,7 @@ import yaml
 
 from agent.fleet import journal
 from agent.fleet.sweep_client import Sweep
-from agent.lifecycle import modes
+from agent.lifecycle import wandb_mode
 from agent.lint.command import Command
 from common.environment import CACHE, own
 from common.names import BadName
@@ -147,8 +147,8 @@ def lint(file: Path, config: dict[str, Any]) -> None:
 
 def check_online(name: str, words: Sequence[object]) -> None:
     """Raises SweepError: the words of its command keep its runs from the server."""
-    if found := modes.offline_assignment(words):
-        raise SweepError(f"the command of {name} sets {found}: {modes.WHY_NOT_OFFLINE}; take it out")
+    if found := wandb_mode.offline_assignment(words):
+        raise SweepError(f"the command of {name} sets {found}: {wandb_mode.WHY_ONLINE}; take it out")
 
 
 def login() -> tuple[str, str, str, str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.config import MODEL_FIELDS, Config, ConfigError
-from agent.lint import schema, spelling
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import FIELDS, check_type
+from agent.lint.parameters import schema, specification
+from agent.lint.parameters.types import FIELDS, check_type
 from common.sweep_spec import distributions as grammar
 from common.sweep_spec.distributions import (
     DEFAULTS,
@@ -172,7 +172,7 @@ def read(document: Document) -> tuple[list[Parameter], list[Finding]]:
     """The parameters that make sense, and the faults of the others."""
     parameters, findings = [], []
     for name, spec in document.mapping("parameters").items():
-        found = list(spelling.check(document, name, spec))
+        found = list(specification.check(document, name, spec))
         parameter = None
         if not found:
             parameter, found = _read_parameter(document, name, spec)
@@ -221,7 +221,7 @@ def _read_list(
     findings = [finding for value, line in zip(given, lines, strict=True) for finding in check_type(line, name, value)]
     if len({repr(value) for value in given}) < len(given):
         findings.append(REPEATED_VALUE.at(lines[0], name=name))
-    findings += spelling.check_probabilities(document, name, len(given), spec)
+    findings += specification.check_probabilities(document, name, len(given), spec)
     return Parameter(name, kind, tuple(given), lines, finite=True, n=len(given)), findings
 
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from agent.fleet.board import Display
+from agent.fleet.display import Display
 
 
 def board(terminal: bool) -> Display:

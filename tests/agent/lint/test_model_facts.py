@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from agent.lint import models as facts
+from agent.lint import model_facts as facts
 from agent.training import models, performance
 
 

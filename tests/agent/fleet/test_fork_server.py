@@ -1,4 +1,4 @@
-"""The real thing: `agent.train` forked from the warm parent, killed halfway, and finished under its own run id."""
+"""The real thing: `agent.train` forked from the fork server, killed halfway, and finished under its own run id."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agent.fleet import launch, warm
+from agent.fleet import fork_server, launch
 from data import synthetic
 from tests.agent.fleet.machine import Machine, kill, until
 from tests.server.running import ROOT, Client
@@ -22,7 +22,7 @@ TINY = {**{"model": "unet_transposed", "width": 4, "image_size": 32, "epochs": 6
 
 
 def children_of_agents(fleet: int) -> list[psutil.Process]:
-    warm = [each for each in psutil.Process(fleet).children() if "agent.fleet.warm" in each.cmdline()]
+    warm = [each for each in psutil.Process(fleet).children() if "agent.fleet.fork_server" in each.cmdline()]
     agents = [agent for parent in warm for agent in parent.children()]
     return [child for agent in agents for child in agent.children()]
 
@@ -69,7 +69,7 @@ def swept(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Swept:
     fleet = machine.start(path, "--agents=1", PUZZLE_RUNS=str(machine.folder / "runs"))
     logs = machine.folder / "fleet" / path.split("/")[-1] / "logs"
     log = until(lambda: [f for f in logs.glob("*.log") if "epoch 2/6" in f.read_text()])[0]
-    (trial,) = [each for each in children_of_agents(fleet.pid) if "agent.fleet.warm" in each.cmdline()]
+    (trial,) = [each for each in children_of_agents(fleet.pid) if "agent.fleet.fork_server" in each.cmdline()]
     kill(trial)
     printed = machine.finish(fleet)
     assert fleet.returncode == 1, printed
@@ -183,7 +183,7 @@ def test_a_stop_in_the_first_moments_of_a_trial_waits_for_it(tmp_path: Path, mon
 
 def test_a_parent_that_has_a_gpu_open_is_known(tmp_path: Path) -> None:
     (tmp_path / "1").symlink_to("/dev/null")
-    assert not warm._holds_gpu(tmp_path)
+    assert not fork_server._holds_gpu(tmp_path)
     (tmp_path / "7").symlink_to("/dev/nvidiactl")
-    assert warm._holds_gpu(tmp_path)
-    assert not warm._holds_gpu(tmp_path / "no such folder")
+    assert fork_server._holds_gpu(tmp_path)
+    assert not fork_server._holds_gpu(tmp_path / "no such folder")

@@ -110,9 +110,9 @@ def probe(architecture: str, backbone: str, width: int, image_size: int) -> Fact
     from agent.training import models  # torch takes seconds to import
     from agent.training.models import smp  # torch takes seconds to import
 
-    if architecture in models.SCRATCH:
+    if architecture in models.BUILDERS:
         with torch.device("meta"):
-            return count(models.SCRATCH[architecture](width))
+            return count(models.BUILDERS[architecture](width))
     if reason := smp.why_not(architecture, backbone, image_size):
         return Facts(reason=reason)
     side = image_size if smp.why_not(architecture, backbone, REFERENCE_SIDE) else REFERENCE_SIDE

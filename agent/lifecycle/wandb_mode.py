@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 OFFLINE_MODES = ("offline", "dryrun", "disabled")
 FALSE_WORDS = ("", "0", "false", "no", "off")
 ASSIGNMENT = re.compile(r"\b(WANDB_MODE|WANDB_DISABLED)=['\"]?(\w+)")
-WHY_NOT_OFFLINE = "the server of a sweep would hear nothing of its runs and hand them out again and again"
+WHY_ONLINE = "the server of a sweep would hear nothing of its runs and hand them out again and again"
 
 
 def offline_assignment(words: Iterable[object]) -> str:
@@ -45,7 +45,7 @@ def why_offline(environ: Mapping[str, str] = os.environ) -> str:
     except ValueError:
         return f"WANDB_MODE is {environ['WANDB_MODE']!r}, which the client does not know: unset it"
     way_out = "unset it" if found.startswith("WANDB") else "`wandb online` takes it back"
-    return f"{found}: {WHY_NOT_OFFLINE}; {way_out}" if found else ""
+    return f"{found}: {WHY_ONLINE}; {way_out}" if found else ""
 
 
 def _is_offline(name: str, value: str) -> bool:
