@@ -66,16 +66,16 @@ class Config:
     deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:
-        one_of("architecture", self.architecture, SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)
-        one_of("weights", self.weights, WEIGHTS)
-        one_of("augmentation", self.augmentation, STRENGTHS)
-        one_of("precision", self.precision, PRECISIONS)
-        one_of("schedule", self.schedule, SCHEDULES)
+        check_choice("architecture", self.architecture, SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)
+        check_choice("weights", self.weights, WEIGHTS)
+        check_choice("augmentation", self.augmentation, STRENGTHS)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("width", "epochs", "repeats", "batch_size"):
-            at_least(name, getattr(self, name), 1)
+            check_minimum(name, getattr(self, name), 1)
         for name in ("seed", "split_seed", "fold", "patience"):
-            at_least(name, getattr(self, name), 0)
-        at_least("score_size", self.score_size, 32)
+            check_minimum(name, getattr(self, name), 0)
+        check_minimum("score_size", self.score_size, 32)
         if not 0 < self.learning_rate <= 1:
             raise ConfigError(f"learning_rate is {self.learning_rate:g}, but must be above 0 and at most 1")
         if not 0 <= self.weight_decay <= 1:
@@ -116,14 +116,14 @@ class Config:
         return f"unet at image_size {self.image_size}" if self.architecture == "unet" and self.image_size < 64 else ""
 
 
-def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
+def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
     if value not in allowed:
         near = difflib.get_close_matches(str(value), allowed, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ConfigError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}{hint}")
 
 
-def at_least(name: str, value: int, least: int) -> None:
+def check_minimum(name: str, value: int, least: int) -> None:
     if value < least:
         raise ConfigError(f"{name} is {value}, but must be at least {least}")
 
@@ -176,7 +176,7 @@ def parse(arguments: Sequence[str]) -> Config:
     for each in dataclasses.fields(Config):
         parser.add_argument(
             f"--{each.name}",
-            type=reader(each.name, each.type),
+            type=value_parser(each.name, each.type),
             default=argparse.SUPPRESS,
             metavar=str(getattr(each.type, "__name__", "VALUE")).upper(),
             help=each.metadata["help"] + (f" (default: {each.default})" if each.default != "" else ""),
@@ -188,7 +188,7 @@ def parse(arguments: Sequence[str]) -> Config:
     return from_settings(vars(known))
 
 
-def reader(name: str, kind: Any) -> Any:
+def value_parser(name: str, kind: Any) -> Any:
     """A function from the text of a flag to its value; it raises ArgumentTypeError."""
 
     def read(text: str) -> Any:

@@ -117,7 +117,7 @@ def record(
     """The run on the server from its beginning to its end; the exit code."""
     with opening as run, on_client_death(plan.folder, interruption):
         try:
-            print(result(plan, run, local, material, interruption), flush=True)
+            print(train_unless_finished(plan, run, local, material, interruption), flush=True)
         except Interrupted as reason:
             # Ends the processes that augment: torch would tell of one that a signal ends later, wherever the run is.
             traceback.clear_frames(reason.__traceback__)
@@ -135,14 +135,14 @@ def record(
     return 0
 
 
-def result(
+def train_unless_finished(
     plan: RunPlan, run: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
 ) -> str:
     """The result of the run in one line; it is only trained if it is not finished yet."""
     if is_finished(run):
         events.emit("result", **{keys.TEST_IOU: run.summary[keys.TEST_IOU]})
         return f"run {run.id} is finished: test IoU {run.summary[keys.TEST_IOU]:.6f}"
-    forget_failure(run)
+    clear_failure(run)
     material = material or prepare(plan.config, plan.folder)
     earlier = resume.find_state(run, plan, local, material.dataset.digest, material.model)
     return train(plan, run, material, earlier, interruption)
@@ -153,7 +153,7 @@ def is_finished(run: wandb.Run) -> bool:
     return bool(run.resumed) and run.summary.get(keys.SECONDS_TOTAL) is not None
 
 
-def forget_failure(run: wandb.Run) -> None:
+def clear_failure(run: wandb.Run) -> None:
     """A run that is tried again has not failed: why it did before leaves its summary."""
     if run.resumed and run.summary.get("error") is not None:
         del run.summary["error"]
@@ -221,7 +221,7 @@ def train(plan: RunPlan, run: wandb.Run, material: Material, earlier: State | No
     run.summary[keys.SECONDS_TOTAL] = seconds_before + time.monotonic() - started
 
     rule = checkpoints.lab_rule(config.architecture)
-    epoch, iou = training.best.kept[rule].epoch, tested[rule].pooled.iou
+    epoch, iou = training.best.kept[rule].epoch, tested[rule].pooled_counts.iou
     events.emit("result", epoch=epoch, **{keys.TEST_IOU: iou, keys.TEST_RULE: rule})
     return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
@@ -234,7 +234,7 @@ def set_up(plan: RunPlan, run: wandb.Run, material: Material, n_threads: int | N
     config, model = plan.config, material.model
     if n_threads:
         torch.set_num_threads(n_threads)
-    facts = reporting.facts(material, config, pretrained.begin(run, model, config))
+    facts = reporting.facts(material, config, pretrained.load_initial_weights(run, model, config))
     run.config.update(facts, allow_val_change=True)
     print(reporting.start_line(run.name, facts, material, n_threads), flush=True)
     events.emit("start", name=run.name, epochs=config.epochs, n_parameters=facts["n_parameters"])
@@ -269,11 +269,11 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
     device, precision = training.material.device, training.material.precision
     steps = config.repeats * training.material.steps
     epochs = range(progress.epoch + 1, config.epochs + 1)
-    batches = stream(training, epochs, device)
+    batches = training_batches(training, epochs, device)
     network = model
     with state.StateWriter() as writer, interruption.translate_worker_exit():
         for epoch in epochs:
-            if is_stopped(training):
+            if should_stop(training):
                 print(f"early stopping: no better validation in {config.patience} epochs", flush=True)
                 break
             started = time.monotonic()
@@ -288,7 +288,7 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
             trained = time.monotonic() - started
             val = validate(training)
             failures.check_finite(config, epoch, loss, val.evaluation.loss)
-            path = best.update(epoch, val.evaluation.loss, val.evaluation.pooled.iou, val.gap, val.repaired)
+            path = best.update(epoch, val.evaluation.loss, val.evaluation.pooled_counts.iou, val.gap, val.is_repaired)
             seconds = time.monotonic() - started
             progress.add(reporting.history_row(epoch, loss, counts, val, seconds, trained))
             if path or epoch == config.epochs or not writer.busy:
@@ -296,18 +296,18 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
                 weights = now.tensors["model"] | state.clone(val.statistics)
                 writer.submit(functools.partial(state.dump, now, training.plan.folder, path, weights))
             resume.log_missing_rows(training.run, progress.rows[-1:])
-            training.run.summary.update(reporting.best_so_far(best))
+            training.run.summary.update(reporting.best_values(best))
             print(reporting.epoch_line(progress.rows[-1], config.epochs), flush=True)
             events.emit("epoch", epochs=config.epochs, steps=epoch * steps, **progress.rows[-1])
             # The first epoch of a process warms up; the second tells what a step takes.
-            if epoch == epochs.start + 1 and performance.compile_pays(
+            if epoch == epochs.start + 1 and performance.should_compile(
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
-                network = performance.compiled(model)
+                network = performance.compile_model(model)
     record_step_times(training, epochs.start)
 
 
-def is_stopped(training: TrainingRun) -> bool:
+def should_stop(training: TrainingRun) -> bool:
     """Whether `patience` is at its end: so many epochs were the best by no rule."""
     best = max((kept.epoch for kept in training.best.kept.values()), default=0)
     return 0 < training.plan.config.patience <= training.progress.epoch - best
@@ -322,13 +322,13 @@ def record_step_times(training: TrainingRun, first: int) -> None:
     step_times.record(config, performance.device_name(material.device), material.precision, macs, taken)
 
 
-def stream(training: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def training_batches(training: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of these epochs, augmented ahead where that pays."""
     config = training.plan.config
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
     visits = range(1 + (epochs.start - 1) * config.repeats, 1 + (epochs.stop - 1) * config.repeats)
-    workers = loader.workers_for(device, cores.threads(os.environ))
-    return loader.feed(training.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
+    workers = loader.n_workers(device, cores.threads(os.environ))
+    return loader.make_loader(training.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
 
 
 def validate(training: TrainingRun) -> Validation:
@@ -339,7 +339,7 @@ def validate(training: TrainingRun) -> Validation:
         training.dataset.val,
         training.plan.config.batch_size,
         [row.get(keys.BN_GAP) for row in training.progress.rows],
-        lambda running: bool(training.best.improved_rules(running.loss, running.pooled.iou)),
+        lambda running: bool(training.best.improved_rules(running.loss, running.pooled_counts.iou)),
     )
 
 
@@ -393,7 +393,7 @@ def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
         checkpoints.log(run, best, about | reporting.model_metadata(best, tested)),
         predictions.log(run, pictures, about),
     ]
-    if pretrained.is_source(config):
+    if pretrained.makes_weights(config):
         logged.append(pretrained.log(run, best.kept[rule].path, config, about))
     if not run.offline:
         for artifact in logged:

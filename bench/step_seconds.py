@@ -42,7 +42,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Meter:
-    """How the steps of one device are measured.
+    """The measurement of steps on one device.
 
     `finish` returns when the device has done all it was given. A measurement is the mean of `steps` steps, which follow
     on each other as they do in training; as many go before the first measurement. `points` are side (pixels) and images
@@ -95,13 +95,13 @@ def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
                 except torch.OutOfMemoryError:
                     print(f"left out, for it does not fit: {' '.join(map(str, settings))}", file=sys.stderr)
                 else:
-                    yield step_times.measured(settings, taken)
+                    yield step_times.summarize(settings, taken)
 
 
 def measure(model: Model, side: int, images: int, precision: Precision, by: Meter, n: int) -> list[float]:
     """Seconds per step, measured n times, as `agent.train` takes its steps."""
     architecture, backbone, width = model
-    network = performance.prepare(models.build(architecture, backbone, width=width), by.device)
+    network = performance.to_channels_last(models.build(architecture, backbone, width=width), by.device)
     optimizer = performance.adam(network, learning_rate=1e-3)
     batches = [_batch(side, images, by.device)] * by.steps
     taken = []

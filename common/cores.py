@@ -1,4 +1,4 @@
-"""How many processor cores a run, or a machine full of runs, may use, and what they can do."""
+"""Processor cores that a run, or a machine full of runs, may use, and their extensions."""
 
 import functools
 import os

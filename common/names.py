@@ -71,6 +71,6 @@ def _unstorable(character: str) -> bool:
 
 
 def n_drawings(data: str) -> int:
-    """How many drawings `data` asks for, if it has the form drawn:SEED:N; 0 for any other."""
+    """Number of drawings that `data` asks for, if it has the form drawn:SEED:N; 0 for any other."""
     found = re.fullmatch(r"drawn:[0-9]+:([0-9]+)", data)
     return int(found[1]) if found else 0

@@ -146,7 +146,7 @@ def _refusal(status: int, body: bytes) -> Exception:
 
 
 def embedded_address(folder: Path) -> str | None:
-    """Where the embedded server that works in the folder says it answers; None if none does."""
+    """Address of the embedded server that works in the folder; None if none does."""
     return _line(folder / "address")
 
 

@@ -81,7 +81,7 @@ def load_dataset(
     Raises DataError with all problems, in folders, names and pixels, at once.
     """
 
-    def resized(item: Item, image: np.ndarray, mask: np.ndarray) -> Pair:
+    def to_pair(item: Item, image: np.ndarray, mask: np.ndarray) -> Pair:
         if image_size is None:
             return Pair(item.name, image, mask)
         small = masks.resize(mask, image_size)
@@ -93,7 +93,7 @@ def load_dataset(
         photograph = pixels.to_size(image, height, width) if item.split == "test" else square
         return Pair(item.name, square, small, truth, photograph)
 
-    contents = read_pairs(find(Path(folder), split_seed, fold, folds), image_size, resized, score_size)
+    contents = read_pairs(find(Path(folder), split_seed, fold, folds), image_size, to_pair, score_size)
     splits = {split: tuple(contents.pairs[split]) for split in SPLITS}
     return Dataset(
         **splits,

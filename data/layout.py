@@ -1,4 +1,4 @@
-"""Which file is which: find image and mask files below a folder, pair them by name, and split them.
+"""Layout of a folder: find image and mask files below it, pair them by name, and split them.
 
 Nothing is decoded here. `find` returns a Listing; what is wrong with names and folders is in its `problems`,
 one sentence each, so that a caller can add what is wrong with the pixels and report everything at once.

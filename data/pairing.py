@@ -1,4 +1,4 @@
-"""Which mask belongs to which image, by their names alone."""
+"""Pairs of masks and images, by their names alone."""
 
 import re
 import unicodedata

@@ -51,8 +51,8 @@ def channels(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
 
 
-def pages(path: Path) -> int:
-    """How many pages or frames a file has of which only the first is used: 1, unless it is a TIFF, GIF, PNG or WebP."""
+def count_pages(path: Path) -> int:
+    """Number of pages or frames of a file, of which the first is used: 1, unless it is a TIFF, GIF, PNG or WebP."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
@@ -81,7 +81,7 @@ def read(
 
 
 def warn_of_pages(path: Path, warnings: list[Problem | str]) -> None:
-    if (n := pages(path)) > 1:
+    if (n := count_pages(path)) > 1:
         what = "has several pages, of which the first is used"
         warnings.append(Problem(path, what, "save each as a file if another one is meant", f"{n} pages"))
 

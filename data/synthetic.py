@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import Parser, whole_number
+from common.environment import CACHE
 from common.names import n_drawings
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import Field
@@ -27,7 +28,6 @@ Mask = NDArray[np.uint8]
 SHARE = (0.2, 0.3)
 """The piece covers this share of the picture; less where a long piece would otherwise leave the frame."""
 
-CACHE = Path(__file__).resolve().parents[1] / ".cache"
 DEFAULT_SEED = 8
 
 

@@ -18,7 +18,7 @@ class StudyError(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """The sweep as it will be sent, and where its results go."""
 
     sweep: dict[str, Any]
@@ -41,7 +41,9 @@ class Plan:
         return int(self.sweep["parameters"]["image_size"]["value"])
 
 
-def make(sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None) -> Plan:
+def make_plan(
+    sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None
+) -> StudyPlan:
     """The sweep of `sweep_file` with data and the given size, epochs and number of seeds filled in.
 
     The folder's name says what was asked; its last part is a digest of the whole sweep, so that a study with
@@ -73,4 +75,4 @@ def make(sweep_file: Path, results: Path, data: str, size: int | None, epochs: i
     digest = hashlib.sha256(json.dumps(sweep, sort_keys=True).encode()).hexdigest()[:6]
     place = re.sub(r"\W+", "-", Path(data).name).strip("-") or "data"
     settings = f"{parameters['image_size']['value']}px-{parameters['epochs']['value']}ep"
-    return Plan(sweep, results / f"{sweep_file.stem}-{place}-{settings}-{digest}")
+    return StudyPlan(sweep, results / f"{sweep_file.stem}-{place}-{settings}-{digest}")

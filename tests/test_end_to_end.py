@@ -124,7 +124,7 @@ def check_best_weights(found: dict[str, Any], photographs: Path) -> None:
         model.load_state_dict(state)
         dataset = load_dataset(photographs, image_size=config.image_size, score_size=config.score_size)
         assert dataset.digest == found["metadata"]["data_digest"]
-        tested = evaluate(model, dataset.test, config.batch_size).pooled.iou
+        tested = evaluate(model, dataset.test, config.batch_size).pooled_counts.iou
         # Another number of threads adds in another order, and of a photograph's pixels one or two then change sides.
         assert tested == pytest.approx(summary[f"{rule}/test_iou"], abs=1e-5)
 

@@ -137,7 +137,7 @@ class Agent:
         return None
 
     def _retry(self, question: Any) -> Any:
-        """The answer, however long the server is away; None when this agent is told to stop meanwhile."""
+        """The answer, however long the server is away; None when this agent has to stop meanwhile."""
 
         def report(error: Exception, pause: float) -> None:
             self.emit("away", reason=str(error), again=pause)
@@ -152,7 +152,7 @@ class Agent:
             return None
 
     def _next_claim(self) -> Claim | None:
-        """The next trial; None when there is none any more, or this agent is told to stop."""
+        """The next trial; None when there is none any more, or this agent has to stop."""
         idle = 0.5
         while not self.stopping and not self.leaving:
             commands = self._retry(self._next_commands)
@@ -255,7 +255,7 @@ class Agent:
         )
 
     def _terminate(self, pid: int) -> float:
-        """When it has to be over."""
+        """Send SIGTERM; the time of SIGKILL, by the monotonic clock."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         return time.monotonic() + self.plan.grace

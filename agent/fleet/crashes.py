@@ -1,4 +1,4 @@
-"""When a crash is one too many: the same one three times in a row is no bad luck."""
+"""Equal crashes in a row: three of them are no bad luck."""
 
 import re
 import signal

@@ -21,6 +21,9 @@ MEBIBYTE = 2**20
 CPU_TRIAL_BYTES = 2**30
 """Memory of a small trial on a CPU, beyond what it shares with the others."""
 
+MAX_FILL = 0.9
+"""The share of a GPU's memory that trials may fill: the next one may need more than those before."""
+
 
 class DeviceError(Exception):
     """The devices cannot be used as asked; the text is one sentence."""
@@ -112,6 +115,33 @@ def _smi(*arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout if done.returncode == 0 else ""
+
+
+@dataclass
+class Packing:
+    """One GPU: its `total` bytes, those used `before` the fleet came, and the `most` trials that cores allow.
+
+    The memory of the device is read while trials run on it, so CUDA's own share and PyTorch's cache count. A first
+    trial runs alone until its second epoch; each one more is let in when the largest share so far would fit once more.
+    """
+
+    total: int
+    before: int
+    most: int
+    per_trial: int = 0
+    """The largest share of one trial that was seen, bytes."""
+
+    def measure(self, used: int, n_trials: int) -> None:
+        """`used` bytes of the device while `n_trials` train on it."""
+        if n_trials:
+            self.per_trial = max(self.per_trial, (used - self.before) // n_trials)
+
+    def max_trials(self) -> int:
+        """Trials that fit, from 1 up; 1 before the first measurement."""
+        if self.per_trial <= 0:
+            return 1
+        fit = (int(self.total * MAX_FILL) - self.before) // self.per_trial
+        return max(1, min(self.most, fit))
 
 
 def parallel_trials(n_cores: int, n_trials: int | None, free_bytes: int, put_off: Sequence[int] = ()) -> int:

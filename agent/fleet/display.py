@@ -20,7 +20,7 @@ from common.text import clock
 SAY_EVERY_SECONDS = 60.0
 WARM_UP_EVERY_SECONDS = 5.0
 END_STATES = {"finished": "finished", "stopped": "stopped early", "crashed": "failed", "put off": "put off"}
-"""How a trial may end, and the word for it."""
+"""Ends of a trial, and the word for each."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class AgentLine:
         return int(self.epoch.get("epoch", 0))
 
     def progress_text(self) -> str:
-        """How far the trial is."""
+        """Epoch and validation IoU of the trial; empty before its first epoch."""
         if not self.epoch:
             return ""
         return f"epoch {self.n_epochs} of {self.epoch['epochs']}, val IoU {self.epoch[keys.VAL_IOU]:.3f}"
@@ -78,10 +78,10 @@ class Display:
     """Parameters that tell the trials apart."""
     console: Console
     program: IO[str] | None = None
-    """Where a program reads the events as JSON lines; None: people read the console."""
+    """Stream of JSON lines for a program; None: people read the console."""
     lines: dict[int, AgentLine] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
-    """Run → how it ended the last time that an agent of this fleet had it."""
+    """Run → its last end under an agent of this fleet."""
     began: float = field(default_factory=time.monotonic)
     last_line: float = field(default_factory=time.monotonic)
     note: str = ""
@@ -207,7 +207,7 @@ class Display:
         return self.count_ends() + ("" if self.n_remaining is None else f", {self.n_remaining} to go")
 
     def count_ends(self) -> str:
-        """How many runs ended in which way."""
+        """Numbers of runs by how they ended, in words."""
         counts = Counter(END_STATES[state] for state in self.states.values())
         return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no trial over yet"
 

@@ -50,7 +50,7 @@ class ForkServer:
     buffer: bytes = b""
     stopping: bool = False
     deadline: float = math.inf
-    """When everything has to have ended."""
+    """Latest end of everything, by the monotonic clock."""
 
     def serve(self, wake: int) -> None:
         """Until told to stop and everything has ended."""
@@ -172,7 +172,7 @@ def _line() -> bytes:
 
 
 def _why_not_fork() -> str | None:
-    """Why trials cannot be forked from here, or None."""
+    """The reason against forking trials from here, or None."""
     from PIL import Image
 
     Image.init()

@@ -1,4 +1,4 @@
-"""The trials that are under way, on disk, so that a fleet that was killed finds what it has to finish.
+"""The trials that are under way, on disk, so that a fleet that was killed can finish them.
 
 One folder per sweep. `RUN_ID.json` says what was handed out; `RUN_ID.lock` is locked by the agent and, through the
 file that it inherits, by the trial's own process; the system unlocks it when both are gone, however they ended. Whoever
@@ -30,7 +30,7 @@ class Trial:
     agent: str
     """Id of the agent that got it; W&B sends stop commands there."""
     killed: int = 0
-    """How often it was ended by SIGKILL so far."""
+    """Ends by SIGKILL so far."""
     threads: int = 0
     """Those that it began with and keeps; 0 if nobody knows."""
     put_off: bool = False

@@ -19,7 +19,7 @@ LOCAL_FLAGS = {
     "requeue": "its jobs have it already",
     "events": "each job has a log of its own",
 }
-"""Flags for this machine, and what a cluster has in their place."""
+"""Flags for this machine, and their substitutes on a cluster."""
 
 
 class OptionError(Exception):

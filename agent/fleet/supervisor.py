@@ -17,9 +17,8 @@ from rich.live import Live
 
 from agent.fleet import devices, launch
 from agent.fleet.crashes import MAX_IN_A_ROW, CrashStreak
-from agent.fleet.devices import Gpu
+from agent.fleet.devices import Gpu, Packing
 from agent.fleet.display import Display
-from agent.fleet.packing import Packing
 from agent.fleet.sweep_client import Sweep
 
 ONE_THREAD = {
@@ -33,12 +32,12 @@ ONE_THREAD = {
 POLL_SECONDS = 0.25
 MEASURE_SECONDS = 2.0
 MAX_REPLACEMENTS = 10
-"""How often agents, and the fork server, are started again after they died; then something kills them for good."""
+"""Restarts of agents and of the fork server after they died; with more, something kills them for good."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one agent's trials run."""
+    """The device of one agent's trials, and the environment that pins them to it."""
 
     name: str
     env: dict[str, str]
@@ -64,7 +63,7 @@ class Fleet:
     signals: list[int] = field(default_factory=list)
     """Signals so far."""
     n_signals_handled: int = 0
-    """How many of them were acted upon."""
+    """Those of them that were acted upon."""
     n_replacements: int = 0
     parent: "subprocess.Popen[bytes] | None" = None
     buffer: bytes = b""

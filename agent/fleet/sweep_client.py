@@ -69,7 +69,7 @@ class Sweep:
         """The orders for an agent; `running` are the ids of the runs that it has.
 
         Raises:
-            Gone: the server does not know this agent.
+            NotFound: the server does not know this agent.
         """
         states = json.dumps(dict.fromkeys(running, True))
         answer = self._ask(HEARTBEAT, timeout, id=agent, metrics="{}", runState=states)
@@ -77,7 +77,7 @@ class Sweep:
         return commands
 
     def _ask(self, query: str, timeout: float = 20, **variables: Any) -> dict[str, Any]:
-        """Raises Away, Refused, or Gone."""
+        """Raises ServerUnavailable, RequestRefused, or NotFound."""
         variables = {"entity": self.entity, "project": self.project} | variables
         used = {name: value for name, value in variables.items() if f"${name}:" in query}
         return graphql(self.base_url, self.key, query, used, timeout)

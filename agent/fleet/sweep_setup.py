@@ -1,4 +1,4 @@
-"""Which sweep: one that exists, by its name, or that of a YAML file, made now or by an earlier start."""
+"""The sweep to work on: one that exists, by its name, or that of a YAML file, made now or by an earlier start."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,6 @@ from common.names import BadName
 from common.retry import retry
 from common.wandb_api import RequestRefused, ServerUnavailable
 
-ROOT = Path(__file__).resolve().parents[2]
 LOGIN_WAITS = (0.0, 0.0)
 ENDED_STATES = ("FINISHED", "CANCELED")
 
@@ -60,7 +59,7 @@ class SweepInfo:
 
 
 def state_folder() -> Path:
-    """Where fleets keep what they must not forget: PUZZLE_FLEET, else `.cache/fleet` of the project."""
+    """Folder of the fleets' journals: PUZZLE_FLEET, else `.cache/fleet` of the project."""
     return Path(own("PUZZLE_FLEET") or CACHE / "fleet").resolve()
 
 
@@ -130,7 +129,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 def lint(file: Path, config: dict[str, Any]) -> None:
-    """`python -m agent.lint FILE`, where it starts `agent.train`; what it finds is shown.
+    """Run `python -m agent.lint FILE`, its findings shown, where the sweep starts `agent.train`.
 
     Raises:
         SweepError: it finds an error, or the sweep's runs would be silent.

@@ -98,7 +98,7 @@ def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.en
 
 
 def expand_name(name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What `find` takes: the name itself, or of ENTITY/PROJECT/SWEEP/MODEL the Artifacts of all finished runs.
+    """Names for `find`: the name itself, or of ENTITY/PROJECT/SWEEP/MODEL the Artifacts of all finished runs.
 
     Raises:
         ModelError: no such sweep, or no finished run of that model in it.

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 STOP = "stop"
-"""Why a run ends when its server asked for it, for instance because Hyperband found it hopeless."""
+"""Reason of a run's end that its server asked for, for instance because Hyperband found it hopeless."""
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 """Of a run that can be resumed, as a shell gives them."""

@@ -1,4 +1,4 @@
-"""Which run to make or to go on with, as flags and environment say."""
+"""The run to make or to resume, as flags and environment say."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ SWEEP_VARIABLE = "WANDB_SWEEP_ID"
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Which run to make or to go on with. `entity` and `project` are None where the environment decides."""
+    """The run to make or to resume. `entity` and `project` are None where the environment decides."""
 
     config: Config
     run_id: str
@@ -71,7 +71,7 @@ def _resolve_folder(run_id: str, names: Mapping[str, str | None], offline: bool)
 
 
 def run_folder(run_id: str) -> Path:
-    """Where the state of a run lies on this machine: a folder just below that of all runs.
+    """Folder of a run's state on this machine, just below that of all runs.
 
     Raises BadName: the id would lead elsewhere.
     """

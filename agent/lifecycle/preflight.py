@@ -101,7 +101,7 @@ class _Login:
     key: str
     entity: str | None
     seconds: float
-    """How long the client waits for an answer."""
+    """Patience of the client with a server that does not answer."""
 
 
 def _login(who: str) -> _Login | None:

@@ -1,4 +1,4 @@
-"""How a run goes on that was cut off: from its state, on this machine or as an Artifact, with the rows that lack."""
+"""Resumption of a run that was cut off: its state, on this machine or as an Artifact, and the rows that lack."""
 
 import contextlib
 import dataclasses
@@ -108,7 +108,7 @@ def was_cut_off(run: wandb.Run) -> bool:
 
 
 def n_threads(run: wandb.Run, found: State | None) -> int | None:
-    """With how many threads of torch the run began: what its state says, else, if it was cut off, the server."""
+    """Threads of torch that the run began with, by its state, else, if it was cut off, by the server."""
     began = found.n_threads if found else run.config.get("n_threads") if was_cut_off(run) else None
     return began if isinstance(began, int) and 0 < began <= MAX_THREADS else None
 

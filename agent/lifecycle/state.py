@@ -1,4 +1,4 @@
-"""The state of a run after an epoch: all it takes to go on as if nothing had happened, in one file.
+"""The state of a run after an epoch, in one file: a run that resumes from it gives the same bits.
 
 `.cache/runs/RUN_ID/` (PUZZLE_RUNS names another folder than `.cache/runs`) holds `state.pt` and the kept checkpoints of
 a run that is under way, each with its SHA-256. Augmentation and the order of batches depend on (seed, epoch, index)
@@ -34,7 +34,7 @@ Row = dict[str, float]
 
 @dataclass
 class Progress:
-    """How far a run has come: whole epochs, seconds spent training, and the history rows of all epochs."""
+    """Progress of a run: whole epochs, seconds spent training, and the history rows of all epochs."""
 
     epoch: int = 0
     seconds: float = 0.0

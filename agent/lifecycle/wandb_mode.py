@@ -1,4 +1,4 @@
-"""Modes of the client in which a run says nothing to its server: no sweep can work with them."""
+"""WANDB_MODE and its like: modes in which a run says nothing to its server, so that no sweep can work."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def offline_setting(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def why_offline(environ: Mapping[str, str] = os.environ) -> str:
-    """Why no sweep can work here, in one sentence; empty if one can."""
+    """The setting that keeps sweeps from working here, in one sentence; empty if there is none."""
     try:
         found = offline_setting(environ)
     except ValueError:

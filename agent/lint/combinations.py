@@ -1,4 +1,4 @@
-"""Which models a sweep can meet, and which of them cannot be built: W&B varies every key with every other."""
+"""Models that a sweep can meet and that cannot be built: W&B varies every key with every other."""
 
 import difflib
 import functools
@@ -21,7 +21,7 @@ MAX_COMBINATIONS = 5_000
 DATA_FIELDS = ("image_size", "data", "split_seed", "fold")
 """Settings that decide about the model where the sweep lists their values."""
 BLAME = ("model", "backbone", "architecture", "weights")
-"""Which key's line a finding names, first of all."""
+"""Keys to name the line of, first choice first."""
 
 WHY_REFUSED = "{k} of the {n} combinations of the sweep would end at once"
 CONTRADICTION = Rule("B001", "error", "{why_the_settings_do_not_go_together}", WHY_REFUSED, "{fix}")
@@ -70,7 +70,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a combination fails: a rule, and the values of its message."""
+    """Reason of a combination's failure: a rule, and the values of its message."""
 
     rule: Rule
     values: tuple[tuple[str, str], ...]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from agent.config import reader
+from agent.config import value_parser
 from agent.lifecycle import wandb_mode
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
@@ -176,7 +176,7 @@ class Command:
 
     @property
     def flags_index(self) -> int:
-        """Where the words for agent.train begin; 0 if it is not started as a module."""
+        """Index of the first word for agent.train; 0 if it is not started as a module."""
         for index, (first, second) in enumerate(zip(self.words, self.words[1:], strict=False), 2):
             if (first, second) == ("-m", MODULE):
                 return index
@@ -231,7 +231,7 @@ def _check_macros(document: Document) -> Iterator[Finding]:
 
 
 def _check_start(document: Document, command: Command) -> Iterator[Finding]:
-    """Which program is started, and does it get its settings?"""
+    """Check the program that is started, and that it gets its settings."""
     words = command.words
     line = document.line("command" if command.spec else "program")
     own = [word for word in words if word and word not in (*MACROS.values(), *FLAG_MACROS, *OTHER_MACROS)]
@@ -328,7 +328,7 @@ def _read_flag(line: int, name: str, text: str | None) -> tuple[Parameter | None
     if re.search(r"\s--\w", text):
         return None, [TWO_WORDS.at(line, name=name, text=text)]
     try:
-        value = reader(name, FIELDS[name])(text)
+        value = value_parser(name, FIELDS[name])(text)
     except argparse.ArgumentTypeError as problem:
         return None, [BAD_VALUE.at(line, name=name, problem=problem)]
     parameter = Parameter(name, "constant", (value,), (line,), finite=True)

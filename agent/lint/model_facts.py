@@ -15,20 +15,20 @@ from typing import Any
 
 from agent.config import Config
 from agent.lifecycle import disk
+from common.environment import CACHE, ROOT
 from common.files import write_text
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache" / "lint-models.json"
-MODELS = ROOT / "agent" / "training" / "models"
+FACTS_FILE = CACHE / "lint-models.json"
+MODELS_FOLDER = ROOT / "agent" / "training" / "models"
 
-REFERENCE_SIDE = 128
+SIDE = 128
 """Pixels; work and memory are counted on an image of this side, or the only one that a model takes, and grow with the
 area."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one model with two output channels, for one image of `REFERENCE_SIDE` squared pixels.
+    """Of one model with two output channels, for one image of `SIDE` × `SIDE` pixels.
 
     `reason` says why it cannot be built and is empty if it can. `macs` are multiply-accumulates of a forward pass,
     `kept_bytes` the float32 tensors that a training step keeps for the backward pass, `buffers` the elements of the
@@ -50,12 +50,12 @@ class Facts:
 
     def macs_at(self, image_size: int) -> float:
         """Multiply-accumulates of a forward pass of one image of that size."""
-        return self.macs * image_size**2 / REFERENCE_SIDE**2
+        return self.macs * image_size**2 / SIDE**2
 
     def training_bytes(self, image_size: int, batch_size: int) -> int:
         """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
         backward pass."""
-        return 16 * self.n_parameters + self.kept_bytes * batch_size * image_size**2 // REFERENCE_SIDE**2
+        return 16 * self.n_parameters + self.kept_bytes * batch_size * image_size**2 // SIDE**2
 
 
 def facts(config: Config) -> Facts:
@@ -65,7 +65,7 @@ def facts(config: Config) -> Facts:
 
 @functools.cache
 def look_up(
-    architecture: str, backbone: str = "none", width: int = 64, cache: Path = CACHE, *, image_size: int = REFERENCE_SIDE
+    architecture: str, backbone: str = "none", width: int = 64, cache: Path = FACTS_FILE, *, image_size: int = SIDE
 ) -> Facts:
     """The facts of a model, from the file `cache` if they are there, else by building it."""
     name = f"{architecture}/{backbone}" if backbone != "none" else f"{architecture}/{width}"
@@ -85,7 +85,7 @@ def look_up(
 def _stamp() -> str:
     """Changes when a library or our own models change."""
     versions = [importlib.metadata.version(name) for name in ("torch", "timm", "segmentation-models-pytorch")]
-    code = [path.read_text() for path in sorted(MODELS.glob("*.py"))]
+    code = [path.read_text() for path in sorted(MODELS_FOLDER.glob("*.py"))]
     return hashlib.sha256("\n".join([*versions, *code, Path(__file__).read_text()]).encode()).hexdigest()
 
 
@@ -113,15 +113,15 @@ def probe(architecture: str, backbone: str, width: int, image_size: int) -> Fact
     if architecture in models.BUILDERS:
         with torch.device("meta"):
             return count(models.BUILDERS[architecture](width))
-    if reason := smp.why_not(architecture, backbone, image_size):
+    if reason := smp.failure_reason(architecture, backbone, image_size):
         return Facts(reason=reason)
-    side = image_size if smp.why_not(architecture, backbone, REFERENCE_SIDE) else REFERENCE_SIDE
+    side = image_size if smp.failure_reason(architecture, backbone, SIDE) else SIDE
     facts = models.without_memory(lambda: count(models.build(architecture, backbone, image_size=image_size), side))
     return dataclasses.replace(facts, imagenet=_imagenet(backbone))
 
 
-def count(model: Any, side: int = REFERENCE_SIDE) -> Facts:
-    """The facts of a model from images of `side` pixels, as if they had `REFERENCE_SIDE`."""
+def count(model: Any, side: int = SIDE) -> Facts:
+    """The facts of a model from images of `side` pixels, as if they had `SIDE`."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -142,10 +142,8 @@ def count(model: Any, side: int = REFERENCE_SIDE) -> Facts:
         n_parameters=n_parameters,
         buffers=sum(each.numel() for each in model.buffers()),
         n_tensors=len(model.state_dict()),
-        macs=flops.get_total_flops() * REFERENCE_SIDE**2 // (4 * side**2),
-        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own)
-        * REFERENCE_SIDE**2
-        // (2 * side**2),
+        macs=flops.get_total_flops() * SIDE**2 // (4 * side**2),
+        kept_bytes=sum(each.nbytes() for name, each in kept.items() if name not in own) * SIDE**2 // (2 * side**2),
     )
 
 
@@ -154,4 +152,4 @@ def _imagenet(backbone: str) -> str:
 
     if backbone in weights.PACKAGED:
         return "package"
-    return "hub" if backbone != "none" and hub.place(backbone) else ""
+    return "hub" if backbone != "none" and hub.find_files(backbone) else ""

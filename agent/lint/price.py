@@ -88,7 +88,7 @@ def hours(value: float, unit: str) -> str:
 
 
 def count_runs(document: Document, parameters: Sequence[Parameter]) -> int | None:
-    """How many runs the sweep has; None if it has no end."""
+    """Number of runs of the sweep; None if it has no end."""
     given: Any = document.value.get("run_cap")
     cap: int | None = given if isinstance(given, int) and given > 0 else None
     if document.value.get("method") != "grid":
@@ -122,7 +122,7 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
 def estimate(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Price:
     """Price of `n_runs` runs that are like `runs` on average, on every device of the tables (ours, this machine's)."""
     n = n_runs or 1
-    devices = steps_by_device(tables or (STEP_TIMES, step_times.place()))
+    devices = steps_by_device(tables or (STEP_TIMES, step_times.table_file()))
     return Price(
         n_runs,
         tuple(

@@ -93,7 +93,7 @@ def check(document: Document, suggested: list[dict[str, Any]]) -> Iterator[Findi
 
 
 def _problem(settings: Mapping[str, Any]) -> str:
-    """Why `agent.train` would refuse them; empty if it would not."""
+    """The refusal of `agent.train`; empty if it would take them."""
     for name, value in settings.items():
         if name not in FIELDS:
             return f"{name} is no setting of agent.train{did_you_mean(name, list(FIELDS))}"

@@ -35,7 +35,7 @@ class Material:
 
     @property
     def precision(self) -> Precision:
-        return performance.precision_of(self.config.precision, self.model)
+        return performance.choose_precision(self.config.precision, self.model)
 
     @functools.cached_property
     def n_macs(self) -> int:

@@ -1,4 +1,4 @@
-"""The bands of Hyperband: after how many iterations `early_terminate: {type: hyperband}` compares runs."""
+"""The bands of Hyperband: iterations after which `early_terminate: {type: hyperband}` compares runs."""
 
 from collections.abc import Mapping
 from typing import TypeGuard
@@ -19,7 +19,7 @@ def is_count(value: object) -> TypeGuard[int | float]:
 
 
 def bands(section: Mapping[str, object]) -> tuple[int, ...]:
-    """After how many iterations runs are compared, ascending; empty where `early_terminate` does not say.
+    """Iterations after which runs are compared, ascending; empty where `early_terminate` does not say.
 
     `max_iter` and `s` go before `min_iter`.
     """

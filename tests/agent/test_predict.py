@@ -20,7 +20,7 @@ from agent.inference import average, load
 from agent.inference.average import Member
 from agent.lifecycle import checkpoints
 from agent.training import models
-from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate, resized
+from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, evaluate, resize
 from data import synthetic
 from data.dataset import Pair, read_image
 from tests.server import running
@@ -187,7 +187,7 @@ def test_folders_patterns_and_files_name_each_photograph_once(tmp_path: Path) ->
     for name in ("image-10.png", "image-2.png", "note.txt", ".hidden.png"):
         (tmp_path / name).touch()
     given = [str(tmp_path), str(tmp_path / "image-*.png"), str(tmp_path / "image-2.png")]
-    tasks, problems = predict.plan(given, Path("out"))
+    tasks, problems = predict.make_tasks(given, Path("out"))
     assert problems == []
     assert [task.photograph.name for task in tasks] == ["image-2.png", "image-10.png"]
     assert tasks[0].mask == Path("out/image-2.png")
@@ -219,10 +219,10 @@ def test_whatever_one_photograph_does_the_others_are_done(
     def little_memory(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
         if (width, height) == (77, 33):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return resized(values, height, width)
+        return resize(values, height, width)
 
     monkeypatch.setattr(predict, "read_image", broken_decoder)
-    monkeypatch.setattr(average, "resized", little_memory)
+    monkeypatch.setattr(average, "resize", little_memory)
     given = [*sorted(str(each) for each in source.iterdir()), str(source / "none.png"), "a\0b"]
     assert predict.main([str(model), *given, "-o", str(out), "--batch-size", str(size)]) == 1
     assert names(out) == [f"{name}{end}" for name in ("a", "one", "z") for end in ("-overlay.jpg", ".png")]
@@ -249,7 +249,7 @@ def test_a_disk_that_is_full_ends_at_once(
 
     for seed in range(3):
         photograph(seed).save(tmp_path / f"{seed}.png")
-    monkeypatch.setattr(predict, "write", full)
+    monkeypatch.setattr(predict, "save_picture", full)
     assert predict.main([str(model), str(tmp_path), "-o", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err == "agent.predict: a.png cannot be written: No space left on device\n"
 
@@ -258,7 +258,7 @@ def test_a_disk_that_is_full_ends_at_once(
 def test_a_name_that_finds_no_photograph_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(predict.UsageError, match=re.escape(name)):
-        predict.plan([str(tmp_path / name)], Path("out"))
+        predict.make_tasks([str(tmp_path / name)], Path("out"))
 
 
 def test_ctrl_c_leaves_only_whole_files(

@@ -7,6 +7,7 @@ from agent.fleet import sweep_setup
 from agent.fleet.cluster import kubernetes, slurm
 from agent.fleet.cluster.kubernetes import Pods
 from agent.fleet.cluster.slurm import Jobs
+from common.environment import ROOT
 from common.wandb_api import is_loopback
 
 
@@ -34,6 +35,6 @@ def submit(options: argparse.Namespace) -> int:
         return 0
     folder = sweep_setup.state_folder() / found.sweep.name / "slurm"
     folder.mkdir(parents=True, exist_ok=True)
-    job = slurm.submit(slurm.script(found.sweep.path, jobs, sweep_setup.ROOT, folder, per_gpu), folder)
+    job = slurm.submit(slurm.script(found.sweep.path, jobs, ROOT, folder, per_gpu), folder)
     print(f"Slurm job {job} with {n} × agent.fleet: squeue -j {job}; logs in {os.path.relpath(folder)}")
     return 0

@@ -1,4 +1,4 @@
-"""How a parameter of a sweep is written: a field of Config, and below it the keys of one distribution."""
+"""The specification of a parameter: a field of Config, and below it the keys of one distribution."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -147,7 +147,7 @@ def test_a_command_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
 AGENT = """
 import os, sys, time
 from pathlib import Path
-from agent.fleet import launch, warm
+from agent.fleet import launch
 lock = open("lock", "w")
 command = [sys.executable, "-c", "import time; time.sleep(60)"]
 print(launch.fork(launch.Launch(command, None, dict(os.environ), 1, Path("log")), False, lock.fileno(), []), flush=True)

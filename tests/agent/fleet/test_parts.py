@@ -12,9 +12,8 @@ from wandb.sdk.launch.sweeps import utils
 from agent import events
 from agent.fleet import crashes, devices, launch
 from agent.fleet.crashes import CrashStreak
-from agent.fleet.devices import DeviceError, Gpu, Memory
+from agent.fleet.devices import DeviceError, Gpu, Memory, Packing
 from agent.fleet.display import Display
-from agent.fleet.packing import Packing
 from common import cores, sweep_spec
 from tests.agent.fleet.displays import board, said
 

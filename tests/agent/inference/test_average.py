@@ -102,9 +102,9 @@ def test_two_photographs_whose_files_would_be_one_are_refused(tmp_path: Path) ->
     for name in ("a.png", "a-probability.jpg"):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
     names = [str(tmp_path / name) for name in ("a.png", "a-probability.jpg")]
-    assert len(predict.plan(names, tmp_path / "out")[0]) == 2
+    assert len(predict.make_tasks(names, tmp_path / "out")[0]) == 2
     with pytest.raises(predict.UsageError, match=r"would both become .*a-probability\.png"):
-        predict.plan(names, tmp_path / "out", probabilities=True)
+        predict.make_tasks(names, tmp_path / "out", probabilities=True)
 
 
 class Api:

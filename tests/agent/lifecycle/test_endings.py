@@ -62,7 +62,7 @@ def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_o
         children.append(len(multiprocessing.active_children()))
         return end_early(*given)
 
-    monkeypatch.setattr(loader, "workers_for", lambda *_: 1)
+    monkeypatch.setattr(loader, "n_workers", lambda *_: 1)
     monkeypatch.setattr(train, "validate", interrupted)
     monkeypatch.setattr(train, "end_early", handed_over)
     run.mark_preempting = lambda: None

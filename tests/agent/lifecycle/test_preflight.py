@@ -24,7 +24,7 @@ from agent.lifecycle.failures import RunFailure
 from agent.lifecycle.interruption import Interrupted, Interruption
 from agent.lifecycle.plan import RunPlan
 from agent.lifecycle.preflight import RunOnServer
-from bench.wire import Wire
+from bench.harness.protocol import ProtocolClient
 from common import wandb_api
 from tests.canned import Answer, canned
 from tests.server import running
@@ -85,7 +85,7 @@ def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
         _, viewer = server.graphql("{ viewer { entity } }")
         client.entity = viewer["data"]["viewer"]["entity"]
         settings = {"model": "unet_transposed", "width": 4, "epochs": 3, "learning_rate": 0.001}
-        run = Wire(server.url, server.key, "puzzle", client.entity)
+        run = ProtocolClient(server.url, server.key, "puzzle", client.entity)
         run.upsert("abc", config=json.dumps({name: {"value": value} for name, value in settings.items()}))
         assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer(settings, 0)
         rows = [json.dumps({"_step": 0, "epoch": 1}), json.dumps({"_step": 1, "epoch": 2})]

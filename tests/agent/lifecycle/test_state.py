@@ -20,9 +20,9 @@ from agent.lifecycle.plan import run_folder
 from agent.lifecycle.state import Progress, State, StateWriter
 from agent.lifecycle.torch_file import BadFile
 from agent.training import schedule
-from agent.training.loader import CPU, feed
+from agent.training.loader import CPU, make_loader
 from agent.training.loop import Precision, train_epoch
-from agent.training.performance import adam, prepare
+from agent.training.performance import adam, to_channels_last
 from common.names import BadName
 from data.augment import Augmenter
 from tests.agent.lifecycle.captures import capture, weights
@@ -36,7 +36,7 @@ def dropping(device: torch.device = CPU) -> nn.Module:
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(8, 2, 1)
     )
-    return prepare(model, device)
+    return to_channels_last(model, device)
 
 
 def train(
@@ -47,7 +47,7 @@ def train(
     after_step: Callable[[], None] = lambda: None,
 ) -> list[float]:
     augment, device = Augmenter("strong", 32, seed=1), next(model.parameters()).device
-    visits = (feed(squares(5), augment, 2, 1, range(epoch, epoch + 1), device) for epoch in epochs)
+    visits = (make_loader(squares(5), augment, 2, 1, range(epoch, epoch + 1), device) for epoch in epochs)
     return [train_epoch(model, optimizer, batches, precision, after_step=after_step)[0] for batches in visits]
 
 

@@ -191,7 +191,8 @@ def test_a_model_that_was_looked_at_before_needs_no_torch(tmp_path: Path) -> Non
 def rules() -> dict[str, Rule]:
     """Every rule of the linter by its code; the first where two share one."""
     folder = Path(agent.lint.__file__).parent
-    modules = [importlib.import_module(f"agent.lint.{file.stem}") for file in sorted(folder.glob("[a-z]*.py"))]
+    files = [file.relative_to(folder).with_suffix("") for file in sorted(folder.rglob("[a-z]*.py"))]
+    modules = [importlib.import_module(".".join(("agent", "lint", *file.parts))) for file in files]
     found: dict[str, Rule] = {}
     for rule in (each for module in modules for each in vars(module).values() if isinstance(each, Rule)):
         found.setdefault(rule.code, rule)

@@ -20,7 +20,7 @@ def test_the_unet_of_the_paper_has_the_parameters_that_were_counted_by_hand() ->
 def test_work_is_what_a_run_states() -> None:
     own = facts.look_up("unet", "resnet18")
     model = models.build("unet", "resnet18")
-    assert own.macs == performance.n_macs(model, facts.REFERENCE_SIDE)
+    assert own.macs == performance.n_macs(model, facts.SIDE)
     n_values = sum(each.numel() for each in model.state_dict().values())
     assert 4 * n_values < own.checkpoint_bytes < 1.01 * 4 * n_values
 
@@ -30,8 +30,8 @@ def test_what_is_kept_for_the_backward_pass_is_counted_by_hand() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.ReLU())
     with torch.device("meta"):
         counted = facts.count(model.to("meta"))
-    assert counted.kept_bytes == 4 * (3 + 8) * facts.REFERENCE_SIDE**2
-    assert counted.macs == 3 * 8 * 9 * facts.REFERENCE_SIDE**2
+    assert counted.kept_bytes == 4 * (3 + 8) * facts.SIDE**2
+    assert counted.macs == 3 * 8 * 9 * facts.SIDE**2
 
 
 def test_memory_of_a_step_grows_with_pixels_and_images() -> None:
@@ -69,5 +69,5 @@ def test_a_model_is_built_once_and_again_when_a_library_changes(
 def test_what_is_remembered_is_that_of_this_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other code of our models, or none, has another stamp."""
     now = facts._stamp.__wrapped__()
-    monkeypatch.setattr(facts, "MODELS", tmp_path)
+    monkeypatch.setattr(facts, "MODELS_FOLDER", tmp_path)
     assert facts._stamp.__wrapped__() != now

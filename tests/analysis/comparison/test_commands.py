@@ -24,7 +24,7 @@ def made_by(command: str, folder: Path) -> dict[str, Any]:
     number = {name: int(words[name]) if name in words else None for name in ("SIZE", "EPOCHS", "SEEDS")}
     sweep = ROOT / words.get("SWEEP", "sweeps/cpu.yaml")
     data = words.get("DATA", "drawn").replace("$$", "$")
-    return plan.make(sweep, folder, data, number["SIZE"], number["EPOCHS"], number["SEEDS"]).sweep
+    return plan.make_plan(sweep, folder, data, number["SIZE"], number["EPOCHS"], number["SEEDS"]).sweep
 
 
 def values(sweep: Mapping[str, Any]) -> dict[str, list[str]]:
