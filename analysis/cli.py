@@ -62,13 +62,13 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 
 
 def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> int:
-    """What `main` does once arguments are read: whatever a person can mend is one sentence on stderr, and exit 1."""
+    """Pull, compare and write, as `main`, from parsed arguments; an `AnalysisError` becomes a line and exit 1."""
 
     def command() -> int:
         study = pull(options.paths)
         say(f"{prog}: comparing {len(study.runs)} runs …")
         comparison = compare(study, options.metric_definition, options.margin)
-        line = shlex.join([*prog.split(), *options.paths, *changed(options)])
+        line = shlex.join([*prog.split(), *options.paths, *non_default_options(options)])
         out = options.out or default_folder(options.paths)
         make_folder(out)
         for writer in writers:
@@ -88,7 +88,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def changed(options: argparse.Namespace) -> list[str]:
+def non_default_options(options: argparse.Namespace) -> list[str]:
     """The options that say which definition, margin and how many models, without the usual ones."""
     definition, models = options.metric_definition, vars(options).get("models")
     return [
@@ -99,7 +99,7 @@ def changed(options: argparse.Namespace) -> list[str]:
 
 
 def default_folder(paths: Sequence[str]) -> Path:
-    """Where results go: `results/latest` without `paths`, else `results/PROJECT-SWEEP` or `results/PROJECT`.
+    """Folder of results: `results/latest` without `paths`, else `results/PROJECT-SWEEP` or `results/PROJECT`.
 
     Several paths are joined, each project named once: `results/PROJECT-SWEEP1-SWEEP2`. What a file name should not
     hold becomes `_`; too long a name ends in a digest of the paths.

@@ -1,4 +1,4 @@
-"""What a comparison says first, and what it says last: the same in terminal, tables, report and notebooks."""
+"""First and last sentences of a comparison, the same in terminal, tables, report and notebooks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def answers(comparison: Comparison) -> tuple[str, ...]:
 
 
 def best_and_others(comparison: Comparison) -> tuple[str, str]:
-    """Who is the best, and what is known of the others."""
+    """A sentence on the best model and one on the others."""
     table, found = comparison.table, comparison.evidence
     if found and len(comparison.table) == len(found.models):
         return answer(found, "IoU")
@@ -76,7 +76,7 @@ def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
 
 
 def rule_cost(table: pd.DataFrame) -> list[str]:
-    """What the other rule would have tested better by more than `COST`, and why that is no reason to take it."""
+    """A sentence on the models that the other rule tests better by more than `COST`, and why not to switch."""
     known = pd.to_numeric(table["rule_cost"], errors="coerce")
     worse = table[known > COST]
     if worse.empty:
@@ -90,7 +90,7 @@ def rule_cost(table: pd.DataFrame) -> list[str]:
 
 
 def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
-    """What the curves say: a sentence per model that has a verdict, one for all that have too few runs, collapses."""
+    """Sentences on the curves: one per model with a verdict, one for all with too few runs, one per collapse."""
     verdicts = dict(zip(comparison.table["model"].astype(str), comparison.table["overfitting"], strict=True))
     few = {model: verdict for model, verdict in verdicts.items() if verdict.kind == "too_few"}
     overfit = "overfits" if len(few) == 1 else "overfit"
@@ -105,7 +105,7 @@ def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
 
 
 def missing(comparison: Comparison, models: Sequence[str]) -> str:
-    """What a verdict on overfitting takes, what `models` have, and the command that gives it where there is one."""
+    """Runs and epochs that a verdict on overfitting needs and `models` have, and the command for more if known."""
     mine = comparison.runs[comparison.runs["model"].isin(models)]
     runs = int(mine.groupby("model").size().min())
     epochs = int(comparison.curves.set_index("run_id")["epochs"].reindex(mine["run_id"]).min())

@@ -42,7 +42,7 @@ class Rise:
 
 
 def rises(curves: Array) -> tuple[Array, Array]:
-    """How far the end of each run lies above its level where the other runs are lowest, (N, R); and that level.
+    """Height of the end of each run above its level where the other runs are lowest, (N, R); and that level.
 
     `curves` (N, R, E): N studies of R runs.
     """
@@ -89,18 +89,18 @@ def measure_rise(curves: Array) -> Rise:
     verdict: Literal["rises", "flat", "cannot_tell"] = (
         "rises" if p < LEVEL and not flat else "flat" if flat else "cannot_tell"
     )
-    return Rise(verdict, estimate, estimate - reach, estimate + reach, p, at, n_runs, needed(error, n_runs))
+    return Rise(verdict, estimate, estimate - reach, estimate + reach, p, at, n_runs, runs_needed(error, n_runs))
 
 
 def fall_after(curves: Array, epoch: int) -> float:
-    """How far the mean of `curves` (R, E) falls from `epoch` to the end, as a share of its level there."""
+    """Fall of the mean of `curves` (R, E) from `epoch` to the end, as a share of its level there."""
     level = smooth(curves).mean(axis=0)
     width = curves.shape[1] - len(level) + 1
     start = level[min(max(epoch - width // 2, 0), len(level) - 1)]
     return float(1 - level[-1] / start) if start else 0.0
 
 
-def needed(error: float, n_runs: int) -> int | None:
+def runs_needed(error: float, n_runs: int) -> int | None:
     """Runs with which a rise of `MARGIN` is found with a chance of `POWER`."""
     runs = np.arange(FEWEST_RUNS, MOST + 1)
     unit = error / np.sqrt(1 / n_runs + 1 / (4 + n_runs / 2))

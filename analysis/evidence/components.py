@@ -1,4 +1,4 @@
-"""Where the variance of scores lies: between runs, images, training sets; and how surely that is known.
+"""Variance components of scores: between runs, images, training sets; with their uncertainty.
 
 Mean squares (method of moments) of unpaired runs and paired images. What varies alike for all models, such as a hard
 image, cancels in a comparison and is not estimated. Four sources:
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaincc, polygamma
 
-from analysis.evidence.study import Array, Design
+from analysis.evidence.design import Array, Design
 
 SOURCES = ("run", "image", "training")
 TINY = 1e-12
@@ -82,7 +82,7 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
 
 
 def prior_freedom(squares: Array, freedom: Array, pooled: Array) -> tuple[Array, Array]:
-    """How many degrees of freedom the other models are worth to one, inf if all are alike; and their variance.
+    """Degrees of freedom that the other models lend to one, inf if all are alike; and their variance.
 
     (N, 1) each. What the logarithms spread beyond chance, by more than its standard error, says how far models differ.
     One standard error more is counted: how far they differ is itself an estimate.
@@ -206,7 +206,7 @@ def within(design: Design, scores: Array) -> tuple[list[Array], dict[str, Array]
 
 
 def image_square(design: Design, cells: Sequence[Array]) -> MeanSquare:
-    """What an image does to one model beyond what it does to all; where models differ, quiet ones say what that is.
+    """Mean square of an image's effect on one model beyond its effect on all; with unlike models, from the quiet ones.
 
     Weights are turned round a few times, as in maximum likelihood for a two-way layout with unequal variances.
     """

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import AnalysisError
 from analysis.comparison.row_labels import ARCHITECTURES, NUISANCE
 from analysis.hyperparameters.expected_best import EXCHANGEABLE, expected_best, winning_chances
-from analysis.hyperparameters.importance import LOGARITHMIC, Space, active, settings, varied
+from analysis.hyperparameters.importance import LOGARITHMIC, Space, active, settings, varying_parameters
 from common import keys
 from common.keys import GOAL
 
@@ -31,7 +31,7 @@ def trials(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per configuration, in the order of their first runs: its fields, mean `GOAL` over its runs
     (seeds), n_runs, and the run_id of its best run. Runs without a finite `GOAL` do not count."""
     usable = in_order(runs[np.isfinite(pd.to_numeric(runs[GOAL], errors="coerce"))]).reset_index(drop=True)
-    fields = settings(usable, list(dict.fromkeys(["architecture", *varied(usable)])))
+    fields = settings(usable, list(dict.fromkeys(["architecture", *varying_parameters(usable)])))
     rows = []
     for indices in fields.groupby(list(fields), dropna=False, sort=False).indices.values():
         values = usable[GOAL].iloc[indices]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.pull.masks import Mask, Predictions, image_scores, pooled_scores, with_metrics
+from analysis.pull.masks import Mask, Predictions, image_scores, pool_scores, with_metrics
 from analysis.pull.study import Study
 from common.keys import METRICS, RULES
 
@@ -88,7 +88,7 @@ def run(run_id: str, model: tuple[str, str, str], predicted: Predictions | None,
         "test/rule": rule,
     }
     if predicted is not None:
-        for pooled in pooled_scores(image_scores({run_id: predicted})).to_dict("records"):
+        for pooled in pool_scores(image_scores({run_id: predicted})).to_dict("records"):
             row |= {f"{pooled['checkpoint']}/test_{metric}": pooled[metric] for metric in METRICS}
         row |= {f"test/{metric}": row[f"{rule}/test_{metric}"] for metric in METRICS}
     return row | fields
@@ -144,7 +144,7 @@ def scored(values: Mapping[tuple[int, int, int], npt.NDArray[np.float64]], **fie
         for image, iou in enumerate(ious)
     ]
     scores = with_metrics(pd.DataFrame(counted))
-    means = pooled_scores(scores).drop_duplicates("run_id").set_index("run_id")[list(METRICS)]
+    means = pool_scores(scores).drop_duplicates("run_id").set_index("run_id")[list(METRICS)]
     rows = []
     for number, fold, seed in values:
         run_id = f"m{number}f{fold}s{seed}"

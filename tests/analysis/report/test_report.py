@@ -22,7 +22,7 @@ from PIL import Image
 from analysis.comparison import advice
 from analysis.comparison.answer import answers
 from analysis.comparison.comparison import compare
-from analysis.figures.mask_grid import coloured_errors
+from analysis.figures.mask_grid import error_picture
 from analysis.pull.masks import Predictions
 from analysis.pull.study import Study
 from analysis.report import __main__ as command_line
@@ -182,8 +182,8 @@ def test_limits_name_the_claims_that_cannot_be_tested_and_the_runs_left_out() ->
 
 def test_a_bayesian_search_is_not_asked_what_a_shorter_one_would_have_found(several: Study) -> None:
     runs = study(models=MODELS).runs
-    assert any("chosen by bayes" in line for line in content.told_budget(runs, "bayes", {}))
-    assert not any("chosen by" in line for line in content.told_budget(runs, "grid", {}))
+    assert any("chosen by bayes" in line for line in content.budget_sentences(runs, "bayes", {}))
+    assert not any("chosen by" in line for line in content.budget_sentences(runs, "grid", {}))
 
 
 def test_differences_have_the_sign_the_interval_and_the_verdict() -> None:
@@ -216,7 +216,7 @@ def test_next_steps_follow_from_figures_and_vanish_with_them() -> None:
 
 def test_text_and_picture_of_importance_name_the_same_settings() -> None:
     runs = search(40).assign(**{"test/iou": 0.9})
-    found = content.searched(replace(study(models=MODELS[2:3]), runs=runs))
+    found = content.search_results(replace(study(models=MODELS[2:3]), runs=runs))
     (figure,) = importances_figure(found.table).axes
     blue = [bar for bar in figure.patches if to_hex(bar.get_facecolor()) == "#0072b2"]
     named = [line for line in found.sentences if " by itself; chance reaches that " in line]
@@ -226,7 +226,7 @@ def test_text_and_picture_of_importance_name_the_same_settings() -> None:
 def test_figures_that_have_nothing_to_say_are_left_out() -> None:
     grid = replace(study(models=MODELS), sweeps={"s": {"name": "g", "method": "grid", "parameters": {}}})
     for made, wanted in ((grid, 0), (replace(grid, runs=search(40).assign(**{"test/iou": 0.9})), 2)):
-        table = content.searched(made)
+        table = content.search_results(made)
         report = replace(content.content(grid, compare(grid), "c"), search=table)
         assert len(search_drawings(made, report)) == wanted
 
@@ -253,7 +253,7 @@ def test_the_colours_of_errors_survive_the_palette_exactly() -> None:
     uri = pictures.errors(own.truth["image-0"], own.masks["best_loss"]["image-0"])
     picture = Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
     np.testing.assert_array_equal(
-        np.asarray(picture), coloured_errors(own.truth["image-0"], own.masks["best_loss"]["image-0"])
+        np.asarray(picture), error_picture(own.truth["image-0"], own.masks["best_loss"]["image-0"])
     )
 
 
