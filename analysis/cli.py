@@ -20,13 +20,12 @@ from analysis.pull import study_folder
 from analysis.pull.login import LATEST, parse_path
 from analysis.pull.study import Study, pull
 from common.cli import Parser, exit_code
+from common.text import TERMINAL_WIDTH
 
 Writer = Callable[[Study, Comparison, Path, str], list[Path]]
 """(study, its comparison, folder, command that was given) → files written."""
 TAKEN = ("latest", "server")
 """Names in `results/` that are not free for a project."""
-WIDTH = 100
-"""Columns of the terminal."""
 LONGEST = 100
 """Characters of a folder's name; file systems end at 255 bytes."""
 
@@ -77,7 +76,7 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
                 print(f"wrote {files[0]}")
             elif files:
                 names = ", ".join(file.name for file in files)
-                print(textwrap.fill(f"wrote into {out}: {names}", WIDTH, break_on_hyphens=False))
+                print(textwrap.fill(f"wrote into {out}: {names}", TERMINAL_WIDTH, break_on_hyphens=False))
         return 0
 
     return exit_code(prog, command, {AnalysisError: 1})

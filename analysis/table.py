@@ -33,7 +33,7 @@ from analysis.tables.sheets import (
     verdicts,
 )
 from common.cli import number
-from common.text import plural
+from common.text import TERMINAL_WIDTH, plural
 
 TESTED_BY = {"best_loss": "loss", "best_iou": "IoU"}
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
@@ -50,7 +50,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 
 
 def terminal(comparison: Comparison) -> str:
-    """Answer, table, ladder, next steps and notes for a terminal, at most `formats.TERMINAL_WIDTH` columns wide."""
+    """Answer, table, ladder, next steps and notes for a terminal, at most `TERMINAL_WIDTH` columns wide."""
     table = comparison.table
     columns = {
         "model": texts(table["model"]),
@@ -191,7 +191,7 @@ def print_published(value: float, study: Study, comparison: Comparison, out: Pat
     file = out / "published.csv"
     found = published.candidates(comparison.scores, value)
     found.to_csv(file, index=False)
-    print(textwrap.fill(published.sentence(found, value), formats.TERMINAL_WIDTH) + "\n")
+    print(textwrap.fill(published.sentence(found, value), TERMINAL_WIDTH) + "\n")
     return [file]
 
 

@@ -14,9 +14,9 @@ from analysis.evidence.text import answer, cautions
 from common.keys import RULES
 from common.text import plural, some
 
-MOST = 4
-"""Models that are named one by one."""
-COST = 0.005
+MOST_FALLS = 4
+"""Models with a fall that are named one by one."""
+RULE_COST = 0.005
 """IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""
 
 
@@ -78,12 +78,12 @@ def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
 def rule_cost(table: pd.DataFrame) -> list[str]:
     """A sentence on the models that the other rule tests better by more than `COST`, and why not to switch."""
     known = pd.to_numeric(table["rule_cost"], errors="coerce")
-    worse = table[known > COST]
+    worse = table[known > RULE_COST]
     if worse.empty:
         return []
-    top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
+    top = worse.iloc[int(known[known > RULE_COST].to_numpy().argmax())]
     return [
-        f"By the other rule {len(worse)} of {len(table)} models test {COST:.3f} better in IoU or more, most"
+        f"By the other rule {len(worse)} of {len(table)} models test {RULE_COST:.3f} better in IoU or more, most"
         f" {top['model']} ({top['rule_cost']:+.3f}). Do not switch the rule because of these test results; decide on"
         " validation images."
     ]
@@ -130,5 +130,5 @@ def collapses(comparison: Comparison) -> list[str]:
             f"{model}: validation IoU fell{of} from {run['fall_from']:.3f} to {run['fall_to']:.3f} in epoch"
             f" {run['fall_epoch']:.0f} of {run['epochs']:.0f}; tested is epoch {run['best_epoch']:.0f}."
         )
-    more = [f"{plural(len(told) - MOST, 'more model')} fell by {COLLAPSE:g} or more."] if len(told) > MOST else []
-    return told[:MOST] + more
+    more = len(told) - MOST_FALLS
+    return [*told[:MOST_FALLS], *([f"{plural(more, 'more model')} fell by {COLLAPSE:g} or more."] if more > 0 else [])]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.curves.rise import FEWEST_RUNS, MARGIN, Rise, fall_after, measure_rise
+from analysis.curves.rise import FEWEST_RUNS, LEAST_RISE, Rise, fall_after, measure_rise
 from common import keys
 from common.text import plural
 
@@ -172,9 +172,8 @@ def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[n
         return Verdict("overfits", text)
     if found.verdict == "flat":
         lowest = f"the mean validation loss was lowest at the end, epoch {at:g} ({n}); longer training may"
-        why = lowest if at == epochs[-1] else f"{where}, less than {MARGIN:.0%}"
+        why = lowest if at == epochs[-1] else f"{where}, less than {LEAST_RISE:.0%}"
         return Verdict("does_not_overfit", f"does not overfit: {why}")
-    would = (
-        f"about {found.needed} runs would find a rise of {MARGIN:.0%}" if found.needed else "more runs would not help"
-    )
+    enough = f"about {found.needed} runs would find a rise of {LEAST_RISE:.0%}"
+    would = enough if found.needed else "more runs would not help"
     return Verdict("cannot_tell", f"cannot tell: {where}; {would}")

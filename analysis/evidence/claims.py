@@ -27,6 +27,7 @@ CLAIMS = tuple(SOURCES)
 VERDICTS = ("cannot_tell", "worse", "equivalent", "best")
 CANNOT_TELL, WORSE, EQUIVALENT, BEST = range(4)
 LEVEL = 0.05
+"""Significance level of all claims."""
 MARGIN = 0.01
 DRAWS = 4000
 

@@ -24,7 +24,7 @@ from analysis.evidence.design import Array, Design
 SOURCES = ("run", "image", "training")
 TINY = 1e-12
 ROUNDS = 5
-LEVEL = 0.05
+OUTLIER_LEVEL = 0.05
 LEAST = 0.5
 """Degrees of freedom below which a model says nothing about how models differ."""
 HEAVIEST = 0.5
@@ -72,7 +72,7 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
     pooled = squares.sum(axis=1, keepdims=True) / np.maximum(total, TINY)
     prior, centre = prior_freedom(squares, freedom, pooled)
     chance = gammaincc(np.maximum(freedom, TINY) / 2, squares / np.maximum(2 * pooled, 1e-300))
-    restless = (freedom > 0) & (chance < LEVEL / squares.shape[1])
+    restless = (freedom > 0) & (chance < OUTLIER_LEVEL / squares.shape[1])
     common = ~(np.isfinite(prior) | restless.any(axis=1, keepdims=True))
     worth = np.where(restless | common, 0.0, np.minimum(prior, total))
     value = (worth * centre + squares) / np.maximum(worth + freedom, TINY)

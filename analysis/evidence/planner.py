@@ -22,7 +22,7 @@ from analysis.evidence.score_table import arrange, read
 from common.cli import Parser, number
 
 POWER = 0.8
-MOST = 1000
+MOST_NEEDED = 1000
 """Seeds, images or training sets; more than that is told as never."""
 
 
@@ -61,7 +61,7 @@ def plan(
     parts = variances(components, claim, pair)
 
     def first(size: Callable[[Array], Size], now: float) -> int | None:
-        counts = np.arange(np.ceil(now), MOST + 1)
+        counts = np.arange(np.ceil(now), MOST_NEEDED + 1)
         enough = decides(components, parts, size(counts / now), gap, factors, margin)
         return int(counts[enough.argmax()]) if enough.any() else None
 
@@ -84,7 +84,7 @@ def new_splits(
         return None
     seeds = int(design.seeds[design.seeds > 0].min())
     two = components.on(Design(np.ones((n_models, 2, seeds), bool), fresh(int(design.n_images.mean())), 0))
-    counts = np.arange(2, MOST + 1)
+    counts = np.arange(2, MOST_NEEDED + 1)
     parts = variances(two, CLAIMS[2], pair)
     enough = decides(two, parts, Size(splits=counts / 2), gap, factors, margin)
     return int(counts[enough.argmax()]) if enough.any() else None
@@ -192,7 +192,7 @@ def alternatives(needed: SampleSizes) -> str:
         return " or ".join(ways)
     if needed.seeds_and_images:
         return "{} seeds and {} test images".format(*needed.seeds_and_images)
-    return f"never, with up to {MOST} of each"
+    return f"never, with up to {MOST_NEEDED} of each"
 
 
 def median_pair(components: Components) -> tuple[int, int]:

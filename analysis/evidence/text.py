@@ -12,7 +12,7 @@ from analysis.evidence.claims import CLAIMS
 from analysis.evidence.pairs import Pair
 from analysis.evidence.planner import POWER, SampleSizes, alternatives
 from analysis.evidence.result import Contrast, Evidence, Model
-from common.text import plural
+from common.text import TERMINAL_WIDTH, plural
 
 MEANING = {
     "these_images": "on these test images, trained again",
@@ -25,17 +25,16 @@ QUESTIONS = {
     "other_training_sets": "trained on other images of this kind",
 }
 """What each claim asks: `LADDER`, and these words."""
-LADDER = "Would the best model win again?"
+QUESTION = "Would the best model win again?"
 WORDS = {"best": "best", "worse": "worse", "equivalent": "equivalent", "cannot_tell": "cannot tell"}
 RUNGS = ("question", "sample", "verdicts", "false claims", "power")
 """Titles of the columns of `ladder`."""
 MOST_NAMES = 4
 WIDEST = 36
-WIDTH = 100
 
 
 def render(found: Evidence) -> str:
-    """The whole page, at most `WIDTH` characters wide."""
+    """The whole page, at most `TERMINAL_WIDTH` characters wide."""
     parts = [[wrap(sentence) for sentence in answer(found)], table(found), proof(found, next_steps(found))]
     warned = bullets("Cautions", [*cautions(found), "Higher scores are taken as better."])
     return "\n\n".join("\n".join(part) for part in [*parts, warned] if part) + "\n"
@@ -45,13 +44,15 @@ def proof(found: Evidence, steps: Iterable[str]) -> Iterator[str]:
     """The ladder and the next steps as lines for a terminal."""
     rungs = list(ladder(found))
     common = common_sample(rungs)
-    yield f"{LADDER} ({common})" if common else LADDER
+    yield f"{QUESTION} ({common})" if common else QUESTION
     for claim, sample, verdict, false, power in rungs:
-        yield from textwrap.wrap(claim if common else f"{claim}: {sample}", WIDTH, subsequent_indent="    ")
-        yield from (f"    {line}" for line in textwrap.wrap(verdict, WIDTH - 4))
+        yield from textwrap.wrap(claim if common else f"{claim}: {sample}", TERMINAL_WIDTH, subsequent_indent="    ")
+        yield from (f"    {line}" for line in textwrap.wrap(verdict, TERMINAL_WIDTH - 4))
         if false:
             text = f"if all were equal, such a study would call one worse in {false} of cases; it finds a difference"
-            yield from (f"    {line}" for line in textwrap.wrap(f"{text} of {found.margin:g} in {power}", WIDTH - 4))
+            yield from (
+                f"    {line}" for line in textwrap.wrap(f"{text} of {found.margin:g} in {power}", TERMINAL_WIDTH - 4)
+            )
     lines = bullets("Next steps", steps)
     if lines:
         yield from ("", *lines)
@@ -70,8 +71,8 @@ def bullets(title: str, sentences: Iterable[str]) -> list[str]:
 
 
 def wrap(text: str) -> str:
-    """Text in lines of at most `WIDTH` characters; those after a dash are indented."""
-    return textwrap.fill(text, WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
+    """Text in lines of at most `TERMINAL_WIDTH` characters; those after a dash are indented."""
+    return textwrap.fill(text, TERMINAL_WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
 
 
 def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
@@ -194,13 +195,26 @@ def ladder(found: Evidence) -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def verdicts(claims: Mapping[str, Contrast], name: str, highest: str) -> str:
-    """Count of models by verdict, the `highest` only where it is the best, or why there is no verdict."""
-    if all(claim.estimate is None for claim in claims.values()):
-        lacks = "one training set" if name == CLAIMS[2] else "one seed"
-        return f"no verdict: {lacks} cannot show how much another would differ"
+    """Count of models by verdict, the `highest` only where it is the best, or why there is none."""
+    if reason := why_none(claims, name):
+        return f"no verdict: {reason}"
     judged = [claim for model, claim in claims.items() if model != highest or claim.verdict == "best"]
     totals = {word: sum(claim.verdict == word for claim in judged) for word in WORDS}
     return ", ".join(f"{n} {WORDS[word]}" for word, n in totals.items() if n)
+
+
+def why_none(claims: Mapping[str, Contrast], name: str) -> str | None:
+    """Reason why the claim has no verdict on any model; None where it has one."""
+    if any(claim.estimate is not None for claim in claims.values()):
+        return None
+    return f"one {'training set' if name == CLAIMS[2] else 'seed'} cannot show how much another would differ"
+
+
+def silent_claims(found: Evidence) -> Iterator[tuple[str, str]]:
+    """Questions of `QUESTIONS` that no verdict answers, each with the reason."""
+    for name in CLAIMS:
+        if reason := why_none({model: each.claims[name] for model, each in found.models.items()}, name):
+            yield QUESTIONS[name], reason
 
 
 def next_steps(

@@ -17,7 +17,7 @@ from common.keys import GOAL
 
 EDGE = 0.05
 """A best value within this fraction of its range's length from an end lies at the edge."""
-FEWEST = 3
+FEWEST_TRIALS = 3
 RESAMPLES = 1000
 PERCENTILES = (0.025, 0.975)
 
@@ -87,7 +87,7 @@ def edge_warnings(runs: pd.DataFrame, *, space: Space | None = None) -> tuple[st
             continue
         given: dict[str, Any] = dict((space or {}).get(name, {}))
         tried = sorted({float(value) for value in [*given.get("values", []), *found[name].dropna()]})
-        if len(tried) < FEWEST and "min" not in given:
+        if len(tried) < FEWEST_TRIALS and "min" not in given:
             continue
         low, high = float(given.get("min", tried[0])), float(given.get("max", tried[-1]))
         log = "log" in given.get("distribution", "") or high >= LOGARITHMIC * low > 0

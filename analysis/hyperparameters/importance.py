@@ -25,7 +25,7 @@ CONDITIONS = {"backbone": WITH_BACKBONE, "weights": WITH_BACKBONE, "width": WITH
 """Parameters that not every model has, and the runs that have them."""
 LOGARITHMIC = 10
 """Numbers whose largest is so many times the smallest are taken for a logarithmic range."""
-FEWEST = 8
+FEWEST_POINTS = 8
 """Configurations below which no permutation of their scores is rare enough to show anything."""
 LEVEL = 0.05
 
@@ -64,9 +64,9 @@ def configurations(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[
     fields = settings(usable, names)
     groups = fields.groupby(names, dropna=False, sort=False).indices.values() if names else [range(len(usable))]
     n = len(groups) if len(usable) else 0
-    if n < FEWEST:
+    if n < FEWEST_POINTS:
         raise AnalysisError(
-            f"Which setting mattered takes runs of at least {FEWEST} configurations with {metric}; here are {n}."
+            f"Which setting mattered takes runs of at least {FEWEST_POINTS} configurations with {metric}; here are {n}."
         )
     rows = [fields.iloc[next(iter(own))].to_dict() | {metric: usable[metric].iloc[list(own)].mean()} for own in groups]
     found = pd.DataFrame(rows)
@@ -88,12 +88,14 @@ def importances(runs: pd.DataFrame, rng: np.random.Generator, *, metric: str = G
     for condition in ("all runs", WITH_BACKBONE, WITHOUT_BACKBONE):
         own = [name for name in names if CONDITIONS.get(name, "all runs") == condition]
         has = table[own].notna().all(axis=1)
-        if own and has.sum() >= FEWEST:
+        if own and has.sum() >= FEWEST_POINTS:
             found.append(test_shares(table[has], own, metric, condition, rng))
     found = [rows for rows in found if rows]
     rows = [row | {"chance": min(1.0, len(found) * row["chance"])} for group in found for row in group]
     if not rows:
-        raise AnalysisError(f"No setting takes two values in at least {FEWEST} configurations: nothing can be said.")
+        raise AnalysisError(
+            f"No setting takes two values in at least {FEWEST_POINTS} configurations: nothing can be said."
+        )
     made = pd.DataFrame(rows, columns=["parameter", "importance", "chance", "n", "given"])
     return made.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 

@@ -29,7 +29,7 @@ from analysis.tables import formats, sheets
 
 NOTHING = Markdown("This study has no such runs: there is nothing to show here.")
 NO_MASKS = Markdown("None of these runs has a predictions artifact: there are no masks to show.")
-DPI = 90
+SCREEN_DPI = 90
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def facts(of: Part | None) -> Markdown:
 
 def picture(figure: Figure, alt: str) -> Image:
     """A figure as PNG, small enough to be stored."""
-    return Image(drawing(figure, DPI), format="png", alt=alt)
+    return Image(drawing(figure, SCREEN_DPI), format="png", alt=alt)
 
 
 def curves(of: Part | None) -> Image | Markdown:

@@ -19,7 +19,7 @@ from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
 from analysis.comparison.commands import predict_command, study_command
 from analysis.comparison.comparison import Comparison, truths_of
 from analysis.comparison.row_labels import ARCHITECTURES
-from analysis.evidence.text import ladder
+from analysis.evidence.text import silent_claims
 from analysis.hyperparameters import best_of_n, importance, regret
 from analysis.hyperparameters.expected_best import EXCHANGEABLE
 from analysis.hyperparameters.importance import Space, importances
@@ -183,11 +183,7 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
     table, runs, found = comparison.table, comparison.all_runs, comparison.evidence
     told: list[str] = []
     if found:
-        told += [
-            f"Which model is better when {claim.partition(' ')[2]}: {verdict.removeprefix('no verdict: ')}."
-            for claim, _, verdict, _, _ in ladder(found)
-            if verdict.startswith("no verdict")
-        ]
+        told += [f"Which model is better when {question}: {reason}." for question, reason in silent_claims(found)]
     silent_curves = sum(verdict.kind in ("cannot_tell", "too_few") for verdict in table["overfitting"])
     if silent_curves:
         who = "any model overfits" if silent_curves == len(table) else f"{silent_curves} of {len(table)} models overfit"

@@ -14,8 +14,8 @@ from rich.text import Text
 from tabulate import tabulate
 
 from analysis.tables.sheets import LEFT, PROSE, Sheet
+from common.text import TERMINAL_WIDTH
 
-TERMINAL_WIDTH = 100
 LATEX_SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.row_labels import NUISANCE, SCIENTIFIC
-from analysis.evidence.text import LADDER, MEANING, RUNGS, WORDS, common_sample, ladder
+from analysis.evidence.text import MEANING, QUESTION, RUNGS, WORDS, common_sample, ladder
 from common.text import sentence_case
 
 LEFT = ("model", "weights", "tested at", "verdict", "verdicts", "worst image", "device", "question", "sample")
@@ -146,7 +146,7 @@ def proof_sheets(comparison: Comparison) -> list[Sheet]:
                 "false claims": "how often such a study would call a model worse if all were equal",
                 "power": f"how often it finds a difference of {found.margin:g}; both simulated",
             }
-            caption = title_with_legend(f"{LADDER}{of}{f' With {common}.' if common else ''}", columns, words)
+            caption = title_with_legend(f"{QUESTION}{of}{f' With {common}.' if common else ''}", columns, words)
             shown = {title: values for title, values in columns.items() if title != "sample" or not common}
             made.append(Sheet(caption, shown, [False] * len(rows)))
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -119,6 +120,11 @@ def noisy(seeds: int = 3, folds: tuple[int, ...] = (0,), models: int = 3, gap: f
                 rows.append(run(run_id, model, predicted[run_id], seed=seed, fold=fold))
     curves = [history(row["run_id"]) for row in rows]
     return Study(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), image_scores(predicted), predicted)
+
+
+def numbers(text: str | None) -> list[float]:
+    """All numbers of a sentence, in order; a minus is a sign only before the first digit of a word."""
+    return [float(number) for number in re.findall(r"(?<![\w.])[-+]?\d+(?:\.\d+)?", text or "")]
 
 
 def study(seeds: int = 1, models: list[tuple[str, str, str]] = MODELS) -> Study:

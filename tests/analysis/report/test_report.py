@@ -31,7 +31,7 @@ from analysis.report.drawings import importances_figure, search_drawings
 from common.colours import SERIES, assign
 from common.environment import ROOT
 from tests.analysis.searches import search
-from tests.analysis.studies import MODELS, history, noisy, predictions, seen, square, study
+from tests.analysis.studies import MODELS, history, noisy, numbers, predictions, seen, square, study
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -136,25 +136,22 @@ def test_photographs_are_in_the_page_only_if_they_may_be(photographs: bool) -> N
 
 def test_one_run_has_a_report_that_says_what_one_run_cannot() -> None:
     text = made_page(study(models=MODELS[2:3]))
-    assert "There is no other model to compare it with." in text
-    assert "Which setting mattered takes runs of at least 8 configurations with val/iou; here are 1." in text
+    assert "no other model" in text
+    assert "at least 8 configurations with val/iou; here are 1" in text
     assert "These runs belong to no sweep" in text
 
 
 def test_without_predictions_or_histories_the_page_says_so_once_each() -> None:
     bare = seen(study(models=MODELS[2:4]), {})
     text = made_page(replace(bare, history=bare.history.iloc[:0]))
-    assert text.count("There are no masks: none of these runs has a predictions artifact.") == 1
-    assert text.count("There are no curves: none of these runs has a history.") == 1
+    assert text.count("There are no masks") == 1
+    assert text.count("There are no curves") == 1
 
 
 def test_the_answer_stands_first_and_caveats_last(html: str) -> None:
     first, second = answers(compare(noisy()))
-    assert first == (
-        "U-Net / resnet18, from scratch is the best of 3 models on other images of this kind, trained again on the same"
-        " training set."
-    )
-    assert second == "All 2 others are worse."
+    assert first.startswith("U-Net / resnet18, from scratch is the best of 3 models on other images")
+    assert numbers(second) == [2]
     assert (
         html.index(first)
         < html.index("<table")
@@ -164,18 +161,15 @@ def test_the_answer_stands_first_and_caveats_last(html: str) -> None:
     alike = answers(compare(noisy(gap=0.0)))
     assert "is not proven to be the best" in alike[0]
     _, unknown = answers(compare(seen(noisy(), {})))
-    assert unknown == "Whether it is better than the others was not tested."
+    assert "not tested" in unknown
 
 
 def test_limits_name_the_claims_that_cannot_be_tested_and_the_runs_left_out() -> None:
     made = noisy(gap=0.0)
     lost = pd.DataFrame({"run_id": ["x"], "reason": ["failed"]})
     told = content.limits(replace(made, left_out=lost), compare(made))
-    assert told[0] == (
-        "Which model is better when trained on other images of this kind: one training set cannot show how much another"
-        " would differ."
-    )
-    assert "Anything about 1 of 10 runs, which did not finish or lack values." in told
+    assert "one training set" in told[0]
+    assert any("1 of 10 runs" in line for line in told)
     folds = noisy(folds=(0, 1))
     assert not any("training set" in line for line in content.limits(folds, compare(folds)))
 
@@ -198,17 +192,15 @@ def test_differences_have_the_sign_the_interval_and_the_verdict() -> None:
 
 def test_next_steps_follow_from_figures_and_vanish_with_them() -> None:
     told = " ".join(advice.improvements(compare(noisy(seeds=1)), (), {}))
-    assert "train all models with at least 3 seeds." in told
+    assert "at least 3 seeds" in told
     assert "at least 3 training sets" in told
     cpu = {"s": yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())}
     commanded = " ".join(advice.improvements(compare(replace(noisy(seeds=1), sweeps=cpu))))
     # Three models of 30 s each, three times.
-    assert "`make study SEEDS=3` (a new study of 9 runs, about 5 minutes of training in all)" in commanded
+    assert "`make study SEEDS=3` (a new study of 9 runs, about 5 minutes" in commanded
     assert "Early stopping" not in told
     three = noisy()
-    assert "Early stopping or stronger augmentation for what overfits: U-Net / " in " ".join(
-        advice.improvements(compare(three), (), {})
-    )
+    assert any(line.startswith("Early stopping") for line in advice.improvements(compare(three), (), {}))
     truth = {"a": square(4, 4, 16)}
     assert any(line.startswith("Larger images") for line in advice.improvements(compare(three), (), truth))
     assert "Larger images" not in " ".join(advice.improvements(compare(noisy(gap=0.2)), (), {"a": square(0, 0, 32)}))
