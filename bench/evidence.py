@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.evidence.claims import CLAIMS, LEVEL, SOURCES, Claim, comparable, judge
+from analysis.evidence.design import Array, Design
 from analysis.evidence.planner import normal_factors
 from analysis.evidence.simulate import Truth, draw
-from analysis.evidence.study import Array, Design
 from bench.reachable import ORACLE, reachable, variances
 
 TABLE = Path(__file__).with_suffix(".csv")

@@ -19,8 +19,8 @@ import numpy as np
 from scipy.stats import chi2
 
 from analysis.evidence.claims import LEVEL, SOURCES
+from analysis.evidence.design import Array, Design
 from analysis.evidence.simulate import Truth
-from analysis.evidence.study import Array, Design
 from common.cli import Parser
 
 ORACLE = 0.8

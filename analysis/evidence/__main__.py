@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from analysis.evidence.design import ScoresError
 from analysis.evidence.options import add_margin, add_train
 from analysis.evidence.pairs import all_pairs
 from analysis.evidence.result import evidence
-from analysis.evidence.study import StudyError
-from analysis.evidence.table import arrange, read
+from analysis.evidence.score_table import arrange, read
 from analysis.evidence.text import pair_lines, render
 from common.cli import Parser
 
@@ -30,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
     try:
-        study = arrange(read(options.scores), train=options.train)
-        found = evidence(study, margin=options.margin)
-        pairs = all_pairs(study) if options.pairs else []
-    except StudyError as error:
+        scores = arrange(read(options.scores), train=options.train)
+        found = evidence(scores, margin=options.margin)
+        pairs = all_pairs(scores) if options.pairs else []
+    except ScoresError as error:
         print(error, file=sys.stderr)
         return 1
     if options.json:

@@ -106,7 +106,7 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
 
 def title(model: str) -> str:
     """A model's name in lines that fit above a panel."""
-    return canvas.broken(model, 31)
+    return canvas.wrap_label(model, 31)
 
 
 def block_tops(models: list[str], columns: int) -> tuple[list[float], float]:
@@ -161,4 +161,4 @@ def caption(comparison: Comparison, drawn: int, command: str) -> str:
     table = comparison.table
     part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
     n = int(table["n_runs"][:drawn].sum())
-    return f"{part}, n = {n} runs, by test IoU from top left{canvas.drawn_by(command)}"
+    return f"{part}, n = {n} runs, by test IoU from top left{canvas.command_note(command)}"

@@ -39,7 +39,7 @@ def logarithmic(values: pd.Series[Any]) -> bool:
     return numeric(values) and values.min() > 0 and values.max() >= LOGARITHMIC * values.min()
 
 
-def placed(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
+def positions(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
     """Positions on an axis, and the names of its categories: none for numbers, which are their own
     positions."""
     if numeric(values):
@@ -82,7 +82,7 @@ def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float
     """Draw a vertical axis with ticks; the height of each run on it, 0 to 1, or `ABSENT`."""
     has = active(runs, name).to_numpy()
     own: pd.Series[Any] = runs.loc[has, name]
-    place, names = placed(own)
+    place, names = positions(own)
     ticks: dict[float, str] = {float(i): word for i, word in enumerate(names)} if names else ends(own)
     scale = np.log if logarithmic(own) else np.asarray
     low, high = float(scale(min(ticks))), float(scale(max(ticks)))

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis import AnalysisError
 from analysis.pull import client, study_folder
 from analysis.pull.cache import Fetched
-from analysis.pull.fetch import fetch_all, stored_predictions
+from analysis.pull.fetch import fetch_all, open_predictions
 from analysis.pull.login import resolve
 from analysis.pull.masks import Predictions
 from analysis.pull.sweeps import Settings, sweep_settings
@@ -125,7 +125,7 @@ def assemble(
         runs=runs,
         history=sorted_by_run(fetched.history),
         scores=sorted_by_run(fetched.scores),
-        predictions=stored_predictions(fetched, artifacts),
+        predictions=open_predictions(fetched, artifacts),
         left_out=pd.concat([frame for frame in (left_out, missing) if len(frame)] or [left_out], ignore_index=True),
         remarks=(*remarks, *partial(lost, len(usable))),
     )

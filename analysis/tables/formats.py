@@ -14,8 +14,8 @@ from rich.text import Text
 from tabulate import tabulate
 
 from analysis.tables.sheets import LEFT, PROSE, Sheet
+from common.text import TERMINAL_WIDTH
 
-TERMINAL_WIDTH = 100
 LATEX_SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},
@@ -27,14 +27,14 @@ LATEX_SIGNS = {
 def markdown(sheet: Sheet) -> str:
     """GitHub's Markdown table; what stands out is bold, a bar in a text does not end its cell."""
     rows = [
-        [f"**{cell}**" if bold and number < 1 else cell for number, cell in enumerate(map(piped, row))]
+        [f"**{cell}**" if bold and number < 1 else cell for number, cell in enumerate(map(escape_cell, row))]
         for row, bold in zip(sheet.rows, sheet.bold, strict=True)
     ]
     align = ["left" if title in LEFT else "right" for title in sheet.columns]
     return tabulate(rows, headers=list(sheet.columns), tablefmt="pipe", disable_numparse=True, colalign=align)
 
 
-def piped(text: str) -> str:
+def escape_cell(text: str) -> str:
     """A text for a cell of a Markdown table."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("*", "\\*")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.evidence.claims import CLAIMS, EQUIVALENT, LEVEL, Claim, judge
+from analysis.evidence.design import Array, Design
 from analysis.evidence.planner import normal_factors, plan
-from analysis.evidence.study import Array, Design
 from bench.truth.scores import FURTHER, MODELS, Run
 
 IOU_MARGIN = 0.02

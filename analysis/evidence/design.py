@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-class StudyError(ValueError):
+class ScoresError(ValueError):
     """These scores cannot be compared; the text is one sentence that says why and what to do."""
 
 
 @dataclass(frozen=True)
-class Study:
+class Scores:
     """Scores (M, K, S, I): models, splits, runs of a model on a split, images; NaN pads runs and images.
 
     A run has a score for every image of its split. Runs of two models are not paired, whatever their seeds are called.
@@ -27,22 +27,22 @@ class Study:
 
     models: tuple[str, ...]
     splits: tuple[str, ...]
-    scores: Array
+    values: Array
     images: NDArray[np.int64]
     train: int | None = None
     notes: tuple[str, ...] = field(default=())
 
     @cached_property
     def design(self) -> Design:
-        return Design(np.asarray(~np.isnan(self.scores).all(axis=3)), self.images, self.train)
+        return Design(np.asarray(~np.isnan(self.values).all(axis=3)), self.images, self.train)
 
 
 @dataclass(frozen=True)
 class Design:
-    """Who was run where: `runs` (M, K, S) bool, `images` (K, I), `train` as in `Study`.
+    """Layout of a study: `runs` (M, K, S) bool, `images` (K, I), `train` as in `Scores`.
 
     A cell is a model on a split. Means of models are least squares over cells with one effect per split, so a hard
-    split counts for no model alone. Raises `StudyError` if models share no split, even through others.
+    split counts for no model alone. Raises `ScoresError` if models share no split, even through others.
     """
 
     runs: NDArray[np.bool_]
@@ -51,9 +51,9 @@ class Design:
 
     def __post_init__(self) -> None:
         if self.shape[0] < 2:
-            raise StudyError("there is one model: a comparison needs at least two.")
+            raise ScoresError("there is one model: a comparison needs at least two.")
         if round(np.trace(self.residual)) > len(self.residual) - sum(self.shape) + 1:
-            raise StudyError("some models share no split, not even through others: run them on the same split.")
+            raise ScoresError("some models share no split, not even through others: run them on the same split.")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -99,7 +99,7 @@ class Design:
 
     @property
     def residual(self) -> Array:
-        """What effects of models and splits leave of cells, (C, C)."""
+        """Residual of cells after effects of models and splits, (C, C)."""
         return self._solution[1]
 
     @cached_property
