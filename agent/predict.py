@@ -168,8 +168,8 @@ def _run(options: argparse.Namespace) -> int:
             print(f"agent.predict: {result}", file=sys.stderr, flush=True)
         else:
             sure[task.photograph] = result.expected_iou
-            told = f"{result.foreground:.1%} foreground, expected IoU {result.expected_iou:.2f}"
-            print(f"{task.photograph} → {task.mask} ({told})", flush=True)
+            figures = f"{result.foreground:.1%} foreground, expected IoU {result.expected_iou:.2f}"
+            print(f"{task.photograph} → {task.mask} ({figures})", flush=True)
     print(f"{len(tasks) - failed} of {len(tasks)} photographs have their mask in {options.out}", flush=True)
     if len(sure) > 1:
         unsure = sorted(sure, key=lambda photograph: sure[photograph])[:MAX_UNSURE]

@@ -105,11 +105,15 @@ class Bench:
         """The phase of the run, by its last line since it was started."""
         log = self._log(run)
         lines = log.read_text().splitlines() if log.exists() else []
-        told = [line for line in lines if line.startswith(("trial", "epoch", "going", "test IoU", "run"))]
+        milestones = [line for line in lines if line.startswith(("trial", "epoch", "going", "test IoU", "run"))]
         log.write_text("")
-        if not told:
+        if not milestones:
             return "starting"
-        return "testing and uploading" if told[-1].startswith((f"epoch {self.epochs}/", "test", "run")) else "training"
+        return (
+            "testing and uploading"
+            if milestones[-1].startswith((f"epoch {self.epochs}/", "test", "run"))
+            else "training"
+        )
 
     def ask(self, run: str) -> dict[str, Any]:
         """State and history of a run, as the server has them."""

@@ -107,9 +107,9 @@ def upload_artifacts(wire: ProtocolClient, ledger: Ledger, end: threading.Event,
                 wire.send("PUT blob", "PUT", edge["node"]["uploadUrl"], content, json_too=False)
         entries = {path: {"digest": md5(c), "size": len(c)} for path, c in contents.items()}
         manifest = json.dumps({"version": 1, "contents": entries}).encode()
-        asked = {"entityName": ENTITY, "projectName": PROJECT, "name": "wandb_manifest.json", "type": "FULL"}
-        asked |= {"artifactID": artifact, "digest": md5(manifest)}
-        answer = wire.graphql(MANIFEST, i=asked)["createArtifactManifest"]["artifactManifest"]
+        request = {"entityName": ENTITY, "projectName": PROJECT, "name": "wandb_manifest.json", "type": "FULL"}
+        request |= {"artifactID": artifact, "digest": md5(manifest)}
+        answer = wire.graphql(MANIFEST, i=request)["createArtifactManifest"]["artifactManifest"]
         wire.send("PUT manifest", "PUT", answer["file"]["uploadUrl"], manifest, json_too=False)
         wire.graphql(COMMIT, i={"artifactID": artifact})
         ledger[f"{name}:v{n}"] = {path: md5(c) for path, c in contents.items()}
@@ -291,9 +291,9 @@ def _clients(
     jobs.append((upload_artifacts, (wire, ledgers["artifacts"], end, "weights", random.Random(rng.random()))))
     jobs.append((sweep_on, (wire, ledgers["sweeps"], end, options.cells, 4)))
 
-    def run_job(job: Any, given: tuple[Any, ...]) -> None:
+    def run_job(job: Any, arguments: tuple[Any, ...]) -> None:
         try:
-            job(*given)
+            job(*arguments)
         except RequestFailed as error:
             faults.append(f"{job.__name__}: {error}")
 

@@ -81,9 +81,9 @@ def agents(options: argparse.Namespace, folder: Path) -> None:
     print(f"requests repeated: {repeats}; errors: {len(faults)}", *faults[:5], sep="\n")
 
 
-def _run_job(faults: list[str], job: Callable[..., None], *given: Any) -> None:
+def _run_job(faults: list[str], job: Callable[..., None], *arguments: Any) -> None:
     try:
-        job(*given)
+        job(*arguments)
     except Exception as error:
         faults.append(f"{type(error).__name__}: {error}")
         raise

@@ -127,8 +127,8 @@ def _data(base_url: str, body: bytes) -> dict[str, Any]:
         raise ServerUnavailable(f"{base_url} answers something else than a W&B server would") from None
     if errors:
         messages = errors if isinstance(errors, list) else [errors]
-        told = (each.get("message", each) if isinstance(each, dict) else each for each in messages)
-        raise RequestRefused("; ".join(map(str, told)))
+        texts = (each.get("message", each) if isinstance(each, dict) else each for each in messages)
+        raise RequestRefused("; ".join(map(str, texts)))
     if not isinstance(data, dict):
         raise ServerUnavailable(f"{base_url} answers something else than a W&B server would")
     return data

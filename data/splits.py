@@ -22,17 +22,17 @@ def group_positions(names: Sequence[str]) -> list[Group]:
     return list(found.values())
 
 
-def random_split(given: Sequence[Group], sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:
+def random_split(groups: Sequence[Group], sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:
     """The split of every position, as many of each as `sizes` says, or nearly, where groups do not fit.
 
     Equal groups, sizes and seed give equal splits. Raises SplitError below three groups.
     """
-    if len(given) < len(ORDER):
+    if len(groups) < len(ORDER):
         raise SplitError("a split into train, val and test needs at least 3")
     room = {name: sizes.get(name, 0) for name in ORDER}
     chosen: dict[int, str] = {}
-    left = len(given)
-    for group in _shuffle(given, seed):
+    left = len(groups)
+    for group in _shuffle(groups, seed):
         empty = [name for name in ORDER if name not in chosen.values()]
         open_to = empty if left <= len(empty) else ORDER
         fitting = [name for name in open_to if room[name] >= len(group)]
@@ -44,7 +44,7 @@ def random_split(given: Sequence[Group], sizes: Mapping[str, int], seed: int | t
 
 
 def cross_validation(
-    given: Sequence[Group], n_val: int, fold: int, folds: int, seed: int | tuple[int, int]
+    groups: Sequence[Group], n_val: int, fold: int, folds: int, seed: int | tuple[int, int]
 ) -> list[str]:
     """The split of every position in fold 1 to `folds`: each position is tested in one of them.
 
@@ -52,7 +52,7 @@ def cross_validation(
     tested next; the rest is trained on. Raises SplitError where a part would stay empty.
     """
     parts: list[list[Group]] = [[] for _ in range(folds)]
-    for group in _shuffle(given, seed):
+    for group in _shuffle(groups, seed):
         min(parts, key=lambda part: sum(map(len, part))).append(group)
     others = [group for part in (*parts[fold:], *parts[: fold - 1]) for group in part]
     if not all(parts) or len(others) < 2:
@@ -64,18 +64,18 @@ def cross_validation(
     return [chosen[position] for position in sorted(chosen)]
 
 
-def _take_positions(n: int, given: Sequence[Group]) -> Iterator[Group]:
+def _take_positions(n: int, groups: Sequence[Group]) -> Iterator[Group]:
     """Groups with n positions at most, the smallest at least, and never all."""
-    if not any(len(group) <= n for group in given[:-1]):
-        yield min(given, key=len)
+    if not any(len(group) <= n for group in groups[:-1]):
+        yield min(groups, key=len)
         return
-    for group in given[:-1]:
+    for group in groups[:-1]:
         if len(group) <= n:
             n -= len(group)
             yield group
 
 
-def _shuffle(given: Sequence[Group], seed: int | tuple[int, int]) -> list[Group]:
+def _shuffle(groups: Sequence[Group], seed: int | tuple[int, int]) -> list[Group]:
     """In a random order, the largest first: those that are left over fit best if they are small."""
-    order = np.random.default_rng(seed).permutation(len(given))
-    return sorted((given[position] for position in order), key=len, reverse=True)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    return sorted((groups[position] for position in order), key=len, reverse=True)

@@ -71,10 +71,10 @@ def study(arguments: argparse.Namespace) -> bool:
         login.check(own)
     results: Path = arguments.results
     data = resolve_data(arguments.data)
-    given = {"image_size": arguments.size, "epochs": arguments.epochs, "seed": arguments.seeds}
-    wanted = plan.make_plan(arguments.sweep, results, data, *given.values())
-    asked = {name: value for name, value in {"data": data, **given}.items() if value is not None}
-    print(checks.settings(wanted, arguments.sweep, asked), end="", flush=True)
+    overrides = {"image_size": arguments.size, "epochs": arguments.epochs, "seed": arguments.seeds}
+    wanted = plan.make_plan(arguments.sweep, results, data, *overrides.values())
+    settings = {name: value for name, value in {"data": data, **overrides}.items() if value is not None}
+    print(checks.settings(wanted, arguments.sweep, settings), end="", flush=True)
     digest, pictures = checks.photographs(data, wanted.image_size)
     print(pictures, end="", flush=True)
     with record_start(wanted.folder), exclusive_lock(results), server(own, results / "server") as address:

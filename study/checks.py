@@ -17,10 +17,10 @@ FLAGS = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS", "seed": "SEED
 """Variables of `make study` for the settings of a sweep that it fills in."""
 
 
-def settings(wanted: StudyPlan, sweep_file: Path, given: Mapping[str, object]) -> str:
+def settings(wanted: StudyPlan, sweep_file: Path, overrides: Mapping[str, object]) -> str:
     """Have the sweep looked at; what it will cost, to be shown.
 
-    `given` are the values that the person asked for beside those of `sweep_file`, by the names in the sweep.
+    `overrides` are the values that the person asked for beside those of `sweep_file`, by the names in the sweep.
 
     Raises:
         StudyError: with all that is wrong.
@@ -33,7 +33,7 @@ def settings(wanted: StudyPlan, sweep_file: Path, given: Mapping[str, object]) -
     if code > 1:
         raise StudyError(errors)
     (report,) = json.loads(printed)
-    lines = [_text(each, sweep_file, given) for each in report["findings"]]
+    lines = [_text(each, sweep_file, overrides) for each in report["findings"]]
     if report["models"]:
         lines.append(f"models that can be built: {', '.join(report['models'])}")
     if code:
@@ -42,15 +42,15 @@ def settings(wanted: StudyPlan, sweep_file: Path, given: Mapping[str, object]) -
     return "\n".join([*lines, f"{short_path(sweep_file)}: {cost}", ""])
 
 
-def _text(finding: Mapping[str, str], sweep_file: Path, given: Mapping[str, object]) -> str:
+def _text(finding: Mapping[str, str], sweep_file: Path, overrides: Mapping[str, object]) -> str:
     """A finding, told about what the person wrote: a setting or the sweep's file."""
-    first = f"{_place(finding['key'], sweep_file, given)}: {finding['severity']}: {finding['message']}"
+    first = f"{_place(finding['key'], sweep_file, overrides)}: {finding['severity']}: {finding['message']}"
     return f"{first} [{finding['code']}]\n    why: {finding['why']}\n    fix: {finding['fix']}"
 
 
-def _place(name: str, sweep_file: Path, given: Mapping[str, object]) -> str:
-    if name in given:
-        return f"{FLAGS[name]}={given[name]}"
+def _place(name: str, sweep_file: Path, overrides: Mapping[str, object]) -> str:
+    if name in overrides:
+        return f"{FLAGS[name]}={overrides[name]}"
     for number, line in enumerate(sweep_file.read_text().splitlines(), start=1):
         if name and re.match(rf"\s*{name}\s*:", line):
             return f"{short_path(sweep_file)}:{number}"

@@ -136,7 +136,7 @@ def read_events(lines: Iterable[str], progress: Progress) -> None:
 
 def wait(reader: threading.Thread, server: Server, progress: Progress) -> None:
     """Until the fleet's output has ended; in short waits, so that Ctrl-C is heard."""
-    said = answered = time.monotonic()
+    last_line = answered = time.monotonic()
     while reader.is_alive():
         reader.join(timeout=1)
         now = time.monotonic()
@@ -146,6 +146,6 @@ def wait(reader: threading.Thread, server: Server, progress: Progress) -> None:
             raise StudyError(
                 f"the embedded server at {server.base_url} is gone; the same command starts it again and goes on"
             )
-        if now - said > SAY_EVERY_SECONDS:
-            said = now
+        if now - last_line > SAY_EVERY_SECONDS:
+            last_line = now
             progress.print_lines()

@@ -39,11 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0: the sweep is done and no trial failed; 1: one did, or none started; 2: a wrong flag; 128 + n: a signal."""
     program = None
     try:
-        asked = options.read(arguments, os.environ)
-        program = take_stdout() if asked.events else None
+        args = options.read(arguments, os.environ)
+        program = take_stdout() if args.events else None
         if why := wandb_mode.why_offline(os.environ):
             raise OptionError(why)
-        code = flags.submit(asked) if asked.slurm or asked.kubernetes else start(asked, program)
+        code = flags.submit(args) if args.slurm or args.kubernetes else start(args, program)
     except OptionError as error:
         refuse(str(error), program)
         return 2
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
-    if asked.requeue and code == 128 + signal.SIGTERM:
+    if args.requeue and code == 128 + signal.SIGTERM:
         slurm.requeue()
     return code
 
@@ -73,37 +73,37 @@ def refuse(reason: str, program: IO[str] | None) -> None:
         print(events.document("error", reason=reason), end="", file=program, flush=True)
 
 
-def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
+def start(args: argparse.Namespace, program: IO[str] | None) -> int:
     """Everything from the sweep's name to its end; the events go to `program`, if there is one."""
     grace = grace_seconds()
     gpus = devices.list_gpus(os.environ)
-    if not gpus and asked.per_gpu is not None:
+    if not gpus and args.per_gpu is not None:
         raise DeviceError("--per-gpu needs a GPU, and this machine shows none: use --agents")
-    found = sweep_setup.find(asked.sweep, asked.new)
-    folder = sweep_setup.state_folder() / found.sweep.name
+    info = sweep_setup.find(args.sweep, args.new)
+    folder = sweep_setup.state_folder() / info.sweep.name
     trials, logs = folder / "trials", folder / "logs"
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)
-    waiting = {trial.run for trial in journal.read_unfinished(trials)} | found.preempted
-    n_over = found.n_runs - len(waiting)
+    waiting = {trial.run for trial in journal.read_unfinished(trials)} | info.preempted
+    n_over = info.n_runs - len(waiting)
     put_off = [trial.threads for trial in journal.read_all(trials) if trial.threads and trial.run in waiting]
-    places = assign_places(gpus, asked, found.expected and found.expected - n_over, put_off)
-    n_most = max(1, cores.available() // len(gpus)) if gpus and asked.per_gpu == AUTO else None
+    places = assign_places(gpus, args, info.expected and info.expected - n_over, put_off)
+    n_most = max(1, cores.available() // len(gpus)) if gpus and args.per_gpu == AUTO else None
     threads = devices.threads_per_trial(os.environ, len(places) * (n_most or 1))
-    board = Display(found.sweep.path, found.expected, n_over, found.varied_parameters, Console(), program)
-    board.emit("sweep", found.news, sweep=found.sweep.path, base_url=found.sweep.base_url)
+    board = Display(info.sweep.path, info.expected, n_over, info.varied_parameters, Console(), program)
+    board.emit("sweep", info.news, sweep=info.sweep.path, base_url=info.sweep.base_url)
     where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
     kept = f" (those put off keep {', '.join(map(str, sorted(set(put_off))))})" if {*put_off} - {threads} else ""
     board.message(
         f"{plural(len(places), 'trial')} side by side on {where}, threads of each: {threads}{kept}; "
         f"logs in {os.path.relpath(logs)}"
     )
-    fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, grace, board, n_most)
+    fleet = Fleet(info.sweep, info.command, places, threads, trials, logs, grace, board, n_most)
     code = fleet.run()
     if fleet.failure:
         refuse(fleet.failure, program)
-    text = describe_end(found.sweep, board) if fleet.over else board.summary()
-    board.emit("over" if fleet.over else "stop", f"{found.sweep.path}: {text}", code=code)
+    text = describe_end(info.sweep, board) if fleet.over else board.summary()
+    board.emit("over" if fleet.over else "stop", f"{info.sweep.path}: {text}", code=code)
     return code
 
 
@@ -116,28 +116,28 @@ def grace_seconds() -> float:
 
 
 def assign_places(
-    gpus: list[devices.Gpu], asked: argparse.Namespace, n_left: int | None, put_off: Sequence[int]
+    gpus: list[devices.Gpu], args: argparse.Namespace, n_left: int | None, put_off: Sequence[int]
 ) -> list[Place]:
     """One place per trial that runs at once; `put_off` are the threads of those that go on."""
     if gpus:
-        n = asked.agents or len(gpus) * (asked.per_gpu or 1)
+        n = args.agents or len(gpus) * (args.per_gpu or 1)
         dealt = [gpus[each % len(gpus)] for each in range(n)]
         return [Place(f"GPU {gpu.index}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu) for gpu in dealt]
-    n = asked.agents or devices.parallel_trials(cores.available(), n_left, devices.free_main_memory(), put_off)
+    n = args.agents or devices.parallel_trials(cores.available(), n_left, devices.free_main_memory(), put_off)
     return [Place("CPU", {}) for _ in range(n)]
 
 
 def describe_end(sweep: Sweep, board: Display) -> str:
     """The state of the sweep, with the runs of others who work on it."""
     try:
-        elsewhere, found = sweep.fetch_runs(*ACTIVE_STATES), sweep.fetch()
+        elsewhere, info = sweep.fetch_runs(*ACTIVE_STATES), sweep.fetch()
     except (ServerUnavailable, RequestRefused):
         return board.summary()
     if elsewhere:
         runs = plural(len(elsewhere), "run")
         return f"{board.count_ends()} here, and no more to hand out; {runs} of the sweep still at work elsewhere"
-    if board.n_remaining and found:
-        return f"{board.count_ends()} here; the sweep is over with {found['runCount']} of {board.expected} runs"
+    if board.n_remaining and info:
+        return f"{board.count_ends()} here; the sweep is over with {info['runCount']} of {board.expected} runs"
     return board.summary()
 
 

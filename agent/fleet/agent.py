@@ -159,8 +159,8 @@ class Agent:
             for command in commands or []:
                 if command["type"] == "exit":
                     return None
-                given = command["type"] in ("run", "resume")
-                if given and (claim := journal.claim(self.plan.folder, self._trial(command))):
+                is_run = command["type"] in ("run", "resume")
+                if is_run and (claim := journal.claim(self.plan.folder, self._trial(command))):
                     return claim
             self.emit("waiting")
             self._sleep(idle)
@@ -191,15 +191,15 @@ class Agent:
         while True:
             began = time.monotonic()
             pid, log = self._start(claim)
-            asked, code = self._watch(claim.trial, pid)
+            was_stopped, code = self._watch(claim.trial, pid)
             self._end_children()
-            killed = code == -signal.SIGKILL and not asked
+            killed = code == -signal.SIGKILL and not was_stopped
             if killed:
                 claim.save(dataclasses.replace(claim.trial, killed=claim.trial.killed + 1))
             if not killed or self.stopping or claim.trial.killed >= MAX_KILLED:
                 break
             self.emit("killed", run=claim.trial.run, times=claim.trial.killed)
-        self._report(claim, code, asked, log, time.monotonic() - began)
+        self._report(claim, code, was_stopped, log, time.monotonic() - began)
 
     def _start(self, claim: Claim) -> tuple[int, Path]:
         trial = claim.trial
@@ -281,7 +281,7 @@ class Agent:
             self._exit_code(-1)
         launch.kill_family(os.getpid())
 
-    def _report(self, claim: Claim, code: int, asked: bool, log: Path, seconds: float) -> None:
+    def _report(self, claim: Claim, code: int, was_stopped: bool, log: Path, seconds: float) -> None:
         """The end of the trial, for the journal and the readers of events."""
         run = claim.trial.run
         state = None if code == 0 else self._final_state(run)
@@ -296,7 +296,7 @@ class Agent:
             self.emit("finished", run=run, seconds=seconds, log=str(log))
         elif state == "preempted" or self.stopping:
             self.emit("put off", run=run)
-        elif asked or state == "killed":
+        elif was_stopped or state == "killed":
             self.emit("stopped", run=run, log=str(log))
         else:
             with log.open(errors="replace") as lines:

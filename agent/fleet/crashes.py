@@ -12,10 +12,10 @@ NOISE = ("wandb:",)
 
 def reason(lines: Iterable[str], code: int) -> str:
     """The last line of a trial that failed, else its signal or exit code."""
-    said = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(NOISE)]
+    output = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(NOISE)]
     if code < 0:
-        return f"ended by {signal.Signals(-code).name}" + (f" after: {said[-1]}" if said else "")
-    return said[-1] if said else f"exit code {code}, without a word"
+        return f"ended by {signal.Signals(-code).name}" + (f" after: {output[-1]}" if output else "")
+    return output[-1] if output else f"exit code {code}, without a word"
 
 
 def normalize(text: str) -> str:

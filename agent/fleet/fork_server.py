@@ -136,18 +136,18 @@ def main() -> int:
     # Slurm sends SIGTERM to every process of a job; what it means is for the supervisor to say.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    given = json.loads(_line())
-    wanted = launch.starts_train(given["command"])
+    settings = json.loads(_line())
+    is_train = launch.starts_train(settings["command"])
     began = time.monotonic()
-    needed = (*AGENT_IMPORTS, *(TRIAL_IMPORTS if wanted else ()))
-    for n, name in enumerate(needed, 1):
-        emit(events, importing=name, number=n, of=len(needed))
+    imports = (*AGENT_IMPORTS, *(TRIAL_IMPORTS if is_train else ()))
+    for n, name in enumerate(imports, 1):
+        emit(events, importing=name, number=n, of=len(imports))
         importlib.import_module(name)
-    unsafe = _why_not_fork() if wanted else "its command is not python -m agent.train"
-    sweep = Sweep(**given["sweep"])
-    folders = {name: Path(given[name]) for name in ("folder", "logs")}
+    unsafe = _why_not_fork() if is_train else "its command is not python -m agent.train"
+    sweep = Sweep(**settings["sweep"])
+    folders = {name: Path(settings[name]) for name in ("folder", "logs")}
     plan = FleetSettings(
-        sweep, given["command"], given["threads"], **folders, grace=given["grace"], warm=unsafe is None
+        sweep, settings["command"], settings["threads"], **folders, grace=settings["grace"], warm=unsafe is None
     )
     parent = ForkServer(plan, events)
     reading, writing = os.pipe()

@@ -177,8 +177,8 @@ def login() -> tuple[str, str, str, str]:
 
 def _reason(error: Exception) -> str:
     """The client's error in one line, without its advice."""
-    said = " ".join(str(error).split())
-    return "no API key is set" if "wandb login" in said else said.rstrip(".")
+    text = " ".join(str(error).split())
+    return "no API key is set" if "wandb login" in text else text.rstrip(".")
 
 
 def _login() -> tuple[Any, Any, Any, Any]:

@@ -140,13 +140,13 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def _retry(
     who: str, question: Callable[[], dict[str, Any]], seconds: float, check: Callable[[], None]
 ) -> dict[str, Any]:
-    said = False
+    reported = False
 
     def report(error: Exception, wait: float) -> None:
-        nonlocal said
-        if not said:
+        nonlocal reported
+        if not reported:
             print(f"{who}: {error}; trying again for {seconds:.0f} s", file=sys.stderr, flush=True)
-        said = True
+        reported = True
 
     waits = doubling(FIRST_PAUSE, LONGEST_PAUSE, seconds)
     try:

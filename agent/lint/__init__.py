@@ -66,30 +66,32 @@ def check(path: Path) -> Report:
     findings += [*sections.check(read), *command.check(read)]
     if not command.read_command(read).starts_agent:
         return Report(str(path), read, tuple(sorted(findings)))
-    listed, wrong = values.read(read)
+    parameters, wrong = values.read(read)
     fixed, amiss = command.read_flags(read)
-    given, twice = command.merge(listed, fixed)
+    parameters, twice = command.merge(parameters, fixed)
     found, more = suggestions.sample(read)
     suggested = [command.overlay(each, fixed) for each in found]
     findings += [*wrong, *amiss, *twice, *more, *suggestions.check(read, suggested)]
     clean = not any(each.severity == "error" for each in findings)
-    cells = suggestions.combinations_of(read, suggested) if suggested and clean else combinations.combine(given)
+    cells = suggestions.combinations_of(read, suggested) if suggested and clean else combinations.combine(parameters)
     more, good = combinations.check(cells)
-    n_runs = price.count_runs(read, given)
-    epochs = _epochs(given, suggested)
+    n_runs = price.count_runs(read, parameters)
+    epochs = _epochs(parameters, suggested)
     findings += [*more, *metric.check(read, epochs, n_runs), *sections.check_end(read, n_runs)]
-    findings += values.check_patience(given, epochs)
+    findings += values.check_patience(parameters, epochs)
     if not any(each.severity == "error" for each in findings):
-        runs = [from_settings(each) for each in suggested] or price.sample_configs(given, str(read.value.get("method")))
+        runs = [from_settings(each) for each in suggested] or price.sample_configs(
+            parameters, str(read.value.get("method"))
+        )
         return Report(str(path), read, tuple(sorted(findings)), (), price.estimate(runs, n_runs))
     return Report(str(path), read, tuple(sorted(findings)), tuple(good))
 
 
-def _epochs(given: Sequence[Parameter], suggested: Sequence[dict[str, object]]) -> list[int]:
+def _epochs(parameters: Sequence[Parameter], suggested: Sequence[dict[str, object]]) -> list[int]:
     """Every number of epochs that a run may have."""
     if suggested:
         return [n for each in suggested if isinstance(n := each.get("epochs", Config.epochs), int)]
-    for each in given:
+    for each in parameters:
         if each.name == "epochs":
             return [int(value) for value in each.values]
     return [Config.epochs]

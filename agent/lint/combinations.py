@@ -101,22 +101,22 @@ def combine(parameters: Sequence[Parameter]) -> list[Combination]:
     ]
 
 
-def check(given: Sequence[Combination]) -> tuple[list[Finding], list[str]]:
+def check(cells: Sequence[Combination]) -> tuple[list[Finding], list[str]]:
     """Findings about the combinations; where some fail, also the models that do not, as values of `model`."""
-    valid, refused = partition(given)
-    findings = [_finding(each, valid, len(given)) for each in refused]
+    valid, refused = partition(cells)
+    findings = [_finding(each, valid, len(cells)) for each in refused]
     findings += _weights(valid)
     findings += _single_images(valid)
-    crossed = any("model" not in cell.settings for cell in given)
+    crossed = any("model" not in cell.settings for cell in cells)
     good = list(dict.fromkeys(config.model for _, config in valid))
     return findings, good if crossed and refused else []
 
 
-def partition(given: Sequence[Combination]) -> tuple[list[tuple[Combination, Config]], list[Refused]]:
+def partition(cells: Sequence[Combination]) -> tuple[list[tuple[Combination, Config]], list[Refused]]:
     """The combinations that can be trained, each with its Config, and the others by reason."""
     valid: list[tuple[Combination, Config]] = []
     by_reason: dict[Reason, list[Combination]] = {}
-    for cell in given:
+    for cell in cells:
         try:
             config = from_settings(cell.settings)
         except ConfigError as problem:
@@ -207,13 +207,13 @@ def _culprit(refused: Refused, valid: Sequence[Combination]) -> str:
 
 def _weights(valid: Sequence[tuple[Combination, Config]]) -> Iterator[Finding]:
     """ImageNet weights that no package ships."""
-    asked = {
+    backbones = {
         config.backbone: cell.lines.get("model", cell.lines.get("weights", 1))
         for cell, config in reversed(valid)
         if config.weights == "imagenet" and model_facts.facts(config).imagenet == "hub"
     }
-    if asked:
-        yield FROM_THE_HUB.at(min(asked.values()), backbones=", ".join(reversed(asked)))
+    if backbones:
+        yield FROM_THE_HUB.at(min(backbones.values()), backbones=", ".join(reversed(backbones)))
 
 
 def _single_images(valid: Sequence[tuple[Combination, Config]]) -> Iterator[Finding]:

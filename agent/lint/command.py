@@ -335,9 +335,9 @@ def _read_flag(line: int, name: str, text: str | None) -> tuple[Parameter | None
     return parameter, check_values(parameter)
 
 
-def merge(given: list[Parameter], fixed: list[Flag]) -> tuple[list[Parameter], list[Finding]]:
+def merge(parameters: list[Parameter], fixed: list[Flag]) -> tuple[list[Parameter], list[Finding]]:
     """The parameters as runs get them, and where the command contradicts the sweep."""
-    merged, findings = {each.name: each for each in given}, []
+    merged, findings = {each.name: each for each in parameters}, []
     for flag in fixed:
         name, value = flag.parameter.name, flag.parameter.values[0]
         sweeps = merged.get(name)

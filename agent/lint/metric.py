@@ -145,16 +145,16 @@ def suggest_key(name: str) -> str:
 
 
 def check_goal(document: Document, name: str) -> Iterator[Finding]:
-    given = document.mapping("metric").get("goal")
+    goal = document.mapping("metric").get("goal")
     line = document.line("metric", "goal")
     lower = any(word in name for word in ("loss", "seconds", "gap", "epoch"))
     fitting = "minimize" if lower else "maximize"
-    if given is None and fitting == "maximize":
+    if goal is None and fitting == "maximize":
         yield NO_GOAL.at(line, name=name)
-    elif given is not None and given not in GOALS:
-        yield UNKNOWN_GOAL.at(line, given=given, near=did_you_mean(given, GOALS), fitting=fitting)
-    elif given is not None and given != fitting:
-        yield WRONG_GOAL.at(line, given=given, name=name, fitting=fitting)
+    elif goal is not None and goal not in GOALS:
+        yield UNKNOWN_GOAL.at(line, given=goal, near=did_you_mean(goal, GOALS), fitting=fitting)
+    elif goal is not None and goal != fitting:
+        yield WRONG_GOAL.at(line, given=goal, name=name, fitting=fitting)
 
 
 def check_hyperband(document: Document, epochs: Sequence[int], n_runs: int | None) -> Iterator[Finding]:

@@ -89,8 +89,8 @@ def hours(value: float, unit: str) -> str:
 
 def count_runs(document: Document, parameters: Sequence[Parameter]) -> int | None:
     """Number of runs of the sweep; None if it has no end."""
-    given: Any = document.value.get("run_cap")
-    cap: int | None = given if isinstance(given, int) and given > 0 else None
+    run_cap: Any = document.value.get("run_cap")
+    cap: int | None = run_cap if isinstance(run_cap, int) and run_cap > 0 else None
     if document.value.get("method") != "grid":
         return cap
     cells = math.prod(each.n for each in parameters)

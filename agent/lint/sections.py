@@ -107,11 +107,11 @@ def check_keys(document: Document) -> Iterator[Finding]:
 def check_method(document: Document) -> Iterator[Finding]:
     if document.value.get("scheduler"):
         return
-    given, line, known = document.value.get("method"), document.line("method"), ", ".join(METHODS)
-    if given is None:
+    method, line, known = document.value.get("method"), document.line("method"), ", ".join(METHODS)
+    if method is None:
         yield NO_METHOD.at(line, known=known)
-    elif given not in METHODS:
-        yield UNKNOWN_METHOD.at(line, method=given, near=did_you_mean(given, METHODS), known=known)
+    elif method not in METHODS:
+        yield UNKNOWN_METHOD.at(line, method=method, near=did_you_mean(method, METHODS), known=known)
 
 
 def check_scheduler(document: Document) -> Iterator[Finding]:

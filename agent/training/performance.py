@@ -42,17 +42,17 @@ def device_name(device: torch.device) -> str:
     return "cpu" if device.type == "cpu" else f"cuda: {torch.cuda.get_device_name(device)}"
 
 
-def choose_precision(asked: str, model: nn.Module) -> Precision:
+def choose_precision(setting: str, model: nn.Module) -> Precision:
     """The precision for this model on its device where `auto` is asked for; other values stay.
 
     bfloat16 where the processor has it, but on a CPU not for backbones of depthwise convolutions: dense models are 1.3
     to 1.7 times as fast in it, most of those are slower (docs/runs.md).
     """
-    if asked == "auto":
+    if setting == "auto":
         device = next(model.parameters()).device
         pays = has_bfloat16(device) and (device.type == "cuda" or not has_depthwise(model))
         return "bfloat16" if pays else "float32"
-    return "bfloat16" if asked == "bfloat16" else "float32"
+    return "bfloat16" if setting == "bfloat16" else "float32"
 
 
 def has_depthwise(model: nn.Module) -> bool:

@@ -131,7 +131,7 @@ def summary(claim: Claim, truth: Array, pictures: int, seeds: int, sets: int, of
     false = others & (claim.p < LEVEL) & ~lost
     too_far = (claim.verdict == EQUIVALENT) & (truth < truth.max(axis=1, keepdims=True) - IOU_MARGIN)
     covered = ((claim.low <= behind) & (behind <= claim.high)) | ~others
-    said = others & (claim.p < LEVEL) | (claim.verdict == EQUIVALENT)
+    claimed = others & (claim.p < LEVEL) | (claim.verdict == EQUIVALENT)
     return Row(
         "four networks",
         KIND if sets == 1 else SETS,
@@ -142,7 +142,7 @@ def summary(claim: Claim, truth: Array, pictures: int, seeds: int, sets: int, of
         len(truth),
         float((false | too_far).any(axis=1).mean()),
         float(covered.all(axis=1).mean()) if sets > 1 and of >= sets + ENOUGH else np.nan,
-        float(said.any(axis=1).mean()),
+        float(claimed.any(axis=1).mean()),
     )
 
 
@@ -161,7 +161,7 @@ def try_plans(scores: Array, seeds: int, rng: np.random.Generator) -> PlanTrials
     """Plan from the difference and the components that all runs of a set show; try it on seeds picked anew."""
     groups, models, most = scores.shape[:3]
     factors = normal_factors(2, rng)
-    asked, decided, false = [], [], []
+    needs, decided, false = [], [], []
     pairs = [(a, b) for a in range(models) for b in range(a)]
     for group in range(groups):
         for pair in pairs:
@@ -172,7 +172,7 @@ def try_plans(scores: Array, seeds: int, rng: np.random.Generator) -> PlanTrials
             needed = plan(whole.components.on(first), KIND, (0, 1), gap, factors, IOU_MARGIN).images
             if needed is None or needed > FURTHER:
                 continue
-            asked.append(needed)
+            needs.append(needed)
             for _ in range(8):
                 runs = np.stack([rng.permutation(most)[:seeds] for _ in range(2)])
                 columns = 4 + rng.choice(FURTHER, needed, replace=False)
@@ -180,9 +180,9 @@ def try_plans(scores: Array, seeds: int, rng: np.random.Generator) -> PlanTrials
                 claim = judge(layout(2, 1, seeds, needed), again, rng, draws=DRAWS, margin=IOU_MARGIN).claims[KIND]
                 decided.append(bool(((claim.p < LEVEL) | (claim.verdict == EQUIVALENT)).any()))
                 false.append(bool((claim.p < LEVEL).any()) and claim.top[0] != int(whole.means[0].argmax()))
-    if not asked:
+    if not needs:
         return None
-    return PlanTrials(seeds, len(asked), float(np.median(asked)), float(np.mean(decided)), float(np.mean(false)))
+    return PlanTrials(seeds, len(needs), float(np.median(needs)), float(np.mean(decided)), float(np.mean(false)))
 
 
 def collapsed_sets(runs: Sequence[Run]) -> set[int]:

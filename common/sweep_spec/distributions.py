@@ -106,7 +106,7 @@ def listed_values(spec: object) -> list[Any] | None:
     """The values of a parameter that lists them; None of any other."""
     if not isinstance(spec, Mapping) or (kind := kind_of(spec)) not in LISTS:
         return None
-    given = spec.get(LISTS[str(kind)])
+    values = spec.get(LISTS[str(kind)])
     if kind == "constant":
-        return [given]
-    return given if isinstance(given, list) else None
+        return [values]
+    return values if isinstance(values, list) else None

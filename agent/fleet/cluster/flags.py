@@ -24,17 +24,17 @@ def submit(options: argparse.Namespace) -> int:
     jobs = Jobs(n, options.partition or "", gpus, cpus, options.time or "", tuple(options.sbatch))
     if options.slurm:
         slurm.find_sbatch()
-    found = sweep_setup.find(options.sweep, options.new)
-    print(found.news)
-    if is_loopback(found.sweep.base_url):
-        print(f"note: only this machine reaches {found.sweep.base_url}; docs/cluster.md says how others do")
+    info = sweep_setup.find(options.sweep, options.new)
+    print(info.news)
+    if is_loopback(info.sweep.base_url):
+        print(f"note: only this machine reaches {info.sweep.base_url}; docs/cluster.md says how others do")
     if options.kubernetes:
         pods = Pods(options.image, n, gpus, cpus)
-        options.kubernetes.write_text(kubernetes.manifest_yaml(found.sweep.path, found.sweep.base_url, pods, per_gpu))
+        options.kubernetes.write_text(kubernetes.manifest_yaml(info.sweep.path, info.sweep.base_url, pods, per_gpu))
         print(f"{options.kubernetes}: start it with kubectl apply -f {options.kubernetes}")
         return 0
-    folder = sweep_setup.state_folder() / found.sweep.name / "slurm"
+    folder = sweep_setup.state_folder() / info.sweep.name / "slurm"
     folder.mkdir(parents=True, exist_ok=True)
-    job = slurm.submit(slurm.script(found.sweep.path, jobs, ROOT, folder, per_gpu), folder)
+    job = slurm.submit(slurm.script(info.sweep.path, jobs, ROOT, folder, per_gpu), folder)
     print(f"Slurm job {job} with {n} × agent.fleet: squeue -j {job}; logs in {os.path.relpath(folder)}")
     return 0

@@ -152,10 +152,10 @@ def _check_keys_of_kind(document: Document, name: str, spec: Mapping[str, Any], 
 def check_probabilities(document: Document, name: str, n: int, spec: Mapping[str, Any]) -> Iterator[Finding]:
     if "probabilities" not in spec:
         return
-    given, line = spec["probabilities"], document.line("parameters", name, "probabilities")
-    if not isinstance(given, list) or len(given) != n:
+    probabilities, line = spec["probabilities"], document.line("parameters", name, "probabilities")
+    if not isinstance(probabilities, list) or len(probabilities) != n:
         yield N_PROBABILITIES.at(line, name=name, n=n)
-    elif not all(is_number(each) and each >= 0 for each in given) or not sum(given):
-        yield BAD_PROBABILITIES.at(line, name=name, probabilities=as_yaml(given))
-    elif not math.isclose(sum(given), 1, rel_tol=1e-6):
-        yield SUM_OF_PROBABILITIES.at(line, name=name, total=sum(given))
+    elif not all(is_number(each) and each >= 0 for each in probabilities) or not sum(probabilities):
+        yield BAD_PROBABILITIES.at(line, name=name, probabilities=as_yaml(probabilities))
+    elif not math.isclose(sum(probabilities), 1, rel_tol=1e-6):
+        yield SUM_OF_PROBABILITIES.at(line, name=name, total=sum(probabilities))

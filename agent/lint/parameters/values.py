@@ -214,15 +214,17 @@ def _read_list(
     document: Document, name: str, kind: str, spec: Mapping[str, Any]
 ) -> tuple[Parameter | None, list[Finding]]:
     place = ("parameters", name, LISTS[kind])
-    given = [spec["value"]] if kind == "constant" else spec["values"]
-    if not isinstance(given, list) or not given:
-        return None, [NO_LIST.at(document.line(*place), name=name, given=given)]
-    lines = tuple(document.line(*place, index) for index in range(len(given)))
-    findings = [finding for value, line in zip(given, lines, strict=True) for finding in check_type(line, name, value)]
-    if len({repr(value) for value in given}) < len(given):
+    entries = [spec["value"]] if kind == "constant" else spec["values"]
+    if not isinstance(entries, list) or not entries:
+        return None, [NO_LIST.at(document.line(*place), name=name, given=entries)]
+    lines = tuple(document.line(*place, index) for index in range(len(entries)))
+    findings = [
+        finding for value, line in zip(entries, lines, strict=True) for finding in check_type(line, name, value)
+    ]
+    if len({repr(value) for value in entries}) < len(entries):
         findings.append(REPEATED_VALUE.at(lines[0], name=name))
-    findings += specification.check_probabilities(document, name, len(given), spec)
-    return Parameter(name, kind, tuple(given), lines, finite=True, n=len(given)), findings
+    findings += specification.check_probabilities(document, name, len(entries), spec)
+    return Parameter(name, kind, tuple(entries), lines, finite=True, n=len(entries)), findings
 
 
 def _read_interval(
@@ -349,12 +351,12 @@ def check_values(parameter: Parameter) -> list[Finding]:
     return [(REFUSED_SIDES if values["more"] else REFUSED_SIDE).at(line, **values, side=side)]
 
 
-def check_patience(given: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
+def check_patience(parameters: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
     """Early stopping that no run lives long enough for."""
     most = max(epochs, default=0)
     waits = (
         (line, value)
-        for each in given
+        for each in parameters
         if each.name == "patience"
         for value, line in zip(each.values, each.lines, strict=True)
     )
