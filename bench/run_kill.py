@@ -29,6 +29,7 @@ import psutil
 
 from bench.harness.protocol import ProtocolClient
 from bench.harness.server_process import run_server
+from common.environment import private_wandb
 from data import synthetic
 
 FLAGS = ("--model=unet_bilinear", "--width=4", "--image_size=64", "--batch_size=2", "--augmentation=strong")
@@ -218,16 +219,13 @@ def sentence(counts: Counter[str]) -> str:
 
 def environment(folder: Path, url: str, key: str) -> dict[str, str]:
     """One server, one thread, and nothing of the person's own W&B settings."""
-    places = ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
     return {
-        **{name: str(folder / "wandb") for name in places},
-        "NETRC": str(folder / "netrc"),
+        **private_wandb(folder / "wandb"),
         "PUZZLE_RUNS": str(folder / "runs"),
         "WANDB_BASE_URL": url,
         "WANDB_API_KEY": key,
         "WANDB_PROJECT": PROJECT,
         "WANDB_SILENT": "true",
-        "WANDB_ERROR_REPORTING": "false",
         "WANDB_X_DISABLE_STATS": "true",
         "OMP_NUM_THREADS": "1",
         "NO_ALBUMENTATIONS_UPDATE": "1",

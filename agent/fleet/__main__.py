@@ -28,7 +28,7 @@ from common import cores
 from common.text import plural
 from common.wandb_api import RequestRefused, ServerUnavailable
 
-GRACE_SECONDS = 45
+TRIAL_GRACE_SECONDS = 45
 """From SIGTERM to SIGKILL of a trial: a step, 20 s of upload and the end of its run; less than a cluster's minute."""
 
 ACTIVE_STATES = ("pending", "running", "preempting")
@@ -109,7 +109,7 @@ def start(args: argparse.Namespace, program: IO[str] | None) -> int:
 
 def grace_seconds() -> float:
     """WANDB_AGENT_KILL_DELAY, as for the client's own agent. Raises OptionError."""
-    text = os.environ.get("WANDB_AGENT_KILL_DELAY") or str(GRACE_SECONDS)
+    text = os.environ.get("WANDB_AGENT_KILL_DELAY") or str(TRIAL_GRACE_SECONDS)
     if not text.isdecimal():
         raise OptionError(f"WANDB_AGENT_KILL_DELAY is {text!r}, but must be whole seconds")
     return float(text)

@@ -23,10 +23,10 @@ from common.retry import doubling, retry
 from common.wandb_api import KeyRefused, RequestRefused, ServerUnavailable, graphql
 
 # The client's own question before it goes on with a run; without an entity it means the key's owner.
-RUN = """query RunResumeStatus($project: String, $entity: String, $name: String!) {
+RUN_QUERY = """query RunResumeStatus($project: String, $entity: String, $name: String!) {
     model(name: $project, entityName: $entity) { bucket(name: $name, missingOk: true) { config historyLineCount } } }"""
 
-VIEWER = "query Viewer { viewer { username } }"
+VIEWER_QUERY = "query Viewer { viewer { username } }"
 
 CLIENT_ERRORS = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
 """Errors of the client's questions to a server that says no, or nothing."""
@@ -56,7 +56,7 @@ def check_server(who: str) -> None:
         AuthenticationError: the key does not look like one.
     """
     if login := _login(who):
-        _answer(who, login, VIEWER, {}, lambda: None)
+        _answer(who, login, VIEWER_QUERY, {}, lambda: None)
 
 
 def find_run(run_id: str, entity: str | None, project: str | None, check: Callable[[], None]) -> RunOnServer | None:
@@ -69,7 +69,7 @@ def find_run(run_id: str, entity: str | None, project: str | None, check: Callab
     if login is None:
         return None
     place = {"project": project, "entity": entity or login.entity, "name": run_id}
-    answer = _answer("agent.train", login, RUN, place, check)
+    answer = _answer("agent.train", login, RUN_QUERY, place, check)
     run = answer and (answer["model"] or {}).get("bucket")
     return RunOnServer(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
 

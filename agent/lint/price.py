@@ -129,7 +129,7 @@ def estimate(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] 
             DevicePrice(device, n * mean(seconds(config, steps) for config in runs) / 3600)
             for device, steps in devices.items()
         ),
-        round(n * mean(artifact_bytes(config) for config in runs)),
+        round(n * mean(server_bytes(config) for config in runs)),
         max(model_facts.facts(config).training_bytes(config.image_size, config.batch_size) for config in runs),
     )
 
@@ -178,7 +178,7 @@ def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
     return min(steps, key=distance)
 
 
-def artifact_bytes(config: Config) -> int:
+def server_bytes(config: Config) -> int:
     """Bytes of a run on the server, at most: `agent.lifecycle.disk.bytes_on_server`, without building the model."""
     n_test = n_drawings(config.data) // 10 or disk.N_TEST
     return disk.artifact_bytes(model_facts.facts(config).checkpoint_bytes, config.score_size, n_test)

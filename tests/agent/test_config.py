@@ -8,6 +8,7 @@ import pytest
 
 from agent.config import SCRATCH_ARCHITECTURES, SMP_ARCHITECTURES, Config, ConfigError, from_settings, parse
 from agent.training import models
+from agent.training.models import smp
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_config_cannot_be_changed() -> None:
 
 
 def test_the_architectures_of_the_config_are_those_of_the_factory() -> None:
-    assert models.ARCHITECTURES == SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES
+    assert (*models.BUILDERS, *smp.ARCHITECTURES) == SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES
 
 
 def test_the_help_states_every_default_that_there_is() -> None:

@@ -17,8 +17,6 @@ BUILDERS: dict[str, Callable[[int], nn.Module]] = {
 }
 """The two U-Nets written here; they have a width and no backbone."""
 
-ARCHITECTURES = (*BUILDERS, *smp.ARCHITECTURES)
-
 
 def build(
     architecture: str, backbone: str = "none", weights: str = "none", width: int = 64, image_size: int = smp.PROBE_SIDE

@@ -165,7 +165,7 @@ def test_auto_is_priced_in_the_precision_that_this_processor_has(
 def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     config = from_settings({"model": model, "image_size": 96})
     built = build(config.architecture, config.backbone, width=config.width)
-    assert price.artifact_bytes(config) == disk.bytes_on_server(built, config.score_size, disk.N_TEST)
+    assert price.server_bytes(config) == disk.bytes_on_server(built, config.score_size, disk.N_TEST)
 
 
 @pytest.mark.parametrize(
