@@ -99,5 +99,5 @@ def test_a_parameter_passes_if_and_only_if_wandb_sweep_takes_it(kind: str | None
 def test_bounds_of_two_types_are_ambiguous_and_one_may_say_what_is_meant() -> None:
     text = "method: random\nparameters: {{learning_rate: {{{}min: 0.0001, max: 1}}}}"
     (found,) = values.read(document.parse(text.format(""))[0])[1]
-    assert found.message == "learning_rate goes from 0.0001 to 1: a whole number and a fraction"
+    assert found.code == "P010"
     assert values.read(document.parse(text.format("distribution: uniform, "))[0])[1] == []
