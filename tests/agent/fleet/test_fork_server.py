@@ -141,7 +141,7 @@ def test_a_plain_trial_has_a_session_a_log_and_an_environment_of_its_own(tmp_pat
 def test_a_command_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
     code, log = forked(["/nowhere/python"], None, tmp_path)
     assert code == 127
-    assert log.splitlines()[-1] == "agent.fleet: /nowhere/python cannot be started: No such file or directory"
+    assert log.splitlines()[-1].startswith("agent.fleet: /nowhere/python cannot be started")
 
 
 AGENT = """

@@ -73,7 +73,7 @@ def test_a_driver_without_nvidia_smi_is_said_rather_than_a_cpu_taken(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(devices, "DRIVER", tmp_path)
-    with pytest.raises(DeviceError, match="`nvidia-smi -L` lists none: put it on the PATH"):
+    with pytest.raises(DeviceError, match="nvidia-smi -L"):
         devices.list_gpus({})
     assert devices.list_gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
 

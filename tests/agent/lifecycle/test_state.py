@@ -197,7 +197,7 @@ def test_a_link_out_of_the_folder_of_all_runs_is_refused(tmp_path: Path, monkeyp
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "abc").symlink_to(tmp_path)
-    with pytest.raises(BadName, match="run id 'abc' is no name of a folder of its own"):
+    with pytest.raises(BadName, match="run id 'abc'"):
         run_folder("abc")
 
 

@@ -58,7 +58,7 @@ def test_when_memory_is_used_up_one_sentence_says_so(gpu: torch.device) -> None:
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(2**31 / torch.cuda.get_device_properties(gpu).total_memory)
     try:
-        with pytest.raises(RunFailure, match="out of memory on cuda: batch_size 64 at image_size 512 with unet_b"):
+        with pytest.raises(RunFailure, match="out of memory on cuda: batch_size 64 at image_size 512"):
             with explain_errors(config, gpu, Path()):
                 step(model, 64, 512)
     finally:
