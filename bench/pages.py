@@ -70,7 +70,7 @@ def fill(folder: Path, n: int, seed: int = 1) -> None:
             names = [f"group{i % 7}/metric{i}" for i in range(METRICS)]
             rows = [{"_step": step, "epoch": step} | {name: noise.random() for name in names} for step in range(ROWS)]
             lines.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
-        while runs.spread_summaries(db, 1000):
+        while runs.index_summaries(db, 1000):
             pass
     store.close()
 

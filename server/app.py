@@ -25,7 +25,7 @@ from server.access.security import Signer
 from server.jsontext import parse
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs
-from server.store.clock_steps import ClockWatch
+from server.store.clock_steps import ClockMonitor
 from server.store.disk_errors import explain
 from server.store.users import Person
 
@@ -46,7 +46,7 @@ class AnyPath(PathConvertor):
 register_url_convertor("path", AnyPath())
 
 
-def make(store: Store, settings: Settings) -> Starlette:
+def create_app(store: Store, settings: Settings) -> Starlette:
     """The application over an open folder."""
     app = Starlette(
         routes=[
@@ -54,10 +54,10 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/files/{entity}/{project}/{run}/file_stream", answer_file_stream, methods=["POST"]),
             Route("/storage/{path:path}", storage.endpoint, methods=["GET", "PUT"]),
             Route("/artifactsV2/{path:path}", answer_artifact_file),
-            Route("/ready", plainly("ready")),
+            Route("/ready", text_endpoint("ready")),
             # The client asks once whether telemetry is wanted, and Weave where to send: both give up on a 404.
-            Route("/sdk/otel/{path:path}", plainly("no telemetry here", 404), methods=["POST"]),
-            Route("/traces/{path:path}", plainly("no Weave here", 404), methods=["GET", "POST", "PUT", "DELETE"]),
+            Route("/sdk/otel/{path:path}", text_endpoint("no telemetry here", 404), methods=["POST"]),
+            Route("/traces/{path:path}", text_endpoint("no Weave here", 404), methods=["GET", "POST", "PUT", "DELETE"]),
             Route("/static/{digest}/{file}", pages.static),
             Route("/", pages.home),
             Route("/authorize", pages.authorize),
@@ -88,13 +88,18 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/{entity}/{project}/{part}", pages.elsewhere),
             Route("/{path:path}", pages.nothing),
         ],
-        exception_handlers={405: nothing_there, KeyRefused: refuse, NotFound: gone, ClientDisconnect: cut_off},
+        exception_handlers={
+            405: method_not_allowed,
+            KeyRefused: refuse,
+            NotFound: not_found,
+            ClientDisconnect: client_disconnect,
+        },
         middleware=[Middleware(SameOrigin)],
         lifespan=_lifespan,
     )
     app.state.store, app.state.settings = store, settings
     app.state.signer = Signer(store.secret("url-signing"))
-    app.state.cookie = f"login-{app.state.signer.mark('cookie', '')[:8]}"
+    app.state.cookie = f"login-{app.state.signer.sign('cookie', '')[:8]}"
     return app
 
 
@@ -110,14 +115,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 async def _watch(store: Store, settings: Settings) -> None:
     """Closes runs that fell silent, deletes artifacts whose time has come, makes summaries quick to filter by."""
-    watch = ClockWatch(store.clock)
+    watch = ClockMonitor(store.clock)
     while True:
         await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
         try:
             if step := watch.step():
                 log.warning("the clock was set by %+.0f s: silence of runs counts from now on", step)
-                await run_in_threadpool(scheduler.start_over_waiting, store)
-            await run_in_threadpool(scheduler.close_silent, store, settings)
+                await run_in_threadpool(scheduler.reset_silence, store)
+            await run_in_threadpool(scheduler.end_silent_runs, store, settings)
             await run_in_threadpool(_tidy, store)
         except DatabaseError as error:
             log.error("silent runs and expired artifacts could not be looked after: %s", explain(error))
@@ -126,10 +131,10 @@ async def _watch(store: Store, settings: Settings) -> None:
 def _tidy(store: Store) -> None:
     with store.write() as db:
         artifacts.expire(db, store.clock())
-        n = runs.spread_summaries(db, BATCH)
+        n = runs.index_summaries(db, BATCH)
     while n == BATCH:
         with store.write() as db:
-            n = runs.spread_summaries(db, BATCH)
+            n = runs.index_summaries(db, BATCH)
 
 
 class KeyRefused(Exception):
@@ -172,10 +177,10 @@ async def _body(request: Request) -> Any:
             raise _TooLarge
     packed = request.headers.get("content-encoding") == "gzip"
     large = packed or len(body) > 100_000
-    return await run_in_threadpool(_decoded, bytes(body), packed) if large else _decoded(bytes(body), False)
+    return await run_in_threadpool(_decode, bytes(body), packed) if large else _decode(bytes(body), False)
 
 
-def _decoded(body: bytes, packed: bool) -> Any:
+def _decode(body: bytes, packed: bool) -> Any:
     """Raises ValueError for what is no JSON."""
     if packed:
         try:
@@ -243,22 +248,22 @@ async def answer_artifact_file(request: Request) -> Response:
     return await storage.artifact_file(request, await _person(request))
 
 
-def plainly(text: str, status: int = 200) -> Callable[[Request], Awaitable[Response]]:
+def text_endpoint(text: str, status: int = 200) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         return PlainTextResponse(f"{text}\n", status)
 
     return answer
 
 
-async def nothing_there(request: Request, error: Exception) -> Response:
+async def method_not_allowed(request: Request, error: Exception) -> Response:
     """In place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
     return JSONResponse({"error": f"this server has nothing to {request.method} at this address"}, 404)
 
 
-async def gone(request: Request, error: Exception) -> Response:
+async def not_found(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 404)
 
 
-async def cut_off(request: Request, error: Exception) -> Response:
+async def client_disconnect(request: Request, error: Exception) -> Response:
     """Nobody hears this: the client went away, or took too long to send its body."""
     return JSONResponse({"error": "the request was cut off"}, 400)

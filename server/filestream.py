@@ -37,7 +37,7 @@ def receive(
     }
     rows: list[tuple[int, dict[str, Any]]] = []
     with store.write() as db:
-        run = runs.at(db, entity, project, name)
+        run = runs.find_by_path(db, entity, project, name)
         if run is None:
             raise NotFound(f"run {entity}/{project}/{name} does not exist")
         now = store.clock()
@@ -52,7 +52,7 @@ def receive(
             runs.change(db, run["id"], summary=_summary(run, chunks[SUMMARY].lines, client))
         _enter_state(db, run, body, now)
     if run["sweep_id"] is not None:
-        _tell_sweep(store, run, rows, bool(body.get("complete")))
+        _notify_sweep(store, run, rows, bool(body.get("complete")))
     stopped = runs.by_id(store.db, run["id"])["stop_requested_at"] is not None
     return {"stopped": True} if stopped else {}
 
@@ -65,12 +65,12 @@ def _summary(run: Row, texts: list[str], client: str) -> str | None:
     return dumps(load_object(run["summary"]) | new) if client else texts[-1]
 
 
-def _tell_sweep(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]], complete: bool) -> None:
+def _notify_sweep(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]], complete: bool) -> None:
     """The post is stored: whatever its sweep makes of it, the client must not send it again."""
     try:
         scheduler.observe(store, run, rows)
         if complete:
-            scheduler.conclude(store, run["sweep_id"])
+            scheduler.finish_if_done(store, run["sweep_id"])
     except Exception:
         log.exception("sweep of run %s: a post was stored, but not taken note of", run["name"])
 

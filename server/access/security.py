@@ -27,7 +27,7 @@ def read_key(path: Path) -> str:
         raise StoreError(f"--api-key-file: {path} cannot be read ({error.strerror}).") from error
 
 
-def key_in(authorization: str | None) -> str:
+def parse_authorization(authorization: str | None) -> str:
     """The key in a Basic header (`api:KEY`) or a Bearer header; "" if there is none."""
     scheme, _, value = (authorization or "").partition(" ")
     if scheme.lower() == "bearer":
@@ -40,7 +40,7 @@ def key_in(authorization: str | None) -> str:
         return ""
 
 
-def same(a: str, b: str) -> bool:
+def is_same_key(a: str, b: str) -> bool:
     """Equality in constant time; no key equals no key."""
     return bool(a) and hmac.compare_digest(a.encode(), b.encode())
 
@@ -55,7 +55,7 @@ class Signer:
         text = " ".join(map(str, parts))
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def mark(self, purpose: str, text: str) -> str:
+    def sign(self, purpose: str, text: str) -> str:
         """A signature of `text` that only this server can make."""
         return self._signature(purpose, text)
 
@@ -66,10 +66,10 @@ class Signer:
         signature = self._signature(method, path, expires, person)
         return f"{base}{quote(path)}?expires={expires}&by={person}&sig={signature}"
 
-    def signed_for(self, method: str, path: str, query: Mapping[str, str], now: float) -> int | None:
+    def verify(self, method: str, path: str, query: Mapping[str, str], now: float) -> int | None:
         """The person's number; None for an address that this server did not sign, or that has expired."""
         expires, person = query.get("expires", ""), query.get("by", "")
         if not all(text.isascii() and text.isdecimal() and len(text) <= 12 for text in (expires, person)):
             return None
-        right = same(query.get("sig", ""), self._signature(method, path, int(expires), int(person)))
+        right = is_same_key(query.get("sig", ""), self._signature(method, path, int(expires), int(person)))
         return int(person) if right and int(expires) >= now else None

@@ -7,7 +7,7 @@ from typing import Any
 from server import addresses
 from server.graphql import collections as collection_resolvers
 from server.graphql import rights
-from server.graphql.common import Context, Resolver, Resolvers, connection, constant, global_id, number_in, paged
+from server.graphql.common import Context, Resolver, Resolvers, connection, constant, global_id, paginate, read_id
 from server.store import Connection, NotFound, Refused, Row, artifacts, collections, projects, runs
 
 TTL_OFF = -2
@@ -15,7 +15,7 @@ TTL_OFF = -2
 
 def artifact(root: Any, ctx: Context, id: str) -> Row | None:
     try:
-        return artifacts.by_id(ctx.db, number_in("Artifact", id))
+        return artifacts.by_id(ctx.db, read_id("Artifact", id))
     except NotFound:
         return None
 
@@ -32,7 +32,7 @@ def artifact_of_type(row: Row, ctx: Context, name: str) -> Row | None:
 
 def client_id_mapping(root: Any, ctx: Context, client_id: str) -> Row | None:
     found = artifacts.by_client_id(ctx.db, client_id)
-    hidden = found is None or not rights.visible(ctx, found)
+    hidden = found is None or not rights.is_visible(ctx, found)
     return None if found is None or hidden else {"server_id": global_id("Artifact", found["id"])}
 
 
@@ -45,12 +45,12 @@ def created_by(row: Row, ctx: Context) -> Row | None:
 
 
 def used_by(row: Row, ctx: Context) -> Row:
-    found = runs.many(ctx.db, artifacts.users(ctx.db, row["id"]))
-    return connection([run for run in found if rights.visible(ctx, run)])
+    found = runs.get_many(ctx.db, artifacts.run_ids_using(ctx.db, row["id"]))
+    return connection([run for run in found if rights.is_visible(ctx, run)])
 
 
 def memberships(row: Row, ctx: Context) -> Row:
-    return connection([m for m in collections.memberships(ctx.db, row["id"]) if rights.visible(ctx, m)])
+    return connection([m for m in collections.memberships(ctx.db, row["id"]) if rights.is_visible(ctx, m)])
 
 
 def all_aliases(row: Row, ctx: Context) -> list[Row]:
@@ -96,7 +96,7 @@ def _file(row: Row, ctx: Context, entry: Row) -> Row:
     if entry["ref"] is not None:
         return node
     path = addresses.artifact_file(row["id"], entry["digest"], entry["path"])
-    place = {"path": path, "direct_url": ctx.signed("GET", path), "storage_path": path.removeprefix("/storage/")}
+    place = {"path": path, "direct_url": ctx.signed_url("GET", path), "storage_path": path.removeprefix("/storage/")}
     return node | place | {"md5": entry["digest"]}
 
 
@@ -115,25 +115,25 @@ def manifest_file(row: Row, ctx: Context) -> Row:
     """An address to upload to only while the artifact is not committed, and for who may change it."""
     path = addresses.manifest(row["id"])
     artifact = artifacts.by_id(ctx.db, row["artifact_id"])
-    open = artifact["state"] == artifacts.PENDING and ctx.person.owns(rights.lies_in(ctx, artifact) or "")
+    open = artifact["state"] == artifacts.PENDING and ctx.person.owns(rights.owner_entity(ctx, artifact) or "")
     return {
         "id": global_id("ManifestFile", row["id"]),
         "name": row["name"],
         "display_name": row["name"],
-        "direct_url": ctx.signed("GET", path),
-        "upload_url": ctx.signed("PUT", path) if open else None,
+        "direct_url": ctx.signed_url("GET", path),
+        "upload_url": ctx.signed_url("PUT", path) if open else None,
         "upload_headers": [],
     }
 
 
 def of_run(read: Callable[[Connection, int], list[Row]]) -> Resolver:
-    return paged(lambda row, ctx: [each for each in read(ctx.db, row["id"]) if rights.visible(ctx, each)])
+    return paginate(lambda row, ctx: [each for each in read(ctx.db, row["id"]) if rights.is_visible(ctx, each)])
 
 
 def use_artifact(root: Any, ctx: Context, input: Row) -> Row:
     project = projects.find(ctx.db, input["entity_name"], input["project_name"])
     run = runs.find(ctx.db, project["id"], input["run_name"]) if project else None
-    row = artifacts.by_id(ctx.db, number_in("Artifact", input["artifact_id"]))
+    row = artifacts.by_id(ctx.db, read_id("Artifact", input["artifact_id"]))
     if run is None:
         raise NotFound(f"run {input['entity_name']}/{input['project_name']}/{input['run_name']} does not exist")
     with ctx.store.write() as db:
@@ -142,7 +142,7 @@ def use_artifact(root: Any, ctx: Context, input: Row) -> Row:
 
 
 def update_artifact(root: Any, ctx: Context, input: Row) -> Row:
-    artifact_id = number_in("Artifact", input["artifact_id"])
+    artifact_id = read_id("Artifact", input["artifact_id"])
     with ctx.store.write() as db:
         row = artifacts.change(
             db,
@@ -168,19 +168,19 @@ def update_artifact(root: Any, ctx: Context, input: Row) -> Row:
 
 def delete_artifact(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
-        artifact_id = number_in("Artifact", input["artifact_id"])
+        artifact_id = read_id("Artifact", input["artifact_id"])
         return {"artifact": artifacts.delete(db, artifact_id, bool(input.get("delete_aliases")), ctx.now())}
 
 
 def change_aliases(add: bool) -> Any:
     def resolve(root: Any, ctx: Context, input: Row) -> Row:
-        artifact_id = number_in("Artifact", input["artifact_id"])
+        artifact_id = read_id("Artifact", input["artifact_id"])
         with ctx.store.write() as db:
             for alias in input["aliases"]:
                 project = projects.find(db, alias["entity_name"], alias["project_name"])
                 if project is None:
                     raise Refused(f"project {alias['entity_name']}/{alias['project_name']} does not exist")
-                collection = collections.named(db, project["id"], alias["artifact_collection_name"])
+                collection = collections.get(db, project["id"], alias["artifact_collection_name"])
                 change = collections.set_alias if add else collections.drop_alias
                 change(db, collection["id"], alias["alias"], artifact_id)
         return {"success": True}
@@ -200,7 +200,7 @@ RESOLVERS: Resolvers = {
     "Project": {"artifact": project_artifact},
     "ArtifactType": {"artifact": artifact_of_type},
     "ArtifactCollectionMembership": {"files": member_files},
-    "Run": {"outputArtifacts": of_run(artifacts.logged_by), "inputArtifacts": of_run(artifacts.used_by)},
+    "Run": {"outputArtifacts": of_run(artifacts.logged_by_run), "inputArtifacts": of_run(artifacts.used_by_run)},
     "Artifact": {
         "artifactSequence": collection_resolvers.home,
         "artifactType": lambda row, ctx: collection_resolvers.type_of(collection_resolvers.home(row, ctx)),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from server.graphql import rights
-from server.graphql.common import Context, Resolvers, connection, existing_project, id_of, number_in, paged, project_of
+from server.graphql.common import Context, Resolvers, connection, get_project, id_of, paginate, project_of, read_id
 from server.jsontext import load_object
 from server.store import NotFound, Refused, Row, artifacts, collections, projects
 
@@ -22,11 +22,11 @@ def artifact_type(row: Row, ctx: Context, name: str) -> Row | None:
 
 
 def collection_by_id(root: Any, ctx: Context, id: str) -> Row:
-    return collections.by_id(ctx.db, rights.must_see(ctx, "ArtifactCollection", _number(id)))
+    return collections.by_id(ctx.db, rights.check_visible(ctx, "ArtifactCollection", _number(id)))
 
 
 def _number(text: str) -> int:
-    return number_in("ArtifactCollection", text)
+    return read_id("ArtifactCollection", text)
 
 
 def collection(row: Row, ctx: Context, name: str) -> Row | None:
@@ -95,7 +95,7 @@ def collection_artifacts(
     filters: str | None = None,
 ) -> Row:
     """Newest version first; `order` may turn that round. Links to what a person may not see are left out."""
-    found = [a for a in artifacts.in_collection(ctx.db, row["id"]) if rights.visible(ctx, a)]
+    found = [a for a in artifacts.in_collection(ctx.db, row["id"]) if rights.is_visible(ctx, a)]
     for key, value in load_object(filters).items():
         if key not in ("state", "versionIndex", "version_index", "digest"):
             raise Refused(f"artifacts cannot be filtered by {key!r}")
@@ -130,11 +130,11 @@ def member_artifact(row: Row, ctx: Context) -> Row:
 
 def link_artifact(root: Any, ctx: Context, input: Row) -> Row:
     artifact = (
-        artifacts.by_id(ctx.db, number_in("Artifact", input["artifact_id"]))
+        artifacts.by_id(ctx.db, read_id("Artifact", input["artifact_id"]))
         if input.get("artifact_id")
         else artifacts.by_client_id(ctx.db, input.get("client_id") or "")
     )
-    if artifact is None or artifact["state"] != artifacts.COMMITTED or not rights.visible(ctx, artifact):
+    if artifact is None or artifact["state"] != artifacts.COMMITTED or not rights.is_visible(ctx, artifact):
         raise NotFound("the artifact to link does not exist, or is not committed yet")
     kind = collections.by_id(ctx.db, artifact["collection_id"])["type"]
     with ctx.store.write() as db:
@@ -160,7 +160,7 @@ def _home_of_links(ctx: Context, db: Any, input: Row) -> Row:
 
 def unlink_artifact(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
-        collections.leave(db, _number(input["artifact_portfolio_id"]), number_in("Artifact", input["artifact_id"]))
+        collections.leave(db, _number(input["artifact_portfolio_id"]), read_id("Artifact", input["artifact_id"]))
     return {"artifact_id": input["artifact_id"], "success": True}
 
 
@@ -190,9 +190,9 @@ def delete_collection(id_name: str) -> Any:
 
 def change_tags(add: bool) -> Any:
     def resolve(root: Any, ctx: Context, input: Row) -> Row:
-        project = existing_project(ctx, input["entity_name"], input["project_name"])
+        project = get_project(ctx, input["entity_name"], input["project_name"])
         with ctx.store.write() as db:
-            row = collections.named(db, project["id"], input["artifact_collection_name"])
+            row = collections.get(db, project["id"], input["artifact_collection_name"])
             names = [tag["tag_name"] for tag in input["tags"]]
             collections.change_tags(db, "collection", row["id"], names if add else [], [] if add else names)
             return {"success": True, "tags": collections.tags(db, "collection", row["id"])}
@@ -206,7 +206,7 @@ COLLECTION: dict[str, Any] = {
     "project": project_of,
     "defaultArtifactType": lambda row, ctx: type_of(row),
     "tags": lambda row, ctx: connection(collections.tags(ctx.db, "collection", row["id"])),
-    "aliases": paged(lambda row, ctx: collections.aliases(ctx.db, collection_id=row["id"])),
+    "aliases": paginate(lambda row, ctx: collections.aliases(ctx.db, collection_id=row["id"])),
     "artifacts": collection_artifacts,
     "artifactMembership": membership_in,
 }
@@ -226,7 +226,7 @@ RESOLVERS: Resolvers = {
     },
     "Project": {
         "artifactType": artifact_type,
-        "artifactTypes": paged(lambda row, ctx: collections.types(ctx.db, row["id"])),
+        "artifactTypes": paginate(lambda row, ctx: collections.types(ctx.db, row["id"])),
         "artifactCollection": collection,
         "artifactCollections": all_collections,
         "artifactCollectionMembership": membership_named,

@@ -66,7 +66,7 @@ class Context:
     def now(self) -> float:
         return self.store.clock()
 
-    def signed(self, method: str, path: str) -> str:
+    def signed_url(self, method: str, path: str) -> str:
         return self.signer.url(self.base_url, method, path, self.person.number, self.now())
 
 
@@ -87,7 +87,7 @@ def global_id(kind: str, number: int) -> str:
     return base64.b64encode(f"{kind}:{number}".encode()).decode()
 
 
-def parsed_id(text: str) -> tuple[str, int] | None:
+def parse_id(text: str) -> tuple[str, int] | None:
     """Kind and number of a global id, with or without its `=`; None for anything else."""
     try:
         kind, _, number = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
@@ -97,9 +97,9 @@ def parsed_id(text: str) -> tuple[str, int] | None:
     return (kind, int(number)) if known else None
 
 
-def number_in(kind: str, text: str) -> int:
+def read_id(kind: str, text: str) -> int:
     """The number in a global id. Raises NotFound for anything else."""
-    found = parsed_id(text)
+    found = parse_id(text)
     if found is None or found[0] != kind:
         raise NotFound(f"{text!r} is not the id of a {kind}")
     return found[1]
@@ -157,7 +157,7 @@ def connection(
     }
 
 
-def paged(items: Resolver) -> Resolver:
+def paginate(items: Resolver) -> Resolver:
     """Of a field that answers the items of a list page by page."""
 
     def page_of(row: Any, ctx: Context, first: int | None = None, after: str | None = None) -> dict[str, Any]:
@@ -170,12 +170,12 @@ def project_of(row: Row, ctx: Context) -> Row:
     return projects.by_id(ctx.db, row["project_id"])
 
 
-def project_at(ctx: Context, entity: str | None, name: str | None) -> Row | None:
+def find_project(ctx: Context, entity: str | None, name: str | None) -> Row | None:
     return projects.find(ctx.db, entity or ctx.entity, name or "")
 
 
-def existing_project(ctx: Context, entity: str | None, name: str | None) -> Row:
-    row = project_at(ctx, entity, name)
+def get_project(ctx: Context, entity: str | None, name: str | None) -> Row:
+    row = find_project(ctx, entity, name)
     if row is None:
         raise NotFound(f"project {entity}/{name} does not exist")
     return row

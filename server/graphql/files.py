@@ -5,15 +5,15 @@ import posixpath
 from typing import Any
 
 from server import addresses
-from server.graphql.common import Context, Resolvers, connection, global_id, number_in
-from server.graphql.runs import run_at
+from server.graphql.common import Context, Resolvers, connection, global_id, read_id
+from server.graphql.runs import get_run
 from server.store import Refused, Row, files
 
 
 def create_run_files(root: Any, ctx: Context, input: Row) -> Row:
-    run = run_at(ctx, input)
+    run = get_run(ctx, input)
     uploads = [
-        {"name": name, "upload_url": ctx.signed("PUT", addresses.run_file(run["id"], files.check_path(name)))}
+        {"name": name, "upload_url": ctx.signed_url("PUT", addresses.run_file(run["id"], files.check_path(name)))}
         for name in input["files"]
     ]
     return {"run_id": global_id("Run", run["id"]), "upload_headers": [], "files": uploads}
@@ -21,12 +21,12 @@ def create_run_files(root: Any, ctx: Context, input: Row) -> Row:
 
 def mark_uploaded(root: Any, ctx: Context, input: Row) -> Row:
     """A file counts as uploaded once its body is here; this only checks that the run exists."""
-    run_at(ctx, input)
+    get_run(ctx, input)
     return {"success": True}
 
 
 def delete_files(root: Any, ctx: Context, input: Row) -> Row:
-    numbers = [number_in("File", file_id) for file_id in input["files"]]
+    numbers = [read_id("File", file_id) for file_id in input["files"]]
     with ctx.store.write() as db:
         files.delete(db, numbers)
     return {"success": True}
@@ -52,7 +52,7 @@ def node(ctx: Context, file: Row) -> Row:
         "name": file["name"],
         "display_name": file["name"],
         "path": path,
-        "direct_url": ctx.signed("GET", path),
+        "direct_url": ctx.signed_url("GET", path),
         "size_bytes": file["size"],
         "storage_path": path.removeprefix("/storage/"),
         "mimetype": mimetypes.guess_type(file["name"])[0] or "application/octet-stream",
@@ -66,7 +66,7 @@ def node(ctx: Context, file: Row) -> Row:
 def url(row: Row, ctx: Context, upload: bool | None = None) -> str:
     if upload and not row["writable"]:
         raise Refused(f"{row['name']} cannot be uploaded again: only the owner of a run can, and no artifact changes")
-    return ctx.signed("PUT" if upload else "GET", row["path"])
+    return ctx.signed_url("PUT" if upload else "GET", row["path"])
 
 
 RESOLVERS: Resolvers = {

@@ -31,10 +31,10 @@ def events(row: Row, ctx: Context, samples: int | None = None) -> list[str]:
 
 
 def sampled_history(row: Row, ctx: Context, specs: list[str]) -> list[list[Row]]:
-    return [_sampled(row, ctx, spec) for spec in specs]
+    return [_sample_history(row, ctx, spec) for spec in specs]
 
 
-def _sampled(row: Row, ctx: Context, text: str) -> list[Row]:
+def _sample_history(row: Row, ctx: Context, text: str) -> list[Row]:
     """Rows that have all `keys`. A range of steps (both ends included) is returned whole, without one it is sampled."""
     spec = loads(text)
     if not isinstance(spec, dict):
@@ -58,7 +58,7 @@ def _sampled(row: Row, ctx: Context, text: str) -> list[Row]:
         if None not in values.values():
             found.append(values)
     if not ranged:
-        found = [found[i] for i in lines.spaced(len(found), samples)]
+        found = [found[i] for i in lines.spread_indices(len(found), samples)]
     return [strict(values) for values in found]
 
 

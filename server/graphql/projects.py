@@ -3,19 +3,29 @@
 from typing import Any
 
 from server.graphql import runs
-from server.graphql.common import Context, Resolvers, column, connection, constant, number_in, paged, project_at, user
+from server.graphql.common import (
+    Context,
+    Resolvers,
+    column,
+    connection,
+    constant,
+    find_project,
+    paginate,
+    read_id,
+    user,
+)
 from server.store import NotFound, Row, projects, sweeps
 from server.store import runs as stored_runs
 
 
 def project(root: Any, ctx: Context, name: str | None = None, entity_name: str | None = None) -> Row | None:
-    return project_at(ctx, entity_name, name)
+    return find_project(ctx, entity_name, name)
 
 
 def models(
     root: Any, ctx: Context, entity_name: str | None = None, after: str | None = None, first: int | None = None
 ) -> Row:
-    found = [row for row in projects.listed(ctx.db, entity_name) if ctx.person.sees(row["entity"])]
+    found = [row for row in projects.of_entity(ctx.db, entity_name) if ctx.person.sees(row["entity"])]
     return connection(found, first, after)
 
 
@@ -23,7 +33,7 @@ def upsert_model(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         name, entity = input.get("name"), input.get("entity_name") or ctx.entity
         if input.get("id"):
-            old = projects.by_id(db, number_in("Project", input["id"]))
+            old = projects.by_id(db, read_id("Project", input["id"]))
             name, entity = old["name"], old["entity"]
         row, inserted = projects.ensure(db, entity, name or "", ctx.now(), description=input.get("description"))
     return {"project": row, "model": row, "inserted": inserted}
@@ -54,10 +64,10 @@ RESOLVERS: Resolvers = {
         "user": lambda row, ctx: user(ctx),
         "run": run,
         "bucket": bucket,
-        "runCount": lambda row, ctx, filters=None: stored_runs.number(ctx.db, row["id"], filters),
+        "runCount": lambda row, ctx, filters=None: stored_runs.count(ctx.db, row["id"], filters),
         "runs": runs.of_project,
         "sweep": lambda row, ctx, sweep_name: sweeps.find(ctx.db, row["id"], sweep_name),
-        "sweeps": paged(lambda row, ctx: sweeps.of_project(ctx.db, row["id"])),
+        "sweeps": paginate(lambda row, ctx: sweeps.of_project(ctx.db, row["id"])),
         "totalSweeps": lambda row, ctx: len(sweeps.of_project(ctx.db, row["id"])),
     },
 }

@@ -4,23 +4,23 @@ from typing import Any
 
 from common.names import check_name
 from server.graphql import rights
-from server.graphql.common import Context, Resolvers, connection, existing_project, number_in, project_of, user
+from server.graphql.common import Context, Resolvers, connection, get_project, project_of, read_id, user
 from server.store import Row, views
 
 
 def view(root: Any, ctx: Context, id: str) -> Row:
-    return views.by_id(ctx.db, rights.must_see(ctx, "View", number_in("View", id)))
+    return views.by_id(ctx.db, rights.check_visible(ctx, "View", read_id("View", id)))
 
 
 def upsert_view(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         if input.get("id"):
-            old = views.by_id(db, number_in("View", input["id"]))
+            old = views.by_id(db, read_id("View", input["id"]))
             view_id, inserted = old["id"], False
             if input.get("name") not in (None, old["name"]):
                 check_name("report", input["name"])
         else:
-            project = existing_project(ctx, input.get("entity_name"), input.get("project_name"))
+            project = get_project(ctx, input.get("entity_name"), input.get("project_name"))
             name = check_name("report", input.get("name") or f"view-{int(ctx.now() * 1e6):x}")
             view_id, inserted = (views.insert(db, project["id"], input.get("type") or "runs", name, ctx.now()), True)
         columns = ("name", "display_name", "description", "spec", "type")
@@ -30,7 +30,7 @@ def upsert_view(root: Any, ctx: Context, input: Row) -> Row:
 
 def delete_view(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
-        views.delete(db, views.by_id(db, number_in("View", input["id"]))["id"])
+        views.delete(db, views.by_id(db, read_id("View", input["id"]))["id"])
     return {"success": True, "pending_drafts": 0}
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from common.names import check_name
-from server.graphql.common import Context, Resolvers, column, connection, existing_project, number_in, project_of, user
+from server.graphql.common import Context, Resolvers, column, connection, get_project, project_of, read_id, user
 from server.jsontext import dumps, load_object, parse
 from server.store import NotFound, Refused, Row, artifacts, lines, projects, runs, sweeps
 
@@ -23,14 +23,14 @@ def of_project(
 
 def run_connection(ctx: Context, ids: list[int], first: int | None, after: str | None) -> Row:
     """A page of runs by number; only the rows of the page are read."""
-    return connection(ids, first, after, key=lambda run_id: run_id, load=lambda some: runs.many(ctx.db, some))
+    return connection(ids, first, after, key=lambda run_id: run_id, load=lambda some: runs.get_many(ctx.db, some))
 
 
 def upsert_bucket(root: Any, ctx: Context, input: Row) -> Row:
     """Null means "leave as it is". A run opened again by its name runs again; a change by id leaves the state alone."""
     with ctx.store.write() as db:
         run, inserted = (
-            (runs.by_id(db, number_in("Run", input["id"])), False) if input.get("id") else _opened(ctx, db, input)
+            (runs.by_id(db, read_id("Run", input["id"])), False) if input.get("id") else _find_or_create(ctx, db, input)
         )
         runs.change(
             db,
@@ -40,8 +40,8 @@ def upsert_bucket(root: Any, ctx: Context, input: Row) -> Row:
             commit_hash=input.get("commit"),
             program=input.get("job_program"),
             repo=input.get("job_repo"),
-            summary=_checked("summaryMetrics", input.get("summary_metrics")),
-            config=_config(ctx.client, run, _checked("config", input.get("config"))),
+            summary=_check_object("summaryMetrics", input.get("summary_metrics")),
+            config=_config(ctx.client, run, _check_object("config", input.get("config"))),
             **{name: input.get(name) for name in ("description", "notes", "job_type", "tags", "host")},
         )
         goes_on = ctx.client and run["exit_code"] is not None and not input.get("host")
@@ -50,7 +50,7 @@ def upsert_bucket(root: Any, ctx: Context, input: Row) -> Row:
         return {"bucket": runs.by_id(db, run["id"]), "inserted": inserted, "server_settings": {"server_messages": []}}
 
 
-def _opened(ctx: Context, db: Any, input: Row) -> tuple[Row, bool]:
+def _find_or_create(ctx: Context, db: Any, input: Row) -> tuple[Row, bool]:
     entity, project_name = (input.get("entity_name") or ctx.entity, input.get("model_name") or "uncategorized")
     project, _ = projects.ensure(db, entity, project_name, ctx.now())
     name = check_name("run id", input.get("name") or runs.new_name())
@@ -73,14 +73,14 @@ def _opened(ctx: Context, db: Any, input: Row) -> tuple[Row, bool]:
 
 def _refuse_fork(config: str | None) -> None:
     """A forked run says in its config where it branches off, and would hold only the rows after that."""
-    branch = _of_wandb(config).get("branch_point")
+    branch = _wandb_section(config).get("branch_point")
     if isinstance(branch, dict):
         raise Refused(
             f"this server cannot fork a run: start a new run without fork_from, not from {branch.get('run_id')!r}"
         )
 
 
-def _of_wandb(config: str | None) -> Row:
+def _wandb_section(config: str | None) -> Row:
     """What wandb itself keeps in a config."""
     internal = load_object(config).get("_wandb") or {}
     values = internal.get("value", internal) if isinstance(internal, dict) else {}
@@ -99,11 +99,11 @@ def _config(client: str, run: Row, text: str | None) -> str | None:
     if not client or text is None:
         return text
     old, new = load_object(run["config"]), load_object(text)
-    internal = _of_wandb(run["config"]) | _of_wandb(text)
+    internal = _wandb_section(run["config"]) | _wandb_section(text)
     return dumps(old | new | ({"_wandb": {"value": internal}} if internal else {}))
 
 
-def _checked(name: str, text: str | None) -> str | None:
+def _check_object(name: str, text: str | None) -> str | None:
     if text is None:
         return None
     try:
@@ -117,7 +117,7 @@ def _checked(name: str, text: str | None) -> str | None:
 
 def update_run_state(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
-        run = runs.by_id(db, number_in("Run", input["id"]))
+        run = runs.by_id(db, read_id("Run", input["id"]))
         allowed = {"pending": ("running", "failed", "crashed", "preempted"), "failed": ("pending", "running")}
         if run["sweep_id"] is not None:
             raise Refused("the state of a sweep's run cannot be set from outside")
@@ -129,16 +129,16 @@ def update_run_state(root: Any, ctx: Context, input: Row) -> Row:
 
 def stop_run(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
-        runs.request_stop(db, runs.by_id(db, number_in("Run", input["id"]))["id"], ctx.now())
+        runs.request_stop(db, runs.by_id(db, read_id("Run", input["id"]))["id"], ctx.now())
     return {"success": True}
 
 
 def delete_run(root: Any, ctx: Context, input: Row) -> Row:
     """Twice is once: a client repeats a request whose answer got lost."""
     with ctx.store.write() as db:
-        run_id = number_in("Run", input["id"])
+        run_id = read_id("Run", input["id"])
         if input.get("delete_artifacts"):
-            own = [row for row in artifacts.logged_by(db, run_id) if row["run_id"] == run_id]
+            own = [row for row in artifacts.logged_by_run(db, run_id) if row["run_id"] == run_id]
             for artifact in own:
                 artifacts.delete(db, artifact["id"], True, ctx.now())
         runs.delete(db, run_id)
@@ -146,15 +146,15 @@ def delete_run(root: Any, ctx: Context, input: Row) -> Row:
 
 
 def alert(root: Any, ctx: Context, input: Row) -> Row:
-    run = run_at(ctx, input)
+    run = get_run(ctx, input)
     with ctx.store.write() as db:
         runs.add_alert(db, run["id"], input["title"], input["text"], input.get("severity") or "INFO", ctx.now())
     return {"success": True}
 
 
-def run_at(ctx: Context, input: Row) -> Row:
+def get_run(ctx: Context, input: Row) -> Row:
     """The run that entityName, projectName and runName of an input name. Raises NotFound."""
-    project = existing_project(ctx, input.get("entity_name"), input.get("project_name"))
+    project = get_project(ctx, input.get("entity_name"), input.get("project_name"))
     run = runs.find(ctx.db, project["id"], input["run_name"])
     if run is None:
         raise NotFound(f"run {project['entity']}/{project['name']}/{input['run_name']} does not exist")
@@ -163,7 +163,7 @@ def run_at(ctx: Context, input: Row) -> Row:
 
 def wandb_config(row: Row, ctx: Context, keys: list[str] | None = None) -> str:
     """What wandb itself keeps in the config; a run that no client ever opened has none."""
-    values = _of_wandb(row["config"])
+    values = _wandb_section(row["config"])
     return dumps({key: value for key, value in values.items() if keys is None or key in keys})
 
 
@@ -172,7 +172,7 @@ def system_metrics(row: Row, ctx: Context) -> str:
     return last[-1] if last else "{}"
 
 
-def _stop_asked(row: Row, ctx: Context) -> bool:
+def _is_stop_requested(row: Row, ctx: Context) -> bool:
     return row["stop_requested_at"] is not None
 
 
@@ -197,8 +197,8 @@ RESOLVERS: Resolvers = {
         "systemMetrics": system_metrics,
         "summaryMetrics": column("summary"),
         "wandbConfig": wandb_config,
-        "shouldStop": _stop_asked,
-        "stopped": _stop_asked,
+        "shouldStop": _is_stop_requested,
+        "stopped": _is_stop_requested,
         "failed": lambda row, ctx: row["state"] in ("failed", "crashed"),
         "running": lambda row, ctx: row["state"] in runs.ALIVE,
     },

@@ -5,7 +5,7 @@ from typing import Any
 
 from server import scheduler
 from server.graphql import limits
-from server.graphql.common import Context, Resolvers, constant, existing_project, global_id, number_in, project_of
+from server.graphql.common import Context, Resolvers, constant, get_project, global_id, project_of, read_id
 from server.graphql.runs import run_connection
 from server.jsontext import load_object
 from server.scheduler import controller, sweep_config
@@ -15,7 +15,7 @@ from server.store import NotFound, Refused, Row, projects, sweeps
 
 def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
     if input.get("id"):
-        return {"sweep": _changed(ctx, input), "config_validation_warnings": []}
+        return {"sweep": _update(ctx, input), "config_validation_warnings": []}
     if not input.get("config"):
         raise Refused("a new sweep needs a configuration")
     if input.get("state") not in (None, "PENDING"):
@@ -30,8 +30,8 @@ def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
     return {"sweep": sweep, "config_validation_warnings": warnings}
 
 
-def _changed(ctx: Context, input: Row) -> Row:
-    sweep = sweeps.by_id(ctx.db, number_in("Sweep", input["id"]))
+def _update(ctx: Context, input: Row) -> Row:
+    sweep = sweeps.by_id(ctx.db, read_id("Sweep", input["id"]))
     state = input.get("state")
     if state is not None and state not in sweeps.STATES:
         raise Refused(f"unknown sweep state {state!r}; known: {', '.join(sweeps.STATES)}")
@@ -48,7 +48,7 @@ def _changed(ctx: Context, input: Row) -> Row:
 
 
 def create_agent(root: Any, ctx: Context, input: Row) -> Row:
-    project = existing_project(ctx, input.get("entity_name"), input.get("project_name"))
+    project = get_project(ctx, input.get("entity_name"), input.get("project_name"))
     sweep = sweeps.find(ctx.db, project["id"], input["sweep"])
     if sweep is None:
         raise NotFound(f"sweep {project['entity']}/{project['name']}/{input['sweep']} does not exist")
@@ -57,7 +57,7 @@ def create_agent(root: Any, ctx: Context, input: Row) -> Row:
 
 def agent_heartbeat(root: Any, ctx: Context, input: Row) -> Row:
     """Raises NotFound for an unknown agent (its sweep was deleted): answered with 404, on which the client leaves."""
-    agent = sweeps.agent(ctx.db, number_in("Agent", input["id"]))
+    agent = sweeps.agent(ctx.db, read_id("Agent", input["id"]))
     states = load_object(input.get("run_state"))
     commands = scheduler.heartbeat(ctx.store, ctx.settings, agent, {name for name, alive in states.items() if alive})
     return {"agent": agent, "commands": json.dumps(commands)}
@@ -65,7 +65,7 @@ def agent_heartbeat(root: Any, ctx: Context, input: Row) -> Row:
 
 def enqueue_run(root: Any, ctx: Context, input: Row) -> Row:
     """A run that the client's own scheduler suggests; the next idle agent gets it."""
-    sweep = sweeps.by_id(ctx.db, number_in("Sweep", input["id"]))
+    sweep = sweeps.by_id(ctx.db, read_id("Sweep", input["id"]))
     params = {
         key: item["value"] if isinstance(item, dict) and "value" in item else item
         for key, item in load_object(input["config"]).items()
@@ -98,9 +98,9 @@ def best_loss(row: Row, ctx: Context) -> float | None:
     return metric.best(known) if known else None
 
 
-def announced_runs(row: Row, ctx: Context) -> int | None:
+def run_count_expected(row: Row, ctx: Context) -> int | None:
     """None for a grid of more cells than 64 bits can say."""
-    number = scheduler.announced_runs(ctx.store, row)
+    number = scheduler.expected_runs_for_client(ctx.store, row)
     return number if number is not None and number < limits.MAX_INT else None
 
 
@@ -135,7 +135,7 @@ RESOLVERS: Resolvers = {
         "heartbeatAt": heartbeat_at,
         "bestLoss": best_loss,
         "runCount": lambda row, ctx: len(sweeps.run_ids(ctx.db, row["id"])),
-        "runCountExpected": announced_runs,
+        "runCountExpected": run_count_expected,
         "earlyStopJobRunning": constant(False),
         "controllerRunName": lambda row, ctx: row["controller_run"],
         "project": project_of,

@@ -4,7 +4,7 @@ from typing import Any
 
 from server import addresses
 from server.graphql.collections import alias_names
-from server.graphql.common import Context, Resolvers, global_id, number_in
+from server.graphql.common import Context, Resolvers, global_id, read_id
 from server.store import Refused, Row, artifacts, blobs, collections, files, projects, runs
 
 
@@ -45,11 +45,11 @@ def create_manifest(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         row = artifacts.ensure_manifest(
             db,
-            number_in("Artifact", input["artifact_id"]),
+            read_id("Artifact", input["artifact_id"]),
             input["name"],
             input["digest"],
             input.get("type") or "FULL",
-            number_in("Artifact", base) if base else None,
+            read_id("Artifact", base) if base else None,
         )
     return {"artifact_manifest": row}
 
@@ -59,9 +59,9 @@ def update_manifest(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
         row = artifacts.change_manifest(
             db,
-            number_in("ArtifactManifest", input["artifact_manifest_id"]),
+            read_id("ArtifactManifest", input["artifact_manifest_id"]),
             input.get("digest"),
-            number_in("Artifact", base) if base else None,
+            read_id("Artifact", base) if base else None,
         )
     return {"artifact_manifest": row}
 
@@ -73,15 +73,15 @@ def create_files(root: Any, ctx: Context, input: Row) -> Row:
 
 
 def _upload(ctx: Context, spec: Row) -> Row:
-    artifact = artifacts.by_id(ctx.db, number_in("Artifact", spec["artifact_id"]))
+    artifact = artifacts.by_id(ctx.db, read_id("Artifact", spec["artifact_id"]))
     path = addresses.artifact_file(artifact["id"], artifacts.check_digest(spec["md5"]), files.check_path(spec["name"]))
-    known = blobs.announce(ctx.db, spec["md5"], ctx.now(), ctx.person.seen_entities)
+    known = blobs.claim(ctx.db, spec["md5"], ctx.now(), ctx.person.visible_entities)
     return {
         "id": global_id("ArtifactFile", artifact["id"]),
         "name": spec["name"],
         "display_name": spec["name"],
         "storage_path": path.removeprefix("/storage/"),
-        "upload_url": None if known else ctx.signed("PUT", path),
+        "upload_url": None if known else ctx.signed_url("PUT", path),
         "upload_headers": [],
         "upload_multipart_urls": None,
         "artifact": artifact,
@@ -90,8 +90,8 @@ def _upload(ctx: Context, spec: Row) -> Row:
 
 def commit_artifact(root: Any, ctx: Context, input: Row) -> Row:
     with ctx.store.write() as db:
-        artifact_id = number_in("Artifact", input["artifact_id"])
-        seen = ctx.person.seen_entities
+        artifact_id = read_id("Artifact", input["artifact_id"])
+        seen = ctx.person.visible_entities
         row = artifacts.commit(db, ctx.store.blobs, artifact_id, ctx.now(), seen)
         if row["size"] > ctx.settings.max_upload:
             raise Refused(f"the artifact has {row['size']} bytes; this server takes {ctx.settings.max_upload}")

@@ -25,7 +25,7 @@ def viewer(root: Any, ctx: Context) -> Row:
 
 def users(root: Any, ctx: Context, query: str | None = None) -> Row:
     """Who asks; an admin finds everybody. `query` is a user name."""
-    others = [person.name for person in stored_users.listed(ctx.db)] if ctx.person.admin else []
+    others = [person.name for person in stored_users.all_users(ctx.db)] if ctx.person.admin else []
     names = [name for name in dict.fromkeys([ctx.person.name, *others]) if query in (None, "", name)]
     return {"edges": [{"node": user(ctx, name)} for name in names]}
 

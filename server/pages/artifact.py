@@ -9,11 +9,11 @@ from server import addresses
 from server.access.security import Signer
 from server.jsontext import load_object
 from server.pages import folders, lineage
-from server.pages.home import sees
+from server.pages.home import may_see
 from server.pages.render import home, mark_namesakes, part
 from server.pages.run import run_node
 from server.store import Row, Store, artifacts, collections, runs
-from server.store.blobs import opened
+from server.store.blobs import open_blob
 from server.store.users import Person
 
 MAX_VERSIONS = 200
@@ -21,7 +21,7 @@ CHUNK = 1 << 18
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # that a zip file can say
 
 
-def listed(store: Store, project: Row, kind: str = "", search: str = "") -> dict[str, Any]:
+def list_collections(store: Store, project: Row, kind: str = "", search: str = "") -> dict[str, Any]:
     """The collections of a project, of one type where it is given, with `search` in their names."""
     found = [
         collection
@@ -44,14 +44,14 @@ def _newest(store: Store, collection: Row) -> Row | None:
     return artifacts.by_id(store.db, member["artifact_id"]) if member else None
 
 
-def member_at(store: Store, person: Person, project: Row, name: str, version: str) -> tuple[Row, Row, Row] | None:
+def find_member(store: Store, person: Person, project: Row, name: str, version: str) -> tuple[Row, Row, Row] | None:
     """Collection, membership and artifact of a version or alias; None where a person may see none."""
     collection = collections.find(store.db, project["id"], name)
     member = collections.member(store.db, collection["id"], version) if collection else None
     if collection is None or member is None:
         return None
     artifact = artifacts.by_id(store.db, member["artifact_id"])
-    return (collection, member, artifact) if sees(store, person, "Artifact", artifact) else None
+    return (collection, member, artifact) if may_see(store, person, "Artifact", artifact) else None
 
 
 def gather(
@@ -66,7 +66,9 @@ def gather(
     versions = artifacts.in_collection(db, collection["id"])
     creator = runs.by_id(db, artifact["run_id"]) if artifact["run_id"] else None
     creator = creator if creator and person.sees(creator["entity"]) else None
-    users = [run for run in runs.many(db, artifacts.users(db, artifact["id"])) if person.sees(run["entity"])]
+    users = [
+        run for run in runs.get_many(db, artifacts.run_ids_using(db, artifact["id"])) if person.sees(run["entity"])
+    ]
     marked = mark_namesakes([creator, *users] if creator else users)
     creator, users = (marked[0], marked[1:]) if creator else (None, marked)
     name = f"{collection['name']}:v{member['version']}"
@@ -155,12 +157,12 @@ class _Sink:
         return taken
 
 
-def zipped(files: Sequence[tuple[str, Path]]) -> Iterator[bytes]:
+def zip_stream(files: Sequence[tuple[str, Path]]) -> Iterator[bytes]:
     """A zip file in pieces: nothing is compressed, and no file is ever held whole."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for name, path in files:
-            with opened(path) as source, archive.open(zipfile.ZipInfo(name, EARLIEST), "w", force_zip64=True) as to:
+            with open_blob(path) as source, archive.open(zipfile.ZipInfo(name, EARLIEST), "w", force_zip64=True) as to:
                 while piece := source.read(CHUNK):
                     to.write(piece)
                     yield sink.take()

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from common.names import check_name
 from server import scheduler
 from server.pages import saved
-from server.pages.guard import Form, changing, may_change, project_of
+from server.pages.guard import Form, form_action, may_change, project_of
 from server.pages.render import home, part
 from server.store import NotFound, Refused, Row, Store, collections, runs, sweeps, views
 
@@ -19,7 +19,7 @@ Wanted = TypeVar("Wanted")
 SWEEP_STATES = {"pause": "PAUSED", "resume": "RUNNING", "stop": "FINISHED", "cancel": "CANCELED"}
 
 
-@changing
+@form_action
 def change_run(request: Request, form: Form) -> Response:
     """`action`: edit (name, notes, tags: those that the form has), stop or delete."""
     project, store = _own_project(request), _store(request)
@@ -64,7 +64,7 @@ def _delete_run(store: Store, run: Row, form: Form) -> None:
     runs.delete(store.db, run["id"])
 
 
-@changing
+@form_action
 def change_sweep(request: Request, form: Form) -> Response:
     """`action`: pause, resume, stop (no new runs) or cancel (running ones end, too)."""
     project, store = _own_project(request), _store(request)
@@ -76,7 +76,7 @@ def change_sweep(request: Request, form: Form) -> Response:
     return RedirectResponse(f"{home(project)}/sweeps/{part(name)}", 303)
 
 
-@changing
+@form_action
 def change_view(request: Request, form: Form) -> Response:
     """`action`: save (an address under a name) or delete."""
     project, store = _own_project(request), _store(request)
@@ -93,13 +93,13 @@ def change_view(request: Request, form: Form) -> Response:
     return RedirectResponse(place, 303)
 
 
-@changing
+@form_action
 def change_artifact(request: Request, form: Form) -> Response:
     """`action`: add or drop an alias."""
     project, store = _own_project(request), _store(request)
     kind, name, version = (request.path_params[key] for key in ("type", "collection", "version"))
     with store.write() as db:
-        collection = collections.named(db, project["id"], name)
+        collection = collections.get(db, project["id"], name)
         member = collections.member(db, collection["id"], version)
         if member is None:
             raise NotFound(f"There is no version {version} of {name}.")

@@ -99,11 +99,11 @@ class Series:
 
     def _sample(self) -> None:
         buckets = groupby(self.kept, key=lambda point: point[0] // self.width) if self.width > 1 else ()
-        sampled = [point for _, bucket in buckets for point in _telling(list(bucket), {0, self.n - 1})]
+        sampled = [point for _, bucket in buckets for point in _extremes(list(bucket), {0, self.n - 1})]
         self.kept = sampled or self.kept
 
 
-def _telling(bucket: list[tuple[int, float, float]], ends: set[int]) -> list[tuple[int, float, float]]:
+def _extremes(bucket: list[tuple[int, float, float]], ends: set[int]) -> list[tuple[int, float, float]]:
     """The lowest and the highest point, the first that is not finite, and those with a number of `ends`."""
     if len(bucket) < 3:
         return bucket
@@ -123,7 +123,7 @@ def is_finite(*values: float) -> bool:
     return all(map(math.isfinite, values))
 
 
-def sampled(points: Iterable[Point], most: int = MAX_POINTS) -> list[Point]:
+def downsample(points: Iterable[Point], most: int = MAX_POINTS) -> list[Point]:
     """At most `most` of them; see Series."""
     series = Series()
     for x, y in points:
@@ -131,7 +131,7 @@ def sampled(points: Iterable[Point], most: int = MAX_POINTS) -> list[Point]:
     return series.points(most)
 
 
-def smoothed(points: Sequence[Point], weight: float) -> list[Point]:
+def smooth(points: Sequence[Point], weight: float) -> list[Point]:
     """Exponential average without the pull towards 0 at the start; what is not finite stays a gap and counts for none.
 
     Kingma & Ba (2015), section 3: the average of t values is divided by 1 - weight^t.
@@ -161,8 +161,8 @@ def chart(
     its own.
     """
     view = view or View()
-    drawn = [_seen(line, view) for line in lines]
-    finite = [point for line in drawn for point in line.points if _is_on(point, view)]
+    drawn = [_apply_view(line, view) for line in lines]
+    finite = [point for line in drawn for point in line.points if _is_drawable(point, view)]
     if view.log and (off := sum(y <= 0 for line in drawn for x, y in line.points if is_finite(x, y))):
         note = ", ".join(filter(None, (note, f"{plural(off, 'value')} of 0 or less")))
     caption = Markup("<figcaption>{}{}</figcaption>").format(
@@ -170,7 +170,7 @@ def chart(
     )
     if not finite:
         return Markup('<figure class="chart">{}<p class="soft">{}</p></figure>').format(
-            caption, _why_empty(drawn, view)
+            caption, _empty_message(drawn, view)
         )
     named = [line for line in drawn if line.name]
     at_ends = legend and len(named) <= MAX_END_NAMES and all(len(x.name) <= MAX_END_NAME for x in named)
@@ -200,9 +200,9 @@ def chart(
     )
 
 
-def _seen(line: Line, view: View) -> Line:
+def _apply_view(line: Line, view: View) -> Line:
     """The part of a line that is looked at, smoothed from its start."""
-    points = smoothed(line.points, view.smooth) if view.smooth and not line.dots else line.points
+    points = smooth(line.points, view.smooth) if view.smooth and not line.dots else line.points
     if not view.is_zoomed:
         return replace(line, points=points)
     inside = [point for point in points if not is_finite(point[0]) or view.shows(point[0])]
@@ -210,7 +210,7 @@ def _seen(line: Line, view: View) -> Line:
     return replace(line, points=inside, band=band)
 
 
-def _why_empty(lines: Sequence[Line], view: View) -> str:
+def _empty_message(lines: Sequence[Line], view: View) -> str:
     points = [point for line in lines for point in line.points]
     if not points and view.is_zoomed:
         return "No value in this stretch of the axis."
@@ -219,7 +219,7 @@ def _why_empty(lines: Sequence[Line], view: View) -> str:
     return "No finite value."
 
 
-def _is_on(point: Point, view: View) -> bool:
+def _is_drawable(point: Point, view: View) -> bool:
     return is_finite(*point) and not (view.log and point[1] <= 0)
 
 

@@ -13,9 +13,9 @@ from common.text import natural_order
 from server import addresses
 from server.jsontext import flatten_media, load_object
 from server.pages import curves, filtering, histories, joins, pictures, query, run_table, tables
-from server.pages.charts import CROWD, Line, Point, View, chart, smoothed
+from server.pages.charts import CROWD, Line, Point, View, chart, smooth
 from server.pages.curves import SPLITS
-from server.pages.home import config_of, plain, test_pictures
+from server.pages.home import config_of, logged_values, test_pictures
 from server.pages.media import Picture, lowest, names, pictures_in
 from server.pages.pictures import Link
 from server.pages.render import number as written
@@ -42,7 +42,7 @@ def gather(
     def link(run: Row, name: str) -> str:
         return sign(addresses.run_file(run["id"], name))
 
-    found, keys, fault, more = _chosen(store, project, asked, person)
+    found, keys, fault, more = _select_runs(store, project, asked, person)
     grouping = _grouping(asked, keys, found)
     found = _named_apart(found)
     labels = _labels(store, found, grouping)
@@ -81,15 +81,15 @@ def style(number: int) -> str:
     return f"s{number % len(SERIES)}{f' d{dash % 4}' if dash % 4 else ''}"
 
 
-def _chosen(
+def _select_runs(
     store: Store, project: Row | None, asked: QueryParams, person: Person
 ) -> tuple[list[Row], run_table.Keys | None, str, int]:
     """The runs, what they have, what was wrong with the filter, and how many more passed it."""
     named = [part for text in asked.getlist("runs") for part in text.split(",") if part]
     if named or project is None:
-        ids = [run["id"] for name in dict.fromkeys(named) if (run := _named(store.db, project, name, person))]
+        ids = [run["id"] for name in dict.fromkeys(named) if (run := _find_run(store.db, project, name, person))]
         keys = run_table.survey(store, project["id"], ids) if project and ids else None
-        return runs.many(store.db, ids[:MAX_RUNS]), keys, "", max(0, len(ids) - MAX_RUNS)
+        return runs.get_many(store.db, ids[:MAX_RUNS]), keys, "", max(0, len(ids) - MAX_RUNS)
     within = [{"sweep": asked["sweep"]}] if asked.get("sweep") else []
     newest = runs.ids(store.db, project["id"], None, "-created_at")[: run_table.SURVEYED]
     try:
@@ -99,10 +99,10 @@ def _chosen(
     except Refused as error:
         return [], None, str(error), 0
     keys = run_table.survey(store, project["id"], ids[: run_table.SURVEYED])
-    return runs.many(store.db, ids[:MAX_RUNS]), keys, "", max(0, len(ids) - MAX_RUNS)
+    return runs.get_many(store.db, ids[:MAX_RUNS]), keys, "", max(0, len(ids) - MAX_RUNS)
 
 
-def _named(db: Connection, project: Row | None, name: str, person: Person) -> Row | None:
+def _find_run(db: Connection, project: Row | None, name: str, person: Person) -> Row | None:
     """`RUN` of the project, or `ENTITY/PROJECT/RUN`; None for what there is not, or what the person may not see."""
     entity, _, rest = name.partition("/")
     if not rest:
@@ -137,7 +137,7 @@ def _grouping(asked: QueryParams, keys: run_table.Keys | None, found: Sequence[R
     if not names or keys is None or not found:
         return None
     if run_table.SETTINGS in names:
-        return [column.key for column in keys.folded]
+        return [column.key for column in keys.distinct_settings]
     return [key for name in names if (key := filtering.resolve(name, keys.names))] or None
 
 
@@ -192,13 +192,13 @@ def _charts(
     """A page of charts, one for each metric with its splits; the validation's line is whole, the training's dashed."""
     read, share = histories.read(store, found)
     found_titles = _titles(read.values())
-    titles = _chosen_titles(found_titles, asked)
+    titles = _select_charts(found_titles, asked)
     pages = max(1, -(-len(titles) // CHARTS))
     page = query.whole(asked, "page", 1, pages)
     shown = titles[(page - 1) * CHARTS : page * CHARTS]
     n_lines = sum(len(metrics) for _, metrics in shown) * (len(set(labels.values())) if grouped else len(found))
     most = min(max(POINTS // max(n_lines, 1), FEWEST), MOST)
-    make = partial(_grouped_lines if grouped else _lines, found, read, labels, numbers, view, most)
+    make = partial(_group_lines if grouped else _lines, found, read, labels, numbers, view, most)
     charts = []
     for title, metrics in shown:
         axis = _axis(asked) or _common_axis(read.values(), metrics)
@@ -211,7 +211,7 @@ def _charts(
     }
 
 
-def _chosen_titles(titles: list[tuple[str, list[str]]], asked: QueryParams) -> list[tuple[str, list[str]]]:
+def _select_charts(titles: list[tuple[str, list[str]]], asked: QueryParams) -> list[tuple[str, list[str]]]:
     """Those that the address names with `chart=`, in its order, or all; of these, those with `search=` in a name."""
     named, search = dict(titles), asked.get("search", "").lower()
     chosen = [(title, named[title]) for title in query.words(asked, "chart", MAX_KEYS) if title in named]
@@ -277,22 +277,22 @@ def _lines(
 ) -> list[Line]:
     lines = []
     for run in found:
-        points = _seen(read[run["id"]].points(metric, axis), view)
+        points = _apply_view(read[run["id"]].points(metric, axis), view)
         if points:
             key = labels[run["id"]]
             name = _name(metric, run["display_name"] or run["name"])
             styled = _dash(metric, style(numbers[key]))
-            lines.append(Line(name, histories.thinned(points, most), styled, key=key, marks=len(found) < FEW))
+            lines.append(Line(name, histories.thin(points, most), styled, key=key, marks=len(found) < FEW))
     return lines
 
 
-def _seen(points: list[Point], view: View) -> list[Point]:
+def _apply_view(points: list[Point], view: View) -> list[Point]:
     """Smoothed with all of the past, then cut to the stretch that is looked at; thinned after that."""
-    whole = smoothed(points, view.smooth) if view.smooth else points
+    whole = smooth(points, view.smooth) if view.smooth else points
     return [point for point in whole if view.shows(point[0])] if view.is_zoomed else whole
 
 
-def _grouped_lines(
+def _group_lines(
     found: Sequence[Row],
     read: Mapping[int, histories.History],
     labels: Mapping[int, str],
@@ -305,7 +305,7 @@ def _grouped_lines(
     """The mean of each group, in a band from its lowest to its highest run."""
     members: dict[str, list[list[tuple[float, float]]]] = {}
     for run in found:
-        if points := _seen(read[run["id"]].points(metric, axis), view):
+        if points := _apply_view(read[run["id"]].points(metric, axis), view):
             members.setdefault(labels[run["id"]], []).append(points)
     lines = []
     for label, series in sorted(members.items()):
@@ -327,7 +327,7 @@ def _differences(configs: Sequence[dict[str, Any]], everything: bool) -> list[tu
 
 def _results(found: Sequence[Row]) -> list[tuple[str, list[Any], int | None]]:
     """Key of the summary, its value in each run, and which of them is best; test and validation first."""
-    summaries = [plain(load_object(run["summary"])) for run in found]
+    summaries = [logged_values(load_object(run["summary"])) for run in found]
     keys = {key for summary in summaries for key in summary}
     order = sorted(keys, key=lambda key: (not key.startswith("test"), not key.startswith("val"), key))
     return [(key, values := [each.get(key) for each in summaries], best_of(key, values)) for key in order[:MAX_KEYS]]
@@ -360,13 +360,13 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> dict[str, Any]:
     chosen = chosen[:MAX_PICTURES]
     with_any = [run for run in found if any(run["id"] in of for _, of in chosen)]
     pictured = with_any[:WITH_PICTURES]
-    present = {run["id"]: _present(store.db, run, [of for _, of in chosen]) for run in pictured}
+    present = {run["id"]: _uploaded_files(store.db, run, [of for _, of in chosen]) for run in pictured}
     rows = [
         {
             "key": key,
             "name": name,
             "cells": [
-                pictures.layered(store, link, run, of[run["id"]], present[run["id"]]) if run["id"] in of else None
+                pictures.load_layers(store, link, run, of[run["id"]], present[run["id"]]) if run["id"] in of else None
                 for run in pictured
             ],
             "worst": lowest([of[run["id"]].iou if run["id"] in of else None for run in pictured]),
@@ -376,6 +376,6 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> dict[str, Any]:
     return {"pictures": rows, "pictured": pictured, "n_with_pictures": len(with_any)}
 
 
-def _present(db: Connection, run: Row, shown: Sequence[Mapping[int, Picture]]) -> dict[str, Row]:
+def _uploaded_files(db: Connection, run: Row, shown: Sequence[Mapping[int, Picture]]) -> dict[str, Row]:
     wanted = sorted(set[str]().union(*(of[run["id"]].files for of in shown if run["id"] in of)))
     return {file["name"]: file for file in files.of_run(db, run["id"], wanted)} if wanted else {}

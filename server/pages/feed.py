@@ -30,7 +30,7 @@ def write(store: Store, project: Row, address: str) -> bytes:
 
 
 def _entries(store: Store, project: Row, place: str) -> Iterator[Row]:
-    alerts, ended = (of(store.db, project["id"], MAX_ENTRIES) for of in (runs.project_alerts, runs.ended))
+    alerts, ended = (of(store.db, project["id"], MAX_ENTRIES) for of in (runs.project_alerts, runs.last_ended))
     named = mark_namesakes([*alerts, *ended])
     for alert in named[: len(alerts)]:
         link, name = f"{place}/runs/{part(alert['name'])}", run_label(alert)

@@ -42,14 +42,14 @@ def read(text: str, keys: Mapping[str, str]) -> dict[str, Any]:
     """
     if len(text) > MAX_TEXT:
         raise Refused(f"The filter has {len(text)} characters; at most {MAX_TEXT} are read.")
-    terms = _apart(text, ",")
+    terms = _split(text, ",")
     clauses = [clause for term in terms if term for clause in _term(term, keys)]
     if len(clauses) > MAX_TERMS:
         raise Refused(f"The filter has {len(clauses)} terms; at most {MAX_TERMS} are read.")
     return {"$and": clauses} if clauses else {}
 
 
-def _apart(text: str, mark: str) -> list[str]:
+def _split(text: str, mark: str) -> list[str]:
     """What stands between marks that are in no quotes; a quote that is not closed means itself."""
     if text.count('"') % 2:
         return [each.strip() for each in text.split(mark)]
@@ -59,12 +59,12 @@ def _apart(text: str, mark: str) -> list[str]:
 def _term(term: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
     match = TERM.fullmatch(term)
     if match is None:
-        return [_word(word) for word in ([_unquoted(term)] if term.startswith('"') else term.split())]
+        return [_word(word) for word in ([_unquote(term)] if term.startswith('"') else term.split())]
     words, operator, value = match[1].split(), match[2], match[3]
     for n in range(len(words)):  # words before the key are looked for
         key = resolve(" ".join(words[n:]), keys)
         if key is not None:
-            return [*map(_word, words[:n]), {key: {OPERATORS[operator]: _wanted(key, operator, value)}}]
+            return [*map(_word, words[:n]), {key: {OPERATORS[operator]: _read_value(key, operator, value)}}]
     close = get_close_matches(match[1], [*NAMES, *PLAIN, *keys], 3)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     raise Refused(f"No run has a setting or a metric named {match[1]!r:.100}.{hint}")
@@ -72,7 +72,7 @@ def _term(term: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def resolve(name: str, keys: Mapping[str, str]) -> str | None:
     """What filters call it: a setting or a metric first, else a column of every run."""
-    plain = _unquoted(name)
+    plain = _unquote(name)
     if plain in keys:
         return keys[plain]
     if plain.startswith(SOURCES):
@@ -86,11 +86,11 @@ def _word(word: str) -> dict[str, Any]:
     return {"$or": [{column: {"$regex": pattern}} for column in SEARCHED]}
 
 
-def _wanted(key: str, operator: str, text: str) -> Any:
+def _read_value(key: str, operator: str, text: str) -> Any:
     if operator == "~":
         return text
     if operator in ("=", "==", "!="):
-        return [value for one in _apart(text, "|") if one for value in _meanings(one)]
+        return [value for one in _split(text, "|") if one for value in _meanings(one)]
     if key == "created_at":
         return text
     number = next((value for value in _meanings(text) if type(value) in (int, float)), None)
@@ -101,7 +101,7 @@ def _wanted(key: str, operator: str, text: str) -> Any:
 
 def _meanings(text: str) -> list[Any]:
     """What a text may stand for: itself, and the number, truth value or null that it is written as."""
-    plain = _unquoted(text)
+    plain = _unquote(text)
     if plain != text:
         return [plain]
     try:
@@ -118,24 +118,24 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _unquoted(text: str) -> str:
+def _unquote(text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] == '"':
         return re.sub(r"\\(.)", r"\1", text[1:-1])
     return text
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """So that it means itself in a filter."""
     if re.search(r'[,"|<>=!~]|^\s|\s$|^$', text):
         return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
     return text
 
 
-def equals(name: str, value: Any) -> str:
+def equality_term(name: str, value: Any) -> str:
     """The term that this value passes."""
     text = value if isinstance(value, str) else json.dumps(value)
-    return f"{quoted(name)} = {quoted(text)}"
+    return f"{quote(name)} = {quote(text)}"
 
 
-def joined(terms: Iterable[str]) -> str:
+def join(terms: Iterable[str]) -> str:
     return ", ".join(filter(None, terms))

@@ -10,7 +10,7 @@ from typing import Any
 
 from server.jsontext import loads
 from server.store import Row
-from server.store.blobs import opened
+from server.store.blobs import open_blob
 
 MAX_PREVIEW = 200_000  # bytes of a text
 MAX_ROWS = 200  # of a table
@@ -54,7 +54,7 @@ def preview(name: str, path: Path, size: int) -> dict[str, Any]:
     if name.endswith((".html", ".htm")):
         return {"kind": "html", "cut": False}
     try:
-        with opened(path) as file:
+        with open_blob(path) as file:
             content = file.read(MAX_PREVIEW)
         text = content.decode(errors="strict" if size <= MAX_PREVIEW else "ignore")
     except (OSError, UnicodeDecodeError):

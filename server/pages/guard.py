@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 
 from common.names import BadName
 from server.access import authentication
-from server.access.security import key_in, same
+from server.access.security import is_same_key, parse_authorization
 from server.pages.render import render
 from server.store import NotFound, Refused, Row, Store, projects, users
 from server.store.users import Person
@@ -31,12 +31,12 @@ MAX_FIELDS = 1000
 Form = dict[str, str]
 
 
-def guarded(page: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+def protect(page: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
     """The page for those who may see it, made in a worker thread."""
 
     @functools.wraps(page)
     async def endpoint(request: Request) -> Response:
-        answer = await run_in_threadpool(lambda: _refusal(request) or _tidied(request) or page(request))
+        answer = await run_in_threadpool(lambda: _refusal(request) or _redirect_to_tidy(request) or page(request))
         answer.headers.update(HEADERS)
         return answer
 
@@ -50,18 +50,18 @@ def public(page: Callable[[Request, Form], Response]) -> Callable[[Request], Awa
     async def endpoint(request: Request) -> Response:
         form = await read_form(request) if request.method == "POST" else None
 
-        def made() -> Response:
+        def answer_page() -> Response:
             _identify(request)
             return page(request, form or {})
 
-        answer = await run_in_threadpool(made)
+        answer = await run_in_threadpool(answer_page)
         answer.headers.update(HEADERS)
         return answer
 
     return endpoint
 
 
-def changing(change: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
+def form_action(change: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
     """A form that changes something: for those who are logged in, and from a page that they were given.
 
     `change` raises Refused, BadName or NotFound with the sentence that a person reads.
@@ -70,7 +70,7 @@ def changing(change: Callable[[Request, Form], Response]) -> Callable[[Request],
     @functools.wraps(change)
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
-        answer = await run_in_threadpool(lambda: _refusal(request) or _changed(request, form, change))
+        answer = await run_in_threadpool(lambda: _refusal(request) or _apply_change(request, form, change))
         answer.headers.update(HEADERS)
         return answer
 
@@ -94,19 +94,19 @@ async def read_form(request: Request) -> Form | None:
     return {name: value.replace("\r\n", "\n") for name, value in pairs}
 
 
-def _changed(request: Request, form: Form | None, change: Callable[[Request, Form], Response]) -> Response:
+def _apply_change(request: Request, form: Form | None, change: Callable[[Request, Form], Response]) -> Response:
     if form is None:
-        return sentence(request, "This is no form of this server, or it is larger than 1 MB.", 400)
+        return show_sentence(request, "This is no form of this server, or it is larger than 1 MB.", 400)
     if person(request).guest:
         return ask_to_log_in(request)
-    if not same(form.get("csrf", ""), request.state.csrf):
-        return sentence(request, "This form is of another login: go back, reload the page and try again.", 403)
+    if not is_same_key(form.get("csrf", ""), request.state.csrf):
+        return show_sentence(request, "This form is of another login: go back, reload the page and try again.", 403)
     try:
         return change(request, form)
     except (Refused, BadName) as error:
-        return sentence(request, str(error), 422)
+        return show_sentence(request, str(error), 422)
     except NotFound as error:
-        return sentence(request, str(error), 404)
+        return show_sentence(request, str(error), 404)
 
 
 def may_change(request: Request, entity: str) -> None:
@@ -115,11 +115,11 @@ def may_change(request: Request, entity: str) -> None:
         raise Refused(f"{person(request).name} may read the entity {entity}, not change it")
 
 
-def _tidied(request: Request) -> Response | None:
+def _redirect_to_tidy(request: Request) -> Response | None:
     """From an address with slashes doubled or at its end, as made from a server's address with one, to the page."""
     path = request.scope["path"]
     tidy = re.sub("/+", "/", path).rstrip("/") or "/"
-    return RedirectResponse(quote(tidy) + here(request)[len(quote(path)) :], 308) if tidy != path else None
+    return RedirectResponse(quote(tidy) + current_address(request)[len(quote(path)) :], 308) if tidy != path else None
 
 
 def person(request: Request) -> Person:
@@ -137,22 +137,22 @@ def project_of(request: Request) -> Row | None:
 def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A page with who looks at it, and what its forms need."""
     state = request.state
-    shared = {"person": state.person, "csrf": state.csrf, "here": here(request)}
+    shared = {"person": state.person, "csrf": state.csrf, "here": current_address(request)}
     return HTMLResponse(render(template, **shared, **values), status)
 
 
-def here(request: Request) -> str:
+def current_address(request: Request) -> str:
     """The address of the page, without the server's."""
     return quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
 
 
-def sentence(request: Request, text: str, status: int) -> Response:
+def show_sentence(request: Request, text: str, status: int) -> Response:
     return show(request, "sentence.html", status, text=text, back=request.url.path, refresh=None)
 
 
 def ask_to_log_in(request: Request, text: str = "", status: int = 401) -> Response:
     """The page with the field for the key; a login leads back to where it was asked for."""
-    wanted = here(request)
+    wanted = current_address(request)
     if request.url.path in ("/login", "/logout"):
         wanted = request.query_params.get("next", "/")
     answer = show(request, "login.html", status, text=text, wanted=wanted, refresh=None)
@@ -166,17 +166,17 @@ def _identify(request: Request) -> None:
     state = request.app.state
     store: Store = state.store
     header, token = request.headers.get("authorization"), request.cookies.get(state.cookie, "")
-    found, proof = authentication.recognise(store, state.settings, header), key_in(header)
+    found, proof = authentication.recognise(store, state.settings, header), parse_authorization(header)
     if found is None:
         found, proof = authentication.by_session(store, state.settings, token), token
     if found is None and _open_to_guests(request):
         found, proof = users.GUEST, ""
     request.state.person = found
-    request.state.csrf = state.signer.mark("form", proof) if proof else ""
+    request.state.csrf = state.signer.sign("form", proof) if proof else ""
 
 
 def _open_to_guests(request: Request) -> bool:
-    if request.app.state.settings.pages_need_key or users.exist(request.app.state.store.db):
+    if request.app.state.settings.pages_need_key or users.any_exist(request.app.state.store.db):
         return False
     host = request.headers.get("host", "").lower()
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
@@ -188,6 +188,6 @@ def _refusal(request: Request) -> Response | None:
     _identify(request)
     if request.state.person is not None:
         return None
-    if request.app.state.settings.pages_need_key or users.exist(request.app.state.store.db):
+    if request.app.state.settings.pages_need_key or users.any_exist(request.app.state.store.db):
         return ask_to_log_in(request)
     return PlainTextResponse("Open this server as http://127.0.0.1 or http://localhost.\n", 403)

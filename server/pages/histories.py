@@ -52,7 +52,7 @@ class History:
         """Of which no column has a list of rows in common with another one, so that rows can be added."""
         return History({name: (rows[:], values[:]) for name, (rows, values) in self.columns.items()}, self.n)
 
-    def shared(self) -> "History":
+    def share_rows(self) -> "History":
         """With one list of rows for all columns that have the same."""
         same: dict[bytes, array[int]] = {}
         columns = {name: (same.setdefault(rows.tobytes(), rows), of) for name, (rows, of) in self.columns.items()}
@@ -92,7 +92,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Known:
+class CachedHistory:
     """What was read of a run: a `share` of its first `n` lines, of `length` characters in all, and the last of them."""
 
     history: History
@@ -102,21 +102,21 @@ class Known:
     last: str
 
 
-class Memory:
+class HistoryCache:
     """What was read of runs, the ones that were wanted last, by folder and run."""
 
     def __init__(self, most: int) -> None:
         self._most, self._n = most, 0
-        self._kept: OrderedDict[tuple[str, int], Known] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], CachedHistory] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: tuple[str, int]) -> Known | None:
+    def get(self, key: tuple[str, int]) -> CachedHistory | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def put(self, key: tuple[str, int], known: Known) -> None:
+    def put(self, key: tuple[str, int], known: CachedHistory) -> None:
         with self._lock:
             if (old := self._kept.pop(key, None)) is not None:
                 self._n -= old.history.size
@@ -126,7 +126,7 @@ class Memory:
                 self._n -= self._kept.popitem(last=False)[1].history.size
 
 
-_memory = Memory(MAX_REMEMBERED)
+_memory = HistoryCache(MAX_REMEMBERED)
 
 
 def read(store: Store, found: Sequence[Row]) -> tuple[dict[int, History], float]:
@@ -135,7 +135,7 @@ def read(store: Store, found: Sequence[Row]) -> tuple[dict[int, History], float]
     What was read of a run before is kept, and only the lines behind it are read.
     """
     db, folder = store.db, str(store.folder)
-    known = {run["id"]: _known(db, run["id"], _memory.get((folder, run["id"]))) for run in found}
+    known = {run["id"]: _valid_cache(db, run["id"], _memory.get((folder, run["id"]))) for run in found}
     lengths = {run_id: of.length + lines.history_length(db, run_id, of.n) for run_id, of in known.items()}
     length = sum(lengths[run_id] for run_id, of in known.items() if not (of.n and of.share == 1))
     share = 2.0 ** min(0, math.floor(math.log2(MAX_LENGTH / max(length, 1))))
@@ -146,26 +146,26 @@ def read(store: Store, found: Sequence[Row]) -> tuple[dict[int, History], float]
     return {run_id: of.history for run_id, of in known.items()}, min((of.share for of in known.values()), default=1.0)
 
 
-def _known(db: Connection, run_id: int, known: Known | None) -> Known:
+def _valid_cache(db: Connection, run_id: int, known: CachedHistory | None) -> CachedHistory:
     """Nothing, where the lines are no longer those that were read."""
     if known and lines.history_line(db, run_id, known.n - 1) == known.last:
         return known
-    return Known(History(), 1.0, 0, 0, "")
+    return CachedHistory(History(), 1.0, 0, 0, "")
 
 
-def _read_on(db: Connection, run_id: int, known: Known, share: float, length: int) -> Known:
+def _read_on(db: Connection, run_id: int, known: CachedHistory, share: float, length: int) -> CachedHistory:
     n = lines.count(db, "history", run_id)
     if known.share not in (1, share) or not known.n:
-        known = Known(History(), share, 0, 0, "")
+        known = CachedHistory(History(), share, 0, 0, "")
     if n == known.n:
         return known
     history = known.history.copy()
     for page in lines.history_share(db, run_id, known.share, [], PAGE, (known.n, n)):
         history.add([step for step, _ in page], load_objects([content for _, content in page]))
-    return Known(history.shared(), known.share, n, length, lines.history_line(db, run_id, n - 1) or "")
+    return CachedHistory(history.share_rows(), known.share, n, length, lines.history_line(db, run_id, n - 1) or "")
 
 
-def thinned(points: Sequence[Point], most: int) -> list[Point]:
+def thin(points: Sequence[Point], most: int) -> list[Point]:
     """About `most` of them: the ends, and of each stretch the lowest, the highest and one that is not finite."""
     if len(points) <= most:
         return list(points)
@@ -192,7 +192,7 @@ def band(series: Sequence[Sequence[Point]], most: int) -> tuple[list[Point], lis
         return [], []
     first, last = max(points[0][0] for points in lines_), min(points[-1][0] for points in lines_)
     xs = sorted({x for points in lines_ for x, _ in points if first <= x <= last})
-    xs = [xs[i] for i in lines.spaced(len(xs), most)]
+    xs = [xs[i] for i in lines.spread_indices(len(xs), most)]
     heights = [_at(points, xs) for points in lines_]
     mean = [(x, math.fsum(ys) / len(ys)) for x, ys in zip(xs, zip(*heights, strict=True), strict=True)]
     ends = [(x, min(ys), max(ys)) for x, ys in zip(xs, zip(*heights, strict=True), strict=True)]

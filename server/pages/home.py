@@ -19,11 +19,11 @@ MAX_RUNS = 20
 
 
 def gather(store: Store, person: Person) -> dict[str, Any]:
-    found = [project for project in projects.listed(store.db) if person.sees(project["entity"])]
+    found = [project for project in projects.of_entity(store.db) if person.sees(project["entity"])]
     return {"projects": found, "refresh": None}
 
 
-def missing(request: Request, what: str) -> Response:
+def show_missing(request: Request, what: str) -> Response:
     """A 404 that says what there is instead, in the project or at all."""
     store: Store = request.app.state.store
     there = project_of(request) if "project" in request.path_params else None
@@ -32,25 +32,25 @@ def missing(request: Request, what: str) -> Response:
     return show(request, "missing.html", 404, **(values | {"what": what, "refresh": None}))
 
 
-def sees(store: Store, person: Person, kind: str, row: Row) -> bool:
-    """Whether a person may see what another project refers to; `kind` is one of `places.KINDS`."""
+def may_see(store: Store, person: Person, kind: str, row: Row) -> bool:
+    """Whether a person may see what another project refers to; `kind` is one of `ownership.KINDS`."""
     return person.sees(ownership.entity(store.db, kind, row["id"]) or "")
 
 
 def gather_project(store: Store, project: Row) -> dict[str, Any]:
     ids = runs.ids(store.db, project["id"], None, "-created_at")
-    rows = mark_namesakes(runs.many(store.db, ids[:MAX_RUNS]))
+    rows = mark_namesakes(runs.get_many(store.db, ids[:MAX_RUNS]))
     return {
         "project": project,
         "runs": [run | {"values": best_values(run)} for run in rows],
         "n_runs": len(ids),
-        "sweeps": listed_sweeps(store, sweeps.of_project(store.db, project["id"])),
+        "sweeps": describe_sweeps(store, sweeps.of_project(store.db, project["id"])),
         "collections": collections.of_project(store.db, project["id"]),
         "refresh": 10 if any(run["state"] in ("running", "pending") for run in rows) else None,
     }
 
 
-def listed_sweeps(store: Store, found: Sequence[Row]) -> list[Row]:
+def describe_sweeps(store: Store, found: Sequence[Row]) -> list[Row]:
     """With `title`, `n_runs`, the state that people read, and `namesake`: whether another of these has that title."""
     n = Counter(map(sweep_title, found))
     return [
@@ -81,7 +81,7 @@ def sweep_title(sweep: Row) -> str:
     return str(sweep["display_name"] or sweep_config.read_config(sweep["config"]).get("name") or sweep["name"])
 
 
-def plain(values: dict[str, Any]) -> dict[str, Any]:
+def logged_values(values: dict[str, Any]) -> dict[str, Any]:
     """Flat values without wandb's own (`_step`, media)."""
     return flatten(without_media({key: value for key, value in values.items() if not key.startswith("_")}))
 
@@ -97,6 +97,6 @@ def test_pictures(run: Row) -> str:
 
 def best_values(run: Row) -> str:
     """The first few numbers of the summary, for a list; test metrics first, then validation."""
-    numbers = {k: v for k, v in plain(load_object(run["summary"])).items() if isinstance(v, int | float)}
+    numbers = {k: v for k, v in logged_values(load_object(run["summary"])).items() if isinstance(v, int | float)}
     order = sorted(numbers, key=lambda key: (not key.startswith("test/"), not key.startswith("val"), key))
     return ", ".join(f"{key} {numbers[key]:.4g}" for key in order[:3])

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from server.access import authentication
-from server.pages.guard import Form, ask_to_log_in, changing, public
+from server.pages.guard import Form, ask_to_log_in, form_action, public
 from server.store import logins, users
 
 
@@ -22,7 +22,7 @@ def log_in(request: Request, form: Form) -> Response:
         key = form.get("key", "").strip()
         if authentication.by_key(state.store, state.settings, key) is None:
             return ask_to_log_in(request, "This is no key of this server.", 403)
-        return _logged_in(request, users.hashed(key), form.get("next"))
+        return _start_session(request, users.hash_key(key), form.get("next"))
     if token is None or request.method == "HEAD":  # which only looks whether there is something
         return ask_to_log_in(request, status=200)
     with state.store.write() as db:
@@ -30,10 +30,10 @@ def log_in(request: Request, form: Form) -> Response:
     if key_hash is None:
         text = "This link has been used, or is older than a day. Log in with your key, or ask for a new link."
         return ask_to_log_in(request, text, 403)
-    return _logged_in(request, key_hash, request.query_params.get("next"))
+    return _start_session(request, key_hash, request.query_params.get("next"))
 
 
-@changing
+@form_action
 def log_out(request: Request, form: Form) -> Response:
     state = request.app.state
     with state.store.write() as db:
@@ -43,7 +43,7 @@ def log_out(request: Request, form: Form) -> Response:
     return answer
 
 
-def _logged_in(request: Request, key_hash: str, wanted: str | None) -> Response:
+def _start_session(request: Request, key_hash: str, wanted: str | None) -> Response:
     state = request.app.state
     with state.store.write() as db:
         token = logins.start(db, logins.SESSION, key_hash, state.store.clock())

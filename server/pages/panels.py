@@ -9,11 +9,11 @@ from common.colours import assign
 from common.text import plural
 from server.jsontext import as_list, as_number, as_object, flatten_media, load_object
 from server.pages import compare, histories, importance, parallel, plots, runsets, tables
-from server.pages.charts import Line, View, chart, sampled
+from server.pages.charts import Line, View, chart, downsample
 from server.pages.curves import SPLITS
-from server.pages.home import config_of, plain
+from server.pages.home import config_of, logged_values
 from server.pages.media import pictures_in
-from server.pages.pictures import Link, filters, layered, uploaded
+from server.pages.pictures import Link, filters, load_layers, uploaded_files
 from server.pages.render import mark_namesakes, run_label
 from server.pages.runsets import RunSet
 from server.store import Refused, Row, Store, patterns, runs
@@ -125,7 +125,7 @@ def line_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
                 mean, ends = histories.band(series, most)
                 lines.append(Line(name, mean, style, band=ends if len(series) > 1 else ()))
             else:
-                lines += [Line(name, sampled(points, most), style, key=label) for points in series]
+                lines += [Line(name, downsample(points, most), style, key=label) for points in series]
     view = View(
         _smoothing(config),
         bool(config.get("yLogScale")),
@@ -170,11 +170,11 @@ def bar_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
             rows.append((f"{label}{n}" if len(metrics) < 2 else f"{label}{n} {metric}", combine(values)))
     return {
         "kind": "figure",
-        "figure": plots.bars(title or ", ".join(metrics) or "no metric", rows, _combined(config, by, grid)),
+        "figure": plots.bars(title or ", ".join(metrics) or "no metric", rows, _aggregate_name(config, by, grid)),
     }
 
 
-def _combined(config: dict[str, Any], by: list[str], grid: Grid) -> str:
+def _aggregate_name(config: dict[str, Any], by: list[str], grid: Grid) -> str:
     grouped = by or grid.is_grouped
     return (str(config.get("groupAgg")) if config.get("groupAgg") in AGGREGATES else "mean") if grouped else ""
 
@@ -263,9 +263,9 @@ def media(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     for run in grid.runs:
         found = flatten_media(load_object(run["summary"]))
         pictures = [picture for key in keys if key in found for picture in pictures_in(key, found[key])]
-        here = uploaded(grid.store.db, run["id"], pictures[:MAX_PICTURES])
+        here = uploaded_files(grid.store.db, run["id"], pictures[:MAX_PICTURES])
         shown += [
-            {"run": run, **layered(grid.store, grid.link, run, picture, here)}
+            {"run": run, **load_layers(grid.store, grid.link, run, picture, here)}
             for picture in pictures
             if picture.path in here
         ]
@@ -277,7 +277,7 @@ def media(grid: Grid, config: dict[str, Any], title: str) -> Panel:
 
 def run_comparer(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     some = grid.runs[:MAX_COMPARED]
-    values = [config_of(run) | plain(load_object(run["summary"])) for run in some]
+    values = [config_of(run) | logged_values(load_object(run["summary"])) for run in some]
     keys = sorted({key for each in values for key in each})
     rows = [[key, *(each.get(key) for each in values)] for key in keys]
     if config.get("diffOnly"):
@@ -307,7 +307,7 @@ def custom(grid: Grid, config: dict[str, Any], title: str) -> Panel | None:
 
 def table(store: Store, project: Row, key: str) -> Panel | None:
     """The beginning of the newest table that a run of the project logged under a key."""
-    for run in runs.many(store.db, runs.ids(store.db, project["id"], None, "-created_at")[: runsets.MAX_RUNS]):
+    for run in runs.get_many(store.db, runs.ids(store.db, project["id"], None, "-created_at")[: runsets.MAX_RUNS]):
         value = flatten_media(load_object(run["summary"])).get(key)
         found = tables.read(store, run, key, value) if value and value["_type"] == "table-file" else None
         if found:

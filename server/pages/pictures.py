@@ -10,7 +10,7 @@ from server.pages.home import test_pictures
 from server.pages.media import Picture, class_labels, names, pictures_in
 from server.pages.render import mark_namesakes
 from server.store import Connection, Row, Store, files, lines, runs
-from server.store.blobs import opened
+from server.store.blobs import open_blob
 
 MAX_RUNS = 300  # of the project, whose summaries are looked through
 MAX_OTHERS = 24
@@ -37,13 +37,13 @@ def gather(store: Store, link: Link, run: Row, key: str, at: int | None, index: 
     at = min(max(at or len(shows), 1), len(shows))
     step, found = shows[at - 1]
     chosen = found[min(max(index, 0), len(found) - 1)]
-    present = uploaded(store.db, run["id"], found)
+    present = uploaded_files(store.db, run["id"], found)
     return {
         "key": key,
         "steps": [number for number, _ in shows],
         "at": at,
         "step": step,
-        "picture": layered(store, link, run, chosen, present),
+        "picture": load_layers(store, link, run, chosen, present),
         "all": [{"picture": each, "url": link(run, each.path)} for each in found if each.path in present],
         "worst": next((each for each in found if each.is_worst), None),
         "others": _others(store, link, run, chosen, names(found)[found.index(chosen)]),
@@ -63,12 +63,12 @@ def _shows(db: Connection, run_id: int, key: str) -> list[tuple[int, list[Pictur
     return shows
 
 
-def uploaded(db: Connection, run_id: int, found: Iterable[Picture]) -> dict[str, Row]:
+def uploaded_files(db: Connection, run_id: int, found: Iterable[Picture]) -> dict[str, Row]:
     names = set[str]().union(*(picture.files for picture in found))
     return {file["name"]: file for file in files.of_run(db, run_id, sorted(names))} if names else {}
 
 
-def layered(store: Store, link: Link, run: Row, picture: Picture, present: dict[str, Row]) -> dict[str, Any]:
+def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: dict[str, Row]) -> dict[str, Any]:
     """A picture with its layers: masks with the colour of each class, boxes as shares of the picture."""
     number = 0
     masks: list[dict[str, Any]] = []
@@ -90,11 +90,11 @@ def layered(store: Store, link: Link, run: Row, picture: Picture, present: dict[
             {"name": name, "boxes": _boxes(store, run, picture, name, present.get(path))}
             for name, path in picture.boxes.items()
         ],
-        "compared": _compared([str(mask["name"]) for mask in masks]),
+        "compared": _truth_and_prediction([str(mask["name"]) for mask in masks]),
     }
 
 
-def _compared(names: list[str]) -> tuple[str, str] | None:
+def _truth_and_prediction(names: list[str]) -> tuple[str, str] | None:
     """The masks of truth and prediction, where there is one of each."""
     truth = [name for name in names if name.lower() in TRUTH]
     others = [name for name in names if name.lower() not in TRUTH]
@@ -106,7 +106,7 @@ def _boxes(store: Store, run: Row, picture: Picture, layer: str, file: Row | Non
     if file is None or file["size"] > MAX_BOX_FILE:
         return []
     try:
-        with opened(store.blobs.path(file["sha256"])) as body:
+        with open_blob(store.blobs.path(file["sha256"])) as body:
             found = loads(body.read().decode("utf-8", "replace"))
     except OSError:
         return []
@@ -150,14 +150,14 @@ def _others(store: Store, link: Link, run: Row, picture: Picture, name: str) -> 
     ids = [each for each in runs.ids(store.db, run["project_id"], None, "-created_at") if each != run["id"]]
     shown = []
     tested = test_pictures(run)
-    for other in runs.many(store.db, ids[:MAX_RUNS]):
+    for other in runs.get_many(store.db, ids[:MAX_RUNS]):
         value = flatten_media(load_object(other["summary"])).get(picture.key)
         found = pictures_in(picture.key, value) if value else []
         same = next((each for each, other_name in zip(found, names(found), strict=True) if other_name == name), None)
         same = same if same and test_pictures(other) == tested else None
-        present = uploaded(store.db, other["id"], [same]) if same else {}
+        present = uploaded_files(store.db, other["id"], [same]) if same else {}
         if same and same.path in present:
-            shown.append({"run": other, **layered(store, link, other, same, present)})
+            shown.append({"run": other, **load_layers(store, link, other, same, present)})
         if len(shown) == MAX_OTHERS:
             break
     named = mark_namesakes([run, *(each["run"] for each in shown)])[1:]

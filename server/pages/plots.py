@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from common.colours import assign
-from server.pages.charts import Line, chart, sampled
+from server.pages.charts import Line, chart, downsample
 from server.pages.scale import short
 
 WIDTH, ROW, LABEL, VALUE = 440, 22, 130, 60  # of a bar chart, in SVG units
@@ -81,10 +81,10 @@ def histogram(title: str, values: Sequence[float], note: str = "", bins: int = 2
     for value in known:
         counts[min(int((value - low) / span * bins), bins - 1)] += 1
     edges = [low + span * i / bins for i in range(bins + 1)]
-    return binned(title, counts, edges, note)
+    return draw_bins(title, counts, edges, note)
 
 
-def binned(title: str, counts: Sequence[float], edges: Sequence[float], note: str = "") -> Markup:
+def draw_bins(title: str, counts: Sequence[float], edges: Sequence[float], note: str = "") -> Markup:
     """Upright bars between `edges`, of which there is one more than counts."""
     width, height, left, bottom = 440, 200, 58, 26
     largest = max([*counts, 1e-300])
@@ -168,7 +168,7 @@ def draw(kind: str, fields: dict[str, str], title: str, rows: Rows) -> Markup | 
         names = ("Actual", "Predicted", "nPredictions")
         return confusion(title, rows, *(fields.get(name, name) for name in names))
     if kind == "wandb/scatter/v0":
-        return chart(title, [Line("", sampled(_points(rows, x, y)), "plain", dots=True)], x, y)
+        return chart(title, [Line("", downsample(_points(rows, x, y)), "plain", dots=True)], x, y)
     series = {"wandb/line/v0": (x, y, fields.get("stroke")), "wandb/area-under-curve/v0": (x, y, fields.get("class"))}
     series["wandb/lineseries/v0"] = (
         fields.get("step", "step"),
@@ -184,7 +184,7 @@ def _lines(title: str, rows: Rows, x: str, y: str, by: str | None) -> Markup:
         groups.setdefault(str(row.get(by)) if by and by in row else "", []).append(row)
     styles = assign(groups)
     lines = [
-        Line(name, sampled(_points(group, x, y)), f"s{styles[name] % 12}" if name else "plain")
+        Line(name, downsample(_points(group, x, y)), f"s{styles[name] % 12}" if name else "plain")
         for name, group in groups.items()
     ]
     return chart(title, lines, x, y)

@@ -9,8 +9,8 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from server.pages import query, run_table
-from server.pages.filtering import PLAIN, equals, joined
-from server.pages.home import listed_sweeps
+from server.pages.filtering import PLAIN, equality_term, join
+from server.pages.home import describe_sweeps
 from server.pages.render import mark_namesakes, when
 from server.store import Row, Store, collections, runs, sweeps, views
 
@@ -27,11 +27,11 @@ def gather(store: Store, project: Row, asked: QueryParams) -> dict[str, Any]:
     return {
         "project": project,
         "table": table,
-        "n_all": runs.number(store.db, project["id"]),
+        "n_all": runs.count(store.db, project["id"]),
         "asked": asked,
         "url": partial(query.address, asked),
         "chooser": chooser(table, asked),
-        "sweeps": listed_sweeps(store, found[:MAX_LISTED]),
+        "sweeps": describe_sweeps(store, found[:MAX_LISTED]),
         "collections": collections.of_project(store.db, project["id"])[:MAX_LISTED],
         "reports": saved[:MAX_LISTED],
         "alerts": mark_namesakes(runs.project_alerts(store.db, project["id"], MAX_ALERTS)),
@@ -50,7 +50,7 @@ def chooser(table: run_table.Table, asked: QueryParams) -> list[tuple[str, list[
 def group_terms(table: run_table.Table, group: run_table.Group, asked: QueryParams) -> str:
     """The filter that the runs of a group pass."""
     pairs = zip(table.grouping, group.values, strict=True)
-    return joined([asked.get("q", ""), *(equals(column.title, value) for column, value in pairs)])
+    return join([asked.get("q", ""), *(equality_term(column.title, value) for column, value in pairs)])
 
 
 def as_csv(store: Store, project: Row, asked: QueryParams, **table: Any) -> str:

@@ -54,7 +54,7 @@ def when(seconds: float | None) -> str:
     return "–" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def lasted(run: Row) -> float | None:
+def run_seconds(run: Row) -> float | None:
     """Seconds from the first sign of life to the end, or to the last one."""
     if run["started_at"] is None:
         return None
@@ -123,7 +123,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
+_environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "run_seconds": run_seconds}
 _environment.filters |= {"plural": plural, "spread": spread, "report_part": report_part, "from_json": loads}
 _environment.filters |= {
     "part": part,

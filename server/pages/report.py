@@ -22,11 +22,11 @@ Block = dict[str, Any]
 """`kind`, and what its part of the template needs."""
 
 
-def listed(store: Store, link: Link, project: Row) -> dict[str, Any]:
+def list_reports(store: Store, link: Link, project: Row) -> dict[str, Any]:
     """The reports of a project, and the pages that studies made of themselves."""
     saved = views.of_project(store.db, project["id"], TYPE, None)
     named = {"entity": project["entity"], "project": project["name"]}
-    kept = files.named(store.db, project["id"], STUDY)
+    kept = files.of_project(store.db, project["id"], STUDY)
     writers = mark_namesakes([runs.by_id(store.db, file["run_id"]) for file in kept])
     studies = [{"run": run, "file": file} for run, file in zip(writers, kept, strict=True)]
     return {
@@ -105,7 +105,7 @@ class _Reader:
 
     def _block(self, block: Block, depth: int) -> Block | None:
         kind = str(block.get("type", "block"))
-        shown = self._kinds[kind](block, depth) if kind in self._kinds else _unknown(kind)
+        shown = self._kinds[kind](block, depth) if kind in self._kinds else _unknown_block(kind)
         empty = shown["kind"] in ("paragraph", "quote") and not any(each["text"] for each in shown["inline"])
         return None if empty else shown
 
@@ -124,7 +124,7 @@ class _Reader:
 
     def _lines(self, kind: str) -> Callable[[Block, int], Block]:
         def read(block: Block, depth: int) -> Block:
-            lines = [inline(each.get("children")) for each in _dicts(block.get("children"))]
+            lines = [inline(each.get("children")) for each in _objects(block.get("children"))]
             text = "\n".join("".join(word["text"] for word in line) for line in lines)
             return {"kind": kind, "text": text or str(block.get("content", ""))}
 
@@ -133,19 +133,19 @@ class _Reader:
     def _list(self, block: Block, depth: int) -> Block:
         items = [
             {"checked": item.get("checked"), "blocks": self.blocks(item.get("children"), depth + 1)}
-            for item in _dicts(block.get("children"))
+            for item in _objects(block.get("children"))
         ]
         return {"kind": "list", "ordered": bool(block.get("ordered")), "items": items}
 
     def _elsewhere(self, block: Block, depth: int) -> Block:
         """An image or film of another site, which a page here does not load."""
         words = "".join(each["text"] for each in inline(block.get("children")))
-        return {"kind": "link", "what": str(block["type"]), "url": safe(block.get("url")), "text": words}
+        return {"kind": "link", "what": str(block["type"]), "url": safe_url(block.get("url")), "text": words}
 
     def _gallery(self, block: Block, depth: int) -> Block:
         links = [
-            {"url": safe(each.get("url")), "text": str(each.get("title") or each.get("url") or each.get("id"))}
-            for each in _dicts(block.get("links"))
+            {"url": safe_url(each.get("url")), "text": str(each.get("title") or each.get("url") or each.get("id"))}
+            for each in _objects(block.get("links"))
         ]
         return {"kind": "links", "links": links}
 
@@ -157,20 +157,20 @@ class _Reader:
         """The client's block for a table of the summaries names it somewhere inside."""
         key = _constant(block.get("config"), "key")
         shown = panels.table(self._store, self._project, key) if key else None
-        return {"kind": "panel", "panel": shown | {"width": 24}} if shown else _unknown("weave-panel")
+        return {"kind": "panel", "panel": shown | {"width": 24}} if shown else _unknown_block("weave-panel")
 
 
-def _unknown(kind: str) -> Block:
+def _unknown_block(kind: str) -> Block:
     return {"kind": "unknown", "text": f"{kind.replace('-', ' ')}: this kind of block is not drawn here"}
 
 
 def inline(children: Any) -> list[dict[str, Any]]:
     """Pieces of text: `text`, `url` or "", `code`, `bold`, `italic`."""
     pieces = []
-    for each in _dicts(children):
+    for each in _objects(children):
         kind = each.get("type")
         if kind in ("link", "paragraph"):
-            url = safe(each.get("url"))
+            url = safe_url(each.get("url"))
             pieces += [piece | ({"url": url} if url else {}) for piece in inline(each.get("children"))]
         elif kind == "latex":
             pieces.append(_piece(str(each.get("content", "")), code=True))
@@ -184,12 +184,12 @@ def _piece(text: str, code: bool = False, bold: bool = False, italic: bool = Fal
     return {"text": text, "url": "", "code": code, "bold": bold, "italic": italic}
 
 
-def safe(url: Any) -> str:
+def safe_url(url: Any) -> str:
     """An address that a link may lead to; "" for any other."""
     return url if isinstance(url, str) and SAFE.match(url) else ""
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
+def _objects(value: Any) -> list[dict[str, Any]]:
     return [each for each in as_list(value) if isinstance(each, dict)]
 
 

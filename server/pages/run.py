@@ -11,7 +11,7 @@ from server import addresses
 from server.access.security import Signer
 from server.jsontext import as_object, load_object, load_objects
 from server.pages import axes, console, curves, folders, lineage, pictures, query, run_table, tables
-from server.pages.home import config_of, plain, sees
+from server.pages.home import config_of, logged_values, may_see
 from server.pages.media import MAX_IMAGES
 from server.pages.media import pictures as last_pictures
 from server.pages.render import home, part, run_address, run_label, when
@@ -48,11 +48,11 @@ class Page:
     def db(self) -> Connection:
         return self.store.db
 
-    def signed(self, path: str) -> str:
+    def signed_url(self, path: str) -> str:
         return self._signer.url("", "GET", path, self.person.number, self.store.clock())
 
     def link(self, run: Row, name: str) -> str:
-        return self.signed(addresses.run_file(run["id"], name))
+        return self.signed_url(addresses.run_file(run["id"], name))
 
     def number(self, name: str) -> int | None:
         text = self.query.get(name, "")
@@ -88,7 +88,7 @@ def tags(run: Row) -> list[str]:
 def charts(page: Page, rest: str) -> dict[str, Any]:
     db, run = page.db, page.run
     share = min(1.0, MAX_HISTORY / max(1, lines.history_length(db, run["id"])))
-    rare = _rare(db, run["id"]) if share < 1 else []
+    rare = _rare_keys(db, run["id"]) if share < 1 else []
     survey = curves.Survey(axes.read(run["config"]))
     shown = last_pictures(survey.watch(_rows(db, run["id"], share, rare)))
     names = sorted(set[str]().union(*(picture.files for picture in shown[:MAX_IMAGES])))
@@ -106,7 +106,7 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
         "lasts": {key: _worse_last(page.store, run, key, value, goals) for key, value in shown_best.items()},
         "filters": pictures.filters(),
         "pictures": [
-            pictures.layered(page.store, page.link, run, picture, present)
+            pictures.load_layers(page.store, page.link, run, picture, present)
             for picture in shown[:MAX_IMAGES]
             if picture.path in present
         ],
@@ -116,7 +116,7 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
 
 def best(run: Row, goals: Sequence[str] = ()) -> dict[str, Any]:
     """Numbers of the summary: the metrics of sweeps and what is called so of the test, then test before validation."""
-    numbers = {k: v for k, v in plain(load_object(run["summary"])).items() if type(v) in (int, float)}
+    numbers = {k: v for k, v in logged_values(load_object(run["summary"])).items() if type(v) in (int, float)}
     first = [key for goal in goals for key in (goal, f"test/{goal.rpartition('/')[2]}")]
     rank = {key: at for at, key in enumerate(first)}
     order = sorted(
@@ -139,7 +139,7 @@ def overview(page: Page, rest: str) -> dict[str, Any]:
     code = [file["name"] for file in files.of_run(page.db, run["id"], pattern="code/%")]
     return {
         "config": dict(sorted(config_of(run).items())),
-        "summary": dict(sorted(plain(load_object(run["summary"])).items())),
+        "summary": dict(sorted(logged_values(load_object(run["summary"])).items())),
         "command": command(run, facts),
         "versions": versions(internal, facts),
         "commit": run["commit_hash"] or _text(as_object(facts.get("git")).get("commit")),
@@ -189,7 +189,7 @@ def show_pictures(page: Page, rest: str) -> dict[str, Any] | None:
 def media(page: Page, key: str) -> dict[str, Any] | None:
     """`key`: of a table that is shown whole."""
 
-    shared = {"picture": partial(tables.picture, page.db, sign=page.signed), "filters": pictures.filters()}
+    shared = {"picture": partial(tables.picture, page.db, sign=page.signed_url), "filters": pictures.filters()}
     if not key:
         return tables.gather(page.store, page.link, page.run) | shared | {"whole": None}
     chosen = {name: page.query.get(name, "") for name in ("sort", "down", "search")}
@@ -235,9 +235,9 @@ def file_tree(page: Page, rest: str) -> dict[str, Any] | None:
 def graph(page: Page, rest: str) -> dict[str, Any]:
     """What the run used and logged."""
     db, run, store = page.db, page.run, page.store
-    used = [row for row in artifacts.used_by(db, run["id"]) if sees(store, page.person, "Artifact", row)]
-    logged = artifacts.logged_by(db, run["id"])
-    before, after = ([_named(store, row) for row in some[:MAX_LISTED]] for some in (used, logged))
+    used = [row for row in artifacts.used_by_run(db, run["id"]) if may_see(store, page.person, "Artifact", row)]
+    logged = artifacts.logged_by_run(db, run["id"])
+    before, after = ([_describe_artifact(store, row) for row in some[:MAX_LISTED]] for some in (used, logged))
     here = lineage.Node("run", run_label(run), "")
     return {
         "graph": lineage.graph([artifact_node(row) for row in before], here, [artifact_node(row) for row in after]),
@@ -255,7 +255,7 @@ def run_node(run: Row) -> lineage.Node:
     return lineage.Node("run", run_label(run), run_address(run), when(run["started_at"])[:10])
 
 
-def _named(store: Store, artifact: Row) -> Row:
+def _describe_artifact(store: Store, artifact: Row) -> Row:
     collection = collections.by_id(store.db, artifact["collection_id"])
     project = projects.by_id(store.db, collection["project_id"])
     aliases = [alias["alias"] for alias in collections.aliases(store.db, artifact["id"], collection["id"])]
@@ -264,7 +264,7 @@ def _named(store: Store, artifact: Row) -> Row:
     return artifact | found | {"address": f"{place}/v{artifact['version']}"}
 
 
-def _rare(db: Connection, run_id: int) -> list[str]:
+def _rare_keys(db: Connection, run_id: int) -> list[str]:
     """Keys that few rows have."""
     types = {key: entry["typeCounts"] for key, entry in lines.keys(db, run_id)["keys"].items()}
     return [key for key, found in types.items() if sum(each["count"] for each in found) <= RARE][:MAX_RARE]

@@ -22,7 +22,7 @@ SURVEYED = 500  # runs whose keys become columns
 MAX_GROUPED = 20_000
 MAX_COLUMNS = 40
 DEFAULT_SETTINGS, DEFAULT_METRICS = 8, 3
-FOLDED = re.compile(r"(?:.*[._])?(?:seed|fold)")
+REPEATED = re.compile(r"(?:.*[._])?(?:seed|fold)")
 """Settings that repeat a configuration instead of changing it."""
 SETTINGS = "settings"
 """The group of runs that differ in nothing but what is FOLDED."""
@@ -105,8 +105,8 @@ class Keys:
         return {column.title: column.key for column in columns}
 
     @property
-    def folded(self) -> list[Column]:
-        return [column for column in self.differing if not FOLDED.fullmatch(column.title)]
+    def distinct_settings(self) -> list[Column]:
+        return [column for column in self.differing if not REPEATED.fullmatch(column.title)]
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def gather(
     columns = _columns(asked, keys, first, last)
     grouping = _grouping(asked, keys)
     if grouping:
-        return _grouped(store, asked, keys, columns, ids, grouping, order, everything)
+        return _group_table(store, asked, keys, columns, ids, grouping, order, everything)
     size, page, pages = _page(asked, len(ids), everything)
     shown = ids[(page - 1) * size : page * size]
     rows = mark_namesakes(with_values(store, shown, columns))
@@ -217,8 +217,8 @@ def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
 
     Runs that no client has opened yet have a sweep's settings only: they count where there are no others.
     """
-    run_ids = runs.begun(store.db, run_ids) or run_ids
-    found = runs.surveyed(store.db, run_ids)
+    run_ids = runs.filter_started(store.db, run_ids) or run_ids
+    found = runs.value_statistics(store.db, run_ids)
     settings = [row for row in found if row["source"] == "config"]
     handed = {name for sweep in sweeps.of_project(store.db, project_id) for name in parameters(sweep)}
     differing = [row for row in settings if row["n_different"] > 1 or row["n"] < len(run_ids)]
@@ -245,7 +245,7 @@ def survey(store: Store, project_id: int, run_ids: list[int]) -> Keys:
 
 def _running_metrics(store: Store, run_ids: list[int]) -> list[str]:
     """Of runs whose summaries are not spread yet: numbers at the top of the newest few."""
-    waiting = runs.unspread(store.db, run_ids, 20)
+    waiting = runs.unindexed_summaries(store.db, run_ids, 20)
     return [key for run in waiting for key, value in load_object(run["summary"]).items() if type(value) in (int, float)]
 
 
@@ -322,7 +322,7 @@ def _columns(asked: QueryParams, keys: Keys, first: Sequence[str], last: Sequenc
 def _grouping(asked: QueryParams, keys: Keys) -> list[Column]:
     names = query.words(asked, "group", 5)
     if SETTINGS in names:
-        return keys.folded[:MAX_COLUMNS]
+        return keys.distinct_settings[:MAX_COLUMNS]
     columns = [filtering.resolve(name, keys.names) or "" for name in names]
     return [Column(key) for key in columns if key]
 
@@ -330,14 +330,14 @@ def _grouping(asked: QueryParams, keys: Keys) -> list[Column]:
 def with_values(store: Store, run_ids: list[int], columns: Sequence[Column]) -> list[Row]:
     """The rows of runs, each with `cells`, the values of the columns."""
     values = cells(store, run_ids, columns)
-    return [run | {"cells": values[run["id"]]} for run in runs.many(store.db, run_ids) if run["id"] in values]
+    return [run | {"cells": values[run["id"]]} for run in runs.get_many(store.db, run_ids) if run["id"] in values]
 
 
 def cells(store: Store, run_ids: list[int], columns: Sequence[Column]) -> dict[int, list[Any]]:
     """Run → values of the columns. Of runs that go on, the best value is looked up in their history."""
     values = runs.values_of(store.db, run_ids, [column.key for column in columns])
     ends = [i for i, column in enumerate(columns) if column.source in ("low", "high")]
-    for run in runs.unspread(store.db, run_ids, PER_PAGE) if ends else ():
+    for run in runs.unindexed_summaries(store.db, run_ids, PER_PAGE) if ends else ():
         low, high = runs.best_values(store.db, run["id"], load_object(run["summary"]))
         for i in ends:
             known = (low if columns[i].source == "low" else high).get(columns[i].title)
@@ -345,7 +345,7 @@ def cells(store: Store, run_ids: list[int], columns: Sequence[Column]) -> dict[i
     return values
 
 
-def _grouped(
+def _group_table(
     store: Store,
     asked: QueryParams,
     keys: Keys,

@@ -42,7 +42,7 @@ def read(store: Store, own: Row, person: Person, spec: Any) -> RunSet:
         runs.values_of(store.db, [], grouping)
     except Refused as error:
         return RunSet(name, fault=str(error))
-    found = _selected(runs.many(store.db, ids), spec.get("selections"))
+    found = _apply_selections(runs.get_many(store.db, ids), spec.get("selections"))
     return RunSet(name, found[:MAX_RUNS], len(found), grouping)
 
 
@@ -107,7 +107,7 @@ def _order(sort: Any) -> str:
     return f"{'+' if first.get('ascending') else '-'}{key_of(first.get('key')) or 'created_at'}"
 
 
-def _selected(found: list[Row], selections: Any) -> list[Row]:
+def _apply_selections(found: list[Row], selections: Any) -> list[Row]:
     """With root 1 all but those of the tree, with root 0 only those of it."""
     if not isinstance(selections, dict):
         return found

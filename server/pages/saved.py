@@ -13,7 +13,7 @@ MAX_SAVED = 200  # of a project
 MAX_ADDRESS = 8000  # characters
 
 
-def listed(db: Connection, project: Row) -> list[Row]:
+def list_views(db: Connection, project: Row) -> list[Row]:
     """By name; `address` leads to the view."""
     found = [view | {"rest": _rest(view)} for view in views.of_project(db, project["id"], TYPE, None)]
     named = [view | {"address": home(project) + view["rest"]} for view in found]
@@ -27,12 +27,12 @@ def _rest(view: Row) -> str:
 
 def current(saved: list[Row], here: str) -> Row | None:
     """The view that this address shows."""
-    return next((view for view in saved if _tidy(view["address"]) == _tidy(here)), None)
+    return next((view for view in saved if _normalize(view["address"]) == _normalize(here)), None)
 
 
 def save(db: Connection, project: Row, name: str, address: str, now: float) -> str:
     """The address, kept in place of a view that has the name. Raises Refused for what is no page of the project."""
-    rest = _checked(project, address)
+    rest = _check_address(project, address)
     same = views.of_project(db, project["id"], TYPE, name)
     if not same and len(views.of_project(db, project["id"], TYPE, None)) >= MAX_SAVED:
         raise Refused(f"A project keeps at most {MAX_SAVED} views: delete one first.")
@@ -41,10 +41,10 @@ def save(db: Connection, project: Row, name: str, address: str, now: float) -> s
     return home(project) + rest
 
 
-def _checked(project: Row, address: str) -> str:
+def _check_address(project: Row, address: str) -> str:
     if len(address) > MAX_ADDRESS:
         raise Refused(f"The address has {len(address)} characters; at most {MAX_ADDRESS} fit into a view.")
-    place, _, text = _tidy(address).partition("?")
+    place, _, text = _normalize(address).partition("?")
     rest = place.removeprefix(home(project))
     sweep = rest.removeprefix("/sweeps/")
     is_sweep = sweep != rest and sweep and "/" not in sweep
@@ -53,7 +53,7 @@ def _checked(project: Row, address: str) -> str:
     return f"{rest}?{text}" if text else rest
 
 
-def _tidy(address: str) -> str:
+def _normalize(address: str) -> str:
     """The same address written in one way, without what asks for nothing."""
     parts = urlsplit(address)
     path = "/".join(part(unquote(name)) for name in parts.path.split("/"))

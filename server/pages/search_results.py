@@ -17,7 +17,7 @@ def gather(store: Store, text: str, person: Person) -> dict[str, Any]:
     words = [word[:MAX_WORD] for word in text.split()[:MAX_WORDS]]
     found: dict[str, list[dict[str, Any]]] = {}
     for kind in text_search.KINDS if words else ():
-        rows = text_search.find(store.db, kind, words, person.seen_entities, MOST + 1)
+        rows = text_search.find(store.db, kind, words, person.visible_entities, MOST + 1)
         if rows:
             found[kind] = [_result(store, kind, row) for row in rows]
     return {"q": text, "found": found, "most": MOST, "refresh": None}

@@ -24,7 +24,7 @@ def split(texts: Sequence[Any], others: Mapping[str, Sequence[Any]]) -> dict[str
     parts: dict[str, dict[str, Any]] = {}
     for name in sorted(others):
         of = _by_text(texts, others[name])
-        stands = [_written(of[text]) in words[text] for text in whole if text in of]
+        stands = [_as_text(of[text]) in words[text] for text in whole if text in of]
         if stands and all(stands) and len(set(map(repr, of.values()))) > 1 and of not in parts.values():
             parts[name] = of
     known = {text for of in parts.values() for text in of}
@@ -32,7 +32,7 @@ def split(texts: Sequence[Any], others: Mapping[str, Sequence[Any]]) -> dict[str
         return {}
 
     def places(name: str) -> list[int]:
-        return [words[text].index(_written(parts[name][text])) for text in whole if text in parts[name]]
+        return [words[text].index(_as_text(parts[name][text])) for text in whole if text in parts[name]]
 
     return {name: [parts[name].get(text) for text in texts] for name in sorted(parts, key=places)}
 
@@ -46,5 +46,5 @@ def _by_text(texts: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     return {} if all(text == value for text, value in of.items()) else of
 
 
-def _written(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)

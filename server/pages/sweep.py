@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 
 from server import scheduler
 from server.pages import parallel, query, run_table, setting_parts
-from server.pages.charts import Line, Point, chart, sampled
+from server.pages.charts import Line, Point, chart, downsample
 from server.pages.compare import metric_chart
 from server.pages.home import sweep_state, sweep_title
 from server.pages.importance import Importance, importances
@@ -46,7 +46,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
     """Plots are of at most MAX_RUNS runs, the newest."""
     config, metric = sweep_config.read_config(sweep["config"]), _metric(sweep)
     table = run_table.gather(store, project["id"], asked, **table_of(store, sweep))
-    found = mark_namesakes(runs.many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:]))
+    found = mark_namesakes(runs.get_many(store.db, sweeps.run_ids(store.db, sweep["id"])[-MAX_RUNS:]))
     data = _Data(store, sweep, found, table, metric)
     live = sweeps.live_runs(store.db, sweep["id"])
     agents = _agents(store, sweep, live)
@@ -80,7 +80,7 @@ def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[s
         "agents": agents,
         "n_active": n_active,
         "knowledge": _knowledge(store, sweep, config, data),
-        "stopped": _stopped(store, sweep),
+        "stopped": _stopped_runs(store, sweep),
         "refresh": REFRESH if goes_on else None,
     }
 
@@ -196,7 +196,7 @@ class _Data:
                 stairs += [(number, height) for _, height in stairs[-1:]] + [(number, value)]
         note = "" if len(dots) <= SCATTER else f"{SCATTER} of {len(dots)} runs as dots"
         names = [run_label(self.runs[i]) for i in at]
-        lines = [Line(line, sampled(stairs), "record", marks=False), _dots(dots, names, style)]
+        lines = [Line(line, downsample(stairs), "record", marks=False), _dots(dots, names, style)]
         return chart(name, lines, "run", note)
 
     def parallel(self) -> Markup | str:
@@ -256,7 +256,7 @@ def _with_parts(store: Store, found: Sequence[Row], settings: dict[str, list[Any
     if not texts:
         return settings
     ids = [run["id"] for run in found]
-    surveyed = runs.surveyed(store.db, ids[-run_table.SURVEYED :])
+    surveyed = runs.value_statistics(store.db, ids[-run_table.SURVEYED :])
     most = max(len(set(settings[name])) for name in texts)
     differing = [row["key"] for row in surveyed if row["source"] == "config" and 1 < row["n_different"] <= most]
     keys = [key for key in differing if key not in settings]
@@ -289,10 +289,10 @@ def _dots(points: list[Point], names: list[str], style: str) -> Line:
     return Line("", points[::every], f"{style} dots", dots=True, names=names[::every])
 
 
-def _stopped(store: Store, sweep: Row) -> list[Row]:
+def _stopped_runs(store: Store, sweep: Row) -> list[Row]:
     """The runs that were stopped, with the reason of each."""
     reasons = {row["run_id"]: row["stop_reason"] for row in sweeps.suggestions(store.db, sweep["id"])}
-    stopped = runs.many(store.db, [run_id for run_id, reason in reasons.items() if reason])
+    stopped = runs.get_many(store.db, [run_id for run_id, reason in reasons.items() if reason])
     return [run | {"stop_reason": reasons[run["id"]]} for run in mark_namesakes(stopped)]
 
 
@@ -307,7 +307,7 @@ def _knowledge(store: Store, sweep: Row, config: Any, data: _Data) -> dict[str, 
         }[sweep_config.origin(sweep)],
         "n_results": sum(value is not None for value in data.results),
         "n_without": sum(value is None for value in data.results),
-        "prior": mark_namesakes(runs.many(store.db, prior[:20])),
+        "prior": mark_namesakes(runs.get_many(store.db, prior[:20])),
         "n_prior": len(prior),
         "stopping": config.get("early_terminate"),
         "cap": config.get("run_cap"),

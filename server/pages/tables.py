@@ -14,7 +14,7 @@ from server.pages import plots
 from server.pages.media import pictures_in
 from server.pages.pictures import TRUTH, Link
 from server.store import Connection, Row, Store, artifacts, files, lines
-from server.store.blobs import opened
+from server.store.blobs import open_blob
 
 MAX_TABLE = 20 << 20  # bytes of a table that is read
 PER_PAGE = 100
@@ -102,7 +102,7 @@ def _json(store: Store, file: Row) -> Any:
     if file["size"] > MAX_TABLE:
         return None
     try:
-        with opened(store.blobs.path(file["sha256"])) as body:
+        with open_blob(store.blobs.path(file["sha256"])) as body:
             return loads(body.read().decode("utf-8", "replace"))
     except OSError:
         return None
@@ -122,7 +122,7 @@ def _sample(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | 
 
 
 def picture(db: Connection, table: Table, cell: Any, sign: Callable[[str], str]) -> dict[str, Any] | None:
-    """A picture in a cell with its masks, as `pictures.layered` has one; None for what is none."""
+    """A picture in a cell with its masks, as `pictures.load_layers` has one; None for what is none."""
     found = pictures_in("", cell) if isinstance(cell, dict) and cell.get("_type") == "image-file" else []
     url = _url(db, table, found[0].path, sign) if found else None
     if url is None:
@@ -191,7 +191,7 @@ def _histograms(db: Connection, run: Row, keys: list[str]) -> list[Markup]:
         if not found:
             continue
         step, counts, edges = found[-1]
-        drawn.append(plots.binned(key, counts, edges, f"step {step}"))
+        drawn.append(plots.draw_bins(key, counts, edges, f"step {step}"))
         if len(found) > 1:
             columns = _on_one_axis(found)
             low, high = min(edges[0] for *_, edges in found), max(edges[-1] for *_, edges in found)

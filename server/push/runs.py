@@ -48,10 +48,10 @@ def push(db: Connection, folder: Path, remote: Remote, run: Row, sweep: str | No
 
 def _status(remote: Remote, name: str) -> Row | None:
     place = {"project": remote.project, "entity": remote.entity, "name": name}
-    return remote.graphql(ask.RUN_STATUS, _known, **place)
+    return remote.graphql(ask.RUN_STATUS, _read_status, **place)
 
 
-def _known(data: Any) -> Row | None:
+def _read_status(data: Any) -> Row | None:
     """State, config, summary and numbers of lines; None for a run that is not there."""
     found = data["model"]["bucket"] if data["model"] else None
     if found is None:
@@ -76,7 +76,7 @@ def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
     given = {name: run[name] for name in ("name", "description", "notes", "config", "host", "program", "repo")}
     remote.graphql(
         ask.UPSERT_RUN,
-        _upserted,
+        _read_name,
         **given,
         entity=remote.entity,
         project=remote.project,
@@ -91,7 +91,7 @@ def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
     )
 
 
-def _upserted(data: Any) -> str:
+def _read_name(data: Any) -> str:
     return str(data["upsertBucket"]["bucket"]["name"])
 
 
@@ -150,4 +150,4 @@ def _complete(remote: Remote, run: Row) -> None:
     remote.stream(run["name"], {"complete": True, "exitcode": code})
     if run["state"] != ("finished" if code == 0 else "failed"):
         place = {"name": run["name"], "entity": remote.entity, "project": remote.project}
-        remote.graphql(ask.UPSERT_RUN, _upserted, state=run["state"], **place)
+        remote.graphql(ask.UPSERT_RUN, _read_name, state=run["state"], **place)

@@ -22,7 +22,7 @@ MANIFEST_NAME = "wandb_manifest.json"
 
 
 def by_id(db: sqlite3.Connection, artifact_id: int) -> Row:
-    return rows.existing(db, "SELECT * FROM artifacts WHERE id = ?", artifact_id, "artifact number")
+    return rows.get(db, "SELECT * FROM artifacts WHERE id = ?", artifact_id, "artifact number")
 
 
 def by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
@@ -45,7 +45,7 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
         db.execute("UPDATE artifacts SET wanted_aliases = ? WHERE id = ?", (json.dumps(wanted), shared["id"]))
         return shared
     together = columns.get("distributed_id") is not None
-    twin = _committed_with(db, collection["id"], columns["digest"]) if deduplicate and not together else None
+    twin = _find_committed(db, collection["id"], columns["digest"]) if deduplicate and not together else None
     if twin is not None:
         collections.join(db, collection["id"], twin["id"], columns["wanted_aliases"], now)
         _log_again(db, twin, columns.get("run_id"))
@@ -67,7 +67,7 @@ def _log_again(db: sqlite3.Connection, twin: Row, run_id: int | None) -> None:
         db.execute("INSERT OR IGNORE INTO artifact_relogs VALUES (?, ?)", (run_id, twin["id"]))
 
 
-def _committed_with(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
+def _find_committed(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
     sql = "SELECT * FROM artifacts WHERE collection_id = ? AND digest = ? AND state = ? ORDER BY id DESC LIMIT 1"
     return rows.first(db, sql, collection_id, digest, COMMITTED)
 
@@ -95,11 +95,11 @@ def ensure_manifest(
 
 
 def manifest(db: sqlite3.Connection, manifest_id: int) -> Row:
-    return rows.existing(db, "SELECT * FROM manifests WHERE id = ?", manifest_id, "artifact manifest number")
+    return rows.get(db, "SELECT * FROM manifests WHERE id = ?", manifest_id, "artifact manifest number")
 
 
 def change_manifest(db: sqlite3.Connection, manifest_id: int, digest: str | None, base: int | None) -> Row:
-    rows.change(db, "manifests", manifest_id, {"digest": digest, "base_artifact_id": base})
+    rows.update(db, "manifests", manifest_id, {"digest": digest, "base_artifact_id": base})
     return manifest(db, manifest_id)
 
 
@@ -171,7 +171,7 @@ def digest_of(contents: dict[str, Any]) -> str:
 
 def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
     try:
-        with blobs.opened(store.path(row["sha256"])) as file:
+        with blobs.open_blob(store.path(row["sha256"])) as file:
             content = parse(file.read().decode(), MAX_MANIFEST_VALUES)
     except (ValueError, OSError):
         content = None
@@ -258,7 +258,7 @@ def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
     ).fetchall()
 
 
-def logged_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
+def logged_by_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
     """Also what was there already when the run logged it."""
     return db.execute(
         """SELECT * FROM artifacts WHERE state = ?2 AND (run_id = ?1
@@ -267,7 +267,7 @@ def logged_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
     ).fetchall()
 
 
-def used_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
+def used_by_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
     return db.execute(
         """SELECT artifacts.* FROM artifact_uses JOIN artifacts ON artifacts.id = artifact_id
         WHERE artifact_uses.run_id = ? AND state = ? ORDER BY artifacts.id""",
@@ -275,7 +275,7 @@ def used_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
     ).fetchall()
 
 
-def users(db: sqlite3.Connection, artifact_id: int) -> list[int]:
+def run_ids_using(db: sqlite3.Connection, artifact_id: int) -> list[int]:
     sql = "SELECT run_id FROM artifact_uses WHERE artifact_id = ? ORDER BY run_id"
     return [row["run_id"] for row in db.execute(sql, (artifact_id,))]
 
@@ -287,7 +287,7 @@ def use(db: sqlite3.Connection, artifact_id: int, run_id: int, used_as: str | No
 def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any) -> Row:
     """Sets description and metadata where given; `ttl`: seconds, -1 inherit, -2 never."""
     texts = {name: columns.get(name) for name in ("description", "metadata")}
-    rows.change(db, "artifacts", artifact_id, texts, updated_at=now)
+    rows.update(db, "artifacts", artifact_id, texts, updated_at=now)
     if columns.get("ttl") is not None:
         ttl = _time_to_live(columns["ttl"])
         db.execute("UPDATE artifacts SET ttl = ?, updated_at = ? WHERE id = ?", (ttl, now, artifact_id))

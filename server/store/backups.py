@@ -19,11 +19,11 @@ from typing import IO
 from common.files import replacing, sync_folder
 from common.names import shown
 from server.store import blobs, formats, permissions
-from server.store.checking import findings
+from server.store.checking import find_faults
 from server.store.database import Store
 from server.store.disk_errors import explain
 from server.store.errors import StoreError
-from server.store.readonly import DATABASE, maintaining, reading
+from server.store.readonly import DATABASE, maintenance_lock, open_read_only
 from server.store.users import api_key
 
 KEY = "api-key"
@@ -44,7 +44,7 @@ def write(folder: Path, target: Path) -> Copied:
     if target.exists():
         raise StoreError(f"{target} exists already: give the backup another name.")
     try:
-        with maintaining(folder), _snapshot(folder, target) as snapshot:
+        with maintenance_lock(folder), _snapshot(folder, target) as snapshot:
             with replacing(target, sync=True, mode=0o600) as file:
                 return _archive(folder, snapshot, file)
     except (OSError, sqlite3.Error) as error:
@@ -56,7 +56,7 @@ def _snapshot(folder: Path, target: Path) -> Iterator[Path]:
     """A copy of the database beside the target, as it is at this moment."""
     snapshot = Path(f"{target}.snapshot")
     try:
-        with reading(folder, moment=False) as db, contextlib.closing(sqlite3.connect(snapshot)) as copy:
+        with open_read_only(folder, moment=False) as db, contextlib.closing(sqlite3.connect(snapshot)) as copy:
             db.backup(copy)
         yield snapshot
     finally:
@@ -82,7 +82,7 @@ def _archive(folder: Path, snapshot: Path, file: IO[bytes]) -> Copied:
 
 def _add(archive: tarfile.TarFile, folder: Path, sha256: str) -> None:
     try:
-        with blobs.opened(blobs.path(folder, sha256)) as file:
+        with blobs.open_blob(blobs.path(folder, sha256)) as file:
             archive.addfile(archive.gettarinfo(arcname=f"blobs/{sha256[:2]}/{sha256}", fileobj=file), file)
     except OSError as error:
         if error.filename is None:  # the archive's own disk
@@ -98,7 +98,7 @@ def restore(source: Path, folder: Path) -> Copied:
         raise StoreError(f"{folder} is not empty: restore into a new folder.")
     if not source.is_file():
         raise StoreError(f"There is no file {source}; correct its path.")
-    with contextlib.ExitStack() as on_failure, _explained(source, folder):
+    with contextlib.ExitStack() as on_failure, _explain_errors(source, folder):
         if not folder.exists():
             folder.mkdir(parents=True)
             on_failure.callback(folder.rmdir)
@@ -115,7 +115,7 @@ def restore(source: Path, folder: Path) -> Copied:
 
 
 @contextlib.contextmanager
-def _explained(source: Path, folder: Path) -> Iterator[None]:
+def _explain_errors(source: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
@@ -152,8 +152,8 @@ def _check(source: Path, folder: Path) -> None:
         if formats.of(db) == 0:
             raise StoreError(f"{source} is not a backup of a server: its database is none.")
     Store(folder).close()
-    with reading(folder) as db:
-        faults = list(itertools.islice(findings(db, folder), 100))
+    with open_read_only(folder) as db:
+        faults = list(itertools.islice(find_faults(db, folder), 100))
     if faults:
         raise StoreError(
             f"{source} is damaged: {faults[0]}, {len(faults)} faults in all; `tar xf` unpacks it as it is."

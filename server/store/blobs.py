@@ -96,7 +96,7 @@ class Blobs:
     def path(self, sha256: str) -> Path:
         return path(self._kept.parent, sha256)
 
-    def left_over(self) -> list[Path]:
+    def leftovers(self) -> list[Path]:
         """What a server that was killed left in `incoming/`: bodies, and marks named by a digest."""
         return list(self._incoming.iterdir())
 
@@ -113,7 +113,7 @@ def path(folder: Path, sha256: str) -> Path:
     return folder / "blobs" / sha256[:2] / sha256
 
 
-def opened(path: Path) -> BinaryIO:
+def open_blob(path: Path) -> BinaryIO:
     """A blob to read. Raises OSError also for what is no file; a pipe is never waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -122,9 +122,9 @@ def opened(path: Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "it is no file", str(path))
 
 
-def settle(db: sqlite3.Connection, store: Blobs) -> None:
+def remove_leftovers(db: sqlite3.Connection, store: Blobs) -> None:
     """Empties `incoming/`, and removes blobs that were renamed by a transaction that never ended."""
-    for file in store.left_over():
+    for file in store.leftovers():
         if is_digest(file.name) and not is_known(db, file.name):
             store.path(file.name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -149,7 +149,7 @@ def by_md5(db: sqlite3.Connection, md5: str, entities: Collection[str] | None = 
     return rows.first(db, sql, md5, None if entities is None else json.dumps(list(entities)))
 
 
-def announce(db: sqlite3.Connection, md5: str, now: float, entities: Collection[str] | None = None) -> bool:
+def claim(db: sqlite3.Connection, md5: str, now: float, entities: Collection[str] | None = None) -> bool:
     """Whether a blob is here, as an upload is about to be told; from now on it counts as new."""
     row = by_md5(db, md5, entities)
     if row is not None:

@@ -28,7 +28,7 @@ RULES = {
 }
 
 
-def findings(db: sqlite3.Connection, folder: Path, read_bytes: bool = True) -> Iterator[str]:
+def find_faults(db: sqlite3.Connection, folder: Path, read_bytes: bool = True) -> Iterator[str]:
     """One sentence for each fault; none for a folder that is whole. `read_bytes` compares the digests of all blobs."""
     for row in db.execute("PRAGMA integrity_check(100)"):
         if row["integrity_check"] != "ok":
@@ -47,7 +47,7 @@ def findings(db: sqlite3.Connection, folder: Path, read_bytes: bool = True) -> I
         fault = _fault(blobs.path(folder, row["sha256"]), row, read_bytes)
         if fault:
             yield f"blob {row['sha256']} {fault}"
-    yield from _strangers(db, folder)
+    yield from _orphans(db, folder)
 
 
 def _shape(db: sqlite3.Connection) -> set[str]:
@@ -68,7 +68,7 @@ def _expected_shape() -> set[str]:
 def _fault(path: Path, row: dict[str, object], read_bytes: bool) -> str | None:
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     try:
-        with blobs.opened(path) as file:
+        with blobs.open_blob(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size != row["size"]:
                 return f"has {size} bytes instead of {row['size']}"
@@ -85,7 +85,7 @@ def _fault(path: Path, row: dict[str, object], read_bytes: bool) -> str | None:
     return None if right else "has another content than its digest says"
 
 
-def _strangers(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
+def _orphans(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
     """Files in `blobs/` that no row knows. The rows are asked anew: an upload may have come in since the beginning."""
     unknown = [path for path in files(folder) if not is_blob(db, path)]
     if unknown:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 STEP = 5.0  # seconds; smaller ones are drift, and harmless
 
 
-class ClockWatch:
+class ClockMonitor:
     """Compares two clocks: one that can be set and one that only runs."""
 
     def __init__(self, clock: Callable[[], float], steady: Callable[[], float] = time.monotonic) -> None:

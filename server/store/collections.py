@@ -17,7 +17,7 @@ _MEMBER = "SELECT memberships.* FROM memberships "
 
 
 def by_id(db: sqlite3.Connection, collection_id: int) -> Row:
-    return rows.existing(db, _SELECT + "WHERE id = ?", collection_id, "artifact collection number")
+    return rows.get(db, _SELECT + "WHERE id = ?", collection_id, "artifact collection number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
@@ -69,7 +69,7 @@ def change(
     if type is not None:
         check_name("artifact type", type, SEPARATORS)
     columns = {"name": name, "description": description, "type": type}
-    rows.change(db, "collections", collection_id, columns, updated_at=now)
+    rows.update(db, "collections", collection_id, columns, updated_at=now)
     return by_id(db, collection_id)
 
 
@@ -107,7 +107,7 @@ def join(db: sqlite3.Connection, collection_id: int, artifact_id: int, aliases: 
         version = int(by_id(db, collection_id)["next_version"])
         place = {"collection_id": collection_id, "artifact_id": artifact_id}
         rows.insert(db, "memberships", **place, version=version, created_at=now)
-        rows.change(db, "collections", collection_id, {"next_version": version + 1}, updated_at=now)
+        rows.update(db, "collections", collection_id, {"next_version": version + 1}, updated_at=now)
         aliases = [LATEST, *aliases]
     else:
         version = known["version"]
@@ -173,7 +173,7 @@ def change_tags(db: sqlite3.Connection, owner: str, owner_id: int, add: list[str
         db.execute("DELETE FROM tags WHERE owner = ? AND owner_id = ? AND name = ?", (owner, owner_id, name))
 
 
-def named(db: sqlite3.Connection, project_id: int, name: str) -> Row:
+def get(db: sqlite3.Connection, project_id: int, name: str) -> Row:
     row = find(db, project_id, name)
     if row is None:
         raise NotFound(f"artifact collection {name!r}")

@@ -32,14 +32,14 @@ class Store:
         self._writing = threading.RLock()
         self._durability = Durability(folder / "wandb.sqlite-wal")
         self._sweep_locks: dict[int, threading.RLock] = {}
-        self._lock_file = take_folder(folder)
+        self._lock_file = lock_folder(folder)
         try:
             permissions.tighten(folder)
             self.blobs = Blobs(folder)
             check_format(folder, self.db)
             formats.migrate(self.db)
             with self.write() as db:
-                blobs.settle(db, self.blobs)
+                blobs.remove_leftovers(db, self.blobs)
         except (OSError, sqlite3.Error) as error:
             self.close()
             raise StoreError(f"{folder} cannot be used as the server's folder: {explain(error)}.") from error
@@ -89,7 +89,7 @@ class Store:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, made))
             return made
 
-    def announce(self, url: str) -> None:
+    def write_address(self, url: str) -> None:
         """Write where the server answers to `address`, for whoever knows only the folder."""
         permissions.write(self.folder / "address", f"{url}\n")
 
@@ -104,7 +104,7 @@ class Store:
 
 
 @contextlib.contextmanager
-def beside(folder: Path) -> Iterator[sqlite3.Connection]:
+def folder_transaction(folder: Path) -> Iterator[sqlite3.Connection]:
     """One transaction on a folder that a server may be using: takes no lock of the folder, only SQLite's."""
     if not (folder / "wandb.sqlite").is_file():
         raise StoreError(f"{folder} is not a server's folder: it has no wandb.sqlite; correct --dir.")
@@ -120,7 +120,7 @@ def beside(folder: Path) -> Iterator[sqlite3.Connection]:
         raise StoreError(f"{folder}/wandb.sqlite cannot be used: {error}") from error
 
 
-def take_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
+def lock_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
     """Holds the folder's file `name` until closed. Raises StoreError, with `taken` when someone else has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

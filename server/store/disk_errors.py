@@ -32,14 +32,14 @@ _BY_NUMBER = {
 }
 
 
-def passes(error: BaseException) -> bool:
+def is_temporary(error: BaseException) -> bool:
     """Whether the same request may succeed later, when a person has made room; else it is a fault of this server."""
     if isinstance(error, OSError):
         return error.errno in (*_BY_NUMBER, errno.EIO)
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
 
-def interrupted(error: BaseException) -> bool:
+def is_timeout(error: BaseException) -> bool:
     """Whether a query was ended because its request had had its time."""
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
 

@@ -44,7 +44,7 @@ def of_run(
     return db.execute(sql, (run_id, json.dumps(names) if names else None, pattern)).fetchall()
 
 
-def named(db: sqlite3.Connection, project_id: int, name: str) -> list[Row]:
+def of_project(db: sqlite3.Connection, project_id: int, name: str) -> list[Row]:
     """The files of that name of all runs of a project, newest first."""
     sql = _SELECT + "JOIN runs ON runs.id = run_id WHERE project_id = ? AND run_files.name = ? ORDER BY updated_at DESC"
     return db.execute(sql, (project_id, name)).fetchall()

@@ -16,7 +16,7 @@ from typing import Any
 from server.jsontext import load_object, parse
 from server.store import values
 from server.store.errors import Refused
-from server.store.patterns import compiled, matches, with_options
+from server.store.patterns import compile_pattern, matches, with_options
 
 COLUMNS = {
     "name": "runs.name",
@@ -122,7 +122,7 @@ class Filter:
         return lambda run: ask(
             _at(paths, [run[number] for number in numbers])
             if run[text] is None
-            else _at(paths, [_spread(run[text]).get(each) for each in paths])
+            else _at(paths, [_index(run[text]).get(each) for each in paths])
         )
 
 
@@ -194,7 +194,7 @@ def _question(key: str, operator: str, wanted: Any) -> Question:
     if operator == "$exists":
         return lambda leaves: bool(leaves) == bool(wanted)
     if operator == "$regex":
-        compiled(wanted)
+        compile_pattern(wanted)
         return lambda leaves: any(_is_found(wanted, one) for one in _candidates(leaves))
     if operator == "$in" and not isinstance(wanted, list):
         raise Refused(f"$in takes a list, not {wanted!r:.200}")
@@ -270,8 +270,8 @@ def _at(paths: list[str], stored: list[Any]) -> list[Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def _spread(summary: str) -> dict[str, values.Stored]:
-    return dict(values.spread(load_object(summary)))
+def _index(summary: str) -> dict[str, values.Stored]:
+    return dict(values.index_entries(load_object(summary)))
 
 
 def _members(value: Any, parts: list[str]) -> Iterator[Any]:
@@ -354,7 +354,7 @@ def first_of(source: str, path: str, end: str) -> tuple[str, list[Any]]:
 
 def first_value(summary: str, paths: str) -> values.Stored | None:
     """The SQL function of every connection: the first of `paths` at which a summary has something, except an object."""
-    spread = _spread(summary)
+    spread = _index(summary)
     there = [spread[path] for path in json.loads(paths) if path in spread]
     return next((value for value in there if not (isinstance(value, bytes) and value.startswith(b"{"))), None)
 

@@ -34,7 +34,7 @@ def _execute(db: sqlite3.Connection, script: Path, number: int) -> None:
     try:
         db.executescript(f"BEGIN IMMEDIATE; {script.read_text()}")
         if number == 9:
-            runs.spread_configs(db)
+            runs.index_configs(db)
         db.execute(f"PRAGMA user_version = {number}")
         db.execute("COMMIT")
     except sqlite3.Error:

@@ -276,11 +276,11 @@ def contents(db: sqlite3.Connection, table: Table, run_id: int, samples: int | N
     """The lines in order; with `samples`, at most so many, evenly spaced, the last one included."""
     sql = f"SELECT content FROM {table} WHERE run_id = ? ORDER BY line"
     n = total(db, table, run_id)
-    wanted = set(spaced(n, n if samples is None else samples))
+    wanted = set(spread_indices(n, n if samples is None else samples))
     return [row["content"] for i, row in enumerate(db.execute(sql, (run_id,))) if i in wanted]
 
 
-def spaced(total: int, samples: int) -> list[int]:
+def spread_indices(total: int, samples: int) -> list[int]:
     """`samples` indices of `range(total)`, evenly spaced, first and last included."""
     if samples <= 1 or total <= 1:
         return [total - 1] if total and samples > 0 else []

@@ -18,15 +18,15 @@ OPTIONS = "ims"
 """Letters of `$options`, as in MongoDB; its x (white space and comments in a pattern) RE2 does not know."""
 
 
-def compiled(pattern: Any) -> Any:
+def compile_pattern(pattern: Any) -> Any:
     """Raises Refused for what RE2 does not understand, such as backreferences and lookaround, or what is too large."""
     if not isinstance(pattern, str) or len(pattern) > MAX_LENGTH:
         raise Refused(f"a regular expression is a text of at most {MAX_LENGTH} characters, not {pattern!r:.100}")
-    return _compiled(pattern)
+    return _compile(pattern)
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(pattern: str) -> Any:
+def _compile(pattern: str) -> Any:
     options = re2.Options()
     options.max_mem, options.log_errors, options.never_capture = MAX_MEMORY, False, True
     try:
@@ -52,7 +52,7 @@ def with_options(pattern: Any, options: Any) -> Any:
 
 def matches(pattern: str, text: object) -> bool:
     """Whether `pattern` is found in a text. Raises Refused as `compiled`, and for a text that may take too long."""
-    found = compiled(pattern)
+    found = compile_pattern(pattern)
     if not isinstance(text, str):
         return False
     if found.programsize * len(text) > MAX_STEPS:

@@ -13,7 +13,7 @@ def find(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
 
 
 def by_id(db: sqlite3.Connection, project_id: int) -> Row:
-    return rows.existing(db, "SELECT * FROM projects WHERE id = ?", project_id, "project")
+    return rows.get(db, "SELECT * FROM projects WHERE id = ?", project_id, "project")
 
 
 def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes: Any) -> tuple[Row, bool]:
@@ -22,11 +22,11 @@ def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes
     check_name("project", name)
     old = find(db, entity, name)
     number = old["id"] if old else rows.insert(db, "projects", entity=entity, name=name, created_at=now)
-    rows.change(db, "projects", number, changes)
+    rows.update(db, "projects", number, changes)
     return by_id(db, number), old is None
 
 
-def listed(db: sqlite3.Connection, entity: str | None = None) -> list[Row]:
+def of_entity(db: sqlite3.Connection, entity: str | None = None) -> list[Row]:
     """Newest first, with run and sweep counts and the time of the last activity."""
     return db.execute(
         """SELECT projects.*,

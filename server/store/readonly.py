@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from server.store import formats
 from server.store.connection import as_dictionary, connect
-from server.store.database import check_format, take_folder
+from server.store.database import check_format, lock_folder
 from server.store.disk_errors import explain
 from server.store.errors import StoreError
 
@@ -17,26 +17,26 @@ DATABASE = "wandb.sqlite"
 
 
 @contextlib.contextmanager
-def reading(folder: Path, moment: bool = True) -> Iterator[sqlite3.Connection]:
+def open_read_only(folder: Path, moment: bool = True) -> Iterator[sqlite3.Connection]:
     """A connection that sees the folder as it is at this moment, whatever is written meanwhile. Raises StoreError.
 
     Without `moment` each query sees what is there by then: for what takes long, and must not keep old pages alive.
     """
-    with _checked(folder, _open) as db:
+    with _open_checked(folder, _open) as db:
         if moment:
             db.execute("BEGIN")
         yield db
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[sqlite3.Connection]:
+def open_read_write(folder: Path) -> Iterator[sqlite3.Connection]:
     """A connection in autocommit that waits its turn beside a running server. Raises StoreError."""
-    with _checked(folder, connect) as db:
+    with _open_checked(folder, connect) as db:
         yield db
 
 
 @contextlib.contextmanager
-def _checked(folder: Path, opened: Callable[[Path], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
+def _open_checked(folder: Path, opened: Callable[[Path], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
     path = folder / DATABASE
     if not path.is_file():
         raise StoreError(f"{folder} is not a server's folder: it has no {DATABASE}; correct --dir.")
@@ -60,21 +60,21 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def maintaining(folder: Path) -> Iterator[None]:
+def maintenance_lock(folder: Path) -> Iterator[None]:
     """While gc or a backup is at work; a second one is refused. A folder that nobody can write needs no lock."""
     if not os.access(folder, os.W_OK):
         yield
         return
     sentence = f"Another gc or backup is at work in {folder}: wait until it is over."
-    with take_folder(folder, "maintenance", sentence):
+    with lock_folder(folder, "maintenance", sentence):
         yield
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[bool]:
+def try_server_lock(folder: Path) -> Iterator[bool]:
     """Whether no server is using the folder; none can start until the block ends."""
     try:
-        lock = take_folder(folder)
+        lock = lock_folder(folder)
     except StoreError:
         yield False
         return

@@ -21,7 +21,7 @@ def value(db: sqlite3.Connection, sql: str, *arguments: object) -> Any:
     return None if row is None else next(iter(row.values()))
 
 
-def existing(db: sqlite3.Connection, sql: str, number: int, kind: str) -> Row:
+def get(db: sqlite3.Connection, sql: str, number: int, kind: str) -> Row:
     """The row with that number. Raises NotFound, which names the kind of thing."""
     row = first(db, sql, number)
     if row is None:
@@ -37,7 +37,7 @@ def insert(db: sqlite3.Connection, table: str, **columns: object) -> int:
     return cursor.lastrowid
 
 
-def change(db: sqlite3.Connection, table: str, number: int, columns: Mapping[str, object], **stamps: object) -> None:
+def update(db: sqlite3.Connection, table: str, number: int, columns: Mapping[str, object], **stamps: object) -> None:
     """Sets the columns whose value is not None, and with them `stamps`; nothing where all are None."""
     given = {name: value for name, value in columns.items() if value is not None}
     if given:

@@ -17,7 +17,7 @@ _SUGGESTION = """SELECT suggestions.*, runs.name AS run, runs.state AS run_state
 
 
 def by_id(db: sqlite3.Connection, sweep_id: int) -> Row:
-    return rows.existing(db, _SELECT + "WHERE id = ?", sweep_id, "sweep number")
+    return rows.get(db, _SELECT + "WHERE id = ?", sweep_id, "sweep number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
@@ -36,7 +36,7 @@ def insert(db: sqlite3.Connection, project_id: int, name: str, config: str, seed
 
 def change(db: sqlite3.Connection, sweep_id: int, now: float, **columns: Any) -> None:
     """Sets what is given and not None: config, state, description, display_name, controller, scheduler, …"""
-    rows.change(db, "sweeps", sweep_id, columns, updated_at=now)
+    rows.update(db, "sweeps", sweep_id, columns, updated_at=now)
 
 
 def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
@@ -60,7 +60,7 @@ def add_agent(db: sqlite3.Connection, sweep_id: int, name: str, host: str, now: 
 
 
 def agent(db: sqlite3.Connection, agent_id: int) -> Row:
-    return rows.existing(db, "SELECT * FROM agents WHERE id = ?", agent_id, "agent number")
+    return rows.get(db, "SELECT * FROM agents WHERE id = ?", agent_id, "agent number")
 
 
 def agents(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
@@ -107,7 +107,7 @@ def hand_out(db: sqlite3.Connection, item: Row, agent_id: int, now: float) -> No
     )
 
 
-def report(db: sqlite3.Connection, agent_id: int, names: set[str], now: float) -> None:
+def report_runs(db: sqlite3.Connection, agent_id: int, names: set[str], now: float) -> None:
     """The agent says that it has these runs."""
     db.execute(
         """UPDATE suggestions SET reported_at = ?1 WHERE run_id IN
@@ -116,7 +116,7 @@ def report(db: sqlite3.Connection, agent_id: int, names: set[str], now: float) -
     )
 
 
-def unopened(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+def unopened_suggestions(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     """Suggestions that no client has opened since they were handed out, or ever, and that are not given up."""
     return db.execute(
         _SUGGESTION
@@ -126,7 +126,7 @@ def unopened(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     ).fetchall()
 
 
-def to_resume(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
+def resumable_suggestions(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
     """Suggestions whose run was pre-empted, or crashed and was requeued fewer than `requeue` times so far."""
     return db.execute(
         _SUGGESTION

@@ -43,7 +43,7 @@ class Person:
         return self.admin or self.roles.get(entity) == OWNER
 
     @property
-    def seen_entities(self) -> list[str] | None:
+    def visible_entities(self) -> list[str] | None:
         """None: all."""
         return None if self.admin or self.guest else list(self.roles)
 
@@ -89,13 +89,13 @@ def key_id(key: str) -> str:
     return key[:12]
 
 
-def hashed(key: str) -> str:
+def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
 def by_key(db: sqlite3.Connection, key: str) -> Person | None:
     """None for a stranger, and for what is no key."""
-    return by_key_hash(db, hashed(key)) if KEY.fullmatch(key) else None
+    return by_key_hash(db, hash_key(key)) if KEY.fullmatch(key) else None
 
 
 def by_key_hash(db: sqlite3.Connection, key_hash: str) -> Person | None:
@@ -110,7 +110,7 @@ def by_name(db: sqlite3.Connection, name: str) -> Person | None:
 
 def by_number(db: sqlite3.Connection, number: int) -> Person | None:
     if number == GUEST.number:
-        return None if exist(db) else GUEST
+        return None if any_exist(db) else GUEST
     row = rows.first(db, "SELECT * FROM users WHERE id = ?", number - 1)
     return ADMIN if number == ADMIN.number else _person(db, row) if row else None
 
@@ -131,12 +131,12 @@ def members(db: sqlite3.Connection, entity: str) -> list[Row]:
     ).fetchall()
 
 
-def exist(db: sqlite3.Connection) -> bool:
+def any_exist(db: sqlite3.Connection) -> bool:
     """Whether there is anybody beside `local`."""
     return db.execute("SELECT 1 FROM users LIMIT 1").fetchone() is not None
 
 
-def listed(db: sqlite3.Connection) -> list[Person]:
+def all_users(db: sqlite3.Connection) -> list[Person]:
     return [_person(db, row) for row in db.execute("SELECT * FROM users ORDER BY name").fetchall()]
 
 
@@ -145,7 +145,7 @@ def add(db: sqlite3.Connection, name: str, key: str, now: float) -> None:
     if by_name(db, name) is not None:
         raise Refused(f"there is a user {name!r} already; rotate gives them a new key")
     _check_free(db, key)
-    rows.insert(db, "users", name=name, key_hash=hashed(key), key_id=key_id(key), created_at=now)
+    rows.insert(db, "users", name=name, key_hash=hash_key(key), key_id=key_id(key), created_at=now)
 
 
 def _check_free(db: sqlite3.Connection, key: str) -> None:
@@ -158,7 +158,7 @@ def rotate(db: sqlite3.Connection, name: str, key: str) -> None:
     """From now on only the new key is theirs."""
     _number(db, name)
     _check_free(db, key)
-    db.execute("UPDATE users SET key_hash = ?, key_id = ? WHERE name = ?", (hashed(key), key_id(key), name))
+    db.execute("UPDATE users SET key_hash = ?, key_id = ? WHERE name = ?", (hash_key(key), key_id(key), name))
 
 
 def remove(db: sqlite3.Connection, name: str) -> None:

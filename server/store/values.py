@@ -20,13 +20,13 @@ class Object:
     digest: str
 
 
-def spread(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Stored]]:
+def index_entries(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Stored]]:
     """Dotted path and stored form of every value, objects and their members both."""
     for key, value in values.items():
         path = f"{prefix}{key}"
         yield path, store(value)
         if isinstance(value, dict):
-            yield from spread(value, f"{path}.")
+            yield from index_entries(value, f"{path}.")
 
 
 def store(value: Any) -> Stored:

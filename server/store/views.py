@@ -10,7 +10,7 @@ _SELECT = "SELECT views.* FROM views "
 
 
 def by_id(db: sqlite3.Connection, view_id: int) -> Row:
-    return rows.existing(db, _SELECT + "WHERE id = ?", view_id, "view number")
+    return rows.get(db, _SELECT + "WHERE id = ?", view_id, "view number")
 
 
 def of_project(db: sqlite3.Connection, project_id: int, type: str | None, name: str | None) -> list[Row]:
@@ -26,7 +26,7 @@ def insert(db: sqlite3.Connection, project_id: int, type: str, name: str, now: f
 
 def change(db: sqlite3.Connection, view_id: int, now: float, **columns: Any) -> None:
     """Sets what is given and not None: name, display_name, description, spec, type."""
-    rows.change(db, "views", view_id, columns, updated_at=now)
+    rows.update(db, "views", view_id, columns, updated_at=now)
 
 
 def delete(db: sqlite3.Connection, view_id: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from server.__main__ import main
 from server.store import artifacts, files
-from server.store.readonly import reading
+from server.store.readonly import open_read_only
 from tests.server.running import Client, Server, start
 
 NAMES = [
@@ -85,7 +85,7 @@ def test_push_and_export_keep_the_names(
         assert main(["push", "local/names", "--dir", str(server.folder), "--to", f"{target.url}/"]) == 0
     finally:
         target.stop()
-    with reading(tmp_path / "target") as db:
+    with open_read_only(tmp_path / "target") as db:
         assert {entry["path"] for entry in artifacts.entries(db, 1)} == set(NAMES)
         assert {file["name"] for file in files.of_run(db, 1)} > set(NAMES[:14])
     out = str(tmp_path / "out")

@@ -255,7 +255,7 @@ def test_a_stretch_a_smooth_line_and_a_log_axis_are_part_of_the_address(store: S
 
 def test_smoothing_is_an_average_of_the_past_that_starts_at_the_first_value() -> None:
     points = [(0.0, 4.0), (1.0, math.nan), (2.0, 8.0)]
-    smooth = charts.smoothed(points, 0.5)
+    smooth = charts.smooth(points, 0.5)
     # After 4 and 8: (0.25 · 4 + 0.5 · 8) / (1 - 0.5²)
     assert smooth[0] == (0.0, 4.0)
     assert math.isnan(smooth[1][1])
@@ -302,11 +302,11 @@ def test_what_a_logarithm_has_no_place_for_is_counted(store: Store) -> None:
 def test_of_many_points_a_line_keeps_its_ends_extremes_and_gaps() -> None:
     points = [(float(i), math.sin(i)) for i in range(5000)]
     points[1234], points[2345], points[3456] = (1234.0, 9.0), (2345.0, -9.0), (3456.0, math.nan)
-    kept = histories.thinned(points, 100)
+    kept = histories.thin(points, 100)
     assert len(kept) < 130
     assert {points[0], points[1234], points[2345], points[3456], points[-1]} <= set(kept)
     assert [x for x, _ in kept] == sorted({x for x, _ in kept})
-    assert histories.thinned(points[:50], 100) == points[:50]
+    assert histories.thin(points[:50], 100) == points[:50]
 
 
 def test_a_history_keeps_nested_numbers_and_rows_without_an_axis() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from server.pages import axes, curves
-from server.pages.charts import MAX_POINTS, Line, chart, sampled
+from server.pages.charts import MAX_POINTS, Line, chart, downsample
 from server.pages.scale import Scale
 
 Rows = list[dict[str, Any]]
@@ -56,7 +56,7 @@ def test_each_metric_keeps_all_its_points_however_many_rows_others_have() -> Non
 def test_many_points_keep_their_ends_their_extremes_and_their_gaps() -> None:
     values = [math.sin(i) for i in range(100_000)]
     values[0], values[-1], values[31_415], values[27_182], values[50_000] = 0.125, 0.25, 77.0, -99.0, math.nan
-    kept = sampled((float(i), value) for i, value in enumerate(values))
+    kept = downsample((float(i), value) for i, value in enumerate(values))
     assert len(kept) <= MAX_POINTS
     assert [x for x, _ in kept] == sorted({x for x, _ in kept})
     assert {(0.0, 0.125), (31_415.0, 77.0), (27_182.0, -99.0), (99_999.0, 0.25)} <= set(kept)

@@ -62,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
             for i, value in enumerate(VALUES):
                 config, summary = documents(value)
                 runs.insert(db, row["id"], f"r{i}", state, float(i), config=config, summary=summary)
-        assert runs.spread_summaries(db, 10_000) == len(VALUES)
+        assert runs.index_summaries(db, 10_000) == len(VALUES)
     yield store, ids, [expected(question) for question in QUESTIONS]
     store.close()
 

@@ -160,7 +160,7 @@ def test_the_best_run_is_one_with_a_finite_metric(store: Store, state: str, orde
             text = json.dumps({"x": value})
             config = json.dumps({"x": {"value": value}})
             runs.insert(db, row["id"], f"run{i}", state, float(i), summary=text, config=config)
-        runs.spread_summaries(db, 100)
+        runs.index_summaries(db, 100)
     numbers = [i - 1 for i in runs.ids(store.db, row["id"], None, f"{order}summary_metrics.x")]
     assert numbers[: len(expected)] == expected, "numbers, texts, other kinds"
     assert set(numbers[len(expected) : -2]) == {2, 4, 8}, "not finite"

@@ -25,7 +25,7 @@ from server.store import (
     projects,
     runs,
 )
-from server.store.readonly import maintaining, reading, writing
+from server.store.readonly import maintenance_lock, open_read_only, open_read_write
 from tests.server.conftest import Clock
 from tests.server.running import Server
 
@@ -138,7 +138,7 @@ def test_gc_frees_the_files_of_deleted_runs_and_artifacts_and_says_how_much(fold
 def test_gc_makes_the_database_smaller_when_no_server_runs(folder: Path, capsys: Captured) -> None:
     store = Store(folder)
     with store.write() as db:
-        for row in runs.many(db, [1, 2, 3]):
+        for row in runs.get_many(db, [1, 2, 3]):
             runs.delete(db, row["id"])
     store.close()
     before = (folder / "wandb.sqlite").stat().st_size
@@ -165,8 +165,8 @@ def test_gc_keeps_what_an_unfinished_upload_may_still_need_until_it_is_given_up(
     clock.now += 60
     with store.write() as db:
         blobs.record(db, store.blobs.add(b"uploaded"), clock(), "lab")
-        assert blobs.announce(db, known.md5, clock())
-    with writing(store.folder) as db:
+        assert blobs.claim(db, known.md5, clock())
+    with open_read_write(store.folder) as db:
         assert garbage.collect(db, store.folder, clock()).files == 1
         assert sorted(path.read_bytes() for path in blob_files(store.folder)) == [b"announced", b"uploaded"]
         freed = garbage.collect(db, store.folder, clock() + 9 * DAY)
@@ -175,7 +175,7 @@ def test_gc_keeps_what_an_unfinished_upload_may_still_need_until_it_is_given_up(
 
 
 def test_a_second_gc_or_backup_is_refused_with_one_sentence(folder: Path, capsys: Captured) -> None:
-    with maintaining(folder):
+    with maintenance_lock(folder):
         assert main(["gc", "--dir", str(folder)]) == 1
     assert "Another gc or backup is at work" in capsys.readouterr().err
 
@@ -312,7 +312,7 @@ def test_a_folder_that_cannot_be_written_can_still_be_checked_and_backed_up(
     assert check(folder, capsys)[0] == 0
     assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "b.tar")]) == 0
     assert sorted(path.name for path in folder.iterdir()) == before, "nothing was written beside it"
-    with reading(folder) as db:
+    with open_read_only(folder) as db:
         assert json.loads(runs.by_id(db, 1)["tags"]) == ["a"]
 
 

@@ -34,7 +34,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return [json.loads(text) for text in texts]
 
     monkeypatch.setattr(histories, "load_objects", load)
-    monkeypatch.setattr(histories, "_memory", histories.Memory(1_000_000))
+    monkeypatch.setattr(histories, "_memory", histories.HistoryCache(1_000_000))
     return seen
 
 
@@ -85,8 +85,8 @@ def test_of_too_many_lines_the_same_share_is_kept_and_a_smaller_question_is_answ
 def test_the_memory_forgets_what_was_wanted_longest_ago(store: Store, run: Row, parsed: list[str]) -> None:
     [history] = histories.read(store, [run])[0].values()
     assert history.size == 10 + 3 * 10, "one list of rows for three columns"
-    memory = histories.Memory(100)
-    known = histories.Known(history, 1.0, 10, 0, "")
+    memory = histories.HistoryCache(100)
+    known = histories.CachedHistory(history, 1.0, 10, 0, "")
     for number in (1, 2, 1, 3):
         memory.put(("folder", number), known)
     assert [number for number in (1, 2, 3) if memory.get(("folder", number))] == [1, 3]

@@ -68,7 +68,7 @@ HEADERS = [None, "", "Basic", "Basic " + base64.b64encode(b"api:").decode(), "Be
 @pytest.mark.parametrize("header", HEADERS)
 def test_no_key_is_nobodys_key(store: Store, header: str | None) -> None:
     with store.write() as db:
-        db.execute("INSERT INTO users (name, key_hash, created_at) VALUES ('eve', ?, 0)", (users.hashed(""),))
+        db.execute("INSERT INTO users (name, key_hash, created_at) VALUES ('eve', ?, 0)", (users.hash_key(""),))
     assert recognise(store, Settings(api_key=""), header) is None
 
 

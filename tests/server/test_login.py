@@ -14,7 +14,7 @@ import pytest
 
 from server.__main__ import main
 from server.pages.login import own_address
-from server.store import Store, beside, logins, users
+from server.store import Store, folder_transaction, logins, users
 from tests.server.conftest import Clock
 from tests.server.markup import check_harmless, read
 from tests.server.people import COMMIT, UPSERT, People
@@ -68,7 +68,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     """anna owns a run, a sweep and an artifact; ben may read them."""
     server = start(tmp_path_factory.mktemp("login") / "folder")
     keys = {name: users.new_key() for name in ("anna", "ben")}
-    with beside(server.folder) as db:
+    with folder_transaction(server.folder) as db:
         for name, key in keys.items():
             users.add(db, name, key, 0.0)
         users.grant(db, "ben", "anna", "reader")
@@ -145,7 +145,7 @@ def test_the_start_prints_a_link_that_logs_in(tmp_path: Path) -> None:
 
 def test_a_key_that_is_rotated_or_removed_ends_its_logins(people: People) -> None:
     folder = str(people.server.folder)
-    with beside(people.server.folder) as db:
+    with folder_transaction(people.server.folder) as db:
         users.add(db, "dora", key := users.new_key(), 0.0)
     first = Browser(people.server)
     assert first.log_in(key) == 200
@@ -321,7 +321,7 @@ HIDDEN = [
 
 
 def test_what_a_person_may_not_see_is_not_there_for_them(people: People, anna: Browser) -> None:
-    with beside(people.server.folder) as db:
+    with folder_transaction(people.server.folder) as db:
         users.add(db, "carl", key := users.new_key(), 0.0)
     carl = Browser(people.server)
     carl.log_in(key)

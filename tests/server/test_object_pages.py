@@ -31,7 +31,7 @@ class Pages:
     def __init__(self, folder: Path, word: str) -> None:
         self.store = Store(folder)
         rich.fill(self.store, word)
-        self.client = TestClient(app.make(self.store, Settings(api_key=KEY)), "http://127.0.0.1")
+        self.client = TestClient(app.create_app(self.store, Settings(api_key=KEY)), "http://127.0.0.1")
         self.client.post("/login", data={"key": KEY})
 
     def get(self, path: str, status: int = 200) -> Node:

@@ -53,7 +53,7 @@ def fill(store: Store, word: str) -> None:
             rows = [{"_step": step, f"val/{word}": step, f"train/{word}": step} for step in range(3)]
             lines.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
             runs.set_state(db, run_id, "finished", 3.0)
-        runs.spread_summaries(db, 99)
+        runs.index_summaries(db, 99)
     scheduler.add_agent(store, made, word)
 
 
@@ -62,7 +62,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder: Path = tmp_path_factory.mktemp("evil") / "folder"
     store = Store(folder)
     fill(store, EVIL)
-    logged_in = TestClient(app.make(store, Settings(api_key=KEY)), "http://127.0.0.1")
+    logged_in = TestClient(app.create_app(store, Settings(api_key=KEY)), "http://127.0.0.1")
     logged_in.post("/login", data={"key": KEY})
     yield logged_in
     logged_in.close()

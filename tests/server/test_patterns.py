@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from server.store import Refused, Store, files, projects, runs
-from server.store.patterns import MAX_LENGTH, compiled, matches
+from server.store.patterns import MAX_LENGTH, compile_pattern, matches
 
 ORDINARY = ["unet", "^unet$", ".*foo.*bar.*", r"^resnet.*-lr.*-seed\d+$", "(a|b).*", "(?i)unet", "(ab)*c", "a{2}b"]
 ORDINARY += [r"[(+]+x", r"\(a+\)+", r"v\d+(\.\d+)?$", "^(unet|deeplab)-[a-z]{3,8}$", "(?P<n>ab)+", "", "größe|名"]
@@ -37,7 +37,7 @@ def test_every_pattern_is_answered_or_refused_soon(pattern: str, length: int) ->
 )
 def test_what_the_engine_cannot_say_is_refused_by_name(pattern: Any, reason: str) -> None:
     with pytest.raises(Refused, match=f"regular expression.*{reason}"):
-        compiled(pattern)
+        compile_pattern(pattern)
 
 
 @pytest.fixture

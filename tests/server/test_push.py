@@ -9,17 +9,17 @@ import pytest
 from server.__main__ import main
 from server.push import remote
 from server.store import Connection, Row, Store, artifacts, collections, files, lines, projects, runs, sweeps
-from server.store.readonly import reading
+from server.store.readonly import open_read_only
 from tests.server.filled import push
 from tests.server.running import Server
 
 
 def picture(folder: Path, entity: str, name: str) -> dict[str, Any]:
     """What a project holds, without times and numbers of rows."""
-    with reading(folder) as db:
+    with open_read_only(folder) as db:
         project = projects.find(db, entity, name)
         assert project is not None
-        found = {run["name"]: run for run in runs.many(db, runs.ids(db, project["id"]))}
+        found = {run["name"]: run for run in runs.get_many(db, runs.ids(db, project["id"]))}
         same = ("display_name", "state", "notes", "group_name", "tags", "config", "summary")
         return {
             "runs": {name: [run[column] for column in same] for name, run in found.items()},
@@ -46,7 +46,7 @@ def _names(db: Connection, sweep: Row) -> list[str]:
 def _version(db: Connection, row: Row) -> list[Any]:
     entries = [(e["path"], e["digest"], e["size"], bool(e["ref"])) for e in artifacts.entries(db, row["id"])]
     aliases = sorted(alias["alias"] for alias in collections.aliases(db, row["id"]))
-    users = [runs.by_id(db, run_id)["name"] for run_id in artifacts.users(db, row["id"])]
+    users = [runs.by_id(db, run_id)["name"] for run_id in artifacts.run_ids_using(db, row["id"])]
     logger = runs.by_id(db, row["run_id"])["name"]
     return [row["version"], row["digest"], row["metadata"], aliases, entries, users, logger]
 

@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull
 
 from server.graphql import engine
-from server.store import beside, users
+from server.store import folder_transaction, users
 from tests.server.people import ARTIFACT, COMMIT, MANIFEST, MD5, RUN_FILES, SECRET, SWEEP, UPSERT, People
 from tests.server.running import start
 
@@ -19,7 +19,7 @@ from tests.server.running import start
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     server = start(tmp_path_factory.mktemp("people") / "folder")
     keys = {name: users.new_key() for name in ("anna", "ben", "carl")}
-    with beside(server.folder) as db:
+    with folder_transaction(server.folder) as db:
         for name, key in keys.items():
             users.add(db, name, key, 0.0)
         users.grant(db, "ben", "anna", "reader")
@@ -158,7 +158,7 @@ def test_links_to_what_one_may_not_see_are_left_out(people: People) -> None:
     link = """mutation L($id: ID) { linkArtifact(input: {artifactID: $id, entityName: "lab", projectName: "p",
         artifactPortfolioName: "best"}) { versionIndex } }"""
     people.ask("ben", link, id=people.ids["artifact"])
-    with beside(people.server.folder) as db:
+    with folder_transaction(people.server.folder) as db:
         users.grant(db, "carl", "lab", "reader")
     listed = """{ project(name: "p", entityName: "lab") { artifactCollection(name: "best") { name
         artifacts { edges { node { id } } } artifactMembership(aliasName: "v0") { artifact { id } } } } }"""
@@ -166,7 +166,7 @@ def test_links_to_what_one_may_not_see_are_left_out(people: People) -> None:
     assert seen == {"name": "best", "artifacts": {"edges": []}, "artifactMembership": {"artifact": None}}
     assert len(people.ask("ben", listed)["project"]["artifactCollection"]["artifacts"]["edges"]) == 1
     assert people.page("carl", "/lab/p/artifacts/model/best/v0")[0] == 404
-    with beside(people.server.folder) as db:
+    with folder_transaction(people.server.folder) as db:
         users.revoke(db, "carl", "lab")
 
 
@@ -185,7 +185,7 @@ def test_only_owners_get_addresses_to_upload_to(people: People) -> None:
 
 def test_an_address_holds_only_as_long_as_the_right_it_was_made_with(people: People) -> None:
     def granted(role: str) -> None:
-        with beside(people.server.folder) as db:
+        with folder_transaction(people.server.folder) as db:
             users.grant(db, "carl", "anna", role)
 
     granted("owner")
@@ -199,7 +199,7 @@ def test_an_address_holds_only_as_long_as_the_right_it_was_made_with(people: Peo
     get = edge["node"]["directUrl"]
     granted("reader")
     assert (people.server.send("PUT", put, b"two")[0], people.server.get(get)) == (403, (200, b"one"))
-    with beside(people.server.folder) as db:
+    with folder_transaction(people.server.folder) as db:
         users.revoke(db, "carl", "anna")
     assert people.server.get(get)[0] == 403
     assert people.server.get(get.replace("by=", "by=1"))[0] == 403

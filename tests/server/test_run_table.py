@@ -39,7 +39,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             settings, summary = ({"model": model, "seed": seed, "same": 3}, {"test/iou": best - 0.05, "loss": 1 - best})
             _run(db, project, f"r{at}", sweep, settings, [0.1, best, best - 0.3], summary)
         _run(db, project, "odd", None, {"lr": "=1+1", "same": 3}, [], {"other": "text"})
-        assert runs.spread_summaries(db, 9) == 5
+        assert runs.index_summaries(db, 9) == 5
     yield store
     store.close()
 
@@ -199,7 +199,7 @@ def test_seed_and_fold_are_folded_away_among_settings(table: Store) -> None:
     shown = page(table, group="settings", q="sweep ~ .").one(id="runs").one("table")
     assert [cell.split(" ")[0] for cell in shown.rows[0][:2]] == ["model", "n"]
     assert [cells[:2] for cells in shown.rows[1:]] == [["b", "2"], ["a", "2"]]
-    assert [name for name in ("seed", "data.fold", "split_seed", "seedling") if run_table.FOLDED.fullmatch(name)] == [
+    assert [name for name in ("seed", "data.fold", "split_seed", "seedling") if run_table.REPEATED.fullmatch(name)] == [
         *("seed", "data.fold", "split_seed")
     ]
 
@@ -210,7 +210,7 @@ def test_a_run_that_no_client_has_opened_makes_no_setting_differ(store: Store) -
         for name in "ab":
             _run(db, place, name, None, {"lr": name, "same": 3}, [], {})
         waiting = runs.insert(db, place, "c", "pending", 1.0, config='{"lr": {"value": "c"}}')
-        runs.spread_summaries(db, 9)
+        runs.index_summaries(db, 9)
     ids = runs.ids(store.db, place, None, "-created_at")
     assert [column.title for column in run_table.survey(store, place, ids).differing] == ["lr"]
     assert [column.title for column in run_table.survey(store, place, [waiting]).settings] == ["lr"]
@@ -251,7 +251,7 @@ def test_ticked_runs_are_compared_by_a_form_without_script(table: Store) -> None
 
 def test_a_word_that_a_filter_could_misread_is_quoted() -> None:
     for value in ("a, b", 'say "x"', "a|b", "", " a", "<=", "plain", 1.5, True, None):
-        term = filtering.equals("key = x", value)
+        term = filtering.equality_term("key = x", value)
         [clause] = filtering.read(term, {"key = x": "config.k"})["$and"]
         assert value in clause["config.k"]["$in"]
         assert len(clause["config.k"]["$in"]) <= 2
@@ -279,7 +279,7 @@ def test_what_a_program_wrote_into_the_summary_itself_counts_and_else_the_best_o
     with store.write() as db:
         for run_id in ids:
             runs.set_state(db, run_id, "finished", 2.0)
-        assert runs.spread_summaries(db, 9) == 2
+        assert runs.index_summaries(db, 9) == 2
     ended = run_table.cells(store, ids, columns)
     assert list(ended.values()) == [[0.9, pytest.approx(0.1), 0.7, 3]] * 2
     assert running == ended
@@ -314,7 +314,7 @@ def test_beside_a_best_value_stands_the_last_one_where_it_is_worse_by_more_than_
             runs.change(db, run_id, summary=json.dumps({"val/iou": summary, "val/loss": 1 - summary, "size": summary}))
             if not alive:
                 runs.set_state(db, run_id, "finished", 2.0)
-        runs.spread_summaries(db, 9)
+        runs.index_summaries(db, 9)
     for cells in page(store, col=columns).one(id="runs").all("table")[0].rows[1:]:
         assert cells[1] == shown
         assert not {"last", "now"} & set(cells[3].split()), "of what may be large or small, neither is worse"
@@ -358,7 +358,7 @@ def test_a_setting_that_says_what_a_test_metric_is_of_stands_beside_it(store: St
         for at in range(4):
             settings = {"a": at, "test/checkpoint": ["last", "best"][at % 2], "val/n": 4}
             _run(db, place, f"r{at}", None, settings, [], {"test/iou": at / 10, "val/iou": 0.5})
-        runs.spread_summaries(db, 9)
+        runs.index_summaries(db, 9)
     assert rows(store)[0][:6] == ["name", "state", "test/iou", "val/iou", "test/checkpoint", "a"]
 
 
@@ -370,7 +370,7 @@ def test_what_a_test_metric_is_of_stands_beside_it_where_runs_differ(store: Stor
             texts = {"test/file": f"{at}", "other/rule": "ab"[at % 2], "test/picture": picture, "test/same": "x"}
             summary = {"test/iou": at / 10} | ({"test/rule": rule} if rule else {}) | texts
             _run(db, place, f"r{at}", None, {"lr": at}, [], summary)
-        runs.spread_summaries(db, 9)
+        runs.index_summaries(db, 9)
     head, *found = rows(store, sort="-high.test/iou")
     assert head[:5] == ["name", "state", "test/iou ▼", "test/rule", "lr"]
     assert [cells[3] for cells in found] == ["–", "iou", "iou", "loss"]

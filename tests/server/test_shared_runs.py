@@ -61,7 +61,7 @@ def test_summaries_are_merged_and_the_end_that_one_client_announced_stays(shared
     post(shared, "a", 0, "1")
     post(shared, "b", 0, "2", complete=True, exitcode=0)
     post(shared, "a", 1, "3")
-    run = runs.at(shared.db, "local", "p", "r")
+    run = runs.find_by_path(shared.db, "local", "p", "r")
     assert run is not None
     assert json.loads(run["summary"]) == {"_step": 1, "a": "3", "b": "2"}
     assert run["state"] == "finished"

@@ -78,7 +78,7 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store, run: Row) -> None
     [(5, 2, [0, 4]), (5, 3, [0, 2, 4]), (5, 1, [4]), (3, 9, [0, 1, 2]), (0, 4, []), (1, 1, [0]), (4, 0, [])],
 )
 def test_samples_are_evenly_spaced_and_end_with_the_last(total: int, samples: int, expected: list[int]) -> None:
-    assert lines.spaced(total, samples) == expected
+    assert lines.spread_indices(total, samples) == expected
 
 
 def test_a_row_with_nan_is_kept_as_it_was_sent(store: Store, run: Row) -> None:

@@ -52,7 +52,7 @@ def filled(store: Store, clock: Clock) -> Row:
                 runs.set_state(db, run_id, "crashed" if result is None else "finished", clock.now + 60)
             if at == 2:
                 sweeps.record_stop(db, run_id, "worse than 3 others at step 3")
-        runs.spread_summaries(db, 9)
+        runs.index_summaries(db, 9)
     scheduler.add_agent(store, made, "gpu-<1>")
     return sweeps.by_id(store.db, made["id"])
 

@@ -171,11 +171,11 @@ def test_what_is_listed_as_refused_is_refused_by_name_unless_it_is_empty(place: 
     parts: dict[str, Any] = engine.schema().type_map[kind].fields  # type: ignore[attr-defined]
     parts = parts[rest.split(".")[0]].args if "." in rest else parts
     with pytest.raises(Refused, match=f"^{name} is not supported here: "):
-        unsupported._sift(place.rpartition(".")[0], parts, {snake(name): "something"})
+        unsupported._drop_unsupported(place.rpartition(".")[0], parts, {snake(name): "something"})
     empties: list[Any] = [None, "", "null", "{}", [], False]
     for empty in empties:
         values: dict[str, Any] = {snake(name): empty}
-        unsupported._sift(place.rpartition(".")[0], parts, values)
+        unsupported._drop_unsupported(place.rpartition(".")[0], parts, values)
         assert values == {}
 
 
