@@ -20,11 +20,12 @@ from common.cli import Parser, exit_code, number, whole_number
 from common.names import BadName
 from common.wandb_api import is_loopback
 from server import app
-from server.access.connections import TimedProtocol
-from server.access.security import read_key
+from server.access.signatures import read_key
+from server.access.timeouts import TimedProtocol
 from server.settings import GIGABYTE, Settings
-from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, logins, permissions
-from server.store.disk_errors import explain, is_temporary
+from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, logins
+from server.store.disk import permissions
+from server.store.disk.disk_errors import explain, is_temporary
 from server.store.users import KEY, hash_key
 
 COMMANDS = {

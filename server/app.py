@@ -18,15 +18,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from server import clients, filestream, graphql, pages, scheduler, storage
+from server import clients, filestream, graphql, scheduler, storage
 from server.access.authentication import recognise
 from server.access.csrf import SameOrigin, is_json
-from server.access.security import Signer
+from server.access.signatures import Signer
 from server.jsontext import parse
+from server.pages import access_control, endpoints, forms, static_files
+from server.scheduler.system_clock import ClockMonitor
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs
-from server.store.clock_steps import ClockMonitor
-from server.store.disk_errors import explain
+from server.store.disk.disk_errors import explain
 from server.store.users import Person
 
 log = logging.getLogger(__name__)
@@ -58,35 +59,35 @@ def create_app(store: Store, settings: Settings) -> Starlette:
             # The client asks once whether telemetry is wanted, and Weave where to send: both give up on a 404.
             Route("/sdk/otel/{path:path}", text_endpoint("no telemetry here", 404), methods=["POST"]),
             Route("/traces/{path:path}", text_endpoint("no Weave here", 404), methods=["GET", "POST", "PUT", "DELETE"]),
-            Route("/static/{digest}/{file}", pages.static),
-            Route("/", pages.home),
-            Route("/authorize", pages.authorize),
-            Route("/login", pages.log_in, methods=["GET", "POST"]),
-            Route("/logout", pages.log_out, methods=["POST"]),
-            Route("/compare", pages.overviews.compare),
-            Route("/search", pages.search),
-            Route("/{entity}", pages.entity),
-            Route("/{entity}/{project}", pages.overviews.project),
-            Route("/{entity}/{project}/compare", pages.overviews.compare),
-            Route("/{entity}/{project}/feed", pages.overviews.feed),
-            Route("/{entity}/{project}/sweeps", pages.overviews.project),
-            Route("/{entity}/{project}/runs/{run}", pages.change_run, methods=["POST"]),
-            Route("/{entity}/{project}/runs/{run}", pages.run),
-            Route("/{entity}/{project}/runs/{run}/{tab:path}", pages.run),
-            Route("/{entity}/{project}/sweeps/{sweep}", pages.change_sweep, methods=["POST"]),
-            Route("/{entity}/{project}/sweeps/{sweep}", pages.overviews.sweep),
-            Route("/{entity}/{project}/sweeps/{sweep}/{part:path}", pages.elsewhere),
-            Route(ARTIFACT, pages.change_artifact, methods=["POST"]),
-            Route("/{entity}/{project}/artifacts", pages.artifacts),
-            Route("/{entity}/{project}/artifacts/{type}", pages.artifacts),
-            Route("/{entity}/{project}/artifacts/{type}/{collection}", pages.artifact),
-            Route("/{entity}/{project}/artifacts/{type}/{collection}/{version:path}", pages.artifact),
-            Route("/{entity}/{project}/reports", pages.reports),
-            Route("/{entity}/{project}/reportlist", pages.reports),
-            Route("/{entity}/{project}/reports/{report}", pages.report),
-            Route("/{entity}/{project}/views", pages.change_view, methods=["POST"]),
-            Route("/{entity}/{project}/{part}", pages.elsewhere),
-            Route("/{path:path}", pages.nothing),
+            Route("/static/{digest}/{file}", static_files.endpoint),
+            Route("/", endpoints.home),
+            Route("/authorize", endpoints.authorize),
+            Route("/login", access_control.log_in, methods=["GET", "POST"]),
+            Route("/logout", access_control.log_out, methods=["POST"]),
+            Route("/compare", endpoints.compare),
+            Route("/search", endpoints.search),
+            Route("/{entity}", endpoints.entity),
+            Route("/{entity}/{project}", endpoints.project),
+            Route("/{entity}/{project}/compare", endpoints.compare),
+            Route("/{entity}/{project}/feed", endpoints.feed),
+            Route("/{entity}/{project}/sweeps", endpoints.project),
+            Route("/{entity}/{project}/runs/{run}", forms.change_run, methods=["POST"]),
+            Route("/{entity}/{project}/runs/{run}", endpoints.run),
+            Route("/{entity}/{project}/runs/{run}/{tab:path}", endpoints.run),
+            Route("/{entity}/{project}/sweeps/{sweep}", forms.change_sweep, methods=["POST"]),
+            Route("/{entity}/{project}/sweeps/{sweep}", endpoints.sweep),
+            Route("/{entity}/{project}/sweeps/{sweep}/{part:path}", endpoints.elsewhere),
+            Route(ARTIFACT, forms.change_artifact, methods=["POST"]),
+            Route("/{entity}/{project}/artifacts", endpoints.artifacts),
+            Route("/{entity}/{project}/artifacts/{type}", endpoints.artifacts),
+            Route("/{entity}/{project}/artifacts/{type}/{collection}", endpoints.artifact),
+            Route("/{entity}/{project}/artifacts/{type}/{collection}/{version:path}", endpoints.artifact),
+            Route("/{entity}/{project}/reports", endpoints.reports),
+            Route("/{entity}/{project}/reportlist", endpoints.reports),
+            Route("/{entity}/{project}/reports/{report}", endpoints.report),
+            Route("/{entity}/{project}/views", forms.change_view, methods=["POST"]),
+            Route("/{entity}/{project}/{part}", endpoints.elsewhere),
+            Route("/{path:path}", endpoints.nothing),
         ],
         exception_handlers={
             405: method_not_allowed,

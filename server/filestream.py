@@ -10,7 +10,7 @@ from typing import Any
 
 from server import scheduler
 from server.jsontext import as_object, dumps, load_object, loads
-from server.store import NotFound, Row, Store, lines, runs
+from server.store import NotFound, Row, Store, runs, streams
 
 log = logging.getLogger(__name__)
 SUMMARY = "wandb-summary.json"
@@ -43,11 +43,11 @@ def receive(
         now = store.clock()
         if not (client and run["exit_code"] is not None):
             runs.touch(db, run, now)
-        for file, table in lines.FILES.items():
+        for file, table in streams.FILES.items():
             if file in chunks and table == "history":
-                rows = lines.put_history(db, run["id"], chunks[file].offset, chunks[file].lines, client)
+                rows = streams.put_history(db, run["id"], chunks[file].offset, chunks[file].lines, client)
             elif file in chunks:
-                lines.put(db, table, run["id"], chunks[file].offset, chunks[file].lines, client)
+                streams.put(db, table, run["id"], chunks[file].offset, chunks[file].lines, client)
         if SUMMARY in chunks:
             runs.change(db, run["id"], summary=_summary(run, chunks[SUMMARY].lines, client))
         _enter_state(db, run, body, now)

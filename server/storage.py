@@ -21,10 +21,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from common.names import BadName
-from server.access.security import Signer
-from server.store import DatabaseError, Refused, Store, artifacts, blobs, files, ownership, runs, users
-from server.store.blobs import Incoming
-from server.store.disk_errors import explain
+from server.access.signatures import Signer
+from server.store import DatabaseError, Refused, Store, artifacts, files, ownership, runs, users
+from server.store.disk import blobs
+from server.store.disk.blobs import Incoming
+from server.store.disk.disk_errors import explain
 from server.store.users import Person
 
 log = logging.getLogger(__name__)

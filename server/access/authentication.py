@@ -1,6 +1,6 @@
 """The user behind a request: by its key, or by the login of a browser."""
 
-from server.access.security import is_same_key, parse_authorization
+from server.access.signatures import is_same_key, parse_authorization
 from server.settings import Settings
 from server.store import Store, logins, users
 from server.store.users import Person

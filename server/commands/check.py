@@ -1,8 +1,8 @@
 """`python -m server check --dir FOLDER`: one line per finding; exit code 1 when there is any."""
 
 from server.commands import command_parser
-from server.store.checking import find_faults
-from server.store.readonly import open_read_only
+from server.store.folder.integrity import find_faults
+from server.store.folder.maintenance import open_read_only
 
 
 def main(arguments: list[str]) -> int:

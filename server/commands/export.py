@@ -7,12 +7,12 @@ from typing import Any
 
 from common.files import beside
 from server.commands import command_parser
+from server.commands.parquet import write_history, write_runs
 from server.commands.push import get_project
-from server.commands.tables import write_history, write_runs
 from server.jsontext import config_values, load_object, strict
 from server.store import Connection, Row, StoreError, artifacts, collections, files, runs, sweeps
-from server.store.disk_errors import explain
-from server.store.readonly import open_read_only
+from server.store.disk.disk_errors import explain
+from server.store.folder.maintenance import open_read_only
 
 
 def main(arguments: list[str]) -> int:
@@ -75,7 +75,7 @@ def _artifact(db: Connection, version: Row) -> Row:
     return {
         "name": f"{collection['name']}:v{version['version']}",
         "type": collection["type"],
-        "aliases": [a["alias"] for a in collections.aliases(db, version["id"], collection["id"])],
+        "aliases": collections.alias_names(db, version["id"], collection["id"]),
         "digest": version["digest"],
         "size": version["size"],
         "description": version["description"],

@@ -5,8 +5,8 @@ import time
 from common.text import size
 from server.commands import command_parser
 from server.store import StoreError
-from server.store.garbage import collect, compact
-from server.store.readonly import maintenance_lock, open_read_write, try_server_lock
+from server.store.folder.garbage import collect, compact
+from server.store.folder.maintenance import maintenance_lock, open_read_write, try_server_lock
 
 
 def main(arguments: list[str]) -> int:

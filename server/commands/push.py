@@ -10,7 +10,7 @@ from server.push import runs as pushed_runs
 from server.push import sweeps as pushed_sweeps
 from server.push.remote import Remote
 from server.store import Connection, Row, StoreError, projects, runs
-from server.store.readonly import open_read_only
+from server.store.folder.maintenance import open_read_only
 
 
 def main(arguments: list[str]) -> int:

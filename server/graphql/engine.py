@@ -27,28 +27,25 @@ from graphql import (
 )
 
 from common.names import BadName
-from server.graphql import (
+from server.graphql import limits, rights, scalars, unsupported
+from server.graphql.context import Context, fields, id_of, snake
+from server.graphql.resolvers import (
+    artifact_uploads,
     artifacts,
     collections,
     files,
     history,
-    limits,
     projects,
     reports,
-    rights,
     runs,
-    scalars,
     sweeps,
-    unsupported,
-    uploads,
     viewer,
 )
-from server.graphql.common import Context, fields, id_of, snake
 from server.store import DatabaseError, NotFound, Refused
-from server.store.disk_errors import explain, is_temporary, is_timeout
+from server.store.disk.disk_errors import explain, is_temporary, is_timeout
 
 log = logging.getLogger(__name__)
-MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
+MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, artifact_uploads, reports)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from graphql import GraphQLList, GraphQLNonNull, GraphQLSchema, get_named_type, get_nullable_type
 
 from server.graphql import limits
-from server.graphql.common import Context, Resolver, fields, parse_id
+from server.graphql.context import Context, Resolver, fields, parse_id
 from server.store import NotFound, Refused, ownership
 
 # Columns that say where a row lies, in the order in which they are looked at.

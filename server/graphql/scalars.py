@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLInt, GraphQLSchema
 
-from server.graphql.common import Context, Resolver, fields, snake
+from server.graphql.context import Context, Resolver, fields, snake
 from server.graphql.limits import MAX_INT
 from server.store import Refused
 

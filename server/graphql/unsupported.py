@@ -1,7 +1,7 @@
 """Operations, arguments and input fields that are not here. Each is refused by name, or ignored for a reason.
 
 Every argument and input field that is not listed here reaches its resolver, which reads it:
-`tests/server/test_unsupported.py` walks the schema.
+`tests/server/graphql/test_unsupported.py` walks the schema.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 from graphql import GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLSchema
 
-from server.graphql.common import Context, Resolver, fields
+from server.graphql.context import Context, Resolver, fields
 from server.store import Refused
 
 # In the texts that GraphQL writes about a field or a type that is missing.

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from server.push import documents as ask
+from server.push import operations as ask
 from server.push.remote import Remote, open_body, upload
-from server.store import Connection, Row, artifacts, blobs, collections, runs
+from server.store import Connection, Row, artifacts, collections, runs
 from server.store.artifacts import MANIFEST_NAME
+from server.store.disk import blobs
 
 BATCH = 100
 REFERENCE = "wandb-artifact://"
@@ -50,7 +51,7 @@ def _push_one(db: Connection, folder: Path, remote: Remote, artifact: Row, pushe
     )
     pushed.ids[artifact["id"]] = there
     if state == artifacts.COMMITTED:
-        _set_aliases(remote, there, collection, _aliases(db, artifact))
+        _set_aliases(remote, there, collection, _aliases(db, artifact, collection))
         return
     _upload_files(db, folder, remote, artifact["id"], there)
     _upload_manifest(db, folder, remote, artifact, pushed)
@@ -84,7 +85,7 @@ def _artifact_input(db: Connection, remote: Remote, artifact: Row, collection: R
         "metadata": artifact["metadata"],
         "ttlDurationSeconds": artifact["ttl"],
         "historyStep": artifact["history_step"],
-        "aliases": [{"artifactCollectionName": name, "alias": alias} for alias in _aliases(db, artifact)],
+        "aliases": [{"artifactCollectionName": name, "alias": alias} for alias in _aliases(db, artifact, collection)],
         "tags": [{"tagName": tag["name"]} for tag in collections.tags(db, "artifact", artifact["id"])],
         "enableDigestDeduplication": True,
         "clientID": _client_id(remote, collection, artifact),
@@ -103,9 +104,9 @@ def _logger(db: Connection, artifact: Row) -> str | None:
     return runs.by_id(db, artifact["run_id"])["name"] if artifact["run_id"] else None
 
 
-def _aliases(db: Connection, artifact: Row) -> list[str]:
-    found = collections.aliases(db, artifact["id"], artifact["collection_id"])
-    return [alias["alias"] for alias in found if alias["alias"] != collections.LATEST]
+def _aliases(db: Connection, artifact: Row, collection: Row) -> list[str]:
+    names = collections.alias_names(db, artifact["id"], collection["id"])
+    return [name for name in names if name != collections.LATEST]
 
 
 def _set_aliases(remote: Remote, there: str, collection: Row, aliases: list[str]) -> None:
@@ -172,8 +173,9 @@ def _link(db: Connection, remote: Remote, portfolio: Row, pushed: Pushed) -> Non
         if artifact["id"] not in pushed.ids:
             pushed.strange += 1
             continue
-        aliases = collections.aliases(db, artifact["id"], portfolio["id"])
-        wanted = [a["alias"] for a in aliases if a["alias"] != collections.LATEST]
+        wanted = [
+            name for name in collections.alias_names(db, artifact["id"], portfolio["id"]) if name != collections.LATEST
+        ]
         remote.graphql(
             ask.LINK_ARTIFACT,
             _anything,

@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 from common.retry import doubling, is_busy, retry
 from common.wandb_api import BadAddress, authorization, open_url, server_address
 from server.jsontext import parse
-from server.store import StoreError, blobs
+from server.store import StoreError
+from server.store.disk import blobs
 
 ATTEMPTS = 8
 TIMEOUT = 120.0  # seconds
@@ -43,7 +44,7 @@ class Remote:
         self._sleep = sleep
 
     def graphql(self, query: str, read: Callable[[Any], T], **variables: Any) -> T:
-        """What `read` takes from the answer's data. Raises RemoteError for an error in it, or other data."""
+        """`read` of the answer's data. Raises RemoteError for an error in it, or other data."""
         return self._ask(query, read, variables, ATTEMPTS)
 
     def graphql_once(self, query: str, read: Callable[[Any], T], **variables: Any) -> T:

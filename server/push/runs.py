@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from server.jsontext import loads
-from server.push import documents as ask
+from server.push import operations as ask
 from server.push.remote import Remote, upload
-from server.store import Connection, Row, blobs, files, lines, runs
+from server.store import Connection, Row, files, runs, streams
+from server.store.disk import blobs
 
 POST_LINES, POST_BYTES = 1000, 4 << 20
 PAGE = 500
-COUNTS: dict[lines.Table, str] = {
+COUNTS: dict[streams.Table, str] = {
     "history": "historyLineCount",
     "system_metrics": "eventsLineCount",
     "console": "logLineCount",
@@ -36,7 +37,7 @@ def push(db: Connection, folder: Path, remote: Remote, run: Row, sweep: str | No
     if there is None or _differs(run, there) or any(missing.values()):
         _upsert(remote, run, sweep)
         sent.anything = True
-    for file, table in lines.FILES.items():
+    for file, table in streams.FILES.items():
         if missing[table]:
             sent.lines += _stream(db, remote, run, file, table, there[COUNTS[table]] if there else 0)
     sent.files = _push_files(db, folder, remote, run)
@@ -60,8 +61,8 @@ def _read_status(data: Any) -> Row | None:
     return texts | {name: int(found[name] or 0) for name in COUNTS.values()} | {"state": found["state"]}
 
 
-def _missing(db: Connection, table: lines.Table, run_id: int, there: Row | None) -> bool:
-    return lines.total(db, table, run_id) > (there[COUNTS[table]] if there else 0)
+def _missing(db: Connection, table: streams.Table, run_id: int, there: Row | None) -> bool:
+    return streams.total(db, table, run_id) > (there[COUNTS[table]] if there else 0)
 
 
 def _differs(run: Row, there: Row) -> bool:
@@ -95,10 +96,10 @@ def _read_name(data: Any) -> str:
     return str(data["upsertBucket"]["bucket"]["name"])
 
 
-def _stream(db: Connection, remote: Remote, run: Row, file: str, table: lines.Table, known: int) -> int:
+def _stream(db: Connection, remote: Remote, run: Row, file: str, table: streams.Table, known: int) -> int:
     """Posts what follows the first `known` lines; returns how many lines that were."""
     at = known
-    for chunk in _chunks(lines.after(db, table, run["id"], known, PAGE)):
+    for chunk in _chunks(streams.after(db, table, run["id"], known, PAGE)):
         remote.stream(run["name"], {"files": {file: {"offset": at, "content": chunk}}})
         at += len(chunk)
     return at - known

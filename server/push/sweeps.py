@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.push import documents as ask
+from server.push import operations as ask
 from server.push.remote import NOTHING, Remote
 from server.store import Connection, Row, sweeps
 

@@ -13,6 +13,7 @@ from server import search
 from server.jsontext import at, config_values, load_object
 from server.scheduler.sweep_config import check, origin, origin_of, read_config, requeue
 from server.search import PastRun
+from server.search.past_runs import IN_PROGRESS
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
 
@@ -22,7 +23,6 @@ AGENT_ASKS_AGAIN = (4.5, 20.0)  # seconds after an answer that arrived; the clie
 AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
 OVER = ("FINISHED", "CANCELED")
 WITHOUT_RESULT = {"pending", "failed", "crashed", "preempted"}
-UNDER_WAY = {"pending", "running", "preempting", "preempted"}
 RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
 
 
@@ -66,7 +66,7 @@ def stop_runs(store: Store, sweep: Row) -> None:
 
 
 def expected_runs(store: Store, sweep: Row) -> int | None:
-    """How many runs the sweep will have, where that is known."""
+    """Number of runs that the sweep will have; None where it is unknown."""
     config = read_config(sweep["config"])
     size = search.count(config, prior_runs(store, sweep, config)) if origin(sweep) == "server" else None
     known = [n for n in (size, config.get("run_cap")) if n is not None]
@@ -175,7 +175,7 @@ def _may_be_resumed(store: Store, sweep: Row) -> bool:
     if sweeps.resumable_suggestions(store.db, sweep["id"], requeue(sweep)):
         return True
     items = sweeps.suggestions(store.db, sweep["id"]) if requeue(sweep) else []
-    return any(item["run_state"] in UNDER_WAY for item in items)
+    return any(item["run_state"] in IN_PROGRESS for item in items)
 
 
 def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
@@ -294,7 +294,7 @@ def finish_if_done(store: Store, sweep_id: int) -> None:
         if sweep["state"] != "RUNNING" or not _is_full(store, sweep):
             return
         items = sweeps.suggestions(store.db, sweep_id)
-        if any(item["run_state"] in UNDER_WAY for item in items if item["handed_at"] is not None):
+        if any(item["run_state"] in IN_PROGRESS for item in items if item["handed_at"] is not None):
             return
         if _may_be_resumed(store, sweep):
             return

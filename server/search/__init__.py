@@ -1,4 +1,4 @@
-"""Which configuration comes next, and which run should stop.
+"""Choice of the next configuration, and of the runs to stop early.
 
 Pure functions of a sweep's configuration, as parsed from its YAML, and its past runs: no clock, no disk, no SQL, no
 global random state. Equal seeds and equal runs give equal answers.
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from server.search import bayes, grid, pruning, sampling, space, stopping
 from server.search.errors import SearchError
-from server.search.runs import PastRun, read_metric
+from server.search.past_runs import PastRun, read_metric
 
 __all__ = ["PastRun", "SearchError", "count", "is_time_to_stop", "suggest", "to_stop", "validate"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from server.search import optuna_study, sampling
 from server.search.distributions import Choice, Continuous, Quantized
-from server.search.runs import IN_PROGRESS, Metric, PastRun
+from server.search.past_runs import IN_PROGRESS, Metric, PastRun
 from server.search.space import Parameter, Point, Space
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Each belongs to the key that it was opened with, so that a key which is rotated 
 import secrets
 import sqlite3
 
-from server.store import rows
+from server.store.database import crud
 from server.store.users import hash_key
 
 SESSION, LINK = "session", "link"
@@ -25,7 +25,7 @@ def start(db: sqlite3.Connection, kind: str, key_hash: str, now: float) -> str:
 def key_hash(db: sqlite3.Connection, token: str, kind: str, now: float) -> str | None:
     """That of the key which a token was started with; None for one that holds no more."""
     sql = "SELECT key_hash FROM logins WHERE token_hash = ? AND kind = ? AND expires_at > ?"
-    found: str | None = rows.value(db, sql, hash_key(token), kind, now)
+    found: str | None = crud.value(db, sql, hash_key(token), kind, now)
     return found
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from common.names import check_name
 from server.jsontext import config_values, load_object
-from server.store import filters, lines, rows, values
-from server.store.connection import TimedConnection
+from server.store import streams
+from server.store.database import crud, filters, run_values
+from server.store.database.connection import TimedConnection
+from server.store.database.crud import Row
 from server.store.errors import Refused
-from server.store.rows import Row
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")
@@ -27,16 +28,16 @@ _LISTED = """runs.name NOT IN
 
 
 def by_id(db: sqlite3.Connection, run_id: int) -> Row:
-    return rows.get(db, _SELECT + "WHERE runs.id = ?", run_id, "run number")
+    return crud.get(db, _SELECT + "WHERE runs.id = ?", run_id, "run number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
-    return rows.first(db, _SELECT + "WHERE runs.project_id = ? AND runs.name = ?", project_id, name)
+    return crud.first(db, _SELECT + "WHERE runs.project_id = ? AND runs.name = ?", project_id, name)
 
 
 def find_by_path(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | None:
     sql = _SELECT + "WHERE projects.entity = ? AND projects.name = ? AND runs.name = ?"
-    return rows.first(db, sql, entity, project, name)
+    return crud.first(db, sql, entity, project, name)
 
 
 def ids(db: sqlite3.Connection, project_id: int, where: str | None = None, order: str | None = None) -> list[int]:
@@ -56,7 +57,7 @@ def ids(db: sqlite3.Connection, project_id: int, where: str | None = None, order
 
 
 def count(db: sqlite3.Connection, project_id: int, where: str | None = None) -> int:
-    """How many runs `ids` lists."""
+    """Number of runs that `ids` lists."""
     passing = filters.Filter(where)
     sql = f"SELECT count(*) FROM runs WHERE runs.project_id = ? AND {_LISTED} AND {passing.condition}"
     (found,) = _bare(db, sql, [project_id, project_id, *passing.arguments], passing)
@@ -97,11 +98,11 @@ def new_name() -> str:
 def insert(db: sqlite3.Connection, project_id: int, name: str, state: str, now: float, **columns: Any) -> int:
     """A new run; returns its number."""
     check_name("run id", name)
-    count = rows.value(db, "SELECT count(*) FROM runs WHERE project_id = ?", project_id)
+    count = crud.value(db, "SELECT count(*) FROM runs WHERE project_id = ?", project_id)
     word = f"{secrets.choice(ADJECTIVES)}-{secrets.choice(NOUNS)}-{count + 1}"
     given = {"project_id": project_id, "name": name, "display_name": word, "state": check_state(state)}
     given |= {"username": columns.pop("username", "local"), "created_at": now, "heartbeat_at": now}
-    number = rows.insert(db, "runs", **given)
+    number = crud.insert(db, "runs", **given)
     change(db, number, **columns)
     return number
 
@@ -110,7 +111,7 @@ def change(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
     """Sets the columns whose value is not None. Filters find a new config at once in `run_values`, a summary later."""
     if columns.get("tags") is not None:
         columns["tags"] = json.dumps(columns["tags"], ensure_ascii=False)
-    rows.update(db, "runs", run_id, columns)
+    crud.update(db, "runs", run_id, columns)
     if columns.get("config") is not None:
         _index(db, run_id, "config", config_values(load_object(columns["config"])))
     if columns.get("summary") is not None:
@@ -119,7 +120,7 @@ def change(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
 
 def _index(db: sqlite3.Connection, run_id: int, source: str, given: dict[str, Any]) -> None:
     db.execute("DELETE FROM run_values WHERE run_id = ? AND source = ?", (run_id, source))
-    found = {(run_id, source, key): value for key, value in values.index_entries(given)}
+    found = {(run_id, source, key): value for key, value in run_values.index_entries(given)}
     db.executemany("INSERT INTO run_values VALUES (?, ?, ?, ?)", [(*place, value) for place, value in found.items()])
 
 
@@ -147,7 +148,9 @@ def best_values(
 
     What a program wrote into the summary itself is what it means: it has no other value.
     """
-    ranges = {key: ends for key, ends in lines.ranges(db, run_id).items() if key in summary and summary[key] == ends[2]}
+    ranges = {
+        key: ends for key, ends in streams.ranges(db, run_id).items() if key in summary and summary[key] == ends[2]
+    }
     return {key: ends[0] for key, ends in ranges.items()}, {key: ends[1] for key, ends in ranges.items()}
 
 
@@ -194,7 +197,7 @@ def values_of(db: sqlite3.Connection, run_ids: list[int], keys: list[str]) -> di
         "WHERE runs.id IN (SELECT value FROM json_each(?))",
         (*arguments, json.dumps(run_ids)),
     )
-    return {row[0]: [None if value is None else values.load(value) for value in row[1:]] for row in cursor}
+    return {row[0]: [None if value is None else run_values.load(value) for value in row[1:]] for row in cursor}
 
 
 def index_configs(db: sqlite3.Connection) -> None:
@@ -269,7 +272,7 @@ def delete(db: sqlite3.Connection, run_id: int) -> None:
 
 
 def add_alert(db: sqlite3.Connection, run_id: int, title: str, text: str, severity: str, now: float) -> None:
-    rows.insert(db, "alerts", run_id=run_id, title=title, text=text, severity=severity, created_at=now)
+    crud.insert(db, "alerts", run_id=run_id, title=title, text=text, severity=severity, created_at=now)
 
 
 def alerts(db: sqlite3.Connection, run_id: int) -> list[Row]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from server.__main__ import main
-from server.access.security import DAY, Signer
+from server.access.signatures import DAY, Signer
 from server.commands import check
 from server.store import Store, api_key
 from tests.server.running import Server, start

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from server import scheduler
+from server.scheduler.system_clock import ClockMonitor
 from server.settings import Settings
 from server.store import Store, projects, runs
-from server.store.clock_steps import ClockMonitor
-from server.store.disk_errors import FULL, READ_ONLY, explain, is_temporary
+from server.store.disk.disk_errors import FULL, READ_ONLY, explain, is_temporary
 from tests.server.conftest import Clock
 from tests.server.running import ROOT, Server, start
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.search import PastRun, bayes, suggest
-from server.search.runs import Metric
+from server.search.past_runs import Metric
 from server.search.space import Parameter, read
 
 Config = dict[str, object]
