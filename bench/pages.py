@@ -28,7 +28,7 @@ import psutil
 
 from bench.harness.server_process import run_server
 from common.wandb_api import open_url
-from server.store import Connection, Store, lines, projects, runs, sweeps
+from server.store import Connection, Store, projects, runs, streams, sweeps
 
 if TYPE_CHECKING:
     from playwright.sync_api import FloatRect, Page
@@ -63,14 +63,14 @@ def fill(folder: Path, n: int, seed: int = 1) -> None:
             _run(db, many, f"run{number:06}", noise, None)
         for number in range(CURVES):
             run_id = _run(db, curves, f"curve{number:04}", noise, sweep)
-            lines.put_history(db, run_id, 0, _history(noise))
+            streams.put_history(db, run_id, 0, _history(noise))
         wide = projects.ensure(db, "local", "wide", 1.0)[0]["id"]
         for number in range(WIDE):
             run_id = _run(db, wide, f"wide{number}", noise, None)
             names = [f"group{i % 7}/metric{i}" for i in range(METRICS)]
             rows = [{"_step": step, "epoch": step} | {name: noise.random() for name in names} for step in range(ROWS)]
-            lines.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
-        while runs.spread_summaries(db, 1000):
+            streams.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
+        while runs.index_summaries(db, 1000):
             pass
     store.close()
 

@@ -20,12 +20,13 @@ from common.cli import Parser, exit_code, number, whole_number
 from common.names import BadName
 from common.wandb_api import is_loopback
 from server import app
-from server.access.connections import TimedProtocol
-from server.access.security import read_key
+from server.access.signatures import read_key
+from server.access.timeouts import TimedProtocol
 from server.settings import GIGABYTE, Settings
-from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, logins, permissions
-from server.store.disk_errors import explain, passes
-from server.store.users import KEY, hashed
+from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, logins
+from server.store.disk import permissions
+from server.store.disk.disk_errors import explain, is_temporary
+from server.store.users import KEY, hash_key
 
 COMMANDS = {
     "user": "people, their keys and rights",
@@ -79,7 +80,7 @@ def _run_command(words: list[str]) -> int:
             raise StoreError(f"There is no command {words[0]!r}; there are {', '.join(COMMANDS)}, see --help.")
         return serve(_parser().parse_args(words))
     except (DatabaseError, OSError) as error:
-        if not passes(error):
+        if not is_temporary(error):
             raise
         raise StoreError(f"{explain(error)}.") from error
 
@@ -140,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def serve(options: argparse.Namespace) -> int:
     """Raises StoreError with one sentence when something is in the way."""
-    loopback, given = is_loopback(f"http://{_in_url(options.host)}"), _given_key(options)
+    loopback, given = is_loopback(f"http://{_in_url(options.host)}"), _key_option(options)
     if not loopback and not given:
         raise StoreError(f"--host {options.host} lets other machines in: give --api-key-file as well.")
     if not loopback and (options.dir / "api-key").exists() and given == api_key(options.dir):
@@ -161,7 +162,7 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _given_key(options: argparse.Namespace) -> str | None:
+def _key_option(options: argparse.Namespace) -> str | None:
     """None: the folder's own is meant. Raises StoreError for what is no key."""
     key, name = options.api_key, "--api-key"
     if options.api_key_file:
@@ -180,15 +181,15 @@ def _run(store: Store, settings: Settings, listener: socket.socket, options: arg
     key = "…" if options.api_key else f"$(cat {shlex.quote(str(key_file))})"
 
     def greet() -> None:
-        store.announce(url)
+        store.write_address(url)
         with store.write() as db:
-            token = logins.start(db, logins.LINK, hashed(settings.api_key), store.clock())
+            token = logins.start(db, logins.LINK, hash_key(settings.api_key), store.clock())
         print(f"listening on {url}")
         print(f"  export WANDB_BASE_URL={to_others} WANDB_API_KEY={key}")
         print(f"  log in with {to_others}/login?once={token} (works once, for a day)", flush=True)
 
     config = uvicorn.Config(
-        app.make(store, settings),
+        app.create_app(store, settings),
         log_level="warning",
         access_log=False,
         http=TimedProtocol,

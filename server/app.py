@@ -18,15 +18,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from server import clients, filestream, graphql, pages, scheduler, storage
+from server import clients, filestream, graphql, scheduler, storage
 from server.access.authentication import recognise
 from server.access.csrf import SameOrigin, is_json
-from server.access.security import Signer
+from server.access.signatures import Signer
 from server.jsontext import parse
+from server.pages import access_control, endpoints, forms, static_files
+from server.scheduler.system_clock import ClockMonitor
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs
-from server.store.clock_steps import ClockWatch
-from server.store.disk_errors import explain
+from server.store.disk.disk_errors import explain
 from server.store.users import Person
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class AnyPath(PathConvertor):
 register_url_convertor("path", AnyPath())
 
 
-def make(store: Store, settings: Settings) -> Starlette:
+def create_app(store: Store, settings: Settings) -> Starlette:
     """The application over an open folder."""
     app = Starlette(
         routes=[
@@ -54,47 +55,52 @@ def make(store: Store, settings: Settings) -> Starlette:
             Route("/files/{entity}/{project}/{run}/file_stream", answer_file_stream, methods=["POST"]),
             Route("/storage/{path:path}", storage.endpoint, methods=["GET", "PUT"]),
             Route("/artifactsV2/{path:path}", answer_artifact_file),
-            Route("/ready", plainly("ready")),
+            Route("/ready", text_endpoint("ready")),
             # The client asks once whether telemetry is wanted, and Weave where to send: both give up on a 404.
-            Route("/sdk/otel/{path:path}", plainly("no telemetry here", 404), methods=["POST"]),
-            Route("/traces/{path:path}", plainly("no Weave here", 404), methods=["GET", "POST", "PUT", "DELETE"]),
-            Route("/static/{digest}/{file}", pages.static),
-            Route("/", pages.home),
-            Route("/authorize", pages.authorize),
-            Route("/login", pages.log_in, methods=["GET", "POST"]),
-            Route("/logout", pages.log_out, methods=["POST"]),
-            Route("/compare", pages.overviews.compare),
-            Route("/search", pages.search),
-            Route("/{entity}", pages.entity),
-            Route("/{entity}/{project}", pages.overviews.project),
-            Route("/{entity}/{project}/compare", pages.overviews.compare),
-            Route("/{entity}/{project}/feed", pages.overviews.feed),
-            Route("/{entity}/{project}/sweeps", pages.overviews.project),
-            Route("/{entity}/{project}/runs/{run}", pages.change_run, methods=["POST"]),
-            Route("/{entity}/{project}/runs/{run}", pages.run),
-            Route("/{entity}/{project}/runs/{run}/{tab:path}", pages.run),
-            Route("/{entity}/{project}/sweeps/{sweep}", pages.change_sweep, methods=["POST"]),
-            Route("/{entity}/{project}/sweeps/{sweep}", pages.overviews.sweep),
-            Route("/{entity}/{project}/sweeps/{sweep}/{part:path}", pages.elsewhere),
-            Route(ARTIFACT, pages.change_artifact, methods=["POST"]),
-            Route("/{entity}/{project}/artifacts", pages.artifacts),
-            Route("/{entity}/{project}/artifacts/{type}", pages.artifacts),
-            Route("/{entity}/{project}/artifacts/{type}/{collection}", pages.artifact),
-            Route("/{entity}/{project}/artifacts/{type}/{collection}/{version:path}", pages.artifact),
-            Route("/{entity}/{project}/reports", pages.reports),
-            Route("/{entity}/{project}/reportlist", pages.reports),
-            Route("/{entity}/{project}/reports/{report}", pages.report),
-            Route("/{entity}/{project}/views", pages.change_view, methods=["POST"]),
-            Route("/{entity}/{project}/{part}", pages.elsewhere),
-            Route("/{path:path}", pages.nothing),
+            Route("/sdk/otel/{path:path}", text_endpoint("no telemetry here", 404), methods=["POST"]),
+            Route("/traces/{path:path}", text_endpoint("no Weave here", 404), methods=["GET", "POST", "PUT", "DELETE"]),
+            Route("/static/{digest}/{file}", static_files.endpoint),
+            Route("/", endpoints.home),
+            Route("/authorize", endpoints.authorize),
+            Route("/login", access_control.log_in, methods=["GET", "POST"]),
+            Route("/logout", access_control.log_out, methods=["POST"]),
+            Route("/compare", endpoints.compare),
+            Route("/search", endpoints.search),
+            Route("/{entity}", endpoints.entity),
+            Route("/{entity}/{project}", endpoints.project),
+            Route("/{entity}/{project}/compare", endpoints.compare),
+            Route("/{entity}/{project}/feed", endpoints.feed),
+            Route("/{entity}/{project}/sweeps", endpoints.project),
+            Route("/{entity}/{project}/runs/{run}", forms.change_run, methods=["POST"]),
+            Route("/{entity}/{project}/runs/{run}", endpoints.run),
+            Route("/{entity}/{project}/runs/{run}/{tab:path}", endpoints.run),
+            Route("/{entity}/{project}/sweeps/{sweep}", forms.change_sweep, methods=["POST"]),
+            Route("/{entity}/{project}/sweeps/{sweep}", endpoints.sweep),
+            Route("/{entity}/{project}/sweeps/{sweep}/{part:path}", endpoints.elsewhere),
+            Route(ARTIFACT, forms.change_artifact, methods=["POST"]),
+            Route("/{entity}/{project}/artifacts", endpoints.artifacts),
+            Route("/{entity}/{project}/artifacts/{type}", endpoints.artifacts),
+            Route("/{entity}/{project}/artifacts/{type}/{collection}", endpoints.artifact),
+            Route("/{entity}/{project}/artifacts/{type}/{collection}/{version:path}", endpoints.artifact),
+            Route("/{entity}/{project}/reports", endpoints.reports),
+            Route("/{entity}/{project}/reportlist", endpoints.reports),
+            Route("/{entity}/{project}/reports/{report}", endpoints.report),
+            Route("/{entity}/{project}/views", forms.change_view, methods=["POST"]),
+            Route("/{entity}/{project}/{part}", endpoints.elsewhere),
+            Route("/{path:path}", endpoints.nothing),
         ],
-        exception_handlers={405: nothing_there, KeyRefused: refuse, NotFound: gone, ClientDisconnect: cut_off},
+        exception_handlers={
+            405: method_not_allowed,
+            KeyRefused: refuse,
+            NotFound: not_found,
+            ClientDisconnect: client_disconnect,
+        },
         middleware=[Middleware(SameOrigin)],
         lifespan=_lifespan,
     )
     app.state.store, app.state.settings = store, settings
     app.state.signer = Signer(store.secret("url-signing"))
-    app.state.cookie = f"login-{app.state.signer.mark('cookie', '')[:8]}"
+    app.state.cookie = f"login-{app.state.signer.sign('cookie', '')[:8]}"
     return app
 
 
@@ -110,14 +116,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 async def _watch(store: Store, settings: Settings) -> None:
     """Closes runs that fell silent, deletes artifacts whose time has come, makes summaries quick to filter by."""
-    watch = ClockWatch(store.clock)
+    watch = ClockMonitor(store.clock)
     while True:
         await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
         try:
             if step := watch.step():
                 log.warning("the clock was set by %+.0f s: silence of runs counts from now on", step)
-                await run_in_threadpool(scheduler.start_over_waiting, store)
-            await run_in_threadpool(scheduler.close_silent, store, settings)
+                await run_in_threadpool(scheduler.reset_silence, store)
+            await run_in_threadpool(scheduler.end_silent_runs, store, settings)
             await run_in_threadpool(_tidy, store)
         except DatabaseError as error:
             log.error("silent runs and expired artifacts could not be looked after: %s", explain(error))
@@ -126,10 +132,10 @@ async def _watch(store: Store, settings: Settings) -> None:
 def _tidy(store: Store) -> None:
     with store.write() as db:
         artifacts.expire(db, store.clock())
-        n = runs.spread_summaries(db, BATCH)
+        n = runs.index_summaries(db, BATCH)
     while n == BATCH:
         with store.write() as db:
-            n = runs.spread_summaries(db, BATCH)
+            n = runs.index_summaries(db, BATCH)
 
 
 class KeyRefused(Exception):
@@ -172,10 +178,10 @@ async def _body(request: Request) -> Any:
             raise _TooLarge
     packed = request.headers.get("content-encoding") == "gzip"
     large = packed or len(body) > 100_000
-    return await run_in_threadpool(_decoded, bytes(body), packed) if large else _decoded(bytes(body), False)
+    return await run_in_threadpool(_decode, bytes(body), packed) if large else _decode(bytes(body), False)
 
 
-def _decoded(body: bytes, packed: bool) -> Any:
+def _decode(body: bytes, packed: bool) -> Any:
     """Raises ValueError for what is no JSON."""
     if packed:
         try:
@@ -243,22 +249,22 @@ async def answer_artifact_file(request: Request) -> Response:
     return await storage.artifact_file(request, await _person(request))
 
 
-def plainly(text: str, status: int = 200) -> Callable[[Request], Awaitable[Response]]:
+def text_endpoint(text: str, status: int = 200) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         return PlainTextResponse(f"{text}\n", status)
 
     return answer
 
 
-async def nothing_there(request: Request, error: Exception) -> Response:
+async def method_not_allowed(request: Request, error: Exception) -> Response:
     """In place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
     return JSONResponse({"error": f"this server has nothing to {request.method} at this address"}, 404)
 
 
-async def gone(request: Request, error: Exception) -> Response:
+async def not_found(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 404)
 
 
-async def cut_off(request: Request, error: Exception) -> Response:
+async def client_disconnect(request: Request, error: Exception) -> Response:
     """Nobody hears this: the client went away, or took too long to send its body."""
     return JSONResponse({"error": "the request was cut off"}, 400)

@@ -1,4 +1,4 @@
-"""Which releases of the wandb client this server works with: `python -m bench.clients` drives them."""
+"""Releases of the wandb client that this server works with; `python -m bench.clients` drives them."""
 
 import re
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from server import scheduler
 from server.jsontext import as_object, dumps, load_object, loads
-from server.store import NotFound, Row, Store, lines, runs
+from server.store import NotFound, Row, Store, runs, streams
 
 log = logging.getLogger(__name__)
 SUMMARY = "wandb-summary.json"
@@ -37,22 +37,22 @@ def receive(
     }
     rows: list[tuple[int, dict[str, Any]]] = []
     with store.write() as db:
-        run = runs.at(db, entity, project, name)
+        run = runs.find_by_path(db, entity, project, name)
         if run is None:
             raise NotFound(f"run {entity}/{project}/{name} does not exist")
         now = store.clock()
         if not (client and run["exit_code"] is not None):
             runs.touch(db, run, now)
-        for file, table in lines.FILES.items():
+        for file, table in streams.FILES.items():
             if file in chunks and table == "history":
-                rows = lines.put_history(db, run["id"], chunks[file].offset, chunks[file].lines, client)
+                rows = streams.put_history(db, run["id"], chunks[file].offset, chunks[file].lines, client)
             elif file in chunks:
-                lines.put(db, table, run["id"], chunks[file].offset, chunks[file].lines, client)
+                streams.put(db, table, run["id"], chunks[file].offset, chunks[file].lines, client)
         if SUMMARY in chunks:
             runs.change(db, run["id"], summary=_summary(run, chunks[SUMMARY].lines, client))
         _enter_state(db, run, body, now)
     if run["sweep_id"] is not None:
-        _tell_sweep(store, run, rows, bool(body.get("complete")))
+        _notify_sweep(store, run, rows, bool(body.get("complete")))
     stopped = runs.by_id(store.db, run["id"])["stop_requested_at"] is not None
     return {"stopped": True} if stopped else {}
 
@@ -65,12 +65,12 @@ def _summary(run: Row, texts: list[str], client: str) -> str | None:
     return dumps(load_object(run["summary"]) | new) if client else texts[-1]
 
 
-def _tell_sweep(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]], complete: bool) -> None:
+def _notify_sweep(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]], complete: bool) -> None:
     """The post is stored: whatever its sweep makes of it, the client must not send it again."""
     try:
         scheduler.observe(store, run, rows)
         if complete:
-            scheduler.conclude(store, run["sweep_id"])
+            scheduler.finish_if_done(store, run["sweep_id"])
     except Exception:
         log.exception("sweep of run %s: a post was stored, but not taken note of", run["name"])
 

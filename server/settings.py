@@ -1,4 +1,4 @@
-"""How this server runs: one value, made from the command line."""
+"""Settings of this server: one value, made from the command line."""
 
 from dataclasses import dataclass
 

@@ -21,10 +21,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from common.names import BadName
-from server.access.security import Signer
-from server.store import DatabaseError, Refused, Store, artifacts, blobs, files, ownership, runs, users
-from server.store.blobs import Incoming
-from server.store.disk_errors import explain
+from server.access.signatures import Signer
+from server.store import DatabaseError, Refused, Store, artifacts, files, ownership, runs, users
+from server.store.disk import blobs
+from server.store.disk.blobs import Incoming
+from server.store.disk.disk_errors import explain
 from server.store.users import Person
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ MAX_MANIFEST = 128 << 20  # read into memory at the commit; 100,000 files take a
 KINDS = {"run-files": "Run", "wandb_artifacts": "Artifact", "manifests": "ArtifactManifest"}
 
 
-def refused(message: str, status: int) -> Response:
+def refusal(message: str, status: int) -> Response:
     return JSONResponse({"error": message}, status)
 
 
@@ -45,20 +46,20 @@ async def endpoint(request: Request) -> Response:
     signer: Signer = request.app.state.signer
     path = "/storage/" + request.path_params["path"]
     method = "GET" if request.method == "HEAD" else request.method
-    signed_for = signer.signed_for(method, path, request.query_params, store.clock())
+    signed_for = signer.verify(method, path, request.query_params, store.clock())
     if signed_for is None:
-        return refused("this address is not signed by this server, or has expired", 403)
+        return refusal("this address is not signed by this server, or has expired", 403)
     kind, _, rest = request.path_params["path"].partition("/")
     number, _, name = rest.partition("/")
     if kind not in KINDS or not (number.isascii() and number.isdecimal() and len(number) < 19):
-        return refused("there is nothing at this address", 404)
+        return refusal("there is nothing at this address", 404)
     if not await run_in_threadpool(_may, store, signed_for, method, KINDS[kind], int(number)):
-        return refused("the right that this address was made with has been revoked", 403)
+        return refusal("the right that this address was made with has been revoked", 403)
     if method == "PUT":
         return await _put(request, store, kind, int(number), name)
     found = await run_in_threadpool(_find, store, kind, int(number), name)
     if found is None:
-        return refused(f"{name} does not exist any more", 404)
+        return refusal(f"{name} does not exist any more", 404)
     return _body(found, name)
 
 
@@ -70,7 +71,7 @@ async def artifact_file(request: Request, person: Person) -> Response:
         store = request.app.state.store
         found = await run_in_threadpool(_find_in_collection, store, person, place, parts[-2])
     name = parts[-1]
-    return refused(f"{name} does not exist", 404) if found is None else _body(found, name)
+    return refusal(f"{name} does not exist", 404) if found is None else _body(found, name)
 
 
 def _may(store: Store, number: int, method: str, kind: str, place: int) -> bool:
@@ -85,18 +86,18 @@ def _may(store: Store, number: int, method: str, kind: str, place: int) -> bool:
 def _body(path: Path, name: str) -> Response:
     if not path.is_file() or not os.access(path, os.R_OK):
         log.error("%s cannot be read: `python -m server check` says what else is damaged", path)
-        return refused(f"the bytes of {name} are lost or cannot be read on this server", 404)
+        return refusal(f"the bytes of {name} are lost or cannot be read on this server", 404)
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return FileResponse(path, media_type=media_type, headers=HEADERS)
 
 
 async def _put(request: Request, store: Store, kind: str, number: int, name: str) -> Response:
     if "content-range" in request.headers:
-        return refused(f"{name}: this server takes a file whole, not in pieces with Content-Range", 400)
+        return refusal(f"{name}: this server takes a file whole, not in pieces with Content-Range", 400)
     limit = MAX_MANIFEST if kind == "manifests" else request.app.state.settings.max_upload
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and len(announced) < 19 and int(announced) > limit:
-        return refused(f"{name} has more than {limit} bytes", 413)
+        return refusal(f"{name} has more than {limit} bytes", 413)
     body = store.blobs.receive()
     try:
         waiting, size = bytearray(), 0
@@ -104,17 +105,17 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
             waiting += chunk
             size += len(chunk)
             if size > limit:
-                return refused(f"{name} has more than {limit} bytes", 413)
+                return refusal(f"{name} has more than {limit} bytes", 413)
             if len(waiting) >= CHUNK:
                 await run_in_threadpool(body.write, waiting)
                 waiting = bytearray()
         await run_in_threadpool(body.write, waiting)
         await run_in_threadpool(_take, store, kind, number, name, body)
     except (Refused, BadName) as error:
-        return refused(str(error), 422)
+        return refusal(str(error), 422)
     except (DatabaseError, OSError) as error:
         log.error("an upload could not be stored: %s", explain(error))
-        return refused(explain(error), 503)
+        return refusal(explain(error), 503)
     finally:
         await run_in_threadpool(body.discard)
     return Response()

@@ -5,7 +5,7 @@ and no page can alter them. So what changes something is refused from another or
 own name, which a form cannot give it. What only reads needs no such care: the page that asks cannot see the answer.
 
 A name of another site that points here (DNS rebinding) opens nothing: a browser keeps a login for the name that it was
-given to, and pages without a login look at the name themselves (`server.pages.guard`).
+given to, and pages without a login look at the name themselves (`server.pages.access_control`).
 """
 
 from starlette.datastructures import Headers

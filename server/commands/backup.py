@@ -4,7 +4,7 @@ from pathlib import Path
 
 from common.text import size
 from server.commands import command_parser
-from server.store.backups import write
+from server.store.folder.backup import write
 
 
 def main(arguments: list[str]) -> int:

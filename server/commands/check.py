@@ -1,8 +1,8 @@
 """`python -m server check --dir FOLDER`: one line per finding; exit code 1 when there is any."""
 
 from server.commands import command_parser
-from server.store.checking import findings
-from server.store.readonly import reading
+from server.store.folder.integrity import find_faults
+from server.store.folder.maintenance import open_read_only
 
 
 def main(arguments: list[str]) -> int:
@@ -12,8 +12,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="compare sizes only, do not read the files")
     options = parser.parse_args(arguments)
     found = 0
-    with reading(options.dir) as db:
-        for sentence in findings(db, options.dir, read_bytes=not options.quick):
+    with open_read_only(options.dir) as db:
+        for sentence in find_faults(db, options.dir, read_bytes=not options.quick):
             print(sentence, flush=True)
             found += 1
     if not found:

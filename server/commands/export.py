@@ -7,12 +7,12 @@ from typing import Any
 
 from common.files import beside
 from server.commands import command_parser
-from server.commands.push import existing
-from server.commands.tables import write_history, write_runs
+from server.commands.parquet import write_history, write_runs
+from server.commands.push import get_project
 from server.jsontext import config_values, load_object, strict
 from server.store import Connection, Row, StoreError, artifacts, collections, files, runs, sweeps
-from server.store.disk_errors import explain
-from server.store.readonly import reading
+from server.store.disk.disk_errors import explain
+from server.store.folder.maintenance import open_read_only
 
 
 def main(arguments: list[str]) -> int:
@@ -27,8 +27,8 @@ def main(arguments: list[str]) -> int:
     if options.out.exists():
         raise StoreError(f"{options.out} exists already: give another --out.")
     try:
-        with reading(options.dir) as db, beside(options.out) as unfinished:
-            project = existing(db, options.dir, options.project)
+        with open_read_only(options.dir) as db, beside(options.out) as unfinished:
+            project = get_project(db, options.dir, options.project)
             unfinished.mkdir(parents=True)
             said = _write(db, project, unfinished)
     except OSError as error:
@@ -75,14 +75,14 @@ def _artifact(db: Connection, version: Row) -> Row:
     return {
         "name": f"{collection['name']}:v{version['version']}",
         "type": collection["type"],
-        "aliases": [a["alias"] for a in collections.aliases(db, version["id"], collection["id"])],
+        "aliases": collections.alias_names(db, version["id"], collection["id"]),
         "digest": version["digest"],
         "size": version["size"],
         "description": version["description"],
         "metadata": load_object(version["metadata"]),
         "created_at": _time(version["created_at"]),
         "logged_by": runs.by_id(db, version["run_id"])["name"] if version["run_id"] else None,
-        "used_by": [runs.by_id(db, run_id)["name"] for run_id in artifacts.users(db, version["id"])],
+        "used_by": [runs.by_id(db, run_id)["name"] for run_id in artifacts.run_ids_using(db, version["id"])],
         "manifest": {
             entry["path"]: {name: entry[name] for name in ("size", "digest", "ref", "sha256")}
             for entry in artifacts.entries(db, version["id"])

@@ -5,8 +5,8 @@ import time
 from common.text import size
 from server.commands import command_parser
 from server.store import StoreError
-from server.store.garbage import collect, compact
-from server.store.readonly import alone, maintaining, writing
+from server.store.folder.garbage import collect, compact
+from server.store.folder.maintenance import maintenance_lock, open_read_write, try_server_lock
 
 
 def main(arguments: list[str]) -> int:
@@ -16,9 +16,9 @@ def main(arguments: list[str]) -> int:
         "Works while the server runs; the database itself shrinks only while it does not.",
     )
     folder = parser.parse_args(arguments).dir
-    with writing(folder) as db, maintaining(folder):
+    with open_read_write(folder) as db, maintenance_lock(folder):
         freed = collect(db, folder, time.time())
-        with alone(folder) as unserved:
+        with try_server_lock(folder) as unserved:
             if unserved:
                 freed.bytes += compact(db)
     print(

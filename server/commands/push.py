@@ -10,7 +10,7 @@ from server.push import runs as pushed_runs
 from server.push import sweeps as pushed_sweeps
 from server.push.remote import Remote
 from server.store import Connection, Row, StoreError, projects, runs
-from server.store.readonly import reading
+from server.store.folder.maintenance import open_read_only
 
 
 def main(arguments: list[str]) -> int:
@@ -27,14 +27,14 @@ def main(arguments: list[str]) -> int:
     key = os.environ.get("WANDB_API_KEY")
     if not key:
         raise StoreError("WANDB_API_KEY is not set: it must hold the key of the other server.")
-    entity, project = split(options.target or options.project)
+    entity, project = split_name(options.target or options.project)
     remote = Remote(options.to, key, check_name("entity", entity), check_name("project", project))
-    with reading(options.dir, moment=False) as db:
-        _push(db, options.dir, remote, existing(db, options.dir, options.project))
+    with open_read_only(options.dir, moment=False) as db:
+        _push(db, options.dir, remote, get_project(db, options.dir, options.project))
     return 0
 
 
-def split(name: str) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
     """`ENTITY/PROJECT` → its parts. Raises StoreError."""
     entity, _, project = name.partition("/")
     if not entity or not project or "/" in project:
@@ -42,12 +42,12 @@ def split(name: str) -> tuple[str, str]:
     return entity, project
 
 
-def existing(db: Connection, folder: Path, name: str) -> Row:
+def get_project(db: Connection, folder: Path, name: str) -> Row:
     """The project's row. Raises StoreError, naming those that exist."""
-    entity, project = split(name)
+    entity, project = split_name(name)
     found = projects.find(db, entity, project)
     if found is None:
-        known = ", ".join(f"{row['entity']}/{row['name']}" for row in projects.listed(db)[:10]) or "none"
+        known = ", ".join(f"{row['entity']}/{row['name']}" for row in projects.of_entity(db)[:10]) or "none"
         raise StoreError(f"{folder} has no project {name}; it has: {known}.")
     return found
 

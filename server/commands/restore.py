@@ -4,7 +4,7 @@ from pathlib import Path
 
 from common.cli import Parser
 from common.text import size
-from server.store.backups import restore
+from server.store.folder.backup import restore
 
 
 def main(arguments: list[str]) -> int:

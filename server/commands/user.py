@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from common.cli import Parser
-from server.store import Connection, Refused, api_key, beside, logins, users
+from server.store import Connection, Refused, api_key, folder_transaction, logins, users
 
 DESCRIPTION = """People who may use the server of a folder, beside its own user `local` (key in DIR/api-key), who may do
 everything. Each has an entity of their own name; `grant` lets them read, or also write, another one. Works while the
@@ -14,7 +14,7 @@ server runs: it sees the change at once."""
 
 def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    with beside(options.dir) as db:
+    with folder_transaction(options.dir) as db:
         options.act(db, options)
     return 0
 
@@ -48,27 +48,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen_key(options: argparse.Namespace) -> str:
+def _choose_key(options: argparse.Namespace) -> str:
     if options.key and options.key == api_key(options.dir):
         raise Refused("this is the key of the folder's own user; choose another one")
     return options.key or users.new_key()
 
 
 def _add(db: Connection, options: argparse.Namespace) -> None:
-    key = _chosen_key(options)
+    key = _choose_key(options)
     users.add(db, options.name, key, time.time())
     print(key)
 
 
 def _rotate(db: Connection, options: argparse.Namespace) -> None:
-    key = _chosen_key(options)
+    key = _choose_key(options)
     users.rotate(db, options.name, key)
     print(key)
 
 
 def _list(db: Connection, options: argparse.Namespace) -> None:
     print(f"{users.LOCAL} (the folder's own key): everything")
-    for person in users.listed(db):
+    for person in users.all_users(db):
         rights = ", ".join(f"{role} of {entity}" for entity, role in sorted(person.roles.items()))
         print(f"{person.name} (key {person.key_id or ''}…): {rights}")
 
@@ -87,7 +87,7 @@ def _revoke(db: Connection, options: argparse.Namespace) -> None:
 
 def _link(db: Connection, options: argparse.Namespace) -> None:
     """The address is that of the running server; where none runs, the link's last part."""
-    key_hash = users.hashed(api_key(options.dir)) if options.name == users.LOCAL else users.key_hash(db, options.name)
+    key_hash = users.hash_key(api_key(options.dir)) if options.name == users.LOCAL else users.key_hash(db, options.name)
     token = logins.start(db, logins.LINK, key_hash, time.time())
     address = options.dir / "address"
     print(f"{address.read_text().strip() if address.exists() else ''}/login?once={token}")

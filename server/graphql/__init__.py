@@ -1,6 +1,6 @@
 """W&B's GraphQL API: `schema.graphql` says what is answered, one module per noun answers it."""
 
-from server.graphql.common import Context
+from server.graphql.context import Context
 from server.graphql.engine import Answer, execute
 
 __all__ = ["Answer", "Context", "execute"]

@@ -27,28 +27,25 @@ from graphql import (
 )
 
 from common.names import BadName
-from server.graphql import (
+from server.graphql import limits, rights, scalars, unsupported
+from server.graphql.context import Context, fields, id_of, snake
+from server.graphql.resolvers import (
+    artifact_uploads,
     artifacts,
     collections,
     files,
     history,
-    limits,
     projects,
     reports,
-    rights,
     runs,
-    scalars,
     sweeps,
-    unsupported,
-    uploads,
     viewer,
 )
-from server.graphql.common import Context, fields, id_of, snake
 from server.store import DatabaseError, NotFound, Refused
-from server.store.disk_errors import explain, interrupted, passes
+from server.store.disk.disk_errors import explain, is_temporary, is_timeout
 
 log = logging.getLogger(__name__)
-MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, uploads, reports)
+MODULES = (viewer, projects, runs, history, files, sweeps, artifacts, collections, artifact_uploads, reports)
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ def execute(context: Context, query: str, variables: dict[str, Any] | None, oper
     if len(query) > limits.MAX_QUERY:
         return _error("the query is too long")
     try:
-        with context.clock.limiting(context.store.db):
+        with context.clock.limit(context.store.db):
             return _answer(context, _document(query), variables or {}, operation_name or None)
     except Refused as error:
         return _error(str(error))
@@ -152,17 +149,17 @@ def _answer(context: Context, document: _Document, variables: dict[str, Any], op
         schema(),
         document.node,
         context_value=context,
-        variable_values=_known(document.node, variables),
+        variable_values=_prune_variables(document.node, variables),
         operation_name=operation_name,
     )
     if result.errors:
-        return _failed(document.name, result.errors)
+        return _answer_errors(document.name, result.errors)
     if limits.text_size(result.data) > limits.MAX_TEXT:
         return _error(f"the answer would hold more than {limits.MAX_TEXT} characters; ask for smaller pages")
     return Answer({"data": result.data})
 
 
-def _known(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]:
+def _prune_variables(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]:
     """The variables without input fields that the schema does not know: newer clients may send more."""
     known = dict(variables)
     declared = set()
@@ -188,7 +185,7 @@ def _prune(kind: Any, value: Any) -> Any:
     return value
 
 
-def _failed(name: str, errors: list[GraphQLError]) -> Answer:
+def _answer_errors(name: str, errors: list[GraphQLError]) -> Answer:
     cause = errors[0].original_error
     if cause is None or isinstance(cause, GraphQLError):
         return _error(f"{name}: {errors[0].message}")
@@ -197,9 +194,9 @@ def _failed(name: str, errors: list[GraphQLError]) -> Answer:
         return _error(str(cause), status=404 if gone else 200)
     if isinstance(cause, Refused | BadName):
         return _error(str(cause))
-    if interrupted(cause):
+    if is_timeout(cause):
         return _error(limits.TOO_SLOW)
-    if isinstance(cause, DatabaseError | OSError) and passes(cause):
+    if isinstance(cause, DatabaseError | OSError) and is_temporary(cause):
         log.error("%s failed: %s", name, explain(cause))
         return _error(f"{name} failed: {explain(cause)}", status=503)
     log.error("%s failed", name, exc_info=cause)

@@ -28,7 +28,7 @@ class Clock:
         self._deadline = self._begin + MAX_SECONDS
 
     @contextlib.contextmanager
-    def limiting(self, db: TimedConnection) -> Iterator[None]:
+    def limit(self, db: TimedConnection) -> Iterator[None]:
         """Interrupts the queries of a connection when the time is over."""
         db.limit(self.is_over)
         try:
@@ -40,7 +40,7 @@ class Clock:
         return time.monotonic() > self._deadline
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[None]:
+    def extend(self) -> Iterator[None]:
         """The own work of a mutation, which does not count as reading."""
         reading, began = self._deadline, time.monotonic()
         self._deadline = self._begin + MAX_CHANGE_SECONDS

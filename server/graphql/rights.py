@@ -11,7 +11,7 @@ from typing import Any
 from graphql import GraphQLList, GraphQLNonNull, GraphQLSchema, get_named_type, get_nullable_type
 
 from server.graphql import limits
-from server.graphql.common import Context, Resolver, fields, parsed_id
+from server.graphql.context import Context, Resolver, fields, parse_id
 from server.store import NotFound, Refused, ownership
 
 # Columns that say where a row lies, in the order in which they are looked at.
@@ -40,17 +40,17 @@ def protect(schema: GraphQLSchema) -> None:
     for kind, name, field in fields(schema):
         assert field.resolve is not None
         if kind == "Mutation":
-            field.resolve = _permitted(name, field.resolve)
+            field.resolve = _check_mutation(name, field.resolve)
         required = isinstance(field.type, GraphQLNonNull)
         if get_named_type(field.type).name in _PLACED:
-            field.resolve = _seen(field.resolve, required)
+            field.resolve = _filter_visible(field.resolve, required)
         if isinstance(get_nullable_type(field.type), GraphQLList):
-            field.resolve = _counted(field.resolve)
+            field.resolve = _count_items(field.resolve)
         if get_named_type(field.type).name == "JSON":
-            field.resolve = _measured(field.resolve)
+            field.resolve = _count_text(field.resolve)
 
 
-def lies_in(ctx: Context, row: dict[str, Any]) -> str | None:
+def owner_entity(ctx: Context, row: dict[str, Any]) -> str | None:
     """The entity of a row: of a project, or of what lies in one."""
     if isinstance(row.get("entity"), str):
         return str(row["entity"])
@@ -60,69 +60,69 @@ def lies_in(ctx: Context, row: dict[str, Any]) -> str | None:
     return str(row["name"])
 
 
-def visible(ctx: Context, row: dict[str, Any]) -> bool:
+def is_visible(ctx: Context, row: dict[str, Any]) -> bool:
     if ctx.person.admin:
         return True
-    entity = lies_in(ctx, row)
+    entity = owner_entity(ctx, row)
     return entity is not None and ctx.person.sees(entity)
 
 
-def must_see(ctx: Context, kind: str, number: int) -> int:
+def check_visible(ctx: Context, kind: str, number: int) -> int:
     """`number`, when the person may see that thing; raises NotFound as the store does."""
     _check_id(ctx, kind, number, only_read=True)
     return number
 
 
-def _seen(resolve: Resolver, required: bool) -> Resolver:
-    def seen(row: Any, ctx: Context, **arguments: Any) -> Any:
+def _filter_visible(resolve: Resolver, required: bool) -> Resolver:
+    def wrapper(row: Any, ctx: Context, **arguments: Any) -> Any:
         value = resolve(row, ctx, **arguments)
         if ctx.person.admin or value is None:
             return value
         if isinstance(value, list):
-            return [item for item in value if visible(ctx, item)]
-        if visible(ctx, value):
+            return [item for item in value if is_visible(ctx, item)]
+        if is_visible(ctx, value):
             return value
         if required:
             raise NotFound("what was asked for does not exist")
         return None
 
-    return seen
+    return wrapper
 
 
-def _counted(resolve: Resolver) -> Resolver:
-    def counted(row: Any, ctx: Context, **arguments: Any) -> Any:
+def _count_items(resolve: Resolver) -> Resolver:
+    def wrapper(row: Any, ctx: Context, **arguments: Any) -> Any:
         value = resolve(row, ctx, **arguments)
         if isinstance(value, list):
             ctx.count(len(value))
         return value
 
-    return counted
+    return wrapper
 
 
-def _measured(resolve: Resolver) -> Resolver:
+def _count_text(resolve: Resolver) -> Resolver:
     """JSON is made for the answer; texts lie in rows that are there anyway."""
 
-    def measured(row: Any, ctx: Context, **arguments: Any) -> Any:
+    def wrapper(row: Any, ctx: Context, **arguments: Any) -> Any:
         value = resolve(row, ctx, **arguments)
         ctx.count(text=limits.text_size(value))
         return value
 
-    return measured
+    return wrapper
 
 
-def _permitted(mutation: str, resolve: Resolver) -> Resolver:
-    def permitted(root: Any, ctx: Context, **arguments: Any) -> Any:
+def _check_mutation(mutation: str, resolve: Resolver) -> Resolver:
+    def wrapper(root: Any, ctx: Context, **arguments: Any) -> Any:
         if not ctx.person.admin:
             for name, text in _texts("", arguments):
                 only_read = (mutation, name) in _READ
                 if name in _ENTITY and text:
                     _check_entity(ctx, text, only_read)
-                elif (found := parsed_id(text)) is not None and found[0] in ownership.KINDS:
+                elif (found := parse_id(text)) is not None and found[0] in ownership.KINDS:
                     _check_id(ctx, *found, only_read)
-        with ctx.clock.changing():
+        with ctx.clock.extend():
             return resolve(root, ctx, **arguments)
 
-    return permitted
+    return wrapper
 
 
 def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:

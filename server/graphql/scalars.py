@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLInt, GraphQLSchema
 
-from server.graphql.common import Context, Resolver, fields, snake
+from server.graphql.context import Context, Resolver, fields, snake
 from server.graphql.limits import MAX_INT
 from server.store import Refused
 
@@ -23,17 +23,17 @@ def check_counts(schema: GraphQLSchema) -> None:
         names = [snake(name) for name, part in field.args.items() if part.type is GraphQLInt]
         if names:
             assert field.resolve is not None
-            field.resolve = _counting(names, field.resolve)
+            field.resolve = _check_counts_of(names, field.resolve)
 
 
-def _counting(names: list[str], resolve: Resolver) -> Resolver:
-    def counting(row: Any, ctx: Context, **arguments: Any) -> Any:
+def _check_counts_of(names: list[str], resolve: Resolver) -> Resolver:
+    def wrapper(row: Any, ctx: Context, **arguments: Any) -> Any:
         for name in names:
             if (arguments.get(name) or 0) < 0:
                 raise Refused(f"{name} must be 0 or more, not {arguments[name]}")
         return resolve(row, ctx, **arguments)
 
-    return counting
+    return wrapper
 
 
 def _iso(moment: float | str) -> str:

@@ -1,7 +1,7 @@
 """Operations, arguments and input fields that are not here. Each is refused by name, or ignored for a reason.
 
 Every argument and input field that is not listed here reaches its resolver, which reads it:
-`tests/server/test_unsupported.py` walks the schema.
+`tests/server/graphql/test_unsupported.py` walks the schema.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 from graphql import GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLSchema
 
-from server.graphql.common import Context, Resolver, fields
+from server.graphql.context import Context, Resolver, fields
 from server.store import Refused
 
 # In the texts that GraphQL writes about a field or a type that is missing.
@@ -110,21 +110,21 @@ def enforce(schema: GraphQLSchema) -> None:
     for kind, name, field in fields(schema):
         if field.args:
             assert field.resolve is not None
-            field.resolve = _sifted(f"{kind}.{name}", field.args, field.resolve)
+            field.resolve = _check_arguments(f"{kind}.{name}", field.args, field.resolve)
 
 
-def _sifted(field: str, arguments: dict[str, Any], resolve: Resolver) -> Resolver:
-    def sifted(row: Any, ctx: Context, **values: Any) -> Any:
-        _sift(field, arguments, values)
+def _check_arguments(field: str, arguments: dict[str, Any], resolve: Resolver) -> Resolver:
+    def wrapper(row: Any, ctx: Context, **values: Any) -> Any:
+        _drop_unsupported(field, arguments, values)
         answer = resolve(row, ctx, **values)
         if field.startswith("Mutation."):
             answer |= {"client_mutation_id": values["input"].get("client_mutation_id")}
         return answer
 
-    return sifted
+    return wrapper
 
 
-def _sift(place: str, parts: dict[str, Any], values: dict[str, Any]) -> None:
+def _drop_unsupported(place: str, parts: dict[str, Any], values: dict[str, Any]) -> None:
     """Takes out what is ignored, here and below. Raises Refused."""
     for name, part in parts.items():
         key = part.out_name or name
@@ -134,17 +134,17 @@ def _sift(place: str, parts: dict[str, Any], values: dict[str, Any]) -> None:
             if not _is_empty(values.pop(key, None)):
                 raise Refused(f"{name} is not supported here: {why}")
         elif values.get(key) is not None:
-            _sift_value(part.type, values[key])
+            _drop_unsupported_in(part.type, values[key])
 
 
-def _sift_value(kind: Any, value: Any) -> None:
+def _drop_unsupported_in(kind: Any, value: Any) -> None:
     while isinstance(kind, GraphQLNonNull):
         kind = kind.of_type
     if isinstance(kind, GraphQLList):
         for item in value:
-            _sift_value(kind.of_type, item)
+            _drop_unsupported_in(kind.of_type, item)
     elif isinstance(kind, GraphQLInputObjectType) and value is not None:
-        _sift(kind.name, kind.fields, value)
+        _drop_unsupported(kind.name, kind.fields, value)
 
 
 def check_undeclared(name: str, value: Any) -> None:

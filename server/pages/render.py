@@ -54,7 +54,7 @@ def when(seconds: float | None) -> str:
     return "–" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def lasted(run: Row) -> float | None:
+def run_seconds(run: Row) -> float | None:
     """Seconds from the first sign of life to the end, or to the last one."""
     if run["started_at"] is None:
         return None
@@ -67,9 +67,10 @@ def spread(value: float) -> str:
 
 
 def report_part(view: Row) -> str:
-    """The last part of a report's address, `TITLE--ID`, as the client writes it."""
+    """The last part of a report's address, `TITLE--ID`, as the client writes it, without the padding of the id."""
     number = base64.b64encode(f"View:{view['id']}".encode()).decode().rstrip("=")
-    return part(f"{re.sub(r'[^A-Za-z0-9]+', '-', view['display_name'] or view['name'])[:60]}--{number}")
+    title = re.sub(r"\W+", "-", str(view["display_name"] or view["name"])).strip("-") or "report"
+    return f"{part(title[:100])}--{number}"
 
 
 def part(name: str) -> str:
@@ -90,7 +91,7 @@ def run_label(run: Row) -> str:
 
 
 def run_address(run: Row) -> str:
-    """Where the page of a run is, of `runs.by_id` and the like."""
+    """The address of a run's page, of `runs.by_id` and the like."""
     return f"{home({'entity': run['entity'], 'name': run['project']})}/runs/{part(run['name'])}"
 
 
@@ -111,7 +112,7 @@ def markdown(text: str) -> Markup:
 
 
 def home(project: Row) -> str:
-    """Where the page of a project is."""
+    """The address of a project's page."""
     return f"/{part(project['entity'])}/{part(project['name'])}"
 
 
@@ -123,7 +124,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "lasted": lasted}
+_environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "run_seconds": run_seconds}
 _environment.filters |= {"plural": plural, "spread": spread, "report_part": report_part, "from_json": loads}
 _environment.filters |= {
     "part": part,

@@ -37,7 +37,7 @@ PLACE = f"/static/{_digest()}"
 
 
 def endpoint(request: Request) -> Response:
-    """What is here is public: it needs no key, and says nothing of anybody's runs."""
+    """A static file, or the colours. Public: they say nothing of anybody's runs."""
     name = request.path_params["file"]
     is_ours = request.url.path == f"{PLACE}/{name}"
     kept = "public, max-age=31536000, immutable" if is_ours else "no-cache"

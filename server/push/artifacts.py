@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from server.push import documents as ask
-from server.push.remote import Remote, opened, upload
-from server.store import Connection, Row, artifacts, blobs, collections, runs
+from server.push import operations as ask
+from server.push.remote import Remote, open_body, upload
+from server.store import Connection, Row, artifacts, collections, runs
 from server.store.artifacts import MANIFEST_NAME
+from server.store.disk import blobs
 
 BATCH = 100
 REFERENCE = "wandb-artifact://"
@@ -32,7 +33,7 @@ def push(db: Connection, folder: Path, remote: Remote, project: Row) -> Pushed:
     for artifact in artifacts.of_project(db, project["id"]):
         _push_one(db, folder, remote, artifact, pushed)
     for artifact_id, there in pushed.ids.items():
-        for run_id in artifacts.users(db, artifact_id):
+        for run_id in artifacts.run_ids_using(db, artifact_id):
             run = runs.by_id(db, run_id)
             if run["project_id"] == project["id"] and run["started_at"] is not None:
                 place = {"entityName": remote.entity, "projectName": remote.project, "runName": run["name"]}
@@ -45,10 +46,12 @@ def push(db: Connection, folder: Path, remote: Remote, project: Row) -> Pushed:
 
 def _push_one(db: Connection, folder: Path, remote: Remote, artifact: Row, pushed: Pushed) -> None:
     collection = collections.by_id(db, artifact["collection_id"])
-    there, state = remote.graphql(ask.CREATE_ARTIFACT, _created, input=_described(db, remote, artifact, collection))
+    there, state = remote.graphql(
+        ask.CREATE_ARTIFACT, _read_artifact, input=_artifact_input(db, remote, artifact, collection)
+    )
     pushed.ids[artifact["id"]] = there
     if state == artifacts.COMMITTED:
-        _set_aliases(remote, there, collection, _aliases(db, artifact))
+        _set_aliases(remote, there, collection, _aliases(db, artifact, collection))
         return
     _upload_files(db, folder, remote, artifact["id"], there)
     _upload_manifest(db, folder, remote, artifact, pushed)
@@ -61,14 +64,14 @@ def _anything(data: Any) -> None:
     dict(data)
 
 
-def _created(data: Any) -> tuple[str, str]:
+def _read_artifact(data: Any) -> tuple[str, str]:
     """id and state; an id is base64 of a kind and a number."""
     made = data["createArtifact"]["artifact"]
     base64.b64decode(made["id"], validate=True)
     return made["id"], made["state"]
 
 
-def _described(db: Connection, remote: Remote, artifact: Row, collection: Row) -> dict[str, Any]:
+def _artifact_input(db: Connection, remote: Remote, artifact: Row, collection: Row) -> dict[str, Any]:
     name = collection["name"]
     return {
         "entityName": remote.entity,
@@ -82,7 +85,7 @@ def _described(db: Connection, remote: Remote, artifact: Row, collection: Row) -
         "metadata": artifact["metadata"],
         "ttlDurationSeconds": artifact["ttl"],
         "historyStep": artifact["history_step"],
-        "aliases": [{"artifactCollectionName": name, "alias": alias} for alias in _aliases(db, artifact)],
+        "aliases": [{"artifactCollectionName": name, "alias": alias} for alias in _aliases(db, artifact, collection)],
         "tags": [{"tagName": tag["name"]} for tag in collections.tags(db, "artifact", artifact["id"])],
         "enableDigestDeduplication": True,
         "clientID": _client_id(remote, collection, artifact),
@@ -101,9 +104,9 @@ def _logger(db: Connection, artifact: Row) -> str | None:
     return runs.by_id(db, artifact["run_id"])["name"] if artifact["run_id"] else None
 
 
-def _aliases(db: Connection, artifact: Row) -> list[str]:
-    found = collections.aliases(db, artifact["id"], artifact["collection_id"])
-    return [alias["alias"] for alias in found if alias["alias"] != collections.LATEST]
+def _aliases(db: Connection, artifact: Row, collection: Row) -> list[str]:
+    names = collections.alias_names(db, artifact["id"], collection["id"])
+    return [name for name in names if name != collections.LATEST]
 
 
 def _set_aliases(remote: Remote, there: str, collection: Row, aliases: list[str]) -> None:
@@ -133,14 +136,14 @@ def _uploads(batch: list[Row], data: Any) -> list[tuple[Row, tuple[str, list[str
 
 def _upload_manifest(db: Connection, folder: Path, remote: Remote, artifact: Row, pushed: Pushed) -> None:
     row = artifacts.manifest(db, artifact["manifest_id"])
-    with opened(blobs.path(folder, row["sha256"])) as file:
+    with open_body(blobs.path(folder, row["sha256"])) as file:
         content = json.load(file)
     there = pushed.ids[artifact["id"]]
     for entry in content["contents"].values():
         if "birthArtifactID" in entry:
             entry["birthArtifactID"] = there
         if str(entry.get("ref", "")).startswith(REFERENCE):
-            entry["ref"] = _moved(entry["ref"], pushed)
+            entry["ref"] = _translate_reference(entry["ref"], pushed)
     body = json.dumps(content).encode()
     digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
     place = {"entityName": remote.entity, "projectName": remote.project, "runName": _logger(db, artifact) or ""}
@@ -153,7 +156,7 @@ def _manifest_upload(data: Any) -> tuple[str, list[str]]:
     return upload(file["uploadUrl"], file["uploadHeaders"])
 
 
-def _moved(ref: str, pushed: Pushed) -> str:
+def _translate_reference(ref: str, pushed: Pushed) -> str:
     """A reference to a file of another artifact, by its id there."""
     number, _, path = ref.removeprefix(REFERENCE).partition("/")
     try:
@@ -170,8 +173,9 @@ def _link(db: Connection, remote: Remote, portfolio: Row, pushed: Pushed) -> Non
         if artifact["id"] not in pushed.ids:
             pushed.strange += 1
             continue
-        aliases = collections.aliases(db, artifact["id"], portfolio["id"])
-        wanted = [a["alias"] for a in aliases if a["alias"] != collections.LATEST]
+        wanted = [
+            name for name in collections.alias_names(db, artifact["id"], portfolio["id"]) if name != collections.LATEST
+        ]
         remote.graphql(
             ask.LINK_ARTIFACT,
             _anything,

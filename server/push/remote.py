@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 from common.retry import doubling, is_busy, retry
 from common.wandb_api import BadAddress, authorization, open_url, server_address
 from server.jsontext import parse
-from server.store import StoreError, blobs
+from server.store import StoreError
+from server.store.disk import blobs
 
 ATTEMPTS = 8
 TIMEOUT = 120.0  # seconds
@@ -38,12 +39,12 @@ class Remote:
     def __init__(
         self, url: str, key: str, entity: str, project: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self.url, self.entity, self.project = _checked(url, "--to ").rstrip("/"), entity, project
+        self.url, self.entity, self.project = _check_url(url, "--to ").rstrip("/"), entity, project
         self._authorization = authorization(key)
         self._sleep = sleep
 
     def graphql(self, query: str, read: Callable[[Any], T], **variables: Any) -> T:
-        """What `read` takes from the answer's data. Raises RemoteError for an error in it, or other data."""
+        """`read` of the answer's data. Raises RemoteError for an error in it, or other data."""
         return self._ask(query, read, variables, ATTEMPTS)
 
     def graphql_once(self, query: str, read: Callable[[Any], T], **variables: Any) -> T:
@@ -84,7 +85,7 @@ class Remote:
         """The body of a file to the address that the server gave for it."""
         address = url if "://" in url else self.url + url
         named = dict(header.split(":", 1) for header in headers)
-        self._send("PUT", _checked(address, f"{self.url} wants files at "), content, named)
+        self._send("PUT", _check_url(address, f"{self.url} wants files at "), content, named)
 
     def _headers(self) -> dict[str, str]:
         return {**self._authorization, "Content-Type": "application/json"}
@@ -97,11 +98,11 @@ class Remote:
 
     def _send_once(self, method: str, url: str, body: Path | bytes, headers: dict[str, str]) -> bytes:
         server = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-        with opened(body) as file:
+        with open_body(body) as file:
             try:
                 return _exchange(method, url, file, headers)
             except urllib.error.HTTPError as error:
-                reason = _said(error)
+                reason = _error_message(error)
                 if error.code in (401, 403) and url.startswith(self.url):
                     raise RemoteError(f"{server} refuses the key in WANDB_API_KEY: {reason}.") from None
                 if not is_busy(error.code):
@@ -117,7 +118,7 @@ class Remote:
         )
 
 
-def _checked(url: str, what: str) -> str:
+def _check_url(url: str, what: str) -> str:
     """The address. Raises RemoteError for one that no server can have."""
     try:
         server_address(url)
@@ -151,12 +152,12 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def opened(body: Path | bytes) -> BinaryIO:
+def open_body(body: Path | bytes) -> BinaryIO:
     """Raises StoreError for a file of this folder that cannot be read."""
     if isinstance(body, bytes):
         return io.BytesIO(body)
     try:
-        return blobs.opened(body)
+        return blobs.open_blob(body)
     except OSError as error:
         raise StoreError(
             f"{body} cannot be read ({error.strerror}): `python -m server check` says what is damaged."
@@ -175,7 +176,7 @@ def _exchange(method: str, url: str, file: BinaryIO, headers: dict[str, str]) ->
         return content
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _error_message(error: urllib.error.HTTPError) -> str:
     """The message of an error answer, else its status and what came with it."""
     with error:
         try:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from server.jsontext import loads
-from server.push import documents as ask
+from server.push import operations as ask
 from server.push.remote import Remote, upload
-from server.store import Connection, Row, blobs, files, lines, runs
+from server.store import Connection, Row, files, runs, streams
+from server.store.disk import blobs
 
 POST_LINES, POST_BYTES = 1000, 4 << 20
 PAGE = 500
-COUNTS: dict[lines.Table, str] = {
+COUNTS: dict[streams.Table, str] = {
     "history": "historyLineCount",
     "system_metrics": "eventsLineCount",
     "console": "logLineCount",
@@ -36,7 +37,7 @@ def push(db: Connection, folder: Path, remote: Remote, run: Row, sweep: str | No
     if there is None or _differs(run, there) or any(missing.values()):
         _upsert(remote, run, sweep)
         sent.anything = True
-    for file, table in lines.FILES.items():
+    for file, table in streams.FILES.items():
         if missing[table]:
             sent.lines += _stream(db, remote, run, file, table, there[COUNTS[table]] if there else 0)
     sent.files = _push_files(db, folder, remote, run)
@@ -48,10 +49,10 @@ def push(db: Connection, folder: Path, remote: Remote, run: Row, sweep: str | No
 
 def _status(remote: Remote, name: str) -> Row | None:
     place = {"project": remote.project, "entity": remote.entity, "name": name}
-    return remote.graphql(ask.RUN_STATUS, _known, **place)
+    return remote.graphql(ask.RUN_STATUS, _read_status, **place)
 
 
-def _known(data: Any) -> Row | None:
+def _read_status(data: Any) -> Row | None:
     """State, config, summary and numbers of lines; None for a run that is not there."""
     found = data["model"]["bucket"] if data["model"] else None
     if found is None:
@@ -60,8 +61,8 @@ def _known(data: Any) -> Row | None:
     return texts | {name: int(found[name] or 0) for name in COUNTS.values()} | {"state": found["state"]}
 
 
-def _missing(db: Connection, table: lines.Table, run_id: int, there: Row | None) -> bool:
-    return lines.total(db, table, run_id) > (there[COUNTS[table]] if there else 0)
+def _missing(db: Connection, table: streams.Table, run_id: int, there: Row | None) -> bool:
+    return streams.total(db, table, run_id) > (there[COUNTS[table]] if there else 0)
 
 
 def _differs(run: Row, there: Row) -> bool:
@@ -76,7 +77,7 @@ def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
     given = {name: run[name] for name in ("name", "description", "notes", "config", "host", "program", "repo")}
     remote.graphql(
         ask.UPSERT_RUN,
-        _upserted,
+        _read_name,
         **given,
         entity=remote.entity,
         project=remote.project,
@@ -91,14 +92,14 @@ def _upsert(remote: Remote, run: Row, sweep: str | None, **more: Any) -> None:
     )
 
 
-def _upserted(data: Any) -> str:
+def _read_name(data: Any) -> str:
     return str(data["upsertBucket"]["bucket"]["name"])
 
 
-def _stream(db: Connection, remote: Remote, run: Row, file: str, table: lines.Table, known: int) -> int:
+def _stream(db: Connection, remote: Remote, run: Row, file: str, table: streams.Table, known: int) -> int:
     """Posts what follows the first `known` lines; returns how many lines that were."""
     at = known
-    for chunk in _chunks(lines.after(db, table, run["id"], known, PAGE)):
+    for chunk in _chunks(streams.after(db, table, run["id"], known, PAGE)):
         remote.stream(run["name"], {"files": {file: {"offset": at, "content": chunk}}})
         at += len(chunk)
     return at - known
@@ -150,4 +151,4 @@ def _complete(remote: Remote, run: Row) -> None:
     remote.stream(run["name"], {"complete": True, "exitcode": code})
     if run["state"] != ("finished" if code == 0 else "failed"):
         place = {"name": run["name"], "entity": remote.entity, "project": remote.project}
-        remote.graphql(ask.UPSERT_RUN, _upserted, state=run["state"], **place)
+        remote.graphql(ask.UPSERT_RUN, _read_name, state=run["state"], **place)

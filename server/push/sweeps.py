@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.push import documents as ask
+from server.push import operations as ask
 from server.push.remote import NOTHING, Remote
 from server.store import Connection, Row, sweeps
 
@@ -12,7 +12,7 @@ PAGE = 100
 def push(db: Connection, remote: Remote, project: Row) -> dict[int, str]:
     """Number of each sweep here → its name there. W&B gives the names: a line in the description tells them apart."""
     here = sweeps.of_project(db, project["id"])[::-1]
-    there = _marked(remote) if here else {}
+    there = _sweeps_by_mark(remote) if here else {}
     return {sweep["id"]: _push_one(remote, project, sweep, there) for sweep in here}
 
 
@@ -26,7 +26,7 @@ def _push_one(remote: Remote, project: Row, sweep: Row, there: dict[str, Row]) -
         description = f"{sweep['description'] or ''}\n{mark(project, sweep)}".strip()
         found = remote.graphql_once(
             ask.UPSERT_SWEEP,
-            _upserted,
+            _read_sweep,
             config=sweep["config"],
             description=description,
             entityName=remote.entity,
@@ -37,16 +37,16 @@ def _push_one(remote: Remote, project: Row, sweep: Row, there: dict[str, Row]) -
         )
     state = "CANCELED" if sweep["state"] == "CANCELED" else "FINISHED"
     if found["state"] != state:
-        remote.graphql(ask.UPSERT_SWEEP, _upserted, id=found["id"], state=state)
+        remote.graphql(ask.UPSERT_SWEEP, _read_sweep, id=found["id"], state=state)
     return str(found["name"])
 
 
-def _upserted(data: Any) -> Row:
+def _read_sweep(data: Any) -> Row:
     sweep = data["upsertSweep"]["sweep"]
     return {name: str(sweep[name]) for name in ("id", "name", "state")}
 
 
-def _marked(remote: Remote) -> dict[str, Row]:
+def _sweeps_by_mark(remote: Remote) -> dict[str, Row]:
     """Last line of the description → sweep, of all sweeps of the project there."""
     place = {"project": remote.project, "entity": remote.entity}
     nodes = remote.pages(ask.SWEEPS, _sweeps, first=PAGE, **place)

@@ -13,6 +13,7 @@ from server import search
 from server.jsontext import at, config_values, load_object
 from server.scheduler.sweep_config import check, origin, origin_of, read_config, requeue
 from server.search import PastRun
+from server.search.past_runs import IN_PROGRESS
 from server.settings import Settings
 from server.store import Refused, Row, Store, runs, sweeps
 
@@ -21,8 +22,7 @@ MAX_HANDED = 2  # a lost answer is given once more, then the run is given up
 AGENT_ASKS_AGAIN = (4.5, 20.0)  # seconds after an answer that arrived; the client repeats a lost one sooner or later
 AGENT_SILENT = 60.0  # seconds; the client's agents ask every 5 s, but may be blocked for a while
 OVER = ("FINISHED", "CANCELED")
-CAME_TO_NOTHING = {"pending", "failed", "crashed", "preempted"}
-UNDER_WAY = {"pending", "running", "preempting", "preempted"}
+WITHOUT_RESULT = {"pending", "failed", "crashed", "preempted"}
 RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is over
 
 
@@ -66,14 +66,14 @@ def stop_runs(store: Store, sweep: Row) -> None:
 
 
 def expected_runs(store: Store, sweep: Row) -> int | None:
-    """How many runs the sweep will have, where that is known."""
+    """Number of runs that the sweep will have; None where it is unknown."""
     config = read_config(sweep["config"])
     size = search.count(config, prior_runs(store, sweep, config)) if origin(sweep) == "server" else None
     known = [n for n in (size, config.get("run_cap")) if n is not None]
     return min(known) if known else None
 
 
-def announced_runs(store: Store, sweep: Row) -> int | None:
+def expected_runs_for_client(store: Store, sweep: Row) -> int | None:
     """`expected_runs` as clients see it: W&B counts the cells of a grid, and says nothing of other searches."""
     config = read_config(sweep["config"])
     cap = config.get("run_cap")
@@ -97,7 +97,7 @@ def heartbeat(store: Store, settings: Settings, agent: Row, running: set[str]) -
         now = store.clock()
         with store.write() as db:
             sweeps.touch_agent(db, agent["id"], now)
-            sweeps.report(db, agent["id"], running, now)
+            sweeps.report_runs(db, agent["id"], running, now)
             _close_lost_runs(store, agent, running, now)
         sweep = sweeps.by_id(store.db, agent["sweep_id"])
         if sweep["state"] == "CANCELED":
@@ -132,7 +132,7 @@ def _due_stops(store: Store, settings: Settings, agent: Row, running: set[str], 
 
 
 def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]:
-    waiting = sweeps.unopened(store.db, sweep["id"])
+    waiting = sweeps.unopened_suggestions(store.db, sweep["id"])
     for item in [item for item in waiting if item["agent_id"] == agent["id"]]:
         waiting.remove(item)
         if _is_lost(item, store.opened_at, now):
@@ -140,7 +140,7 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
         with store.write() as db:
             lost = "failed" if item["started_at"] is None else "crashed"
             runs.set_state(db, item["run_id"], lost, now)
-    for item in sweeps.to_resume(store.db, sweep["id"], requeue(sweep)):
+    for item in sweeps.resumable_suggestions(store.db, sweep["id"], requeue(sweep)):
         return [_hand_out(store, sweep, item, agent, now)]
     for item in waiting:
         if item["handed_at"] is None and _is_full(store, sweep):
@@ -172,10 +172,10 @@ def _is_lost(item: Row, opened_at: float, now: float) -> bool:
 
 def _may_be_resumed(store: Store, sweep: Row) -> bool:
     """Whether a run of the sweep is waiting to be resumed, or may still crash and then be resumed."""
-    if sweeps.to_resume(store.db, sweep["id"], requeue(sweep)):
+    if sweeps.resumable_suggestions(store.db, sweep["id"], requeue(sweep)):
         return True
     items = sweeps.suggestions(store.db, sweep["id"]) if requeue(sweep) else []
-    return any(item["run_state"] in UNDER_WAY for item in items)
+    return any(item["run_state"] in IN_PROGRESS for item in items)
 
 
 def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
@@ -192,12 +192,12 @@ def _suggest(store: Store, sweep: Row) -> dict[str, object] | None:
 
 def prior_runs(store: Store, sweep: Row, config: Mapping[str, Any]) -> list[PastRun]:
     """Runs of `wandb sweep --prior_run` that have a result: not tried again, and bayes learns from them."""
-    found = runs.many(store.db, prior_run_ids(store, sweep))
+    found = runs.get_many(store.db, prior_run_ids(store, sweep))
     names = config.get("parameters") or {}
     priors = []
     for run in found:
         values = config_values(load_object(run["config"]))
-        if run["state"] not in CAME_TO_NOTHING and names.keys() <= values.keys():
+        if run["state"] not in WITHOUT_RESULT and names.keys() <= values.keys():
             params = {name: values[name] for name in names}
             priors.append(PastRun(run["name"], params, run["state"], load_object(run["summary"])))
     return priors
@@ -214,7 +214,7 @@ def prior_run_ids(store: Store, sweep: Row) -> list[int]:
 
 def past_runs(store: Store, sweep: Row) -> list[PastRun]:
     metrics = sweeps.metrics(store.db, sweep["id"])
-    rows = {run["id"]: run for run in runs.many(store.db, sweeps.run_ids(store.db, sweep["id"]))}
+    rows = {run["id"]: run for run in runs.get_many(store.db, sweeps.run_ids(store.db, sweep["id"]))}
     return [
         PastRun(
             name=item["run"],
@@ -287,14 +287,14 @@ def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> N
             _stop_early(store, sweep, config)
 
 
-def conclude(store: Store, sweep_id: int) -> None:
+def finish_if_done(store: Store, sweep_id: int) -> None:
     """Ends a sweep that has all the runs it will ever have, once none of them is under way."""
     with store.sweep_lock(sweep_id):
         sweep = sweeps.by_id(store.db, sweep_id)
         if sweep["state"] != "RUNNING" or not _is_full(store, sweep):
             return
         items = sweeps.suggestions(store.db, sweep_id)
-        if any(item["run_state"] in UNDER_WAY for item in items if item["handed_at"] is not None):
+        if any(item["run_state"] in IN_PROGRESS for item in items if item["handed_at"] is not None):
             return
         if _may_be_resumed(store, sweep):
             return
@@ -322,7 +322,7 @@ def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:
                 runs.request_stop(db, item["run_id"], store.clock())
 
 
-def close_silent(store: Store, settings: Settings) -> None:
+def end_silent_runs(store: Store, settings: Settings) -> None:
     """Ends what has been silent for `crash_after` seconds, not counting the time in which the server was off."""
     now = store.clock()
     limit = now - settings.crash_after
@@ -333,8 +333,8 @@ def close_silent(store: Store, settings: Settings) -> None:
         sweeps.mark_abandoned(db, limit, now)
 
 
-def start_over_waiting(store: Store) -> None:
+def reset_silence(store: Store) -> None:
     """After the clock was set: what is alive has its whole time to be heard from again."""
     with store.write() as db:
         store.watched_since = store.clock()
-        runs.heard_now(db, store.watched_since)
+        runs.reset_heartbeats(db, store.watched_since)

@@ -66,17 +66,13 @@ def _refuse_long_numbers(config: Mapping[str, Any]) -> None:
             rest += [(f"{where}.{key}", item) for key, item in items]
 
 
-def _engine(scheduler: str | None) -> bool:
-    return bool(load_object(scheduler).get("engine"))
-
-
 def origin_of(text: str, controller: str | None, scheduler: str | None) -> str:
-    """Who suggests: this `server`, the client's local `controller`, or the client's sweep `scheduler`."""
+    """The source of suggestions: this `server`, the client's local `controller`, or the client's sweep `scheduler`."""
     config = read_config(text)
     local = config.get("controller")
     if (isinstance(local, dict) and local.get("type") == "local") or load_object(controller).get("type") == "local":
         return "controller"
-    return "scheduler" if _engine(scheduler) or config.get("scheduler") else "server"
+    return "scheduler" if load_object(scheduler).get("engine") or config.get("scheduler") else "server"
 
 
 def origin(sweep: Row) -> str:
@@ -84,6 +80,6 @@ def origin(sweep: Row) -> str:
 
 
 def requeue(sweep: Row) -> int:
-    """How often a crashed run of the sweep is handed out again to be resumed: `requeue: n`; as with W&B, 0."""
+    """Times that a crashed run is handed out again to be resumed: `requeue: n`; as with W&B, 0."""
     n = read_config(sweep["config"]).get("requeue", 0)
     return n if isinstance(n, int) and not isinstance(n, bool) and n > 0 else 0

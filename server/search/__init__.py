@@ -1,4 +1,4 @@
-"""Which configuration comes next, and which run should stop.
+"""Choice of the next configuration, and of the runs to stop early.
 
 Pure functions of a sweep's configuration, as parsed from its YAML, and its past runs: no clock, no disk, no SQL, no
 global random state. Equal seeds and equal runs give equal answers.
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from server.search import bayes, grid, pruning, sampling, space, stopping
 from server.search.errors import SearchError
-from server.search.runs import PastRun, read_metric
+from server.search.past_runs import PastRun, read_metric
 
 __all__ = ["PastRun", "SearchError", "count", "is_time_to_stop", "suggest", "to_stop", "validate"]
 
@@ -48,7 +48,7 @@ def suggest(config: Config, past: Sequence[PastRun], seed: int) -> dict[str, obj
     metric = read_metric(config, needed_by="Bayesian search" if method == "bayes" else None)
     if metric is not None and any(metric.is_reached(run) for run in past):
         return None
-    seen = where.seen(run.params for run in past)
+    seen = where.used_keys(run.params for run in past)
     if method == "grid":
         grid.check(where)
         point = grid.suggest(where, seen, seed, bool(config.get("shuffle", False)))
@@ -59,7 +59,7 @@ def suggest(config: Config, past: Sequence[PastRun], seed: int) -> dict[str, obj
         point = bayes.suggest(where, seen, past, metric, seed)
     else:
         raise SearchError(f"method {method!r} makes no suggestions; write one of {', '.join(METHODS)}.")
-    return None if point is None else where.nested(point)
+    return None if point is None else where.to_config(point)
 
 
 def count(config: Config, prior: Sequence[PastRun] = ()) -> int | None:
@@ -72,7 +72,7 @@ def count(config: Config, prior: Sequence[PastRun] = ()) -> int | None:
     where, _ = space.read(config)
     if where.size is None:
         return None
-    return where.size - len(where.seen(run.params for run in prior if where.holds(run.params)))
+    return where.size - len(where.used_keys(run.params for run in prior if where.holds(run.params)))
 
 
 def is_time_to_stop(config: Config, before: int, after: int) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from server.search import optuna_study, sampling
 from server.search.distributions import Choice, Continuous, Quantized
-from server.search.runs import IN_PROGRESS, Metric, PastRun
+from server.search.past_runs import IN_PROGRESS, Metric, PastRun
 from server.search.space import Parameter, Point, Space
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def _values(past: Sequence[PastRun], metric: Metric) -> dict[str, float]:
         return {}
     worst = metric.worst(list(own.values()))
     sign = -1.0 if metric.maximize else 1.0
-    return _compressed({run.name: sign * own.get(run.name, worst) for run in ended})
+    return _compress({run.name: sign * own.get(run.name, worst) for run in ended})
 
 
-def _compressed(values: dict[str, float]) -> dict[str, float]:
+def _compress(values: dict[str, float]) -> dict[str, float]:
     """The worse half on a logarithmic scale with an end; one diverged run would else hide all other differences."""
     middle = statistics.median(values.values())
     width = middle - min(values.values())
@@ -192,7 +192,7 @@ def _decode(parameter: Parameter, code: Code) -> object:
 def _nearest_unseen(space: Space, seen: frozenset[Hashable], point: Point, rng: random.Random) -> Point | None:
     """The configuration nearest to a used one that was not handed out itself."""
     if space.size is not None and space.size <= CANDIDATES + len(seen):
-        others = list(islice(sampling.unseen(space, seen), CANDIDATES))
+        others = list(islice(sampling.unused_points(space, seen), CANDIDATES))
     else:
         drawn = [sampling.draw(space, rng) for _ in range(CANDIDATES)]
         others = [other for other in drawn if space.key(other) not in seen]

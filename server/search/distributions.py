@@ -181,7 +181,7 @@ class Quantized:
 Distribution = Choice | Continuous | Quantized
 
 
-def quantized(law: Law, q: float) -> Quantized:
+def quantize(law: Law, q: float) -> Quantized:
     """`law` on the multiples of q that lie inside its bounds."""
     return Quantized(law, q, *multiples(law.low, law.high, q))
 

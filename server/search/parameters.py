@@ -36,7 +36,7 @@ def read(name: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
     kind = _distribution_name(name, spec)
     _refuse_unknown_keys(name, kind, spec)
     if kind == "constant":
-        return d.Choice(_values(name, [_required(name, kind, spec, "value")])[0]), []
+        return d.Choice(_values(name, [_require(name, kind, spec, "value")])[0]), []
     if kind in ("categorical", "categorical_w_probabilities"):
         return _categorical(name, kind, spec)
     if kind == "int_uniform":
@@ -69,7 +69,7 @@ def _refuse_unknown_keys(name: str, kind: str, spec: Spec) -> None:
     )
 
 
-def _required(name: str, kind: str, spec: Spec, key: str) -> object:
+def _require(name: str, kind: str, spec: Spec, key: str) -> object:
     if key not in spec:
         raise SearchError(f"Parameter {name}: {kind} needs the key {key!r}; add it.")
     return spec[key]
@@ -124,10 +124,10 @@ def _refuse_what_json_lacks(name: str, value: object) -> None:
 
 
 def _categorical(name: str, kind: str, spec: Spec) -> tuple[d.Choice, list[str]]:
-    given = _required(name, kind, spec, "values")
+    given = _require(name, kind, spec, "values")
     values, warnings = _values(name, given)
     if "probabilities" in spec:
-        values, weights, more = _weighted(name, given, spec["probabilities"])
+        values, weights, more = _read_weights(name, given, spec["probabilities"])
         return d.Choice(values, weights, _is_ordered(values)), [*warnings, *more]
     if _is_ordered(values):
         return d.Choice(values, None, ordered=True), warnings
@@ -140,7 +140,7 @@ def _is_ordered(values: tuple[object, ...]) -> bool:
     return len(numbers) == len(values) > 2 and numbers in (sorted(numbers), sorted(numbers, reverse=True))
 
 
-def _weighted(
+def _read_weights(
     name: str, given: object, probabilities: object
 ) -> tuple[tuple[object, ...], tuple[float, ...], list[str]]:
     """Values of positive probability, their probabilities (of repeated values added up), and warnings."""
@@ -163,7 +163,7 @@ def _weighted(
 
 
 def _int_uniform(name: str, spec: Spec) -> d.Choice:
-    low, high = (_number(name, key, _required(name, "int_uniform", spec, key)) for key in ("min", "max"))
+    low, high = (_number(name, key, _require(name, "int_uniform", spec, key)) for key in ("min", "max"))
     if not (float(low).is_integer() and float(high).is_integer()):
         raise SearchError(f"Parameter {name}: int_uniform needs whole numbers, not {low} and {high}; use uniform.")
     _refuse_empty_interval(name, low, high)
@@ -178,7 +178,7 @@ def _refuse_empty_interval(name: str, low: float, high: float) -> None:
 def _numeric(name: str, kind: str, spec: Spec) -> tuple[d.Distribution, list[str]]:
     law = LAWS[grammar.LAW_OF[kind]]
     numbers = {
-        key: _number(name, key, spec.get(key, DEFAULTS[key]) if key in DEFAULTS else _required(name, kind, spec, key))
+        key: _number(name, key, spec.get(key, DEFAULTS[key]) if key in DEFAULTS else _require(name, kind, spec, key))
         for key in grammar.keys(kind)
     }
     _refuse_bad_shape(name, kind, numbers)
@@ -186,7 +186,7 @@ def _numeric(name: str, kind: str, spec: Spec) -> tuple[d.Distribution, list[str
     if "q" not in numbers:
         is_point = "min" in numbers and numbers["min"] == numbers["max"]
         return d.Choice((law(numbers).low,)) if is_point else d.Continuous(law(numbers)), warnings
-    multiples = d.quantized(law(numbers), numbers["q"])
+    multiples = d.quantize(law(numbers), numbers["q"])
     if multiples.size is not None and multiples.size < 1:
         raise SearchError(f"Parameter {name}: no multiple of q {numbers['q']:g} lies between its bounds; lower q.")
     return multiples, warnings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from server.search import optuna_study
 from server.search.errors import SearchError
-from server.search.runs import IN_PROGRESS, Metric, PastRun
+from server.search.past_runs import IN_PROGRESS, Metric, PastRun
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

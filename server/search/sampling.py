@@ -29,11 +29,11 @@ def suggest(space: Space, seen: frozenset[Hashable], seed: int, n_past: int) -> 
         point = draw(space, rng)
         if space.key(point) not in seen:
             return point
-    rest = list(islice(unseen(space, seen), WINDOW))
+    rest = list(islice(unused_points(space, seen), WINDOW))
     return rng.choices(rest, [_weight(space, point) for point in rest])[0] if rest else None
 
 
-def unseen(space: Space, seen: frozenset[Hashable]) -> Iterator[Point]:
+def unused_points(space: Space, seen: frozenset[Hashable]) -> Iterator[Point]:
     """The configurations of a finite space that were not handed out, in the order of the file."""
     cells = map(space.cell, range(space.size or 0))
     return (point for point in cells if space.key(point) not in seen)

@@ -70,7 +70,7 @@ class Space:
             values.append(value)
         return tuple(values)
 
-    def seen(self, runs: Iterable[Mapping[str, object]]) -> frozenset[Hashable]:
+    def used_keys(self, runs: Iterable[Mapping[str, object]]) -> frozenset[Hashable]:
         """Keys of the configurations that were handed out."""
         points = (self.point(params) for params in runs)
         return frozenset(self.key(point) for point in points if point is not None)
@@ -83,7 +83,7 @@ class Space:
             for parameter, value in zip(self.parameters, point, strict=True)
         )
 
-    def nested(self, point: Point) -> dict[str, object]:
+    def to_config(self, point: Point) -> dict[str, object]:
         """The configuration as the training program gets it; shares no list or dictionary with the sweep's config."""
         config: dict[str, object] = {}
         for parameter, value in zip(self.parameters, point, strict=True):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from common.sweep_spec import hyperband
 from common.sweep_spec.distributions import is_number
 from server.search.errors import SearchError
-from server.search.runs import Metric, PastRun
+from server.search.past_runs import Metric, PastRun
 
 
 @dataclass(frozen=True)

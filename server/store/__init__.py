@@ -6,10 +6,10 @@ may be called inside `Store.write()`, where they are part of its transaction, or
 
 import sqlite3
 
-from server.store.connection import TimedConnection
-from server.store.database import Store, beside
+from server.store.database.connection import TimedConnection
+from server.store.database.crud import Row
 from server.store.errors import NotFound, Refused, StoreError
-from server.store.rows import Row
+from server.store.folder.store import Store, folder_transaction
 from server.store.users import api_key
 
 Connection = sqlite3.Connection
@@ -25,5 +25,5 @@ __all__ = [
     "StoreError",
     "TimedConnection",
     "api_key",
-    "beside",
+    "folder_transaction",
 ]

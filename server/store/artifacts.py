@@ -8,11 +8,13 @@ from collections.abc import Collection
 from typing import Any
 
 from server.jsontext import parse
-from server.store import blobs, collections, ownership, rows
-from server.store.blobs import Blob, Blobs
+from server.store import collections, ownership
+from server.store.database import crud
+from server.store.database.crud import Row
+from server.store.disk import blobs
+from server.store.disk.blobs import Blob, Blobs
 from server.store.errors import Refused
 from server.store.files import check_path
-from server.store.rows import Row
 
 PENDING, COMMITTED, DELETED = "PENDING", "COMMITTED", "DELETED"
 FULL, PATCH = "FULL", "PATCH"
@@ -22,11 +24,11 @@ MANIFEST_NAME = "wandb_manifest.json"
 
 
 def by_id(db: sqlite3.Connection, artifact_id: int) -> Row:
-    return rows.existing(db, "SELECT * FROM artifacts WHERE id = ?", artifact_id, "artifact number")
+    return crud.get(db, "SELECT * FROM artifacts WHERE id = ?", artifact_id, "artifact number")
 
 
 def by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
-    return rows.first(db, "SELECT * FROM artifacts WHERE client_id = ?", client_id)
+    return crud.first(db, "SELECT * FROM artifacts WHERE client_id = ?", client_id)
 
 
 def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: bool, **columns: Any) -> Row:
@@ -45,7 +47,7 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
         db.execute("UPDATE artifacts SET wanted_aliases = ? WHERE id = ?", (json.dumps(wanted), shared["id"]))
         return shared
     together = columns.get("distributed_id") is not None
-    twin = _committed_with(db, collection["id"], columns["digest"]) if deduplicate and not together else None
+    twin = _find_committed(db, collection["id"], columns["digest"]) if deduplicate and not together else None
     if twin is not None:
         collections.join(db, collection["id"], twin["id"], columns["wanted_aliases"], now)
         _log_again(db, twin, columns.get("run_id"))
@@ -53,13 +55,13 @@ def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: 
     columns["wanted_aliases"] = json.dumps(columns["wanted_aliases"])
     columns["ttl"] = _time_to_live(columns.get("ttl"))
     columns |= {"collection_id": collection["id"], "state": PENDING, "created_at": now, "updated_at": now}
-    return by_id(db, rows.insert(db, "artifacts", **columns))
+    return by_id(db, crud.insert(db, "artifacts", **columns))
 
 
 def _open_together(db: sqlite3.Connection, collection_id: int, distributed_id: str | None) -> Row | None:
     """The artifact that several runs fill together, until one of them finishes it."""
     sql = "SELECT * FROM artifacts WHERE collection_id = ? AND distributed_id = ? AND state = ?"
-    return rows.first(db, sql, collection_id, distributed_id, PENDING)
+    return crud.first(db, sql, collection_id, distributed_id, PENDING)
 
 
 def _log_again(db: sqlite3.Connection, twin: Row, run_id: int | None) -> None:
@@ -67,9 +69,9 @@ def _log_again(db: sqlite3.Connection, twin: Row, run_id: int | None) -> None:
         db.execute("INSERT OR IGNORE INTO artifact_relogs VALUES (?, ?)", (run_id, twin["id"]))
 
 
-def _committed_with(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
+def _find_committed(db: sqlite3.Connection, collection_id: int, digest: str) -> Row | None:
     sql = "SELECT * FROM artifacts WHERE collection_id = ? AND digest = ? AND state = ? ORDER BY id DESC LIMIT 1"
-    return rows.first(db, sql, collection_id, digest, COMMITTED)
+    return crud.first(db, sql, collection_id, digest, COMMITTED)
 
 
 def ensure_manifest(
@@ -81,7 +83,7 @@ def ensure_manifest(
     """
     by_id(db, artifact_id)
     if type == PATCH:
-        name = f"{name}.{rows.value(db, 'SELECT count(*) FROM manifests WHERE artifact_id = ?', artifact_id)}"
+        name = f"{name}.{crud.value(db, 'SELECT count(*) FROM manifests WHERE artifact_id = ?', artifact_id)}"
     db.execute(
         """INSERT INTO manifests (artifact_id, name, digest, type, base_artifact_id) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT DO UPDATE SET digest = ?3, base_artifact_id = ?5""",
@@ -95,11 +97,11 @@ def ensure_manifest(
 
 
 def manifest(db: sqlite3.Connection, manifest_id: int) -> Row:
-    return rows.existing(db, "SELECT * FROM manifests WHERE id = ?", manifest_id, "artifact manifest number")
+    return crud.get(db, "SELECT * FROM manifests WHERE id = ?", manifest_id, "artifact manifest number")
 
 
 def change_manifest(db: sqlite3.Connection, manifest_id: int, digest: str | None, base: int | None) -> Row:
-    rows.change(db, "manifests", manifest_id, {"digest": digest, "base_artifact_id": base})
+    crud.update(db, "manifests", manifest_id, {"digest": digest, "base_artifact_id": base})
     return manifest(db, manifest_id)
 
 
@@ -125,7 +127,7 @@ def commit(
         return artifact
     content = _whole_manifest(db, store, artifact, now)
     _put_entries(db, artifact_id, content["contents"], entities)
-    size = rows.value(db, "SELECT coalesce(sum(size), 0) FROM artifact_entries WHERE artifact_id = ?", artifact_id)
+    size = crud.value(db, "SELECT coalesce(sum(size), 0) FROM artifact_entries WHERE artifact_id = ?", artifact_id)
     version = collections.join(db, artifact["collection_id"], artifact_id, json.loads(artifact["wanted_aliases"]), now)
     digest = digest_of(content["contents"]) if artifact["distributed_id"] else artifact["digest"]
     db.execute(
@@ -155,7 +157,7 @@ def _whole_manifest(db: sqlite3.Connection, store: Blobs, artifact: Row, now: fl
 
 
 def _patches(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
-    """What each run brought to an artifact that they fill together, in the order of their coming."""
+    """Patches of an artifact that several runs fill together, in the order of their coming."""
     return db.execute(
         "SELECT * FROM manifests WHERE artifact_id = ? AND type = ? AND sha256 IS NOT NULL ORDER BY id",
         (artifact_id, PATCH),
@@ -171,7 +173,7 @@ def digest_of(contents: dict[str, Any]) -> str:
 
 def _read_manifest(store: Blobs, row: Row) -> dict[str, Any]:
     try:
-        with blobs.opened(store.path(row["sha256"])) as file:
+        with blobs.open_blob(store.path(row["sha256"])) as file:
             content = parse(file.read().decode(), MAX_MANIFEST_VALUES)
     except (ValueError, OSError):
         content = None
@@ -219,7 +221,7 @@ def entries(db: sqlite3.Connection, artifact_id: int, names: list[str] | None = 
 
 
 def entry(db: sqlite3.Connection, artifact_id: int, path: str) -> Row | None:
-    return rows.first(db, "SELECT * FROM artifact_entries WHERE artifact_id = ? AND path = ?", artifact_id, path)
+    return crud.first(db, "SELECT * FROM artifact_entries WHERE artifact_id = ? AND path = ?", artifact_id, path)
 
 
 def entries_in_collection(db: sqlite3.Connection, entity: str, project: str, collection: str, md5: str) -> list[Row]:
@@ -235,7 +237,7 @@ def entries_in_collection(db: sqlite3.Connection, entity: str, project: str, col
 
 
 def count_entries(db: sqlite3.Connection, artifact_id: int) -> int:
-    return int(rows.value(db, "SELECT count(*) FROM artifact_entries WHERE artifact_id = ?", artifact_id))
+    return int(crud.value(db, "SELECT count(*) FROM artifact_entries WHERE artifact_id = ?", artifact_id))
 
 
 def in_collection(db: sqlite3.Connection, collection_id: int) -> list[Row]:
@@ -258,7 +260,7 @@ def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
     ).fetchall()
 
 
-def logged_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
+def logged_by_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
     """Also what was there already when the run logged it."""
     return db.execute(
         """SELECT * FROM artifacts WHERE state = ?2 AND (run_id = ?1
@@ -267,7 +269,7 @@ def logged_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
     ).fetchall()
 
 
-def used_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
+def used_by_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
     return db.execute(
         """SELECT artifacts.* FROM artifact_uses JOIN artifacts ON artifacts.id = artifact_id
         WHERE artifact_uses.run_id = ? AND state = ? ORDER BY artifacts.id""",
@@ -275,7 +277,7 @@ def used_by(db: sqlite3.Connection, run_id: int) -> list[Row]:
     ).fetchall()
 
 
-def users(db: sqlite3.Connection, artifact_id: int) -> list[int]:
+def run_ids_using(db: sqlite3.Connection, artifact_id: int) -> list[int]:
     sql = "SELECT run_id FROM artifact_uses WHERE artifact_id = ? ORDER BY run_id"
     return [row["run_id"] for row in db.execute(sql, (artifact_id,))]
 
@@ -287,7 +289,7 @@ def use(db: sqlite3.Connection, artifact_id: int, run_id: int, used_as: str | No
 def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any) -> Row:
     """Sets description and metadata where given; `ttl`: seconds, -1 inherit, -2 never."""
     texts = {name: columns.get(name) for name in ("description", "metadata")}
-    rows.change(db, "artifacts", artifact_id, texts, updated_at=now)
+    crud.update(db, "artifacts", artifact_id, texts, updated_at=now)
     if columns.get("ttl") is not None:
         ttl = _time_to_live(columns["ttl"])
         db.execute("UPDATE artifacts SET ttl = ?, updated_at = ? WHERE id = ?", (ttl, now, artifact_id))

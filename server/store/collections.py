@@ -4,9 +4,9 @@ import re
 import sqlite3
 
 from common.names import check_name
-from server.store import rows
+from server.store.database import crud
+from server.store.database.crud import Row
 from server.store.errors import NotFound, Refused
-from server.store.rows import Row
 
 SEQUENCE, PORTFOLIO = "ArtifactSequence", "ArtifactPortfolio"
 LATEST = "latest"
@@ -17,11 +17,11 @@ _MEMBER = "SELECT memberships.* FROM memberships "
 
 
 def by_id(db: sqlite3.Connection, collection_id: int) -> Row:
-    return rows.existing(db, _SELECT + "WHERE id = ?", collection_id, "artifact collection number")
+    return crud.get(db, _SELECT + "WHERE id = ?", collection_id, "artifact collection number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
-    return rows.first(db, _SELECT + "WHERE project_id = ? AND name = ?", project_id, name)
+    return crud.first(db, _SELECT + "WHERE project_id = ? AND name = ?", project_id, name)
 
 
 def ensure(db: sqlite3.Connection, project_id: int, name: str, type: str, kind: str, now: float) -> Row:
@@ -69,7 +69,7 @@ def change(
     if type is not None:
         check_name("artifact type", type, SEPARATORS)
     columns = {"name": name, "description": description, "type": type}
-    rows.change(db, "collections", collection_id, columns, updated_at=now)
+    crud.update(db, "collections", collection_id, columns, updated_at=now)
     return by_id(db, collection_id)
 
 
@@ -89,11 +89,11 @@ def member(db: sqlite3.Connection, collection_id: int, alias: str) -> Row | None
     else:
         sql = "JOIN aliases USING (collection_id, artifact_id) WHERE collection_id = ? AND alias = ?"
         wanted = alias or LATEST
-    return rows.first(db, _MEMBER + sql, collection_id, wanted)
+    return crud.first(db, _MEMBER + sql, collection_id, wanted)
 
 
 def membership(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> Row | None:
-    return rows.first(db, _MEMBER + "WHERE collection_id = ? AND artifact_id = ?", collection_id, artifact_id)
+    return crud.first(db, _MEMBER + "WHERE collection_id = ? AND artifact_id = ?", collection_id, artifact_id)
 
 
 def memberships(db: sqlite3.Connection, artifact_id: int) -> list[Row]:
@@ -106,8 +106,8 @@ def join(db: sqlite3.Connection, collection_id: int, artifact_id: int, aliases: 
     if known is None:
         version = int(by_id(db, collection_id)["next_version"])
         place = {"collection_id": collection_id, "artifact_id": artifact_id}
-        rows.insert(db, "memberships", **place, version=version, created_at=now)
-        rows.change(db, "collections", collection_id, {"next_version": version + 1}, updated_at=now)
+        crud.insert(db, "memberships", **place, version=version, created_at=now)
+        crud.update(db, "collections", collection_id, {"next_version": version + 1}, updated_at=now)
         aliases = [LATEST, *aliases]
     else:
         version = known["version"]
@@ -151,11 +151,15 @@ def aliases(db: sqlite3.Connection, artifact_id: int | None = None, collection_i
     ).fetchall()
 
 
+def alias_names(db: sqlite3.Connection, artifact_id: int, collection_id: int) -> list[str]:
+    return [row["alias"] for row in aliases(db, artifact_id, collection_id)]
+
+
 def leave(db: sqlite3.Connection, collection_id: int, artifact_id: int) -> None:
     """Takes the artifact out; `latest` moves to the newest version that is left."""
     db.execute("DELETE FROM aliases WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id))
     db.execute("DELETE FROM memberships WHERE collection_id = ? AND artifact_id = ?", (collection_id, artifact_id))
-    newest = rows.first(db, _MEMBER + "WHERE collection_id = ? ORDER BY version DESC LIMIT 1", collection_id)
+    newest = crud.first(db, _MEMBER + "WHERE collection_id = ? ORDER BY version DESC LIMIT 1", collection_id)
     if newest is not None and member(db, collection_id, LATEST) is None:
         set_alias(db, collection_id, LATEST, newest["artifact_id"])
 
@@ -173,7 +177,7 @@ def change_tags(db: sqlite3.Connection, owner: str, owner_id: int, add: list[str
         db.execute("DELETE FROM tags WHERE owner = ? AND owner_id = ? AND name = ?", (owner, owner_id, name))
 
 
-def named(db: sqlite3.Connection, project_id: int, name: str) -> Row:
+def get(db: sqlite3.Connection, project_id: int, name: str) -> Row:
     row = find(db, project_id, name)
     if row is None:
         raise NotFound(f"artifact collection {name!r}")

@@ -4,10 +4,12 @@ import json
 import sqlite3
 
 from common.names import check_file_path, quote
-from server.store import blobs, ownership, rows
-from server.store.blobs import Blob
+from server.store import ownership
+from server.store.database import crud
+from server.store.database.crud import Row
+from server.store.disk import blobs
+from server.store.disk.blobs import Blob
 from server.store.errors import NotFound, Refused
-from server.store.rows import Row
 
 MAX_PATH = 1000
 _SELECT = "SELECT run_files.*, blobs.size, blobs.md5 FROM run_files JOIN blobs USING (sha256) "
@@ -30,7 +32,7 @@ def put(db: sqlite3.Connection, run_id: int, name: str, blob: Blob, now: float) 
 
 
 def find(db: sqlite3.Connection, run_id: int, name: str) -> Row | None:
-    return rows.first(db, _SELECT + "WHERE run_id = ? AND name = ?", run_id, name)
+    return crud.first(db, _SELECT + "WHERE run_id = ? AND name = ?", run_id, name)
 
 
 def of_run(
@@ -44,14 +46,14 @@ def of_run(
     return db.execute(sql, (run_id, json.dumps(names) if names else None, pattern)).fetchall()
 
 
-def named(db: sqlite3.Connection, project_id: int, name: str) -> list[Row]:
+def of_project(db: sqlite3.Connection, project_id: int, name: str) -> list[Row]:
     """The files of that name of all runs of a project, newest first."""
     sql = _SELECT + "JOIN runs ON runs.id = run_id WHERE project_id = ? AND run_files.name = ? ORDER BY updated_at DESC"
     return db.execute(sql, (project_id, name)).fetchall()
 
 
 def count(db: sqlite3.Connection, run_id: int) -> int:
-    return int(rows.value(db, "SELECT count(*) FROM run_files WHERE run_id = ?", run_id))
+    return int(crud.value(db, "SELECT count(*) FROM run_files WHERE run_id = ?", run_id))
 
 
 def delete(db: sqlite3.Connection, file_ids: list[int]) -> None:

@@ -6,8 +6,8 @@ Each belongs to the key that it was opened with, so that a key which is rotated 
 import secrets
 import sqlite3
 
-from server.store import rows
-from server.store.users import hashed
+from server.store.database import crud
+from server.store.users import hash_key
 
 SESSION, LINK = "session", "link"
 DAY = 86_400.0
@@ -18,14 +18,14 @@ def start(db: sqlite3.Connection, kind: str, key_hash: str, now: float) -> str:
     """A new token; those that have expired are forgotten."""
     token = secrets.token_urlsafe(32)
     db.execute("DELETE FROM logins WHERE expires_at <= ?", (now,))
-    db.execute("INSERT INTO logins VALUES (?, ?, ?, ?)", (hashed(token), kind, key_hash, now + LIFETIME[kind]))
+    db.execute("INSERT INTO logins VALUES (?, ?, ?, ?)", (hash_key(token), kind, key_hash, now + LIFETIME[kind]))
     return token
 
 
 def key_hash(db: sqlite3.Connection, token: str, kind: str, now: float) -> str | None:
     """That of the key which a token was started with; None for one that holds no more."""
     sql = "SELECT key_hash FROM logins WHERE token_hash = ? AND kind = ? AND expires_at > ?"
-    found: str | None = rows.value(db, sql, hashed(token), kind, now)
+    found: str | None = crud.value(db, sql, hash_key(token), kind, now)
     return found
 
 
@@ -37,4 +37,4 @@ def spend(db: sqlite3.Connection, token: str, now: float) -> str | None:
 
 
 def end(db: sqlite3.Connection, token: str) -> None:
-    db.execute("DELETE FROM logins WHERE token_hash = ?", (hashed(token),))
+    db.execute("DELETE FROM logins WHERE token_hash = ?", (hash_key(token),))

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from server.store import rows
+from server.store.database import crud
 
 _RUN = "SELECT entity FROM runs JOIN projects ON projects.id = project_id WHERE runs.id = "
 _COLLECTION = "SELECT entity FROM collections JOIN projects ON projects.id = project_id WHERE collections.id = "
@@ -27,7 +27,7 @@ KINDS = frozenset(_KINDS)
 
 def entity(db: sqlite3.Connection, kind: str, number: int) -> str | None:
     """None where there is no such thing."""
-    found: str | None = rows.value(db, _KINDS[kind][1], number)
+    found: str | None = crud.value(db, _KINDS[kind][1], number)
     return found
 
 

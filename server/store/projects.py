@@ -4,16 +4,16 @@ import sqlite3
 from typing import Any
 
 from common.names import check_name
-from server.store import rows
-from server.store.rows import Row
+from server.store.database import crud
+from server.store.database.crud import Row
 
 
 def find(db: sqlite3.Connection, entity: str, name: str) -> Row | None:
-    return rows.first(db, "SELECT * FROM projects WHERE entity = ? AND name = ?", entity, name)
+    return crud.first(db, "SELECT * FROM projects WHERE entity = ? AND name = ?", entity, name)
 
 
 def by_id(db: sqlite3.Connection, project_id: int) -> Row:
-    return rows.existing(db, "SELECT * FROM projects WHERE id = ?", project_id, "project")
+    return crud.get(db, "SELECT * FROM projects WHERE id = ?", project_id, "project")
 
 
 def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes: Any) -> tuple[Row, bool]:
@@ -21,12 +21,12 @@ def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes
     check_name("entity", entity)
     check_name("project", name)
     old = find(db, entity, name)
-    number = old["id"] if old else rows.insert(db, "projects", entity=entity, name=name, created_at=now)
-    rows.change(db, "projects", number, changes)
+    number = old["id"] if old else crud.insert(db, "projects", entity=entity, name=name, created_at=now)
+    crud.update(db, "projects", number, changes)
     return by_id(db, number), old is None
 
 
-def listed(db: sqlite3.Connection, entity: str | None = None) -> list[Row]:
+def of_entity(db: sqlite3.Connection, entity: str | None = None) -> list[Row]:
     """Newest first, with run and sweep counts and the time of the last activity."""
     return db.execute(
         """SELECT projects.*,

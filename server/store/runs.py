@@ -8,10 +8,11 @@ from typing import Any
 
 from common.names import check_name
 from server.jsontext import config_values, load_object
-from server.store import filters, lines, rows, values
-from server.store.connection import TimedConnection
+from server.store import streams
+from server.store.database import crud, filters, run_values
+from server.store.database.connection import TimedConnection
+from server.store.database.crud import Row
 from server.store.errors import Refused
-from server.store.rows import Row
 
 STATES = ("pending", "running", "finished", "failed", "crashed", "killed", "preempting", "preempted")
 ALIVE = ("running", "preempting")
@@ -27,16 +28,16 @@ _LISTED = """runs.name NOT IN
 
 
 def by_id(db: sqlite3.Connection, run_id: int) -> Row:
-    return rows.existing(db, _SELECT + "WHERE runs.id = ?", run_id, "run number")
+    return crud.get(db, _SELECT + "WHERE runs.id = ?", run_id, "run number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
-    return rows.first(db, _SELECT + "WHERE runs.project_id = ? AND runs.name = ?", project_id, name)
+    return crud.first(db, _SELECT + "WHERE runs.project_id = ? AND runs.name = ?", project_id, name)
 
 
-def at(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | None:
+def find_by_path(db: sqlite3.Connection, entity: str, project: str, name: str) -> Row | None:
     sql = _SELECT + "WHERE projects.entity = ? AND projects.name = ? AND runs.name = ?"
-    return rows.first(db, sql, entity, project, name)
+    return crud.first(db, sql, entity, project, name)
 
 
 def ids(db: sqlite3.Connection, project_id: int, where: str | None = None, order: str | None = None) -> list[int]:
@@ -55,8 +56,8 @@ def ids(db: sqlite3.Connection, project_id: int, where: str | None = None, order
     return [row[0] for row in _bare(db, sql, arguments, passing)]
 
 
-def number(db: sqlite3.Connection, project_id: int, where: str | None = None) -> int:
-    """How many runs `ids` lists."""
+def count(db: sqlite3.Connection, project_id: int, where: str | None = None) -> int:
+    """Number of runs that `ids` lists."""
     passing = filters.Filter(where)
     sql = f"SELECT count(*) FROM runs WHERE runs.project_id = ? AND {_LISTED} AND {passing.condition}"
     (found,) = _bare(db, sql, [project_id, project_id, *passing.arguments], passing)
@@ -83,7 +84,7 @@ def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any], passing: filte
         raise
 
 
-def many(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
+def get_many(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
     """The rows of `run_ids`, in that order."""
     cursor = db.execute(_SELECT + "WHERE runs.id IN (SELECT value FROM json_each(?))", (json.dumps(run_ids),))
     found = {row["id"]: row for row in cursor}
@@ -97,11 +98,11 @@ def new_name() -> str:
 def insert(db: sqlite3.Connection, project_id: int, name: str, state: str, now: float, **columns: Any) -> int:
     """A new run; returns its number."""
     check_name("run id", name)
-    count = rows.value(db, "SELECT count(*) FROM runs WHERE project_id = ?", project_id)
+    count = crud.value(db, "SELECT count(*) FROM runs WHERE project_id = ?", project_id)
     word = f"{secrets.choice(ADJECTIVES)}-{secrets.choice(NOUNS)}-{count + 1}"
     given = {"project_id": project_id, "name": name, "display_name": word, "state": check_state(state)}
     given |= {"username": columns.pop("username", "local"), "created_at": now, "heartbeat_at": now}
-    number = rows.insert(db, "runs", **given)
+    number = crud.insert(db, "runs", **given)
     change(db, number, **columns)
     return number
 
@@ -110,20 +111,20 @@ def change(db: sqlite3.Connection, run_id: int, **columns: Any) -> None:
     """Sets the columns whose value is not None. Filters find a new config at once in `run_values`, a summary later."""
     if columns.get("tags") is not None:
         columns["tags"] = json.dumps(columns["tags"], ensure_ascii=False)
-    rows.change(db, "runs", run_id, columns)
+    crud.update(db, "runs", run_id, columns)
     if columns.get("config") is not None:
-        _spread(db, run_id, "config", config_values(load_object(columns["config"])))
+        _index(db, run_id, "config", config_values(load_object(columns["config"])))
     if columns.get("summary") is not None:
         db.execute("INSERT OR IGNORE INTO summaries_to_spread VALUES (?)", (run_id,))
 
 
-def _spread(db: sqlite3.Connection, run_id: int, source: str, given: dict[str, Any]) -> None:
+def _index(db: sqlite3.Connection, run_id: int, source: str, given: dict[str, Any]) -> None:
     db.execute("DELETE FROM run_values WHERE run_id = ? AND source = ?", (run_id, source))
-    found = {(run_id, source, key): value for key, value in values.spread(given)}
+    found = {(run_id, source, key): value for key, value in run_values.index_entries(given)}
     db.executemany("INSERT INTO run_values VALUES (?, ?, ?, ?)", [(*place, value) for place, value in found.items()])
 
 
-def spread_summaries(db: sqlite3.Connection, n: int) -> int:
+def index_summaries(db: sqlite3.Connection, n: int) -> int:
     """Writes the summaries of up to n runs that have ended into `run_values`; returns of how many."""
     ended = db.execute(
         """SELECT id, summary FROM summaries_to_spread JOIN runs ON runs.id = run_id
@@ -132,10 +133,10 @@ def spread_summaries(db: sqlite3.Connection, n: int) -> int:
     ).fetchall()
     for run in ended:
         summary = load_object(run["summary"])
-        _spread(db, run["id"], "summary", summary)
+        _index(db, run["id"], "summary", summary)
         low, high = best_values(db, run["id"], summary)
-        _spread(db, run["id"], "low", low)
-        _spread(db, run["id"], "high", high)
+        _index(db, run["id"], "low", low)
+        _index(db, run["id"], "high", high)
         db.execute("DELETE FROM summaries_to_spread WHERE run_id = ?", (run["id"],))
     return len(ended)
 
@@ -147,11 +148,13 @@ def best_values(
 
     What a program wrote into the summary itself is what it means: it has no other value.
     """
-    ranges = {key: ends for key, ends in lines.ranges(db, run_id).items() if key in summary and summary[key] == ends[2]}
+    ranges = {
+        key: ends for key, ends in streams.ranges(db, run_id).items() if key in summary and summary[key] == ends[2]
+    }
     return {key: ends[0] for key, ends in ranges.items()}, {key: ends[1] for key, ends in ranges.items()}
 
 
-def surveyed(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
+def value_statistics(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
     """`{source, key, n, n_different, is_number}` of all values of some runs; objects only by their members."""
     return db.execute(
         """SELECT source, key, count(*) AS n, count(DISTINCT value) AS n_different,
@@ -162,13 +165,13 @@ def surveyed(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
     ).fetchall()
 
 
-def begun(db: sqlite3.Connection, run_ids: list[int]) -> list[int]:
+def filter_started(db: sqlite3.Connection, run_ids: list[int]) -> list[int]:
     """Those of these runs that a client has opened."""
     sql = "SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND state != 'pending'"
     return [row["id"] for row in db.execute(sql, (json.dumps(run_ids),))]
 
 
-def unspread(db: sqlite3.Connection, run_ids: list[int], first: int) -> list[Row]:
+def unindexed_summaries(db: sqlite3.Connection, run_ids: list[int], first: int) -> list[Row]:
     """The first of these runs whose summary is not in `run_values` yet, `{id, summary}`."""
     return db.execute(
         """SELECT id, summary FROM runs WHERE id IN (SELECT value FROM json_each(?))
@@ -194,14 +197,14 @@ def values_of(db: sqlite3.Connection, run_ids: list[int], keys: list[str]) -> di
         "WHERE runs.id IN (SELECT value FROM json_each(?))",
         (*arguments, json.dumps(run_ids)),
     )
-    return {row[0]: [None if value is None else values.load(value) for value in row[1:]] for row in cursor}
+    return {row[0]: [None if value is None else run_values.load(value) for value in row[1:]] for row in cursor}
 
 
-def spread_configs(db: sqlite3.Connection) -> None:
+def index_configs(db: sqlite3.Connection) -> None:
     """For a folder whose server kept less in `run_values`."""
     db.execute("DELETE FROM run_values WHERE source = 'config'")
     for run in db.execute("SELECT id, config FROM runs"):
-        _spread(db, run["id"], "config", config_values(load_object(run["config"])))
+        _index(db, run["id"], "config", config_values(load_object(run["config"])))
 
 
 def check_state(state: str) -> str:
@@ -258,7 +261,7 @@ def mark_crashed(db: sqlite3.Connection, silent_since: float, now: float) -> int
     return cursor.rowcount
 
 
-def heard_now(db: sqlite3.Connection, now: float) -> None:
+def reset_heartbeats(db: sqlite3.Connection, now: float) -> None:
     """Everyone who seems alive counts as heard from just now: the clock was set, and earlier times mean nothing."""
     db.execute("UPDATE runs SET heartbeat_at = ? WHERE state IN ('running', 'preempting', 'pending')", (now,))
     db.execute("UPDATE agents SET heartbeat_at = ? WHERE heartbeat_at > ?", (now, now))
@@ -269,7 +272,7 @@ def delete(db: sqlite3.Connection, run_id: int) -> None:
 
 
 def add_alert(db: sqlite3.Connection, run_id: int, title: str, text: str, severity: str, now: float) -> None:
-    rows.insert(db, "alerts", run_id=run_id, title=title, text=text, severity=severity, created_at=now)
+    crud.insert(db, "alerts", run_id=run_id, title=title, text=text, severity=severity, created_at=now)
 
 
 def alerts(db: sqlite3.Connection, run_id: int) -> list[Row]:
@@ -285,7 +288,7 @@ def project_alerts(db: sqlite3.Connection, project_id: int, most: int) -> list[R
     ).fetchall()
 
 
-def ended(db: sqlite3.Connection, project_id: int, most: int) -> list[Row]:
+def last_ended(db: sqlite3.Connection, project_id: int, most: int) -> list[Row]:
     """The runs that ended last, newest first."""
     sql = "SELECT * FROM runs WHERE project_id = ? AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT ?"
     return db.execute(sql, (project_id, most)).fetchall()

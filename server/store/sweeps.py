@@ -6,8 +6,8 @@ import math
 import sqlite3
 from typing import Any
 
-from server.store import rows
-from server.store.rows import Row
+from server.store.database import crud
+from server.store.database.crud import Row
 
 STATES = ("PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED")
 _SELECT = "SELECT sweeps.* FROM sweeps "
@@ -17,11 +17,11 @@ _SUGGESTION = """SELECT suggestions.*, runs.name AS run, runs.state AS run_state
 
 
 def by_id(db: sqlite3.Connection, sweep_id: int) -> Row:
-    return rows.existing(db, _SELECT + "WHERE id = ?", sweep_id, "sweep number")
+    return crud.get(db, _SELECT + "WHERE id = ?", sweep_id, "sweep number")
 
 
 def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
-    return rows.first(db, _SELECT + "WHERE project_id = ? AND name = ?", project_id, name)
+    return crud.first(db, _SELECT + "WHERE project_id = ? AND name = ?", project_id, name)
 
 
 def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
@@ -31,12 +31,12 @@ def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
 
 def insert(db: sqlite3.Connection, project_id: int, name: str, config: str, seed: int, now: float) -> int:
     columns = {"project_id": project_id, "name": name, "config": config, "seed": seed}
-    return rows.insert(db, "sweeps", **columns, state="PENDING", created_at=now, updated_at=now)
+    return crud.insert(db, "sweeps", **columns, state="PENDING", created_at=now, updated_at=now)
 
 
 def change(db: sqlite3.Connection, sweep_id: int, now: float, **columns: Any) -> None:
     """Sets what is given and not None: config, state, description, display_name, controller, scheduler, …"""
-    rows.change(db, "sweeps", sweep_id, columns, updated_at=now)
+    crud.update(db, "sweeps", sweep_id, columns, updated_at=now)
 
 
 def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
@@ -55,12 +55,12 @@ def live_runs(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
 
 def add_agent(db: sqlite3.Connection, sweep_id: int, name: str, host: str, now: float) -> Row:
     return agent(
-        db, rows.insert(db, "agents", sweep_id=sweep_id, name=name, host=host, created_at=now, heartbeat_at=now)
+        db, crud.insert(db, "agents", sweep_id=sweep_id, name=name, host=host, created_at=now, heartbeat_at=now)
     )
 
 
 def agent(db: sqlite3.Connection, agent_id: int) -> Row:
-    return rows.existing(db, "SELECT * FROM agents WHERE id = ?", agent_id, "agent number")
+    return crud.get(db, "SELECT * FROM agents WHERE id = ?", agent_id, "agent number")
 
 
 def agents(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
@@ -92,7 +92,7 @@ def suggestions(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
 
 
 def suggestion_of(db: sqlite3.Connection, run_id: int) -> Row | None:
-    return rows.first(db, _SUGGESTION + "WHERE run_id = ?", run_id)
+    return crud.first(db, _SUGGESTION + "WHERE run_id = ?", run_id)
 
 
 def hand_out(db: sqlite3.Connection, item: Row, agent_id: int, now: float) -> None:
@@ -107,7 +107,7 @@ def hand_out(db: sqlite3.Connection, item: Row, agent_id: int, now: float) -> No
     )
 
 
-def report(db: sqlite3.Connection, agent_id: int, names: set[str], now: float) -> None:
+def report_runs(db: sqlite3.Connection, agent_id: int, names: set[str], now: float) -> None:
     """The agent says that it has these runs."""
     db.execute(
         """UPDATE suggestions SET reported_at = ?1 WHERE run_id IN
@@ -116,7 +116,7 @@ def report(db: sqlite3.Connection, agent_id: int, names: set[str], now: float) -
     )
 
 
-def unopened(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
+def unopened_suggestions(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     """Suggestions that no client has opened since they were handed out, or ever, and that are not given up."""
     return db.execute(
         _SUGGESTION
@@ -126,7 +126,7 @@ def unopened(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
     ).fetchall()
 
 
-def to_resume(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
+def resumable_suggestions(db: sqlite3.Connection, sweep_id: int, requeue: int) -> list[Row]:
     """Suggestions whose run was pre-empted, or crashed and was requeued fewer than `requeue` times so far."""
     return db.execute(
         _SUGGESTION

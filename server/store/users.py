@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.names import check_name
-from server.store import permissions, rows
-from server.store.disk_errors import explain
+from server.store.database import crud
+from server.store.database.crud import Row
+from server.store.disk import permissions
+from server.store.disk.disk_errors import explain
 from server.store.errors import NotFound, Refused, StoreError
-from server.store.rows import Row
 
 LOCAL = "local"
 OWNER, READER = ROLES = ("owner", "reader")
@@ -27,7 +28,7 @@ KEY = re.compile(r"(?:[A-Za-z0-9_]+-)?[A-Za-z0-9_-]{40,}")
 
 @dataclass(frozen=True)
 class Person:
-    """Who asks. `roles`: entity → owner or reader. An admin may see and change everything, a guest see everything."""
+    """A user. `roles`: entity → owner or reader. An admin may see and change everything, a guest see everything."""
 
     number: int
     name: str
@@ -43,7 +44,7 @@ class Person:
         return self.admin or self.roles.get(entity) == OWNER
 
     @property
-    def seen_entities(self) -> list[str] | None:
+    def visible_entities(self) -> list[str] | None:
         """None: all."""
         return None if self.admin or self.guest else list(self.roles)
 
@@ -85,33 +86,33 @@ def check_key(key: str) -> str:
 
 
 def key_id(key: str) -> str:
-    """What tells a key apart and lets nobody in: at least 28 characters stay unknown."""
+    """The beginning of a key: it tells keys apart and lets nobody in, as at least 28 characters stay unknown."""
     return key[:12]
 
 
-def hashed(key: str) -> str:
+def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
 def by_key(db: sqlite3.Connection, key: str) -> Person | None:
     """None for a stranger, and for what is no key."""
-    return by_key_hash(db, hashed(key)) if KEY.fullmatch(key) else None
+    return by_key_hash(db, hash_key(key)) if KEY.fullmatch(key) else None
 
 
 def by_key_hash(db: sqlite3.Connection, key_hash: str) -> Person | None:
-    row = rows.first(db, "SELECT * FROM users WHERE key_hash = ?", key_hash)
+    row = crud.first(db, "SELECT * FROM users WHERE key_hash = ?", key_hash)
     return _person(db, row) if row and hmac.compare_digest(row["key_hash"], key_hash) else None
 
 
 def by_name(db: sqlite3.Connection, name: str) -> Person | None:
-    row = rows.first(db, "SELECT * FROM users WHERE name = ?", name)
+    row = crud.first(db, "SELECT * FROM users WHERE name = ?", name)
     return ADMIN if name == LOCAL else _person(db, row) if row else None
 
 
 def by_number(db: sqlite3.Connection, number: int) -> Person | None:
     if number == GUEST.number:
-        return None if exist(db) else GUEST
-    row = rows.first(db, "SELECT * FROM users WHERE id = ?", number - 1)
+        return None if any_exist(db) else GUEST
+    row = crud.first(db, "SELECT * FROM users WHERE id = ?", number - 1)
     return ADMIN if number == ADMIN.number else _person(db, row) if row else None
 
 
@@ -131,12 +132,12 @@ def members(db: sqlite3.Connection, entity: str) -> list[Row]:
     ).fetchall()
 
 
-def exist(db: sqlite3.Connection) -> bool:
+def any_exist(db: sqlite3.Connection) -> bool:
     """Whether there is anybody beside `local`."""
     return db.execute("SELECT 1 FROM users LIMIT 1").fetchone() is not None
 
 
-def listed(db: sqlite3.Connection) -> list[Person]:
+def all_users(db: sqlite3.Connection) -> list[Person]:
     return [_person(db, row) for row in db.execute("SELECT * FROM users ORDER BY name").fetchall()]
 
 
@@ -145,7 +146,7 @@ def add(db: sqlite3.Connection, name: str, key: str, now: float) -> None:
     if by_name(db, name) is not None:
         raise Refused(f"there is a user {name!r} already; rotate gives them a new key")
     _check_free(db, key)
-    rows.insert(db, "users", name=name, key_hash=hashed(key), key_id=key_id(key), created_at=now)
+    crud.insert(db, "users", name=name, key_hash=hash_key(key), key_id=key_id(key), created_at=now)
 
 
 def _check_free(db: sqlite3.Connection, key: str) -> None:
@@ -158,7 +159,7 @@ def rotate(db: sqlite3.Connection, name: str, key: str) -> None:
     """From now on only the new key is theirs."""
     _number(db, name)
     _check_free(db, key)
-    db.execute("UPDATE users SET key_hash = ?, key_id = ? WHERE name = ?", (hashed(key), key_id(key), name))
+    db.execute("UPDATE users SET key_hash = ?, key_id = ? WHERE name = ?", (hash_key(key), key_id(key), name))
 
 
 def remove(db: sqlite3.Connection, name: str) -> None:
@@ -181,11 +182,11 @@ def revoke(db: sqlite3.Connection, name: str, entity: str) -> None:
 
 
 def key_hash(db: sqlite3.Connection, name: str) -> str:
-    return str(rows.value(db, "SELECT key_hash FROM users WHERE id = ?", _number(db, name)))
+    return str(crud.value(db, "SELECT key_hash FROM users WHERE id = ?", _number(db, name)))
 
 
 def _number(db: sqlite3.Connection, name: str) -> int:
-    number = rows.value(db, "SELECT id FROM users WHERE name = ?", name)
+    number = crud.value(db, "SELECT id FROM users WHERE name = ?", name)
     if number is None:
         hint = "; its key lies in the file api-key of the folder" if name == LOCAL else ""
         raise NotFound(f"there is no user {name!r} that can be changed{hint}")

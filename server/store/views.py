@@ -3,14 +3,14 @@
 import sqlite3
 from typing import Any
 
-from server.store import rows
-from server.store.rows import Row
+from server.store.database import crud
+from server.store.database.crud import Row
 
 _SELECT = "SELECT views.* FROM views "
 
 
 def by_id(db: sqlite3.Connection, view_id: int) -> Row:
-    return rows.existing(db, _SELECT + "WHERE id = ?", view_id, "view number")
+    return crud.get(db, _SELECT + "WHERE id = ?", view_id, "view number")
 
 
 def of_project(db: sqlite3.Connection, project_id: int, type: str | None, name: str | None) -> list[Row]:
@@ -21,12 +21,12 @@ def of_project(db: sqlite3.Connection, project_id: int, type: str | None, name: 
 
 def insert(db: sqlite3.Connection, project_id: int, type: str, name: str, now: float) -> int:
     columns = {"project_id": project_id, "type": type, "name": name, "created_at": now, "updated_at": now}
-    return rows.insert(db, "views", **columns, spec="{}")
+    return crud.insert(db, "views", **columns, spec="{}")
 
 
 def change(db: sqlite3.Connection, view_id: int, now: float, **columns: Any) -> None:
     """Sets what is given and not None: name, display_name, description, spec, type."""
-    rows.change(db, "views", view_id, columns, updated_at=now)
+    crud.update(db, "views", view_id, columns, updated_at=now)
 
 
 def delete(db: sqlite3.Connection, view_id: int) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from server.access.security import Signer
+from server.access.signatures import Signer
 from server.graphql import Context
 from server.settings import Settings
 from server.store import Store
 from server.store.users import ADMIN
-from tests.server.filled import fill
 from tests.server.running import Client, Server, start
+from tests.server.sample_project import fill
 
 
 class Clock:

@@ -24,9 +24,9 @@ from urllib.parse import unquote
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
-from server.access.security import Signer
+from server.access.signatures import Signer
 from server.store.users import ADMIN
-from tests.server.odd import Call, calls
+from tests.server.fuzz_requests import Call, calls
 from tests.server.running import Server, start
 
 LIMIT = 10.0  # seconds for one answer

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from server.__main__ import main
-from server.access.security import DAY, Signer
+from server.access.signatures import DAY, Signer
 from server.commands import check
 from server.store import Store, api_key
 from tests.server.running import Server, start
@@ -153,11 +153,11 @@ def test_an_upload_for_a_run_that_is_gone_is_refused_once_and_for_all(server: Se
 def test_signed_addresses_expire() -> None:
     signer, now = Signer("secret"), 1_700_000_000.0
     query = dict(parse_qsl(signer.url("", "GET", "/storage/x", 3, now).partition("?")[2]))
-    assert signer.signed_for("GET", "/storage/x", query, now + 7 * DAY) == 3
-    assert signer.signed_for("GET", "/storage/x", query, now + 9 * DAY) is None
-    assert signer.signed_for("PUT", "/storage/x", query, now) is None
-    assert signer.signed_for("GET", "/storage/x", query | {"by": "1"}, now) is None
-    assert Signer("other").signed_for("GET", "/storage/x", query, now) is None
+    assert signer.verify("GET", "/storage/x", query, now + 7 * DAY) == 3
+    assert signer.verify("GET", "/storage/x", query, now + 9 * DAY) is None
+    assert signer.verify("PUT", "/storage/x", query, now) is None
+    assert signer.verify("GET", "/storage/x", query | {"by": "1"}, now) is None
+    assert Signer("other").verify("GET", "/storage/x", query, now) is None
 
 
 def test_pages_refuse_other_host_names_and_unknown_places_say_what_there_is(server: Server, run: str) -> None:

@@ -66,7 +66,7 @@ def log(store: Store, name: str, line: int, **metrics: Any) -> dict[str, Any]:
 
 
 def run_state(store: Store, name: str) -> str:
-    run = runs.at(store.db, "local", "p", name)
+    run = runs.find_by_path(store.db, "local", "p", name)
     assert run is not None
     return str(run["state"])
 
@@ -118,7 +118,7 @@ def test_a_run_that_its_agent_named_was_not_lost(store: Store, clock: Clock) -> 
     clock.now += scheduler.AGENT_SILENT + 1
     assert ask(store, other) == [], "its agent may be blocked"
     clock.now += SETTINGS.crash_after
-    scheduler.close_silent(store, SETTINGS)
+    scheduler.end_silent_runs(store, SETTINGS)
     assert ask(store, other) == [{"type": "exit"}]
     finish(store, first)
     assert run_state(store, first) == "finished", "synced at last"
@@ -129,7 +129,7 @@ def test_a_run_that_was_named_and_vanished_with_its_agent_is_requeued(store: Sto
     name = ask(store, one)[0]["run_id"]
     ask(store, one, name)
     clock.now += SETTINGS.crash_after + 1
-    scheduler.close_silent(store, SETTINGS)
+    scheduler.end_silent_runs(store, SETTINGS)
     other = agent(store, sweep)
     assert handed_out(store, other) == [("run", name)]
     ask(store, other, name)
@@ -179,7 +179,7 @@ def test_a_run_that_was_told_to_stop_is_not_handed_out_again_though_it_says_that
     name = ask(store, one)[0]["run_id"]
     log(store, name, 0, loss=1.0)
     with store.write() as db:
-        run = runs.at(db, "local", "p", name)
+        run = runs.find_by_path(db, "local", "p", name)
         assert run is not None
         runs.request_stop(db, run["id"], clock.now)
     filestream.receive(store, "local", "p", name, {"preempting": True})
@@ -189,7 +189,7 @@ def test_a_run_that_was_told_to_stop_is_not_handed_out_again_though_it_says_that
         clock.now += scheduler.RUN_SILENT + 1
     else:
         clock.now += SETTINGS.crash_after + 1
-        scheduler.close_silent(store, SETTINGS)
+        scheduler.end_silent_runs(store, SETTINGS)
     assert ask(store, one) == [{"type": "exit"}]
     assert run_state(store, name) == "killed"
 
@@ -198,7 +198,7 @@ def crash(store: Store, clock: Clock, name: str) -> None:
     """The run shows a sign of life and falls silent."""
     log(store, name, 0, loss=1.0)
     clock.now += SETTINGS.crash_after + 1
-    scheduler.close_silent(store, SETTINGS)
+    scheduler.end_silent_runs(store, SETTINGS)
 
 
 @pytest.mark.parametrize("end", ["fails", "crashes"])
@@ -413,7 +413,7 @@ def test_a_stopped_sweep_can_be_canceled_while_a_run_goes_on_or_starts(
     scheduler.set_state(store, sweep, "CANCELED")
     assert ask(store, one, name) == [{"type": "exit"}]
     clock.now += SETTINGS.crash_after + 1
-    scheduler.close_silent(store, SETTINGS)
+    scheduler.end_silent_runs(store, SETTINGS)
     assert run_state(store, name) == "killed"
     with pytest.raises(Refused):
         scheduler.set_state(store, sweep, "CANCELED")
@@ -456,10 +456,10 @@ def test_a_silent_run_crashes_but_not_because_the_server_was_off(store: Store, c
     log(store, name, 0, loss=1.0)
     store.watched_since = clock.now + 1000
     clock.now += 1000 + SETTINGS.crash_after - 1
-    scheduler.close_silent(store, SETTINGS)
+    scheduler.end_silent_runs(store, SETTINGS)
     assert run_state(store, name) == "running"
     clock.now += 2
-    scheduler.close_silent(store, SETTINGS)
+    scheduler.end_silent_runs(store, SETTINGS)
     assert run_state(store, name) == "crashed"
     log(store, name, 1, loss=1.0)
     assert run_state(store, name) == "running"

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from server import scheduler
+from server.scheduler.system_clock import ClockMonitor
 from server.settings import Settings
 from server.store import Store, projects, runs
-from server.store.clock_steps import ClockWatch
-from server.store.disk_errors import FULL, READ_ONLY, explain, passes
+from server.store.disk.disk_errors import FULL, READ_ONLY, explain, is_temporary
 from tests.server.conftest import Clock
 from tests.server.running import ROOT, Server, start
 
@@ -170,12 +170,12 @@ def test_a_commit_that_fails_leaves_nothing_behind_for_the_next_one(store: Store
 def test_only_what_a_person_can_mend_is_worth_repeating(
     error: OSError | sqlite3.Error, sentence: str, later: bool
 ) -> None:
-    assert (explain(error), passes(error)) == (sentence, later)
+    assert (explain(error), is_temporary(error)) == (sentence, later)
 
 
 def test_a_clock_that_is_set_is_noticed_once_and_one_that_runs_is_not(clock: Clock) -> None:
     steady = Clock()
-    watch = ClockWatch(clock, steady)
+    watch = ClockMonitor(clock, steady)
     for wall, running, step in ((5.0, 5.0, 0.0), (3600.0, 5.0, 3595.0), (5.0, 5.0, 0.0), (-7200.0, 5.0, -7205.0)):
         clock.now += wall
         steady.now += running
@@ -193,8 +193,8 @@ def test_a_run_is_not_called_crashed_because_the_clock_was_set(store: Store, clo
     with store.write() as db:
         runs.touch(db, runs.by_id(db, run_id), clock())
     clock.now += jump
-    scheduler.start_over_waiting(store)
+    scheduler.reset_silence(store)
     for seconds, state in ((80, "running"), (80, "crashed")):
         clock.now += seconds
-        scheduler.close_silent(store, settings)
+        scheduler.end_silent_runs(store, settings)
         assert runs.by_id(store.db, run_id)["state"] == state

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.search import PastRun, bayes, suggest
-from server.search.runs import Metric
+from server.search.past_runs import Metric
 from server.search.space import Parameter, read
 
 Config = dict[str, object]
@@ -125,7 +125,7 @@ def test_a_diverged_run_does_not_hide_the_differences_between_the_others() -> No
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=12))
 def test_the_better_half_of_the_values_and_the_order_of_all_stay_as_they_are(values: list[float]) -> None:
     by_name = {str(i): value for i, value in enumerate(values)}
-    result = bayes._compressed(by_name)
+    result = bayes._compress(by_name)
     in_order = [result[name] for name in sorted(by_name, key=by_name.__getitem__)]
     assert in_order == sorted(in_order)
     half = (len(values) + 1) // 2

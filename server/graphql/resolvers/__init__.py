@@ -1,0 +1,1 @@
+"""Resolvers of `schema.graphql`, one module per noun."""

@@ -1,0 +1,1 @@
+"""Charts as SVG text, and the numbers in them."""

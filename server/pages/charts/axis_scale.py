@@ -1,0 +1,138 @@
+"""From values to places along an axis, for any finite numbers, and labels that tell ticks apart."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+HUGE, TINY, LARGEST = 1e290, 1e-290, 1.797e308
+MAX_CATEGORIES = 18  # that are labelled on an axis
+CLOSE = 1e-4
+"""Values whose spread is a smaller part of them than this are labelled by what they have above the lowest."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """`low` and `high` are (value - base) × unit: near the ends of the floats, and far from zero, nothing is lost."""
+
+    low: float
+    high: float
+    base: float = 0
+    unit: float = 1.0
+
+    @classmethod
+    def over(cls, values: Iterable[float], margin: float = 0.0) -> "Scale":
+        """From the lowest to the highest of finite values, and a share of that more on both sides."""
+        low, high = min(values := list(values)), max(values)
+        largest = max(abs(low), abs(high))
+        base = low if 0 < high - low < CLOSE * largest else 0
+        size = high - low if base else largest
+        unit = 1e-100 if size > HUGE else 1e100 if 0 < size < TINY else 1.0
+        first, last = (float(value - base) * unit for value in (low, high))
+        if first == last:
+            around = abs(first) * (0.1 if unit == 1.0 else 1.0) or 1.0
+            return cls(first - around, last + around, base, unit)
+        more = (last - first) * margin
+        return cls(first - more, last + more, base, unit)
+
+    def share(self, value: float) -> float:
+        """0 at the low end, 1 at the high one."""
+        return (float(value - self.base) * self.unit - self.low) / (self.high - self.low)
+
+    def ticks(self, whole: bool = False) -> list[tuple[float, str]]:
+        """Share and label of round values; none between whole numbers where the axis has only those."""
+        marks = [mark for mark in ticks(self.low, self.high) if not whole or mark == round(mark)]
+        labels = [mark / self.unit for mark in marks]
+        tried = (4, 5, 6) if self.unit == 1.0 else (2, 3, 4)
+        digits = next((n for n in tried if len({short(label, n) for label in labels}) == len(labels)), tried[-1])
+        places = {
+            short(label, digits): (mark - self.low) / (self.high - self.low)
+            for mark, label in zip(marks, labels, strict=True)
+            if math.isfinite(label)
+        }
+        return [(place, label) for label, place in places.items()]
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """The values at both ends."""
+        low, high = (min(max(value / self.unit + self.base, -LARGEST), LARGEST) for value in (self.low, self.high))
+        return low, high
+
+    @property
+    def origin(self) -> str:
+        """The number to be added to every label, "" for none."""
+        if not self.base:
+            return ""
+        return f"{self.base:+.12g}" if isinstance(self.base, float) else f"{self.base:+d}"
+
+
+@dataclass(frozen=True)
+class LogScale:
+    """`low` and `high` are exponents of ten."""
+
+    low: float
+    high: float
+    origin: str = ""
+
+    @classmethod
+    def over(cls, values: Iterable[float]) -> "LogScale":
+        """From the lowest to the highest of finite values above 0, with a little room."""
+        exponents = [math.log10(value) for value in values]
+        low, high = min(exponents), max(exponents)
+        room = 0.04 * (high - low) or 0.5
+        return cls(low - room, high + room)
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Exponents of both ends."""
+        return self.low, self.high
+
+    def share(self, value: float) -> float:
+        """0 at the low end, 1 at the high one."""
+        return (math.log10(value) - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Share and label of powers of ten; where there are few, of 1, 2 and 5 times these, or round numbers."""
+        first, last = math.ceil(self.low), math.floor(self.high)
+        every = max(1, (last - first) // 5 + 1)
+        marks = [10.0**n for n in range(first, last + 1) if abs(n) < 300 and n % every == 0]
+        if len(marks) < 3:
+            marks = [factor * 10.0**n for n in range(first - 1, last + 1) for factor in (1, 2, 5) if abs(n) < 300]
+        shares = [(self.share(mark), short(mark)) for mark in marks]
+        inside = [(share, label) for share, label in shares if 0 <= share <= 1]
+        return inside if len(inside) > 1 else self._linear()
+
+    def _linear(self) -> list[tuple[float, str]]:
+        marks = ticks(10.0**self.low, 10.0**self.high) if self.high < 300 and self.low > -300 else []
+        return [(self.share(mark), short(mark)) for mark in marks if mark > 0]
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers within [low, high], at most `most` + 1 of them, steps of 1, 2 or 5 times a power of ten."""
+    raw = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def short(value: float, digits: int = 4) -> str:
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+@dataclass(frozen=True)
+class Category:
+    """One place for each of `values`, in their order; `share` takes the number of a value."""
+
+    values: tuple[str, ...]
+    origin: str = ""
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        return -0.5, len(self.values) - 0.5
+
+    def share(self, value: float) -> float:
+        return (value + 0.5) / len(self.values)
+
+    def ticks(self, whole: bool = False) -> list[tuple[float, str]]:
+        every = -(-len(self.values) // MAX_CATEGORIES)
+        return [(self.share(i), value) for i, value in enumerate(self.values) if i % every == 0]

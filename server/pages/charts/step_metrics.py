@@ -1,0 +1,53 @@
+"""The axis of each metric, as `run.define_metric(step_metric=…)` asked for it."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from server.jsontext import load_object
+
+NAME, GLOB, STEP_NAME, STEP_INDEX, OPTIONS = "1", "2", "4", "5", "6"
+DEFINED = 3
+"""Field numbers and the option of the client's MetricRecord, which is how a configuration holds definitions."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """`names` of metrics, and patterns of them, to their axis; a metric defined without one stands for None."""
+
+    names: dict[str, str | None]
+    patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
+
+    def of(self, metric: str) -> str | None:
+        """None where nothing was asked for, or the metric itself."""
+        if metric in self.names:
+            found = self.names[metric]
+        else:
+            found = next((axis for pattern, axis in self.patterns if pattern.fullmatch(metric)), None)
+        return None if found == metric else found
+
+
+def read(config: str) -> Axes:
+    """The definitions in a run's configuration; what makes no sense there defines nothing."""
+    own: Any = load_object(config).get("_wandb")
+    value = own.get("value") if isinstance(own, dict) else None
+    records = value.get("m") if isinstance(value, dict) else None
+    if not isinstance(records, list):
+        return Axes({})
+    names: dict[str, str | None] = {}
+    patterns = []
+    for record in (record for record in records if isinstance(record, dict)):
+        axis = _axis(record, records)
+        name, glob, options = record.get(NAME), record.get(GLOB), record.get(OPTIONS)
+        if isinstance(name, str) and (axis or (isinstance(options, list) and DEFINED in options)):
+            names[name] = axis
+        elif isinstance(glob, str) and axis:
+            patterns.append((re.compile(re.escape(glob).replace(r"\*", ".*"), re.DOTALL), axis))
+    return Axes(names, tuple(patterns))
+
+
+def _axis(record: dict[str, Any], records: list[Any]) -> str | None:
+    name, index = record.get(STEP_NAME), record.get(STEP_INDEX)
+    if isinstance(index, int) and 0 < index <= len(records) and isinstance(records[index - 1], dict):
+        name = records[index - 1].get(NAME)
+    return name if isinstance(name, str) and name else None

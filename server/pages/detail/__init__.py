@@ -1,0 +1,1 @@
+"""Pages of single things: a run with its tabs, an artifact, a file."""

@@ -1,0 +1,1 @@
+"""Media of runs: images with masks, tables, histograms, sounds."""

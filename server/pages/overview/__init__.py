@@ -1,0 +1,1 @@
+"""Pages over many runs: projects, one project, a sweep, a comparison, search."""

@@ -1,0 +1,1 @@
+"""Saved reports of W&B: text, panels, run sets."""

@@ -1,0 +1,1 @@
+"""SQLite: connections, rows, and the queries of clients as SQL."""

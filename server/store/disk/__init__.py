@@ -1,0 +1,1 @@
+"""Files of the folder: blobs, permissions, fsync, errors of the disk."""

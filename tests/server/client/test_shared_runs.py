@@ -1,0 +1,106 @@
+"""Several processes that write one run (`mode="shared"`)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from server import filestream
+from server.store import Store, projects, runs, streams
+from tests.server.running import Client
+
+
+@pytest.fixture
+def shared(store: Store) -> Store:
+    with store.write() as db:
+        project, _ = projects.ensure(db, "local", "p", 0.0)
+        runs.insert(db, project["id"], "r", "running", 0.0)
+    return store
+
+
+def post(store: Store, client: str, offset: int, *names: str, **more: Any) -> None:
+    rows = [json.dumps({"_step": offset + i, client: name}) for i, name in enumerate(names)]
+    files = {
+        "wandb-history.jsonl": {"offset": offset, "content": rows},
+        "output.log": {"offset": offset, "content": [f"{client} {name}" for name in names]},
+        "wandb-events.jsonl": {"offset": offset, "content": rows},
+        "wandb-summary.json": {"offset": 0, "content": rows[-1:]},
+    }
+    filestream.receive(store, "local", "p", "r", {"files": files, **more}, client)
+
+
+def test_lines_of_all_clients_are_kept_and_a_post_that_is_repeated_changes_nothing(shared: Store) -> None:
+    posts: list[Any] = [
+        ("a", 0, "0", "1"),
+        ("b", 0, "0"),
+        ("a", 2, "2"),
+        ("b", 1, "1", "2"),
+        ("b", 2, "2", "3"),
+        ("a", 0, "0", "1", "2", "3"),
+    ]
+    for _ in range(2):
+        for each in posts:
+            post(shared, *each)
+    wanted = ["a 0", "a 1", "b 0", "a 2", "b 1", "b 2", "b 3", "a 3"]
+    assert streams.contents(shared.db, "console", 1) == wanted
+    for table in ("history", "system_metrics"):
+        rows = [json.loads(row) for row in streams.contents(shared.db, table, 1)]
+        assert [" ".join(row.popitem()) for row in rows] == wanted
+    keys = streams.keys(shared.db, 1)["keys"]
+    assert [keys[key]["typeCounts"][0]["count"] for key in ("a", "b", "_step")] == [4, 4, 8]
+
+
+def test_a_line_that_a_client_writes_again_is_its_own(shared: Store) -> None:
+    post(shared, "a", 0, "10 %")
+    post(shared, "b", 0, "x")
+    post(shared, "a", 0, "100 %")
+    assert streams.contents(shared.db, "console", 1) == ["a 100 %", "b x"]
+
+
+def test_summaries_are_merged_and_the_end_that_one_client_announced_stays(shared: Store) -> None:
+    post(shared, "a", 0, "1")
+    post(shared, "b", 0, "2", complete=True, exitcode=0)
+    post(shared, "a", 1, "3")
+    run = runs.find_by_path(shared.db, "local", "p", "r")
+    assert run is not None
+    assert json.loads(run["summary"]) == {"_step": 1, "a": "3", "b": "2"}
+    assert run["state"] == "finished"
+
+
+RANK = """
+import sys, wandb
+rank = int(sys.argv[1])
+settings = wandb.Settings(mode="shared", x_primary=rank == 0, x_label=f"rank_{rank}", x_update_finish_state=rank == 0)
+with wandb.init(project="shared", id="both", config={f"rank_{rank}": rank}, settings=settings) as run:
+    for i in range(10):
+        run.log({f"loss_{rank}": i + 100 * rank})
+        print("line", rank, i)
+    run.summary[f"best_{rank}"] = rank
+"""
+READ = """
+import json, wandb
+run = wandb.Api().run("shared/both")
+rows = list(run.scan_history())
+print(json.dumps([
+    sorted(row["loss_0"] for row in rows if row.get("loss_0") is not None),
+    sorted(row["loss_1"] for row in rows if row.get("loss_1") is not None),
+    {key: run.summary.get(key) for key in ("loss_0", "loss_1", "best_0", "best_1")},
+    {key: run.config.get(key) for key in ("rank_0", "rank_1")}, run.state]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_lose_nothing_of_one_run(client: Client) -> None:
+    (client.folder / "rank.py").write_text(RANK)
+    ranks = [client.start(["python", "rank.py", str(rank)]) for rank in (0, 1)]
+    outputs = [client.finish(rank) for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], outputs
+    assert client.run(READ) == [
+        list(range(10)),
+        list(range(100, 110)),
+        {"loss_0": 9, "loss_1": 109, "best_0": 0, "best_1": 1},
+        {"rank_0": 0, "rank_1": 1},
+        "finished",
+    ]
+    code = "import json, wandb; r = wandb.Api().run('shared/both'); print(json.dumps(r.lastHistoryStep))"
+    assert client.run(code) == 9

@@ -1,0 +1,78 @@
+"""Axes and media, from values."""
+
+import math
+import re
+from typing import Any
+
+import pytest
+
+from common.text import size
+from server.pages.charts import axis_scale, line_chart
+from server.pages.media import images
+from server.pages.render import duration, number
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0.13, 0.97, [0.2, 0.4, 0.6, 0.8]),
+        (-3, 42, [0, 10, 20, 30, 40]),
+        (1, 30, [10, 20, 30]),
+    ],
+)
+def test_ticks_are_round_numbers_within_the_range(low: float, high: float, expected: list[float]) -> None:
+    assert axis_scale.ticks(low, high) == pytest.approx(expected)
+
+
+def test_an_axis_of_whole_numbers_has_no_ticks_between_them() -> None:
+    drawn = line_chart.chart("x", [line_chart.Line("", [(1.0, 0.5), (3.0, 0.75)])], "run")
+    assert re.findall(r'text-anchor="middle">(.*?)<', drawn) == ["1", "2", "3", "run"]
+
+
+def test_nan_interrupts_a_line() -> None:
+    points = [(0.0, 1.0), (1.0, math.nan), (2.0, 3.0), (3.0, 4.0)]
+    drawn = line_chart.chart("x", [line_chart.Line("", points)], "step")
+    [path] = re.findall(r' d="(.*?)"', drawn)
+    assert path.count("M") == 2
+    assert "h0" in path, "a point between two gaps is a dot"
+    assert "nan" not in path
+
+
+def test_images_come_with_their_masks_and_the_last_ones_win() -> None:
+    mask = {"_type": "mask", "path": "media/images/mask/m.png"}
+    single = {"_type": "image-file", "path": "old.png"}
+    many = {
+        "_type": "images/separated",
+        "filenames": ["a.png", "b.png"],
+        "captions": ["one", "two"],
+        "all_masks": [{"truth": mask}, None],
+    }
+    found = images.pictures([{"shown": single, "x": 1}, {"shown": many}])
+    assert [(p.path, p.caption, p.masks) for p in found] == [
+        ("a.png", "one", {"truth": "media/images/mask/m.png"}),
+        ("b.png", "two", {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"_type": "images/separated", "filenames": 3, "captions": {}, "all_masks": "x"},
+        {"_type": "images/separated", "filenames": ["a.png"], "captions": 3, "all_masks": {"a": 1}},
+        {"_type": "images/separated", "filenames": [["a.png"], None, "a.png"], "captions": [[1]], "all_masks": [3]},
+        {"_type": "image-file", "path": ["a.png"], "masks": {"m": {"path": []}}},
+        {"_type": ["image-file"], "path": "a.png"},
+    ],
+)
+def test_media_that_make_no_sense_are_passed_over(value: dict[str, Any]) -> None:
+    assert [p.path for p in images.pictures([{"deep": {"shown": value}}])] in ([], ["a.png"])
+
+
+def test_values_are_written_for_people() -> None:
+    assert [number(v) for v in (0.123456, 12345, None, "a", True, [1])] == [
+        *("0.1235", "12\u2009345", "–", "a", "True", "[1]")
+    ]
+    assert number("x" * 2000) == "x" * 1000 + " … (2000 characters)"
+    assert [size(n) for n in (0, 999, 1500, 2_500_000)] == ["0 B", "999 B", "1.5 kB", "2.5 MB"]
+    assert [duration(s) for s in (None, 5.4, 65, 3700)] == ["–", "0:05", "1:05", "1:01:40"]

@@ -1,0 +1,114 @@
+"""Which picture is a run's worst, and which run shows a picture worst, where captions say the IoU."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from server.pages.media import image_viewer, images
+from server.pages.overview import comparison
+from server.pages.render import render
+from server.store import Row, Store, files, projects, runs, streams, users
+from tests.server.markup import Node, read
+from tests.server.sample_folder import png
+
+KEY = "test/predictions"
+
+
+@pytest.mark.parametrize(
+    ("caption", "iou", "words"),
+    [
+        ("image-1: IoU 0.912", 0.912, ("image-1", "IoU 0.912")),
+        ("IoU=1, image-1", 1.0, ("image-1", "IoU=1")),
+        ("image-1 (val_iou: .5)", 0.5, ("image-1", "val_iou: .5")),
+        ("piece mIoU 91.5 % of 2 classes", 0.915, ("piece of 2 classes", "mIoU 91.5 %")),
+        ("IoU 1.2e-05", 1.2e-5, ("", "IoU 1.2e-05")),
+        ("image-1: IoU nan", None, ("image-1: IoU nan", "")),
+        ("radiou 3", None, ("radiou 3", "")),
+        ("", None, ("", "")),
+    ],
+)
+def test_a_caption_is_taken_apart_at_its_iou(caption: str, iou: float | None, words: tuple[str, str]) -> None:
+    picture = images.Picture(KEY, "0.png", caption, {})
+    assert picture.iou == pytest.approx(iou)
+    assert picture.words == words
+
+
+@pytest.mark.parametrize(
+    ("values", "lowest"),
+    [
+        ([0.9, 0.5, 0.7], {1}),
+        ([0.5, 0.9, 0.5], {0, 2}),
+        ([None, 0.5, 0.7], {1}),
+        ([0.5, 0.5], set()),
+        ([0.5, None], set()),
+        ([], set()),
+    ],
+)
+def test_the_lowest_is_marked_where_values_differ(values: list[float | None], lowest: set[int]) -> None:
+    assert images.lowest(values) == lowest
+
+
+def logged(captions: Sequence[str]) -> dict[str, Any]:
+    n = range(len(captions))
+    return {
+        "_type": "images/separated",
+        "width": 64,
+        "height": 48,
+        "filenames": [f"{at}.png" for at in n],
+        "captions": list(captions),
+        "all_masks": [{"prediction": {"path": f"{at}.mask.png"}} for at in n],
+    }
+
+
+def add(store: Store, name: str, captions: Sequence[str], state: str = "finished") -> Row:
+    with store.write() as db:
+        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        run_id = runs.insert(db, place, name, "running", 1.0, display_name=name)
+        for at in range(len(captions)):
+            for path, is_picture in ((f"{at}.png", True), (f"{at}.mask.png", False)):
+                files.put(db, run_id, path, store.blobs.add(png(is_picture)), 1.0)
+        shown = {KEY: logged(captions)} if captions else {}
+        streams.put_history(db, run_id, 0, [json.dumps({"_step": 0, **shown})])
+        runs.change(db, run_id, summary=json.dumps(shown))
+        runs.set_state(db, run_id, state, 2.0)
+        return runs.by_id(db, run_id)
+
+
+def compared(store: Store, *names: str) -> Node:
+    asked = QueryParams(urlencode({"runs": names}, doseq=True))
+    shown = comparison.gather(store, str, projects.find(store.db, "local", "p"), asked, users.ADMIN)
+    return read(render("compare.html", person=None, csrf="", here="", saved=None, **shown))
+
+
+def test_a_comparison_names_each_runs_worst_picture_and_each_pictures_worst_run(store: Store) -> None:
+    add(store, "a", ["image-10: IoU 0.9", "image-2: IoU 0.8"])
+    add(store, "b", ["image-10: IoU 0.7", "image-2: IoU 0.95"])
+    add(store, "none", [])
+    table = compared(store, "a", "none", "b").one("table", class_="masks")
+    assert [head.text for head in table.all("th", scope="col")] == ["picture", "a", "b"]
+    cells = [[cell.text for cell in row.all("td")] for row in table.all("tr")[1:]]
+    run, here = "▼ worst of the run", "▼ worst run here"
+    assert [[" ".join(text.split()) for text in row] for row in cells] == [
+        [f"IoU 0.8 {run}{here}", "IoU 0.95"],
+        ["IoU 0.9", f"IoU 0.7 {run}{here}"],
+    ]
+
+
+def test_the_large_view_leads_to_the_worst_picture_of_its_step(store: Store) -> None:
+    run = add(store, "a", ["one: IoU 0.9", "two: IoU 0.8", "three"])
+    shown = image_viewer.gather(store, lambda run, name: name, run, KEY, None, 0)
+    assert shown is not None
+    assert shown["worst"].caption == "two: IoU 0.8"
+    assert [each["picture"].is_worst for each in shown["all"]] == [False, True, False]
+
+
+def test_a_comparison_of_runs_that_go_on_has_room_for_pictures_and_tables_that_come_later(store: Store) -> None:
+    add(store, "a", [], state="running")
+    regions = {node.attributes["id"] for node in compared(store, "a") if "data-region" in node.attributes}
+    add(store, "b", ["one: IoU 0.9"])
+    assert regions == {node.attributes["id"] for node in compared(store, "a", "b") if "data-region" in node.attributes}
+    assert {"masks", "tables", "live"} <= regions
