@@ -46,13 +46,13 @@ parameters:
 """
 
 
-def fill(folder: Path, n: int, seed: int = 1) -> None:
+def fill(folder: Path, n: int) -> None:
     """Fill a server's folder with three projects.
 
     many: n runs with 20 settings and 20 results. curves: a sweep of CURVES runs with STEPS rows. wide: WIDE runs with
     ROWS rows of METRICS metrics.
     """
-    noise = random.Random(seed)
+    noise = random.Random(1)
     store = Store(folder)
     with store.write() as db:
         many = projects.ensure(db, "local", "many", 1.0)[0]["id"]

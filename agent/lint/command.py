@@ -31,7 +31,7 @@ MENTION = re.compile(r"(?<![\w.])agent\.train(?![\w.])|(?<![\w.-])agent/train\.p
 SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "fish")
 
 RUN_ENDS = "every run would end at once"
-WHOLE_COMMAND = 'command: ["${{env}}", "${{interpreter}}", "-m", "agent.train", "${{args}}"]'
+EXAMPLE = 'command: ["${{env}}", "${{interpreter}}", "-m", "agent.train", "${{args}}"]'
 NO_PROGRAM = Rule(
     "C001",
     "error",
@@ -39,7 +39,7 @@ NO_PROGRAM = Rule(
     "`wandb agent` refuses a sweep without it, even where command does not use it",
     "add `program: agent/train.py`",
 )
-NO_LIST = Rule("C002", "error", "command is no list of words", "W&B passes over it and starts {default}", WHOLE_COMMAND)
+NO_LIST = Rule("C002", "error", "command is no list of words", "W&B passes over it and starts {default}", EXAMPLE)
 OFFLINE = Rule("C003", "error", "command sets {words}", wandb_mode.WHY_ONLINE, "take it out; a sweep needs its server")
 UNSET_VARIABLE = Rule(
     "C004",
@@ -58,7 +58,7 @@ UNKNOWN_MACRO = Rule(
 MACRO_IN_A_WORD = Rule(
     "C006", "error", "{word!r} has a macro within a word", "W&B fills in whole words only", "make it a word of its own"
 )
-STARTS_NOTHING = Rule("C007", "error", "command starts no program", RUN_ENDS, WHOLE_COMMAND)
+STARTS_NOTHING = Rule("C007", "error", "command starts no program", RUN_ENDS, EXAMPLE)
 ASSIGNMENT_FIRST = Rule(
     "C008", "error", "command begins with {word}", "it is started as if it were a program", 'put "${{env}}" before it'
 )
@@ -67,34 +67,28 @@ ANOTHER_PROGRAM = Rule(
     "note",
     "command does not start agent.train",
     "the parameters belong to another program: they are neither checked nor priced",
-    f"nothing to do, unless agent.train is meant: {WHOLE_COMMAND}",
+    f"nothing to do, unless agent.train is meant: {EXAMPLE}",
 )
-NO_INTERPRETER = Rule(
-    "C010", "error", "command has no interpreter", "`-m` is started as if it were a program", WHOLE_COMMAND
-)
+NO_INTERPRETER = Rule("C010", "error", "command has no interpreter", "`-m` is started as if it were a program", EXAMPLE)
 NO_COMMAND = Rule(
     "C011",
     "error",
     "command is missing",
     "`python agent/train.py`, which W&B starts without it, does not find the packages beside agent/",
-    WHOLE_COMMAND,
+    EXAMPLE,
 )
 NO_M = Rule(
-    "C012", "error", "command has no -m before agent.train", "Python then looks for a file of that name", WHOLE_COMMAND
+    "C012", "error", "command has no -m before agent.train", "Python then looks for a file of that name", EXAMPLE
 )
 ONE_WORD = Rule(
-    "C013",
-    "error",
-    "command has {word!r} as one word",
-    "W&B uses no shell, so words are not taken apart",
-    WHOLE_COMMAND,
+    "C013", "error", "command has {word!r} as one word", "W&B uses no shell, so words are not taken apart", EXAMPLE
 )
 AS_A_FILE = Rule(
     "C014",
     "error",
     "command starts agent/train.py as a file",
     "Python then does not find the packages beside agent/",
-    WHOLE_COMMAND,
+    EXAMPLE,
 )
 UNREAD_SETTINGS = Rule(
     "C015", "error", "agent.train does not read {word}", "it takes flags of the form --name=value", 'write "${{args}}"'
@@ -104,10 +98,10 @@ NO_SETTINGS = Rule(
     "error",
     "command has no ${{args}}",
     "agent.train then gets no setting, and every run trains the defaults",
-    WHOLE_COMMAND,
+    EXAMPLE,
 )
 SETTINGS_TOO_EARLY = Rule(
-    "C017", "error", "{word} stands before agent.train", "the settings go to something else", WHOLE_COMMAND
+    "C017", "error", "{word} stands before agent.train", "the settings go to something else", EXAMPLE
 )
 SETTINGS_TWICE = Rule(
     "C018", "warning", "the settings stand there twice", "the last ones count", 'keep one "${{args}}"'

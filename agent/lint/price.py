@@ -119,10 +119,10 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
     return [] if model_facts.facts(config).reason else [config]
 
 
-def estimate(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Price:
-    """Price of `n_runs` runs that are like `runs` on average, on every device of the tables (ours, this machine's)."""
+def estimate(runs: Sequence[Config], n_runs: int | None) -> Price:
+    """Price of `n_runs` runs that are like `runs` on average, on every device of our table and this machine's."""
     n = n_runs or 1
-    devices = steps_by_device(tables or (STEP_TIMES, step_times.table_file()))
+    devices = steps_by_device((STEP_TIMES, step_times.table_file()))
     return Price(
         n_runs,
         tuple(
