@@ -129,19 +129,7 @@ def true_error(plan: Design, true: Truth, claim: str) -> float:
     return float(np.sqrt(sum(2 * plan.covariances[name][0, 0] * each[name] for name in SOURCES[claim])))
 
 
-COLUMNS = (
-    "models",
-    "splits",
-    "seeds",
-    "images",
-    "mix",
-    "claim",
-    "false_claims",
-    "coverage",
-    "power",
-    "reachable",
-    "studies",
-)
+COLUMNS = (*Cell._fields, *Row._fields[1:])
 
 
 def read(path: Path) -> list[Row]:

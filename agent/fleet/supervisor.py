@@ -137,16 +137,8 @@ class Fleet:
                 bufsize=0,
                 start_new_session=True,
             )
-        folders = {"folder": str(self.folder), "logs": str(self.logs)}
-        self._send(
-            {
-                "sweep": asdict(self.sweep),
-                "command": self.command,
-                "threads": self.threads,
-                "grace": self.grace,
-                **folders,
-            }
-        )
+        shared = {"command": self.command, "threads": self.threads, "grace": self.grace}
+        self._send({"sweep": asdict(self.sweep), **shared, "folder": str(self.folder), "logs": str(self.logs)})
         self.warming = True
         for place in places:
             self._start(place)
