@@ -181,11 +181,11 @@ def parse(arguments: Sequence[str]) -> Config:
             metavar=str(getattr(each.type, "__name__", "VALUE")).upper(),
             help=each.metadata["help"] + (f" (default: {each.default})" if each.default != "" else ""),
         )
-    known, unknown = parser.parse_known_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
     if unknown:
         names = [each.name for each in dataclasses.fields(Config)]
         raise ConfigError(f"unknown setting {unknown[0]}; the settings are {', '.join(names)}")
-    return from_settings(vars(known))
+    return from_settings(vars(options))
 
 
 def value_parser(name: str, kind: Any) -> Any:

@@ -109,13 +109,13 @@ def to_onnx(predictor: Predictor, model: TrainedModel, path: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
-    written = onnx.load(path)
-    onnx.checker.check_model(written, full_check=True)
+    proto = onnx.load(path)
+    onnx.checker.check_model(proto, full_check=True)
     about = {"model": model.config.model, "source": model.source, "config": json.dumps(asdict(model.config))}
     if model.pixel_range:
         about["pixel_range"] = json.dumps(model.pixel_range)
-    onnx.helper.set_model_props(written, about)
-    onnx.save(written, path)
+    onnx.helper.set_model_props(proto, about)
+    onnx.save(proto, path)
 
 
 @torch.inference_mode()

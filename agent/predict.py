@@ -220,12 +220,12 @@ def make_tasks(names: Sequence[str], out: Path, probabilities: bool = False) -> 
         )
         for path in files.values()
     ]
-    taken: dict[str, Path] = {}
+    owners: dict[str, Path] = {}
     for task in tasks:
         for target in filter(None, (task.mask, task.overlay, task.probabilities)):
             if target.resolve() in files:
                 raise UsageError(f"{target} would overwrite a photograph: give another folder with -o")
-            other = taken.setdefault(target.name.casefold(), task.photograph)
+            other = owners.setdefault(target.name.casefold(), task.photograph)
             if other != task.photograph:
                 raise UsageError(
                     f"{other} and {task.photograph} would both become {target}: rename one, or give each its own -o"
@@ -248,8 +248,8 @@ def _find_photographs(name: str) -> list[Path]:
 
 
 def _glob(pattern: str) -> list[str]:
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
-    return sorted(each for each in found if Path(each).is_file())
+    names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
+    return sorted(each for each in names if Path(each).is_file())
 
 
 def predict(

@@ -318,8 +318,8 @@ def record_step_times(training: TrainingRun, first: int) -> None:
     config, material = training.plan.config, training.material
     macs = material.n_macs * len(material.dataset.train) / material.steps
     epochs = [row[keys.SECONDS_OF_STEPS] for row in training.progress.rows[first:]]
-    taken = [seconds / (config.repeats * material.steps) for seconds in epochs]
-    step_times.record(config, performance.device_name(material.device), material.precision, macs, taken)
+    step_seconds = [seconds / (config.repeats * material.steps) for seconds in epochs]
+    step_times.record(config, performance.device_name(material.device), material.precision, macs, step_seconds)
 
 
 def training_batches(training: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

@@ -113,14 +113,14 @@ def environment(home: Path, release: str, url: str, key: str) -> dict[str, str]:
 
 def invalid_operations(release: str) -> dict[str, str]:
     """Operations of an installed release that the schema does not allow → why."""
-    found = {}
+    problems = {}
     for name, texts in operations(package_of(release)).items():
         for text in texts:
             document = parse_or_none(text)
             errors = validate(schema(), document, hide_suggestions=True) if document is not None else []
             if errors:
-                found[name] = errors[0].message
-    return found
+                problems[name] = errors[0].message
+    return problems
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -89,15 +89,15 @@ def simulate(cell: Cell, studies: int) -> list[Row]:
         return []
     means = np.zeros(cell.models)
     errors_apart = oracle(cell.models, rng)
-    found: dict[str, list[Array]] = {name: [] for name in names}
+    measures: dict[str, list[Array]] = {name: [] for name in names}
     size = plan.runs.size * plan.images.shape[1] + DRAWS * cell.models * 2
     at_once = max(1, NUMBERS_AT_ONCE // size)
     for start in range(0, studies, at_once):
         scores, targets = draw(plan, true, means, min(at_once, studies - start), rng)
         claims = judge(plan, scores, rng, draws=DRAWS, claims=names, handicaps=targets).claims
         for name in names:
-            found[name].append(measure(claims[name], errors_apart * true_error(plan, true, name)))
-    rates = {name: np.concatenate(parts).mean(axis=0).tolist() for name, parts in found.items()}
+            measures[name].append(measure(claims[name], errors_apart * true_error(plan, true, name)))
+    rates = {name: np.concatenate(parts).mean(axis=0).tolist() for name, parts in measures.items()}
     return [
         Row(cell, name, false, cover, power, reachable(plan, true, name), studies)
         for name, (false, cover, power) in rates.items()
@@ -158,10 +158,10 @@ def run(path: Path, models: Sequence[int]) -> None:
         odd = {row.cell for row in beyond(rows)[FALSE_CLAIMS] if row.studies < STUDIES[row.cell.models] * again}
         for cell in cells():
             if cell.models in models and (cell in odd if again > 1 else cell not in done):
-                found = simulate(cell, STUDIES[cell.models] * again)
+                new_rows = simulate(cell, STUDIES[cell.models] * again)
                 with path.open("a") as file:
-                    file.write("".join(map(line, found)))
-                print(*cell, *(f"{row.false_claims:.3f}" for row in found), file=sys.stderr, flush=True)
+                    file.write("".join(map(line, new_rows)))
+                print(*cell, *(f"{row.false_claims:.3f}" for row in new_rows), file=sys.stderr, flush=True)
 
 
 def line(row: Row) -> str:

@@ -147,8 +147,8 @@ def measure_browser(url: str, repeat: int) -> None:
         inspector.send("Performance.enable")
 
         def work() -> float:
-            found = inspector.send("Performance.getMetrics")["metrics"]
-            return 1000 * float(next(each["value"] for each in found if each["name"] == "ProcessTime"))
+            metrics = inspector.send("Performance.getMetrics")["metrics"]
+            return 1000 * float(next(each["value"] for each in metrics if each["name"] == "ProcessTime"))
 
         _times("draw 200 × 500", repeat, lambda: _draw(page, address), work)
         page.locator("figure.chart svg").first.scroll_into_view_if_needed()
@@ -166,9 +166,9 @@ def _draw(page: "Page", address: str) -> tuple[float, ...]:
         const [entry] = performance.getEntriesByType("navigation");
         done([performance.now() - entry.responseStart, performance.now()]);
     })))"""
-    found: list[float] = page.evaluate(script)
+    times: list[float] = page.evaluate(script)
     assert page.locator("figure.chart g.line").count() == 2 * CURVES
-    return tuple(found)
+    return tuple(times)
 
 
 def _hover(page: "Page", box: "FloatRect", number: int) -> tuple[float, ...]:
@@ -180,9 +180,9 @@ def _hover(page: "Page", box: "FloatRect", number: int) -> tuple[float, ...]:
         target.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true }));
         requestAnimationFrame(() => setTimeout(() => done([performance.now() - began])));
     })"""
-    found: list[float] = page.evaluate(script, [x, y])
+    times: list[float] = page.evaluate(script, [x, y])
     assert page.locator(".tip").first.inner_text()
-    return tuple(found)
+    return tuple(times)
 
 
 def _times(name: str, repeat: int, measure: Callable[[], tuple[float, ...]], work: Callable[[], float]) -> None:

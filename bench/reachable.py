@@ -64,12 +64,12 @@ def rates(models: int, source: Source) -> tuple[float, float]:
     spread, lead = normal_ranges(models)
     gap = float(np.quantile(spread, 1 - LEVEL) - np.quantile(lead, 1 - ORACLE))
     estimates, drawn = chance(source.freedom)[0], chance(source.freedom * source.counted)[1]
-    found = []
+    outcomes = []
     for estimate in estimates:
         own = np.maximum(estimate / drawn - (1 - source.pure), 0) / source.pure
         critical = np.quantile(spread * np.sqrt(1 - source.share + source.share * own), 1 - LEVEL)
-        found.append(((spread > critical).mean(), (lead + gap > critical).mean()))
-    false, power = np.mean(found, axis=0)
+        outcomes.append(((spread > critical).mean(), (lead + gap > critical).mean()))
+    false, power = np.mean(outcomes, axis=0)
     return float(false), float(power)
 
 
@@ -129,9 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for deviation in (0.001, 0.002, 0.005, 0.01, 0.02):
             true = Truth(seed=0.005, image=0.005, training=deviation, rest=0.005)
             source = sources(plan, true, "other_training_sets")[-1]
-            false, found = rates(models, source)
+            false, share = rates(models, source)
             liberal = rates(models, source._replace(counted=1.0))[0]
-            print(f"| {models} | {deviation:.3f} | {liberal:.3f} | {false:.3f} | {1 - false:.3f} | {found:.2f} |")
+            print(f"| {models} | {deviation:.3f} | {liberal:.3f} | {false:.3f} | {1 - false:.3f} | {share:.2f} |")
     return 0
 
 

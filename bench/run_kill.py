@@ -177,10 +177,10 @@ def same(a: Any, b: Any) -> bool:
 def differences(expected: Outcome, run: Outcome) -> list[str]:
     """Differences from the uninterrupted run, in words."""
     steps = [row["_step"] for row in run.rows]
-    wanted = [row["_step"] for row in expected.rows]
+    all_steps = [row["_step"] for row in expected.rows]
     faults = []
-    if steps != wanted:
-        faults.append(f"rows have the steps {steps} instead of {wanted}")
+    if steps != all_steps:
+        faults.append(f"rows have the steps {steps} instead of {all_steps}")
     elif run.rows != expected.rows:
         faults.append("the values of the history differ")
     if not same(run.tensors, expected.tensors):
@@ -206,9 +206,9 @@ def measure(bench: Bench, kills: int, seed: int) -> tuple[int, list[str]]:
         faults += [f"{name}: {fault}" for fault in differences(expected, bench.collect(name))]
     names = ["whole", *(f"run{n + 1}" for n in range(runs))]
     for kind, left in bench.artifacts().items():
-        wanted = [f"{kind}-{name}" for name in names] if kind in ("model", "predictions") else []
-        if sorted(left) != sorted(wanted):
-            faults.append(f"the server has the {kind} versions {left} instead of {wanted}")
+        expected_names = [f"{kind}-{name}" for name in names] if kind in ("model", "predictions") else []
+        if sorted(left) != sorted(expected_names):
+            faults.append(f"the server has the {kind} versions {left} instead of {expected_names}")
     print(f"uninterrupted: {whole_seconds:.1f} s, {len(expected.rows)} rows")
     return runs, faults
 

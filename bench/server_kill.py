@@ -93,13 +93,13 @@ def upload_artifacts(wire: ProtocolClient, ledger: Ledger, end: threading.Event,
         contents = {"same.bin": b"same", "a.bin": rng.randbytes(50_000), "b.bin": rng.randbytes(150_000)}
         digest = hashlib.md5(contents["a.bin"], usedforsecurity=False).hexdigest()
         place = {"entityName": ENTITY, "projectName": PROJECT, "artifactTypeName": "model"}
-        made = wire.graphql(
+        creation = wire.graphql(
             CREATE,
             i=place
             | {"artifactCollectionName": name, "digest": digest, "clientID": str(uuid.UUID(int=rng.getrandbits(128)))}
             | {"digestAlgorithm": "MANIFEST_MD5", "enableDigestDeduplication": True},
         )
-        artifact = made["createArtifact"]["artifact"]["id"]
+        artifact = creation["createArtifact"]["artifact"]["id"]
         specs = [{"artifactID": artifact, "name": path, "md5": md5(c)} for path, c in contents.items()]
         edges = wire.graphql(CREATE_FILES, i={"artifactFiles": specs, "storageLayout": "V2"})
         for edge, content in zip(edges["createArtifactFiles"]["files"]["edges"], contents.values(), strict=True):
@@ -197,8 +197,8 @@ def _artifact(wire: ProtocolClient, name: str, entries: dict[str, str]) -> list[
     if artifact is None or artifact["state"] != "COMMITTED":
         return [f"{name}: not there"]
     nodes = [edge["node"] for edge in artifact["files"]["edges"]]
-    found = {node["name"]: _download(wire, node["directUrl"]) for node in nodes}
-    return [] if found == entries else [f"{name}: {found} instead of {entries}"]
+    digests = {node["name"]: _download(wire, node["directUrl"]) for node in nodes}
+    return [] if digests == entries else [f"{name}: {digests} instead of {entries}"]
 
 
 def _counts(wire: ProtocolClient, ledger: Ledger) -> list[str]:

@@ -70,10 +70,10 @@ def agents(options: argparse.Namespace, folder: Path) -> None:
         times = [time for each in wires for time in each.times]
         repeats = sum(sum(each.repeats.values()) for each in wires)
         fields = "runs(first: 10000) { edges { node { historyLineCount } } }"
-        found = wire.graphql(f"query ($p: String!) {{ project(name: $p) {{ {fields} }} }}", p=PROJECT)
-    rows = sum(edge["node"]["historyLineCount"] for edge in found["project"]["runs"]["edges"])
-    wanted = sum(each.rows for each in wires)
-    print(f"{options.agents} agents, {options.seconds} s, 10 rows/s each: {rows} rows stored of {wanted} sent")
+        answer = wire.graphql(f"query ($p: String!) {{ project(name: $p) {{ {fields} }} }}", p=PROJECT)
+    rows = sum(edge["node"]["historyLineCount"] for edge in answer["project"]["runs"]["edges"])
+    sent = sum(each.rows for each in wires)
+    print(f"{options.agents} agents, {options.seconds} s, 10 rows/s each: {rows} rows stored of {sent} sent")
     print(f"file_stream {spread([seconds for what, seconds in times if what == 'file_stream'])}")
     print(f"GraphQL     {spread([seconds for what, seconds in times if what != 'file_stream'])}")
     warm = max(memory[: max(1, len(memory) // 5) + 1])

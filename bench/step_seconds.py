@@ -91,11 +91,11 @@ def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
                 macs = round(images * look_up(*model).macs_at(side))
                 settings = (by.name, *model, side, images, precision, macs)
                 try:
-                    taken = measure(model, side, images, precision, by, n)
+                    times = measure(model, side, images, precision, by, n)
                 except torch.OutOfMemoryError:
                     print(f"left out, for it does not fit: {' '.join(map(str, settings))}", file=sys.stderr)
                 else:
-                    yield step_times.summarize(settings, taken)
+                    yield step_times.summarize(settings, times)
 
 
 def measure(model: Model, side: int, images: int, precision: Precision, by: Meter, n: int) -> list[float]:
@@ -104,14 +104,14 @@ def measure(model: Model, side: int, images: int, precision: Precision, by: Mete
     network = performance.to_channels_last(models.build(architecture, backbone, width=width), by.device)
     optimizer = performance.adam(network, learning_rate=1e-3)
     batches = [_batch(side, images, by.device)] * by.steps
-    taken = []
+    times = []
     for _ in range(n + 1):
         by.finish()
         started = by.clock()
         train_epoch(network, optimizer, batches, precision)
         by.finish()
-        taken.append((by.clock() - started) / by.steps)
-    return taken[1:]
+        times.append((by.clock() - started) / by.steps)
+    return times[1:]
 
 
 def _batch(side: int, images: int, device: torch.device) -> tuple[Tensor, Tensor]:

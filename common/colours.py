@@ -55,11 +55,11 @@ def assign(names: Iterable[str]) -> dict[str, int]:
 
     A name has its own slot unless another one of `names` has it already; then the next free one.
     """
-    taken: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     used: set[int] = set()
     for name in dict.fromkeys(names):
         first = len(used) // len(SERIES) * len(SERIES)
         ring = [first + (slot(name) + i) % len(SERIES) for i in range(len(SERIES))]
-        taken[name] = next(number for number in ring if number not in used)
-        used.add(taken[name])
-    return taken
+        numbers[name] = next(number for number in ring if number not in used)
+        used.add(numbers[name])
+    return numbers

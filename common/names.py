@@ -72,5 +72,5 @@ def _unstorable(character: str) -> bool:
 
 def n_drawings(data: str) -> int:
     """Number of drawings that `data` asks for, if it has the form drawn:SEED:N; 0 for any other."""
-    found = re.fullmatch(r"drawn:[0-9]+:([0-9]+)", data)
-    return int(found[1]) if found else 0
+    match = re.fullmatch(r"drawn:[0-9]+:([0-9]+)", data)
+    return int(match[1]) if match else 0

@@ -231,15 +231,15 @@ def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> lis
             f"{path} does not begin with the line image,split or image,split,group or image,group: add it."
         )
         return [replace(item, split=item.split or "train") for item in items]
-    known: dict[str, set[int]] = {}
+    by_name: dict[str, set[int]] = {}
     for position, (item, distinct) in enumerate(zip(items, _distinct(items), strict=True)):
         for key in (item.image.name, item.name, distinct.name) if item.image else ():
-            known.setdefault(pairing.normal(key), set()).add(position)
+            by_name.setdefault(pairing.normal(key), set()).add(position)
     chosen: dict[int, Item] = {}
     for number, cells in enumerate(rows[1:], start=2):
         if any(cells):
             row = dict(zip(header, (*cells, "", "", ""), strict=False))
-            _read_row(f"{path}, line {number}:", row, items, known, chosen, listing)
+            _read_row(f"{path}, line {number}:", row, items, by_name, chosen, listing)
     for position, item in enumerate(items):
         if item.image and position not in chosen:
             listing.problems.append(f"{item.image} is not in {path}: add a line for it.")
@@ -259,13 +259,13 @@ def _read_row(
     where: str,
     row: Mapping[str, str],
     items: Sequence[Item],
-    known: Mapping[str, set[int]],
+    by_name: Mapping[str, set[int]],
     chosen: dict[int, Item],
     listing: Listing,
 ) -> None:
     name, word = pairing.normal(row["image"]), row.get("split")
     split = next((split for split, words in SPLITS.items() if word and word.casefold() in words), "")
-    positions = known.get(name, set())
+    positions = by_name.get(name, set())
     position = min(positions, default=-1)
     if len(positions) > 1:
         listing.problems.append(f"{where} {name!r} is in several splits: write SPLIT-NAME, as in train-{name}.")
@@ -321,13 +321,13 @@ def _subfolder(folder: Path, names: Sequence[str], listing: Listing) -> Path | N
         for path in named
         if _is_broken_link(path)
     ]
-    found = [path for path in named if path.is_dir()]
-    if len(found) > 1:
-        both = " and ".join(f"{path.name}/" for path in found)
+    folders = [path for path in named if path.is_dir()]
+    if len(folders) > 1:
+        both = " and ".join(f"{path.name}/" for path in folders)
         sentence = f"{folder} has {both}, which mean the same: keep one."
         if sentence not in listing.problems:
             listing.problems.append(sentence)
-    return found[0] if found else None
+    return folders[0] if folders else None
 
 
 def _is_broken_link(path: Path) -> bool:

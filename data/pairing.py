@@ -36,18 +36,18 @@ def candidates(mask: Path, images: Sequence[Path], by_number: bool) -> list[Path
         if same:
             return same
     same_words = [image for image in images if _text(image.stem) == _text(mask.stem)]
-    found = _longest(mask, same_words)
-    return found or (_longest(mask, images) if by_number else [])
+    matches = _longest(mask, same_words)
+    return matches or (_longest(mask, images) if by_number else [])
 
 
 def pair(images: Sequence[Path], masks: Sequence[Path], by_number: bool) -> tuple[dict[Path, Path], list[Problem]]:
     """The mask of each image that has exactly one, and what is wrong with the other files."""
     fitting = {mask: candidates(mask, images, by_number) for mask in masks}
-    takers = Counter(found[0] for found in fitting.values() if len(found) == 1)
+    takers = Counter(matches[0] for matches in fitting.values() if len(matches) == 1)
     pairs: dict[Path, Path] = {}
     findings: list[Problem] = []
     for image in images:
-        mine = [mask for mask, found in fitting.items() if image in found]
+        mine = [mask for mask, matches in fitting.items() if image in matches]
         if len(mine) == 1 and fitting[mine[0]] == [image]:
             pairs[image] = mine[0]
         elif not mine:
@@ -55,12 +55,12 @@ def pair(images: Sequence[Path], masks: Sequence[Path], by_number: bool) -> tupl
         elif takers[image] > 1:
             names = " and ".join(mask.name for mask in mine)
             findings.append(Problem(image, f"has {len(mine)} masks", "keep one", names))
-    for mask, found in fitting.items():
-        if not found:
+    for mask, matches in fitting.items():
+        if not matches:
             findings.append(Problem(mask, "has no image", f"add an image {OF_ITS_NAME}, or remove the mask"))
-        elif len(found) > 1:
-            names = " and ".join(image.name for image in found)
-            findings.append(Problem(mask, f"fits {len(found)} images", "rename it so that it fits one", names))
+        elif len(matches) > 1:
+            names = " and ".join(image.name for image in matches)
+            findings.append(Problem(mask, f"fits {len(matches)} images", "rename it so that it fits one", names))
     return pairs, findings
 
 

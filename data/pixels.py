@@ -89,7 +89,7 @@ def warn_of_pages(path: Path, warnings: list[Problem | str]) -> None:
 def find_range(paths: Iterable[Path]) -> Range | None:
     """The range of the files with more than 8 bits, None where there are none; others are not decoded."""
     ranges = [_range_of(path) for path in paths]
-    deep = [found for found in ranges if found]
+    deep = [each for each in ranges if each]
     return (min(low for low, _ in deep), max(high for _, high in deep)) if deep else None
 
 

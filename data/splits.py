@@ -16,10 +16,10 @@ class SplitError(ValueError):
 
 def group_positions(names: Sequence[str]) -> list[Group]:
     """The positions of each name, in the order in which they begin; an empty name is a group of its own each time."""
-    found: dict[str | int, Group] = {}
+    positions: dict[str | int, Group] = {}
     for position, name in enumerate(names):
-        found.setdefault(name or position, []).append(position)
-    return list(found.values())
+        positions.setdefault(name or position, []).append(position)
+    return list(positions.values())
 
 
 def random_split(groups: Sequence[Group], sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:

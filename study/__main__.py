@@ -21,10 +21,10 @@ from common.environment import ROOT
 from common.files import beside
 from common.study_record import BadRecord, StudyRecord
 from common.text import clock
-from study import checks, login, plan, processes, sweep
+from study import checks, login, processes, sweep
 from study.checks import short_path
 from study.login import Server, browser_link
-from study.plan import StudyError, StudyPlan
+from study.plan import StudyError, StudyPlan, make_plan
 
 
 def main() -> int:
@@ -72,26 +72,26 @@ def study(arguments: argparse.Namespace) -> bool:
     results: Path = arguments.results
     data = resolve_data(arguments.data)
     overrides = {"image_size": arguments.size, "epochs": arguments.epochs, "seed": arguments.seeds}
-    wanted = plan.make_plan(arguments.sweep, results, data, *overrides.values())
+    plan = make_plan(arguments.sweep, results, data, *overrides.values())
     settings = {name: value for name, value in {"data": data, **overrides}.items() if value is not None}
-    print(checks.settings(wanted, arguments.sweep, settings), end="", flush=True)
-    digest, pictures = checks.photographs(data, wanted.image_size)
+    print(checks.settings(plan, arguments.sweep, settings), end="", flush=True)
+    digest, pictures = checks.photographs(data, plan.image_size)
     print(pictures, end="", flush=True)
-    with record_start(wanted.folder), exclusive_lock(results), server(own, results / "server") as address:
-        env = processes.environment(wanted.folder, address.login)
+    with record_start(plan.folder), exclusive_lock(results), server(own, results / "server") as address:
+        env = processes.environment(plan.folder, address.login)
         os.environ.clear()
         os.environ.update(env)  # the wandb client in this process is as private as those it starts
-        path, n_before = find_or_create_sweep(wanted, address, digest, env)
+        path, n_before = find_or_create_sweep(plan, address, digest, env)
         finished = n_before
-        if n_before < wanted.n_trials:
-            print(f"study: trials to train: {wanted.n_trials - n_before}", flush=True)
-            progress = sweep.train(wanted, path, n_before, arguments.trials, address, env)
+        if n_before < plan.n_trials:
+            print(f"study: trials to train: {plan.n_trials - n_before}", flush=True)
+            progress = sweep.train(plan, path, n_before, arguments.trials, address, env)
             finished = progress.n_finished
-            report_failures(wanted, path, finished, progress.reasons)
-        run_analysis(wanted, path, env)
-    remember_latest(wanted.folder)
-    print_result(wanted, path, address)
-    return finished == wanted.n_trials
+            report_failures(plan, path, finished, progress.reasons)
+        run_analysis(plan, path, env)
+    remember_latest(plan.folder)
+    print_result(plan, path, address)
+    return finished == plan.n_trials
 
 
 def resolve_data(data: str) -> str:
@@ -150,21 +150,21 @@ def server(own: Server | None, folder: Path) -> Iterator[Server]:
         yield started
 
 
-def find_or_create_sweep(wanted: StudyPlan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:
+def find_or_create_sweep(plan: StudyPlan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:
     """The sweep, new or that of an earlier start, and how many of its trials are finished."""
-    record = load_record(wanted.folder)
+    record = load_record(plan.folder)
     server_dir = str(address.folder) if address.folder else None
     same_server = record and record.server_dir == server_dir and (server_dir or record.base_url == address.base_url)
     if record and same_server and record.data_digest == digest:
         path = record.paths[0]
-        n_before = sweep.delete_failed(wanted, path, address)
+        n_before = sweep.delete_failed(plan, path, address)
         if n_before is not None:
-            print(f"study: going on with {path}, {n_before} of {wanted.n_trials} trials are finished", flush=True)
-            if n_before < wanted.n_trials:
+            print(f"study: going on with {path}, {n_before} of {plan.n_trials} trials are finished", flush=True)
+            if n_before < plan.n_trials:
                 sweep.resume(path, env)
             return path, n_before
-    path = sweep.create(wanted, address)
-    StudyRecord((path,), address.base_url, server_dir, digest).save(wanted.folder)
+    path = sweep.create(plan, address)
+    StudyRecord((path,), address.base_url, server_dir, digest).save(plan.folder)
     owner, _, name = path.rpartition("/")
     print(f"study: sweep {path}, {address.base_url}/{owner}/sweeps/{name}")
     if address.folder:
@@ -172,18 +172,18 @@ def find_or_create_sweep(wanted: StudyPlan, address: Server, digest: str, env: d
     return path, 0
 
 
-def report_failures(wanted: StudyPlan, path: str, finished: int, reasons: list[str]) -> None:
+def report_failures(plan: StudyPlan, path: str, finished: int, reasons: list[str]) -> None:
     """Reasons of the trials that did not finish.
 
     Raises:
         StudyError: if none has finished, so that there is nothing to compare.
     """
-    lost = wanted.n_trials - finished
+    lost = plan.n_trials - finished
     if not lost:
         return
     text = (
-        f"{lost} of {wanted.n_trials} trials did not finish; their logs are in "
-        f"{short_path(sweep.journal_folder(wanted, path) / 'logs')}, and the same command tries them again"
+        f"{lost} of {plan.n_trials} trials did not finish; their logs are in "
+        f"{short_path(sweep.journal_folder(plan, path) / 'logs')}, and the same command tries them again"
     )
     text = "\n".join([text, *(f"  {reason}" for reason in reasons)])
     if not finished:
@@ -191,9 +191,9 @@ def report_failures(wanted: StudyPlan, path: str, finished: int, reasons: list[s
     print(f"study: {text}", file=sys.stderr, flush=True)
 
 
-def run_analysis(wanted: StudyPlan, path: str, env: dict[str, str]) -> None:
+def run_analysis(plan: StudyPlan, path: str, env: dict[str, str]) -> None:
     """Table, curves and mask grid, made by `python -m analysis`."""
-    command = [sys.executable, "-m", "analysis", path, "--out", within_root(wanted.folder)]
+    command = [sys.executable, "-m", "analysis", path, "--out", within_root(plan.folder)]
     code, printed = processes.run(command, env)
     if code:
         raise StudyError(f"the analysis failed:\n{printed.strip()}")
@@ -215,13 +215,13 @@ def remember_latest(folder: Path) -> None:
         link.symlink_to(folder.name)
 
 
-def print_result(wanted: StudyPlan, path: str, address: Server) -> None:
+def print_result(plan: StudyPlan, path: str, address: Server) -> None:
     """Print the places of all results, and the commands to look again."""
     entity, project, _ = path.split("/")
-    print(f"all of it    {short_path(wanted.folder)}, also {short_path(wanted.folder.parent / 'latest')}")
+    print(f"all of it    {short_path(plan.folder)}, also {short_path(plan.folder.parent / 'latest')}")
     print(f"checkpoints  Artifacts {entity}/{project}/model-RUN_ID:best, RUN_ID from comparison.csv")
     print(f"look again   {'make serve' if address.folder else address.base_url}")
-    print(f"read it      make report, then open {short_path(wanted.folder.parent / 'latest' / 'report.html')}")
+    print(f"read it      make report, then open {short_path(plan.folder.parent / 'latest' / 'report.html')}")
 
 
 def within_root(path: Path) -> str:

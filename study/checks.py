@@ -17,7 +17,7 @@ FLAGS = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS", "seed": "SEED
 """Variables of `make study` for the settings of a sweep that it fills in."""
 
 
-def settings(wanted: StudyPlan, sweep_file: Path, overrides: Mapping[str, object]) -> str:
+def settings(plan: StudyPlan, sweep_file: Path, overrides: Mapping[str, object]) -> str:
     """Have the sweep looked at; what it will cost, to be shown.
 
     `overrides` are the values that the person asked for beside those of `sweep_file`, by the names in the sweep.
@@ -27,7 +27,7 @@ def settings(wanted: StudyPlan, sweep_file: Path, overrides: Mapping[str, object
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sweep.yaml"
-        file.write_text(wanted.yaml)
+        file.write_text(plan.yaml)
         env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
         code, printed, errors = _ask("agent.lint", str(file), env=env | private_wandb(Path(folder)))
     if code > 1:
@@ -66,8 +66,8 @@ def photographs(data: str, image_size: int) -> tuple[str, str]:
     code, printed, errors = _ask("data", data, "--image-size", str(image_size), env=os.environ)
     if code:
         raise StudyError(f"these photographs cannot be used:\n{errors}")
-    found = json.loads(printed)
-    return found["digest"], f"{found['text']}\n"
+    report = json.loads(printed)
+    return report["digest"], f"{report['text']}\n"
 
 
 def _ask(module: str, *words: str, env: Mapping[str, str]) -> tuple[int, str, str]:

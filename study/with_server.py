@@ -43,17 +43,17 @@ def find_records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
     paths = [text for text in arguments if not text.startswith("-")]
     if any(Path(text).is_dir() for text in paths):
         return []  # an exported study needs no server
-    found = [study_record.find(results, path) for path in paths]
-    if not any(found) and not (paths and os.environ.get("WANDB_API_KEY")):
+    records = [study_record.find(results, path) for path in paths]
+    if not any(records) and not (paths and os.environ.get("WANDB_API_KEY")):
         with contextlib.suppress(BadRecord):
-            found = [study_record.load(results / "latest")]
-    return [record for record in found if record]
+            records = [study_record.load(results / "latest")]
+    return [record for record in records if record]
 
 
 @contextlib.contextmanager
-def embedded_servers(found: Sequence[StudyRecord]) -> Iterator[None]:
+def embedded_servers(records: Sequence[StudyRecord]) -> Iterator[None]:
     """The embedded servers of these studies answer until the end of the block."""
-    folders = dict.fromkeys(Path(record.server_dir) for record in found if record.server_dir)
+    folders = dict.fromkeys(Path(record.server_dir) for record in records if record.server_dir)
     with contextlib.ExitStack() as stack:
         for folder in folders:
             if folder.is_dir():

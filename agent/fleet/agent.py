@@ -263,14 +263,14 @@ class Agent:
     def _exit_code(self, pid: int) -> int | None:
         while True:
             try:
-                found, status = os.waitpid(-1, os.WNOHANG)
+                child, status = os.waitpid(-1, os.WNOHANG)
             except OSError as error:
                 if error.errno != errno.ECHILD:
                     raise
                 break
-            if found == 0:
+            if child == 0:
                 break
-            self.exit_codes[found] = os.waitstatus_to_exitcode(status)
+            self.exit_codes[child] = os.waitstatus_to_exitcode(status)
         return self.exit_codes.get(pid)
 
     def _end_children(self) -> None:

@@ -53,45 +53,45 @@ def list_gpus(environ: Mapping[str, str]) -> list[Gpu]:
     Raises:
         DeviceError: it names one that is not there, or there is a driver without nvidia-smi.
     """
-    wanted = environ.get("CUDA_VISIBLE_DEVICES")
-    if wanted == "":
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible == "":
         return []
-    listed = _parse(_smi("-L"))
-    if not listed and DRIVER.exists():
+    gpus = _parse(_smi("-L"))
+    if not gpus and DRIVER.exists():
         raise DeviceError(
             f"{DRIVER} says that there is a GPU, but `nvidia-smi -L` lists none: put it on the PATH, or set "
             f"CUDA_VISIBLE_DEVICES to nothing to train on the CPU"
         )
-    return listed if wanted is None else _select(listed, wanted)
+    return gpus if visible is None else _select(gpus, visible)
 
 
 def _parse(printed: str) -> list[Gpu]:
     """`nvidia-smi -L`; a board that is cut into MIG slices counts as its slices."""
-    found: list[Gpu] = []
+    gpus: list[Gpu] = []
     whole: dict[str, int] = {}
     for line in printed.splitlines():
         board = re.match(r"GPU (\d+): (.+) \(UUID: (GPU-[\w-]+)\)", line)
         piece = re.match(r"\s+(MIG .+?)\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)", line)
         if board:
-            whole[board[1]] = len(found)
-            found.append(Gpu(board[3], board[2], board[1]))
-        elif piece and found:
-            index = found[-1].index
+            whole[board[1]] = len(gpus)
+            gpus.append(Gpu(board[3], board[2], board[1]))
+        elif piece and gpus:
+            index = gpus[-1].index
             if index in whole:
-                del found[whole.pop(index)]
-            found.append(Gpu(piece[2], piece[1], index))
-    return found
+                del gpus[whole.pop(index)]
+            gpus.append(Gpu(piece[2], piece[1], index))
+    return gpus
 
 
-def _select(listed: Sequence[Gpu], wanted: str) -> list[Gpu]:
+def _select(gpus: Sequence[Gpu], visible: str) -> list[Gpu]:
     """As CUDA reads it: indices or beginnings of UUIDs, and everything after -1 or an empty entry is invisible."""
     chosen: list[Gpu] = []
-    for entry in (each.strip() for each in wanted.split(",")):
+    for entry in (each.strip() for each in visible.split(",")):
         if entry in ("", "-1", "NoDevFiles"):
             break
-        match = [g for g in listed if entry == g.index or (not entry.isdigit() and g.visible.startswith(entry))]
+        match = [g for g in gpus if entry == g.index or (not entry.isdigit() and g.visible.startswith(entry))]
         if not match:
-            there = ", ".join(f"{g.index} ({g.name})" for g in listed) or "none"
+            there = ", ".join(f"{g.index} ({g.name})" for g in gpus) or "none"
             raise DeviceError(f"CUDA_VISIBLE_DEVICES names {entry}, but nvidia-smi lists: {there}")
         chosen.append(match[0])
     return chosen

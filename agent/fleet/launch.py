@@ -56,14 +56,14 @@ def expand(command: Sequence[Any] | None, program: str | None, args: Mapping[str
     """
     from wandb.sdk.launch.sweeps import utils
 
-    known: dict[str, Any] = utils.create_sweep_command_args({"args": dict(args)})
-    known |= {"interpreter": ["python"], "env": ["/usr/bin/env"], "program": [program or ""]}
-    known["args_json_file"] = [str(json_file)]
+    values: dict[str, Any] = utils.create_sweep_command_args({"args": dict(args)})
+    values |= {"interpreter": ["python"], "env": ["/usr/bin/env"], "program": [program or ""]}
+    values["args_json_file"] = [str(json_file)]
     if "${args_json_file}" in (command or ()):
-        json_file.write_text(known["args_json"][0])
+        json_file.write_text(values["args_json"][0])
     words: list[str] = []
     for word in utils.create_sweep_command([str(each) for each in command or DEFAULT_COMMAND]):
-        words += known.get(word[2:-1], []) if word.startswith("${") and word.endswith("}") else [word]
+        words += values.get(word[2:-1], []) if word.startswith("${") and word.endswith("}") else [word]
     return words
 
 

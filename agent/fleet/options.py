@@ -33,15 +33,15 @@ class Parser(argparse.ArgumentParser):
 
 def read(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> argparse.Namespace:
     """Every flag; None, empty or false if it was not written. Raises OptionError."""
-    made = parser()
-    options, unknown = made.parse_known_args(arguments)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(arguments)
     if flags := [word.partition("=")[0] for word in unknown if word.startswith("-")]:
-        near = difflib.get_close_matches(flags[0], made._option_string_actions, n=1)
-        made.error(f"there is no flag {flags[0]}" + (f"; did you mean {near[0]}?" if near else ""))
+        near = difflib.get_close_matches(flags[0], parser._option_string_actions, n=1)
+        parser.error(f"there is no flag {flags[0]}" + (f"; did you mean {near[0]}?" if near else ""))
     if unknown:
-        made.error(f"a fleet works on one sweep, and {unknown[0]} is a second")
+        parser.error(f"a fleet works on one sweep, and {unknown[0]} is a second")
     if not options.sweep:
-        made.error("which SWEEP? name a YAML file, or ENTITY/PROJECT/ID")
+        parser.error("which SWEEP? name a YAML file, or ENTITY/PROJECT/ID")
     check(options, environ)
     return options
 
@@ -75,26 +75,26 @@ def check(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
             raise OptionError(f"--kubernetes cannot write {file}: name a file in a folder that is there")
 
 
-def parser() -> argparse.ArgumentParser:
-    made = Parser(
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(
         prog="python -m agent.fleet", description="Work on a sweep with the whole machine.", allow_abbrev=False
     )
-    made.add_argument("sweep", nargs="?", metavar="SWEEP", help="a YAML file, or ENTITY/PROJECT/ID")
-    made.add_argument(
+    parser.add_argument("sweep", nargs="?", metavar="SWEEP", help="a YAML file, or ENTITY/PROJECT/ID")
+    parser.add_argument(
         "--per-gpu",
         type=_per_gpu,
         metavar="N|auto",
         help="trials side by side on each GPU (default: 1); auto: as many as its memory holds, as measured",
     )
-    made.add_argument(
+    parser.add_argument(
         "--agents",
         type=whole_number(1),
         metavar="N",
         help="trials side by side, dealt out to the GPUs if there are any (default: one per GPU, or as many as cores)",
     )
-    made.add_argument("--new", action="store_true", help="make a new sweep even if the file's last one is not done")
-    made.add_argument("--events", action="store_true", help="JSON lines for a program instead (docs/fleet.md)")
-    group = made.add_argument_group("on a cluster (docs/cluster.md)")
+    parser.add_argument("--new", action="store_true", help="make a new sweep even if the file's last one is not done")
+    parser.add_argument("--events", action="store_true", help="JSON lines for a program instead (docs/fleet.md)")
+    group = parser.add_argument_group("on a cluster (docs/cluster.md)")
     group.add_argument("--slurm", action="store_true", help="submit fleets as an array job of Slurm")
     group.add_argument("--kubernetes", type=Path, metavar="FILE", help="write an Indexed Job of fleets")
     group.add_argument("--jobs", type=whole_number(1), metavar="N", help="fleets, one per node (default: 1)")
@@ -111,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--requeue", action="store_true", help="inside a Slurm job: put it back into the queue after SIGTERM"
     )
-    return made
+    return parser
 
 
 def _per_gpu(text: str) -> int:

@@ -47,8 +47,8 @@ class Sweep:
     def fetch(self) -> dict[str, Any] | None:
         """`state`, `config` (YAML), `runCount`, `runCountExpected` (None: unknown); None if there is no such sweep."""
         project = self._ask(SWEEP_QUERY % "runCount runCountExpected", sweep=self.name)["project"]
-        found: dict[str, Any] | None = project and project["sweep"]
-        return found
+        sweep: dict[str, Any] | None = project and project["sweep"]
+        return sweep
 
     def fetch_run_state(self, run: str) -> str | None:
         """`running`, `finished`, `failed`, `crashed`, `killed`, `preempted`, …; None if there is no such run."""

@@ -146,8 +146,8 @@ def lint(file: Path, config: dict[str, Any]) -> None:
 
 def check_online(name: str, words: Sequence[object]) -> None:
     """Raises SweepError: the words of its command keep its runs from the server."""
-    if found := wandb_mode.offline_assignment(words):
-        raise SweepError(f"the command of {name} sets {found}: {wandb_mode.WHY_ONLINE}; take it out")
+    if assignment := wandb_mode.offline_assignment(words):
+        raise SweepError(f"the command of {name} sets {assignment}: {wandb_mode.WHY_ONLINE}; take it out")
 
 
 def login() -> tuple[str, str, str, str]:
@@ -165,13 +165,13 @@ def login() -> tuple[str, str, str, str]:
     try:
         wandb.setup(wandb.Settings(silent=True))
         preflight.check_server("agent.fleet")
-        found = retry(_login, errors, LOGIN_WAITS)
+        settings = retry(_login, errors, LOGIN_WAITS)
     except errors as error:
         raise SweepError(
             f"no W&B server to work with: {_reason(error)}; start the embedded one "
             "(`make serve`), and set WANDB_BASE_URL and WANDB_API_KEY as it says"
         ) from error
-    base_url, key, entity, project = (str(each or "") for each in found)
+    base_url, key, entity, project = (str(each or "") for each in settings)
     return base_url, key, entity, project
 
 
@@ -209,20 +209,20 @@ def create(config: dict[str, Any], base_url: str, key: str, entity: str, project
 def fetch_info(sweep: Sweep, news: str) -> SweepInfo:
     """Raises SweepError: it is not there."""
     try:
-        found = sweep.fetch()
-        preempted = frozenset(sweep.fetch_runs("preempted")) if found else frozenset()
+        fields = sweep.fetch()
+        preempted = frozenset(sweep.fetch_runs("preempted")) if fields else frozenset()
     except (ServerUnavailable, RequestRefused) as error:
         raise SweepError(f"{sweep.path} cannot be read: {error}") from None
-    if found is None:
+    if fields is None:
         raise SweepError(
             f"there is no sweep {sweep.path} on {sweep.base_url} that this API key may read; a file would end in .yaml"
         )
-    n_runs, expected = found["runCount"] or 0, found["runCountExpected"]
-    if found["state"] in ENDED_STATES and not journal.read_unfinished(state_folder() / sweep.name / "trials"):
-        raise _why_ended(sweep, found["state"], n_runs, expected)
-    if found["state"] == "PAUSED":
+    n_runs, expected = fields["runCount"] or 0, fields["runCountExpected"]
+    if fields["state"] in ENDED_STATES and not journal.read_unfinished(state_folder() / sweep.name / "trials"):
+        raise _why_ended(sweep, fields["state"], n_runs, expected)
+    if fields["state"] == "PAUSED":
         news += f"; it is paused, and hands out runs after `wandb sweep --resume {sweep.path}`"
-    config = yaml.safe_load(found["config"] or "") or {}
+    config = yaml.safe_load(fields["config"] or "") or {}
     check_online(f"sweep {sweep.path}", config.get("command") or ())
     return SweepInfo(sweep, config, expected, n_runs, news, preempted)
 
@@ -240,13 +240,13 @@ def _find_earlier(memory: Path, key: str) -> SweepInfo | None:
     """The sweep that an earlier start made of the same file, if it is not done."""
     try:
         sweep = Sweep(**json.loads(memory.read_text()) | {"key": key})
-        found = sweep.fetch()
+        fields = sweep.fetch()
     except (OSError, ValueError, TypeError, RequestRefused):
         return None
     except ServerUnavailable as error:
         raise SweepError(str(error)) from None
-    if found is None or (
-        found["state"] in ENDED_STATES and not journal.read_unfinished(state_folder() / sweep.name / "trials")
+    if fields is None or (
+        fields["state"] in ENDED_STATES and not journal.read_unfinished(state_folder() / sweep.name / "trials")
     ):
         return None
     return fetch_info(sweep, f"going on with the sweep {sweep.path} that this file made earlier; --new makes another")

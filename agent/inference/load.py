@@ -118,8 +118,8 @@ def expand_name(name: str, environ: Mapping[str, str] = os.environ) -> list[str]
     finished = [run for run in runs if run.state == "finished"]
     own = [f"{'/'.join(parts[:2])}/model-{run.id}:best" for run in finished if run.config.get("model") == model]
     if not own:
-        known = ", ".join(sorted({str(run.config.get("model")) for run in finished})) or "none at all"
-        raise ModelError(f"the sweep {path} has no finished run of {model}; it has {known}")
+        names = ", ".join(sorted({str(run.config.get("model")) for run in finished})) or "none at all"
+        raise ModelError(f"the sweep {path} has no finished run of {model}; it has {names}")
     return sorted(own)
 
 
@@ -177,8 +177,8 @@ def _from_artifact(path: str, alias: str, rule: Rule | None, environ: Mapping[st
     _keep_out_of_home(folder)
     try:
         artifact = wandb.Api(overrides={"base_url": base_url}, api_key=key).artifact(f"{path}:{alias}")
-        wanted = rule or _rule(alias, artifact.metadata)
-        file = _file(artifact.metadata, wanted, f"{path}:{alias}")
+        rule_name = rule or _rule(alias, artifact.metadata)
+        file = _file(artifact.metadata, rule_name, f"{path}:{alias}")
         entry = artifact.get_entry(file)
         if entry.ref is not None:
             raise ModelError(f"{path}:{alias} only refers to {entry.ref}: log the file itself")
@@ -187,7 +187,7 @@ def _from_artifact(path: str, alias: str, rule: Rule | None, environ: Mapping[st
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{path}:{alias} cannot be fetched from {base_url}: {error}") from error
-    return _load(Path(local), f"{path}:{artifact.version}/{file} ({wanted})")
+    return _load(Path(local), f"{path}:{artifact.version}/{file} ({rule_name})")
 
 
 def _login(environ: Mapping[str, str]) -> tuple[str, str]:

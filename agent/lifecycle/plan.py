@@ -41,13 +41,13 @@ def make_plan(arguments: Sequence[str], default_project: str) -> RunPlan:
     """
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--resume")
-    known, flags = parser.parse_known_args(arguments)
-    run_id = (os.environ.get("WANDB_RUN_ID") or new_id()) if known.resume is None else known.resume
+    options, flags = parser.parse_known_args(arguments)
+    run_id = (os.environ.get("WANDB_RUN_ID") or new_id()) if options.resume is None else options.resume
     entity = os.environ.get("WANDB_ENTITY") or None
     project = os.environ.get("WANDB_PROJECT") or default_project
     sweep, offline = os.environ.get(SWEEP_VARIABLE), os.environ.get("WANDB_MODE") in OFFLINE_MODES
     folder = _resolve_folder(run_id, {"entity": entity, "project": project, "sweep id": sweep}, offline)
-    resumes = known.resume is not None
+    resumes = options.resume is not None
     return RunPlan(parse(flags), run_id, entity, project, folder, bool(sweep), offline, resumes, bool(flags))
 
 

@@ -82,8 +82,8 @@ def check_same_config(plan: RunPlan, check: Callable[[], None]) -> None:
     Raises:
         ConfigError: they were not; two configurations would mix in one run.
     """
-    known = find_run(plan.run_id, plan.entity, plan.project, check)
-    if known and known.n_rows and (others := _differences(known.settings, plan.config)):
+    run = find_run(plan.run_id, plan.entity, plan.project, check)
+    if run and run.n_rows and (others := _differences(run.settings, plan.config)):
         raise ConfigError(
             f"run {plan.run_id} has rows on the server that were made with other settings ({', '.join(others)}): "
             f"unset WANDB_RUN_ID to start a new run, or go on with --resume {plan.run_id} and no other flag"

@@ -85,21 +85,21 @@ def find_state(run: wandb.Run, plan: RunPlan, local: State | None, data_digest: 
         ConfigError: the images are not those that the run began with.
     """
     fetched = state_artifact.fetch(run, plan.folder, local.progress.epoch if local else 0) if was_cut_off(run) else None
-    found = fetched or local
-    if found is None or found.config != plan.config:
+    newest = fetched or local
+    if newest is None or newest.config != plan.config:
         return None
-    if found.data_digest != data_digest:
+    if newest.data_digest != data_digest:
         raise ConfigError(
             f"the images or masks of {plan.config.data} changed since run {plan.run_id} was interrupted: "
             f"restore them, or start a new run"
         )
-    if reason := state.differences(found.tensors["model"], model):
+    if reason := state.differences(newest.tensors["model"], model):
         print(
-            f"agent.train: the state is of another version of {found.config.model} ({reason}); starting anew",
+            f"agent.train: the state is of another version of {newest.config.model} ({reason}); starting anew",
             flush=True,
         )
         return None
-    return found
+    return newest
 
 
 def was_cut_off(run: wandb.Run) -> bool:
@@ -107,9 +107,9 @@ def was_cut_off(run: wandb.Run) -> bool:
     return bool(run.resumed) and run.starting_step > 0
 
 
-def n_threads(run: wandb.Run, found: State | None) -> int | None:
+def n_threads(run: wandb.Run, newest: State | None) -> int | None:
     """Threads of torch that the run began with, by its state, else, if it was cut off, by the server."""
-    began = found.n_threads if found else run.config.get("n_threads") if was_cut_off(run) else None
+    began = newest.n_threads if newest else run.config.get("n_threads") if was_cut_off(run) else None
     return began if isinstance(began, int) and 0 < began <= MAX_THREADS else None
 
 

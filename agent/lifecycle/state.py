@@ -144,15 +144,15 @@ def load(folder: Path) -> State | None:
     if not os.path.lexists(path):
         return None
     try:
-        found = _state(torch_file.read(path), folder)
-        for kept in found.kept.values():
+        snapshot = _state(torch_file.read(path), folder)
+        for kept in snapshot.kept.values():
             path = kept.path
             if not path.exists():
                 return None
             torch_file.check(path)
     except BadFile as error:
         raise BadFile(f"{path} {error}") from None
-    return found
+    return snapshot
 
 
 def _state(content: Any, folder: Path) -> State:

@@ -20,15 +20,15 @@ UPLOAD_SECONDS = 20.0
 def upload(run: wandb.Run, folder: Path) -> None:
     """Upload the state in the run's folder, if there is one and a server."""
     with contextlib.suppress(BadFile):
-        found = state.load(folder)
-        if found and not run.offline:
-            _upload(run, folder, found)
+        local = state.load(folder)
+        if local and not run.offline:
+            _upload(run, folder, local)
 
 
-def _upload(run: wandb.Run, folder: Path, found: State) -> None:
-    artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"epoch": found.progress.epoch})
+def _upload(run: wandb.Run, folder: Path, local: State) -> None:
+    artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"epoch": local.progress.epoch})
     try:
-        for path in [folder / state.STATE_FILE, *{kept.path for kept in found.kept.values()}]:
+        for path in [folder / state.STATE_FILE, *{kept.path for kept in local.kept.values()}]:
             artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
         run.log_artifact(artifact).wait(timeout=int(UPLOAD_SECONDS))
         _delete_stale(run, "state")
@@ -46,10 +46,11 @@ def fetch(run: wandb.Run, folder: Path, after: int) -> State | None:
 
 def _latest(run: wandb.Run) -> wandb.Artifact | None:
     try:
-        found: wandb.Artifact = wandb.Api().artifact(f"{run.entity}/{run.project}/state-{run.id}:latest", type="state")
+        name = f"{run.entity}/{run.project}/state-{run.id}:latest"
+        version: wandb.Artifact = wandb.Api().artifact(name, type="state")
     except CLIENT_ERRORS:
         return None
-    return found
+    return version
 
 
 def _download(version: wandb.Artifact, folder: Path) -> bool:

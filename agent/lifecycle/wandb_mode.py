@@ -41,11 +41,11 @@ def offline_setting(environ: Mapping[str, str] = os.environ) -> str:
 def why_offline(environ: Mapping[str, str] = os.environ) -> str:
     """The setting that keeps sweeps from working here, in one sentence; empty if there is none."""
     try:
-        found = offline_setting(environ)
+        setting = offline_setting(environ)
     except ValueError:
         return f"WANDB_MODE is {environ['WANDB_MODE']!r}, which the client does not know: unset it"
-    way_out = "unset it" if found.startswith("WANDB") else "`wandb online` takes it back"
-    return f"{found}: {WHY_ONLINE}; {way_out}" if found else ""
+    way_out = "unset it" if setting.startswith("WANDB") else "`wandb online` takes it back"
+    return f"{setting}: {WHY_ONLINE}; {way_out}" if setting else ""
 
 
 def _is_offline(name: str, value: str) -> bool:

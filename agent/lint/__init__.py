@@ -69,8 +69,8 @@ def check(path: Path) -> Report:
     parameters, wrong = values.read(read)
     fixed, amiss = command.read_flags(read)
     parameters, twice = command.merge(parameters, fixed)
-    found, more = suggestions.sample(read)
-    suggested = [command.overlay(each, fixed) for each in found]
+    settings, more = suggestions.sample(read)
+    suggested = [command.overlay(each, fixed) for each in settings]
     findings += [*wrong, *amiss, *twice, *more, *suggestions.check(read, suggested)]
     clean = not any(each.severity == "error" for each in findings)
     cells = suggestions.combinations_of(read, suggested) if suggested and clean else combinations.combine(parameters)

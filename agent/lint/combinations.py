@@ -129,7 +129,7 @@ def partition(cells: Sequence[Combination]) -> tuple[list[tuple[Combination, Con
             by_reason.setdefault(reason, []).append(cell)
         else:
             valid.append((cell, config))
-    return valid, [Refused(reason, tuple(found)) for reason, found in by_reason.items()]
+    return valid, [Refused(reason, tuple(group)) for reason, group in by_reason.items()]
 
 
 def _find_reason(config: Config) -> Reason | None:
@@ -182,9 +182,9 @@ def _suggest_backbone(reason: Reason) -> str:
         return ""
     from agent.training.models import smp  # torch takes seconds to import
 
-    known = {_bare(name): name for name in reversed(smp.working_backbones(values["architecture"]))}
-    near = difflib.get_close_matches(_bare(values["backbone"]), known, n=1)
-    return f"write {known[near[0]]}" if near else ""
+    names = {_bare(name): name for name in reversed(smp.working_backbones(values["architecture"]))}
+    near = difflib.get_close_matches(_bare(values["backbone"]), names, n=1)
+    return f"write {names[near[0]]}" if near else ""
 
 
 def _bare(backbone: str) -> str:

@@ -202,8 +202,8 @@ def check(document: Document) -> Iterator[Finding]:
     if command.spec is not None and not isinstance(command.spec, list):
         yield NO_LIST.at(document.line("command"), default=" ".join(DEFAULT_COMMAND))
         return
-    if found := wandb_mode.offline_assignment(command.words):
-        yield OFFLINE.at(document.line("command"), words=found)
+    if assignment := wandb_mode.offline_assignment(command.words):
+        yield OFFLINE.at(document.line("command"), words=assignment)
     yield from _check_macros(document)
     yield from _check_start(document, command)
 

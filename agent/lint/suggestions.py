@@ -74,10 +74,10 @@ def _suggest(space: Callable[[Any], Any]) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    found = [space(study.ask()) for _ in range(N_SUGGESTIONS)]
-    if strange := [each for each in found if not isinstance(each, Mapping)]:
+    settings = [space(study.ask()) for _ in range(N_SUGGESTIONS)]
+    if strange := [each for each in settings if not isinstance(each, Mapping)]:
         raise TypeError(f"it returns {strange[0]!r}, not a mapping of settings")
-    return [dict(each) for each in found]
+    return [dict(each) for each in settings]
 
 
 def check(document: Document, suggested: list[dict[str, Any]]) -> Iterator[Finding]:

@@ -81,8 +81,8 @@ def validate(
 
 def should_recompute(past_gaps: Sequence[float | None], candidate: bool) -> bool:
     """Whether to recompute: for every candidate checkpoint, while the last gap was too wide, and every few epochs."""
-    known = [gap for gap in past_gaps[-CHECK_EVERY + 1 :] if gap is not None]
-    return candidate or not known or known[-1] > MAX_GAP
+    gaps = [gap for gap in past_gaps[-CHECK_EVERY + 1 :] if gap is not None]
+    return candidate or not gaps or gaps[-1] > MAX_GAP
 
 
 def batchnorm_layers(model: nn.Module) -> dict[str, _BatchNorm]:
@@ -92,14 +92,14 @@ def batchnorm_layers(model: nn.Module) -> dict[str, _BatchNorm]:
     """
     modes = {module: module.training for module in model.modules()}
     model.train()
-    found = {
+    layers = {
         name: module
         for name, module in model.named_modules()
         if isinstance(module, _BatchNorm) and module.training and module.running_mean is not None
     }
     for module, mode in modes.items():
         module.training = mode
-    return found
+    return layers
 
 
 def recompute_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int = MAX_AT_ONCE) -> Statistics:
@@ -125,18 +125,18 @@ def recompute(model: nn.Module, images: Iterable[Tensor]) -> Statistics:
     All else runs in evaluation mode, so no random numbers are drawn. The model comes back as it was, bit by bit.
     Each batch counts the same. Raises ValueError where torch does: a batch of one image on a 1×1 feature map.
     """
-    found = batchnorm_layers(model)
+    layers = batchnorm_layers(model)
     modes = {module: module.training for module in model.modules()}
-    momenta = {layer: layer.momentum for layer in found.values()}
-    with with_statistics(model, _buffers(found)):
+    momenta = {layer: layer.momentum for layer in layers.values()}
+    with with_statistics(model, _buffers(layers)):
         try:
             model.eval()
-            for layer in found.values():
+            for layer in layers.values():
                 layer.reset_running_stats()
                 layer.momentum, layer.training = None, True
             for batch in images:
                 model(batch)
-            return {name: value.clone() for name, value in _buffers(found).items()}
+            return {name: value.clone() for name, value in _buffers(layers).items()}
         finally:
             for module, mode in modes.items():
                 module.training = mode
@@ -158,9 +158,9 @@ def with_statistics(model: nn.Module, statistics: Statistics) -> Iterator[None]:
             buffers[name].copy_(value)
 
 
-def _buffers(found: dict[str, _BatchNorm]) -> Statistics:
+def _buffers(layers: dict[str, _BatchNorm]) -> Statistics:
     return {
-        f"{name}.{key}": value for name, layer in found.items() for key, value in layer.named_buffers(recurse=False)
+        f"{name}.{key}": value for name, layer in layers.items() for key, value in layer.named_buffers(recurse=False)
     }
 
 

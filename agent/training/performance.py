@@ -25,15 +25,15 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def make_deterministic(wanted: bool) -> None:
+def make_deterministic(deterministic: bool) -> None:
     """Have torch take the deterministic implementation of every operation that has one, and warn of the others.
 
     Before the first use of a GPU: cuBLAS reads its setting then. A CPU is deterministic anyway.
     """
-    if wanted:
+    if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted, warn_only=True)
-    torch.backends.cudnn.deterministic = wanted
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.deterministic = deterministic
     torch.backends.cudnn.benchmark = False
 
 

@@ -153,8 +153,8 @@ def artifact() -> None:
 
 
 def runs() -> None:
-    found = api().runs(f"local/{P}", filters={"config.lr": 0.5}, order="+created_at")
-    check("chosen by config", [run.id for run in found], ["plain"])
+    result = api().runs(f"local/{P}", filters={"config.lr": 0.5}, order="+created_at")
+    check("chosen by config", [run.id for run in result], ["plain"])
     check("project", P in [project.name for project in api().projects("local")], True)
 
 

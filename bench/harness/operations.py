@@ -14,7 +14,7 @@ PINNED = Path(wandb.__file__).parent
 def from_core(package: Path) -> dict[str, str]:
     """Operations of wandb-core, by name, with their fragments. They lie in the binary as text."""
     binary = (package / "bin" / "wandb-core").read_bytes()
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for match in re.finditer(rb"\n(query|mutation) (\w+)", binary):
         text = _until_balanced(binary[match.start() + 1 : match.start() + 20_000])
         if text is None:
@@ -23,8 +23,8 @@ def from_core(package: Path) -> dict[str, str]:
         for name in dict.fromkeys(re.findall(rb"\.\.\. (?!on )(\w+)", text)):
             fragment = re.match(rb"\s*(fragment " + name + rb" on .*)", rest, re.DOTALL)
             text += b"\n" + ((_until_balanced(fragment[1]) or b"") if fragment else b"")
-        found[match[2].decode()] = text.decode()
-    return found
+        texts[match[2].decode()] = text.decode()
+    return texts
 
 
 def _until_balanced(text: bytes) -> bytes | None:
@@ -44,13 +44,13 @@ def from_python(package: Path) -> dict[str, list[str]]:
     """Operations in the client's Python files, by name; a name may stand for several texts."""
     files = [_strings(path) for path in sorted(package.rglob("*.py")) if "vendor" not in path.parts]
     everywhere = {name: text for strings in files for name, text in _fragments(strings).items()}
-    found: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for strings in files:
         fragments = everywhere | _fragments(strings)
         for string in strings:
             if (name := _OPERATION.match(string)) is not None:
-                found.setdefault(name[1], []).append(_with_fragments(_fill(string), fragments))
-    return found
+                texts.setdefault(name[1], []).append(_with_fragments(_fill(string), fragments))
+    return texts
 
 
 _OPERATION = re.compile(r"\s*(?:#graphql)?\s*(?:query|mutation)\s+(\w+)\s*[({]")
@@ -125,7 +125,7 @@ def parse_or_none(text: str) -> DocumentNode | None:
 @functools.cache
 def operations(package: Path = PINNED) -> dict[str, list[str]]:
     """Name → texts, of both halves of the client in the folder `package`."""
-    found = from_python(package)
+    texts = from_python(package)
     for name, text in from_core(package).items():
-        found.setdefault(name, []).append(text)
-    return dict(sorted(found.items()))
+        texts.setdefault(name, []).append(text)
+    return dict(sorted(texts.items()))

@@ -137,8 +137,8 @@ def fill_odd() -> None:
 def main() -> None:
     noise = random.Random(1)
     fill_odd()
-    found = {"grid": fill_grid(noise), "search": fill_search(noise)}
-    print(json.dumps(found), flush=True)
+    sweeps = {"grid": fill_grid(noise), "search": fill_search(noise)}
+    print(json.dumps(sweeps), flush=True)
     os._exit(0)  # the last run goes on
 
 

@@ -66,9 +66,10 @@ def show(path: Path) -> None:
     print("\n| seeds | pairs | pictures asked for, median | decided | false |\n|---|---|---|---|---|")
     for n in (2, 3):
         most = max((seeds for seeds in range(n + 1, SEEDS + 1) if len(cube(runs, seeds))), default=0)
-        found = try_plans(cube(runs, most), n, rng) if most else None
-        if found:
-            print(f"| {n} | {found.pairs} | {found.median_pictures:.0f} | {found.decided:.3f} | {found.false:.3f} |")
+        trials = try_plans(cube(runs, most), n, rng) if most else None
+        if trials:
+            shares = f"{trials.decided:.3f} | {trials.false:.3f}"
+            print(f"| {n} | {trials.pairs} | {trials.median_pictures:.0f} | {shares} |")
 
 
 if __name__ == "__main__":

@@ -29,11 +29,11 @@ ITSELF = "a network against itself"
 
 def cube(runs: Sequence[Run], seeds: int) -> Array:
     """IoU (G, M, S, 4 own test pictures and the further ones) of the sets that have so many seeds of every model."""
-    found = {(run.group, run.model, run.seed): run.iou[4:] for run in runs}
+    scores = {(run.group, run.model, run.seed): run.iou[4:] for run in runs}
     groups = sorted({run.group for run in runs})
-    wanted = [(model, seed) for model in MODELS for seed in range(1, seeds + 1)]
-    whole = [group for group in groups if all((group, *key) in found for key in wanted)]
-    rows = [[[found[group, m, s] for s in range(1, seeds + 1)] for m in MODELS] for group in whole]
+    keys = [(model, seed) for model in MODELS for seed in range(1, seeds + 1)]
+    whole = [group for group in groups if all((group, *key) in scores for key in keys)]
+    rows = [[[scores[group, m, s] for s in range(1, seeds + 1)] for m in MODELS] for group in whole]
     return np.array(rows).reshape(len(whole), len(MODELS), seeds, 4 + FURTHER)
 
 

@@ -33,19 +33,19 @@ def bands(section: Mapping[str, object]) -> tuple[int, ...]:
 
 def _bands_from(min_iter: float, eta: float) -> tuple[int, ...]:
     """min_iter, min_iter·eta, min_iter·eta², …, without their fractions."""
-    found: list[int] = []
+    values: list[int] = []
     band = float(min_iter)
-    while band < LARGEST_BAND and len(found) < MAX_BANDS:
-        found.append(int(band))
+    while band < LARGEST_BAND and len(values) < MAX_BANDS:
+        values.append(int(band))
         band *= eta
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(values))
 
 
 def _bands_to(max_iter: float, s: float, eta: float) -> tuple[int, ...]:
     """max_iter/eta, …, max_iter/eta^s, ascending, without their fractions."""
-    found: list[int] = []
+    values: list[int] = []
     band = max_iter / eta
-    while band >= 1 and len(found) < min(s, MAX_BANDS):
-        found.append(int(band + 1e-9))
+    while band >= 1 and len(values) < min(s, MAX_BANDS):
+        values.append(int(band + 1e-9))
         band /= eta
-    return tuple(dict.fromkeys(reversed(found)))
+    return tuple(dict.fromkeys(reversed(values)))

@@ -25,5 +25,5 @@ def _validator() -> Any:
     formats = jsonschema.FormatChecker(())
     formats.checks("float")(lambda value: isinstance(value, float))
     formats.checks("integer")(lambda value: isinstance(value, int))
-    wanted = {"definitions": text["definitions"], "$ref": "#/definitions/parameter"}
-    return jsonschema.Draft7Validator(wanted, format_checker=formats)
+    parameter = {"definitions": text["definitions"], "$ref": "#/definitions/parameter"}
+    return jsonschema.Draft7Validator(parameter, format_checker=formats)

@@ -109,9 +109,9 @@ def as_yaml(value: Any) -> str:
     return f"[{', '.join(str(each) for each in value)}]" if isinstance(value, list) else str(value)
 
 
-def did_you_mean(word: object, known: Sequence[str], others: dict[str, str] | None = None) -> str:
+def did_you_mean(word: object, candidates: Sequence[str], others: dict[str, str] | None = None) -> str:
     """`; did you mean X?` for a word that resembles a known one; else nothing."""
     if others and str(word) in others:
         return f"; did you mean {others[str(word)]}?"
-    near = difflib.get_close_matches(str(word), known, n=1)
+    near = difflib.get_close_matches(str(word), candidates, n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -172,13 +172,13 @@ def read(document: Document) -> tuple[list[Parameter], list[Finding]]:
     """The parameters that make sense, and the faults of the others."""
     parameters, findings = [], []
     for name, spec in document.mapping("parameters").items():
-        found = list(specification.check(document, name, spec))
+        faults = list(specification.check(document, name, spec))
         parameter = None
-        if not found:
-            parameter, found = _read_parameter(document, name, spec)
-        if parameter and not any(each.severity == "error" for each in found):
+        if not faults:
+            parameter, faults = _read_parameter(document, name, spec)
+        if parameter and not any(each.severity == "error" for each in faults):
             parameters.append(parameter)
-        findings += found
+        findings += faults
     if not document.mapping("parameters") and not document.value.get("scheduler"):
         findings.append(NO_PARAMETERS.at(document.line("parameters")))
     return parameters, findings

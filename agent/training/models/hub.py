@@ -39,14 +39,14 @@ class HubFiles(NamedTuple):
 def find_files(backbone: str) -> HubFiles | None:
     """Files of ImageNet weights of an SMP encoder (`tu-NAME` is timm's NAME) on the hub; None if it has none."""
     if backbone.startswith("tu-"):
-        known = timm.models.get_pretrained_cfg(backbone.removeprefix("tu-"))
-        name = known.hf_hub_id if known else None
+        config = timm.models.get_pretrained_cfg(backbone.removeprefix("tu-"))
+        name = config.hf_hub_id if config else None
         return HubFiles(name, ("model.safetensors",), None) if name else None
     settings = segmentation_models_pytorch.encoders.encoders.get(backbone, {}).get("pretrained_settings", {})
     if "imagenet" not in settings:
         return None
-    found = settings["imagenet"]
-    return HubFiles(found["repo_id"], ("config.json", "model.safetensors"), found["revision"])
+    source = settings["imagenet"]
+    return HubFiles(source["repo_id"], ("config.json", "model.safetensors"), source["revision"])
 
 
 def is_cached(where: HubFiles) -> bool:

@@ -63,8 +63,8 @@ def check(architecture: str, backbone: str, image_size: int = PROBE_SIDE) -> Non
     """
     if reason := failure_reason(architecture, backbone, image_size):
         working = working_backbones(architecture)
-        known = [*working, *(f"{TIMM}{name}" for name in timm.list_models())]
-        near = difflib.get_close_matches(backbone, known, n=1) if reason == UNKNOWN else []
+        names = [*working, *(f"{TIMM}{name}" for name in timm.list_models())]
+        near = difflib.get_close_matches(backbone, names, n=1) if reason == UNKNOWN else []
         hint = f" Did you mean {near[0]}?" if near else ""
         raise CombinationError(
             f"{architecture} cannot be built on backbone {backbone!r} ({reason}).{hint} "

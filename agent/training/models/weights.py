@@ -155,7 +155,7 @@ def _stages(state: dict[str, Tensor], depth: float) -> dict[int, str]:
     """Flat block number → `stage.block`. More depth repeats all stages but the first and the last more often."""
     repeats = [1, *(math.ceil(each * depth) for each in REPEATS[1:-1]), 1]
     places = [f"{stage}.{block}" for stage, count in enumerate(repeats) for block in range(count)]
-    found = {int(match[1]) for name in state if (match := re.match(r"_blocks\.(\d+)\.", name))}
-    if found != set(range(len(places))):
-        raise WeightsError(f"expected {len(places)} blocks of an EfficientNet Lite, found {len(found)}")
+    blocks = {int(match[1]) for name in state if (match := re.match(r"_blocks\.(\d+)\.", name))}
+    if blocks != set(range(len(places))):
+        raise WeightsError(f"expected {len(places)} blocks of an EfficientNet Lite, found {len(blocks)}")
     return dict(enumerate(places))
