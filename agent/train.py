@@ -338,6 +338,7 @@ def validate(training: TrainingRun) -> Validation:
         training.dataset.train,
         training.dataset.val,
         training.plan.config.batch_size,
+        [row[keys.VAL_IOU] for row in training.progress.rows],
         [row.get(keys.BN_GAP) for row in training.progress.rows],
         lambda running: bool(training.best.improved_rules(running.loss, running.pooled_counts.iou)),
     )

@@ -59,18 +59,20 @@ def validate(
     train: Sequence[Pair],
     val: Sequence[Pair],
     batch_size: int,
+    past_ious: Sequence[float],
     past_gaps: Sequence[float | None],
     would_keep: Callable[[Evaluation], bool],
     at_once: int = MAX_AT_ONCE,
 ) -> Validation:
     """Score an epoch with running statistics and, where they are due, with recomputed ones; the model stays as it was.
 
-    `past_gaps` are those of the epochs before; `would_keep` says of the score with running statistics whether it would
-    make a checkpoint; `at_once` is that of `recompute_statistics`. Without BatchNorm, or with a frozen one, a model is
-    scored once.
+    `past_ious`, `past_gaps` are those of the epochs before; `would_keep` says of the score with running statistics
+    whether it would make a checkpoint; `at_once` is that of `recompute_statistics`. Without BatchNorm, or with a frozen
+    one, a model is scored once.
     """
     running = evaluate(model, val, batch_size)
-    if not batchnorm_layers(model) or not should_recompute(past_gaps, would_keep(running)):
+    fall = max(past_ious, default=0) - running.pooled_counts.iou
+    if not batchnorm_layers(model) or not should_recompute(past_gaps, would_keep(running), fall):
         return Validation(running)
     statistics = recompute_statistics(model, train, at_once)
     with with_statistics(model, statistics):
@@ -79,10 +81,13 @@ def validate(
     return Validation(repaired, gap, statistics) if gap > MAX_GAP else Validation(running, gap)
 
 
-def should_recompute(past_gaps: Sequence[float | None], candidate: bool) -> bool:
-    """Whether to recompute: for every candidate checkpoint, while the last gap was too wide, and every few epochs."""
+def should_recompute(past_gaps: Sequence[float | None], candidate: bool, fall: float) -> bool:
+    """Whether to recompute: for candidate checkpoints, after a wide gap, where the IoU fell, and every few epochs.
+
+    `fall` is the best IoU so far minus that with running statistics: where it is wide, these may be the reason.
+    """
     gaps = [gap for gap in past_gaps[-CHECK_EVERY + 1 :] if gap is not None]
-    return candidate or not gaps or gaps[-1] > MAX_GAP
+    return candidate or not gaps or max(gaps[-1], fall) > MAX_GAP
 
 
 def batchnorm_layers(model: nn.Module) -> dict[str, _BatchNorm]:

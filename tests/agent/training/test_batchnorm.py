@@ -52,7 +52,7 @@ def fit(model: nn.Module, epochs: int, examine: bool = False) -> list[float]:
 
 
 def look(model: nn.Module, past: Sequence[float | None] = (), keep: bool = True) -> Validation:
-    return validate(model, TRAIN, VAL, 2, past, lambda running: keep)
+    return validate(model, TRAIN, VAL, 2, [0.0] * len(past), past, lambda running: keep)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_training_does_not_notice_the_check(device: torch.device) -> None:
     ],
 )
 def test_when_an_epoch_is_examined(past: list[float | None], candidate: bool, expected: bool) -> None:
-    assert should_recompute(past, candidate) == expected
+    assert should_recompute(past, candidate, 0.02) == expected
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -217,9 +217,15 @@ def test_the_check_asks_whether_the_running_score_would_make_a_checkpoint(trappe
         asked.append(running)
         return keep
 
-    judgement = validate(trapped, TRAIN, VAL, 2, [0.0], would_keep)
+    judgement = validate(trapped, TRAIN, VAL, 2, [0.0], [0.0], would_keep)
     assert (judgement.gap is not None) == keep
     assert [score.counts for score in asked] == [evaluate(trapped, VAL, 2).counts]
+
+
+@pytest.mark.parametrize(("best", "examined"), [(0.0, False), (0.9, True)])
+def test_an_epoch_is_examined_whose_score_fell_far_below_the_best(trapped: UNet, best: float, examined: bool) -> None:
+    judgement = validate(trapped, TRAIN, VAL, 2, [best, 0.0], [0.0, None], lambda running: False)
+    assert judgement.is_repaired == examined
 
 
 @pytest.fixture
@@ -272,7 +278,7 @@ def test_the_check_passes_all_training_images_at_once_unless_told_otherwise(
 ) -> None:
     model = slow_unet(0.1)
     seen = sizes_seen(model)
-    validate(model, TRAIN, VAL, 2, (), lambda running: True, *at_once)
+    validate(model, TRAIN, VAL, 2, (), (), lambda running: True, *at_once)
     assert seen == [2, 2, *sizes, 2, 2]
 
 

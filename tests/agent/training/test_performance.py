@@ -148,7 +148,7 @@ def test_each_size_of_a_step_is_compiled_once_and_validation_in_between_changes_
     for epoch in (1, 2):
         batches = make_loader(squares(5), Augmenter("none", 32, 1), 2, 1, range(epoch, epoch + 1))
         train_epoch(network, optimizer, batches, "bfloat16")
-        batchnorm.validate(model, squares(5), squares(3), 2, [], lambda running: True)
+        batchnorm.validate(model, squares(5), squares(3), 2, [], [], lambda running: True)
         assert graphs.frame_count == 2
 
 
