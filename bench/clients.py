@@ -19,7 +19,7 @@ from pathlib import Path
 
 from graphql import validate
 
-from bench.harness.operations import operations, parse_or_none
+from bench.harness.client_operations import operations, parse_or_none
 from bench.harness.server_process import run_server
 from common.environment import CACHE, ROOT
 from server.graphql.engine import schema

@@ -2,7 +2,7 @@
 
 from graphql import validate, validate_schema
 
-from bench.harness.operations import operations, parse_or_none
+from bench.harness.client_operations import operations, parse_or_none
 from server.graphql.engine import schema
 from tests.server.readme import listed
 
