@@ -104,7 +104,7 @@ def resolve(name: str) -> Path:
     """The folder that `name` means: drawn and drawn:SEED are drawn once and kept, all else is a path.
 
     drawn:SEED:N are N drawings to train on and a tenth as many to validate and to test, of as many evenings, at half
-    the size: what a model is pretrained on.
+    the size, for pretraining.
 
     Safe when several processes ask at once: each draws aside, the first to finish is kept.
     Raises ValueError when SEED is no whole number from 0 on.
