@@ -83,7 +83,7 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
 
 
 def say(text: str) -> None:
-    """A line about what goes on, apart from what a command answers."""
+    """A line of progress on stderr, apart from the answer on stdout."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -237,7 +237,7 @@ def show_wide(rows: Sequence[Row]) -> None:
 
 
 def beyond(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows that miss what is promised, by promise; a rate may be off by two standard errors of its simulation."""
+    """Rows that break a promise, by promise; a rate may be off by two standard errors of its simulation."""
 
     def error(rate: float, row: Row) -> float:
         return 2 * float(np.sqrt(rate * (1 - rate) / row.studies))

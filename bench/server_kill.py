@@ -149,7 +149,7 @@ def sweep_on(wire: ProtocolClient, ledger: Ledger, end: threading.Event, cells: 
 
 
 def compare(wire: ProtocolClient, ledgers: dict[str, Ledger]) -> list[str]:
-    """One sentence per difference between what was answered and what the server has."""
+    """One sentence per difference between the server's answers and its content."""
     return [
         *(fault for run, lines in ledgers["rows"].items() for fault in _rows(wire, run, lines)),
         *(fault for path, digest in ledgers["files"].items() for fault in _file(wire, path, digest)),

@@ -1,6 +1,5 @@
 """Names that become parts of paths and addresses: one rule, one function that refuses."""
 
-import re
 import unicodedata
 from pathlib import PurePosixPath
 
@@ -38,7 +37,7 @@ def check_name(kind: str, name: str, forbidden: str = FORBIDDEN) -> str:
 def check_file_path(kind: str, path: str) -> str:
     """The path, if it stays inside the folder it is joined to: parts between "/", none empty, "." or "..".
 
-    Raises BadName: absolute, a part that leaves the folder, a control character, a part of over LONGEST_PART bytes.
+    Raises BadName: absolute, a part that leaves the folder, a control character, a part of over MAX_BYTES bytes.
     """
     if not path or path.startswith("/") or path != str(PurePosixPath(path)) or path == ".":
         raise BadName(
@@ -68,9 +67,3 @@ def _unprintable(character: str) -> bool:
 def _unstorable(character: str) -> bool:
     """Characters that a file system cannot hold: NUL, and lone surrogates, which are no UTF-8."""
     return character == "\0" or unicodedata.category(character) == "Cs"
-
-
-def n_drawings(data: str) -> int:
-    """Number of drawings that `data` asks for, if it has the form drawn:SEED:N; 0 for any other."""
-    match = re.fullmatch(r"drawn:[0-9]+:([0-9]+)", data)
-    return int(match[1]) if match else 0

@@ -51,7 +51,7 @@ class Dataset:
     `test_digest` is that of the test pairs alone, whatever their names and order: runs with one test digest were
     tested on the same pictures.
     `pixel_range` is what became 0 and 255 in images of more than 8 bits, None if there are none.
-    `warnings` are what may be wrong, one sentence each.
+    `warnings` are possible faults, one sentence each.
     """
 
     train: tuple[Pair, ...]

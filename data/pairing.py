@@ -41,7 +41,7 @@ def candidates(mask: Path, images: Sequence[Path], by_number: bool) -> list[Path
 
 
 def pair(images: Sequence[Path], masks: Sequence[Path], by_number: bool) -> tuple[dict[Path, Path], list[Problem]]:
-    """The mask of each image that has exactly one, and what is wrong with the other files."""
+    """The mask of each image that has exactly one, and the faults of the other files."""
     fitting = {mask: candidates(mask, images, by_number) for mask in masks}
     takers = Counter(matches[0] for matches in fitting.values() if len(matches) == 1)
     pairs: dict[Path, Path] = {}

@@ -1,4 +1,4 @@
-"""Start what a person would type, with the environment it needs, and stop all of it again."""
+"""Processes of a study: started with the environment they need, and stopped again with their descendants."""
 
 import contextlib
 import os

@@ -65,7 +65,7 @@ def own_photographs(comparison: Comparison) -> list[str]:
 
 
 def more_seeds(comparison: Comparison, seeds: int) -> str:
-    """`: COMMAND (what it costs)` for so many seeds of every model; empty where no command is known."""
+    """`: COMMAND (its cost)` for so many seeds of every model; empty where no command is known."""
     command = command_here(comparison, seeds=seeds)
     if command is None:
         return ""

@@ -69,7 +69,7 @@ def by_one_rule(table: pd.DataFrame) -> str | None:
 
 
 def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
-    """Warnings and what was left out, what the verdicts assume, and at the end the check that was passed."""
+    """Warnings, omissions, assumptions of the verdicts, and at the end the check that was passed."""
     assumed = cautions(comparison.evidence) if comparison.evidence else ()
     passed = (comparison.check,) if comparison.check else ()
     return (*comparison.notes, *rule_cost(comparison.table), *assumed, *passed)
@@ -119,7 +119,7 @@ def missing(comparison: Comparison, models: Sequence[str]) -> str:
 
 
 def collapses(comparison: Comparison) -> list[str]:
-    """Models with a run whose validation IoU fell far below its best: from what to what, when, what is tested."""
+    """Models with a run whose validation IoU fell far below its best: both values, the epoch, the tested epoch."""
     curves = comparison.curves.assign(fall=comparison.curves["fall_from"] - comparison.curves["fall_to"])
     fallen = curves[curves["fall"] >= COLLAPSE].merge(comparison.runs[["run_id", "model"]], on="run_id")
     told = []

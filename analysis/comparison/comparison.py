@@ -101,7 +101,7 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
 def redefine(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str | None]:
     """`runs` with test metrics by another definition, from the masks; and a sentence about the runs that have none.
 
-    `pooled` is what the summaries say already. Raises `AnalysisError` if no run has masks.
+    `pooled` keeps the values of the summaries. Raises `AnalysisError` if no run has masks.
     """
     if name == "pooled":
         return runs, None

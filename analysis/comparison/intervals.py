@@ -1,6 +1,6 @@
 """The interval of one model's mean over seeds × images, for statements about other seeds and other images.
 
-`python -m bench.intervals` simulates what it covers.
+`python -m bench.intervals` simulates its coverage.
 """
 
 from __future__ import annotations

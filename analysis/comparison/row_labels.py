@@ -1,4 +1,4 @@
-"""Runs → models: which runs repeat one row of the table, what the row is called, which settings are its own."""
+"""Runs → models: the runs behind each row of the table, its name, its own settings."""
 
 from __future__ import annotations
 

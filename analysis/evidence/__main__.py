@@ -21,7 +21,7 @@ from common.cli import Parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0, or 1 after one sentence on what is wrong with the scores."""
+    """Exit status 0, or 1 after one sentence on the fault of the scores."""
     parser = Parser(prog="python -m analysis.evidence", description=__doc__)
     parser.add_argument("scores", type=Path, metavar="SCORES.csv")
     add_margin(parser)

@@ -5,8 +5,8 @@ image, cancels in a comparison and is not estimated. Four sources:
 
     run       a run's mean over its images, around the other runs of its model on the same split
     rest      a run's score on an image, beyond its mean and the image's
-    image     a model's own difficulty with an image, beyond what the image does to all models
-    training  a model's own gain from a training set, beyond what the set does to all models
+    image     a model's own difficulty with an image, beyond the image's effect on all models
+    training  a model's own gain from a training set, beyond the set's effect on all models
 """
 
 from __future__ import annotations

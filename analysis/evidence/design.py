@@ -22,7 +22,7 @@ class Scores:
     A run has a score for every image of its split. Runs of two models are not paired, whatever their seeds are called.
     `images` (K, I) numbers the images, −1 pads. A split is a training set with its test images. `train` is the number
     of training images that splits draw from the same photographs as the test images; 0 if each split has photographs
-    of its own; None if unknown. `notes` are sentences on what was left out.
+    of its own; None if unknown. `notes` are sentences on omissions.
     """
 
     models: tuple[str, ...]
@@ -83,7 +83,7 @@ class Design:
 
     @cached_property
     def _solution(self) -> tuple[Array, Array]:
-        """Least squares: means of models from cells (M, C), and what is left of the cells (C, C)."""
+        """Least squares: means of models from cells (M, C), and residuals of the cells (C, C)."""
         (n_models, n_splits), (model, split) = self.shape, self.cells
         columns = np.zeros((len(model), n_models + n_splits - 1))
         columns[np.arange(len(model)), model] = 1
@@ -147,7 +147,7 @@ class Design:
 
     @cached_property
     def traces(self) -> dict[str, Array]:
-        """By source of variance, what it adds to each model's sum of squares between splits, (M,)."""
+        """Share of each source of variance in a model's sum of squares between splits, (M,)."""
         return {
             name: self.per_model(np.diag(self.residual @ cells @ self.residual))
             for name, cells in self.structures.items()

@@ -203,7 +203,7 @@ def median_pair(components: Components) -> tuple[int, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0, or 1 after one sentence on what is wrong with the pilot."""
+    """Exit status 0, or 1 after one sentence on the fault of the pilot."""
     parser = Parser(prog="python -m analysis.evidence.planner", description=__doc__)
     parser.add_argument("pilot", type=Path, metavar="PILOT.csv")
     parser.add_argument(

@@ -101,7 +101,7 @@ class Evidence:
 
 
 def evidence(scores: Scores, *, margin: float = MARGIN, seed: int = 0, studies: int | None = None) -> Evidence:
-    """All claims about a study, what would decide, and error rates from `studies` simulated ones.
+    """All claims about a study, sample sizes that would decide, and error rates from `studies` simulated ones.
 
     None: `simulate.STUDIES`; 0: no error rates.
     """

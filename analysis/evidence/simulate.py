@@ -1,4 +1,4 @@
-"""Studies drawn from a known truth: how often would this design make a false claim, and what does it find?"""
+"""Studies drawn from a known truth: rates of false claims and of differences found by a design."""
 
 from __future__ import annotations
 

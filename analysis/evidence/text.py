@@ -76,7 +76,7 @@ def wrap(text: str) -> str:
 
 
 def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
-    """Two sentences: who is the best, and what is known of the others; `score` is what the scores are."""
+    """Two sentences, on the best and on the others; `score` names the scores."""
     top, where = found.models[found.highest], MEANING[found.claim]
     of = f"of {len(found.models)} models"
     if is_single_try(found):
@@ -220,7 +220,7 @@ def silent_claims(found: Evidence) -> Iterator[tuple[str, str]]:
 def next_steps(
     found: Evidence, more_seeds: Callable[[int], str] = lambda n: "", more_splits: str = ""
 ) -> Iterator[str]:
-    """For the models that cannot be told from the best, what would.
+    """Sample sizes that would tell undecided models from the best.
 
     `more_seeds` and `more_splits` end the sentences on them: how so many seeds, or other training sets, are had.
     """

@@ -157,7 +157,7 @@ def add_legend(figure: Figure, tested: Collection[str], *, several: bool) -> Non
 
 
 def caption(comparison: Comparison, drawn: int, command: str) -> str:
-    """n, what was left out, and how to draw the figure again."""
+    """n, omissions, and the command that draws the figure again."""
     table = comparison.table
     part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
     n = int(table["n_runs"][:drawn].sum())

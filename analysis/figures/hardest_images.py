@@ -80,7 +80,7 @@ def draw_zoom(axes: Axes, truth: Mask, prediction: Mask, picture: Image | None =
 
 
 def draw_agreement(axes: Axes, share: npt.NDArray[np.float64], truth: Mask) -> ScalarMappable:
-    """Share of models that say foreground, 0 … 1, and the outline of the truth; returns what a colour bar needs."""
+    """Share of models that say foreground, 0 … 1, and the outline of the truth; returns the image for a colour bar."""
     norm = Normalize(0, 1)
     axes.imshow(share, cmap=MAP, norm=norm, interpolation="nearest")
     if truth.any() and not truth.all():

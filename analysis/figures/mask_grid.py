@@ -150,7 +150,7 @@ def legend_handles() -> list[Patch]:
 
 
 def caption(comparison: Comparison, first: Predictions, models: int, images: int, command: str) -> str:
-    """n, what was left out, which run stands for a model, and how to draw the figure again."""
+    """n, omissions, the run that stands for a model, and the command that draws the figure again."""
     table = comparison.table
     of_models = f"{models} models" if models == len(table) else f"{models} of {len(table)} models"
     all_images = len(first.truth)

@@ -1,4 +1,4 @@
-"""Test IoU against what a model costs: the Pareto front."""
+"""Test IoU against the costs of a model: the Pareto front."""
 
 from __future__ import annotations
 

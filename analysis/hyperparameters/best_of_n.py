@@ -131,7 +131,7 @@ def expected_best_curves(runs: pd.DataFrame, rng: np.random.Generator, *, method
 
 
 def budget_curves(runs: pd.DataFrame) -> pd.DataFrame:
-    """Best so far against what it cost, per architecture: architecture (its name for people), trial (1, 2,
+    """Best so far against its cost, per architecture: architecture (its name for people), trial (1, 2,
     …), minutes, best.
 
     Every run counts, in the order of its start, also one without a finite `GOAL`: its time was spent.

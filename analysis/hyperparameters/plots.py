@@ -61,7 +61,7 @@ def draw_parallel(axes: Axes, runs: pd.DataFrame, parameters: Sequence[str]) -> 
     """A line per run across its parameters to `GOAL`, which colours it; the best run is thick.
 
     Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
-    category are spread a little. Returns what a colour bar needs.
+    category are spread a little. Returns the points for a colour bar.
     """
     shown = runs[np.isfinite(pd.to_numeric(runs[GOAL], errors="coerce"))].sort_values(GOAL)
     values = shown[GOAL].to_numpy(dtype=float)

@@ -1,4 +1,4 @@
-"""Four notebooks, written and run from top to bottom on a study; what they show is stored in them."""
+"""Four notebooks, written and run from top to bottom on a study, with their output stored in them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def notebook(name: str, paths: Sequence[str], folder: Path) -> NotebookNode:
 def execute(made: NotebookNode, folder: Path) -> NotebookNode:
     """`made`, run in `folder` with the Python of this process, without what differs from run to run.
 
-    Raises `AnalysisError` with the last line of what a cell complained about.
+    Raises `AnalysisError` with the last line of a cell's error.
     """
     try:
         NotebookClient(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 THREADS = 4
 BATCH = 40
-"""Runs after which what was fetched is kept, whatever happens then."""
+"""Runs after which the fetched ones are written to the cache."""
 
 
 def fetch_all(runs: Sequence[Run], folder: Path) -> tuple[cache.Fetched | None, dict[str, str]]:
@@ -76,7 +76,7 @@ def with_files(known: cache.Fetched | None, artifacts: Path) -> set[str]:
 def fetch_batch(
     runs: Mapping[str, Run], artifacts: Path, stop: threading.Event, advance: Callable[[int], None]
 ) -> tuple[cache.Fetched | None, dict[str, str]]:
-    """Several runs at a time: what was fetched, and reasons by run_id. Sets `stop` once the server is silent."""
+    """Fetched runs, several at a time, and reasons of failure by run_id. Sets `stop` once the server is silent."""
 
     def one(content: str, run: Run) -> cache.Fetched | AnalysisError:
         if stop.is_set():

@@ -131,7 +131,7 @@ def choose_login(
 
 
 def normalise_address(address: str | None) -> str | None:
-    """The address without what differs between spellings; raises `AnalysisError` for what is none."""
+    """The address in one spelling; raises `AnalysisError` where it is none."""
     try:
         return server_address(address) if address else None
     except BadAddress as error:

@@ -33,7 +33,7 @@ SERVER = "export WANDB_BASE_URL=http://127.0.0.1:8080 WANDB_API_KEY=$(cat result
 DEALT = {"n_train": "train", "n_val": "validate", "n_test": "test"}
 PACKAGES = ("torch", "segmentation-models-pytorch", "albumentations", "wandb", "pandas", "numpy", "scipy", "matplotlib")
 SEED = 0
-"""Of what is drawn at random: equal runs give an equal report."""
+"""Seed of permutations and jitter: equal runs give an equal report."""
 FACTS = {
     "data_digest": "data digest",
     "image_size": "image size, pixels",
@@ -87,7 +87,7 @@ class Content:
 
 
 def content(study: Study, comparison: Comparison, command: str) -> Content:
-    """All that a report of `comparison` says; `command` is what makes it again."""
+    """Content of a report of `comparison`; `command` makes it again."""
     search = search_results(study)
     return Content(
         title=f"{title_of(study)}: {size_of(comparison)}",
@@ -156,7 +156,7 @@ def search_results(study: Study) -> Search:
 
 
 def budget_sentences(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[str, ...]:
-    """Best values at the edge of their range; what the architectures reach on equal budgets; what is not told."""
+    """Sentences: best values at the edge of their range, architectures on equal budgets, and limits of both."""
     told = list(best_of_n.edge_warnings(runs, space=space))
     if runs["architecture"].nunique() > 1:
         rng = np.random.default_rng(SEED)

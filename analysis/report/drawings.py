@@ -1,4 +1,4 @@
-"""The drawn figures of a report: each with what it shows in words, and a caption with n and the command."""
+"""The drawn figures of a report, each with its content in words, and a caption with n and the command."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FEWEST_LINES = 20
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure in the page: `src` is a data URI, `alt` what is to be seen, `caption` n and the command."""
+    """A figure in the page: `src` is a data URI, `alt` its content in words, `caption` n and the command."""
 
     src: str
     alt: str

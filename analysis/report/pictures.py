@@ -95,7 +95,7 @@ def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *,
 def masks_of(
     run: Mapping[Any, Any], predictions: Mapping[str, Predictions], stems: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """By image: the picture of the tested checkpoint's errors and what is to be seen in words; images it lacks not."""
+    """By image: the picture of the tested checkpoint's errors and its content in words, of the images it has."""
     own = predictions[str(run["run_id"])]
     masks = own.masks[str(run[keys.TEST_RULE])]
     return {

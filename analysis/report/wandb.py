@@ -130,7 +130,7 @@ def line(metric: str) -> reports.LinePlot:
 
 
 def parallel(names: Sequence[str]) -> reports.ParallelCoordinatesPlot:
-    """The settings that vary, or else what makes a model, and validation IoU."""
+    """The settings that vary, or else the identity of a model, and validation IoU."""
     import wandb_workspaces.reports.v2 as reports
 
     columns = [reports.Config(name) for name in names or FIELDS]

@@ -36,7 +36,7 @@ class Sheet:
 
 
 def sheets(comparison: Comparison) -> list[Sheet]:
-    """The sheets of a comparison: what was tested, by the other rule, other views, costs; empty columns left out.
+    """The sheets of a comparison: test metrics, those by the other rule, other views, costs; empty columns left out.
 
     A caption explains the columns that are there, and no other.
     """
@@ -153,7 +153,7 @@ def proof_sheets(comparison: Comparison) -> list[Sheet]:
 
 
 def metric_columns(table: pd.DataFrame) -> dict[str, list[str]]:
-    """The five metrics of the checkpoint that the lab's rule tests, and what is known of the model's rank."""
+    """The five metrics of the checkpoint that the lab's rule tests, and the evidence on the model's rank."""
     own = [name for name in (*SCIENTIFIC, *NUISANCE) if name in table]
     return {
         **{name.replace("_", " "): texts(table[name]) for name in own},
@@ -178,7 +178,7 @@ def verdicts(table: pd.DataFrame) -> list[str]:
 
 
 def other_rule(table: pd.DataFrame) -> dict[str, list[str]]:
-    """The five metrics of the checkpoint that the lab's rule does not test, and what the choice cost."""
+    """The five metrics of the checkpoint that the lab's rule does not test, and the cost of the choice."""
     titles = {"iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}
     return {
         "tested at": [TESTED_AT.get(OTHER.get(str(rule), ""), "") for rule in table["rule"]],
