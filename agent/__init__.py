@@ -2,7 +2,7 @@
 
 import os
 
-from common import startup
+from common.cli import end_quietly
 
 # Before torch loads OpenMP: threads that wait must not spin. With more threads than cores, as when two trials with
 # torch's default run side by side, spinning takes a hundred times as long as the work.
@@ -12,4 +12,4 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # that WANDB_BASE_URL names.
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
-startup.end_quietly()
+end_quietly()

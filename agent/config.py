@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 from common.keys import STRENGTHS
 
-SCRATCH = ("unet_transposed", "unet_bilinear")
-SMP = ("unet", "deeplabv3plus")
+SCRATCH_ARCHITECTURES = ("unet_transposed", "unet_bilinear")
+SMP_ARCHITECTURES = ("unet", "deeplabv3plus")
 PRECISIONS = ("float32", "bfloat16", "auto")
 WEIGHTS = ("none", "imagenet", "drawn")
 SCHEDULES = ("constant", "cosine")
@@ -41,7 +41,7 @@ class Config:
     """
 
     model: str = setting("", "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three")
-    architecture: str = setting("unet_transposed", f"one of {', '.join(SCRATCH + SMP)}")
+    architecture: str = setting("unet_transposed", f"one of {', '.join(SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)}")
     backbone: str = setting("none", "an SMP encoder such as resnet18; none for the U-Nets written here")
     weights: str = setting("none", f"one of {', '.join(WEIGHTS)}: random, of the backbone, or learned from drawings")
     width: int = setting(64, "channels of the first level of the U-Nets written here; the paper has 64")
@@ -66,16 +66,16 @@ class Config:
     deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:
-        one_of("architecture", self.architecture, SCRATCH + SMP)
-        one_of("weights", self.weights, WEIGHTS)
-        one_of("augmentation", self.augmentation, STRENGTHS)
-        one_of("precision", self.precision, PRECISIONS)
-        one_of("schedule", self.schedule, SCHEDULES)
+        check_choice("architecture", self.architecture, SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)
+        check_choice("weights", self.weights, WEIGHTS)
+        check_choice("augmentation", self.augmentation, STRENGTHS)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("width", "epochs", "repeats", "batch_size"):
-            at_least(name, getattr(self, name), 1)
+            check_minimum(name, getattr(self, name), 1)
         for name in ("seed", "split_seed", "fold", "patience"):
-            at_least(name, getattr(self, name), 0)
-        at_least("score_size", self.score_size, 32)
+            check_minimum(name, getattr(self, name), 0)
+        check_minimum("score_size", self.score_size, 32)
         if not 0 < self.learning_rate <= 1:
             raise ConfigError(f"learning_rate is {self.learning_rate:g}, but must be above 0 and at most 1")
         if not 0 <= self.weight_decay <= 1:
@@ -95,12 +95,13 @@ class Config:
             )
         if not self.data:
             raise ConfigError("data is empty, but must be a folder of photographs, or drawn, or drawn:SEED")
-        if self.architecture in SCRATCH and (self.backbone != "none" or self.weights == "imagenet"):
+        if self.architecture in SCRATCH_ARCHITECTURES and (self.backbone != "none" or self.weights == "imagenet"):
             raise ConfigError(
                 f"{self.architecture} is written from scratch and has no backbone and no ImageNet weights: leave both "
-                f"at none (they are {self.backbone} and {self.weights}), or take architecture {' or '.join(SMP)}"
+                f"at none (they are {self.backbone} and {self.weights}), or take architecture "
+                f"{' or '.join(SMP_ARCHITECTURES)}"
             )
-        if self.architecture in SMP and self.backbone == "none":
+        if self.architecture in SMP_ARCHITECTURES and self.backbone == "none":
             raise ConfigError(f"{self.architecture} needs a backbone, for instance resnet18")
         if self.batch_size == 1 and (who := self.needs_two()):
             raise ConfigError(f"batch_size is 1, but {who} needs at least 2 images in every training step")
@@ -115,14 +116,14 @@ class Config:
         return f"unet at image_size {self.image_size}" if self.architecture == "unet" and self.image_size < 64 else ""
 
 
-def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
+def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
     if value not in allowed:
         near = difflib.get_close_matches(str(value), allowed, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ConfigError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}{hint}")
 
 
-def at_least(name: str, value: int, least: int) -> None:
+def check_minimum(name: str, value: int, least: int) -> None:
     if value < least:
         raise ConfigError(f"{name} is {value}, but must be at least {least}")
 
@@ -147,7 +148,7 @@ def from_settings(settings: Mapping[str, Any]) -> Config:
         return config
     names = (
         [config.architecture]
-        if config.architecture in SCRATCH and config.weights == "none"
+        if config.architecture in SCRATCH_ARCHITECTURES and config.weights == "none"
         else [getattr(config, f) for f in MODEL_FIELDS]
     )
     return dataclasses.replace(config, model="/".join(names))
@@ -175,7 +176,7 @@ def parse(arguments: Sequence[str]) -> Config:
     for each in dataclasses.fields(Config):
         parser.add_argument(
             f"--{each.name}",
-            type=reader(each.name, each.type),
+            type=value_parser(each.name, each.type),
             default=argparse.SUPPRESS,
             metavar=str(getattr(each.type, "__name__", "VALUE")).upper(),
             help=each.metadata["help"] + (f" (default: {each.default})" if each.default != "" else ""),
@@ -187,7 +188,7 @@ def parse(arguments: Sequence[str]) -> Config:
     return from_settings(vars(known))
 
 
-def reader(name: str, kind: Any) -> Any:
+def value_parser(name: str, kind: Any) -> Any:
     """A function from the text of a flag to its value; it raises ArgumentTypeError."""
 
     def read(text: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from common.environment import own
 
-VARIABLE = "PUZZLE_EVENTS"
+EVENTS_VARIABLE = "PUZZLE_EVENTS"
 
 
 def document(event: str, **values: Any) -> str:
@@ -23,7 +23,7 @@ def document(event: str, **values: Any) -> str:
 
 def emit(event: str, **values: Any) -> None:
     """Append an event of this trial. A disk that refuses it ends nothing."""
-    if path := own(VARIABLE):
+    if path := own(EVENTS_VARIABLE):
         with contextlib.suppress(OSError), Path(path).open("a") as file:
             file.write(document(event, **values))
 

@@ -19,13 +19,13 @@ import onnxruntime
 import torch
 
 from agent.inference import load
-from agent.inference.load import ModelError, Predictor, Saved
+from agent.inference.load import ModelError, Predictor, TrainedModel
 from common.cli import Parser, exit_code, number
 from common.files import beside
 from common.keys import RULES
 from data import pixels, synthetic
 
-TOLERANCE = 1e-3
+PROBABILITY_TOLERANCE = 1e-3
 """Largest difference of a probability that is let pass; docs/predict.md has those that were found."""
 
 OPSET = 17
@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--tolerance",
         type=number(above=0),
-        default=TOLERANCE,
-        help=f"largest difference let pass (default: {TOLERANCE:g})",
+        default=PROBABILITY_TOLERANCE,
+        help=f"largest difference let pass (default: {PROBABILITY_TOLERANCE:g})",
     )
     options = parser.parse_args(arguments)
     refusals = {ModelError: 2, ParityError: 1, OSError: 1}
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def export(model: Saved, path: Path, tolerance: float = TOLERANCE) -> float:
+def export(model: TrainedModel, path: Path, tolerance: float = PROBABILITY_TOLERANCE) -> float:
     """Write `path` in one step; returns the largest absolute difference of a probability.
 
     Raises:
@@ -94,7 +94,7 @@ def export(model: Saved, path: Path, tolerance: float = TOLERANCE) -> float:
     return difference
 
 
-def to_onnx(predictor: Predictor, model: Saved, path: Path) -> None:
+def to_onnx(predictor: Predictor, model: TrainedModel, path: Path) -> None:
     """Trace the model and write it with its configuration; nothing is compared yet."""
     side = model.config.image_size
     with warnings.catch_warnings():
@@ -126,13 +126,13 @@ def parity(predictor: Predictor, path: Path, side: int) -> float:
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     largest = []
     for n in BATCHES:
-        images = drawn(n, side)
+        images = sample_images(n, side)
         (probability,) = session.run(["probability"], {"images": images})
         largest.append(np.abs(probability - predictor(torch.from_numpy(images)).numpy()).max())
     return float(np.max(largest))
 
 
-def drawn(n: int, side: int) -> np.ndarray:
+def sample_images(n: int, side: int) -> np.ndarray:
     """n drawn photographs as the model takes them: (n, 3, side, side) float32 from 0 to 1."""
     photographs = [synthetic.draw(np.random.default_rng((n, i)), 192, 256)[0] for i in range(n)]
     squares = np.stack([pixels.to_square(photograph, side) for photograph in photographs])

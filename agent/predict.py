@@ -26,25 +26,26 @@ from rich.progress import track
 from torch import Tensor
 
 from agent.inference import load
-from agent.inference.average import Member, cut, expected_iou, logits_of
+from agent.inference.average import Member, binarize, expected_iou, logits_of
 from agent.inference.load import ModelError
 from agent.training import performance
 from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
 from common.keys import RULES
-from data import layout, puzzle
-from data.findings import DataError
+from data import layout
+from data.dataset import describe_range, read_image
 from data.pixels import Range
+from data.problems import DataError
 
 Pixels = NDArray[np.uint8]
 
 BATCH = {"cpu": 1, "cuda": 16}
-DIM = 0.35
-MOST_UNSURE = 5
+BACKGROUND_BRIGHTNESS = 0.35
+MAX_UNSURE = 5
 """Photographs that are named as worth a label."""
 JPEG_SIDE = 65_500
 """Pixels that a side of a JPEG can have; the overlay of a longer photograph is made smaller."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of writing that would meet every photograph that follows."""
 
 
@@ -53,7 +54,7 @@ class UsageError(ValueError):
 
 
 class PhotographError(ValueError):
-    """Why one photograph has no mask, in one sentence; the others have theirs."""
+    """One photograph has no mask; the text is one sentence. The others have theirs."""
 
 
 @dataclass(frozen=True)
@@ -148,12 +149,12 @@ def _probability(text: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> int:
-    tasks, problems = plan(options.photographs, options.out, options.probabilities)
+    tasks, problems = make_tasks(options.photographs, options.out, options.probabilities)
     device = performance.best_device()
     model = _model(options, device)
     print(f"on {device}; photographs: {len(tasks)}", flush=True)
     if model.pixel_range:
-        print(puzzle.range_line(model.pixel_range), flush=True)
+        print(describe_range(model.pixel_range), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     for problem in problems:
         print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
@@ -167,18 +168,18 @@ def _run(options: argparse.Namespace) -> int:
             print(f"agent.predict: {result}", file=sys.stderr, flush=True)
         else:
             sure[task.photograph] = result.expected_iou
-            told = f"{result.foreground:.1%} foreground, expected IoU {result.expected_iou:.2f}"
-            print(f"{task.photograph} → {task.mask} ({told})", flush=True)
+            figures = f"{result.foreground:.1%} foreground, expected IoU {result.expected_iou:.2f}"
+            print(f"{task.photograph} → {task.mask} ({figures})", flush=True)
     print(f"{len(tasks) - failed} of {len(tasks)} photographs have their mask in {options.out}", flush=True)
     if len(sure) > 1:
-        unsure = sorted(sure, key=lambda photograph: sure[photograph])[:MOST_UNSURE]
+        unsure = sorted(sure, key=lambda photograph: sure[photograph])[:MAX_UNSURE]
         print(f"least sure of, so most worth a label: {', '.join(map(str, unsure))}", flush=True)
     return 1 if failed or problems else 0
 
 
 def _model(options: argparse.Namespace, device: torch.device) -> Model:
     """Every model that was named, on the device. Raises ModelError."""
-    names = [each for name in (options.model, *options.ensemble) for each in load.members(name)]
+    names = [each for name in (options.model, *options.ensemble) for each in load.expand_name(name)]
     members, ranges = [], []
     for name in names:
         saved = load.find(name, options.rule)
@@ -193,7 +194,7 @@ def _model(options: argparse.Namespace, device: torch.device) -> Model:
     return Model(tuple(members), options.tta, options.threshold, ranges[0])
 
 
-def plan(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[list[Task], list[str]]:
+def make_tasks(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[list[Task], list[str]]:
     """The photographs that the names mean, each once, what is made of each, and what is wrong with other names.
 
     Raises:
@@ -203,7 +204,7 @@ def plan(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[
     problems = []
     for name in names:
         try:
-            files |= {path.resolve(): path for path in _meant(name)}
+            files |= {path.resolve(): path for path in _find_photographs(name)}
         except UsageError as error:
             problems.append(str(error))
         except (OSError, ValueError, RuntimeError) as error:  # such as a loop of links
@@ -232,21 +233,21 @@ def plan(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[
     return tasks, problems
 
 
-def _meant(name: str) -> list[Path]:
+def _find_photographs(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
         files = layout.photographs(path)
     elif path.exists() or path.is_symlink():
         files = [path]
     else:
-        files = [Path(each) for each in _matching(name)]
+        files = [Path(each) for each in _glob(name)]
     if not files:
         what = "holds no picture" if path.is_dir() else "is no file, folder or pattern that finds one"
         raise UsageError(f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict")
     return files
 
 
-def _matching(pattern: str) -> list[str]:
+def _glob(pattern: str) -> list[str]:
     found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
     return sorted(each for each in found if Path(each).is_file())
 
@@ -270,7 +271,7 @@ def predict(
                 if isinstance(logits, PhotographError):
                     yield task, logits
                 else:
-                    yield task, _written(task, pixels, logits, model.threshold)
+                    yield task, _write_prediction(task, pixels, logits, model.threshold)
 
 
 def _read_ahead(
@@ -289,7 +290,7 @@ def _read(path: Path, pixel_range: Range | None) -> Pixels:
     if not path.is_file():
         raise PhotographError(f"{path} is no picture file")
     try:
-        return puzzle.read_image(path, pixel_range)
+        return read_image(path, pixel_range)
     except DataError as error:
         raise PhotographError(str(error)) from None
     except Exception as error:  # decoders have no end of ways to fail
@@ -308,16 +309,16 @@ def _logits(model: Model, photographs: Sequence[tuple[Task, Pixels]]) -> list[Te
     return [logits for each in photographs for logits in _logits(model, [each])]
 
 
-def _written(task: Task, pixels: Pixels, logits: Tensor, threshold: float) -> Prediction | PhotographError:
+def _write_prediction(task: Task, pixels: Pixels, logits: Tensor, threshold: float) -> Prediction | PhotographError:
     try:
-        mask = cut(logits, threshold)
-        write(task.overlay, overlay(pixels, mask))
+        mask = binarize(logits, threshold)
+        save_picture(task.overlay, overlay(pixels, mask))
         if task.probabilities:
-            write(task.probabilities, (logits.sigmoid().cpu().numpy() * 65535).round().astype(np.uint16))
-        write(task.mask, mask * 255)
+            save_picture(task.probabilities, (logits.sigmoid().cpu().numpy() * 65535).round().astype(np.uint16))
+        save_picture(task.mask, mask * 255)
         return Prediction(float(mask.mean()), expected_iou(logits, mask))
     except Exception as error:  # the other photographs are to be done
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
             raise
         return PhotographError(f"{task.mask} or its overlay cannot be written ({_reason(error)})")
 
@@ -331,7 +332,7 @@ def _reason(error: Exception) -> str:
 
 def overlay(photograph: Pixels, mask: Pixels) -> Pixels:
     """The photograph (H, W, 3), its background dark, its foreground outlined in white (1/300 of the longer side)."""
-    picture = np.where(mask[:, :, None] == 1, photograph, (DIM * photograph).astype(np.uint8))
+    picture = np.where(mask[:, :, None] == 1, photograph, (BACKGROUND_BRIGHTNESS * photograph).astype(np.uint8))
     outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, outlines, -1, (255, 255, 255), max(1, max(mask.shape) // 300), cv2.LINE_AA)
     height, width = mask.shape
@@ -340,7 +341,7 @@ def overlay(photograph: Pixels, mask: Pixels) -> Pixels:
     return picture
 
 
-def write(path: Path, pixels: Pixels | NDArray[np.uint16]) -> None:
+def save_picture(path: Path, pixels: Pixels | NDArray[np.uint16]) -> None:
     """Save a picture in one step: when it is interrupted, the old file is there or the new one."""
     with replacing(path) as file:
         Image.fromarray(pixels).save(file, "PNG" if path.suffix == ".png" else "JPEG", quality=90)

@@ -7,7 +7,7 @@ import wandb
 
 from agent.config import Config
 from agent.lifecycle.checkpoints import BestCheckpoints, Checkpoint
-from agent.lifecycle.disk import bytes_of_run, disk_of_run
+from agent.lifecycle.disk import bytes_on_disk, bytes_on_server
 from agent.lifecycle.state import Row
 from agent.training import performance
 from agent.training.batchnorm import Validation
@@ -44,7 +44,7 @@ def facts(material: Material, config: Config, weights_source: str) -> dict[str, 
 
 
 def define_metrics(run: wandb.Run) -> None:
-    """Curves over the epoch; the summary keeps the best validation values, which `best_so_far` writes."""
+    """Curves over the epoch; the summary keeps the best validation values, which `best_values` writes."""
     for key in keys.OF_TRAINING:
         run.define_metric(key, step_metric="epoch")
     for key in keys.OF_VALIDATION:
@@ -58,7 +58,7 @@ def history_row(epoch: int, train_loss: float, train: Counts, val: Validation, s
         keys.TRAIN_LOSS: train_loss,
         keys.TRAIN_IOU: train.iou,
         keys.VAL_LOSS: val.evaluation.loss,
-        keys.VAL_IOU: val.evaluation.pooled.iou,
+        keys.VAL_IOU: val.evaluation.pooled_counts.iou,
         keys.SECONDS_PER_EPOCH: seconds,
         keys.SECONDS_OF_STEPS: of_steps,
     }
@@ -80,8 +80,8 @@ def start_line(name: str | None, facts: dict[str, Any], material: Material, n_th
         f"trial {name}: {facts['n_parameters']:,} parameters; {facts['n_train']} training, "
         f"{facts['n_val']} validation and {facts['n_test']} test images at {config.image_size} pixels; "
         f"{material.device}, threads: {facts['n_threads']}{'' if n_threads is None else ' (as the run began)'}; "
-        f"up to {size(disk_of_run(model, config.score_size, facts['n_test']))} on the disk, then "
-        f"{size(bytes_of_run(model, config.score_size, facts['n_test']))} on the server"
+        f"up to {size(bytes_on_disk(model, config.score_size, facts['n_test']))} on the disk, then "
+        f"{size(bytes_on_server(model, config.score_size, facts['n_test']))} on the server"
         + (f"; {LEARNED[config.weights]} from {facts['weights_source']}" if config.weights in LEARNED else "")
     )
 
@@ -97,7 +97,7 @@ def repair_line(rule: Rule, kept: Checkpoint, n_train: int) -> str | None:
     )
 
 
-def best_so_far(best: BestCheckpoints) -> dict[str, float]:
+def best_values(best: BestCheckpoints) -> dict[str, float]:
     rows: dict[str, float] = {
         keys.VAL_LOSS: best.kept["best_loss"].val_loss,
         keys.VAL_IOU: best.kept["best_iou"].val_iou,
@@ -113,15 +113,17 @@ def test_summary(tested: dict[Rule, Evaluation], rule: Rule, kept: Checkpoint) -
     chosen = tested[rule]
     rows: dict[str, float | str] = {keys.TEST_RULE: rule, keys.BN_REPAIRED: kept.bn_repaired}
     rows |= {} if kept.bn_gap is None else {keys.BN_GAP: kept.bn_gap}
-    rows |= {keys.test_metric(name): value for name, value in chosen.pooled.scores().items()}
+    rows |= {keys.test_metric(name): value for name, value in chosen.pooled_counts.scores().items()}
     rows |= {keys.image_mean(name): value for name, value in image_mean(chosen.counts).items()}
     for each in RULES:
-        rows |= {keys.of_rule(each, f"test_{name}"): value for name, value in tested[each].pooled.scores().items()}
+        rows |= {
+            keys.of_rule(each, f"test_{name}"): value for name, value in tested[each].pooled_counts.scores().items()
+        }
     return rows
 
 
 def model_metadata(best: BestCheckpoints, tested: dict[Rule, Evaluation]) -> dict[str, Any]:
-    """Which file is which, and how each did."""
+    """Files and scores of the checkpoints, by rule."""
     return {"files": {rule: kept.path.name for rule, kept in best.kept.items()}} | {
         rule: {
             "epoch": kept.epoch,
@@ -129,7 +131,7 @@ def model_metadata(best: BestCheckpoints, tested: dict[Rule, Evaluation]) -> dic
             "val_iou": kept.val_iou,
             "bn_gap": kept.bn_gap,
             "bn_repaired": kept.bn_repaired,
-            **{f"test_{name}": value for name, value in tested[rule].pooled.scores().items()},
+            **{f"test_{name}": value for name, value in tested[rule].pooled_counts.scores().items()},
         }
         for rule, kept in best.kept.items()
     }

@@ -38,7 +38,7 @@ KEPT_MB: dict[str, float] = {
 }
 """Every model of the search, with the megabytes that a training step keeps of an image of 128 × 128 pixels.
 
-Counted by `agent.lint.models`, the U-Nets from scratch at a width of 64; a test compares.
+Counted by `agent.lint.model_facts`, the U-Nets from scratch at a width of 64; a test compares.
 """
 
 FULL_WIDTH = 64

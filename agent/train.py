@@ -29,10 +29,10 @@ from agent.inference import predictions
 from agent.lifecycle import checkpoints, failures, preflight, resume, state, state_artifact
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.disk import DiskError
-from agent.lifecycle.failures import Failed
+from agent.lifecycle.failures import RunFailure
 from agent.lifecycle.folder import PREDICTIONS, clear, exclusive_folder
-from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, listening, on_client_death
-from agent.lifecycle.plan import Plan, make_plan
+from agent.lifecycle.interruption import EXIT_CODES, STOP, Interrupted, Interruption, catch_signals, on_client_death
+from agent.lifecycle.plan import RunPlan, make_plan
 from agent.lifecycle.state import Progress, State
 from agent.training import batchnorm, loader, performance, pretrained, schedule, step_times
 from agent.training.batchnorm import Validation
@@ -42,13 +42,12 @@ from agent.training.models.smp import CombinationError
 from agent.training.models.weights import WeightsError
 from common import cores, keys
 from common.keys import Rule
-from data import puzzle
 from data.augment import Augmenter
-from data.findings import DataError
-from data.puzzle import Dataset
+from data.dataset import Dataset, describe_range
+from data.problems import DataError
 
 PROJECT = "puzzle"
-REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, Failed)
+REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, RunFailure)
 """Errors that a person can mend: one sentence, no traceback."""
 
 
@@ -56,7 +55,7 @@ REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, F
 class TrainingRun:
     """One run with all that changes while it trains."""
 
-    plan: Plan
+    plan: RunPlan
     run: wandb.Run
     material: Material
     optimizer: torch.optim.Optimizer
@@ -77,9 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: finished, or ended by its server; 1: refused; 2: a wrong setting; 130 or 143: after a signal."""
     try:
         plan = make_plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
-        with exclusive_folder(plan.folder), listening() as interruption:
+        with exclusive_folder(plan.folder), catch_signals() as interruption:
             try:
-                plan, local = resume.complete(plan)
+                plan, local = resume.complete_plan(plan)
                 if not plan.offline:
                     preflight.check_same_config(plan, interruption.check)
                 # A sweep hands out again what its server never heard of: there the run begins, and fails.
@@ -113,12 +112,12 @@ def refuse(error: Exception) -> int:
 
 
 def record(
-    plan: Plan, opening: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
+    plan: RunPlan, opening: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
 ) -> int:
     """The run on the server from its beginning to its end; the exit code."""
     with opening as run, on_client_death(plan.folder, interruption):
         try:
-            print(result(plan, run, local, material, interruption), flush=True)
+            print(train_unless_finished(plan, run, local, material, interruption), flush=True)
         except Interrupted as reason:
             # Ends the processes that augment: torch would tell of one that a signal ends later, wherever the run is.
             traceback.clear_frames(reason.__traceback__)
@@ -136,14 +135,14 @@ def record(
     return 0
 
 
-def result(
-    plan: Plan, run: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
+def train_unless_finished(
+    plan: RunPlan, run: wandb.Run, local: State | None, material: Material | None, interruption: Interruption
 ) -> str:
     """The result of the run in one line; it is only trained if it is not finished yet."""
     if is_finished(run):
         events.emit("result", **{keys.TEST_IOU: run.summary[keys.TEST_IOU]})
         return f"run {run.id} is finished: test IoU {run.summary[keys.TEST_IOU]:.6f}"
-    forget_failure(run)
+    clear_failure(run)
     material = material or prepare(plan.config, plan.folder)
     earlier = resume.find_state(run, plan, local, material.dataset.digest, material.model)
     return train(plan, run, material, earlier, interruption)
@@ -154,7 +153,7 @@ def is_finished(run: wandb.Run) -> bool:
     return bool(run.resumed) and run.summary.get(keys.SECONDS_TOTAL) is not None
 
 
-def forget_failure(run: wandb.Run) -> None:
+def clear_failure(run: wandb.Run) -> None:
     """A run that is tried again has not failed: why it did before leaves its summary."""
     if run.resumed and run.summary.get("error") is not None:
         del run.summary["error"]
@@ -163,14 +162,14 @@ def forget_failure(run: wandb.Run) -> None:
 def clean_up(folder: Path, run: wandb.Run) -> None:
     """Once the server has the whole run: drop the state, here and there, and what an earlier part of the run left."""
     if run.offline:
-        (folder / state.FILE).unlink(missing_ok=True)
+        (folder / state.STATE_FILE).unlink(missing_ok=True)
         return
     clear(folder)
     if resume.was_cut_off(run):
         state_artifact.delete(run)
 
 
-def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
+def open_run(plan: RunPlan, interruption: Interruption) -> wandb.Run:
     """The run on the server, made or found again by its id. In a sweep the client knows where it is, and warns of
     whatever else it is told."""
     place: dict[str, Any] = {"entity": plan.entity, "project": plan.project, "id": plan.run_id}
@@ -180,7 +179,7 @@ def open_run(plan: Plan, interruption: Interruption) -> wandb.Run:
         name=run_name(plan.config),
         job_type="train",
         config=dataclasses.asdict(plan.config),
-        settings=wandb.Settings(stop_fn=lambda: interruption.ask(STOP)),
+        settings=wandb.Settings(stop_fn=lambda: interruption.request(STOP)),
     )
 
 
@@ -191,7 +190,7 @@ def run_name(config: Config) -> str:
     return f"{config.model}, seed {config.seed}{fold}{of_all}"
 
 
-def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
+def end_early(plan: RunPlan, run: wandb.Run, reason: str) -> int:
     """After a signal, upload the state and have the run handed out again; after a stop, do neither."""
     if reason == STOP:
         print("agent.train: ended because the server asked for it", flush=True)
@@ -205,7 +204,7 @@ def end_early(plan: Plan, run: wandb.Run, reason: str) -> int:
     return EXIT_CODES[reason]
 
 
-def train(plan: Plan, run: wandb.Run, material: Material, earlier: State | None, interruption: Interruption) -> str:
+def train(plan: RunPlan, run: wandb.Run, material: Material, earlier: State | None, interruption: Interruption) -> str:
     """The whole run: epochs, test, Artifacts. Returns its result in one line."""
     started = time.monotonic() - material.seconds
     config, dataset, model, device = plan.config, material.dataset, material.model, material.device
@@ -222,12 +221,12 @@ def train(plan: Plan, run: wandb.Run, material: Material, earlier: State | None,
     run.summary[keys.SECONDS_TOTAL] = seconds_before + time.monotonic() - started
 
     rule = checkpoints.lab_rule(config.architecture)
-    epoch, iou = training.best.kept[rule].epoch, tested[rule].pooled.iou
+    epoch, iou = training.best.kept[rule].epoch, tested[rule].pooled_counts.iou
     events.emit("result", epoch=epoch, **{keys.TEST_IOU: iou, keys.TEST_RULE: rule})
     return f"test IoU {iou:.6f} ({rule} checkpoint, epoch {epoch})"
 
 
-def set_up(plan: Plan, run: wandb.Run, material: Material, n_threads: int | None) -> TrainingRun:
+def set_up(plan: RunPlan, run: wandb.Run, material: Material, n_threads: int | None) -> TrainingRun:
     """The run before its first epoch, its facts on the server and on the console.
 
     `n_threads` are those of torch that a run which goes on keeps; None for a new one.
@@ -235,7 +234,7 @@ def set_up(plan: Plan, run: wandb.Run, material: Material, n_threads: int | None
     config, model = plan.config, material.model
     if n_threads:
         torch.set_num_threads(n_threads)
-    facts = reporting.facts(material, config, pretrained.begin(run, model, config))
+    facts = reporting.facts(material, config, pretrained.load_initial_weights(run, model, config))
     run.config.update(facts, allow_val_change=True)
     print(reporting.start_line(run.name, facts, material, n_threads), flush=True)
     events.emit("start", name=run.name, epochs=config.epochs, n_parameters=facts["n_parameters"])
@@ -248,7 +247,7 @@ def set_up(plan: Plan, run: wandb.Run, material: Material, n_threads: int | None
 def show_data(dataset: Dataset, run: wandb.Run) -> None:
     """Print warnings about the photographs, and write them into the summary."""
     if dataset.pixel_range:
-        print(puzzle.range_line(dataset.pixel_range), flush=True)
+        print(describe_range(dataset.pixel_range), flush=True)
     for warning in dataset.warnings:
         print(f"warning: {warning}", flush=True)
     if dataset.warnings:
@@ -260,7 +259,7 @@ def restore(training: TrainingRun, earlier: State) -> float:
     state.restore(earlier.tensors, training.model, training.optimizer, training.schedule)
     training.progress, training.best.kept = earlier.progress, earlier.kept
     print(f"going on after epoch {earlier.progress.epoch}", flush=True)
-    resume.log_missing(training.run, earlier.progress.rows)
+    resume.log_missing_rows(training.run, earlier.progress.rows)
     return training.progress.seconds
 
 
@@ -270,11 +269,11 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
     device, precision = training.material.device, training.material.precision
     steps = config.repeats * training.material.steps
     epochs = range(progress.epoch + 1, config.epochs + 1)
-    batches = stream(training, epochs, device)
+    batches = training_batches(training, epochs, device)
     network = model
-    with state.Writer() as writer, interruption.of_workers():
+    with state.StateWriter() as writer, interruption.translate_worker_exit():
         for epoch in epochs:
-            if is_stopped(training):
+            if should_stop(training):
                 print(f"early stopping: no better validation in {config.patience} epochs", flush=True)
                 break
             started = time.monotonic()
@@ -289,26 +288,26 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
             trained = time.monotonic() - started
             val = validate(training)
             failures.check_finite(config, epoch, loss, val.evaluation.loss)
-            path = best.update(epoch, val.evaluation.loss, val.evaluation.pooled.iou, val.gap, val.repaired)
+            path = best.update(epoch, val.evaluation.loss, val.evaluation.pooled_counts.iou, val.gap, val.is_repaired)
             seconds = time.monotonic() - started
             progress.add(reporting.history_row(epoch, loss, counts, val, seconds, trained))
             if path or epoch == config.epochs or not writer.busy:
                 now = capture(training)
-                weights = now.tensors["model"] | state.copied(val.statistics)
+                weights = now.tensors["model"] | state.clone(val.statistics)
                 writer.submit(functools.partial(state.dump, now, training.plan.folder, path, weights))
-            resume.log_missing(training.run, progress.rows[-1:])
-            training.run.summary.update(reporting.best_so_far(best))
+            resume.log_missing_rows(training.run, progress.rows[-1:])
+            training.run.summary.update(reporting.best_values(best))
             print(reporting.epoch_line(progress.rows[-1], config.epochs), flush=True)
             events.emit("epoch", epochs=config.epochs, steps=epoch * steps, **progress.rows[-1])
             # The first epoch of a process warms up; the second tells what a step takes.
-            if epoch == epochs.start + 1 and performance.compile_pays(
+            if epoch == epochs.start + 1 and performance.should_compile(
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
-                network = performance.compiled(model)
+                network = performance.compile_model(model)
     record_step_times(training, epochs.start)
 
 
-def is_stopped(training: TrainingRun) -> bool:
+def should_stop(training: TrainingRun) -> bool:
     """Whether `patience` is at its end: so many epochs were the best by no rule."""
     best = max((kept.epoch for kept in training.best.kept.values()), default=0)
     return 0 < training.plan.config.patience <= training.progress.epoch - best
@@ -323,13 +322,13 @@ def record_step_times(training: TrainingRun, first: int) -> None:
     step_times.record(config, performance.device_name(material.device), material.precision, macs, taken)
 
 
-def stream(training: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def training_batches(training: TrainingRun, epochs: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of these epochs, augmented ahead where that pays."""
     config = training.plan.config
     augment = Augmenter(config.augmentation, config.image_size, config.seed)
     visits = range(1 + (epochs.start - 1) * config.repeats, 1 + (epochs.stop - 1) * config.repeats)
-    workers = loader.workers_for(device, cores.threads(os.environ))
-    return loader.feed(training.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
+    workers = loader.n_workers(device, cores.threads(os.environ))
+    return loader.make_loader(training.dataset.train, augment, config.batch_size, config.seed, visits, device, workers)
 
 
 def validate(training: TrainingRun) -> Validation:
@@ -339,8 +338,9 @@ def validate(training: TrainingRun) -> Validation:
         training.dataset.train,
         training.dataset.val,
         training.plan.config.batch_size,
+        [row[keys.VAL_IOU] for row in training.progress.rows],
         [row.get(keys.BN_GAP) for row in training.progress.rows],
-        lambda running: bool(training.best.improved_rules(running.loss, running.pooled.iou)),
+        lambda running: bool(training.best.improved_rules(running.loss, running.pooled_counts.iou)),
     )
 
 
@@ -394,7 +394,7 @@ def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
         checkpoints.log(run, best, about | reporting.model_metadata(best, tested)),
         predictions.log(run, pictures, about),
     ]
-    if pretrained.is_source(config):
+    if pretrained.makes_weights(config):
         logged.append(pretrained.log(run, best.kept[rule].path, config, about))
     if not run.offline:
         for artifact in logged:

@@ -2,4 +2,4 @@
 
 
 class AnalysisError(Exception):
-    """What a person has to know and do, in one sentence; the commands print it and exit with 1."""
+    """An error that a person can mend, as one sentence; the commands print it and exit with 1."""

@@ -20,13 +20,12 @@ from analysis.pull import study_folder
 from analysis.pull.login import LATEST, parse_path
 from analysis.pull.study import Study, pull
 from common.cli import Parser, exit_code
+from common.text import TERMINAL_WIDTH
 
 Writer = Callable[[Study, Comparison, Path, str], list[Path]]
 """(study, its comparison, folder, command that was given) → files written."""
 TAKEN = ("latest", "server")
 """Names in `results/` that are not free for a project."""
-WIDTH = 100
-"""Columns of the terminal."""
 LONGEST = 100
 """Characters of a folder's name; file systems end at 255 bytes."""
 
@@ -62,13 +61,13 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 
 
 def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> int:
-    """What `main` does once arguments are read: whatever a person can mend is one sentence on stderr, and exit 1."""
+    """Pull, compare and write, as `main`, from parsed arguments; an `AnalysisError` becomes a line and exit 1."""
 
     def command() -> int:
         study = pull(options.paths)
         say(f"{prog}: comparing {len(study.runs)} runs …")
         comparison = compare(study, options.metric_definition, options.margin)
-        line = shlex.join([*prog.split(), *options.paths, *changed(options)])
+        line = shlex.join([*prog.split(), *options.paths, *non_default_options(options)])
         out = options.out or default_folder(options.paths)
         make_folder(out)
         for writer in writers:
@@ -77,18 +76,18 @@ def run(prog: str, options: argparse.Namespace, writers: Sequence[Writer]) -> in
                 print(f"wrote {files[0]}")
             elif files:
                 names = ", ".join(file.name for file in files)
-                print(textwrap.fill(f"wrote into {out}: {names}", WIDTH, break_on_hyphens=False))
+                print(textwrap.fill(f"wrote into {out}: {names}", TERMINAL_WIDTH, break_on_hyphens=False))
         return 0
 
     return exit_code(prog, command, {AnalysisError: 1})
 
 
 def say(text: str) -> None:
-    """A line about what goes on, apart from what a command answers."""
+    """A line of progress on stderr, apart from the answer on stdout."""
     print(text, file=sys.stderr, flush=True)
 
 
-def changed(options: argparse.Namespace) -> list[str]:
+def non_default_options(options: argparse.Namespace) -> list[str]:
     """The options that say which definition, margin and how many models, without the usual ones."""
     definition, models = options.metric_definition, vars(options).get("models")
     return [
@@ -99,7 +98,7 @@ def changed(options: argparse.Namespace) -> list[str]:
 
 
 def default_folder(paths: Sequence[str]) -> Path:
-    """Where results go: `results/latest` without `paths`, else `results/PROJECT-SWEEP` or `results/PROJECT`.
+    """Folder of results: `results/latest` without `paths`, else `results/PROJECT-SWEEP` or `results/PROJECT`.
 
     Several paths are joined, each project named once: `results/PROJECT-SWEEP1-SWEEP2`. What a file name should not
     hold becomes `_`; too long a name ends in a digest of the paths.

@@ -24,16 +24,16 @@ from analysis.tables.sheets import (
     best_rows,
     curve_sheet,
     decimals,
+    format_signed,
     interval_words,
     proof_sheets,
     sheets,
-    signed,
     spans,
     texts,
     verdicts,
 )
 from common.cli import number
-from common.text import plural
+from common.text import TERMINAL_WIDTH, plural
 
 TESTED_BY = {"best_loss": "loss", "best_iou": "IoU"}
 STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
@@ -50,7 +50,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 
 
 def terminal(comparison: Comparison) -> str:
-    """Answer, table, ladder, next steps and notes for a terminal, at most `formats.TERMINAL_WIDTH` columns wide."""
+    """Answer, table, ladder, next steps and notes for a terminal, at most `TERMINAL_WIDTH` columns wide."""
     table = comparison.table
     columns = {
         "model": texts(table["model"]),
@@ -59,7 +59,7 @@ def terminal(comparison: Comparison) -> str:
         "IoU": decimals(table["test_iou"]),
         "interval": [span.replace(" ", "") for span in spans(table, "test_iou_low", "test_iou_high")],
         "over splits": decimals(table["resplit_iou"]),
-        "diff.": signed(table["difference"]),
+        "diff.": format_signed(table["difference"]),
         "verdict": verdicts(table),
         "F1": decimals(table["test_f1"]),
         "prec.": decimals(table["test_precision"]),
@@ -155,13 +155,13 @@ def html_list(heading: str, items: Sequence[str]) -> list[str]:
 
 
 def title(comparison: Comparison) -> str:
-    """How many models and runs are compared."""
+    """Title with the number of models and runs."""
     n_models, n_runs = len(comparison.table), len(comparison.all_runs)
     return f"Comparison of {plural(n_models, 'model')}, {plural(n_runs, 'run')}"
 
 
 def checkpoints(comparison: Comparison) -> str:
-    """How to use the checkpoints of the best row, or rather of its best run in validation."""
+    """Commands for the checkpoints of the best row's best run in validation."""
     best, artifact = comparison.table.iloc[0], best_artifact(comparison)
     n = len(str(best["run_ids"]).split())
     which = f", of its {n} runs the best in validation" if n > 1 else ""
@@ -186,12 +186,12 @@ def write(study: Study, comparison: Comparison, out: Path, command: str) -> list
     return [*files, curves]
 
 
-def tell_published(value: float, study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
+def print_published(value: float, study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
     """Prints which definition of which checkpoint comes closest to a published IoU, and writes published.csv."""
     file = out / "published.csv"
     found = published.candidates(comparison.scores, value)
     found.to_csv(file, index=False)
-    print(textwrap.fill(published.sentence(found, value), formats.TERMINAL_WIDTH) + "\n")
+    print(textwrap.fill(published.sentence(found, value), TERMINAL_WIDTH) + "\n")
     return [file]
 
 
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="tell which definition of which checkpoint comes closest to this number",
     )
     options = parser.parse_args(arguments)
-    more = [] if options.published is None else [partial(tell_published, options.published)]
+    more = [] if options.published is None else [partial(print_published, options.published)]
     return cli.run(prog, options, [write, *more])
 
 

@@ -17,13 +17,12 @@ from agent.inference import average, load
 from agent.inference.average import Member
 from agent.training.metrics import Counts, count
 from common.cli import Parser
-from data import puzzle
-from data.puzzle import Pair
+from data.dataset import Pair, load_dataset
 
 
 def iou(members: Sequence[Member], pairs: Sequence[Pair], tta: bool) -> float:
     """Of the foreground, pooled over all pixels of the photographs."""
-    counts = [count(average.cut(average.logits_of(members, [p.image], tta)[0]), p.mask) for p in pairs]
+    counts = [count(average.binarize(average.logits_of(members, [p.image], tta)[0]), p.mask) for p in pairs]
     return sum(counts, Counts()).iou
 
 
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("sweep", help="ENTITY/PROJECT/SWEEP, on the server that the environment names")
     parser.add_argument("--data", required=True, help="the folder whose test images are scored")
     options = parser.parse_args(arguments)
-    pairs = puzzle.load(options.data).test
+    pairs = load_dataset(options.data).test
     entity, project, _ = options.sweep.split("/")
     by_model: dict[str, list[Member]] = defaultdict(list)
     for run in wandb.Api().sweep(options.sweep).runs:

@@ -14,11 +14,11 @@ import wandb
 from scipy.stats import spearmanr
 
 from agent.inference import load
-from agent.inference.average import Member, cut, expected_iou, logits_of
+from agent.inference.average import Member, binarize, expected_iou, logits_of
 from agent.training.metrics import count
 from common.cli import Parser, whole_number
 from data import synthetic
-from data.puzzle import Pair
+from data.dataset import Pair
 
 FIRST = 10_000
 """Seed of the first drawing, far from those that studies draw."""
@@ -30,7 +30,7 @@ def scores(members: Sequence[Member], pairs: Sequence[Pair]) -> tuple[list[float
     expected, true = [], []
     for pair in pairs:
         (logits,) = logits_of(members, [pair.image])
-        mask = cut(logits)
+        mask = binarize(logits)
         expected.append(expected_iou(logits, mask))
         true.append(count(mask, pair.mask).iou)
     return expected, true

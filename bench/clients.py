@@ -1,8 +1,8 @@
 """Which releases of the wandb client work with the embedded server? `python -m bench.clients [--releases 0.17.9 …]`.
 
 Each release is installed into an environment of its own under `.cache/clients/` (about 170 MB and 20 s each, once), and
-drives a server of its own through the steps of `bench/client_steps.py`. Prints the table in server/README.md, and what
-went wrong below it. `--validate` checks instead, without driving, every GraphQL text of the installed releases
+drives a server of its own through the steps of `bench/harness/client_steps.py`. Prints the table in server/README.md,
+and what went wrong below it. `--validate` checks instead, without driving, every GraphQL text of the installed releases
 against the schema.
 """
 
@@ -19,36 +19,37 @@ from pathlib import Path
 
 from graphql import validate
 
-from bench.operations import operations, parsed
-from bench.wire import ROOT, serving
+from bench.harness.operations import operations, parse_or_none
+from bench.harness.server_process import run_server
+from common.environment import CACHE, ROOT
 from server.graphql.engine import schema
 
-CACHE = ROOT / ".cache" / "clients"
+ENVIRONMENTS = CACHE / "clients"
 RELEASES = (
     *("0.17.9", "0.18.7", "0.19.11", "0.20.1", "0.21.4", "0.22.3", "0.23.1", "0.24.2", "0.25.1", "0.26.1"),
     *("0.27.2", "0.28.2", "0.29.0", "0.30.0", "0.31.0"),
 )
 # Masks up to 0.21 break with Pillow 12; 0.17 imports pkg_resources, which newer setuptools have not.
 BESIDE = ("pillow<11", "setuptools<80", "numpy<2")
-STEPS = Path(__file__).with_name("client_steps.py")
+STEPS = ROOT / "bench" / "harness" / "client_steps.py"
 LIMIT = 600  # seconds for all the steps of one release
 
 
 def python_of(release: str) -> Path:
-    return CACHE / release / "bin" / "python"
+    return ENVIRONMENTS / release / "bin" / "python"
 
 
 def package_of(release: str) -> Path:
-    [package] = (CACHE / release / "lib").glob("python3*/site-packages/wandb")
+    [package] = (ENVIRONMENTS / release / "lib").glob("python3*/site-packages/wandb")
     return package
 
 
 def install(release: str) -> None:
     """Makes the environment where it is not there yet. Raises CalledProcessError where pip cannot."""
-    done = CACHE / release / "installed"
+    done = ENVIRONMENTS / release / "installed"
     if done.exists():
         return
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(CACHE / release)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(ENVIRONMENTS / release)], check=True)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python"]
     words = [str(python_of(release)), "install", "--no-compile", f"wandb=={release}", *BESIDE]
     subprocess.run([*pip, *words], check=True, capture_output=True, text=True)
@@ -57,7 +58,7 @@ def install(release: str) -> None:
 
 def drive(release: str) -> dict[str, str]:
     """Step → "" where it worked, else what went wrong."""
-    with tempfile.TemporaryDirectory() as name, serving(Path(name) / "server") as (url, _):
+    with tempfile.TemporaryDirectory() as name, run_server(Path(name) / "server") as (url, _):
         key = (Path(name) / "server" / "api-key").read_text().strip()
         with (Path(name) / "output").open("w+") as output:
             process = subprocess.Popen(
@@ -110,12 +111,12 @@ def environment(home: Path, release: str, url: str, key: str) -> dict[str, str]:
     )
 
 
-def refused(release: str) -> dict[str, str]:
+def invalid_operations(release: str) -> dict[str, str]:
     """Operations of an installed release that the schema does not allow → why."""
     found = {}
     for name, texts in operations(package_of(release)).items():
         for text in texts:
-            document = parsed(text)
+            document = parse_or_none(text)
             errors = validate(schema(), document, hide_suggestions=True) if document is not None else []
             if errors:
                 found[name] = errors[0].message
@@ -131,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for release in options.releases:
         install(release)
         if options.validate:
-            for name, why in refused(release).items():
+            for name, why in invalid_operations(release).items():
                 print(f"{release} {name}: {why}", flush=True)
             continue
         results = drive(release)

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.evidence.claims import CLAIMS, LEVEL, SOURCES, Claim, comparable, judge
+from analysis.evidence.design import Array, Design
 from analysis.evidence.planner import normal_factors
 from analysis.evidence.simulate import Truth, draw
-from analysis.evidence.study import Array, Design
 from bench.reachable import ORACLE, reachable, variances
 
 TABLE = Path(__file__).with_suffix(".csv")
@@ -33,10 +33,10 @@ MIXES = {
 MODELS, SEEDS, IMAGES, SPLITS = (2, 8, 40), (1, 3, 5, 10), (4, 8, 18, 30), ("1", "6 random", "6-fold")
 STUDIES = {2: 1000, 8: 500, 40: 100}
 DRAWS = 400
-AT_ONCE = 1_500_000
+NUMBERS_AT_ONCE = 1_500_000
 """Random numbers held at once, about."""
-MOST_SHOWN = 12
-FALSE = "more false claims than 0.05"
+MAX_SHOWN = 12
+FALSE_CLAIMS = "more false claims than 0.05"
 NARROW, WIDE = "coverage below 0.93", "coverage above 0.97"
 WEAK = "power below 0.64"
 SHORT = "and below 0.9 of what is reachable"
@@ -91,7 +91,7 @@ def simulate(cell: Cell, studies: int) -> list[Row]:
     errors_apart = oracle(cell.models, rng)
     found: dict[str, list[Array]] = {name: [] for name in names}
     size = plan.runs.size * plan.images.shape[1] + DRAWS * cell.models * 2
-    at_once = max(1, AT_ONCE // size)
+    at_once = max(1, NUMBERS_AT_ONCE // size)
     for start in range(0, studies, at_once):
         scores, targets = draw(plan, true, means, min(at_once, studies - start), rng)
         claims = judge(plan, scores, rng, draws=DRAWS, claims=names, handicaps=targets).claims
@@ -117,7 +117,7 @@ def measure(claim: Claim, gap: float) -> Array:
 
 
 def oracle(models: int, rng: np.random.Generator) -> float:
-    """How many standard errors one model has to be below equal ones, for who knows the error to find it with 0.8."""
+    """Standard errors that one model has to be below equal ones, for who knows the error to find it with 0.8."""
     normal = rng.standard_normal((20_000, models))
     lead = (normal[:, 1:].max(axis=1) - normal[:, 0]) / np.sqrt(2)
     return normal_factors(models, rng)[0] - float(np.quantile(lead, 1 - ORACLE))
@@ -167,7 +167,7 @@ def run(path: Path, models: Sequence[int]) -> None:
     for again in (1, 4, 16):
         rows = read(path)
         done = {row.cell for row in rows}
-        odd = {row.cell for row in beyond(rows)[FALSE] if row.studies < STUDIES[row.cell.models] * again}
+        odd = {row.cell for row in beyond(rows)[FALSE_CLAIMS] if row.studies < STUDIES[row.cell.models] * again}
         for cell in cells():
             if cell.models in models and (cell in odd if again > 1 else cell not in done):
                 found = simulate(cell, STUDIES[cell.models] * again)
@@ -198,13 +198,13 @@ def show(rows: Sequence[Row]) -> None:
         false, covered, power, most = ([getattr(row, name) for row in some] for name in RATES)
         where = f"{some[0].cell.splits} | {some[0].cell.seeds} | {some[0].claim.replace('_', ' ')} | {len(some)}"
         print(
-            f"| {where} | {np.mean(false):.3f} | {max(false):.3f} | {missed[FALSE]}"
+            f"| {where} | {np.mean(false):.3f} | {max(false):.3f} | {missed[FALSE_CLAIMS]}"
             f" | {min(covered):.3f} to {max(covered):.3f} | {missed[NARROW] + missed[WIDE]}"
             f" | {np.mean(power):.2f} | {min(power):.2f} | {missed[WEAK]} | {np.mean(most):.2f} | {missed[SHORT]} |"
         )
     total = {what: len(bad) for what, bad in beyond(rows).items()}
     print(f"\nOf {len(rows)}: " + ";\n".join(f"{what}: {n}" for what, n in total.items()))
-    show_worst(beyond(rows)[FALSE])
+    show_worst(beyond(rows)[FALSE_CLAIMS])
     show_short(rows)
     show_wide(rows)
 
@@ -213,7 +213,7 @@ def show_worst(rows: Sequence[Row]) -> None:
     """The cells with the most false claims."""
     if rows:
         print(f"\n| models | splits | seeds | images | mix | claim | false claims | studies |\n|{'---|' * 8}")
-    for row in sorted(rows, key=lambda row: -row.false_claims)[:MOST_SHOWN]:
+    for row in sorted(rows, key=lambda row: -row.false_claims)[:MAX_SHOWN]:
         where = " | ".join([*map(str, row.cell), row.claim.replace("_", " ")])
         print(f"| {where} | {row.false_claims:.3f} | {row.studies} |")
 
@@ -249,7 +249,7 @@ def show_wide(rows: Sequence[Row]) -> None:
 
 
 def beyond(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows that miss what is promised, by promise; a rate may be off by two standard errors of its simulation."""
+    """Rows that break a promise, by promise; a rate may be off by two standard errors of its simulation."""
 
     def error(rate: float, row: Row) -> float:
         return 2 * float(np.sqrt(rate * (1 - rate) / row.studies))
@@ -257,7 +257,7 @@ def beyond(rows: Sequence[Row]) -> dict[str, list[Row]]:
     several = [row for row in rows if row.cell.seeds > 1]
     weak = [r for r in several if r.power < ORACLE**2 - error(ORACLE**2, r)]
     return {
-        FALSE: [r for r in rows if r.false_claims > LEVEL + error(LEVEL, r)],
+        FALSE_CLAIMS: [r for r in rows if r.false_claims > LEVEL + error(LEVEL, r)],
         NARROW: [r for r in several if r.coverage < 0.93 - error(0.93, r)],
         WIDE: [r for r in several if r.coverage > 0.97 + error(0.97, r)],
         WEAK: weak,

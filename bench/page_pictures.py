@@ -1,6 +1,6 @@
 """The pictures of server/README.md: `python -m bench.page_pictures` writes docs/pages/*.png anew.
 
-A server is filled by the real client (`bench.page_site`), and four of its pages are photographed in headless
+A server is filled by the real client (`bench.harness.page_site`), and four of its pages are photographed in headless
 Chromium, 1200 pixels wide, in 64 colours.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from bench.wire import ROOT, serving
-from common.environment import private_wandb
+from bench.harness.server_process import run_server
+from common.environment import ROOT, private_wandb
 
 FOLDER = ROOT / "docs" / "pages"
 WIDTH, HEIGHT = 1200, 900
@@ -30,12 +30,12 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        with serving(folder / "server", "--crash-after=900") as (url, _):
+        with run_server(folder / "server", "--crash-after=900") as (url, _):
             login = {"WANDB_BASE_URL": url, "WANDB_API_KEY": (folder / "server/api-key").read_text().strip()}
             quiet = {"WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "PYTHONPATH": str(ROOT)}
             kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
             environment = kept | private_wandb(folder) | login | quiet
-            command = [sys.executable, "-m", "bench.page_site"]
+            command = [sys.executable, "-m", "bench.harness.page_site"]
             filled = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True)
             photograph(url, chromium, json.loads(filled.stdout.strip().splitlines()[-1]))
     return 0

@@ -1,4 +1,4 @@
-"""How fast pages come and draw: a project of many runs, and 200 runs of 500 steps over one another.
+"""Times until pages come and are drawn: a project of many runs, and 200 runs of 500 steps over one another.
 
     python -m bench.pages [--runs 10000] [--repeat 20]
 
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from bench.wire import serving
+from bench.harness.server_process import run_server
 from common.wandb_api import open_url
 from server.store import Connection, Store, projects, runs, streams, sweeps
 
@@ -206,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
             began = time.monotonic()
             fill(folder, options.runs)
             print(f"filled {options.runs} runs in {time.monotonic() - began:.0f} s", flush=True)
-        with serving(folder) as (url, pid):
+        with run_server(folder) as (url, pid):
             print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
             measure_pages(url, pid, options.repeat)
             measure_browser(url, options.repeat)

@@ -1,4 +1,4 @@
-"""How much power can be had at all: that of a test which knows every variance but one.
+"""The upper bound of power: that of a test which knows every variance but one.
 
 `python -m bench.reachable` prints what such a test does where training sets overlap as those of six folds do.
 
@@ -19,8 +19,8 @@ import numpy as np
 from scipy.stats import chi2
 
 from analysis.evidence.claims import LEVEL, SOURCES
+from analysis.evidence.design import Array, Design
 from analysis.evidence.simulate import Truth
-from analysis.evidence.study import Array, Design
 from common.cli import Parser
 
 ORACLE = 0.8
@@ -51,7 +51,7 @@ def reachable(plan: Design, true: Truth, claim: str) -> float:
 
 @cache
 def power(models: int, source: Source) -> float:
-    """How often the first of so many models is found if it lies as far below the others as the oracle needs."""
+    """Power to find the first of so many models, as far below the others as the oracle needs."""
     return rates(models, source)[1]
 
 

@@ -27,7 +27,9 @@ from typing import Any
 
 import psutil
 
-from bench.wire import Wire, serving
+from bench.harness.protocol import ProtocolClient
+from bench.harness.server_process import run_server
+from common.environment import private_wandb
 from data import synthetic
 
 FLAGS = ("--model=unet_bilinear", "--width=4", "--image_size=64", "--batch_size=2", "--augmentation=strong")
@@ -42,7 +44,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 @dataclass
-class Found:
+class Outcome:
     """The end of one run: history rows without times, tensors of its last files by name, and its state."""
 
     rows: list[dict[str, Any]]
@@ -53,7 +55,7 @@ class Found:
 @dataclass
 class Bench:
     folder: Path
-    wire: Wire
+    wire: ProtocolClient
     epochs: int
     ways: Counter[str] = field(default_factory=Counter)
     moments: Counter[str] = field(default_factory=Counter)
@@ -104,11 +106,15 @@ class Bench:
         """The phase of the run, by its last line since it was started."""
         log = self._log(run)
         lines = log.read_text().splitlines() if log.exists() else []
-        told = [line for line in lines if line.startswith(("trial", "epoch", "going", "test IoU", "run"))]
+        milestones = [line for line in lines if line.startswith(("trial", "epoch", "going", "test IoU", "run"))]
         log.write_text("")
-        if not told:
+        if not milestones:
             return "starting"
-        return "testing and uploading" if told[-1].startswith((f"epoch {self.epochs}/", "test", "run")) else "training"
+        return (
+            "testing and uploading"
+            if milestones[-1].startswith((f"epoch {self.epochs}/", "test", "run"))
+            else "training"
+        )
 
     def ask(self, run: str) -> dict[str, Any]:
         """State and history of a run, as the server has them."""
@@ -127,10 +133,10 @@ class Bench:
             for kind in types
         }
 
-    def found(self, run: str) -> Found:
+    def collect(self, run: str) -> Outcome:
         answer = self.ask(run)
         rows = [json.loads(line) for line in answer["history"]]
-        return Found([without_times(row) for row in rows], tensors_of(self.copy(run)), answer["state"])
+        return Outcome([without_times(row) for row in rows], tensors_of(self.copy(run)), answer["state"])
 
 
 def interrupt(process: multiprocessing.process.BaseProcess, way: str) -> None:
@@ -168,7 +174,7 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def differences(expected: Found, run: Found) -> list[str]:
+def differences(expected: Outcome, run: Outcome) -> list[str]:
     """Differences from the uninterrupted run, in words."""
     steps = [row["_step"] for row in run.rows]
     wanted = [row["_step"] for row in expected.rows]
@@ -189,7 +195,7 @@ def measure(bench: Bench, kills: int, seed: int) -> tuple[int, list[str]]:
     began = time.monotonic()
     bench.attempt("whole")
     whole_seconds = time.monotonic() - began
-    expected = bench.found("whole")
+    expected = bench.collect("whole")
     rng, faults, runs = random.Random(seed), [], 0
     while bench.ways.total() < kills:
         runs += 1
@@ -197,7 +203,7 @@ def measure(bench: Bench, kills: int, seed: int) -> tuple[int, list[str]]:
         while not finished:
             more = bench.ways.total() < kills
             finished = bench.attempt(name, rng.uniform(0, whole_seconds) if more else None)
-        faults += [f"{name}: {fault}" for fault in differences(expected, bench.found(name))]
+        faults += [f"{name}: {fault}" for fault in differences(expected, bench.collect(name))]
     names = ["whole", *(f"run{n + 1}" for n in range(runs))]
     for kind, left in bench.artifacts().items():
         wanted = [f"{kind}-{name}" for name in names] if kind in ("model", "predictions") else []
@@ -213,16 +219,13 @@ def sentence(counts: Counter[str]) -> str:
 
 def environment(folder: Path, url: str, key: str) -> dict[str, str]:
     """One server, one thread, and nothing of the person's own W&B settings."""
-    places = ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
     return {
-        **{name: str(folder / "wandb") for name in places},
-        "NETRC": str(folder / "netrc"),
+        **private_wandb(folder / "wandb"),
         "PUZZLE_RUNS": str(folder / "runs"),
         "WANDB_BASE_URL": url,
         "WANDB_API_KEY": key,
         "WANDB_PROJECT": PROJECT,
         "WANDB_SILENT": "true",
-        "WANDB_ERROR_REPORTING": "false",
         "WANDB_X_DISABLE_STATS": "true",
         "OMP_NUM_THREADS": "1",
         "NO_ALBUMENTATIONS_UPDATE": "1",
@@ -239,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="run-kill-"))
     (folder / "wandb").mkdir()
     synthetic.write(folder / "drawn", seed=2, n_train=6, n_val=2, n_test=2)
-    with serving(folder / "server") as (url, _):
+    with run_server(folder / "server") as (url, _):
         key = (folder / "server" / "api-key").read_text().strip()
         for name in [name for name in os.environ if name.startswith("WANDB")]:
             del os.environ[name]
@@ -249,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import agent.train  # noqa: F401  # imported before the fork, so that a trial starts at once
 
         torch.set_num_threads(1)
-        bench = Bench(folder, Wire(url, key, PROJECT), options.epochs)
+        bench = Bench(folder, ProtocolClient(url, key, PROJECT), options.epochs)
         runs, faults = measure(bench, options.kills, options.seed)
     print(
         f"{bench.ways.total()} times interrupted ({sentence(bench.ways)}; while {sentence(bench.moments)}), {runs} runs"

@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from bench.wire import (
+from bench.harness.protocol import (
     AGENT,
     BEAT,
     COMMIT,
@@ -36,22 +36,19 @@ from bench.wire import (
     FILES,
     MANIFEST,
     PAUSE,
-    ROOT,
     SWEEP,
-    Gone,
-    Wire,
-    close,
-    free_port,
+    ProtocolClient,
+    RequestFailed,
     md5,
-    start,
-    wait_until_ready,
 )
+from bench.harness.server_process import close_output, free_port, start_server, wait_until_ready
+from common.environment import ROOT
 
 ENTITY, PROJECT = "local", "kill"
 Ledger = dict[str, Any]
 
 
-def log_runs(wire: Wire, ledger: Ledger, end: threading.Event, name: str, rng: random.Random) -> None:
+def log_runs(wire: ProtocolClient, ledger: Ledger, end: threading.Event, name: str, rng: random.Random) -> None:
     """Runs of 20 to 200 rows, one after the other, with console lines and a summary."""
     for n in itertools.count():
         if end.is_set():
@@ -73,7 +70,7 @@ def log_runs(wire: Wire, ledger: Ledger, end: threading.Event, name: str, rng: r
         wire.stream(run, complete=True, exitcode=0)
 
 
-def upload_files(wire: Wire, ledger: Ledger, end: threading.Event, name: str, rng: random.Random) -> None:
+def upload_files(wire: ProtocolClient, ledger: Ledger, end: threading.Event, name: str, rng: random.Random) -> None:
     """One run whose files come one by one; every fifth overwrites an older one."""
     wire.upsert(name)
     for n in itertools.count():
@@ -88,7 +85,7 @@ def upload_files(wire: Wire, ledger: Ledger, end: threading.Event, name: str, rn
         ledger[f"{name}/{path}"] = md5(content)
 
 
-def upload_artifacts(wire: Wire, ledger: Ledger, end: threading.Event, name: str, rng: random.Random) -> None:
+def upload_artifacts(wire: ProtocolClient, ledger: Ledger, end: threading.Event, name: str, rng: random.Random) -> None:
     """Versions of one collection, each with three files, one of which is always the same."""
     for n in itertools.count():
         if end.is_set():
@@ -110,9 +107,9 @@ def upload_artifacts(wire: Wire, ledger: Ledger, end: threading.Event, name: str
                 wire.send("PUT blob", "PUT", edge["node"]["uploadUrl"], content, json_too=False)
         entries = {path: {"digest": md5(c), "size": len(c)} for path, c in contents.items()}
         manifest = json.dumps({"version": 1, "contents": entries}).encode()
-        asked = {"entityName": ENTITY, "projectName": PROJECT, "name": "wandb_manifest.json", "type": "FULL"}
-        asked |= {"artifactID": artifact, "digest": md5(manifest)}
-        answer = wire.graphql(MANIFEST, i=asked)["createArtifactManifest"]["artifactManifest"]
+        request = {"entityName": ENTITY, "projectName": PROJECT, "name": "wandb_manifest.json", "type": "FULL"}
+        request |= {"artifactID": artifact, "digest": md5(manifest)}
+        answer = wire.graphql(MANIFEST, i=request)["createArtifactManifest"]["artifactManifest"]
         wire.send("PUT manifest", "PUT", answer["file"]["uploadUrl"], manifest, json_too=False)
         wire.graphql(COMMIT, i={"artifactID": artifact})
         ledger[f"{name}:v{n}"] = {path: md5(c) for path, c in contents.items()}
@@ -122,7 +119,7 @@ def sweep_config(cells: int) -> str:
     return json.dumps({"method": "grid", "parameters": {"cell": {"values": list(range(cells))}}, "program": "x.py"})
 
 
-def work_for(wire: Wire, sweep: str, ledger: Ledger, name: str) -> None:
+def work_for(wire: ProtocolClient, sweep: str, ledger: Ledger, name: str) -> None:
     """An agent, until the sweep tells it to leave."""
     place = {"entityName": ENTITY, "projectName": PROJECT, "sweep": sweep, "host": name}
     agent = wire.graphql(AGENT, i=place)["createAgent"]["agent"]["id"]
@@ -140,7 +137,7 @@ def work_for(wire: Wire, sweep: str, ledger: Ledger, name: str) -> None:
         time.sleep(PAUSE)
 
 
-def sweep_on(wire: Wire, ledger: Ledger, end: threading.Event, cells: int, agents: int) -> None:
+def sweep_on(wire: ProtocolClient, ledger: Ledger, end: threading.Event, cells: int, agents: int) -> None:
     """Grid after grid, each with several agents at once."""
     while not end.is_set():
         place = {"entityName": ENTITY, "projectName": PROJECT, "config": sweep_config(cells)}
@@ -151,8 +148,8 @@ def sweep_on(wire: Wire, ledger: Ledger, end: threading.Event, cells: int, agent
                 worker.result()
 
 
-def compare(wire: Wire, ledgers: dict[str, Ledger]) -> list[str]:
-    """One sentence per difference between what was answered and what the server has."""
+def compare(wire: ProtocolClient, ledgers: dict[str, Ledger]) -> list[str]:
+    """One sentence per difference between the server's answers and its content."""
     return [
         *(fault for run, lines in ledgers["rows"].items() for fault in _rows(wire, run, lines)),
         *(fault for path, digest in ledgers["files"].items() for fault in _file(wire, path, digest)),
@@ -162,13 +159,13 @@ def compare(wire: Wire, ledgers: dict[str, Ledger]) -> list[str]:
     ]
 
 
-def _project(wire: Wire, fields: str, **variables: Any) -> Any:
+def _project(wire: ProtocolClient, fields: str, **variables: Any) -> Any:
     kinds = "".join(f", ${name}: String!" for name in variables)
     query = f"query ($e: String!, $p: String!{kinds}) {{ project(name: $p, entityName: $e) {{ {fields} }} }}"
     return wire.graphql(query, e=ENTITY, p=PROJECT, **variables)["project"]
 
 
-def _rows(wire: Wire, name: str, lines: list[str]) -> list[str]:
+def _rows(wire: ProtocolClient, name: str, lines: list[str]) -> list[str]:
     fields = "state history(minStep: 0, maxStep: 1000000) logLineCount summaryMetrics"
     run = _project(wire, f"run(name: $r) {{ {fields} }}", r=name)["run"]
     faults = []
@@ -181,7 +178,7 @@ def _rows(wire: Wire, name: str, lines: list[str]) -> list[str]:
     return faults
 
 
-def _file(wire: Wire, path: str, digest: str) -> list[str]:
+def _file(wire: ProtocolClient, path: str, digest: str) -> list[str]:
     name, _, file = path.partition("/")
     fields = "run(name: $r) { files(names: [$f]) { edges { node { md5 directUrl } } } }"
     edges = _project(wire, fields, r=name, f=file)["run"]["files"]["edges"]
@@ -190,11 +187,11 @@ def _file(wire: Wire, path: str, digest: str) -> list[str]:
     return [] if _download(wire, edges[0]["node"]["directUrl"]) == digest else [f"{path}: other bytes"]
 
 
-def _download(wire: Wire, url: str) -> str:
+def _download(wire: ProtocolClient, url: str) -> str:
     return md5(wire.send("GET", "GET", url, None, json_too=False))
 
 
-def _artifact(wire: Wire, name: str, entries: dict[str, str]) -> list[str]:
+def _artifact(wire: ProtocolClient, name: str, entries: dict[str, str]) -> list[str]:
     fields = "artifact(name: $a) { state files(first: 10) { edges { node { name directUrl } } } }"
     artifact = _project(wire, fields, a=name)["artifact"]
     if artifact is None or artifact["state"] != "COMMITTED":
@@ -204,7 +201,7 @@ def _artifact(wire: Wire, name: str, entries: dict[str, str]) -> list[str]:
     return [] if found == entries else [f"{name}: {found} instead of {entries}"]
 
 
-def _counts(wire: Wire, ledger: Ledger) -> list[str]:
+def _counts(wire: ProtocolClient, ledger: Ledger) -> list[str]:
     faults = []
     for name, n in Counter(version.partition(":")[0] for version in ledger).items():
         fields = 'artifactType(name: "model") { artifactCollection(name: $c) { artifacts { totalCount } } }'
@@ -214,7 +211,7 @@ def _counts(wire: Wire, ledger: Ledger) -> list[str]:
     return faults
 
 
-def _sweep(wire: Wire, name: str, trials: list[tuple[int, str]]) -> list[str]:
+def _sweep(wire: ProtocolClient, name: str, trials: list[tuple[int, str]]) -> list[str]:
     fields = "sweep(sweepName: $s) { state config runs(first: 10000) { edges { node { name state config } } } }"
     sweep = _project(wire, fields, s=name)["sweep"]
     cells = len(json.loads(sweep["config"])["parameters"]["cell"]["values"])
@@ -249,9 +246,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
     rng, port = random.Random(options.seed), free_port()
     with (folder / "log").open("ab") as log:
-        process = start(folder / "store", port, log)
+        process = start_server(folder / "store", port, log)
         wait_until_ready(process)
-        wire = Wire(f"http://127.0.0.1:{port}", (folder / "store" / "api-key").read_text().strip(), PROJECT)
+        wire = ProtocolClient(f"http://127.0.0.1:{port}", (folder / "store" / "api-key").read_text().strip(), PROJECT)
         ledgers: dict[str, Ledger] = {"rows": {}, "files": {}, "artifacts": {}, "sweeps": {}}
         end, faults = threading.Event(), list[str]()
         clients = _clients(wire, ledgers, end, options, faults)
@@ -260,8 +257,8 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
             time.sleep(rng.uniform(0.0, options.longest))
             process.send_signal(signal.SIGKILL)
             process.wait()
-            close(process)
-            process = start(folder / "store", port, log)
+            close_output(process)
+            process = start_server(folder / "store", port, log)
         wait_until_ready(process)
         end.set()
         for client in clients:
@@ -271,7 +268,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
         faults += compare(wire, ledgers)
         process.terminate()
         faults += [f"the server ended with {code}" for code in [process.wait(20)] if code != 0]
-        close(process)
+        close_output(process)
     print(_report(options, ledgers, wire, took))
     command = [sys.executable, "-m", "server", "check", "--dir", str(folder / "store")]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -279,7 +276,11 @@ def _measure(options: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def _clients(
-    wire: Wire, ledgers: dict[str, Ledger], end: threading.Event, options: argparse.Namespace, faults: list[str]
+    wire: ProtocolClient,
+    ledgers: dict[str, Ledger],
+    end: threading.Event,
+    options: argparse.Namespace,
+    faults: list[str],
 ) -> list[threading.Thread]:
     rng = random.Random(options.seed + 1)
     jobs: list[tuple[Any, tuple[Any, ...]]] = [
@@ -290,19 +291,19 @@ def _clients(
     jobs.append((upload_artifacts, (wire, ledgers["artifacts"], end, "weights", random.Random(rng.random()))))
     jobs.append((sweep_on, (wire, ledgers["sweeps"], end, options.cells, 4)))
 
-    def guarded(job: Any, given: tuple[Any, ...]) -> None:
+    def run_job(job: Any, arguments: tuple[Any, ...]) -> None:
         try:
-            job(*given)
-        except Gone as error:
+            job(*arguments)
+        except RequestFailed as error:
             faults.append(f"{job.__name__}: {error}")
 
-    clients = [threading.Thread(target=guarded, args=job, daemon=True) for job in jobs]
+    clients = [threading.Thread(target=run_job, args=job, daemon=True) for job in jobs]
     for client in clients:
         client.start()
     return clients
 
 
-def _report(options: argparse.Namespace, ledgers: dict[str, Ledger], wire: Wire, took: float) -> str:
+def _report(options: argparse.Namespace, ledgers: dict[str, Ledger], wire: ProtocolClient, took: float) -> str:
     rows = sum(map(len, ledgers["rows"].values()))
     trials = sum(map(len, ledgers["sweeps"].values()))
     return (

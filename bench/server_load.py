@@ -1,4 +1,4 @@
-"""How the server bears load: `python -m bench.server_load --agents 64 --seconds 300`.
+"""The server under load: `python -m bench.server_load --agents 64 --seconds 300`.
 
 Agents with runs that log 10 rows/s each, posted once a second, on connections that stay open as the client's do.
 Figures are of the server process on this machine; the load generator shares its cores.
@@ -19,16 +19,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.wire import AGENT, BEAT, SWEEP, Wire, serving
+from bench.harness.protocol import AGENT, BEAT, SWEEP, ProtocolClient
+from bench.harness.server_process import run_server
 
 PROJECT = "load"
 
 
 @contextlib.contextmanager
-def connected(folder: Path) -> Iterator[tuple[Wire, int]]:
+def connect(folder: Path) -> Iterator[tuple[ProtocolClient, int]]:
     """A server on `folder`: a connection to it and its process id."""
-    with serving(folder) as (url, pid):
-        yield Wire(url, (folder / "api-key").read_text().strip(), PROJECT), pid
+    with run_server(folder) as (url, pid):
+        yield ProtocolClient(url, (folder / "api-key").read_text().strip(), PROJECT), pid
 
 
 def resident(pid: int) -> float:
@@ -47,15 +48,15 @@ def spread(values: Sequence[float]) -> str:
 
 def agents(options: argparse.Namespace, folder: Path) -> None:
     """Every agent gets a configuration, logs for the whole time, heartbeats every 5 s and polls whether to stop."""
-    with connected(folder) as (wire, pid):
+    with connect(folder) as (wire, pid):
         config = {"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}, "program": "x.py"}
         place = {"entityName": "local", "projectName": PROJECT}
         sweep = wire.graphql(SWEEP, i=place | {"config": json.dumps(config)})["upsertSweep"]["sweep"]["name"]
-        wires = [Wire(wire.url, wire.key, PROJECT) for _ in range(options.agents)]
+        wires = [ProtocolClient(wire.url, wire.key, PROJECT) for _ in range(options.agents)]
         faults: list[str] = []
         end = time.monotonic() + options.seconds
         threads = [
-            threading.Thread(target=_guarded, args=(faults, _agent, each, place | {"sweep": sweep}, end))
+            threading.Thread(target=_run_job, args=(faults, _agent, each, place | {"sweep": sweep}, end))
             for each in wires
         ]
         for thread in threads:
@@ -80,15 +81,15 @@ def agents(options: argparse.Namespace, folder: Path) -> None:
     print(f"requests repeated: {repeats}; errors: {len(faults)}", *faults[:5], sep="\n")
 
 
-def _guarded(faults: list[str], job: Callable[..., None], *given: Any) -> None:
+def _run_job(faults: list[str], job: Callable[..., None], *arguments: Any) -> None:
     try:
-        job(*given)
+        job(*arguments)
     except Exception as error:
         faults.append(f"{type(error).__name__}: {error}")
         raise
 
 
-def _agent(wire: Wire, place: dict[str, str], end: float) -> None:
+def _agent(wire: ProtocolClient, place: dict[str, str], end: float) -> None:
     rng, step = random.Random(place["sweep"]), 0
     time.sleep(rng.random())
     agent = wire.graphql(AGENT, i=place | {"host": "load"})["createAgent"]["agent"]["id"]

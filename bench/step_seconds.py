@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from agent.config import SCRATCH, SMP, Config
-from agent.lint.models import look_up
-from agent.lint.price import TABLE
+from agent.config import SCRATCH_ARCHITECTURES, SMP_ARCHITECTURES, Config
+from agent.lint.model_facts import look_up
+from agent.lint.price import STEP_TIMES
 from agent.training import models, performance, step_times
 from agent.training.loop import Precision, train_epoch
 from agent.training.step_times import COLUMNS, GPU, ONE_CORE, Step
@@ -29,8 +29,8 @@ from common.files import beside
 BACKBONES = ("resnet18", "resnet34", "mobilenet_v2", "tu-tf_efficientnet_lite0")
 Model = tuple[str, str, int]
 MODELS: tuple[Model, ...] = (
-    *((architecture, "none", width) for architecture in SCRATCH for width in (64, 16)),
-    *((architecture, backbone, Config.width) for architecture in SMP for backbone in BACKBONES),
+    *((architecture, "none", width) for architecture in SCRATCH_ARCHITECTURES for width in (64, 16)),
+    *((architecture, backbone, Config.width) for architecture in SMP_ARCHITECTURES for backbone in BACKBONES),
 )
 """Architecture, backbone and width."""
 
@@ -42,7 +42,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Meter:
-    """How the steps of one device are measured.
+    """The measurement of steps on one device.
 
     `finish` returns when the device has done all it was given. A measurement is the mean of `steps` steps, which follow
     on each other as they do in training; as many go before the first measurement. `points` are side (pixels) and images
@@ -95,13 +95,13 @@ def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
                 except torch.OutOfMemoryError:
                     print(f"left out, for it does not fit: {' '.join(map(str, settings))}", file=sys.stderr)
                 else:
-                    yield step_times.measured(settings, taken)
+                    yield step_times.summarize(settings, taken)
 
 
 def measure(model: Model, side: int, images: int, precision: Precision, by: Meter, n: int) -> list[float]:
     """Seconds per step, measured n times, as `agent.train` takes its steps."""
     architecture, backbone, width = model
-    network = performance.prepare(models.build(architecture, backbone, width=width), by.device)
+    network = performance.to_channels_last(models.build(architecture, backbone, width=width), by.device)
     optimizer = performance.adam(network, learning_rate=1e-3)
     batches = [_batch(side, images, by.device)] * by.steps
     taken = []
@@ -135,7 +135,7 @@ def write(steps: Sequence[Step], table: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.step_seconds", description=__doc__.splitlines()[0])
     parser.add_argument("--measurements", type=int, default=5, help="of each step, after one that does not count")
-    parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--table", type=Path, default=STEP_TIMES)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)

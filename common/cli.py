@@ -1,9 +1,12 @@
-"""Command lines: options that are named when they are wrong, and numbers with their rule."""
+"""Command lines: options that are named when they are wrong, numbers with their rule, Ctrl-C at any time."""
 
 import argparse
 import math
+import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
@@ -76,3 +79,22 @@ def exit_code(
     except KeyboardInterrupt:
         print(f"{program}: {interrupted}", file=sys.stderr)
         return INTERRUPTED
+
+
+def end_quietly() -> None:
+    """Answer Ctrl-C while a command is still importing with one line and exit status 130, not a traceback.
+
+    To be called when its package is imported; does nothing where no `python -m` has begun.
+    Once the command's own module has its `main`, Ctrl-C raises KeyboardInterrupt again.
+    """
+    if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    if hasattr(sys.modules["__main__"], "main"):
+        raise KeyboardInterrupt
+    words = sys.orig_argv
+    command = words[words.index("-m") + 1] if "-m" in words[:-1] else "the command"
+    print(f"{command}: ended before it began", file=sys.stderr, flush=True)
+    os._exit(130)

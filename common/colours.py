@@ -1,4 +1,4 @@
-"""One colour code for pages, pictures and reports: what a colour means, and which one a series has."""
+"""One colour code for pages, pictures and reports: the meaning of each colour, and the colour of each series."""
 
 import hashlib
 from collections.abc import Iterable

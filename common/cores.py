@@ -1,4 +1,4 @@
-"""How many processor cores a run, or a machine full of runs, may use, and what they can do."""
+"""Processor cores that a run, or a machine full of runs, may use, and their extensions."""
 
 import functools
 import os
@@ -16,14 +16,14 @@ def available() -> int:
     from joblib import cpu_count
 
     here = min(int(cpu_count()), psutil.cpu_count(logical=False) or sys.maxsize)
-    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    return min(here, int(given)) if given.isdecimal() and int(given) else here
+    text = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return min(here, int(text)) if text.isdecimal() and int(text) else here
 
 
 def omp_threads(environ: Mapping[str, str]) -> int | None:
     """OMP_NUM_THREADS, its first number where it lists some, as in `4,2`; None if it says nothing."""
-    given = environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(given) if given.isdecimal() and int(given) else None
+    text = environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(text) if text.isdecimal() and int(text) else None
 
 
 def threads(environ: Mapping[str, str]) -> int:

@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache"
 """Files that commands keep between calls; they may be deleted."""
 
-FOLDERS = ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR", "WANDB_DIR")
+WANDB_FOLDERS = ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR", "WANDB_DIR")
 
 
 def own(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -54,5 +54,5 @@ def own(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
 def private_wandb(folder: Path) -> dict[str, str]:
     """Variables that move the client's files from the person's home to `folder`."""
     place = folder.absolute()
-    folders = {name: str(place / name.split("_")[1].lower()) for name in FOLDERS}
+    folders = {name: str(place / name.split("_")[1].lower()) for name in WANDB_FOLDERS}
     return {**folders, "WANDB_DIR": str(place), "NETRC": str(place / "netrc"), "WANDB_ERROR_REPORTING": "false"}

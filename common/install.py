@@ -32,7 +32,7 @@ def main(requirements: str) -> int:
 def follow(pip: "subprocess.Popen[str]", total: int) -> None:
     """Say, until pip is done, how many packages it has fetched, then how many it has installed."""
     assert pip.stdout is not None
-    before, fetched, last = installed(), 0, 0.0
+    before, fetched, last = count_packages(), 0, 0.0
     for line in pip.stdout:
         fetched += line.startswith("Collecting ")
         if line.startswith("Installing collected packages"):
@@ -42,12 +42,12 @@ def follow(pip: "subprocess.Popen[str]", total: int) -> None:
             last = time.monotonic()
             print(f"  fetching package {fetched} of {total}{f': {large[1]}{large[2]}' if large else ''}", flush=True)
     while pip.poll() is None:
-        print(f"  installed {installed() - before} of {total} packages", flush=True)
+        print(f"  installed {count_packages() - before} of {total} packages", flush=True)
         with contextlib.suppress(subprocess.TimeoutExpired):
             pip.wait(SAY_EVERY_SECONDS)
 
 
-def installed() -> int:
+def count_packages() -> int:
     """Packages in this environment."""
     return len(list(Path(sysconfig.get_path("purelib")).glob("*.dist-info")))
 

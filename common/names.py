@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 
 FORBIDDEN = "/\\#?%:"
 """Characters that the wandb client forbids in run ids and project names, since it puts them into addresses."""
-LONGEST = 128
+MAX_CHARACTERS = 128
 """Characters of a name: the W&B limit."""
-LONGEST_PART = 255
+MAX_BYTES = 255
 """Bytes of one part of a path: the limit of common file systems."""
 
 
@@ -27,9 +27,11 @@ def check_name(kind: str, name: str, forbidden: str = FORBIDDEN) -> str:
         raise BadName(f"{kind} {name!r} is no name: it would point at another folder")
     bad = sorted({character for character in name if character in forbidden or _unprintable(character)})
     if bad:
-        raise BadName(f"{kind} {shown(name)} has {', '.join(map(ascii, bad))}, which no name may have")
-    if len(name) > LONGEST or len(name.encode()) > LONGEST_PART:
-        raise BadName(f"{kind} {shown(name)} has {len(name)} characters; at most {LONGEST} ({LONGEST_PART} bytes) fit")
+        raise BadName(f"{kind} {quote(name)} has {', '.join(map(ascii, bad))}, which no name may have")
+    if len(name) > MAX_CHARACTERS or len(name.encode()) > MAX_BYTES:
+        raise BadName(
+            f"{kind} {quote(name)} has {len(name)} characters; at most {MAX_CHARACTERS} ({MAX_BYTES} bytes) fit"
+        )
     return name
 
 
@@ -40,20 +42,20 @@ def check_file_path(kind: str, path: str) -> str:
     """
     if not path or path.startswith("/") or path != str(PurePosixPath(path)) or path == ".":
         raise BadName(
-            f"{kind} {shown(path)} is no relative path: write folder/file, without ./, // or a slash at either end"
+            f"{kind} {quote(path)} is no relative path: write folder/file, without ./, // or a slash at either end"
         )
     for part in path.split("/"):
         if part == "..":
-            raise BadName(f"{kind} {shown(path)} has the part '..', which leads out of its folder")
+            raise BadName(f"{kind} {quote(path)} has the part '..', which leads out of its folder")
         bad = sorted({character for character in part if _unstorable(character)})
         if bad:
-            raise BadName(f"{kind} {shown(path)} has {', '.join(map(ascii, bad))}, which no file name may have")
-        if len(part.encode()) > LONGEST_PART:
-            raise BadName(f"{kind} {shown(path)} has a part of over {LONGEST_PART} bytes")
+            raise BadName(f"{kind} {quote(path)} has {', '.join(map(ascii, bad))}, which no file name may have")
+        if len(part.encode()) > MAX_BYTES:
+            raise BadName(f"{kind} {quote(path)} has a part of over {MAX_BYTES} bytes")
     return path
 
 
-def shown(name: str) -> str:
+def quote(name: str) -> str:
     """The name between quotes, in ASCII and cut, so that a message stays one line."""
     return ascii(name if len(name) <= 60 else name[:57] + "...")
 
@@ -69,6 +71,6 @@ def _unstorable(character: str) -> bool:
 
 
 def n_drawings(data: str) -> int:
-    """How many drawings `data` asks for, if it has the form drawn:SEED:N; 0 for any other."""
+    """Number of drawings that `data` asks for, if it has the form drawn:SEED:N; 0 for any other."""
     found = re.fullmatch(r"drawn:[0-9]+:([0-9]+)", data)
     return int(found[1]) if found else 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from common.files import write_text
 from common.wandb_api import embedded_address, embedded_key
 
-FILE = "study.json"
+STUDY_FILE = "study.json"
 
 
 class BadRecord(ValueError):
@@ -27,7 +27,7 @@ class StudyRecord:
 
     def save(self, folder: Path) -> None:
         """Write it whole or not at all."""
-        write_text(folder / FILE, json.dumps(asdict(self), indent=1) + "\n")
+        write_text(folder / STUDY_FILE, json.dumps(asdict(self), indent=1) + "\n")
 
     @property
     def address(self) -> str:
@@ -45,7 +45,7 @@ def load(folder: Path) -> StudyRecord | None:
 
     Raises BadRecord where there is one that cannot be understood.
     """
-    file = folder / FILE
+    file = folder / STUDY_FILE
     if not file.is_file():
         return None
     try:
@@ -68,7 +68,7 @@ def load(folder: Path) -> StudyRecord | None:
 
 def find(results: Path, path: str) -> StudyRecord | None:
     """The record of the latest study under `results` that ran this sweep, ENTITY/PROJECT/SWEEP; None if none did."""
-    for file in sorted(results.glob(f"*/{FILE}"), key=lambda file: file.stat().st_mtime, reverse=True):
+    for file in sorted(results.glob(f"*/{STUDY_FILE}"), key=lambda file: file.stat().st_mtime, reverse=True):
         try:
             record = load(file.parent)
         except BadRecord:

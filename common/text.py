@@ -4,6 +4,9 @@ import math
 import re
 from collections.abc import Iterable
 
+TERMINAL_WIDTH = 100
+"""Columns of what commands print, at most."""
+
 
 def clock(seconds: float) -> str:
     """75 → 1:15; 3700 → 1:01:40."""

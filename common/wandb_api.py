@@ -127,8 +127,8 @@ def _data(base_url: str, body: bytes) -> dict[str, Any]:
         raise ServerUnavailable(f"{base_url} answers something else than a W&B server would") from None
     if errors:
         messages = errors if isinstance(errors, list) else [errors]
-        told = (each.get("message", each) if isinstance(each, dict) else each for each in messages)
-        raise RequestRefused("; ".join(map(str, told)))
+        texts = (each.get("message", each) if isinstance(each, dict) else each for each in messages)
+        raise RequestRefused("; ".join(map(str, texts)))
     if not isinstance(data, dict):
         raise ServerUnavailable(f"{base_url} answers something else than a W&B server would")
     return data
@@ -146,7 +146,7 @@ def _refusal(status: int, body: bytes) -> Exception:
 
 
 def embedded_address(folder: Path) -> str | None:
-    """Where the embedded server that works in the folder says it answers; None if none does."""
+    """Address of the embedded server that works in the folder; None if none does."""
     return _line(folder / "address")
 
 

@@ -1,4 +1,4 @@
-"""A picture and its mask: found on disk (puzzle), drawn from a seed (synthetic), varied (augment)."""
+"""A picture and its mask: found on disk (dataset), drawn from a seed (synthetic), varied (augment)."""
 
 import os
 

@@ -31,7 +31,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from common.cli import Parser, whole_number
 from common.keys import STRENGTHS
-from data import puzzle, synthetic
+from data import synthetic
+from data.dataset import Pair, load_dataset
 
 BORDER = cv2.BORDER_REFLECT_101
 
@@ -139,7 +140,7 @@ class Augmenter:
         return np.ascontiguousarray(result["image"]), np.ascontiguousarray(result["mask"])
 
 
-def figure(pair: puzzle.Pair) -> Image.Image:
+def figure(pair: Pair) -> Image.Image:
     """One row per strength: the picture as it is, or seven variations; the outline of the mask on each."""
     side, gap, left, draws = pair.image.shape[0], 4, 90, 7
     rows = len(STRENGTHS)
@@ -150,7 +151,7 @@ def figure(pair: puzzle.Pair) -> Image.Image:
         pen.text((left - 12, top + side // 2), strength, fill="black", font=font, anchor="rm")
         augment = Augmenter(strength, side, seed=0)
         for column in range(draws if RECIPES[strength](side) else 1):
-            drawn = _outlined(*augment(pair.image, pair.mask, visit=1 + column, index=0))
+            drawn = _draw_outline(*augment(pair.image, pair.mask, visit=1 + column, index=0))
             sheet.paste(Image.fromarray(drawn), (left + column * (side + gap), top))
     note = (
         f"as loaded, {side} x {side} pixels, with the outline of its mask;\n"
@@ -160,7 +161,7 @@ def figure(pair: puzzle.Pair) -> Image.Image:
     return sheet
 
 
-def _outlined(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _draw_outline(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(image.copy(), contours, -1, (255, 0, 220), 1, cv2.LINE_AA))
 
@@ -173,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--image_size", type=whole_number(), default=160, help="side in pixels (default: 160)")
     options = parser.parse_args(arguments)
     try:
-        train = puzzle.load(synthetic.resolve(options.data), image_size=options.image_size).train
+        train = load_dataset(synthetic.resolve(options.data), image_size=options.image_size).train
         figure(train[0]).save(options.out, quality=88)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)

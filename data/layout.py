@@ -1,4 +1,4 @@
-"""Which file is which: find image and mask files below a folder, pair them by name, and split them.
+"""Layout of a folder: find image and mask files below it, pair them by name, and split them.
 
 Nothing is decoded here. `find` returns a Listing; what is wrong with names and folders is in its `problems`,
 one sentence each, so that a caller can add what is wrong with the pixels and report everything at once.
@@ -13,9 +13,9 @@ from pathlib import Path
 from PIL import Image
 
 from common.text import natural_order, plural
-from data import dealing, pairing
-from data.dealing import DealingError
-from data.findings import DataError, Finding
+from data import pairing
+from data.problems import DataError, Problem
+from data.splits import SplitError, cross_validation, group_positions, random_split
 
 SPLITS = {"train": ("train", "training"), "val": ("val", "validation", "valid"), "test": ("test", "testing")}
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
@@ -46,7 +46,7 @@ class Listing:
     """`rule` says in words where the split comes from; `ignored` are files that are no pictures."""
 
     items: list[Item] = field(default_factory=list)
-    problems: list[Finding | str] = field(default_factory=list)
+    problems: list[Problem | str] = field(default_factory=list)
     ignored: list[Path] = field(default_factory=list)
     rule: str = ""
     seeded: bool = False
@@ -59,7 +59,7 @@ def find(folder: Path, split_seed: int, fold: int = 0, folds: int = 0) -> Listin
     so many that test each pair once, as `resplit` draws them.
     """
     try:
-        listing = _as_it_lies(folder, split_seed)
+        listing = _read_layout(folder, split_seed)
     except OSError as error:
         raise DataError([f"{error.filename} cannot be read: {error.strerror}."]) from error
     return resplit(listing, split_seed, fold, folds) if fold else listing
@@ -74,16 +74,16 @@ def resplit(listing: Listing, split_seed: int, fold: int, folds: int = 0) -> Lis
     """
     ordered = sorted(_distinct(listing.items), key=lambda item: natural_order(item.name))
     sizes = Counter(item.split for item in listing.items)
-    groups = dealing.groups([item.group for item in ordered])
+    groups = group_positions([item.group for item in ordered])
     try:
         splits = (
-            dealing.cross_validation(groups, sizes["val"], fold, folds, (split_seed, folds))
+            cross_validation(groups, sizes["val"], fold, folds, (split_seed, folds))
             if folds
-            else dealing.split(groups, sizes, (split_seed, fold))
+            else random_split(groups, sizes, (split_seed, fold))
         )
-    except DealingError as error:
+    except SplitError as error:
         if ordered and not listing.problems:
-            listing.problems.append(f"{_how_many(ordered)}: {error}.")
+            listing.problems.append(f"{_count_groups(ordered)}: {error}.")
         return listing
     items = [replace(item, split=split) for item, split in zip(ordered, splits, strict=True)]
     rule = f"fold {fold}: all pairs split at random with split_seed={split_seed}"
@@ -92,8 +92,8 @@ def resplit(listing: Listing, split_seed: int, fold: int, folds: int = 0) -> Lis
     return replace(listing, items=items, rule=rule, seeded=True)
 
 
-def _how_many(items: Sequence[Item]) -> str:
-    n = len(dealing.groups([item.group for item in items]))
+def _count_groups(items: Sequence[Item]) -> str:
+    n = len(group_positions([item.group for item in items]))
     what = "group" if any(item.group for item in items) else "image"
     return f"there {'is' if n == 1 else 'are'} {plural(n, what)}"
 
@@ -107,7 +107,7 @@ def _distinct(items: Sequence[Item]) -> list[Item]:
     ]
 
 
-def _as_it_lies(folder: Path, split_seed: int) -> Listing:
+def _read_layout(folder: Path, split_seed: int) -> Listing:
     listing = Listing()
     if not folder.is_dir():
         listing.problems.append(
@@ -144,14 +144,14 @@ def _list_splits(folder: Path, by_split: dict[str, Path | None], listing: Listin
         if path is None:
             listing.problems.append(f"{folder} has no {split}/ folder: add one with images/ and masks/ in it.")
             continue
-        couples.append(couple := _couple(path, split, listing))
+        couples.append(couple := _pair_folders(path, split, listing))
         if couple.is_whole and not couple.images and not couple.masks:
             listing.problems.append(f"{path} holds no images: every split needs at least one image with its mask.")
     listing.items += _items(couples, listing)
 
 
 def _list_flat(folder: Path, split_seed: int, listing: Listing) -> None:
-    items = _items([_couple(folder, "", listing)], listing)
+    items = _items([_pair_folders(folder, "", listing)], listing)
     split_file = _child(folder, SPLIT_FILE)
     if split_file is not None and items:
         items = _read_split_file(split_file, items, listing)
@@ -160,10 +160,10 @@ def _list_flat(folder: Path, split_seed: int, listing: Listing) -> None:
         return
     listing.rule, listing.seeded = f"split at random with split_seed={split_seed}", True
     try:
-        groups = dealing.groups([item.group for item in items])
-        splits = dealing.split(groups, default_sizes(len(items)), split_seed)
-    except DealingError as error:
-        listing.problems.append(f"{folder}: {_how_many(items)}: {error}.")
+        groups = group_positions([item.group for item in items])
+        splits = random_split(groups, default_sizes(len(items)), split_seed)
+    except SplitError as error:
+        listing.problems.append(f"{folder}: {_count_groups(items)}: {error}.")
         splits = ["train"] * len(items)
     listing.items = [replace(item, split=split) for item, split in zip(items, splits, strict=True)]
 
@@ -175,7 +175,7 @@ def default_sizes(n: int) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Couple:
+class FolderPair:
     """The picture files of one images/ and one masks/ folder, either of which may be missing."""
 
     split: str
@@ -185,7 +185,7 @@ class Couple:
     labels: list[Path]
 
 
-def _couple(folder: Path, split: str, listing: Listing) -> Couple:
+def _pair_folders(folder: Path, split: str, listing: Listing) -> FolderPair:
     folders = {"images": _subfolder(folder, IMAGE_FOLDERS, listing), "masks": _subfolder(folder, MASK_FOLDERS, listing)}
     listing.problems += [
         f"{folder} has no {wanted}/ folder: add one." for wanted, path in folders.items() if path is None
@@ -193,10 +193,10 @@ def _couple(folder: Path, split: str, listing: Listing) -> Couple:
     already = len(listing.ignored)
     images, masks = (_pictures(path, listing) for path in folders.values())
     labels = [path for path in listing.ignored[already:] if path.suffix.lower() in LABEL_SUFFIXES]
-    return Couple(split, images, masks, None not in folders.values(), labels)
+    return FolderPair(split, images, masks, None not in folders.values(), labels)
 
 
-def _items(couples: Sequence[Couple], listing: Listing) -> list[Item]:
+def _items(couples: Sequence[FolderPair], listing: Listing) -> list[Item]:
     """Items in natural order of their names, those of each couple together; problems go to `listing`."""
     images = [path.stem for couple in couples for path in couple.images]
     masks = [path.stem for couple in couples for path in couple.masks]
@@ -211,7 +211,7 @@ def _items(couples: Sequence[Couple], listing: Listing) -> list[Item]:
             listing.problems += findings
         if len(pairs) < len(couple.images):
             remedy = "draw what it says into a PNG, black for background and white for the foreground, named alike"
-            listing.problems += [Finding(path, "is a label, but no picture", remedy) for path in couple.labels]
+            listing.problems += [Problem(path, "is a label, but no picture", remedy) for path in couple.labels]
     return items
 
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from common.text import some
 from data import pixels
-from data.findings import FileError, Finding
+from data.problems import FileError, Problem
 
 SHARE_CHANGE = 1 / 3
 """A share of foreground that resizing changes by this part of itself, or more, is warned of."""
 
-STEP = 16
+SIDE_STEP = 16
 """An image_size is a multiple of it, from twice it on."""
 
 
@@ -81,7 +81,7 @@ def several_values(files: Mapping[str, list[Path]]) -> list[str]:
 
 
 def read(
-    path: Path | None, values: dict[str, list[Path]], problems: list[Finding | str], warnings: list[Finding | str]
+    path: Path | None, values: dict[str, list[Path]], problems: list[Problem | str], warnings: list[Problem | str]
 ) -> np.ndarray | None:
     """The mask as `to_mask` gives it, or None; the file is added to `values`, what is wrong with it to `problems`."""
     if path is None:
@@ -96,7 +96,7 @@ def read(
     return mask
 
 
-def bounded(mask: np.ndarray, longest: int) -> tuple[int, int]:
+def limit_size(mask: np.ndarray, longest: int) -> tuple[int, int]:
     """Height and width (pixels) of a mask (H, W), or as much smaller that the longest side is `longest`."""
     height, width = mask.shape
     factor = min(1.0, longest / max(height, width))
@@ -114,15 +114,15 @@ def resize(mask: np.ndarray, height: int, width: int = 0) -> np.ndarray:
     return cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-class Resizing:
-    """Losses of the masks of a data set by resizing: `look` at each, then ask for `problems` and `warnings`."""
+class ResizingLosses:
+    """Losses of the masks of a data set by resizing: `compare` at each, then ask for `problems` and `warnings`."""
 
     def __init__(self) -> None:
         self._lost: dict[int, list[tuple[Path, str, int]]] = defaultdict(list)
-        self._unscored: list[Finding] = []
-        self.warnings: list[Finding] = []
+        self._unscored: list[Problem] = []
+        self.warnings: list[Problem] = []
 
-    def look(self, path: Path, mask: np.ndarray, side: int) -> None:
+    def compare(self, path: Path, mask: np.ndarray, side: int) -> None:
         """Compare a mask (H, W) with what is left of it in a square of `side` pixels."""
         before, after = float(mask.mean()), float(resize(mask, side).mean())
         if not after:
@@ -132,22 +132,22 @@ class Resizing:
         elif abs(after - before) >= SHARE_CHANGE * before:
             what = f"changes its share of foreground by a third or more at image_size {side}"
             detail = f"{100 * before:.2g} % becomes {100 * after:.2g} %"
-            self.warnings.append(Finding(path, what, "a larger image_size changes it less", detail))
+            self.warnings.append(Problem(path, what, "a larger image_size changes it less", detail))
 
-    def look_at_scores(self, path: Path, mask: np.ndarray, size: tuple[int, int]) -> None:
+    def check_score_size(self, path: Path, mask: np.ndarray, size: tuple[int, int]) -> None:
         """Refuse a mask of which nothing is left at the height and width at which it is to be scored."""
         if not resize(mask, *size).any():
             what = f"loses all its foreground at score_size {max(size)}"
-            self._unscored.append(Finding(path, what, "raise score_size, or crop the photographs around it"))
+            self._unscored.append(Problem(path, what, "raise score_size, or crop the photographs around it"))
 
-    def problems(self) -> Iterable[Finding]:
+    def problems(self) -> Iterable[Problem]:
         """The masks without foreground at some size, and the `image_size` that keeps it in all of them."""
         yield from self._unscored
         for side, lost in self._lost.items():
             enough = max(each for _, _, each in lost)
             remedy = f"image_size {enough} keeps it; or crop the photographs around what is marked"
             for path, size, _ in lost:
-                yield Finding(path, f"loses all its foreground at image_size {side}", remedy, size)
+                yield Problem(path, f"loses all its foreground at image_size {side}", remedy, size)
 
 
 def smallest_thing(mask: np.ndarray) -> tuple[int, int, int]:
@@ -155,8 +155,8 @@ def smallest_thing(mask: np.ndarray) -> tuple[int, int, int]:
     n, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     smallest = stats[1 + int(np.argmin(stats[1:, cv2.CC_STAT_AREA]))]
     width, height = int(smallest[cv2.CC_STAT_WIDTH]), int(smallest[cv2.CC_STAT_HEIGHT])
-    steps = max(2, math.ceil(max(mask.shape[1] / width, mask.shape[0] / height) / STEP))
+    steps = max(2, math.ceil(max(mask.shape[1] / width, mask.shape[0] / height) / SIDE_STEP))
     numbered = labels.astype(np.float32)
-    while steps * STEP < max(mask.shape) and len(np.unique(resize(numbered, steps * STEP))) < n:
+    while steps * SIDE_STEP < max(mask.shape) and len(np.unique(resize(numbered, steps * SIDE_STEP))) < n:
         steps += 1
-    return width, height, steps * STEP
+    return width, height, steps * SIDE_STEP

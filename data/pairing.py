@@ -1,4 +1,4 @@
-"""Which mask belongs to which image, by their names alone."""
+"""Pairs of masks and images, by their names alone."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from data.findings import Finding
+from data.problems import Problem
 
 ROLE_WORDS = ("images", "image", "img", "photo", "picture", "masks", "mask", "labels", "label", "gt", "seg")
 SPLIT_WORDS = ("train", "training", "val", "validation", "valid", "test", "testing")
@@ -40,27 +40,27 @@ def candidates(mask: Path, images: Sequence[Path], by_number: bool) -> list[Path
     return found or (_longest(mask, images) if by_number else [])
 
 
-def pair(images: Sequence[Path], masks: Sequence[Path], by_number: bool) -> tuple[dict[Path, Path], list[Finding]]:
-    """The mask of each image that has exactly one, and what is wrong with the other files."""
+def pair(images: Sequence[Path], masks: Sequence[Path], by_number: bool) -> tuple[dict[Path, Path], list[Problem]]:
+    """The mask of each image that has exactly one, and the faults of the other files."""
     fitting = {mask: candidates(mask, images, by_number) for mask in masks}
     takers = Counter(found[0] for found in fitting.values() if len(found) == 1)
     pairs: dict[Path, Path] = {}
-    findings: list[Finding] = []
+    findings: list[Problem] = []
     for image in images:
         mine = [mask for mask, found in fitting.items() if image in found]
         if len(mine) == 1 and fitting[mine[0]] == [image]:
             pairs[image] = mine[0]
         elif not mine:
-            findings.append(Finding(image, "has no mask", f"add a mask {OF_ITS_NAME}, or remove the image"))
+            findings.append(Problem(image, "has no mask", f"add a mask {OF_ITS_NAME}, or remove the image"))
         elif takers[image] > 1:
             names = " and ".join(mask.name for mask in mine)
-            findings.append(Finding(image, f"has {len(mine)} masks", "keep one", names))
+            findings.append(Problem(image, f"has {len(mine)} masks", "keep one", names))
     for mask, found in fitting.items():
         if not found:
-            findings.append(Finding(mask, "has no image", f"add an image {OF_ITS_NAME}, or remove the mask"))
+            findings.append(Problem(mask, "has no image", f"add an image {OF_ITS_NAME}, or remove the mask"))
         elif len(found) > 1:
             names = " and ".join(image.name for image in found)
-            findings.append(Finding(mask, f"fits {len(found)} images", "rename it so that it fits one", names))
+            findings.append(Problem(mask, f"fits {len(found)} images", "rename it so that it fits one", names))
     return pairs, findings
 
 

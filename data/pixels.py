@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from data.findings import FileError, Finding
+from data.problems import FileError, Problem
 
 Range = tuple[float, float]
 """The lowest and the highest value of all pixels with more than 8 bits in a data set."""
@@ -51,8 +51,8 @@ def channels(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
 
 
-def pages(path: Path) -> int:
-    """How many pages or frames a file has of which only the first is used: 1, unless it is a TIFF, GIF, PNG or WebP."""
+def count_pages(path: Path) -> int:
+    """Number of pages or frames of a file, of which the first is used: 1, unless it is a TIFF, GIF, PNG or WebP."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
@@ -61,7 +61,7 @@ def pages(path: Path) -> int:
 
 
 def read(
-    path: Path | None, pixel_range: Range | None, problems: list[Finding | str], warnings: list[Finding | str]
+    path: Path | None, pixel_range: Range | None, problems: list[Problem | str], warnings: list[Problem | str]
 ) -> np.ndarray | None:
     """The photograph as `to_rgb` gives it, or None; what is wrong with the file is added to `problems`."""
     if path is None:
@@ -75,15 +75,15 @@ def read(
     if array.dtype != np.uint8 and np.ptp(image) <= DARK_LEVELS:
         remedy = "if it should not be, export all photographs with one range of values"
         what = "is nearly of one colour in the range of values that all photographs share"
-        warnings.append(Finding(path, what, remedy))
+        warnings.append(Problem(path, what, remedy))
     warn_of_pages(path, warnings)
     return image
 
 
-def warn_of_pages(path: Path, warnings: list[Finding | str]) -> None:
-    if (n := pages(path)) > 1:
+def warn_of_pages(path: Path, warnings: list[Problem | str]) -> None:
+    if (n := count_pages(path)) > 1:
         what = "has several pages, of which the first is used"
-        warnings.append(Finding(path, what, "save each as a file if another one is meant", f"{n} pages"))
+        warnings.append(Problem(path, what, "save each as a file if another one is meant", f"{n} pages"))
 
 
 def find_range(paths: Iterable[Path]) -> Range | None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import Parser, whole_number
+from common.environment import CACHE
 from common.names import n_drawings
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import Field
@@ -27,7 +28,6 @@ Mask = NDArray[np.uint8]
 SHARE = (0.2, 0.3)
 """The piece covers this share of the picture; less where a long piece would otherwise leave the frame."""
 
-CACHE = Path(__file__).resolve().parents[1] / ".cache"
 DEFAULT_SEED = 8
 
 
@@ -50,7 +50,7 @@ def draw(
     mask = (body >= 0.5).astype(np.uint8)
 
     angle = light_rng.uniform(0, 2 * math.pi)
-    printed = _printed(print_rng, face, unit, angle)
+    printed = _draw_print(print_rng, face, unit, angle)
     wall = np.array([92, 86, 80], np.float32) * np.float32(form.uniform(0.4, 1.2))
     solid = wall + face[..., None] * (printed - wall)
     ground = photograph.table(table_rng, shape, unit)
@@ -62,7 +62,7 @@ def draw(
     return photograph.Camera.pick(lens, unit).take(lens, scene), mask
 
 
-def _printed(rng: np.random.Generator, face: Field, unit: float, angle: float) -> Field:
+def _draw_print(rng: np.random.Generator, face: Field, unit: float, angle: float) -> Field:
     """The print with its glossy rim, drawn only where the face is: (H, W, 3), 0 elsewhere."""
     rows, columns = np.flatnonzero(face.any(axis=1)), np.flatnonzero(face.any(axis=0))
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -104,7 +104,7 @@ def resolve(name: str) -> Path:
     """The folder that `name` means: drawn and drawn:SEED are drawn once and kept, all else is a path.
 
     drawn:SEED:N are N drawings to train on and a tenth as many to validate and to test, of as many evenings, at half
-    the size: what a model is pretrained on.
+    the size, for pretraining.
 
     Safe when several processes ask at once: each draws aside, the first to finish is kept.
     Raises ValueError when SEED is no whole number from 0 on.

@@ -17,15 +17,14 @@ from pathlib import Path
 
 from common import cores, study_record
 from common.cli import Parser, whole_number
+from common.environment import ROOT
 from common.files import beside
 from common.study_record import BadRecord, StudyRecord
 from common.text import clock
 from study import checks, login, plan, processes, sweep
-from study.checks import shown
+from study.checks import short_path
 from study.login import Server, browser_link
-from study.plan import Plan, StudyError
-
-ROOT = Path(__file__).resolve().parent.parent
+from study.plan import StudyError, StudyPlan
 
 
 def main() -> int:
@@ -67,35 +66,35 @@ def study(arguments: argparse.Namespace) -> bool:
     Raises:
         StudyError: it cannot start, or cannot go on.
     """
-    own = login.named_by(os.environ)
+    own = login.server_of_environment(os.environ)
     if own:
         login.check(own)
     results: Path = arguments.results
-    data = folder_of(arguments.data)
-    given = {"image_size": arguments.size, "epochs": arguments.epochs, "seed": arguments.seeds}
-    wanted = plan.make(arguments.sweep, results, data, *given.values())
-    asked = {name: value for name, value in {"data": data, **given}.items() if value is not None}
-    print(checks.settings(wanted, arguments.sweep, asked), end="", flush=True)
+    data = resolve_data(arguments.data)
+    overrides = {"image_size": arguments.size, "epochs": arguments.epochs, "seed": arguments.seeds}
+    wanted = plan.make_plan(arguments.sweep, results, data, *overrides.values())
+    settings = {name: value for name, value in {"data": data, **overrides}.items() if value is not None}
+    print(checks.settings(wanted, arguments.sweep, settings), end="", flush=True)
     digest, pictures = checks.photographs(data, wanted.image_size)
     print(pictures, end="", flush=True)
     with record_start(wanted.folder), exclusive_lock(results), server(own, results / "server") as address:
         env = processes.environment(wanted.folder, address.login)
         os.environ.clear()
         os.environ.update(env)  # the wandb client in this process is as private as those it starts
-        path, n_before = begin(wanted, address, digest, env)
+        path, n_before = find_or_create_sweep(wanted, address, digest, env)
         finished = n_before
         if n_before < wanted.n_trials:
             print(f"study: trials to train: {wanted.n_trials - n_before}", flush=True)
-            progress = sweep.train(wanted, path, n_before, arguments.trials, address, env, ROOT)
-            finished = progress.finished
-            explain(wanted, path, finished, progress.reasons)
-        report(wanted, path, env)
+            progress = sweep.train(wanted, path, n_before, arguments.trials, address, env)
+            finished = progress.n_finished
+            report_failures(wanted, path, finished, progress.reasons)
+        run_analysis(wanted, path, env)
     remember_latest(wanted.folder)
     print_result(wanted, path, address)
     return finished == wanted.n_trials
 
 
-def folder_of(data: str) -> str:
+def resolve_data(data: str) -> str:
     """Drawn photographs by their name, a folder by its full path: agents work elsewhere."""
     if data == "drawn" or data.startswith("drawn:"):
         return data
@@ -110,11 +109,11 @@ def record_start(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if new and not earlier(folder):
+        if new and not load_record(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def earlier(folder: Path) -> StudyRecord | None:
+def load_record(folder: Path) -> StudyRecord | None:
     """The record of an earlier start of this study, if there is one that can be read."""
     try:
         return study_record.load(folder)
@@ -129,7 +128,9 @@ def exclusive_lock(results: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StudyError(f"another `make study` is working in {shown(results)}; wait for it or stop it") from None
+            raise StudyError(
+                f"another `make study` is working in {short_path(results)}; wait for it or stop it"
+            ) from None
         yield
 
 
@@ -140,18 +141,18 @@ def server(own: Server | None, folder: Path) -> Iterator[Server]:
         print(f"study: using the W&B server of your environment, {own.base_url}", flush=True)
         yield own
         return
-    with login.embedded(folder.resolve(), ROOT) as started:
+    with login.embedded_server(folder.resolve()) as started:
         print(
             f"study: no W&B login in the environment, so the embedded server keeps the runs: "
-            f"{started.base_url}, data in {shown(folder)}",
+            f"{started.base_url}, data in {short_path(folder)}",
             flush=True,
         )
         yield started
 
 
-def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:
+def find_or_create_sweep(wanted: StudyPlan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:
     """The sweep, new or that of an earlier start, and how many of its trials are finished."""
-    record = earlier(wanted.folder)
+    record = load_record(wanted.folder)
     server_dir = str(address.folder) if address.folder else None
     same_server = record and record.server_dir == server_dir and (server_dir or record.base_url == address.base_url)
     if record and same_server and record.data_digest == digest:
@@ -160,18 +161,18 @@ def begin(wanted: Plan, address: Server, digest: str, env: dict[str, str]) -> tu
         if n_before is not None:
             print(f"study: going on with {path}, {n_before} of {wanted.n_trials} trials are finished", flush=True)
             if n_before < wanted.n_trials:
-                sweep.resume(path, env, ROOT)
+                sweep.resume(path, env)
             return path, n_before
     path = sweep.create(wanted, address)
     StudyRecord((path,), address.base_url, server_dir, digest).save(wanted.folder)
     owner, _, name = path.rpartition("/")
     print(f"study: sweep {path}, {address.base_url}/{owner}/sweeps/{name}")
     if address.folder:
-        print(f"study: log in there with {browser_link(address, f'/{owner}/sweeps/{name}', ROOT)} (once)")
+        print(f"study: log in there with {browser_link(address, f'/{owner}/sweeps/{name}')} (once)")
     return path, 0
 
 
-def explain(wanted: Plan, path: str, finished: int, reasons: list[str]) -> None:
+def report_failures(wanted: StudyPlan, path: str, finished: int, reasons: list[str]) -> None:
     """Reasons of the trials that did not finish.
 
     Raises:
@@ -182,7 +183,7 @@ def explain(wanted: Plan, path: str, finished: int, reasons: list[str]) -> None:
         return
     text = (
         f"{lost} of {wanted.n_trials} trials did not finish; their logs are in "
-        f"{shown(sweep.journal(wanted, path) / 'logs')}, and the same command tries them again"
+        f"{short_path(sweep.journal_folder(wanted, path) / 'logs')}, and the same command tries them again"
     )
     text = "\n".join([text, *(f"  {reason}" for reason in reasons)])
     if not finished:
@@ -190,10 +191,10 @@ def explain(wanted: Plan, path: str, finished: int, reasons: list[str]) -> None:
     print(f"study: {text}", file=sys.stderr, flush=True)
 
 
-def report(wanted: Plan, path: str, env: dict[str, str]) -> None:
+def run_analysis(wanted: StudyPlan, path: str, env: dict[str, str]) -> None:
     """Table, curves and mask grid, made by `python -m analysis`."""
     command = [sys.executable, "-m", "analysis", path, "--out", within_root(wanted.folder)]
-    code, printed = processes.run(command, env, ROOT)
+    code, printed = processes.run(command, env)
     if code:
         raise StudyError(f"the analysis failed:\n{printed.strip()}")
     print(printed, end="", flush=True)
@@ -208,19 +209,19 @@ def remember_latest(folder: Path) -> None:
     latest = folder.parent / "latest"
     if latest.exists() and not latest.is_symlink():
         raise StudyError(
-            f"{shown(latest)} is no link to a study, so it is left alone; the results are in {shown(folder)}"
+            f"{short_path(latest)} is no link to a study, so it is left alone; the results are in {short_path(folder)}"
         )
     with beside(latest) as link:
         link.symlink_to(folder.name)
 
 
-def print_result(wanted: Plan, path: str, address: Server) -> None:
-    """Where everything is, and how to look again."""
+def print_result(wanted: StudyPlan, path: str, address: Server) -> None:
+    """Print the places of all results, and the commands to look again."""
     entity, project, _ = path.split("/")
-    print(f"all of it    {shown(wanted.folder)}, also {shown(wanted.folder.parent / 'latest')}")
+    print(f"all of it    {short_path(wanted.folder)}, also {short_path(wanted.folder.parent / 'latest')}")
     print(f"checkpoints  Artifacts {entity}/{project}/model-RUN_ID:best, RUN_ID from comparison.csv")
     print(f"look again   {'make serve' if address.folder else address.base_url}")
-    print(f"read it      make report, then open {shown(wanted.folder.parent / 'latest' / 'report.html')}")
+    print(f"read it      make report, then open {short_path(wanted.folder.parent / 'latest' / 'report.html')}")
 
 
 def within_root(path: Path) -> str:

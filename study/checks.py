@@ -11,18 +11,16 @@ from pathlib import Path
 
 from common.environment import private_wandb
 from study import processes
-from study.plan import Plan, StudyError
-
-ROOT = Path(__file__).resolve().parent.parent
+from study.plan import StudyError, StudyPlan
 
 FLAGS = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS", "seed": "SEEDS"}
 """Variables of `make study` for the settings of a sweep that it fills in."""
 
 
-def settings(wanted: Plan, sweep_file: Path, given: Mapping[str, object]) -> str:
+def settings(wanted: StudyPlan, sweep_file: Path, overrides: Mapping[str, object]) -> str:
     """Have the sweep looked at; what it will cost, to be shown.
 
-    `given` are the values that the person asked for beside those of `sweep_file`, by the names in the sweep.
+    `overrides` are the values that the person asked for beside those of `sweep_file`, by the names in the sweep.
 
     Raises:
         StudyError: with all that is wrong.
@@ -35,28 +33,28 @@ def settings(wanted: Plan, sweep_file: Path, given: Mapping[str, object]) -> str
     if code > 1:
         raise StudyError(errors)
     (report,) = json.loads(printed)
-    lines = [_text(each, sweep_file, given) for each in report["findings"]]
+    lines = [_text(each, sweep_file, overrides) for each in report["findings"]]
     if report["models"]:
         lines.append(f"models that can be built: {', '.join(report['models'])}")
     if code:
         raise StudyError("\n".join(["this sweep cannot be trained:", *lines]))
     cost = report["price"]["text"] if report["price"] else "no errors"
-    return "\n".join([*lines, f"{shown(sweep_file)}: {cost}", ""])
+    return "\n".join([*lines, f"{short_path(sweep_file)}: {cost}", ""])
 
 
-def _text(finding: Mapping[str, str], sweep_file: Path, given: Mapping[str, object]) -> str:
+def _text(finding: Mapping[str, str], sweep_file: Path, overrides: Mapping[str, object]) -> str:
     """A finding, told about what the person wrote: a setting or the sweep's file."""
-    first = f"{_place(finding['key'], sweep_file, given)}: {finding['severity']}: {finding['message']}"
+    first = f"{_place(finding['key'], sweep_file, overrides)}: {finding['severity']}: {finding['message']}"
     return f"{first} [{finding['code']}]\n    why: {finding['why']}\n    fix: {finding['fix']}"
 
 
-def _place(name: str, sweep_file: Path, given: Mapping[str, object]) -> str:
-    if name in given:
-        return f"{FLAGS[name]}={given[name]}"
+def _place(name: str, sweep_file: Path, overrides: Mapping[str, object]) -> str:
+    if name in overrides:
+        return f"{FLAGS[name]}={overrides[name]}"
     for number, line in enumerate(sweep_file.read_text().splitlines(), start=1):
         if name and re.match(rf"\s*{name}\s*:", line):
-            return f"{shown(sweep_file)}:{number}"
-    return shown(sweep_file)
+            return f"{short_path(sweep_file)}:{number}"
+    return short_path(sweep_file)
 
 
 def photographs(data: str, image_size: int) -> tuple[str, str]:
@@ -75,12 +73,12 @@ def photographs(data: str, image_size: int) -> tuple[str, str]:
 def _ask(module: str, *words: str, env: Mapping[str, str]) -> tuple[int, str, str]:
     """Exit code of `python -m module --json`, what it printed, and what it said of errors."""
     with tempfile.TemporaryFile("w+") as errors:
-        code, printed = processes.run([sys.executable, "-m", module, "--json", *words], env, ROOT, stderr=errors)
+        code, printed = processes.run([sys.executable, "-m", module, "--json", *words], env, stderr=errors)
         errors.seek(0)
         return code, printed, errors.read().strip()
 
 
-def shown(path: Path) -> str:
+def short_path(path: Path) -> str:
     """Relative to where the person stands, if that is shorter."""
     relative = os.path.relpath(path)
     return shlex.quote(relative if len(relative) < len(str(path)) else str(path))

@@ -1,4 +1,4 @@
-"""Which W&B server a study talks to: the person's own if the environment names one, else the embedded one."""
+"""The W&B server of a study: the person's own if the environment names one, else the embedded one."""
 
 import contextlib
 import os
@@ -12,11 +12,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from common import wandb_api
+from common.environment import ROOT
 from common.wandb_api import CLOUD, BadAddress, CertificateRefused, KeyRefused, RequestRefused, ServerUnavailable
 from study import processes
 from study.plan import StudyError
 
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class Server:
     base_url: str
     login: dict[str, str]
     folder: Path | None
-    """Where the embedded server keeps its data; None for any other server."""
+    """Data of the embedded server; None for any other server."""
 
     def answers(self) -> bool:
         """Whether it is there; the embedded one only, since another's silence is for the client to bear."""
-        return self.folder is None or ready(self.base_url)
+        return self.folder is None or is_ready(self.base_url)
 
 
-def named_by(environ: Mapping[str, str]) -> Server | None:
+def server_of_environment(environ: Mapping[str, str]) -> Server | None:
     """The server of the person's own login, if the environment has one; its files are never looked at.
 
     Raises:
@@ -76,7 +77,7 @@ def check(server: Server) -> None:
 
 
 @contextlib.contextmanager
-def embedded(folder: Path, root: Path) -> Iterator[Server]:
+def embedded_server(folder: Path) -> Iterator[Server]:
     """The embedded server on a free loopback port, for as long as the block lasts.
 
     A server that already works on this folder, for instance `make serve`, is used and left running.
@@ -92,25 +93,25 @@ def embedded(folder: Path, root: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "server", "--port", "0", "--dir", str(folder)]
     with (folder / "server.log").open("a+", errors="replace") as log:
         began = log.tell()
-        with processes.started(command, os.environ, root, stdout=log) as process:
+        with processes.child_process(command, os.environ, stdout=log) as process:
             while (running := _running(folder)) is None:
                 if process.poll() is not None:
                     log.seek(began)
                     raise StudyError(f"the embedded server did not start: {log.read().strip()}")
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
             yield running
 
 
-def browser_link(server: Server, path: str, root: Path) -> str:
-    """Where a browser sees `path`; of the embedded server a link that logs it in, once, so that it may stop runs."""
+def browser_link(server: Server, path: str) -> str:
+    """Address of `path` for a browser; of the embedded server a link that logs it in once, so that it may stop runs."""
     if server.folder is None:
         return server.base_url + path
     command = [sys.executable, "-m", "server", "user", "link", "local", "--dir", str(server.folder)]
-    made = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return f"{made.stdout.strip()}&next={quote(path)}" if made.returncode == 0 else server.base_url + path
 
 
-def ready(base_url: str) -> bool:
+def is_ready(base_url: str) -> bool:
     try:
         with wandb_api.open_url(urllib.request.Request(f"{base_url}/ready"), timeout=5):
             return True
@@ -120,7 +121,7 @@ def ready(base_url: str) -> bool:
 
 def _running(folder: Path) -> Server | None:
     base_url = wandb_api.embedded_address(folder)
-    return _server(base_url, folder) if base_url and ready(base_url) else None
+    return _server(base_url, folder) if base_url and is_ready(base_url) else None
 
 
 def _server(base_url: str, folder: Path) -> Server:

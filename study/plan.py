@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from common.sweep_spec.distributions import listed
+from common.sweep_spec.distributions import listed_values
 
 
 class StudyError(Exception):
@@ -18,7 +18,7 @@ class StudyError(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """The sweep as it will be sent, and where its results go."""
 
     sweep: dict[str, Any]
@@ -30,7 +30,7 @@ class Plan:
 
     @property
     def n_trials(self) -> int:
-        return math.prod(len(listed(spec) or []) for spec in self.sweep["parameters"].values())
+        return math.prod(len(listed_values(spec) or []) for spec in self.sweep["parameters"].values())
 
     @property
     def epochs(self) -> int:
@@ -41,7 +41,9 @@ class Plan:
         return int(self.sweep["parameters"]["image_size"]["value"])
 
 
-def make(sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None) -> Plan:
+def make_plan(
+    sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None
+) -> StudyPlan:
     """The sweep of `sweep_file` with data and the given size, epochs and number of seeds filled in.
 
     The folder's name says what was asked; its last part is a digest of the whole sweep, so that a study with
@@ -62,7 +64,7 @@ def make(sweep_file: Path, results: Path, data: str, size: int | None, epochs: i
             parameters[name] = {"value": value}
     if seeds is not None:
         parameters["seed"] = {"values": list(range(1, seeds + 1))}
-    if sweep.get("method") != "grid" or any(not listed(spec) for spec in parameters.values()):
+    if sweep.get("method") != "grid" or any(not listed_values(spec) for spec in parameters.values()):
         raise StudyError(
             f"{sweep_file} is no grid over listed values: `make study` must know its trials beforehand; "
             f"run it with `wandb sweep` and `wandb agent` instead"
@@ -73,4 +75,4 @@ def make(sweep_file: Path, results: Path, data: str, size: int | None, epochs: i
     digest = hashlib.sha256(json.dumps(sweep, sort_keys=True).encode()).hexdigest()[:6]
     place = re.sub(r"\W+", "-", Path(data).name).strip("-") or "data"
     settings = f"{parameters['image_size']['value']}px-{parameters['epochs']['value']}ep"
-    return Plan(sweep, results / f"{sweep_file.stem}-{place}-{settings}-{digest}")
+    return StudyPlan(sweep, results / f"{sweep_file.stem}-{place}-{settings}-{digest}")

@@ -1,4 +1,4 @@
-"""Start what a person would type, with the environment it needs, and stop all of it again."""
+"""Processes of a study: started with the environment they need, and stopped again with their descendants."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ from typing import IO
 
 import psutil
 
-from common.environment import private_wandb
+from common.environment import ROOT, private_wandb
 
-PATIENCE_SECONDS = 60
-"""How long processes get to end by themselves after they were asked to: a fleet gives its trials 45."""
+GRACE_SECONDS = 60
+"""From SIGTERM to SIGKILL of a process: a fleet gives its trials 45."""
 
 
 def environment(folder: Path, login: Mapping[str, str]) -> dict[str, str]:
@@ -37,21 +37,20 @@ def environment(folder: Path, login: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def started(
+def child_process(
     command: Sequence[str],
     env: Mapping[str, str],
-    root: Path,
     stdout: IO[str] | int = subprocess.PIPE,
     stderr: IO[str] | int = subprocess.STDOUT,
 ) -> Iterator[subprocess.Popen[str]]:
     """A process in a session of its own; stopped at the end of the block. The terminal's Ctrl-C does not reach it."""
     process = None
     try:
-        with signals_later():
+        with delay_signals():
             process = subprocess.Popen(
                 command,
                 env=dict(env),
-                cwd=root,
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -66,7 +65,7 @@ def started(
 
 
 @contextlib.contextmanager
-def signals_later() -> Iterator[None]:
+def delay_signals() -> Iterator[None]:
     """Ctrl-C and its like wait until the end of the block, so that no process is started and then forgotten."""
     waiting: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -91,22 +90,20 @@ def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
     try:
-        _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
+        _, alive = psutil.wait_procs(family, timeout=GRACE_SECONDS)
     except KeyboardInterrupt:
         alive = family
     for survivor in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             survivor.kill()
-    psutil.wait_procs(alive, timeout=PATIENCE_SECONDS)
+    psutil.wait_procs(alive, timeout=GRACE_SECONDS)
     for process in processes:
         process.wait()
 
 
-def run(
-    command: Sequence[str], env: Mapping[str, str], root: Path, stderr: IO[str] | int = subprocess.STDOUT
-) -> tuple[int, str]:
+def run(command: Sequence[str], env: Mapping[str, str], stderr: IO[str] | int = subprocess.STDOUT) -> tuple[int, str]:
     """Run to the end; exit code, and all that was printed."""
-    with started(command, env, root, stderr=stderr) as process:
+    with child_process(command, env, stderr=stderr) as process:
         assert process.stdout is not None
         with process.stdout as printed:
             text = printed.read()

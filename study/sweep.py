@@ -18,27 +18,27 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from common.retry import retry
 from study import processes
 from study.login import Server
-from study.plan import Plan, StudyError
+from study.plan import StudyError, StudyPlan
 from study.progress import Progress
 
 NO_SUCH_SWEEP = "Could not find sweep"
-"""How the client begins its message when the server answers that there is none."""
+"""Beginning of the client's message when the server answers that there is none."""
 
 CONNECT_WAITS = (0.0, 0.0)
 
 CLIENT_ERRORS = (wandb.errors.Error, WandbApiFailedError, ValueError, TimeoutError)
 
-DEAD = {"failed", "crashed", "killed"}
+DEAD_STATES = {"failed", "crashed", "killed"}
 
 SILENCE_SECONDS = 60
-"""How long the embedded server may be away; the fleet waits for it much longer."""
+"""Patience with an embedded server that is away; the fleet waits for it much longer."""
 
 SAY_EVERY_SECONDS = 30
 
 WANDB = str(Path(sys.executable).parent / "wandb")
 
 
-def create(plan: Plan, server: Server) -> str:
+def create(plan: StudyPlan, server: Server) -> str:
     """The sweep as `wandb sweep FILE` makes it; its path ENTITY/PROJECT/ID.
 
     Raises:
@@ -56,12 +56,12 @@ def create(plan: Plan, server: Server) -> str:
     return f"{entity}/{project}/{name}"
 
 
-def journal(plan: Plan, path: str) -> Path:
-    """Where the fleet keeps what it must not forget of the sweep: `trials/RUN_ID.json`, `logs/RUN_ID.log`."""
+def journal_folder(plan: StudyPlan, path: str) -> Path:
+    """The fleet's journal of the sweep: `trials/RUN_ID.json`, `logs/RUN_ID.log`."""
     return plan.folder / "fleet" / path.rpartition("/")[2]
 
 
-def delete_failed(plan: Plan, path: str, server: Server) -> int | None:
+def delete_failed(plan: StudyPlan, path: str, server: Server) -> int | None:
     """Number of finished runs of the sweep, after deleting those that failed; None if the sweep is gone.
 
     A run that failed occupies its cell of the grid. Deleting it frees the cell, on W&B as here. Runs that the fleet has
@@ -71,8 +71,8 @@ def delete_failed(plan: Plan, path: str, server: Server) -> int | None:
     Raises:
         StudyError: the server refuses the key or does not answer.
     """
-    ended = DEAD if server.folder is None else DEAD | {"running", "pending", "preempting"}
-    begun = {file.stem for file in (journal(plan, path) / "trials").glob("*.json")}
+    ended = DEAD_STATES if server.folder is None else DEAD_STATES | {"running", "pending", "preempting"}
+    begun = {file.stem for file in (journal_folder(plan, path) / "trials").glob("*.json")}
     try:
         runs = list(connect(server).sweep(path).runs)
         lost = [run for run in runs if run.state in ended and run.id not in begun]
@@ -95,15 +95,15 @@ def connect(server: Server) -> wandb.Api:
     return retry(client, CLIENT_ERRORS, CONNECT_WAITS)
 
 
-def resume(path: str, env: Mapping[str, str], root: Path) -> None:
+def resume(path: str, env: Mapping[str, str]) -> None:
     """`wandb sweep --resume`: a sweep that has ended hands out its free cells again."""
-    code, printed = processes.run([WANDB, "sweep", "--resume", path], env, root)
+    code, printed = processes.run([WANDB, "sweep", "--resume", path], env)
     if code:
         raise StudyError(f"`wandb sweep --resume {path}` failed:\n{printed.strip()}")
 
 
 def train(
-    plan: Plan, path: str, n_before: int, side_by_side: int, server: Server, env: Mapping[str, str], root: Path
+    plan: StudyPlan, path: str, n_before: int, side_by_side: int, server: Server, env: Mapping[str, str]
 ) -> Progress:
     """`agent.fleet PATH`, until the sweep is done.
 
@@ -112,15 +112,15 @@ def train(
     """
     console = Console()
     progress = Progress(plan.n_trials, n_before, plan.epochs, console)
-    logs = journal(plan, path) / "logs"
+    logs = journal_folder(plan, path) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "agent.fleet", path, f"--agents={side_by_side}", "--events"]
     fleet_env = {**env, "PUZZLE_FLEET": str((plan.folder / "fleet").resolve())}
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((logs / "fleet.log").open("a"))
-        fleet = stack.enter_context(processes.started(command, fleet_env, root, stderr=log))
+        fleet = stack.enter_context(processes.child_process(command, fleet_env, stderr=log))
         assert fleet.stdout
-        reader = threading.Thread(target=hear, args=(fleet.stdout, progress), daemon=True)
+        reader = threading.Thread(target=read_events, args=(fleet.stdout, progress), daemon=True)
         reader.start()
         if console.is_terminal:
             stack.enter_context(Live(get_renderable=progress.render, console=console, refresh_per_second=4))
@@ -128,15 +128,15 @@ def train(
     return progress
 
 
-def hear(lines: Iterable[str], progress: Progress) -> None:
+def read_events(lines: Iterable[str], progress: Progress) -> None:
     """Pass on the fleet's events, as they come, until its output ends."""
     for line in lines:
-        progress.hear(json.loads(line))
+        progress.handle(json.loads(line))
 
 
 def wait(reader: threading.Thread, server: Server, progress: Progress) -> None:
     """Until the fleet's output has ended; in short waits, so that Ctrl-C is heard."""
-    said = answered = time.monotonic()
+    last_line = answered = time.monotonic()
     while reader.is_alive():
         reader.join(timeout=1)
         now = time.monotonic()
@@ -146,6 +146,6 @@ def wait(reader: threading.Thread, server: Server, progress: Progress) -> None:
             raise StudyError(
                 f"the embedded server at {server.base_url} is gone; the same command starts it again and goes on"
             )
-        if now - said > SAY_EVERY_SECONDS:
-            said = now
-            progress.say()
+        if now - last_line > SAY_EVERY_SECONDS:
+            last_line = now
+            progress.print_lines()

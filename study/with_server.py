@@ -13,11 +13,11 @@ from pathlib import Path
 
 from common import study_record
 from common.cli import Parser, exit_code
+from common.environment import ROOT
 from common.study_record import BadRecord, StudyRecord
-from study.login import embedded
+from study.login import embedded_server
 from study.plan import StudyError
 
-ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ("analysis", "analysis.export", "analysis.grids", "analysis.report", "analysis.notebooks")
 
 
@@ -29,13 +29,13 @@ def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results
     options = parser.parse_args(arguments)
 
     def command() -> int:
-        with running(records(options.arguments, results)):
+        with embedded_servers(find_records(options.arguments, results)):
             return subprocess.run([sys.executable, "-m", options.command, *options.arguments], cwd=ROOT).returncode
 
     return exit_code("study", command, {StudyError: 1})
 
 
-def records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
+def find_records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
     """The studies whose sweeps the arguments name; the last one where they name none and no key names another server.
 
     A last study whose record cannot be understood is left for the analysis to complain about.
@@ -51,13 +51,13 @@ def records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
 
 
 @contextlib.contextmanager
-def running(found: Sequence[StudyRecord]) -> Iterator[None]:
+def embedded_servers(found: Sequence[StudyRecord]) -> Iterator[None]:
     """The embedded servers of these studies answer until the end of the block."""
     folders = dict.fromkeys(Path(record.server_dir) for record in found if record.server_dir)
     with contextlib.ExitStack() as stack:
         for folder in folders:
             if folder.is_dir():
-                stack.enter_context(embedded(folder, ROOT))
+                stack.enter_context(embedded_server(folder))
         yield
 
 

@@ -15,7 +15,8 @@ from agent.lifecycle import checkpoints
 from agent.training import models
 from agent.training.loop import evaluate
 from common.keys import METRICS
-from data import puzzle, synthetic
+from data import synthetic
+from data.dataset import load_dataset
 from tests.server import running
 from tests.server.running import ROOT, Client
 
@@ -121,9 +122,9 @@ def check_best_weights(found: dict[str, Any], photographs: Path) -> None:
         state, config = checkpoints.load(Path(found["folder"]) / file)
         model = models.build(config.architecture, config.backbone, "none", config.width)
         model.load_state_dict(state)
-        dataset = puzzle.load(photographs, image_size=config.image_size, score_size=config.score_size)
+        dataset = load_dataset(photographs, image_size=config.image_size, score_size=config.score_size)
         assert dataset.digest == found["metadata"]["data_digest"]
-        tested = evaluate(model, dataset.test, config.batch_size).pooled.iou
+        tested = evaluate(model, dataset.test, config.batch_size).pooled_counts.iou
         # Another number of threads adds in another order, and of a photograph's pixels one or two then change sides.
         assert tested == pytest.approx(summary[f"{rule}/test_iou"], abs=1e-5)
 

@@ -14,24 +14,24 @@ from typing import IO
 from rich.console import Console
 
 from agent import events
-from agent.fleet import devices, journal, options, target
-from agent.fleet.board import Board
+from agent.fleet import devices, journal, options, sweep_setup
 from agent.fleet.cluster import flags, slurm
 from agent.fleet.cluster.slurm import SlurmError
 from agent.fleet.devices import DeviceError
+from agent.fleet.display import Display
 from agent.fleet.options import AUTO, OptionError
 from agent.fleet.supervisor import Fleet, Place
 from agent.fleet.sweep_client import Sweep
-from agent.fleet.target import Over, TargetError
-from agent.lifecycle import modes
+from agent.fleet.sweep_setup import SweepDone, SweepError
+from agent.lifecycle import wandb_mode
 from common import cores
 from common.text import plural
 from common.wandb_api import RequestRefused, ServerUnavailable
 
-GRACE_SECONDS = 45
+TRIAL_GRACE_SECONDS = 45
 """From SIGTERM to SIGKILL of a trial: a step, 20 s of upload and the end of its run; less than a cluster's minute."""
 
-AT_WORK = ("pending", "running", "preempting")
+ACTIVE_STATES = ("pending", "running", "preempting")
 """States of a run that somebody has."""
 
 
@@ -39,23 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0: the sweep is done and no trial failed; 1: one did, or none started; 2: a wrong flag; 128 + n: a signal."""
     program = None
     try:
-        asked = options.read(arguments, os.environ)
-        program = take_stdout() if asked.events else None
-        if why := modes.refusal(os.environ):
+        args = options.read(arguments, os.environ)
+        program = take_stdout() if args.events else None
+        if why := wandb_mode.why_offline(os.environ):
             raise OptionError(why)
-        code = flags.submit(asked) if asked.slurm or asked.kubernetes else start(asked, program)
+        code = flags.submit(args) if args.slurm or args.kubernetes else start(args, program)
     except OptionError as error:
         refuse(str(error), program)
         return 2
-    except (TargetError, DeviceError, SlurmError) as error:
+    except (SweepError, DeviceError, SlurmError) as error:
         refuse(str(error), program)
         return 1
-    except Over as news:
+    except SweepDone as news:
         print(news)
         return 0
     except KeyboardInterrupt:
         return 130
-    if asked.requeue and code == 128 + signal.SIGTERM:
+    if args.requeue and code == 128 + signal.SIGTERM:
         slurm.requeue()
     return code
 
@@ -73,71 +73,71 @@ def refuse(reason: str, program: IO[str] | None) -> None:
         print(events.document("error", reason=reason), end="", file=program, flush=True)
 
 
-def start(asked: argparse.Namespace, program: IO[str] | None) -> int:
+def start(args: argparse.Namespace, program: IO[str] | None) -> int:
     """Everything from the sweep's name to its end; the events go to `program`, if there is one."""
     grace = grace_seconds()
-    gpus = devices.gpus(os.environ)
-    if not gpus and asked.per_gpu is not None:
+    gpus = devices.list_gpus(os.environ)
+    if not gpus and args.per_gpu is not None:
         raise DeviceError("--per-gpu needs a GPU, and this machine shows none: use --agents")
-    found = target.find(asked.sweep, asked.new)
-    folder = target.folder() / found.sweep.name
+    info = sweep_setup.find(args.sweep, args.new)
+    folder = sweep_setup.state_folder() / info.sweep.name
     trials, logs = folder / "trials", folder / "logs"
     for each in (trials, logs):
         each.mkdir(parents=True, exist_ok=True)
-    waiting = {trial.run for trial in journal.unfinished(trials)} | found.preempted
-    n_over = found.n_runs - len(waiting)
+    waiting = {trial.run for trial in journal.read_unfinished(trials)} | info.preempted
+    n_over = info.n_runs - len(waiting)
     put_off = [trial.threads for trial in journal.read_all(trials) if trial.threads and trial.run in waiting]
-    places = layout(gpus, asked, found.expected and found.expected - n_over, put_off)
-    n_most = max(1, cores.available() // len(gpus)) if gpus and asked.per_gpu == AUTO else None
-    threads = devices.threads(os.environ, len(places) * (n_most or 1))
-    board = Board(found.sweep.path, found.expected, n_over, found.varied, Console(), program)
-    board.say("sweep", found.news, sweep=found.sweep.path, base_url=found.sweep.base_url)
+    places = assign_places(gpus, args, info.expected and info.expected - n_over, put_off)
+    n_most = max(1, cores.available() // len(gpus)) if gpus and args.per_gpu == AUTO else None
+    threads = devices.threads_per_trial(os.environ, len(places) * (n_most or 1))
+    board = Display(info.sweep.path, info.expected, n_over, info.varied_parameters, Console(), program)
+    board.emit("sweep", info.news, sweep=info.sweep.path, base_url=info.sweep.base_url)
     where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
     kept = f" (those put off keep {', '.join(map(str, sorted(set(put_off))))})" if {*put_off} - {threads} else ""
-    board.tell(
+    board.message(
         f"{plural(len(places), 'trial')} side by side on {where}, threads of each: {threads}{kept}; "
         f"logs in {os.path.relpath(logs)}"
     )
-    fleet = Fleet(found.sweep, found.command, places, threads, trials, logs, grace, board, n_most)
+    fleet = Fleet(info.sweep, info.command, places, threads, trials, logs, grace, board, n_most)
     code = fleet.run()
     if fleet.failure:
         refuse(fleet.failure, program)
-    text = ending(found.sweep, board) if fleet.over else board.summary()
-    board.say("over" if fleet.over else "stop", f"{found.sweep.path}: {text}", code=code)
+    text = describe_end(info.sweep, board) if fleet.over else board.summary()
+    board.emit("over" if fleet.over else "stop", f"{info.sweep.path}: {text}", code=code)
     return code
 
 
 def grace_seconds() -> float:
     """WANDB_AGENT_KILL_DELAY, as for the client's own agent. Raises OptionError."""
-    text = os.environ.get("WANDB_AGENT_KILL_DELAY") or str(GRACE_SECONDS)
+    text = os.environ.get("WANDB_AGENT_KILL_DELAY") or str(TRIAL_GRACE_SECONDS)
     if not text.isdecimal():
         raise OptionError(f"WANDB_AGENT_KILL_DELAY is {text!r}, but must be whole seconds")
     return float(text)
 
 
-def layout(
-    gpus: list[devices.Gpu], asked: argparse.Namespace, n_left: int | None, put_off: Sequence[int]
+def assign_places(
+    gpus: list[devices.Gpu], args: argparse.Namespace, n_left: int | None, put_off: Sequence[int]
 ) -> list[Place]:
     """One place per trial that runs at once; `put_off` are the threads of those that go on."""
     if gpus:
-        n = asked.agents or len(gpus) * (asked.per_gpu or 1)
+        n = args.agents or len(gpus) * (args.per_gpu or 1)
         dealt = [gpus[each % len(gpus)] for each in range(n)]
         return [Place(f"GPU {gpu.index}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu) for gpu in dealt]
-    n = asked.agents or devices.side_by_side(cores.available(), n_left, devices.free_memory(), put_off)
+    n = args.agents or devices.parallel_trials(cores.available(), n_left, devices.free_main_memory(), put_off)
     return [Place("CPU", {}) for _ in range(n)]
 
 
-def ending(sweep: Sweep, board: Board) -> str:
+def describe_end(sweep: Sweep, board: Display) -> str:
     """The state of the sweep, with the runs of others who work on it."""
     try:
-        elsewhere, found = sweep.runs(*AT_WORK), sweep.look()
+        elsewhere, info = sweep.fetch_runs(*ACTIVE_STATES), sweep.fetch()
     except (ServerUnavailable, RequestRefused):
         return board.summary()
     if elsewhere:
         runs = plural(len(elsewhere), "run")
-        return f"{board.done()} here, and no more to hand out; {runs} of the sweep still at work elsewhere"
-    if board.left and found:
-        return f"{board.done()} here; the sweep is over with {found['runCount']} of {board.expected} runs"
+        return f"{board.count_ends()} here, and no more to hand out; {runs} of the sweep still at work elsewhere"
+    if board.n_remaining and info:
+        return f"{board.count_ends()} here; the sweep is over with {info['runCount']} of {board.expected} runs"
     return board.summary()
 
 

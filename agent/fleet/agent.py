@@ -1,6 +1,6 @@
 """One agent: asks the sweep for a trial, starts it, watches it, tells the server, and asks again.
 
-It is a process with a single thread, forked from the warm parent, so that it may fork in its turn.
+It is a process with a single thread, forked from the fork server, so that it may fork in its turn.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from common.names import BadName
 from common.retry import doubling, retry
 from common.wandb_api import NotFound, RequestRefused, ServerUnavailable
 
-BEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
 """Between two heartbeats while a trial runs, as in the client's own agent."""
 
 LONGEST_PAUSE = 30.0
@@ -36,13 +36,13 @@ MAX_KILLED = 3
 ORPHAN_SECONDS = 10.0
 """For what a trial leaves behind, such as the client's service, which still sends its last rows; then SIGKILL."""
 
-AGAIN_SECONDS = 1.0
-LIVE = ("pending", "running", "crashed", "preempting")
+KILL_AGAIN_SECONDS = 1.0
+OPEN_STATES = ("pending", "running", "crashed", "preempting")
 """States of a run that nobody has brought to its end."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class FleetSettings:
     """Settings that all agents of a fleet share."""
 
     sweep: Sweep
@@ -58,7 +58,7 @@ class Plan:
 @dataclass(eq=False)
 class Agent:
     number: int
-    plan: Plan
+    plan: FleetSettings
     env: dict[str, str]
     """Of its trials; pins them to a device."""
     events: int
@@ -68,12 +68,12 @@ class Agent:
     stopping: bool = False
     leaving: bool = False
     """The trial that it has is its last one."""
-    streak: crashes.Streak = field(default_factory=crashes.Streak)
+    streak: crashes.CrashStreak = field(default_factory=crashes.CrashStreak)
     """Of this agent; the supervisor has that of all."""
-    ended: dict[int, int] = field(default_factory=dict)
+    exit_codes: dict[int, int] = field(default_factory=dict)
     """Process id → exit code of every child that has ended."""
 
-    def say(self, state: str, **more: Any) -> None:
+    def emit(self, state: str, **more: Any) -> None:
         line = json.dumps({"agent": self.number, "state": state, **more}) + "\n"
         with contextlib.suppress(BrokenPipeError):
             os.write(self.events, line.encode())
@@ -81,20 +81,20 @@ class Agent:
     def work(self) -> int:
         """Until the sweep is over or a signal comes; the exit code of the process."""
         launch.adopt_orphans()
-        self.wake = self._hear_signals()
+        self.wake = self._handle_signals()
         try:
             while not self.stopping and not self.leaving:
-                claim = self._cut_off() or self._ask()
+                claim = self._claim_interrupted() or self._next_claim()
                 if claim is None:
                     break
-                self._see_through(claim)
+                self._run_trial(claim)
         except RequestRefused as error:
-            self.say("refused", reason=str(error))
+            self.emit("refused", reason=str(error))
             return 1
-        self.say("done", over=not self.stopping and not self.leaving)
+        self.emit("done", over=not self.stopping and not self.leaving)
         return 0
 
-    def _hear_signals(self) -> int:
+    def _handle_signals(self) -> int:
         """Every signal wakes `_sleep`; the rest happens there and in the loops."""
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
@@ -120,27 +120,27 @@ class Agent:
             while os.read(self.wake, 512):
                 pass
 
-    def _cut_off(self) -> Claim | None:
+    def _claim_interrupted(self) -> Claim | None:
         """A trial that another fleet or agent could not finish, if the sweep has not given it to others."""
-        while claim := journal.cut_off(self.plan.folder):
-            state = self._patiently(lambda run=claim.trial.run: self.plan.sweep.run_state(run))
+        while claim := journal.claim_interrupted(self.plan.folder):
+            state = self._retry(lambda run=claim.trial.run: self.plan.sweep.fetch_run_state(run))
             if self.stopping:
-                claim.drop()
+                claim.release()
                 return None
-            if state in LIVE and claim.trial.killed < MAX_KILLED:
+            if state in OPEN_STATES and claim.trial.killed < MAX_KILLED:
                 self.id = claim.trial.agent
                 return claim
             if state == "preempted":
-                claim.put_off()
+                claim.postpone()
             else:
-                claim.forget()
+                claim.delete()
         return None
 
-    def _patiently(self, question: Any) -> Any:
-        """The answer, however long the server is away; None when this agent is told to stop meanwhile."""
+    def _retry(self, question: Any) -> Any:
+        """The answer, however long the server is away; None when this agent has to stop meanwhile."""
 
         def report(error: Exception, pause: float) -> None:
-            self.say("away", reason=str(error), again=pause)
+            self.emit("away", reason=str(error), again=pause)
 
         def sleep(seconds: float) -> bool:
             self._sleep(seconds)
@@ -151,21 +151,21 @@ class Agent:
         except ServerUnavailable:
             return None
 
-    def _ask(self) -> Claim | None:
-        """The next trial; None when there is none any more, or this agent is told to stop."""
+    def _next_claim(self) -> Claim | None:
+        """The next trial; None when there is none any more, or this agent has to stop."""
         idle = 0.5
         while not self.stopping and not self.leaving:
-            commands = self._patiently(self._next_commands)
+            commands = self._retry(self._next_commands)
             for command in commands or []:
                 if command["type"] == "exit":
                     return None
-                given = command["type"] in ("run", "resume")
-                if given and (claim := journal.claim(self.plan.folder, self._trial(command))):
+                is_run = command["type"] in ("run", "resume")
+                if is_run and (claim := journal.claim(self.plan.folder, self._trial(command))):
                     return claim
-            self.say("waiting")
+            self.emit("waiting")
             self._sleep(idle)
-            idle = min(2 * idle, BEAT_SECONDS)
-            if claim := self._cut_off():
+            idle = min(2 * idle, HEARTBEAT_SECONDS)
+            if claim := self._claim_interrupted():
                 return claim
         return None
 
@@ -182,68 +182,68 @@ class Agent:
             return self.plan.sweep.heartbeat(self.id, [], timeout=60)
         except NotFound:
             self.id = ""
-            if self.plan.sweep.look() is None:
+            if self.plan.sweep.fetch() is None:
                 raise
             return []
 
-    def _see_through(self, claim: Claim) -> None:
+    def _run_trial(self, claim: Claim) -> None:
         """The trial from its start to its end. One that SIGKILL ends goes on at once, from its checkpoint."""
         while True:
             began = time.monotonic()
             pid, log = self._start(claim)
-            asked, code = self._watch(claim.trial, pid)
-            self._after()
-            killed = code == -signal.SIGKILL and not asked
+            was_stopped, code = self._watch(claim.trial, pid)
+            self._end_children()
+            killed = code == -signal.SIGKILL and not was_stopped
             if killed:
                 claim.save(dataclasses.replace(claim.trial, killed=claim.trial.killed + 1))
             if not killed or self.stopping or claim.trial.killed >= MAX_KILLED:
                 break
-            self.say("killed", run=claim.trial.run, times=claim.trial.killed)
-        self._report(claim, code, asked, log, time.monotonic() - began)
+            self.emit("killed", run=claim.trial.run, times=claim.trial.killed)
+        self._report(claim, code, was_stopped, log, time.monotonic() - began)
 
     def _start(self, claim: Claim) -> tuple[int, Path]:
         trial = claim.trial
-        self.ended.clear()
+        self.exit_codes.clear()
         log = self.plan.logs / f"{trial.run}.log"
-        start = launch.start_of(
+        start = launch.make_start(
             self.plan.command, trial.program, trial.run, trial.args, self.env, trial.threads or self.plan.threads, log
         )
-        progress = Path(start.env[events.VARIABLE])
+        progress = Path(start.env[events.EVENTS_VARIABLE])
         offset = progress.stat().st_size if progress.exists() else 0
         pid = launch.fork(start, self.plan.warm, claim.lock.fileno(), [self.events, self.wake])
         values = {name: each.get("value") for name, each in trial.args.items()}
-        self.say("trial", run=trial.run, log=str(log), values=values, progress=str(progress), offset=offset)
+        self.emit("trial", run=trial.run, log=str(log), values=values, progress=str(progress), offset=offset)
         return pid, log
 
     def _watch(self, trial: Trial, pid: int) -> tuple[bool, int]:
         """Until the trial has ended; whether it was asked to end, and its exit code, minus the number of a signal."""
         deadline: float | None = None
-        next_beat, pause, away = time.monotonic(), BEAT_SECONDS, False
-        while self._code_of(pid) is None:
+        next_beat, pause, away = time.monotonic(), HEARTBEAT_SECONDS, False
+        while self._exit_code(pid) is None:
             now = time.monotonic()
             if self.stopping and deadline is None:
                 deadline = self._terminate(pid)
             if deadline is not None and now >= deadline:
-                self.say("overdue", run=trial.run)
+                self.emit("overdue", run=trial.run)
                 launch.kill_family(os.getpid())
-                deadline = now + AGAIN_SECONDS
+                deadline = now + KILL_AGAIN_SECONDS
             if now >= next_beat:
                 try:
-                    stop = self._beat(trial)
-                    pause = BEAT_SECONDS
+                    stop = self._heartbeat(trial)
+                    pause = HEARTBEAT_SECONDS
                     if away:
-                        self.say("back")
+                        self.emit("back")
                     away = False
                 except ServerUnavailable as error:
                     stop, away, pause = False, True, min(2 * pause, LONGEST_PAUSE)
-                    self.say("away", reason=str(error), again=pause)
+                    self.emit("away", reason=str(error), again=pause)
                 if stop and deadline is None:
                     deadline = self._terminate(pid)
                 next_beat = time.monotonic() + pause
             self._sleep(min(next_beat, deadline or next_beat) - time.monotonic())
-        return deadline is not None, self.ended.pop(pid)
+        return deadline is not None, self.exit_codes.pop(pid)
 
-    def _beat(self, trial: Trial) -> bool:
+    def _heartbeat(self, trial: Trial) -> bool:
         """Whether the sweep wants this trial to end. A sweep that is gone does not: the trial is finished first."""
         try:
             commands = self.plan.sweep.heartbeat(self.id, [trial.run], timeout=10)
@@ -255,12 +255,12 @@ class Agent:
         )
 
     def _terminate(self, pid: int) -> float:
-        """When it has to be over."""
+        """Send SIGTERM; the time of SIGKILL, by the monotonic clock."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         return time.monotonic() + self.plan.grace
 
-    def _code_of(self, pid: int) -> int | None:
+    def _exit_code(self, pid: int) -> int | None:
         while True:
             try:
                 found, status = os.waitpid(-1, os.WNOHANG)
@@ -270,42 +270,42 @@ class Agent:
                 break
             if found == 0:
                 break
-            self.ended[found] = os.waitstatus_to_exitcode(status)
-        return self.ended.get(pid)
+            self.exit_codes[found] = os.waitstatus_to_exitcode(status)
+        return self.exit_codes.get(pid)
 
-    def _after(self) -> None:
+    def _end_children(self) -> None:
         """Wait for what the trial has left, and end it."""
         patient = time.monotonic() + min(ORPHAN_SECONDS, self.plan.grace)
         while psutil.Process().children() and time.monotonic() < patient:
             self._sleep(0.2)
-            self._code_of(-1)
+            self._exit_code(-1)
         launch.kill_family(os.getpid())
 
-    def _report(self, claim: Claim, code: int, asked: bool, log: Path, seconds: float) -> None:
+    def _report(self, claim: Claim, code: int, was_stopped: bool, log: Path, seconds: float) -> None:
         """The end of the trial, for the journal and the readers of events."""
         run = claim.trial.run
-        state = None if code == 0 else self._state_after(run)
+        state = None if code == 0 else self._final_state(run)
         if code != 0 and state == "preempted":
-            claim.put_off()
-        elif code == 0 or not (self.stopping and state in (*LIVE, None)):
-            claim.forget()
+            claim.postpone()
+        elif code == 0 or not (self.stopping and state in (*OPEN_STATES, None)):
+            claim.delete()
         else:
-            claim.drop()
+            claim.release()
         if code == 0 or state == "finished":
-            self.streak.well()
-            self.say("finished", run=run, seconds=seconds, log=str(log))
+            self.streak.reset()
+            self.emit("finished", run=run, seconds=seconds, log=str(log))
         elif state == "preempted" or self.stopping:
-            self.say("put off", run=run)
-        elif asked or state == "killed":
-            self.say("stopped", run=run, log=str(log))
+            self.emit("put off", run=run)
+        elif was_stopped or state == "killed":
+            self.emit("stopped", run=run, log=str(log))
         else:
             with log.open(errors="replace") as lines:
                 text = crashes.reason(lines, code)
-            self.leaving = self.leaving or self.streak.crash(run, code, text)
-            self.say("crashed", run=run, code=code, reason=text, log=str(log))
+            self.leaving = self.leaving or self.streak.add(run, code, text)
+            self.emit("crashed", run=run, code=code, reason=text, log=str(log))
 
-    def _state_after(self, run: str) -> str | None:
+    def _final_state(self, run: str) -> str | None:
         """Of a run whose trial ended badly; None if the server does not say."""
         with contextlib.suppress(ServerUnavailable, RequestRefused):
-            return self.plan.sweep.run_state(run)
+            return self.plan.sweep.fetch_run_state(run)
         return None

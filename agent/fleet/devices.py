@@ -21,6 +21,9 @@ MEBIBYTE = 2**20
 CPU_TRIAL_BYTES = 2**30
 """Memory of a small trial on a CPU, beyond what it shares with the others."""
 
+MAX_FILL = 0.9
+"""The share of a GPU's memory that trials may fill: the next one may need more than those before."""
+
 
 class DeviceError(Exception):
     """The devices cannot be used as asked; the text is one sentence."""
@@ -44,7 +47,7 @@ class Memory:
     """Both in bytes."""
 
 
-def gpus(environ: Mapping[str, str]) -> list[Gpu]:
+def list_gpus(environ: Mapping[str, str]) -> list[Gpu]:
     """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; all of them if it is not set.
 
     Raises:
@@ -53,16 +56,16 @@ def gpus(environ: Mapping[str, str]) -> list[Gpu]:
     wanted = environ.get("CUDA_VISIBLE_DEVICES")
     if wanted == "":
         return []
-    listed = _list(_smi("-L"))
+    listed = _parse(_smi("-L"))
     if not listed and DRIVER.exists():
         raise DeviceError(
             f"{DRIVER} says that there is a GPU, but `nvidia-smi -L` lists none: put it on the PATH, or set "
             f"CUDA_VISIBLE_DEVICES to nothing to train on the CPU"
         )
-    return listed if wanted is None else _chosen(listed, wanted)
+    return listed if wanted is None else _select(listed, wanted)
 
 
-def _list(printed: str) -> list[Gpu]:
+def _parse(printed: str) -> list[Gpu]:
     """`nvidia-smi -L`; a board that is cut into MIG slices counts as its slices."""
     found: list[Gpu] = []
     whole: dict[str, int] = {}
@@ -80,7 +83,7 @@ def _list(printed: str) -> list[Gpu]:
     return found
 
 
-def _chosen(listed: Sequence[Gpu], wanted: str) -> list[Gpu]:
+def _select(listed: Sequence[Gpu], wanted: str) -> list[Gpu]:
     """As CUDA reads it: indices or beginnings of UUIDs, and everything after -1 or an empty entry is invisible."""
     chosen: list[Gpu] = []
     for entry in (each.strip() for each in wanted.split(",")):
@@ -94,7 +97,7 @@ def _chosen(listed: Sequence[Gpu], wanted: str) -> list[Gpu]:
     return chosen
 
 
-def memory(gpu: Gpu) -> Memory | None:
+def gpu_memory(gpu: Gpu) -> Memory | None:
     """Of its board, as nvidia-smi reports it; None where it does not, and for a MIG slice."""
     if gpu.visible.startswith("MIG-"):
         return None
@@ -114,7 +117,34 @@ def _smi(*arguments: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int, put_off: Sequence[int] = ()) -> int:
+@dataclass
+class Packing:
+    """One GPU: its `total` bytes, those used `before` the fleet came, and the `most` trials that cores allow.
+
+    The memory of the device is read while trials run on it, so CUDA's own share and PyTorch's cache count. A first
+    trial runs alone until its second epoch; each one more is let in when the largest share so far would fit once more.
+    """
+
+    total: int
+    before: int
+    most: int
+    per_trial: int = 0
+    """The largest share of one trial that was seen, bytes."""
+
+    def measure(self, used: int, n_trials: int) -> None:
+        """`used` bytes of the device while `n_trials` train on it."""
+        if n_trials:
+            self.per_trial = max(self.per_trial, (used - self.before) // n_trials)
+
+    def max_trials(self) -> int:
+        """Trials that fit, from 1 up; 1 before the first measurement."""
+        if self.per_trial <= 0:
+            return 1
+        fit = (int(self.total * MAX_FILL) - self.before) // self.per_trial
+        return max(1, min(self.most, fit))
+
+
+def parallel_trials(n_cores: int, n_trials: int | None, free_bytes: int, put_off: Sequence[int] = ()) -> int:
     """Trials at once on a CPU: as many as there are cores, trials left, and places in memory.
 
     One thread each is best: two trials with a thread each do 1.45 times the work of one with two. `put_off` are the
@@ -127,11 +157,11 @@ def side_by_side(n_cores: int, n_trials: int | None, free_bytes: int, put_off: S
     return n
 
 
-def threads(environ: Mapping[str, str], n_trials: int) -> int:
+def threads_per_trial(environ: Mapping[str, str], n_trials: int) -> int:
     """Of each trial: OMP_NUM_THREADS if it is set, else its share of the cores."""
     return cores.omp_threads(environ) or max(1, cores.available() // n_trials)
 
 
-def free_memory() -> int:
+def free_main_memory() -> int:
     """Bytes of main memory that processes can still get."""
     return int(psutil.virtual_memory().available)

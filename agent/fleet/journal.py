@@ -1,4 +1,4 @@
-"""The trials that are under way, on disk, so that a fleet that was killed finds what it has to finish.
+"""The trials that are under way, on disk, so that a fleet that was killed can finish them.
 
 One folder per sweep. `RUN_ID.json` says what was handed out; `RUN_ID.lock` is locked by the agent and, through the
 file that it inherits, by the trial's own process; the system unlocks it when both are gone, however they ended. Whoever
@@ -30,7 +30,7 @@ class Trial:
     agent: str
     """Id of the agent that got it; W&B sends stop commands there."""
     killed: int = 0
-    """How often it was ended by SIGKILL so far."""
+    """Ends by SIGKILL so far."""
     threads: int = 0
     """Those that it began with and keeps; 0 if nobody knows."""
     put_off: bool = False
@@ -50,28 +50,28 @@ class Claim:
 
     def save(self, trial: Trial) -> None:
         self.trial = trial
-        write(self.folder / f"{trial.run}.json", asdict(trial))
+        write_json(self.folder / f"{trial.run}.json", asdict(trial))
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """It is over: no fleet shall take it up again."""
-        with _alone(self.folder):
+        with _exclusive_lock(self.folder):
             (self.folder / f"{self.trial.run}.json").unlink(missing_ok=True)
             (self.folder / f"{self.trial.run}.lock").unlink(missing_ok=True)
         self.lock.close()
 
-    def put_off(self) -> None:
+    def postpone(self) -> None:
         """The server hands it out again, to whoever asks first; its threads are kept for then."""
         self.save(replace(self.trial, put_off=True))
         self.lock.close()
 
-    def drop(self) -> None:
+    def release(self) -> None:
         """Work on it ends here; the next fleet takes it up."""
         self.lock.close()
 
 
 def claim(folder: Path, trial: Trial) -> Claim | None:
     """The right to a trial that the sweep handed out; None if another process has it."""
-    with _alone(folder):
+    with _exclusive_lock(folder):
         lock = _lock(folder, trial.run)
         if lock is None:
             return None
@@ -82,9 +82,9 @@ def claim(folder: Path, trial: Trial) -> Claim | None:
         return claimed
 
 
-def cut_off(folder: Path) -> Claim | None:
+def claim_interrupted(folder: Path) -> Claim | None:
     """The right to a trial that somebody began and nobody works on any more; None if there is none."""
-    with _alone(folder):
+    with _exclusive_lock(folder):
         for trial in read_all(folder):
             lock = None if trial.put_off else _lock(folder, trial.run)
             if lock:
@@ -97,13 +97,13 @@ def read_all(folder: Path) -> list[Trial]:
     return [trial for file in sorted(folder.glob("*.json")) if (trial := _read(file))]
 
 
-def unfinished(folder: Path) -> list[Trial]:
+def read_unfinished(folder: Path) -> list[Trial]:
     """Those that are under way or were cut off, and that no server hands out again."""
     return [trial for trial in read_all(folder) if not trial.put_off]
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _exclusive_lock(folder: Path) -> Iterator[None]:
     """Nobody else takes or gives up a trial of this folder meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
@@ -129,6 +129,6 @@ def _read(file: Path) -> Trial | None:
     return trial if trial.run == file.stem else None
 
 
-def write(file: Path, content: Any) -> None:
+def write_json(file: Path, content: Any) -> None:
     """Whole or not at all, also when the power fails."""
     write_text(file, json.dumps(content), sync=True)

@@ -21,12 +21,12 @@ import psutil
 from agent import events
 from common.sweep_spec import DEFAULT_COMMAND
 
-WARM = "agent.train"
+TRAIN_MODULE = "agent.train"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 @dataclass(frozen=True)
-class Start:
+class Launch:
     """A program to start, with its environment and log."""
 
     command: list[str]
@@ -38,13 +38,13 @@ class Start:
     log: Path
 
 
-def is_warm(command: Sequence[Any] | None) -> bool:
+def starts_train(command: Sequence[Any] | None) -> bool:
     """Whether the sweep's command is `[env] python -m agent.train` with flags of one kind."""
     words = [str(word) for word in command or DEFAULT_COMMAND if str(word) != "${env}"]
     kinds = ("${args}", "${args_no_equals}", "${args_no_boolean_flags}")
     return (
         words[:1] in (["${interpreter}"], ["python"])
-        and [*words[1:3]] == ["-m", WARM]
+        and [*words[1:3]] == ["-m", TRAIN_MODULE]
         and all(not word.startswith("${") or word in kinds for word in words[3:])
     )
 
@@ -67,7 +67,7 @@ def expand(command: Sequence[Any] | None, program: str | None, args: Mapping[str
     return words
 
 
-def start_of(
+def make_start(
     command: Sequence[Any] | None,
     program: str | None,
     run: str,
@@ -75,7 +75,7 @@ def start_of(
     env: Mapping[str, str],
     threads: int,
     log: Path,
-) -> Start:
+) -> Launch:
     """`env` is the agent's own, the sweep in it. Writes the file that WANDB_SWEEP_PARAM_PATH names."""
     from wandb.sdk.lib import config_util
 
@@ -89,14 +89,14 @@ def start_of(
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "PYTHONUNBUFFERED": "1",
-        events.VARIABLE: str(log.with_suffix(".jsonl")),
+        events.EVENTS_VARIABLE: str(log.with_suffix(".jsonl")),
     }
     words = expand(command, program, args, settings.with_suffix(".json"))
-    flags = words[words.index(WARM) + 1 :] if is_warm(command) else None
-    return Start(words, flags, {**env, **more}, threads, log)
+    flags = words[words.index(TRAIN_MODULE) + 1 :] if starts_train(command) else None
+    return Launch(words, flags, {**env, **more}, threads, log)
 
 
-def fork(start: Start, warm: bool, locked: int, close: Sequence[int]) -> int:
+def fork(start: Launch, warm: bool, locked: int, close: Sequence[int]) -> int:
     """Start the trial in a session of its own; its process id. It gets SIGTERM when this process dies.
 
     `locked` is the descriptor of the trial's lock, which the trial keeps open; those in `close` are the agent's affair.
@@ -113,7 +113,7 @@ def fork(start: Start, warm: bool, locked: int, close: Sequence[int]) -> int:
         try:
             for descriptor in close:
                 os.close(descriptor)
-            _enter(start, parent)
+            _detach(start, parent)
             if warm and start.flags is not None:
                 code = _train(start)
             else:
@@ -130,7 +130,7 @@ def fork(start: Start, warm: bool, locked: int, close: Sequence[int]) -> int:
     return pid
 
 
-def _enter(start: Start, parent: int) -> None:
+def _detach(start: Launch, parent: int) -> None:
     """Leave everything of the agent behind: session, signals, standard files, environment."""
     os.setsid()
     end_with_parent(signal.SIGTERM, parent)
@@ -148,15 +148,15 @@ def _enter(start: Start, parent: int) -> None:
     os.environ.update(start.env)
 
 
-def _train(start: Start) -> int:
+def _train(start: Launch) -> int:
     """`agent.train` as if it had been started by its command. Everything it needs is imported already."""
     import torch
     import wandb
 
-    from agent import train  # in the warm parent alone: torch takes seconds to import
+    from agent import train  # in the fork server alone: torch takes seconds to import
 
     assert start.flags is not None
-    os.environ["WANDB_PROGRAM"] = f"-m {WARM}"
+    os.environ["WANDB_PROGRAM"] = f"-m {TRAIN_MODULE}"
     sys.argv = [str(train.__file__), *start.flags]
     torch.set_num_threads(start.threads)
     for stream in (sys.stdout, sys.stderr):
@@ -171,7 +171,7 @@ def _train(start: Start) -> int:
     return code
 
 
-def _execute(start: Start) -> NoReturn:
+def _execute(start: Launch) -> NoReturn:
     try:
         os.execvpe(start.command[0], start.command, start.env)
     except OSError as error:

@@ -11,15 +11,15 @@ from common.cli import whole_number
 AUTO = 0
 """`--per-gpu auto`."""
 
-ON_CLUSTERS = ("jobs", "gpus", "cpus")
-WITH_SLURM = ("partition", "time", "sbatch")
-WITH_KUBERNETES = ("image",)
-HERE = {
+CLUSTER_FLAGS = ("jobs", "gpus", "cpus")
+SLURM_FLAGS = ("partition", "time", "sbatch")
+KUBERNETES_FLAGS = ("image",)
+LOCAL_FLAGS = {
     "agents": "--cpus says how many trials each fleet has side by side",
     "requeue": "its jobs have it already",
     "events": "each job has a log of its own",
 }
-"""Flags for this machine, and what a cluster has in their place."""
+"""Flags for this machine, and their substitutes on a cluster."""
 
 
 class OptionError(Exception):
@@ -52,14 +52,14 @@ def check(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
         raise OptionError("--slurm submits jobs and --kubernetes writes a manifest: take one of them")
     cluster = "--slurm" if options.slurm else "--kubernetes" if options.kubernetes else ""
     for names, needed in (
-        (ON_CLUSTERS, "" if cluster else "--slurm or --kubernetes"),
-        (WITH_SLURM, "" if options.slurm else "--slurm"),
-        (WITH_KUBERNETES, "" if options.kubernetes else "--kubernetes"),
+        (CLUSTER_FLAGS, "" if cluster else "--slurm or --kubernetes"),
+        (SLURM_FLAGS, "" if options.slurm else "--slurm"),
+        (KUBERNETES_FLAGS, "" if options.kubernetes else "--kubernetes"),
     ):
         for name in names:
             if needed and vars(options)[name] not in (None, []):
                 raise OptionError(f"--{name} means something with {needed} only: add that, or leave it out")
-    for name, instead in HERE.items():
+    for name, instead in LOCAL_FLAGS.items():
         if cluster and vars(options)[name]:
             raise OptionError(f"--{name} is for this machine; with {cluster}, {instead}")
     if options.agents and options.per_gpu is not None:

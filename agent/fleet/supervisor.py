@@ -1,4 +1,4 @@
-"""The fleet itself: starts the warm parent, has it fork agents, shows what they do, and stops all of it again."""
+"""The fleet itself: starts the fork server, has it fork agents, shows what they do, and stops all of it again."""
 
 import contextlib
 import json
@@ -16,10 +16,9 @@ from typing import Any
 from rich.live import Live
 
 from agent.fleet import devices, launch
-from agent.fleet.board import Board
-from agent.fleet.crashes import IN_A_ROW, Streak
-from agent.fleet.devices import Gpu
-from agent.fleet.packing import Packing
+from agent.fleet.crashes import MAX_IN_A_ROW, CrashStreak
+from agent.fleet.devices import Gpu, Packing
+from agent.fleet.display import Display
 from agent.fleet.sweep_client import Sweep
 
 ONE_THREAD = {
@@ -30,15 +29,15 @@ ONE_THREAD = {
 }
 """Variables that keep an import from starting threads: a process that has some cannot be forked safely."""
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 MEASURE_SECONDS = 2.0
-REPLACEMENTS = 10
-"""How often agents, and the warm parent, are started again after they died; then something kills them for good."""
+MAX_REPLACEMENTS = 10
+"""Restarts of agents and of the fork server after they died; with more, something kills them for good."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one agent's trials run."""
+    """The device of one agent's trials, and the environment that pins them to it."""
 
     name: str
     env: dict[str, str]
@@ -54,51 +53,51 @@ class Fleet:
     folder: Path
     logs: Path
     grace: float
-    board: Board
+    display: Display
     most_per_gpu: int | None = None
     """Set where the number of trials on a GPU follows from their memory."""
     agents: dict[int, Place] = field(default_factory=dict)
-    streak: Streak = field(default_factory=Streak)
+    streak: CrashStreak = field(default_factory=CrashStreak)
     packings: dict[str, Packing] = field(default_factory=dict)
     failure: str = ""
-    caught: list[int] = field(default_factory=list)
+    signals: list[int] = field(default_factory=list)
     """Signals so far."""
-    obeyed: int = 0
-    """How many of them were acted upon."""
-    replaced: int = 0
+    n_signals_handled: int = 0
+    """Those of them that were acted upon."""
+    n_replacements: int = 0
     parent: "subprocess.Popen[bytes] | None" = None
     buffer: bytes = b""
-    measured: float = 0.0
+    last_measurement: float = 0.0
     over: bool = False
     """An agent was told that the sweep has nothing more to do."""
     number: int = 0
     warming: bool = True
-    """The warm parent has started nothing yet."""
+    """The fork server has started nothing yet."""
 
     def run(self) -> int:
         """Until the sweep is done; 0 if every trial went well, 1 if not, 128 + n if signal n stopped it."""
         for gpu in {place.gpu for place in self.places if place.gpu} if self.most_per_gpu else ():
-            if memory := devices.memory(gpu):
+            if memory := devices.gpu_memory(gpu):
                 self.packings[gpu.visible] = Packing(memory.total, memory.used, self.most_per_gpu or 1)
-        with self._signals(), self._shown():
+        with self._catch_signals(), self._live_display():
             try:
                 self._launch(self.places)
                 while self.agents:
-                    self._look()
-                self._end()
+                    self._poll()
+                self._wait()
             finally:
                 if self.parent and self.parent.poll() is None:
                     self.parent.kill()
         if self.failure:
             return 1
-        if self.caught:
-            return 128 + self.caught[0]
-        return 1 if "crashed" in self.board.states.values() else 0
+        if self.signals:
+            return 128 + self.signals[0]
+        return 1 if "crashed" in self.display.states.values() else 0
 
     @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
+    def _catch_signals(self) -> Iterator[None]:
         def note(number: int, frame: object) -> None:
-            self.caught.append(number)
+            self.signals.append(number)
 
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.signal(number, note) for number in numbers}
@@ -109,15 +108,15 @@ class Fleet:
                 signal.signal(number, handler)
 
     @contextlib.contextmanager
-    def _shown(self) -> Iterator[None]:
-        if not self.board.is_live:
+    def _live_display(self) -> Iterator[None]:
+        if not self.display.is_live:
             yield
             return
-        with Live(get_renderable=self.board.render, console=self.board.console, refresh_per_second=4):
+        with Live(get_renderable=self.display.render, console=self.display.console, refresh_per_second=4):
             yield
 
     def _launch(self, places: list[Place]) -> None:
-        """A new warm parent, and the agents from it."""
+        """A new fork server, and the agents from it."""
         env = {
             **os.environ,
             **ONE_THREAD,
@@ -130,7 +129,7 @@ class Fleet:
         env.pop("WANDB_SERVICE", None)
         with (self.logs / "fleet.log").open("ab") as log:
             self.parent = subprocess.Popen(
-                [sys.executable, "-m", "agent.fleet.warm"],
+                [sys.executable, "-m", "agent.fleet.fork_server"],
                 env=env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -139,7 +138,7 @@ class Fleet:
                 start_new_session=True,
             )
         folders = {"folder": str(self.folder), "logs": str(self.logs)}
-        self._order(
+        self._send(
             {
                 "sweep": asdict(self.sweep),
                 "command": self.command,
@@ -152,7 +151,7 @@ class Fleet:
         for place in places:
             self._start(place)
 
-    def _order(self, order: dict[str, Any]) -> None:
+    def _send(self, order: dict[str, Any]) -> None:
         assert self.parent is not None
         assert self.parent.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -161,53 +160,55 @@ class Fleet:
     def _start(self, place: Place) -> None:
         self.number += 1
         self.agents[self.number] = place
-        self.board.place(self.number, place.name)
-        self._order({"start": self.number, "env": place.env})
+        self.display.add_agent(self.number, place.name)
+        self._send({"start": self.number, "env": place.env})
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Read the events of the last quarter of a second."""
         assert self.parent is not None
         assert self.parent.stdout is not None
-        ready, _, _ = select.select([self.parent.stdout], [], [], LOOK_SECONDS)
+        ready, _, _ = select.select([self.parent.stdout], [], [], POLL_SECONDS)
         if ready:
             chunk = os.read(self.parent.stdout.fileno(), 65536)
             *lines, self.buffer = (self.buffer + chunk).split(b"\n")
             for line in lines:
-                self._hear(json.loads(line))
+                self._handle(json.loads(line))
             if not chunk:
-                self._parent_gone()
-        self.board.follow()
-        if self.board.deserted and not self.caught:
-            self.caught.append(signal.SIGHUP)
+                self._handle_parent_exit()
+        self.display.poll()
+        if self.display.reader_gone and not self.signals:
+            self.signals.append(signal.SIGHUP)
         self._measure()
-        if len(self.caught) > self.obeyed:
-            self.obeyed = len(self.caught)
+        if len(self.signals) > self.n_signals_handled:
+            self.n_signals_handled = len(self.signals)
             self._stop()
-        if self.obeyed > 1:
+        if self.n_signals_handled > 1:
             self._kill()
 
-    def _hear(self, news: dict[str, Any]) -> None:
+    def _handle(self, news: dict[str, Any]) -> None:
         if "importing" in news:
-            self.board.warm_up(news["importing"], news["number"], news["of"])
+            self.display.warm_up(news["importing"], news["number"], news["of"])
             return
         self.warming = False
         if "warm" in news:
-            self.board.tell(f"warm after {news['warm']:.1f} s: trials start without importing anything")
-            self.board.note = ""
+            self.display.message(f"warm after {news['warm']:.1f} s: trials start without importing anything")
+            self.display.note = ""
         elif "cold" in news:
-            self.board.tell(f"no warm start, each trial is a plain process: {news['cold']}")
-            self.board.note = ""
+            self.display.message(f"no warm start, each trial is a plain process: {news['cold']}")
+            self.display.note = ""
         elif news["state"] == "gone":
-            self._agent_gone(news["agent"], news["code"])
+            self._handle_agent_exit(news["agent"], news["code"])
         elif news["state"] == "refused":
             self._fail(news["reason"])
         else:
-            self.board.hear(news["agent"], news)
+            self.display.handle(news["agent"], news)
             self.over = self.over or news.get("over", False)
             if news["state"] == "finished":
-                self.streak.well()
-            elif news["state"] == "crashed" and self.streak.crash(news["run"], news["code"], news["reason"]):
-                self._fail(f"{IN_A_ROW} trials in a row failed in the same way, so the fleet stops: {news['reason']}")
+                self.streak.reset()
+            elif news["state"] == "crashed" and self.streak.add(news["run"], news["code"], news["reason"]):
+                self._fail(
+                    f"{MAX_IN_A_ROW} trials in a row failed in the same way, so the fleet stops: {news['reason']}"
+                )
 
     def _fail(self, reason: str) -> None:
         if not self.failure:
@@ -219,82 +220,81 @@ class Fleet:
         how = f"trials save and end; Ctrl-C again kills them, and so does the fleet after {self.grace:.0f} s"
         if self.warming:
             how = "no trial has begun"
-        elif self.obeyed > 1:
+        elif self.n_signals_handled > 1:
             how = "killing everything"
-        self.board.note = f"stopping: {how}"
-        self.board.tell(self.board.note)
-        self._order({"stop": True})
+        self.display.note = f"stopping: {how}"
+        self.display.message(self.display.note)
+        self._send({"stop": True})
         if self.warming:
             self._kill()
 
     def _kill(self) -> None:
-        """The warm parent last: until then it adopts what its agents leave."""
+        """The fork server last: until then it adopts what its agents leave."""
         if self.parent and self.parent.poll() is None:
             launch.kill_family(self.parent.pid)
             self.parent.kill()
 
-    def _agent_gone(self, number: int, code: int) -> None:
+    def _handle_agent_exit(self, number: int, code: int) -> None:
         """An agent that was killed is replaced; the new one takes up what the old one had."""
         place = self.agents.pop(number)
-        self.board.leave(number)
-        if code == 0 or self.caught or self.failure:
+        self.display.remove_agent(number)
+        if code == 0 or self.signals or self.failure:
             return
-        self.replaced += 1
-        if self.replaced > REPLACEMENTS:
-            self._fail(
-                f"agents have died {self.replaced} times, the last with code {code}; see {self.logs / 'fleet.log'}"
-            )
+        self.n_replacements += 1
+        if self.n_replacements > MAX_REPLACEMENTS:
+            log = self.logs / "fleet.log"
+            self._fail(f"agents have died {self.n_replacements} times, the last with code {code}; see {log}")
             return
-        self.board.tell(f"agent {number} died (code {code}); another takes its place")
+        self.display.message(f"agent {number} died (code {code}); another takes its place")
         self._start(place)
 
-    def _parent_gone(self) -> None:
+    def _handle_parent_exit(self) -> None:
         """Its agents get SIGTERM from the system and put their trials off; new ones go on with them."""
         assert self.parent is not None
         code = self.parent.wait()
         places = list(self.agents.values())
         for number in list(self.agents):
             del self.agents[number]
-            self.board.leave(number)
-        if self.caught or self.failure:
+            self.display.remove_agent(number)
+        if self.signals or self.failure:
             return
-        self.replaced += 1
-        if self.replaced > REPLACEMENTS or code == 1:
-            self._fail(f"the warm parent died (code {code}); see {self.logs / 'fleet.log'}")
+        self.n_replacements += 1
+        if self.n_replacements > MAX_REPLACEMENTS or code == 1:
+            self._fail(f"the fork server died (code {code}); see {self.logs / 'fleet.log'}")
             return
-        self.board.tell(f"the warm parent died (code {code}); starting another")
+        self.display.message(f"the fork server died (code {code}); starting another")
         self.buffer = b""
         self._launch(places)
 
     def _measure(self) -> None:
         """Let one more agent onto a GPU that has room, or ask one to leave."""
-        if not self.packings or self.caught or self.over or time.monotonic() < self.measured + MEASURE_SECONDS:
+        if not self.packings or self.signals or self.over or time.monotonic() < self.last_measurement + MEASURE_SECONDS:
             return
-        self.measured = time.monotonic()
+        self.last_measurement = time.monotonic()
         for visible, packing in self.packings.items():
             here = {n: p for n, p in self.agents.items() if p.gpu and p.gpu.visible == visible}
-            lines = [self.board.lines[number] for number in here]
+            lines = [self.display.lines[number] for number in here]
             gpu = next((place.gpu for place in here.values()), None)
-            memory = devices.memory(gpu) if gpu else None
+            memory = devices.gpu_memory(gpu) if gpu else None
             if memory is None:
                 continue
             packing.measure(memory.used, sum(bool(line.run) for line in lines))
-            if len(here) < packing.room() and all(line.n_epochs >= 2 for line in lines):
+            if len(here) < packing.max_trials() and all(line.n_epochs >= 2 for line in lines):
                 self._start(next(iter(here.values())))
-            elif len(here) > packing.room():
-                self._order({"leave": max(here)})
+            elif len(here) > packing.max_trials():
+                self._send({"leave": max(here)})
 
-    def _end(self) -> None:
-        """The warm parent ends when nothing is left to look after."""
+    def _wait(self) -> None:
+        """The fork server ends when nothing is left to look after."""
         assert self.parent is not None
         assert self.parent.stdin is not None
         self.parent.stdin.close()
         while True:
             try:
-                self.parent.wait(timeout=LOOK_SECONDS)
+                self.parent.wait(timeout=POLL_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                if len(self.caught) > 1:
+                if len(self.signals) > 1:
                     self._kill()
         assert self.parent.stdout is not None
         self.parent.stdout.close()

@@ -11,11 +11,11 @@ from typing import Any
 from common.names import check_name
 from common.wandb_api import graphql
 
-SWEEP = """query ($entity: String, $project: String, $sweep: String!) {
+SWEEP_QUERY = """query ($entity: String, $project: String, $sweep: String!) {
     project(name: $project, entityName: $entity) { sweep(sweepName: $sweep) { state config %s } } }"""
-RUN = """query ($entity: String, $project: String, $run: String!) {
+RUN_QUERY = """query ($entity: String, $project: String, $run: String!) {
     project(name: $project, entityName: $entity) { run(name: $run) { state } } }"""
-RUNS = """query ($entity: String, $project: String, $filters: JSONString) {
+RUNS_QUERY = """query ($entity: String, $project: String, $filters: JSONString) {
     project(name: $project, entityName: $entity) {
         runs(filters: $filters, first: 1000) { edges { node { name } } } } }"""
 REGISTER = """mutation ($host: String!, $project: String, $entity: String, $sweep: String!) {
@@ -44,21 +44,21 @@ class Sweep:
     def path(self) -> str:
         return f"{self.entity}/{self.project}/{self.name}"
 
-    def look(self) -> dict[str, Any] | None:
+    def fetch(self) -> dict[str, Any] | None:
         """`state`, `config` (YAML), `runCount`, `runCountExpected` (None: unknown); None if there is no such sweep."""
-        project = self._ask(SWEEP % "runCount runCountExpected", sweep=self.name)["project"]
+        project = self._ask(SWEEP_QUERY % "runCount runCountExpected", sweep=self.name)["project"]
         found: dict[str, Any] | None = project and project["sweep"]
         return found
 
-    def run_state(self, run: str) -> str | None:
+    def fetch_run_state(self, run: str) -> str | None:
         """`running`, `finished`, `failed`, `crashed`, `killed`, `preempted`, …; None if there is no such run."""
-        project = self._ask(RUN, run=run)["project"]
+        project = self._ask(RUN_QUERY, run=run)["project"]
         return str(project["run"]["state"]) if project and project["run"] else None
 
-    def runs(self, *states: str) -> set[str]:
+    def fetch_runs(self, *states: str) -> set[str]:
         """Names of the sweep's runs in these states, the first 1000."""
         filters = json.dumps({"sweep": self.name, "state": {"$in": states}})
-        project = self._ask(RUNS, filters=filters)["project"]
+        project = self._ask(RUNS_QUERY, filters=filters)["project"]
         return {edge["node"]["name"] for edge in project["runs"]["edges"]} if project else set()
 
     def register(self, host: str) -> str:
@@ -69,7 +69,7 @@ class Sweep:
         """The orders for an agent; `running` are the ids of the runs that it has.
 
         Raises:
-            Gone: the server does not know this agent.
+            NotFound: the server does not know this agent.
         """
         states = json.dumps(dict.fromkeys(running, True))
         answer = self._ask(HEARTBEAT, timeout, id=agent, metrics="{}", runState=states)
@@ -77,7 +77,7 @@ class Sweep:
         return commands
 
     def _ask(self, query: str, timeout: float = 20, **variables: Any) -> dict[str, Any]:
-        """Raises Away, Refused, or Gone."""
+        """Raises ServerUnavailable, RequestRefused, or NotFound."""
         variables = {"entity": self.entity, "project": self.project} | variables
         used = {name: value for name, value in variables.items() if f"${name}:" in query}
         return graphql(self.base_url, self.key, query, used, timeout)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agent.inference.load import Predictor
-from agent.training.loop import resized
+from agent.training.loop import resize
 from data import pixels
 
 Pixels = NDArray[np.uint8]
@@ -44,7 +44,7 @@ def logits_of(members: Sequence[Member], photographs: Sequence[Pixels], tta: boo
     ]
 
 
-def cut(logits: Tensor, threshold: float = 0.5) -> Pixels:
+def binarize(logits: Tensor, threshold: float = 0.5) -> Pixels:
     """The mask (H, W): 1 where the probability of foreground is above the threshold."""
     mask = logits > math.log(threshold / (1 - threshold))
     return np.asarray(mask.to(torch.uint8).cpu().numpy())
@@ -53,7 +53,7 @@ def cut(logits: Tensor, threshold: float = 0.5) -> Pixels:
 def expected_iou(logits: Tensor, mask: Pixels) -> float:
     """IoU (0 to 1) of the mask (H, W) that the probabilities (H, W) expect, were they calibrated; of no pixel 0.
 
-    Σ p in the mask over its pixels and Σ p outside it: what ranks photographs by how sure a model is of them.
+    Σ p in the mask over its pixels and Σ p outside it: it ranks photographs by the certainty of the model.
     """
     probabilities = logits.double().sigmoid().cpu().numpy()
     inside = mask.astype(bool)
@@ -65,7 +65,7 @@ def _of_member(member: Member, photographs: Sequence[Pixels], tta: bool) -> list
     squares = np.stack([pixels.to_square(photograph, member.side) for photograph in photographs])
     images = torch.from_numpy(squares).to(member.predictor.mean.device).permute(0, 3, 1, 2).float().div(255)
     logits = _over_symmetries(member.predictor, images) if tta else member.predictor.logits(images)
-    return [resized(each, *photograph.shape[:2]) for each, photograph in zip(logits, photographs, strict=True)]
+    return [resize(each, *photograph.shape[:2]) for each, photograph in zip(logits, photographs, strict=True)]
 
 
 def _over_symmetries(predictor: Predictor, images: Tensor) -> Tensor:

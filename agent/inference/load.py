@@ -16,7 +16,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent.config import Config
 from agent.lifecycle import checkpoints, state
-from agent.lifecycle.checkpoints import FILES
+from agent.lifecycle.checkpoints import CHECKPOINT_FILE
 from agent.lifecycle.torch_file import BadFile
 from agent.training import models
 from agent.training.loop import IMAGENET_MEAN, IMAGENET_STD, foreground
@@ -35,7 +35,7 @@ class ModelError(ValueError):
 
 
 @dataclass(frozen=True)
-class Saved:
+class TrainedModel:
     """Weights on the CPU, their configuration, their origin in words, and their range of pixels.
 
     `pixel_range` holds the two values that became 0 and 255 in training images of more than 8 bits.
@@ -67,7 +67,7 @@ class Predictor(nn.Module):
         return foreground(self.model((images - self.mean) / self.std))
 
 
-def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.environ) -> Saved:
+def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.environ) -> TrainedModel:
     """The model that `name` means: a checkpoint file, or an Artifact ENTITY/PROJECT/model-RUN_ID[:ALIAS].
 
     An Artifact holds the best weights by each rule: `rule` chooses, else the alias `best-loss` or `best-iou`, else the
@@ -97,8 +97,8 @@ def find(name: str, rule: Rule | None = None, environ: Mapping[str, str] = os.en
         return _from_artifact(matched["path"], matched["alias"] or "best", rule, environ, Path(folder))
 
 
-def members(name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What `find` takes: the name itself, or of ENTITY/PROJECT/SWEEP/MODEL the Artifacts of all finished runs.
+def expand_name(name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Names for `find`: the name itself, or of ENTITY/PROJECT/SWEEP/MODEL the Artifacts of all finished runs.
 
     Raises:
         ModelError: no such sweep, or no finished run of that model in it.
@@ -123,7 +123,7 @@ def members(name: str, environ: Mapping[str, str] = os.environ) -> list[str]:
     return sorted(own)
 
 
-def build(saved: Saved, device: torch.device) -> Predictor:
+def build(saved: TrainedModel, device: torch.device) -> Predictor:
     """The model in evaluation mode on a device.
 
     Raises:
@@ -152,7 +152,7 @@ def _model(config: Config) -> nn.Module:
     return models.build(config.architecture, config.backbone, "none", config.width, config.image_size)
 
 
-def _load(path: Path, source: str) -> Saved:
+def _load(path: Path, source: str) -> TrainedModel:
     try:
         weights, config = checkpoints.load(path)
         pixel_range = checkpoints.load_pixel_range(path)
@@ -164,7 +164,7 @@ def _load(path: Path, source: str) -> Saved:
             f"{source} has weights that are NaN or infinite ({len(bad)} of {len(weights)} tensors, first {bad[0]}): "
             f"its training diverged; take another checkpoint"
         )
-    return Saved(weights, config, source, pixel_range)
+    return TrainedModel(weights, config, source, pixel_range)
 
 
 def _is_finite(weights: Tensor) -> bool:
@@ -172,7 +172,7 @@ def _is_finite(weights: Tensor) -> bool:
     return weights.is_meta or weights.layout is not torch.strided or bool(weights.isfinite().all())
 
 
-def _from_artifact(path: str, alias: str, rule: Rule | None, environ: Mapping[str, str], folder: Path) -> Saved:
+def _from_artifact(path: str, alias: str, rule: Rule | None, environ: Mapping[str, str], folder: Path) -> TrainedModel:
     base_url, key = _login(environ)
     _keep_out_of_home(folder)
     try:
@@ -221,7 +221,7 @@ def _rule(alias: str, metadata: Mapping[str, Any]) -> str:
 
 def _file(metadata: Mapping[str, Any], rule: str, name: str) -> str:
     files = metadata.get("files")
-    if not isinstance(files, dict) or not FILES.fullmatch(str(files.get(rule))):
+    if not isinstance(files, dict) or not CHECKPOINT_FILE.fullmatch(str(files.get(rule))):
         raise ModelError(
             f"{name} is no model Artifact of agent.train: its metadata name no file for {rule or 'a rule'}"
         )

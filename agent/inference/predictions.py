@@ -11,7 +11,7 @@ from PIL import Image
 
 from agent.training.loop import Evaluation
 from common.keys import METRICS, Rule
-from data.puzzle import Pair
+from data.dataset import Pair
 
 CLASSES = {0: "background", 1: "foreground"}
 

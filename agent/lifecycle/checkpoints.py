@@ -11,24 +11,24 @@ from typing import Any
 import wandb
 from torch import Tensor
 
-from agent.config import SCRATCH, Config
+from agent.config import SCRATCH_ARCHITECTURES, Config
 from agent.lifecycle import torch_file
 from agent.lifecycle.torch_file import BadFile
 from common.keys import RULES, Rule
 from data.pixels import Range
 
-FILES = re.compile(r"epoch-\d{4,}\.pt")
+CHECKPOINT_FILE = re.compile(r"epoch-\d{4,}\.pt")
 """Names of checkpoint files."""
 
 
 def lab_rule(architecture: str) -> Rule:
-    """Which checkpoint the lab tests: best validation IoU for the U-Nets from scratch, best validation loss for SMP."""
-    return "best_iou" if architecture in SCRATCH else "best_loss"
+    """Rule of the lab's test checkpoint: best validation IoU for the U-Nets from scratch, validation loss for SMP."""
+    return "best_iou" if architecture in SCRATCH_ARCHITECTURES else "best_loss"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where the best weights by one rule lie, and how they did on the validation images.
+    """File of the best weights by one rule, and their scores on the validation images.
 
     `bn_gap` and `bn_repaired` are what `agent.training.batchnorm` found; None for a model without BatchNorm.
     """
@@ -62,7 +62,7 @@ class BestCheckpoints:
     def update(
         self, epoch: int, val_loss: float, val_iou: float, bn_gap: float | None = None, bn_repaired: bool = False
     ) -> Path | None:
-        """Where the weights of this epoch have to be saved; None if they are no improvement by any rule."""
+        """File for the weights of this epoch; None if they are no improvement by any rule."""
         improved = self.improved_rules(val_loss, val_iou)
         path = self.folder / f"epoch-{epoch:04d}.pt"
         self.kept.update(dict.fromkeys(improved, Checkpoint(path, epoch, val_loss, val_iou, bn_gap, bn_repaired)))

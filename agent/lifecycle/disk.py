@@ -14,10 +14,10 @@ if TYPE_CHECKING:  # the linter, which has no need of torch, prices a run's Arti
 N_TEST = 4
 """Test images of the lab's split and of every drawn data set."""
 
-KEPT = 2
+MAX_CHECKPOINTS = 2
 """Checkpoints in the model Artifact of a run, and masks per image in its predictions, at most."""
 
-PER_TENSOR = 1000
+BYTES_PER_TENSOR = 1000
 """Bytes around a tensor in a file of torch.save, at most: headers, alignment, its name."""
 
 
@@ -25,30 +25,30 @@ class DiskError(ValueError):
     """The run would not fit on the disk; the text says by how much."""
 
 
-def bytes_of_run(model: nn.Module, score_size: int, n_test: int) -> int:
+def bytes_on_server(model: nn.Module, score_size: int, n_test: int) -> int:
     """Bytes of a finished run on the server, at most: two checkpoints, and test images with masks, twice.
 
     Images are counted as if their PNGs were not compressed.
     """
-    return left_on_server(checkpoint_bytes(*_count(model)), score_size, n_test)
+    return artifact_bytes(checkpoint_bytes(*_count(model)), score_size, n_test)
 
 
-def left_on_server(checkpoint: int, score_size: int, n_test: int) -> int:
+def artifact_bytes(checkpoint: int, score_size: int, n_test: int) -> int:
     """Bytes of the Artifacts and media of a run whose checkpoints have `checkpoint` bytes each."""
-    return KEPT * checkpoint + 2 * _pictures(score_size, n_test)
+    return MAX_CHECKPOINTS * checkpoint + 2 * _pictures(score_size, n_test)
 
 
 def checkpoint_bytes(n_parameters: int, n_buffers: int, n_tensors: int) -> int:
     """Size of a checkpoint file, at most; `n_buffers` counts values, `n_tensors` the entries of the state dict."""
-    return 4 * (n_parameters + n_buffers) + n_tensors * PER_TENSOR
+    return 4 * (n_parameters + n_buffers) + n_tensors * BYTES_PER_TENSOR
 
 
-def disk_of_run(model: nn.Module, score_size: int, n_test: int) -> int:
+def bytes_on_disk(model: nn.Module, score_size: int, n_test: int) -> int:
     """Bytes of a run under way on the disk, at most: three checkpoints, and its state twice, since a file
     is only replaced when the next one is whole; then the predictions."""
     n_parameters, n_buffers, n_tensors = _count(model)
     checkpoint = checkpoint_bytes(n_parameters, n_buffers, n_tensors)
-    state = checkpoint + 8 * n_parameters + 3 * n_tensors * PER_TENSOR + 20_000
+    state = checkpoint + 8 * n_parameters + 3 * n_tensors * BYTES_PER_TENSOR + 20_000
     return 2 * state + 3 * checkpoint + _pictures(score_size, n_test)
 
 
@@ -58,7 +58,7 @@ def check_free(folder: Path, model: nn.Module, score_size: int, n_test: int) -> 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DiskError(f"{folder} cannot be made ({error.strerror}): name another folder in PUZZLE_RUNS") from None
-    n_bytes = disk_of_run(model, score_size, n_test)
+    n_bytes = bytes_on_disk(model, score_size, n_test)
     free = shutil.disk_usage(folder).free + sum(path.stat().st_size for path in folder.glob("*.pt"))
     if n_bytes > free:
         raise DiskError(
@@ -69,7 +69,7 @@ def check_free(folder: Path, model: nn.Module, score_size: int, n_test: int) -> 
 
 def _pictures(score_size: int, n_test: int) -> int:
     """The image in three channels; truth and the predictions in one."""
-    return n_test * (3 + 1 + KEPT) * score_size**2
+    return n_test * (3 + 1 + MAX_CHECKPOINTS) * score_size**2
 
 
 def _count(model: nn.Module) -> tuple[int, int, int]:

@@ -26,18 +26,18 @@ OUT_OF_MEMORY = (
 room for the workspace of any algorithm), oneDNN."""
 
 
-class Failed(RuntimeError):
+class RunFailure(RuntimeError):
     """The run cannot go on; the text says why and what to change."""
 
 
 def check_finite(config: Config, epoch: int, train_loss: float, val_loss: float) -> None:
-    """Raise Failed if a loss of this epoch is not a number, or infinite."""
+    """Raise RunFailure if a loss of this epoch is not a number, or infinite."""
     for name, loss in (("training", train_loss), ("validation", val_loss)):
         if not math.isfinite(loss):
             way_out = (
                 "" if config.precision == "float32" else f", or take precision float32 instead of {config.precision}"
             )
-            raise Failed(
+            raise RunFailure(
                 f"{name} loss is {loss} in epoch {epoch}: the weights have diverged; "
                 f"lower learning_rate (it is {config.learning_rate:g}){way_out}"
             )
@@ -52,17 +52,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def explain_errors(config: Config, device: torch.device, folder: Path) -> Iterator[None]:
-    """Raise Failed instead of an error that says memory or disk is used up; `folder` is the run's own."""
+    """Raise RunFailure instead of an error that says memory or disk is used up; `folder` is the run's own."""
     try:
         yield
     except (OSError, RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
-            raise Failed(
+            raise RunFailure(
                 f"out of memory on {device.type}: batch_size {config.batch_size} at image_size {config.image_size} "
                 f"with {config.model}; take fewer images per step, smaller images or a smaller model"
             ) from error
         if isinstance(error, OSError) and error.errno in DISK_FULL:
-            raise Failed(
+            raise RunFailure(
                 f"{error.filename or f'a file in {folder}'} could not be written ({error.strerror}); the checkpoints "
                 f"before are still there: free some space, and go on with --resume {folder.name}"
             ) from error

@@ -16,13 +16,13 @@ LOCK = "lock"
 PREDICTIONS = "predictions"
 DOWNLOAD = "fetched-"
 """Beginning of the name of the folder that an uploaded state is downloaded into."""
-FOLDERS = (PREDICTIONS, f"{DOWNLOAD}*")
-FILES = (state.FILE, "epoch-*.pt", "*.unfinished", LOCK)
+RUN_FOLDERS = (PREDICTIONS, f"{DOWNLOAD}*")
+RUN_FILES = (state.STATE_FILE, "epoch-*.pt", "*.unfinished", LOCK)
 """With the folders, all that is ever deleted in a run's folder; the lock last."""
 
-SECONDS = 10.0
+LOCK_SECONDS = 10.0
 """So long a run waits for another process that has it: those that augment outlive one that is killed by 5 s."""
-TICK = 0.2
+POLL_SECONDS = 0.2
 
 
 @contextlib.contextmanager
@@ -38,13 +38,13 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
         raise ConfigError(
             f"{folder} holds other things than a run: take another run id, or another folder in PUZZLE_RUNS"
         )
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + LOCK_SECONDS
     while (lock := _lock(folder)) is None:
         if time.monotonic() > deadline:
             raise ConfigError(
                 f"run {folder.name} is under way in another process on this machine: wait for it or end it"
             )
-        time.sleep(TICK)
+        time.sleep(POLL_SECONDS)
     with lock:
         try:
             yield
@@ -55,10 +55,10 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
 
 def clear(folder: Path) -> None:
     """Delete what the run made in its folder, and the folder if nothing else is in it."""
-    for path in (each for pattern in FOLDERS for each in folder.glob(pattern)):
+    for path in (each for pattern in RUN_FOLDERS for each in folder.glob(pattern)):
         shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
-        for path in (each for pattern in FILES for each in folder.glob(pattern)):
+        for path in (each for pattern in RUN_FILES for each in folder.glob(pattern)):
             path.unlink()
         folder.rmdir()
 
@@ -71,7 +71,7 @@ def _is_own(folder: Path) -> bool:
         return True
     except OSError:
         return not folder.is_dir()  # `_lock` says what is wrong with a file of that name
-    return not names or bool(names & {LOCK, state.FILE})
+    return not names or bool(names & {LOCK, state.STATE_FILE})
 
 
 def _lock(folder: Path) -> IO[str] | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 STOP = "stop"
-"""Why a run ends when its server asked for it, for instance because Hyperband found it hopeless."""
+"""Reason of a run's end that its server asked for, for instance because Hyperband found it hopeless."""
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 """Of a run that can be resumed, as a shell gives them."""
@@ -24,7 +24,7 @@ class Interruption:
 
     reason = ""
 
-    def ask(self, reason: str) -> None:
+    def request(self, reason: str) -> None:
         self.reason = self.reason or reason
 
     def check(self) -> None:
@@ -33,7 +33,7 @@ class Interruption:
             raise Interrupted(self.reason)
 
     @contextlib.contextmanager
-    def of_workers(self) -> Iterator[None]:
+    def translate_worker_exit(self) -> Iterator[None]:
         """Slurm and Kubernetes signal all processes of a job: that the processes that augment have ended by SIGTERM, or
         during an interruption, is the same interruption and no failure."""
         try:
@@ -42,7 +42,7 @@ class Interruption:
             if "DataLoader worker" not in str(error):
                 raise
             if "by signal: Terminated" in str(error):
-                self.ask("SIGTERM")
+                self.request("SIGTERM")
             self.check()
             raise
 
@@ -50,11 +50,11 @@ class Interruption:
         """A signal handler; a second Ctrl-C ends the run at once. SIGTERM comes twice where fleet and Slurm send it."""
         if self.reason and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.ask(signal.Signals(number).name)
+        self.request(signal.Signals(number).name)
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[Interruption]:
+def catch_signals() -> Iterator[Interruption]:
     """Until the end of the block, SIGTERM and SIGINT are noted instead of obeyed; in the main thread only."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Which run to make or to go on with, as flags and environment say."""
+"""The run to make or to resume, as flags and environment say."""
 
 import os
 import secrets
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.config import Config, ConfigError, Parser, parse
-from agent.lifecycle.modes import SILENT
+from agent.lifecycle.wandb_mode import OFFLINE_MODES
 from common.environment import CACHE, own
 from common.names import BadName, check_name
 from common.wandb_api import BadAddress, server_address
 
-SWEEP = "WANDB_SWEEP_ID"
+SWEEP_VARIABLE = "WANDB_SWEEP_ID"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which run to make or to go on with. `entity` and `project` are None where the environment decides."""
+class RunPlan:
+    """The run to make or to resume. `entity` and `project` are None where the environment decides."""
 
     config: Config
     run_id: str
@@ -29,11 +29,11 @@ class Plan:
     """Whether an agent of a sweep has handed this run out; it then counts how the run ends."""
     offline: bool = False
     resumes: bool = False
-    """Whether the run is to exist already; its configuration is then its own: `agent.lifecycle.resume.complete`."""
+    """Whether the run is to exist already; `agent.lifecycle.resume.complete_plan` then finds its own configuration."""
     has_flags: bool = True
 
 
-def make_plan(arguments: Sequence[str], default_project: str) -> Plan:
+def make_plan(arguments: Sequence[str], default_project: str) -> RunPlan:
     """The run that flags and environment ask for: `--resume RUN_ID`, the one an agent hands out, or a new one.
 
     Raises:
@@ -45,10 +45,10 @@ def make_plan(arguments: Sequence[str], default_project: str) -> Plan:
     run_id = (os.environ.get("WANDB_RUN_ID") or new_id()) if known.resume is None else known.resume
     entity = os.environ.get("WANDB_ENTITY") or None
     project = os.environ.get("WANDB_PROJECT") or default_project
-    sweep, offline = os.environ.get(SWEEP), os.environ.get("WANDB_MODE") in SILENT
-    folder = _checked_folder(run_id, {"entity": entity, "project": project, "sweep id": sweep}, offline)
+    sweep, offline = os.environ.get(SWEEP_VARIABLE), os.environ.get("WANDB_MODE") in OFFLINE_MODES
+    folder = _resolve_folder(run_id, {"entity": entity, "project": project, "sweep id": sweep}, offline)
     resumes = known.resume is not None
-    return Plan(parse(flags), run_id, entity, project, folder, bool(sweep), offline, resumes, bool(flags))
+    return RunPlan(parse(flags), run_id, entity, project, folder, bool(sweep), offline, resumes, bool(flags))
 
 
 def new_id() -> str:
@@ -56,7 +56,7 @@ def new_id() -> str:
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
 
 
-def _checked_folder(run_id: str, names: Mapping[str, str | None], offline: bool) -> Path:
+def _resolve_folder(run_id: str, names: Mapping[str, str | None], offline: bool) -> Path:
     """The folder of the run. Raises ConfigError: a name would lead out of its own, or the server's address is none."""
     address = None if offline else os.environ.get("WANDB_BASE_URL")
     try:
@@ -65,13 +65,13 @@ def _checked_folder(run_id: str, names: Mapping[str, str | None], offline: bool)
                 check_name(kind, name)
         if address:
             os.environ["WANDB_BASE_URL"] = server_address(address)
-        return folder_of(run_id)
+        return run_folder(run_id)
     except (BadName, BadAddress) as error:
         raise ConfigError(str(error)) from None
 
 
-def folder_of(run_id: str) -> Path:
-    """Where the state of a run lies on this machine: a folder just below that of all runs.
+def run_folder(run_id: str) -> Path:
+    """Folder of a run's state on this machine, just below that of all runs.
 
     Raises BadName: the id would lead elsewhere.
     """

@@ -18,22 +18,22 @@ from wandb.sdk.lib import wbauth
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent.config import Config, ConfigError
-from agent.lifecycle.plan import Plan
+from agent.lifecycle.plan import RunPlan
 from common.retry import doubling, retry
 from common.wandb_api import KeyRefused, RequestRefused, ServerUnavailable, graphql
 
 # The client's own question before it goes on with a run; without an entity it means the key's owner.
-RUN = """query RunResumeStatus($project: String, $entity: String, $name: String!) {
+RUN_QUERY = """query RunResumeStatus($project: String, $entity: String, $name: String!) {
     model(name: $project, entityName: $entity) { bucket(name: $name, missingOk: true) { config historyLineCount } } }"""
 
-VIEWER = "query Viewer { viewer { username } }"
+VIEWER_QUERY = "query Viewer { viewer { username } }"
 
-UNANSWERED = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
+CLIENT_ERRORS = (ClientError, WandbApiFailedError, ValueError, TimeoutError)
 """Errors of the client's questions to a server that says no, or nothing."""
 
 ASK_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
-TICK = 0.2
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def check_server(who: str) -> None:
         AuthenticationError: the key does not look like one.
     """
     if login := _login(who):
-        _answer(who, login, VIEWER, {}, lambda: None)
+        _answer(who, login, VIEWER_QUERY, {}, lambda: None)
 
 
 def find_run(run_id: str, entity: str | None, project: str | None, check: Callable[[], None]) -> RunOnServer | None:
@@ -69,12 +69,12 @@ def find_run(run_id: str, entity: str | None, project: str | None, check: Callab
     if login is None:
         return None
     place = {"project": project, "entity": entity or login.entity, "name": run_id}
-    answer = _answer("agent.train", login, RUN, place, check)
+    answer = _answer("agent.train", login, RUN_QUERY, place, check)
     run = answer and (answer["model"] or {}).get("bucket")
     return RunOnServer(_settings(json.loads(run["config"] or "{}")), run["historyLineCount"] or 0) if run else None
 
 
-def check_same_config(plan: Plan, check: Callable[[], None]) -> None:
+def check_same_config(plan: RunPlan, check: Callable[[], None]) -> None:
     """Before a run is opened: is the server there, and were the rows that it has made with these settings?
 
     Waits and raises as `find_run` does.
@@ -101,7 +101,7 @@ class _Login:
     key: str
     entity: str | None
     seconds: float
-    """How long the client waits for an answer."""
+    """Patience of the client with a server that does not answer."""
 
 
 def _login(who: str) -> _Login | None:
@@ -125,7 +125,7 @@ def _answer(
 ) -> dict[str, Any] | None:
     question = functools.partial(graphql, login.base_url, login.key, query, variables, ASK_SECONDS)
     try:
-        return _patiently(who, question, login.seconds, check)
+        return _retry(who, question, login.seconds, check)
     except (ServerUnavailable, KeyRefused) as error:
         raise CommError(str(error)) from None
     except RequestRefused:
@@ -137,16 +137,16 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config[name]["value"] for name in names if isinstance(config.get(name), dict)}
 
 
-def _patiently(
+def _retry(
     who: str, question: Callable[[], dict[str, Any]], seconds: float, check: Callable[[], None]
 ) -> dict[str, Any]:
-    said = False
+    reported = False
 
     def report(error: Exception, wait: float) -> None:
-        nonlocal said
-        if not said:
+        nonlocal reported
+        if not reported:
             print(f"{who}: {error}; trying again for {seconds:.0f} s", file=sys.stderr, flush=True)
-        said = True
+        reported = True
 
     waits = doubling(FIRST_PAUSE, LONGEST_PAUSE, seconds)
     try:
@@ -159,4 +159,4 @@ def _wait(seconds: float, check: Callable[[], None]) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         check()
-        time.sleep(min(left, TICK))
+        time.sleep(min(left, POLL_SECONDS))

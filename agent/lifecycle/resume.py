@@ -1,4 +1,4 @@
-"""How a run goes on that was cut off: from its state, on this machine or as an Artifact, with the rows that lack."""
+"""Resumption of a run that was cut off: its state, on this machine or as an Artifact, and the rows that lack."""
 
 import contextlib
 import dataclasses
@@ -13,15 +13,15 @@ from torch import nn
 
 from agent.config import Config, ConfigError, from_settings
 from agent.lifecycle import checkpoints, preflight, state, state_artifact
-from agent.lifecycle.plan import Plan
+from agent.lifecycle.plan import RunPlan
 from agent.lifecycle.state import Row, State
 from agent.lifecycle.torch_file import BadFile
 
-MOST_THREADS = 1024
+MAX_THREADS = 1024
 """More than any machine has cores: a run that names more is not believed."""
 
 
-def complete(plan: Plan) -> tuple[Plan, State | None]:
+def complete_plan(plan: RunPlan) -> tuple[RunPlan, State | None]:
     """The plan, with its own configuration if the run exists already; and the state of the run on this machine.
 
     The configuration is that of the state, of what is left beside a damaged one, or of the run on the server; flags may
@@ -51,9 +51,9 @@ def _local_state(folder: Path) -> State | None:
         return None
 
 
-def _config_beside_damaged_state(plan: Plan) -> Config | None:
+def _config_beside_damaged_state(plan: RunPlan) -> Config | None:
     """That of the flags, else of the checkpoints that can be read; None where there was no state."""
-    if not os.path.lexists(plan.folder / state.FILE):
+    if not os.path.lexists(plan.folder / state.STATE_FILE):
         return None
     if plan.has_flags:
         return plan.config
@@ -63,13 +63,13 @@ def _config_beside_damaged_state(plan: Plan) -> Config | None:
     return None
 
 
-def _config_on_server(plan: Plan) -> Config:
+def _config_on_server(plan: RunPlan) -> Config:
     """Raises ConfigError: the server knows no such run, or does not answer."""
     path = "/".join(part for part in (plan.entity, plan.project, plan.run_id) if part)
     try:
         preflight.check_server("agent.train")
         settings = wandb.Api().run(path).config
-    except preflight.UNANSWERED as error:
+    except preflight.CLIENT_ERRORS as error:
         raise ConfigError(
             f"run {plan.run_id} has no state in {plan.folder}, and cannot be read from the server ({error}): check the "
             f"id, WANDB_ENTITY and WANDB_PROJECT"
@@ -78,7 +78,7 @@ def _config_on_server(plan: Plan) -> Config:
     return from_settings({name: value for name, value in settings.items() if name in names})
 
 
-def find_state(run: wandb.Run, plan: Plan, local: State | None, data_digest: str, model: nn.Module) -> State | None:
+def find_state(run: wandb.Run, plan: RunPlan, local: State | None, data_digest: str, model: nn.Module) -> State | None:
     """The newest state of this run: `local`, or, if it was preempted elsewhere, its Artifact; None to start anew.
 
     Raises:
@@ -108,12 +108,12 @@ def was_cut_off(run: wandb.Run) -> bool:
 
 
 def n_threads(run: wandb.Run, found: State | None) -> int | None:
-    """With how many threads of torch the run began: what its state says, else, if it was cut off, the server."""
+    """Threads of torch that the run began with, by its state, else, if it was cut off, by the server."""
     began = found.n_threads if found else run.config.get("n_threads") if was_cut_off(run) else None
-    return began if isinstance(began, int) and 0 < began <= MOST_THREADS else None
+    return began if isinstance(began, int) and 0 < began <= MAX_THREADS else None
 
 
-def log_missing(run: wandb.Run, rows: Sequence[Row]) -> None:
+def log_missing_rows(run: wandb.Run, rows: Sequence[Row]) -> None:
     """Log the rows, one per epoch from 1, that the server does not have: row n is step n - 1."""
     for row in rows:
         if row["epoch"] > run.starting_step:

@@ -1,4 +1,4 @@
-"""The state of a run after an epoch: all it takes to go on as if nothing had happened, in one file.
+"""The state of a run after an epoch, in one file: a run that resumes from it gives the same bits.
 
 `.cache/runs/RUN_ID/` (PUZZLE_RUNS names another folder than `.cache/runs`) holds `state.pt` and the kept checkpoints of
 a run that is under way, each with its SHA-256. Augmentation and the order of batches depend on (seed, epoch, index)
@@ -20,21 +20,21 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from agent.config import Config
 from agent.lifecycle import torch_file
-from agent.lifecycle.checkpoints import FILES, Checkpoint, prune, save
+from agent.lifecycle.checkpoints import CHECKPOINT_FILE, Checkpoint, prune, save
 from agent.lifecycle.torch_file import BadFile
 from common import keys
 from common.keys import RULES, Rule
 from common.names import check_name
 from data.pixels import Range
 
-FILE = "state.pt"
+STATE_FILE = "state.pt"
 Row = dict[str, float]
 """One row of the history: JSON numbers by key."""
 
 
 @dataclass
 class Progress:
-    """How far a run has come: whole epochs, seconds spent training, and the history rows of all epochs."""
+    """Progress of a run: whole epochs, seconds spent training, and the history rows of all epochs."""
 
     epoch: int = 0
     seconds: float = 0.0
@@ -67,8 +67,8 @@ def capture(model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRSche
 
     `dump` brings them to the CPU. Of several GPUs only the one in use counts.
     """
-    content: dict[str, Any] = copied({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
-    content["schedule"] = copied(schedule.state_dict()) if schedule else {}
+    content: dict[str, Any] = clone({"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    content["schedule"] = clone(schedule.state_dict()) if schedule else {}
     content["random"] = torch.get_rng_state()
     content["random_cuda"] = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
     return content
@@ -87,29 +87,29 @@ def restore(
         torch.cuda.set_rng_state(tensors["random_cuda"][0])
 
 
-def copied(value: Any) -> Any:
+def clone(value: Any) -> Any:
     """Nested dicts and lists with every tensor copied, on its device."""
-    return _mapped(value, lambda tensor: tensor.detach().clone())
+    return _map_tensors(value, lambda tensor: tensor.detach().clone())
 
 
-def on_cpu(value: Any) -> Any:
+def to_cpu(value: Any) -> Any:
     """The same with every tensor on the CPU. On a GPU the copies run beside the kernels of the training that goes on,
     and begin when all that was asked of the GPU before is done."""
     if not torch.cuda.is_initialized():
-        return _mapped(value, lambda tensor: tensor.detach().cpu())
+        return _map_tensors(value, lambda tensor: tensor.detach().cpu())
     beside = torch.cuda.Stream()
     beside.wait_stream(torch.cuda.default_stream())
     with torch.cuda.stream(beside):
-        return _mapped(value, lambda tensor: tensor.detach().cpu())
+        return _map_tensors(value, lambda tensor: tensor.detach().cpu())
 
 
-def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+def _map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, dict):
-        return {key: _mapped(each, change) for key, each in value.items()}
+        return {key: _map_tensors(each, change) for key, each in value.items()}
     if isinstance(value, list):
-        return [_mapped(each, change) for each in value]
+        return [_map_tensors(each, change) for each in value]
     return value
 
 
@@ -119,16 +119,16 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
     Whenever this is cut off, the folder holds a whole state and the checkpoints that it names.
     """
     if best:
-        save(best, on_cpu(dict(weights)), state.config, state.pixel_range)
+        save(best, to_cpu(dict(weights)), state.config, state.pixel_range)
     torch_file.write(
-        folder / FILE,
+        folder / STATE_FILE,
         {
             "run": state.run,
             "config": dataclasses.asdict(state.config),
             "data_digest": state.data_digest,
             "progress": dataclasses.asdict(state.progress),
             "kept": {rule: dataclasses.asdict(kept) | {"path": kept.path.name} for rule, kept in state.kept.items()},
-            "tensors": on_cpu(state.tensors),
+            "tensors": to_cpu(state.tensors),
             "n_threads": state.n_threads,
         },
     )
@@ -140,7 +140,7 @@ def load(folder: Path) -> State | None:
 
     Raises BadFile: it is damaged, or one of those checkpoints is; the text names the file.
     """
-    path = folder / FILE
+    path = folder / STATE_FILE
     if not os.path.lexists(path):
         return None
     try:
@@ -165,7 +165,7 @@ def _state(content: Any, folder: Path) -> State:
             config=Config(**content["config"]),
             data_digest=content["data_digest"],
             progress=Progress(**content["progress"]),
-            kept={rule: _kept(folder, content["kept"][rule]) for rule in RULES if rule in content["kept"]},
+            kept={rule: _checkpoint(folder, content["kept"][rule]) for rule in RULES if rule in content["kept"]},
             tensors=content["tensors"],
             n_threads=content.get("n_threads"),
         )
@@ -173,8 +173,8 @@ def _state(content: Any, folder: Path) -> State:
         raise BadFile(f"is no state of a run, or one of another version ({error})") from None
 
 
-def _kept(folder: Path, content: dict[str, Any]) -> Checkpoint:
-    if not FILES.fullmatch(content["path"]):
+def _checkpoint(folder: Path, content: dict[str, Any]) -> Checkpoint:
+    if not CHECKPOINT_FILE.fullmatch(content["path"]):
         raise ValueError(f"it names {content['path']!r} as a checkpoint")
     return Checkpoint(**content | {"path": folder / content["path"]})
 
@@ -194,7 +194,7 @@ def differences(tensors: Mapping[str, Any], model: nn.Module) -> str:
     return "; ".join(words)
 
 
-class Writer:
+class StateWriter:
     """Saves in a thread, one save at a time, while training goes on. Use it in a `with`: leaving it waits for the last.
 
     What a save raises comes out of the next call.

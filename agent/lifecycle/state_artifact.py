@@ -7,9 +7,9 @@ from pathlib import Path
 import wandb
 
 from agent.lifecycle import state
-from agent.lifecycle.checkpoints import FILES
+from agent.lifecycle.checkpoints import CHECKPOINT_FILE
 from agent.lifecycle.folder import DOWNLOAD
-from agent.lifecycle.preflight import UNANSWERED
+from agent.lifecycle.preflight import CLIENT_ERRORS
 from agent.lifecycle.state import State
 from agent.lifecycle.torch_file import BadFile
 
@@ -28,13 +28,13 @@ def upload(run: wandb.Run, folder: Path) -> None:
 def _upload(run: wandb.Run, folder: Path, found: State) -> None:
     artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"epoch": found.progress.epoch})
     try:
-        for path in [folder / state.FILE, *{kept.path for kept in found.kept.values()}]:
+        for path in [folder / state.STATE_FILE, *{kept.path for kept in found.kept.values()}]:
             artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
         run.log_artifact(artifact).wait(timeout=int(UPLOAD_SECONDS))
         _delete_stale(run, "state")
     except ConnectionError:
         raise
-    except (*UNANSWERED, OSError) as error:
+    except (*CLIENT_ERRORS, OSError) as error:
         print(f"agent.train: the state was not uploaded ({error}); it stays in {folder}", flush=True)
 
 
@@ -47,7 +47,7 @@ def fetch(run: wandb.Run, folder: Path, after: int) -> State | None:
 def _latest(run: wandb.Run) -> wandb.Artifact | None:
     try:
         found: wandb.Artifact = wandb.Api().artifact(f"{run.entity}/{run.project}/state-{run.id}:latest", type="state")
-    except UNANSWERED:
+    except CLIENT_ERRORS:
         return None
     return found
 
@@ -57,17 +57,17 @@ def _download(version: wandb.Artifact, folder: Path) -> bool:
     with tempfile.TemporaryDirectory(dir=folder, prefix=DOWNLOAD) as new:
         try:
             for name, entry in version.manifest.entries.items():
-                if (name != state.FILE and not FILES.fullmatch(name)) or entry.ref is not None:
+                if (name != state.STATE_FILE and not CHECKPOINT_FILE.fullmatch(name)) or entry.ref is not None:
                     raise BadFile(f"it has the file {name!r}, which no state has")
             version.download(root=new, skip_cache=True)
             if state.load(Path(new)) is None:
                 raise BadFile("files are missing from it")
         except ConnectionError:
             raise
-        except (*UNANSWERED, OSError) as error:
+        except (*CLIENT_ERRORS, OSError) as error:
             print(f"agent.train: the uploaded state cannot be read ({error}); going on without it", flush=True)
             return False
-        for path in sorted(Path(new).iterdir(), key=lambda path: path.name == state.FILE):
+        for path in sorted(Path(new).iterdir(), key=lambda path: path.name == state.STATE_FILE):
             path.replace(folder / path.name)
     return True
 
@@ -76,13 +76,13 @@ def delete(run: wandb.Run) -> None:
     """Delete the uploaded states of a run that is over, and what its earlier parts logged that has no alias."""
     _delete_stale(run, "model")
     _delete_stale(run, "predictions")
-    with contextlib.suppress(*UNANSWERED):
+    with contextlib.suppress(*CLIENT_ERRORS):
         wandb.Api().artifact_collection("state", f"{run.entity}/{run.project}/state-{run.id}").delete()
 
 
 def _delete_stale(run: wandb.Run, kind: str) -> None:
     """Delete the versions of this run's Artifact of a type that have no alias."""
-    with contextlib.suppress(*UNANSWERED):
+    with contextlib.suppress(*CLIENT_ERRORS):
         for version in wandb.Api().artifacts(kind, f"{run.entity}/{run.project}/{kind}-{run.id}"):
             if not version.aliases:
                 version.delete()

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import Config, from_settings
-from agent.lifecycle import modes
-from agent.lint import combinations, command, document, metric, parameters, price, sections, suggestions
+from agent.lifecycle import wandb_mode
+from agent.lint import combinations, command, document, metric, price, sections, suggestions
 from agent.lint.document import Document
 from agent.lint.finding import Finding
-from agent.lint.parameters import Parameter
+from agent.lint.parameters import values
+from agent.lint.parameters.values import Parameter
 from agent.lint.price import Price
 from agent.training.step_times import StepTimesError
 from common.cli import Parser
@@ -27,12 +28,12 @@ __all__ = ["Finding", "Report", "check", "main"]
 
 @dataclass(frozen=True)
 class Report:
-    """Findings and price of one file; `good` are the models that can be built, where some of the sweep's cannot."""
+    """Findings and price of one file; `buildable` models, where some of the sweep's cannot be built."""
 
     path: str
     document: Document
     findings: tuple[Finding, ...]
-    good: tuple[str, ...] = ()
+    buildable: tuple[str, ...] = ()
     cost: Price | None = None
 
     @property
@@ -41,8 +42,8 @@ class Report:
 
     def text(self) -> str:
         blocks = [each.text(self.path) for each in self.findings]
-        if self.good:
-            blocks.append(combinations.equivalent(self.good))
+        if self.buildable:
+            blocks.append(combinations.suggest_models(self.buildable))
         if self.cost:
             blocks.append(f"{self.path}: {self.cost.text()}")
         elif self.passes:
@@ -54,7 +55,7 @@ class Report:
         price = self.cost and {**asdict(self.cost), "text": self.cost.text()}
         findings = [{**asdict(each), "key": self.document.key(each.line)} for each in self.findings]
         own = {"file": self.path, "passes": self.passes, "findings": findings}
-        return {**own, "models": self.good, "price": price}
+        return {**own, "models": self.buildable, "price": price}
 
 
 def check(path: Path) -> Report:
@@ -63,32 +64,34 @@ def check(path: Path) -> Report:
     if not read.value:
         return Report(str(path), read, tuple(findings))
     findings += [*sections.check(read), *command.check(read)]
-    if not command.of(read).starts_agent:
+    if not command.read_command(read).starts_agent:
         return Report(str(path), read, tuple(sorted(findings)))
-    listed, wrong = parameters.read(read)
-    fixed, amiss = command.flags(read)
-    given, twice = command.merge(listed, fixed)
-    found, more = suggestions.ask(read)
+    parameters, wrong = values.read(read)
+    fixed, amiss = command.read_flags(read)
+    parameters, twice = command.merge(parameters, fixed)
+    found, more = suggestions.sample(read)
     suggested = [command.overlay(each, fixed) for each in found]
     findings += [*wrong, *amiss, *twice, *more, *suggestions.check(read, suggested)]
     clean = not any(each.severity == "error" for each in findings)
-    cells = suggestions.cells(read, suggested) if suggested and clean else combinations.cells(given)
+    cells = suggestions.combinations_of(read, suggested) if suggested and clean else combinations.combine(parameters)
     more, good = combinations.check(cells)
-    n_runs = price.count(read, given)
-    epochs = _epochs(given, suggested)
-    findings += [*more, *metric.check(read, epochs, n_runs), *sections.endless(read, n_runs)]
-    findings += parameters.idle(given, epochs)
+    n_runs = price.count_runs(read, parameters)
+    epochs = _epochs(parameters, suggested)
+    findings += [*more, *metric.check(read, epochs, n_runs), *sections.check_end(read, n_runs)]
+    findings += values.check_patience(parameters, epochs)
     if not any(each.severity == "error" for each in findings):
-        runs = [from_settings(each) for each in suggested] or price.configs(given, str(read.value.get("method")))
-        return Report(str(path), read, tuple(sorted(findings)), (), price.of(runs, n_runs))
+        runs = [from_settings(each) for each in suggested] or price.sample_configs(
+            parameters, str(read.value.get("method"))
+        )
+        return Report(str(path), read, tuple(sorted(findings)), (), price.estimate(runs, n_runs))
     return Report(str(path), read, tuple(sorted(findings)), tuple(good))
 
 
-def _epochs(given: Sequence[Parameter], suggested: Sequence[dict[str, object]]) -> list[int]:
+def _epochs(parameters: Sequence[Parameter], suggested: Sequence[dict[str, object]]) -> list[int]:
     """Every number of epochs that a run may have."""
     if suggested:
         return [n for each in suggested if isinstance(n := each.get("epochs", Config.epochs), int)]
-    for each in given:
+    for each in parameters:
         if each.name == "epochs":
             return [int(value) for value in each.values]
     return [Config.epochs]
@@ -101,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="a list of one object per file, for machines")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     options = parser.parse_args(arguments)
-    if why := modes.refusal():
+    if why := wandb_mode.why_offline():
         print(f"agent.lint: {why}", file=sys.stderr)
         return 2
     try:

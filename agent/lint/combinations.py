@@ -1,4 +1,4 @@
-"""Which models a sweep can meet, and which of them cannot be built: W&B varies every key with every other."""
+"""Models that a sweep can meet and that cannot be built: W&B varies every key with every other."""
 
 import difflib
 import functools
@@ -10,30 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import MODEL_FIELDS, Config, ConfigError, from_settings
-from agent.lint import models
+from agent.lint import model_facts
 from agent.lint.finding import Finding, Rule
-from agent.lint.parameters import TOGETHER, Parameter
+from agent.lint.parameters.values import TOGETHER, Parameter
 from data import layout
 
 Settings = Mapping[str, Any]
 Lines = Mapping[str, int]
-MOST_CELLS = 5_000
-LISTED_TOO = ("image_size", "data", "split_seed", "fold")
+MAX_COMBINATIONS = 5_000
+DATA_FIELDS = ("image_size", "data", "split_seed", "fold")
 """Settings that decide about the model where the sweep lists their values."""
 BLAME = ("model", "backbone", "architecture", "weights")
-"""Which key's line a finding names, first of all."""
+"""Keys to name the line of, first choice first."""
 
-WHY = "{k} of the {n} combinations of the sweep would end at once"
-CONTRADICTION = Rule("B001", "error", "{why_the_settings_do_not_go_together}", WHY, "{fix}")
-CANNOT_BE_BUILT = Rule("B002", "error", "{architecture} cannot be built on {backbone} ({problem})", WHY, "{fix}")
+WHY_REFUSED = "{k} of the {n} combinations of the sweep would end at once"
+CONTRADICTION = Rule("B001", "error", "{why_the_settings_do_not_go_together}", WHY_REFUSED, "{fix}")
+CANNOT_BE_BUILT = Rule(
+    "B002", "error", "{architecture} cannot be built on {backbone} ({problem})", WHY_REFUSED, "{fix}"
+)
 NEEDS_TWO_IMAGES = Rule(
     "B003",
     "error",
     "{who} needs at least 2 training images, but {data} has 1",
-    WHY,
+    WHY_REFUSED,
     "add photographs with their masks, or take it out",
 )
-NO_WEIGHTS = Rule("B004", "error", "there are no ImageNet weights of {backbone}", WHY, "{fix}")
+NO_WEIGHTS = Rule("B004", "error", "there are no ImageNet weights of {backbone}", WHY_REFUSED, "{fix}")
 FROM_THE_HUB = Rule(
     "B005",
     "warning",
@@ -59,7 +61,7 @@ ALL_FAIL = "choose others; `python -m agent.train --help` says what is allowed"
 
 
 @dataclass(frozen=True)
-class Cell:
+class Combination:
     """One combination of the settings that decide about the model, and on which line each value stands."""
 
     settings: Settings
@@ -68,7 +70,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a combination fails: a rule, and the values of its message."""
+    """Reason of a combination's failure: a rule, and the values of its message."""
 
     rule: Rule
     values: tuple[tuple[str, str], ...]
@@ -82,56 +84,56 @@ class Refused:
     """Combinations that fail for one reason."""
 
     reason: Reason
-    cells: tuple[Cell, ...]
+    cells: tuple[Combination, ...]
 
 
-def cells(parameters: Sequence[Parameter]) -> list[Cell]:
-    """Every combination of the values that a sweep lists, the first `MOST_CELLS` of them."""
-    varied = [each for each in parameters if each.name in TOGETHER or (each.name in LISTED_TOO and each.finite)]
+def combine(parameters: Sequence[Parameter]) -> list[Combination]:
+    """Every combination of the values that a sweep lists, the first `MAX_COMBINATIONS` of them."""
+    varied = [each for each in parameters if each.name in TOGETHER or (each.name in DATA_FIELDS and each.finite)]
     pairs = [list(zip(each.values, each.lines, strict=True)) for each in varied]
     names = [each.name for each in varied]
     return [
-        Cell(
+        Combination(
             {name: value for name, (value, _) in zip(names, chosen, strict=True)},
             {name: line for name, (_, line) in zip(names, chosen, strict=True)},
         )
-        for chosen in itertools.islice(itertools.product(*pairs), MOST_CELLS)
+        for chosen in itertools.islice(itertools.product(*pairs), MAX_COMBINATIONS)
     ]
 
 
-def check(given: Sequence[Cell]) -> tuple[list[Finding], list[str]]:
+def check(cells: Sequence[Combination]) -> tuple[list[Finding], list[str]]:
     """Findings about the combinations; where some fail, also the models that do not, as values of `model`."""
-    valid, refused = sort_out(given)
-    findings = [_finding(each, valid, len(given)) for each in refused]
+    valid, refused = partition(cells)
+    findings = [_finding(each, valid, len(cells)) for each in refused]
     findings += _weights(valid)
     findings += _single_images(valid)
-    crossed = any("model" not in cell.settings for cell in given)
+    crossed = any("model" not in cell.settings for cell in cells)
     good = list(dict.fromkeys(config.model for _, config in valid))
     return findings, good if crossed and refused else []
 
 
-def sort_out(given: Sequence[Cell]) -> tuple[list[tuple[Cell, Config]], list[Refused]]:
+def partition(cells: Sequence[Combination]) -> tuple[list[tuple[Combination, Config]], list[Refused]]:
     """The combinations that can be trained, each with its Config, and the others by reason."""
-    valid: list[tuple[Cell, Config]] = []
-    by_reason: dict[Reason, list[Cell]] = {}
-    for cell in given:
+    valid: list[tuple[Combination, Config]] = []
+    by_reason: dict[Reason, list[Combination]] = {}
+    for cell in cells:
         try:
             config = from_settings(cell.settings)
         except ConfigError as problem:
-            if str(problem).startswith(tuple(f"{name} is " for name in LISTED_TOO)):
+            if str(problem).startswith(tuple(f"{name} is " for name in DATA_FIELDS)):
                 continue  # said of the value alone already
             text = re.sub(r" \(they are [^)]*\)", "", str(problem))
             by_reason.setdefault(_reason(CONTRADICTION, why_the_settings_do_not_go_together=text), []).append(cell)
             continue
-        if reason := _why_not(config):
+        if reason := _find_reason(config):
             by_reason.setdefault(reason, []).append(cell)
         else:
             valid.append((cell, config))
     return valid, [Refused(reason, tuple(found)) for reason, found in by_reason.items()]
 
 
-def _why_not(config: Config) -> Reason | None:
-    facts = models.of(config)
+def _find_reason(config: Config) -> Reason | None:
+    facts = model_facts.facts(config)
     if facts.reason:
         return _reason(
             CANNOT_BE_BUILT, architecture=config.architecture, backbone=config.backbone, problem=facts.reason
@@ -161,19 +163,19 @@ def _n_train(data: str, split_seed: int, fold: int, folds: int) -> int | None:
     return sum(item.split == "train" for item in items)
 
 
-def _finding(refused: Refused, valid: Sequence[tuple[Cell, Config]], n: int) -> Finding:
+def _finding(refused: Refused, valid: Sequence[tuple[Combination, Config]], n: int) -> Finding:
     name = _culprit(refused, [cell for cell, _ in valid])
     values = {"k": len(refused.cells), "n": n, "fix": _fix(refused.reason, name, bool(valid))}
     return refused.reason.rule.at(refused.cells[0].lines.get(name, 1), **dict(refused.reason.values), **values)
 
 
 def _fix(reason: Reason, name: str, others_pass: bool) -> str:
-    if near := _likely(reason):
+    if near := _suggest_backbone(reason):
         return near
     return FIXES.get(name, CROSSED) if others_pass or name in ("batch_size", "folds", "fold") else ALL_FAIL
 
 
-def _likely(reason: Reason) -> str:
+def _suggest_backbone(reason: Reason) -> str:
     """The remedy for a backbone that does not exist, if there is one of nearly this name."""
     values = dict(reason.values)
     if values.get("problem") != "no such backbone":
@@ -190,7 +192,7 @@ def _bare(backbone: str) -> str:
     return re.sub(r"^(tu-|timm-)?(tf_)?|[-_]", "", backbone.lower())
 
 
-def _culprit(refused: Refused, valid: Sequence[Cell]) -> str:
+def _culprit(refused: Refused, valid: Sequence[Combination]) -> str:
     """The key whose value is the same wherever it fails, and that the reason names or that never does well."""
     first = refused.cells[0].settings
     if "batch_size" in first and "batch_size" in str(refused.reason):
@@ -203,25 +205,25 @@ def _culprit(refused: Refused, valid: Sequence[Cell]) -> str:
     return next(iter([*hopeless, *named, *same, *first]), "parameters")
 
 
-def _weights(valid: Sequence[tuple[Cell, Config]]) -> Iterator[Finding]:
+def _weights(valid: Sequence[tuple[Combination, Config]]) -> Iterator[Finding]:
     """ImageNet weights that no package ships."""
-    asked = {
+    backbones = {
         config.backbone: cell.lines.get("model", cell.lines.get("weights", 1))
         for cell, config in reversed(valid)
-        if config.weights == "imagenet" and models.of(config).imagenet == "hub"
+        if config.weights == "imagenet" and model_facts.facts(config).imagenet == "hub"
     }
-    if asked:
-        yield FROM_THE_HUB.at(min(asked.values()), backbones=", ".join(reversed(asked)))
+    if backbones:
+        yield FROM_THE_HUB.at(min(backbones.values()), backbones=", ".join(reversed(backbones)))
 
 
-def _single_images(valid: Sequence[tuple[Cell, Config]]) -> Iterator[Finding]:
+def _single_images(valid: Sequence[tuple[Combination, Config]]) -> Iterator[Finding]:
     for cell, config in valid:
         if config.batch_size == 1 and "batch_size" in cell.lines:
             yield SINGLE_IMAGES.at(cell.lines["batch_size"])
             return
 
 
-def equivalent(good: Sequence[str]) -> str:
+def suggest_models(good: Sequence[str]) -> str:
     """YAML with one key that takes only models that can be built, instead of three that are crossed."""
     values = "\n".join(f"      - {model}" for model in good)
     names = ", ".join(MODEL_FIELDS)

@@ -8,30 +8,30 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from agent.config import reader
-from agent.lifecycle import modes
+from agent.config import value_parser
+from agent.lifecycle import wandb_mode
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.parameters import Parameter, allowed
-from agent.lint.types import FIELDS, nearest
+from agent.lint.parameters.types import FIELDS, did_you_mean
+from agent.lint.parameters.values import Parameter, check_values
 from common.sweep_spec import DEFAULT_COMMAND
-from common.sweep_spec.distributions import listed
+from common.sweep_spec.distributions import listed_values
 
 MODULE = "agent.train"
-AS_FLAGS = ("${args}", "${args_no_equals}", "${args_no_boolean_flags}")
-OTHERWISE = (
+FLAG_MACROS = ("${args}", "${args_no_equals}", "${args_no_boolean_flags}")
+OTHER_MACROS = (
     *("${args_no_hyphens}", "${args_json}", "${args_json_file}", "${args_dict}"),
     *("${args_append_hydra}", "${args_override_hydra}"),
 )
 """Ways to hand over the settings that agent.train does not read."""
 
-FILLED = {"${env}": "/usr/bin/env", "${interpreter}": "python"}
-VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
+MACROS = {"${env}": "/usr/bin/env", "${interpreter}": "python"}
+ENVIRONMENT_MACRO = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 MENTION = re.compile(r"(?<![\w.])agent\.train(?![\w.])|(?<![\w.-])agent/train\.py$")
 SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "fish")
 
-REFUSED = "every run would end at once"
-WHOLE = 'command: ["${{env}}", "${{interpreter}}", "-m", "agent.train", "${{args}}"]'
+RUN_ENDS = "every run would end at once"
+WHOLE_COMMAND = 'command: ["${{env}}", "${{interpreter}}", "-m", "agent.train", "${{args}}"]'
 NO_PROGRAM = Rule(
     "C001",
     "error",
@@ -39,8 +39,8 @@ NO_PROGRAM = Rule(
     "`wandb agent` refuses a sweep without it, even where command does not use it",
     "add `program: agent/train.py`",
 )
-NO_LIST = Rule("C002", "error", "command is no list of words", "W&B passes over it and starts {default}", WHOLE)
-SILENT = Rule("C003", "error", "command sets {words}", modes.WHY, "take it out; a sweep needs its server")
+NO_LIST = Rule("C002", "error", "command is no list of words", "W&B passes over it and starts {default}", WHOLE_COMMAND)
+OFFLINE = Rule("C003", "error", "command sets {words}", wandb_mode.WHY_ONLINE, "take it out; a sweep needs its server")
 UNSET_VARIABLE = Rule(
     "C004",
     "warning",
@@ -58,7 +58,7 @@ UNKNOWN_MACRO = Rule(
 MACRO_IN_A_WORD = Rule(
     "C006", "error", "{word!r} has a macro within a word", "W&B fills in whole words only", "make it a word of its own"
 )
-STARTS_NOTHING = Rule("C007", "error", "command starts no program", REFUSED, WHOLE)
+STARTS_NOTHING = Rule("C007", "error", "command starts no program", RUN_ENDS, WHOLE_COMMAND)
 ASSIGNMENT_FIRST = Rule(
     "C008", "error", "command begins with {word}", "it is started as if it were a program", 'put "${{env}}" before it'
 )
@@ -67,26 +67,34 @@ ANOTHER_PROGRAM = Rule(
     "note",
     "command does not start agent.train",
     "the parameters belong to another program: they are neither checked nor priced",
-    f"nothing to do, unless agent.train is meant: {WHOLE}",
+    f"nothing to do, unless agent.train is meant: {WHOLE_COMMAND}",
 )
-NO_INTERPRETER = Rule("C010", "error", "command has no interpreter", "`-m` is started as if it were a program", WHOLE)
+NO_INTERPRETER = Rule(
+    "C010", "error", "command has no interpreter", "`-m` is started as if it were a program", WHOLE_COMMAND
+)
 NO_COMMAND = Rule(
     "C011",
     "error",
     "command is missing",
     "`python agent/train.py`, which W&B starts without it, does not find the packages beside agent/",
-    WHOLE,
+    WHOLE_COMMAND,
 )
-NO_M = Rule("C012", "error", "command has no -m before agent.train", "Python then looks for a file of that name", WHOLE)
+NO_M = Rule(
+    "C012", "error", "command has no -m before agent.train", "Python then looks for a file of that name", WHOLE_COMMAND
+)
 ONE_WORD = Rule(
-    "C013", "error", "command has {word!r} as one word", "W&B uses no shell, so words are not taken apart", WHOLE
+    "C013",
+    "error",
+    "command has {word!r} as one word",
+    "W&B uses no shell, so words are not taken apart",
+    WHOLE_COMMAND,
 )
 AS_A_FILE = Rule(
     "C014",
     "error",
     "command starts agent/train.py as a file",
     "Python then does not find the packages beside agent/",
-    WHOLE,
+    WHOLE_COMMAND,
 )
 UNREAD_SETTINGS = Rule(
     "C015", "error", "agent.train does not read {word}", "it takes flags of the form --name=value", 'write "${{args}}"'
@@ -96,10 +104,10 @@ NO_SETTINGS = Rule(
     "error",
     "command has no ${{args}}",
     "agent.train then gets no setting, and every run trains the defaults",
-    WHOLE,
+    WHOLE_COMMAND,
 )
 SETTINGS_TOO_EARLY = Rule(
-    "C017", "error", "{word} stands before agent.train", "the settings go to something else", WHOLE
+    "C017", "error", "{word} stands before agent.train", "the settings go to something else", WHOLE_COMMAND
 )
 SETTINGS_TWICE = Rule(
     "C018", "warning", "the settings stand there twice", "the last ones count", 'keep one "${{args}}"'
@@ -108,7 +116,7 @@ BOOLEAN_WITHOUT_VALUE = Rule(
     "C019",
     "error",
     "{name} is a boolean, and ${{args_no_boolean_flags}} writes it without its value",
-    REFUSED,
+    RUN_ENDS,
     'write "${{args}}" in command',
 )
 REPEATED_FLAG = Rule(
@@ -116,9 +124,9 @@ REPEATED_FLAG = Rule(
 )
 CONTRADICTING_FLAGS = replace(REPEATED_FLAG, code="C021", severity="error")
 UNKNOWN_FLAG = Rule(
-    "C022", "error", "agent.train has no flag {name}{near}", REFUSED, "the flags are {known}, as in --epochs=3"
+    "C022", "error", "agent.train has no flag {name}{near}", RUN_ENDS, "the flags are {known}, as in --epochs=3"
 )
-NO_VALUE = Rule("C023", "error", "--{name} has no value", REFUSED, "write --{name}=VALUE")
+NO_VALUE = Rule("C023", "error", "--{name} has no value", RUN_ENDS, "write --{name}=VALUE")
 TWO_WORDS = Rule(
     "C024",
     "error",
@@ -126,7 +134,7 @@ TWO_WORDS = Rule(
     "W&B uses no shell, so words are not taken apart",
     "make it two words",
 )
-BAD_VALUE = Rule("C025", "error", "--{name} {problem}", REFUSED, "write such a value")
+BAD_VALUE = Rule("C025", "error", "--{name} {problem}", RUN_ENDS, "write such a value")
 FLAG_WINS = Rule(
     "C026",
     "warning",
@@ -145,16 +153,16 @@ PARAMETER_WINS = Rule(
 
 @dataclass(frozen=True)
 class Command:
-    """`given` and `program` as they stand in the sweep."""
+    """`spec` and `program` as they stand in the sweep."""
 
-    given: Any
+    spec: Any
     program: Any = ""
 
     @property
     def words(self) -> list[str]:
         """As the agent starts them, but for the settings of the run."""
-        own = self.given if isinstance(self.given, list) and self.given else DEFAULT_COMMAND
-        filled = {**FILLED, "${program}": str(self.program or "")}
+        own = self.spec if isinstance(self.spec, list) and self.spec else DEFAULT_COMMAND
+        filled = {**MACROS, "${program}": str(self.program or "")}
         return [filled.get(word, word) for word in (_with_variables(str(each)) for each in own)]
 
     @property
@@ -167,8 +175,8 @@ class Command:
         return self.mentions_agent and not any(PurePath(word).name in SHELLS for word in self.words)
 
     @property
-    def after(self) -> int:
-        """Where the words for agent.train begin; 0 if it is not started as a module."""
+    def flags_index(self) -> int:
+        """Index of the first word for agent.train; 0 if it is not started as a module."""
         for index, (first, second) in enumerate(zip(self.words, self.words[1:], strict=False), 2):
             if (first, second) == ("-m", MODULE):
                 return index
@@ -183,66 +191,66 @@ class Flag:
     last: bool
 
 
-def of(document: Document) -> Command:
+def read_command(document: Document) -> Command:
     return Command(document.value.get("command"), document.value.get("program"))
 
 
 def _with_variables(word: str) -> str:
     """As the client does it: a variable that is not set becomes its name."""
-    return VARIABLE.sub(lambda match: os.environ.get(match[1], match[1]), word)
+    return ENVIRONMENT_MACRO.sub(lambda match: os.environ.get(match[1], match[1]), word)
 
 
 def check(document: Document) -> Iterator[Finding]:
     """Everything but the fixed flags."""
-    command = of(document)
+    command = read_command(document)
     if "program" not in document.value:
         yield NO_PROGRAM.at(1)
-    if command.given is not None and not isinstance(command.given, list):
+    if command.spec is not None and not isinstance(command.spec, list):
         yield NO_LIST.at(document.line("command"), default=" ".join(DEFAULT_COMMAND))
         return
-    if found := modes.silent_words(command.words):
-        yield SILENT.at(document.line("command"), words=found)
-    yield from _macros(document)
-    yield from _start(document, command)
+    if found := wandb_mode.offline_assignment(command.words):
+        yield OFFLINE.at(document.line("command"), words=found)
+    yield from _check_macros(document)
+    yield from _check_start(document, command)
 
 
-def _macros(document: Document) -> Iterator[Finding]:
-    known = (*FILLED, "${program}", *AS_FLAGS, *OTHERWISE)
+def _check_macros(document: Document) -> Iterator[Finding]:
+    known = (*MACROS, "${program}", *FLAG_MACROS, *OTHER_MACROS)
     for index, each in enumerate(document.value.get("command") or ()):
         line, word = document.line("command", index), str(each)
-        for name in VARIABLE.findall(word):
+        for name in ENVIRONMENT_MACRO.findall(word):
             if name not in os.environ:
                 yield UNSET_VARIABLE.at(line, name=name)
-        rest = VARIABLE.sub("", word)
+        rest = ENVIRONMENT_MACRO.sub("", word)
         if "${" not in rest or rest in known:
             continue
         if re.fullmatch(r"\$\{.*\}", rest):
-            yield UNKNOWN_MACRO.at(line, word=rest, near=nearest(rest, known), known=", ".join(known))
+            yield UNKNOWN_MACRO.at(line, word=rest, near=did_you_mean(rest, known), known=", ".join(known))
         else:
             yield MACRO_IN_A_WORD.at(line, word=word)
 
 
-def _start(document: Document, command: Command) -> Iterator[Finding]:
-    """Which program is started, and does it get its settings?"""
+def _check_start(document: Document, command: Command) -> Iterator[Finding]:
+    """Check the program that is started, and that it gets its settings."""
     words = command.words
-    line = document.line("command" if command.given else "program")
-    own = [word for word in words if word and word not in (*FILLED.values(), *AS_FLAGS, *OTHERWISE)]
+    line = document.line("command" if command.spec else "program")
+    own = [word for word in words if word and word not in (*MACROS.values(), *FLAG_MACROS, *OTHER_MACROS)]
     if not own:
         yield STARTS_NOTHING.at(line)
     elif "=" in words[0]:
         yield ASSIGNMENT_FIRST.at(line, word=words[0])
     elif not command.starts_agent:
         yield ANOTHER_PROGRAM.at(line)
-    elif not command.after:
+    elif not command.flags_index:
         yield _no_module(line, command)
-    elif all("=" in word for word in words[: command.after - 2] if word != FILLED["${env}"]):
+    elif all("=" in word for word in words[: command.flags_index - 2] if word != MACROS["${env}"]):
         yield NO_INTERPRETER.at(line)
     else:
-        yield from _settings(document, command)
+        yield from _check_settings(document, command)
 
 
 def _no_module(line: int, command: Command) -> Finding:
-    if not command.given:
+    if not command.spec:
         return NO_COMMAND.at(line)
     (word, *_) = (each for each in command.words if MENTION.search(each))
     if word == MODULE:
@@ -250,40 +258,40 @@ def _no_module(line: int, command: Command) -> Finding:
     return (ONE_WORD if " " in word or MODULE in word else AS_A_FILE).at(line, word=word)
 
 
-def _settings(document: Document, command: Command) -> Iterator[Finding]:
+def _check_settings(document: Document, command: Command) -> Iterator[Finding]:
     words, line = command.words, document.line("command")
-    for word in OTHERWISE:
+    for word in OTHER_MACROS:
         if word in words:
             yield UNREAD_SETTINGS.at(document.line("command", words.index(word)), word=word)
             return
-    places = [index for index, word in enumerate(words) if word in AS_FLAGS]
+    places = [index for index, word in enumerate(words) if word in FLAG_MACROS]
     if not places:
         yield NO_SETTINGS.at(line)
-    elif places[0] < command.after:
+    elif places[0] < command.flags_index:
         yield SETTINGS_TOO_EARLY.at(line, word=words[places[0]])
     if len(places) > 1:
         yield SETTINGS_TWICE.at(line)
     if "${args_no_boolean_flags}" in words:
-        yield from _booleans(document)
+        yield from _check_booleans(document)
 
 
-def _booleans(document: Document) -> Iterator[Finding]:
+def _check_booleans(document: Document) -> Iterator[Finding]:
     for name, spec in document.mapping("parameters").items():
-        if FIELDS.get(name) is bool and True in (listed(spec) or []):
+        if FIELDS.get(name) is bool and True in (listed_values(spec) or []):
             yield BOOLEAN_WITHOUT_VALUE.at(document.line("parameters", name), name=name)
 
 
-def flags(document: Document) -> tuple[list[Flag], list[Finding]]:
+def read_flags(document: Document) -> tuple[list[Flag], list[Finding]]:
     """The settings that the command itself writes, the last of each, and their faults."""
-    command = of(document)
-    if not command.starts_agent or not command.after:
+    command = read_command(document)
+    if not command.starts_agent or not command.flags_index:
         return [], []
-    last = max((index for index, word in enumerate(command.words) if word in AS_FLAGS), default=-1)
+    last = max((index for index, word in enumerate(command.words) if word in FLAG_MACROS), default=-1)
     read: dict[str, Flag] = {}
     findings: list[Finding] = []
     for index, name, text in _pairs(command):
         line = document.line("command", index)
-        parameter, wrong = _flag(line, name, text)
+        parameter, wrong = _read_flag(line, name, text)
         findings += wrong
         if parameter and name in read:
             same = parameter.values == read[name].parameter.values
@@ -295,10 +303,10 @@ def flags(document: Document) -> tuple[list[Flag], list[Finding]]:
 
 def _pairs(command: Command) -> Iterator[tuple[int, str, str | None]]:
     """Index, name and value of each flag; another word is its own name, its value None."""
-    words = [*enumerate(command.words)][command.after :]
+    words = [*enumerate(command.words)][command.flags_index :]
     while words:
         index, word = words.pop(0)
-        if word in AS_FLAGS or word in OTHERWISE:
+        if word in FLAG_MACROS or word in OTHER_MACROS:
             continue
         name, equals, text = word.removeprefix("--").partition("=")
         if not word.startswith("--"):
@@ -311,25 +319,25 @@ def _pairs(command: Command) -> Iterator[tuple[int, str, str | None]]:
             yield index, name, None
 
 
-def _flag(line: int, name: str, text: str | None) -> tuple[Parameter | None, list[Finding]]:
+def _read_flag(line: int, name: str, text: str | None) -> tuple[Parameter | None, list[Finding]]:
     if name not in FIELDS:
-        near = nearest(name, list(FIELDS))
+        near = did_you_mean(name, list(FIELDS))
         return None, [UNKNOWN_FLAG.at(line, name=name, near=near, known=", ".join(FIELDS))]
     if text is None:
         return None, [NO_VALUE.at(line, name=name)]
     if re.search(r"\s--\w", text):
         return None, [TWO_WORDS.at(line, name=name, text=text)]
     try:
-        value = reader(name, FIELDS[name])(text)
+        value = value_parser(name, FIELDS[name])(text)
     except argparse.ArgumentTypeError as problem:
         return None, [BAD_VALUE.at(line, name=name, problem=problem)]
     parameter = Parameter(name, "constant", (value,), (line,), finite=True)
-    return parameter, allowed(parameter)
+    return parameter, check_values(parameter)
 
 
-def merge(given: list[Parameter], fixed: list[Flag]) -> tuple[list[Parameter], list[Finding]]:
+def merge(parameters: list[Parameter], fixed: list[Flag]) -> tuple[list[Parameter], list[Finding]]:
     """The parameters as runs get them, and where the command contradicts the sweep."""
-    merged, findings = {each.name: each for each in given}, []
+    merged, findings = {each.name: each for each in parameters}, []
     for flag in fixed:
         name, value = flag.parameter.name, flag.parameter.values[0]
         sweeps = merged.get(name)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import nearest
+from agent.lint.parameters.types import did_you_mean
 from common.keys import HISTORY, SUMMARY
 from common.sweep_spec.hyperband import KEYS, bands, is_count
 
@@ -112,12 +112,12 @@ STOPS_SOME = Rule(
 
 def check(document: Document, epochs: Sequence[int], n_runs: int | None) -> Iterator[Finding]:
     """`epochs`: every number of epochs that a run of the sweep may have; empty if it cannot be told."""
-    yield from aim(document)
+    yield from check_metric(document)
     if "early_terminate" in document.value:
-        yield from hyperband(document, epochs, n_runs)
+        yield from check_hyperband(document, epochs, n_runs)
 
 
-def aim(document: Document) -> Iterator[Finding]:
+def check_metric(document: Document) -> Iterator[Finding]:
     """`metric: {name: …, goal: …}`."""
     needed = document.value.get("method") == "bayes" or "early_terminate" in document.value
     if "metric" not in document.value:
@@ -130,55 +130,55 @@ def aim(document: Document) -> Iterator[Finding]:
         return
     name, line, known = metric.get("name"), document.line("metric", "name"), ", ".join(HISTORY)
     if name not in (*HISTORY, *SUMMARY):
-        yield NEVER_LOGGED.at(line, name=name, near=meant(str(name)), known=known)
+        yield NEVER_LOGGED.at(line, name=name, near=suggest_key(str(name)), known=known)
     elif "test" in str(name):
         yield CHOSEN_BY_THE_TEST.at(line, name=name)
     if name in SUMMARY and "early_terminate" in document.value:
         yield ONLY_AT_THE_END.at(line, name=name, known=known)
-    yield from goal(document, str(name))
+    yield from check_goal(document, str(name))
 
 
-def meant(name: str) -> str:
+def suggest_key(name: str) -> str:
     """The key that is likely meant; one of the test images only where the name says so."""
     known = [key for key in (*HISTORY, *SUMMARY) if "test" in name.lower() or "test" not in key]
-    return nearest(re.sub(r"\W|_", "/", name.lower()), known) or nearest(name, known)
+    return did_you_mean(re.sub(r"\W|_", "/", name.lower()), known) or did_you_mean(name, known)
 
 
-def goal(document: Document, name: str) -> Iterator[Finding]:
-    given = document.mapping("metric").get("goal")
+def check_goal(document: Document, name: str) -> Iterator[Finding]:
+    goal = document.mapping("metric").get("goal")
     line = document.line("metric", "goal")
     lower = any(word in name for word in ("loss", "seconds", "gap", "epoch"))
     fitting = "minimize" if lower else "maximize"
-    if given is None and fitting == "maximize":
+    if goal is None and fitting == "maximize":
         yield NO_GOAL.at(line, name=name)
-    elif given is not None and given not in GOALS:
-        yield UNKNOWN_GOAL.at(line, given=given, near=nearest(given, GOALS), fitting=fitting)
-    elif given is not None and given != fitting:
-        yield WRONG_GOAL.at(line, given=given, name=name, fitting=fitting)
+    elif goal is not None and goal not in GOALS:
+        yield UNKNOWN_GOAL.at(line, given=goal, near=did_you_mean(goal, GOALS), fitting=fitting)
+    elif goal is not None and goal != fitting:
+        yield WRONG_GOAL.at(line, given=goal, name=name, fitting=fitting)
 
 
-def hyperband(document: Document, epochs: Sequence[int], n_runs: int | None) -> Iterator[Finding]:
+def check_hyperband(document: Document, epochs: Sequence[int], n_runs: int | None) -> Iterator[Finding]:
     section, line = document.mapping("early_terminate"), document.line("early_terminate")
     if not section:
         yield NO_HYPERBAND.at(line, given=document.value["early_terminate"])
         return
     for key in section:
         if key not in KEYS:
-            near, known = nearest(key, KEYS), ", ".join(KEYS)
+            near, known = did_you_mean(key, KEYS), ", ".join(KEYS)
             yield UNKNOWN_KEY.at(document.line("early_terminate", key), key=key, near=near, known=known)
     if section.get("type") != "hyperband":
         yield UNKNOWN_TYPE.at(document.line("early_terminate", "type"), given=section.get("type"))
-    yield from _numbers(document)
+    yield from _check_numbers(document)
     if section.get("strict") is not True:
         yield NOT_STRICT.at(document.line("early_terminate", "strict"))
     if n_runs == 1:
         yield SINGLE_RUN.at(line)
     looks = bands(section)
     if looks and epochs:
-        yield from _fires(document, looks[0], epochs)
+        yield from _check_first_band(document, looks[0], epochs)
 
 
-def _numbers(document: Document) -> Iterator[Finding]:
+def _check_numbers(document: Document) -> Iterator[Finding]:
     section = document.mapping("early_terminate")
     if "min_iter" not in section and not {"max_iter", "s"} <= set(section):
         yield NO_BANDS.at(document.line("early_terminate"))
@@ -189,7 +189,7 @@ def _numbers(document: Document) -> Iterator[Finding]:
             yield rule.at(document.line("early_terminate", key), key=key, value=value)
 
 
-def _fires(document: Document, first: int, epochs: Sequence[int]) -> Iterator[Finding]:
+def _check_first_band(document: Document, first: int, epochs: Sequence[int]) -> Iterator[Finding]:
     """A run is stopped between its first band and its end, or not at all."""
     key = "min_iter" if "min_iter" in document.mapping("early_terminate") else "max_iter"
     line, fewest, most = document.line("early_terminate", key), min(epochs), max(epochs)

@@ -11,16 +11,16 @@ from typing import Any
 
 from agent.config import Config, ConfigError, from_settings
 from agent.lifecycle import disk
-from agent.lint import models
+from agent.lint import model_facts
 from agent.lint.document import Document
-from agent.lint.parameters import Parameter
+from agent.lint.parameters.values import Parameter
 from agent.training import step_times
 from agent.training.step_times import ONE_CORE, Step
 from common import cores
 from common.names import n_drawings
 from common.text import plural, size
 
-TABLE = Path(__file__).with_name("step_seconds.csv")
+STEP_TIMES = Path(__file__).with_name("step_seconds.csv")
 """Measured training steps; `python -m bench.step_seconds` writes it."""
 
 N_TRAIN = 10
@@ -34,11 +34,11 @@ NO_GPU = (
     "no GPU-hours, for no GPU's training steps are recorded here: `python -m bench.step_seconds` on the GPU does it, "
     "and so does every run that it finishes"
 )
-HINT_HOURS = 1.0
+LONG_HOURS = 1.0
 """Core-hours from which on somebody may want a GPU."""
 
-MOST_CELLS = 2_000
-SHAPING = (
+MAX_CONFIGS = 2_000
+COST_FIELDS = (
     *("model", "architecture", "backbone", "weights", "width"),
     *("image_size", "batch_size", "epochs", "repeats", "precision", "score_size", "data"),
 )
@@ -70,7 +70,7 @@ class Price:
     def wants_gpu(self) -> bool:
         """Whether it is long, and its hours on a GPU are not known."""
         on_cpu = [price.device.startswith(ONE_CORE) for price in self.prices]
-        return all(on_cpu) and any(price.hours > HINT_HOURS for price in self.prices)
+        return all(on_cpu) and any(price.hours > LONG_HOURS for price in self.prices)
 
     def text(self) -> str:
         runs = "1 run" if self.n_runs == 1 else f"{self.n_runs} runs" if self.n_runs else "each run, without end"
@@ -87,27 +87,27 @@ def hours(value: float, unit: str) -> str:
     return f"{value:.1f} {unit}-hours" if value < 10 else f"{value:.0f} {unit}-hours"
 
 
-def count(document: Document, parameters: Sequence[Parameter]) -> int | None:
-    """How many runs the sweep has; None if it has no end."""
-    given: Any = document.value.get("run_cap")
-    cap: int | None = given if isinstance(given, int) and given > 0 else None
+def count_runs(document: Document, parameters: Sequence[Parameter]) -> int | None:
+    """Number of runs of the sweep; None if it has no end."""
+    run_cap: Any = document.value.get("run_cap")
+    cap: int | None = run_cap if isinstance(run_cap, int) and run_cap > 0 else None
     if document.value.get("method") != "grid":
         return cap
     cells = math.prod(each.n for each in parameters)
     return cells if cap is None else min(cap, cells)
 
 
-def configs(parameters: Sequence[Parameter], method: str) -> list[Config]:
+def sample_configs(parameters: Sequence[Parameter], method: str) -> list[Config]:
     """Configurations that stand for the whole sweep: every kind of run of a grid, else random ones."""
-    shaping = [each for each in parameters if each.name in SHAPING]
-    if method == "grid" and math.prod(len(each.values) for each in shaping) <= MOST_CELLS:
+    shaping = [each for each in parameters if each.name in COST_FIELDS]
+    if method == "grid" and math.prod(len(each.values) for each in shaping) <= MAX_CONFIGS:
         names = [each.name for each in shaping]
         chosen: Iterable[dict[str, Any]] = (
             dict(zip(names, values, strict=True)) for values in itertools.product(*(p.values for p in shaping))
         )
     else:
         rng = random.Random(0)
-        chosen = ({each.name: each.draw(rng) for each in shaping} for _ in range(MOST_CELLS // 10))
+        chosen = ({each.name: each.draw(rng) for each in shaping} for _ in range(MAX_CONFIGS // 10))
     return [config for settings in chosen for config in _valid(settings)]
 
 
@@ -116,25 +116,25 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
         config = from_settings({name: round(v) if isinstance(v, float) else v for name, v in settings.items()})
     except ConfigError:
         return []
-    return [] if models.of(config).reason else [config]
+    return [] if model_facts.facts(config).reason else [config]
 
 
-def of(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Price:
+def estimate(runs: Sequence[Config], n_runs: int | None, tables: Sequence[Path] | None = None) -> Price:
     """Price of `n_runs` runs that are like `runs` on average, on every device of the tables (ours, this machine's)."""
     n = n_runs or 1
-    devices = by_device(tables or (TABLE, step_times.place()))
+    devices = steps_by_device(tables or (STEP_TIMES, step_times.table_file()))
     return Price(
         n_runs,
         tuple(
             DevicePrice(device, n * mean(seconds(config, steps) for config in runs) / 3600)
             for device, steps in devices.items()
         ),
-        round(n * mean(artifact_bytes(config) for config in runs)),
-        max(models.of(config).training_bytes(config.image_size, config.batch_size) for config in runs),
+        round(n * mean(server_bytes(config) for config in runs)),
+        max(model_facts.facts(config).training_bytes(config.image_size, config.batch_size) for config in runs),
     )
 
 
-def by_device(tables: Sequence[Path]) -> dict[str, list[Step]]:
+def steps_by_device(tables: Sequence[Path]) -> dict[str, list[Step]]:
     """The measured steps of all tables."""
     steps: dict[str, list[Step]] = {}
     for each in (step for table in tables for step in step_times.read(table)):
@@ -149,7 +149,7 @@ def seconds(config: Config, steps: Sequence[Step]) -> float:
     """
     n_train = n_drawings(config.data) or N_TRAIN
     per_visit = math.ceil(n_train / config.batch_size)
-    macs = models.of(config).macs_at(config.image_size) * n_train / per_visit
+    macs = model_facts.facts(config).macs_at(config.image_size) * n_train / per_visit
     step = most_similar(config, macs, steps)
     n_steps = config.epochs * (config.repeats + VALIDATION) * per_visit
     return n_steps * step.seconds * macs / step.macs
@@ -178,7 +178,7 @@ def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
     return min(steps, key=distance)
 
 
-def artifact_bytes(config: Config) -> int:
-    """Bytes of a run on the server, at most: `agent.lifecycle.disk.bytes_of_run`, without building the model."""
+def server_bytes(config: Config) -> int:
+    """Bytes of a run on the server, at most: `agent.lifecycle.disk.bytes_on_server`, without building the model."""
     n_test = n_drawings(config.data) // 10 or disk.N_TEST
-    return disk.left_on_server(models.of(config).checkpoint_bytes, config.score_size, n_test)
+    return disk.artifact_bytes(model_facts.facts(config).checkpoint_bytes, config.score_size, n_test)

@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import nearest
+from agent.lint.parameters.types import did_you_mean
 
 KEYS = (
     "program",
@@ -91,30 +91,30 @@ ENDLESS = Rule(
 
 
 def check(document: Document) -> Iterator[Finding]:
-    yield from unknown_keys(document)
-    yield from method(document)
-    yield from scheduler(document)
-    yield from run_cap(document)
+    yield from check_keys(document)
+    yield from check_method(document)
+    yield from check_scheduler(document)
+    yield from check_run_cap(document)
 
 
-def unknown_keys(document: Document) -> Iterator[Finding]:
+def check_keys(document: Document) -> Iterator[Finding]:
     for key in document.value:
         if key not in (*KEYS, *EMBEDDED_KEYS):
-            near = nearest(key, KEYS, OTHER_NAMES)
+            near = did_you_mean(key, KEYS, OTHER_NAMES)
             yield UNKNOWN_KEY.at(document.line(key), key=key, near=near, known=", ".join(KEYS))
 
 
-def method(document: Document) -> Iterator[Finding]:
+def check_method(document: Document) -> Iterator[Finding]:
     if document.value.get("scheduler"):
         return
-    given, line, known = document.value.get("method"), document.line("method"), ", ".join(METHODS)
-    if given is None:
+    method, line, known = document.value.get("method"), document.line("method"), ", ".join(METHODS)
+    if method is None:
         yield NO_METHOD.at(line, known=known)
-    elif given not in METHODS:
-        yield UNKNOWN_METHOD.at(line, method=given, near=nearest(given, METHODS), known=known)
+    elif method not in METHODS:
+        yield UNKNOWN_METHOD.at(line, method=method, near=did_you_mean(method, METHODS), known=known)
 
 
-def scheduler(document: Document) -> Iterator[Finding]:
+def check_scheduler(document: Document) -> Iterator[Finding]:
     """`scheduler: {engine: optuna, source: FILE, search_space: FUNCTION}`, for `wandb sweep-scheduler`."""
     if "scheduler" not in document.value:
         return
@@ -130,12 +130,12 @@ def scheduler(document: Document) -> Iterator[Finding]:
         yield NO_SOURCE.at(document.line("scheduler", "source"), source=source)
 
 
-def run_cap(document: Document) -> Iterator[Finding]:
+def check_run_cap(document: Document) -> Iterator[Finding]:
     cap: Any = document.value.get("run_cap")
     if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or cap < 1):
         yield BAD_CAP.at(document.line("run_cap"), cap=cap)
 
 
-def endless(document: Document, n_runs: int | None) -> list[Finding]:
+def check_end(document: Document, n_runs: int | None) -> list[Finding]:
     """`n_runs` None: the sweep has no end."""
     return [ENDLESS.at(document.line("method"))] if n_runs is None else []

@@ -10,12 +10,12 @@ from traceback import extract_tb
 from typing import Any
 
 from agent.config import ConfigError, from_settings
-from agent.lint.combinations import Cell
+from agent.lint.combinations import Combination
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import FIELDS, nearest, wrong_type
+from agent.lint.parameters.types import FIELDS, check_type, did_you_mean
 
-N = 200
+N_SUGGESTIONS = 200
 """Suggestions that are looked at."""
 
 NO_FUNCTION = Rule(
@@ -40,7 +40,7 @@ REPEATED = Rule(
 )
 
 
-def ask(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
+def sample(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Suggestions of the search space to a random search with a fixed seed.
 
     The file named by `source` is run, as `wandb sweep-scheduler` does; whatever it raises is a finding.
@@ -56,10 +56,10 @@ def ask(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
         return _suggest(space), []
     except Exception as problem:
         text = f"{type(problem).__name__}: {' '.join(str(problem).split())}"
-        return [], [RAISES.at(line, source=source, problem=text, place=_where(problem, source))]
+        return [], [RAISES.at(line, source=source, problem=text, place=_line_of(problem, source))]
 
 
-def _where(problem: Exception, source: str) -> str:
+def _line_of(problem: Exception, source: str) -> str:
     """The line of the file that was at work."""
     if isinstance(problem, SyntaxError):
         return f", line {problem.lineno}"
@@ -74,7 +74,7 @@ def _suggest(space: Callable[[Any], Any]) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    found = [space(study.ask()) for _ in range(N)]
+    found = [space(study.ask()) for _ in range(N_SUGGESTIONS)]
     if strange := [each for each in found if not isinstance(each, Mapping)]:
         raise TypeError(f"it returns {strange[0]!r}, not a mapping of settings")
     return [dict(each) for each in found]
@@ -89,15 +89,15 @@ def check(document: Document, suggested: list[dict[str, Any]]) -> Iterator[Findi
             return
     times = Counter(repr(sorted(settings.items())) for settings in suggested).most_common(1)
     if times and times[0][1] > 1:
-        yield REPEATED.at(line, settings=times[0][0], times=times[0][1], n=N)
+        yield REPEATED.at(line, settings=times[0][0], times=times[0][1], n=N_SUGGESTIONS)
 
 
 def _problem(settings: Mapping[str, Any]) -> str:
-    """Why `agent.train` would refuse them; empty if it would not."""
+    """The refusal of `agent.train`; empty if it would take them."""
     for name, value in settings.items():
         if name not in FIELDS:
-            return f"{name} is no setting of agent.train{nearest(name, list(FIELDS))}"
-        if wrong := list(wrong_type(1, name, value)):
+            return f"{name} is no setting of agent.train{did_you_mean(name, list(FIELDS))}"
+        if wrong := list(check_type(1, name, value)):
             return wrong[0].message
     try:
         from_settings(settings)
@@ -106,8 +106,8 @@ def _problem(settings: Mapping[str, Any]) -> str:
     return ""
 
 
-def cells(document: Document, suggested: list[dict[str, Any]]) -> list[Cell]:
+def combinations_of(document: Document, suggested: list[dict[str, Any]]) -> list[Combination]:
     """The models among the suggestions, once each."""
     line = document.line("scheduler", "search_space")
     seen = {str(settings.get("model")): settings for settings in suggested}
-    return [Cell(settings, {"model": line}) for settings in seen.values()]
+    return [Combination(settings, {"model": line}) for settings in seen.values()]

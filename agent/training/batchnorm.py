@@ -22,15 +22,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from agent.lifecycle.failures import is_out_of_memory
 from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors
-from data.puzzle import Pair
+from data.dataset import Pair
 
-GAP = 0.02
+MAX_GAP = 0.02
 """IoU. When recomputed statistics gain more than this on the validation images, they replace the running ones."""
 
-EVERY = 5
+CHECK_EVERY = 5
 """Epochs. A model that was healthy when last examined is examined again after so many, whatever its score."""
 
-AT_ONCE = 16
+MAX_AT_ONCE = 16
 """Images at most that pass together when statistics are recomputed."""
 
 Statistics = dict[str, Tensor]
@@ -50,7 +50,7 @@ class Validation:
     statistics: Statistics = field(default_factory=dict)
 
     @property
-    def repaired(self) -> bool:
+    def is_repaired(self) -> bool:
         return bool(self.statistics)
 
 
@@ -59,32 +59,38 @@ def validate(
     train: Sequence[Pair],
     val: Sequence[Pair],
     batch_size: int,
+    past_ious: Sequence[float],
     past_gaps: Sequence[float | None],
     would_keep: Callable[[Evaluation], bool],
-    at_once: int = AT_ONCE,
+    at_once: int = MAX_AT_ONCE,
 ) -> Validation:
-    """Score an epoch with running statistics and, when it is `due`, with recomputed ones; the model stays as it was.
+    """Score an epoch with running statistics and, where they are due, with recomputed ones; the model stays as it was.
 
-    `past_gaps` are those of the epochs before; `would_keep` says of the score with running statistics whether it would
-    make a checkpoint; `at_once` is that of `population`. A model whose BatchNorm is absent or frozen is scored once.
+    `past_ious`, `past_gaps` are those of the epochs before; `would_keep` says of the score with running statistics
+    whether it would make a checkpoint; `at_once` is that of `recompute_statistics`. Without BatchNorm, or with a frozen
+    one, a model is scored once.
     """
     running = evaluate(model, val, batch_size)
-    if not layers(model) or not should_recompute(past_gaps, would_keep(running)):
+    fall = max(past_ious, default=0) - running.pooled_counts.iou
+    if not batchnorm_layers(model) or not should_recompute(past_gaps, would_keep(running), fall):
         return Validation(running)
-    statistics = recomputed_statistics(model, train, at_once)
+    statistics = recompute_statistics(model, train, at_once)
     with with_statistics(model, statistics):
         repaired = evaluate(model, val, batch_size)
-    gap = repaired.pooled.iou - running.pooled.iou
-    return Validation(repaired, gap, statistics) if gap > GAP else Validation(running, gap)
+    gap = repaired.pooled_counts.iou - running.pooled_counts.iou
+    return Validation(repaired, gap, statistics) if gap > MAX_GAP else Validation(running, gap)
 
 
-def should_recompute(past_gaps: Sequence[float | None], candidate: bool) -> bool:
-    """Whether to recompute: for every candidate checkpoint, while the last gap was too wide, and every few epochs."""
-    known = [gap for gap in past_gaps[-EVERY + 1 :] if gap is not None]
-    return candidate or not known or known[-1] > GAP
+def should_recompute(past_gaps: Sequence[float | None], candidate: bool, fall: float) -> bool:
+    """Whether to recompute: for candidate checkpoints, after a wide gap, where the IoU fell, and every few epochs.
+
+    `fall` is the best IoU so far minus that with running statistics: where it is wide, these may be the reason.
+    """
+    known = [gap for gap in past_gaps[-CHECK_EVERY + 1 :] if gap is not None]
+    return candidate or not known or max(known[-1], fall) > MAX_GAP
 
 
-def layers(model: nn.Module) -> dict[str, _BatchNorm]:
+def batchnorm_layers(model: nn.Module) -> dict[str, _BatchNorm]:
     """The BatchNorm layers, by name, whose running statistics training updates; frozen ones are not among them.
 
     Frozen is what stays in evaluation mode when the model is told to train.
@@ -101,7 +107,7 @@ def layers(model: nn.Module) -> dict[str, _BatchNorm]:
     return found
 
 
-def recomputed_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int = AT_ONCE) -> Statistics:
+def recompute_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int = MAX_AT_ONCE) -> Statistics:
     """BatchNorm statistics of the images as they are, from as many of them at once as possible.
 
     Up to `at_once` images these are the statistics that the model itself has on them in evaluation mode. More come in
@@ -109,22 +115,22 @@ def recomputed_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int 
     give equal bits. Raises what torch does where not even two images fit.
     """
     try:
-        return recomputed(model, in_order(model, pairs, at_once))
+        return recompute(model, even_batches(model, pairs, at_once))
     except (RuntimeError, MemoryError) as error:
         fewer = min(at_once, len(pairs)) // 2
         if fewer < 2 or not is_out_of_memory(error):
             raise
-    return recomputed_statistics(model, pairs, fewer)
+    return recompute_statistics(model, pairs, fewer)
 
 
 @torch.no_grad()
-def recomputed(model: nn.Module, images: Iterable[Tensor]) -> Statistics:
+def recompute(model: nn.Module, images: Iterable[Tensor]) -> Statistics:
     """BatchNorm statistics as the cumulative average over batches of images, each (B, 3, H, W).
 
     All else runs in evaluation mode, so no random numbers are drawn. The model comes back as it was, bit by bit.
     Each batch counts the same. Raises ValueError where torch does: a batch of one image on a 1×1 feature map.
     """
-    found = layers(model)
+    found = batchnorm_layers(model)
     modes = {module: module.training for module in model.modules()}
     momenta = {layer: layer.momentum for layer in found.values()}
     with with_statistics(model, _buffers(found)):
@@ -163,7 +169,7 @@ def _buffers(found: dict[str, _BatchNorm]) -> Statistics:
     }
 
 
-def in_order(model: nn.Module, pairs: Sequence[Pair], at_once: int) -> Iterator[Tensor]:
+def even_batches(model: nn.Module, pairs: Sequence[Pair], at_once: int) -> Iterator[Tensor]:
     """The images of `pairs` as they are, (B, 3, H, W) each, in even batches of `at_once` at most, but none alone."""
     device = next(model.parameters()).device
     for part in np.array_split(np.arange(len(pairs)), n_steps(len(pairs), at_once)):

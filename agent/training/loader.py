@@ -9,25 +9,24 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from agent.training.loop import Augment, batches
-from data.puzzle import Pair
+from agent.training.loop import Augment, split_batches
+from data.dataset import Pair
 
 Key = tuple[int, int]
-"""How often the run has come to its images (1: the first time) and the index of one: what its augmentation depends on,
-besides the seed."""
+"""Visit (from 1) and index of an image; its augmentation depends on both and on the seed."""
 
-MOST_WORKERS = 16
+MAX_WORKERS = 16
 """Processes that augment for a GPU. At 512 pixels each delivers 90 images/s of the strongest augmentation, 200 of the
 medium one."""
 
-AHEAD = 2
+PREFETCH = 2
 """Batches that each of them may have ready."""
 
 SHARED_MEMORY = Path("/dev/shm")
 CPU = torch.device("cpu")
 
 
-class Order(Sampler[list[Key]]):
+class BatchOrder(Sampler[list[Key]]):
     """The batches of several visits to all images; those of a visit depend on (seed, visit) only."""
 
     def __init__(self, n: int, batch_size: int, seed: int, visits: range) -> None:
@@ -35,11 +34,11 @@ class Order(Sampler[list[Key]]):
 
     def __iter__(self) -> Iterator[list[Key]]:
         for visit in self.visits:
-            for batch in batches(self.n, self.batch_size, np.random.default_rng([self.seed, visit])):
+            for batch in split_batches(self.n, self.batch_size, np.random.default_rng([self.seed, visit])):
                 yield [(visit, int(index)) for index in batch]
 
 
-class Augmented(Dataset[tuple[Tensor, Tensor]]):
+class AugmentedDataset(Dataset[tuple[Tensor, Tensor]]):
     """Image (H, W, 3) and mask (H, W), both uint8, as they look under a key."""
 
     def __init__(self, pairs: Sequence[Pair], augment: Augment) -> None:
@@ -52,7 +51,7 @@ class Augmented(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(image), torch.from_numpy(mask)
 
 
-def feed(
+def make_loader(
     pairs: Sequence[Pair],
     augment: Augment,
     batch_size: int,
@@ -67,10 +66,10 @@ def feed(
     number nor a resumed run's first epoch changes any batch. No random number of torch's global generator is drawn.
     """
     largest = (batch_size + 1) * (pairs[0].image.nbytes + pairs[0].mask.nbytes)
-    workers, ahead = within(free_shared_memory(), workers, largest)
+    workers, ahead = limit_workers(free_shared_memory(), workers, largest)
     loader = DataLoader(
-        Augmented(pairs, augment),
-        batch_sampler=Order(len(pairs), batch_size, seed, visits),
+        AugmentedDataset(pairs, augment),
+        batch_sampler=BatchOrder(len(pairs), batch_size, seed, visits),
         num_workers=workers,
         prefetch_factor=ahead or None,
         pin_memory=device.type == "cuda",
@@ -79,15 +78,15 @@ def feed(
     return iter(loader)
 
 
-def workers_for(device: torch.device, cores: int) -> int:
-    """How many processes augment: on a CPU none, since training keeps all cores busy and would only be slowed down.
+def n_workers(device: torch.device, cores: int) -> int:
+    """Processes that augment: on a CPU none, since training keeps all cores busy and would only be slowed down.
 
     For a GPU at least two: the share of a trial among many may be a single core, and who is not needed sleeps.
     """
-    return 0 if device.type == "cpu" else max(2, min(MOST_WORKERS, cores - 1))
+    return 0 if device.type == "cpu" else max(2, min(MAX_WORKERS, cores - 1))
 
 
-def within(free: int, workers: int, batch: int) -> tuple[int, int]:
+def limit_workers(free: int, workers: int, batch: int) -> tuple[int, int]:
     """Number of workers and of ready batches of each, such that these fill at most half of the `free` bytes.
 
     They are bytes of shared memory: batches travel through it, a worker that finds none dies, and containers often
@@ -95,7 +94,7 @@ def within(free: int, workers: int, batch: int) -> tuple[int, int]:
     """
     most = free // 2 // batch
     workers = min(workers, most)
-    return workers, min(AHEAD, most // workers) if workers else 0
+    return workers, min(PREFETCH, most // workers) if workers else 0
 
 
 def free_shared_memory() -> int:

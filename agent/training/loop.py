@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.training.metrics import Counts, count
-from data.puzzle import Pair
+from data.dataset import Pair
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -39,7 +39,7 @@ class Evaluation:
     predictions: tuple[Image, ...]
 
     @property
-    def pooled(self) -> Counts:
+    def pooled_counts(self) -> Counts:
         return sum(self.counts, Counts())
 
 
@@ -57,10 +57,10 @@ def bce(logits: Tensor, masks: Tensor) -> Tensor:
 
 def to_tensors(images: Sequence[Image], masks: Sequence[Image], device: torch.device) -> tuple[Tensor, Tensor]:
     """Images → (B, 3, H, W) float32, normalised as ImageNet is; masks → (B, H, W) int64."""
-    return on_device(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks)), device)
+    return to_device(torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks)), device)
 
 
-def on_device(images: Tensor, masks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+def to_device(images: Tensor, masks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """uint8 images (B, H, W, 3) → (B, 3, H, W) float32, channels_last, normalised as ImageNet is; masks → int64.
 
     What is in pinned memory travels to a GPU without holding up the program.
@@ -77,7 +77,7 @@ def _imagenet(device: torch.device) -> tuple[Tensor, Tensor]:
     return mean, std
 
 
-def batches(n: int, batch_size: int, order: np.random.Generator) -> list[NDArray[np.int64]]:
+def split_batches(n: int, batch_size: int, order: np.random.Generator) -> list[NDArray[np.int64]]:
     """A random order of n images cut into batches as even as they can be, at most one image above `batch_size`.
 
     Every image comes once, and no batch has a single image unless `batch_size` or n is 1: the BatchNorm of a
@@ -113,7 +113,7 @@ def train_epoch(
     n = 0
     for raw_images, raw_masks in batches:
         before_step()
-        images, masks = on_device(raw_images, raw_masks, device)
+        images, masks = to_device(raw_images, raw_masks, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             logits = model(images)
         loss = bce(logits.float(), masks)
@@ -138,7 +138,7 @@ def foreground(logits: Tensor) -> Tensor:
     return logits[:, 1] - logits[:, 0]
 
 
-def resized(values: Tensor, height: int, width: int) -> Tensor:
+def resize(values: Tensor, height: int, width: int) -> Tensor:
     """Values (H, W) of a square, such as logits, at the size of its photograph.
 
     A larger square is averaged, as its photograph was when it became that.
@@ -162,7 +162,7 @@ def evaluate(model: nn.Module, pairs: Sequence[Pair], batch_size: int) -> Evalua
         batch = pairs[start : start + batch_size]
         images, _ = to_tensors([p.image for p in batch], [p.mask for p in batch], device)
         for pair, square in zip(batch, foreground(model(images)), strict=True):
-            logits = resized(square, *pair.truth.shape)
+            logits = resize(square, *pair.truth.shape)
             truth = torch.from_numpy(pair.truth).to(device).float()
             loss_sum += F.binary_cross_entropy_with_logits(logits, truth).double()
             predictions.append((logits > 0).to(torch.uint8).cpu().numpy())

@@ -11,12 +11,12 @@ from torch import nn
 
 from agent.config import Config
 from agent.lifecycle import disk
-from agent.lifecycle.failures import Failed
+from agent.lifecycle.failures import RunFailure
 from agent.training import models, performance
 from agent.training.loop import Precision, n_steps
 from common import cores
-from data import puzzle, synthetic
-from data.puzzle import Dataset
+from data import synthetic
+from data.dataset import Dataset, load_dataset
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Material:
 
     @property
     def precision(self) -> Precision:
-        return performance.precision_of(self.config.precision, self.model)
+        return performance.choose_precision(self.config.precision, self.model)
 
     @functools.cached_property
     def n_macs(self) -> int:
@@ -52,10 +52,10 @@ def prepare(config: Config, folder: Path) -> Material:
     """Data, room on the disk in the run's `folder`, and the model with its weights.
 
     Raises:
-        DataError, Failed, DiskError, CombinationError, WeightsError: what a person can mend.
+        DataError, RunFailure, DiskError, CombinationError, WeightsError: what a person can mend.
     """
     started = time.monotonic()
-    dataset = puzzle.load(
+    dataset = load_dataset(
         synthetic.resolve(config.data),
         config.split_seed,
         config.image_size,
@@ -76,9 +76,9 @@ def prepare(config: Config, folder: Path) -> Material:
 
 
 def check_batches(config: Config, n_train: int) -> None:
-    """Raise Failed if a training step would have one image where the architecture forbids it."""
+    """Raise RunFailure if a training step would have one image where the architecture forbids it."""
     if n_train < 2 and (who := config.needs_two()):
-        raise Failed(
+        raise RunFailure(
             f"{who} needs at least 2 images in every training step, but {config.data} has {n_train} training image: "
             f"add images, or take the architecture unet at image_size 64 or more"
         )

@@ -42,17 +42,17 @@ def device_name(device: torch.device) -> str:
     return "cpu" if device.type == "cpu" else f"cuda: {torch.cuda.get_device_name(device)}"
 
 
-def precision_of(asked: str, model: nn.Module) -> Precision:
+def choose_precision(setting: str, model: nn.Module) -> Precision:
     """The precision for this model on its device where `auto` is asked for; other values stay.
 
     bfloat16 where the processor has it, but on a CPU not for backbones of depthwise convolutions: dense models are 1.3
     to 1.7 times as fast in it, most of those are slower (docs/runs.md).
     """
-    if asked == "auto":
+    if setting == "auto":
         device = next(model.parameters()).device
         pays = has_bfloat16(device) and (device.type == "cuda" or not has_depthwise(model))
         return "bfloat16" if pays else "float32"
-    return "bfloat16" if asked == "bfloat16" else "float32"
+    return "bfloat16" if setting == "bfloat16" else "float32"
 
 
 def has_depthwise(model: nn.Module) -> bool:
@@ -68,7 +68,7 @@ def has_bfloat16(device: torch.device) -> bool:
     return cores.multiply_bfloat16()
 
 
-def prepare(model: nn.Module, device: torch.device) -> nn.Module:
+def to_channels_last(model: nn.Module, device: torch.device) -> nn.Module:
     """The model on its device, its weights in the order channels_last, which convolutions are fastest in."""
     moved: nn.Module = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved
@@ -77,7 +77,7 @@ def prepare(model: nn.Module, device: torch.device) -> nn.Module:
 def to_best_device(model: nn.Module, deterministic: bool) -> nn.Module:
     """The model ready to be trained on the fastest device of this machine."""
     make_deterministic(deterministic)
-    return prepare(model, best_device())
+    return to_channels_last(model, best_device())
 
 
 def adam(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Adam:
@@ -88,7 +88,7 @@ def adam(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> t
     )
 
 
-def compile_pays(steps_left: int, seconds_per_step: float, device_type: str, deterministic: bool = False) -> bool:
+def should_compile(steps_left: int, seconds_per_step: float, device_type: str, deterministic: bool = False) -> bool:
     """Whether torch.compile would save more of the rest of a run than it costs.
 
     Never on a CPU, where it is 1.1 times as fast after 75 s, nor in a run that is to be `deterministic`: a decision
@@ -98,11 +98,11 @@ def compile_pays(steps_left: int, seconds_per_step: float, device_type: str, det
     return device_type == "cuda" and not deterministic and saved > COMPILE_SECONDS
 
 
-def compiled(model: nn.Module) -> nn.Module:
+def compile_model(model: nn.Module) -> nn.Module:
     """The same weights behind a compiled forward pass, or behind the old one where it cannot be compiled here.
 
     `model` itself stays uncompiled: evaluation and the BatchNorm check change its mode, and would compile it anew.
-    The steps of a run have at most two sizes (`agent.training.loop.batches`): each is compiled for itself.
+    The steps of a run have at most two sizes (`agent.training.loop.split_batches`): each is compiled for itself.
     """
     import torch._dynamo
 

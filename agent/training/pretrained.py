@@ -13,23 +13,23 @@ from torch import nn
 from wandb.errors import Error as ClientError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from agent.config import SCRATCH, Config
+from agent.config import SCRATCH_ARCHITECTURES, Config
 from agent.lifecycle import checkpoints, state
 from agent.lifecycle.torch_file import BadFile
 from agent.training.models import weights
 from agent.training.models.weights import WeightsError
 from common.names import n_drawings
 
-FILE = "weights.pt"
+WEIGHTS_FILE = "weights.pt"
 
 
 def artifact_name(config: Config) -> str:
     """One name per architecture and backbone, and per width where there is one."""
-    own = f"width-{config.width}" if config.architecture in SCRATCH else config.backbone
+    own = f"width-{config.width}" if config.architecture in SCRATCH_ARCHITECTURES else config.backbone
     return f"drawn-{config.architecture}-{own}"
 
 
-def is_source(config: Config) -> bool:
+def makes_weights(config: Config) -> bool:
     """Whether the run makes such weights."""
     return config.weights == "none" and n_drawings(config.data) > 0
 
@@ -37,11 +37,11 @@ def is_source(config: Config) -> bool:
 def log(run: wandb.Run, best: Path, config: Config, metadata: dict[str, Any]) -> wandb.Artifact:
     """Log the checkpoint `best` as the weights of the model; the upload goes on in the background."""
     artifact = wandb.Artifact(artifact_name(config), type="model", metadata=metadata)
-    artifact.add_file(str(best), name=FILE, policy="immutable", skip_cache=True)
+    artifact.add_file(str(best), name=WEIGHTS_FILE, policy="immutable", skip_cache=True)
     return run.log_artifact(artifact)
 
 
-def begin(run: wandb.Run, model: nn.Module, config: Config) -> str:
+def load_initial_weights(run: wandb.Run, model: nn.Module, config: Config) -> str:
     """Load what `weights: drawn` asks for into the model; where the weights of a run come from, in words.
 
     Raises:
@@ -55,7 +55,7 @@ def begin(run: wandb.Run, model: nn.Module, config: Config) -> str:
     try:
         artifact = run.use_artifact(f"{name}:latest", type="model")
         with tempfile.TemporaryDirectory(prefix="weights-") as folder:
-            path = Path(artifact.get_entry(FILE).download(root=folder, skip_cache=True))
+            path = Path(artifact.get_entry(WEIGHTS_FILE).download(root=folder, skip_cache=True))
             learned, _ = checkpoints.load(path)
     except (ClientError, WandbApiFailedError, ValueError, KeyError, OSError, BadFile) as error:
         raise WeightsError(

@@ -66,12 +66,12 @@ COLUMNS = tuple(TYPES)
 NEVER = Step("", "", "", 0, 0, 0, "", 0, float("inf"), 0.0, 0)
 
 
-def place() -> Path:
+def table_file() -> Path:
     """The file of this machine."""
     return Path(own("PUZZLE_STEP_SECONDS") or CACHE / "step_seconds.csv")
 
 
-def measured(settings: Settings, seconds: Sequence[float]) -> Step:
+def summarize(settings: Settings, seconds: Sequence[float]) -> Step:
     """The row of a step, from every measurement of it, in seconds."""
     deviation = statistics.stdev(seconds) if len(seconds) > 1 else 0.0
     return Step(*settings, round(statistics.median(seconds), 6), round(deviation, 6), len(seconds))
@@ -88,11 +88,11 @@ def record(config: Config, device: str, precision: str, macs: float, seconds: Se
     model = (config.architecture, config.backbone, config.width)
     settings = (device.removeprefix(GPU), *model, config.image_size, config.batch_size, precision, round(macs))
     try:
-        append(measured(settings, seconds), place())
+        append(summarize(settings, seconds), table_file())
     except OSError as error:
         print(
-            f"agent.train: step times are not recorded, {place()} cannot be written ({error.strerror}): name another "
-            "file in PUZZLE_STEP_SECONDS",
+            f"agent.train: step times are not recorded, {table_file()} cannot be written ({error.strerror}): name "
+            "another file in PUZZLE_STEP_SECONDS",
             file=sys.stderr,
         )
 

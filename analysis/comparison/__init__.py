@@ -1,1 +1,1 @@
-"""Runs → rows of models, with what they can prove."""
+"""Runs → rows of models, with their evidence."""

@@ -1,4 +1,4 @@
-"""What to do next, with the commands, and which differences were found: sentences with the figures behind them."""
+"""Next steps with their commands, and the differences found: sentences with the figures behind them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def differences(comparison: Comparison) -> tuple[str, ...]:
 def improvements(
     comparison: Comparison, edges: Sequence[str] = (), truths: Mapping[str, Mask] | None = None
 ) -> tuple[str, ...]:
-    """What to do next, first things first, each because of a figure of this study; empty where none asks for anything.
+    """Next steps, the most urgent first, each with the figure of this study that asks for it; empty without any.
 
     Runs that still improve come first: who is better among models half trained is no answer to believe.
     """
@@ -58,14 +58,14 @@ def improvements(
 
 
 def own_photographs(comparison: Comparison) -> list[str]:
-    """How a study of photographs that were drawn is made of one's own."""
+    """The command for one's own photographs, where those of this study were drawn."""
     runs = comparison.all_runs
     drawn = "data" in runs and set(runs["data"].dropna()) == {"drawn"}
     return ["These photographs were drawn by a program; of your own: `make study DATA=FOLDER`."] if drawn else []
 
 
 def more_seeds(comparison: Comparison, seeds: int) -> str:
-    """`: COMMAND (what it costs)` for so many seeds of every model; empty where no command is known."""
+    """`: COMMAND (its cost)` for so many seeds of every model; empty where no command is known."""
     command = command_here(comparison, seeds=seeds)
     if command is None:
         return ""

@@ -1,4 +1,4 @@
-"""What a comparison says first, and what it says last: the same in terminal, tables, report and notebooks."""
+"""First and last sentences of a comparison, the same in terminal, tables, report and notebooks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from analysis.evidence.text import answer, cautions
 from common.keys import RULES
 from common.text import plural, some
 
-MOST = 4
-"""Models that are named one by one."""
-COST = 0.005
+MOST_FALLS = 4
+"""Models with a fall that are named one by one."""
+RULE_COST = 0.005
 """IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""
 
 
@@ -27,7 +27,7 @@ def answers(comparison: Comparison) -> tuple[str, ...]:
 
 
 def best_and_others(comparison: Comparison) -> tuple[str, str]:
-    """Who is the best, and what is known of the others."""
+    """A sentence on the best model and one on the others."""
     table, found = comparison.table, comparison.evidence
     if found and len(comparison.table) == len(found.models):
         return answer(found, "IoU")
@@ -69,28 +69,28 @@ def by_one_rule(table: pd.DataFrame) -> str | None:
 
 
 def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
-    """Warnings and what was left out, what the verdicts assume, and at the end the check that was passed."""
+    """Warnings, omissions, assumptions of the verdicts, and at the end the check that was passed."""
     assumed = cautions(comparison.evidence) if comparison.evidence else ()
     passed = (comparison.check,) if comparison.check else ()
     return (*comparison.notes, *rule_cost(comparison.table), *assumed, *passed)
 
 
 def rule_cost(table: pd.DataFrame) -> list[str]:
-    """What the other rule would have tested better by more than `COST`, and why that is no reason to take it."""
+    """A sentence on the models that the other rule tests better by more than `COST`, and why not to switch."""
     known = pd.to_numeric(table["rule_cost"], errors="coerce")
-    worse = table[known > COST]
+    worse = table[known > RULE_COST]
     if worse.empty:
         return []
-    top = worse.iloc[int(known[known > COST].to_numpy().argmax())]
+    top = worse.iloc[int(known[known > RULE_COST].to_numpy().argmax())]
     return [
-        f"By the other rule {len(worse)} of {len(table)} models test {COST:.3f} better in IoU or more, most"
+        f"By the other rule {len(worse)} of {len(table)} models test {RULE_COST:.3f} better in IoU or more, most"
         f" {top['model']} ({top['rule_cost']:+.3f}). Do not switch the rule because of these test results; decide on"
         " validation images."
     ]
 
 
 def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
-    """What the curves say: a sentence per model that has a verdict, one for all that have too few runs, collapses."""
+    """Sentences on the curves: one per model with a verdict, one for all with too few runs, one per collapse."""
     verdicts = dict(zip(comparison.table["model"].astype(str), comparison.table["overfitting"], strict=True))
     few = {model: verdict for model, verdict in verdicts.items() if verdict.kind == "too_few"}
     overfit = "overfits" if len(few) == 1 else "overfit"
@@ -105,7 +105,7 @@ def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
 
 
 def missing(comparison: Comparison, models: Sequence[str]) -> str:
-    """What a verdict on overfitting takes, what `models` have, and the command that gives it where there is one."""
+    """Runs and epochs that a verdict on overfitting needs and `models` have, and the command for more if known."""
     mine = comparison.runs[comparison.runs["model"].isin(models)]
     runs = int(mine.groupby("model").size().min())
     epochs = int(comparison.curves.set_index("run_id")["epochs"].reindex(mine["run_id"]).min())
@@ -119,7 +119,7 @@ def missing(comparison: Comparison, models: Sequence[str]) -> str:
 
 
 def collapses(comparison: Comparison) -> list[str]:
-    """Models with a run whose validation IoU fell far below its best: from what to what, when, what is tested."""
+    """Models with a run whose validation IoU fell far below its best: both values, the epoch, the tested epoch."""
     curves = comparison.curves.assign(fall=comparison.curves["fall_from"] - comparison.curves["fall_to"])
     fallen = curves[curves["fall"] >= COLLAPSE].merge(comparison.runs[["run_id", "model"]], on="run_id")
     told = []
@@ -130,5 +130,5 @@ def collapses(comparison: Comparison) -> list[str]:
             f"{model}: validation IoU fell{of} from {run['fall_from']:.3f} to {run['fall_to']:.3f} in epoch"
             f" {run['fall_epoch']:.0f} of {run['epochs']:.0f}; tested is epoch {run['best_epoch']:.0f}."
         )
-    more = [f"{plural(len(told) - MOST, 'more model')} fell by {COLLAPSE:g} or more."] if len(told) > MOST else []
-    return told[:MOST] + more
+    more = len(told) - MOST_FALLS
+    return [*told[:MOST_FALLS], *([f"{plural(more, 'more model')} fell by {COLLAPSE:g} or more."] if more > 0 else [])]

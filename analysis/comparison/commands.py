@@ -14,7 +14,7 @@ import yaml
 from analysis.pull.login import RESULTS
 from analysis.pull.sweeps import Settings
 from common.environment import ROOT
-from common.sweep_spec.distributions import listed
+from common.sweep_spec.distributions import listed_values
 
 if TYPE_CHECKING:
     from analysis.comparison.comparison import Comparison
@@ -45,14 +45,14 @@ def study_command(
     wanted |= {"epochs": [epochs]} if epochs else {}
     ours = sorted((ROOT / "sweeps").glob("*.yaml"), key=lambda file: (file.name != DEFAULT, file.name))
     for file in [*ours, *(sorted(results.glob("*/sweep.yaml")) if results else ())]:
-        words = filled_in(values_in(file), wanted, seeds)
+        words = make_variables(values_in(file), wanted, seeds)
         if words is not None:
-            return spelled(words if file == ours[0] else {"SWEEP": os.path.relpath(file, ROOT)} | words)
+            return command_line(words if file == ours[0] else {"SWEEP": os.path.relpath(file, ROOT)} | words)
     data = wanted.get("data", [])
     if len(data) > 1:
         return None
     other = {"DATA": None if data in ([], USUAL["data"]) else data[0], "EPOCHS": epochs, "SEEDS": seeds}
-    return spelled({"SWEEP": "sweep.yaml"} | {word: value for word, value in other.items() if value})
+    return command_line({"SWEEP": "sweep.yaml"} | {word: value for word, value in other.items() if value})
 
 
 FILLED = ("image_size", "epochs")
@@ -72,11 +72,11 @@ def values_in(file: Path) -> Mapping[str, Sequence[Any]]:
 
 def values_of(settings: Settings) -> dict[str, Sequence[Any]] | None:
     """The values of every parameter; None where one is no list."""
-    found = {name: listed(spec) for name, spec in dict(settings.get("parameters") or {}).items()}
+    found = {name: listed_values(spec) for name, spec in dict(settings.get("parameters") or {}).items()}
     return {name: list(values) for name, values in found.items() if values} if all(found.values()) else None
 
 
-def filled_in(
+def make_variables(
     template: Mapping[str, Sequence[Any]], wanted: Mapping[str, Sequence[Any]], seeds: int | None
 ) -> dict[str, object] | None:
     """The variables of `make study` that turn `template` into `wanted`; None where no variables do."""
@@ -99,12 +99,12 @@ def filled_in(
     return words | ({"SEEDS": seeds} if seeds else {})
 
 
-def spelled(words: Mapping[str, object]) -> str:
+def command_line(words: Mapping[str, object]) -> str:
     """The command line, for a shell that starts make."""
-    return " ".join(["make study", *(f"{word}={quoted(value)}" for word, value in words.items())])
+    return " ".join(["make study", *(f"{word}={quote(value)}" for word, value in words.items())])
 
 
-def quoted(value: object) -> str:
+def quote(value: object) -> str:
     """A value for make from a shell: what make itself would expand is doubled."""
     return shlex.quote(str(value).replace("$", "$$"))
 
@@ -117,7 +117,7 @@ def other_training_sets_command(sweeps: Mapping[str, Settings]) -> str:
         values = {str(value) for own in found for value in own.get(name, ())}
         if len(values) == 1 and values != {"drawn"}:
             words[word] = values.pop()
-    return spelled(words)
+    return command_line(words)
 
 
 def best_artifact(comparison: Comparison, run_id: str | None = None) -> str:

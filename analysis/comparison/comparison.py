@@ -14,7 +14,7 @@ from analysis.comparison.augmentation import augmentation_effects
 from analysis.comparison.definitions import DEFINITIONS, Definition, image_values, run_scores
 from analysis.comparison.row_labels import (
     best_settings,
-    mixed_data,
+    mixed_data_warning,
     one_per_seed,
     same_test_pictures,
     varying,
@@ -69,7 +69,7 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
     chosen, choice = best_settings(with_models(study.runs))
     chosen, repeats = one_per_seed(with_splits(chosen))
     chosen, other_pictures = same_test_pictures(chosen)
-    chosen, undefined = redefined(chosen, study.scores, definition)
+    chosen, undefined = redefine(chosen, study.scores, definition)
     scores = with_values(study.scores, chosen, DEFINITIONS[definition])
     shown, elsewhere = own_split(chosen)
     tested = scores[scores["checkpoint"] == scores[keys.TEST_RULE]]
@@ -81,7 +81,7 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
     agree, check = limitations.agreement(study.runs[study.runs["run_id"].isin(chosen["run_id"])], scores)
     sentences = (
         "" if agree else check,
-        *(mixed_data(chosen), other_pictures, limitations.image_sizes(chosen), *study.remarks, choice, repeats),
+        *(mixed_data_warning(chosen), other_pictures, limitations.image_sizes(chosen), *study.remarks, choice, repeats),
         *(undefined, elsewhere, silence),
         limitations.ceiling(table, truths_of(shown, study.predictions), shown),
         limitations.image_range(tested[tested["run_id"].isin(shown["run_id"])], table.iloc[0]),
@@ -98,10 +98,10 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
     )
 
 
-def redefined(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str | None]:
+def redefine(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.DataFrame, str | None]:
     """`runs` with test metrics by another definition, from the masks; and a sentence about the runs that have none.
 
-    `pooled` is what the summaries say already. Raises `AnalysisError` if no run has masks.
+    `pooled` keeps the values of the summaries. Raises `AnalysisError` if no run has masks.
     """
     if name == "pooled":
         return runs, None
@@ -145,22 +145,22 @@ def truths_of(runs: pd.DataFrame, predictions: Mapping[str, Predictions]) -> dic
 
 
 def prove(tested: pd.DataFrame, runs: pd.DataFrame, margin: float) -> tuple[Evidence | None, str | None]:
-    """What the scores of the tested checkpoints prove, or a sentence on why nothing could be tested."""
-    from analysis.evidence import result, table  # scipy takes a second to import
-    from analysis.evidence.study import StudyError  # the same
+    """Evidence from the scores of the tested checkpoints, or a sentence on why nothing could be tested."""
+    from analysis.evidence import result, score_table  # scipy takes a second to import
+    from analysis.evidence.design import ScoresError  # the same
 
     if runs["model"].nunique() < 2:
         return None, None
     if tested.empty:
         return None, "No verdict: no run has a predictions artifact to compare images by."
     rows = [
-        table.Row(str(row["model"]), str(row["split"]), str(row["repeat"]), str(row["image"]), row["value"])
+        score_table.Row(str(row["model"]), str(row["split"]), str(row["repeat"]), str(row["image"]), row["value"])
         for row in tested[["model", "split", "repeat", "image", "value"]].to_dict("records")
     ]
     known = "n_train" in runs and runs["n_train"].notna().any()
     try:
-        table.check("The comparison", rows)
-        arranged = table.arrange(rows, train=int(runs["n_train"].min()) if known else None)
+        score_table.check("The comparison", rows)
+        arranged = score_table.arrange(rows, train=int(runs["n_train"].min()) if known else None)
         return result.evidence(arranged, margin=margin), None
-    except StudyError as error:
+    except ScoresError as error:
         return None, f"No verdict: {error}"

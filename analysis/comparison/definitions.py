@@ -46,7 +46,7 @@ def as_classes(counts: pd.DataFrame, definition: Definition) -> list[pd.DataFram
     return [counts]
 
 
-def measured(counts: pd.DataFrame, definition: Definition) -> pd.DataFrame:
+def compute_metrics(counts: pd.DataFrame, definition: Definition) -> pd.DataFrame:
     """`counts` with the five metrics of every row by this definition, each in 0 … 1."""
     classes = [with_metrics(table, definition.smooth) for table in as_classes(counts, definition)]
     return counts.assign(**{name: sum(table[name] for table in classes) / len(classes) for name in METRICS})
@@ -56,8 +56,8 @@ def run_scores(scores: pd.DataFrame, definition: Definition) -> pd.DataFrame:
     """One row per run × checkpoint with the five metrics over all its images; `scores` as `masks.image_scores`."""
     keys = ["run_id", "checkpoint"]
     if definition.pooled:
-        return measured(scores.groupby(keys, as_index=False, sort=False)[list(COUNTS)].sum(), definition)
-    each = measured(scores, definition)
+        return compute_metrics(scores.groupby(keys, as_index=False, sort=False)[list(COUNTS)].sum(), definition)
+    each = compute_metrics(scores, definition)
     return each.groupby(keys, as_index=False, sort=False)[list(METRICS)].mean()
 
 
@@ -67,12 +67,12 @@ def image_values(scores: pd.DataFrame, definition: Definition) -> pd.Series[floa
     Of a pooled IoU it is the linearised contribution, so it may lie a little above 1.
     """
     if not definition.pooled:
-        return measured(scores, definition)["iou"]
-    parts = [linearised(counts) for counts in as_classes(scores, definition)]
+        return compute_metrics(scores, definition)["iou"]
+    parts = [linearise(counts) for counts in as_classes(scores, definition)]
     return sum(parts[1:], start=parts[0]) / len(parts)
 
 
-def linearised(counts: pd.DataFrame) -> pd.Series[float]:
+def linearise(counts: pd.DataFrame) -> pd.Series[float]:
     """Each image's share in the pooled IoU of its run and checkpoint; 1 where there is nothing to find or found.
 
     R + (tp − R · union) / mean union, with R the pooled ratio (Cochran 1977, Sampling Techniques, ch. 6): the mean is

@@ -1,6 +1,6 @@
 """The interval of one model's mean over seeds × images, for statements about other seeds and other images.
 
-`python -m bench.intervals` simulates what it covers.
+`python -m bench.intervals` simulates its coverage.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
-LEVEL = 0.95
+CONFIDENCE = 0.95
 
 
-def interval(scores: Array, level: float = LEVEL) -> tuple[Array, Array]:
+def interval(scores: Array, level: float = CONFIDENCE) -> tuple[Array, Array]:
     """Ends of the interval of the mean of `scores` (…, S, I) by Student's t, each (…); NaN for a single score."""
     error, freedom = standard_error(scores)
     reach = stdtrit(freedom, (1 + level) / 2) * error

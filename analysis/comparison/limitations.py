@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from analysis.pull.masks import Mask, one_pixel_loss, pooled_scores
+from analysis.pull.masks import Mask, one_pixel_loss, pool_scores
 from common import keys
 from common.keys import METRICS
 from common.text import plural
@@ -24,7 +24,7 @@ def disagreements(runs: pd.DataFrame, scores: pd.DataFrame) -> dict[str, float]:
     no scores; a value that its summary lacks is not compared.
     """
     found: dict[str, float] = {}
-    for row in pooled_scores(scores).merge(runs, on="run_id", suffixes=("", "_config")).to_dict("records"):
+    for row in pool_scores(scores).merge(runs, on="run_id", suffixes=("", "_config")).to_dict("records"):
         prefixes = [f"{row['checkpoint']}/test_", *(["test/"] if row["checkpoint"] == row[keys.TEST_RULE] else [])]
         told = [(row.get(prefix + metric), row[metric]) for prefix in prefixes for metric in METRICS]
         gaps = [abs(summary - masks) for summary, masks in told if pd.notna(summary)]
@@ -76,7 +76,7 @@ def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask], runs: pd.DataFrame)
     side = int(sides[0]) if len(sides) == 1 else 0
     seen = ""
     if side > 0 and (width, height) != (side, side):
-        lost = one_pixel_loss(squeezed(truths, side))
+        lost = one_pixel_loss(resize_masks(truths, side))
         seen = f" by one pixel of the {side}×{side} that the models see, {1 - lost:.3f};"
     return (
         f"For scale: a mask off by one pixel all round has IoU {1 - loss:.3f} at {width}×{height};{seen} the best model"
@@ -84,7 +84,7 @@ def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask], runs: pd.DataFrame)
     )
 
 
-def squeezed(truths: Mapping[str, Mask], side: int) -> list[Mask]:
+def resize_masks(truths: Mapping[str, Mask], side: int) -> list[Mask]:
     """The masks as the models see them, (side, side)."""
     return [
         np.asarray(Image.fromarray(truth).resize((side, side), Image.Resampling.NEAREST)) for truth in truths.values()

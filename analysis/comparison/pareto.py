@@ -1,4 +1,4 @@
-"""Which models are worth their cost: no other has at least their IoU for at most their time and parameters."""
+"""Pareto front of models: no other has at least their IoU for at most their time and parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pareto_front(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentence(table: pd.DataFrame) -> str | None:
-    """Which models are on the front and which are not, by their means; None where there is none."""
+    """A sentence that names the models on and off the front, by their means; None without a front."""
     front = pareto_front(table)
     if front.empty:
         return None

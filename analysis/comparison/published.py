@@ -1,4 +1,4 @@
-"""Which IoU a published number was: the definitions under which the masks of a study give it."""
+"""Definitions of IoU under which the masks of a study give a published number."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def candidates(scores: pd.DataFrame, value: float) -> pd.DataFrame:
 
 
 def sentence(found: pd.DataFrame, value: float) -> str:
-    """Which candidates come closest to `value`, and whether it can be told at all which definition it used."""
-    told = "; ".join(named(row) for row in found.head(NAMED).to_dict("records"))
+    """A sentence on the candidates closest to `value`, and on whether they identify the definition behind it."""
+    told = "; ".join(describe(row) for row in found.head(NAMED).to_dict("records"))
     text = f"{value:g} comes closest to {told}."
     inside = found[(found["lowest"] <= value) & (value <= found["highest"])]
     definitions = inside["definition"].unique()
@@ -54,7 +54,7 @@ def sentence(found: pd.DataFrame, value: float) -> str:
     return f"{text} No model here reaches it under any definition: it may be of another model or other images."
 
 
-def named(row: Mapping[Any, Any]) -> str:
+def describe(row: Mapping[Any, Any]) -> str:
     """One candidate in words."""
     spread = f", {row['lowest']:.4f} to {row['highest']:.4f}" if row["n_runs"] != 1 else ""
     beside = "" if row["definition"] == "pooled" else f", where pooled foreground IoU is {row['pooled']:.4f}"

@@ -1,4 +1,4 @@
-"""Runs → models: which runs repeat one row of the table, what the row is called, which settings are its own."""
+"""Runs → models: the runs behind each row of the table, its name, its own settings."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def same_test_pictures(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     )
 
 
-def mixed_data(runs: pd.DataFrame) -> str | None:
+def mixed_data_warning(runs: pd.DataFrame) -> str | None:
     """A sentence if runs of one split and image size were trained on different data; else None."""
     if not {"data_digest", "split_seed", "image_size"} <= set(runs):
         return None

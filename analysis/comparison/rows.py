@@ -61,7 +61,7 @@ def model_row(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame, e
         **at_tested_epoch(runs, history, rule),
         **{name: mean(runs, key) for name, key in MEANS.items()},
         **{name: first.get(name) for name in FACTS},
-        "n_bn_repaired": repaired(runs),
+        "n_bn_repaired": count_repaired(runs),
         "device": devices(runs),
         "overfitting": verdict(history),
     }
@@ -114,14 +114,14 @@ def mean(runs: pd.DataFrame, key: str) -> float | None:
     return float(values.mean()) if values.notna().any() else None
 
 
-def repaired(runs: pd.DataFrame) -> int | None:
+def count_repaired(runs: pd.DataFrame) -> int | None:
     """Of how many runs the tested checkpoint had its BatchNorm statistics recomputed; None if no run says."""
     told = runs["bn_repaired"].dropna() if "bn_repaired" in runs else pd.Series(dtype=object)
     return int(told.astype(bool).sum()) if len(told) else None
 
 
 def devices(runs: pd.DataFrame) -> str | None:
-    """Where the runs were trained, several with commas between; None if no run says."""
+    """Devices of the runs, with commas between; None if no run names one."""
     told = runs["device"].dropna() if "device" in runs else pd.Series(dtype=object)
     return ", ".join(sorted(set(told.astype(str)))) or None
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.curves.rise import FEWEST_RUNS, MARGIN, Rise, fall_after, measure_rise
+from analysis.curves.rise import FEWEST_RUNS, LEAST_RISE, Rise, fall_after, measure_rise
 from common import keys
 from common.text import plural
 
@@ -99,7 +99,7 @@ def largest_fall(iou: pd.Series[float]) -> dict[str, float]:
 
 
 def end_length(epochs: int) -> int:
-    """How many epochs are the end of a curve."""
+    """Number of epochs that count as the end of a curve."""
     return max(SHORTEST, math.ceil(END * epochs))
 
 
@@ -121,7 +121,7 @@ def verdict(history: pd.DataFrame) -> Verdict:
     finite = pd.DataFrame(history[np.isfinite(history[list(CURVES)].astype(float)).all(axis=1)])
     if finite.empty:
         return Verdict("cannot_tell", "cannot tell: in every epoch a loss or an IoU is NaN or infinite")
-    losses, epochs, others = aligned(finite)
+    losses, epochs, others = align(finite)
     lost = len(history) - len(finite)
     notes = [f"left out, ended earlier: {plural(others, 'run')}"] if others else []
     notes += [f"left out, NaN or infinite: {plural(lost, 'epoch')}"] if lost else []
@@ -138,7 +138,7 @@ def verdict(history: pd.DataFrame) -> Verdict:
     return replace(claim(measure_rise(losses[keys.VAL_LOSS]), losses, epochs), notes=tuple(notes))
 
 
-def aligned(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], int]:
+def align(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], int]:
     """Losses (R, E) of the runs that were not ended early, over the epochs that all of them have; how many were ended.
 
     Early is before four fifths of the longest run.
@@ -172,9 +172,8 @@ def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[n
         return Verdict("overfits", text)
     if found.verdict == "flat":
         lowest = f"the mean validation loss was lowest at the end, epoch {at:g} ({n}); longer training may"
-        why = lowest if at == epochs[-1] else f"{where}, less than {MARGIN:.0%}"
+        why = lowest if at == epochs[-1] else f"{where}, less than {LEAST_RISE:.0%}"
         return Verdict("does_not_overfit", f"does not overfit: {why}")
-    would = (
-        f"about {found.needed} runs would find a rise of {MARGIN:.0%}" if found.needed else "more runs would not help"
-    )
+    enough = f"about {found.needed} runs would find a rise of {LEAST_RISE:.0%}"
+    would = enough if found.needed else "more runs would not help"
     return Verdict("cannot_tell", f"cannot tell: {where}; {would}")

@@ -11,16 +11,16 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 FEWEST_RUNS = 3
 WINDOW = 0.1
 """Share of the epochs that are averaged around the minimum and at the end."""
 LEVEL, POWER = 0.05, 0.8
-MARGIN = 0.1
+LEAST_RISE = 0.1
 """A rise below this share of the loss at its minimum does not matter."""
-MOST = 1000
+MOST_RUNS = 1000
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Rise:
     """`estimate` (N,): mean rise from the minimum to the end, as a share of the loss at the minimum; `p` one-sided.
 
     `low`, `high`: 95 %. `verdict`: `rises`; `flat`, that is by less than `MARGIN`; `cannot_tell`. `epoch`: index of the
-    middle of the lowest window. `needed`: runs that would find a rise of `MARGIN`, None if more than `MOST`.
+    middle of the lowest window. `needed`: runs that would find a rise of `LEAST_RISE`, None if more than `MOST`.
     """
 
     verdict: Literal["rises", "flat", "cannot_tell"]
@@ -42,7 +42,7 @@ class Rise:
 
 
 def rises(curves: Array) -> tuple[Array, Array]:
-    """How far the end of each run lies above its level where the other runs are lowest, (N, R); and that level.
+    """Height of the end of each run above its level where the other runs are lowest, (N, R); and that level.
 
     `curves` (N, R, E): N studies of R runs.
     """
@@ -81,30 +81,30 @@ def measure_rise(curves: Array) -> Rise:
     values, lowest = rises(curves[None])
     scale = float(lowest.mean())
     estimate, error = float(values.mean()) / scale, float(standard_error(values)[0]) / scale
-    reach = float(stats.t.ppf(1 - LEVEL / 2, n_runs - 1)) * error
-    p = float(stats.t.sf(estimate / error, n_runs - 1)) if error > 0 else float(not estimate > 0)
+    reach = float(stdtrit(n_runs - 1, 1 - LEVEL / 2)) * error
+    p = float(stdtr(n_runs - 1, -estimate / error)) if error > 0 else float(not estimate > 0)
     width = epochs - smooth(curves).shape[1] + 1
     at = int(smooth(curves).sum(axis=0).argmin()) + width // 2
-    flat = estimate + float(stats.t.ppf(1 - LEVEL, n_runs - 1)) * error < MARGIN
+    flat = estimate + float(stdtrit(n_runs - 1, 1 - LEVEL)) * error < LEAST_RISE
     verdict: Literal["rises", "flat", "cannot_tell"] = (
         "rises" if p < LEVEL and not flat else "flat" if flat else "cannot_tell"
     )
-    return Rise(verdict, estimate, estimate - reach, estimate + reach, p, at, n_runs, needed(error, n_runs))
+    return Rise(verdict, estimate, estimate - reach, estimate + reach, p, at, n_runs, runs_needed(error, n_runs))
 
 
 def fall_after(curves: Array, epoch: int) -> float:
-    """How far the mean of `curves` (R, E) falls from `epoch` to the end, as a share of its level there."""
+    """Fall of the mean of `curves` (R, E) from `epoch` to the end, as a share of its level there."""
     level = smooth(curves).mean(axis=0)
     width = curves.shape[1] - len(level) + 1
     start = level[min(max(epoch - width // 2, 0), len(level) - 1)]
     return float(1 - level[-1] / start) if start else 0.0
 
 
-def needed(error: float, n_runs: int) -> int | None:
-    """Runs with which a rise of `MARGIN` is found with a chance of `POWER`."""
-    runs = np.arange(FEWEST_RUNS, MOST + 1)
+def runs_needed(error: float, n_runs: int) -> int | None:
+    """Runs with which a rise of `LEAST_RISE` is found with a chance of `POWER`."""
+    runs = np.arange(FEWEST_RUNS, MOST_RUNS + 1)
     unit = error / np.sqrt(1 / n_runs + 1 / (4 + n_runs / 2))
     errors = unit * np.sqrt(1 / runs + 1 / (4 + runs / 2))
-    quantiles = stats.t.ppf(1 - LEVEL, runs - 1) + stats.norm.ppf(POWER)
-    enough = errors * quantiles <= MARGIN
+    quantiles = stdtrit(runs - 1, 1 - LEVEL) + ndtri(POWER)
+    enough = errors * quantiles <= LEAST_RISE
     return int(runs[enough.argmax()]) if enough.any() else None

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from analysis.evidence.design import ScoresError
 from analysis.evidence.options import add_margin, add_train
 from analysis.evidence.pairs import all_pairs
 from analysis.evidence.result import evidence
-from analysis.evidence.study import StudyError
-from analysis.evidence.table import arrange, read
+from analysis.evidence.score_table import arrange, read
 from analysis.evidence.text import pair_lines, render
 from common.cli import Parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0, or 1 after one sentence on what is wrong with the scores."""
+    """Exit status 0, or 1 after one sentence on the fault of the scores."""
     parser = Parser(prog="python -m analysis.evidence", description=__doc__)
     parser.add_argument("scores", type=Path, metavar="SCORES.csv")
     add_margin(parser)
@@ -30,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
     try:
-        study = arrange(read(options.scores), train=options.train)
-        found = evidence(study, margin=options.margin)
-        pairs = all_pairs(study) if options.pairs else []
-    except StudyError as error:
+        scores = arrange(read(options.scores), train=options.train)
+        found = evidence(scores, margin=options.margin)
+        pairs = all_pairs(scores) if options.pairs else []
+    except ScoresError as error:
         print(error, file=sys.stderr)
         return 1
     if options.json:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence.components import Components, estimate, model_means
-from analysis.evidence.study import Array, Design
+from analysis.evidence.design import Array, Design
 
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "these_images": ("run",),
@@ -27,13 +27,14 @@ CLAIMS = tuple(SOURCES)
 VERDICTS = ("cannot_tell", "worse", "equivalent", "best")
 CANNOT_TELL, WORSE, EQUIVALENT, BEST = range(4)
 LEVEL = 0.05
+"""Significance level of all claims."""
 MARGIN = 0.01
 DRAWS = 4000
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What holds on one rung for N studies of M models: `verdict` (N, M), indices of `VERDICTS`.
+    """One rung of the ladder for N studies of M models: `verdict` (N, M), indices of `VERDICTS`.
 
     `estimate` is the difference from the highest mean, for the highest itself that from the next; `low` to `high` hold
     all of them at once in 95 % of studies, and never reach beyond 0 where `p` says that there is a difference
@@ -92,12 +93,12 @@ def judge(
     for name in claims:
         able = np.flatnonzero(comparable(design, name))
         if len(able) < 2:
-            found[name] = silent(means.shape)
+            found[name] = no_verdicts(means.shape)
             continue
-        error = errors(components, SOURCES[name])[:, able[:, None], able]
+        error = standard_errors(components, SOURCES[name])[:, able[:, None], able]
         compared = means - handicaps[name] if handicaps else means
         claim = compare(compared[:, able], noise[name][..., able], error, margin, level)
-        found[name] = spread(claim, able, means.shape)
+        found[name] = expand(claim, able, means.shape)
     return Judgement(means, components, found)
 
 
@@ -115,12 +116,12 @@ def draw_noise(
         normal = rng.standard_normal((*shape, design.shape[0]))
         totals = {claim: sum((own[name] * variances[name] for name in SOURCES[claim]), np.zeros(1)) for claim in claims}
         return {claim: normal * np.sqrt(total) for claim, total in totals.items()}
-    parts = {name: correlated(covariances[name], shape, rng) * np.sqrt(variances[name]) for name in variances}
+    parts = {name: draw_normals(covariances[name], shape, rng) * np.sqrt(variances[name]) for name in variances}
     return {claim: sum((parts[name] for name in SOURCES[claim]), np.zeros(1)) for claim in claims}
 
 
-def luck_of_highest(judgement: Judgement, claim: str, rng: np.random.Generator, draws: int = DRAWS) -> Array:
-    """How much being the highest of so many flatters a mean, (N,); NaN where the claim compares fewer than two models.
+def selection_bias(judgement: Judgement, claim: str, rng: np.random.Generator, draws: int = DRAWS) -> Array:
+    """Expected excess of the highest of several means over its truth, (N,); NaN with fewer than two to compare.
 
     Means are drawn together by what noise adds to their spread, taken for the truth, and get new noise.
     """
@@ -131,7 +132,7 @@ def luck_of_highest(judgement: Judgement, claim: str, rng: np.random.Generator, 
     variances = components.draw(rng, draws)
     noise = draw_noise(components.design, variances, (len(judgement.means), draws), [claim], rng)[claim][..., able]
     means = judgement.means[:, able]
-    error = errors(components, SOURCES[claim])[:, able][:, :, able]
+    error = standard_errors(components, SOURCES[claim])[:, able][:, :, able]
     between = (error**2).sum(axis=(1, 2)) / (2 * error[0].size - 2 * len(error[0]))
     spread = means.var(axis=1, ddof=1)
     kept = np.sqrt(np.maximum(1 - between / np.maximum(spread, 1e-300), 0))
@@ -140,14 +141,14 @@ def luck_of_highest(judgement: Judgement, claim: str, rng: np.random.Generator, 
     return np.asarray(np.take_along_axis(noise, highest, axis=2).mean(axis=(1, 2)))
 
 
-def correlated(covariance: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def draw_normals(covariance: Array, shape: tuple[int, int], rng: np.random.Generator) -> Array:
     """Normal numbers (N, draws, M) with this covariance (M, M)."""
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))).T
     return np.asarray(rng.standard_normal((*shape, len(covariance))) @ root)
 
 
-def errors(components: Components, sources: Sequence[str]) -> Array:
+def standard_errors(components: Components, sources: Sequence[str]) -> Array:
     """Standard errors (N, M, M) of the differences between means."""
     total = np.zeros(())
     for name in sources:
@@ -158,7 +159,7 @@ def errors(components: Components, sources: Sequence[str]) -> Array:
 
 
 def comparable(design: Design, claim: str) -> NDArray[np.bool_]:
-    """Which models (M,) were repeated as the claim needs: other runs on a split, or other splits."""
+    """Mask (M,) of the models repeated as the claim needs: other runs on a split, or other splits."""
     if claim == "other_training_sets":
         return np.asarray(design.freedom["training"] > 0)
     return np.asarray(design.freedom["run"] > 0)
@@ -171,7 +172,7 @@ def compare(means: Array, noise: Array, error: Array, margin: float, level: floa
     others = columns != top[:, None]
     scale = error[rows, top]
     gap = means[rows, top][:, None] - means
-    p, critical = adjusted(gap / scale, noise, error, top, level)
+    p, critical = adjust_p_values(gap / scale, noise, error, top, level)
     above = (noise - np.take_along_axis(noise, top[:, None, None], axis=2)) / scale[:, None]
     bound = np.quantile(np.where(others[:, None], above, -np.inf).max(axis=2), 1 - level, axis=1)
     ahead = means[:, :, None] - means[:, None] + bound[:, None, None] * error
@@ -190,24 +191,24 @@ def compare(means: Array, noise: Array, error: Array, margin: float, level: floa
     return Claim(verdict, estimate, low, high, p, scale, top, critical, bound)
 
 
-def adjusted(t: Array, noise: Array, error: Array, top: NDArray[np.int64], level: float) -> tuple[Array, Array]:
+def adjust_p_values(t: Array, noise: Array, error: Array, top: NDArray[np.int64], level: float) -> tuple[Array, Array]:
     """p values of `t`, both (N, M), the distances from the highest mean, and the critical distance (N,)."""
-    largest = np.sort(distances(noise, error), axis=1)
+    largest = np.sort(largest_distances(noise, error), axis=1)
     critical = np.quantile(largest, 1 - level, axis=1)
     p = np.stack([tail(a, b) for a, b in zip(largest, t, strict=True)])
     for n in np.flatnonzero((p < level).any(axis=1) & (t.shape[1] > 2)):
-        p[n] = stepped_down(p[n], t[n], noise[n], error[n], int(top[n]), level)
+        p[n] = step_down(p[n], t[n], noise[n], error[n], int(top[n]), level)
     return p, critical
 
 
-def stepped_down(p: Array, t: Array, noise: Array, error: Array, top: int, level: float) -> Array:
+def step_down(p: Array, t: Array, noise: Array, error: Array, top: int, level: float) -> Array:
     """p values (M,) of one study, less strict: models worse beyond doubt no longer count as rivals of the rest.
 
     Romano and Wolf (2005, Econometrica 73:1237).
     """
     rivals = p >= level
     while rivals.sum() > 1:
-        largest = np.sort(distances(noise[None, :, rivals], error[None][:, rivals][:, :, rivals])[0])
+        largest = np.sort(largest_distances(noise[None, :, rivals], error[None][:, rivals][:, :, rivals])[0])
         smaller = np.maximum(p[~rivals].max(initial=0), tail(largest, t[rivals]))
         p[rivals] = np.minimum(p[rivals], smaller)
         out = rivals & (p < level)
@@ -224,8 +225,8 @@ def tail(ascending: Array, values: Array) -> Array:
     return np.asarray((above + 1) / (len(ascending) + 1))
 
 
-def distances(noise: Array, error: Array) -> Array:
-    """How many standard errors the model that is furthest below the highest one is below it, (N, draws)."""
+def largest_distances(noise: Array, error: Array) -> Array:
+    """Largest distance of a model below the highest one, in standard errors, (N, draws)."""
     top = noise.argmax(axis=2)
     if np.ptp(error + np.eye(error.shape[1]) * error[:, :1, 1:2], axis=(1, 2)).max() < 1e-9 * error.max():
         return np.asarray(np.ptp(noise, axis=2) / error[:, 0, 1, None])
@@ -233,18 +234,18 @@ def distances(noise: Array, error: Array) -> Array:
     return np.asarray((gap / error[np.arange(len(error))[:, None], top]).max(axis=2))
 
 
-def silent(shape: tuple[int, int]) -> Claim:
+def no_verdicts(shape: tuple[int, int]) -> Claim:
     """No verdict on any of (N, M) models."""
     estimate, low, high, p, error = (np.full(shape, np.nan) for _ in range(5))
     nobody, unknown = np.full(shape[0], -1), np.full(shape[0], np.nan)
     return Claim(np.full(shape, CANNOT_TELL), estimate, low, high, p, error, nobody, unknown, unknown)
 
 
-def spread(claim: Claim, able: NDArray[np.int64], shape: tuple[int, int]) -> Claim:
+def expand(claim: Claim, able: NDArray[np.int64], shape: tuple[int, int]) -> Claim:
     """A claim about the models `able` as one about all of (N, M); nobody is best while some are unknown."""
     if len(able) == shape[1]:
         return claim
-    full = silent(shape)
+    full = no_verdicts(shape)
     for name in ("verdict", "estimate", "low", "high", "p", "error"):
         getattr(full, name)[:, able] = getattr(claim, name)
     full.verdict[full.verdict == BEST] = CANNOT_TELL

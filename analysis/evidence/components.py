@@ -1,12 +1,12 @@
-"""Where the variance of scores lies: between runs, images, training sets; and how surely that is known.
+"""Variance components of scores: between runs, images, training sets; with their uncertainty.
 
 Mean squares (method of moments) of unpaired runs and paired images. What varies alike for all models, such as a hard
 image, cancels in a comparison and is not estimated. Four sources:
 
     run       a run's mean over its images, around the other runs of its model on the same split
     rest      a run's score on an image, beyond its mean and the image's
-    image     a model's own difficulty with an image, beyond what the image does to all models
-    training  a model's own gain from a training set, beyond what the set does to all models
+    image     a model's own difficulty with an image, beyond the image's effect on all models
+    training  a model's own gain from a training set, beyond the set's effect on all models
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaincc, polygamma
 
-from analysis.evidence.study import Array, Design
+from analysis.evidence.design import Array, Design
 
 SOURCES = ("run", "image", "training")
 TINY = 1e-12
 ROUNDS = 5
-LEVEL = 0.05
+OUTLIER_LEVEL = 0.05
 LEAST = 0.5
 """Degrees of freedom below which a model says nothing about how models differ."""
 HEAVIEST = 0.5
@@ -72,7 +72,7 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
     pooled = squares.sum(axis=1, keepdims=True) / np.maximum(total, TINY)
     prior, centre = prior_freedom(squares, freedom, pooled)
     chance = gammaincc(np.maximum(freedom, TINY) / 2, squares / np.maximum(2 * pooled, 1e-300))
-    restless = (freedom > 0) & (chance < LEVEL / squares.shape[1])
+    restless = (freedom > 0) & (chance < OUTLIER_LEVEL / squares.shape[1])
     common = ~(np.isfinite(prior) | restless.any(axis=1, keepdims=True))
     worth = np.where(restless | common, 0.0, np.minimum(prior, total))
     value = (worth * centre + squares) / np.maximum(worth + freedom, TINY)
@@ -82,7 +82,7 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
 
 
 def prior_freedom(squares: Array, freedom: Array, pooled: Array) -> tuple[Array, Array]:
-    """How many degrees of freedom the other models are worth to one, inf if all are alike; and their variance.
+    """Degrees of freedom that the other models lend to one, inf if all are alike; and their variance.
 
     (N, 1) each. What the logarithms spread beyond chance, by more than its standard error, says how far models differ.
     One standard error more is counted: how far they differ is itself an estimate.
@@ -206,7 +206,7 @@ def within(design: Design, scores: Array) -> tuple[list[Array], dict[str, Array]
 
 
 def image_square(design: Design, cells: Sequence[Array]) -> MeanSquare:
-    """What an image does to one model beyond what it does to all; where models differ, quiet ones say what that is.
+    """Mean square of an image's effect on one model beyond its effect on all; with unlike models, from the quiet ones.
 
     Weights are turned round a few times, as in maximum likelihood for a two-way layout with unequal variances.
     """

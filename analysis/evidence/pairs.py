@@ -7,9 +7,9 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.evidence.claims import DRAWS, LEVEL, SOURCES, comparable, decisive, draw_noise, errors, tail
+from analysis.evidence.claims import DRAWS, LEVEL, SOURCES, comparable, decisive, draw_noise, standard_errors, tail
 from analysis.evidence.components import estimate, model_means
-from analysis.evidence.study import Study
+from analysis.evidence.design import Scores
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,20 @@ class Pair:
     p: float
 
 
-def all_pairs(study: Study, *, seed: int = 0) -> list[Pair]:
+def all_pairs(scores: Scores, *, seed: int = 0) -> list[Pair]:
     """Every pair of models that can be compared, under the claim that decides, largest difference first.
 
     The largest of all standardized differences of equal models, Tukey's range where errors are equal.
     """
-    rng, design = np.random.default_rng(seed), study.design
-    claim, scores = decisive(design), study.scores[None]
+    rng, design = np.random.default_rng(seed), scores.design
+    claim, values = decisive(design), scores.values[None]
     able = np.flatnonzero(comparable(design, claim))
     if len(able) < 2:
         return []
-    components = estimate(design, scores)
+    components = estimate(design, values)
     noise = draw_noise(design, components.draw(rng, DRAWS), (1, DRAWS), [claim], rng)[claim][0][:, able]
-    error = errors(components, SOURCES[claim])[0][able[:, None], able]
-    means = model_means(design, scores)[0][able]
+    error = standard_errors(components, SOURCES[claim])[0][able[:, None], able]
+    means = model_means(design, values)[0][able]
     largest = np.zeros(len(noise))
     for i, j in combinations(range(len(able)), 2):
         largest = np.maximum(largest, np.abs(noise[:, i] - noise[:, j]) / error[i, j])
@@ -50,5 +50,5 @@ def all_pairs(study: Study, *, seed: int = 0) -> list[Pair]:
     for i, j in combinations(order, 2):
         gap, reach = float(means[i] - means[j]), critical * float(error[i, j])
         p = float(tail(largest, np.array([gap / error[i, j]]))[0])
-        found.append(Pair(study.models[able[i]], study.models[able[j]], gap, gap - reach, gap + reach, p))
+        found.append(Pair(scores.models[able[i]], scores.models[able[j]], gap, gap - reach, gap + reach, p))
     return sorted(found, key=lambda pair: -pair.estimate)

@@ -16,18 +16,18 @@ from scipy.special import ndtri, stdtrit
 
 from analysis.evidence.claims import CLAIMS, LEVEL, SOURCES, comparable
 from analysis.evidence.components import Components, estimate
+from analysis.evidence.design import Array, Design, ScoresError
 from analysis.evidence.options import add_margin, add_train
-from analysis.evidence.study import Array, Design, StudyError
-from analysis.evidence.table import arrange, read
+from analysis.evidence.score_table import arrange, read
 from common.cli import Parser, number
 
 POWER = 0.8
-MOST = 1000
+MOST_NEEDED = 1000
 """Seeds, images or training sets; more than that is told as never."""
 
 
 @dataclass(frozen=True)
-class Needed:
+class SampleSizes:
     """The number of each that decides with a chance of `POWER`, the others staying as they are; None: no number does.
 
     `seeds` are runs of a model on each split, `images` all test images, `splits` training sets of which none shares a
@@ -51,8 +51,8 @@ class Size:
 
 def plan(
     components: Components, claim: str, pair: tuple[int, int], gap: float, factors: tuple[float, float], margin: float
-) -> Needed:
-    """What decides between two models whose means differ by `gap` if that is the truth: worse, or equivalent.
+) -> SampleSizes:
+    """Sample sizes that decide between two models whose true means differ by `gap`: worse, or equivalent.
 
     `factors`: how many standard errors make a difference and an equivalence when errors are known exactly.
     """
@@ -61,12 +61,12 @@ def plan(
     parts = variances(components, claim, pair)
 
     def first(size: Callable[[Array], Size], now: float) -> int | None:
-        counts = np.arange(np.ceil(now), MOST + 1)
+        counts = np.arange(np.ceil(now), MOST_NEEDED + 1)
         enough = decides(components, parts, size(counts / now), gap, factors, margin)
         return int(counts[enough.argmax()]) if enough.any() else None
 
     both = first(lambda n: Size(n, n), float(seeds))
-    return Needed(
+    return SampleSizes(
         first(lambda n: Size(seeds=n), float(seeds)),
         None if claim == CLAIMS[0] else first(lambda n: Size(images=n), float(images)),
         new_splits(components, pair, gap, factors, margin) if claim == CLAIMS[2] else None,
@@ -77,14 +77,14 @@ def plan(
 def new_splits(
     components: Components, pair: tuple[int, int], gap: float, factors: tuple[float, float], margin: float
 ) -> int | None:
-    """How many training sets decide if none shares a photograph with another, with runs and images as they are."""
+    """Training sets that decide if none shares a photograph with another, with runs and images as they are."""
     design = components.design
     n_models, n_splits = design.shape
     if n_splits == 1:
         return None
     seeds = int(design.seeds[design.seeds > 0].min())
     two = components.on(Design(np.ones((n_models, 2, seeds), bool), fresh(int(design.n_images.mean())), 0))
-    counts = np.arange(2, MOST + 1)
+    counts = np.arange(2, MOST_NEEDED + 1)
     parts = variances(two, CLAIMS[2], pair)
     enough = decides(two, parts, Size(splits=counts / 2), gap, factors, margin)
     return int(counts[enough.argmax()]) if enough.any() else None
@@ -177,7 +177,7 @@ def page(components: Components, differences: Sequence[float], margin: float) ->
             yield f"  {'equal' if gap == 0 else f'{gap:g} apart':<12} {ways}"
 
 
-def alternatives(needed: Needed) -> str:
+def alternatives(needed: SampleSizes) -> str:
     """The ways to decide, in words."""
     ways = [
         f"{n} {what}"
@@ -192,7 +192,7 @@ def alternatives(needed: Needed) -> str:
         return " or ".join(ways)
     if needed.seeds_and_images:
         return "{} seeds and {} test images".format(*needed.seeds_and_images)
-    return f"never, with up to {MOST} of each"
+    return f"never, with up to {MOST_NEEDED} of each"
 
 
 def median_pair(components: Components) -> tuple[int, int]:
@@ -203,7 +203,7 @@ def median_pair(components: Components) -> tuple[int, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0, or 1 after one sentence on what is wrong with the pilot."""
+    """Exit status 0, or 1 after one sentence on the fault of the pilot."""
     parser = Parser(prog="python -m analysis.evidence.planner", description=__doc__)
     parser.add_argument("pilot", type=Path, metavar="PILOT.csv")
     parser.add_argument(
@@ -214,12 +214,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     gaps = options.difference or [factor * options.margin for factor in (0, 1, 2, 5)]
     try:
-        study = arrange(read(options.pilot), train=options.train)
-        components = estimate(study.design, study.scores[None])
-    except StudyError as error:
+        scores = arrange(read(options.pilot), train=options.train)
+        components = estimate(scores.design, scores.values[None])
+    except ScoresError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Each alone decides with a chance of {POWER:.0%}, all else as in the pilot: {size_of(study.design)}.\n")
+    print(f"Each alone decides with a chance of {POWER:.0%}, all else as in the pilot: {size_of(scores.design)}.\n")
     print("\n".join(page(components, gaps, options.margin)))
     return 0
 

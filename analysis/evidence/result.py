@@ -24,14 +24,14 @@ from analysis.evidence.claims import (
     comparable,
     decisive,
     judge,
-    luck_of_highest,
+    selection_bias,
 )
-from analysis.evidence.planner import Needed
-from analysis.evidence.study import Array, Study
+from analysis.evidence.design import Array, Scores
+from analysis.evidence.planner import SampleSizes
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Contrast:
     """One model on one rung. `estimate` is the difference from the best mean (for that model: from the next one).
 
     `low` to `high`: 95 %, all models at once. None where nothing can be said. `power` is how often a study like this
@@ -49,7 +49,7 @@ class Comparison:
     false_claim_rate: float | None
     power: float | None
     power_at_margin: float | None
-    needed: Needed | None
+    needed: SampleSizes | None
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Model:
     verdict: str
     mean: float
     these_runs: TheseRuns
-    claims: Mapping[str, Comparison]
+    claims: Mapping[str, Contrast]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Evidence:
     models: Mapping[str, Model]
     false_claim_rate: float | None
     power: float | None
-    needed: Needed | None
+    needed: SampleSizes | None
     luck: float | None
     deviations: Mapping[str, float | None]
     notes: tuple[str, ...]
@@ -100,15 +100,15 @@ class Evidence:
         return dataclasses.asdict(self)
 
 
-def evidence(study: Study, *, margin: float = MARGIN, seed: int = 0, studies: int | None = None) -> Evidence:
-    """All claims about a study, what would decide, and error rates from `studies` simulated ones.
+def evidence(scores: Scores, *, margin: float = MARGIN, seed: int = 0, studies: int | None = None) -> Evidence:
+    """All claims about a study, sample sizes that would decide, and error rates from `studies` simulated ones.
 
     None: `simulate.STUDIES`; 0: no error rates.
     """
     studies = simulate.STUDIES if studies is None else studies
     rng = np.random.default_rng(seed)
-    design = study.design
-    judgement = judge(design, study.scores[None], rng, margin=margin)
+    design = scores.design
+    judgement = judge(design, scores.values[None], rng, margin=margin)
     means, claim = judgement.means[0], decisive(design)
     true = simulate.truth(judgement.components)
     flat, at_margin = np.zeros_like(means), np.where(np.arange(len(means)) == means.argmax(), margin, 0.0)
@@ -121,18 +121,18 @@ def evidence(study: Study, *, margin: float = MARGIN, seed: int = 0, studies: in
         name: Model(
             VERDICTS[judgement.claims[claim].verdict[0, m]],
             float(means[m]),
-            these_runs(study, means, m),
-            {each: comparison(study, judgement, each, m, found, factors, margin) for each in CLAIMS},
+            these_runs(scores, means, m),
+            {each: contrast(scores, judgement, each, m, found, factors, margin) for each in CLAIMS},
         )
-        for m, name in enumerate(study.models)
+        for m, name in enumerate(scores.models)
     }
     deciding = judgement.claims[claim]
     best = np.flatnonzero(deciding.verdict[0] == BEST)
-    runner_up = models[study.models[int(means.argsort()[-2])]].claims[claim]
+    runner_up = models[scores.models[int(means.argsort()[-2])]].claims[claim]
     undecided = [m.claims[claim].needed for m in models.values() if m.claims[claim].needed]
     return Evidence(
-        best=study.models[best[0]] if len(best) else None,
-        highest=study.models[int(means.argmax())],
+        best=scores.models[best[0]] if len(best) else None,
+        highest=scores.models[int(means.argmax())],
         claim=claim,
         margin=margin,
         level=LEVEL,
@@ -140,23 +140,23 @@ def evidence(study: Study, *, margin: float = MARGIN, seed: int = 0, studies: in
         false_claim_rate=runner_up.false_claim_rate,
         power=runner_up.power_at_margin,
         needed=runner_up.needed or (undecided[0] if undecided else None),
-        luck=number(luck_of_highest(judgement, claim, rng)[0]),
-        deviations=deviations(study, judgement),
-        notes=(*study.notes, *cautions(study)),
+        luck=number(selection_bias(judgement, claim, rng)[0]),
+        deviations=deviations(scores, judgement),
+        notes=(*scores.notes, *cautions(scores)),
     )
 
 
-def comparison(
-    study: Study,
+def contrast(
+    scores: Scores,
     judgement: Judgement,
     name: str,
     m: int,
     found: Mapping[str, simulate.Rates | None],
     factors: tuple[float, float],
     margin: float,
-) -> Comparison:
+) -> Contrast:
     """Model `m` on the rung `name`."""
-    claim, design = judgement.claims[name], study.design
+    claim, design = judgement.claims[name], scores.design
     verdict, top = int(claim.verdict[0, m]), int(claim.top[0])
     present = design.seeds[m] > 0
     needed = None
@@ -169,7 +169,7 @@ def comparison(
     equal, at_margin, observed = (found[key] for key in ("equal", "margin", "observed"))
     known = equal is not None and name in equal.any and comparable(design, name)[m]
     rival = int(judgement.means[0].argsort()[-2]) if m == int(judgement.means[0].argmax()) else m
-    return Comparison(
+    return Contrast(
         VERDICTS[verdict],
         number(claim.estimate[0, m]),
         number(claim.low[0, m]),
@@ -190,17 +190,17 @@ def number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def these_runs(study: Study, means: Array, m: int) -> TheseRuns:
+def these_runs(scores: Scores, means: Array, m: int) -> TheseRuns:
     """Model `m` against the highest mean, image by image; for the highest, against the next."""
     order = means.argsort()
     other = int(order[-1] if m != order[-1] else order[-2])
     with warnings.catch_warnings(action="ignore"):
-        cells = np.nanmean(study.scores[[m, other]], axis=2)
+        cells = np.nanmean(scores.values[[m, other]], axis=2)
     gaps = cells[0] - cells[1]
     per_image = [
-        float(np.nanmean(gaps[study.images == image]))
-        for image in np.unique(study.images[study.images >= 0])
-        if not np.isnan(gaps[study.images == image]).all()
+        float(np.nanmean(gaps[scores.images == image]))
+        for image in np.unique(scores.images[scores.images >= 0])
+        if not np.isnan(gaps[scores.images == image]).all()
     ]
     values, estimate = np.array(per_image), float(means[m] - means[other])
     n = len(values)
@@ -213,20 +213,20 @@ def these_runs(study: Study, means: Array, m: int) -> TheseRuns:
     return TheseRuns(estimate, estimate - reach, estimate + reach, p, higher, n)
 
 
-def deviations(study: Study, judgement: Judgement) -> dict[str, float | None]:
+def deviations(scores: Scores, judgement: Judgement) -> dict[str, float | None]:
     """Standard deviations, means over models; None where the design cannot show one."""
     values = {name: float(np.sqrt(value[0].mean())) for name, value in judgement.components.values.items()}
-    freedom = study.design.freedom
-    shown = {"run": freedom["run"].any(), "image": True, "training": study.design.shape[1] > 1}
+    freedom = scores.design.freedom
+    shown = {"run": freedom["run"].any(), "image": True, "training": scores.design.shape[1] > 1}
     return {name: value if shown[name] else None for name, value in values.items()}
 
 
-def cautions(study: Study) -> list[str]:
-    """What a reader of these scores should know besides the verdicts."""
+def cautions(scores: Scores) -> list[str]:
+    """Sentences that a reader of these scores needs besides the verdicts."""
     found = []
-    if float(np.nanmax(study.scores)) > 2:
+    if float(np.nanmax(scores.values)) > 2:
         found.append("Some scores are above 2: the margin is in the same units as the scores.")
-    single = [name for name, runs in zip(study.models, study.design.runs, strict=True) if runs.sum() == 1]
-    if single and len(single) < len(study.models):
+    single = [name for name, runs in zip(scores.models, scores.design.runs, strict=True) if runs.sum() == 1]
+    if single and len(single) < len(scores.models):
         found.append(f"One run only, so no verdict: {', '.join(single)}.")
     return found

@@ -1,4 +1,4 @@
-"""Studies drawn from a known truth: how often would this design make a false claim, and what does it find?"""
+"""Studies drawn from a known truth: rates of false claims and of differences found by a design."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.evidence.claims import CLAIMS, LEVEL, MARGIN, comparable, judge
 from analysis.evidence.components import Components
-from analysis.evidence.study import Array, Design
+from analysis.evidence.design import Array, Design
 
 STUDIES = 400
 DRAWS = 500
@@ -94,7 +94,7 @@ def rates(
     level: float = LEVEL,
     studies: int = STUDIES,
 ) -> Rates:
-    """What `judge` says of studies of this design whose models have these true means (M,).
+    """Rates of verdicts by `judge` in studies of this design whose models have these true means (M,).
 
     They have them on the images, and with the training sets, that the claim speaks of: what a model gains by chance
     from those of a study is its own there, not an error.

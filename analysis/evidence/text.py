@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.pairs import Pair
-from analysis.evidence.planner import POWER, Needed, alternatives
-from analysis.evidence.result import Comparison, Evidence, Model
-from common.text import plural
+from analysis.evidence.planner import POWER, SampleSizes, alternatives
+from analysis.evidence.result import Contrast, Evidence, Model
+from common.text import TERMINAL_WIDTH, plural
 
 MEANING = {
     "these_images": "on these test images, trained again",
@@ -25,17 +25,16 @@ QUESTIONS = {
     "other_training_sets": "trained on other images of this kind",
 }
 """What each claim asks: `LADDER`, and these words."""
-LADDER = "Would the best model win again?"
+QUESTION = "Would the best model win again?"
 WORDS = {"best": "best", "worse": "worse", "equivalent": "equivalent", "cannot_tell": "cannot tell"}
 RUNGS = ("question", "sample", "verdicts", "false claims", "power")
 """Titles of the columns of `ladder`."""
 MOST_NAMES = 4
 WIDEST = 36
-WIDTH = 100
 
 
 def render(found: Evidence) -> str:
-    """The whole page, at most `WIDTH` characters wide."""
+    """The whole page, at most `TERMINAL_WIDTH` characters wide."""
     parts = [[wrap(sentence) for sentence in answer(found)], table(found), proof(found, next_steps(found))]
     warned = bullets("Cautions", [*cautions(found), "Higher scores are taken as better."])
     return "\n\n".join("\n".join(part) for part in [*parts, warned] if part) + "\n"
@@ -45,13 +44,15 @@ def proof(found: Evidence, steps: Iterable[str]) -> Iterator[str]:
     """The ladder and the next steps as lines for a terminal."""
     rungs = list(ladder(found))
     common = common_sample(rungs)
-    yield f"{LADDER} ({common})" if common else LADDER
+    yield f"{QUESTION} ({common})" if common else QUESTION
     for claim, sample, verdict, false, power in rungs:
-        yield from textwrap.wrap(claim if common else f"{claim}: {sample}", WIDTH, subsequent_indent="    ")
-        yield from (f"    {line}" for line in textwrap.wrap(verdict, WIDTH - 4))
+        yield from textwrap.wrap(claim if common else f"{claim}: {sample}", TERMINAL_WIDTH, subsequent_indent="    ")
+        yield from (f"    {line}" for line in textwrap.wrap(verdict, TERMINAL_WIDTH - 4))
         if false:
             text = f"if all were equal, such a study would call one worse in {false} of cases; it finds a difference"
-            yield from (f"    {line}" for line in textwrap.wrap(f"{text} of {found.margin:g} in {power}", WIDTH - 4))
+            yield from (
+                f"    {line}" for line in textwrap.wrap(f"{text} of {found.margin:g} in {power}", TERMINAL_WIDTH - 4)
+            )
     lines = bullets("Next steps", steps)
     if lines:
         yield from ("", *lines)
@@ -70,15 +71,15 @@ def bullets(title: str, sentences: Iterable[str]) -> list[str]:
 
 
 def wrap(text: str) -> str:
-    """Text in lines of at most `WIDTH` characters; those after a dash are indented."""
-    return textwrap.fill(text, WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
+    """Text in lines of at most `TERMINAL_WIDTH` characters; those after a dash are indented."""
+    return textwrap.fill(text, TERMINAL_WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
 
 
 def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
-    """Two sentences: who is the best, and what is known of the others; `score` is what the scores are."""
+    """Two sentences, on the best and on the others; `score` names the scores."""
     top, where = found.models[found.highest], MEANING[found.claim]
     of = f"of {len(found.models)} models"
-    if trained_once(found):
+    if is_single_try(found):
         first = single_try(found, score)
     elif all(model.claims[found.claim].estimate is None for model in found.models.values()):
         first = f"{found.highest} has the highest mean {of}, {top.mean:.3f}, in these very runs."
@@ -94,7 +95,7 @@ def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
     return first, others(found)
 
 
-def trained_once(found: Evidence) -> bool:
+def is_single_try(found: Evidence) -> bool:
     """Whether every model has one seed on one training set, so that nothing is known of other runs."""
     claims = [model.claims[CLAIMS[0]] for model in found.models.values()]
     return all(claim.n_seeds == claim.n_splits == 1 for claim in claims)
@@ -110,7 +111,7 @@ def single_try(found: Evidence, score: str) -> str:
 
 
 def others(found: Evidence) -> str:
-    """What is known of all models but the one with the highest mean, in one sentence."""
+    """A sentence on all models but the one with the highest mean."""
     rest = {name: model for name, model in found.models.items() if name != found.highest}
     single = [name for name, model in rest.items() if model.claims[found.claim].estimate is None]
     named = {
@@ -126,11 +127,11 @@ def others(found: Evidence) -> str:
         (named["cannot_tell"], "too close to tell with these data"),
         (single, "not judged, for it has one run" if len(single) == 1 else "not judged, for they have one run each"),
     )
-    told = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {text}" for names, text in parts if names]
+    told = [f"{join_names(names)} {'is' if len(names) == 1 else 'are'} {text}" for names, text in parts if names]
     return f"{'; '.join(told)}."
 
 
-def listed(names: list[str]) -> str:
+def join_names(names: list[str]) -> str:
     """Up to `MOST_NAMES` names, or how many."""
     if len(names) > MOST_NAMES:
         return f"{len(names)} models"
@@ -155,7 +156,7 @@ def table(found: Evidence) -> Iterator[str]:
         yield row(name, width, model, model.claims[found.claim])
 
 
-def row(name: str, width: int, model: Model, claim: Comparison) -> str:
+def row(name: str, width: int, model: Model, claim: Contrast) -> str:
     """One model."""
     start = f"{short(name):<{width}}  {model.mean:.3f}"
     if claim.estimate is None or claim.low is None or claim.high is None or claim.p is None:
@@ -193,20 +194,33 @@ def ladder(found: Evidence) -> Iterator[tuple[str, str, str, str, str]]:
         yield f"({letter}) {QUESTIONS[name]}", sample, verdicts(claims, name, found.highest), false, power
 
 
-def verdicts(claims: Mapping[str, Comparison], name: str, highest: str) -> str:
-    """How many models have each verdict, the `highest` only where it is the best, or why there is none."""
-    if all(claim.estimate is None for claim in claims.values()):
-        lacks = "one training set" if name == CLAIMS[2] else "one seed"
-        return f"no verdict: {lacks} cannot show how much another would differ"
+def verdicts(claims: Mapping[str, Contrast], name: str, highest: str) -> str:
+    """Count of models by verdict, the `highest` only where it is the best, or why there is none."""
+    if reason := why_none(claims, name):
+        return f"no verdict: {reason}"
     judged = [claim for model, claim in claims.items() if model != highest or claim.verdict == "best"]
     totals = {word: sum(claim.verdict == word for claim in judged) for word in WORDS}
     return ", ".join(f"{n} {WORDS[word]}" for word, n in totals.items() if n)
 
 
+def why_none(claims: Mapping[str, Contrast], name: str) -> str | None:
+    """Reason why the claim has no verdict on any model; None where it has one."""
+    if any(claim.estimate is not None for claim in claims.values()):
+        return None
+    return f"one {'training set' if name == CLAIMS[2] else 'seed'} cannot show how much another would differ"
+
+
+def silent_claims(found: Evidence) -> Iterator[tuple[str, str]]:
+    """Questions of `QUESTIONS` that no verdict answers, each with the reason."""
+    for name in CLAIMS:
+        if reason := why_none({model: each.claims[name] for model, each in found.models.items()}, name):
+            yield QUESTIONS[name], reason
+
+
 def next_steps(
     found: Evidence, more_seeds: Callable[[int], str] = lambda n: "", more_splits: str = ""
 ) -> Iterator[str]:
-    """For the models that cannot be told from the best, what would.
+    """Sample sizes that would tell undecided models from the best.
 
     `more_seeds` and `more_splits` end the sentences on them: how so many seeds, or other training sets, are had.
     """
@@ -229,26 +243,26 @@ def next_steps(
         )
     enough = {name: claim.needed.seeds for name, claim in plans.items() if claim.needed and claim.needed.seeds}
     if enough and (how := more_seeds(max(enough.values()))):
-        yield f"{max(enough.values())} seeds of every model, enough for {listed(list(enough))}{how}."
+        yield f"{max(enough.values())} seeds of every model, enough for {join_names(list(enough))}{how}."
     if silent:
-        who = "all models" if len(single) == len(found.models) else listed(single or silent)
+        who = "all models" if len(single) == len(found.models) else join_names(single or silent)
         first = "Train" if found.claim == CLAIMS[2] else "For (a) and (b), train"
         yield f"{first} {who} with at least 3 seeds{more_seeds(3)}."
     if found.claim != CLAIMS[2]:
         yield f"For (c), train on at least 3 training sets, each with test images of its own{more_splits}."
 
 
-def what_decides(needed: Needed) -> str:
-    """What number of what decides, in words."""
+def what_decides(needed: SampleSizes) -> str:
+    """Sample sizes that decide, in words."""
     if not (needed.seeds or needed.images or needed.splits or needed.seeds_and_images):
         return f"{alternatives(needed)}, only a wider margin or photographs of another kind would"
     return f"takes {alternatives(needed)}"
 
 
 def cautions(found: Evidence) -> Iterator[str]:
-    """What the numbers assume."""
+    """Assumptions behind the numbers."""
     yield from found.notes
-    if trained_once(found):
+    if is_single_try(found):
         yield (
             "Two intervals that do not overlap prove nothing here: they are over test images, and training again is not"
             " in them."

@@ -28,7 +28,7 @@ def place(figure: Figure, left: float, top: float, width: float, height: float, 
     return figure.add_axes(box, sharex=like, sharey=like)
 
 
-def broken(label: str, width: int) -> str:
+def wrap_label(label: str, width: int) -> str:
     """A model's label in lines of at most `width` characters, broken only after `/` and `,` where that is possible."""
     lines: list[str] = []
     for part in re.split(r"(?<=[/,]) ", label):
@@ -52,7 +52,7 @@ def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
     )
 
 
-def drawn_by(command: str) -> str:
+def command_note(command: str) -> str:
     """The end of a caption; nothing where the page around the figure says it."""
     return f"; drawn by: {command}" if command else ""
 

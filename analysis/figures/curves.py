@@ -106,7 +106,7 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
 
 def title(model: str) -> str:
     """A model's name in lines that fit above a panel."""
-    return canvas.broken(model, 31)
+    return canvas.wrap_label(model, 31)
 
 
 def block_tops(models: list[str], columns: int) -> tuple[list[float], float]:
@@ -157,8 +157,8 @@ def add_legend(figure: Figure, tested: Collection[str], *, several: bool) -> Non
 
 
 def caption(comparison: Comparison, drawn: int, command: str) -> str:
-    """n, what was left out, and how to draw the figure again."""
+    """n, omissions, and the command that draws the figure again."""
     table = comparison.table
     part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
     n = int(table["n_runs"][:drawn].sum())
-    return f"{part}, n = {n} runs, by test IoU from top left{canvas.drawn_by(command)}"
+    return f"{part}, n = {n} runs, by test IoU from top left{canvas.command_note(command)}"

@@ -19,7 +19,7 @@ from scipy.ndimage import uniform_filter
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
 from analysis.figures import canvas
-from analysis.figures.mask_grid import coloured_errors, draw, legend_handles, shown_runs
+from analysis.figures.mask_grid import draw, error_picture, legend_handles, median_runs
 from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import MASKS, MEANINGS, SERIES
@@ -67,7 +67,7 @@ def draw_zoom(axes: Axes, truth: Mask, prediction: Mask, picture: Image | None =
     They lie on `picture` (H, W, 3), on the errors in colour where it is None.
     """
     rows, columns = worst_place(truth, prediction)
-    below = coloured_errors(truth, prediction) if picture is None else picture
+    below = error_picture(truth, prediction) if picture is None else picture
     side = rows.stop - rows.start
     axes.imshow(below[rows, columns], extent=(-0.5, side - 0.5, side - 0.5, -0.5), interpolation="nearest")
     for mask, colour, style in ((truth, TRUTH, "dashed"), (prediction, PREDICTED, "solid")):
@@ -80,7 +80,7 @@ def draw_zoom(axes: Axes, truth: Mask, prediction: Mask, picture: Image | None =
 
 
 def draw_agreement(axes: Axes, share: npt.NDArray[np.float64], truth: Mask) -> ScalarMappable:
-    """Share of models that say foreground, 0 … 1, and the outline of the truth; returns what a colour bar needs."""
+    """Share of models that say foreground, 0 … 1, and the outline of the truth; returns the image for a colour bar."""
     norm = Normalize(0, 1)
     axes.imshow(share, cmap=MAP, norm=norm, interpolation="nearest")
     if truth.any() and not truth.all():
@@ -109,7 +109,7 @@ def hardest_images_figure(
     """A column for each of the `MOST_IMAGES` hardest images: the best model's errors, its worst place, where the models
     disagree; and the IoU of all images at the right. Raises `AnalysisError` if no run has predictions.
     """
-    shown = shown_runs(comparison)
+    shown = median_runs(comparison)
     if shown.empty:
         raise AnalysisError("None of these runs has a predictions artifact: there are no hard images to draw.")
     means = image_means(comparison)
@@ -151,7 +151,7 @@ def draw_column(
     own = predictions[str(best["run_id"])]
     truth, mask = own.truth[stem], own.masks[str(best[keys.TEST_RULE])][stem]
     wrong = int((truth != mask).sum())
-    draw(panels[0], coloured_errors(truth, mask), below=f"{wrong / truth.size:.1%} of pixels wrong")
+    draw(panels[0], error_picture(truth, mask), below=f"{wrong / truth.size:.1%} of pixels wrong")
     draw_zoom(panels[1], truth, mask, own.images[stem] if photographs else None)
     others = [
         predictions[str(run["run_id"])].masks[str(run[keys.TEST_RULE])].get(stem) for run in shown.to_dict("records")
@@ -180,5 +180,5 @@ def caption(best: Mapping[Any, Any], shown: pd.DataFrame, means: pd.DataFrame, d
     )
     return (
         f"{which} by the mean over models, {len(shown)} models, one run each; errors are those of"
-        f" {best['model']} (run {best['run_id']}){canvas.drawn_by(command)}"
+        f" {best['model']} (run {best['run_id']}){canvas.command_note(command)}"
     )

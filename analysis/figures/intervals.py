@@ -83,6 +83,6 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
         figure,
         f"n = {len(runs)} runs, {n_images} test images{'; training again is not in the intervals' if once else ''}"
         f"{'; at the right the verdict against the best' if table['difference'].notna().any() else ''}"
-        f"{canvas.drawn_by(command)}",
+        f"{canvas.command_note(command)}",
     )
     return figure

@@ -35,7 +35,7 @@ MOST_MODELS = 10
 MOST_IMAGES = 12
 
 
-def coloured_errors(truth: Mask, prediction: Mask) -> Image:
+def error_picture(truth: Mask, prediction: Mask) -> Image:
     """(H, W, 3) picture of a prediction: white where both are foreground, black where neither is, errors coloured."""
     picture = np.zeros((*truth.shape, 3), np.uint8)
     picture[truth & prediction] = COLOURS["true positive"]
@@ -44,7 +44,7 @@ def coloured_errors(truth: Mask, prediction: Mask) -> Image:
     return picture
 
 
-def shown_runs(comparison: Comparison) -> pd.DataFrame:
+def median_runs(comparison: Comparison) -> pd.DataFrame:
     """One run per model, best model first: of the runs with predictions the one with the median test IoU.
 
     Of an even number of runs it is the lower of the two in the middle.
@@ -68,7 +68,7 @@ def masks_figure(
     drawn; the caption says so where it applies.
     Raises `AnalysisError` if no run has predictions.
     """
-    runs = shown_runs(comparison).head(models)
+    runs = median_runs(comparison).head(models)
     if runs.empty:
         raise AnalysisError("None of these runs has a predictions artifact: there are no masks to draw.")
     first = predictions[str(runs.iloc[0]["run_id"])]
@@ -80,7 +80,7 @@ def masks_figure(
     for stem, row in zip(stems, panels, strict=True):
         if photographs:
             draw(row[0], first.images[stem])
-        draw(row[int(photographs)], coloured_errors(first.truth[stem], first.truth[stem]))
+        draw(row[int(photographs)], error_picture(first.truth[stem], first.truth[stem]))
     for column, run in enumerate(runs.to_dict("records"), start=1 + photographs):
         of_model = [row[column] for row in panels]
         draw_model(of_model, stems, predictions[run["run_id"]], run, comparison.scores)
@@ -91,7 +91,7 @@ def masks_figure(
 
 def heading(run: Mapping[Any, Any]) -> str:
     """A model's name, broken to the width of a picture, above the IoU of the run that is shown."""
-    lines = [canvas.broken(part, 22) for part in str(run["model"]).split(" / ")]
+    lines = [canvas.wrap_label(part, 22) for part in str(run["model"]).split(" / ")]
     return "\n".join([*lines, f"IoU {run[keys.TEST_IOU]:.3f}"])
 
 
@@ -126,7 +126,7 @@ def draw_model(
     iou = mine.set_index("image")["iou"]
     for axes, stem in zip(panels, stems, strict=True):
         if stem in iou.index:
-            picture = coloured_errors(predictions.truth[stem], predictions.masks[rule][stem])
+            picture = error_picture(predictions.truth[stem], predictions.masks[rule][stem])
             draw(axes, picture, below=f"{iou[stem]:.3f}")
         else:
             axes.set_axis_off()
@@ -150,19 +150,19 @@ def legend_handles() -> list[Patch]:
 
 
 def caption(comparison: Comparison, first: Predictions, models: int, images: int, command: str) -> str:
-    """n, what was left out, which run stands for a model, and how to draw the figure again."""
+    """n, omissions, the run that stands for a model, and the command that draws the figure again."""
     table = comparison.table
     of_models = f"{models} models" if models == len(table) else f"{models} of {len(table)} models"
     all_images = len(first.truth)
     of_images = f"n = {images} test images" if images == all_images else f"{images} of n = {all_images} test images"
     several = "; of several runs the one with the median test IoU" if (table["n_runs"] > 1).any() else ""
     return (
-        f"{of_models}, {of_images}, {made_with(comparison.runs)}; IoU in the heading is pooled over all test"
-        f" images{several}{canvas.drawn_by(command)}"
+        f"{of_models}, {of_images}, {training_sizes(comparison.runs)}; IoU in the heading is pooled over all test"
+        f" images{several}{canvas.command_note(command)}"
     )
 
 
-def made_with(runs: pd.DataFrame) -> str:
+def training_sizes(runs: pd.DataFrame) -> str:
     """The sizes that models were trained at, and how long if that is one number; pictures have the size of scores."""
     values = runs.reindex(columns=["image_size", "epochs"])
     sides = [f"{side:.0f}×{side:.0f}" for side in sorted(values["image_size"].dropna().unique())]

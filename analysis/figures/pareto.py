@@ -1,4 +1,4 @@
-"""Test IoU against what a model costs: the Pareto front."""
+"""Test IoU against the costs of a model: the Pareto front."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pareto_figure(table: pd.DataFrame) -> Figure | None:
     axes.scatter(ms[on], table["test_iou"][on], s=areas[on], color=COLOURS["val"], linewidths=0)
     for number, row in enumerate(on, start=1):
         axes.annotate(str(number), (ms[row], table["test_iou"][row]), (3, 5), textcoords="offset points", fontsize=8)
-    names = [f"{number}  {canvas.broken(str(table['model'][row]), 34)}" for number, row in enumerate(on, start=1)]
+    names = [f"{number}  {canvas.wrap_label(str(table['model'][row]), 34)}" for number, row in enumerate(on, start=1)]
     axes.text(1.04, 1.0, "\n".join(names[:10]), transform=axes.transAxes, va="top", fontsize=7.5)
     if ms.max() >= 10 * ms.min():
         axes.set_xscale("log")

@@ -11,13 +11,13 @@ import pandas as pd
 from analysis import AnalysisError
 from analysis.comparison.row_labels import ARCHITECTURES, NUISANCE
 from analysis.hyperparameters.expected_best import EXCHANGEABLE, expected_best, winning_chances
-from analysis.hyperparameters.importance import LOGARITHMIC, Space, active, settings, varied
+from analysis.hyperparameters.importance import LOGARITHMIC, Space, active, settings, varying_parameters
 from common import keys
 from common.keys import GOAL
 
 EDGE = 0.05
 """A best value within this fraction of its range's length from an end lies at the edge."""
-FEWEST = 3
+FEWEST_TRIALS = 3
 RESAMPLES = 1000
 PERCENTILES = (0.025, 0.975)
 
@@ -31,7 +31,7 @@ def trials(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per configuration, in the order of their first runs: its fields, mean `GOAL` over its runs
     (seeds), n_runs, and the run_id of its best run. Runs without a finite `GOAL` do not count."""
     usable = in_order(runs[np.isfinite(pd.to_numeric(runs[GOAL], errors="coerce"))]).reset_index(drop=True)
-    fields = settings(usable, list(dict.fromkeys(["architecture", *varied(usable)])))
+    fields = settings(usable, list(dict.fromkeys(["architecture", *varying_parameters(usable)])))
     rows = []
     for indices in fields.groupby(list(fields), dropna=False, sort=False).indices.values():
         values = usable[GOAL].iloc[indices]
@@ -87,7 +87,7 @@ def edge_warnings(runs: pd.DataFrame, *, space: Space | None = None) -> tuple[st
             continue
         given: dict[str, Any] = dict((space or {}).get(name, {}))
         tried = sorted({float(value) for value in [*given.get("values", []), *found[name].dropna()]})
-        if len(tried) < FEWEST and "min" not in given:
+        if len(tried) < FEWEST_TRIALS and "min" not in given:
             continue
         low, high = float(given.get("min", tried[0])), float(given.get("max", tried[-1]))
         log = "log" in given.get("distribution", "") or high >= LOGARITHMIC * low > 0
@@ -131,7 +131,7 @@ def expected_best_curves(runs: pd.DataFrame, rng: np.random.Generator, *, method
 
 
 def budget_curves(runs: pd.DataFrame) -> pd.DataFrame:
-    """Best so far against what it cost, per architecture: architecture (its name for people), trial (1, 2,
+    """Best so far against its cost, per architecture: architecture (its name for people), trial (1, 2,
     …), minutes, best.
 
     Every run counts, in the order of its start, also one without a finite `GOAL`: its time was spent.

@@ -1,4 +1,4 @@
-"""Which setting mattered: the share of the spread of a metric that each setting explains alone, and could chance do it?
+"""Importance of settings: the share of a metric's spread that each explains alone, and whether chance could do it.
 
 Numbers are cut at their quantiles, so a range is judged on the scale that it was sampled on, logarithmic or not.
 Settings that always occur together are one. Fields that a model does not have (a backbone, for the U-Nets written here)
@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC
-from analysis.hyperparameters.permutation import explained_and_chance, merge_aliases
+from analysis.hyperparameters.permutation import merge_aliases, permutation_test
 from common.keys import GOAL
 from common.text import sentence_case
 
@@ -25,7 +25,7 @@ CONDITIONS = {"backbone": WITH_BACKBONE, "weights": WITH_BACKBONE, "width": WITH
 """Parameters that not every model has, and the runs that have them."""
 LOGARITHMIC = 10
 """Numbers whose largest is so many times the smallest are taken for a logarithmic range."""
-FEWEST = 8
+FEWEST_POINTS = 8
 """Configurations below which no permutation of their scores is rare enough to show anything."""
 LEVEL = 0.05
 
@@ -34,7 +34,7 @@ Space = Mapping[str, Mapping[str, Any]]
 
 
 def active(runs: pd.DataFrame, parameter: str) -> pd.Series[bool]:
-    """Which runs have the parameter at all."""
+    """Mask of the runs that have the parameter at all."""
     condition = CONDITIONS.get(parameter)
     with_backbone = runs["backbone"] != "none"
     if condition is None:
@@ -42,7 +42,7 @@ def active(runs: pd.DataFrame, parameter: str) -> pd.Series[bool]:
     return runs[parameter].notna() & (with_backbone if condition == WITH_BACKBONE else ~with_backbone)
 
 
-def varied(runs: pd.DataFrame) -> list[str]:
+def varying_parameters(runs: pd.DataFrame) -> list[str]:
     """The parameters that take more than one value among the runs that have them."""
     return [name for name in PARAMETERS if name in runs and runs.loc[active(runs, name), name].nunique() > 1]
 
@@ -60,13 +60,13 @@ def configurations(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[
     """
     values = runs[metric] if metric in runs else pd.Series(np.nan, index=runs.index)
     usable = runs[np.isfinite(pd.to_numeric(values, errors="coerce"))]
-    names = varied(usable)
+    names = varying_parameters(usable)
     fields = settings(usable, names)
     groups = fields.groupby(names, dropna=False, sort=False).indices.values() if names else [range(len(usable))]
     n = len(groups) if len(usable) else 0
-    if n < FEWEST:
+    if n < FEWEST_POINTS:
         raise AnalysisError(
-            f"Which setting mattered takes runs of at least {FEWEST} configurations with {metric}; here are {n}."
+            f"Which setting mattered takes runs of at least {FEWEST_POINTS} configurations with {metric}; here are {n}."
         )
     rows = [fields.iloc[next(iter(own))].to_dict() | {metric: usable[metric].iloc[list(own)].mean()} for own in groups]
     found = pd.DataFrame(rows)
@@ -88,17 +88,19 @@ def importances(runs: pd.DataFrame, rng: np.random.Generator, *, metric: str = G
     for condition in ("all runs", WITH_BACKBONE, WITHOUT_BACKBONE):
         own = [name for name in names if CONDITIONS.get(name, "all runs") == condition]
         has = table[own].notna().all(axis=1)
-        if own and has.sum() >= FEWEST:
-            found.append(judged(table[has], own, metric, condition, rng))
+        if own and has.sum() >= FEWEST_POINTS:
+            found.append(test_shares(table[has], own, metric, condition, rng))
     found = [rows for rows in found if rows]
     rows = [row | {"chance": min(1.0, len(found) * row["chance"])} for group in found for row in group]
     if not rows:
-        raise AnalysisError(f"No setting takes two values in at least {FEWEST} configurations: nothing can be said.")
+        raise AnalysisError(
+            f"No setting takes two values in at least {FEWEST_POINTS} configurations: nothing can be said."
+        )
     made = pd.DataFrame(rows, columns=["parameter", "importance", "chance", "n", "given"])
     return made.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-def judged(
+def test_shares(
     table: pd.DataFrame, names: Sequence[str], metric: str, condition: str, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """The rows of the settings that the same configurations have."""
@@ -109,7 +111,7 @@ def judged(
     scores = table[metric].to_numpy(dtype=float)
     if not merged or np.ptp(scores) == 0:
         return []
-    found = explained_and_chance(merged, scores, rng)
+    found = permutation_test(merged, scores, rng)
     return [
         {"parameter": name, "importance": max(share, 0.0), "chance": chance, "n": len(table), "given": condition}
         for name, (share, chance) in found.items()
@@ -127,13 +129,13 @@ def sentences(table: pd.DataFrame) -> tuple[str, ...]:
         )
     return tuple(
         f"{sentence_case(str(row['parameter']))} explains {row['importance']:.0%} of the variance of validation IoU by"
-        f" itself; chance reaches that in {shown(row['chance'])} of cases ({row['n']} configurations"
+        f" itself; chance reaches that in {format_share(row['chance'])} of cases ({row['n']} configurations"
         f"{'' if row['given'] == 'all runs' else ', ' + str(row['given'])})."
         for row in beyond.to_dict("records")
     )
 
 
-def confounded(runs: pd.DataFrame) -> str | None:
+def confounding_note(runs: pd.DataFrame) -> str | None:
     """A sentence where every backbone has one kind of weights, so that the two cannot be told apart; else None."""
     own = runs[runs["backbone"] != "none"]
     if own["weights"].nunique() < 2 or own.groupby("backbone")["weights"].nunique().max() > 1:
@@ -144,6 +146,6 @@ def confounded(runs: pd.DataFrame) -> str | None:
     )
 
 
-def shown(chance: float) -> str:
+def format_share(chance: float) -> str:
     """A small share in words."""
     return "under 1 %" if chance < 0.01 else f"{chance:.0%}"

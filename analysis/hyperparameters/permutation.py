@@ -1,4 +1,4 @@
-"""Which settings of a search mattered more than chance makes any setting seem to matter?"""
+"""Permutation test: does a setting of a search explain more than chance lets any setting explain?"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def decides(fine: Sequence[Hashable], coarse: Sequence[Hashable], kinds: int) ->
     return 2 * kinds <= len(fine) and len(set(zip(fine, coarse, strict=True))) == kinds
 
 
-def explained_and_chance(
+def permutation_test(
     settings: Settings, scores: Array, rng: np.random.Generator, permutations: int = PERMUTATIONS
 ) -> dict[str, tuple[float, float]]:
     """By setting the share of the variance of `scores` (N,) that it explains alone, and how often chance does as much.
@@ -42,7 +42,7 @@ def explained_and_chance(
     the chance that any of them falls below 0.05 without effect is 0.05 (Westfall and Young 1993).
     """
     dealt = np.vstack([scores, rng.permuted(np.tile(scores, (permutations, 1)), axis=1)])
-    shares = {name: explained(values, dealt) for name, values in settings.items()}
+    shares = {name: explained_variance(values, dealt) for name, values in settings.items()}
     largest = np.max([share[1:] for share in shares.values()], axis=0)
     return {
         name: (float(share[0]), (1 + int((largest >= share[0] - 1e-12).sum())) / (1 + permutations))
@@ -50,7 +50,7 @@ def explained_and_chance(
     }
 
 
-def explained(values: Sequence[Hashable], scores: Array) -> Array:
+def explained_variance(values: Sequence[Hashable], scores: Array) -> Array:
     """Share of the variance of `scores` (P, N) that a setting (N,) explains alone, (P,).
 
     It is adjusted for the number of its values.

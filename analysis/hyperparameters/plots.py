@@ -39,7 +39,7 @@ def logarithmic(values: pd.Series[Any]) -> bool:
     return numeric(values) and values.min() > 0 and values.max() >= LOGARITHMIC * values.min()
 
 
-def placed(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
+def positions(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
     """Positions on an axis, and the names of its categories: none for numbers, which are their own
     positions."""
     if numeric(values):
@@ -61,7 +61,7 @@ def draw_parallel(axes: Axes, runs: pd.DataFrame, parameters: Sequence[str]) -> 
     """A line per run across its parameters to `GOAL`, which colours it; the best run is thick.
 
     Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
-    category are spread a little. Returns what a colour bar needs.
+    category are spread a little. Returns the points for a colour bar.
     """
     shown = runs[np.isfinite(pd.to_numeric(runs[GOAL], errors="coerce"))].sort_values(GOAL)
     values = shown[GOAL].to_numpy(dtype=float)
@@ -82,7 +82,7 @@ def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float
     """Draw a vertical axis with ticks; the height of each run on it, 0 to 1, or `ABSENT`."""
     has = active(runs, name).to_numpy()
     own: pd.Series[Any] = runs.loc[has, name]
-    place, names = placed(own)
+    place, names = positions(own)
     ticks: dict[float, str] = {float(i): word for i, word in enumerate(names)} if names else ends(own)
     scale = np.log if logarithmic(own) else np.asarray
     low, high = float(scale(min(ticks))), float(scale(max(ticks)))

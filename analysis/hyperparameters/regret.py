@@ -31,7 +31,7 @@ def learning_rate_regret(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentence(regret: pd.DataFrame) -> str | None:
-    """Which rate costs least over all models, and which model loses most by it; None if no rate was tried by all."""
+    """A sentence on the rate that costs models least and its largest loss; None if no rate was tried by all."""
     common = regret.dropna(axis=1)
     if len(regret) < 2 or common.empty:
         return None

@@ -1,1 +1,1 @@
-"""Four notebooks that read a study through the API, what they show it with, and what writes and runs them."""
+"""Four notebooks that read a study through the API, their functions, and the command that writes and runs them."""

@@ -1,4 +1,4 @@
-"""Four notebooks, written and run from top to bottom on a study; what they show is stored in them."""
+"""Four notebooks, written and run from top to bottom on a study, with their output stored in them."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def notebook(name: str, paths: Sequence[str], folder: Path) -> NotebookNode:
     return made
 
 
-def executed(made: NotebookNode, folder: Path) -> NotebookNode:
+def execute(made: NotebookNode, folder: Path) -> NotebookNode:
     """`made`, run in `folder` with the Python of this process, without what differs from run to run.
 
-    Raises `AnalysisError` with the last line of what a cell complained about.
+    Raises `AnalysisError` with the last line of a cell's error.
     """
     try:
         NotebookClient(
@@ -93,7 +93,7 @@ def write(options: argparse.Namespace) -> int:
     for number, name in enumerate(NOTEBOOKS, start=1):
         print(f"{number} of {len(NOTEBOOKS)}: running {name} …", flush=True)
         started, file = time.monotonic(), out / f"{name}.ipynb"
-        made = executed(notebook(name, options.paths or paths, out), out)
+        made = execute(notebook(name, options.paths or paths, out), out)
         nbformat.write(made, file)
         print(f"wrote {file} ({time.monotonic() - started:.0f} s)", flush=True)
     return 0

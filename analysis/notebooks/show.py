@@ -29,7 +29,7 @@ from analysis.tables import formats, sheets
 
 NOTHING = Markdown("This study has no such runs: there is nothing to show here.")
 NO_MASKS = Markdown("None of these runs has a predictions artifact: there are no masks to show.")
-DPI = 90
+SCREEN_DPI = 90
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def table(of: Part | None, number: int = 0) -> Markdown:
 
 
 def differences(of: Part | None) -> Markdown:
-    """Which models differ, by how much, and whether that is more than chance."""
+    """Differences between models, and whether they are more than chance."""
     if of is None:
         return NOTHING
     return bullets(advice.differences(of.comparison), "There are no two models that can be compared.")
@@ -124,10 +124,10 @@ def effects(of: Part | None) -> Markdown:
 
 
 def importance(of: Part | None) -> Markdown:
-    """Which setting mattered, in sentences."""
+    """Sentences on the importance of settings."""
     if of is None:
         return NOTHING
-    found = content.searched(of.study)
+    found = content.search_results(of.study)
     return bullets([found.reason, *found.sentences] if found.reason else found.sentences)
 
 
@@ -137,7 +137,7 @@ def limits(of: Part | None) -> Markdown:
 
 
 def notes(of: Part | None) -> Markdown:
-    """How far the table can be trusted."""
+    """Limits of the table."""
     return NOTHING if of is None else bullets(keep_in_mind(of.comparison))
 
 
@@ -146,7 +146,7 @@ def improvements(of: Part | None) -> Markdown:
     if of is None:
         return NOTHING
     truths = truths_of(of.comparison.runs, of.study.predictions)
-    found = advice.improvements(of.comparison, content.searched(of.study).sentences, truths)
+    found = advice.improvements(of.comparison, content.search_results(of.study).sentences, truths)
     return bullets(found, "No figure of this study asks for anything.")
 
 
@@ -162,7 +162,7 @@ def facts(of: Part | None) -> Markdown:
 
 def picture(figure: Figure, alt: str) -> Image:
     """A figure as PNG, small enough to be stored."""
-    return Image(drawing(figure, DPI), format="png", alt=alt)
+    return Image(drawing(figure, SCREEN_DPI), format="png", alt=alt)
 
 
 def curves(of: Part | None) -> Image | Markdown:
@@ -210,7 +210,7 @@ def importances(of: Part | None) -> Image | Markdown:
     """Bars of importance with intervals."""
     if of is None:
         return NOTHING
-    found = content.searched(of.study)
+    found = content.search_results(of.study)
     if found.table.empty:
         return Markdown("There is no picture of it.")
     return picture(importances_figure(found.table), "What each setting explains of validation IoU")

@@ -47,7 +47,7 @@ def join(parts: Iterable[Fetched]) -> Fetched | None:
         known |= set(part.runs["content"])
     if not new:
         return None
-    return Fetched(*(stacked([getattr(part, field.name) for part in new]) for field in fields(Fetched)))
+    return Fetched(*(concatenate([getattr(part, field.name) for part in new]) for field in fields(Fetched)))
 
 
 def select(part: Fetched, contents: Collection[str]) -> Fetched:
@@ -56,7 +56,7 @@ def select(part: Fetched, contents: Collection[str]) -> Fetched:
     return Fetched(*(frame[frame["content"].isin(contents)].reset_index(drop=True) for frame in frames))
 
 
-def stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
+def concatenate(frames: list[pd.DataFrame]) -> pd.DataFrame:
     """The rows of all frames; columns of the first where none has rows."""
     full = [frame for frame in frames if len(frame)]
     return pd.concat(full, ignore_index=True) if full else frames[0]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.pull.cache import digest
 from analysis.pull.login import Login, RunsPath
-from analysis.pull.retry import one_sentence, patiently
+from analysis.pull.retry import as_analysis_error, retry_request
 from common import keys
 from common.environment import private_wandb
 from common.text import some
@@ -44,7 +44,7 @@ def connect(login: Login, cache: Path) -> wandb.Api:
     import wandb
 
     base_url = login.base_url or CLOUD
-    with one_sentence(f"{base_url} does not let this key in"):
+    with as_analysis_error(f"{base_url} does not let this key in"):
         return wandb.Api(overrides={"base_url": base_url}, api_key=login.api_key)
 
 
@@ -55,7 +55,7 @@ def list_runs(api: wandb.Api, path: RunsPath) -> list[Run]:
     def ask() -> list[Run]:
         return list(api.runs(f"{path.entity}/{path.project}", filters=filters, per_page=PAGE, lazy=False))
 
-    return patiently(f"The runs of {path} cannot be read", ask)
+    return retry_request(f"The runs of {path} cannot be read", ask)
 
 
 def describe(run: Run) -> dict[str, Any]:

@@ -19,14 +19,14 @@ from analysis import AnalysisError
 from analysis.pull import cache, client
 from analysis.pull.masks import image_scores
 from analysis.pull.predictions import StoredPredictions, read_predictions
-from analysis.pull.retry import Unreachable, patiently
+from analysis.pull.retry import Unreachable, retry_request
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run
 
 THREADS = 4
 BATCH = 40
-"""Runs after which what was fetched is kept, whatever happens then."""
+"""Runs after which the fetched ones are written to the cache."""
 
 
 def fetch_all(runs: Sequence[Run], folder: Path) -> tuple[cache.Fetched | None, dict[str, str]]:
@@ -61,7 +61,7 @@ def fetch_all(runs: Sequence[Run], folder: Path) -> tuple[cache.Fetched | None, 
 
 
 def store_of(run: Run, folder: Path) -> Path:
-    """Where the cache keeps the runs of this one's project."""
+    """Folder of the cache for the runs of a project."""
     return folder / "pulled" / f"{quote(run.entity, safe='')}.{quote(run.project, safe='')}"
 
 
@@ -76,7 +76,7 @@ def with_files(known: cache.Fetched | None, artifacts: Path) -> set[str]:
 def fetch_batch(
     runs: Mapping[str, Run], artifacts: Path, stop: threading.Event, advance: Callable[[int], None]
 ) -> tuple[cache.Fetched | None, dict[str, str]]:
-    """Several runs at a time: what was fetched, and reasons by run_id. Sets `stop` once the server is silent."""
+    """Fetched runs, several at a time, and reasons of failure by run_id. Sets `stop` once the server is silent."""
 
     def one(content: str, run: Run) -> cache.Fetched | AnalysisError:
         if stop.is_set():
@@ -108,13 +108,13 @@ def fetch_run(content: str, run: Run, artifacts: Path, stop: threading.Event) ->
 
     Raises `AnalysisError` if that is not possible, `Unreachable` if the server no longer answers.
     """
-    history = patiently(f"the history of run {run.id} cannot be read", lambda: client.history(run), stop)
+    history = retry_request(f"the history of run {run.id} cannot be read", lambda: client.history(run), stop)
     what = f"the artifacts of run {run.id} cannot be read"
-    logged = patiently(what, lambda: client.artifacts(run), stop)
+    logged = retry_request(what, lambda: client.artifacts(run), stop)
     model, predicted = client.last_of(logged, "model"), client.last_of(logged, "predictions")
     folder, metadata, scores = "", "{}", image_scores({})
     if predicted is not None:
-        files = patiently(what, lambda: client.download(predicted, artifacts), stop)
+        files = retry_request(what, lambda: client.download(predicted, artifacts), stop)
         folder, metadata = files.name, client.metadata(predicted)
         scores = image_scores({run.id: read_predictions(files, metadata)})
     name = f"{run.entity}/{run.project}/{model.name}" if model else ""
@@ -122,7 +122,7 @@ def fetch_run(content: str, run: Run, artifacts: Path, stop: threading.Event) ->
     return cache.Fetched(pd.DataFrame([row]), history.assign(content=content), scores.assign(content=content))
 
 
-def stored_predictions(fetched: cache.Fetched, artifacts: Path) -> StoredPredictions:
+def open_predictions(fetched: cache.Fetched, artifacts: Path) -> StoredPredictions:
     """The prediction files of the runs that have them, read when they are wanted."""
     rows = fetched.runs[fetched.runs["predictions"] != ""].to_dict("records")
     return StoredPredictions({row["run_id"]: (artifacts / row["predictions"], row["metadata"]) for row in rows})
@@ -130,7 +130,7 @@ def stored_predictions(fetched: cache.Fetched, artifacts: Path) -> StoredPredict
 
 @contextmanager
 def bar(total: int) -> Iterator[Callable[[int], None]]:
-    """How far the pull is, on stderr: a bar where that is a terminal, else a line; gives what moves it on."""
+    """Progress of the pull on stderr, a bar on a terminal, else a line; yields the function that advances it."""
     console = Console(stderr=True)
     if total and not console.is_terminal:
         # The process's own stderr: a notebook would store what goes to the other one.

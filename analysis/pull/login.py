@@ -1,4 +1,4 @@
-"""Which runs are meant, which server has them, and with which key: from arguments, environment and the last study."""
+"""Paths of runs, their server and its key: from arguments, environment and the last study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from analysis import AnalysisError
-from common.study_record import FILE, BadRecord, StudyRecord, find, load
+from common.study_record import STUDY_FILE, BadRecord, StudyRecord, find, load
 from common.wandb_api import CLOUD, BadAddress, server_address
 
 RESULTS = Path("results")
@@ -84,7 +84,7 @@ def choose_paths(given: Sequence[str], latest: StudyRecord | None) -> list[RunsP
     texts = list(given) or list(latest.paths if latest else ())
     if not texts:
         raise AnalysisError(
-            f"No path given and no last study in {LATEST / FILE}: run `make study`, or give"
+            f"No path given and no last study in {LATEST / STUDY_FILE}: run `make study`, or give"
             " ENTITY/PROJECT or ENTITY/PROJECT/SWEEP."
         )
     paths = [parse_path(text) for text in texts]
@@ -105,14 +105,14 @@ def choose_login(
     The environment's key for a server goes before the file's, and to no other server. Raises `AnalysisError` if there
     is none.
     """
-    key, named = environ.get("WANDB_API_KEY"), checked(environ.get("WANDB_BASE_URL"))
+    key, named = environ.get("WANDB_API_KEY"), normalise_address(environ.get("WANDB_BASE_URL"))
     study = recorded or latest
     wanted = next((path.base_url for path in paths if path.base_url), None)
     if recorded:
-        wanted = wanted or checked(recorded.address)
+        wanted = wanted or normalise_address(recorded.address)
     elif not wanted and not named and not key and latest:
-        wanted = checked(latest.address)
-    if wanted and study and wanted == checked(study.address) and study.key:
+        wanted = normalise_address(latest.address)
+    if wanted and study and wanted == normalise_address(study.address) and study.key:
         return Login(wanted, key if key and named == wanted else study.key)
     if wanted and named and wanted != named:
         raise AnalysisError(
@@ -120,7 +120,7 @@ def choose_login(
             " set WANDB_BASE_URL and WANDB_API_KEY to theirs."
         )
     base_url = wanted or named
-    if base_url and not key and study and base_url == checked(study.address):
+    if base_url and not key and study and base_url == normalise_address(study.address):
         key = study.key
     if not key:
         raise AnalysisError(
@@ -130,8 +130,8 @@ def choose_login(
     return Login(base_url, key)
 
 
-def checked(address: str | None) -> str | None:
-    """The address without what differs between spellings; raises `AnalysisError` for what is none."""
+def normalise_address(address: str | None) -> str | None:
+    """The address in one spelling; raises `AnalysisError` where it is none."""
     try:
         return server_address(address) if address else None
     except BadAddress as error:

@@ -102,7 +102,7 @@ def image_scores(predictions: Mapping[str, Predictions]) -> pd.DataFrame:
     return with_metrics(table.astype(dict.fromkeys(columns[:3], str)))
 
 
-def pooled_scores(scores: pd.DataFrame) -> pd.DataFrame:
+def pool_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """`image_scores` pooled over all pixels of a run's test images: one row per run × checkpoint."""
     pooled = scores.groupby(["run_id", "checkpoint"], as_index=False)[list(COUNTS)].sum()
     return with_metrics(pooled)
@@ -114,12 +114,12 @@ def one_pixel_loss(truths: Iterable[Mask]) -> float:
     Two annotators who differ by one pixel all round differ by this much: a bound on what a model can reach. It does not
     hide the order of models, for what one annotator drew too wide or too narrow is so for all of them.
     """
-    pairs = [(truth, *_grown_and_shrunk(truth)) for truth in truths]
+    pairs = [(truth, *_dilate_and_erode(truth)) for truth in truths]
     area, grown, shrunk = (sum(int(masks[i].sum()) for masks in pairs) for i in range(3))
     return 1 - (area / grown + shrunk / area) / 2 if area else 0.0
 
 
-def _grown_and_shrunk(mask: Mask) -> tuple[Mask, Mask]:
+def _dilate_and_erode(mask: Mask) -> tuple[Mask, Mask]:
     height, width = mask.shape
     padded = np.pad(mask, 1, mode="edge")
     shifted = [padded[y : y + height, x : x + width] for y in range(3) for x in range(3)]

@@ -21,7 +21,7 @@ class Unreachable(AnalysisError):
 
 
 @contextmanager
-def one_sentence(what: str) -> Iterator[None]:
+def as_analysis_error(what: str) -> Iterator[None]:
     """Turns the client's many kinds of error into an `AnalysisError` that begins with `what`."""
     from wandb.errors import Error
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
@@ -32,7 +32,7 @@ def one_sentence(what: str) -> Iterator[None]:
         raise AnalysisError(f"{what}: {error}") from error
 
 
-def patiently(
+def retry_request(
     what: str, action: Callable[[], Answer], stop: threading.Event | None = None, waits: Sequence[float] = WAITS
 ) -> Answer:
     """The answer of `action`, repeated after each of `waits` seconds while its error is `transient`.
@@ -43,7 +43,7 @@ def patiently(
 
     def attempt() -> Answer:
         try:
-            with one_sentence(what):
+            with as_analysis_error(what):
                 return action()
         except AnalysisError as error:
             if not transient(error):

@@ -1,4 +1,4 @@
-"""Study: what a server holds about the runs asked for, as tidy tables. What runs hold is agreed in docs/runs.md."""
+"""Study: the runs of a server as tidy tables, by the keys of docs/runs.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 from analysis import AnalysisError
 from analysis.pull import client, study_folder
 from analysis.pull.cache import Fetched
-from analysis.pull.fetch import fetch_all, stored_predictions
+from analysis.pull.fetch import fetch_all, open_predictions
 from analysis.pull.login import resolve
 from analysis.pull.masks import Predictions
 from analysis.pull.sweeps import Settings, sweep_settings
@@ -40,7 +40,7 @@ class Study:
     config field and summary value under its own key. `history`: one row per run × epoch, unsampled: run_id and
     `client.COLUMNS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
     the images and masks themselves, for the runs that have them. `left_out`: one row per run that cannot be used, as
-    `runs`, and `reason`. `remarks`: sentences on what was left out and why. `sweeps`: by id the settings of the sweeps.
+    `runs`, and `reason`. `remarks`: sentences on omissions. `sweeps`: by id the settings of the sweeps.
     `folder`: of an exported study.
     """
 
@@ -125,7 +125,7 @@ def assemble(
         runs=runs,
         history=sorted_by_run(fetched.history),
         scores=sorted_by_run(fetched.scores),
-        predictions=stored_predictions(fetched, artifacts),
+        predictions=open_predictions(fetched, artifacts),
         left_out=pd.concat([frame for frame in (left_out, missing) if len(frame)] or [left_out], ignore_index=True),
         remarks=(*remarks, *partial(lost, len(usable))),
     )

@@ -47,7 +47,7 @@ def write(
 ) -> list[Path]:
     """Write `tables` (runs, left_out, history, scores), `facts` (remarks, sweeps) and all masks into `folder`."""
     (folder / "masks").mkdir(parents=True, exist_ok=True)
-    index = {run_id: _indexed(predicted, folder / "masks") for run_id, predicted in masks.items()}
+    index = {run_id: _write_masks(predicted, folder / "masks") for run_id, predicted in masks.items()}
     for name in ("history", "scores"):
         tables[name].to_parquet(folder / f"{name}.parquet", index=False)
     contents = {name: tables[name].to_dict("records") for name in ("runs", "left_out")} | {"masks": index}
@@ -75,15 +75,15 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
-def _indexed(predicted: Predictions, folder: Path) -> dict[str, Any]:
+def _write_masks(predicted: Predictions, folder: Path) -> dict[str, Any]:
     def names(masks: Mapping[str, Mask]) -> dict[str, str]:
-        return {stem: _kept(mask, folder) for stem, mask in masks.items()}
+        return {stem: _write_mask(mask, folder) for stem, mask in masks.items()}
 
     of_rules = {rule: names(masks) for rule, masks in predicted.masks.items()}
     return {"truth": names(predicted.truth), "masks": of_rules, "metadata": dict(predicted.metadata)}
 
 
-def _kept(mask: Mask, folder: Path) -> str:
+def _write_mask(mask: Mask, folder: Path) -> str:
     """The name of the file that holds a mask; it is written if it is not there."""
     content = io.BytesIO()
     Image.fromarray(np.asarray(mask, bool)).save(content, "PNG", optimize=True)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from analysis import AnalysisError
-from analysis.pull.retry import patiently
+from analysis.pull.retry import retry_request
 from common.files import write_text
 
 if TYPE_CHECKING:
@@ -31,26 +31,26 @@ def sweep_settings(api: wandb.Api, runs: pd.DataFrame, folder: Path) -> tuple[di
     for sweep, path in runs.dropna(subset=["sweep"]).groupby("sweep", sort=False)["path"].first().items():
         full = f"{str(path).rpartition('/')[0]}/{sweep}"
         try:
-            found[str(sweep)] = stored(api, full, folder)
+            found[str(sweep)] = load_settings(api, full, folder)
         except AnalysisError as error:
             remarks.append(f"{error}; what is said of the search is said without its settings.")
     return found, tuple(remarks)
 
 
-def stored(api: wandb.Api, path: str, folder: Path) -> Settings:
+def load_settings(api: wandb.Api, path: str, folder: Path) -> Settings:
     """The settings of the sweep ENTITY/PROJECT/SWEEP, from `folder` if they are there, else from the server."""
     file = folder / f"{quote(path, safe='')}.json"
     if file.is_file():
         kept: Settings = json.loads(file.read_text())
         return kept
-    told: Settings = patiently(f"The sweep {path} cannot be read", lambda: dict(api.sweep(path).config))
+    told: Settings = retry_request(f"The sweep {path} cannot be read", lambda: dict(api.sweep(path).config))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(told, default=str))
     return told
 
 
 def common_method(sweeps: Mapping[str, Settings]) -> str | None:
-    """How all these sweeps chose their runs: `grid`, `random`, `bayes`, …; None if they differ or are not known."""
+    """Method by which all these sweeps chose runs: `grid`, `random`, `bayes`, …; None if it differs or is unknown."""
     methods = {str(settings.get("method")) for settings in sweeps.values()}
     return methods.pop() if len(methods) == 1 else None
 

@@ -1,1 +1,1 @@
-"""The report of a study: what was asked, what came out, what it cannot say; as one HTML file or as a W&B Report."""
+"""The report of a study: question, result, limits; as one HTML file or as a W&B Report."""

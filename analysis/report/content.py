@@ -19,7 +19,7 @@ from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
 from analysis.comparison.commands import predict_command, study_command
 from analysis.comparison.comparison import Comparison, truths_of
 from analysis.comparison.row_labels import ARCHITECTURES
-from analysis.evidence.text import ladder
+from analysis.evidence.text import silent_claims
 from analysis.hyperparameters import best_of_n, importance, regret
 from analysis.hyperparameters.expected_best import EXCHANGEABLE
 from analysis.hyperparameters.importance import Space, importances
@@ -33,7 +33,7 @@ SERVER = "export WANDB_BASE_URL=http://127.0.0.1:8080 WANDB_API_KEY=$(cat result
 DEALT = {"n_train": "train", "n_val": "validate", "n_test": "test"}
 PACKAGES = ("torch", "segmentation-models-pytorch", "albumentations", "wandb", "pandas", "numpy", "scipy", "matplotlib")
 SEED = 0
-"""Of what is drawn at random: equal runs give an equal report."""
+"""Seed of permutations and jitter: equal runs give an equal report."""
 FACTS = {
     "data_digest": "data digest",
     "image_size": "image size, pixels",
@@ -49,7 +49,7 @@ FACTS = {
 
 @dataclass(frozen=True)
 class Search:
-    """Which setting mattered. `table`: as `importance.importances`, empty where nothing can be said; `reason` says why.
+    """Importance of settings. `table`: as `importance.importances`, empty where nothing can be said; `reason` says why.
 
     `method`: how all sweeps chose their runs, None if that is not known. `sentences`: edges of ranges and the like.
     """
@@ -87,8 +87,8 @@ class Content:
 
 
 def content(study: Study, comparison: Comparison, command: str) -> Content:
-    """All that a report of `comparison` says; `command` is what makes it again."""
-    search = searched(study)
+    """Content of a report of `comparison`; `command` makes it again."""
+    search = search_results(study)
     return Content(
         title=f"{title_of(study)}: {size_of(comparison)}",
         question=question(comparison),
@@ -118,7 +118,7 @@ def title_of(study: Study) -> str:
 
 
 def size_of(comparison: Comparison) -> str:
-    """How many models and trainings, at which size, how long."""
+    """Number of models and trainings, their image size and length."""
     runs = comparison.all_runs
     said = [plural(len(comparison.table), "model"), plural(len(runs), "training")]
     for name, words in (("image_size", "{0}×{0} pixels"), ("epochs", "{0} epochs")):
@@ -138,8 +138,8 @@ def question(comparison: Comparison) -> str:
     return f"Which of {len(table)} models segments {on} best, and how sure is that, from {n}?"
 
 
-def searched(study: Study) -> Search:
-    """Which setting mattered among all usable runs, by validation IoU, or the reason why that cannot be said."""
+def search_results(study: Study) -> Search:
+    """Importance of settings among all usable runs, by validation IoU, or the reason why that cannot be said."""
     method, space = common_method(study.sweeps), common_space(study.sweeps)
     more = regret.sentence(regret.learning_rate_regret(study.runs))
     try:
@@ -148,15 +148,15 @@ def searched(study: Study) -> Search:
         return Search(pd.DataFrame(), str(error), method, (more,) if more else ())
     told = (
         *importance.sentences(table),
-        importance.confounded(study.runs),
+        importance.confounding_note(study.runs),
         more,
-        *told_budget(study.runs, method, space),
+        *budget_sentences(study.runs, method, space),
     )
     return Search(table, "", method, tuple(sentence for sentence in told if sentence))
 
 
-def told_budget(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[str, ...]:
-    """Best values at the edge of their range; what the architectures reach on equal budgets; what is not told."""
+def budget_sentences(runs: pd.DataFrame, method: str | None, space: Space) -> tuple[str, ...]:
+    """Sentences: best values at the edge of their range, architectures on equal budgets, and limits of both."""
     told = list(best_of_n.edge_warnings(runs, space=space))
     if runs["architecture"].nunique() > 1:
         rng = np.random.default_rng(SEED)
@@ -183,11 +183,7 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
     table, runs, found = comparison.table, comparison.all_runs, comparison.evidence
     told: list[str] = []
     if found:
-        told += [
-            f"Which model is better when {claim.partition(' ')[2]}: {verdict.removeprefix('no verdict: ')}."
-            for claim, _, verdict, _, _ in ladder(found)
-            if verdict.startswith("no verdict")
-        ]
+        told += [f"Which model is better when {question}: {reason}." for question, reason in silent_claims(found)]
     silent_curves = sum(verdict.kind in ("cannot_tell", "too_few") for verdict in table["overfitting"])
     if silent_curves:
         who = "any model overfits" if silent_curves == len(table) else f"{silent_curves} of {len(table)} models overfit"
@@ -203,23 +199,27 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
 def facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     """Versions and devices of the runs, as far as their configs say, and the versions that made this report."""
     runs = comparison.all_runs
-    told = [("photographs", dealt(comparison))]
-    told += [(words, listed(runs[name])) for name, words in FACTS.items() if name in runs]
+    told = [("photographs", data_sentence(comparison))]
+    told += [(words, list_values(runs[name])) for name, words in FACTS.items() if name in runs]
     used = ", ".join([f"Python {sys.version.split()[0]}", *(f"{name} {version(name)}" for name in PACKAGES)])
     return (*((name, value) for name, value in told if value), ("versions where this report was made", used))
 
 
-def dealt(comparison: Comparison) -> str:
-    """How many photographs of which folder are for what, and the names of the tested ones where they are few."""
+def data_sentence(comparison: Comparison) -> str:
+    """Number of photographs by use, their folder, and the names of the tested ones where they are few."""
     runs = comparison.all_runs
-    parts = [f"{listed(runs[name])} to {what}" for name, what in DEALT.items() if name in runs and listed(runs[name])]
+    parts = [
+        f"{list_values(runs[name])} to {what}"
+        for name, what in DEALT.items()
+        if name in runs and list_values(runs[name])
+    ]
     names = comparison.scores["image"].drop_duplicates().tolist()
     tested = f" ({some(names, 8)})" if names and parts else ""
-    folder = f" from {listed(runs['data'])}" if "data" in runs and listed(runs["data"]) else ""
+    folder = f" from {list_values(runs['data'])}" if "data" in runs and list_values(runs["data"]) else ""
     return f"{', '.join(parts)}{tested}{folder}"
 
 
-def listed(values: pd.Series) -> str:
+def list_values(values: pd.Series) -> str:
     """The different values, in order, at most eight of them."""
     different = sorted(values.dropna().unique().tolist(), key=lambda value: (str(type(value)), value))
     shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in different]

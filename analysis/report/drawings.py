@@ -1,4 +1,4 @@
-"""The drawn figures of a report: each with what it shows in words, and a caption with n and the command."""
+"""The drawn figures of a report, each with its content in words, and a caption with n and the command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from analysis.figures.pareto import pareto_figure
 from analysis.hyperparameters import importance, plots
 from analysis.hyperparameters.best_of_n import budget_curves, expected_best_curves
 from analysis.hyperparameters.expected_best import EXCHANGEABLE
-from analysis.hyperparameters.importance import LEVEL, varied
+from analysis.hyperparameters.importance import LEVEL, varying_parameters
 from analysis.pull.study import Study
 from analysis.report.content import SEED, Content
 from analysis.report.pictures import data_uri, drawing
@@ -31,7 +31,7 @@ FEWEST_LINES = 20
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure in the page: `src` is a data URI, `alt` what is to be seen, `caption` n and the command."""
+    """A figure in the page: `src` is a data URI, `alt` its content in words, `caption` n and the command."""
 
     src: str
     alt: str
@@ -85,7 +85,7 @@ def hard_drawings(study: Study, comparison: Comparison, photographs: bool) -> li
 
 def search_drawings(study: Study, report: Content) -> list[Drawing]:
     """Importances beyond chance; parallel coordinates of `FEWEST_LINES` runs; of no grid, what its budget found."""
-    table, names = report.search.table, varied(study.runs)
+    table, names = report.search.table, varying_parameters(study.runs)
     if table.empty:
         return []
     n = f"n = {plural(len(study.runs), 'run')}"

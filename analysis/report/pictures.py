@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from analysis.comparison.comparison import Comparison
 from analysis.curves.overfitting import CURVES
-from analysis.figures.mask_grid import COLOURS, MOST_IMAGES, MOST_MODELS, coloured_errors, shown_runs
+from analysis.figures.mask_grid import COLOURS, MOST_IMAGES, MOST_MODELS, error_picture, median_runs
 from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import SERIES, assign
@@ -42,7 +42,7 @@ def photograph(picture: Image) -> str:
 
 def errors(truth: Mask, prediction: Mask) -> str:
     """`grids.coloured_errors` as a PNG of four colours in the page."""
-    picture = smaller(Pillow.fromarray(coloured_errors(truth, prediction)), Pillow.Resampling.NEAREST)
+    picture = smaller(Pillow.fromarray(error_picture(truth, prediction)), Pillow.Resampling.NEAREST)
     palette = Pillow.new("P", (1, 1))
     palette.putpalette(PALETTE)
     file = BytesIO()
@@ -70,7 +70,7 @@ def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *,
 
     The photograph is empty without `photographs`. Empty lists if no run has predictions.
     """
-    runs = shown_runs(comparison).head(MOST_MODELS)
+    runs = median_runs(comparison).head(MOST_MODELS)
     if runs.empty:
         return {"images": [], "models": []}
     first = predictions[str(runs.iloc[0]["run_id"])]
@@ -95,7 +95,7 @@ def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *,
 def masks_of(
     run: Mapping[Any, Any], predictions: Mapping[str, Predictions], stems: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """By image: the picture of the tested checkpoint's errors and what is to be seen in words; images it lacks not."""
+    """By image: the picture of the tested checkpoint's errors and its content in words, of the images it has."""
     own = predictions[str(run["run_id"])]
     masks = own.masks[str(run[keys.TEST_RULE])]
     return {

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from analysis.hyperparameters.importance import varied
+from analysis.hyperparameters.importance import varying_parameters
 from analysis.pull.login import Login
-from analysis.pull.retry import one_sentence
+from analysis.pull.retry import as_analysis_error
 from analysis.pull.study import Study
 from analysis.report.content import Content, sentences
 from analysis.tables import formats
@@ -46,7 +46,7 @@ def save(study: Study, report: Content, login: Login, page: Path | None = None) 
         width="fluid",
         blocks=blocks(study, report),
     )
-    with one_sentence(f"{address} does not take the report"):
+    with as_analysis_error(f"{address} does not take the report"):
         made.save()
         if page is not None:
             wandb.Api().run(first).upload_file(str(page), root=str(page.parent))
@@ -61,14 +61,14 @@ def blocks(study: Study, report: Content) -> list[Any]:
         return [reports.H2(heading), *(reports.MarkdownBlock(part) for part in parts if part)]
 
     def grid(*panels: Any) -> reports.PanelGrid:
-        return reports.PanelGrid(runsets=runsets(study), panels=placed(panels))
+        return reports.PanelGrid(runsets=runsets(study), panels=two_per_row(panels))
 
     tables, proof = (
         [f"{sheet.caption}\n\n{formats.markdown(sheet)}" for sheet in shown] for shown in (report.sheets, report.proof)
     )
     losses = f"{report.losses.caption}\n\n{formats.markdown(report.losses)}" if report.losses else ""
     facts = [f"{name}: {value}" for name, value in report.facts]
-    names = varied(study.runs)
+    names = varying_parameters(study.runs)
     return [
         reports.TableOfContents(),
         *text("Answer", f"*{report.question}*", " ".join(report.answer)),
@@ -130,7 +130,7 @@ def line(metric: str) -> reports.LinePlot:
 
 
 def parallel(names: Sequence[str]) -> reports.ParallelCoordinatesPlot:
-    """The settings that vary, or else what makes a model, and validation IoU."""
+    """The settings that vary, or else the identity of a model, and validation IoU."""
     import wandb_workspaces.reports.v2 as reports
 
     columns = [reports.Config(name) for name in names or FIELDS]
@@ -141,7 +141,7 @@ def parallel(names: Sequence[str]) -> reports.ParallelCoordinatesPlot:
     )
 
 
-def placed(panels: Sequence[Any]) -> list[Any]:
+def two_per_row(panels: Sequence[Any]) -> list[Any]:
     """Panels two by two across the page of 24 units, one alone over its whole width."""
     import wandb_workspaces.reports.v2 as reports
 

@@ -14,8 +14,8 @@ from rich.text import Text
 from tabulate import tabulate
 
 from analysis.tables.sheets import LEFT, PROSE, Sheet
+from common.text import TERMINAL_WIDTH
 
-TERMINAL_WIDTH = 100
 LATEX_SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},
@@ -25,22 +25,22 @@ LATEX_SIGNS = {
 
 
 def markdown(sheet: Sheet) -> str:
-    """GitHub's Markdown table; what stands out is bold, a bar in a text does not end its cell."""
+    """GitHub's Markdown table; rows of `bold` are bold, a bar in a text does not end its cell."""
     rows = [
-        [f"**{cell}**" if bold and number < 1 else cell for number, cell in enumerate(map(piped, row))]
+        [f"**{cell}**" if bold and number < 1 else cell for number, cell in enumerate(map(escape_cell, row))]
         for row, bold in zip(sheet.rows, sheet.bold, strict=True)
     ]
     align = ["left" if title in LEFT else "right" for title in sheet.columns]
     return tabulate(rows, headers=list(sheet.columns), tablefmt="pipe", disable_numparse=True, colalign=align)
 
 
-def piped(text: str) -> str:
+def escape_cell(text: str) -> str:
     """A text for a cell of a Markdown table."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("*", "\\*")
 
 
 def latex(sheet: Sheet, label: str, notes: Sequence[str] = ()) -> str:
-    """A `table` for LaTeX with the packages booktabs and threeparttable; what stands out is bold, notes stand below."""
+    """A `table` for LaTeX with the packages booktabs and threeparttable; rows of `bold` are bold, notes stand below."""
     align = "".join("l" if title in LEFT else "r" for title in sheet.columns)
     lines = [latex_row(sheet.columns, False)] + [
         latex_row(row, bold) for row, bold in zip(sheet.rows, sheet.bold, strict=True)
@@ -80,7 +80,7 @@ def html(sheet: Sheet) -> str:
 
 
 def html_text(text: str) -> str:
-    """A sentence, escaped, with what stands between backticks as code."""
+    """A sentence, escaped, with text between backticks as code."""
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 

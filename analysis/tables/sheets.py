@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.row_labels import NUISANCE, SCIENTIFIC
-from analysis.evidence.text import LADDER, MEANING, RUNGS, WORDS, common_sample, ladder
+from analysis.evidence.text import MEANING, QUESTION, RUNGS, WORDS, common_sample, ladder
 from common.text import sentence_case
 
 LEFT = ("model", "weights", "tested at", "verdict", "verdicts", "worst image", "device", "question", "sample")
@@ -36,13 +36,13 @@ class Sheet:
 
 
 def sheets(comparison: Comparison) -> list[Sheet]:
-    """The sheets of a comparison: what was tested, by the other rule, other views, costs; empty columns left out.
+    """The sheets of a comparison: test metrics, those by the other rule, other views, costs; empty columns left out.
 
     A caption explains the columns that are there, and no other.
     """
     table = comparison.table
     made = (
-        ("Scores on the test images.", tested_columns(table), tested_words(comparison)),
+        ("Scores on the test images.", metric_columns(table), column_meanings(comparison)),
         ("The same models, tested at the epoch of the other rule.", other_rule(table), OTHER_RULE_WORDS),
         ("Other views of the tested predictions.", other_views(table), OTHER_VIEWS_WORDS),
         ("What the models are and cost.", costs(table), COSTS_WORDS),
@@ -50,13 +50,13 @@ def sheets(comparison: Comparison) -> list[Sheet]:
     bold = best_rows(table)
     named = {"model": list(table["model"].astype(str))}
     return [
-        Sheet(captioned(title, columns, words), named | columns, bold)
-        for title, columns, words in ((title, filled(columns), words) for title, columns, words in made)
+        Sheet(title_with_legend(title, columns, words), named | columns, bold)
+        for title, columns, words in ((title, drop_empty(columns), words) for title, columns, words in made)
         if columns
     ]
 
 
-def captioned(title: str, columns: Mapping[str, Sequence[str]], words: Mapping[str, str]) -> str:
+def title_with_legend(title: str, columns: Mapping[str, Sequence[str]], words: Mapping[str, str]) -> str:
     """A title, and what its columns mean by `words`, of those that are there."""
     told = "; ".join(f"{name}: {text}" for name, text in words.items() if name in columns)
     return f"{title} {sentence_case(told)}." if told else title
@@ -70,7 +70,7 @@ def interval_words(table: pd.DataFrame) -> str:
     return f"95 %, over seeds and images{mixed}"
 
 
-def tested_words(comparison: Comparison) -> dict[str, str]:
+def column_meanings(comparison: Comparison) -> dict[str, str]:
     """Explanations of the columns of the first sheet."""
     found, table = comparison.evidence, comparison.table
     splits = max((model.claims[found.claim].n_splits for model in found.models.values()), default=1) if found else 1
@@ -103,7 +103,7 @@ COSTS_WORDS = {
 
 
 def curve_sheet(comparison: Comparison) -> Sheet | None:
-    """Where losses were lowest and how they ended, means over a model's runs; None without curves."""
+    """Lowest and last losses with their epochs, means over a model's runs; None without curves."""
     owners = comparison.runs[["run_id", "model"]].merge(comparison.curves, on="run_id")
     own = owners.dropna(subset=["val_loss_epoch"]).groupby("model")
     models = [model for model in comparison.table["model"].astype(str) if model in own.groups]
@@ -130,7 +130,7 @@ def among(values: pd.Series[float]) -> str:
 
 
 def best_rows(table: pd.DataFrame) -> list[bool]:
-    """Which row is proven to be the best."""
+    """Mask of the row that is proven to be the best."""
     return [verdict == "best" for verdict in table["verdict"]]
 
 
@@ -141,19 +141,19 @@ def proof_sheets(comparison: Comparison) -> list[Sheet]:
         if found:
             rows = list(ladder(found))
             common = common_sample(rows)
-            columns = filled({title: [row[i] for row in rows] for i, title in enumerate(RUNGS)})
+            columns = drop_empty({title: [row[i] for row in rows] for i, title in enumerate(RUNGS)})
             words = {
                 "false claims": "how often such a study would call a model worse if all were equal",
                 "power": f"how often it finds a difference of {found.margin:g}; both simulated",
             }
-            caption = captioned(f"{LADDER}{of}{f' With {common}.' if common else ''}", columns, words)
+            caption = title_with_legend(f"{QUESTION}{of}{f' With {common}.' if common else ''}", columns, words)
             shown = {title: values for title, values in columns.items() if title != "sample" or not common}
             made.append(Sheet(caption, shown, [False] * len(rows)))
     return made
 
 
-def tested_columns(table: pd.DataFrame) -> dict[str, list[str]]:
-    """The five metrics of the checkpoint that the lab's rule tests, and what is known of the model's rank."""
+def metric_columns(table: pd.DataFrame) -> dict[str, list[str]]:
+    """The five metrics of the checkpoint that the lab's rule tests, and the evidence on the model's rank."""
     own = [name for name in (*SCIENTIFIC, *NUISANCE) if name in table]
     return {
         **{name.replace("_", " "): texts(table[name]) for name in own},
@@ -161,8 +161,8 @@ def tested_columns(table: pd.DataFrame) -> dict[str, list[str]]:
         "seeds": texts(table["n_seeds"]),
         "IoU": decimals(table["test_iou"]),
         "interval": spans(table, "test_iou_low", "test_iou_high"),
-        "difference": signed(table["difference"]),
-        "its interval": spans(table, "difference_low", "difference_high", signed),
+        "difference": format_signed(table["difference"]),
+        "its interval": spans(table, "difference_low", "difference_high", format_signed),
         "verdict": verdicts(table),
         "F1": decimals(table["test_f1"]),
         "precision": decimals(table["test_precision"]),
@@ -178,12 +178,12 @@ def verdicts(table: pd.DataFrame) -> list[str]:
 
 
 def other_rule(table: pd.DataFrame) -> dict[str, list[str]]:
-    """The five metrics of the checkpoint that the lab's rule does not test, and what the choice cost."""
+    """The five metrics of the checkpoint that the lab's rule does not test, and the cost of the choice."""
     titles = {"iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall", "accuracy": "accuracy"}
     return {
         "tested at": [TESTED_AT.get(OTHER.get(str(rule), ""), "") for rule in table["rule"]],
         **{title: decimals(table[f"other_rule_test_{metric}"]) for metric, title in titles.items()},
-        "gain": signed(table["rule_cost"]),
+        "gain": format_signed(table["rule_cost"]),
     }
 
 
@@ -204,27 +204,27 @@ def costs(table: pd.DataFrame) -> dict[str, list[str]]:
     """Costs of a model in training and use, and its validation scores."""
     return {
         "weights": texts(table["weights"]),
-        "parameters, M": decimals(scaled(table, "n_parameters", 1e-6), 2),
-        "MACs per image, G": decimals(scaled(table, "n_macs", 1e-9), 2),
-        "ms per image": decimals(scaled(table, "seconds_per_image", 1e3), 1),
-        "training, s": decimals(scaled(table, "seconds_train"), 0),
+        "parameters, M": decimals(scale(table, "n_parameters", 1e-6), 2),
+        "MACs per image, G": decimals(scale(table, "n_macs", 1e-9), 2),
+        "ms per image": decimals(scale(table, "seconds_per_image", 1e3), 1),
+        "training, s": decimals(scale(table, "seconds_train"), 0),
         "device": texts(table["device"]),
         "BatchNorm repaired": [
             "" if pd.isna(n) else f"{n:.0f} of {runs}"
             for n, runs in zip(table["n_bn_repaired"], table["n_runs"], strict=True)
         ],
         "tested epoch": decimals(table["best_epoch"], 0),
-        "val loss": decimals(scaled(table, "tested_val_loss")),
-        "val IoU": decimals(scaled(table, "tested_val_iou")),
+        "val loss": decimals(scale(table, "tested_val_loss")),
+        "val IoU": decimals(scale(table, "tested_val_iou")),
     }
 
 
-def filled(columns: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def drop_empty(columns: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Without the columns in which nothing stands."""
     return {title: values for title, values in columns.items() if any(values)}
 
 
-def scaled(table: pd.DataFrame, name: str, factor: float = 1.0) -> pd.Series[float]:
+def scale(table: pd.DataFrame, name: str, factor: float = 1.0) -> pd.Series[float]:
     """A column as numbers times `factor`; NaN where there is none."""
     return pd.to_numeric(table[name], errors="coerce") * factor
 
@@ -234,19 +234,19 @@ def texts(values: pd.Series) -> list[str]:
     return ["" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value) for value in values]
 
 
-def formatted(values: pd.Series, write: Callable[[float], str]) -> list[str]:
+def format_numbers(values: pd.Series, write: Callable[[float], str]) -> list[str]:
     """Numbers as text; an empty text where there is none."""
     return ["" if pd.isna(value) else write(float(value)) for value in values]
 
 
 def decimals(values: pd.Series, digits: int = 3) -> list[str]:
     """Numbers with a fixed number of decimals."""
-    return formatted(values, lambda value: f"{value:.{digits}f}")
+    return format_numbers(values, lambda value: f"{value:.{digits}f}")
 
 
-def signed(values: pd.Series) -> list[str]:
+def format_signed(values: pd.Series) -> list[str]:
     """Numbers with their sign and three decimals."""
-    return formatted(values, lambda value: f"{value:+.3f}".replace("-", "−") if round(value, 3) else "0.000")
+    return format_numbers(values, lambda value: f"{value:+.3f}".replace("-", "−") if round(value, 3) else "0.000")
 
 
 def spans(table: pd.DataFrame, low: str, high: str, write: Callable[[pd.Series], list[str]] = decimals) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.truth.report import COLLAPSE, MARGIN, cube, planned, rows
+from bench.truth.report import COLLAPSE, IOU_MARGIN, cube, rows, try_plans
 from bench.truth.scores import MODELS, SEEDS, SETS, Run, read_runs
 from common.text import plural
 
@@ -62,11 +62,11 @@ def show(path: Path) -> None:
         shares = " | ".join("" if np.isnan(x) else f"{x:.3f}" for x in (row.false, row.coverage, row.found))
         where = f"{row.pictures} | {row.seeds} | {row.sets} | {row.of} | {row.studies}"
         print(f"| {row.question} | {row.claim.replace('_', ' ')} | {where} | {shares} |", flush=True)
-    print(f"\nFalse: a model called worse that is none, or equivalent within {MARGIN} that is not.")
+    print(f"\nFalse: a model called worse that is none, or equivalent within {IOU_MARGIN} that is not.")
     print("\n| seeds | pairs | pictures asked for, median | decided | false |\n|---|---|---|---|---|")
     for n in (2, 3):
         most = max((seeds for seeds in range(n + 1, SEEDS + 1) if len(cube(runs, seeds))), default=0)
-        found = planned(cube(runs, most), n, rng) if most else None
+        found = try_plans(cube(runs, most), n, rng) if most else None
         if found:
             print(f"| {n} | {found.pairs} | {found.median_pictures:.0f} | {found.decided:.3f} | {found.false:.3f} |")
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.evidence.claims import CLAIMS, EQUIVALENT, LEVEL, Claim, judge
+from analysis.evidence.design import Array, Design
 from analysis.evidence.planner import normal_factors, plan
-from analysis.evidence.study import Array, Design
 from bench.truth.scores import FURTHER, MODELS, Run
 
-MARGIN = 0.02
+IOU_MARGIN = 0.02
 """IoU. At 48 pixels a side one pixel of outline costs far more."""
 DRAWS = 400
 COLLAPSE = 0.3
@@ -39,7 +39,7 @@ def cube(runs: Sequence[Run], seeds: int) -> Array:
 
 @dataclass(frozen=True)
 class Row:
-    """What was compared, on how much; shares of `studies` drawn from `of` sets, NaN where they say nothing."""
+    """A comparison and its amount; shares of `studies` drawn from `of` sets, NaN where they say nothing."""
 
     question: str
     claim: str
@@ -116,7 +116,7 @@ def four_models(scores: Array, sets: int, seeds: int, pictures: int, rng: np.ran
             others = [scores[left, m][:, :, rest].mean() for m in range(models)]
         truths.append(others)
     name = KIND if sets == 1 else SETS
-    claim = judge(layout(models, sets, seeds, pictures), np.stack(studies), rng, draws=DRAWS, margin=MARGIN).claims[
+    claim = judge(layout(models, sets, seeds, pictures), np.stack(studies), rng, draws=DRAWS, margin=IOU_MARGIN).claims[
         name
     ]
     yield summary(claim, np.array(truths), pictures, seeds, sets, groups)
@@ -129,9 +129,9 @@ def summary(claim: Claim, truth: Array, pictures: int, seeds: int, sets: int, of
     others = np.arange(truth.shape[1]) != claim.top[:, None]
     lost = truth < truth.max(axis=1, keepdims=True)
     false = others & (claim.p < LEVEL) & ~lost
-    too_far = (claim.verdict == EQUIVALENT) & (truth < truth.max(axis=1, keepdims=True) - MARGIN)
+    too_far = (claim.verdict == EQUIVALENT) & (truth < truth.max(axis=1, keepdims=True) - IOU_MARGIN)
     covered = ((claim.low <= behind) & (behind <= claim.high)) | ~others
-    said = others & (claim.p < LEVEL) | (claim.verdict == EQUIVALENT)
+    claimed = others & (claim.p < LEVEL) | (claim.verdict == EQUIVALENT)
     return Row(
         "four networks",
         KIND if sets == 1 else SETS,
@@ -142,12 +142,12 @@ def summary(claim: Claim, truth: Array, pictures: int, seeds: int, sets: int, of
         len(truth),
         float((false | too_far).any(axis=1).mean()),
         float(covered.all(axis=1).mean()) if sets > 1 and of >= sets + ENOUGH else np.nan,
-        float(said.any(axis=1).mean()),
+        float(claimed.any(axis=1).mean()),
     )
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlanTrials:
     """Pairs of networks told apart by as many pictures as the planner asked for, after a first study of 4."""
 
     seeds: int
@@ -157,35 +157,35 @@ class Planned:
     false: float
 
 
-def planned(scores: Array, seeds: int, rng: np.random.Generator) -> Planned | None:
+def try_plans(scores: Array, seeds: int, rng: np.random.Generator) -> PlanTrials | None:
     """Plan from the difference and the components that all runs of a set show; try it on seeds picked anew."""
     groups, models, most = scores.shape[:3]
     factors = normal_factors(2, rng)
-    asked, decided, false = [], [], []
+    needs, decided, false = [], [], []
     pairs = [(a, b) for a in range(models) for b in range(a)]
     for group in range(groups):
         for pair in pairs:
             both = scores[group, list(pair)]
-            whole = judge(layout(2, 1, most, FURTHER), both[None, :, None, :, 4:], rng, draws=DRAWS, margin=MARGIN)
+            whole = judge(layout(2, 1, most, FURTHER), both[None, :, None, :, 4:], rng, draws=DRAWS, margin=IOU_MARGIN)
             gap = abs(float(whole.means[0, 0] - whole.means[0, 1]))
             first = layout(2, 1, seeds, 4)
-            needed = plan(whole.components.on(first), KIND, (0, 1), gap, factors, MARGIN).images
+            needed = plan(whole.components.on(first), KIND, (0, 1), gap, factors, IOU_MARGIN).images
             if needed is None or needed > FURTHER:
                 continue
-            asked.append(needed)
+            needs.append(needed)
             for _ in range(8):
                 runs = np.stack([rng.permutation(most)[:seeds] for _ in range(2)])
                 columns = 4 + rng.choice(FURTHER, needed, replace=False)
                 again = np.stack([both[m][runs[m]][:, columns] for m in range(2)])[None, :, None]
-                claim = judge(layout(2, 1, seeds, needed), again, rng, draws=DRAWS, margin=MARGIN).claims[KIND]
+                claim = judge(layout(2, 1, seeds, needed), again, rng, draws=DRAWS, margin=IOU_MARGIN).claims[KIND]
                 decided.append(bool(((claim.p < LEVEL) | (claim.verdict == EQUIVALENT)).any()))
                 false.append(bool((claim.p < LEVEL).any()) and claim.top[0] != int(whole.means[0].argmax()))
-    if not asked:
+    if not needs:
         return None
-    return Planned(seeds, len(asked), float(np.median(asked)), float(np.mean(decided)), float(np.mean(false)))
+    return PlanTrials(seeds, len(needs), float(np.median(needs)), float(np.mean(decided)), float(np.mean(false)))
 
 
-def collapsed(runs: Sequence[Run]) -> set[int]:
+def collapsed_sets(runs: Sequence[Run]) -> set[int]:
     """Sets on which a training came to nothing."""
     return {run.group for run in runs if run.iou[8:].mean() < COLLAPSE}
 
@@ -194,7 +194,7 @@ def rows(runs: Sequence[Run], rng: np.random.Generator) -> Iterator[Row]:
     """The table of verdicts, each row from all sets that have the seeds it needs; then without collapsed trainings."""
     for sets, seeds, pictures in ((1, 2, 4), (1, 2, 18), (6, 1, 4), (6, 2, 4)):
         yield from equal_models(cube(runs, 2 * seeds), sets, seeds, pictures, rng)
-    lost = collapsed(runs)
+    lost = collapsed_sets(runs)
     for name, some in {"four networks": runs, "none collapsed": [r for r in runs if r.group not in lost]}.items():
         for sets, seeds, pictures in ((1, 3, 4), (1, 3, 18), (3, 3, 4), (6, 1, 4), (6, 3, 4)):
             spare = 2 if sets == 1 and len(cube(some, seeds + 2)) else 1 if sets == 1 else 0

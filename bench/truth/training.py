@@ -20,17 +20,17 @@ import torch
 from torch import nn
 
 from agent.training import models
-from agent.training.loader import feed
+from agent.training.loader import make_loader
 from agent.training.loop import evaluate, train_epoch
 from agent.training.models import weights
 from bench.truth.scores import FURTHER, MODELS, SEEDS, SETS, Run, read_runs, write_runs
 from data import synthetic
 from data.augment import Augmenter
-from data.puzzle import Pair
+from data.dataset import Pair
 
 SIDE, VISITS, BATCH, RATE = 48, 24, 5, 3e-3
 """Pixels, visits to the training pictures, pictures a step, and the highest learning rate of one cycle."""
-AT_ONCE = 6
+SETS_AT_ONCE = 6
 EVENING = 8
 """All drawings share table and lamp: training sets and further pictures are of one kind."""
 LITE = "tu-tf_efficientnet_lite0"
@@ -48,14 +48,14 @@ def draw(group: int, count: int) -> list[Pair]:
     return pairs
 
 
-def pretrained() -> nn.Module:
+def build_pretrained() -> nn.Module:
     """The first two levels of EfficientNet Lite0 with ImageNet weights under a small decoder."""
     model: nn.Module = smp.Unet(LITE, encoder_weights=None, encoder_depth=2, decoder_channels=(16, 8), classes=2)
-    weights.load_packaged(model.get_submodule("encoder"), LITE)
+    weights.load_into_encoder(model.get_submodule("encoder"), LITE)
     return model
 
 
-def residual() -> nn.Module:
+def build_resnet() -> nn.Module:
     """The first two levels of a ResNet-18 from scratch under the same decoder."""
     model: nn.Module = smp.Unet("resnet18", encoder_weights=None, encoder_depth=2, decoder_channels=(16, 8), classes=2)
     return model
@@ -67,8 +67,8 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = dict(
         (
             lambda: models.build("unet_transposed", width=8),
             lambda: models.build("unet_bilinear", width=8),
-            residual,
-            pretrained,
+            build_resnet,
+            build_pretrained,
         ),
         strict=True,
     )
@@ -84,15 +84,15 @@ def train(name: str, pairs: list[Pair], seed: int) -> nn.Module:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=VISITS)
     augment = Augmenter("light", SIDE, seed)
     for visit in range(1, VISITS + 1):
-        train_epoch(model, optimizer, feed(pairs, augment, BATCH, seed, range(visit, visit + 1)))
+        train_epoch(model, optimizer, make_loader(pairs, augment, BATCH, seed, range(visit, visit + 1)))
         schedule.step()
     return model
 
 
 def jobs(sets: int, seeds: int) -> Iterator[tuple[str, int, int]]:
     """Model, set and seed of every run, six sets after another, so that the first are complete early."""
-    for start in range(1, sets + 1, AT_ONCE):
-        for seed, group in itertools.product(range(1, seeds + 1), range(start, min(start + AT_ONCE, sets + 1))):
+    for start in range(1, sets + 1, SETS_AT_ONCE):
+        for seed, group in itertools.product(range(1, seeds + 1), range(start, min(start + SETS_AT_ONCE, sets + 1))):
             yield from ((name, group, seed) for name in MODELS)
 
 

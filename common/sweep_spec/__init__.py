@@ -4,4 +4,4 @@ The embedded server draws from it, the linter explains it, the analysis asks on 
 """
 
 DEFAULT_COMMAND = ("${env}", "${interpreter}", "${program}", "${args}")
-"""How an agent starts a trial of a sweep without `command`."""
+"""Command of a trial in a sweep without `command`."""

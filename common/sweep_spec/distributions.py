@@ -66,14 +66,14 @@ def keys(kind: str) -> tuple[str, ...]:
     return (*own, "q") if kind.startswith("q_") else own
 
 
-def required(kind: str) -> tuple[str, ...]:
+def required_keys(kind: str) -> tuple[str, ...]:
     """Those of `keys` that may not be left out."""
     return tuple(key for key in keys(kind) if key not in (*DEFAULTS, "probabilities"))
 
 
 def is_interval(kind: str) -> bool:
     """Whether a distribution draws between `min` and `max`."""
-    return required(kind) == BOUNDS
+    return required_keys(kind) == BOUNDS
 
 
 def is_logarithmic(kind: str) -> bool:
@@ -102,11 +102,11 @@ def multiples(low: float, high: float, q: float) -> tuple[int | None, int | None
     return first, last
 
 
-def listed(spec: object) -> list[Any] | None:
+def listed_values(spec: object) -> list[Any] | None:
     """The values of a parameter that lists them; None of any other."""
     if not isinstance(spec, Mapping) or (kind := kind_of(spec)) not in LISTS:
         return None
-    given = spec.get(LISTS[str(kind)])
+    values = spec.get(LISTS[str(kind)])
     if kind == "constant":
-        return [given]
-    return given if isinstance(given, list) else None
+        return [values]
+    return values if isinstance(values, list) else None

@@ -1,4 +1,4 @@
-"""The bands of Hyperband: after how many iterations `early_terminate: {type: hyperband}` compares runs."""
+"""The bands of Hyperband: iterations after which `early_terminate: {type: hyperband}` compares runs."""
 
 from collections.abc import Mapping
 from typing import TypeGuard
@@ -9,7 +9,7 @@ KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 ETA = 3
 """Default of `eta`: at a band, the best 1/eta of the runs go on."""
 
-MOST_BANDS = 100
+MAX_BANDS = 100
 LARGEST_BAND = 1e9
 
 
@@ -19,7 +19,7 @@ def is_count(value: object) -> TypeGuard[int | float]:
 
 
 def bands(section: Mapping[str, object]) -> tuple[int, ...]:
-    """After how many iterations runs are compared, ascending; empty where `early_terminate` does not say.
+    """Iterations after which runs are compared, ascending; empty where `early_terminate` does not say.
 
     `max_iter` and `s` go before `min_iter`.
     """
@@ -35,7 +35,7 @@ def _bands_from(min_iter: float, eta: float) -> tuple[int, ...]:
     """min_iter, min_iter·eta, min_iter·eta², …, without their fractions."""
     found: list[int] = []
     band = float(min_iter)
-    while band < LARGEST_BAND and len(found) < MOST_BANDS:
+    while band < LARGEST_BAND and len(found) < MAX_BANDS:
         found.append(int(band))
         band *= eta
     return tuple(dict.fromkeys(found))
@@ -45,7 +45,7 @@ def _bands_to(max_iter: float, s: float, eta: float) -> tuple[int, ...]:
     """max_iter/eta, …, max_iter/eta^s, ascending, without their fractions."""
     found: list[int] = []
     band = max_iter / eta
-    while band >= 1 and len(found) < min(s, MOST_BANDS):
+    while band >= 1 and len(found) < min(s, MAX_BANDS):
         found.append(int(band + 1e-9))
         band /= eta
     return tuple(dict.fromkeys(reversed(found)))

@@ -26,17 +26,17 @@ def scatter(rng: Rng, canvas: Field, unit: float, kind: str) -> None:
     canvas += opacity * (layer - np.floor(canvas))
 
 
-def _fixed(points: Points) -> NDArray[np.int32]:
+def _fixed_point(points: Points) -> NDArray[np.int32]:
     return np.round(np.atleast_2d(points) * 16).astype(np.int32)
 
 
 def _disc(layer: Layer, centre: Points, radius: float, colour: Colour) -> None:
-    middle = _fixed(centre)[0].tolist()
+    middle = _fixed_point(centre)[0].tolist()
     cv2.circle(layer, middle, int(radius * 16), colour.tolist(), -1, cv2.LINE_AA, shift=4)
 
 
 def _line(layer: Layer, points: Points, colour: Colour, thickness: float) -> None:
-    cv2.polylines(layer, [_fixed(points)], False, colour.tolist(), max(1, round(thickness)), cv2.LINE_AA, shift=4)
+    cv2.polylines(layer, [_fixed_point(points)], False, colour.tolist(), max(1, round(thickness)), cv2.LINE_AA, shift=4)
 
 
 def _eye(rng: Rng, layer: Layer, at: Points, unit: float, colour: Colour) -> None:

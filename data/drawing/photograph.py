@@ -85,7 +85,7 @@ def _seam(rng: Rng, tone: Field, unit: float) -> None:
 
 
 def _specks(rng: Rng, surface: Field, unit: float) -> None:
-    """Dark crumbs, pale flecks and a few stains: how many, how large, how bright."""
+    """Draw dark crumbs, pale flecks and a few stains."""
     for n, smallest, largest, darkest, palest in (
         (70, 0.6, 2.2, 0.45, 0.8),
         (60, 0.8, 2.5, 1.06, 1.18),
@@ -132,7 +132,7 @@ def gloss(rng: Rng, cover: Field, unit: float, angle: float) -> tuple[Field, Fie
 
 
 def shadow(rng: Rng, cover: Field, unit: float, angle: float) -> Field:
-    """How much of the light (H, W) reaches the table beside the piece; the shadow falls towards `angle`.
+    """Share of the light (H, W) that reaches the table beside the piece; the shadow falls towards `angle`.
 
     The sum of ever wider and paler shadows, as under a wide lamp, and a narrow dark seam all around.
     """

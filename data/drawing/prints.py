@@ -39,7 +39,7 @@ def draw(rng: Rng, shape: Shape, unit: float, kind: str) -> Field:
 
 
 def _regions(rng: Rng, shape: Shape, unit: float, n: int) -> NDArray[np.intp]:
-    """Which of `n` regions each pixel belongs to: bands of a bent ramp, or the highest of `n` hills."""
+    """Region of each pixel, 0 to `n` - 1: bands of a bent ramp, or the highest of `n` hills."""
     if rng.random() < 0.5:
         bent = ramp(shape, rng.uniform(0, 2 * math.pi)) + rng.uniform(0, 90) * unit * smooth(rng, shape, 190 * unit)
         cuts = np.sort(rng.uniform(-230, 230, n - 1)) * unit
@@ -119,7 +119,7 @@ def _sample(rng: Rng, x: Field, y: Field) -> Field:
 
 
 def _seams(rng: Rng, canvas: Field, labels: NDArray[np.intp], unit: float) -> None:
-    """Where regions meet, some prints have a dark contour, others pass softly from one to the next."""
+    """Draw the borders of regions: some prints have a dark contour, others pass softly from one to the next."""
     edges = cv2.morphologyEx(labels.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     sigma = max(rng.uniform(1, 5) * unit, 0.4)
     line = np.minimum(cv2.GaussianBlur(edges.astype(np.float32), (0, 0), sigma) * (2 * sigma), 1)[..., None]

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from common.names import check_file_path, shown
+from common.names import check_file_path, quote
 from server.store import ownership
 from server.store.database import crud
 from server.store.database.crud import Row
@@ -18,7 +18,7 @@ _SELECT = "SELECT run_files.*, blobs.size, blobs.md5 FROM run_files JOIN blobs U
 def check_path(name: str) -> str:
     """A relative path below a run or an artifact. Raises Refused, or BadName for another place."""
     if len(name) > MAX_PATH:
-        raise Refused(f"file {shown(name)} has {len(name)} characters; at most {MAX_PATH} fit")
+        raise Refused(f"file {quote(name)} has {len(name)} characters; at most {MAX_PATH} fit")
     return check_file_path("file", name)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from agent import search_space
 from agent.config import Config, from_settings
-from agent.lint import models
+from agent.lint import model_facts
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -48,7 +48,7 @@ def test_a_thousand_suggestions_are_valid_and_none_is_repeated(thousand: list[di
     configs = [from_settings(settings) for settings in thousand]
     assert len(set(configs)) == 1000
     assert all(each.batch_size >= 2 for each in configs)
-    assert not any(models.look_up(each.architecture, each.backbone, each.width).reason for each in configs)
+    assert not any(model_facts.look_up(each.architecture, each.backbone, each.width).reason for each in configs)
 
 
 def test_every_model_is_suggested_and_only_unets_from_scratch_have_a_width(thousand: list[dict[str, Any]]) -> None:
@@ -59,14 +59,14 @@ def test_every_model_is_suggested_and_only_unets_from_scratch_have_a_width(thous
 def test_what_is_suggested_fits_into_the_memory_that_is_named(thousand: list[dict[str, Any]]) -> None:
     for settings in thousand:
         config = from_settings(settings)
-        facts = models.look_up(config.architecture, config.backbone, config.width)
+        facts = model_facts.look_up(config.architecture, config.backbone, config.width)
         assert facts.training_bytes(config.image_size, config.batch_size) <= search_space.MEMORY_GB * 1e9, config
 
 
 @pytest.mark.parametrize("model", search_space.KEPT_MB)
 def test_the_memory_of_a_model_is_what_the_linter_counts(model: str) -> None:
     config: Config = from_settings({"model": model})
-    counted = models.look_up(config.architecture, config.backbone).kept_bytes / 1e6
+    counted = model_facts.look_up(config.architecture, config.backbone).kept_bytes / 1e6
     assert search_space.KEPT_MB[model] == pytest.approx(counted, rel=0.01)
 
 

@@ -22,7 +22,7 @@ def test_a_run_whose_client_was_ended_with_it_leaves_with_its_state(
     tmp_path: Path, leave: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interruption = Interruption()
-    interruption.ask("SIGTERM")
+    interruption.request("SIGTERM")
     with pytest.raises(SystemExit) as left:
         with on_client_death(tmp_path / "abc", interruption):
             raise ConnectionResetError("Connection lost")
@@ -35,7 +35,7 @@ def test_a_client_that_was_killed_alone_is_told_in_one_sentence(
     reason: str, tmp_path: Path, leave: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interruption = Interruption()
-    interruption.ask(reason)
+    interruption.request(reason)
     with pytest.raises(SystemExit) as left:
         with on_client_death(tmp_path / "abc", interruption):
             raise ConnectionResetError("Connection lost")

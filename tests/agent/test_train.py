@@ -12,10 +12,11 @@ from PIL import Image
 
 from agent.config import parse
 from agent.lifecycle import checkpoints
-from agent.train import is_stopped
+from agent.train import should_stop
 from agent.training import models
 from agent.training.loop import evaluate
-from data import puzzle, synthetic
+from data import synthetic
+from data.dataset import load_dataset
 from tests.agent.running import train
 
 
@@ -57,7 +58,7 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     (run,) = (home / "wandb").glob("offline-run-*")
     folder = home / run.name.rpartition("-")[2]
     assert not (folder / "state.pt").exists()
-    dataset = puzzle.load(photographs, image_size=32, score_size=1024)
+    dataset = load_dataset(photographs, image_size=32, score_size=1024)
     assert dataset.test[0].truth.shape != (32, 32)
     with (folder / "predictions" / "scores.csv").open() as file:
         scores = {(row["checkpoint"], row["image"]): row for row in csv.DictReader(file)}
@@ -67,7 +68,7 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     state, _ = checkpoints.load(folder / f"epoch-{int(repaired[1]):04d}.pt")
     saved = models.build("unet_bilinear", width=4)
     saved.load_state_dict(state)
-    assert f"{evaluate(saved, dataset.val, 2).pooled.iou:.4f}" == repaired[2]
+    assert f"{evaluate(saved, dataset.val, 2).pooled_counts.iou:.4f}" == repaired[2]
     for path in folder.glob("epoch-*.pt"):
         state, config = checkpoints.load(path)
         model = models.build(config.architecture, config.backbone, config.weights, config.width)
@@ -122,4 +123,4 @@ def test_patience_ends_a_run_when_so_many_epochs_were_the_best_by_no_rule(
         best=SimpleNamespace(kept={rule: SimpleNamespace(epoch=n) for rule, n in kept.items()}),
         progress=SimpleNamespace(epoch=epoch),
     )
-    assert is_stopped(trial) == expected
+    assert should_stop(trial) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.pull.masks import Mask, Predictions, image_scores, pooled_scores, with_metrics
+from analysis.pull.masks import Mask, Predictions, image_scores, pool_scores, with_metrics
 from analysis.pull.study import Study
 from common.keys import METRICS, RULES
 
@@ -88,7 +89,7 @@ def run(run_id: str, model: tuple[str, str, str], predicted: Predictions | None,
         "test/rule": rule,
     }
     if predicted is not None:
-        for pooled in pooled_scores(image_scores({run_id: predicted})).to_dict("records"):
+        for pooled in pool_scores(image_scores({run_id: predicted})).to_dict("records"):
             row |= {f"{pooled['checkpoint']}/test_{metric}": pooled[metric] for metric in METRICS}
         row |= {f"test/{metric}": row[f"{rule}/test_{metric}"] for metric in METRICS}
     return row | fields
@@ -121,6 +122,11 @@ def noisy(seeds: int = 3, folds: tuple[int, ...] = (0,), models: int = 3, gap: f
     return Study(pd.DataFrame(rows), pd.concat(curves, ignore_index=True), image_scores(predicted), predicted)
 
 
+def numbers(text: str | None) -> list[float]:
+    """All numbers of a sentence, in order; a minus is a sign only before the first digit of a word."""
+    return [float(number) for number in re.findall(r"(?<![\w.])[-+]?\d+(?:\.\d+)?", text or "")]
+
+
 def study(seeds: int = 1, models: list[tuple[str, str, str]] = MODELS) -> Study:
     """Every model with `seeds` runs; predictions of model i are i pixels off, seeds differ in validation loss."""
     predicted = {f"r{i}s{s}": predictions(shift=i) for i in range(len(models)) for s in range(seeds)}
@@ -144,7 +150,7 @@ def scored(values: Mapping[tuple[int, int, int], npt.NDArray[np.float64]], **fie
         for image, iou in enumerate(ious)
     ]
     scores = with_metrics(pd.DataFrame(counted))
-    means = pooled_scores(scores).drop_duplicates("run_id").set_index("run_id")[list(METRICS)]
+    means = pool_scores(scores).drop_duplicates("run_id").set_index("run_id")[list(METRICS)]
     rows = []
     for number, fold, seed in values:
         run_id = f"m{number}f{fold}s{seed}"

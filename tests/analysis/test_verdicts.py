@@ -18,7 +18,7 @@ from analysis.comparison.comparison import Comparison, compare
 from analysis.evidence.__main__ import main as command
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.result import Evidence, evidence
-from analysis.evidence.table import Row, arrange
+from analysis.evidence.score_table import Row, arrange
 from analysis.evidence.text import next_steps
 from analysis.report import __main__ as report
 from analysis.tables.sheets import proof_sheets

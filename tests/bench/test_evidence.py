@@ -6,7 +6,7 @@ import pytest
 
 from analysis.evidence.claims import CLAIMS
 from bench import evidence
-from bench.evidence import FALSE, Cell, beyond, cells, design, read, run, simulate
+from bench.evidence import FALSE_CLAIMS, Cell, beyond, cells, design, read, run, simulate
 
 
 def test_every_combination_of_the_promise_is_a_cell() -> None:
@@ -22,7 +22,7 @@ def test_random_splits_share_images_and_folds_do_not() -> None:
 def test_a_cell_keeps_its_promise(cell: Cell) -> None:
     rows = simulate(cell, 300)
     assert [row.claim for row in rows] == list(CLAIMS[:2] if cell.splits == "1" else CLAIMS)
-    assert not beyond(rows)[FALSE]
+    assert not beyond(rows)[FALSE_CLAIMS]
     assert all(row.power > 0.3 for row in rows)
 
 

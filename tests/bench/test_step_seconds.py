@@ -96,7 +96,7 @@ def test_rows_of_a_gpu_come_beside_those_of_the_cpu_and_replace_its_own(card: Ca
     assert step_times.read(table) == [OTHER, *steps]
     assert table.read_text().startswith("# python -m bench.step_seconds: ")
     assert [file.name for file in tmp_path.iterdir()] == ["steps.csv"]
-    assert set(price.by_device([table])) == {ONE_CORE + "CPU", "NVIDIA H100, 80GB"}
+    assert set(price.steps_by_device([table])) == {ONE_CORE + "CPU", "NVIDIA H100, 80GB"}
 
 
 def test_a_gpu_is_measured_in_both_precisions_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common import keys
-from common.environment import FOLDERS, OTHERS, OWN, ROOT, own, private_wandb
+from common.environment import OTHERS, OWN, ROOT, WANDB_FOLDERS, own, private_wandb
 from common.files import replacing, write_text
 from common.text import clock, plural, size, some
 from data.augment import RECIPES
@@ -91,8 +91,8 @@ def test_only_known_variables_are_asked_for_and_an_empty_one_is_unset() -> None:
 
 def test_everything_of_the_client_lies_in_one_folder(tmp_path: Path) -> None:
     variables = private_wandb(tmp_path)
-    assert set(FOLDERS) <= set(variables)
-    assert all(Path(variables[name]).is_relative_to(tmp_path) for name in (*FOLDERS, "NETRC"))
+    assert set(WANDB_FOLDERS) <= set(variables)
+    assert all(Path(variables[name]).is_relative_to(tmp_path) for name in (*WANDB_FOLDERS, "NETRC"))
 
 
 def test_the_page_lists_every_variable() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from data.findings import DataError
+from data.dataset import load_dataset
 from data.layout import default_sizes, find
-from data.puzzle import load
+from data.problems import DataError
 from tests.data.folders import couple, handout, noise, save, square
 
 
@@ -109,7 +109,7 @@ def test_a_split_file_may_write_accents_another_way(tmp_path: Path) -> None:
     save(tmp_path / "images/cafe\u0301.png", noise("3"))
     save(tmp_path / "masks/cafe\u0301.png", square())
     (tmp_path / "split.csv").write_text("image,split\nimage-1,train\nimage-2,val\ncaf\u00e9,test\n")
-    assert [pair.name for pair in load(tmp_path).test] == ["cafe\u0301"]
+    assert [pair.name for pair in load_dataset(tmp_path).test] == ["cafe\u0301"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_hidden_files_count_for_nothing(tmp_path: Path) -> None:
         (tmp_path / "train/images" / name).write_bytes(b"\0")
     (tmp_path / ".DS_Store").write_bytes(b"\0")
     (tmp_path / "__MACOSX").mkdir()
-    assert len(load(tmp_path).train) == 3
+    assert len(load_dataset(tmp_path).train) == 3
     assert find(tmp_path, split_seed=0).ignored == []
 
 
@@ -168,7 +168,7 @@ def write_split(folder: Path, text: str, encoding: str = "utf-8") -> Path:
 )
 def test_a_split_file_decides(tmp_path: Path, text: str, encoding: str) -> None:
     write_split(tmp_path, text, encoding)
-    dataset = load(tmp_path)
+    dataset = load_dataset(tmp_path)
     assert [pair.name for pair in dataset.train] == ["image-1", "image-4"]
     assert [pair.name for pair in dataset.val] == ["image-2"]
     assert [pair.name for pair in dataset.test] == ["image-3"]
@@ -178,7 +178,7 @@ def test_a_split_file_decides(tmp_path: Path, text: str, encoding: str) -> None:
 def test_a_split_file_with_faults_lists_them_all(tmp_path: Path) -> None:
     path = write_split(tmp_path, "image,split\nimage-1,train\nimage-1,val\nimage-9,test\nimage-2,tset\nimage-3,val\n")
     with pytest.raises(DataError) as caught:
-        load(tmp_path)
+        load_dataset(tmp_path)
     assert list(caught.value.problems) == [
         f"{path}, line 3: 'image-1' is there for the second time: keep one of its lines.",
         f"{path}, line 4: there is no image 'image-9': give a file name of the images folder.",

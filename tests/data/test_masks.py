@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.findings import DataError
+from data.__main__ import main
+from data.dataset import load_dataset
 from data.masks import resize, smallest_thing
-from data.puzzle import load, main
+from data.problems import DataError
 from tests.data.folders import handout, noise, save, square
 
 SIZE = (75, 100)
@@ -15,7 +16,7 @@ SIZE = (75, 100)
 
 def problems(folder: Path, image_size: int | None = None) -> list[str]:
     with pytest.raises(DataError) as caught:
-        load(folder, image_size=image_size)
+        load_dataset(folder, image_size=image_size)
     return list(caught.value.problems)
 
 
@@ -46,7 +47,7 @@ def test_a_mask_that_loses_all_is_a_problem_with_the_size_that_keeps_it(tmp_path
         "100x75 pixels): image_size 112 keeps it; or crop the photographs around what is marked."
     ]
     assert resize(mask, 112).any()
-    assert load(tmp_path, image_size=112).test[0].mask.any()
+    assert load_dataset(tmp_path, image_size=112).test[0].mask.any()
 
 
 def test_the_check_takes_the_size_and_without_it_nothing_is_lost(
@@ -84,10 +85,10 @@ def test_a_share_that_changes_by_a_third_is_a_warning(tmp_path: Path, capsys: py
         f"{tmp_path}/test/masks/mask-4_0.png changes its share of foreground by a third or more at image_size 32 "
         "(0.027 % becomes 0.098 %): a larger image_size changes it less."
     )
-    assert load(big_handout(tmp_path, mask), image_size=32).warnings == (sentence,)
+    assert load_dataset(big_handout(tmp_path, mask), image_size=32).warnings == (sentence,)
     assert main([str(tmp_path), "--image-size=32"]) == 0
     assert f"warning: {sentence}\n" in capsys.readouterr().out
-    assert load(tmp_path, image_size=96).warnings == ()
+    assert load_dataset(tmp_path, image_size=96).warnings == ()
 
 
 @pytest.mark.parametrize("value", [1, 128, 255])
@@ -95,7 +96,7 @@ def test_one_value_in_all_masks_is_fine(tmp_path: Path, value: int) -> None:
     handout(tmp_path)
     for path in tmp_path.glob("*/masks/*.png"):
         save(path, square(foreground=value))
-    assert load(tmp_path).warnings == ()
+    assert load_dataset(tmp_path).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_missing_masks_are_one_sentence_and_labels_in_their_place_are_named(tmp_
 @pytest.mark.parametrize("suffix", [".json", ".txt", ".npy"])
 def test_labels_beside_whole_pairs_are_passed_over(tmp_path: Path, suffix: str) -> None:
     (handout(tmp_path) / f"train/masks/mask-1_0{suffix}").touch()
-    assert len(load(tmp_path).train) == 3
+    assert len(load_dataset(tmp_path).train) == 3
 
 
 @pytest.mark.parametrize("place", ["train/images/image-2.png", "train/masks/mask-2_0.png"])

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import pixels, puzzle
-from data.findings import DataError, FileError
-from data.puzzle import load
+from data import pixels
+from data.__main__ import main
+from data.dataset import load_dataset, read_image
+from data.problems import DataError, FileError
 from tests.data.folders import handout, noise, save
 
 
@@ -56,7 +57,7 @@ def deep_handout(folder: Path, suffix: str, convert: type[np.generic] | str, gre
 def test_the_range_of_all_images_becomes_eight_bits(
     tmp_path: Path, suffix: str, convert: str, grey: bool, largest: int
 ) -> None:
-    dataset = load(deep_handout(tmp_path, suffix, convert, grey, largest))
+    dataset = load_dataset(deep_handout(tmp_path, suffix, convert, grey, largest))
     assert list(dataset.pixel_range or ()) == [0, largest]
     for pair in (*dataset.train, *dataset.test):
         image = deep(pair.name, largest)
@@ -68,9 +69,9 @@ def test_the_range_is_one_for_all_splits_and_every_fold(tmp_path: Path) -> None:
     """The test picture alone reaches 4080: what is dark beside it stays dark."""
     deep_handout(tmp_path, ".png", "uint16", True, 1020)
     write(tmp_path / "test/images/image-4.png", deep("image-4", 4080)[:, :, 0])
-    dataset = load(tmp_path)
+    dataset = load_dataset(tmp_path)
     assert [pair.image.max() for pair in (*dataset.train, *dataset.val, *dataset.test)] == [64, 64, 64, 64, 255]
-    assert load(tmp_path, fold=1).pixel_range == dataset.pixel_range == (0, 4080)
+    assert load_dataset(tmp_path, fold=1).pixel_range == dataset.pixel_range == (0, 4080)
 
 
 def test_a_floating_point_image_from_0_to_1_and_a_signed_one_have_ranges_too(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_values_beyond_the_range_are_cut_off_and_opacity_is_not_stretched() -> N
 def test_eight_bit_images_beside_deep_ones_stay_as_they_are(tmp_path: Path) -> None:
     handout(tmp_path)
     write(tmp_path / "test/images/image-4.png", deep("image-4", 4080))
-    np.testing.assert_array_equal(load(tmp_path).val[0].image, noise("image-3"))
+    np.testing.assert_array_equal(load_dataset(tmp_path).val[0].image, noise("image-3"))
 
 
 def test_the_check_says_what_the_range_is_and_which_image_is_nearly_black_in_it(
@@ -99,7 +100,7 @@ def test_the_check_says_what_the_range_is_and_which_image_is_nearly_black_in_it(
     hot = deep("image-1", 4080)[:, :, 0]
     hot[5, 5] = 65535
     write(tmp_path / "train/images/image-1.png", hot)
-    assert puzzle.main([str(tmp_path)]) == 0
+    assert main([str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "images of more than 8 bits: 0 to 65535, the range of all of them, becomes 0 to 255" in printed
     assert f"warning: {tmp_path}/test/images/image-4.png is nearly of one colour in the range" in printed
@@ -111,7 +112,7 @@ def test_a_pixel_that_is_not_a_number_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "val/images/image-3.png").unlink()
     write(tmp_path / "train/images/image-1.png", deep("image-1", 4080))
     with pytest.raises(DataError) as caught:
-        load(tmp_path)
+        load_dataset(tmp_path)
     assert caught.value.problems == (
         f"{path} has pixels that are not a number: export it with a number in every pixel.",
     )
@@ -120,8 +121,8 @@ def test_a_pixel_that_is_not_a_number_is_a_problem(tmp_path: Path) -> None:
 def test_a_deep_photograph_is_refused_where_only_eight_bits_were_trained_on(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", deep("a", 4080))
     with pytest.raises(DataError, match=r"a\.png has more than 8 bits per channel, and the photographs that were"):
-        puzzle.read_image(path)
-    assert puzzle.read_image(path, (0, 4080)).max() == 255
+        read_image(path)
+    assert read_image(path, (0, 4080)).max() == 255
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr"])
@@ -224,7 +225,7 @@ def test_the_first_of_several_pages_is_used_and_said(tmp_path: Path) -> None:
     path = tmp_path / "val/images/image-3.tif"
     first, *others = (Image.fromarray(noise(name)) for name in ("image-3", "second", "third"))
     first.save(path, save_all=True, append_images=others)
-    dataset = load(tmp_path)
+    dataset = load_dataset(tmp_path)
     np.testing.assert_array_equal(dataset.val[0].image, noise("image-3"))
     assert dataset.warnings == (
         f"{path} has several pages, of which the first is used (3 pages): save each as a file if another one is meant.",

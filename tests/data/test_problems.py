@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.findings import DataError
-from data.puzzle import load, main
+from data.__main__ import main
+from data.dataset import load_dataset
+from data.problems import DataError
 from tests.data.folders import couple, handout, noise, save, square
 
 OF_ITS_NAME = "of its name (its number is enough only where the rest of all names is the same)"
@@ -17,7 +18,7 @@ TWO_VALUES = "keep black for background and one other value for the foreground, 
 
 def problems(folder: Path) -> list[str]:
     with pytest.raises(DataError) as caught:
-        load(folder)
+        load_dataset(folder)
     assert str(caught.value).splitlines() == list(caught.value.problems)
     return sorted(caught.value.problems)
 
@@ -130,7 +131,7 @@ def test_the_same_picture_is_found_when_it_was_saved_as_jpeg_at_another_size(tmp
 
 def test_the_same_picture_twice_in_one_split_is_allowed(tmp_path: Path) -> None:
     save(handout(tmp_path) / "train/images/image-2.png", noise("image-1"))
-    assert len(load(tmp_path).train) == 3
+    assert len(load_dataset(tmp_path).train) == 3
 
 
 def test_the_same_picture_twice_in_a_folder_that_is_split_at_random(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_the_same_picture_twice_in_a_folder_that_is_split_at_random(tmp_path: Pa
         with pytest.raises(
             DataError, match=r"are the same picture \(a random split may part them\): keep one\.$"
         ) as caught:
-            load(tmp_path, split_seed=seed)
+            load_dataset(tmp_path, split_seed=seed)
         (sentence,) = caught.value.problems
         assert f"{tmp_path}/images/image-1.png" in sentence
         assert f"{tmp_path}/images/image-4.png" in sentence

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from data import puzzle, synthetic
+from data import synthetic
+from data.dataset import load_dataset
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import smooth
 
@@ -223,7 +224,7 @@ def test_a_seed_that_is_no_whole_number_is_refused(name: str) -> None:
 
 @pytest.mark.usefixtures("small_drawings")
 def test_many_drawings_are_a_folder_with_a_tenth_to_validate_and_to_test_of_as_many_evenings() -> None:
-    dataset = puzzle.load(synthetic.resolve("drawn:3:20"), image_size=32)
+    dataset = load_dataset(synthetic.resolve("drawn:3:20"), image_size=32)
     assert [len(split) for split in (dataset.train, dataset.val, dataset.test)] == [20, 2, 2]
 
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from bench import server_kill
-from bench.wire import Wire
+from bench.harness.protocol import ProtocolClient
 from tests.server.running import Server
 
 
@@ -21,7 +21,7 @@ def test_nothing_is_lost_or_doubled_when_the_server_is_killed_under_load(capsys:
 
 
 def test_the_comparison_notices_a_lost_row_another_file_and_a_missing_version(server: Server) -> None:
-    wire = Wire(server.url, server.key, server_kill.PROJECT)
+    wire = ProtocolClient(server.url, server.key, server_kill.PROJECT)
     ledgers: dict[str, server_kill.Ledger] = {"rows": {}, "files": {}, "artifacts": {}, "sweeps": {}}
     end = _after_one_round()
     server_kill.log_runs(wire, ledgers["rows"], end(), "row", random.Random(0))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from study.login import Server, browser_link, check, embedded, named_by
+from study.login import Server, browser_link, check, embedded_server, server_of_environment
 from study.plan import StudyError
 from tests.canned import Answer, canned
 from tests.server import running
@@ -27,21 +27,21 @@ LOGIN = {"WANDB_API_KEY": "k" * 40}
 def test_a_login_of_the_environment_is_used_and_a_key_alone_means_the_cloud(
     environ: dict[str, str], login: dict[str, str]
 ) -> None:
-    assert named_by(environ) == Server(login["WANDB_BASE_URL"], login, None)
+    assert server_of_environment(environ) == Server(login["WANDB_BASE_URL"], login, None)
 
 
 def test_without_a_login_in_the_environment_none_is_looked_for() -> None:
-    assert named_by({"WANDB_ENTITY": "lab", "WANDB_MODE": "offline", "PATH": "/bin"}) is None
+    assert server_of_environment({"WANDB_ENTITY": "lab", "WANDB_MODE": "offline", "PATH": "/bin"}) is None
 
 
 def test_what_is_no_address_is_refused() -> None:
     with pytest.raises(StudyError, match="WANDB_BASE_URL: 'gpu:8080' is no address"):
-        named_by({"WANDB_API_KEY": "k", "WANDB_BASE_URL": "gpu:8080"})
+        server_of_environment({"WANDB_API_KEY": "k", "WANDB_BASE_URL": "gpu:8080"})
 
 
 def test_an_address_without_a_key_is_refused() -> None:
     with pytest.raises(StudyError, match="WANDB_BASE_URL is http://gpu but WANDB_API_KEY is not set"):
-        named_by({"WANDB_BASE_URL": "http://gpu"})
+        server_of_environment({"WANDB_BASE_URL": "http://gpu"})
 
 
 def test_a_server_that_takes_the_key_passes_and_a_proxy_is_not_asked_for_what_is_here(
@@ -67,7 +67,7 @@ def test_a_server_that_says_no_is_told(status: int, sentence: str) -> None:
 
 def test_a_server_that_already_works_on_the_folder_is_used_and_left_running(tmp_path: Path) -> None:
     server = running.start(tmp_path / "data")
-    with embedded(tmp_path / "data", running.ROOT) as found:
+    with embedded_server(tmp_path / "data") as found:
         assert found.base_url == server.url
         assert found.login["WANDB_API_KEY"] == server.key
     assert server.get("/ready")[0] == 200
@@ -75,8 +75,8 @@ def test_a_server_that_already_works_on_the_folder_is_used_and_left_running(tmp_
 
 
 def test_a_browser_is_logged_in_once_by_the_link_to_the_embedded_server(tmp_path: Path) -> None:
-    with embedded(tmp_path / "data", running.ROOT) as found:
-        link = browser_link(found, "/local/p/sweeps/s", running.ROOT)
+    with embedded_server(tmp_path / "data") as found:
+        link = browser_link(found, "/local/p/sweeps/s")
         assert link.startswith(f"{found.base_url}/login?once=")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Unfollowed())
         for status, place in ((303, "/local/p/sweeps/s"), (403, None)):
@@ -85,7 +85,7 @@ def test_a_browser_is_logged_in_once_by_the_link_to_the_embedded_server(tmp_path
             assert (answer.value.status, answer.value.headers["location"]) == (status, place)
             answer.value.close()
     cloud = Server("https://api.wandb.ai", {}, None)
-    assert browser_link(cloud, "/e/p", running.ROOT) == "https://api.wandb.ai/e/p"
+    assert browser_link(cloud, "/e/p") == "https://api.wandb.ai/e/p"
 
 
 class Unfollowed(urllib.request.HTTPRedirectHandler):
@@ -97,7 +97,7 @@ def test_an_address_that_a_killed_server_left_behind_is_not_believed(tmp_path: P
     server = running.start(tmp_path / "data")
     server.stop(9)
     assert (tmp_path / "data" / "address").read_text().strip() == server.url
-    with embedded(tmp_path / "data", running.ROOT) as found:
+    with embedded_server(tmp_path / "data") as found:
         assert found.base_url == (tmp_path / "data" / "address").read_text().strip()
         assert found.folder == tmp_path / "data"
     assert not (tmp_path / "data" / "address").exists()
@@ -107,5 +107,5 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "wandb.sqlite").mkdir()
     with pytest.raises(StudyError, match=r"the embedded server did not start: server: .*data"):
-        with embedded(tmp_path / "data", running.ROOT):
+        with embedded_server(tmp_path / "data"):
             pass

@@ -6,13 +6,13 @@ import pytest
 import yaml
 
 from study import plan
-from study.plan import Plan, StudyError
+from study.plan import StudyError, StudyPlan
 
 SWEEP = Path(__file__).parents[2] / "sweeps" / "cpu.yaml"
 
 
-def make(results: Path, data: str = "drawn", seeds: int | None = None, size: int | None = None) -> Plan:
-    return plan.make(SWEEP, results, data, size, epochs=7, seeds=seeds)
+def make(results: Path, data: str = "drawn", seeds: int | None = None, size: int | None = None) -> StudyPlan:
+    return plan.make_plan(SWEEP, results, data, size, epochs=7, seeds=seeds)
 
 
 def test_what_the_person_asks_for_is_filled_into_the_sweep(tmp_path: Path) -> None:
@@ -47,11 +47,11 @@ def test_a_sweep_that_is_no_study_is_refused(text: str, sentence: str, tmp_path:
     file.write_text(text)
     epochs = 1 if "values: [1" not in text else None
     with pytest.raises(StudyError, match=sentence):
-        plan.make(file, tmp_path, "drawn", None, epochs, None)
+        plan.make_plan(file, tmp_path, "drawn", None, epochs, None)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_bytes(b"\x89PNG\xff")
     with pytest.raises(StudyError, match="is not a sweep that can be read: 'utf-8'"):
-        plan.make(file, tmp_path, "drawn", None, 1, None)
+        plan.make_plan(file, tmp_path, "drawn", None, 1, None)

@@ -23,10 +23,10 @@ DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN);"
 
 @pytest.mark.parametrize("ignore", ["", DEAF], ids=["polite", "deaf"])
 def test_descendants_end_with_their_parent_even_in_a_session_of_their_own(
-    ignore: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ignore: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "PATIENCE_SECONDS", 0.5)
-    with processes.started([sys.executable, "-c", TREE.format(ignore=ignore)], os.environ, tmp_path) as process:
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.5)
+    with processes.child_process([sys.executable, "-c", TREE.format(ignore=ignore)], os.environ) as process:
         assert process.stdout is not None
         child = psutil.Process(int(process.stdout.readline()))
         process.stdout.close()
@@ -34,7 +34,7 @@ def test_descendants_end_with_their_parent_even_in_a_session_of_their_own(
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_signal_while_a_process_starts_stops_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_while_a_process_starts_stops_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[subprocess.Popen[str]] = []
     popen = subprocess.Popen
 
@@ -45,7 +45,7 @@ def test_a_signal_while_a_process_starts_stops_the_process(tmp_path: Path, monke
 
     monkeypatch.setattr(subprocess, "Popen", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        with processes.started([sys.executable, "-c", "import signal; signal.pause()"], os.environ, tmp_path):
+        with processes.child_process([sys.executable, "-c", "import signal; signal.pause()"], os.environ):
             raise AssertionError("the signal was lost")
     assert not psutil.pid_exists(begun[0].pid)
     assert begun[0].stdout is not None
@@ -62,8 +62,6 @@ def test_no_variable_of_wandb_passes_but_those_of_the_login(tmp_path: Path, monk
     assert all(path.startswith(str(tmp_path)) for path in inside)
 
 
-def test_output_is_read_whole_with_the_exit_code(tmp_path: Path) -> None:
-    code, printed = processes.run(
-        [sys.executable, "-c", "print('x' * 5000); raise SystemExit(3)"], os.environ, tmp_path
-    )
+def test_output_is_read_whole_with_the_exit_code() -> None:
+    code, printed = processes.run([sys.executable, "-c", "print('x' * 5000); raise SystemExit(3)"], os.environ)
     assert (code, len(printed)) == (3, 5001)

@@ -21,9 +21,9 @@ def screen(progress: Progress) -> str:
 
 def hearing(*events: dict[str, Any], terminal: bool = True, n_before: int = 0) -> Progress:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=60, color_system=None)
-    progress = Progress(n_trials=4, n_before=n_before, epochs=10, console=console, begun=100)
+    progress = Progress(n_trials=4, n_before=n_before, epochs=10, console=console, started=100)
     for event in events:
-        progress.hear(event)
+        progress.handle(event)
     return progress
 
 
@@ -56,7 +56,7 @@ def test_trials_side_by_side_are_told_apart() -> None:
     )
     assert "model a finished test IoU 0.900" in screen(progress)
     assert "model b epoch 5 of 10 val IoU 0.500" in screen(progress)
-    assert progress.finished == 1
+    assert progress.n_finished == 1
 
 
 def test_a_trial_that_is_handed_out_again_keeps_its_row() -> None:
@@ -75,13 +75,13 @@ def test_why_trials_or_the_fleet_failed_is_kept_once() -> None:
     )
     assert progress.reasons == [refused, "3 trials in a row failed"]
     assert "model a failed" in screen(progress)
-    assert progress.finished == 0
+    assert progress.n_finished == 0
 
 
 def test_without_a_terminal_going_on_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.progress.time.monotonic", lambda: 130.0)
     progress = hearing(launch("a"), start("a"), epoch("a", 5), terminal=False)
-    progress.say()
+    progress.print_lines()
     assert printed(progress)[1:] == [
         "[0:30] trial 1 of 4: a, seed 1, epoch 5 of 10 val IoU 0.500",
         "[0:30] 0 of 4 trials finished, about 3:30 left",
@@ -92,7 +92,7 @@ def test_time_left_follows_from_the_epochs_done(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("study.progress.time.monotonic", lambda: 110.0)
     progress = hearing(launch("a"), n_before=2)
     assert progress.seconds_left() is None
-    progress.hear(epoch("a", 5))
+    progress.handle(epoch("a", 5))
     assert progress.seconds_left() == 30
     assert "trial 3 of 4" in screen(progress)
 

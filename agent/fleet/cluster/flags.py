@@ -3,10 +3,11 @@
 import argparse
 import os
 
-from agent.fleet import target
+from agent.fleet import sweep_setup
 from agent.fleet.cluster import kubernetes, slurm
 from agent.fleet.cluster.kubernetes import Pods
 from agent.fleet.cluster.slurm import Jobs
+from common.environment import ROOT
 from common.wandb_api import is_loopback
 
 
@@ -14,7 +15,7 @@ def submit(options: argparse.Namespace) -> int:
     """Find or make the sweep, and submit the job or write the manifest; the exit code.
 
     Raises:
-        TargetError: there is no sweep to work on.
+        SweepError: there is no sweep to work on.
         SlurmError: Slurm cannot be asked, or refuses.
     """
     n, gpus = options.jobs or 1, options.gpus or 0
@@ -23,17 +24,17 @@ def submit(options: argparse.Namespace) -> int:
     jobs = Jobs(n, options.partition or "", gpus, cpus, options.time or "", tuple(options.sbatch))
     if options.slurm:
         slurm.find_sbatch()
-    found = target.find(options.sweep, options.new)
-    print(found.news)
-    if is_loopback(found.sweep.base_url):
-        print(f"note: only this machine reaches {found.sweep.base_url}; docs/cluster.md says how others do")
+    info = sweep_setup.find(options.sweep, options.new)
+    print(info.news)
+    if is_loopback(info.sweep.base_url):
+        print(f"note: only this machine reaches {info.sweep.base_url}; docs/cluster.md says how others do")
     if options.kubernetes:
         pods = Pods(options.image, n, gpus, cpus)
-        options.kubernetes.write_text(kubernetes.text(found.sweep.path, found.sweep.base_url, pods, per_gpu))
+        options.kubernetes.write_text(kubernetes.manifest_yaml(info.sweep.path, info.sweep.base_url, pods, per_gpu))
         print(f"{options.kubernetes}: start it with kubectl apply -f {options.kubernetes}")
         return 0
-    folder = target.folder() / found.sweep.name / "slurm"
+    folder = sweep_setup.state_folder() / info.sweep.name / "slurm"
     folder.mkdir(parents=True, exist_ok=True)
-    job = slurm.submit(slurm.script(found.sweep.path, jobs, target.ROOT, folder, per_gpu), folder)
+    job = slurm.submit(slurm.script(info.sweep.path, jobs, ROOT, folder, per_gpu), folder)
     print(f"Slurm job {job} with {n} × agent.fleet: squeue -j {job}; logs in {os.path.relpath(folder)}")
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-GRACE_SECONDS = 60
+POD_GRACE_SECONDS = 60
 """From SIGTERM to SIGKILL of a pod; as on Slurm."""
 
 RETRIES = 6
@@ -60,7 +60,7 @@ def _pod(command: list[str], base_url: str, pods: Pods) -> dict[str, Any]:
         resources["nvidia.com/gpu"] = str(pods.gpus)
     return {
         "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": POD_GRACE_SECONDS,
         "shareProcessNamespace": True,
         "containers": [
             {
@@ -89,6 +89,6 @@ def _pod(command: list[str], base_url: str, pods: Pods) -> dict[str, Any]:
     }
 
 
-def text(sweep: str, base_url: str, pods: Pods, per_gpu: int | None = 1) -> str:
+def manifest_yaml(sweep: str, base_url: str, pods: Pods, per_gpu: int | None = 1) -> str:
     """The manifest as YAML, with what it needs said above it."""
     return HEADER + yaml.safe_dump(manifest(sweep, base_url, pods, per_gpu), sort_keys=False)

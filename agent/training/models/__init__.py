@@ -11,13 +11,11 @@ from agent.training.models.unet import UNet
 
 T = TypeVar("T")
 
-SCRATCH: dict[str, Callable[[int], nn.Module]] = {
+BUILDERS: dict[str, Callable[[int], nn.Module]] = {
     "unet_transposed": lambda width: UNet("transposed", width),
     "unet_bilinear": lambda width: UNet("bilinear", width),
 }
 """The two U-Nets written here; they have a width and no backbone."""
-
-ARCHITECTURES = (*SCRATCH, *smp.ARCHITECTURES)
 
 
 def build(
@@ -31,8 +29,8 @@ def build(
         smp.CombinationError: the architecture cannot be built on this backbone, or not run at this size.
         weights.WeightsError: ImageNet weights were asked for and cannot be had.
     """
-    if architecture in SCRATCH:
-        return SCRATCH[architecture](width)
+    if architecture in BUILDERS:
+        return BUILDERS[architecture](width)
     return smp.build(architecture, backbone, weights, image_size)
 
 

@@ -28,7 +28,7 @@ REMEMBERED_SECONDS = 600.0
 REFUSAL_FILE = CACHE / "hub-refusal"
 
 
-class Place(NamedTuple):
+class HubFiles(NamedTuple):
     """Files of one repository on the hub."""
 
     repository: str
@@ -36,20 +36,20 @@ class Place(NamedTuple):
     revision: str | None
 
 
-def place(backbone: str) -> Place | None:
-    """Where the hub has ImageNet weights of an SMP encoder (`tu-NAME` is timm's NAME); None if it has none."""
+def find_files(backbone: str) -> HubFiles | None:
+    """Files of ImageNet weights of an SMP encoder (`tu-NAME` is timm's NAME) on the hub; None if it has none."""
     if backbone.startswith("tu-"):
         known = timm.models.get_pretrained_cfg(backbone.removeprefix("tu-"))
         name = known.hf_hub_id if known else None
-        return Place(name, ("model.safetensors",), None) if name else None
+        return HubFiles(name, ("model.safetensors",), None) if name else None
     settings = segmentation_models_pytorch.encoders.encoders.get(backbone, {}).get("pretrained_settings", {})
     if "imagenet" not in settings:
         return None
     found = settings["imagenet"]
-    return Place(found["repo_id"], ("config.json", "model.safetensors"), found["revision"])
+    return HubFiles(found["repo_id"], ("config.json", "model.safetensors"), found["revision"])
 
 
-def cached(where: Place) -> bool:
+def is_cached(where: HubFiles) -> bool:
     """Whether all its files lie in the hub's cache on this machine."""
     return all(
         isinstance(huggingface_hub.try_to_load_from_cache(where.repository, file, revision=where.revision), str)
@@ -57,7 +57,7 @@ def cached(where: Place) -> bool:
     )
 
 
-def download(where: Place) -> str:
+def download(where: HubFiles) -> str:
     """Fetch the files into the cache; returns the reason why that failed, empty if it did not."""
     if reason := refusal():
         return reason
@@ -75,7 +75,7 @@ def download(where: Place) -> str:
 
 @functools.cache
 def refusal() -> str:
-    """Why the hub cannot be asked now, in a few words; empty if it can. HF_HUB_OFFLINE and HF_ENDPOINT count."""
+    """Reason against asking the hub now, in a few words, else empty. HF_HUB_OFFLINE and HF_ENDPOINT count."""
     if constants.is_offline_mode():
         return "HF_HUB_OFFLINE says not to ask it"
     if reason := _recent_refusal():
@@ -86,7 +86,7 @@ def refusal() -> str:
 
 
 def _unreachable(address: str) -> str:
-    """Why `address` gives no answer within TIMEOUT_SECONDS; empty if it does."""
+    """Error of asking `address` within TIMEOUT_SECONDS; empty if it answers."""
     outcome = [f"{address} did not answer within {TIMEOUT_SECONDS:g} s"]
 
     def ask() -> None:

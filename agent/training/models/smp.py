@@ -61,7 +61,7 @@ def check(architecture: str, backbone: str, image_size: int = PROBE_SIDE) -> Non
     Raises:
         CombinationError: with the backbones that do work.
     """
-    if reason := why_not(architecture, backbone, image_size):
+    if reason := failure_reason(architecture, backbone, image_size):
         working = working_backbones(architecture)
         known = [*working, *(f"{TIMM}{name}" for name in timm.list_models())]
         near = difflib.get_close_matches(backbone, known, n=1) if reason == UNKNOWN else []
@@ -73,7 +73,7 @@ def check(architecture: str, backbone: str, image_size: int = PROBE_SIDE) -> Non
 
 
 @functools.cache
-def why_not(architecture: str, backbone: str, image_size: int = PROBE_SIDE) -> str:
+def failure_reason(architecture: str, backbone: str, image_size: int = PROBE_SIDE) -> str:
     """The reason why the combination fails at a size, in one line; empty if it works."""
     if not _exists(backbone):
         return UNKNOWN
@@ -100,7 +100,7 @@ def _own_size(backbone: str) -> int:
 
 @functools.cache
 def _attempt(architecture: str, backbone: str, side: int) -> str:
-    """Why images of `side` pixels give no logits of that size; empty if they do."""
+    """Error with images of `side` pixels; empty if they give logits of that size."""
     reason = _failure(architecture, backbone, side, "meta")
     if "meta tensor" not in reason:
         return reason

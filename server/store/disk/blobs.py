@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from common.files import sync_folder
-from common.names import shown
+from common.names import quote
 from server.store.database import crud
 from server.store.errors import NotFound
 
@@ -109,7 +109,7 @@ def is_digest(text: object) -> bool:
 def path(folder: Path, sha256: str) -> Path:
     """Raises NotFound for what is no digest: a row that another hand wrote."""
     if not is_digest(sha256):
-        raise NotFound(f"{shown(str(sha256))} is no digest of a file")
+        raise NotFound(f"{quote(str(sha256))} is no digest of a file")
     return folder / "blobs" / sha256[:2] / sha256
 
 

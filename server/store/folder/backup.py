@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from common.files import replacing, sync_folder
-from common.names import shown
+from common.names import quote
 from server.store.disk import blobs, permissions
 from server.store.disk.disk_errors import explain
 from server.store.errors import StoreError
@@ -134,7 +134,7 @@ def _unpack(source: Path, folder: Path) -> Copied:
         for member in archive:
             body = archive.extractfile(member) if member.isreg() else None
             if body is None or not (member.name in (KEY, DATABASE) or _BLOB.fullmatch(member.name)):
-                raise StoreError(f"{source} is not a backup of a server: it has {shown(member.name)}.")
+                raise StoreError(f"{source} is not a backup of a server: it has {quote(member.name)}.")
             if (folder / member.name).exists():
                 raise StoreError(f"{source} is not a backup of a server: it has {member.name} twice.")
             copied.bytes += _extract(body, folder, member.name)

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.names import shown
+from common.names import quote
 from server.store.disk import blobs
 from server.store.folder import migration
 
@@ -43,7 +43,7 @@ def find_faults(db: sqlite3.Connection, folder: Path, read_bytes: bool = True) -
         yield from (sentence.format(**row) for row in db.execute(sql))
     for row in db.execute("SELECT * FROM blobs ORDER BY sha256"):
         if not blobs.is_digest(row["sha256"]):
-            yield f"blob {shown(str(row['sha256']))} has no digest of 64 hex digits"
+            yield f"blob {quote(str(row['sha256']))} has no digest of 64 hex digits"
             continue
         fault = _fault(blobs.path(folder, row["sha256"]), row, read_bytes)
         if fault:

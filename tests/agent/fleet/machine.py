@@ -96,7 +96,7 @@ def trials(fleet: "subprocess.Popen[str]") -> list[psutil.Process]:
 
 
 def warm_parent(fleet: "subprocess.Popen[str]") -> psutil.Process:
-    return next(each for each in psutil.Process(fleet.pid).children() if _is(each, "agent.fleet.warm"))
+    return next(each for each in psutil.Process(fleet.pid).children() if _is(each, "agent.fleet.fork_server"))
 
 
 def _is(process: psutil.Process, word: str) -> bool:

@@ -8,11 +8,11 @@ import psutil
 import pytest
 
 from agent.fleet import __main__ as fleet
-from agent.fleet.board import Board
+from agent.fleet.display import Display
 from agent.fleet.options import OptionError
 from agent.fleet.sweep_client import Sweep
 from common.wandb_api import ServerUnavailable
-from tests.agent.fleet.boards import board
+from tests.agent.fleet.displays import board
 from tests.agent.fleet.machine import Machine, trials, until
 
 SOON: dict[str, Any] = {"WANDB_AGENT_KILL_DELAY": "1"}
@@ -23,7 +23,7 @@ def test_a_trial_that_ignores_sigterm_is_killed_with_all_it_has_started(machine:
     started = machine.start(str(file), "--agents=1", **SOON)
     until(lambda: list(machine.folder.glob("steps/????????")))
     all_of_them = psutil.Process(started.pid).children(recursive=True)
-    assert len(all_of_them) == 4, "warm parent, agent, trial, its child"
+    assert len(all_of_them) == 4, "fork server, agent, trial, its child"
     started.send_signal(signal.SIGINT)
     printed = machine.finish(started)
     assert started.returncode == 130
@@ -89,16 +89,16 @@ class Others(Sweep):
     n = 4
     away = False
 
-    def runs(self, *states: str) -> set[str]:
+    def fetch_runs(self, *states: str) -> set[str]:
         if self.away:
             raise ServerUnavailable("gone")
         return self.at_work
 
-    def look(self) -> dict[str, object]:
+    def fetch(self) -> dict[str, object]:
         return {"runCount": self.n, "state": "FINISHED"}
 
 
-def over(made: Board) -> Board:
+def over(made: Display) -> Display:
     made.states = {"r1": "finished", "r2": "finished"}
     return made
 
@@ -116,7 +116,7 @@ def test_a_fleet_that_ends_before_others_says_so(
 ) -> None:
     monkeypatch.setattr(Others, "at_work", at_work)
     monkeypatch.setattr(Others, "away", away)
-    assert fleet.ending(Others("http://x", "k", "me", "p", "s1"), over(board(terminal=False))) == text
+    assert fleet.describe_end(Others("http://x", "k", "me", "p", "s1"), over(board(terminal=False))) == text
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("", 45), ("0", 0), ("7", 7), ("x", None), ("-1", None), ("1.5", None)])

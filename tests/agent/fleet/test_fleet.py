@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent.fleet import target
+from agent.fleet import sweep_setup
 from agent.fleet.sweep_client import Sweep
-from agent.fleet.target import Over, TargetError
+from agent.fleet.sweep_setup import SweepDone, SweepError
 from tests.agent.fleet.machine import PATIENCE, Machine, lines_of, trials, until
 from tests.server.running import Client
 
@@ -185,8 +185,8 @@ def test_what_is_no_sweep_is_refused_before_any_login(
         Path(name).mkdir()
     Path("list.yaml").write_text("- 1\n")
     Path("silent.yaml").write_text('command: ["${env}", "WANDB_MODE=offline", python, other.py]\n')
-    with pytest.raises(TargetError, match=sentence):
-        target.find(text, new=False)
+    with pytest.raises(SweepError, match=sentence):
+        sweep_setup.find(text, new=False)
 
 
 class Known(Sweep):
@@ -194,11 +194,11 @@ class Known(Sweep):
 
     state, n, command = "RUNNING", 2, "[python, mine.py]"
 
-    def look(self) -> dict[str, object]:
+    def fetch(self) -> dict[str, object]:
         config = f"command: {self.command}"
         return {"state": self.state, "config": config, "runCount": self.n, "runCountExpected": 4}
 
-    def runs(self, *states: str) -> set[str]:
+    def fetch_runs(self, *states: str) -> set[str]:
         return {"r1"}
 
 
@@ -217,16 +217,16 @@ def test_a_sweep_with_nothing_to_do_is_one_sentence(
     monkeypatch.setenv("PUZZLE_FLEET", str(tmp_path))
     for name, value in (("state", state), ("n", n), ("command", command)):
         monkeypatch.setattr(Known, name, value)
-    with pytest.raises((TargetError, Over), match=sentence) as caught:
-        target.look(Known("http://x", "k", "me", "p", "s1"), "")
-    assert isinstance(caught.value, Over) == (n == 4)
+    with pytest.raises((SweepError, SweepDone), match=sentence) as caught:
+        sweep_setup.fetch_info(Known("http://x", "k", "me", "p", "s1"), "")
+    assert isinstance(caught.value, SweepDone) == (n == 4)
 
 
 def test_a_paused_sweep_is_waited_for_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUZZLE_FLEET", str(tmp_path))
     monkeypatch.setattr(Known, "state", "PAUSED")
-    found = target.look(Known("http://x", "k", "me", "p", "s1"), "working on it")
-    assert found.news == "working on it; it is paused, and hands out runs after `wandb sweep --resume me/p/s1`"
+    found = sweep_setup.fetch_info(Known("http://x", "k", "me", "p", "s1"), "working on it")
+    assert "`wandb sweep --resume me/p/s1`" in found.news
     assert found.preempted == {"r1"}
 
 
@@ -234,8 +234,8 @@ def test_a_file_with_errors_starts_nothing(tmp_path: Path, capfd: pytest.Capture
     file = tmp_path / "wrong.yaml"
     command = 'command: [python, -m, agent.train, "${args}"]'
     file.write_text(f"program: agent/train.py\n{command}\nmethod: grid\nparameters:\n  epoch: {{value: 1}}\n")
-    with pytest.raises(TargetError, match=r"wrong\.yaml has the errors above; nothing was started"):
-        target.find(str(file), new=False)
+    with pytest.raises(SweepError, match=r"wrong\.yaml has the errors above; nothing was started"):
+        sweep_setup.find(str(file), new=False)
     assert "wrong.yaml:5: error" in capfd.readouterr().out
 
 

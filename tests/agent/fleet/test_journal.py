@@ -35,39 +35,39 @@ def test_a_trial_belongs_to_one_process_until_that_is_dead(tmp_path: Path) -> No
     with other.stdin, other.stdout:
         assert other.stdout.readline() == b"True\n"
         assert journal.claim(tmp_path, TRIAL) is None
-        assert journal.cut_off(tmp_path) is None
-        assert journal.unfinished(tmp_path) == [Trial("r1", {}, None, "a")]
+        assert journal.claim_interrupted(tmp_path) is None
+        assert journal.read_unfinished(tmp_path) == [Trial("r1", {}, None, "a")]
         other.kill()
         other.wait()
-    found = journal.cut_off(tmp_path)
+    found = journal.claim_interrupted(tmp_path)
     assert found is not None
     assert found.trial == Trial("r1", {}, None, "a")
-    assert journal.cut_off(tmp_path) is None, "it is mine now"
-    found.drop()
+    assert journal.claim_interrupted(tmp_path) is None, "it is mine now"
+    found.release()
 
 
 def test_a_trial_that_is_put_down_can_be_taken_up_and_one_that_is_over_cannot(tmp_path: Path) -> None:
     held = journal.claim(tmp_path, TRIAL)
     assert held is not None
-    held.drop()
-    again = journal.cut_off(tmp_path)
+    held.release()
+    again = journal.claim_interrupted(tmp_path)
     assert again is not None
     assert again.trial == TRIAL
-    again.forget()
-    assert journal.cut_off(tmp_path) is None
-    assert journal.unfinished(tmp_path) == []
+    again.delete()
+    assert journal.claim_interrupted(tmp_path) is None
+    assert journal.read_unfinished(tmp_path) == []
 
 
 def test_a_trial_that_the_server_hands_out_again_waits_for_that_and_keeps_its_threads(tmp_path: Path) -> None:
     held = journal.claim(tmp_path, dataclasses.replace(TRIAL, threads=1))
     assert held is not None
-    held.put_off()
-    assert (journal.cut_off(tmp_path), journal.unfinished(tmp_path)) == (None, [])
+    held.postpone()
+    assert (journal.claim_interrupted(tmp_path), journal.read_unfinished(tmp_path)) == (None, [])
     assert [each.threads for each in journal.read_all(tmp_path)] == [1]
     again = journal.claim(tmp_path, dataclasses.replace(TRIAL, threads=2))
     assert again is not None
     assert (again.trial.threads, again.trial.put_off) == (1, False)
-    again.forget()
+    again.delete()
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "../..", "a/b", "/etc/x", "a\\b", "a\0b", "a\nb", "é" * 125])
@@ -80,11 +80,11 @@ def test_kills_are_counted_across_agents(tmp_path: Path) -> None:
     held = journal.claim(tmp_path, TRIAL)
     assert held is not None
     held.save(dataclasses.replace(TRIAL, killed=2))
-    held.drop()
+    held.release()
     later = journal.claim(tmp_path, dataclasses.replace(TRIAL, agent="agent-2"))
     assert later is not None
     assert (later.trial.killed, later.trial.agent) == (2, "agent-2")
-    later.drop()
+    later.release()
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_kills_are_counted_across_agents(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "r1.json").write_text(text)
-    assert journal.cut_off(tmp_path) is None
+    assert journal.claim_interrupted(tmp_path) is None
 
 
 def test_no_folder_means_no_trials(tmp_path: Path) -> None:
-    assert journal.unfinished(tmp_path / "nowhere") == []
+    assert journal.read_unfinished(tmp_path / "nowhere") == []

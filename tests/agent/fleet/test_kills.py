@@ -1,4 +1,4 @@
-"""kill -9 of a trial, an agent, the warm parent, the fleet and the server in the middle of a sweep."""
+"""kill -9 of a trial, an agent, the fork server, the fleet and the server in the middle of a sweep."""
 
 import os
 import re
@@ -56,7 +56,7 @@ def test_whatever_is_killed_every_configuration_is_finished_exactly_once(machine
     assert list(runs.values()) == [("finished", 40)] * len(seeds), first + second
     assert "was ended by SIGKILL; it goes on from its checkpoint" in first
     assert "agent 1 died" in first or "agent 2 died" in first
-    assert "the warm parent died" in first
+    assert "the fork server died" in first
 
 
 def test_a_trial_that_sigkill_ends_again_and_again_is_given_up(machine: Machine) -> None:

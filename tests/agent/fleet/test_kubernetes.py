@@ -7,18 +7,18 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from agent.fleet import options, target
+from agent.fleet import options, sweep_setup
 from agent.fleet.cluster import flags, kubernetes
 from agent.fleet.cluster.kubernetes import Pods
 from agent.fleet.sweep_client import Sweep
-from agent.fleet.target import Target
+from agent.fleet.sweep_setup import SweepInfo
 
 SWEEP, SERVER = "team/puzzle/AbC12", "http://login1:8080"
 SCHEMAS = "1.33"
 
 
 def parsed(pods: Pods, per_gpu: int | None = 1) -> dict[str, Any]:
-    document = yaml.safe_load(kubernetes.text(SWEEP, SERVER, pods, per_gpu))
+    document = yaml.safe_load(kubernetes.manifest_yaml(SWEEP, SERVER, pods, per_gpu))
     assert isinstance(document, dict)
     return document
 
@@ -75,8 +75,8 @@ def test_a_pod_that_is_evicted_costs_no_try_and_finds_the_checkpoints() -> None:
 def test_the_command_writes_the_manifest_of_the_sweep_that_the_file_makes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = Target(Sweep("http://127.0.0.1:8080", "key", "team", "puzzle", "abc"), {}, 4, 0, "made the sweep")
-    monkeypatch.setattr(target, "find", lambda text, new: made)
+    made = SweepInfo(Sweep("http://127.0.0.1:8080", "key", "team", "puzzle", "abc"), {}, 4, 0, "made the sweep")
+    monkeypatch.setattr(sweep_setup, "find", lambda text, new: made)
     file = tmp_path / "job.yaml"
     words = ["sweep.yaml", "--kubernetes", str(file), "--image=lab/bench:1", "--gpus=1"]
     assert flags.submit(options.read(words, {})) == 0

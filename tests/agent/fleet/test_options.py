@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.fleet import __main__ as fleet
-from agent.fleet import target
+from agent.fleet import sweep_setup
 
 REFUSED = [
     ("X --jobs 4", "--jobs means something with --slurm or --kubernetes only"),
@@ -52,7 +52,7 @@ def test_what_cannot_be_obeyed_is_one_sentence(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    monkeypatch.setattr(target, "login", lambda: pytest.fail("it went on"))
+    monkeypatch.setattr(sweep_setup, "login", lambda: pytest.fail("it went on"))
     assert fleet.main(words.split()) != 0
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("agent.fleet: ")

@@ -11,12 +11,11 @@ from wandb.sdk.launch.sweeps import utils
 
 from agent import events
 from agent.fleet import crashes, devices, launch
-from agent.fleet.board import Board
-from agent.fleet.crashes import Streak
-from agent.fleet.devices import DeviceError, Gpu, Memory
-from agent.fleet.packing import Packing
+from agent.fleet.crashes import CrashStreak
+from agent.fleet.devices import DeviceError, Gpu, Memory, Packing
+from agent.fleet.display import Display
 from common import cores, sweep_spec
-from tests.agent.fleet.boards import board, said
+from tests.agent.fleet.displays import board, said
 
 GIB = 2**30
 LISTED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1111-aa)
@@ -41,7 +40,7 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_board_cut_into_slices_counts_as_its_slices(smi: Path) -> None:
-    assert devices.gpus({}) == [WHOLE[0], *SLICES, WHOLE[1]]
+    assert devices.list_gpus({}) == [WHOLE[0], *SLICES, WHOLE[1]]
 
 
 @pytest.mark.parametrize(
@@ -55,18 +54,18 @@ def test_a_board_cut_into_slices_counts_as_its_slices(smi: Path) -> None:
     ],
 )
 def test_cuda_visible_devices_holds_as_cuda_reads_it(smi: Path, wanted: str, seen: list[Gpu]) -> None:
-    assert devices.gpus({"CUDA_VISIBLE_DEVICES": wanted}) == seen
+    assert devices.list_gpus({"CUDA_VISIBLE_DEVICES": wanted}) == seen
 
 
 def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(smi: Path) -> None:
     with pytest.raises(DeviceError, match=r"names 7, but nvidia-smi lists: 0 \(NVIDIA H100 80GB HBM3\), 1 "):
-        devices.gpus({"CUDA_VISIBLE_DEVICES": "0,7"})
+        devices.list_gpus({"CUDA_VISIBLE_DEVICES": "0,7"})
 
 
 def test_without_nvidia_smi_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(devices, "DRIVER", tmp_path / "none")
-    assert devices.gpus({}) == []
+    assert devices.list_gpus({}) == []
 
 
 def test_a_driver_without_nvidia_smi_is_said_rather_than_a_cpu_taken(
@@ -74,15 +73,15 @@ def test_a_driver_without_nvidia_smi_is_said_rather_than_a_cpu_taken(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(devices, "DRIVER", tmp_path)
-    with pytest.raises(DeviceError, match="`nvidia-smi -L` lists none: put it on the PATH"):
-        devices.gpus({})
-    assert devices.gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
+    with pytest.raises(DeviceError, match="nvidia-smi -L"):
+        devices.list_gpus({})
+    assert devices.list_gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
 
 
 def test_memory_comes_in_mebibytes_and_a_slice_has_none_of_its_own(smi: Path) -> None:
     smi.write_text("1024, 81559\n")
-    assert devices.memory(WHOLE[0]) == Memory(2**30, 81559 * 2**20)
-    assert devices.memory(SLICES[0]) is None
+    assert devices.gpu_memory(WHOLE[0]) == Memory(2**30, 81559 * 2**20)
+    assert devices.gpu_memory(SLICES[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_memory_comes_in_mebibytes_and_a_slice_has_none_of_its_own(smi: Path) ->
 def test_a_cpu_gets_as_many_trials_as_cores_trials_and_memory_allow(
     cores: int, trials: int | None, free: int, n: int
 ) -> None:
-    assert devices.side_by_side(cores, trials, free) == n
+    assert devices.parallel_trials(cores, trials, free) == n
 
 
 @pytest.mark.parametrize(
@@ -102,36 +101,36 @@ def test_a_cpu_gets_as_many_trials_as_cores_trials_and_memory_allow(
 def test_trials_that_go_on_with_more_threads_leave_room_for_fewer(
     cores: int, trials: int, put_off: list[int], n: int
 ) -> None:
-    assert devices.side_by_side(cores, trials, 64 * GIB, put_off) == n
+    assert devices.parallel_trials(cores, trials, 64 * GIB, put_off) == n
 
 
 def test_threads_are_the_share_of_the_cores_unless_the_person_says_otherwise() -> None:
-    assert devices.threads({}, 10_000) == 1
-    assert devices.threads({}, 1) == cores.available()
-    assert devices.threads({"OMP_NUM_THREADS": "3"}, 10_000) == 3
+    assert devices.threads_per_trial({}, 10_000) == 1
+    assert devices.threads_per_trial({}, 1) == cores.available()
+    assert devices.threads_per_trial({"OMP_NUM_THREADS": "3"}, 10_000) == 3
 
 
 def test_a_gpu_holds_one_trial_until_one_was_measured() -> None:
-    assert Packing(total=80 * GIB, before=0, most=16).room() == 1
+    assert Packing(total=80 * GIB, before=0, most=16).max_trials() == 1
 
 
 def test_a_gpu_is_filled_to_nine_tenths_by_the_largest_share_seen() -> None:
     packing = Packing(total=80 * GIB, before=2 * GIB, most=16)
     packing.measure(used=12 * GIB, n_trials=1)
-    assert packing.room() == 7  # 0.9 × 80 - 2 = 70 GiB, 10 GiB each
+    assert packing.max_trials() == 7  # 0.9 × 80 - 2 = 70 GiB, 10 GiB each
     packing.measure(used=30 * GIB, n_trials=4)  # 7 GiB each: the largest stays
     packing.measure(used=34 * GIB, n_trials=0)  # nobody trains: this is not ours
-    assert packing.room() == 7
+    assert packing.max_trials() == 7
     packing.measure(used=62 * GIB, n_trials=2)
-    assert packing.room() == 2
+    assert packing.max_trials() == 2
     packing.measure(used=80 * GIB, n_trials=1)
-    assert packing.room() == 1
+    assert packing.max_trials() == 1
 
 
 def test_a_gpu_never_holds_more_trials_than_there_are_cores() -> None:
     packing = Packing(total=80 * GIB, before=0, most=4)
     packing.measure(GIB, 1)
-    assert packing.room() == 4
+    assert packing.max_trials() == 4
 
 
 @pytest.mark.parametrize(
@@ -150,23 +149,23 @@ def test_the_reason_of_a_crash_is_what_it_said_last(lines: list[str], code: int,
 def test_crashes_are_alike_if_only_numbers_ids_and_paths_differ() -> None:
     first = "OSError: [Errno 28] /a/b-1/c.pt: no space for 1.5e+3 of 0x7ffe at 3fa9c0de11"
     second = "OSError: [Errno 28] /z/c.pt: no space for 20 of 0x1 at 00000000"
-    assert crashes.normalised(first) == crashes.normalised(second)
-    assert crashes.normalised("KeyError: 'a'") != crashes.normalised("KeyError: 'b'")
+    assert crashes.normalize(first) == crashes.normalize(second)
+    assert crashes.normalize("KeyError: 'a'") != crashes.normalize("KeyError: 'b'")
 
 
 def test_three_alike_in_a_row_are_too_many_and_a_success_starts_anew() -> None:
-    streak = Streak()
-    assert [streak.crash(run, 1, "lost 1") for run in "ab"] == [False, False]
-    streak.well()
-    assert [streak.crash(run, 1, "lost 2") for run in "cd"] == [False, False]
-    assert not streak.crash("e", 2, "lost 2"), "another exit code is another kind"
-    assert [streak.crash(run, 2, f"lost {run}"[:5]) for run in "fg"] == [False, False]
-    assert [streak.crash(run, 1, "lost 3") for run in "hij"] == [False, False, True]
+    streak = CrashStreak()
+    assert [streak.add(run, 1, "lost 1") for run in "ab"] == [False, False]
+    streak.reset()
+    assert [streak.add(run, 1, "lost 2") for run in "cd"] == [False, False]
+    assert not streak.add("e", 2, "lost 2"), "another exit code is another kind"
+    assert [streak.add(run, 2, f"lost {run}"[:5]) for run in "fg"] == [False, False]
+    assert [streak.add(run, 1, "lost 3") for run in "hij"] == [False, False, True]
 
 
 def test_a_run_that_is_handed_out_again_counts_once() -> None:
-    streak = Streak()
-    assert [streak.crash("same", 1, "lost") for _ in range(9)] == [False] * 9
+    streak = CrashStreak()
+    assert [streak.add("same", 1, "lost") for _ in range(9)] == [False] * 9
 
 
 ARGS: dict[str, Any] = {"lr": {"value": 0.001}, "model": {"value": "unet/resnet18"}, "flip": {"value": False}}
@@ -216,13 +215,13 @@ def test_the_default_command_is_the_clients() -> None:
     ],
 )
 def test_only_agent_train_with_flags_is_forked(command: list[str] | None, warm: bool) -> None:
-    assert launch.is_warm(command) is warm
+    assert launch.starts_train(command) is warm
 
 
 def test_a_start_has_the_environment_that_wandb_agent_gives(tmp_path: Path) -> None:
     env = {"WANDB_SWEEP_ID": "s", "WANDB_DIR": str(tmp_path), "KEPT": "yes"}
     command = ["${interpreter}", "-m", "agent.train", "${args}"]
-    start = launch.start_of(command, None, "r1", ARGS, env, 2, tmp_path / "r1.log")
+    start = launch.make_start(command, None, "r1", ARGS, env, 2, tmp_path / "r1.log")
     settings = tmp_path / "wandb" / "sweep-s" / "config-r1.yaml"
     assert start.flags == ["--lr=0.001", "--model=unet/resnet18", "--flip=False"]
     assert start.env == env | {
@@ -236,13 +235,13 @@ def test_a_start_has_the_environment_that_wandb_agent_gives(tmp_path: Path) -> N
     assert yaml.safe_load(settings.read_text()) == {"wandb_version": 1, **ARGS}
 
 
-def begin(made: Board, folder: Path, run: str = "r1") -> Path:
+def begin(made: Display, folder: Path, run: str = "r1") -> Path:
     """A trial begins at agent 1; the file of its events."""
     values = {"seed": 2, "model": "unet/resnet18", "epochs": 9}
     progress = folder / f"{run}.jsonl"
     progress.touch()
     news = {"state": "trial", "run": run, "log": str(folder / f"{run}.log"), "values": values}
-    made.hear(1, {**news, "progress": str(progress), "offset": progress.stat().st_size})
+    made.handle(1, {**news, "progress": str(progress), "offset": progress.stat().st_size})
     return progress
 
 
@@ -258,7 +257,7 @@ def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:
     add(progress, "epoch", epoch=3, epochs=9, **{"val/iou": 0.91249})
     with progress.open("a") as file:
         file.write('{"event": "epoch", "epo')
-    made.follow()
+    made.poll()
     made.console.print(made.render())
     assert "agent 1  GPU 0  0:00  epoch 3 of 9, val IoU 0.912  unet/resnet18, seed 2" in said(made)
     assert "local/puzzle/s: no trial over yet, 3 to go, 0:00 so far" in said(made)
@@ -267,9 +266,9 @@ def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:
 def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
     made = board(terminal=False)
     add(begin(made, tmp_path), "result", **{"test/iou": 0.98765})
-    made.hear(1, {"state": "finished"})
+    made.handle(1, {"state": "finished"})
     begin(made, tmp_path, "r2")
-    made.hear(1, {"state": "crashed", "reason": "ValueError: x", "log": "logs/r2.log"})
+    made.handle(1, {"state": "crashed", "reason": "ValueError: x", "log": "logs/r2.log"})
     assert said(made).splitlines() == [
         "[0:00] agent 1 on GPU 0: started r1 (model unet/resnet18, seed 2)",
         "[0:00] agent 1: model unet/resnet18, seed 2 finished in 0:00, test IoU 0.988",
@@ -285,7 +284,7 @@ def test_a_program_reads_the_trials_own_events_and_what_became_of_them(tmp_path:
     progress = begin(made, tmp_path)
     add(progress, "epoch", epoch=1, epochs=9, steps=20, **{"val/iou": 0.5, "val/loss": 0.7})
     add(progress, "error", reason="training loss is nan")
-    made.hear(1, {"state": "crashed", "reason": "agent.train: training loss is nan", "log": "r1.log"})
+    made.handle(1, {"state": "crashed", "reason": "agent.train: training loss is nan", "log": "r1.log"})
     launch, epoch, error, end = map(json.loads, made.program.getvalue().splitlines())
     assert (launch["event"], launch["run"], launch["agent"], launch["config"]["epochs"]) == ("launch", "r1", 1, 9)
     assert {**epoch, "time": 0} == {
@@ -301,7 +300,7 @@ def test_what_a_trial_said_in_an_earlier_part_is_not_read_again(tmp_path: Path) 
     made = board(terminal=False)
     add(begin(made, tmp_path), "stopped")
     begin(made, tmp_path)
-    made.hear(1, {"state": "finished"})
+    made.handle(1, {"state": "finished"})
     assert made.summary() == "1 finished, 2 to go"
 
 
@@ -309,7 +308,7 @@ def test_a_run_that_is_handed_out_again_counts_as_it_ended_last(tmp_path: Path) 
     made = board(terminal=False)
     for state in ("crashed", "put off", "finished"):
         begin(made, tmp_path)
-        made.hear(1, {"state": state})
+        made.handle(1, {"state": state})
     assert made.summary() == "1 finished, 2 to go"
 
 
@@ -317,7 +316,7 @@ def test_a_run_that_is_handed_out_again_counts_as_it_ended_last(tmp_path: Path) 
 def test_a_warm_up_says_what_it_does_and_how_far_it_is(terminal: bool) -> None:
     made = board(terminal)
     made.warm_up("torch", 1, 9)
-    made.said -= 60
+    made.last_line -= 60
     made.warm_up("timm", 3, 9)
     made.warm_up("wandb", 4, 9)
     assert made.note == "warming up: importing wandb, 4 of 9"
@@ -329,7 +328,7 @@ def test_a_warm_up_says_what_it_does_and_how_far_it_is(terminal: bool) -> None:
 def test_a_trial_that_the_server_ended_counts_as_stopped_early(tmp_path: Path) -> None:
     made = board(terminal=False)
     add(begin(made, tmp_path), "stopped")
-    made.hear(1, {"state": "finished"})
+    made.handle(1, {"state": "finished"})
     assert said(made).splitlines()[-1].endswith("model unet/resnet18, seed 2 stopped by the sweep after 0:00")
     assert made.summary() == "1 stopped early, 2 to go"
 
@@ -337,9 +336,9 @@ def test_a_trial_that_the_server_ended_counts_as_stopped_early(tmp_path: Path) -
 def test_a_server_that_is_away_is_told_once_and_shown_until_it_is_back() -> None:
     made = board(terminal=False)
     for pause in (1, 2, 4):
-        made.hear(1, {"state": "away", "reason": "no answer from http://x (refused)", "again": pause})
+        made.handle(1, {"state": "away", "reason": "no answer from http://x (refused)", "again": pause})
     assert made.lines[1].note == "server away, again in 4 s"
-    made.hear(1, {"state": "back"})
+    made.handle(1, {"state": "back"})
     assert [line.split("] ")[1] for line in said(made).splitlines()] == [
         "agent 1: no answer from http://x (refused); it keeps trying",
         "agent 1: the server is back",

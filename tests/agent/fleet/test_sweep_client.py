@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.fleet.agent import Agent, Plan
+from agent.fleet.agent import Agent, FleetSettings
 from agent.fleet.sweep_client import Sweep
 from common.names import BadName
 from common.wandb_api import RequestRefused, ServerUnavailable
@@ -48,19 +48,19 @@ def test_a_run_that_could_not_stay_in_its_folder_is_refused(sweep: Sweep, server
     commands = [{"type": "run", "run_id": "../../x", "args": {}}]
     answer(server, 200, {"agentHeartbeat": {"commands": json.dumps(commands)}})
     folder = tmp_path / "s1" / "trials"
-    agent = Agent(1, Plan(sweep, None, 1, folder, tmp_path, 1, warm=False), {}, events=-1, id="a1")
+    agent = Agent(1, FleetSettings(sweep, None, 1, folder, tmp_path, 1, warm=False), {}, events=-1, id="a1")
     with pytest.raises(RequestRefused, match=r"hands out what is no run: run id '\.\./\.\./x' has '/'"):
-        agent._ask()
+        agent._next_claim()
     assert list(tmp_path.rglob("*")) == []
 
 
 def test_nobody_there_is_away() -> None:
     with pytest.raises(ServerUnavailable, match=r"no answer from http://127.0.0.1:9 \(.*refused"):
-        Sweep("http://127.0.0.1:9", "k", "me", "puzzle", "s1").look()
+        Sweep("http://127.0.0.1:9", "k", "me", "puzzle", "s1").fetch()
 
 
 def test_a_sweep_or_run_that_is_not_there_is_none(sweep: Sweep, server: Canned) -> None:
     for project in (None, {"sweep": None, "run": None}):
         answer(server, 200, {"project": project})
-        assert sweep.look() is None
-        assert sweep.run_state("r1") is None
+        assert sweep.fetch() is None
+        assert sweep.fetch_run_state("r1") is None

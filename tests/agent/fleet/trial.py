@@ -18,12 +18,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from agent import events
-from bench.wire import Wire
+from bench.harness.protocol import ProtocolClient
 
 flags = dict(word[2:].split("=", 1) for word in sys.argv[1:])
 run, steps, pause = os.environ["WANDB_RUN_ID"], int(flags.get("steps", 2)), float(flags.get("pause", 0))
 url, key, project = (os.environ[f"WANDB_{name}"] for name in ("BASE_URL", "API_KEY", "PROJECT"))
-wire = Wire(url, key, project, os.environ["WANDB_ENTITY"])
+wire = ProtocolClient(url, key, project, os.environ["WANDB_ENTITY"])
 saved = Path(os.environ["STEPS"], run)
 done = int(saved.read_text()) if saved.exists() else 0
 

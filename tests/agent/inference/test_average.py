@@ -63,8 +63,8 @@ def test_an_ensemble_is_the_mean_of_probabilities_at_the_size_of_the_photograph(
     (mean,) = average.logits_of(members, [np.zeros((3, 5, 3), np.uint8)])
     assert mean.shape == (3, 5)
     assert float(mean.sigmoid()[0, 0]) == pytest.approx((0.880797 + 0.268941) / 2, abs=1e-6)
-    assert average.cut(mean, 0.57).all()
-    assert not average.cut(mean, 0.58).any()
+    assert average.binarize(mean, 0.57).all()
+    assert not average.binarize(mean, 0.58).any()
 
 
 def checkpoint(folder: Path, seed: int) -> str:
@@ -102,9 +102,9 @@ def test_two_photographs_whose_files_would_be_one_are_refused(tmp_path: Path) ->
     for name in ("a.png", "a-probability.jpg"):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
     names = [str(tmp_path / name) for name in ("a.png", "a-probability.jpg")]
-    assert len(predict.plan(names, tmp_path / "out")[0]) == 2
+    assert len(predict.make_tasks(names, tmp_path / "out")[0]) == 2
     with pytest.raises(predict.UsageError, match=r"would both become .*a-probability\.png"):
-        predict.plan(names, tmp_path / "out", probabilities=True)
+        predict.make_tasks(names, tmp_path / "out", probabilities=True)
 
 
 class Api:
@@ -134,13 +134,13 @@ def test_a_model_of_a_sweep_is_all_its_finished_runs(name: str, sentence: str, m
     monkeypatch.setattr(load, "check_answers", lambda base_url: None)
     monkeypatch.setattr(load, "_keep_out_of_home", lambda folder: None)
     environ = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "k"}
-    found = load.members("local/puzzle/abc/unet/resnet18/none", environ)
+    found = load.expand_name("local/puzzle/abc/unet/resnet18/none", environ)
     assert found == ["local/puzzle/model-r1:best", "local/puzzle/model-r2:best"]
     if sentence:
         with pytest.raises(ModelError, match=sentence):
-            load.members(name, environ)
+            load.expand_name(name, environ)
     else:
-        assert load.members(name, environ) == [name]
+        assert load.expand_name(name, environ) == [name]
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_the_expected_iou_is_that_of_calibrated_probabilities(
     probabilities: list[list[float]], expected: float
 ) -> None:
     logits = torch.tensor(probabilities, dtype=torch.float64).logit()
-    assert average.expected_iou(logits, average.cut(logits)) == pytest.approx(expected)
+    assert average.expected_iou(logits, average.binarize(logits)) == pytest.approx(expected)

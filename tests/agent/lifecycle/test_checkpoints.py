@@ -83,7 +83,7 @@ def test_a_disk_that_is_full_leaves_the_checkpoint_before(tmp_path: Path) -> Non
 
 def test_a_checkpoint_that_would_execute_code_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": re.compile("x"), "config": {}}, tmp_path / "evil.pt")
-    with pytest.raises(BadFile, match="with more in it than tensors and plain values"):
+    with pytest.raises(BadFile, match="more in it than tensors"):
         checkpoints.load(tmp_path / "evil.pt")
 
 

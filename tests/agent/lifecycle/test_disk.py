@@ -35,21 +35,21 @@ def test_a_run_writes_a_little_less_than_was_said(model: str, tmp_path: Path) ->
     config = parse([f"--model={model}", "--width=16", "--image_size=32"])
     measured, built = written(tmp_path, config), models.build(config.architecture, config.backbone, width=config.width)
     kept = sum(path.stat().st_size for path in tmp_path.glob("*.pt"))
-    assert kept <= disk.bytes_of_run(built, 1024, n_test=0) < 1.1 * kept + 100_000
+    assert kept <= disk.bytes_on_server(built, 1024, n_test=0) < 1.1 * kept + 100_000
     # Besides two checkpoints and a state, a third checkpoint and a second state that are not whole yet.
     peak = 2 * measured - kept / 2
-    assert peak <= disk.disk_of_run(built, 1024, n_test=0) < 1.1 * peak + 300_000
+    assert peak <= disk.bytes_on_disk(built, 1024, n_test=0) < 1.1 * peak + 300_000
 
 
 def test_pictures_count_with_image_truth_and_two_predictions() -> None:
     model = nn.Linear(1, 1)
-    assert disk.bytes_of_run(model, 1024, 1) - disk.bytes_of_run(model, 1024, 0) == 2 * 6 * 1024 * 1024
+    assert disk.bytes_on_server(model, 1024, 1) - disk.bytes_on_server(model, 1024, 0) == 2 * 6 * 1024 * 1024
 
 
 def test_a_run_that_the_disk_has_no_room_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run that goes on has written already counts as room."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=900_000))
-    monkeypatch.setattr(disk, "disk_of_run", lambda *_: 1_000_000)
+    monkeypatch.setattr(disk, "bytes_on_disk", lambda *_: 1_000_000)
     with pytest.raises(DiskError, match=r"up to 1\.0 MB in .*run, but the disk has 900\.0 kB left: free some"):
         disk.check_free(tmp_path / "run", nn.Identity(), 1024, 4)
     (tmp_path / "run" / "epoch-0001.pt").write_bytes(bytes(100_000))

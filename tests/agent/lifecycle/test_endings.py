@@ -17,7 +17,7 @@ import torch
 from agent import train
 from agent.inference import predictions
 from agent.lifecycle import checkpoints, resume, state
-from agent.lifecycle.failures import Failed
+from agent.lifecycle.failures import RunFailure
 from agent.training import loader
 from agent.training.batchnorm import Validation
 from agent.training.models import hub
@@ -62,7 +62,7 @@ def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_o
         children.append(len(multiprocessing.active_children()))
         return end_early(*given)
 
-    monkeypatch.setattr(loader, "workers_for", lambda *_: 1)
+    monkeypatch.setattr(loader, "n_workers", lambda *_: 1)
     monkeypatch.setattr(train, "validate", interrupted)
     monkeypatch.setattr(train, "end_early", handed_over)
     run.mark_preempting = lambda: None
@@ -75,7 +75,7 @@ def test_a_run_takes_the_threads_that_it_is_told_or_all_cores_and_says_how_many(
     given: str, expected: int, run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def enough(*_: Any) -> None:
-        raise Failed("enough")
+        raise RunFailure("enough")
 
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     monkeypatch.setattr(cores, "available", lambda: 2)
@@ -199,7 +199,7 @@ def test_a_signal_while_a_run_is_tested_and_uploaded_lets_it_finish(
     assert run.artifacts == ["model", "predictions"]
     assert run.summary["seconds/total"] > 0
     assert run.codes == [], "the client ends it, with exit code 0"
-    assert not (tmp_path / "abc" / state.FILE).exists()
+    assert not (tmp_path / "abc" / state.STATE_FILE).exists()
 
 
 def test_a_second_ctrl_c_ends_a_run_at_once_in_one_line_with_its_last_state(
@@ -221,7 +221,7 @@ def test_a_second_ctrl_c_ends_a_run_at_once_in_one_line_with_its_last_state(
     with pytest.raises(Left):
         train.main(FLAGS)
     printed = capsys.readouterr()
-    assert printed.out.splitlines()[-1] == "agent.train: ended; go on with python -m agent.train --resume abc"
+    assert printed.out.splitlines()[-1].endswith("python -m agent.train --resume abc")
     assert printed.err == ""
     assert run.codes == [], "the server is told nothing that would make it a failure"
     found = state.load(tmp_path / "abc")

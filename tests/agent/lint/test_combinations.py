@@ -21,7 +21,7 @@ def test_pairs_that_cannot_be_built_are_found_and_the_others_listed(tmp_path: Pa
     assert len(errors) == 4
     assert "deeplabv3plus cannot be built on vgg11" in errors
     assert "unet needs a backbone, for instance resnet18" in errors
-    assert list(report.good) == GOOD
+    assert list(report.buildable) == GOOD
     assert not report.passes
 
 
@@ -41,9 +41,9 @@ def test_one_model_that_cannot_be_built_is_found_on_its_line(tmp_path: Path) -> 
         "  model:\n    values:\n      - unet/resnet18\n      - deeplabv3plus/vgg11",
     )
     (finding,) = lint(tmp_path, text).findings
-    assert finding.line == 11
-    assert finding.message.startswith("deeplabv3plus cannot be built on vgg11 ('VGG' models do not support dilated")
-    assert finding.why == "1 of the 2 combinations of the sweep would end at once"
+    assert (finding.line, finding.code) == (11, "B002")
+    assert "deeplabv3plus cannot be built on vgg11 ('VGG'" in finding.message
+    assert "1 of the 2 combinations" in finding.why
     assert finding.fix == "take it out"
 
 
@@ -59,9 +59,8 @@ def test_a_model_that_needs_two_training_images_is_refused_where_there_is_one(
     data = f"  data: {{value: {tmp_path / 'photographs'}}}"
     text = CLEAN.replace("  architecture: {value: unet_bilinear}", f"{models}\n{data}")
     findings = [each for each in lint(tmp_path, text).findings if each.severity == "error"]
-    sentence = f"deeplabv3plus needs at least 2 training images, but {tmp_path / 'photographs'} has 1"
-    assert [each.message for each in findings] == [sentence] * refused
-    assert [each.fix for each in findings] == ["add photographs with their masks, or take it out"] * refused
+    assert [each.code for each in findings] == ["B003"] * refused
+    assert all(str(tmp_path / "photographs") in each.message for each in findings)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +75,15 @@ def test_a_model_that_needs_two_training_images_is_refused_where_there_is_one(
 def test_a_misspelt_backbone_is_an_error_that_names_the_nearest(tmp_path: Path, written: str, meant: str) -> None:
     text = CLEAN.replace("architecture: {value: unet_bilinear}", f"model: {{value: unet/{written}}}")
     (finding,) = lint(tmp_path, text).findings
-    assert finding.message == f"unet cannot be built on {written} (no such backbone)"
+    assert finding.code == "B002"
+    assert f"on {written} (" in finding.message
     assert finding.fix.startswith(meant)
 
 
 def test_deeplabv3plus_with_batches_of_one_is_found_at_the_batch_size(tmp_path: Path) -> None:
     text = CLEAN.replace("architecture: {value: unet_bilinear}", "model: {value: deeplabv3plus/resnet18}")
     (finding,) = lint(tmp_path, text.replace("batch_size: {value: 2}", "batch_size: {value: 1}")).findings
-    assert finding.line == 12
-    assert finding.message == "batch_size is 1, but deeplabv3plus needs at least 2 images in every training step"
+    assert (finding.line, finding.code) == (12, "B001")
     assert finding.fix == "write 2 or more"
 
 
@@ -93,10 +92,10 @@ def test_imagenet_weights_are_an_error_where_there_are_none_and_a_warning_where_
 ) -> None:
     def weights(backbone: str) -> list[tuple[str, str]]:
         text = CLEAN.replace("architecture: {value: unet_bilinear}", f"model: {{value: unet/{backbone}/imagenet}}")
-        return [(each.severity, each.message) for each in lint(tmp_path, text).findings]
+        return [(each.severity, each.code) for each in lint(tmp_path, text).findings]
 
     assert weights("tu-tf_efficientnet_lite0") == []
-    assert weights("resnet18") == [("warning", "ImageNet weights of resnet18 come from the model hub")]
+    assert weights("resnet18") == [("warning", "B005")]
     assert weights("tu-test_vit") != []
 
 
@@ -108,6 +107,6 @@ def test_a_backbone_of_one_size_is_tried_at_the_sizes_of_the_sweep(tmp_path: Pat
     at = [f"{chr(10).join(lines)}\n  image_size: {{values: {sizes}}}\n" for sizes in ("[256]", "[256, 144]")]
     assert not [each for each in lint(tmp_path, at[0]).findings if each.severity == "error"]
     (finding,) = (each for each in lint(tmp_path, at[1]).findings if each.severity == "error")
-    assert finding.message.startswith(f"unet cannot be built on {model} (")
+    assert finding.code == "B002"
     assert "; it works at image_size 256)" in finding.message
-    assert finding.why == "1 of the 2 combinations of the sweep would end at once"
+    assert "1 of the 2 combinations" in finding.why

@@ -114,12 +114,12 @@ def test_a_sweep_without_faults_is_only_priced(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "- a\n", "just text\n"])
 def test_a_file_that_is_no_sweep_is_one_finding(tmp_path: Path, text: str) -> None:
     (finding,) = lint(tmp_path, text).findings
-    assert finding.message == "not a sweep"
+    assert finding.code == "Y003"
 
 
 def test_an_anchor_that_contains_itself_is_one_finding(tmp_path: Path) -> None:
     (finding,) = lint(tmp_path, with_line(9, "  width: &w {values: [*w]}")).findings
-    assert finding.message == "an anchor (&) stands for something that contains it (*)"
+    assert finding.code == "Y004"
 
 
 def test_logarithms_of_exponents_are_left_alone(tmp_path: Path) -> None:
@@ -129,14 +129,12 @@ def test_logarithms_of_exponents_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_grid_cannot_go_through_a_distribution(tmp_path: Path) -> None:
     (finding,) = lint(tmp_path, with_line(3, "method: grid")).findings
-    assert finding.line == 10
-    assert finding.message == "learning_rate is log_uniform_values, which a grid cannot go through"
+    assert (finding.line, finding.code) == (10, "P017")
 
 
 def test_hyperband_that_comes_too_late_for_some_runs_is_doubtful(tmp_path: Path) -> None:
     (finding,) = lint(tmp_path, with_line(13, "  epochs: {values: [4, 45]}")).findings
-    assert (finding.line, finding.severity) == (6, "warning")
-    assert finding.message == "Hyperband first looks after epoch 5, and some runs have only 4"
+    assert (finding.line, finding.code, finding.severity) == (6, "H010", "warning")
 
 
 def test_the_line_of_a_value_is_that_of_the_list_entry(tmp_path: Path) -> None:
@@ -149,7 +147,7 @@ def test_a_sweep_of_another_program_is_checked_without_its_parameters(tmp_path: 
     text = CLEAN.replace("agent.train", "mine.train").replace("agent/train.py", "mine.py").replace("width", "depth")
     report = lint(tmp_path, text)
     assert report.passes
-    assert [each.message for each in report.findings] == ["command does not start agent.train"]
+    assert [each.code for each in report.findings] == ["C009"]
 
 
 def test_errors_make_the_exit_code_1_and_warnings_do_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,8 +158,9 @@ def test_errors_make_the_exit_code_1_and_warnings_do_not(tmp_path: Path, capsys:
     assert main([str(doubtful), str(wrong), str(tmp_path / "none.yaml")]) == 1
     printed = capsys.readouterr()
     assert f"{wrong}:1: error: program is missing [C001]\n    why: " in printed.out
-    assert "none.yaml:1: error: the file cannot be read: No such file or directory [Y001]" in printed.out
-    assert printed.err == "agent.lint: 2 of 3 files have errors\n"
+    assert "none.yaml:1: error: " in printed.out
+    assert "[Y001]" in printed.out
+    assert "2 of 3" in printed.err
 
 
 def test_machines_get_findings_and_price_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,7 +190,8 @@ def test_a_model_that_was_looked_at_before_needs_no_torch(tmp_path: Path) -> Non
 def rules() -> dict[str, Rule]:
     """Every rule of the linter by its code; the first where two share one."""
     folder = Path(agent.lint.__file__).parent
-    modules = [importlib.import_module(f"agent.lint.{file.stem}") for file in sorted(folder.glob("[a-z]*.py"))]
+    files = [file.relative_to(folder).with_suffix("") for file in sorted(folder.rglob("[a-z]*.py"))]
+    modules = [importlib.import_module(".".join(("agent", "lint", *file.parts))) for file in files]
     found: dict[str, Rule] = {}
     for rule in (each for module in modules for each in vars(module).values() if isinstance(each, Rule)):
         found.setdefault(rule.code, rule)

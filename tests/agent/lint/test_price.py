@@ -8,7 +8,7 @@ import pytest
 
 from agent.config import from_settings
 from agent.lifecycle import disk
-from agent.lint import main, models, price
+from agent.lint import main, model_facts, price
 from agent.training import step_times
 from agent.training.models import build
 from agent.training.step_times import COLUMNS, ONE_CORE, Step
@@ -44,7 +44,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
     ours, machine = tmp_path / "ours.csv", tmp_path / "machine.csv"
     ours.write_text(f"# a comment\n{HEAD}{ONE_CORE}CPU,unet,resnet18,64,64,2,float32,1000000000,20,0,5\n")
     machine.write_text(f"{HEAD}H100,unet_bilinear,none,64,64,4,float32,1000000000,1,0,5\n")
-    monkeypatch.setattr(price, "TABLE", ours)
+    monkeypatch.setattr(price, "STEP_TIMES", ours)
     monkeypatch.setenv("PUZZLE_STEP_SECONDS", str(machine))
     return ours, machine
 
@@ -52,12 +52,12 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
 def test_the_price_of_a_sweep_is_the_mean_run_times_the_number_of_runs_on_every_recorded_device(
     tables: tuple[Path, Path],
 ) -> None:
-    priced = price.of([SMALL, LARGE], 10)
+    priced = price.estimate([SMALL, LARGE], 10)
     assert [each.device for each in priced.prices] == [ONE_CORE + "CPU", "H100"]
     for of_device, table in zip(priced.prices, tables, strict=True):
         each = [price.seconds(config, step_times.read(table)) for config in (SMALL, LARGE)]
         assert of_device.hours == pytest.approx(10 * sum(each) / 2 / 3600)
-    assert priced.memory == models.look_up("unet_bilinear", "none", 16).training_bytes(64, 2)
+    assert priced.memory == model_facts.look_up("unet_bilinear", "none", 16).training_bytes(64, 2)
 
 
 @pytest.mark.usefixtures("tables")
@@ -103,7 +103,7 @@ def step(model: str, macs: int, seconds: float, precision: str = "float32", widt
 @pytest.fixture
 def thousand_macs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model makes 1000 multiply-accumulates of an image of 128 pixels."""
-    monkeypatch.setattr(models, "look_up", lambda *_, **__: models.Facts(macs=1000))
+    monkeypatch.setattr(model_facts, "look_up", lambda *_, **__: model_facts.Facts(macs=1000))
 
 
 @pytest.mark.usefixtures("thousand_macs")
@@ -165,7 +165,7 @@ def test_auto_is_priced_in_the_precision_that_this_processor_has(
 def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     config = from_settings({"model": model, "image_size": 96})
     built = build(config.architecture, config.backbone, width=config.width)
-    assert price.artifact_bytes(config) == disk.bytes_of_run(built, config.score_size, disk.N_TEST)
+    assert price.server_bytes(config) == disk.bytes_on_server(built, config.score_size, disk.N_TEST)
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ def test_hours_are_words(hours: float, text: str) -> None:
 
 
 def test_the_recorded_steps_name_their_command_and_cover_every_architecture() -> None:
-    assert price.TABLE.read_text().startswith("# python -m bench.step_seconds")
-    n_rows = len(price.TABLE.read_text().splitlines()) - 2
-    by_device = price.by_device([price.TABLE])
+    assert price.STEP_TIMES.read_text().startswith("# python -m bench.step_seconds")
+    n_rows = len(price.STEP_TIMES.read_text().splitlines()) - 2
+    by_device = price.steps_by_device([price.STEP_TIMES])
     assert sum(map(len, by_device.values())) == n_rows, "a row is broken, or stands twice"
     for steps in by_device.values():
         assert {step.architecture for step in steps} == {"unet_transposed", "unet_bilinear", "unet", "deeplabv3plus"}

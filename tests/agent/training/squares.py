@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from agent.training.loader import CPU, feed
+from agent.training.loader import CPU, make_loader
 from agent.training.loop import train_epoch
 from agent.training.models.unet import UNet
 from data.augment import Augmenter
-from data.puzzle import Pair
+from data.dataset import Pair
 
 
 def squares(n: int, side: int = 32, seed: int = 0) -> tuple[Pair, ...]:
@@ -27,7 +27,7 @@ def squares(n: int, side: int = 32, seed: int = 0) -> tuple[Pair, ...]:
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, pairs: tuple[Pair, ...], epoch: int = 1) -> float:
     """One epoch without augmentation; its loss."""
     same = Augmenter("none", 32, seed=1)
-    return train_epoch(model, optimizer, feed(pairs, same, 2, 1, range(epoch, epoch + 1)))[0]
+    return train_epoch(model, optimizer, make_loader(pairs, same, 2, 1, range(epoch, epoch + 1)))[0]
 
 
 def trained(seed: int, epochs: int = 30, device: torch.device = CPU) -> tuple[UNet, list[float]]:
@@ -36,7 +36,7 @@ def trained(seed: int, epochs: int = 30, device: torch.device = CPU) -> tuple[UN
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     augment = Augmenter("light", 32, seed)
     losses = [
-        train_epoch(model, optimizer, feed(squares(6), augment, 2, seed, range(epoch, epoch + 1), device))[0]
+        train_epoch(model, optimizer, make_loader(squares(6), augment, 2, seed, range(epoch, epoch + 1), device))[0]
         for epoch in range(1, epochs + 1)
     ]
     return model, losses

@@ -10,17 +10,17 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from agent.training import models
 from agent.training.batchnorm import (
-    GAP,
+    MAX_GAP,
     Validation,
-    in_order,
-    layers,
-    recomputed,
-    recomputed_statistics,
+    batchnorm_layers,
+    even_batches,
+    recompute,
+    recompute_statistics,
     should_recompute,
     validate,
     with_statistics,
 )
-from agent.training.loader import CPU, feed
+from agent.training.loader import CPU, make_loader
 from agent.training.loop import Evaluation, evaluate, train_epoch
 from agent.training.models.unet import UNet
 from data.augment import Augmenter
@@ -33,7 +33,7 @@ def slow_unet(momentum: float, device: torch.device = CPU) -> UNet:
     """A small U-Net whose BatchNorm follows the batches with this momentum."""
     torch.manual_seed(1)
     model = UNet("transposed", width=4).to(device)
-    for layer in layers(model).values():
+    for layer in batchnorm_layers(model).values():
         layer.momentum = momentum
     return model
 
@@ -44,7 +44,7 @@ def fit(model: nn.Module, epochs: int, examine: bool = False) -> list[float]:
     augment, device = Augmenter("light", 32, 1), next(model.parameters()).device
     losses = []
     for epoch in range(1, epochs + 1):
-        batches = feed(TRAIN, augment, 2, 1, range(epoch, epoch + 1), device)
+        batches = make_loader(TRAIN, augment, 2, 1, range(epoch, epoch + 1), device)
         losses.append(train_epoch(model, optimizer, batches)[0])
         if examine:
             look(model)
@@ -52,7 +52,7 @@ def fit(model: nn.Module, epochs: int, examine: bool = False) -> list[float]:
 
 
 def look(model: nn.Module, past: Sequence[float | None] = (), keep: bool = True) -> Validation:
-    return validate(model, TRAIN, VAL, 2, past, lambda running: keep)
+    return validate(model, TRAIN, VAL, 2, [0.0] * len(past), past, lambda running: keep)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 def test_statistics_are_the_mean_over_batches_of_their_means_and_unbiased_variances(device: torch.device) -> None:
     images = [torch.randn(2, 3, 5, 4) * scale + scale for scale in (1, 3)]
     model = nn.Sequential(nn.BatchNorm2d(3)).to(device)
-    found = {name: value.cpu() for name, value in recomputed(model, [i.to(device) for i in images]).items()}
+    found = {name: value.cpu() for name, value in recompute(model, [i.to(device) for i in images]).items()}
     per_channel = [image.double().numpy().transpose(1, 0, 2, 3).reshape(3, -1) for image in images]
     mean = np.mean([values.mean(axis=1) for values in per_channel], axis=0)
     variance = np.mean([values.var(axis=1, ddof=1) for values in per_channel], axis=0)
@@ -106,11 +106,11 @@ def test_recomputing_leaves_no_trace_in_the_model_or_in_the_random_numbers(
     model = Regularised().to(device).train(training)
     model(torch.randn(2, 3, 4, 4, device=device))
     before, random_before = state(model), random_state(device)
-    found = recomputed(model, [torch.full((2, 3, 4, 4), 7.0, device=device)])
+    found = recompute(model, [torch.full((2, 3, 4, 4), 7.0, device=device)])
     assert equal(state(model), before)
     assert torch.equal(random_state(device), random_before)
     assert all(module.training == training for module in model.modules())
-    assert [layer.momentum for layer in layers(model).values()] == [0.1, 0.1]
+    assert [layer.momentum for layer in batchnorm_layers(model).values()] == [0.1, 0.1]
     assert not torch.equal(found["layers.1.running_mean"], before["layers.1.running_mean"])
 
 
@@ -122,10 +122,10 @@ def test_recomputing_that_breaks_off_leaves_no_trace_either() -> None:
     model = Regularised()
     before = state(model)
     with pytest.raises(KeyboardInterrupt):
-        recomputed(model, broken())
+        recompute(model, broken())
     assert equal(state(model), before)
     assert model.training
-    assert all(layer.momentum == 0.1 for layer in layers(model).values())
+    assert all(layer.momentum == 0.1 for layer in batchnorm_layers(model).values())
 
 
 class AlwaysFrozen(nn.Sequential):
@@ -150,7 +150,7 @@ def test_a_model_whose_batchnorm_is_absent_or_frozen_is_scored_once_and_passes_u
     before, calls = state(model), []
     model.register_forward_hook(lambda *_: calls.append(1))
     judgement = look(model)
-    assert (judgement.gap, judgement.repaired, judgement.statistics) == (None, False, {})
+    assert (judgement.gap, judgement.is_repaired, judgement.statistics) == (None, False, {})
     assert len(calls) == 2
     assert equal(state(model), before)
 
@@ -158,10 +158,10 @@ def test_a_model_whose_batchnorm_is_absent_or_frozen_is_scored_once_and_passes_u
 @pytest.mark.slow
 def test_a_model_that_lags_behind_its_batches_is_repaired_and_keeps_its_own_statistics(trapped: UNet) -> None:
     before = state(trapped)
-    running = evaluate(trapped, VAL, 2).pooled.iou
+    running = evaluate(trapped, VAL, 2).pooled_counts.iou
     judgement = look(trapped)
-    repaired = judgement.evaluation.pooled.iou
-    assert judgement.repaired
+    repaired = judgement.evaluation.pooled_counts.iou
+    assert judgement.is_repaired
     assert running < 0.3
     assert repaired > 0.9
     assert judgement.gap == pytest.approx(repaired - running)
@@ -180,8 +180,8 @@ def test_a_healthy_model_is_scored_both_ways_and_stays_as_it_is() -> None:
     fit(model, 12)
     judgement = look(model)
     assert judgement.gap is not None
-    assert abs(judgement.gap) <= GAP
-    assert not judgement.repaired
+    assert abs(judgement.gap) <= MAX_GAP
+    assert not judgement.is_repaired
     assert judgement.evaluation.counts == evaluate(model, VAL, 2).counts
 
 
@@ -206,7 +206,7 @@ def test_training_does_not_notice_the_check(device: torch.device) -> None:
     ],
 )
 def test_when_an_epoch_is_examined(past: list[float | None], candidate: bool, expected: bool) -> None:
-    assert should_recompute(past, candidate) == expected
+    assert should_recompute(past, candidate, 0.02) == expected
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -217,9 +217,15 @@ def test_the_check_asks_whether_the_running_score_would_make_a_checkpoint(trappe
         asked.append(running)
         return keep
 
-    judgement = validate(trapped, TRAIN, VAL, 2, [0.0], would_keep)
+    judgement = validate(trapped, TRAIN, VAL, 2, [0.0], [0.0], would_keep)
     assert (judgement.gap is not None) == keep
     assert [score.counts for score in asked] == [evaluate(trapped, VAL, 2).counts]
+
+
+@pytest.mark.parametrize(("best", "examined"), [(0.0, False), (0.9, True)])
+def test_an_epoch_is_examined_whose_score_fell_far_below_the_best(trapped: UNet, best: float, examined: bool) -> None:
+    judgement = validate(trapped, TRAIN, VAL, 2, [best, 0.0], [0.0, None], lambda running: False)
+    assert judgement.is_repaired == examined
 
 
 @pytest.fixture
@@ -232,14 +238,14 @@ def three_deep(device: torch.device) -> nn.Module:
 
 def test_statistics_are_those_that_the_model_has_in_evaluation_mode_at_every_depth(three_deep: nn.Module) -> None:
     inputs: dict[str, np.ndarray] = {}
-    for name, layer in layers(three_deep).items():
+    for name, layer in batchnorm_layers(three_deep).items():
         layer.register_forward_hook(
             lambda module, given, _, name=name: inputs.__setitem__(name, given[0].double().cpu().numpy())
         )
-    found = recomputed_statistics(three_deep, TRAIN)
+    found = recompute_statistics(three_deep, TRAIN)
     inputs.clear()
     with with_statistics(three_deep, found), torch.no_grad():
-        three_deep.eval()(next(in_order(three_deep, TRAIN, len(TRAIN))))
+        three_deep.eval()(next(even_batches(three_deep, TRAIN, len(TRAIN))))
     assert len(inputs) == 3
     for name, values in inputs.items():
         channels = values.transpose(1, 0, 2, 3).reshape(4, -1)
@@ -248,7 +254,7 @@ def test_statistics_are_those_that_the_model_has_in_evaluation_mode_at_every_dep
 
 
 def test_equal_weights_and_images_give_equal_statistics_bit_by_bit(three_deep: nn.Module) -> None:
-    assert equal(recomputed_statistics(three_deep, TRAIN), recomputed_statistics(three_deep, TRAIN))
+    assert equal(recompute_statistics(three_deep, TRAIN), recompute_statistics(three_deep, TRAIN))
 
 
 def sizes_seen(model: nn.Module) -> list[int]:
@@ -262,7 +268,7 @@ def sizes_seen(model: nn.Module) -> list[int]:
 def test_the_images_pass_at_once_and_many_in_even_batches(n: int, sizes: list[int]) -> None:
     model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
     seen = sizes_seen(model)
-    recomputed_statistics(model, squares(n, side=16))
+    recompute_statistics(model, squares(n, side=16))
     assert seen == sizes
 
 
@@ -272,7 +278,7 @@ def test_the_check_passes_all_training_images_at_once_unless_told_otherwise(
 ) -> None:
     model = slow_unet(0.1)
     seen = sizes_seen(model)
-    validate(model, TRAIN, VAL, 2, (), lambda running: True, *at_once)
+    validate(model, TRAIN, VAL, 2, (), (), lambda running: True, *at_once)
     assert seen == [2, 2, *sizes, 2, 2]
 
 
@@ -294,7 +300,7 @@ class Cramped(nn.Module):
 def test_fewer_images_pass_at_once_where_memory_does_not_hold_all() -> None:
     model = Cramped(3, "CUDA out of memory. Tried to allocate 2.00 GiB")
     before, seen = state(model), sizes_seen(model)
-    found = recomputed_statistics(model, squares(10, side=16))
+    found = recompute_statistics(model, squares(10, side=16))
     assert seen == [10, 5, 2, 2, 2, 2, 2]
     assert found["norm.num_batches_tracked"] == 5
     assert equal(state(model), before)
@@ -303,11 +309,11 @@ def test_fewer_images_pass_at_once_where_memory_does_not_hold_all() -> None:
 @pytest.mark.parametrize(("holds", "error"), [(1, "out of memory"), (3, "shapes do not match")])
 def test_what_fewer_images_do_not_mend_is_raised(holds: int, error: str) -> None:
     with pytest.raises(RuntimeError, match=error):
-        recomputed_statistics(Cramped(holds, error), squares(10, side=16))
+        recompute_statistics(Cramped(holds, error), squares(10, side=16))
 
 
 def test_every_image_counts_and_none_alone_when_statistics_are_recomputed() -> None:
     model = models.build("deeplabv3plus", "resnet18")
     seen = sizes_seen(model)
-    recomputed(model, in_order(model, squares(5, side=64), 2))
+    recompute(model, even_batches(model, squares(5, side=64), 2))
     assert seen == [3, 2]

@@ -12,9 +12,9 @@ import torch
 
 from agent.config import parse
 from agent.fleet import devices
-from agent.lifecycle.failures import Failed, explain_errors
+from agent.lifecycle.failures import RunFailure, explain_errors
 from agent.training import performance
-from agent.training.loader import feed
+from agent.training.loader import make_loader
 from agent.training.loop import bce, train_epoch
 from agent.training.models.unet import UNet
 from data.augment import Augmenter
@@ -25,13 +25,13 @@ GIB = 2**30
 
 def batches(n: int, gpu: torch.device) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """n batches of 2 images, of one process that augments."""
-    return islice(feed(squares(6), Augmenter("light", 32, 1), 2, 1, range(1, n + 1), gpu, workers=1), n)
+    return islice(make_loader(squares(6), Augmenter("light", 32, 1), 2, 1, range(1, n + 1), gpu, workers=1), n)
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_no_step_waits_for_the_gpu(gpu: torch.device) -> None:
     """The first epoch of a process may wait: it brings the mean and deviation of ImageNet to the GPU."""
-    model = performance.prepare(UNet("transposed", width=4), gpu)
+    model = performance.to_channels_last(UNet("transposed", width=4), gpu)
     optimizer = performance.adam(model, 1e-3)
     train_epoch(model, optimizer, batches(3, gpu), "bfloat16")
 
@@ -54,11 +54,11 @@ def step(model: torch.nn.Module, images: int, side: int) -> None:
 def test_when_memory_is_used_up_one_sentence_says_so(gpu: torch.device) -> None:
     """64 images of 512 pixels, which take more than the 2 GiB that the process may have."""
     config = parse(["--model=unet_bilinear", "--width=4", "--batch_size=64", "--image_size=512"])
-    model = performance.prepare(UNet("bilinear", width=4), gpu)
+    model = performance.to_channels_last(UNet("bilinear", width=4), gpu)
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(2**31 / torch.cuda.get_device_properties(gpu).total_memory)
     try:
-        with pytest.raises(Failed, match="out of memory on cuda: batch_size 64 at image_size 512 with unet_b"):
+        with pytest.raises(RunFailure, match="out of memory on cuda: batch_size 64 at image_size 512"):
             with explain_errors(config, gpu, Path()):
                 step(model, 64, 512)
     finally:
@@ -71,16 +71,16 @@ def test_a_compiled_model_trains_as_the_model_itself_does(gpu: torch.device) -> 
     losses = []
     for compiled in (False, True):
         torch.manual_seed(1)
-        model = performance.prepare(UNet("transposed", width=4), gpu)
+        model = performance.to_channels_last(UNet("transposed", width=4), gpu)
         with torch._dynamo.config.patch(suppress_errors=False):
-            network = performance.compiled(model) if compiled else model
+            network = performance.compile_model(model) if compiled else model
         losses.append(train_epoch(network, performance.adam(model, 1e-3), batches(6, gpu), "bfloat16")[0])
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 def test_a_trial_that_is_pinned_to_a_gpu_sees_that_one_only() -> None:
     ask = "import torch; print(torch.cuda.device_count(), torch.cuda.get_device_name(0))"
-    listed = devices.gpus({})
+    listed = devices.list_gpus({})
     if not listed:
         pytest.skip("no GPU on this machine")
     for gpu in listed:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from agent.lifecycle.interruption import Interrupted, Interruption
-from agent.training.loader import CPU, Order, feed, free_shared_memory, within, workers_for
-from agent.training.loop import on_device
+from agent.training.loader import CPU, BatchOrder, free_shared_memory, limit_workers, make_loader, n_workers
+from agent.training.loop import to_device
 from data.augment import Augmenter
 from tests.agent.training.squares import squares
 
@@ -17,7 +17,7 @@ PAIRS = squares(5)
 
 def drawn(epochs: range, workers: int = 0, seed: int = 1) -> list[torch.Tensor]:
     """Images and masks of all batches, one after the other."""
-    found = feed(PAIRS, Augmenter("strong", 32, seed), 2, seed, epochs, workers=workers)
+    found = make_loader(PAIRS, Augmenter("strong", 32, seed), 2, seed, epochs, workers=workers)
     return [tensor for batch in found for tensor in batch]
 
 
@@ -26,7 +26,7 @@ def equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
 
 
 def test_every_epoch_has_every_image_once_and_epochs_differ() -> None:
-    order = list(Order(5, 2, seed=1, visits=range(1, 3)))
+    order = list(BatchOrder(5, 2, seed=1, visits=range(1, 3)))
     assert sorted(order[0] + order[1]) == [(1, i) for i in range(5)]
     assert sorted(order[2] + order[3]) == [(2, i) for i in range(5)]
     assert [i for _, i in order[0] + order[1]] != [i for _, i in order[2] + order[3]]
@@ -56,18 +56,18 @@ def test_feeding_draws_no_number_from_the_global_generator() -> None:
 
 def test_workers_augment_for_a_gpu_as_far_as_there_are_cores() -> None:
     gpu = torch.device("cuda")
-    assert [workers_for(gpu, n) for n in (1, 2, 4, 64)] == [2, 2, 3, 16]
-    assert workers_for(CPU, 64) == 0
+    assert [n_workers(gpu, n) for n in (1, 2, 4, 64)] == [2, 2, 3, 16]
+    assert n_workers(CPU, 64) == 0
 
 
 def test_what_arrives_on_a_device_is_what_was_drawn(device: torch.device) -> None:
-    arrived = feed(PAIRS, Augmenter("strong", 32, 1), 2, 1, range(1, 3), device, workers=1)
+    arrived = make_loader(PAIRS, Augmenter("strong", 32, 1), 2, 1, range(1, 3), device, workers=1)
     expected = drawn(range(1, 3))
     for (images, masks), raw_images, raw_masks in zip(arrived, expected[::2], expected[1::2], strict=True):
         assert images.is_pinned() == masks.is_pinned() == (device.type == "cuda")
-        there, truth = on_device(images, masks, device)
+        there, truth = to_device(images, masks, device)
         assert there.is_contiguous(memory_format=torch.channels_last)
-        torch.testing.assert_close(there.cpu(), on_device(raw_images, raw_masks, CPU)[0])
+        torch.testing.assert_close(there.cpu(), to_device(raw_images, raw_masks, CPU)[0])
         assert torch.equal(truth.cpu(), raw_masks.long())
 
 
@@ -76,7 +76,7 @@ def test_what_arrives_on_a_device_is_what_was_drawn(device: torch.device) -> Non
 )
 def test_batches_that_lie_ready_fill_at_most_half_of_the_shared_memory(free: int, expected: tuple[int, int]) -> None:
     """Three workers, batches of 10 bytes."""
-    assert within(free, 3, 10) == expected
+    assert limit_workers(free, 3, 10) == expected
 
 
 def test_where_there_is_no_shared_memory_the_run_augments_itself(
@@ -93,16 +93,16 @@ KILLED = "DataLoader worker (pid 7) is killed by signal: {}. "
 
 def test_a_worker_that_the_signal_of_a_cluster_ends_is_an_interruption() -> None:
     """It may die before the signal reaches the run itself."""
-    with pytest.raises(Interrupted, match="SIGTERM"), Interruption().of_workers():
+    with pytest.raises(Interrupted, match="SIGTERM"), Interruption().translate_worker_exit():
         raise RuntimeError(KILLED.format("Terminated"))
     interruption = Interruption()
-    interruption.ask("SIGINT")
-    with pytest.raises(Interrupted, match="SIGINT"), interruption.of_workers():
+    interruption.request("SIGINT")
+    with pytest.raises(Interrupted, match="SIGINT"), interruption.translate_worker_exit():
         raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
 
 
 @pytest.mark.parametrize("text", [KILLED.format("Killed"), "shapes differ"])
 def test_other_ends_of_a_worker_are_failures(text: str) -> None:
-    with pytest.raises(RuntimeError) as raised, Interruption().of_workers():
+    with pytest.raises(RuntimeError) as raised, Interruption().translate_worker_exit():
         raise RuntimeError(text)
     assert str(raised.value) == text

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from agent.training.loop import batches, bce, evaluate, to_tensors
-from data.puzzle import Pair
+from agent.training.loop import bce, evaluate, split_batches, to_tensors
+from data.dataset import Pair
 from tests.agent.training.squares import squares, trained
 
 
@@ -26,7 +26,7 @@ def test_the_loss_is_finite_where_the_softmax_is_exactly_zero(device: torch.devi
 @pytest.mark.parametrize("n", range(1, 13))
 @pytest.mark.parametrize("batch_size", range(1, 7))
 def test_every_image_comes_once_and_none_alone(n: int, batch_size: int) -> None:
-    found = batches(n, batch_size, np.random.default_rng(0))
+    found = split_batches(n, batch_size, np.random.default_rng(0))
     assert sorted(np.concatenate(found).tolist()) == list(range(n))
     assert max(map(len, found)) <= batch_size + 1
     assert min(map(len, found)) >= min(2, n, batch_size)
@@ -45,7 +45,7 @@ def test_images_are_normalised_as_imagenet_is(device: torch.device) -> None:
 def test_training_learns_squares(device: torch.device) -> None:
     model, losses = trained(1, device=device)
     assert losses[-1] < losses[0] / 2
-    assert evaluate(model, squares(4, seed=9), batch_size=2).pooled.iou > 0.9
+    assert evaluate(model, squares(4, seed=9), batch_size=2).pooled_counts.iou > 0.9
 
 
 def test_equal_seeds_give_bit_identical_weights_and_other_seeds_others(device: torch.device) -> None:

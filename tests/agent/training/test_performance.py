@@ -12,10 +12,10 @@ from torch import nn
 from torch._dynamo.testing import CompileCounter
 
 from agent.training import batchnorm, performance
-from agent.training.loader import feed
+from agent.training.loader import make_loader
 from agent.training.loop import train_epoch
 from agent.training.models.unet import UNet
-from agent.training.performance import COMPILE_SECONDS, COMPILE_SPEEDUP, compile_pays, n_macs, precision_of
+from agent.training.performance import COMPILE_SECONDS, COMPILE_SPEEDUP, choose_precision, n_macs, should_compile
 from common import cores
 from data.augment import Augmenter
 from tests.agent.training.squares import squares
@@ -35,10 +35,10 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
     path.write_text(f"processor\t: 0\nflags\t\t: {flags}\nprocessor\t: 1\nflags\t\t: other\n")
     found = cores.flags(path)
     monkeypatch.setattr(cores, "flags", lambda: found)
-    assert precision_of("auto", DENSE) == expected
-    assert precision_of("float32", DENSE) == "float32"
-    assert precision_of("bfloat16", DENSE) == "bfloat16"
-    assert precision_of("auto", DEPTHWISE) == "float32"
+    assert choose_precision("auto", DENSE) == expected
+    assert choose_precision("float32", DENSE) == "float32"
+    assert choose_precision("bfloat16", DENSE) == "bfloat16"
+    assert choose_precision("auto", DEPTHWISE) == "float32"
 
 
 def test_a_processor_that_tells_no_flags_has_none(tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_compiling_pays_when_the_rest_of_the_run_is_long_enough() -> None:
     """At 0.1 s per step, 1 - 1/1.3 of it is saved: 90 s are worth 3,900 steps."""
     worth = COMPILE_SECONDS / (0.1 * (1 - 1 / COMPILE_SPEEDUP))
     assert round(worth) == 3900
-    assert not compile_pays(3890, 0.1, "cuda")
-    assert compile_pays(3910, 0.1, "cuda")
-    assert not compile_pays(10**9, 0.1, "cpu")
+    assert not should_compile(3890, 0.1, "cuda")
+    assert should_compile(3910, 0.1, "cuda")
+    assert not should_compile(10**9, 0.1, "cpu")
 
 
 def test_multiply_accumulates_are_counted_by_hand(device: torch.device) -> None:
@@ -95,7 +95,7 @@ def test_bfloat16_changes_the_forward_pass_and_nothing_else(device: torch.device
     images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     masks = torch.randint(0, 2, (2, 32, 32), dtype=torch.uint8)
     torch.manual_seed(1)
-    model = performance.prepare(UNet("transposed", width=4), device)
+    model = performance.to_channels_last(UNet("transposed", width=4), device)
     optimizer = performance.adam(model, 1e-3)
     seen = []
     model.head.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))  # type: ignore[union-attr]
@@ -108,14 +108,14 @@ def test_bfloat16_changes_the_forward_pass_and_nothing_else(device: torch.device
 
 
 def test_weights_are_in_the_order_that_convolutions_want(device: torch.device) -> None:
-    model = performance.prepare(UNet("transposed", width=4), device)
+    model = performance.to_channels_last(UNet("transposed", width=4), device)
     assert next(model.parameters()).device.type == device.type
     weight = next(p for p in model.parameters() if p.dim() == 4 and p.shape[1] > 1)
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_deterministic_run_is_never_compiled_because_of_the_time_it_takes() -> None:
-    assert not compile_pays(10**9, 0.1, "cuda", deterministic=True)
+    assert not should_compile(10**9, 0.1, "cuda", deterministic=True)
 
 
 def test_a_compiled_model_trains_the_weights_of_the_one_that_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_a_compiled_model_trains_the_weights_of_the_one_that_is_saved(monkeypatc
     model = UNet("bilinear", 4)
     keys = list(model.state_dict())
     with torch._dynamo.config.patch(suppress_errors=False):
-        wrapped = performance.compiled(model)
+        wrapped = performance.compile_model(model)
         assert torch._dynamo.config.suppress_errors, "what cannot be compiled goes on uncompiled"
     assert next(wrapped.parameters()) is next(model.parameters())
     assert list(model.state_dict()) == keys
@@ -141,14 +141,14 @@ def test_each_size_of_a_step_is_compiled_once_and_validation_in_between_changes_
     graphs = CompileCounter()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=graphs))
     layers = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
-    model = performance.prepare(nn.Sequential(*layers), CPU)
+    model = performance.to_channels_last(nn.Sequential(*layers), CPU)
     with torch._dynamo.config.patch(suppress_errors=False):
-        network = performance.compiled(model)
+        network = performance.compile_model(model)
     optimizer = performance.adam(model, 1e-3)
     for epoch in (1, 2):
-        batches = feed(squares(5), Augmenter("none", 32, 1), 2, 1, range(epoch, epoch + 1))
+        batches = make_loader(squares(5), Augmenter("none", 32, 1), 2, 1, range(epoch, epoch + 1))
         train_epoch(network, optimizer, batches, "bfloat16")
-        batchnorm.validate(model, squares(5), squares(3), 2, [], lambda running: True)
+        batchnorm.validate(model, squares(5), squares(3), 2, [], [], lambda running: True)
         assert graphs.frame_count == 2
 
 

@@ -40,11 +40,11 @@ def learned(folder: Path, width: int = 2) -> tuple[torch.nn.Module, Path]:
 def test_a_model_begins_with_the_weights_of_the_artifact(tmp_path: Path) -> None:
     theirs, file = learned(tmp_path)
     ours = models.build("unet_bilinear", width=2)
-    taken = pretrained.begin(run(file), ours, config("--model=unet_bilinear/none/drawn"))
+    taken = pretrained.load_initial_weights(run(file), ours, config("--model=unet_bilinear/none/drawn"))
     assert taken == "artifact drawn-unet_bilinear-width-2:v3"
     for name, value in ours.state_dict().items():
         assert torch.equal(value, theirs.state_dict()[name]), name
-    assert pretrained.begin(run(file), ours, config("--model=unet_bilinear")) == "none"
+    assert pretrained.load_initial_weights(run(file), ours, config("--model=unet_bilinear")) == "none"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_weights_that_cannot_be_had_are_one_sentence(
     _, file = learned(tmp_path, width)
     model = models.build("unet_bilinear", width=2)
     with pytest.raises(WeightsError, match=sentence):
-        pretrained.begin(run(file, **how), model, config("--model=unet_bilinear/none/drawn"))
+        pretrained.load_initial_weights(run(file, **how), model, config("--model=unet_bilinear/none/drawn"))
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_weights_that_cannot_be_had_are_one_sentence(
 )
 def test_a_run_on_many_drawings_makes_weights(flags: list[str], name: str, makes: bool) -> None:
     assert pretrained.artifact_name(config(*flags)) == name
-    assert pretrained.is_source(config(*flags)) == makes
+    assert pretrained.makes_weights(config(*flags)) == makes

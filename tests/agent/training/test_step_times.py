@@ -15,14 +15,14 @@ from agent import train
 from agent.config import Config, parse
 from agent.lifecycle.checkpoints import BestCheckpoints
 from agent.lifecycle.interruption import Interruption
-from agent.lifecycle.plan import Plan
+from agent.lifecycle.plan import RunPlan
 from agent.lifecycle.state import Progress
 from agent.train import TrainingRun
 from agent.training import performance, schedule, step_times
 from agent.training.material import Material
 from agent.training.models.unet import UNet
 from agent.training.step_times import COLUMNS, Step
-from data.puzzle import Dataset
+from data.dataset import Dataset
 from tests.agent.training.squares import squares
 
 CONFIG = parse(["--model=unet/resnet18", "--image_size=256", "--batch_size=4"])
@@ -132,9 +132,9 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
         ["--model=unet_bilinear", "--width=2", "--image_size=32", "--batch_size=2", "--epochs=3", "--repeats=2"]
     )
     pairs = squares(4)
-    model = performance.prepare(UNet("bilinear", 2), torch.device("cpu"))
+    model = performance.to_channels_last(UNet("bilinear", 2), torch.device("cpu"))
     run: Any = SimpleNamespace(entity="e", project="p", id="r", config={}, summary={}, starting_step=3)
-    plan = Plan(config, "r", None, None, tmp_path / "runs" / "r")
+    plan = RunPlan(config, "r", None, None, tmp_path / "runs" / "r")
     trial = TrainingRun(
         plan,
         run,

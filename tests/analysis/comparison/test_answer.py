@@ -6,16 +6,15 @@ import pytest
 from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
 from analysis.comparison.comparison import compare
 from analysis.tables.sheets import curve_sheet, sheets
-from tests.analysis.studies import MODELS, noisy, study
+from tests.analysis.studies import MODELS, noisy, numbers, study
 
 
 def test_of_models_trained_once_the_answer_says_so_with_the_next_and_the_images() -> None:
     first, second, *_ = answers(compare(study(models=MODELS[2:4])))
-    assert first == (
-        "Best of 2 models in this single try: U-Net / resnet18, from scratch with IoU 1.000 on 4 test images (next:"
-        " U-Net / mobilenet_v2, from scratch, 0.882)."
-    ).replace(", from scratch", "")
-    assert second == "Trained again, the order may change."
+    assert "single try" in first
+    assert first.index("U-Net / resnet18") < first.index("U-Net / mobilenet_v2")
+    assert numbers(first) == [2, 1.0, 4, 0.882]
+    assert "may change" in second
 
 
 def test_what_one_rule_for_all_would_say_is_told_where_there_are_two() -> None:
@@ -26,10 +25,9 @@ def test_what_one_rule_for_all_would_say_is_told_where_there_are_two() -> None:
             made.runs.loc[row, f"{rule}/test_iou"] = value
             if rule == made.runs["test/rule"][row]:
                 made.runs.loc[row, "test/iou"] = value
-    assert answers(compare(made))[-1] == (
-        "Not all models are tested by the same rule: the lead of 0.020 would be 0.020 of U-Net / resnet18 at the epoch"
-        " of the lowest validation loss or 0.030 at the epoch of the highest validation IoU for all."
-    )
+    by_one = answers(compare(made))[-1]
+    assert "0.020 of U-Net / resnet18 at the epoch of the lowest validation loss" in by_one
+    assert numbers(by_one) == [0.02, 0.02, 0.03]
     assert len(answers(compare(study(models=MODELS[2:4])))) == 2
 
 
@@ -61,14 +59,9 @@ def test_a_collapse_is_told_with_the_epoch_that_is_tested() -> None:
     made.history.loc[(made.history["run_id"] == "r1s0") & (made.history["epoch"] == 20), "val/iou"] = 0.2
     best = made.history["val/iou"].max()
     told = curve_sentences(compare(made))
-    assert told[0] == (
-        "Whether any model overfits cannot be told: that takes at least 3 runs per model (you have 1) of at least 4"
-        " epochs (you have 20)."
-    )
-    assert (
-        f"U-Net / mobilenet_v2: validation IoU fell from {best:.3f} to 0.200 in epoch 20 of 20; tested is epoch 12."
-        in told
-    )
+    assert numbers(told[0]) == [3, 1, 4, 20]
+    (collapse,) = (line for line in told if line.startswith("U-Net / mobilenet_v2: "))
+    assert numbers(collapse) == [round(best, 3), 0.2, 20, 20, 12]
 
 
 def test_the_figures_of_the_curves_have_a_row_per_model() -> None:

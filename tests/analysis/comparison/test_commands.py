@@ -11,7 +11,7 @@ import yaml
 
 from analysis.comparison.commands import other_training_sets_command, study_command
 from common.environment import ROOT
-from common.sweep_spec.distributions import listed
+from common.sweep_spec.distributions import listed_values
 from study import plan
 
 SWEEPS = [file for file in sorted((ROOT / "sweeps").glob("*.yaml")) if "parameters:" in file.read_text()]
@@ -24,11 +24,11 @@ def made_by(command: str, folder: Path) -> dict[str, Any]:
     number = {name: int(words[name]) if name in words else None for name in ("SIZE", "EPOCHS", "SEEDS")}
     sweep = ROOT / words.get("SWEEP", "sweeps/cpu.yaml")
     data = words.get("DATA", "drawn").replace("$$", "$")
-    return plan.make(sweep, folder, data, number["SIZE"], number["EPOCHS"], number["SEEDS"]).sweep
+    return plan.make_plan(sweep, folder, data, number["SIZE"], number["EPOCHS"], number["SEEDS"]).sweep
 
 
 def values(sweep: Mapping[str, Any]) -> dict[str, list[str]]:
-    return {name: sorted(map(str, listed(spec) or [])) for name, spec in sweep["parameters"].items()}
+    return {name: sorted(map(str, listed_values(spec) or [])) for name, spec in sweep["parameters"].items()}
 
 
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
@@ -81,7 +81,7 @@ def test_several_training_sets_are_had_from_the_same_photographs(tmp_path: Path)
     own = yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())
     own["parameters"]["data"] = {"value": "/my/photos"}
     sweep = made_by(other_training_sets_command({"s": own}), tmp_path)
-    assert len(listed(sweep["parameters"]["fold"]) or []) >= 3
+    assert len(listed_values(sweep["parameters"]["fold"]) or []) >= 3
     assert values(sweep)["data"] == ["/my/photos"]
     assert re.fullmatch(
         r"make study SWEEP=sweeps/\S+ SIZE=\d+ EPOCHS=\d+",

@@ -3,7 +3,7 @@ import pytest
 
 from analysis.comparison import limitations
 from analysis.pull.masks import image_scores
-from tests.analysis.studies import MODELS, predictions, run, square, study
+from tests.analysis.studies import MODELS, numbers, predictions, run, square, study
 
 
 def test_summaries_that_come_from_the_masks_agree() -> None:
@@ -37,13 +37,10 @@ def test_the_ceiling_is_told_for_pixels_of_photographs_and_of_what_models_see(io
     # Squares of 16² become 18² and 14²: a pixel costs 0.222 on average; seen at half the size, 8² become 10² and 6².
     table, runs = pd.DataFrame({"test_iou": ious}), pd.DataFrame({"image_size": [16]})
     text = limitations.ceiling(table, predictions(0).truth, runs)
-    assert text == (
-        "For scale: a mask off by one pixel all round has IoU 0.778 at 32×32; by one pixel of the 16×16 that the models"
-        " see, 0.601; the best model has 0.900."
-    )
+    assert numbers(text) == [0.778, 32, 32, 16, 16, 0.601, 0.9]
     for sides in ([32], [16, 32], []):
         told = limitations.ceiling(table, predictions(0).truth, pd.DataFrame({"image_size": sides}))
-        assert told == "For scale: a mask off by one pixel all round has IoU 0.778 at 32×32; the best model has 0.900."
+        assert numbers(told) == [0.778, 32, 32, 0.9]
 
 
 def test_pictures_of_different_size_have_no_common_ceiling() -> None:
@@ -58,13 +55,10 @@ def test_without_masks_there_is_no_ceiling() -> None:
 def test_the_range_over_images_is_told() -> None:
     scores = pd.DataFrame({"run_id": ["r", "r", "r2", "r2"], "iou": [0.9, 0.8, 0.95, 0.75], "image": [*"abab"]})
     text = limitations.image_range(scores, pd.Series({"worst_image": "b"}))
-    assert text is not None
-    assert text == (
-        "Hardest test image: b, the lowest in 2 of 2 runs. Single images have IoU 0.750 to 0.950; the easiest and the"
-        " hardest of one run lie 0.150 apart (median)."
-    )
+    assert numbers(text) == [2, 2, 0.75, 0.95, 0.15]
+    assert ": b, the lowest" in str(text)
     other = limitations.image_range(scores, pd.Series({"worst_image": "a"}))
-    assert "in 2 of 2 runs; of the best model it is a. Single" in str(other)
+    assert "of the best model it is a." in str(other)
     assert limitations.image_range(scores.iloc[:0], pd.Series()) is None
 
 

@@ -3,7 +3,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.comparison.row_labels import best_settings, label, mixed_data, one_per_seed, with_models, with_splits
+from analysis.comparison.row_labels import (
+    best_settings,
+    label,
+    mixed_data_warning,
+    one_per_seed,
+    with_models,
+    with_splits,
+)
 
 
 def runs(*changes: dict[str, Any]) -> pd.DataFrame:
@@ -118,12 +125,12 @@ def test_models_with_one_setting_each_leave_nothing_to_choose() -> None:
 
 
 def test_runs_on_different_data_are_a_warning() -> None:
-    assert "2 different data sets" in (mixed_data(runs({}, {"data_digest": "d2"})) or "")
+    assert "2 different data sets" in (mixed_data_warning(runs({}, {"data_digest": "d2"})) or "")
 
 
 def test_another_split_or_size_explains_another_digest() -> None:
     other_split, other_size = {"split_seed": 1, "data_digest": "d2"}, {"image_size": 256, "data_digest": "d3"}
-    assert mixed_data(runs({}, other_split, other_size)) is None
+    assert mixed_data_warning(runs({}, other_split, other_size)) is None
 
 
 def placed(*changes: dict[str, Any]) -> pd.DataFrame:
@@ -161,5 +168,5 @@ def test_equal_seeds_on_other_splits_or_data_are_no_repetition() -> None:
 
 
 def test_folds_see_different_pictures_without_a_warning() -> None:
-    assert mixed_data(runs({"fold": 1, "data_digest": "a"}, {"fold": 2, "data_digest": "b"})) is None
-    assert mixed_data(runs({"fold": 1, "data_digest": "a"}, {"fold": 1, "data_digest": "b"})) is not None
+    assert mixed_data_warning(runs({"fold": 1, "data_digest": "a"}, {"fold": 2, "data_digest": "b"})) is None
+    assert mixed_data_warning(runs({"fold": 1, "data_digest": "a"}, {"fold": 1, "data_digest": "b"})) is not None

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.evidence.claims import BEST, CANNOT_TELL, CLAIMS, EQUIVALENT, WORSE, Claim, judge, luck_of_highest
+from analysis.evidence.claims import BEST, CANNOT_TELL, CLAIMS, EQUIVALENT, WORSE, Claim, judge, selection_bias
 from analysis.evidence.components import estimate, solve
+from analysis.evidence.design import Design, ScoresError
 from analysis.evidence.simulate import Truth, draw
-from analysis.evidence.study import Design, StudyError
 
 USUAL = Truth(seed=0.005, image=0.005, training=0.0, rest=0.005, common=0.01)
 THESE, OTHER, SETS = CLAIMS
@@ -139,7 +139,7 @@ def test_more_splits_never_take_a_verdict_on_the_first_away() -> None:
 
 
 def test_models_on_splits_that_no_other_shares_are_refused() -> None:
-    with pytest.raises(StudyError, match="share no split"):
+    with pytest.raises(ScoresError, match="share no split"):
         _ = folds(np.array([[2, 2, 0, 0], [2, 2, 0, 0], [0, 0, 2, 2], [0, 0, 2, 2]])).weights
 
 
@@ -177,7 +177,7 @@ def test_the_highest_of_equal_models_is_flattered_by_the_expected_highest_of_nor
     true = Truth(seed=0.01, image=0.01, training=0.0, rest=0.0)
     scores, _ = draw(design, true, np.zeros(models), 200, np.random.default_rng(0))
     judgement = judge(design, scores, np.random.default_rng(1), draws=300)
-    luck = luck_of_highest(judgement, OTHER, np.random.default_rng(2), draws=300).mean()
+    luck = selection_bias(judgement, OTHER, np.random.default_rng(2), draws=300).mean()
     assert 0.75 < luck / (normal * np.sqrt(0.01**2 / 10 + 0.01**2 / 8)) < 1.15
 
 
@@ -185,7 +185,7 @@ def test_how_lucky_the_highest_of_single_runs_is_remains_unknown() -> None:
     design = layout(3, 1, 8)
     scores, _ = draw(design, USUAL, np.zeros(3), 2, np.random.default_rng(0))
     rng = np.random.default_rng(1)
-    assert np.isnan(luck_of_highest(judge(design, scores, rng), OTHER, rng)).all()
+    assert np.isnan(selection_bias(judge(design, scores, rng), OTHER, rng)).all()
 
 
 @pytest.mark.parametrize("splits", ["1", "6 random", "6-fold"])

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.evidence.__main__ import main
 from analysis.evidence.result import evidence
-from analysis.evidence.table import arrange, read
+from analysis.evidence.score_table import arrange, read
 from analysis.evidence.text import next_steps
 
 
@@ -95,7 +95,7 @@ def test_wide_tables_and_excels_separators_are_read(tmp_path: Path) -> None:
     long = write(tmp_path / "l.csv", "score,image,model\n0.9,x,a\n0.8,x,b\n0.7,y,a\n0.6,y,b\n")
     one, other = arrange(read(Path(wide))), arrange(read(Path(long)))
     assert one.models == other.models == ("a", "b")
-    assert np.array_equal(one.scores, other.scores)
+    assert np.array_equal(one.values, other.values)
 
 
 BAD = {

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from analysis.evidence.__main__ import main
+from analysis.evidence.design import Scores
 from analysis.evidence.pairs import all_pairs
-from analysis.evidence.study import Study
 
 RUNS = np.array([[0.90, 0.91, 0.95], [0.86, 0.90, 0.87], [0.88, 0.83, 0.85]])
 
@@ -17,7 +17,7 @@ RUNS = np.array([[0.90, 0.91, 0.95], [0.86, 0.90, 0.87], [0.88, 0.83, 0.85]])
 def test_all_pairs_on_their_images_are_tukeys() -> None:
     """Images that are alike for all models leave the spread between runs."""
     scores = RUNS[:, None, :, None] + np.array([-0.01, 0.01])
-    found = all_pairs(Study(("a", "b", "c"), ("",), scores, np.arange(2)[None]))
+    found = all_pairs(Scores(("a", "b", "c"), ("",), scores, np.arange(2)[None]))
     expected = stats.tukey_hsd(*RUNS).pvalue
     assert [(pair.a, pair.b) for pair in found] == [("a", "c"), ("a", "b"), ("b", "c")]
     assert [pair.p for pair in found] == pytest.approx([expected[0, 2], expected[0, 1], expected[1, 2]], abs=0.02)

@@ -8,9 +8,9 @@ import pytest
 
 from analysis.evidence.claims import CLAIMS, EQUIVALENT, judge
 from analysis.evidence.components import Components, estimate
+from analysis.evidence.design import Design
 from analysis.evidence.planner import main, normal_factors, plan
 from analysis.evidence.simulate import Truth, draw
-from analysis.evidence.study import Design
 
 THESE, OTHER, SETS = CLAIMS
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis import AnalysisError, cli, grids
 from analysis.comparison.comparison import compare
 from analysis.figures import mask_grid
-from analysis.figures.mask_grid import COLOURS, coloured_errors, heading, masks_figure, shown_runs
+from analysis.figures.mask_grid import COLOURS, error_picture, heading, masks_figure, median_runs
 from analysis.pull.masks import Predictions
 from analysis.pull.study import Study
 from tests.analysis.studies import MODELS, predictions, seen, square, study
@@ -21,7 +21,7 @@ def figure_of(made: Study) -> Figure:
 
 
 def test_every_kind_of_pixel_has_its_own_colour() -> None:
-    picture = coloured_errors(square(0, 0, 4, 8), square(0, 2, 4, 8))
+    picture = error_picture(square(0, 0, 4, 8), square(0, 2, 4, 8))
     assert tuple(picture[1, 3]) == COLOURS["true positive"]
     assert tuple(picture[1, 5]) == COLOURS["false positive"]
     assert tuple(picture[1, 1]) == COLOURS["false negative"]
@@ -30,7 +30,7 @@ def test_every_kind_of_pixel_has_its_own_colour() -> None:
 
 
 def test_as_many_pixels_have_an_error_colour_as_there_are_errors() -> None:
-    picture = coloured_errors(square(0, 0, 4, 8), square(0, 2, 4, 8))
+    picture = error_picture(square(0, 0, 4, 8), square(0, 2, 4, 8))
     assert (picture == COLOURS["false positive"]).all(axis=2).sum() == 8
     assert (picture == COLOURS["false negative"]).all(axis=2).sum() == 8
 
@@ -69,14 +69,14 @@ def test_the_drawn_mask_is_that_of_the_labs_rule() -> None:
     shown = np.asarray(figure_of(made).axes[2].images[0].get_array())
     predicted = made.predictions["r0s0"]
     stem = next(iter(predicted.truth))
-    np.testing.assert_array_equal(shown, coloured_errors(predicted.truth[stem], predicted.masks["best_loss"][stem]))
+    np.testing.assert_array_equal(shown, error_picture(predicted.truth[stem], predicted.masks["best_loss"][stem]))
 
 
 @pytest.mark.parametrize(("ious", "expected"), [([0.9, 0.7, 0.8], "r0s2"), ([0.9, 0.7], "r0s1"), ([0.9], "r0s0")])
 def test_of_several_runs_the_one_with_the_lower_median_iou_is_shown(ious: list[float], expected: str) -> None:
     made = study(seeds=len(ious), models=[MODELS[2]])
     made.runs["test/iou"] = ious
-    assert shown_runs(compare(made))["run_id"].tolist() == [expected]
+    assert median_runs(compare(made))["run_id"].tolist() == [expected]
 
 
 def test_a_model_without_predictions_is_left_out_of_the_grid() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import AnalysisError
-from analysis.hyperparameters.importance import LEVEL, importances, sentences, varied
+from analysis.hyperparameters.importance import LEVEL, importances, sentences, varying_parameters
 from tests.analysis.searches import search
 
 
@@ -29,8 +29,10 @@ def fixed(n: int, **columns: Any) -> pd.DataFrame:
 
 
 def test_what_does_not_vary_and_the_seed_are_no_parameters() -> None:
-    assert varied(search()) == [*("architecture", "backbone", "weights", "augmentation", "width", "learning_rate")]
-    assert "width" not in varied(search(architecture="unet", backbone="resnet34"))
+    assert varying_parameters(search()) == [
+        *("architecture", "backbone", "weights", "augmentation", "width", "learning_rate")
+    ]
+    assert "width" not in varying_parameters(search(architecture="unet", backbone="resnet34"))
 
 
 def test_shares_are_those_on_the_scale_that_was_sampled() -> None:

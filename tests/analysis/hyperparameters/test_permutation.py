@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.hyperparameters.permutation import explained, explained_and_chance, merge_aliases
+from analysis.hyperparameters.permutation import explained_variance, merge_aliases, permutation_test
 
 BACKBONES = ["lite0", "resnet18", "lite0", "mobilenet", "resnet18", "mobilenet"]
 
@@ -25,7 +25,7 @@ def test_pure_noise_has_no_important_setting() -> None:
     false = 0
     for _ in range(100):
         settings = {name: rng.uniform(size=30).tolist() for name in "abcde"}
-        found = explained_and_chance(settings, rng.normal(size=30), rng, 100)
+        found = permutation_test(settings, rng.normal(size=30), rng, 100)
         false += min(chance for _, chance in found.values()) < 0.05
     assert false <= 5 + 2 * 2.2
 
@@ -33,12 +33,12 @@ def test_pure_noise_has_no_important_setting() -> None:
 def test_a_setting_that_decides_the_score_is_found() -> None:
     rng = np.random.default_rng(1)
     settings = {name: rng.uniform(size=30).tolist() for name in "ab"}
-    found = explained_and_chance(settings, np.array(settings["a"]) + rng.normal(0, 0.1, 30), rng)
+    found = permutation_test(settings, np.array(settings["a"]) + rng.normal(0, 0.1, 30), rng)
     assert found["a"][1] == pytest.approx(1 / 201)
     assert found["b"][1] > 0.05
 
 
 def test_explained_variance_is_that_of_an_analysis_of_variance() -> None:
     """Means 1 and 3 in groups of two, 1 left inside each: 1 - (4 / 2) / (8 / 3), where the total is 4 + 4."""
-    found = explained(["a", "a", "b", "b"], np.array([[0.0, 2.0, 2.0, 4.0], [1.0, 1.0, 1.0, 1.0]]))
+    found = explained_variance(["a", "a", "b", "b"], np.array([[0.0, 2.0, 2.0, 4.0], [1.0, 1.0, 1.0, 1.0]]))
     assert found.tolist() == pytest.approx([1 - 2 / (8 / 3), 0.0])

@@ -10,7 +10,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from analysis import AnalysisError
 from analysis.pull import fetch, retry
-from analysis.pull.fetch import fetch_all, stored_predictions
+from analysis.pull.fetch import fetch_all, open_predictions
 from tests.analysis.fakes import FakeArtifact, FakeRun
 
 STEPS = [{"epoch": epoch, "val/loss": 1 / epoch} for epoch in (1, 2, 3)]
@@ -39,7 +39,7 @@ class Silent(FakeRun):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """One further try, at once."""
-    monkeypatch.setattr(retry.patiently, "__defaults__", (None, (0.0,)))
+    monkeypatch.setattr(retry.retry_request, "__defaults__", (None, (0.0,)))
 
 
 def test_a_run_brings_history_scores_and_the_names_of_its_artifacts(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_run_brings_history_scores_and_the_names_of_its_artifacts(tmp_path: Pa
         "best_loss": 1.0,
         "best_iou": 0.0,
     }
-    assert list(stored_predictions(fetched, tmp_path / "artifacts")["r0"].truth) == ["image-1"]
+    assert list(open_predictions(fetched, tmp_path / "artifacts")["r0"].truth) == ["image-1"]
 
 
 def test_a_second_pull_of_finished_runs_asks_nothing(tmp_path: Path) -> None:

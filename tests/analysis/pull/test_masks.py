@@ -2,16 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
 
-from analysis.pull.masks import (
-    Mask,
-    Predictions,
-    boundary_iou,
-    counts,
-    image_scores,
-    one_pixel_loss,
-    pooled_scores,
-    rim,
-)
+from analysis.pull.masks import Mask, Predictions, boundary_iou, counts, image_scores, one_pixel_loss, pool_scores, rim
 from common.keys import METRICS
 from tests.analysis.studies import square
 
@@ -61,7 +52,7 @@ def test_pooled_metrics_add_counts_before_they_divide() -> None:
     truth = {"small": square(0, 0, 1, 8), "large": square(0, 0, 4, 8)}
     masks = {"small": square(5, 5, 1, 8), "large": square(0, 0, 4, 8)}
     run = Predictions({}, truth, {"best_iou": masks})
-    pooled = pooled_scores(image_scores({"r": run})).iloc[0]
+    pooled = pool_scores(image_scores({"r": run})).iloc[0]
     assert pooled["iou"] == pytest.approx(16 / 18)
     assert pooled["accuracy"] == pytest.approx(126 / 128)
 

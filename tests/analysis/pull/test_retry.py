@@ -8,7 +8,7 @@ from wandb.proto import wandb_api_pb2
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from analysis import AnalysisError
-from analysis.pull.retry import Unreachable, patiently, transient
+from analysis.pull.retry import Unreachable, retry_request, transient
 
 
 def answered(status: int) -> WandbApiFailedError:
@@ -68,7 +68,7 @@ class Waits(threading.Event):
 
 def test_a_lost_connection_is_tried_again_each_time_later() -> None:
     asked, waits = Asked(answered(429), ConnectionResetError()), Waits()
-    assert patiently("it fails", asked, waits, (1.0, 2.0, 4.0)) == "answer"
+    assert retry_request("it fails", asked, waits, (1.0, 2.0, 4.0)) == "answer"
     assert asked.count == 3
     assert 1.0 <= waits.seconds[0] <= 1.25
     assert 2.0 <= waits.seconds[1] <= 2.5
@@ -77,14 +77,14 @@ def test_a_lost_connection_is_tried_again_each_time_later() -> None:
 def test_after_the_last_wait_it_is_said_that_the_server_is_unreachable() -> None:
     asked = Asked(*(answered(429) for _ in range(9)))
     with pytest.raises(Unreachable, match="it fails: no"):
-        patiently("it fails", asked, Waits(), (1.0, 2.0))
+        retry_request("it fails", asked, Waits(), (1.0, 2.0))
     assert asked.count == 3
 
 
 def test_an_error_that_would_come_again_is_raised_at_once() -> None:
     asked = Asked(ValueError("no such run"))
     with pytest.raises(AnalysisError, match="it fails: no such run") as raised:
-        patiently("it fails", asked, Waits())
+        retry_request("it fails", asked, Waits())
     assert asked.count == 1
     assert not isinstance(raised.value, Unreachable)
 
@@ -93,5 +93,5 @@ def test_when_others_gave_up_nobody_waits_any_longer() -> None:
     asked, stop = Asked(answered(429)), Waits()
     stop.set()
     with pytest.raises(Unreachable):
-        patiently("it fails", asked, stop)
+        retry_request("it fails", asked, stop)
     assert asked.count == 1

@@ -96,7 +96,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[FakeRun]:
         "analysis.pull.study.sweep_settings", lambda api, runs, folder: ({"s1": {"method": "grid"}}, ())
     )
     monkeypatch.setattr(client, "list_runs", lambda api, path: listed)
-    monkeypatch.setattr(retry.patiently, "__defaults__", (None, (0.0,)))
+    monkeypatch.setattr(retry.retry_request, "__defaults__", (None, (0.0,)))
     return listed
 
 

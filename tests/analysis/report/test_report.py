@@ -22,7 +22,7 @@ from PIL import Image
 from analysis.comparison import advice
 from analysis.comparison.answer import answers
 from analysis.comparison.comparison import compare
-from analysis.figures.mask_grid import coloured_errors
+from analysis.figures.mask_grid import error_picture
 from analysis.pull.masks import Predictions
 from analysis.pull.study import Study
 from analysis.report import __main__ as command_line
@@ -31,7 +31,7 @@ from analysis.report.drawings import importances_figure, search_drawings
 from common.colours import SERIES, assign
 from common.environment import ROOT
 from tests.analysis.searches import search
-from tests.analysis.studies import MODELS, history, noisy, predictions, seen, square, study
+from tests.analysis.studies import MODELS, history, noisy, numbers, predictions, seen, square, study
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -136,25 +136,22 @@ def test_photographs_are_in_the_page_only_if_they_may_be(photographs: bool) -> N
 
 def test_one_run_has_a_report_that_says_what_one_run_cannot() -> None:
     text = made_page(study(models=MODELS[2:3]))
-    assert "There is no other model to compare it with." in text
-    assert "Which setting mattered takes runs of at least 8 configurations with val/iou; here are 1." in text
+    assert "no other model" in text
+    assert "at least 8 configurations with val/iou; here are 1" in text
     assert "These runs belong to no sweep" in text
 
 
 def test_without_predictions_or_histories_the_page_says_so_once_each() -> None:
     bare = seen(study(models=MODELS[2:4]), {})
     text = made_page(replace(bare, history=bare.history.iloc[:0]))
-    assert text.count("There are no masks: none of these runs has a predictions artifact.") == 1
-    assert text.count("There are no curves: none of these runs has a history.") == 1
+    assert text.count("There are no masks") == 1
+    assert text.count("There are no curves") == 1
 
 
 def test_the_answer_stands_first_and_caveats_last(html: str) -> None:
     first, second = answers(compare(noisy()))
-    assert first == (
-        "U-Net / resnet18, from scratch is the best of 3 models on other images of this kind, trained again on the same"
-        " training set."
-    )
-    assert second == "All 2 others are worse."
+    assert first.startswith("U-Net / resnet18, from scratch is the best of 3 models on other images")
+    assert numbers(second) == [2]
     assert (
         html.index(first)
         < html.index("<table")
@@ -164,26 +161,23 @@ def test_the_answer_stands_first_and_caveats_last(html: str) -> None:
     alike = answers(compare(noisy(gap=0.0)))
     assert "is not proven to be the best" in alike[0]
     _, unknown = answers(compare(seen(noisy(), {})))
-    assert unknown == "Whether it is better than the others was not tested."
+    assert "not tested" in unknown
 
 
 def test_limits_name_the_claims_that_cannot_be_tested_and_the_runs_left_out() -> None:
     made = noisy(gap=0.0)
     lost = pd.DataFrame({"run_id": ["x"], "reason": ["failed"]})
     told = content.limits(replace(made, left_out=lost), compare(made))
-    assert told[0] == (
-        "Which model is better when trained on other images of this kind: one training set cannot show how much another"
-        " would differ."
-    )
-    assert "Anything about 1 of 10 runs, which did not finish or lack values." in told
+    assert "one training set" in told[0]
+    assert any("1 of 10 runs" in line for line in told)
     folds = noisy(folds=(0, 1))
     assert not any("training set" in line for line in content.limits(folds, compare(folds)))
 
 
 def test_a_bayesian_search_is_not_asked_what_a_shorter_one_would_have_found(several: Study) -> None:
     runs = study(models=MODELS).runs
-    assert any("chosen by bayes" in line for line in content.told_budget(runs, "bayes", {}))
-    assert not any("chosen by" in line for line in content.told_budget(runs, "grid", {}))
+    assert any("chosen by bayes" in line for line in content.budget_sentences(runs, "bayes", {}))
+    assert not any("chosen by" in line for line in content.budget_sentences(runs, "grid", {}))
 
 
 def test_differences_have_the_sign_the_interval_and_the_verdict() -> None:
@@ -198,17 +192,15 @@ def test_differences_have_the_sign_the_interval_and_the_verdict() -> None:
 
 def test_next_steps_follow_from_figures_and_vanish_with_them() -> None:
     told = " ".join(advice.improvements(compare(noisy(seeds=1)), (), {}))
-    assert "train all models with at least 3 seeds." in told
+    assert "at least 3 seeds" in told
     assert "at least 3 training sets" in told
     cpu = {"s": yaml.safe_load((ROOT / "sweeps" / "cpu.yaml").read_text())}
     commanded = " ".join(advice.improvements(compare(replace(noisy(seeds=1), sweeps=cpu))))
     # Three models of 30 s each, three times.
-    assert "`make study SEEDS=3` (a new study of 9 runs, about 5 minutes of training in all)" in commanded
+    assert "`make study SEEDS=3` (a new study of 9 runs, about 5 minutes" in commanded
     assert "Early stopping" not in told
     three = noisy()
-    assert "Early stopping or stronger augmentation for what overfits: U-Net / " in " ".join(
-        advice.improvements(compare(three), (), {})
-    )
+    assert any(line.startswith("Early stopping") for line in advice.improvements(compare(three), (), {}))
     truth = {"a": square(4, 4, 16)}
     assert any(line.startswith("Larger images") for line in advice.improvements(compare(three), (), truth))
     assert "Larger images" not in " ".join(advice.improvements(compare(noisy(gap=0.2)), (), {"a": square(0, 0, 32)}))
@@ -216,7 +208,7 @@ def test_next_steps_follow_from_figures_and_vanish_with_them() -> None:
 
 def test_text_and_picture_of_importance_name_the_same_settings() -> None:
     runs = search(40).assign(**{"test/iou": 0.9})
-    found = content.searched(replace(study(models=MODELS[2:3]), runs=runs))
+    found = content.search_results(replace(study(models=MODELS[2:3]), runs=runs))
     (figure,) = importances_figure(found.table).axes
     blue = [bar for bar in figure.patches if to_hex(bar.get_facecolor()) == "#0072b2"]
     named = [line for line in found.sentences if " by itself; chance reaches that " in line]
@@ -226,7 +218,7 @@ def test_text_and_picture_of_importance_name_the_same_settings() -> None:
 def test_figures_that_have_nothing_to_say_are_left_out() -> None:
     grid = replace(study(models=MODELS), sweeps={"s": {"name": "g", "method": "grid", "parameters": {}}})
     for made, wanted in ((grid, 0), (replace(grid, runs=search(40).assign(**{"test/iou": 0.9})), 2)):
-        table = content.searched(made)
+        table = content.search_results(made)
         report = replace(content.content(grid, compare(grid), "c"), search=table)
         assert len(search_drawings(made, report)) == wanted
 
@@ -253,7 +245,7 @@ def test_the_colours_of_errors_survive_the_palette_exactly() -> None:
     uri = pictures.errors(own.truth["image-0"], own.masks["best_loss"]["image-0"])
     picture = Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
     np.testing.assert_array_equal(
-        np.asarray(picture), coloured_errors(own.truth["image-0"], own.masks["best_loss"]["image-0"])
+        np.asarray(picture), error_picture(own.truth["image-0"], own.masks["best_loss"]["image-0"])
     )
 
 

@@ -42,10 +42,10 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server that the real client filled, see `bench.page_site`."""
+    """A server that the real client filled, see `bench.harness.page_site`."""
     server = start(tmp_path_factory.mktemp("site") / "folder", 0, "--crash-after", "900")
     client = Client(server, tmp_path_factory.mktemp("filler"))
-    process = client.start([sys.executable, "-m", "bench.page_site"], WANDB_CONSOLE="off", PYTHONPATH=str(ROOT))
+    process = client.start([sys.executable, "-m", "bench.harness.page_site"], WANDB_CONSOLE="off", PYTHONPATH=str(ROOT))
     output = client.finish(process, timeout=240)
     assert process.returncode == 0, output
     yield Site(server, client, json.loads(output.strip().splitlines()[-1]))

@@ -39,7 +39,7 @@ def test_the_oldest_a_middle_and_the_newest_release_do_everything_a_person_does(
 @pytest.mark.parametrize("release", RELEASES)
 def test_what_a_release_can_ask_is_answered_or_listed_as_refused(installed: tuple[str, ...], release: str) -> None:
     assert release in installed
-    refused = bench.refused(release)
+    refused = bench.invalid_operations(release)
     assert refused.keys() <= listed("Refused") | listed("Refused to older releases")
     assert not any(name in listed("Supported") for name in refused)
 

@@ -2,7 +2,7 @@
 
 from graphql import validate, validate_schema
 
-from bench.operations import operations, parsed
+from bench.harness.operations import operations, parse_or_none
 from server.graphql.engine import schema
 from tests.server.readme import listed
 
@@ -12,7 +12,7 @@ COMPOSED = {"UseArtifact", "createLaunchAgent", "pushToRunQueue", "pushToRunQueu
 
 
 def is_answered(name: str) -> bool:
-    documents = [document for text in OPERATIONS[name] if (document := parsed(text)) is not None]
+    documents = [document for text in OPERATIONS[name] if (document := parse_or_none(text)) is not None]
     return bool(documents) and all(not validate(schema(), document) for document in documents)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type, is_introspection_type
 
-from bench.operations import operations
+from bench.harness.operations import operations
 from server.graphql import Context, engine, execute, unsupported
 from server.graphql.context import snake_case
 from server.store import Refused

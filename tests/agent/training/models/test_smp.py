@@ -55,7 +55,7 @@ def test_a_timm_backbone_that_has_no_output_stride_is_refused() -> None:
     ],
 )
 def test_a_backbone_is_tried_at_the_size_of_the_images(backbone: str, size: int, sentence: str) -> None:
-    reason = smp.why_not("unet", backbone, size)
+    reason = smp.failure_reason("unet", backbone, size)
     assert sentence in reason
     assert bool(sentence) == bool(reason)
 
@@ -64,7 +64,7 @@ def test_checking_a_combination_leaves_the_random_state_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    smp.why_not.cache_clear()
+    smp.failure_reason.cache_clear()
     smp.check("unet", "mit_b0")
     assert torch.equal(torch.rand(1), expected)
 
@@ -81,5 +81,5 @@ def test_the_list_of_working_backbones_is_what_building_one_of_each_encoder_clas
     for name in smp.native_backbones():
         classes.setdefault(encoders[name]["encoder"], []).append(name)
     for names in classes.values():
-        works = not smp.why_not(architecture, names[0])
+        works = not smp.failure_reason(architecture, names[0])
         assert [name in listed for name in names] == [works] * len(names)

@@ -38,7 +38,7 @@ def nothing_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def classifier(backbone: str) -> nn.Module:
     """timm's own model with the packaged weights, every key matched: the independent implementation."""
     model = timm.create_model(backbone.removeprefix("tu-"), pretrained=False)
-    model.load_state_dict(weights.packaged_state(backbone), strict=True)
+    model.load_state_dict(weights.load_package(backbone), strict=True)
     return model.eval()
 
 
@@ -88,7 +88,7 @@ def test_pretrained_features_tell_two_photographs_apart_and_random_ones_do_not(b
     assert likeness(pretrained(backbone)) < 0.2
 
 
-def in_hub_cache(folder: Path, where: hub.Place, state: dict[str, Tensor]) -> None:
+def in_hub_cache(folder: Path, where: hub.HubFiles, state: dict[str, Tensor]) -> None:
     """Files as huggingface_hub keeps them."""
     revision = where.revision or "0" * 40
     repository = folder / f"models--{where.repository.replace('/', '--')}"
@@ -107,7 +107,7 @@ def test_the_hubs_cache_comes_first_and_needs_no_network(backbone: str) -> None:
         state = timm.create_model("tf_efficientnet_lite0").state_dict()
     else:
         state = models.build("unet", backbone).get_submodule("encoder").state_dict()
-    where = hub.place(backbone)
+    where = hub.find_files(backbone)
     assert where is not None
     in_hub_cache(Path(constants.HF_HUB_CACHE), where, {name: value.clone() for name, value in state.items()})
     model = models.build("unet", backbone, "imagenet")
@@ -118,15 +118,15 @@ def test_the_hubs_cache_comes_first_and_needs_no_network(backbone: str) -> None:
 
 
 def test_what_the_hub_gives_comes_before_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[hub.Place] = []
+    asked: list[hub.HubFiles] = []
 
-    def give(where: hub.Place) -> str:
+    def give(where: hub.HubFiles) -> str:
         asked.append(where)
         return ""
 
     monkeypatch.setattr(hub, "download", give)
     assert weights.source(LITE0) == "hub"
-    assert asked == [hub.place(LITE0)]
+    assert asked == [hub.find_files(LITE0)]
 
 
 def test_without_the_hub_the_package_is_taken_and_said_so() -> None:
@@ -134,11 +134,11 @@ def test_without_the_hub_the_package_is_taken_and_said_so() -> None:
 
 
 def test_the_source_does_not_change_the_random_numbers_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    where = hub.place(LITE0)
+    where = hub.find_files(LITE0)
     assert where is not None
     torch.manual_seed(5)
     packaged = models.build("unet", LITE0, "imagenet")
-    state = {name: value.contiguous() for name, value in weights.packaged_state(LITE0).items()}
+    state = {name: value.contiguous() for name, value in weights.load_package(LITE0).items()}
     in_hub_cache(Path(constants.HF_HUB_CACHE), where, state)
     weights.source.cache_clear()
     torch.manual_seed(5)
@@ -224,7 +224,7 @@ def test_a_download_that_breaks_off_is_told_and_not_tried_again_by_the_next_tria
 
     monkeypatch.setattr(hub, "_unreachable", lambda address: "")
     monkeypatch.setattr("huggingface_hub.hf_hub_download", breaks_off)
-    where = hub.Place("timm/some_model", ("model.safetensors",), None)
+    where = hub.HubFiles("timm/some_model", ("model.safetensors",), None)
     assert hub.download(where) == "the connection was reset"
     hub.refusal.cache_clear()
     assert hub.refusal() == "the connection was reset"

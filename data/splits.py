@@ -10,11 +10,11 @@ Group = list[int]
 ORDER = ("val", "test", "train")
 
 
-class DealingError(ValueError):
+class SplitError(ValueError):
     """There are too few groups; the text says how many are needed."""
 
 
-def groups(names: Sequence[str]) -> list[Group]:
+def group_positions(names: Sequence[str]) -> list[Group]:
     """The positions of each name, in the order in which they begin; an empty name is a group of its own each time."""
     found: dict[str | int, Group] = {}
     for position, name in enumerate(names):
@@ -22,17 +22,17 @@ def groups(names: Sequence[str]) -> list[Group]:
     return list(found.values())
 
 
-def split(given: Sequence[Group], sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:
+def random_split(groups: Sequence[Group], sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:
     """The split of every position, as many of each as `sizes` says, or nearly, where groups do not fit.
 
-    Equal groups, sizes and seed give equal splits. Raises DealingError below three groups.
+    Equal groups, sizes and seed give equal splits. Raises SplitError below three groups.
     """
-    if len(given) < len(ORDER):
-        raise DealingError("a split into train, val and test needs at least 3")
+    if len(groups) < len(ORDER):
+        raise SplitError("a split into train, val and test needs at least 3")
     room = {name: sizes.get(name, 0) for name in ORDER}
     chosen: dict[int, str] = {}
-    left = len(given)
-    for group in _shuffled(given, seed):
+    left = len(groups)
+    for group in _shuffle(groups, seed):
         empty = [name for name in ORDER if name not in chosen.values()]
         open_to = empty if left <= len(empty) else ORDER
         fitting = [name for name in open_to if room[name] >= len(group)]
@@ -44,38 +44,38 @@ def split(given: Sequence[Group], sizes: Mapping[str, int], seed: int | tuple[in
 
 
 def cross_validation(
-    given: Sequence[Group], n_val: int, fold: int, folds: int, seed: int | tuple[int, int]
+    groups: Sequence[Group], n_val: int, fold: int, folds: int, seed: int | tuple[int, int]
 ) -> list[str]:
     """The split of every position in fold 1 to `folds`: each position is tested in one of them.
 
     The test parts are as even as the groups allow. Validation has `n_val` positions, or nearly, of the parts that are
-    tested next; the rest is trained on. Raises DealingError where a part would stay empty.
+    tested next; the rest is trained on. Raises SplitError where a part would stay empty.
     """
     parts: list[list[Group]] = [[] for _ in range(folds)]
-    for group in _shuffled(given, seed):
+    for group in _shuffle(groups, seed):
         min(parts, key=lambda part: sum(map(len, part))).append(group)
     others = [group for part in (*parts[fold:], *parts[: fold - 1]) for group in part]
     if not all(parts) or len(others) < 2:
-        raise DealingError(f"{folds} folds need more, so that each has some to train on, to validate and to test")
+        raise SplitError(f"{folds} folds need more, so that each has some to train on, to validate and to test")
     chosen = {position: "train" for group in others for position in group}
     chosen |= {position: "test" for group in parts[fold - 1] for position in group}
-    for group in _up_to(n_val, others):
+    for group in _take_positions(n_val, others):
         chosen |= dict.fromkeys(group, "val")
     return [chosen[position] for position in sorted(chosen)]
 
 
-def _up_to(n: int, given: Sequence[Group]) -> Iterator[Group]:
+def _take_positions(n: int, groups: Sequence[Group]) -> Iterator[Group]:
     """Groups with n positions at most, the smallest at least, and never all."""
-    if not any(len(group) <= n for group in given[:-1]):
-        yield min(given, key=len)
+    if not any(len(group) <= n for group in groups[:-1]):
+        yield min(groups, key=len)
         return
-    for group in given[:-1]:
+    for group in groups[:-1]:
         if len(group) <= n:
             n -= len(group)
             yield group
 
 
-def _shuffled(given: Sequence[Group], seed: int | tuple[int, int]) -> list[Group]:
+def _shuffle(groups: Sequence[Group], seed: int | tuple[int, int]) -> list[Group]:
     """In a random order, the largest first: those that are left over fit best if they are small."""
-    order = np.random.default_rng(seed).permutation(len(given))
-    return sorted((given[position] for position in order), key=len, reverse=True)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    return sorted((groups[position] for position in order), key=len, reverse=True)

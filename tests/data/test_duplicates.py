@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from data import synthetic
-from data.copies import same_pictures, thumbnail
+from data.duplicates import find_duplicates, thumbnail
 from data.layout import Item
 
 Picture = tuple[np.ndarray, np.ndarray | None]
@@ -21,7 +21,7 @@ def sentences(*pictures: Picture, seeded: bool = True) -> list[str]:
     """What is said of images that come with masks, numbered from 0."""
     items = [Item("train" if n == 0 else "test", str(n), Path(f"{n}.png"), None) for n in range(len(pictures))]
     thumbnails = [(item, thumbnail(image)) for item, (image, _) in zip(items, pictures, strict=True)]
-    return list(same_pictures(thumbnails, seeded, lambda item: pictures[int(item.name)]))
+    return list(find_duplicates(thumbnails, seeded, lambda item: pictures[int(item.name)]))
 
 
 def drawn(seed: int) -> Picture:

@@ -19,12 +19,12 @@ from common.text import clock
 
 SAY_EVERY_SECONDS = 60.0
 WARM_UP_EVERY_SECONDS = 5.0
-ENDS = {"finished": "finished", "stopped": "stopped early", "crashed": "failed", "put off": "put off"}
-"""How a trial may end, and the word for it."""
+END_STATES = {"finished": "finished", "stopped": "stopped early", "crashed": "failed", "put off": "put off"}
+"""Ends of a trial, and the word for each."""
 
 
 @dataclass
-class Line:
+class AgentLine:
     """One agent, and the trial that it has."""
 
     place: str
@@ -45,13 +45,13 @@ class Line:
     def n_epochs(self) -> int:
         return int(self.epoch.get("epoch", 0))
 
-    def text(self) -> str:
-        """How far the trial is."""
+    def progress_text(self) -> str:
+        """Epoch and validation IoU of the trial; empty before its first epoch."""
         if not self.epoch:
             return ""
         return f"epoch {self.n_epochs} of {self.epoch['epochs']}, val IoU {self.epoch[keys.VAL_IOU]:.3f}"
 
-    def hear(self, event: dict[str, Any]) -> None:
+    def update(self, event: dict[str, Any]) -> None:
         """An event of the trial."""
         kind = event["event"]
         if kind == "start":
@@ -67,38 +67,38 @@ class Line:
 
 
 @dataclass
-class Board:
-    """`hear` takes a piece of news of an agent, `render` draws all of them."""
+class Display:
+    """`handle` takes a piece of news of an agent, `render` draws all of them."""
 
     sweep: str
     expected: int | None
-    before: int
+    n_before: int
     """Trials that the sweep had before this fleet."""
-    varied: list[str]
+    varied_parameters: list[str]
     """Parameters that tell the trials apart."""
     console: Console
     program: IO[str] | None = None
-    """Where a program reads the events as JSON lines; None: people read the console."""
-    lines: dict[int, Line] = field(default_factory=dict)
+    """Stream of JSON lines for a program; None: people read the console."""
+    lines: dict[int, AgentLine] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
-    """Run → how it ended the last time that an agent of this fleet had it."""
+    """Run → its last end under an agent of this fleet."""
     began: float = field(default_factory=time.monotonic)
-    said: float = field(default_factory=time.monotonic)
+    last_line: float = field(default_factory=time.monotonic)
     note: str = ""
-    deserted: bool = False
+    reader_gone: bool = False
     """The program that read along is gone."""
 
     @property
     def is_live(self) -> bool:
         return self.program is None and self.console.is_terminal
 
-    def place(self, number: int, name: str) -> None:
-        self.lines[number] = Line(name)
+    def add_agent(self, number: int, name: str) -> None:
+        self.lines[number] = AgentLine(name)
 
-    def leave(self, number: int) -> None:
+    def remove_agent(self, number: int) -> None:
         del self.lines[number]
 
-    def say(self, event: str, text: str, **values: Any) -> None:
+    def emit(self, event: str, text: str, **values: Any) -> None:
         """One event: a line of JSON for a program, else its text, above the lines of the agents on a terminal."""
         if self.program:
             self._write(events.document(event, **values, text=text))
@@ -112,60 +112,62 @@ class Board:
         try:
             print(document, end="", file=self.program, flush=True)
         except BrokenPipeError:
-            self.deserted = True
+            self.reader_gone = True
             with Path(os.devnull).open("w") as nothing:
                 os.dup2(nothing.fileno(), self.program.fileno())
 
-    def tell(self, text: str) -> None:
-        self.say("message", text)
+    def message(self, text: str) -> None:
+        self.emit("message", text)
 
     def warm_up(self, name: str, number: int, of: int) -> None:
-        """One import of the warm parent begins."""
+        """One import of the fork server begins."""
         self.note = f"warming up: importing {name}, {number} of {of}"
         if number == 1:
-            self.tell(f"warming up: {of} imports, once for all trials")
-        elif not self.is_live and time.monotonic() - self.said > WARM_UP_EVERY_SECONDS:
-            self.said = time.monotonic()
-            self.tell(self.note)
+            self.message(f"warming up: {of} imports, once for all trials")
+        elif not self.is_live and time.monotonic() - self.last_line > WARM_UP_EVERY_SECONDS:
+            self.last_line = time.monotonic()
+            self.message(self.note)
 
-    def hear(self, number: int, news: dict[str, Any]) -> None:
+    def handle(self, number: int, news: dict[str, Any]) -> None:
         line, state = self.lines[number], news["state"]
         if state == "away" and line.state != "away":
-            self.tell(f"agent {number}: {news['reason']}; it keeps trying")
+            self.message(f"agent {number}: {news['reason']}; it keeps trying")
         if state == "away":
             line.note = f"server away, again in {news['again']:.0f} s"
             if not line.run:
                 line.state = "away"
             return
         if line.note:
-            self.tell(f"agent {number}: the server is back")
+            self.message(f"agent {number}: the server is back")
             line.note = ""
         if state == "back":
             return
         if state == "trial":
             self._launch(number, line, news)
-        elif state in ENDS:
+        elif state in END_STATES:
             self._end(number, line, news)
         elif state == "overdue":
-            self.tell(f"agent {number}: {line.name or line.run} did not end in time and is killed")
+            self.message(f"agent {number}: {line.name or line.run} did not end in time and is killed")
         elif state == "killed":
-            self.tell(f"agent {number}: {line.name or line.run} was ended by SIGKILL; it goes on from its checkpoint")
+            self.message(
+                f"agent {number}: {line.name or line.run} was ended by SIGKILL; it goes on from its checkpoint"
+            )
         else:
             line.state = state
 
-    def _launch(self, number: int, line: Line, news: dict[str, Any]) -> None:
+    def _launch(self, number: int, line: AgentLine, news: dict[str, Any]) -> None:
         run, values = news["run"], news["values"]
-        name = ", ".join(f"{key} {values[key]}" for key in self.varied if key in values)
+        name = ", ".join(f"{key} {values[key]}" for key in self.varied_parameters if key in values)
         progress = Reader(Path(news["progress"]), news["offset"])
-        self.lines[number] = Line(line.place, "training", run, name, time.monotonic(), progress)
-        self.say(
+        self.lines[number] = AgentLine(line.place, "training", run, name, time.monotonic(), progress)
+        self.emit(
             "launch",
             f"agent {number} on {line.place}: started {run} ({name})",
             **{"agent": number, "run": run, "name": name, "config": values, "log": news["log"]},
         )
 
-    def _end(self, number: int, line: Line, news: dict[str, Any]) -> None:
-        self._read_along(line)
+    def _end(self, number: int, line: AgentLine, news: dict[str, Any]) -> None:
+        self._read_events(line)
         state = "stopped" if line.stopped else news["state"]
         self.states[line.run] = state
         seconds = time.monotonic() - line.began
@@ -177,42 +179,43 @@ class Board:
             "put off": "saved and put off; it will go on later",
             "crashed": f"failed: {reason}; see {news.get('log', '')}",
         }[state]
-        values = {"run": line.run, "state": ENDS[state], "seconds": round(seconds, 3)}
+        values = {"run": line.run, "state": END_STATES[state], "seconds": round(seconds, 3)}
         values |= {"reason": reason} if reason else {}
         values |= {} if line.test_iou is None else {keys.TEST_IOU: line.test_iou}
-        self.say("end", f"agent {number}: {line.name or line.run} {text}", **values)
-        self.lines[number] = Line(line.place, "asking")
+        self.emit("end", f"agent {number}: {line.name or line.run} {text}", **values)
+        self.lines[number] = AgentLine(line.place, "asking")
 
-    def _read_along(self, line: Line) -> None:
+    def _read_events(self, line: AgentLine) -> None:
         for event in line.progress.read() if line.progress else ():
-            line.hear(event)
+            line.update(event)
             if self.program:
                 self._write(events.document(**event | {"run": line.run}))
 
-    def follow(self) -> None:
+    def poll(self) -> None:
         """Read along; without a terminal, say how far everybody is, now and then."""
         for line in self.lines.values():
-            self._read_along(line)
+            self._read_events(line)
         now = time.monotonic()
-        if not self.is_live and not self.program and now - self.said > SAY_EVERY_SECONDS:
-            self.said = now
+        if not self.is_live and not self.program and now - self.last_line > SAY_EVERY_SECONDS:
+            self.last_line = now
             for number, line in self.lines.items():
                 if line.run:
-                    self.tell(f"agent {number}: {line.name}, {line.text() or 'starting'} {line.note}".rstrip())
+                    progress = line.progress_text() or "starting"
+                    self.message(f"agent {number}: {line.name}, {progress} {line.note}".rstrip())
 
     def summary(self) -> str:
-        return self.done() + ("" if self.left is None else f", {self.left} to go")
+        return self.count_ends() + ("" if self.n_remaining is None else f", {self.n_remaining} to go")
 
-    def done(self) -> str:
-        """How many runs ended in which way."""
-        counts = Counter(ENDS[state] for state in self.states.values())
+    def count_ends(self) -> str:
+        """Numbers of runs by how they ended, in words."""
+        counts = Counter(END_STATES[state] for state in self.states.values())
         return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no trial over yet"
 
     @property
-    def left(self) -> int | None:
+    def n_remaining(self) -> int | None:
         """Runs that are still to come, as far as this fleet can know."""
         over = sum(state != "put off" for state in self.states.values())
-        return None if self.expected is None else max(0, self.expected - self.before - over)
+        return None if self.expected is None else max(0, self.expected - self.n_before - over)
 
     def render(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
@@ -220,7 +223,7 @@ class Board:
             table.add_column(no_wrap=True, overflow="ellipsis")
         for number, line in sorted(self.lines.items()):
             took = clock(time.monotonic() - line.began) if line.run else ""
-            state = Text(line.text() or line.state, "green" if line.epoch else "dim")
+            state = Text(line.progress_text() or line.state, "green" if line.epoch else "dim")
             state = Text(line.note, "yellow") if line.note else state
             table.add_row(f"agent {number}", line.place, took, state, line.name)
         foot = Text(f"{self.sweep}: {self.summary()}, {clock(time.monotonic() - self.began)} so far", "bold")

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import layout
-from data.findings import DataError
+from data.dataset import load_dataset
 from data.layout import Item, Listing
-from data.puzzle import load
+from data.problems import DataError
 from tests.data.folders import couple, handout, noise, save, square
 
 SPLITS = ("train", "val", "test")
@@ -48,7 +48,7 @@ def test_every_pair_of_every_fold_is_in_exactly_one_split(
 
 
 def parted(folder: Path, **how: int) -> dict[str, list[str]]:
-    dataset = load(folder, **how)
+    dataset = load_dataset(folder, **how)
     return {split: [pair.name for pair in getattr(dataset, split)] for split in SPLITS}
 
 
@@ -105,9 +105,9 @@ def test_names_that_two_splits_share_say_where_they_come_from(tmp_path: Path) ->
 def test_two_copies_of_a_picture_are_refused_in_every_fold_even_where_the_folder_may_have_them(tmp_path: Path) -> None:
     handout(tmp_path)
     save(tmp_path / "train/images/image-2.png", noise("image-1"))
-    assert len(load(tmp_path).train) == 3
+    assert len(load_dataset(tmp_path).train) == 3
     with pytest.raises(DataError, match=r"are the same picture \(a random split may part them\): keep one"):
-        load(tmp_path, fold=1)
+        load_dataset(tmp_path, fold=1)
 
 
 @pytest.mark.parametrize(("n", "folds", "parts"), [(18, 6, [3] * 6), (18, 4, [5, 5, 4, 4]), (7, 2, [4, 3])])

@@ -1,4 +1,4 @@
-"""Which sweep: one that exists, by its name, or that of a YAML file, made now or by an earlier start."""
+"""The sweep to work on: one that exists, by its name, or that of a YAML file, made now or by an earlier start."""
 
 import contextlib
 import hashlib
@@ -15,28 +15,27 @@ import yaml
 
 from agent.fleet import journal
 from agent.fleet.sweep_client import Sweep
-from agent.lifecycle import modes
+from agent.lifecycle import wandb_mode
 from agent.lint.command import Command
 from common.environment import CACHE, own
 from common.names import BadName
 from common.retry import retry
 from common.wandb_api import RequestRefused, ServerUnavailable
 
-ROOT = Path(__file__).resolve().parents[2]
 LOGIN_WAITS = (0.0, 0.0)
-OVER = ("FINISHED", "CANCELED")
+ENDED_STATES = ("FINISHED", "CANCELED")
 
 
-class TargetError(Exception):
+class SweepError(Exception):
     """There is no sweep to work on; the text is one sentence."""
 
 
-class Over(Exception):
+class SweepDone(Exception):
     """The sweep is done, and nothing is left to do; the text is one sentence."""
 
 
 @dataclass(frozen=True)
-class Target:
+class SweepInfo:
     sweep: Sweep
     config: dict[str, Any]
     expected: int | None
@@ -53,109 +52,109 @@ class Target:
         return [str(word) for word in words] if isinstance(words, list) else None
 
     @property
-    def varied(self) -> list[str]:
+    def varied_parameters(self) -> list[str]:
         """Names of the parameters that are not the same in every trial."""
         parameters = self.config.get("parameters") or {}
         return [name for name, each in parameters.items() if isinstance(each, dict) and "value" not in each]
 
 
-def folder() -> Path:
-    """Where fleets keep what they must not forget: PUZZLE_FLEET, else `.cache/fleet` of the project."""
+def state_folder() -> Path:
+    """Folder of the fleets' journals: PUZZLE_FLEET, else `.cache/fleet` of the project."""
     return Path(own("PUZZLE_FLEET") or CACHE / "fleet").resolve()
 
 
-def find(text: str, new: bool) -> Target:
+def find(text: str, new: bool) -> SweepInfo:
     """The sweep that the person means.
 
     Raises:
-        TargetError: no login, no such sweep, no YAML, or settings that `agent.lint` or the server refuses.
-        Over: it has nothing to do any more.
+        SweepError: no login, no such sweep, no YAML, or settings that `agent.lint` or the server refuses.
+        SweepDone: it has nothing to do any more.
     """
     try:
         return _find(text, new)
     except BadName as error:
-        raise TargetError(str(error)) from None
+        raise SweepError(str(error)) from None
     finally:
         if wandb := sys.modules.get("wandb"):
             wandb.teardown()
 
 
-def _find(text: str, new: bool) -> Target:
+def _find(text: str, new: bool) -> SweepInfo:
     is_file = text.endswith((".yaml", ".yml")) or Path(text).is_file()
-    config = read(Path(text)) if is_file else {}
+    config = read_yaml(Path(text)) if is_file else {}
     if is_file:
         lint(Path(text), config)
     parts = text.strip("/").split("/")
     if not is_file:
-        no_path(text, parts, new)
+        check_sweep_path(text, parts, new)
     base_url, key, entity, project = login()
     if not is_file:
         entity, project, name = ([entity, project][: 3 - len(parts)] + parts)[-3:]
-        return look(Sweep(base_url, key, entity, project or "uncategorized", name), f"working on {text}")
+        return fetch_info(Sweep(base_url, key, entity, project or "uncategorized", name), f"working on {text}")
     named = str(config.get("project") or project or "uncategorized")
     entity = str(config.get("entity") or entity)
-    memory = folder() / "made" / f"{_digest(base_url, entity, named, Path(text).read_text())}.json"
-    if not new and (earlier := _unfinished(memory, key)):
+    memory = state_folder() / "made" / f"{_digest(base_url, entity, named, Path(text).read_text())}.json"
+    if not new and (earlier := _find_earlier(memory, key)):
         return earlier
     sweep = create(config, base_url, key, entity, named)
     memory.parent.mkdir(parents=True, exist_ok=True)
-    journal.write(memory, asdict(sweep) | {"key": ""})
-    return look(sweep, f"made the sweep {sweep.path} from {text}")
+    journal.write_json(memory, asdict(sweep) | {"key": ""})
+    return fetch_info(sweep, f"made the sweep {sweep.path} from {text}")
 
 
-def no_path(text: str, parts: list[str], new: bool) -> None:
-    """Raises TargetError: it was meant as a path, or cannot be the name of a sweep."""
+def check_sweep_path(text: str, parts: list[str], new: bool) -> None:
+    """Raises SweepError: it was meant as a path, or cannot be the name of a sweep."""
     if Path(text).is_dir():
-        raise TargetError(f"{text} is a folder; name a sweep's YAML file in it")
+        raise SweepError(f"{text} is a folder; name a sweep's YAML file in it")
     if Path(f"{text}.yaml").is_file():
-        raise TargetError(f"there is no file {text}; write {text}.yaml")
+        raise SweepError(f"there is no file {text}; write {text}.yaml")
     if text.startswith(("/", "./", "../", "~")):
-        raise TargetError(f"there is no file {text}")
+        raise SweepError(f"there is no file {text}")
     if not (1 <= len(parts) <= 3 and all(parts)):
-        raise TargetError(f"{text} is neither a YAML file nor of the form ENTITY/PROJECT/ID")
+        raise SweepError(f"{text} is neither a YAML file nor of the form ENTITY/PROJECT/ID")
     if new:
-        raise TargetError(f"--new makes a sweep from a YAML file, and {text} is none: leave it out")
+        raise SweepError(f"--new makes a sweep from a YAML file, and {text} is none: leave it out")
 
 
-def read(file: Path) -> dict[str, Any]:
+def read_yaml(file: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(file.read_text())
     except OSError as error:
-        raise TargetError(f"{file} cannot be read: {error.strerror}") from None
+        raise SweepError(f"{file} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TargetError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+        raise SweepError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(config, dict):
-        raise TargetError(f"{file} is not a sweep: it holds no mapping of settings")
+        raise SweepError(f"{file} is not a sweep: it holds no mapping of settings")
     return config
 
 
 def lint(file: Path, config: dict[str, Any]) -> None:
-    """`python -m agent.lint FILE`, where it starts `agent.train`; what it finds is shown.
+    """Run `python -m agent.lint FILE`, its findings shown, where the sweep starts `agent.train`.
 
     Raises:
-        TargetError: it finds an error, or the sweep's runs would be silent.
+        SweepError: it finds an error, or the sweep's runs would be silent.
     """
     started = Command(config.get("command"), config.get("program"))
-    speak(str(file), started.words)
+    check_online(str(file), started.words)
     if not started.mentions_agent:
         return
     print(f"checking {file} (python -m agent.lint)", flush=True)
     command = [sys.executable, "-m", "agent.lint", str(file)]
     if subprocess.run(command, check=False).returncode:
-        raise TargetError(f"{file} has the errors above; nothing was started")
+        raise SweepError(f"{file} has the errors above; nothing was started")
 
 
-def speak(name: str, words: Sequence[object]) -> None:
-    """Raises TargetError: the words of its command keep its runs from the server."""
-    if found := modes.silent_words(words):
-        raise TargetError(f"the command of {name} sets {found}: {modes.WHY}; take it out")
+def check_online(name: str, words: Sequence[object]) -> None:
+    """Raises SweepError: the words of its command keep its runs from the server."""
+    if found := wandb_mode.offline_assignment(words):
+        raise SweepError(f"the command of {name} sets {found}: {wandb_mode.WHY_ONLINE}; take it out")
 
 
 def login() -> tuple[str, str, str, str]:
     """Address of the server, API key, default entity and project, as the wandb client finds them.
 
     Raises:
-        TargetError: there is no login, or the server does not take it.
+        SweepError: there is no login, or the server does not take it.
     """
     import wandb
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
@@ -168,7 +167,7 @@ def login() -> tuple[str, str, str, str]:
         preflight.check_server("agent.fleet")
         found = retry(_login, errors, LOGIN_WAITS)
     except errors as error:
-        raise TargetError(
+        raise SweepError(
             f"no W&B server to work with: {_reason(error)}; start the embedded one "
             "(`make serve`), and set WANDB_BASE_URL and WANDB_API_KEY as it says"
         ) from error
@@ -178,8 +177,8 @@ def login() -> tuple[str, str, str, str]:
 
 def _reason(error: Exception) -> str:
     """The client's error in one line, without its advice."""
-    said = " ".join(str(error).split())
-    return "no API key is set" if "wandb login" in said else said.rstrip(".")
+    text = " ".join(str(error).split())
+    return "no API key is set" if "wandb login" in text else text.rstrip(".")
 
 
 def _login() -> tuple[Any, Any, Any, Any]:
@@ -194,7 +193,7 @@ def create(config: dict[str, Any], base_url: str, key: str, entity: str, project
     """The sweep of `config`, made by the client.
 
     Raises:
-        TargetError: with the client's or the server's reason.
+        SweepError: with the client's or the server's reason.
     """
     import wandb
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
@@ -203,52 +202,54 @@ def create(config: dict[str, Any], base_url: str, key: str, entity: str, project
         with contextlib.redirect_stdout(io.StringIO()):
             name = wandb.sweep(config, entity=entity, project=project)
     except (wandb.errors.Error, WandbApiFailedError, ValueError, TypeError) as error:
-        raise TargetError(f"the sweep was refused: {' '.join(str(error).split())}") from error
+        raise SweepError(f"the sweep was refused: {' '.join(str(error).split())}") from error
     return Sweep(base_url, key, entity, project, name)
 
 
-def look(sweep: Sweep, news: str) -> Target:
-    """Raises TargetError: it is not there."""
+def fetch_info(sweep: Sweep, news: str) -> SweepInfo:
+    """Raises SweepError: it is not there."""
     try:
-        found = sweep.look()
-        preempted = frozenset(sweep.runs("preempted")) if found else frozenset()
+        found = sweep.fetch()
+        preempted = frozenset(sweep.fetch_runs("preempted")) if found else frozenset()
     except (ServerUnavailable, RequestRefused) as error:
-        raise TargetError(f"{sweep.path} cannot be read: {error}") from None
+        raise SweepError(f"{sweep.path} cannot be read: {error}") from None
     if found is None:
-        raise TargetError(
+        raise SweepError(
             f"there is no sweep {sweep.path} on {sweep.base_url} that this API key may read; a file would end in .yaml"
         )
     n_runs, expected = found["runCount"] or 0, found["runCountExpected"]
-    if found["state"] in OVER and not journal.unfinished(folder() / sweep.name / "trials"):
-        raise _over(sweep, found["state"], n_runs, expected)
+    if found["state"] in ENDED_STATES and not journal.read_unfinished(state_folder() / sweep.name / "trials"):
+        raise _why_ended(sweep, found["state"], n_runs, expected)
     if found["state"] == "PAUSED":
         news += f"; it is paused, and hands out runs after `wandb sweep --resume {sweep.path}`"
     config = yaml.safe_load(found["config"] or "") or {}
-    speak(f"sweep {sweep.path}", config.get("command") or ())
-    return Target(sweep, config, expected, n_runs, news, preempted)
+    check_online(f"sweep {sweep.path}", config.get("command") or ())
+    return SweepInfo(sweep, config, expected, n_runs, news, preempted)
 
 
-def _over(sweep: Sweep, state: str, n_runs: int, expected: int | None) -> Exception:
+def _why_ended(sweep: Sweep, state: str, n_runs: int, expected: int | None) -> Exception:
     if state == "CANCELED":
-        return TargetError(f"sweep {sweep.path} was cancelled: make a new one from its file")
+        return SweepError(f"sweep {sweep.path} was cancelled: make a new one from its file")
     if expected is not None and n_runs >= expected:
-        return Over(f"sweep {sweep.path} is finished with all its {n_runs} runs: nothing is left to do")
+        return SweepDone(f"sweep {sweep.path} is finished with all its {n_runs} runs: nothing is left to do")
     many = f"{n_runs} runs" if expected is None else f"{n_runs} of its {expected} runs"
-    return TargetError(f"sweep {sweep.path} was stopped with {many}: `wandb sweep --resume {sweep.path}` lets it go on")
+    return SweepError(f"sweep {sweep.path} was stopped with {many}: `wandb sweep --resume {sweep.path}` lets it go on")
 
 
-def _unfinished(memory: Path, key: str) -> Target | None:
+def _find_earlier(memory: Path, key: str) -> SweepInfo | None:
     """The sweep that an earlier start made of the same file, if it is not done."""
     try:
         sweep = Sweep(**json.loads(memory.read_text()) | {"key": key})
-        found = sweep.look()
+        found = sweep.fetch()
     except (OSError, ValueError, TypeError, RequestRefused):
         return None
     except ServerUnavailable as error:
-        raise TargetError(str(error)) from None
-    if found is None or (found["state"] in OVER and not journal.unfinished(folder() / sweep.name / "trials")):
+        raise SweepError(str(error)) from None
+    if found is None or (
+        found["state"] in ENDED_STATES and not journal.read_unfinished(state_folder() / sweep.name / "trials")
+    ):
         return None
-    return look(sweep, f"going on with the sweep {sweep.path} that this file made earlier; --new makes another")
+    return fetch_info(sweep, f"going on with the sweep {sweep.path} that this file made earlier; --new makes another")
 
 
 def _digest(*parts: str) -> str:

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
 
-from agent.lint import document, parameters
+from agent.lint import document
+from agent.lint.parameters import values
 from common.sweep_spec.distributions import NAMES
 from server import search
 
@@ -84,7 +85,7 @@ def test_a_parameter_passes_if_and_only_if_wandb_sweep_takes_it(kind: str | None
         spec = ", ".join(each for each in (f"distribution: {kind}" if kind else "", part) if each)
         text = f"method: {method}\nparameters: {{learning_rate: {{{spec}}}}}\n"
         config = yaml.safe_load(text)
-        found = parameters.read(document.parse(text)[0])[1]
+        found = values.read(document.parse(text)[0])[1]
         errors = [each for each in found if each.severity == "error"]
         if why := refusal(config):
             assert errors, f"{text}passes, but: {why}"
@@ -97,6 +98,6 @@ def test_a_parameter_passes_if_and_only_if_wandb_sweep_takes_it(kind: str | None
 
 def test_bounds_of_two_types_are_ambiguous_and_one_may_say_what_is_meant() -> None:
     text = "method: random\nparameters: {{learning_rate: {{{}min: 0.0001, max: 1}}}}"
-    (found,) = parameters.read(document.parse(text.format(""))[0])[1]
-    assert found.message == "learning_rate goes from 0.0001 to 1: a whole number and a fraction"
-    assert parameters.read(document.parse(text.format("distribution: uniform, "))[0])[1] == []
+    (found,) = values.read(document.parse(text.format(""))[0])[1]
+    assert found.code == "P010"
+    assert values.read(document.parse(text.format("distribution: uniform, "))[0])[1] == []

@@ -1,4 +1,4 @@
-"""A CSV file of scores → a `Study`. Whatever is wrong with it is one sentence."""
+"""A CSV file of scores → a `Scores`. Whatever is wrong with it is one sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.evidence.study import Study, StudyError
+from analysis.evidence.design import Scores, ScoresError
 from common.text import plural
 
 LONG = ("model", "image", "score")
@@ -33,27 +33,27 @@ class Row(NamedTuple):
 
 
 def read(path: Path) -> list[Row]:
-    """The scores of a file in either layout; raises `StudyError`."""
+    """The scores of a file in either layout; raises `ScoresError`."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise StudyError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ScoresError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise StudyError(f"{path} is not UTF-8 text: save the table as CSV.") from error
+        raise ScoresError(f"{path} is not UTF-8 text: save the table as CSV.") from error
     lines = text.splitlines()
     if not lines:
-        raise StudyError(f"{path} is empty: it needs the columns {LAYOUTS}.")
+        raise ScoresError(f"{path} is empty: it needs the columns {LAYOUTS}.")
     delimiter = max(",;\t", key=lines[0].count)
     table = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
     header, body = table[0], [(number, row) for number, row in enumerate(table[1:], start=2) if any(row)]
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice or "" in header:
-        raise StudyError(f"{path} has {'two columns ' + repr(twice[0]) if twice else 'a column without a name'}.")
+        raise ScoresError(f"{path} has {'two columns ' + repr(twice[0]) if twice else 'a column without a name'}.")
     if not body:
-        raise StudyError(f"{path} has a header and no scores.")
+        raise ScoresError(f"{path} has a header and no scores.")
     for number, row in body:
         if len(row) != len(header):
-            raise StudyError(f"{path}, line {number} has {len(row)} cells, its header has {len(header)}.")
+            raise ScoresError(f"{path}, line {number} has {len(row)} cells, its header has {len(header)}.")
     rows = list(wide(path, header, body) if CASE in header else long(path, header, body))
     check(path, rows)
     return rows
@@ -65,11 +65,11 @@ def long(path: Path, header: Sequence[str], body: Sequence[tuple[int, list[str]]
     unknown = [name for name in header if name not in LONG + OPTIONAL]
     if missing or unknown:
         wrong = f"lacks the column {missing[0]!r}" if missing else f"has the unknown column {unknown[0]!r}"
-        raise StudyError(f"{path} {wrong}: columns are {LAYOUTS}.")
+        raise ScoresError(f"{path} {wrong}: columns are {LAYOUTS}.")
     for number, row in body:
         cells = dict(zip(header, row, strict=True))
         if not cells["model"] or not cells["image"]:
-            raise StudyError(f"{path}, line {number} names no {'image' if cells['model'] else 'model'}.")
+            raise ScoresError(f"{path}, line {number} names no {'image' if cells['model'] else 'model'}.")
         yield Row(
             cells["model"],
             cells.get("split", ""),
@@ -85,7 +85,7 @@ def wide(path: Path, header: Sequence[str], body: Sequence[tuple[int, list[str]]
     for number, row in body:
         cells = dict(zip(header, row, strict=True))
         if not cells[CASE]:
-            raise StudyError(f"{path}, line {number} names no {CASE}.")
+            raise ScoresError(f"{path}, line {number} names no {CASE}.")
         for model in models:
             score = number_of(path, number, model, cells[model])
             yield Row(model, cells.get("split", ""), cells.get("seed", ""), cells[CASE], score)
@@ -99,29 +99,29 @@ def number_of(path: Path, line: int, column: str, text: str) -> float:
         score = math.nan
     if abs(score) < LARGEST:
         return score
-    raise StudyError(
+    raise ScoresError(
         f"{path}, line {line}: {column} is {text!r}, but must be a number such as 0.93; leave out what has no score."
     )
 
 
 def check(path: Path | str, rows: Sequence[Row]) -> None:
-    """Raise `StudyError` for scores that appear twice, do not vary, or leave nothing to compare."""
+    """Raise `ScoresError` for scores that appear twice, do not vary, or leave nothing to compare."""
     repeated = Counter(row[:4] for row in rows).most_common(1)
     if repeated and repeated[0][1] > 1:
         model, split, seed, image = repeated[0][0]
         where = f"image {image}{f', split {split}' if split else ''}{f', seed {seed}' if seed else ''}"
-        raise StudyError(f"{path} has {model} on {where} twice: give each run its own seed, each split its name.")
+        raise ScoresError(f"{path} has {model} on {where} twice: give each run its own seed, each split its name.")
     models, images = {row.model for row in rows}, {row.image for row in rows}
     if len(models) < 2:
-        raise StudyError(f"{path} has {'one model' if models else 'no model'}: a comparison needs at least two.")
+        raise ScoresError(f"{path} has {'one model' if models else 'no model'}: a comparison needs at least two.")
     if len(images) < 2:
-        raise StudyError(f"{path} has one image: how much images differ cannot be seen; score at least two.")
+        raise ScoresError(f"{path} has one image: how much images differ cannot be seen; score at least two.")
     if len({row.score for row in rows}) == 1:
-        raise StudyError(f"{path} has the same score everywhere: there is nothing to compare.")
+        raise ScoresError(f"{path} has the same score everywhere: there is nothing to compare.")
 
 
-def arrange(rows: Sequence[Row], *, train: int | None = None) -> Study:
-    """The scores as a `Study`: complete runs, at least two models on every split; raises `StudyError`."""
+def arrange(rows: Sequence[Row], *, train: int | None = None) -> Scores:
+    """The scores as a `Scores`: complete runs, at least two models on every split; raises `ScoresError`."""
     notes: list[str] = []
     splits: dict[str, dict[tuple[str, str], dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
@@ -135,12 +135,12 @@ def arrange(rows: Sequence[Row], *, train: int | None = None) -> Study:
     models = sorted({model for runs in kept.values() for model, _ in runs})
     lost = sorted({row.model for row in rows} - set(models))
     if not kept:
-        raise StudyError(f"{', '.join(lost)}: no image in common with the others on any split.")
+        raise ScoresError(f"{', '.join(lost)}: no image in common with the others on any split.")
     notes += [f"No verdict on {name}: no image in common with the others on any split." for name in lost]
     names = sorted({image for runs in kept.values() for run in runs.values() for image in run})
     if len(names) < 2:
-        raise StudyError("models have one image in common: how much images differ cannot be seen; score two.")
-    return Study(tuple(models), tuple(kept), *arrays(models, names, kept), train, tuple(notes))
+        raise ScoresError("models have one image in common: how much images differ cannot be seen; score two.")
+    return Scores(tuple(models), tuple(kept), *arrays(models, names, kept), train, tuple(notes))
 
 
 Runs = dict[tuple[str, str], dict[str, float]]
@@ -156,7 +156,7 @@ def complete(split: str, runs: Runs, notes: list[str]) -> Runs:
         if count == len(runs):
             break
         lacking = {key: len(having) - len(run) for key, run in runs.items()}
-        costs = {key: len(run) / max(lacking[key], 1e-9) for key, run in runs.items() if not only(key, runs)}
+        costs = {key: len(run) / max(lacking[key], 1e-9) for key, run in runs.items() if not is_only_run(key, runs)}
         run = min(costs, key=lambda key: costs[key], default=None)
         if run is not None and costs[run] < count / (len(runs) - count):
             name = f"{run[0]}{where}{f', seed {run[1]}' if run[1] else ''}"
@@ -170,7 +170,7 @@ def complete(split: str, runs: Runs, notes: list[str]) -> Runs:
     return without_copies(where, {key: run for key, run in runs.items() if run}, notes)
 
 
-def only(key: tuple[str, str], runs: Runs) -> bool:
+def is_only_run(key: tuple[str, str], runs: Runs) -> bool:
     """Whether this run is the last of its model."""
     return sum(model == key[0] for model, _ in runs) == 1
 

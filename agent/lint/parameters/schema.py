@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 
 
-def objects(parameter: Mapping[str, Any]) -> bool:
+def is_invalid(parameter: Mapping[str, Any]) -> bool:
     """Whether the specification of a parameter is none by the schema."""
     return not _validator().is_valid(parameter)
 

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import functools
 import hashlib
 import http.client
 import json
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from common.retry import doubling, retry
 from common.wandb_api import authorization, open_url
 
-ROOT = Path(__file__).parents[1]
 PAUSE = 0.05  # seconds between two attempts
 PATIENCE = 60.0  # seconds without an answer after which a server counts as gone
 
 
-class Gone(Exception):
+class RequestFailed(Exception):
     """The server refused a request for good."""
 
 
-class NoAnswer(Gone):
+class NoAnswer(RequestFailed):
     """It may answer later."""
 
 
 @dataclass(eq=False)
-class Wire:
+class ProtocolClient:
     """Requests to a server that may be away; each one is repeated until it is answered."""
 
     url: str
@@ -49,7 +42,7 @@ class Wire:
     rows: int = 0
 
     def send(self, what: str, method: str, url: str, body: bytes | None, json_too: bool = True) -> bytes:
-        """Raises Gone on a 4xx: the client would give up there, and lose data."""
+        """Raises RequestFailed on a 4xx: the client would give up there, and lose data."""
         headers = {**authorization(self.key), "Content-Type": "application/json"}
         request = urllib.request.Request(url, body, headers if json_too else {}, method=method)
 
@@ -66,7 +59,7 @@ class Wire:
                 content = bytes(answer.read())
         except urllib.error.HTTPError as error:
             if error.code < 500:
-                raise Gone(f"{what}: {error.code} {error.read()!r}") from None
+                raise RequestFailed(f"{what}: {error.code} {error.read()!r}") from None
             raise NoAnswer(f"{what}: {error.code} for {PATIENCE:.0f} s") from None
         except (OSError, http.client.HTTPException):
             raise NoAnswer(f"{what}: no answer for {PATIENCE:.0f} s") from None
@@ -78,7 +71,7 @@ class Wire:
         body = json.dumps({"query": query, "variables": variables, "operationName": ""}).encode()
         answer = json.loads(self.send(what, "POST", f"{self.url}/graphql", body))
         if "errors" in answer:
-            raise Gone(str(answer))
+            raise RequestFailed(str(answer))
         return answer["data"]
 
     def stream(self, run: str, **body: Any) -> Any:
@@ -104,40 +97,3 @@ BEAT = "mutation ($i: AgentHeartbeatInput!) { agentHeartbeat(input: $i) { comman
 
 def md5(content: bytes) -> str:
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def serving(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
-    """A server on `folder` until the end of the block, its log beside it: its address and its process id."""
-    port = free_port()
-    with (folder.parent / f"{folder.name}.log").open("ab") as log:
-        process = start(folder, port, log, *options)
-        try:
-            wait_until_ready(process)
-            yield f"http://127.0.0.1:{port}", process.pid
-        finally:
-            process.terminate()
-            process.wait(30)
-            close(process)
-
-
-def start(folder: Path, port: int, log: Any, *options: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "server", "--dir", str(folder), "--port", str(port), *options]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
-
-
-def wait_until_ready(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith(b"listening"), f"the server did not start: {line!r}"
-
-
-def close(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdout is not None
-    process.stdout.close()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from agent.lint import models as facts
+from agent.lint import model_facts as facts
 from agent.training import models, performance
 
 
@@ -69,5 +69,5 @@ def test_a_model_is_built_once_and_again_when_a_library_changes(
 def test_what_is_remembered_is_that_of_this_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other code of our models, or none, has another stamp."""
     now = facts._stamp.__wrapped__()
-    monkeypatch.setattr(facts, "MODELS", tmp_path)
+    monkeypatch.setattr(facts, "MODELS_FOLDER", tmp_path)
     assert facts._stamp.__wrapped__() != now

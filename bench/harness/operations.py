@@ -49,7 +49,7 @@ def from_python(package: Path) -> dict[str, list[str]]:
         fragments = everywhere | _fragments(strings)
         for string in strings:
             if (name := _OPERATION.match(string)) is not None:
-                found.setdefault(name[1], []).append(_with_fragments(_filled(string), fragments))
+                found.setdefault(name[1], []).append(_with_fragments(_fill(string), fragments))
     return found
 
 
@@ -76,7 +76,7 @@ def _fragments(strings: list[str]) -> dict[str, str]:
     return {
         definition.name.value: print_ast(definition)
         for text in strings
-        if "fragment " in text and (document := parsed(text)) is not None
+        if "fragment " in text and (document := parse_or_none(text)) is not None
         for definition in document.definitions
         if isinstance(definition, FragmentDefinitionNode)
     }
@@ -93,8 +93,8 @@ def _format_string(node: ast.JoinedStr) -> str:
     return "".join(parts)
 
 
-def _filled(text: str) -> str:
-    """What `str.format` and `replace` make of a text before it is sent."""
+def _fill(text: str) -> str:
+    """The text as `str.format` and `replace` leave it before it is sent."""
     if "{{" in text:
         text = text.replace("{}(samples", "history(samples").replace("{}", "").replace("{{", "{").replace("}}", "}")
     text = text.replace("_PROJECT_QUERY_", "project { id name entity { id name } }")
@@ -114,7 +114,7 @@ def _with_fragments(text: str, fragments: dict[str, str]) -> str:
     return text
 
 
-def parsed(text: str) -> DocumentNode | None:
+def parse_or_none(text: str) -> DocumentNode | None:
     """None for a text that the client puts together from pieces."""
     try:
         return parse(text)

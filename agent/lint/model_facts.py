@@ -15,11 +15,11 @@ from typing import Any
 
 from agent.config import Config
 from agent.lifecycle import disk
+from common.environment import CACHE, ROOT
 from common.files import write_text
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = ROOT / ".cache" / "lint-models.json"
-MODELS = ROOT / "agent" / "training" / "models"
+FACTS_FILE = CACHE / "lint-models.json"
+MODELS_FOLDER = ROOT / "agent" / "training" / "models"
 
 SIDE = 128
 """Pixels; work and memory are counted on an image of this side, or the only one that a model takes, and grow with the
@@ -58,14 +58,14 @@ class Facts:
         return 16 * self.n_parameters + self.kept_bytes * batch_size * image_size**2 // SIDE**2
 
 
-def of(config: Config) -> Facts:
+def facts(config: Config) -> Facts:
     """The facts of the model that a configuration names, at its size."""
     return look_up(config.architecture, config.backbone, config.width, image_size=config.image_size)
 
 
 @functools.cache
 def look_up(
-    architecture: str, backbone: str = "none", width: int = 64, cache: Path = CACHE, *, image_size: int = SIDE
+    architecture: str, backbone: str = "none", width: int = 64, cache: Path = FACTS_FILE, *, image_size: int = SIDE
 ) -> Facts:
     """The facts of a model, from the file `cache` if they are there, else by building it."""
     name = f"{architecture}/{backbone}" if backbone != "none" else f"{architecture}/{width}"
@@ -85,7 +85,7 @@ def look_up(
 def _stamp() -> str:
     """Changes when a library or our own models change."""
     versions = [importlib.metadata.version(name) for name in ("torch", "timm", "segmentation-models-pytorch")]
-    code = [path.read_text() for path in sorted(MODELS.glob("*.py"))]
+    code = [path.read_text() for path in sorted(MODELS_FOLDER.glob("*.py"))]
     return hashlib.sha256("\n".join([*versions, *code, Path(__file__).read_text()]).encode()).hexdigest()
 
 
@@ -110,12 +110,12 @@ def probe(architecture: str, backbone: str, width: int, image_size: int) -> Fact
     from agent.training import models  # torch takes seconds to import
     from agent.training.models import smp  # torch takes seconds to import
 
-    if architecture in models.SCRATCH:
+    if architecture in models.BUILDERS:
         with torch.device("meta"):
-            return count(models.SCRATCH[architecture](width))
-    if reason := smp.why_not(architecture, backbone, image_size):
+            return count(models.BUILDERS[architecture](width))
+    if reason := smp.failure_reason(architecture, backbone, image_size):
         return Facts(reason=reason)
-    side = image_size if smp.why_not(architecture, backbone, SIDE) else SIDE
+    side = image_size if smp.failure_reason(architecture, backbone, SIDE) else SIDE
     facts = models.without_memory(lambda: count(models.build(architecture, backbone, image_size=image_size), side))
     return dataclasses.replace(facts, imagenet=_imagenet(backbone))
 
@@ -152,4 +152,4 @@ def _imagenet(backbone: str) -> str:
 
     if backbone in weights.PACKAGED:
         return "package"
-    return "hub" if backbone != "none" and hub.place(backbone) else ""
+    return "hub" if backbone != "none" and hub.find_files(backbone) else ""

@@ -1,6 +1,6 @@
-"""The warm parent: imports everything that a trial needs, once, and forks the agents.
+"""The fork server: imports everything that a trial needs, once, and forks the agents.
 
-`python -m agent.fleet.warm` is started by the supervisor. It reads one JSON document per line: first the plan, then
+The supervisor starts `python -m agent.fleet.fork_server`. It reads one JSON document per line: first the plan, then
 `{"start": NUMBER, "env": {…}}`, `{"leave": NUMBER}`, `{"stop": true}`. It writes one per line: those of the agents,
 `{"agent": NUMBER, "state": "gone", …}`, and its own `{"importing": NAME, …}`, `{"warm": SECONDS}`, `{"cold": REASON}`.
 When its input ends, because the supervisor was killed, it stops everything and ends.
@@ -27,10 +27,10 @@ from typing import Any
 import psutil
 
 from agent.fleet import launch
-from agent.fleet.agent import ORPHAN_SECONDS, Agent, Plan
+from agent.fleet.agent import ORPHAN_SECONDS, Agent, FleetSettings
 from agent.fleet.sweep_client import Sweep
 
-NEEDED = (
+TRIAL_IMPORTS = (
     *("torch", "torchvision", "timm", "segmentation_models_pytorch", "albumentations", "wandb"),
     *("agent.train", "pandas", "pyarrow", "PIL.Image", "wandb.apis.public", "wandb.sdk.launch", "requests"),
     *("wandb.sdk.launch.inputs.internal", "wandb.sdk.artifacts._internal_artifact", "torch.utils.serialization"),
@@ -38,19 +38,19 @@ NEEDED = (
 )
 """Imports of every trial; the lazy ones of the client alone would take it a second."""
 
-NEEDED_BY_AGENTS = ("wandb.sdk.launch.sweeps.utils", "wandb.sdk.lib.config_util", "encodings.idna")
+AGENT_IMPORTS = ("wandb.sdk.launch.sweeps.utils", "wandb.sdk.lib.config_util", "encodings.idna")
 
 
 @dataclass(eq=False)
-class Parent:
-    plan: Plan
+class ForkServer:
+    plan: FleetSettings
     events: int
     agents: dict[int, int] = field(default_factory=dict)
     """Process id → number."""
     buffer: bytes = b""
     stopping: bool = False
     deadline: float = math.inf
-    """When everything has to have ended."""
+    """Latest end of everything, by the monotonic clock."""
 
     def serve(self, wake: int) -> None:
         """Until told to stop and everything has ended."""
@@ -115,7 +115,7 @@ class Parent:
                     break
                 if pid in self.agents:
                     code = os.waitstatus_to_exitcode(status)
-                    say(self.events, agent=self.agents.pop(pid), state="gone", code=code)
+                    emit(self.events, agent=self.agents.pop(pid), state="gone", code=code)
 
     def _signal_all(self, number: int, agent: int | None = None) -> None:
         for pid, each in self.agents.items():
@@ -124,7 +124,7 @@ class Parent:
                     os.kill(pid, number)
 
 
-def say(events: int, **news: Any) -> None:
+def emit(events: int, **news: Any) -> None:
     with contextlib.suppress(BrokenPipeError):
         os.write(events, (json.dumps(news) + "\n").encode())
 
@@ -136,24 +136,26 @@ def main() -> int:
     # Slurm sends SIGTERM to every process of a job; what it means is for the supervisor to say.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    given = json.loads(_line())
-    wanted = launch.is_warm(given["command"])
+    settings = json.loads(_line())
+    is_train = launch.starts_train(settings["command"])
     began = time.monotonic()
-    needed = (*NEEDED_BY_AGENTS, *(NEEDED if wanted else ()))
-    for n, name in enumerate(needed, 1):
-        say(events, importing=name, number=n, of=len(needed))
+    imports = (*AGENT_IMPORTS, *(TRIAL_IMPORTS if is_train else ()))
+    for n, name in enumerate(imports, 1):
+        emit(events, importing=name, number=n, of=len(imports))
         importlib.import_module(name)
-    unsafe = _unsafe() if wanted else "its command is not python -m agent.train"
-    sweep = Sweep(**given["sweep"])
-    folders = {name: Path(given[name]) for name in ("folder", "logs")}
-    plan = Plan(sweep, given["command"], given["threads"], **folders, grace=given["grace"], warm=unsafe is None)
-    parent = Parent(plan, events)
+    unsafe = _why_not_fork() if is_train else "its command is not python -m agent.train"
+    sweep = Sweep(**settings["sweep"])
+    folders = {name: Path(settings[name]) for name in ("folder", "logs")}
+    plan = FleetSettings(
+        sweep, settings["command"], settings["threads"], **folders, grace=settings["grace"], warm=unsafe is None
+    )
+    parent = ForkServer(plan, events)
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    say(events, **({"warm": time.monotonic() - began} if unsafe is None else {"cold": unsafe}))
+    emit(events, **({"warm": time.monotonic() - began} if unsafe is None else {"cold": unsafe}))
     parent.serve(reading)
     return 0
 
@@ -169,8 +171,8 @@ def _line() -> bytes:
     return line
 
 
-def _unsafe() -> str | None:
-    """Why trials cannot be forked from here, or None."""
+def _why_not_fork() -> str | None:
+    """The reason against forking trials from here, or None."""
     from PIL import Image
 
     Image.init()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.lifecycle import modes
+from agent.lifecycle import wandb_mode
 from agent.lint import main
 from tests.agent.lint.sweep_text import CLEAN
 
@@ -23,7 +23,7 @@ from tests.agent.lint.sweep_text import CLEAN
     ],
 )
 def test_what_silences_runs_is_refused(environ: dict[str, str], sentence: str, tmp_path: Path) -> None:
-    found = modes.refusal(environ | {"WANDB_DIR": str(tmp_path)})
+    found = wandb_mode.why_offline(environ | {"WANDB_DIR": str(tmp_path)})
     assert found.startswith(sentence)
     assert bool(found) == bool(sentence)
 
@@ -32,8 +32,8 @@ def test_the_settings_file_of_the_client_counts_unless_the_environment_says_othe
     (tmp_path / "wandb").mkdir()
     (tmp_path / "wandb" / "settings").write_text("[default]\nmode = offline\n")
     here = {"WANDB_DIR": str(tmp_path)}
-    assert modes.refusal(here).endswith("; `wandb online` takes it back")
-    assert modes.refusal(here | {"WANDB_MODE": "online"}) == ""
+    assert wandb_mode.why_offline(here).endswith("; `wandb online` takes it back")
+    assert wandb_mode.why_offline(here | {"WANDB_MODE": "online"}) == ""
 
 
 def test_lint_refuses_before_it_reads_a_file(

@@ -13,16 +13,16 @@ from agent.lint.finding import Finding, Rule
 FIELDS: dict[str, Any] = {each.name: each.type for each in dataclasses.fields(Config)}
 """Every setting of a run and its type."""
 
-NONE = ("backbone", "weights", "augmentation")
+NONE_FIELDS = ("backbone", "weights", "augmentation")
 """Settings that can be the word none."""
 
-REFUSED = "every run with it would end at once"
-NO_BOOLEAN = Rule("T001", "error", "{name} is {value}, but must be true or false", REFUSED, "write true or false")
+RUN_ENDS = "every run with it would end at once"
+NO_BOOLEAN = Rule("T001", "error", "{name} is {value}, but must be true or false", RUN_ENDS, "write true or false")
 A_LIST = Rule(
     "T002",
     "error",
     "{name} is a list, but must be a single value",
-    REFUSED,
+    RUN_ENDS,
     "write `values: {values}` for each of them in turn",
 )
 BOOLEAN_TEXT = Rule(
@@ -51,14 +51,14 @@ EXPONENT_TEXT = Rule(
     "write {number}",
 )
 QUOTED_NUMBER = dataclasses.replace(EXPONENT_TEXT, code="T008", why="quotes make text of a number")
-FRACTION = Rule("T009", "error", "{name} is {value}, but must be a whole number", REFUSED, "write a whole number")
+FRACTION = Rule("T009", "error", "{name} is {value}, but must be a whole number", RUN_ENDS, "write a whole number")
 WHOLE_FRACTION = dataclasses.replace(FRACTION, code="T010", fix="write {number}")
-NO_NUMBER = Rule("T011", "error", "{name} is {value}, but must be a number", REFUSED, "write a number, such as 0.001")
+NO_NUMBER = Rule("T011", "error", "{name} is {value}, but must be a number", RUN_ENDS, "write a number, such as 0.001")
 
 
-def wrong_type(line: int, name: str, value: Any) -> Iterator[Finding]:
+def check_type(line: int, name: str, value: Any) -> Iterator[Finding]:
     """A value that the field cannot take; `wandb agent` would write it as it stands behind `--NAME=`."""
-    kind, shown = FIELDS[name], _shown(value)
+    kind, shown = FIELDS[name], _describe(value)
     if kind is bool and not isinstance(value, bool):
         yield NO_BOOLEAN.at(line, name=name, value=shown)
     elif isinstance(value, list):
@@ -78,11 +78,11 @@ def wrong_type(line: int, name: str, value: Any) -> Iterator[Finding]:
 
 def _text_rule(name: str, value: Any) -> Rule:
     if value is None:
-        return NULL_NONE if name in NONE else NULL_TEXT
+        return NULL_NONE if name in NONE_FIELDS else NULL_TEXT
     return BOOLEAN_TEXT if isinstance(value, bool) else NO_TEXT
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {value!r}"
     return {True: "true", False: "false", None: "null"}[value] if isinstance(value, bool | None) else str(value)
@@ -109,7 +109,7 @@ def as_yaml(value: Any) -> str:
     return f"[{', '.join(str(each) for each in value)}]" if isinstance(value, list) else str(value)
 
 
-def nearest(word: object, known: Sequence[str], others: dict[str, str] | None = None) -> str:
+def did_you_mean(word: object, known: Sequence[str], others: dict[str, str] | None = None) -> str:
     """`; did you mean X?` for a word that resembles a known one; else nothing."""
     if others and str(word) in others:
         return f"; did you mean {others[str(word)]}?"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.text import some
 
-MOST_ALONE = 3
+MAX_SINGLE = 3
 """So many files with one fault have a sentence each."""
 
 
@@ -18,8 +18,8 @@ class FileError(ValueError):
         super().__init__(what)
         self.what, self.remedy, self.detail = what, remedy, detail
 
-    def of(self, file: Path) -> "Finding":
-        return Finding(file, self.what, self.remedy, self.detail)
+    def of(self, file: Path) -> "Problem":
+        return Problem(file, self.what, self.remedy, self.detail)
 
 
 class DataError(ValueError):
@@ -31,7 +31,7 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Problem:
     """`file` `what` (`detail`): `remedy`. Findings that differ in file and detail alone are of one kind."""
 
     file: Path
@@ -44,20 +44,20 @@ class Finding:
         return f"{self.file} {self.what}{detail}: {self.remedy}."
 
 
-def sentences(findings: Iterable[Finding | str]) -> list[str]:
+def sentences(findings: Iterable[Problem | str]) -> list[str]:
     """One sentence for each finding, or for all of one kind in one folder; in the order of the first of each kind."""
-    kinds: dict[object, list[Finding | str]] = defaultdict(list)
+    kinds: dict[object, list[Problem | str]] = defaultdict(list)
     for finding in findings:
         kind: object = finding
-        if isinstance(finding, Finding):
+        if isinstance(finding, Problem):
             kind = (finding.file.parent, finding.what, finding.remedy)
         kinds[kind].append(finding)
     return [sentence for same in kinds.values() for sentence in _of_one_kind(same)]
 
 
-def _of_one_kind(same: Sequence[Finding | str]) -> list[str]:
-    files = [finding for finding in same if isinstance(finding, Finding)]
-    if len(files) <= MOST_ALONE:
+def _of_one_kind(same: Sequence[Problem | str]) -> list[str]:
+    files = [finding for finding in same if isinstance(finding, Problem)]
+    if len(files) <= MAX_SINGLE:
         return list(dict.fromkeys(map(str, same)))
     first = files[0]
     named = some(": ".join(filter(None, (each.file.name, each.detail))) for each in files)

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import pixels, puzzle
+import data
+from data import pixels
+from data.__main__ import main
+from data.dataset import Dataset, load_dataset
 from data.masks import to_mask
 from data.pixels import channels, to_rgb
-from data.puzzle import Dataset, load
 from tests.data.folders import couple, handout, noise, save, square
 
 
@@ -24,7 +26,7 @@ def names(dataset: Dataset) -> dict[str, list[str]]:
 
 
 def test_images_are_rgb_bytes_and_masks_are_zero_and_one(tmp_path: Path) -> None:
-    pair = load(handout(tmp_path)).val[0]
+    pair = load_dataset(handout(tmp_path)).val[0]
     assert pair.name == "image-3"
     assert pair.image.shape == (12, 16, 3)
     assert pair.image.dtype == pair.mask.dtype == np.uint8
@@ -33,7 +35,7 @@ def test_images_are_rgb_bytes_and_masks_are_zero_and_one(tmp_path: Path) -> None
 
 
 def test_pairs_are_in_natural_order_of_their_names(tmp_path: Path) -> None:
-    assert names(load(handout(tmp_path)))["train"] == ["image-1", "image-2", "image-10"]
+    assert names(load_dataset(handout(tmp_path)))["train"] == ["image-1", "image-2", "image-10"]
 
 
 def test_each_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,20 +47,20 @@ def test_each_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return decode(path)
 
     monkeypatch.setattr(pixels, "decode", count)
-    load(handout(tmp_path), image_size=8)
+    load_dataset(handout(tmp_path), image_size=8)
     assert len(decoded) == len(set(decoded)) == 10
 
 
 @pytest.mark.parametrize("image_size", [4, 8, 32])
 def test_images_and_masks_become_squares(tmp_path: Path, image_size: int) -> None:
-    pair = load(handout(tmp_path), image_size=image_size).train[0]
+    pair = load_dataset(handout(tmp_path), image_size=image_size).train[0]
     assert pair.image.shape == (image_size, image_size, 3)
     assert pair.mask.shape == (image_size, image_size)
     assert set(np.unique(pair.mask)) == {0, 1}
 
 
 def test_shrinking_averages_the_image(tmp_path: Path) -> None:
-    pair = load(handout(tmp_path), image_size=4).val[0]
+    pair = load_dataset(handout(tmp_path), image_size=4).val[0]
     blocks = noise("image-3").reshape(4, 3, 4, 4, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(pair.image, blocks, atol=0.51)
 
@@ -70,7 +72,7 @@ def test_resizing_does_not_shift_the_mask_against_the_image(tmp_path: Path) -> N
     handout(tmp_path)
     save(tmp_path / "val/images/image-3.png", np.repeat(disc[:, :, None] * 255, 3, axis=2))
     save(tmp_path / "val/masks/mask-3_0.png", disc * 255)
-    pair = load(tmp_path, image_size=32).val[0]
+    pair = load_dataset(tmp_path, image_size=32).val[0]
     weights = pair.image[:, :, 0].astype(float)
     for axis in (0, 1):
         place = np.indices((32, 32))[axis]
@@ -87,7 +89,7 @@ def test_the_digest_ignores_place_format_and_image_size(tmp_path: Path) -> None:
     mask = second / "val" / "masks" / "mask-3_0.png"
     save(mask.with_suffix(".bmp"), square())
     mask.unlink()
-    digests = {load(first).digest, load(first, image_size=8).digest, load(second).digest}
+    digests = {load_dataset(first).digest, load_dataset(first, image_size=8).digest, load_dataset(second).digest}
     assert len(digests) == 1
     assert len(digests.pop()) == 64
 
@@ -110,35 +112,35 @@ def change_name(folder: Path) -> None:
 
 @pytest.mark.parametrize("change", [change_pixel, change_mask, change_name])
 def test_the_digest_changes_with_pixels_masks_and_names(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    before = load(handout(tmp_path)).digest
+    before = load_dataset(handout(tmp_path)).digest
     change(tmp_path)
-    assert load(tmp_path).digest != before
+    assert load_dataset(tmp_path).digest != before
 
 
 def test_the_digest_changes_with_the_split_alone(tmp_path: Path) -> None:
     couple(handout(tmp_path) / "test", (5,))
-    before = load(tmp_path).digest
+    before = load_dataset(tmp_path).digest
     for file in ("images/image-4.png", "masks/mask-4_0.png"):
         (tmp_path / "test" / file).rename(tmp_path / "val" / file)
-    assert names(load(tmp_path))["val"] == ["image-3", "image-4"]
-    assert load(tmp_path).digest != before
+    assert names(load_dataset(tmp_path))["val"] == ["image-3", "image-4"]
+    assert load_dataset(tmp_path).digest != before
 
 
 def test_the_test_digest_knows_the_pictures_of_the_test_split_and_nothing_else(tmp_path: Path) -> None:
     couple(handout(tmp_path) / "test", (5,))
-    before = load(tmp_path)
+    before = load_dataset(tmp_path)
     for kind, number in (("image", "image-5"), ("mask", "mask-5_0")):
         path = tmp_path / "test" / f"{kind}s" / f"{number}.png"
         path.rename(path.with_name(f"{kind}-0.png"))
     (tmp_path / "train/images/image-10.png").unlink()
     (tmp_path / "train/masks/mask-10_0.png").unlink()
-    renamed = load(tmp_path)
+    renamed = load_dataset(tmp_path)
     assert names(renamed)["test"] == ["image-0", "image-4"]
     assert renamed.test_digest == before.test_digest
     assert renamed.digest != before.digest
     save(tmp_path / "test/masks/mask-4_0.png", np.fliplr(square()))
     save(tmp_path / "test/images/image-4.png", noise("another"))
-    assert load(tmp_path).test_digest != before.test_digest
+    assert load_dataset(tmp_path).test_digest != before.test_digest
 
 
 def palette_mask() -> Image.Image:
@@ -194,21 +196,21 @@ def test_every_mode_of_image_becomes_rgb(picture: Image.Image, expected: tuple[i
 
 def test_a_flat_folder_gives_every_pair_to_one_split(tmp_path: Path) -> None:
     couple(tmp_path, range(1, 19))
-    found = names(load(tmp_path, split_seed=1))
+    found = names(load_dataset(tmp_path, split_seed=1))
     assert [len(found[split]) for split in ("train", "val", "test")] == [10, 4, 4]
     assert len({name for some in found.values() for name in some}) == 18
-    assert found == names(load(tmp_path, split_seed=1))
-    assert found != names(load(tmp_path, split_seed=2))
+    assert found == names(load_dataset(tmp_path, split_seed=1))
+    assert found != names(load_dataset(tmp_path, split_seed=2))
 
 
 def test_split_seed_does_not_touch_a_split_of_its_own(tmp_path: Path) -> None:
     handout(tmp_path)
-    assert load(tmp_path, split_seed=1).digest == load(tmp_path, split_seed=2).digest
+    assert load_dataset(tmp_path, split_seed=1).digest == load_dataset(tmp_path, split_seed=2).digest
 
 
 def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "data", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(puzzle.__file__).parents[1])
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(data.__file__).parents[1])
 
 
 def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path) -> None:
@@ -222,36 +224,36 @@ def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path) -> None:
         "train      3  25.0 to 25.0 %  16x12",
         "val        1  25.0 to 25.0 %  16x12",
         "test       1  25.0 to 25.0 %  16x12",
-        f"digest {load(tmp_path).digest}",
-        f"test digest {load(tmp_path).test_digest}",
+        f"digest {load_dataset(tmp_path).digest}",
+        f"test digest {load_dataset(tmp_path).test_digest}",
         f"ignored, being no pictures: {tmp_path}/train/images/notes.txt",
     ]
     found = json.loads(check(tmp_path, "--json").stdout)
-    loaded = load(tmp_path)
+    loaded = load_dataset(tmp_path)
     assert [found[name] for name in ("digest", "test_digest", "warnings")] == [loaded.digest, loaded.test_digest, []]
     assert found["text"] + "\n" == done.stdout
 
 
 def test_the_command_says_how_it_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert puzzle.main([str(couple(tmp_path / "flat", (1, 2, 3))), "--split_seed", "5"]) == 0
+    assert main([str(couple(tmp_path / "flat", (1, 2, 3))), "--split_seed", "5"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"{tmp_path}/flat: split at random with split_seed=5"
     folder = handout(tmp_path / "parts")
-    assert puzzle.main([str(folder), "--fold", "2"]) == 0
+    assert main([str(folder), "--fold", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{folder}: fold 2: all pairs split at random with split_seed=0"
     assert [line.split()[:2] for line in lines[2:5]] == [["train", "3"], ["val", "1"], ["test", "1"]]
-    assert lines[5] == f"digest {load(folder, fold=2).digest}"
+    assert lines[5] == f"digest {load_dataset(folder, fold=2).digest}"
 
 
 def test_the_command_refuses_a_seed_of_drawings_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
-    assert puzzle.main(["drawn:seven"]) == 1
+    assert main(["drawn:seven"]) == 1
     said = capsys.readouterr().err
     assert (said.count("\n"), "drawn:seven" in said) == (1, True)
 
 
 @pytest.mark.skipif("PUZZLE_DATA" not in os.environ, reason="PUZZLE_DATA does not name the lab's photographs")
 def test_the_photographs_of_the_lab_are_ten_four_and_four() -> None:
-    dataset = load(os.environ["PUZZLE_DATA"])
+    dataset = load_dataset(os.environ["PUZZLE_DATA"])
     assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [10, 4, 4]
     assert [pair.name for pair in dataset.test] == ["image-4", "image-16", "image-29", "image-36"]
     for pair in (*dataset.train, *dataset.val, *dataset.test):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.config import MODEL_FIELDS, Config, ConfigError
-from agent.lint import schema, spelling
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import FIELDS, wrong_type
+from agent.lint.parameters import schema, specification
+from agent.lint.parameters.types import FIELDS, check_type
 from common.sweep_spec import distributions as grammar
 from common.sweep_spec.distributions import (
     DEFAULTS,
@@ -29,16 +29,16 @@ TOGETHER = ("model", *MODEL_FIELDS, "batch_size", "folds")
 """Fields that are checked in combination with each other, not one by one."""
 
 GRID_KINDS = (*LISTS, "int_uniform", "q_uniform")
-MOST_LISTED = 10_000
+MAX_LISTED = 10_000
 
-IDLE = Rule(
+IDLE_PATIENCE = Rule(
     "P032",
     "warning",
     "patience {patience} ends no run",
     "runs have {most} epochs at most",
     "write a smaller patience, or 0",
 )
-NOTHING = Rule(
+NO_PARAMETERS = Rule(
     "P014",
     "error",
     "parameters is missing or empty",
@@ -142,8 +142,8 @@ REFUSED_VALUE = Rule(
 REFUSED_VALUES = replace(
     REFUSED_VALUE, message="{what_the_setting_must_be} (and {more} more of its values are refused)"
 )
-SIDE = replace(REFUSED_VALUE, code="P031", fix="write {side}")
-SIDES = replace(REFUSED_VALUES, code="P031", fix="write {side}, or `distribution: q_uniform` with `q: 16`")
+REFUSED_SIDE = replace(REFUSED_VALUE, code="P031", fix="write {side}")
+REFUSED_SIDES = replace(REFUSED_VALUES, code="P031", fix="write {side}, or `distribution: q_uniform` with `q: 16`")
 
 
 @dataclass(frozen=True)
@@ -172,32 +172,32 @@ def read(document: Document) -> tuple[list[Parameter], list[Finding]]:
     """The parameters that make sense, and the faults of the others."""
     parameters, findings = [], []
     for name, spec in document.mapping("parameters").items():
-        found = list(spelling.check(document, name, spec))
+        found = list(specification.check(document, name, spec))
         parameter = None
         if not found:
-            parameter, found = _values(document, name, spec)
+            parameter, found = _read_parameter(document, name, spec)
         if parameter and not any(each.severity == "error" for each in found):
             parameters.append(parameter)
         findings += found
     if not document.mapping("parameters") and not document.value.get("scheduler"):
-        findings.append(NOTHING.at(document.line("parameters")))
+        findings.append(NO_PARAMETERS.at(document.line("parameters")))
     return parameters, findings
 
 
-def _values(document: Document, name: str, spec: Mapping[str, Any]) -> tuple[Parameter | None, list[Finding]]:
+def _read_parameter(document: Document, name: str, spec: Mapping[str, Any]) -> tuple[Parameter | None, list[Finding]]:
     kind = str(kind_of(spec))
-    findings = list(_grid(document, name, kind, spec)) if document.value.get("method") == "grid" else []
-    read_kind = _listed if kind in LISTS else _interval
+    findings = list(_check_grid(document, name, kind, spec)) if document.value.get("method") == "grid" else []
+    read_kind = _read_list if kind in LISTS else _read_interval
     parameter, more = read_kind(document, name, kind, spec)
     findings += more
     if parameter and not more:
-        findings += allowed(parameter)
-    if not findings and schema.objects(spec):
+        findings += check_values(parameter)
+    if not findings and schema.is_invalid(spec):
         findings.append(NOT_OF_THE_SCHEMA.at(document.line("parameters", name), name=name))
     return parameter, findings
 
 
-def _grid(document: Document, name: str, kind: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_grid(document: Document, name: str, kind: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
     """A grid tries every value."""
     if kind in GRID_KINDS:
         return
@@ -210,22 +210,24 @@ def _is_point(spec: Mapping[str, Any]) -> bool:
     return "min" in spec and spec["min"] == spec.get("max")
 
 
-def _listed(
+def _read_list(
     document: Document, name: str, kind: str, spec: Mapping[str, Any]
 ) -> tuple[Parameter | None, list[Finding]]:
     place = ("parameters", name, LISTS[kind])
-    given = [spec["value"]] if kind == "constant" else spec["values"]
-    if not isinstance(given, list) or not given:
-        return None, [NO_LIST.at(document.line(*place), name=name, given=given)]
-    lines = tuple(document.line(*place, index) for index in range(len(given)))
-    findings = [finding for value, line in zip(given, lines, strict=True) for finding in wrong_type(line, name, value)]
-    if len({repr(value) for value in given}) < len(given):
+    entries = [spec["value"]] if kind == "constant" else spec["values"]
+    if not isinstance(entries, list) or not entries:
+        return None, [NO_LIST.at(document.line(*place), name=name, given=entries)]
+    lines = tuple(document.line(*place, index) for index in range(len(entries)))
+    findings = [
+        finding for value, line in zip(entries, lines, strict=True) for finding in check_type(line, name, value)
+    ]
+    if len({repr(value) for value in entries}) < len(entries):
         findings.append(REPEATED_VALUE.at(lines[0], name=name))
-    findings += spelling.chances(document, name, len(given), spec)
-    return Parameter(name, kind, tuple(given), lines, finite=True, n=len(given)), findings
+    findings += specification.check_probabilities(document, name, len(entries), spec)
+    return Parameter(name, kind, tuple(entries), lines, finite=True, n=len(entries)), findings
 
 
-def _interval(
+def _read_interval(
     document: Document, name: str, kind: str, spec: Mapping[str, Any]
 ) -> tuple[Parameter | None, list[Finding]]:
     line = document.line("parameters", name, "distribution")
@@ -234,26 +236,26 @@ def _interval(
     numbers = {key: spec[key] for key in grammar.keys(kind) if key in spec}
     if kind.startswith("q_"):
         numbers.setdefault("q", DEFAULTS["q"])
-    if wrong := _wrong_numbers(document, name, numbers):
+    if wrong := _check_numbers(document, name, numbers):
         return None, wrong
     if not is_interval(kind):
-        return None, _whole_numbers(line, name, kind, numbers) or _centre(line, name, kind, numbers)
+        return None, _check_whole_numbers(line, name, kind, numbers) or _check_centre(line, name, kind, numbers)
     lines = (document.line("parameters", name, "min"), document.line("parameters", name, "max"))
-    if wrong := list(_wrong_bounds(line, lines, name, kind, numbers)):
+    if wrong := list(_check_bounds(line, lines, name, kind, numbers)):
         return None, wrong
     low, high = limits(kind, numbers["min"], numbers["max"])
-    parameter = _spread(name, kind, numbers | {"min": low, "max": high}, lines)
+    parameter = _interval_parameter(name, kind, numbers | {"min": low, "max": high}, lines)
     is_point = _is_point(numbers)
     return parameter, [A_POINT.at(lines[0], name=name, value=numbers["min"])] if is_point else []
 
 
-def _wrong_numbers(document: Document, name: str, numbers: Mapping[str, Any]) -> list[Finding]:
+def _check_numbers(document: Document, name: str, numbers: Mapping[str, Any]) -> list[Finding]:
     """A fraction is none of a field of whole numbers, but may bound its distribution."""
     field, place = FIELDS[name], ("parameters", name)
     wrong = [
         finding
         for key, value in numbers.items()
-        for finding in wrong_type(document.line(*place, key), name, value)
+        for finding in check_type(document.line(*place, key), name, value)
         if field is float or isinstance(value, bool) or not isinstance(value, int | float)
     ]
     return wrong or [
@@ -267,7 +269,7 @@ def _wrong_numbers(document: Document, name: str, numbers: Mapping[str, Any]) ->
     ]
 
 
-def _wrong_bounds(
+def _check_bounds(
     line: int, lines: tuple[int, int], name: str, kind: str, numbers: Mapping[str, float]
 ) -> Iterator[Finding]:
     """The first thing that is wrong with `min` and `max`."""
@@ -275,7 +277,7 @@ def _wrong_bounds(
     least, most = limits(kind, low, high)
     if low > high:
         yield EMPTY_INTERVAL.at(lines[0], name=name, low=low, high=high)
-    elif whole := _whole_numbers(line, name, kind, numbers):
+    elif whole := _check_whole_numbers(line, name, kind, numbers):
         yield from whole
     elif has_exponents(kind) and (
         max(map(abs, numbers.values())) > LARGEST_EXPONENT
@@ -288,13 +290,13 @@ def _wrong_bounds(
         yield NO_MULTIPLE.at(line, name=name, q=numbers["q"])
 
 
-def _centre(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
+def _check_centre(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
     """Is the centre of a normal distribution allowed?"""
     if "normal" not in kind:
         return []
     mu = numbers.get("mu", DEFAULTS["mu"])
     centre = math.exp(min(mu, LARGEST_EXPONENT)) if is_logarithmic(kind) else mu
-    return allowed(Parameter(name, kind, (centre,), (line,), finite=False))
+    return check_values(Parameter(name, kind, (centre,), (line,), finite=False))
 
 
 def _multiples(low: float, high: float, q: float) -> range:
@@ -304,7 +306,7 @@ def _multiples(low: float, high: float, q: float) -> range:
     return range(first, last + 1)
 
 
-def _whole_numbers(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
+def _check_whole_numbers(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
     """Only these distributions draw whole numbers: int_uniform, and q_… between whole numbers."""
     if kind == "int_uniform" and not all(float(value).is_integer() for value in numbers.values()):
         return [FRACTIONAL_ENDS.at(line, name=name)]
@@ -314,13 +316,13 @@ def _whole_numbers(line: int, name: str, kind: str, numbers: Mapping[str, float]
     return [DRAWS_FRACTIONS.at(line, name=name, kind=kind)]
 
 
-def _spread(name: str, kind: str, numbers: Mapping[str, float], lines: tuple[int, int]) -> Parameter:
+def _interval_parameter(name: str, kind: str, numbers: Mapping[str, float], lines: tuple[int, int]) -> Parameter:
     low, high = numbers["min"], numbers["max"]
     if kind != "int_uniform" and "q" not in numbers:
         return Parameter(name, kind, (low, high), lines, finite=False)
     step = numbers.get("q", 1)
     within = _multiples(low, high, step)
-    if len(within) > MOST_LISTED:
+    if len(within) > MAX_LISTED:
         return Parameter(name, kind, (low, high), lines, finite=False, n=len(within))
     values = tuple(int(k) if kind == "int_uniform" else k * step for k in within)
     return Parameter(name, kind, values, (lines[0],) * len(values), finite=True, n=len(values))
@@ -337,7 +339,7 @@ def _refusals(parameter: Parameter) -> list[tuple[int, str]]:
     return refused
 
 
-def allowed(parameter: Parameter) -> list[Finding]:
+def check_values(parameter: Parameter) -> list[Finding]:
     """Values that Config refuses, where they do not depend on other settings."""
     if parameter.name in TOGETHER or not (refused := _refusals(parameter)):
         return []
@@ -346,16 +348,16 @@ def allowed(parameter: Parameter) -> list[Finding]:
     if parameter.name != "image_size":
         return [(REFUSED_VALUES if values["more"] else REFUSED_VALUE).at(line, **values)]
     side = max(32, round(float(sentence.split()[2].rstrip(",")) / 16) * 16)
-    return [(SIDES if values["more"] else SIDE).at(line, **values, side=side)]
+    return [(REFUSED_SIDES if values["more"] else REFUSED_SIDE).at(line, **values, side=side)]
 
 
-def idle(given: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
+def check_patience(parameters: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
     """Early stopping that no run lives long enough for."""
     most = max(epochs, default=0)
     waits = (
         (line, value)
-        for each in given
+        for each in parameters
         if each.name == "patience"
         for value, line in zip(each.values, each.lines, strict=True)
     )
-    return [IDLE.at(line, patience=value, most=most) for line, value in waits if 0 < most <= value][:1]
+    return [IDLE_PATIENCE.at(line, patience=value, most=most) for line, value in waits if 0 < most <= value][:1]

@@ -1,4 +1,4 @@
-"""How a parameter of a sweep is written: a field of Config, and below it the keys of one distribution."""
+"""The specification of a parameter: a field of Config, and below it the keys of one distribution."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,8 +6,8 @@ from typing import Any
 
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
-from agent.lint.types import FIELDS, as_yaml, nearest
-from common.sweep_spec.distributions import BOUNDS, KEYS, NAMES, is_number, keys, kind_of, required
+from agent.lint.parameters.types import FIELDS, as_yaml, did_you_mean
+from common.sweep_spec.distributions import BOUNDS, KEYS, NAMES, is_number, keys, kind_of, required_keys
 
 OTHER_NAMES = {
     "lr": "learning_rate",
@@ -109,35 +109,35 @@ def check(document: Document, name: str, spec: Any) -> Iterator[Finding]:
     """Is it a field, and a specification of values?"""
     line = document.line("parameters", name)
     if name not in FIELDS:
-        near = nearest(name, list(FIELDS), OTHER_NAMES)
+        near = did_you_mean(name, list(FIELDS), OTHER_NAMES)
         yield UNKNOWN_SETTING.at(line, name=name, near=near, known=", ".join(FIELDS))
     elif not isinstance(spec, dict):
         word = "values" if isinstance(spec, list) else "value"
         yield NO_SPECIFICATION.at(line, name=name, spec=spec, word=word, value=as_yaml(spec))
     else:
-        yield from _keys(document, name, spec)
+        yield from _check_keys(document, name, spec)
 
 
-def _keys(document: Document, name: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_keys(document: Document, name: str, spec: Mapping[str, Any]) -> Iterator[Finding]:
     for key in spec:
         if key not in KEYS:
             rule = NESTED if key == "parameters" else UNKNOWN_KEY
             line = document.line("parameters", name, key)
-            yield rule.at(line, name=name, key=key, near=nearest(key, KEYS), known=", ".join(KEYS))
+            yield rule.at(line, name=name, key=key, near=did_you_mean(key, KEYS), known=", ".join(KEYS))
     kind = kind_of(spec)
     line = document.line("parameters", name, "distribution")
     if kind is None:
         yield NO_VALUES.at(line, name=name)
     elif kind not in NAMES:
-        near = nearest(kind, NAMES)
+        near = did_you_mean(kind, NAMES)
         yield UNKNOWN_DISTRIBUTION.at(line, name=name, kind=kind, near=near, known=", ".join(NAMES))
     else:
-        yield from _keys_of_kind(document, name, spec, str(kind))
+        yield from _check_keys_of_kind(document, name, spec, str(kind))
 
 
-def _keys_of_kind(document: Document, name: str, spec: Mapping[str, Any], kind: str) -> Iterator[Finding]:
+def _check_keys_of_kind(document: Document, name: str, spec: Mapping[str, Any], kind: str) -> Iterator[Finding]:
     line = document.line("parameters", name, "distribution")
-    for key in required(kind):
+    for key in required_keys(kind):
         if key not in spec:
             yield MISSING_KEY.at(line, name=name, kind=kind, key=key)
     for key in spec:
@@ -149,13 +149,13 @@ def _keys_of_kind(document: Document, name: str, spec: Mapping[str, Any], kind: 
         yield AMBIGUOUS_BOUNDS.at(line, name=name, low=ends[0], high=ends[1])
 
 
-def chances(document: Document, name: str, n: int, spec: Mapping[str, Any]) -> Iterator[Finding]:
+def check_probabilities(document: Document, name: str, n: int, spec: Mapping[str, Any]) -> Iterator[Finding]:
     if "probabilities" not in spec:
         return
-    given, line = spec["probabilities"], document.line("parameters", name, "probabilities")
-    if not isinstance(given, list) or len(given) != n:
+    probabilities, line = spec["probabilities"], document.line("parameters", name, "probabilities")
+    if not isinstance(probabilities, list) or len(probabilities) != n:
         yield N_PROBABILITIES.at(line, name=name, n=n)
-    elif not all(is_number(each) and each >= 0 for each in given) or not sum(given):
-        yield BAD_PROBABILITIES.at(line, name=name, probabilities=as_yaml(given))
-    elif not math.isclose(sum(given), 1, rel_tol=1e-6):
-        yield SUM_OF_PROBABILITIES.at(line, name=name, total=sum(given))
+    elif not all(is_number(each) and each >= 0 for each in probabilities) or not sum(probabilities):
+        yield BAD_PROBABILITIES.at(line, name=name, probabilities=as_yaml(probabilities))
+    elif not math.isclose(sum(probabilities), 1, rel_tol=1e-6):
+        yield SUM_OF_PROBABILITIES.at(line, name=name, total=sum(probabilities))

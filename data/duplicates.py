@@ -20,7 +20,7 @@ COARSE, FINE = 16, 64
 COARSE_LEVELS, FINE_LEVELS = 6, 36
 """Thumbnails of candidates differ by no more anywhere, in any channel."""
 
-LONGEST = 2048
+MAX_SIDE = 2048
 """Photographs are compared at no more than so many pixels a side: memory stays small whatever a camera delivers."""
 
 LOCAL_SIDE, LOCAL_LEVELS = 5, 16
@@ -43,14 +43,14 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, (FINE, FINE), interpolation=cv2.INTER_AREA)
 
 
-def same_pictures(thumbnails: Sequence[tuple[Item, np.ndarray]], seeded: bool, read: Read) -> Iterator[str]:
+def find_duplicates(thumbnails: Sequence[tuple[Item, np.ndarray]], seeded: bool, read: Read) -> Iterator[str]:
     """A sentence for all equal images in different splits, or anywhere if a seed does the splitting."""
     grey = lru_cache(maxsize=4)(lambda index: _grey(*read(thumbnails[index][0])))
     groups: dict[int, list[int]] = defaultdict(list)
     first = list(range(len(thumbnails)))
     for one, other in _candidates(np.array([small for _, small in thumbnails])):
         parted = seeded or thumbnails[one][0].split != thumbnails[other][0].split
-        if parted and first[one] != first[other] and _same(*grey(one), *grey(other)):
+        if parted and first[one] != first[other] and _is_same(*grey(one), *grey(other)):
             first = [first[one] if each == first[other] else each for each in first]
     for index, leader in enumerate(first):
         groups[leader].append(index)
@@ -93,9 +93,9 @@ def _grey(image: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.nd
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), mask
 
 
-def _same(one: np.ndarray, one_mask: np.ndarray | None, other: np.ndarray, other_mask: np.ndarray | None) -> bool:
+def _is_same(one: np.ndarray, one_mask: np.ndarray | None, other: np.ndarray, other_mask: np.ndarray | None) -> bool:
     """Whether two greys (H, W) of any sizes are one picture, saved or resized differently."""
-    height, width = (min(LONGEST, *lengths) for lengths in zip(one.shape, other.shape, strict=True))
+    height, width = (min(MAX_SIDE, *lengths) for lengths in zip(one.shape, other.shape, strict=True))
     a, b = (cv2.resize(each, (width, height), interpolation=cv2.INTER_AREA) for each in (one, other))
     difference = np.subtract(a, b, dtype=np.float32)
     difference -= np.median(difference)

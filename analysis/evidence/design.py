@@ -11,38 +11,38 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-class StudyError(ValueError):
+class ScoresError(ValueError):
     """These scores cannot be compared; the text is one sentence that says why and what to do."""
 
 
 @dataclass(frozen=True)
-class Study:
+class Scores:
     """Scores (M, K, S, I): models, splits, runs of a model on a split, images; NaN pads runs and images.
 
     A run has a score for every image of its split. Runs of two models are not paired, whatever their seeds are called.
     `images` (K, I) numbers the images, −1 pads. A split is a training set with its test images. `train` is the number
     of training images that splits draw from the same photographs as the test images; 0 if each split has photographs
-    of its own; None if unknown. `notes` are sentences on what was left out.
+    of its own; None if unknown. `notes` are sentences on omissions.
     """
 
     models: tuple[str, ...]
     splits: tuple[str, ...]
-    scores: Array
+    values: Array
     images: NDArray[np.int64]
     train: int | None = None
     notes: tuple[str, ...] = field(default=())
 
     @cached_property
     def design(self) -> Design:
-        return Design(np.asarray(~np.isnan(self.scores).all(axis=3)), self.images, self.train)
+        return Design(np.asarray(~np.isnan(self.values).all(axis=3)), self.images, self.train)
 
 
 @dataclass(frozen=True)
 class Design:
-    """Who was run where: `runs` (M, K, S) bool, `images` (K, I), `train` as in `Study`.
+    """Layout of a study: `runs` (M, K, S) bool, `images` (K, I), `train` as in `Scores`.
 
     A cell is a model on a split. Means of models are least squares over cells with one effect per split, so a hard
-    split counts for no model alone. Raises `StudyError` if models share no split, even through others.
+    split counts for no model alone. Raises `ScoresError` if models share no split, even through others.
     """
 
     runs: NDArray[np.bool_]
@@ -51,9 +51,9 @@ class Design:
 
     def __post_init__(self) -> None:
         if self.shape[0] < 2:
-            raise StudyError("there is one model: a comparison needs at least two.")
+            raise ScoresError("there is one model: a comparison needs at least two.")
         if round(np.trace(self.residual)) > len(self.residual) - sum(self.shape) + 1:
-            raise StudyError("some models share no split, not even through others: run them on the same split.")
+            raise ScoresError("some models share no split, not even through others: run them on the same split.")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,7 +83,7 @@ class Design:
 
     @cached_property
     def _solution(self) -> tuple[Array, Array]:
-        """Least squares: means of models from cells (M, C), and what is left of the cells (C, C)."""
+        """Least squares: means of models from cells (M, C), and residuals of the cells (C, C)."""
         (n_models, n_splits), (model, split) = self.shape, self.cells
         columns = np.zeros((len(model), n_models + n_splits - 1))
         columns[np.arange(len(model)), model] = 1
@@ -99,7 +99,7 @@ class Design:
 
     @property
     def residual(self) -> Array:
-        """What effects of models and splits leave of cells, (C, C)."""
+        """Residual of cells after effects of models and splits, (C, C)."""
         return self._solution[1]
 
     @cached_property
@@ -147,7 +147,7 @@ class Design:
 
     @cached_property
     def traces(self) -> dict[str, Array]:
-        """By source of variance, what it adds to each model's sum of squares between splits, (M,)."""
+        """Share of each source of variance in a model's sum of squares between splits, (M,)."""
         return {
             name: self.per_model(np.diag(self.residual @ cells @ self.residual))
             for name, cells in self.structures.items()

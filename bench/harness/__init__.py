@@ -1,0 +1,1 @@
+"""Parts that benches of the server and its clients share."""
