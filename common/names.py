@@ -38,7 +38,7 @@ def check_name(kind: str, name: str, forbidden: str = FORBIDDEN) -> str:
 def check_file_path(kind: str, path: str) -> str:
     """The path, if it stays inside the folder it is joined to: parts between "/", none empty, "." or "..".
 
-    Raises BadName: absolute, a part that leaves the folder, a control character, a part of over LONGEST_PART bytes.
+    Raises BadName: absolute, a part that leaves the folder, a control character, a part of over MAX_BYTES bytes.
     """
     if not path or path.startswith("/") or path != str(PurePosixPath(path)) or path == ".":
         raise BadName(

@@ -1,4 +1,4 @@
-"""Numbers as people read them, and names in the order that people expect."""
+"""Text for people: clocks, sizes, counted nouns, lists of names, natural order."""
 
 import math
 import re

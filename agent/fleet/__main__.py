@@ -14,7 +14,7 @@ from typing import IO
 from rich.console import Console
 
 from agent import events
-from agent.fleet import devices, journal, options, sweep_setup
+from agent.fleet import devices, journal, options, packing, sweep_setup
 from agent.fleet.cluster import flags, slurm
 from agent.fleet.cluster.slurm import SlurmError
 from agent.fleet.devices import DeviceError
@@ -89,7 +89,7 @@ def start(args: argparse.Namespace, program: IO[str] | None) -> int:
     put_off = [trial.threads for trial in journal.read_all(trials) if trial.threads and trial.run in waiting]
     places = assign_places(gpus, args, info.expected and info.expected - n_over, put_off)
     n_most = max(1, cores.available() // len(gpus)) if gpus and args.per_gpu == AUTO else None
-    threads = devices.threads_per_trial(os.environ, len(places) * (n_most or 1))
+    threads = packing.threads_per_trial(os.environ, len(places) * (n_most or 1))
     board = Display(info.sweep.path, info.expected, n_over, info.varied_parameters, Console(), program)
     board.emit("sweep", info.news, sweep=info.sweep.path, base_url=info.sweep.base_url)
     where = ", ".join(f"GPU {gpu.index} ({gpu.name})" for gpu in gpus) or "the CPU"
@@ -123,7 +123,7 @@ def assign_places(
         n = args.agents or len(gpus) * (args.per_gpu or 1)
         dealt = [gpus[each % len(gpus)] for each in range(n)]
         return [Place(f"GPU {gpu.index}", {"CUDA_VISIBLE_DEVICES": gpu.visible}, gpu) for gpu in dealt]
-    n = args.agents or devices.parallel_trials(cores.available(), n_left, devices.free_main_memory(), put_off)
+    n = args.agents or packing.parallel_trials(cores.available(), n_left, devices.free_main_memory(), put_off)
     return [Place("CPU", {}) for _ in range(n)]
 
 

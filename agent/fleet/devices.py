@@ -1,4 +1,4 @@
-"""GPUs and cores of a machine, and how many trials they carry side by side.
+"""GPUs and memory of a machine.
 
 CUDA_VISIBLE_DEVICES holds, and nothing here touches a GPU.
 """
@@ -12,17 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from common import cores
-
 DRIVER = Path("/dev/nvidiactl")
 """Is there where a GPU can be used; /proc shows the driver of a machine in containers that were given none as well."""
 
 MEBIBYTE = 2**20
-CPU_TRIAL_BYTES = 2**30
-"""Memory of a small trial on a CPU, beyond what it shares with the others."""
-
-MAX_FILL = 0.9
-"""The share of a GPU's memory that trials may fill: the next one may need more than those before."""
 
 
 class DeviceError(Exception):
@@ -115,51 +108,6 @@ def _smi(*arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout if done.returncode == 0 else ""
-
-
-@dataclass
-class Packing:
-    """One GPU: its `total` bytes, those used `before` the fleet came, and the `most` trials that cores allow.
-
-    The memory of the device is read while trials run on it, so CUDA's own share and PyTorch's cache count. A first
-    trial runs alone until its second epoch; each one more is let in when the largest share so far would fit once more.
-    """
-
-    total: int
-    before: int
-    most: int
-    per_trial: int = 0
-    """The largest share of one trial that was seen, bytes."""
-
-    def measure(self, used: int, n_trials: int) -> None:
-        """`used` bytes of the device while `n_trials` train on it."""
-        if n_trials:
-            self.per_trial = max(self.per_trial, (used - self.before) // n_trials)
-
-    def max_trials(self) -> int:
-        """Trials that fit, from 1 up; 1 before the first measurement."""
-        if self.per_trial <= 0:
-            return 1
-        fit = (int(self.total * MAX_FILL) - self.before) // self.per_trial
-        return max(1, min(self.most, fit))
-
-
-def parallel_trials(n_cores: int, n_trials: int | None, free_bytes: int, put_off: Sequence[int] = ()) -> int:
-    """Trials at once on a CPU: as many as there are cores, trials left, and places in memory.
-
-    One thread each is best: two trials with a thread each do 1.45 times the work of one with two. `put_off` are the
-    threads of trials that go on, each with its own, so that together they may leave room for fewer.
-    """
-    most = n_cores if n_trials is None else min(n_cores, n_trials)
-    n = max(1, min(most, free_bytes // CPU_TRIAL_BYTES))
-    while n > 1 and sum(sorted([*put_off, *[n_cores // n] * n], reverse=True)[:n]) > n_cores:
-        n -= 1
-    return n
-
-
-def threads_per_trial(environ: Mapping[str, str], n_trials: int) -> int:
-    """Of each trial: OMP_NUM_THREADS if it is set, else its share of the cores."""
-    return cores.omp_threads(environ) or max(1, cores.available() // n_trials)
 
 
 def free_main_memory() -> int:

@@ -17,8 +17,9 @@ from rich.live import Live
 
 from agent.fleet import devices, launch
 from agent.fleet.crashes import MAX_IN_A_ROW, CrashStreak
-from agent.fleet.devices import Gpu, Packing
+from agent.fleet.devices import Gpu
 from agent.fleet.display import Display
+from agent.fleet.packing import Packing
 from agent.fleet.sweep_client import Sweep
 
 ONE_THREAD = {

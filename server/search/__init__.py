@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from server.search import bayes, grid, pruning, sampling, space, stopping
+from server.search import bayes, grid, hyperband, pruning, sampling, space
 from server.search.errors import SearchError
 from server.search.past_runs import PastRun, read_metric
 
-__all__ = ["PastRun", "SearchError", "count", "is_time_to_stop", "suggest", "to_stop", "validate"]
+__all__ = ["PastRun", "SearchError", "count", "runs_to_stop", "should_check_stopping", "suggest", "validate"]
 
 Config = Mapping[str, object]
 METHODS = ("grid", "random", "bayes")
@@ -76,7 +76,7 @@ def count(config: Config, prior: Sequence[PastRun] = ()) -> int | None:
 
 
 def should_check_stopping(config: Config, before: int, after: int) -> bool:
-    """Whether `to_stop` may know more now that a run has logged the metric `after` times instead of `before`.
+    """Whether `runs_to_stop` may know more now that a run has logged the metric `after` times instead of `before`.
 
     Asking it costs as much as the sweep's runs have logged, and Hyperband only judges where a band is passed.
     """
@@ -85,7 +85,7 @@ def should_check_stopping(config: Config, before: int, after: int) -> bool:
         return after > before
     if not isinstance(early, Mapping) or not early:
         return False
-    return any(before < band <= after for band in stopping.read_hyperband(early)[0].bands)
+    return any(before < band <= after for band in hyperband.read_hyperband(early)[0].bands)
 
 
 def runs_to_stop(config: Config, past: Sequence[PastRun]) -> dict[str, str]:
@@ -98,7 +98,7 @@ def runs_to_stop(config: Config, past: Sequence[PastRun]) -> dict[str, str]:
     if pruner:
         reasons |= pruning.runs_to_stop(pruner, past, metric)
     if isinstance(early, Mapping) and early:
-        reasons |= stopping.read_hyperband(early)[0].runs_to_stop(past, metric)
+        reasons |= hyperband.read_hyperband(early)[0].runs_to_stop(past, metric)
     return reasons
 
 
@@ -112,7 +112,7 @@ def _validate_stopping(config: Config) -> list[str]:
         return []
     if not isinstance(early, Mapping):
         raise SearchError(f"early_terminate is {early!r}; write `type: hyperband` and `min_iter:` below it.")
-    return stopping.read_hyperband(early)[1]
+    return hyperband.read_hyperband(early)[1]
 
 
 def _validate_counts(config: Config) -> list[str]:

@@ -10,10 +10,11 @@ import yaml
 from wandb.sdk.launch.sweeps import utils
 
 from agent import events
-from agent.fleet import crashes, devices, launch
+from agent.fleet import crashes, devices, launch, packing
 from agent.fleet.crashes import CrashStreak
-from agent.fleet.devices import DeviceError, Gpu, Memory, Packing
+from agent.fleet.devices import DeviceError, Gpu, Memory
 from agent.fleet.display import Display
+from agent.fleet.packing import Packing
 from common import cores, sweep_spec
 from tests.agent.fleet.displays import board, said
 
@@ -91,7 +92,7 @@ def test_memory_comes_in_mebibytes_and_a_slice_has_none_of_its_own(smi: Path) ->
 def test_a_cpu_gets_as_many_trials_as_cores_trials_and_memory_allow(
     cores: int, trials: int | None, free: int, n: int
 ) -> None:
-    assert devices.parallel_trials(cores, trials, free) == n
+    assert packing.parallel_trials(cores, trials, free) == n
 
 
 @pytest.mark.parametrize(
@@ -101,13 +102,13 @@ def test_a_cpu_gets_as_many_trials_as_cores_trials_and_memory_allow(
 def test_trials_that_go_on_with_more_threads_leave_room_for_fewer(
     cores: int, trials: int, put_off: list[int], n: int
 ) -> None:
-    assert devices.parallel_trials(cores, trials, 64 * GIB, put_off) == n
+    assert packing.parallel_trials(cores, trials, 64 * GIB, put_off) == n
 
 
 def test_threads_are_the_share_of_the_cores_unless_the_person_says_otherwise() -> None:
-    assert devices.threads_per_trial({}, 10_000) == 1
-    assert devices.threads_per_trial({}, 1) == cores.available()
-    assert devices.threads_per_trial({"OMP_NUM_THREADS": "3"}, 10_000) == 3
+    assert packing.threads_per_trial({}, 10_000) == 1
+    assert packing.threads_per_trial({}, 1) == cores.available()
+    assert packing.threads_per_trial({"OMP_NUM_THREADS": "3"}, 10_000) == 3
 
 
 def test_a_gpu_holds_one_trial_until_one_was_measured() -> None:
