@@ -7,12 +7,12 @@ import argparse
 import dataclasses
 import difflib
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from common.drawn_data import parse_drawn
 from common.keys import STRENGTHS
 
 SCRATCH_ARCHITECTURES = ("unet_transposed", "unet_bilinear")
@@ -89,10 +89,10 @@ class Config:
                 f"image_size is {self.image_size}, but must be a multiple of 16 pixels, from 32 up: "
                 f"the deepest feature maps have a 16th and a 32nd of that side"
             )
-        if self.data.partition(":")[0] == "drawn" and not re.fullmatch(r"drawn(:\d+(:\d+)?)?", self.data):
-            raise ConfigError(
-                f"data is {self.data!r}, but drawn photographs are drawn, drawn:SEED or drawn:SEED:N, as in drawn:7"
-            )
+        try:
+            parse_drawn(self.data)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         if not self.data:
             raise ConfigError("data is empty, but must be a folder of photographs, or drawn, or drawn:SEED")
         if self.architecture in SCRATCH_ARCHITECTURES and (self.backbone != "none" or self.weights == "imagenet"):

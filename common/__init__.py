@@ -1,1 +1,1 @@
-"""Agreements of all rooms: it imports nothing of the project."""
+"""Agreements of all packages: it imports nothing of the project."""

@@ -1,6 +1,5 @@
 """Names that become parts of paths and addresses: one rule, one function that refuses."""
 
-import re
 import unicodedata
 from pathlib import PurePosixPath
 
@@ -68,9 +67,3 @@ def _unprintable(character: str) -> bool:
 def _unstorable(character: str) -> bool:
     """Characters that a file system cannot hold: NUL, and lone surrogates, which are no UTF-8."""
     return character == "\0" or unicodedata.category(character) == "Cs"
-
-
-def n_drawings(data: str) -> int:
-    """Number of drawings that `data` asks for, if it has the form drawn:SEED:N; 0 for any other."""
-    found = re.fullmatch(r"drawn:[0-9]+:([0-9]+)", data)
-    return int(found[1]) if found else 0

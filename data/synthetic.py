@@ -6,7 +6,6 @@ from one random generator. The code of each lies in `data/drawing/`.
 
 import hashlib
 import math
-import re
 import shutil
 import sys
 import tempfile
@@ -17,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import Parser, whole_number
+from common.drawn_data import parse_drawn
 from common.environment import CACHE
-from common.names import n_drawings
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import Field
 
@@ -107,17 +106,12 @@ def resolve(name: str) -> Path:
     the size, for pretraining.
 
     Safe when several processes ask at once: each draws aside, the first to finish is kept.
-    Raises ValueError when SEED is no whole number from 0 on.
+    Raises ValueError for another form of drawn.
     """
-    first, _, tail = name.partition(":")
-    if first != "drawn":
+    drawn = parse_drawn(name)
+    if drawn is None:
         return Path(name)
-    if name != "drawn" and not re.fullmatch("[0-9]+(:0*[1-9][0-9]*)?", tail):
-        raise ValueError(
-            f"data: '{name}' is not 'drawn', 'drawn:SEED' or 'drawn:SEED:N' with whole numbers, as in drawn:7"
-        )
-    n = n_drawings(name)
-    seed = int(tail.partition(":")[0] or DEFAULT_SEED)
+    n, seed = drawn.n, DEFAULT_SEED if drawn.seed is None else drawn.seed
     target = CACHE / (f"drawn-{seed}-{n}-{_version()}" if n else f"drawn-{seed}-{_version()}")
     if not target.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)

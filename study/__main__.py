@@ -17,6 +17,7 @@ from pathlib import Path
 
 from common import cores, study_record
 from common.cli import Parser, whole_number
+from common.drawn_data import is_drawn
 from common.environment import ROOT
 from common.files import beside
 from common.study_record import BadRecord, StudyRecord
@@ -96,7 +97,7 @@ def study(arguments: argparse.Namespace) -> bool:
 
 def resolve_data(data: str) -> str:
     """Drawn photographs by their name, a folder by its full path: agents work elsewhere."""
-    if data == "drawn" or data.startswith("drawn:"):
+    if is_drawn(data):
         return data
     return str(Path(data).expanduser().resolve())
 

@@ -16,7 +16,7 @@ from server import search
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
-ROOMS = ("common", "data", "agent", "server", "analysis", "study")
+PACKAGES = ("common", "data", "agent", "server", "analysis", "study")
 ALLOWED = {
     "common": set(),
     "data": {"common"},
@@ -54,12 +54,12 @@ def imported(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_the_rooms_it_may(room: str) -> None:
-    others = {*ROOMS, "bench", "tests"} - {room} - ALLOWED[room]
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_the_packages_it_may(package: str) -> None:
+    others = {*PACKAGES, "bench", "tests"} - {package} - ALLOWED[package]
     wrong = [
         f"{file.relative_to(ROOT)} imports {name}"
-        for file in modules(room)
+        for file in modules(package)
         for name in imported(file)
         if name.split(".")[0] in others
     ]
@@ -105,7 +105,11 @@ def nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def test_no_modules_import_one_another_in_a_circle() -> None:
-    files = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for room in ROOMS for file in modules(room)}
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): file
+        for package in PACKAGES
+        for file in modules(package)
+    }
     names = {name.removesuffix(".__init__"): file for name, file in files.items()}
     graph: dict[str, set[str]] = {name: set() for name in names}
     for name, file in names.items():
@@ -115,28 +119,28 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
                 graph[name] |= {each if each in names else str(node.module) for each in full} & names.keys() - {name}
     assert list(graphlib.TopologicalSorter(graph).static_order())
     arrows = {
-        (package(name), package(other))
+        (package_of(name), package_of(other))
         for name, others in graph.items()
         for other in others
-        if package(name) != package(other) and name.split(".")[0] == other.split(".")[0]
+        if package_of(name) != package_of(other) and name.split(".")[0] == other.split(".")[0]
     }
     assert not arrows & {(other, name) for name, other in arrows}, "packages that import one another"
 
 
-def package(name: str) -> str:
-    """Room and package of a module; in the server, whose packages have packages, the inner one."""
+def package_of(name: str) -> str:
+    """Package of a module; in the server, whose packages have packages, the inner one."""
     return ".".join(name.split(".")[: 3 if name.startswith("server.") else 2])
 
 
 def test_what_a_function_imports_of_ours_says_why_on_its_line() -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
-        for room in (*ROOMS, "bench")
-        for file in modules(room)
+        for package in (*PACKAGES, "bench")
+        for file in modules(package)
         for function in ast.walk(tree_of(file))
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
-        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in ROOMS
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in PACKAGES
         if " # " not in file.read_text().splitlines()[node.lineno - 1]
     ]
     assert wrong == []
@@ -146,8 +150,8 @@ def test_the_keys_of_a_run_are_written_in_one_module() -> None:
     written = {key for key in (*keys.HISTORY, *keys.SUMMARY, keys.TEST_RULE, keys.PREDICTIONS) if "/" in key}
     wrong = [
         f"{file.relative_to(ROOT)}:{node.lineno} {node.value}"
-        for room in ROOMS
-        for file in modules(room)
+        for package in PACKAGES
+        for file in modules(package)
         for node in ast.walk(tree_of(file))
         if isinstance(node, ast.Constant) and node.value in written and file != ROOT / "common" / "keys.py"
     ]
@@ -162,8 +166,8 @@ def test_no_module_imports_from_a_test_module() -> None:
     """What tests share lies in modules of its own; a test file can be moved or deleted alone."""
     wrong = [
         f"{file.relative_to(ROOT)} imports {name}"
-        for room in (*ROOMS, "bench", "tests")
-        for file in modules(room)
+        for package in (*PACKAGES, "bench", "tests")
+        for file in modules(package)
         for name in imported(file)
         if re.search(r"^tests\.(.*\.)?test_", name)
     ]
@@ -171,12 +175,12 @@ def test_no_module_imports_from_a_test_module() -> None:
 
 
 def test_every_room_and_file_of_the_page_exists() -> None:
-    tree = PAGE.split("## Rooms")[1].split("## Who may")[0]
-    room = Path()
+    tree = PAGE.split("## Packages")[1].split("## Who may")[0]
+    package = Path()
     missing = []
     for indent, name in re.findall(r"^( {4}| {8})([\w.]+/?)  ", tree, flags=re.MULTILINE):
-        room = Path(name) if len(indent) == 4 else room
-        path = ROOT / room / ("" if len(indent) == 4 else name)
+        package = Path(name) if len(indent) == 4 else package
+        path = ROOT / package / ("" if len(indent) == 4 else name)
         if not path.exists():
             missing.append(str(path))
     assert missing == []
@@ -247,8 +251,8 @@ def test_the_first_line_of_a_docstring_ends_a_sentence() -> None:
     """It is read alone: in lists, in editors, in `--help`."""
     wrong = [
         f"{file.relative_to(ROOT)}:{line}"
-        for room in (*ROOMS, "bench", "tests")
-        for file in modules(room)
+        for package in (*PACKAGES, "bench", "tests")
+        for file in modules(package)
         for line, text in docstrings(file)
         if not re.search(r"[.:?!…]( |$)", text.splitlines()[0]) and text.splitlines()[1:2] not in ([], [""])
     ]
@@ -258,7 +262,10 @@ def test_the_first_line_of_a_docstring_ends_a_sentence() -> None:
 def test_cells_and_lines_of_a_page_are_short() -> None:
     """A table is read across, so a cell has at most 200 characters; a line of prose has at most 120."""
     wrong = []
-    pages = [*ROOT.glob("*.md"), *(page for room in (*ROOMS, "docs", "sweeps") for page in (ROOT / room).rglob("*.md"))]
+    pages = [
+        *ROOT.glob("*.md"),
+        *(page for package in (*PACKAGES, "docs", "sweeps") for page in (ROOT / package).rglob("*.md")),
+    ]
     for page in pages:
         for number, line in enumerate(page.read_text().splitlines(), start=1):
             cells = re.split(r"(?<!\\)\|", line) if line.startswith("|") else []

@@ -17,7 +17,7 @@ from agent.lint.parameters.values import Parameter
 from agent.training import step_times
 from agent.training.step_times import ONE_CORE, Step
 from common import cores
-from common.names import n_drawings
+from common.drawn_data import n_drawings
 from common.text import plural, size
 
 STEP_TIMES = Path(__file__).with_name("step_seconds.csv")

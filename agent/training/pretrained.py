@@ -18,7 +18,7 @@ from agent.lifecycle import checkpoints, state
 from agent.lifecycle.torch_file import BadFile
 from agent.training.models import weights
 from agent.training.models.weights import WeightsError
-from common.names import n_drawings
+from common.drawn_data import n_drawings
 
 WEIGHTS_FILE = "weights.pt"
 

@@ -31,10 +31,7 @@ from agent.training.models import smp
         (["--patience=-1"], "patience is -1, but must be at least 0"),
         (["--score_size=16"], "score_size is 16, but must be at least 32"),
         (["--image_size=100"], "image_size is 100, but must be a multiple of 16 pixels, from 32 up: "),
-        (
-            ["--data=drawn:x"],
-            "data is 'drawn:x', but drawn photographs are drawn, drawn:SEED or drawn:SEED:N, as in drawn:7",
-        ),
+        (["--data=drawn:1:0"], "data is 'drawn:1:0', but drawn photographs are drawn, drawn:SEED or drawn:SEED:N"),
         (["--data="], "data is empty, but must be a folder of photographs, or drawn, or drawn:SEED"),
         (
             ["--augmentation=strng"],
