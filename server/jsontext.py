@@ -34,7 +34,7 @@ def parse(text: str, most: int = MAX_VALUES) -> Any:
         raise ValueError(f"nested more than {MAX_NESTING} deep") from None
     if text.count("[") + text.count("{") > MAX_NESTING and _is_deep(value):
         raise ValueError(f"nested more than {MAX_NESTING} deep")
-    return storable(value) if _SURROGATE.search(text) else value
+    return replace_surrogates(value) if _SURROGATE.search(text) else value
 
 
 def _read(text: str) -> Any:
@@ -78,13 +78,13 @@ def loads(text: str | None, default: Any = None) -> Any:
         return default
 
 
-def storable(value: Any) -> Any:
+def replace_surrogates(value: Any) -> Any:
     """`value` with lone surrogates, which no UTF-8 can hold, as U+FFFD."""
     if isinstance(value, str):
         return _LONE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {storable(key): storable(item) for key, item in value.items()}
-    return [storable(item) for item in value] if isinstance(value, list) else value
+        return {replace_surrogates(key): replace_surrogates(item) for key, item in value.items()}
+    return [replace_surrogates(item) for item in value] if isinstance(value, list) else value
 
 
 def load_object(text: str | None) -> dict[str, Any]:
@@ -103,7 +103,9 @@ def load_objects(texts: list[str]) -> list[dict[str, Any]]:
         except ValueError:
             found = []
         if len(found) == len(texts) and all(isinstance(value, dict) for value in found):
-            return [storable(row) for row in found] if "\\u" in joined and _SURROGATE.search(joined) else found
+            return (
+                [replace_surrogates(row) for row in found] if "\\u" in joined and _SURROGATE.search(joined) else found
+            )
     return [load_object(text) for text in texts]
 
 
@@ -125,14 +127,14 @@ def dumps(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def strict(value: Any) -> Any:
+def to_strict_json(value: Any) -> Any:
     """`value` without NaN and infinities: they become the strings "NaN", "Infinity", "-Infinity"."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
-        return {key: strict(item) for key, item in value.items()}
+        return {key: to_strict_json(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [strict(item) for item in value]
+        return [to_strict_json(item) for item in value]
     return value
 
 
@@ -148,13 +150,13 @@ def flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def at(row: dict[str, Any], key: str) -> Any:
+def get_path(row: dict[str, Any], key: str) -> Any:
     """`row["a.b"]`, or `row["a"]["b"]`; None without one."""
     if key in row:
         return row[key]
     head, _, rest = key.partition(".")
     inner = row.get(head)
-    return at(inner, rest) if rest and isinstance(inner, dict) else None
+    return get_path(inner, rest) if rest and isinstance(inner, dict) else None
 
 
 def config_values(config: dict[str, Any]) -> dict[str, Any]:
@@ -166,16 +168,20 @@ def config_values(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def wandb_section(config: str | None) -> dict[str, Any]:
+    """The section of a run's config that wandb itself writes."""
+    internal = as_object(load_object(config).get("_wandb"))
+    return as_object(internal.get("value", internal))
+
+
 def is_media(value: Any) -> bool:
     """Whether it is what the client keeps about an image, a table, a histogram and the like."""
     return isinstance(value, dict) and isinstance(value.get("_type"), str)
 
 
-def without_media(value: dict[str, Any]) -> dict[str, Any]:
+def drop_media(value: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: without_media(item) if isinstance(item, dict) else item
-        for key, item in value.items()
-        if not is_media(item)
+        key: drop_media(item) if isinstance(item, dict) else item for key, item in value.items() if not is_media(item)
     }
 
 

@@ -53,10 +53,10 @@ async def endpoint(request: Request) -> Response:
     number, _, name = rest.partition("/")
     if kind not in KINDS or not (number.isascii() and number.isdecimal() and len(number) < 19):
         return refusal("there is nothing at this address", 404)
-    if not await run_in_threadpool(_may, store, signed_for, method, KINDS[kind], int(number)):
+    if not await run_in_threadpool(_has_right, store, signed_for, method, KINDS[kind], int(number)):
         return refusal("the right that this address was made with has been revoked", 403)
     if method == "PUT":
-        return await _put(request, store, kind, int(number), name)
+        return await _receive(request, store, kind, int(number), name)
     found = await run_in_threadpool(_find, store, kind, int(number), name)
     if found is None:
         return refusal(f"{name} does not exist any more", 404)
@@ -74,7 +74,7 @@ async def artifact_file(request: Request, person: Person) -> Response:
     return refusal(f"{name} does not exist", 404) if found is None else _body(found, name)
 
 
-def _may(store: Store, number: int, method: str, kind: str, place: int) -> bool:
+def _has_right(store: Store, number: int, method: str, kind: str, place: int) -> bool:
     """Whether the person still has the right; what is gone by now is answered later."""
     person = users.by_number(store.db, number)
     entity = ownership.entity(store.db, kind, place)
@@ -91,7 +91,7 @@ def _body(path: Path, name: str) -> Response:
     return FileResponse(path, media_type=media_type, headers=HEADERS)
 
 
-async def _put(request: Request, store: Store, kind: str, number: int, name: str) -> Response:
+async def _receive(request: Request, store: Store, kind: str, number: int, name: str) -> Response:
     if "content-range" in request.headers:
         return refusal(f"{name}: this server takes a file whole, not in pieces with Content-Range", 400)
     limit = MAX_MANIFEST if kind == "manifests" else request.app.state.settings.max_upload
@@ -110,7 +110,7 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
                 await run_in_threadpool(body.write, waiting)
                 waiting = bytearray()
         await run_in_threadpool(body.write, waiting)
-        await run_in_threadpool(_take, store, kind, number, name, body)
+        await run_in_threadpool(_store_body, store, kind, number, name, body)
     except (Refused, BadName) as error:
         return refusal(str(error), 422)
     except (DatabaseError, OSError) as error:
@@ -121,7 +121,7 @@ async def _put(request: Request, store: Store, kind: str, number: int, name: str
     return Response()
 
 
-def _take(store: Store, kind: str, number: int, name: str, body: Incoming) -> None:
+def _store_body(store: Store, kind: str, number: int, name: str, body: Incoming) -> None:
     blob = body.seal()
     with store.write() as db:
         if kind == "run-files":

@@ -9,7 +9,7 @@ from common.files import beside
 from server.commands import command_parser
 from server.commands.parquet import write_history, write_runs
 from server.commands.push import get_project
-from server.jsontext import config_values, load_object, strict
+from server.jsontext import config_values, load_object, to_strict_json
 from server.store import Connection, Row, StoreError, artifacts, collections, files, runs, sweeps
 from server.store.disk.disk_errors import explain
 from server.store.folder.maintenance import open_read_only
@@ -51,7 +51,7 @@ def _write(db: Connection, project: Row, out: Path) -> str:
 
 
 def _json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(strict(value), indent=1, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(to_strict_json(value), indent=1, ensure_ascii=False) + "\n")
 
 
 def _file(file: Row) -> Row:

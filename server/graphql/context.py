@@ -77,7 +77,7 @@ def fields(schema: GraphQLSchema) -> Iterator[tuple[str, str, GraphQLField]]:
             yield from ((kind.name, name, field) for name, field in kind.fields.items())
 
 
-def snake(name: str) -> str:
+def snake_case(name: str) -> str:
     """`artifactID` → `artifact_id`, `displayName` → `display_name`, `md5` → `md5`."""
     return re.sub(r"(?<=[a-z0-9])([A-Z]+)", r"_\1", name).lower()
 

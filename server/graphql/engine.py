@@ -28,7 +28,7 @@ from graphql import (
 
 from common.names import BadName
 from server.graphql import limits, rights, scalars, unsupported
-from server.graphql.context import Context, fields, id_of, snake
+from server.graphql.context import Context, fields, id_of, snake_case
 from server.graphql.resolvers import (
     artifact_uploads,
     artifacts,
@@ -70,13 +70,13 @@ def schema() -> GraphQLSchema:
     for kind in built.type_map.values():
         if isinstance(kind, GraphQLInputObjectType):
             for name, field in kind.fields.items():
-                field.out_name = snake(name)
+                field.out_name = snake_case(name)
         if is_abstract_type(kind):
             kind.resolve_type = _kind_of_collection if is_interface_type(kind) else _creator
     for kind_name, name, output in fields(built):
-        output.resolve = id_of(kind_name) if name == "id" else _default(snake(name))
+        output.resolve = id_of(kind_name) if name == "id" else _default(snake_case(name))
         for argument_name, argument in output.args.items():
-            argument.out_name = snake(argument_name)
+            argument.out_name = snake_case(argument_name)
     for module in MODULES:
         for type_name, resolvers in module.RESOLVERS.items():
             for field_name, resolver in resolvers.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLInt, GraphQLSchema
 
-from server.graphql.context import Context, Resolver, fields, snake
+from server.graphql.context import Context, Resolver, fields, snake_case
 from server.graphql.limits import MAX_INT
 from server.store import Refused
 
@@ -20,7 +20,7 @@ def check_scalars(schema: GraphQLSchema) -> None:
 def check_counts(schema: GraphQLSchema) -> None:
     """Refuses what is less than 0 as the number of things to answer: `first`, `last`, `samples`."""
     for _, _, field in fields(schema):
-        names = [snake(name) for name, part in field.args.items() if part.type is GraphQLInt]
+        names = [snake_case(name) for name, part in field.args.items() if part.type is GraphQLInt]
         if names:
             assert field.resolve is not None
             field.resolve = _check_counts_of(names, field.resolve)

@@ -113,7 +113,7 @@ def _apply_change(request: Request, form: Form | None, change: Callable[[Request
         return show_sentence(request, str(error), 404)
 
 
-def may_change(request: Request, entity: str) -> None:
+def check_owner(request: Request, entity: str) -> None:
     """Raises Refused for a person who may only look."""
     if not person(request).owns(entity):
         raise Refused(f"{person(request).name} may read the entity {entity}, not change it")
@@ -183,13 +183,13 @@ def _identify(request: Request) -> None:
     found, proof = authentication.recognise(store, state.settings, header), parse_authorization(header)
     if found is None:
         found, proof = authentication.by_session(store, state.settings, token), token
-    if found is None and _open_to_guests(request):
+    if found is None and _allows_guests(request):
         found, proof = users.GUEST, ""
     request.state.person = found
     request.state.csrf = state.signer.sign("form", proof) if proof else ""
 
 
-def _open_to_guests(request: Request) -> bool:
+def _allows_guests(request: Request) -> bool:
     if request.app.state.settings.pages_need_key or users.any_exist(request.app.state.store.db):
         return False
     host = request.headers.get("host", "").lower()

@@ -19,7 +19,7 @@ from server.pages.overview import home as home_page
 from server.pages.overview import project as project_page
 from server.pages.overview import sweep as sweep_page
 from server.pages.overview.home import show_missing
-from server.pages.render import home as home_address
+from server.pages.render import project_address as home_address
 from server.pages.report import page as report_page
 from server.store import Row, runs, sweeps
 
@@ -53,7 +53,7 @@ def search(request: Request) -> Response:
 
 
 @protect
-def elsewhere(request: Request) -> Response:
+def redirect_part(request: Request) -> Response:
     """Parts of a project and of a sweep that W&B has at addresses of their own, and this server on their page."""
     path, project = request.path_params, project_of(request)
     if project is None:
@@ -161,7 +161,7 @@ def _link(request: Request) -> Link:
 
 
 @protect
-def nothing(request: Request) -> Response:
+def not_found(request: Request) -> Response:
     return show_missing(request, "There is nothing at this address.")
 
 

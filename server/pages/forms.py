@@ -8,9 +8,9 @@ from starlette.responses import RedirectResponse, Response
 
 from common.names import check_name
 from server import scheduler
-from server.pages.access_control import Form, form_action, may_change, project_of, store_of
+from server.pages.access_control import Form, check_owner, form_action, project_of, store_of
 from server.pages.overview import saved_views
-from server.pages.render import home, part
+from server.pages.render import part, project_address
 from server.store import NotFound, Refused, Row, Store, collections, runs, sweeps, views
 
 MOST = {"display_name": 300, "notes": 20_000, "tag": 64, "alias": 128, "view": 120}  # characters
@@ -30,7 +30,7 @@ def change_run(request: Request, form: Form) -> Response:
             raise NotFound(f"There is no run {name} in {project['entity']}/{project['name']}.")
         _act(form, {"edit": _edit_run, "stop": _stop_run, "delete": _delete_run})(store, run, form)
     there = "" if form["action"] == "delete" else f"/runs/{part(name)}{_tab(form)}"
-    return RedirectResponse(home(project) + there, 303)
+    return RedirectResponse(project_address(project) + there, 303)
 
 
 def _edit_run(store: Store, run: Row, form: Form) -> None:
@@ -73,14 +73,14 @@ def change_sweep(request: Request, form: Form) -> Response:
     if sweep is None:
         raise NotFound(f"There is no sweep {name} in {project['entity']}/{project['name']}.")
     scheduler.set_state(store, sweep, _act(form, SWEEP_STATES))
-    return RedirectResponse(f"{home(project)}/sweeps/{part(name)}", 303)
+    return RedirectResponse(f"{project_address(project)}/sweeps/{part(name)}", 303)
 
 
 @form_action
 def change_view(request: Request, form: Form) -> Response:
     """`action`: save (an address under a name) or delete."""
     project, store = _own_project(request), store_of(request)
-    name, place = " ".join(form.get("name", "").split()), home(project)
+    name, place = " ".join(form.get("name", "").split()), project_address(project)
     with store.write() as db:
         if _act(form, {"save": True, "delete": False}):
             _check_length("name", name, MOST["view"])
@@ -104,7 +104,7 @@ def change_artifact(request: Request, form: Form) -> Response:
         if member is None:
             raise NotFound(f"There is no version {version} of {name}.")
         _act(form, {"add": _add_alias, "drop": _drop_alias})(store, member, form)
-    return RedirectResponse(f"{home(project)}/artifacts/{part(kind)}/{part(name)}/v{member['version']}", 303)
+    return RedirectResponse(f"{project_address(project)}/artifacts/{part(kind)}/{part(name)}/v{member['version']}", 303)
 
 
 def _add_alias(store: Store, member: Row, form: Form) -> None:
@@ -140,5 +140,5 @@ def _own_project(request: Request) -> Row:
     project = project_of(request)
     if project is None:
         raise NotFound("There is no project {entity}/{project}.".format(**request.path_params))
-    may_change(request, project["entity"])
+    check_owner(request, project["entity"])
     return project

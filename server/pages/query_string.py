@@ -20,7 +20,7 @@ def number(query: QueryParams, name: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def whole(query: QueryParams, name: str, default: int, most: int) -> int:
+def whole_number(query: QueryParams, name: str, default: int, most: int) -> int:
     """A whole number from 1 to `most`."""
     text = query.get(name, "")
     value = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default

@@ -41,7 +41,7 @@ def cut(text: str, most: int = MAX_PRE) -> str:
     return text if len(text) <= most else f"{text[:most]} … ({len(text)} characters)"
 
 
-def pretty(value: Any) -> str:
+def pretty_json(value: Any) -> str:
     return cut(json.dumps(value, indent=2, ensure_ascii=False))
 
 
@@ -49,7 +49,7 @@ def duration(seconds: float | None) -> str:
     return "–" if seconds is None else clock(seconds)
 
 
-def when(seconds: float | None) -> str:
+def format_time(seconds: float | None) -> str:
     """UTC, to the minute."""
     return "–" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
@@ -61,7 +61,7 @@ def run_seconds(run: Row) -> float | None:
     return float((run["finished_at"] or run["heartbeat_at"]) - run["started_at"])
 
 
-def spread(value: float) -> str:
+def deviation(value: float) -> str:
     """A standard deviation: two significant digits."""
     return f"{value:.2g}"
 
@@ -92,7 +92,7 @@ def run_label(run: Row) -> str:
 
 def run_address(run: Row) -> str:
     """The address of a run's page, of `runs.by_id` and the like."""
-    return f"{home({'entity': run['entity'], 'name': run['project']})}/runs/{part(run['name'])}"
+    return f"{project_address({'entity': run['entity'], 'name': run['project']})}/runs/{part(run['name'])}"
 
 
 def path(name: str) -> str:
@@ -111,7 +111,7 @@ def markdown(text: str) -> Markup:
     return Markup(_markdown.renderer.render(tokens, _markdown.options, {}))
 
 
-def home(project: Row) -> str:
+def project_address(project: Row) -> str:
     """The address of a project's page."""
     return f"/{part(project['entity'])}/{part(project['name'])}"
 
@@ -124,18 +124,14 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"number": number, "size": size, "duration": duration, "when": when, "run_seconds": run_seconds}
-_environment.filters |= {"plural": plural, "spread": spread, "report_part": report_part, "from_json": loads}
 _environment.filters |= {
-    "part": part,
-    "label": run_label,
-    "home": home,
-    "cut": cut,
-    "pretty": pretty,
-    "path": path,
-    "markdown": markdown,
-    "run_address": run_address,
+    each.__name__: each
+    for each in (
+        *(number, size, duration, format_time, run_seconds, plural, deviation, report_part, part, run_label),
+        *(project_address, cut, pretty_json, path, markdown, run_address),
+    )
 }
+_environment.filters["from_json"] = loads
 _environment.globals["static"] = static_files.PLACE
 
 

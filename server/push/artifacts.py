@@ -37,7 +37,7 @@ def push(db: Connection, folder: Path, remote: Remote, project: Row) -> Pushed:
             run = runs.by_id(db, run_id)
             if run["project_id"] == project["id"] and run["started_at"] is not None:
                 place = {"entityName": remote.entity, "projectName": remote.project, "runName": run["name"]}
-                remote.graphql(ask.USE_ARTIFACT, _anything, input={"artifactID": there, **place})
+                remote.graphql(ask.USE_ARTIFACT, _check_data, input={"artifactID": there, **place})
     for portfolio in collections.of_project(db, project["id"]):
         if portfolio["kind"] == collections.PORTFOLIO:
             _link(db, remote, portfolio, pushed)
@@ -55,11 +55,11 @@ def _push_one(db: Connection, folder: Path, remote: Remote, artifact: Row, pushe
         return
     _upload_files(db, folder, remote, artifact["id"], there)
     _upload_manifest(db, folder, remote, artifact, pushed)
-    remote.graphql(ask.COMMIT_ARTIFACT, _anything, artifactID=there)
+    remote.graphql(ask.COMMIT_ARTIFACT, _check_data, artifactID=there)
     pushed.sent += 1
 
 
-def _anything(data: Any) -> None:
+def _check_data(data: Any) -> None:
     """Whatever was answered, as long as it is data."""
     dict(data)
 
@@ -114,7 +114,7 @@ def _set_aliases(remote: Remote, there: str, collection: Row, aliases: list[str]
     place["artifactCollectionName"] = collection["name"]
     if aliases:
         wanted = [{**place, "alias": alias} for alias in aliases]
-        remote.graphql(ask.ADD_ALIASES, _anything, input={"artifactID": there, "aliases": wanted})
+        remote.graphql(ask.ADD_ALIASES, _check_data, input={"artifactID": there, "aliases": wanted})
 
 
 def _upload_files(db: Connection, folder: Path, remote: Remote, artifact_id: int, there: str) -> None:
@@ -178,7 +178,7 @@ def _link(db: Connection, remote: Remote, portfolio: Row, pushed: Pushed) -> Non
         ]
         remote.graphql(
             ask.LINK_ARTIFACT,
-            _anything,
+            _check_data,
             artifactPortfolioName=portfolio["name"],
             entityName=remote.entity,
             projectName=remote.project,

@@ -145,7 +145,7 @@ def upload(url: Any, headers: Any) -> tuple[str, list[str]]:
     return url, named
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect is an answer: the key is for the server that was named, and for no other."""
 
     def redirect_request(self, *_: Any) -> None:
@@ -169,7 +169,7 @@ def _exchange(method: str, url: str, file: BinaryIO, headers: dict[str, str]) ->
     file.seek(0)
     sized = headers | {"Content-Length": str(size)}
     request = urllib.request.Request(url, file, sized, method=method)
-    with open_url(request, TIMEOUT, _Stay) as answer:
+    with open_url(request, TIMEOUT, _NoRedirect) as answer:
         content = bytes(answer.read(MAX_ANSWER))
         if answer.length:
             raise http.client.IncompleteRead(content, answer.length)

@@ -99,7 +99,7 @@ def _read_name(data: Any) -> str:
 def _stream(db: Connection, remote: Remote, run: Row, file: str, table: streams.Table, known: int) -> int:
     """Posts what follows the first `known` lines; returns how many lines that were."""
     at = known
-    for chunk in _chunks(streams.after(db, table, run["id"], known, PAGE)):
+    for chunk in _chunks(streams.lines_after(db, table, run["id"], known, PAGE)):
         remote.stream(run["name"], {"files": {file: {"offset": at, "content": chunk}}})
         at += len(chunk)
     return at - known

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from server import search
-from server.jsontext import at, config_values, load_object
-from server.scheduler.sweep_config import check, origin, origin_of, read_config, requeue
+from server.jsontext import config_values, get_path, load_object
+from server.scheduler.sweep_config import origin, origin_of, read_config, requeue, validate
 from server.search import PastRun
 from server.search.past_runs import IN_PROGRESS
 from server.settings import Settings
@@ -28,7 +28,7 @@ RUN_SILENT = 10.0  # seconds without news from a run whose agent says that it is
 
 def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Row, list[str]]:
     """A new sweep and the warnings about it. Raises Refused, before anything is stored, when it cannot work."""
-    config, warnings = check(text, columns.get("controller"), columns.get("scheduler"))
+    config, warnings = validate(text, columns.get("controller"), columns.get("scheduler"))
     seed = config.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         seed = secrets.randbelow(2**31)
@@ -276,14 +276,14 @@ def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> N
     config = read_config(sweep["config"])
     metric = config.get("metric")
     name = metric.get("name") if isinstance(metric, dict) else None
-    logged = [(line, at(row, name)) for line, row in rows] if isinstance(name, str) else []
+    logged = [(line, get_path(row, name)) for line, row in rows] if isinstance(name, str) else []
     values = [(line, float(value)) for line, value in logged if type(value) in (int, float)]
     if not values:
         return
     with store.sweep_lock(sweep["id"]):
         with store.write() as db:
             before, after = sweeps.put_metric(db, run["id"], values)
-        if origin(sweep) == "server" and search.is_time_to_stop(config, before, after):
+        if origin(sweep) == "server" and search.should_check_stopping(config, before, after):
             _stop_early(store, sweep, config)
 
 
@@ -313,7 +313,7 @@ def _is_full(store: Store, sweep: Row) -> bool:
 
 
 def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:
-    reasons = search.to_stop(config, past_runs(store, sweep))
+    reasons = search.runs_to_stop(config, past_runs(store, sweep))
     with store.write() as db:
         for item in sweeps.suggestions(db, sweep["id"]):
             reason = reasons.get(item["run"])

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from server import search
-from server.jsontext import MAX_NESTING, load_object, storable
+from server.jsontext import MAX_NESTING, load_object, replace_surrogates
 from server.store import Refused, Row
 
 MAX_CONFIG = 200_000  # characters: PyYAML reads some 30,000 a second
@@ -18,7 +18,7 @@ class _Loader(yaml.SafeLoader):
     """Half a surrogate pair, which YAML can write and no UTF-8 hold, becomes U+FFFD."""
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        return storable(super().construct_scalar(node))
+        return replace_surrogates(super().construct_scalar(node))
 
 
 @functools.lru_cache(maxsize=256)
@@ -40,7 +40,7 @@ def read_config(text: str) -> Mapping[str, Any]:
     return config
 
 
-def check(text: str, controller: str | None, scheduler: str | None) -> tuple[Mapping[str, Any], list[str]]:
+def validate(text: str, controller: str | None, scheduler: str | None) -> tuple[Mapping[str, Any], list[str]]:
     """The configuration and doubts about it. Raises Refused."""
     config = read_config(text)
     _refuse_long_numbers(config)

@@ -12,7 +12,7 @@ from server.search import bayes, grid, hyperband, pruning, sampling, space
 from server.search.errors import SearchError
 from server.search.past_runs import PastRun, read_metric
 
-__all__ = ["PastRun", "SearchError", "count", "is_time_to_stop", "suggest", "to_stop", "validate"]
+__all__ = ["PastRun", "SearchError", "count", "runs_to_stop", "should_check_stopping", "suggest", "validate"]
 
 Config = Mapping[str, object]
 METHODS = ("grid", "random", "bayes")
@@ -75,8 +75,8 @@ def count(config: Config, prior: Sequence[PastRun] = ()) -> int | None:
     return where.size - len(where.used_keys(run.params for run in prior if where.holds(run.params)))
 
 
-def is_time_to_stop(config: Config, before: int, after: int) -> bool:
-    """Whether `to_stop` may know more now that a run has logged the metric `after` times instead of `before`.
+def should_check_stopping(config: Config, before: int, after: int) -> bool:
+    """Whether `runs_to_stop` may know more now that a run has logged the metric `after` times instead of `before`.
 
     Asking it costs as much as the sweep's runs have logged, and Hyperband only judges where a band is passed.
     """
@@ -88,7 +88,7 @@ def is_time_to_stop(config: Config, before: int, after: int) -> bool:
     return any(before < band <= after for band in hyperband.read_hyperband(early)[0].bands)
 
 
-def to_stop(config: Config, past: Sequence[PastRun]) -> dict[str, str]:
+def runs_to_stop(config: Config, past: Sequence[PastRun]) -> dict[str, str]:
     """Names of the running runs that early stopping gives up, each with the reason in words; raises SearchError."""
     reasons: dict[str, str] = {}
     early, pruner = config.get("early_terminate"), config.get("pruner")
@@ -96,9 +96,9 @@ def to_stop(config: Config, past: Sequence[PastRun]) -> dict[str, str]:
     if metric is None:
         return reasons
     if pruner:
-        reasons |= pruning.to_stop(pruner, past, metric)
+        reasons |= pruning.runs_to_stop(pruner, past, metric)
     if isinstance(early, Mapping) and early:
-        reasons |= hyperband.read_hyperband(early)[0].to_stop(past, metric)
+        reasons |= hyperband.read_hyperband(early)[0].runs_to_stop(past, metric)
     return reasons
 
 

@@ -67,7 +67,7 @@ def _ask(space: Space, free: Sequence[Parameter], trials: Sequence[FrozenTrial],
     """The sampler's own answer, which may repeat a configuration."""
     study = optuna_study.new_study(maximize=False, sampler=_sampler(len(trials), seed))
     study.add_trials(trials)
-    with optuna_study.errors_only():
+    with optuna_study.log_errors_only():
         answer = study.ask({p.name: _model_distribution(p) for p in free}).params
     return tuple(_decode(p, answer.get(p.name, 0)) for p in space.parameters)
 

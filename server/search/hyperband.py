@@ -28,7 +28,7 @@ class Hyperband:
     strict: bool
     bands: tuple[int, ...]
 
-    def to_stop(self, past: Sequence[PastRun], metric: Metric) -> dict[str, str]:
+    def runs_to_stop(self, past: Sequence[PastRun], metric: Metric) -> dict[str, str]:
         curves = {run.name: Curve.of(run, metric) for run in past if run.history}
         looks = [(band, self._values_at(band, curves)) for band in self.bands]
         running = [run.name for run in past if run.state == "running" and run.history]

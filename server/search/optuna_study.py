@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def new_study(maximize: bool, sampler: BaseSampler | None = None) -> Study:
     import optuna
 
-    with errors_only():
+    with log_errors_only():
         return optuna.create_study(direction="maximize" if maximize else "minimize", sampler=sampler)
 
 
 @contextmanager
-def errors_only() -> Iterator[None]:
+def log_errors_only() -> Iterator[None]:
     """Within, Optuna logs errors only."""
     logger = logging.getLogger("optuna")
     level = logger.level

@@ -37,7 +37,7 @@ def read_pruner(section: object) -> BasePruner:
     return pruner
 
 
-def to_stop(section: object, past: Sequence[PastRun], metric: Metric) -> dict[str, str]:
+def runs_to_stop(section: object, past: Sequence[PastRun], metric: Metric) -> dict[str, str]:
     """Reasons by run name."""
     assert isinstance(section, Mapping)
     pruner = read_pruner(section)

@@ -73,7 +73,7 @@ def _bare(db: sqlite3.Connection, sql: str, arguments: list[Any], passing: filte
     """Rows as tuples: thousands of them are read to find one page. Raises Refused for too large an expression."""
     cursor = db.cursor()
     cursor.row_factory = None
-    filters.use(passing, db.is_stopped if isinstance(db, TimedConnection) else bool)
+    filters.set_current(passing, db.is_stopped if isinstance(db, TimedConnection) else bool)
     try:
         return cursor.execute(sql, arguments).fetchall()
     except sqlite3.OperationalError as error:

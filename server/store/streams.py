@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from server.jsontext import load_object, load_objects, strict
+from server.jsontext import load_object, load_objects, to_strict_json
 from server.store.database import crud
 from server.store.database.crud import Row
 
 Table = Literal["history", "system_metrics", "console"]
 Range = tuple[float, float, float]
+PAGE = 500  # rows of history that are read at once
 UNCOUNTED = 200  # lines of history whose keys are counted when they are asked for
 FILES: dict[str, Table] = {
     "wandb-history.jsonl": "history",
@@ -40,7 +41,7 @@ def total(db: sqlite3.Connection, table: Table, run_id: int) -> int:
     return int(crud.value(db, f"SELECT count(*) FROM {table} WHERE run_id = ?", run_id))
 
 
-def after(db: sqlite3.Connection, table: Table, run_id: int, n: int, page: int) -> Iterator[str]:
+def lines_after(db: sqlite3.Connection, table: Table, run_id: int, n: int, page: int) -> Iterator[str]:
     """The lines behind the first n, fetched by the page."""
     select = f"SELECT line, content FROM {table} WHERE run_id = ?"
     last = -1
@@ -88,6 +89,14 @@ def history_share(
     )
     while page := cursor.fetchmany(size):
         yield page
+
+
+def history_rows(
+    db: sqlite3.Connection, run_id: int, share: float, keys: list[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(step, parsed row) as `history_share` chooses them."""
+    for page in history_share(db, run_id, share, keys, PAGE):
+        yield from zip((step for step, _ in page), load_objects([content for _, content in page]), strict=True)
 
 
 def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str], client: str = "") -> None:
@@ -231,7 +240,7 @@ def _numbers(db: sqlite3.Connection, table: Table, run_id: int, offset: int, n: 
 def _is_repeated(db: sqlite3.Connection, run_id: int, row: dict[str, Any], line: int) -> bool:
     same_step = f"SELECT content FROM {_BY_STEP} WHERE run_id = ? AND step = ?"
     found = db.execute(same_step, (run_id, _step(row, line))).fetchall()
-    return any(strict(load_object(old["content"])) == strict(row) for old in found)
+    return any(to_strict_json(load_object(old["content"])) == to_strict_json(row) for old in found)
 
 
 def _step(row: dict[str, Any], line: int) -> int:

@@ -1,4 +1,4 @@
-"""What the fuzzer sends: operations of `schema.graphql`, file_stream posts, visits to every route, broken HTTP."""
+"""Requests of the fuzzer: operations of `schema.graphql`, file_stream posts, visits to every route, broken HTTP."""
 
 import gzip
 import json

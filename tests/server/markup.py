@@ -1,4 +1,4 @@
-"""What a page says, read from its HTML as a browser without script would: tables, links, forms."""
+"""Content of a page, read from its HTML as a browser without script would: tables, links, forms."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 VOID = {"input", "img", "meta", "link", "br", "hr", "source"}
 FOREIGN = {"object", "embed", "base", "style"}
-"""What no page of this server has."""
+"""Tags that no page of this server has."""
 
 
 @dataclass

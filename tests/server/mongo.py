@@ -20,7 +20,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def holds(leaves: list[Any], question: Any) -> bool:
-    """What the manual says of one field; `leaves` is what stands at its path: usually nothing or one value."""
+    """The manual's rule for one field; `leaves` stand at its path: usually nothing or one value."""
     if not (isinstance(question, dict) and any(key.startswith("$") for key in question)):
         question = {"$eq": question}
     return all(_holds(leaves, operator, wanted) for operator, wanted in question.items())

@@ -1,4 +1,4 @@
-"""What server/README.md says."""
+"""Tables of server/README.md."""
 
 import re
 from pathlib import Path

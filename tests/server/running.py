@@ -141,7 +141,7 @@ class Client:
         return self.start([sys.executable, "-c", code], **environment)
 
     def finish(self, process: "subprocess.Popen[str]", timeout: float = 90) -> str:
-        """What the process printed. It and its children are killed when it takes too long."""
+        """Output of the process. It and its children are killed when it takes too long."""
         try:
             return process.communicate(timeout=timeout)[0]
         except subprocess.TimeoutExpired:

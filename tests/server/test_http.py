@@ -1,4 +1,4 @@
-"""What comes in from outside: keys, signed addresses, odd requests, other hosts' names, the command line."""
+"""Requests from outside: keys, signed addresses, odd requests, other hosts' names, the command line."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Who gets which configuration: in-process, with a clock that the test moves."""
+"""Configurations handed out to agents: in-process, with a clock that the test moves."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def single(store: Store, requeue: int = 0) -> tuple[Row, Row]:
 
 
 def handed_out(store: Store, agent: Row) -> list[tuple[str, str]]:
-    """What the agent is told to do, and with which run."""
+    """The agent's command, and its run."""
     return [(command["type"], command.get("run_id", "")) for command in ask(store, agent)]
 
 

@@ -1,4 +1,4 @@
-"""What a machine does to a server: a full disk, a folder that cannot be written, a clock that is set."""
+"""Troubles of the machine: a full disk, a folder that cannot be written, a clock that is set."""
 
 import contextlib
 import errno
@@ -122,7 +122,7 @@ def test_where_no_file_may_grow_it_is_as_with_a_full_disk(tmp_path: Path) -> Non
 
 
 def refused(folder: Path) -> str:
-    """What a server says that cannot start."""
+    """The message of a server that cannot start."""
     command = [sys.executable, "-m", "server", "--port", "0", "--dir", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 1, done.stdout

@@ -21,13 +21,15 @@ def artifact(root: Any, ctx: Context, id: str) -> Row | None:
 
 
 def project_artifact(row: Row, ctx: Context, name: str) -> Row | None:
-    membership = collection_resolvers.membership_named(row, ctx, name)
+    membership = collection_resolvers.membership_by_name(row, ctx, name)
     return None if membership is None else artifacts.by_id(ctx.db, membership["artifact_id"])
 
 
 def artifact_of_type(row: Row, ctx: Context, name: str) -> Row | None:
     found = project_artifact({"id": row["project_id"]}, ctx, name)
-    return found if found is not None and collection_resolvers.home(found, ctx)["type"] == row["name"] else None
+    return (
+        found if found is not None and collection_resolvers.collection_of(found, ctx)["type"] == row["name"] else None
+    )
 
 
 def client_id_mapping(root: Any, ctx: Context, client_id: str) -> Row | None:
@@ -202,8 +204,8 @@ RESOLVERS: Resolvers = {
     "ArtifactCollectionMembership": {"files": member_files},
     "Run": {"outputArtifacts": of_run(artifacts.logged_by_run), "inputArtifacts": of_run(artifacts.used_by_run)},
     "Artifact": {
-        "artifactSequence": collection_resolvers.home,
-        "artifactType": lambda row, ctx: collection_resolvers.type_of(collection_resolvers.home(row, ctx)),
+        "artifactSequence": collection_resolvers.collection_of,
+        "artifactType": lambda row, ctx: collection_resolvers.type_of(collection_resolvers.collection_of(row, ctx)),
         "versionIndex": lambda row, ctx: row["version"],
         "ttlDurationSeconds": lambda row, ctx: TTL_OFF if row["ttl"] is None else row["ttl"],
         "ttlIsInherited": lambda row, ctx: row["ttl"] is None,

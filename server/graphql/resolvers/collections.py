@@ -74,7 +74,7 @@ def all_collections(
     return connection(rows, first, after)
 
 
-def membership_named(row: Row, ctx: Context, name: str) -> Row | None:
+def membership_by_name(row: Row, ctx: Context, name: str) -> Row | None:
     """The membership that `collection:alias` stands for in a project; an artifact's digest works as an alias too."""
     db = ctx.db
     collection_name, alias = collections.parse(name)
@@ -119,7 +119,7 @@ def digest_algorithm(row: Row, ctx: Context) -> str | None:
     return None if latest is None else str(latest["digest_algorithm"])
 
 
-def home(row: Row, ctx: Context) -> Row:
+def collection_of(row: Row, ctx: Context) -> Row:
     """The collection of a version, of a membership or of an alias."""
     return collections.by_id(ctx.db, row["collection_id"])
 
@@ -141,7 +141,7 @@ def link_artifact(root: Any, ctx: Context, input: Row) -> Row:
         if input.get("artifact_portfolio_id"):
             portfolio = collections.by_id(db, _number(input["artifact_portfolio_id"]))
         else:
-            project = _home_of_links(ctx, db, input)
+            project = _link_project(ctx, db, input)
             name = input.get("artifact_portfolio_name") or ""
             portfolio = collections.ensure(db, project["id"], name, kind, collections.PORTFOLIO, ctx.now())
         aliases = alias_names(input.get("aliases") or [], portfolio["name"])
@@ -152,7 +152,7 @@ def link_artifact(root: Any, ctx: Context, input: Row) -> Row:
         }
 
 
-def _home_of_links(ctx: Context, db: Any, input: Row) -> Row:
+def _link_project(ctx: Context, db: Any, input: Row) -> Row:
     """The project to link into, made when it is first named."""
     entity, name = input.get("entity_name") or ctx.entity, input.get("project_name") or ""
     return projects.ensure(db, entity, name, ctx.now())[0]
@@ -229,7 +229,7 @@ RESOLVERS: Resolvers = {
         "artifactTypes": paginate(lambda row, ctx: collections.types(ctx.db, row["id"])),
         "artifactCollection": collection,
         "artifactCollections": all_collections,
-        "artifactCollectionMembership": membership_named,
+        "artifactCollectionMembership": membership_by_name,
     },
     "ArtifactType": {
         "artifactCollection": collection_in_type,
@@ -241,8 +241,8 @@ RESOLVERS: Resolvers = {
     "ArtifactCollectionMembership": {
         "versionIndex": lambda row, ctx: row["version"],
         "aliases": lambda row, ctx: collections.aliases(ctx.db, row["artifact_id"], row["collection_id"]),
-        "artifactCollection": home,
+        "artifactCollection": collection_of,
         "artifact": member_artifact,
     },
-    "ArtifactAlias": {"artifactCollection": home},
+    "ArtifactAlias": {"artifactCollection": collection_of},
 }

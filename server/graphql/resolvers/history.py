@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.graphql.context import MAX_PAGE, Context, Resolvers
-from server.jsontext import at, load_object, loads, strict
+from server.jsontext import get_path, load_object, loads, to_strict_json
 from server.store import Refused, Row, streams
 
 DEFAULT_SAMPLES = 500
@@ -54,12 +54,12 @@ def _sample_history(row: Row, ctx: Context, text: str) -> list[Row]:
     found = []
     for content in contents:
         whole = load_object(content)
-        values = {key: at(whole, key) for key in keys} if keys else whole
+        values = {key: get_path(whole, key) for key in keys} if keys else whole
         if None not in values.values():
             found.append(values)
     if not ranged:
         found = [found[i] for i in streams.spread_indices(len(found), samples)]
-    return [strict(values) for values in found]
+    return [to_strict_json(values) for values in found]
 
 
 def history_keys(row: Row, ctx: Context) -> Row:

@@ -5,7 +5,7 @@ from typing import Any
 
 from common.names import check_name
 from server.graphql.context import Context, Resolvers, column, connection, get_project, project_of, read_id, user
-from server.jsontext import dumps, load_object, parse
+from server.jsontext import dumps, load_object, parse, wandb_section
 from server.store import NotFound, Refused, Row, artifacts, projects, runs, streams, sweeps
 
 
@@ -73,18 +73,11 @@ def _find_or_create(ctx: Context, db: Any, input: Row) -> tuple[Row, bool]:
 
 def _refuse_fork(config: str | None) -> None:
     """A forked run says in its config where it branches off, and would hold only the rows after that."""
-    branch = _wandb_section(config).get("branch_point")
+    branch = wandb_section(config).get("branch_point")
     if isinstance(branch, dict):
         raise Refused(
             f"this server cannot fork a run: start a new run without fork_from, not from {branch.get('run_id')!r}"
         )
-
-
-def _wandb_section(config: str | None) -> Row:
-    """The section of a config that wandb itself writes."""
-    internal = load_object(config).get("_wandb") or {}
-    values = internal.get("value", internal) if isinstance(internal, dict) else {}
-    return values if isinstance(values, dict) else {}
 
 
 def _enter_state(db: Any, run: Row, state: str | None, inserted: bool, now: float) -> None:
@@ -99,7 +92,7 @@ def _config(client: str, run: Row, text: str | None) -> str | None:
     if not client or text is None:
         return text
     old, new = load_object(run["config"]), load_object(text)
-    internal = _wandb_section(run["config"]) | _wandb_section(text)
+    internal = wandb_section(run["config"]) | wandb_section(text)
     return dumps(old | new | ({"_wandb": {"value": internal}} if internal else {}))
 
 
@@ -163,7 +156,7 @@ def get_run(ctx: Context, input: Row) -> Row:
 
 def wandb_config(row: Row, ctx: Context, keys: list[str] | None = None) -> str:
     """The section of the config that wandb itself writes; empty for a run that no client opened."""
-    values = _wandb_section(row["config"])
+    values = wandb_section(row["config"])
     return dumps({key: value for key, value in values.items() if keys is None or key in keys})
 
 

@@ -36,7 +36,7 @@ def _update(ctx: Context, input: Row) -> Row:
     if state is not None and state not in sweeps.STATES:
         raise Refused(f"unknown sweep state {state!r}; known: {', '.join(sweeps.STATES)}")
     if input.get("config"):
-        sweep_config.check(input["config"], sweep["controller"], sweep["scheduler"])
+        sweep_config.validate(input["config"], sweep["controller"], sweep["scheduler"])
     columns = ("config", "state", "description", "display_name", "scheduler", "prior_runs_filters")
     with ctx.store.sweep_lock(sweep["id"]), ctx.store.write() as db:
         sweeps.change(db, sweep["id"], ctx.now(), **{name: input.get(name) for name in columns})

@@ -43,9 +43,9 @@ class Scale:
         marks = [mark for mark in ticks(self.low, self.high) if not whole or mark == round(mark)]
         labels = [mark / self.unit for mark in marks]
         tried = (4, 5, 6) if self.unit == 1.0 else (2, 3, 4)
-        digits = next((n for n in tried if len({short(label, n) for label in labels}) == len(labels)), tried[-1])
+        digits = next((n for n in tried if len({format_tick(label, n) for label in labels}) == len(labels)), tried[-1])
         places = {
-            short(label, digits): (mark - self.low) / (self.high - self.low)
+            format_tick(label, digits): (mark - self.low) / (self.high - self.low)
             for mark, label in zip(marks, labels, strict=True)
             if math.isfinite(label)
         }
@@ -97,13 +97,13 @@ class LogScale:
         marks = [10.0**n for n in range(first, last + 1) if abs(n) < 300 and n % every == 0]
         if len(marks) < 3:
             marks = [factor * 10.0**n for n in range(first - 1, last + 1) for factor in (1, 2, 5) if abs(n) < 300]
-        shares = [(self.share(mark), short(mark)) for mark in marks]
+        shares = [(self.share(mark), format_tick(mark)) for mark in marks]
         inside = [(share, label) for share, label in shares if 0 <= share <= 1]
         return inside if len(inside) > 1 else self._linear()
 
     def _linear(self) -> list[tuple[float, str]]:
         marks = ticks(10.0**self.low, 10.0**self.high) if self.high < 300 and self.low > -300 else []
-        return [(self.share(mark), short(mark)) for mark in marks if mark > 0]
+        return [(self.share(mark), format_tick(mark)) for mark in marks if mark > 0]
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -115,7 +115,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def short(value: float, digits: int = 4) -> str:
+def format_tick(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 

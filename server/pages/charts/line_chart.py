@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from common.colours import SERIES
 from common.text import plural
-from server.pages.charts.axis_scale import Category, LogScale, Scale, short
+from server.pages.charts.axis_scale import Category, LogScale, Scale, format_tick
 
 WIDTH, HEIGHT = 440, 252  # of the drawing, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 58, 80, 14, 42
@@ -306,7 +306,11 @@ class Plot:
         places = [self.at(x, y) if is_finite(x, y) and not (log and y <= 0) else None for x, y in line.points]
         every = line.dots or (line.marks and len(line.points) <= MAX_DOTS)
         dots = [
-            _dot(place, 3 if line.dots else 2.2, "" if line.names else f"{line.name} {short(y)} at {short(x)}".strip())
+            _dot(
+                place,
+                3 if line.dots else 2.2,
+                "" if line.names else f"{line.name} {format_tick(y)} at {format_tick(x)}".strip(),
+            )
             for before, place, after, (x, y) in zip(
                 [None, *places], places, [*places[1:], None], line.points, strict=False
             )

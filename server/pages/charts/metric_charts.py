@@ -84,11 +84,6 @@ class Page:
     def last(self) -> int:
         return self.first + len(self.charts) - 1
 
-    @property
-    def near(self) -> list[int]:
-        """Numbers of pages to go to: the ends, and those around this one."""
-        return [n for n in range(1, self.pages + 1) if n in (1, self.pages) or abs(n - self.number) <= 3]
-
 
 def page(
     survey: Survey, rows: Iterable[Row], number: int, search: str = "", view: View | None = None, separator: str = "/"

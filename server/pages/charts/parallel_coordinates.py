@@ -43,7 +43,7 @@ class Run:
 
 
 def scale_of(values: Sequence[Any]) -> tuple[Scale | LogScale | Category, list[float | None]]:
-    """A scale and, for each value, what it takes: numbers as they are, or the number of a value among all."""
+    """A scale, and for each value its argument: numbers as they are, or the number of a value among all."""
     known = [value for value in values if value is not None]
     if known and all(type(value) in (int, float) and math.isfinite(value) for value in known):
         low, high = min(known), max(known)

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from common.colours import assign
-from server.pages.charts.axis_scale import short
+from server.pages.charts.axis_scale import format_tick
 from server.pages.charts.line_chart import Line, chart, cut, downsample
 
 WIDTH, ROW, LABEL, VALUE = 440, 22, 130, 60  # of a bar chart, in SVG units
@@ -18,7 +18,7 @@ COLUMNS, BINS = 60, 64  # of a heat map
 Rows = Sequence[dict[str, Any]]
 
 
-def bars(title: str, values: Sequence[tuple[str, float]], note: str = "") -> Markup:
+def bar_chart(title: str, values: Sequence[tuple[str, float]], note: str = "") -> Markup:
     """Horizontal bars from 0, labelled with their values."""
     known = [(label, value) for label, value in values if math.isfinite(value)]
     shown = known[:MAX_BARS]
@@ -37,20 +37,22 @@ def bars(title: str, values: Sequence[tuple[str, float]], note: str = "") -> Mar
                 '<rect class="bar" x="{5:.1f}" y="{6}" width="{7:.1f}" height="{8}"/>'
                 '<text class="name" x="{9:.1f}" y="{3}">{1}</text></g>'
             ).format(
-                *(label, short(value), LABEL - 6, y + 15, cut(label, MAX_LABEL), start, y + 4),
+                *(label, format_tick(value), LABEL - 6, y + 15, cut(label, MAX_LABEL), start, y + 4),
                 *(max(length, 1), ROW - 8, max(start + length, zero) + 5),
             )
         )
     return _figure(title, note, WIDTH, max(len(shown), 1) * ROW, parts)
 
 
-def heat(title: str, columns: Sequence[tuple[float, Sequence[float]]], low: float, high: float, note: str) -> Markup:
+def heat_map(
+    title: str, columns: Sequence[tuple[float, Sequence[float]]], low: float, high: float, note: str
+) -> Markup:
     """`columns`: (step, counts from `low` to `high`), drawn from left to right, each scaled to its own largest."""
     step = max(1, -(-len(columns) // COLUMNS))
     shown = columns[::step]
     width, height, left = 440, 200, 58
     parts = [
-        Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(left - 6, y, short(value))
+        Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(left - 6, y, format_tick(value))
         for y, value in ((12, high), (height - 24, low))
     ]
     wide, tall = (width - left - 12) / max(len(shown), 1), height - 30
@@ -66,7 +68,7 @@ def heat(title: str, columns: Sequence[tuple[float, Sequence[float]]], low: floa
     ends = ((left, "start", shown[0][0]), (width - 12, "end", shown[-1][0])) if shown else ()
     parts += [
         Markup('<text class="tick" x="{}" y="{}" text-anchor="{}">step {}</text>').format(
-            x, height - 8, anchor, short(at)
+            x, height - 8, anchor, format_tick(at)
         )
         for x, anchor, at in ends
     ]
@@ -95,18 +97,18 @@ def draw_bins(title: str, counts: Sequence[float], edges: Sequence[float], note:
             "<title>{} from {} to {}</title></rect>"
         ).format(
             *(left + i * wide, 12 + tall * (1 - count / largest), max(wide - 0.6, 0.4), tall * count / largest),
-            *(short(count), short(edges[i]), short(edges[i + 1])),
+            *(format_tick(count), format_tick(edges[i]), format_tick(edges[i + 1])),
         )
         for i, count in enumerate(counts)
     ]
     for x, anchor, value in ((left, "start", edges[0]), (width - 12, "end", edges[-1])):
         parts.append(
             Markup('<text class="tick" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-                x, height - 8, anchor, short(value)
+                x, height - 8, anchor, format_tick(value)
             )
         )
     parts.append(
-        Markup('<text class="tick" x="{}" y="20" text-anchor="end">{}</text>').format(left - 6, short(largest))
+        Markup('<text class="tick" x="{}" y="20" text-anchor="end">{}</text>').format(left - 6, format_tick(largest))
     )
     return _figure(title, note, width, height, parts)
 
@@ -135,7 +137,7 @@ def confusion(title: str, rows: Rows, actual: str, predicted: str, number: str) 
             name,
             Markup("").join(
                 Markup('<td class="number heat h{}">{}</td>').format(
-                    round(9 * cells.get((name, other), 0) / largest), short(cells.get((name, other), 0))
+                    round(9 * cells.get((name, other), 0) / largest), format_tick(cells.get((name, other), 0))
                 )
                 for other in names
             ),
@@ -155,7 +157,7 @@ def draw(kind: str, fields: dict[str, str], title: str, rows: Rows) -> Markup | 
     if kind == "wandb/bar/v0":
         label, value = fields.get("label", "label"), fields.get("value", "value")
         pairs = [(str(row.get(label)), _number(row.get(value))) for row in rows]
-        return bars(title, [(name, number) for name, number in pairs if number is not None])
+        return bar_chart(title, [(name, number) for name, number in pairs if number is not None])
     if kind == "wandb/histogram/v0":
         return histogram(
             title, [v for row in rows if (v := _number(row.get(fields.get("value", "value")))) is not None]

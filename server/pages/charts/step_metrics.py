@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from server.jsontext import load_object
+from server.jsontext import wandb_section
 
 NAME, GLOB, STEP_NAME, STEP_INDEX, OPTIONS = "1", "2", "4", "5", "6"
 DEFINED = 3
@@ -29,9 +29,7 @@ class Axes:
 
 def read(config: str) -> Axes:
     """The definitions in a run's configuration; what makes no sense there defines nothing."""
-    own: Any = load_object(config).get("_wandb")
-    value = own.get("value") if isinstance(own, dict) else None
-    records = value.get("m") if isinstance(value, dict) else None
+    records = wandb_section(config).get("m")
     if not isinstance(records, list):
         return Axes({})
     names: dict[str, str | None] = {}

@@ -61,7 +61,7 @@ def gather(
     """`inside`: the folder or file of it that is shown. None where there is none."""
     db, (collection, member, artifact) = store.db, found
     entries = artifacts.entries(db, artifact["id"])
-    shown = _inside(store, signer, person, artifact, entries, inside)
+    shown = _browse(store, signer, person, artifact, entries, inside)
     if shown is None:
         return None
     versions = artifacts.in_collection(db, collection["id"])
@@ -106,7 +106,7 @@ def commands(path: str, kind: str) -> list[tuple[str, str]]:
     return lines
 
 
-def _inside(
+def _browse(
     store: Store, signer: Signer, person: Person, artifact: Row, entries: Sequence[Row], inside: str
 ) -> dict[str, Any] | None:
     """A folder of the version, or a preview of one of its files."""

@@ -62,7 +62,7 @@ def preview(name: str, path: Path, size: int) -> dict[str, Any]:
     if "\0" in text:
         return {"kind": "none", "cut": False}
     cut = size > MAX_PREVIEW
-    return _table(name, text, cut) or {"kind": "text", "text": _laid_out(name, text, cut), "cut": cut}
+    return _table(name, text, cut) or {"kind": "text", "text": _indent_json(name, text, cut), "cut": cut}
 
 
 def _table(name: str, text: str, cut: bool) -> dict[str, Any] | None:
@@ -79,6 +79,6 @@ def _rows(columns: list[Any], rows: list[list[Any]], cut: bool) -> dict[str, Any
     return {"kind": "table", "columns": columns, "rows": rows[:MAX_ROWS], "cut": cut or len(rows) > MAX_ROWS}
 
 
-def _laid_out(name: str, text: str, cut: bool) -> str:
+def _indent_json(name: str, text: str, cut: bool) -> str:
     value = loads(text) if name.endswith(".json") and not cut else None
     return text if value is None else json.dumps(value, indent=2, ensure_ascii=False)

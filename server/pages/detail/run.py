@@ -1,7 +1,7 @@
 """One run: its head, and what each of its tabs shows."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from server import storage_paths
 from server.access.signatures import Signer
-from server.jsontext import as_object, load_object, load_objects
+from server.jsontext import as_object, load_object, load_objects, wandb_section
 from server.pages import query_string, run_table
 from server.pages.access_control import may_see
 from server.pages.charts import lineage, metric_charts, step_metrics
@@ -17,9 +17,9 @@ from server.pages.detail import console, file_browser
 from server.pages.media import image_viewer, wandb_tables
 from server.pages.media.images import MAX_IMAGES
 from server.pages.media.images import pictures as last_pictures
-from server.pages.render import home, part, run_address, run_label, when
+from server.pages.render import format_time, part, project_address, run_address, run_label
 from server.pages.run_table.columns import Column, best_key, is_judged, sweep_goals
-from server.pages.run_table.fields import config_of, logged_values
+from server.pages.run_table.fields import config_of, leading_metrics, logged_values
 from server.store import Connection, Row, Store, artifacts, collections, files, projects, runs, streams
 from server.store.users import Person
 
@@ -35,7 +35,6 @@ TABS = {
 }
 MAX_HISTORY = 16 << 20  # characters of history that a page reads
 RARE, MAX_RARE = 2000, 20  # rows of a metric that is read whole nevertheless, and how many of these
-PAGE = 500  # rows that are read at once
 ROWS_PER_SECOND = 5000  # of a run that goes on, between two looks at all of them
 MAX_LISTED = 1000  # files, artifacts
 SYSTEM_SAMPLES = 2000
@@ -99,7 +98,7 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
     present = image_viewer.uploaded_files(db, run["id"], shown[:MAX_IMAGES])
     search, view = page.query.get("search", ""), query_string.view(page.query)
     goals = sweep_goals(page.store, run["project_id"])
-    shown_best = best(run, [*goals])
+    shown_best = leading_metrics(run, [*goals])
     return {
         "curves": metric_charts.page(survey, _rows(db, run["id"], share, rare), page.number("page") or 1, search, view),
         "view": view,
@@ -118,17 +117,6 @@ def charts(page: Page, rest: str) -> dict[str, Any]:
     }
 
 
-def best(run: Row, goals: Sequence[str] = ()) -> dict[str, Any]:
-    """Numbers of the summary: the metrics of sweeps and what is called so of the test, then test before validation."""
-    numbers = {k: v for k, v in logged_values(load_object(run["summary"])).items() if type(v) in (int, float)}
-    first = [key for goal in goals for key in (goal, f"test/{goal.rpartition('/')[2]}")]
-    rank = {key: at for at, key in enumerate(first)}
-    order = sorted(
-        numbers, key=lambda key: (rank.get(key, len(rank)), not key.startswith("test/"), key[:3] != "val", key)
-    )
-    return {key: numbers[key] for key in order[:6]}
-
-
 def _worse_last(store: Store, run: Row, key: str, value: float, goals: Mapping[str, bool]) -> float | None:
     column = Column(best_key(key, goals.get(key)))
     return run_table.worse_last(store, run, column, value) if key in goals or is_judged(key) else None
@@ -136,7 +124,7 @@ def _worse_last(store: Store, run: Row, key: str, value: float, goals: Mapping[s
 
 def overview(page: Page, rest: str) -> dict[str, Any]:
     run = page.run
-    internal = as_object(as_object(load_object(run["config"]).get("_wandb")).get("value"))
+    internal = wandb_section(run["config"])
     started = [as_object(each) for each in as_object(internal.get("e")).values()]
     facts = started[-1] if started else {}
     names = {file["name"] for file in files.of_run(page.db, run["id"], ["requirements.txt", "diff.patch"])}
@@ -259,14 +247,14 @@ def artifact_node(artifact: Row) -> lineage.Node:
 
 
 def run_node(run: Row) -> lineage.Node:
-    return lineage.Node("run", run_label(run), run_address(run), when(run["started_at"])[:10])
+    return lineage.Node("run", run_label(run), run_address(run), format_time(run["started_at"])[:10])
 
 
 def _describe_artifact(store: Store, artifact: Row) -> Row:
     collection = collections.by_id(store.db, artifact["collection_id"])
     project = projects.by_id(store.db, collection["project_id"])
     aliases = collections.alias_names(store.db, artifact["id"], collection["id"])
-    place = f"{home(project)}/artifacts/{part(collection['type'])}/{part(collection['name'])}"
+    place = f"{project_address(project)}/artifacts/{part(collection['type'])}/{part(collection['name'])}"
     found = {"name": collection["name"], "type": collection["type"], "aliases": aliases}
     return artifact | found | {"address": f"{place}/v{artifact['version']}"}
 
@@ -279,11 +267,10 @@ def _rare_keys(db: Connection, run_id: int) -> list[str]:
 
 def _rows(db: Connection, run_id: int, share: float, rare: list[str]) -> Iterator[dict[str, Any]]:
     """History with a number as `_step` in each row."""
-    for page in streams.history_share(db, run_id, share, rare, PAGE):
-        for (step, _), row in zip(page, load_objects([content for _, content in page]), strict=True):
-            if type(row.get("_step")) not in (int, float):
-                row["_step"] = step
-            yield row
+    for step, row in streams.history_rows(db, run_id, share, rare):
+        if type(row.get("_step")) not in (int, float):
+            row["_step"] = step
+        yield row
 
 
 SHOWN: dict[str, Callable[[Page, str], dict[str, Any] | None]] = {

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from common.colours import MASKS, SERIES
-from server.jsontext import flatten_media, load_object, load_objects, loads
+from server.jsontext import flatten_media, load_object, loads
 from server.pages.media.images import Picture, class_labels, names, pictures_in
 from server.pages.render import mark_namesakes
-from server.pages.run_table.fields import test_pictures
+from server.pages.run_table.fields import test_digest
 from server.store import Connection, Row, Store, files, runs, streams
 from server.store.disk.blobs import open_blob
 
@@ -16,7 +16,6 @@ MAX_RUNS = 300  # of the project, whose summaries are looked through
 MAX_OTHERS = 24
 MAX_BOXES = 500  # in a layer
 MAX_BOX_FILE = 1 << 20  # bytes
-PAGE = 500  # rows of history that are read at once
 TRUTH = ("truth", "ground_truth", "ground truth", "label", "target", "mask")
 Link = Callable[[Row, str], str]
 """The address of a file of a run, by run and name."""
@@ -31,7 +30,7 @@ def keys(db: Connection, run_id: int) -> list[str]:
 
 def gather(store: Store, link: Link, run: Row, key: str, at: int | None, index: int) -> dict[str, Any] | None:
     """`at`: which of the steps that show `key`, from 1, None for the last; `index`: which picture of that step."""
-    shows = _shows(store.db, run["id"], key)
+    shows = _steps_with_pictures(store.db, run["id"], key)
     if not shows:
         return None
     at = min(max(at or len(shows), 1), len(shows))
@@ -46,20 +45,18 @@ def gather(store: Store, link: Link, run: Row, key: str, at: int | None, index: 
         "picture": load_layers(store, link, run, chosen, present),
         "all": [{"picture": each, "url": link(run, each.path)} for each in found if each.path in present],
         "worst": next((each for each in found if each.is_worst), None),
-        "others": _others(store, link, run, chosen, names(found)[found.index(chosen)]),
+        "others": _in_other_runs(store, link, run, chosen, names(found)[found.index(chosen)]),
         "filters": filters(),
     }
 
 
-def _shows(db: Connection, run_id: int, key: str) -> list[tuple[int, list[Picture]]]:
+def _steps_with_pictures(db: Connection, run_id: int, key: str) -> list[tuple[int, list[Picture]]]:
     """(step, pictures) of each row that shows the key."""
     shows = []
-    for page in streams.history_share(db, run_id, 0, [key.partition(".")[0]], PAGE):
-        rows = load_objects([content for _, content in page])
-        for (step, _), row in zip(page, rows, strict=True):
-            value = flatten_media(row).get(key)
-            if found := pictures_in(key, value) if value else []:
-                shows.append((step, found))
+    for step, row in streams.history_rows(db, run_id, 0, [key.partition(".")[0]]):
+        value = flatten_media(row).get(key)
+        if found := pictures_in(key, value) if value else []:
+            shows.append((step, found))
     return shows
 
 
@@ -101,15 +98,20 @@ def _truth_and_prediction(names: list[str]) -> tuple[str, str] | None:
     return (truth[0], others[0]) if len(truth) == 1 and len(others) == 1 else None
 
 
-def _boxes(store: Store, run: Row, picture: Picture, layer: str, file: Row | None) -> list[dict[str, Any]]:
-    """`x`, `y`, `width`, `height` in percent of the picture; `label`, `colour`."""
-    if file is None or file["size"] > MAX_BOX_FILE:
-        return []
+def read_json(store: Store, file: Row, most: int) -> Any:
+    """The value of a stored file; None for one of more than `most` bytes, or that is lost or no JSON."""
+    if file["size"] > most:
+        return None
     try:
         with open_blob(store.blobs.path(file["sha256"])) as body:
-            found = loads(body.read().decode("utf-8", "replace"))
+            return loads(body.read().decode("utf-8", "replace"))
     except OSError:
-        return []
+        return None
+
+
+def _boxes(store: Store, run: Row, picture: Picture, layer: str, file: Row | None) -> list[dict[str, Any]]:
+    """`x`, `y`, `width`, `height` in percent of the picture; `label`, `colour`."""
+    found = read_json(store, file, MAX_BOX_FILE) if file else None
     items = found.get("box_data") if isinstance(found, dict) else None
     labels = class_labels(run["config"], "bounding_box", picture.key, layer)
     made = [_box(item, labels, picture) for item in items[:MAX_BOXES]] if isinstance(items, list) else []
@@ -145,16 +147,16 @@ def _number(value: Any) -> float:
     return float(value) if type(value) in (int, float) else math.nan
 
 
-def _others(store: Store, link: Link, run: Row, picture: Picture, name: str) -> list[dict[str, Any]]:
+def _in_other_runs(store: Store, link: Link, run: Row, picture: Picture, name: str) -> list[dict[str, Any]]:
     """The same picture, by its name among the same test pictures, as other runs of the project showed it last."""
     ids = [each for each in runs.ids(store.db, run["project_id"], None, "-created_at") if each != run["id"]]
     shown = []
-    tested = test_pictures(run)
+    tested = test_digest(run)
     for other in runs.get_many(store.db, ids[:MAX_RUNS]):
         value = flatten_media(load_object(other["summary"])).get(picture.key)
         found = pictures_in(picture.key, value) if value else []
         same = next((each for each, other_name in zip(found, names(found), strict=True) if other_name == name), None)
-        same = same if same and test_pictures(other) == tested else None
+        same = same if same and test_digest(other) == tested else None
         present = uploaded_files(store.db, other["id"], [same]) if same else {}
         if same and same.path in present:
             shown.append({"run": other, **load_layers(store, link, other, same, present)})

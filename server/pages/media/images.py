@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
-from server.jsontext import as_list, flatten_media, load_object
+from server.jsontext import as_list, flatten_media, wandb_section
 
 MAX_IMAGES = 48  # on a page
 DELIMITER = "_wandb_delimeter_"  # as the client spells it
@@ -84,11 +84,11 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
         for index, (path, caption, layers, around) in enumerate(entries)
         if isinstance(path, str)
     ]
-    worst = lowest([picture.iou for picture in found])
+    worst = lowest_indices([picture.iou for picture in found])
     return [replace(picture, is_worst=at in worst) for at, picture in enumerate(found)]
 
 
-def lowest(values: Sequence[float | None]) -> set[int]:
+def lowest_indices(values: Sequence[float | None]) -> set[int]:
     """Indices of the lowest values, where they differ."""
     known = {value for value in values if value is not None}
     return {at for at, value in enumerate(values) if value == min(known)} if len(known) > 1 else set()
@@ -122,8 +122,8 @@ def _paths(value: Any) -> dict[str, str]:
 
 def class_labels(config: str, kind: str, key: str, layer: str) -> dict[str, str]:
     """Number of a class → its name. `kind`: mask or bounding_box."""
-    found: Any = load_object(config)
-    for name in ("_wandb", "value", f"{kind}/class_labels", f"{key}{DELIMITER}{layer}", "value"):
+    found: Any = wandb_section(config)
+    for name in (f"{kind}/class_labels", f"{key}{DELIMITER}{layer}", "value"):
         found = found.get(name) if isinstance(found, dict) else None
     items = found.items() if isinstance(found, dict) else ()
     return {number: label for number, label in items if isinstance(label, str)}

@@ -9,12 +9,11 @@ from markupsafe import Markup
 
 from common.colours import MASKS
 from server import storage_paths
-from server.jsontext import flatten_media, load_object, load_objects, loads
+from server.jsontext import as_object, flatten_media, load_object, wandb_section
 from server.pages.charts import plots
-from server.pages.media.image_viewer import TRUTH, Link
+from server.pages.media.image_viewer import TRUTH, Link, read_json
 from server.pages.media.images import pictures_in
 from server.store import Connection, Row, Store, artifacts, files, streams
-from server.store.disk.blobs import open_blob
 
 MAX_TABLE = 20 << 20  # bytes of a table that is read
 PER_PAGE = 100
@@ -23,7 +22,6 @@ LISTS = {"html": "html", "audio": "audio", "videos": "videos"}
 """Media objects that hold several of a kind, and the name of their list."""
 SHOWN_BY = {"html-file": "html", "audio-file": "audio", "video-file": "video", "image-file": "image"}
 CLIENT_ARTIFACT = "wandb-client-artifact://"
-PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -89,23 +87,13 @@ def read(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | Non
     file = artifacts.entry(store.db, artifact, inside) if artifact is not None else None
     if file is None or file["sha256"] is None:
         file = files.find(store.db, run["id"], path) if isinstance(path, str) else None
-    found = _json(store, file) if file else None
+    found = read_json(store, file, MAX_TABLE) if file else None
     if not isinstance(found, dict):
         return None
     columns, rows = found.get("columns"), found.get("data")
     if not isinstance(columns, list) or not isinstance(rows, list):
         return None
     return Table(key, [str(name) for name in columns], [row for row in rows if isinstance(row, list)], artifact)
-
-
-def _json(store: Store, file: Row) -> Any:
-    if file["size"] > MAX_TABLE:
-        return None
-    try:
-        with open_blob(store.blobs.path(file["sha256"])) as body:
-            return loads(body.read().decode("utf-8", "replace"))
-    except OSError:
-        return None
 
 
 def _artifact(store: Store, value: dict[str, Any]) -> int | None:
@@ -156,10 +144,7 @@ def _plots(store: Store, run: Row, tables: dict[str, dict[str, Any]]) -> tuple[l
 
 def definitions(config: str) -> Iterator[tuple[str, tuple[str, dict[str, str], str, str]]]:
     """Key → kind, fields, title and table of each plot that the client defined."""
-    own: Any = load_object(config)
-    for name in ("_wandb", "value", "visualize"):
-        own = own.get(name) if isinstance(own, dict) else None
-    for key, panel in sorted(own.items()) if isinstance(own, dict) else ():
+    for key, panel in sorted(as_object(wandb_section(config).get("visualize")).items()):
         settings = panel.get("panel_config") if isinstance(panel, dict) else None
         if not isinstance(settings, dict) or panel.get("panel_type") != "Vega2":
             continue
@@ -195,16 +180,14 @@ def _histograms(db: Connection, run: Row, keys: list[str]) -> list[Markup]:
         if len(found) > 1:
             columns = _on_one_axis(found)
             low, high = min(edges[0] for *_, edges in found), max(edges[-1] for *_, edges in found)
-            drawn.append(plots.heat(key, columns, low, high, f"over {len(found)} steps"))
+            drawn.append(plots.heat_map(key, columns, low, high, f"over {len(found)} steps"))
     return drawn
 
 
 def _bins(db: Connection, run_id: int, key: str) -> Iterator[tuple[int, tuple[list[float], list[float]]]]:
-    for page in streams.history_share(db, run_id, 0, [key.partition(".")[0]], PAGE):
-        rows = load_objects([content for _, content in page])
-        for (step, _), row in zip(page, rows, strict=True):
-            if (parts := _parts(flatten_media(row).get(key))) is not None:
-                yield step, parts
+    for step, row in streams.history_rows(db, run_id, 0, [key.partition(".")[0]]):
+        if (parts := _parts(flatten_media(row).get(key))) is not None:
+            yield step, parts
 
 
 def _parts(value: Any) -> tuple[list[float], list[float]] | None:

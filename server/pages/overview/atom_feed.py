@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
-from server.pages.render import home, mark_namesakes, part, run_label
-from server.pages.run_table.fields import best_values
+from server.pages.render import mark_namesakes, part, project_address, run_label
+from server.pages.run_table.fields import summary_text
 from server.store import Row, Store, runs
 
 MAX_ENTRIES = 50
@@ -16,7 +16,7 @@ _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def write(store: Store, project: Row, address: str) -> bytes:
     """The newest MAX_ENTRIES; `address`: of the server."""
-    place = f"{address.rstrip('/')}{home(project)}"
+    place = f"{address.rstrip('/')}{project_address(project)}"
     entries = sorted(_entries(store, project, place), key=lambda entry: -entry["at"])[:MAX_ENTRIES]
     feed = ElementTree.Element("feed", xmlns=ATOM)
     updated = max((entry["at"] for entry in entries), default=project["created_at"])
@@ -39,7 +39,7 @@ def _entries(store: Store, project: Row, place: str) -> Iterator[Row]:
     for run in named[len(alerts) :]:
         link, name = f"{place}/runs/{part(run['name'])}", run_label(run)
         about = {"id": f"{link}#{run['state']}-{run['finished_at']:.0f}", "link": link, "run": name}
-        yield about | {"title": f"{name} {run['state']}", "text": best_values(run), "at": run["finished_at"]}
+        yield about | {"title": f"{name} {run['state']}", "text": summary_text(run), "at": run["finished_at"]}
 
 
 def _add(element: ElementTree.Element, title: str, link: str, at: float, id: str) -> None:

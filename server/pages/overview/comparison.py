@@ -18,11 +18,11 @@ from server.pages.charts.line_chart import CROWD, Line, Point, View, chart, seri
 from server.pages.charts.metric_charts import SPLITS
 from server.pages.media import image_viewer, table_join, wandb_tables
 from server.pages.media.image_viewer import Link
-from server.pages.media.images import Picture, lowest, names, pictures_in
+from server.pages.media.images import Picture, lowest_indices, names, pictures_in
 from server.pages.render import number as written
 from server.pages.run_table import filter_syntax
 from server.pages.run_table.columns import Keys, is_judged, is_minimized, survey_runs
-from server.pages.run_table.fields import config_of, logged_values, test_pictures
+from server.pages.run_table.fields import config_of, logged_values, test_digest
 from server.store import Connection, Refused, Row, Store, projects, runs
 from server.store.users import Person
 
@@ -91,7 +91,7 @@ def _select_runs(
     try:
         every = survey_runs(store, project["id"], newest)
         order = asked.get("sort") or "-created_at"
-        ids = run_table.passing(store, project["id"], asked.get("q", ""), every, within, order)
+        ids = run_table.filter_runs(store, project["id"], asked.get("q", ""), every, within, order)
     except Refused as error:
         return [], None, str(error), 0
     keys = survey_runs(store, project["id"], ids[: run_table.SURVEYED])
@@ -190,7 +190,7 @@ def _charts(
     found_titles = _titles(read.values())
     titles = _select_charts(found_titles, asked)
     pages = max(1, -(-len(titles) // CHARTS))
-    page = query_string.whole(asked, "page", 1, pages)
+    page = query_string.whole_number(asked, "page", 1, pages)
     shown = titles[(page - 1) * CHARTS : page * CHARTS]
     n_lines = sum(len(metrics) for _, metrics in shown) * (len(set(labels.values())) if grouped else len(found))
     most = histories.points_per_line(n_lines)
@@ -344,7 +344,7 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> dict[str, Any]:
     """
     shown: dict[tuple[str, str, str], dict[int, Picture]] = {}
     for run in found:
-        tested = test_pictures(run)
+        tested = test_digest(run)
         for key, value in flatten_media(load_object(run["summary"])).items():
             logged = pictures_in(key, value)
             for picture, name in zip(logged, names(logged), strict=True):
@@ -370,7 +370,7 @@ def _pictures(store: Store, link: Link, found: Sequence[Row]) -> dict[str, Any]:
                 else None
                 for run in pictured
             ],
-            "worst": lowest([of[run["id"]].iou if run["id"] in of else None for run in pictured]),
+            "worst": lowest_indices([of[run["id"]].iou if run["id"] in of else None for run in pictured]),
         }
         for (key, name, _), of in chosen
     ]

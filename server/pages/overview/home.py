@@ -10,7 +10,7 @@ from starlette.responses import Response
 from server import scheduler
 from server.pages.access_control import person, project_of, show
 from server.pages.render import mark_namesakes
-from server.pages.run_table.fields import best_values
+from server.pages.run_table.fields import summary_text
 from server.scheduler import sweep_config
 from server.store import Row, Store, collections, projects, runs, sweeps
 from server.store.users import Person
@@ -37,7 +37,7 @@ def gather_project(store: Store, project: Row) -> dict[str, Any]:
     rows = mark_namesakes(runs.get_many(store.db, ids[:MAX_RUNS]))
     return {
         "project": project,
-        "runs": [run | {"values": best_values(run)} for run in rows],
+        "runs": [run | {"values": summary_text(run)} for run in rows],
         "n_runs": len(ids),
         "sweeps": describe_sweeps(store, sweeps.of_project(store.db, project["id"])),
         "collections": collections.of_project(store.db, project["id"]),

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from server.pages import query_string, run_table
 from server.pages.overview.home import describe_sweeps
-from server.pages.render import mark_namesakes, when
+from server.pages.render import format_time, mark_namesakes
 from server.pages.run_table.columns import Column
 from server.pages.run_table.filter_syntax import PLAIN, equality_term, join
 from server.store import Row, Store, collections, runs, sweeps, views
@@ -69,7 +69,7 @@ def as_csv(store: Store, project: Row, asked: QueryParams, **table: Any) -> str:
     writer.writerow(["id", *map(_title, found.columns)])
     for row in found.rows:
         cells = [
-            when(cell) if column.key == "created_at" else cell
+            format_time(cell) if column.key == "created_at" else cell
             for column, cell in zip(found.columns, row["cells"], strict=True)
         ]
         writer.writerow([_cell(row["name"]), *map(_cell, cells)])

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from server.jsontext import load_object
-from server.pages.render import home, part
+from server.pages.render import part, project_address
 from server.store import Connection, Refused, Row, views
 
 TYPE = "page"
@@ -16,7 +16,7 @@ MAX_ADDRESS = 8000  # characters
 def list_views(db: Connection, project: Row) -> list[Row]:
     """By name; `address` leads to the view."""
     found = [view | {"rest": _rest(view)} for view in views.of_project(db, project["id"], TYPE, None)]
-    named = [view | {"address": home(project) + view["rest"]} for view in found]
+    named = [view | {"address": project_address(project) + view["rest"]} for view in found]
     return sorted(named, key=lambda view: (view["name"].lower(), view["id"]))
 
 
@@ -38,17 +38,17 @@ def save(db: Connection, project: Row, name: str, address: str, now: float) -> s
         raise Refused(f"A project keeps at most {MAX_SAVED} views: delete one first.")
     view_id = same[0]["id"] if same else views.insert(db, project["id"], TYPE, name, now)
     views.change(db, view_id, now, spec=json.dumps({"address": rest}))
-    return home(project) + rest
+    return project_address(project) + rest
 
 
 def _check_address(project: Row, address: str) -> str:
     if len(address) > MAX_ADDRESS:
         raise Refused(f"The address has {len(address)} characters; at most {MAX_ADDRESS} fit into a view.")
     place, _, text = _normalize(address).partition("?")
-    rest = place.removeprefix(home(project))
+    rest = place.removeprefix(project_address(project))
     sweep = rest.removeprefix("/sweeps/")
     is_sweep = sweep != rest and sweep and "/" not in sweep
-    if not place.startswith(home(project)) or not (rest in ("", "/compare") or is_sweep):
+    if not place.startswith(project_address(project)) or not (rest in ("", "/compare") or is_sweep):
         raise Refused("A view is of a project's table, of a comparison in it, or of one of its sweeps.")
     return f"{rest}?{text}" if text else rest
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from server.pages.overview.home import sweep_state, sweep_title
-from server.pages.render import home, part, run_address
+from server.pages.render import part, project_address, run_address
 from server.pages.report.page import address as report_address
 from server.store import Row, Store
 from server.store.database import text_search
@@ -26,7 +26,7 @@ def gather(store: Store, text: str, person: Person) -> dict[str, Any]:
 
 def _result(store: Store, kind: str, row: Row) -> dict[str, Any]:
     """`url`, `name`, `more` (its id, type), `place` and, where it has one, `state`."""
-    there = home({"entity": row["entity"], "name": row["project"]})
+    there = project_address({"entity": row["entity"], "name": row["project"]})
     place = f"{row['entity']}/{row['project']}"
     if kind == "projects":
         return {"url": there, "name": place, "more": row["description"] or "", "place": "", "state": ""}

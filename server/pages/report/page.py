@@ -8,7 +8,7 @@ from typing import Any
 
 from server.jsontext import as_list, load_object
 from server.pages.media.image_viewer import Link
-from server.pages.render import home, mark_namesakes, report_part
+from server.pages.render import mark_namesakes, project_address, report_part
 from server.pages.report import panels
 from server.store import NotFound, Row, Store, files, runs, views
 from server.store.users import Person
@@ -38,7 +38,7 @@ def list_reports(store: Store, link: Link, project: Row) -> dict[str, Any]:
 
 
 def address(view: Row) -> str:
-    return f"{home({'entity': view['entity'], 'name': view['project']})}/reports/{report_part(view)}"
+    return f"{project_address({'entity': view['entity'], 'name': view['project']})}/reports/{report_part(view)}"
 
 
 def gather(store: Store, link: Link, project: Row, name: str, person: Person) -> dict[str, Any] | None:
@@ -87,8 +87,8 @@ class _Reader:
             "latex": lambda block, depth: {"kind": "code", "text": str(block.get("content", ""))},
             "horizontal-rule": lambda block, depth: {"kind": "rule"},
             "table-of-contents": lambda block, depth: {"kind": "contents"},
-            "image": self._elsewhere,
-            "video": self._elsewhere,
+            "image": self._external_link,
+            "video": self._external_link,
             "gallery": self._gallery,
             "panel-grid": self._grid,
             "weave-panel": self._weave,
@@ -133,7 +133,7 @@ class _Reader:
         ]
         return {"kind": "list", "ordered": bool(block.get("ordered")), "items": items}
 
-    def _elsewhere(self, block: Block, depth: int) -> Block:
+    def _external_link(self, block: Block, depth: int) -> Block:
         """An image or film of another site, which a page here does not load."""
         words = "".join(each["text"] for each in inline(block.get("children")))
         return {"kind": "link", "what": str(block["type"]), "url": safe_url(block.get("url")), "text": words}

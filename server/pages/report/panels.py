@@ -172,7 +172,7 @@ def bar_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
             rows.append((f"{label}{n}" if len(metrics) < 2 else f"{label}{n} {metric}", combine(values)))
     return {
         "kind": "figure",
-        "figure": plots.bars(title or ", ".join(metrics) or "no metric", rows, _aggregate_name(config, by, grid)),
+        "figure": plots.bar_chart(title or ", ".join(metrics) or "no metric", rows, _aggregate_name(config, by, grid)),
     }
 
 

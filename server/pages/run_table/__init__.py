@@ -61,11 +61,6 @@ class Table:
         cells += [(column, group.values[at]) for group in self.groups for at, column in enumerate(self.grouping)]
         return {column.key for column, value in cells if isinstance(value, str)}
 
-    @property
-    def near(self) -> list[int]:
-        """Numbers of pages to go to: the ends, and those around this one."""
-        return [n for n in range(1, self.pages + 1) if n in (1, self.pages) or abs(n - self.page) <= 3]
-
 
 def gather(
     store: Store,
@@ -88,7 +83,7 @@ def gather(
     try:
         ids = newest
         if asked.get("q") or order != "-created_at":
-            ids = passing(store, project_id, asked.get("q", ""), keys, base, order)
+            ids = filter_runs(store, project_id, asked.get("q", ""), keys, base, order)
     except Refused as error:
         return Table(keys, _columns(asked, keys, first, last), sort=order, fault=str(error))
     if len(ids) < len(newest):
@@ -101,11 +96,11 @@ def gather(
     shown = ids[(page - 1) * size : page * size]
     rows = mark_namesakes(with_values(store, shown, columns))
     if not everything:
-        rows = [row | {"lasts": _lasts(store, row, columns, keys.judged)} for row in rows]
+        rows = [row | {"lasts": _worse_lasts(store, row, columns, keys.judged)} for row in rows]
     return Table(keys, columns, rows, [], [], ids, len(ids), page, pages, order)
 
 
-def _lasts(store: Store, run: Row, columns: Sequence[Column], judged: Collection[str]) -> list[float | None]:
+def _worse_lasts(store: Store, run: Row, columns: Sequence[Column], judged: Collection[str]) -> list[float | None]:
     """For each column the last value of a metric, where it is clearly worse than the best one that the cell shows."""
     return [
         worse_last(store, run, column, value) if column.key in judged else None
@@ -126,7 +121,7 @@ def is_clearly_worse(last: float, best: float, sign: int) -> bool:
     return math.isnan(last) or sign * (last - best) > CLEARLY_WORSE * abs(best)
 
 
-def passing(
+def filter_runs(
     store: Store, project_id: int, text: str, keys: Keys, base: Sequence[Mapping[str, Any]], order: str
 ) -> list[int]:
     """The runs that pass a filter as a person types it, in order. Raises Refused, naming what is not understood."""
@@ -136,9 +131,9 @@ def passing(
 
 
 def _page(asked: QueryParams, n: int, everything: bool) -> tuple[int, int, int]:
-    size = max(n, 1) if everything else query_string.whole(asked, "size", PER_PAGE, MOST_PER_PAGE)
+    size = max(n, 1) if everything else query_string.whole_number(asked, "size", PER_PAGE, MOST_PER_PAGE)
     pages = max(1, -(-n // size))
-    return size, query_string.whole(asked, "page", 1, pages), pages
+    return size, query_string.whole_number(asked, "page", 1, pages), pages
 
 
 def _columns(asked: QueryParams, keys: Keys, first: Sequence[str], last: Sequence[str]) -> list[Column]:

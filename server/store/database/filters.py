@@ -108,21 +108,21 @@ class Filter:
     def _leaf(self, key: str, ask: Question) -> Test:
         column = COLUMNS.get(key.lower())
         if column is not None:
-            number, read = self._argument(column), json.loads if key.lower() == "tags" else _itself
+            number, read = self._argument(column), json.loads if key.lower() == "tags" else _identity
             return lambda run: ask([] if run[number] is None else [read(run[number])])
-        source, path = place(key)
+        source, path = parse_key(key)
         if source in ENDS:
             number = self._argument(source, path)
             return lambda run: ask([] if run[number] is None else [run_values.load(run[number])])
         paths = _ancestors(path)
         numbers = [self._argument(source, each) for each in paths]
         if source == "config":
-            return lambda run: ask(_at(paths, [run[number] for number in numbers]))
+            return lambda run: ask(_value_at(paths, [run[number] for number in numbers]))
         text = self._argument(SUMMARY)
         return lambda run: ask(
-            _at(paths, [run[number] for number in numbers])
+            _value_at(paths, [run[number] for number in numbers])
             if run[text] is None
-            else _at(paths, [_index(run[text]).get(each) for each in paths])
+            else _value_at(paths, [_index(run[text]).get(each) for each in paths])
         )
 
 
@@ -141,7 +141,7 @@ def _none(tests: list[Test]) -> Test:
 _thread = threading.local()
 
 
-def use(current: Filter, is_stopped: Callable[[], bool]) -> None:
+def set_current(current: Filter, is_stopped: Callable[[], bool]) -> None:
     """Makes `passes` of this thread's next statement decide by this filter until `is_stopped`."""
     _thread.test, _thread.is_stopped = current.test, is_stopped
 
@@ -248,7 +248,7 @@ def _candidates(leaves: list[Any]) -> Iterator[Any]:
             yield from value
 
 
-def _itself(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -258,7 +258,7 @@ def _ancestors(path: str) -> list[str]:
     return [".".join(parts[:n]) for n in range(len(parts), 0, -1)] if len(parts) <= MAX_PARTS else [path]
 
 
-def _at(paths: list[str], stored: list[Any]) -> list[Any]:
+def _value_at(paths: list[str], stored: list[Any]) -> list[Any]:
     """The value at the first of `paths`; the others are parts of it, where a list may stand."""
     for path, each in zip(paths, stored, strict=True):
         if each is not None:
@@ -288,7 +288,7 @@ def _members(value: Any, parts: list[str]) -> Iterator[Any]:
                 yield from _members(item, parts)
 
 
-def place(key: str) -> tuple[str, str]:
+def parse_key(key: str) -> tuple[str, str]:
     """`config.lr.value` → `("config", "lr")`, `summary_metrics.acc.max` → `("summary", "acc.max")`."""
     head, _, path = key.partition(".")
     if head == "config" and path:
@@ -325,7 +325,7 @@ def expression(key: str, end: str = "high") -> tuple[str, list[Any]]:
     column = COLUMNS.get(key.lower())
     if column is not None:
         return column, []
-    source, path = place(key)
+    source, path = parse_key(key)
     return first_of(source, path, source if source in ENDS else end)
 
 

@@ -51,7 +51,7 @@ def with_options(pattern: Any, options: Any) -> Any:
 
 
 def matches(pattern: str, text: object) -> bool:
-    """Whether `pattern` is found in a text. Raises Refused as `compiled`, and for a text that may take too long."""
+    """Whether `pattern` is found in a text. Raises Refused like `compile_pattern`, and for what may take too long."""
     found = compile_pattern(pattern)
     if not isinstance(text, str):
         return False

@@ -150,7 +150,7 @@ def _check(source: Path, folder: Path) -> None:
     if (folder / KEY).exists():
         api_key(folder)
     with contextlib.closing(sqlite3.connect(folder / DATABASE)) as db:
-        if migration.of(db) == 0:
+        if migration.format_version(db) == 0:
             raise StoreError(f"{source} is not a backup of a server: its database is none.")
     Store(folder).close()
     with open_read_only(folder) as db:

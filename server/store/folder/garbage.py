@@ -38,9 +38,9 @@ def collect(db: sqlite3.Connection, folder: Path, now: float) -> Freed:
     """`db` is in autocommit; each step is a short transaction, so that a running server hardly waits."""
     freed = Freed()
     _begin(db)
-    freed.artifacts = _drop_what_was_given_up(db, now)
+    freed.artifacts = _drop_abandoned(db, now)
     db.execute("COMMIT")
-    while _forget(db):
+    while _delete_unused(db):
         pass
     for path in integrity.files(folder):
         _begin(db)
@@ -57,7 +57,7 @@ def _remove(path: Path, folder: Path, freed: Freed) -> None:
         path.unlink()
         freed.bytes, freed.files = freed.bytes + size, freed.files + 1
     except OSError as error:
-        freed.left.append(f"{integrity.on_one_line(path, folder)} ({error.strerror})")
+        freed.left.append(f"{integrity.printable_path(path, folder)} ({error.strerror})")
 
 
 def compact(db: sqlite3.Connection) -> int:
@@ -73,7 +73,7 @@ def _begin(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
 
 
-def _drop_what_was_given_up(db: sqlite3.Connection, now: float) -> int:
+def _drop_abandoned(db: sqlite3.Connection, now: float) -> int:
     """Artifacts that were never finished, and the manifests of deleted ones that no unfinished one builds on."""
     dropped = db.execute(
         "DELETE FROM artifacts WHERE state = 'PENDING' AND updated_at < ?", (now - UNFINISHED,)
@@ -87,7 +87,7 @@ def _drop_what_was_given_up(db: sqlite3.Connection, now: float) -> int:
     return int(dropped)
 
 
-def _forget(db: sqlite3.Connection) -> int:
+def _delete_unused(db: sqlite3.Connection) -> int:
     """Removes the rows of up to BATCH unused blobs; returns how many."""
     _begin(db)
     oldest = crud.value(db, "SELECT coalesce(min(created_at), ?) FROM artifacts WHERE state = 'PENDING'", EVER)

@@ -94,12 +94,12 @@ def _orphans(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
         db.execute("BEGIN")
     for path in unknown:
         if path.is_dir() and not path.is_symlink():
-            yield f"folder {on_one_line(path, folder)} is none of this server's, or cannot be read: move it away"
+            yield f"folder {printable_path(path, folder)} is none of this server's, or cannot be read: move it away"
         elif not is_blob(db, path):
-            yield f"file {on_one_line(path, folder)} is an orphan: `gc` removes it"
+            yield f"file {printable_path(path, folder)} is an orphan: `gc` removes it"
 
 
-def on_one_line(path: Path, folder: Path) -> str:
+def printable_path(path: Path, folder: Path) -> str:
     """The path below the folder in ASCII, whatever its name has in it."""
     return ascii(str(path.relative_to(folder)))[1:-1]
 

@@ -43,7 +43,7 @@ def _open_checked(folder: Path, opened: Callable[[Path], sqlite3.Connection]) ->
     try:
         with contextlib.closing(opened(path)) as db:
             check_format(folder, db)
-            if migration.of(db) < migration.FORMAT:
+            if migration.format_version(db) < migration.FORMAT:
                 raise StoreError(f"{folder} was written by an older server: start this one on it once.")
             yield db
     except sqlite3.Error as error:

@@ -15,7 +15,7 @@ STEPS = {int(path.stem): path for path in (STORE / "migrations").glob("*.sql")}
 FORMAT = max(STEPS)
 
 
-def of(db: sqlite3.Connection) -> int:
+def format_version(db: sqlite3.Connection) -> int:
     """0 for an empty database."""
     row = db.execute("PRAGMA user_version").fetchone()
     return int(row["user_version"] if isinstance(row, dict) else row[0])
@@ -23,7 +23,7 @@ def of(db: sqlite3.Connection) -> int:
 
 def migrate(db: sqlite3.Connection) -> None:
     """Raises sqlite3.Error when a step fails; the folder is then as it was before that step."""
-    found = of(db)
+    found = format_version(db)
     if found == 0:
         _execute(db, SCHEMA, FORMAT)
     for number in range(found + 1, FORMAT + 1) if found else ():

@@ -113,7 +113,7 @@ def folder_transaction(folder: Path) -> Iterator[sqlite3.Connection]:
     try:
         with contextlib.closing(connect(folder / "wandb.sqlite")) as db:
             check_format(folder, db)
-            if migration.of(db) != migration.FORMAT:
+            if migration.format_version(db) != migration.FORMAT:
                 Store(folder).close()
             db.execute("BEGIN IMMEDIATE")
             with db:
@@ -140,7 +140,7 @@ def lock_folder(folder: Path, name: str = "lock", taken: str = "") -> TextIO:
 
 def check_format(folder: Path, db: sqlite3.Connection) -> None:
     """Raises StoreError for a folder that only a newer server understands."""
-    found = migration.of(db)
+    found = migration.format_version(db)
     if found > migration.FORMAT:
         raise StoreError(
             f"{folder} was written by a newer server (format {found}, this one knows {migration.FORMAT}); "

@@ -1,4 +1,4 @@
-"""What a web site can make somebody's browser send is not carried out."""
+"""Requests that a web site makes somebody's browser send are not carried out."""
 
 import pytest
 

@@ -35,7 +35,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def talk(port: int, pieces: list[bytes], pause: float) -> tuple[bytes, float]:
-    """What comes back until the end, and the seconds until then."""
+    """The answer until the end, and the seconds until then."""
     began = asyncio.get_running_loop().time()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""

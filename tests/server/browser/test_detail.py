@@ -38,7 +38,7 @@ def rich_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def session(rich_server: Server, browser: Browser) -> Any:
-    """What a browser that is logged in keeps."""
+    """Storage state of a browser that is logged in."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(rich_server.url)

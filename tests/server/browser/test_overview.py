@@ -14,7 +14,7 @@ PROJECT = "/local/lab"
 
 
 def faults(page: Page, *rules: str) -> list[str]:
-    """What axe finds serious, of all its rules or of some."""
+    """Serious findings of axe, of all its rules or of some."""
     options = {"runOnly": list(rules)} if rules else {}
     found = Axe().run(page, options=options).response["violations"]
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["impact"] in SERIOUS]
@@ -170,7 +170,7 @@ def test_what_is_hidden_and_how_masks_are_drawn_are_in_the_address_and_in_a_save
 
 
 def asked(page: Page, name: str) -> list[str]:
-    """What the address of the page says of a name."""
+    """Value of a name in the query string of the page."""
     return parse_qs(urlsplit(page.url).query).get(name, [])
 
 

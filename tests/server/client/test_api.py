@@ -146,7 +146,7 @@ def test_an_offline_run_of_a_sweep_syncs_with_its_artifacts_and_a_second_time_ch
 
 @pytest.mark.slow
 def test_wandb_verify_finds_nothing_that_it_calls_critical(client: Client) -> None:
-    """What it says of https and of other sites' pages are warnings, and true."""
+    """Its warnings about https and other sites' pages are true."""
     words = ["wandb", "verify", "--host", client.server.url]
     process = client.start(words, WANDB_SILENT="false")
     output = client.finish(process, timeout=240)

@@ -1,4 +1,4 @@
-"""What one run can log: metrics with rules, media, code, console, system metrics; all in one run."""
+"""Everything that one run can log: metrics with rules, media, code, console, system metrics; all in one run."""
 
 from typing import Any
 

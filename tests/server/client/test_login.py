@@ -1,4 +1,4 @@
-"""Who a client is: keys from netrc and from the environment, the viewer, wrong keys."""
+"""Identity of a client: keys from netrc and from the environment, the viewer, wrong keys."""
 
 import json
 from typing import Any

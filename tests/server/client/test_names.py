@@ -64,7 +64,7 @@ def test_the_links_of_the_pages_lead_to_the_files(server: Server, found: Any) ->
 
 
 def downloads(server: Server, home: str) -> set[bytes]:
-    """What the buttons of all pages below `home` load."""
+    """Addresses that the buttons of all pages below `home` load."""
     left, seen, loaded = [home], {home}, set()
     while left:
         page = server.get(left.pop())[1].decode()

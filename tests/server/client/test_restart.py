@@ -1,4 +1,4 @@
-"""What dies without a word in the middle of a run: the server, which comes back on the same folder, or the run."""
+"""Sudden ends in the middle of a run: of the server, which comes back on the same folder, or of the run."""
 
 import os
 import signal

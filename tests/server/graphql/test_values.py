@@ -79,7 +79,7 @@ def test_every_count_of_the_schema_refuses_what_is_no_count(folder: Context) -> 
 @pytest.mark.parametrize("size", [*LONG, -1, 1.5, "1", True, [], float("nan")])
 def test_a_manifest_with_a_size_that_is_none_is_refused(folder: Context, size: Any) -> None:
     answer = commit(folder, {"a": {"digest": "d", "ref": "http://x", "size": size}})
-    assert answer == "the artifact's manifest has a strange size or reference of 'a'"
+    assert "strange size or reference of 'a'" in str(answer)
 
 
 def test_sizes_that_are_too_much_together_are_refused_and_none_is_0(folder: Context) -> None:
@@ -202,7 +202,7 @@ def test_an_id_with_an_odd_number_is_no_id(folder: Context, number: str) -> None
 
 
 def test_the_whole_schema_can_be_asked_for(folder: Context) -> None:
-    """What clients up to 0.25.1 and GraphiQL ask first."""
+    """The introspection query of clients up to 0.25.1 and of GraphiQL."""
     query = get_introspection_query(
         descriptions=True,
         specified_by_url=True,

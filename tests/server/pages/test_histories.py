@@ -1,4 +1,4 @@
-"""What a page keeps of the histories that it has read: each line is read once, and what changed is read anew."""
+"""The cache of histories: each line is read once, and what changed is read anew."""
 
 import json
 

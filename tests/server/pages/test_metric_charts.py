@@ -1,4 +1,4 @@
-"""Which curves a run's page shows, and that they are true to the data."""
+"""Curves of a run's page: which there are, and that they are true to the data."""
 
 import json
 import math

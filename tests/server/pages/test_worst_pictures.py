@@ -1,4 +1,4 @@
-"""Which picture is a run's worst, and which run shows a picture worst, where captions say the IoU."""
+"""The worst picture of a run, and the run that shows a picture worst, where captions say the IoU."""
 
 import json
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def test_a_caption_is_taken_apart_at_its_iou(caption: str, iou: float | None, wo
     ],
 )
 def test_the_lowest_is_marked_where_values_differ(values: list[float | None], lowest: set[int]) -> None:
-    assert images.lowest(values) == lowest
+    assert images.lowest_indices(values) == lowest
 
 
 def logged(captions: Sequence[str]) -> dict[str, Any]:

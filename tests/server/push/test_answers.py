@@ -1,4 +1,4 @@
-"""What another server may answer to `push`, each of it one sentence and exit code 1, or no harm."""
+"""Odd answers of another server to `push`: each is one sentence and exit code 1, or no harm."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ def foreign() -> Iterator[Canned]:
 
 
 def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What a push that fails says."""
+    """The message of a push that fails."""
     monkeypatch.setattr(remote, "ATTEMPTS", 1)
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     assert main(["push", "lab/pieces", "--dir", str(source), "--to", url]) == 1

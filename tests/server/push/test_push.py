@@ -15,7 +15,7 @@ from tests.server.sample_project import push
 
 
 def picture(folder: Path, entity: str, name: str) -> dict[str, Any]:
-    """What a project holds, without times and numbers of rows."""
+    """Content of a project, without times and numbers of rows."""
     with open_read_only(folder) as db:
         project = projects.find(db, entity, name)
         assert project is not None

@@ -1,4 +1,4 @@
-"""What every search method promises, on spaces of every kind."""
+"""Promises of every search method, on spaces of every kind."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def run(number: int, params: dict[str, object], state: str = "finished") -> Past
 
 
 def as_go_writes_it(value: object) -> object:
-    """What comes back from a JSON writer without floats for whole numbers and without an order of keys."""
+    """The same after a JSON writer without floats for whole numbers and without an order of keys."""
     if isinstance(value, Mapping):
         return {key: as_go_writes_it(value[key]) for key in sorted(value, reverse=True)}
     if isinstance(value, list):

@@ -72,7 +72,7 @@ def test_a_grid_that_could_never_be_listed_still_answers_at_once() -> None:
 def test_a_continuous_parameter_is_refused_by_its_full_name(name: str) -> None:
     bounds = {"min": 1.0, "max": 2.0} if "uniform" in name else {}
     parameters = {"opt": {"parameters": {"lr": {"distribution": name} | bounds}}, "n": {"values": [1]}}
-    with pytest.raises(SearchError, match=r"Grid search needs finitely many values, and opt\.lr can take any; "):
+    with pytest.raises(SearchError, match=r"\bopt\.lr\b"):
         suggest({"method": "grid", "parameters": parameters}, [], 0)
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from server.search import PastRun, SearchError, to_stop, validate
+from server.search import PastRun, SearchError, runs_to_stop, validate
 
 Config = dict[str, object]
 
@@ -28,7 +28,7 @@ def bands(config: Config) -> list[int]:
     for length in range(1, 100):
         good = [run(f"good{i}", [0.0] * length) for i in range(3)]
         bad = run("bad", [0.0] * (length - 1) + [1.0])
-        if "bad" in to_stop(config, [*good, bad]):
+        if "bad" in runs_to_stop(config, [*good, bad]):
             found.append(length)
     return found
 
@@ -51,7 +51,7 @@ def test_bands_are_the_documented_ones(early: dict[str, object], expected: list[
 def test_the_reason_names_value_band_threshold_and_number_of_runs() -> None:
     values = [0.7, 0.65, 0.62, 0.6, 0.5, 0.45]
     past = [run(str(value), [0.3] * 8 + [value]) for value in values] + [run("mine", [0.3] * 8 + [0.41])]
-    reasons = to_stop(config_of("maximize", min_iter=9), past)
+    reasons = runs_to_stop(config_of("maximize", min_iter=9), past)
     assert reasons["mine"] == "Hyperband: val/iou 0.41 at iteration 9 is outside the best third (0.62) of 7 runs"
     assert sorted(reasons) == ["0.45", "0.5", "0.6", "mine"]
 
@@ -59,11 +59,11 @@ def test_the_reason_names_value_band_threshold_and_number_of_runs() -> None:
 @pytest.mark.parametrize(("n", "kept"), [(1, 1), (2, 1), (3, 1), (4, 2), (6, 2), (7, 3), (9, 3)])
 def test_the_best_third_rounded_up_goes_on(n: int, kept: int) -> None:
     past = [run(str(i), [0.0, 0.0, float(i)]) for i in range(n)]
-    assert n - len(to_stop(config_of(min_iter=3, strict=True), past)) == kept
+    assert n - len(runs_to_stop(config_of(min_iter=3, strict=True), past)) == kept
 
 
 def test_ties_go_on() -> None:
-    assert to_stop(config_of(min_iter=1), [run(str(i), [0.5]) for i in range(9)]) == {}
+    assert runs_to_stop(config_of(min_iter=1), [run(str(i), [0.5]) for i in range(9)]) == {}
 
 
 def test_eighty_one_of_the_116_runs_of_the_upstream_thread_are_stopped() -> None:
@@ -74,7 +74,7 @@ def test_eighty_one_of_the_116_runs_of_the_upstream_thread_are_stopped() -> None
     ended: list[PastRun] = []
     for band in (30, 45, 67):
         running = [run(name, curve[:band]) for name, curve in alive.items()]
-        reasons = to_stop(config_of(min_iter=30, eta=1.5, strict=True), [*running, *ended])
+        reasons = runs_to_stop(config_of(min_iter=30, eta=1.5, strict=True), [*running, *ended])
         stopped.append(len(reasons))
         ended += [run(name, alive.pop(name)[:band], "killed") for name in reasons]
     assert stopped == [38, 26, 17]
@@ -83,39 +83,39 @@ def test_eighty_one_of_the_116_runs_of_the_upstream_thread_are_stopped() -> None
 def test_only_strict_looks_at_the_value_of_the_band_itself() -> None:
     steady = [run(f"steady{i}", [0.5, 0.5, 0.5 - i / 100]) for i in range(5)]
     unlucky = run("unlucky", [0.4, 0.4, 0.9])
-    assert "unlucky" not in to_stop(config_of(min_iter=3), [*steady, unlucky])
-    assert "unlucky" in to_stop(config_of(min_iter=3, strict=True), [*steady, unlucky])
+    assert "unlucky" not in runs_to_stop(config_of(min_iter=3), [*steady, unlucky])
+    assert "unlucky" in runs_to_stop(config_of(min_iter=3, strict=True), [*steady, unlucky])
 
 
 def test_values_after_the_band_do_not_help() -> None:
     others = [run(f"other{i}", [0.5, 0.5, 0.5 - i / 100], "finished") for i in range(5)]
     late = run("late", [0.9, 0.9, 0.9, 0.1])
-    assert "late" in to_stop(config_of(min_iter=3), [*others, late])
+    assert "late" in runs_to_stop(config_of(min_iter=3), [*others, late])
 
 
 def test_a_run_alone_at_its_last_band_is_still_judged_at_the_one_before() -> None:
     """Rows arrive in lumps: a run passes two bands between two looks and would else be compared with itself."""
     others = [run(f"other{i}", [0.1, 0.1, 0.1], "running") for i in range(5)]
     fast = run("fast", [0.9] * 10)
-    assert list(to_stop(config_of(min_iter=3), [*others, fast])) == ["fast"]
+    assert list(runs_to_stop(config_of(min_iter=3), [*others, fast])) == ["fast"]
 
 
 def test_a_run_that_leads_later_is_not_stopped_for_a_slow_start() -> None:
     quick = [run(f"quick{i}", [0.1, 0.1, 0.1] + [0.5] * 6 * (i == 0)) for i in range(5)]
     leader = run("leader", [0.9, 0.9, 0.9] + [0.2] * 6)
-    assert "leader" not in to_stop(config_of(min_iter=3, strict=True), [*quick, leader])
+    assert "leader" not in runs_to_stop(config_of(min_iter=3, strict=True), [*quick, leader])
 
 
 def test_only_running_runs_are_stopped_and_all_runs_count() -> None:
     states = ("pending", "finished", "failed", "crashed", "killed", "preempting", "preempted", "running")
     past = [run(state, [1.0, 1.0, 1.0], state) for state in states] + [run("best", [0.0, 0.0, 0.0], "killed")]
-    assert list(to_stop(config_of(min_iter=3, eta=9), past)) == ["running"]
+    assert list(runs_to_stop(config_of(min_iter=3, eta=9), past)) == ["running"]
 
 
 def test_values_that_are_no_numbers_are_left_out() -> None:
     nan, inf = float("nan"), float("inf")
     good = [run("a", [0.1, nan, 0.2]), run("b", [0.1, 0.1, inf])]
-    assert to_stop(config_of(min_iter=3, strict=True), [*good, run("c", [nan, nan, nan])]) == {
+    assert runs_to_stop(config_of(min_iter=3, strict=True), [*good, run("c", [nan, nan, nan])]) == {
         "a": "Hyperband: val/iou 0.2 at iteration 3 is outside the best third (0.1) of 2 runs"
     }
 
@@ -123,7 +123,7 @@ def test_values_that_are_no_numbers_are_left_out() -> None:
 @pytest.mark.parametrize("early", [{}, None])
 def test_without_early_terminate_nothing_is_stopped(early: object) -> None:
     config = config_of(min_iter=1) | {"early_terminate": early}
-    assert to_stop(config, [run("good", [0.0]), run("bad", [9.0])]) == {}
+    assert runs_to_stop(config, [run("good", [0.0]), run("bad", [9.0])]) == {}
 
 
 def test_the_median_pruner_stops_what_is_worse_than_the_median_of_finished_runs() -> None:
@@ -131,15 +131,15 @@ def test_the_median_pruner_stops_what_is_worse_than_the_median_of_finished_runs(
     done = [run(f"done{v}", [v, v], "finished") for v in (0.2, 0.5, 0.8)]
     past = [*done, run("low", [0.1, 0.4]), run("high", [0.1, 0.6])]
     assert validate(config) == []
-    assert to_stop(config, past) == {
+    assert runs_to_stop(config, past) == {
         "low": "Median pruner: val/iou 0.4 at iteration 2 is not good enough beside 3 finished runs"
     }
-    assert to_stop(config, past[1:]) == {}, "two finished runs are fewer than n_startup_trials"
+    assert runs_to_stop(config, past[1:]) == {}, "two finished runs are fewer than n_startup_trials"
 
 
 def test_the_threshold_pruner_needs_no_other_run() -> None:
     config = config_of("maximize") | {"early_terminate": None, "pruner": {"type": "threshold", "lower": 0.2}}
-    assert list(to_stop(config, [run("low", [0.1]), run("high", [0.3])])) == ["low"]
+    assert list(runs_to_stop(config, [run("low", [0.1]), run("high", [0.3])])) == ["low"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ DAY = 86_400.0
 
 @pytest.fixture
 def folder(filled: Path, tmp_path: Path) -> Path:
-    """What `fill` writes: 3 runs with 2 files each, 2 versions with a file and a manifest each, so 10 blobs."""
+    """Content that `fill` writes: 3 runs with 2 files each, 2 versions with a file and a manifest each, so 10 blobs."""
     return Path(shutil.copytree(filled, tmp_path / "folder"))
 
 
@@ -256,7 +256,7 @@ def test_a_folder_of_the_first_format_is_brought_forward_with_all_it_has(tmp_pat
     for where in ({"config.lr": 0.5}, {"config.opt": {"wd": None}}, {"summary_metrics.loss": {"$exists": True}}):
         assert runs.ids(store.db, 1, json.dumps(where)) == [1]
     assert [blobs.by_md5(store.db, "m==", [who]) is not None for who in ("lab", "carl")] == [True, False], "brought"
-    assert migration.of(store.db) == migration.FORMAT
+    assert migration.format_version(store.db) == migration.FORMAT
     assert store.db.execute("PRAGMA foreign_key_check").fetchall() == []
     assert store.db.execute("PRAGMA foreign_keys").fetchone() == {"foreign_keys": 1}
     with store.write() as db:

@@ -1,4 +1,4 @@
-"""What a post costs does not grow with its run: counted in SQLite's instructions, without a clock."""
+"""The cost of a post does not grow with its run: counted in SQLite's instructions, without a clock."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ TOTAL, POST = 12_000, 500
 
 
 def instructions(store: Store, call: Any) -> int:
-    """How many hundreds of SQLite's instructions `call` takes."""
+    """Hundreds of SQLite's instructions that `call` takes."""
     n = 0
 
     def count() -> None:

@@ -1,4 +1,4 @@
-"""What `restore` takes for a backup, and that nothing is left of what it refuses."""
+"""Files that `restore` takes for a backup; nothing is left of those that it refuses."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""What the folder keeps: lines, files, artifacts, sweeps' order, and who may open it."""
+"""Content of the folder: lines, files, artifacts, sweeps' order, and who may open it."""
 
 import json
 from typing import Any
