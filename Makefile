@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8080
 export NO_ALBUMENTATIONS_UPDATE := 1
 
-.PHONY: help setup study lab report notebooks publish serve test test-slow check pins
+.PHONY: help setup study lab report notebooks publish serve test test-slow check pins map
 
 help:
 	@echo 'make study    train the eight models and compare them; DATA=folder SIZE=pixels EPOCHS=n SEEDS=n'
@@ -20,9 +20,10 @@ help:
 	@echo 'make serve    look at the runs again in a browser; PORT=8080'
 	@echo 'make test     run the tests but the slow ones, in under 10 minutes on 2 cores'
 	@echo 'make test-slow  run those: whole studies, kills, old clients, a real Slurm'
-	@echo 'make check    ruff, mypy, the sweeps, and the rules of the house'
+	@echo 'make check    ruff, mypy, the sweeps, and the rules of the architecture'
 	@echo 'make setup    only install: .venv with the exact versions of requirements.txt'
 	@echo 'make pins     write requirements.txt anew from requirements.in'
+	@echo 'make map      write docs/modules.md anew from the docstrings of modules'
 
 setup: $(VENV)/installed
 
@@ -81,3 +82,6 @@ pins:
 	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet --disable-pip-version-check uv
 	@.cache/uv/bin/uv pip compile requirements.in --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --output-file requirements.txt
+
+map: setup
+	@$(PY) -m tests.module_map

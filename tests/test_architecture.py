@@ -13,6 +13,8 @@ import yaml
 from agent.config import from_settings, parse
 from common import keys
 from server import search
+from tests.module_map import PAGE as PAGE_OF_MODULES
+from tests.module_map import module_map
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
@@ -184,6 +186,13 @@ def test_every_room_and_file_of_the_page_exists() -> None:
         if not path.exists():
             missing.append(str(path))
     assert missing == []
+
+
+def test_every_module_is_on_the_map_with_its_one_line() -> None:
+    written = PAGE_OF_MODULES.read_text()
+    assert written == module_map(), "the map is old: make map"
+    lines = re.findall(r"^\| [^|]+ \| (.*) \|$", written, flags=re.MULTILINE)
+    assert [line for line in lines if line and not re.search(r"[.?:]$|`$", line)] == []
 
 
 def test_every_folder_of_code_is_on_the_page() -> None:

@@ -1,5 +1,4 @@
-"""Progress of the agents, from their news and the events of their trials: a line each on a terminal, a line per event
-elsewhere, JSON lines for programs."""
+"""Progress of agents and trials: live lines on a terminal, a line per event elsewhere, JSON lines for programs."""
 
 import os
 import time

@@ -1,3 +1,5 @@
+"""`python -m agent.lint FILE…`: faults of sweeps, by line and code, and their price."""
+
 import signal
 import sys
 

@@ -1,5 +1,4 @@
-"""Results of a search by budget: the best of equally many trials per value, edges of ranges, best so
-far."""
+"""Results of a search by budget: best of equally many trials per value, edges of ranges, best so far."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path, mo
     run.offline = False
     for name, stand_in in {
         "open_run": lambda *_: contextlib.nullcontext(run),
-        "result": stopped,
+        "train_unless_finished": stopped,
         "prepare": lambda *_: None,
     }.items():
         monkeypatch.setattr(train, name, stand_in)
