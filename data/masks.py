@@ -1,4 +1,4 @@
-"""Masks: two values become 0 and 1, and what resizing does to them."""
+"""Masks as 0 and 1: black is background, one other value foreground; losses of objects by resizing."""
 
 import math
 from collections import defaultdict

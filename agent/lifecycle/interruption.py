@@ -1,4 +1,4 @@
-"""Signals and stops that end a run before its time, between two steps."""
+"""Signals and stops that end a run before its time, between two steps; `train.end_early` acts on them."""
 
 import contextlib
 import os

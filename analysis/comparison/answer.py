@@ -1,4 +1,4 @@
-"""First and last sentences of a comparison, the same in terminal, tables, report and notebooks."""
+"""First and last sentences of a comparison, from those of `evidence.text`, the same wherever it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps, their agents, and every configuration they handed out."""
+"""Sweeps, their agents, every configuration they handed out, and which are handed out again."""
 
 import itertools
 import json
