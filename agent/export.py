@@ -38,8 +38,7 @@ class ParityError(ValueError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0: the file is written; 1: its probabilities differ, or it cannot be written; 2: there is no model;
-    130: after Ctrl-C."""
+    """Exit code 0: written; 1: probabilities differ, or no file; 2: there is no model; 130: after Ctrl-C."""
     parser = Parser(prog="python -m agent.export", description="A trained model as ONNX.")
     parser.add_argument("model", help="ENTITY/PROJECT/model-RUN_ID:best, or a checkpoint file")
     parser.add_argument("-o", "--out", type=Path, default=Path("model.onnx"), help="(default: model.onnx)")

@@ -170,8 +170,10 @@ def clean_up(folder: Path, run: wandb.Run) -> None:
 
 
 def open_run(plan: RunPlan, interruption: Interruption) -> wandb.Run:
-    """The run on the server, made or found again by its id. In a sweep the client knows where it is, and warns of
-    whatever else it is told."""
+    """The run on the server, made or found again by its id.
+
+    In a sweep the client knows where it is, and warns of whatever else it is told.
+    """
     place: dict[str, Any] = {"entity": plan.entity, "project": plan.project, "id": plan.run_id}
     return wandb.init(
         **({} if plan.in_sweep else place),

@@ -10,8 +10,10 @@ import psutil
 
 
 def available() -> int:
-    """Cores for this process: those of the machine that are no mere hyperthreads, as far as its affinity and its
-    container's quota leave them; in a Slurm job not more than it was given, bound to them or not."""
+    """Cores for this process: no mere hyperthreads, within its affinity and its container's quota.
+
+    In a Slurm job not more than it was given, bound to them or not.
+    """
     # Here, since it takes a third of a second, and a trial that is told its threads never asks.
     from joblib import cpu_count
 

@@ -216,8 +216,11 @@ def _items(couples: Sequence[FolderPair], listing: Listing) -> list[Item]:
 
 
 def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> list[Item]:
-    """The items with the split and the group that a CSV says: columns `image` (file name or stem), `split`, `group`, of
-    which one of the last two may be missing. In split folders the folders decide, and it must agree."""
+    """The items with the split and the group that a CSV says.
+
+    Columns `image` (file name or stem), `split`, `group`, of which one of the last two may be missing. In split folders
+    the folders decide, and it must agree.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:

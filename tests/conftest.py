@@ -12,8 +12,10 @@ HAS_GPU = Path("/dev/nvidiactl").exists()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Programs that tests start see no GPU, the tests themselves do: what is promised of whole runs bit by bit, and of
-    processes side by side, is promised for a CPU."""
+    """Programs that tests start see no GPU, the tests themselves do.
+
+    What is promised of whole runs bit by bit, and of processes side by side, is promised for a CPU.
+    """
     if HAS_GPU:
         import torch
 

@@ -195,6 +195,16 @@ def test_every_module_is_on_the_map_with_its_one_line() -> None:
     assert [line for line in lines if line and not re.search(r"[.?:]$|`$", line)] == []
 
 
+def test_a_docstring_begins_with_one_line() -> None:
+    wrong = []
+    for file in (path for name in (*PACKAGES, "bench", "tests") for path in modules(name)):
+        for node in ast.walk(tree_of(file)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
+                first = (ast.get_docstring(node) or "").partition("\n\n")[0]
+                wrong += [f"{file.relative_to(ROOT)}: {first}"] * ("\n" in first)
+    assert wrong == []
+
+
 def test_every_folder_of_code_is_on_the_page() -> None:
     found = {file.relative_to(ROOT).parts[0] for file in ROOT.glob("*/*.py")}
     assert {f"{name}/" for name in found} <= set(re.findall(r"^ {4}(\w+/) ", PAGE, flags=re.MULTILINE))

@@ -44,8 +44,11 @@ def checkpoint_bytes(n_parameters: int, n_buffers: int, n_tensors: int) -> int:
 
 
 def bytes_on_disk(model: nn.Module, score_size: int, n_test: int) -> int:
-    """Bytes of a run under way on the disk, at most: three checkpoints, and its state twice, since a file
-    is only replaced when the next one is whole; then the predictions."""
+    """Bytes of a run under way on the disk, at most.
+
+    Three checkpoints, and its state twice, since a file is only replaced when the next one is whole; then the
+    predictions.
+    """
     n_parameters, n_buffers, n_tensors = _count(model)
     checkpoint = checkpoint_bytes(n_parameters, n_buffers, n_tensors)
     state = checkpoint + 8 * n_parameters + 3 * n_tensors * BYTES_PER_TENSOR + 20_000

@@ -34,8 +34,10 @@ class Interruption:
 
     @contextlib.contextmanager
     def translate_worker_exit(self) -> Iterator[None]:
-        """Slurm and Kubernetes signal all processes of a job: that the processes that augment have ended by SIGTERM, or
-        during an interruption, is the same interruption and no failure."""
+        """The end of a worker by SIGTERM is the interruption of the run, and no failure.
+
+        Slurm and Kubernetes signal all processes of a job, those that augment too.
+        """
         try:
             yield
         except RuntimeError as error:

@@ -93,8 +93,11 @@ def clone(value: Any) -> Any:
 
 
 def to_cpu(value: Any) -> Any:
-    """The same with every tensor on the CPU. On a GPU the copies run beside the kernels of the training that goes on,
-    and begin when all that was asked of the GPU before is done."""
+    """The same with every tensor on the CPU.
+
+    On a GPU the copies run beside the kernels of the training that goes on, and begin when all that was asked of the
+    GPU before is done.
+    """
     if not torch.cuda.is_initialized():
         return _map_tensors(value, lambda tensor: tensor.detach().cpu())
     beside = torch.cuda.Stream()

@@ -53,8 +53,10 @@ class Facts:
         return self.macs * image_size**2 / SIDE**2
 
     def training_bytes(self, image_size: int, batch_size: int) -> int:
-        """Least memory of a training step in float32: weights, gradients, Adam's two moments, and what is kept for the
-        backward pass."""
+        """Least memory of a training step in float32, bytes.
+
+        Weights, gradients, Adam's two moments, and the tensors kept for the backward pass.
+        """
         return 16 * self.n_parameters + self.kept_bytes * batch_size * image_size**2 // SIDE**2
 
 

@@ -39,15 +39,16 @@ OWN_SPLIT = "0"
 
 @dataclass(frozen=True)
 class Comparison:
-    """`table`: one row per model, best first (columns: analysis/README.md). `runs`: those behind the rows, with their
+    """Models compared: a table, and everything behind it.
+
+    `table`: one row per model, best first (columns: analysis/README.md). `runs`: those behind the rows, with their
     `model`, `split` and `repeat`: those on the data's own split, or on all if a model has none of it. `all_runs`: with
     those on other splits. `scores`: `masks.image_scores` of all of them, with model, split and repeat of the run and
     `value`, whose mean over the images of a run is its IoU by `definition`. `evidence`: what `all_runs` prove, None if
     nothing could be tested; `own_evidence`: what those on the data's own split prove, where there are others. `notes`:
-    sentences needed to read the table; `check`: the one on a check that was passed, else empty.
-    `effects`: what stronger augmentation did to overfitting, in sentences. `definition`: a name of
-    `definitions.DEFINITIONS`. `curves`: by run_id of `runs`, `overfitting.overfitting_figures`. `sweeps`: those of the
-    study.
+    sentences needed to read the table; `check`: the one on a check that was passed, else empty. `effects`: what
+    stronger augmentation did to overfitting, in sentences. `definition`: a name of `definitions.DEFINITIONS`. `curves`:
+    by run_id of `runs`, `overfitting.overfitting_figures`. `sweeps`: those of the study.
     """
 
     table: pd.DataFrame

@@ -14,8 +14,10 @@ from analysis.evidence.design import Scores
 
 @dataclass(frozen=True)
 class Pair:
-    """`a` has the higher mean. `estimate` is the difference; `low` to `high` hold all pairs at once in 95 % of studies;
-    `p` is adjusted for all of them.
+    """Two models; `a` has the higher mean.
+
+    `estimate` is the difference; `low` to `high` hold all pairs at once in 95 % of studies; `p` is adjusted for all of
+    them.
     """
 
     a: str

@@ -106,8 +106,10 @@ def draw_image_means(axes: Axes, means: pd.DataFrame) -> None:
 def hardest_images_figure(
     comparison: Comparison, predictions: Mapping[str, Predictions], command: str, *, photographs: bool = True
 ) -> Figure:
-    """A column for each of the `MOST_IMAGES` hardest images: the best model's errors, its worst place, where the models
-    disagree; and the IoU of all images at the right. Raises `AnalysisError` if no run has predictions.
+    """A column for each of the `MOST_IMAGES` hardest images, and the IoU of all images at the right.
+
+    A column has the best model's errors, its worst place, and the disagreement of models. Raises `AnalysisError` if no
+    run has predictions.
     """
     shown = median_runs(comparison)
     if shown.empty:

@@ -27,8 +27,11 @@ def in_order(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def trials(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per configuration, in the order of their first runs: its fields, mean `GOAL` over its runs
-    (seeds), n_runs, and the run_id of its best run. Runs without a finite `GOAL` do not count."""
+    """One row per configuration, in the order of their first runs.
+
+    Its fields, mean `GOAL` over its runs (seeds), n_runs, and the run_id of its best run. Runs without a finite `GOAL`
+    do not count.
+    """
     usable = in_order(runs[np.isfinite(pd.to_numeric(runs[GOAL], errors="coerce"))]).reset_index(drop=True)
     fields = settings(usable, list(dict.fromkeys(["architecture", *varying_parameters(usable)])))
     rows = []
@@ -108,8 +111,9 @@ def edge(value: float, low: float, high: float, *, log: bool) -> str:
 
 
 def expected_best_curves(runs: pd.DataFrame, rng: np.random.Generator, *, method: str) -> pd.DataFrame:
-    """Expected best of n trials per architecture (`expected_best`): architecture, trials (n = 1, 2, …),
-    expected, low, high.
+    """Expected best of n trials per architecture (`expected_best`).
+
+    Columns: architecture, trials (n = 1, 2, …), expected, low, high.
 
     The band holds percentiles of a bootstrap over trials; near the right end it is too narrow, since no
     resample exceeds the best trial there was. Raises `AnalysisError` for a `method` whose trials depend on
@@ -130,8 +134,9 @@ def expected_best_curves(runs: pd.DataFrame, rng: np.random.Generator, *, method
 
 
 def budget_curves(runs: pd.DataFrame) -> pd.DataFrame:
-    """Best so far against its cost, per architecture: architecture (its name for people), trial (1, 2,
-    …), minutes, best.
+    """Best so far against its cost, per architecture.
+
+    Columns: architecture (its name for people), trial (1, 2, …), minutes, best.
 
     Every run counts, in the order of its start, also one without a finite `GOAL`: its time was spent.
     `minutes` are device-minutes of training (`seconds/train`), summed; NaN from the first run on for which

@@ -31,8 +31,9 @@ def expected_best(values: ArrayLike, *, method: str) -> Array:
 
 
 def winning_chances(trials: int) -> Array:
-    """Row n−1, column i: chance C(i, n−1) / C(N, n) that the i-th lowest of N `trials`, i from 0, is the best of n
-    drawn without replacement; (N, N).
+    """Chances (N, N) that the i-th lowest of N `trials` is the best of n drawn without replacement.
+
+    Row n−1, column i, from 0: C(i, n−1) / C(N, n).
     """
     n, i = np.arange(1, trials + 1)[:, None], np.arange(trials)[None, :]
     possible = i >= n - 1

@@ -40,8 +40,7 @@ def logarithmic(values: pd.Series[Any]) -> bool:
 
 
 def positions(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
-    """Positions on an axis, and the names of its categories: none for numbers, which are their own
-    positions."""
+    """Positions on an axis, and the names of its categories; numbers are their own positions and have none."""
     if numeric(values):
         return values.to_numpy(dtype=float), []
     words = values.astype(str).tolist()

@@ -99,8 +99,9 @@ def choose_login(
     recorded: StudyRecord | None = None,
     latest: StudyRecord | None = None,
 ) -> Login:
-    """Server and key: those of the study that ran these sweeps (`recorded`); else the address given; else the
-    environment's; else, without any key, the last study's.
+    """Server and key: of the study that ran these sweeps, else given, else of the environment, else of the last study.
+
+    `recorded` is that of the study; the last study counts only where no key is known.
 
     The environment's key for a server goes before the file's, and to no other server. Raises `AnalysisError` if there
     is none.

@@ -62,7 +62,9 @@ class Search:
 
 @dataclass(frozen=True)
 class Content:
-    """A report's parts. `proof`: the ladder of claims; `steps`: what to do next. `curves`: what they say, and `losses`
+    """A report's parts, as sentences, figures and tables.
+
+    A report's parts. `proof`: the ladder of claims; `steps`: what to do next. `curves`: what they say, and `losses`
     their figures. `limits`: what cannot be concluded, `notes`: what to keep in mind. `facts`: (name, value) of what to
     repeat. `sweeps`: by id their settings as YAML. `commands`: what makes runs and report again; `command`: what was
     typed for this one.

@@ -113,8 +113,10 @@ def in_words(truth: Mask, prediction: Mask) -> str:
 
 
 def curve_data(comparison: Comparison, history: pd.DataFrame) -> list[dict[str, Any]]:
-    """Per model, best first, at most `MOST_CURVES`: name, n, colours (on light, on dark), rule, epochs, best (epochs
-    tested) and for each of `overfitting.CURVES` mean, low and high over its runs, None where not finite.
+    """Curves of at most `MOST_CURVES` models, best first, as plain values for the page.
+
+    Per model: name, n, colours (on light, on dark), rule, epochs, best (epochs tested) and for each of
+    `overfitting.CURVES` mean, low and high over its runs, None where not finite.
 
     A mean ends with its shortest run.
     """

@@ -24,8 +24,11 @@ Resolvers = dict[str, dict[str, Resolver]]
 
 @dataclass(frozen=True)
 class Context:
-    """One request. `base_url` is the server's address as the client sees it, without a slash at the end; `client` tells
-    apart the clients that write one run (`mode="shared"`)."""
+    """One request.
+
+    `base_url` is the server's address as the client sees it, without a slash at the end; `client` tells apart the
+    clients that write one run (`mode="shared"`).
+    """
 
     store: Store
     settings: Settings

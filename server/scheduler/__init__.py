@@ -161,8 +161,10 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
 
 
 def _is_lost(item: Row, opened_at: float, now: float) -> bool:
-    """Whether the agent that has no run never heard of the one it was given. One that named it did, and so did one that
-    asks again when an agent does whose program ended at once."""
+    """Whether the agent that has no run never heard of the one it was given.
+
+    One that named it did, and so did one that asks again when an agent does whose program ended at once.
+    """
     if item["reported_at"] is not None:
         return False
     soonest, latest = AGENT_ASKS_AGAIN

@@ -235,8 +235,11 @@ def touch(db: sqlite3.Connection, run: Row, now: float) -> None:
 
 
 def complete(db: sqlite3.Connection, run: Row, exit_code: int, now: float) -> None:
-    """The client's last word. A run that was told to stop counts as killed even if it was being moved away, so that it
-    is not handed out again; one that was only moved away counts as preempted."""
+    """The client's last word on a run.
+
+    A run that was told to stop counts as killed even if it was being moved away, so that it is not handed out again;
+    one that was only moved away counts as preempted.
+    """
     state = "finished" if exit_code == 0 else "failed"
     if exit_code != 0 and run["stop_requested_at"] is not None:
         state = "killed"

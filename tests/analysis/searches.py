@@ -9,8 +9,11 @@ import pandas as pd
 
 
 def search(n: int = 40, seed: int = 0, **fixed: Any) -> pd.DataFrame:
-    """Runs of a random search: the learning rate matters most (best at 1e-3), a backbone helps, weights help those who
-    have one, augmentation does nothing. Width varies, but only the U-Nets without a backbone have one."""
+    """Runs of a random search with known importances.
+
+    The learning rate matters most (best at 1e-3), a backbone helps, weights help those who have one, augmentation does
+    nothing. Width varies, but only the U-Nets without a backbone have one.
+    """
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(n):

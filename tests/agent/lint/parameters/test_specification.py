@@ -1,5 +1,7 @@
-"""What lint says of a parameter is what `wandb sweep` says: the client's own rule, then the server's. Whatever W&B's
-published schema objects to gets a word."""
+"""Findings of lint on a parameter are those of `wandb sweep`: the client's own rule, then the server's.
+
+Whatever W&B's published schema objects to gets a word.
+"""
 
 import warnings
 from typing import Any
