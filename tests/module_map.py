@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "modules.md"
-PACKAGES = ("common", "data", "agent", "server", "analysis", "study", "bench")
+PACKAGES = ("common", "data", "agent", "server", "analysis", "study")
+"""Those of the product; `bench` measures them."""
 HEAD = """# Modules
 
 Every module by its folder, with the first line of its docstring; written by `make map`.
@@ -16,7 +17,7 @@ Every module by its folder, with the first line of its docstring; written by `ma
 def module_map() -> str:
     """The whole page."""
     parts = [HEAD]
-    for package in PACKAGES:
+    for package in (*PACKAGES, "bench"):
         for folder in sorted({file.parent for file in (ROOT / package).rglob("*.py")}):
             rows = [row(file) for file in sorted(folder.glob("*.py")) if file.stat().st_size]
             parts.append("\n".join([f"## {folder.relative_to(ROOT)}/", "", "| module | |", "|---|---|", *rows, ""]))

@@ -13,12 +13,10 @@ import yaml
 from agent.config import from_settings, parse
 from common import keys
 from server import search
+from tests.module_map import PACKAGES, ROOT, module_map
 from tests.module_map import PAGE as PAGE_OF_MODULES
-from tests.module_map import module_map
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
-PACKAGES = ("common", "data", "agent", "server", "analysis", "study")
 ALLOWED = {
     "common": set(),
     "data": {"common"},

@@ -76,7 +76,7 @@ def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
 
 
 def rule_cost(table: pd.DataFrame) -> list[str]:
-    """A sentence on the models that the other rule tests better by more than `COST`, and why not to switch."""
+    """A sentence on the models that the other rule tests better by more than `RULE_COST`, and why not to switch."""
     known = pd.to_numeric(table["rule_cost"], errors="coerce")
     worse = table[known > RULE_COST]
     if worse.empty:

@@ -30,7 +30,7 @@ MEANS = {
 def model_table(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """One row per value of `runs["model"]`, by test IoU, best first; equal ones by validation IoU.
 
-    `runs` has the columns of `models.with_models` and `with_splits`, `scores` those of `masks.image_scores`.
+    `runs` has the columns of `row_labels.with_models` and `with_splits`, `scores` those of `masks.image_scores`.
     """
     extra = [*varying(runs, SCIENTIFIC), *varying(runs, NUISANCE)]
     rows = [

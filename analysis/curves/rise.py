@@ -27,8 +27,9 @@ MOST_RUNS = 1000
 class Rise:
     """`estimate` (N,): mean rise from the minimum to the end, as a share of the loss at the minimum; `p` one-sided.
 
-    `low`, `high`: 95 %. `verdict`: `rises`; `flat`, that is by less than `MARGIN`; `cannot_tell`. `epoch`: index of the
-    middle of the lowest window. `needed`: runs that would find a rise of `LEAST_RISE`, None if more than `MOST`.
+    `low`, `high`: 95 %. `verdict`: `rises`; `flat`, that is by less than `LEAST_RISE`; `cannot_tell`. `epoch`: index of
+    the middle of the lowest window. `needed`: runs that would find a rise of `LEAST_RISE`, None if above
+    `MOST_RUNS`.
     """
 
     verdict: Literal["rises", "flat", "cannot_tell"]

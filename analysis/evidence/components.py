@@ -64,9 +64,9 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
     """Variances from sums of squares and degrees of freedom, (N, M) each, drawn together as far as models agree.
 
     Empirical Bayes of Smyth (2004, Statistical Applications in Genetics 3:3): a model counts with the others' variance
-    as well as its own. A model whose variance is beyond the chi-square quantile `LEVEL` / M keeps its own, as in
-    Phipson et al. (2016, Annals of Applied Statistics 10:946), so that a restless one among quiet ones is not taken
-    for quiet.
+    as well as its own. A model whose variance is beyond the chi-square quantile `OUTLIER_LEVEL` / M keeps its own,
+    as in Phipson et al. (2016, Annals of Applied Statistics 10:946), so that a restless one among quiet ones is not
+    taken for quiet.
     """
     total = freedom.sum(axis=1, keepdims=True)
     pooled = squares.sum(axis=1, keepdims=True) / np.maximum(total, TINY)

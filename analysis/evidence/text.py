@@ -24,7 +24,7 @@ QUESTIONS = {
     "other_images": "trained again, new test images of this kind",
     "other_training_sets": "trained on other images of this kind",
 }
-"""What each claim asks: `LADDER`, and these words."""
+"""What each claim asks: `QUESTION`, and these words."""
 QUESTION = "Would the best model win again?"
 WORDS = {"best": "best", "worse": "worse", "equivalent": "equivalent", "cannot_tell": "cannot tell"}
 RUNGS = ("question", "sample", "verdicts", "false claims", "power")

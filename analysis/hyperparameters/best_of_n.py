@@ -78,7 +78,7 @@ def edge_warnings(runs: pd.DataFrame, *, space: Space | None = None) -> tuple[st
 
     The range is that of `space`, the sweep's `parameters`, else that of the values tried. The best value is
     that of the configuration with the highest mean `GOAL`; a range, logarithmic or not, counts as reached
-    within `EDGE` of its length. Fewer than `FEWEST` different values have nothing but edges and are passed
+    within `EDGE` of its length. Fewer than `FEWEST_TRIALS` different values have nothing but edges and are passed
     over.
     """
     found = trials(runs)

@@ -55,8 +55,8 @@ def settings(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 def configurations(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[str]]:
     """One row per configuration with the mean of `metric` over its runs, seeds, and the names of what varies.
 
-    Seeds of one configuration are no further samples of its settings. Raises `AnalysisError` if fewer than `FEWEST`
-    configurations are left or all have the same value.
+    Seeds of one configuration are no further samples of its settings. Raises `AnalysisError` if fewer than
+    `FEWEST_POINTS` configurations are left or all have the same value.
     """
     values = runs[metric] if metric in runs else pd.Series(np.nan, index=runs.index)
     usable = runs[np.isfinite(pd.to_numeric(values, errors="coerce"))]

@@ -24,7 +24,7 @@ class Fetched:
 
     `runs`: content, artifact (`ENTITY/PROJECT/NAME:vN` of the checkpoints, empty without), predictions (name of the
     folder of its predictions artifact, empty without), metadata (that artifact's, as JSON). `history`, `scores`: as
-    in `runs.Study`.
+    in `study.Study`.
     """
 
     runs: pd.DataFrame

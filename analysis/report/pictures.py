@@ -41,7 +41,7 @@ def photograph(picture: Image) -> str:
 
 
 def errors(truth: Mask, prediction: Mask) -> str:
-    """`grids.coloured_errors` as a PNG of four colours in the page."""
+    """`mask_grid.error_picture` as a PNG of four colours in the page."""
     picture = smaller(Pillow.fromarray(error_picture(truth, prediction)), Pillow.Resampling.NEAREST)
     palette = Pillow.new("P", (1, 1))
     palette.putpalette(PALETTE)

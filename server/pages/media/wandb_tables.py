@@ -110,7 +110,7 @@ def _sample(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | 
 
 
 def picture(db: Connection, table: Table, cell: Any, sign: Callable[[str], str]) -> dict[str, Any] | None:
-    """A picture in a cell with its masks, as `pictures.load_layers` has one; None for what is none."""
+    """A picture in a cell with its masks, as `image_viewer.load_layers` has one; None for what is none."""
     found = pictures_in("", cell) if isinstance(cell, dict) and cell.get("_type") == "image-file" else []
     url = _url(db, table, found[0].path, sign) if found else None
     if url is None:
