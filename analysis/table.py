@@ -16,7 +16,7 @@ from analysis.comparison.advice import improvements
 from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
 from analysis.comparison.commands import best_artifact, predict_command
 from analysis.comparison.comparison import Comparison
-from analysis.evidence.text import bullets, proof, wrap
+from analysis.evidence.sentences import bullets, proof, wrap
 from analysis.pull.study import Study
 from analysis.tables import formats
 from analysis.tables.sheets import (

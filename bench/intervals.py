@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.comparison.intervals import interval
+from analysis.comparison.confidence_interval import interval
 from analysis.evidence.simulate import effects
 
 MIXES = {

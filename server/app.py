@@ -18,12 +18,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from server import clients, filestream, graphql, scheduler, storage
+from server import clients, filestream, graphql, storage
 from server.access.authentication import recognise
 from server.access.csrf import SameOrigin, is_json
 from server.access.signatures import Signer
 from server.jsontext import parse
 from server.pages import access_control, endpoints, forms, static_files
+from server.scheduler import scheduler
 from server.scheduler.system_clock import ClockMonitor
 from server.settings import Settings
 from server.store import DatabaseError, NotFound, Store, artifacts, runs

@@ -8,8 +8,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from server import scheduler
 from server.jsontext import as_object, dumps, load_object, loads
+from server.scheduler import scheduler
 from server.store import NotFound, Row, Store, runs, streams
 
 log = logging.getLogger(__name__)

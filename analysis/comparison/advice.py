@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.comparison.commands import command_here, other_training_sets_command
 from analysis.comparison.comparison import Comparison
-from analysis.evidence.text import MEANING, WORDS, next_steps, p_value
+from analysis.evidence.sentences import MEANING, WORDS, next_steps, p_value
 from analysis.pull.masks import Mask, one_pixel_loss
 from common import keys
 from common.text import plural

@@ -1,4 +1,4 @@
-"""First and last sentences of a comparison, from those of `evidence.text`, the same wherever it is shown."""
+"""First and last sentences of a comparison, from those of `evidence.sentences`, the same wherever it is shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.comparison.commands import command_here
 from analysis.comparison.comparison import Comparison
 from analysis.curves.overfitting import COLLAPSE, FEWEST_EPOCHS
 from analysis.curves.rise import FEWEST_RUNS
-from analysis.evidence.text import answer, cautions
+from analysis.evidence.sentences import answer, cautions
 from common.keys import RULES
 from common.text import plural, some
 

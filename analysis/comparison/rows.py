@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.comparison.intervals import interval
+from analysis.comparison.confidence_interval import interval
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC, varying
 from analysis.curves.overfitting import verdict
 from common import keys

@@ -16,7 +16,7 @@ from analysis.evidence.options import add_margin, add_train
 from analysis.evidence.pairs import all_pairs
 from analysis.evidence.result import evidence
 from analysis.evidence.score_table import arrange, read
-from analysis.evidence.text import pair_lines, render
+from analysis.evidence.sentences import pair_lines, render
 from common.cli import Parser
 
 

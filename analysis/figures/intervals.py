@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.comparison.comparison import Comparison, truths_of
-from analysis.evidence.text import WORDS
+from analysis.evidence.sentences import WORDS
 from analysis.figures import canvas
 from analysis.figures.curves import COLOURS, MOST_MODELS, title
 from analysis.pull.masks import Predictions, one_pixel_loss

@@ -19,7 +19,7 @@ from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
 from analysis.comparison.commands import predict_command, study_command
 from analysis.comparison.comparison import Comparison, truths_of
 from analysis.comparison.row_labels import ARCHITECTURES
-from analysis.evidence.text import silent_claims
+from analysis.evidence.sentences import silent_claims
 from analysis.hyperparameters import best_of_n, importance, regret
 from analysis.hyperparameters.expected_best import EXCHANGEABLE
 from analysis.hyperparameters.importance import Space, importances

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.row_labels import NUISANCE, SCIENTIFIC
-from analysis.evidence.text import MEANING, QUESTION, RUNGS, WORDS, common_sample, ladder
+from analysis.evidence.sentences import MEANING, QUESTION, RUNGS, WORDS, common_sample, ladder
 from common.text import sentence_case
 
 LEFT = ("model", "weights", "tested at", "verdict", "verdicts", "worst image", "device", "question", "sample")

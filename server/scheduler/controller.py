@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from server import scheduler
+from server.scheduler import scheduler
 from server.store import Refused, Row, Store, runs, sweeps
 
 

@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-from server import scheduler
 from server.graphql import limits
 from server.graphql.context import Context, Resolvers, constant, get_project, global_id, project_of, read_id
 from server.graphql.resolvers.runs import run_connection
 from server.jsontext import load_object
-from server.scheduler import controller, sweep_config
+from server.scheduler import controller, scheduler, sweep_config
 from server.search.past_runs import read_metric
 from server.store import NotFound, Refused, Row, projects, sweeps
 

@@ -7,11 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import scheduler
 from server.pages.access_control import person, project_of, show
 from server.pages.render import mark_namesakes
 from server.pages.run_table.fields import summary_text
-from server.scheduler import sweep_config
+from server.scheduler import scheduler, sweep_config
 from server.store import Row, Store, collections, projects, runs, sweeps
 from server.store.users import Person
 

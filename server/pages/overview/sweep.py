@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from starlette.datastructures import QueryParams
 
-from server import scheduler
 from server.pages import query_string, run_table
 from server.pages.charts import parallel_coordinates
 from server.pages.charts.axis_scale import Category
@@ -21,7 +20,7 @@ from server.pages.overview.home import ending_state, sweep_title
 from server.pages.overview.project import chooser
 from server.pages.render import mark_namesakes, run_label
 from server.pages.run_table.columns import Column, best_key, sweep_parameters
-from server.scheduler import sweep_config
+from server.scheduler import scheduler, sweep_config
 from server.store import Row, Store, runs, sweeps
 
 if TYPE_CHECKING:
