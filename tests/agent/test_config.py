@@ -1,6 +1,7 @@
 """Every wrong setting is one sentence that names the value, the rule and the way out."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 
@@ -111,5 +112,6 @@ def test_the_help_states_every_default_that_there_is() -> None:
         [sys.executable, "-m", "agent.config", "--help"], capture_output=True, text=True, check=True
     ).stdout
     words = " ".join(printed.split())
-    assert "seed of whatever is split at random: every fold, a folder without a split (default: 0)" in words
-    assert "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three --architecture" in words
+    stated = re.findall(r"(?:default: (.*?)\))", words)
+    assert stated == [str(each.default) for each in dataclasses.fields(Config) if each.default != ""]
+    assert "by this one --architecture" in words, "model has none"

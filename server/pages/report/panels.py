@@ -143,7 +143,7 @@ def line_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
 def _dash(metric: str, place: int) -> str:
     """Lines of one run have one colour: the training is dashed, as everywhere, others by their place."""
     split = SPLITS.get(metric.partition("/")[0])
-    return "dashed" if split == "train" else "" if split else f"d{place % 4}" * bool(place % 4)
+    return "dashed" if split == "train" else f"d{place % 4}" if place % 4 and not split else ""
 
 
 def _metrics(config: dict[str, Any], found: dict[int, histories.History]) -> list[str]:
