@@ -112,6 +112,6 @@ def test_the_help_states_every_default_that_there_is() -> None:
         [sys.executable, "-m", "agent.config", "--help"], capture_output=True, text=True, check=True
     ).stdout
     words = " ".join(printed.split())
-    stated = re.findall(r"(?:default: (.*?)\))", words)
+    stated = re.findall(r"\(default: (.*?)\)", words)
     assert stated == [str(each.default) for each in dataclasses.fields(Config) if each.default != ""]
     assert "by this one --architecture" in words, "model has none"
