@@ -1,4 +1,4 @@
-"""One configuration of one run, as a value: `python -m agent.config FLAGS` prints it, or says what is wrong with it.
+"""One configuration of one run, as a value: `python -m agent.config FLAGS` prints it, or its fault.
 
 A field has the same name as its flag, its key in a sweep and its column in a table.
 """
@@ -50,7 +50,7 @@ class Config:
     schedule: str = setting("constant", f"of the learning rate: one of {', '.join(SCHEDULES)}")
     weight_decay: float = setting(0.0, "part of each weight that a step of learning_rate 1 takes off (AdamW)")
     batch_size: int = setting(2, "images per step")
-    epochs: int = setting(50, "how often the run looks at the validation images; each has `repeats` visits")
+    epochs: int = setting(50, "epochs; each has `repeats` visits to the training images and one validation")
     repeats: int = setting(1, "visits to the training images in an epoch, augmented anew each time")
     patience: int = setting(0, "end after so many epochs without a better val/loss or val/iou; 0: never")
     image_size: int = setting(512, "side of the square that a model sees, pixels, a multiple of 16")
@@ -60,9 +60,9 @@ class Config:
     precision: str = setting(
         "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
     )
-    split_seed: int = setting(0, "seed of whatever is split at random: every fold, a folder without a split")
+    split_seed: int = setting(0, "seed of random splits: every fold, and a folder without a split of its own")
     folds: int = setting(0, "K: cross-validation, in which every image is tested in one fold of 1 to K; 0: none")
-    fold: int = setting(0, "0: the folder's own split; else which of the folds, without folds a random re-split")
+    fold: int = setting(0, "0: the folder's own split; else number of the fold, or without folds of the re-split")
     deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ class Config:
             raise ConfigError(f"batch_size is 1, but {who} needs at least 2 images in every training step")
 
     def needs_two(self) -> str:
-        """The model, if it cannot train on one image, since its BatchNorm would see one value a channel; else empty.
+        """Name of a model that cannot train on one image: its BatchNorm would see one value a channel. Else empty.
 
         DeepLabV3+ averages a feature map to 1×1; the deepest one of SMP's U-Net is 1×1 below 64 pixels.
         """
