@@ -74,7 +74,7 @@ class Config:
     )
     batch_size: int = setting(2, "images per step; small for tens of images: more steps from the same visits")
     epochs: int = setting(
-        50, "how often the run looks at the validation images, each time after `repeats` visits; 20 show overfitting"
+        50, "epochs, each of `repeats` visits to the training images and one validation; 20 show overfitting"
     )
     repeats: int = setting(
         1,
@@ -100,14 +100,14 @@ class Config:
         "float32 compares across machines",
     )
     split_seed: int = setting(
-        0, "seed of whatever is split at random: every fold, a folder without a split; the same for all models"
+        0, "seed of random splits: every fold, and a folder without a split of its own; the same for all models"
     )
     folds: int = setting(
         0,
         "K: cross-validation, in which every image is tested in one fold of 1 to K; 5 or 6 for tens of images, 0 none",
     )
     fold: int = setting(
-        0, "0: the folder's own split; else which of the folds (sweep over all), without folds a random re-split"
+        0, "0: the folder's own split; else number of the fold (sweep over all), or without folds of the re-split"
     )
     deterministic: bool = setting(
         False,

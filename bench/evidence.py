@@ -39,7 +39,7 @@ MAX_SHOWN = 12
 FALSE_CLAIMS = "more false claims than 0.05"
 NARROW, WIDE = "coverage below 0.93", "coverage above 0.97"
 WEAK = "power below 0.64"
-SHORT = "and below 0.9 of what is reachable"
+SHORT = "and below 0.9 of reachable"
 """Promises that a cell may miss, all but the first from 3 seeds on; 0.64 is 0.8 of what an oracle has."""
 RATES = ("false_claims", "coverage", "power", "reachable")
 

@@ -62,7 +62,7 @@ def show(path: Path) -> None:
         shares = " | ".join("" if np.isnan(x) else f"{x:.3f}" for x in (row.false, row.coverage, row.found))
         where = f"{row.pictures} | {row.seeds} | {row.sets} | {row.of} | {row.studies}"
         print(f"| {row.question} | {row.claim.replace('_', ' ')} | {where} | {shares} |", flush=True)
-    print(f"\nFalse: a model called worse that is none, or equivalent within {IOU_MARGIN} that is not.")
+    print(f"\nFalse: a model is called worse but is not, or equivalent within {IOU_MARGIN} but is not.")
     print("\n| seeds | pairs | pictures asked for, median | decided | false |\n|---|---|---|---|---|")
     for n in (2, 3):
         most = max((seeds for seeds in range(n + 1, SEEDS + 1) if len(cube(runs, seeds))), default=0)

@@ -81,7 +81,7 @@ TEXT_DRAWN = Rule(
     "error",
     "{name} is text and cannot be {kind}",
     "a distribution draws numbers",
-    "list what it may be with `values: […]`",
+    "list its values with `values: […]`",
 )
 EMPTY_INTERVAL = Rule(
     "P021", "error", "min {low:g} of {name} is above max {high:g}", "the interval is empty", "exchange them"
@@ -250,7 +250,7 @@ def _read_interval(
 
 
 def _check_numbers(document: Document, name: str, numbers: Mapping[str, Any]) -> list[Finding]:
-    """A fraction is none of a field of whole numbers, but may bound its distribution."""
+    """Faults of numbers by type; a fraction is no value of a whole number's field, but may bound its distribution."""
     field, place = FIELDS[name], ("parameters", name)
     wrong = [
         finding
@@ -340,7 +340,7 @@ def _refusals(parameter: Parameter) -> list[tuple[int, str]]:
 
 
 def check_values(parameter: Parameter) -> list[Finding]:
-    """Values that Config refuses, where they do not depend on other settings."""
+    """Findings on values that Config refuses whatever the other settings are."""
     if parameter.name in TOGETHER or not (refused := _refusals(parameter)):
         return []
     line, sentence = refused[0]
@@ -352,7 +352,7 @@ def check_values(parameter: Parameter) -> list[Finding]:
 
 
 def check_patience(parameters: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
-    """Early stopping that no run lives long enough for."""
+    """Findings on a patience that no run is long enough for."""
     most = max(epochs, default=0)
     waits = (
         (line, value)
