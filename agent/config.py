@@ -1,4 +1,4 @@
-"""One configuration of one run, as a value: `python -m agent.config FLAGS` prints it, or says what is wrong with it.
+"""One configuration of one run, as a value: `python -m agent.config FLAGS` prints it, or its fault.
 
 A field has the same name as its flag, its key in a sweep and its column in a table.
 """
