@@ -156,7 +156,7 @@ class Config:
             raise ConfigError(f"batch_size is 1, but {who} needs at least 2 images in every training step")
 
     def needs_two(self) -> str:
-        """The model, if it cannot train on one image, since its BatchNorm would see one value a channel; else empty.
+        """Name of a model that cannot train on one image: its BatchNorm would see one value a channel. Else empty.
 
         DeepLabV3+ averages a feature map to 1×1; the deepest one of SMP's U-Net is 1×1 below 64 pixels.
         """
