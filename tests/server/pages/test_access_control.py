@@ -215,7 +215,7 @@ BAD = [
     ({"action": "edit", "notes": "x" * 20_001}, "at most 20000"),
     ({"action": "edit", "tags": "x" * 65}, "at most 64"),
     ({"action": "edit", "tags": ",".join(map(str, range(51)))}, "at most 50 tags"),
-    ({"action": "<b>"}, "may ask for edit, stop, delete"),
+    ({"action": "<b>"}, "edit, stop, delete"),
     ({}, "may ask for"),
 ]
 

@@ -243,7 +243,8 @@ def test_an_artifact_says_its_versions_aliases_makers_users_and_lines_to_copy(pa
     assert page.one("h1").text == "model plain:v1"
     aliases = [each.children[0] for each in page.one("ul", aria_label="Aliases").all("li")[:3]]
     assert [str(each).strip() for each in aliases] == ["latest", "best", "plain"]
-    assert "Made by rich plain. Used by other plain." in " ".join(page.text.split())
+    [lineage] = [each for each in page.all("p") if each.text.startswith("Made by")]
+    assert [a.text for a in lineage.all("a")] == ["rich plain", "other plain"]
     assert facts(page)["download"].startswith("wandb artifact get lab/pieces/model plain:v1")
     assert [row[:2] for row in page.rows if row[0] in ("v0", "v1")] == [["v1", "latest, best, plain"], ["v0", ""]]
     assert ["docs/", "5 B", "1"] in page.rows
@@ -280,7 +281,7 @@ def test_a_version_whose_bytes_are_lost_is_one_sentence(tmp_path: Path) -> None:
     with filled(tmp_path / "folder", "plain") as pages:
         found = (path for path in (tmp_path / "folder" / "blobs").rglob("*") if path.is_file())
         next(path for path in found if path.read_bytes() == b"\0\1").unlink()
-        assert "The bytes of w.bin are lost" in pages.get(f"{ARTIFACT}/v1/download", 404).text
+        assert "w.bin are lost" in pages.get(f"{ARTIFACT}/v1/download", 404).text
 
 
 def test_artifacts_are_listed_by_type_and_name(pages: Pages) -> None:
@@ -309,11 +310,9 @@ def test_a_report_is_listed_and_drawn(pages: Pages) -> None:
         "e = plain",
     ):
         assert words in text, words
-    assert "All plain: 2 runs; Few: 1 run; Broken: the operator '??' of a filter is not understood" in text
-    assert "Nowhere: there is no project nobody/plain" in text
-    assert "hologram plain: this kind of block is not drawn here" in text
-    assert "Hologram plain: this kind of panel is not drawn here" in text
-    assert "image “caption plain”, which lies elsewhere" in text
+    for words in ("All plain: 2 runs", "Few: 1 run", "operator '??'", "no project nobody/plain", "“caption plain”"):
+        assert words in text, words
+    assert text.lower().count("hologram plain: this kind") == 2, "a block and a panel"
     shown = titles(page)
     assert shown[0] == "Loss plain"
     assert "test/iou max over 2 runs" in shown
