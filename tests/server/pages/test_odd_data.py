@@ -11,7 +11,8 @@ from starlette.datastructures import QueryParams
 
 from server.access.signatures import Signer
 from server.pages.render import render
-from server.store import Store, projects, runs, streams, users
+from server.store import Store, runs, streams, users
+from tests.server.content import add_project, add_run
 from tests.server.running import Server
 
 run_page = importlib.import_module("server.pages.detail.run")  # the package's own name `run` is the page
@@ -163,11 +164,9 @@ def test_a_run_that_joined_a_sweep_by_itself_is_on_its_page(server: Server) -> N
 def test_of_a_long_history_the_rare_metrics_are_still_drawn_whole(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [json.dumps({"_step": i, "loss": i} | ({"val": i} if i % 100 == 0 else {})) for i in range(3000)]
+    rows = [{"_step": i, "loss": i} | ({"val": i} if i % 100 == 0 else {}) for i in range(3000)]
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", 1.0)
-        run = runs.by_id(db, runs.insert(db, project["id"], "r", "running", 1.0))
-        streams.put_history(db, run["id"], 0, rows)
+        run = runs.by_id(db, add_run(db, add_project(db), "r", {}, rows, state="running"))
     monkeypatch.setattr(run_page, "MAX_HISTORY", streams.history_length(store.db, run["id"]) // 10)
     monkeypatch.setattr(run_page, "RARE", 30)
     looked = run_page.Page(store, Signer("s"), run, users.ADMIN, QueryParams())

@@ -14,7 +14,8 @@ from common.colours import SERIES
 from server import app
 from server.scheduler import scheduler
 from server.settings import Settings
-from server.store import Store, projects, runs, streams, sweeps
+from server.store import Store, projects, runs, sweeps
+from tests.server.content import add_run
 from tests.server.markup import Node, check_harmless, read
 
 KEY = "k" * 40
@@ -37,23 +38,12 @@ def fill(store: Store, word: str) -> None:
         sweeps.change(db, made["id"], 1.0, description=word, state="RUNNING")
         for at in range(12):
             params = {word: word if at % 2 else "other", "seed": at % 3 + 1}
-            columns = {"display_name": f"{word} {at}", "notes": word, "tags": [word], "group_name": word, "host": word}
-            run_id = runs.insert(
-                db,
-                place,
-                f"{NAME}{at}",
-                "running",
-                2.0,
-                config=json.dumps({key: {"value": value} for key, value in params.items()}),
-                summary=json.dumps({f"val/{word}": 0.5 + at / 100, f"test/{word}": 0.4, "text": word}),
-                sweep_id=made["id"],
-                **columns,
-            )
+            columns: dict[str, Any] = {"display_name": f"{word} {at}", "notes": word, "tags": [word], "group_name": word, "host": word}
+            rows = [{"_step": step, f"val/{word}": step, f"train/{word}": step} for step in range(3)]
+            summary = {f"val/{word}": 0.5 + at / 100, f"test/{word}": 0.4, "text": word}
+            run_id = add_run(db, place, f"{NAME}{at}", params, rows, summary, sweep_id=made["id"], **columns)
             sweeps.suggest(db, made["id"], run_id, params, "server", None)
             sweeps.record_stop(db, run_id, word)
-            rows = [{"_step": step, f"val/{word}": step, f"train/{word}": step} for step in range(3)]
-            streams.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
-            runs.set_state(db, run_id, "finished", 3.0)
         runs.index_summaries(db, 99)
     scheduler.add_agent(store, made, word)
 

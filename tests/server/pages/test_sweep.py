@@ -18,6 +18,7 @@ from server.pages.render import render
 from server.scheduler import scheduler
 from server.store import Refused, Row, Store, projects, runs, streams, sweeps
 from tests.server.conftest import Clock
+from tests.server.content import add_project, add_run
 from tests.server.markup import Node, read
 
 CONFIG = """
@@ -36,19 +37,16 @@ RESULTS = (0.5, 0.7, None, 0.6, 0.8, 0.75, 0.65)
 def filled(store: Store, clock: Clock) -> Row:
     """Seven of ten runs: the third crashed without a result and was stopped, the last one goes on; one agent."""
     with store.write() as db:
-        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        place = add_project(db)
         made = sweeps.by_id(db, sweeps.insert(db, place, "s", CONFIG, 1, clock.now))
         sweeps.change(db, made["id"], clock.now, state="RUNNING")
         for at, result in enumerate(RESULTS):
             params = {"lr": 10.0 ** -(at % 5 + 1), "model": "ab"[at % 2]}
-            config = json.dumps({key: {"value": value} for key, value in params.items()})
-            run_id = runs.insert(
-                db, place, f"r{at}", "running", clock.now, config=config, display_name=f"run {at}", sweep_id=made["id"]
-            )
+            summary = {} if result is None else {"val/iou": result, "test/iou": result - 0.1}
+            columns = {"display_name": f"run {at}", "sweep_id": made["id"], "begin": clock.now}
+            run_id = add_run(db, place, f"r{at}", params, [], summary, state="running", **columns)
             sweeps.suggest(db, made["id"], run_id, params, "server", None)
             runs.touch(db, runs.by_id(db, run_id), clock.now)
-            if result is not None:
-                runs.change(db, run_id, summary=json.dumps({"val/iou": result, "test/iou": result - 0.1}))
             if at < 6:
                 runs.set_state(db, run_id, "crashed" if result is None else "finished", clock.now + 60)
             if at == 2:
@@ -67,17 +65,9 @@ def page(store: Store, made: Row, address: str = "", may_change: bool = True, **
     return read(render("sweep.html", terms=terms, may_change=may_change, **shared, **shown))
 
 
-def facts(shown: Node) -> dict[str, str]:
-    return {dt.text: dd.text for dt, dd in zip(shown.all("dt"), shown.all("dd"), strict=True)}
-
-
-def names(shown: Node) -> list[str]:
-    return [tr.attributes["data-run"] for tr in shown.one(id="runs").all("tr") if "data-run" in tr.attributes]
-
-
 def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, filled: Row, clock: Clock) -> None:
     shown = page(store, filled)
-    assert re.findall(r"\d+ \w+", facts(shown)["runs"]) == ["7 of", "5 finished", "1 running", "1 crashed"]
+    assert re.findall(r"\d+ \w+", shown.facts["runs"]) == ["7 of", "5 finished", "1 running", "1 crashed"]
     bar = shown.one("progress")
     assert (bar.attributes["value"], bar.attributes["max"]) == ("6", "10")
     for words in (
@@ -131,7 +121,7 @@ def test_the_curves_of_its_runs_grow_on_its_page(store: Store, filled: Row) -> N
 
 def test_runs_are_listed_best_first_with_why_they_were_stopped(store: Store, filled: Row) -> None:
     shown = page(store, filled)
-    assert names(shown) == ["r4", "r5", "r1", "r6", "r3", "r0", "r2"]
+    assert shown.one(id="runs").run_ids == ["r4", "r5", "r1", "r6", "r3", "r0", "r2"]
     [table] = shown.one(id="runs").all("table")
     assert [text.split(" ")[0] for text in table.rows[0][1:]] == [
         *("#", "name", "state", "val/iou", "test/iou", "lr", "model", "why", "lasted")
@@ -143,7 +133,7 @@ def test_runs_are_listed_best_first_with_why_they_were_stopped(store: Store, fil
 
 def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -> None:
     shown = page(store, filled, q="lr >= 0.001, lr <= 0.1, model = a")
-    assert names(shown) == ["r6", "r0", "r2"]
+    assert shown.one(id="runs").run_ids == ["r6", "r0", "r2"]
     paths = shown.one("g", class_="lines").all("path")
     assert [path.attributes["data-name"] for path in paths if "faded" not in path.attributes["class"].split()] == [
         *("run 2", "run 0, 0.5", "run 6, 0.65")
@@ -229,15 +219,13 @@ def test_a_text_made_of_other_settings_is_told_by_these(
 
 def test_the_axes_of_a_sweep_over_one_long_text_are_its_parts(store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        place = add_project(db)
         config = json.dumps({"metric": {"name": "val/iou", "goal": "maximize"}, "parameters": {"model": {}}})
         made = sweeps.by_id(db, sweeps.insert(db, place, "m", config, 1, 1.0))
         for at, model in enumerate(MODELS[:4] * 2):
             own = dict(zip(("architecture", "backbone", "weights"), model.split("/"), strict=True))
             values = {"model": model} | (own | {"seed": at // 4, "n_parameters": at % 4} if at < 7 else {})
-            settings = json.dumps({key: {"value": value} for key, value in values.items()})
-            run_id = runs.insert(db, place, f"r{at}", "running", 1.0, config=settings, sweep_id=made["id"])
-            runs.change(db, run_id, summary=json.dumps({"val/iou": at / 10}))
+            add_run(db, place, f"r{at}", values, [], {"val/iou": at / 10}, state="running", sweep_id=made["id"])
     keys = ["architecture", "backbone", "weights"]
     for q in ("", "architecture = unet", "seed = 9"):
         plots = page(store, made, q=q).one(id="plots")
@@ -410,10 +398,10 @@ def test_the_yaml_the_agents_line_and_what_the_search_knows_can_be_read(store: S
 
 def test_one_run_is_no_runs(store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        place = add_project(db)
         config = "run_cap: 1\nmetric: {name: iou}\nparameters: {a: {min: 0, max: 1}}"
         made = sweeps.by_id(db, sweeps.insert(db, place, "s", config, 1, 1.0))
-        run = runs.insert(db, place, "r", "running", 1.0, sweep_id=made["id"], summary='{"iou": 1}')
+        run = add_run(db, place, summary={"iou": 1}, state="running", sweep_id=made["id"])
         sweeps.suggest(db, made["id"], run, {"a": 0}, "server", None)
     assert "1 run with a result" in page(store, made).text
     assert "1 group of 1 run" in page(store, made, group="state").text
@@ -422,12 +410,10 @@ def test_one_run_is_no_runs(store: Store) -> None:
 
 def test_a_sweep_without_a_metric_and_one_without_runs_have_pages(store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
-        bare = sweeps.by_id(
-            db, sweeps.insert(db, place, "bare", "method: random\nparameters: {a: {min: 0.0, max: 1.0}}", 1, 1.0)
-        )
-        runs.insert(db, place, "r", "running", 1.0, sweep_id=bare["id"])
+        place, config = add_project(db), "method: random\nparameters: {a: {min: 0.0, max: 1.0}}"
+        bare = sweeps.by_id(db, sweeps.insert(db, place, "bare", config, 1, 1.0))
+        add_run(db, place, state="running", sweep_id=bare["id"])
         empty = sweeps.by_id(db, sweeps.insert(db, place, "empty", "metric: {name: 3}", 1, 1.0))
-    assert names(page(store, bare)) == ["r"]
+    assert page(store, bare).one(id="runs").run_ids == ["r"]
     assert "No runs yet" in page(store, empty).one(id="runs").text  # where runs appear without a reload
     assert "no end of its own" in page(store, bare).text
