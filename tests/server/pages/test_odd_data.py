@@ -3,7 +3,6 @@
 import importlib
 import json
 import re
-from html import unescape
 from typing import Any
 
 import pytest
@@ -94,19 +93,6 @@ def test_slashes_too_many_lead_to_the_page(server: Server, path: str) -> None:
     assert server.get(f"{path}/nowhere/at/all/")[0] == 404
 
 
-def test_links_of_pages_lead_where_they_say_whatever_the_names(server: Server) -> None:
-    entity = "a b&c'\"é;+"
-    query = UPSERT.replace("modelName: $project", f"modelName: $project, entityName: {json.dumps(entity)}")
-    for name in ("r x", "😀&amp;", "q" * 128):
-        assert "data" in server.graphql(query, name=name, project="p <>&=q")[1]
-    seen = set[str]()
-    for start in ("/", "/a%20b%26c%27%22%C3%A9%3B%2B/p%20%3C%3E%26%3Dq"):
-        for link in map(unescape, re.findall(r'href="(/[^"]*)"', page(server, start))):
-            assert server.get(link)[0] == 200, link
-            seen.add(link)
-    assert len([link for link in seen if "/runs/" in link]) >= 3
-
-
 def many(n: int) -> dict[str, Any]:
     return {f"metric/{i:05}": i for i in range(n)}
 
@@ -139,12 +125,9 @@ def test_a_run_of_any_shape_has_a_page_of_bounded_size(
     assert len(page(server, f"/local/shapes/runs/{name}?page=%C2%B2")) > 0
 
 
-def test_a_project_and_a_sweep_without_runs_have_pages(server: Server) -> None:
+def test_a_project_without_runs_has_a_page(server: Server) -> None:
     server.graphql('mutation { upsertModel(input: {entityName: "local", name: "bare"}) { inserted } }')
     assert "no runs yet" in page(server, "/local/bare")
-    config = "method: random\nparameters: {a: {min: 0, max: 1}}"
-    name = server.graphql(SWEEP, project="bare", config=config)[1]["data"]["upsertSweep"]["sweep"]["name"]
-    assert "No runs yet" in page(server, f"/local/bare/sweeps/{name}")
 
 
 def test_a_run_that_joined_a_sweep_by_itself_is_on_its_page(server: Server) -> None:
