@@ -1,11 +1,12 @@
 """One server for the whole directory, a client in a folder of its own per module, and a store with its own clock."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from server.__main__ import main
 from server.access.signatures import Signer
 from server.graphql import Context
 from server.settings import Settings
@@ -13,6 +14,8 @@ from server.store import Store
 from server.store.users import ADMIN
 from tests.server.running import Client, Server, start
 from tests.server.sample_project import fill
+
+Refuse = Callable[..., str]
 
 
 class Clock:
@@ -40,6 +43,21 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 @pytest.fixture
 def context(store: Store) -> Context:
     return Context(store, Settings(api_key="k" * 40), Signer("secret"), "http://127.0.0.1:1", ADMIN)
+
+
+@pytest.fixture
+def refuse(capsys: pytest.CaptureFixture[str]) -> Refuse:
+    """Runs a command that must fail with exit status 1 and one sentence; returns the sentence."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        assert main(list(map(str, words))) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("server: ")
+        assert said.count("\n") == 1
+        return said
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,12 @@ from typing import Any
 from server.store import Connection, projects, runs, streams
 
 
+def lines(offset: int = 0, **content: list[str]) -> dict[str, Any]:
+    """Body of a post of lines to the streams `history`, `console`, `system_metrics`; or of a `summary`."""
+    names = {table: file for file, table in streams.FILES.items()} | {"summary": "wandb-summary.json"}
+    return {"files": {names[name]: {"offset": offset, "content": texts} for name, texts in content.items()}}
+
+
 def add_project(db: Connection, name: str = "p", entity: str = "local") -> int:
     """The number of the project, which may be there already."""
     return int(projects.ensure(db, entity, name, 1.0)[0]["id"])

@@ -10,11 +10,6 @@ from typing import Any
 from server.store import folder_transaction, users
 from tests.server.running import Server, start
 
-UPSERT = """mutation UpsertBucket($entity: String, $project: String, $name: String) {
-  upsertBucket(input: {entityName: $entity, modelName: $project, name: $name, config: "{}"}) {
-    bucket { id name project { id name entity { name } } user { username } } } }"""
-
-
 SWEEP = """mutation UpsertSweep($entity: String, $config: String) {
   upsertSweep(input: {entityName: $entity, projectName: "p", config: $config}) { sweep { id name } } }"""
 
@@ -35,10 +30,6 @@ FILES = """mutation CreateArtifactFiles($id: ID!, $md5: String!) { createArtifac
 
 
 COMMIT = """mutation CommitArtifact($id: ID!) { commitArtifact(input: {artifactID: $id}) { artifact { id state } } }"""
-
-
-RUN_FILES = """mutation CreateRunFiles($entity: String!) { createRunFiles(input: {entityName: $entity, projectName: "p",
-  runName: "r", files: ["a.txt"]}) { runID files { uploadUrl } } }"""
 
 
 SECRET = b"what only anna knows"

@@ -28,6 +28,17 @@ def wait_for_rows(path, n=1):
 """For the programs of clients: until the server has rows of a run."""
 
 
+RUN = """mutation UpsertBucket($entity: String, $project: String, $name: String, $config: JSONString,
+    $summary: JSONString, $state: String, $notes: String, $displayName: String, $tags: [String!], $group: String) {
+  upsertBucket(input: {entityName: $entity, modelName: $project, name: $name, config: $config,
+      summaryMetrics: $summary, state: $state, notes: $notes, displayName: $displayName, tags: $tags,
+      groupName: $group}) {
+    bucket { id name project { id name entity { name } } user { username } } inserted } }"""
+UPLOAD = """mutation CreateRunFiles($entity: String!, $project: String!, $run: String!, $files: [String!]!) {
+  createRunFiles(input: {entityName: $entity, projectName: $project, runName: $run, files: $files}) {
+    files { uploadUrl } } }"""
+
+
 def start(folder: Path, port: int = 0, *options: str) -> "Server":
     """Returns when the server says that it listens."""
     command = [sys.executable, "-m", "server", "--port", str(port), "--dir", str(folder), *options]
@@ -91,6 +102,21 @@ class Server:
         body = json.dumps({"query": query, "variables": variables, "operationName": ""}).encode()
         status, answer = self.post("/graphql", body, Authorization=self.basic(key))
         return status, json.loads(answer)
+
+    def open_run(self, project: str, name: str, key: str | None = None, **more: Any) -> tuple[int, Any]:
+        return self.graphql(RUN, key, project=project, name=name, **more)
+
+    def upload_urls(self, project: str, run: str, *names: str) -> list[str]:
+        answer = self.graphql(UPLOAD, entity="local", project=project, run=run, files=names)[1]
+        return [file["uploadUrl"] for file in answer["data"]["createRunFiles"]["files"]]
+
+    def stream(
+        self, project: str, run: str, body: bytes | dict[str, Any], entity: str = "local", **headers: str
+    ) -> tuple[int, bytes]:
+        """A post of lines; see `content.lines`."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        path = f"/files/{entity}/{project}/{run}/file_stream"
+        return self.post(path, data, **{"Authorization": self.basic(), **headers})
 
     def post(self, path: str, body: bytes, **headers: str) -> tuple[int, bytes]:
         """JSON, as the client sends it."""

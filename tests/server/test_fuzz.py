@@ -23,7 +23,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_nothing_that_a_client_sends_is_answered_by_500_a_hang_a_strange_file_or_lasting_memory(world: World) -> None:
     fuzz(world, REQUESTS, seed=7)
     warm = world.resident()

@@ -13,6 +13,7 @@ from server.scheduler import controller, scheduler, sweep_config
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
 from tests.server.conftest import Clock
+from tests.server.content import add_project, add_run, lines
 
 SETTINGS = Settings(api_key="k" * 40)
 GRID = """
@@ -30,18 +31,19 @@ parameters: {x: {min: 0.0, max: 1.0}}
 
 def make(store: Store, config: str, **columns: Any) -> Row:
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", store.clock())
-    return scheduler.create(store, project["id"], config, **columns)[0]
+        project = add_project(db)
+    return scheduler.create(store, project, config, **columns)[0]
 
 
 def agent(store: Store, sweep: Row) -> Row:
     return scheduler.add_agent(store, sweeps.by_id(store.db, sweep["id"]), "host")
 
 
-def single(store: Store, requeue: int = 0) -> tuple[Row, Row]:
-    """A sweep of one configuration, and an agent of it."""
+def single(store: Store, requeue: int = 0) -> tuple[Row, Row, str]:
+    """A sweep of one configuration, an agent of it, and the run that the agent was given."""
     sweep = make(store, f"method: grid\nrequeue: {requeue}\nparameters: {{x: {{values: [1]}}}}")
-    return sweep, agent(store, sweep)
+    one = agent(store, sweep)
+    return sweep, one, ask(store, one)[0]["run_id"]
 
 
 def handed_out(store: Store, agent: Row) -> list[tuple[str, str]]:
@@ -55,14 +57,13 @@ def ask(store: Store, agent: Row, *running: str) -> list[dict[str, Any]]:
 
 def finish(store: Store, name: str, exit_code: int = 0, **metrics: float) -> None:
     """The run logs `metrics` as one row and ends."""
-    rows = {"wandb-history.jsonl": {"offset": 0, "content": [json.dumps({"_step": 0, **metrics})]}} if metrics else {}
-    filestream.receive(store, "local", "p", name, {"files": rows, "complete": True, "exitcode": exit_code})
+    rows = [json.dumps({"_step": 0, **metrics})] if metrics else []
+    filestream.receive(store, "local", "p", name, lines(history=rows) | {"complete": True, "exitcode": exit_code})
 
 
 def log(store: Store, name: str, line: int, **metrics: Any) -> dict[str, Any]:
-    content = [json.dumps({"_step": line, **metrics})]
-    files = {"wandb-history.jsonl": {"offset": line, "content": content}}
-    return filestream.receive(store, "local", "p", name, {"files": files})
+    rows = [json.dumps({"_step": line, **metrics})]
+    return filestream.receive(store, "local", "p", name, lines(line, history=rows))
 
 
 def run_state(store: Store, name: str) -> str:
@@ -125,8 +126,7 @@ def test_a_run_that_its_agent_named_was_not_lost(store: Store, clock: Clock) -> 
 
 
 def test_a_run_that_was_named_and_vanished_with_its_agent_is_requeued(store: Store, clock: Clock) -> None:
-    sweep, one = single(store, requeue=1)
-    name = ask(store, one)[0]["run_id"]
+    sweep, one, name = single(store, requeue=1)
     ask(store, one, name)
     clock.now += SETTINGS.crash_after + 1
     scheduler.end_silent_runs(store, SETTINGS)
@@ -147,36 +147,19 @@ def test_a_program_that_ends_at_once_is_not_a_lost_answer(
     assert (ask(store, one)[0]["run_id"] == name) == again
 
 
-def test_an_agent_with_a_run_gets_no_other(store: Store) -> None:
-    sweep = make(store, GRID)
-    one = agent(store, sweep)
-    name = ask(store, one)[0]["run_id"]
-    assert ask(store, one, name) == []
-
-
 def test_the_run_of_an_agent_that_vanished_before_starting_goes_to_another(store: Store, clock: Clock) -> None:
-    sweep, one = single(store)
-    name = ask(store, one)[0]["run_id"]
+    sweep, _, name = single(store)
     other = agent(store, sweep)
     assert ask(store, other) == [], "the first agent may still be starting it"
     clock.now += scheduler.AGENT_SILENT + 1
     assert ask(store, other)[0]["run_id"] == name
 
 
-def test_a_preempted_run_is_handed_out_again_to_resume(store: Store) -> None:
-    _, one = single(store)
-    name = ask(store, one)[0]["run_id"]
-    filestream.receive(store, "local", "p", name, {"preempting": True})
-    finish(store, name, exit_code=1)
-    assert handed_out(store, one) == [("resume", name)]
-
-
 @pytest.mark.parametrize("end", ["says so", "is lost", "falls silent"])
 def test_a_run_that_was_told_to_stop_is_not_handed_out_again_though_it_says_that_it_moves_away(
     store: Store, clock: Clock, end: str
 ) -> None:
-    _, one = single(store)
-    name = ask(store, one)[0]["run_id"]
+    _, one, name = single(store)
     log(store, name, 0, loss=1.0)
     with store.write() as db:
         run = runs.find_by_path(db, "local", "p", name)
@@ -205,16 +188,14 @@ def crash(store: Store, clock: Clock, name: str) -> None:
 def test_a_run_that_failed_or_crashed_is_not_tried_again_unless_the_sweep_says_so(
     store: Store, clock: Clock, end: str
 ) -> None:
-    _, one = single(store)
-    name = ask(store, one)[0]["run_id"]
+    _, one, name = single(store)
     finish(store, name, exit_code=1) if end == "fails" else crash(store, clock, name)
     assert ask(store, one) == [{"type": "exit"}]
 
 
 def test_requeue_hands_a_crashed_run_out_again_so_many_times_and_nothing_twice(store: Store, clock: Clock) -> None:
-    sweep, one = single(store, requeue=2)
+    sweep, one, name = single(store, requeue=2)
     other = agent(store, sweep)
-    name = ask(store, one)[0]["run_id"]
     for _ in range(2):
         assert ask(store, other) == [], "the run may still crash"
         crash(store, clock, name)
@@ -224,8 +205,7 @@ def test_requeue_hands_a_crashed_run_out_again_so_many_times_and_nothing_twice(s
 
 
 def test_a_lost_answer_uses_up_no_requeue(store: Store, clock: Clock) -> None:
-    _, one = single(store, requeue=1)
-    name = ask(store, one)[0]["run_id"]
+    _, one, name = single(store, requeue=1)
     crash(store, clock, name)
     assert handed_out(store, one) == [("resume", name)]
     clock.now += 2
@@ -238,9 +218,8 @@ def test_a_lost_answer_uses_up_no_requeue(store: Store, clock: Clock) -> None:
 def test_a_requeued_run_whose_agent_vanished_goes_to_another_without_a_further_requeue(
     store: Store, clock: Clock
 ) -> None:
-    sweep, one = single(store, requeue=1)
+    sweep, one, name = single(store, requeue=1)
     other = agent(store, sweep)
-    name = ask(store, one)[0]["run_id"]
     crash(store, clock, name)
     ask(store, one)
     assert ask(store, other) == [], "the first agent may still be starting it"
@@ -251,22 +230,23 @@ def test_a_requeued_run_whose_agent_vanished_goes_to_another_without_a_further_r
 
 
 def test_a_resumed_program_that_never_starts_is_given_up(store: Store, clock: Clock) -> None:
-    sweep, one = single(store, requeue=1)
-    name = ask(store, one)[0]["run_id"]
+    sweep, one, name = single(store, requeue=1)
     crash(store, clock, name)
     assert [c["type"] for _ in range(3) for c in ask(store, one)] == ["resume", "resume", "exit"]
     assert run_state(store, name) == "crashed"
     assert state(store, sweep) == "FINISHED"
 
 
-def test_a_run_that_was_preempted_keeps_its_requeues(store: Store, clock: Clock) -> None:
-    _, one = single(store, requeue=1)
-    name = ask(store, one)[0]["run_id"]
+@pytest.mark.parametrize("requeue", [0, 1])
+def test_a_preempted_run_is_handed_out_again_to_resume_and_keeps_its_requeues(
+    store: Store, clock: Clock, requeue: int
+) -> None:
+    _, one, name = single(store, requeue)
     filestream.receive(store, "local", "p", name, {"preempting": True})
     finish(store, name, exit_code=1)
     assert handed_out(store, one) == [("resume", name)]
     crash(store, clock, name)
-    assert handed_out(store, one) == [("resume", name)]
+    assert handed_out(store, one) == [("resume", name) if requeue else ("exit", "")]
 
 
 def test_run_cap_ends_a_random_sweep(store: Store) -> None:
@@ -293,10 +273,8 @@ def test_a_local_scheduler_may_queue_more_than_run_cap_and_only_so_many_run(stor
 def test_prior_runs_teach_bayes_and_are_not_counted_as_runs_of_the_sweep(store: Store) -> None:
     text = "method: bayes\nmetric: {name: loss, goal: minimize}\nparameters: {x: {min: 0.0, max: 1.0}}"
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", store.clock())
-        for name, x in (("old", 0.25), ("other", None)):
-            config = json.dumps({"x": {"value": x}} if x else {})
-            runs.insert(db, project["id"], name, "finished", 0.0, config=config, summary='{"loss": 1.5}')
+        for name, settings in (("old", {"x": 0.25}), ("other", {})):
+            add_run(db, add_project(db), name, settings, [], {"loss": 1.5})
     sweep = make(store, text, prior_runs_filters='{"$or": [{"name": "old"}, {"name": "other"}]}')
     [prior] = scheduler.prior_runs(store, sweep, sweep_config.read_config(text))
     assert (prior.name, prior.params, prior.summary) == ("old", {"x": 0.25}, {"loss": 1.5})
@@ -309,11 +287,9 @@ def test_configurations_of_prior_runs_are_not_tried_again(store: Store, method: 
         opt: {{parameters: {{wd: {{values: [0, 1]}}}}}}}}}}"""
     states = ["finished", "killed", "running", "failed", "crashed", "finished"]
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", store.clock())
         for i, state_of_run in enumerate(states):
             values = {"x": 1 + i // 2 if i < 5 else 7, "opt": {"wd": float(i % 2)}}
-            config = json.dumps({key: {"value": value} for key, value in values.items()})
-            runs.insert(db, project["id"], f"old{i}", state_of_run, 0.0, config=config, summary='{"loss": 1}')
+            add_run(db, add_project(db), f"old{i}", values, [], {"loss": 1}, state=state_of_run)
     where = json.dumps({"$or": [{"name": f"old{i}"} for i in range(6)]})
     sweep = make(store, text, prior_runs_filters=where)
     one = agent(store, sweep)
@@ -367,9 +343,8 @@ def test_whatever_a_sweep_makes_of_a_post_the_post_is_stored_and_answered(
 def test_a_sweep_names_its_prior_runs_without_its_own(context: Context) -> None:
     store = context.store
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", store.clock())
         for name in ("old", "other"):
-            runs.insert(db, project["id"], name, "finished", 0.0)
+            add_run(db, add_project(db), name)
     names = json.dumps({"$or": [{"name": "old"}, {"state": "pending"}]})
     sweep = make(store, GRID, prior_runs_filters=names)
     ask(store, agent(store, sweep))

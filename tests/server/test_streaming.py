@@ -9,10 +9,6 @@ from pathlib import Path
 from tests.server.running import Server
 
 MEBIBYTE = bytes(range(256)) * 4096
-UPSERT = """mutation { upsertBucket(input: {name: "large", modelName: "streams"}) { bucket { id } } }"""
-UPLOAD = """mutation($files: [String!]!) { createRunFiles(input: {
-    entityName: "local", projectName: "streams", runName: "large",
-    files: $files}) { files { uploadUrl } } }"""
 FILES = """{ project(name: "streams") { run(name: "large") { files { edges { node { sizeBytes directUrl } } } } } }"""
 
 
@@ -29,14 +25,14 @@ def chunks(n: int, first: int) -> Iterator[bytes]:
 
 
 def test_many_large_files_at_once_go_up_and_down_without_a_trace_in_memory(server: Server) -> None:
-    server.graphql(UPSERT)
+    server.open_run("streams", "large")
     names = [f"{i}.bin" for i in range(24)]
-    uploads = server.graphql(UPLOAD, files=names)[1]["data"]["createRunFiles"]["files"]
+    uploads = server.upload_urls("streams", "large", *names)
     before = most_memory(server)
 
     def put(i: int) -> int:
         length = {"Content-Length": str(8 << 20)}
-        request = urllib.request.Request(uploads[i]["uploadUrl"], chunks(8, i), length, method="PUT")
+        request = urllib.request.Request(uploads[i], chunks(8, i), length, method="PUT")
         with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
 

@@ -20,6 +20,7 @@ from server.settings import Settings
 from server.store import Store, projects, runs
 from server.store.disk.disk_errors import FULL, READ_ONLY, explain, is_temporary
 from tests.server.conftest import Clock
+from tests.server.content import add_project, add_run, lines
 from tests.server.running import ROOT, Server, start
 
 KB = 1024
@@ -43,18 +44,8 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
 
 
 def post(server: Server, run: str, offset: int, rows: int = 100) -> tuple[int, bytes]:
-    lines = [json.dumps({"_step": offset + i, "x": "y" * 100}) for i in range(rows)]
-    body = {"files": {"wandb-history.jsonl": {"offset": offset, "content": lines}}}
-    path = f"/files/local/full/{run}/file_stream"
-    return server.post(path, json.dumps(body).encode(), Authorization=server.basic())
-
-
-def open_run(server: Server, name: str, size: int = 0) -> tuple[int, str]:
-    """`size`: bytes of its notes."""
-    query = """mutation ($n: String, $t: String) {
-        upsertBucket(input: {name: $n, notes: $t, modelName: "full", entityName: "local"}) { bucket { id } } }"""
-    status, answer = server.graphql(query, n=name, t="x" * size)
-    return status, json.dumps(answer)
+    history = [json.dumps({"_step": offset + i, "x": "y" * 100}) for i in range(rows)]
+    return server.stream("full", run, lines(offset, history=history))
 
 
 def fill_up(server: Server) -> int:
@@ -85,7 +76,7 @@ def goes_on(server: Server, stored: int) -> None:
     """The client's repetition succeeds once there is room, and no acknowledged row is missing or doubled."""
     assert post(server, "r", stored)[0] == 200
     assert stored_rows(server) == list(range(stored + 100))
-    assert open_run(server, "late")[0] == 200
+    assert server.open_run("full", "late")[0] == 200
     folder = server.folder
     assert server.stop() == 0
     assert check(folder) == f"{folder} is whole\n"
@@ -94,10 +85,8 @@ def goes_on(server: Server, stored: int) -> None:
 def test_an_upload_to_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "2m") as disk:
         server = start(disk / "folder")
-        assert open_run(server, "r")[0] == 200
-        query = """mutation { createRunFiles(input: {entityName: "local", projectName: "full", runName: "r",
-            files: ["big.bin"]}) { files { uploadUrl } } }"""
-        url = server.graphql(query)[1]["data"]["createRunFiles"]["files"][0]["uploadUrl"]
+        assert server.open_run("full", "r")[0] == 200
+        [url] = server.upload_urls("full", "r", "big.bin")
         status, body = server.send("PUT", url, bytes(3 << 20))
         assert (status, json.loads(body)["error"]) == (503, FULL)
         assert list((server.folder / "incoming").iterdir()) == []
@@ -108,13 +97,13 @@ def test_an_upload_to_a_full_disk_leaves_nothing_half_written(tmp_path: Path) ->
 
 def test_where_no_file_may_grow_it_is_as_with_a_full_disk(tmp_path: Path) -> None:
     server = start(tmp_path / "folder")
-    assert open_run(server, "r")[0] == 200
+    assert server.open_run("full", "r")[0] == 200
     _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
     limit = (server.folder / "wandb.sqlite-wal").stat().st_size + 300 * KB
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (limit, hard))
     stored = fill_up(server)
     assert stored > 0
-    assert open_run(server, "late", 500 * KB)[0] == 503
+    assert server.open_run("full", "late", notes="x" * 500 * KB)[0] == 503
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
     goes_on(server, stored)
     log = (tmp_path / "folder.log").read_text()
@@ -187,8 +176,7 @@ def test_a_clock_that_is_set_is_noticed_once_and_one_that_runs_is_not(clock: Clo
 def test_a_run_is_not_called_crashed_because_the_clock_was_set(store: Store, clock: Clock, jump: float) -> None:
     settings = Settings(api_key="k" * 40, crash_after=90.0)
     with store.write() as db:
-        project, _ = projects.ensure(db, "lab", "p", clock())
-        run_id = runs.insert(db, project["id"], "r", "running", clock())
+        run_id = add_run(db, add_project(db), state="running", begin=clock())
         runs.touch(db, runs.by_id(db, run_id), clock())
     clock.now += 200
     with store.write() as db:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from server.__main__ import main
 from server.access.authentication import recognise
 from server.settings import Settings
 from server.store import Store, StoreError, api_key, users
 from server.store.users import KEY
+from tests.server.conftest import Refuse
 from tests.server.running import ROOT, start
 from tests.server.sample_project import fill
 
@@ -31,12 +31,10 @@ def open_umask() -> Iterator[None]:
 
 @pytest.mark.parametrize("content", KEYS)
 def test_a_key_file_without_a_key_ends_the_start_with_one_sentence(
-    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, content: bytes, refuse: Refuse
 ) -> None:
     (tmp_path / "api-key").write_bytes(content)
-    assert main(["--port", "0", "--dir", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert (said.partition(" holds")[0], said.count("\n")) == (f"server: {tmp_path}/api-key", 1)
+    assert f"{tmp_path}/api-key holds" in refuse("--port", "0", "--dir", tmp_path)
     assert (tmp_path / "api-key").read_bytes() == content
 
 
@@ -93,10 +91,8 @@ def test_all_that_a_server_and_its_commands_write_is_their_owners_alone(tmp_path
     assert len(readable_by_others(old)) > 20, "a folder as an older server left it"
     for folder in (old, tmp_path / "new"):
         server = start(folder)
-        server.graphql('mutation { upsertBucket(input: {name: "r", modelName: "p"}) { inserted } }')
-        query = """mutation { createRunFiles(input: {entityName: "local", projectName: "p", runName: "r",
-            files: ["a"]}) { files { uploadUrl } } }"""
-        url = server.graphql(query)[1]["data"]["createRunFiles"]["files"][0]["uploadUrl"]
+        server.open_run("p", "r")
+        [url] = server.upload_urls("p", "r", "a")
         assert server.send("PUT", url, b"a body")[0] == 200
         assert (folder / "wandb.sqlite-wal").exists()
         assert readable_by_others(folder) == []

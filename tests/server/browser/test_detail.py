@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from server.store import Store
 from tests.server import sample_folder
 from tests.server.browser.conftest import SERIOUS, Open
+from tests.server.content import lines
 from tests.server.running import Server, start
 
 pytestmark = pytest.mark.slow
@@ -140,26 +141,20 @@ class Live:
 
     def __init__(self, server: Server, name: str) -> None:
         self.server, self.name, self.lines, self.rows = server, name, 0, 0
-        query = 'mutation($n: String) { upsertBucket(input: {name: $n, modelName: "live"}) { inserted } }'
-        assert "data" in server.graphql(query, n=name)[1]
+        assert "data" in server.open_run("live", name)[1]
 
     def post(self, n_lines: int = 0, n_rows: int = 0, **more: Any) -> None:
         console = [f"line {self.lines + i}\n" for i in range(n_lines)]
         rows = [
             json.dumps({"_step": self.rows + i, "train/loss": 1 / (1 + self.rows + i), "a/b": i}) for i in range(n_rows)
         ]
-        files: dict[str, Any] = {"output.log": {"offset": self.lines, "content": console}}
-        files |= {"wandb-history.jsonl": {"offset": self.rows, "content": rows}}
+        for body in (lines(self.lines, console=console), lines(self.rows, history=rows) | more):
+            assert self.server.stream("live", self.name, body)[0] == 200
         self.lines, self.rows = self.lines + n_lines, self.rows + n_rows
-        body = json.dumps({"files": files, **more}).encode()
-        path = f"/files/local/live/{self.name}/file_stream"
-        assert self.server.post(path, body, Authorization=self.server.basic())[0] == 200
 
     def upload(self, name: str, body: bytes) -> None:
-        query = """mutation($n: String!, $f: [String!]!) { createRunFiles(
-            input: {entityName: "local", projectName: "live", runName: $n, files: $f}) { files { uploadUrl } } }"""
-        answer = self.server.graphql(query, n=self.name, f=[name])[1]
-        assert self.server.send("PUT", answer["data"]["createRunFiles"]["files"][0]["uploadUrl"], body)[0] == 200
+        [url] = self.server.upload_urls("live", self.name, name)
+        assert self.server.send("PUT", url, body)[0] == 200
 
     def show(self, iou: float) -> None:
         """A picture with a mask, in the summary."""
@@ -167,9 +162,8 @@ class Live:
         image = {"_type": "image-file", "path": f"{iou}.png", "caption": f"one: IoU {iou}", "masks": masks}
         self.upload(f"{iou}.png", sample_folder.png(picture=True))
         self.upload(f"{iou}.mask.png", sample_folder.png(picture=False))
-        summary = {"offset": 0, "content": [json.dumps({"test/predictions": image})]}
-        path, body = f"/files/local/live/{self.name}/file_stream", {"files": {"wandb-summary.json": summary}}
-        assert self.server.post(path, json.dumps(body).encode(), Authorization=self.server.basic())[0] == 200
+        summary = lines(summary=[json.dumps({"test/predictions": image})])
+        assert self.server.stream("live", self.name, summary)[0] == 200
 
 
 def test_a_comparison_of_runs_that_go_on_shows_masks_as_they_come_and_stops_when_all_are_over(

@@ -6,27 +6,23 @@ from typing import Any
 import pytest
 
 from server import filestream
-from server.store import Store, projects, runs, streams
+from server.store import Store, runs, streams
+from tests.server.content import add_project, add_run, lines
 from tests.server.running import Client
 
 
 @pytest.fixture
 def shared(store: Store) -> Store:
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", 0.0)
-        runs.insert(db, project["id"], "r", "running", 0.0)
+        add_run(db, add_project(db), state="running")
     return store
 
 
 def post(store: Store, client: str, offset: int, *names: str, **more: Any) -> None:
     rows = [json.dumps({"_step": offset + i, client: name}) for i, name in enumerate(names)]
-    files = {
-        "wandb-history.jsonl": {"offset": offset, "content": rows},
-        "output.log": {"offset": offset, "content": [f"{client} {name}" for name in names]},
-        "wandb-events.jsonl": {"offset": offset, "content": rows},
-        "wandb-summary.json": {"offset": 0, "content": rows[-1:]},
-    }
-    filestream.receive(store, "local", "p", "r", {"files": files, **more}, client)
+    console = [f"{client} {name}" for name in names]
+    body = lines(offset, history=rows, console=console, system_metrics=rows, summary=rows[-1:])
+    filestream.receive(store, "local", "p", "r", body | more, client)
 
 
 def test_lines_of_all_clients_are_kept_and_a_post_that_is_repeated_changes_nothing(shared: Store) -> None:

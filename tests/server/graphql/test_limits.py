@@ -8,28 +8,24 @@ from typing import Any
 
 import pytest
 
-from server import jsontext
-from server.graphql import Context, execute, limits
-from server.store import Row, projects, runs
+from server import filestream, jsontext
+from server.graphql import Context, limits
+from server.store import Row, projects
+from tests.server.content import add_project, add_run, lines
+from tests.server.queries import answer as ask
 from tests.server.running import Server
 
 SLOW = json.dumps({"$or": [{"notes": {"$regex": f"[ab]*a[ab]{{{500 + i}}}[cd]"}} for i in range(9)]})
 
 
 @pytest.fixture
-def project(context: Context) -> Row:
+def project(context: Context) -> int:
     """Runs on which one slow filter takes about a second."""
     with context.store.write() as db:
-        row, _ = projects.ensure(db, "local", "p", 1.0)
+        project = add_project(db)
         for i in range(100):
-            runs.insert(db, row["id"], f"r{i}", "finished", float(i), notes="ab" * 2000, config='{"a": {"value": 1}}')
-    return row
-
-
-def ask(context: Context, query: str, **variables: Any) -> dict[str, Any]:
-    """The answer to a request of its own."""
-    fresh = Context(context.store, context.settings, context.signer, context.base_url, context.person)
-    return execute(fresh, query, variables, None).body
+            add_run(db, project, f"r{i}", {"a": 1}, notes="ab" * 2000)
+    return project
 
 
 def aliased(query: str, part: str, n: int = 60) -> str:
@@ -54,7 +50,7 @@ QUERIES = {
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_time_is_that_of_the_request(
-    context: Context, project: Row, query: str, monkeypatch: pytest.MonkeyPatch
+    context: Context, project: int, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
     began = time.monotonic()
@@ -79,7 +75,7 @@ def test_what_a_mutation_does_itself_does_not_count(context: Context, monkeypatc
 
 
 def test_texts_that_an_answer_repeats_are_counted(
-    context: Context, project: Row, monkeypatch: pytest.MonkeyPatch
+    context: Context, project: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "MAX_TEXT", 100_000)
     query = 'query Q { project(name: "p") { run(name: "r1") { PARTS } } }'
@@ -88,13 +84,10 @@ def test_texts_that_an_answer_repeats_are_counted(
 
 
 def test_json_that_is_made_for_an_answer_is_counted_while_it_is_made(
-    context: Context, project: Row, monkeypatch: pytest.MonkeyPatch
+    context: Context, project: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from server import filestream
-
     rows = [json.dumps({"_step": i, "x": "y" * 100}) for i in range(100)]
-    files = {"wandb-history.jsonl": {"offset": 0, "content": rows}}
-    filestream.receive(context.store, "local", "p", "r1", {"files": files})
+    filestream.receive(context.store, "local", "p", "r1", lines(history=rows))
     monkeypatch.setattr(limits, "MAX_TEXT", 100_000)
     part = 'sampledHistory(specs: "{\\"keys\\": [\\"x\\"]}")'
     query = 'query Q { project(name: "p") { run(name: "r1") { PARTS } } }'

@@ -11,14 +11,15 @@ from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQ
 
 from server.graphql import engine
 from server.store import folder_transaction, users
-from tests.server.people import ARTIFACT, COMMIT, MANIFEST, MD5, RUN_FILES, SECRET, SWEEP, UPSERT, People
+from tests.server.people import ARTIFACT, COMMIT, MANIFEST, MD5, SECRET, SWEEP, People
+from tests.server.running import RUN, UPLOAD
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     grants = (("ben", "anna", "reader"), ("ben", "lab", "owner"))
     people = People.start(tmp_path_factory.mktemp("people") / "folder", "anna ben carl", *grants)
-    run = people.ask("anna", UPSERT, project="p", name="r")["upsertBucket"]["bucket"]
+    run = people.ask("anna", RUN, project="p", name="r")["upsertBucket"]["bucket"]
     people.ids |= {"run": run["id"], "project": run["project"]["id"]}
     config = json.dumps({"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}})
     sweep = people.ask("anna", SWEEP, entity="anna", config=config)["upsertSweep"]["sweep"]
@@ -27,7 +28,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     assert people.server.send("PUT", new["uploadUrl"], SECRET)[0] == 200
     assert people.ask("anna", COMMIT, id=new["id"])["commitArtifact"]["artifact"]["state"] == "COMMITTED"
     people.ids |= {"artifact": new["id"], "sequence": new["artifactSequence"]["id"], "manifest": new["manifest"]["id"]}
-    [file] = people.ask("anna", RUN_FILES, entity="anna")["createRunFiles"]["files"]
+    [file] = people.ask("anna", UPLOAD, entity="anna", project="p", run="r", files=["a.txt"])["createRunFiles"]["files"]
     people.server.send("PUT", file["uploadUrl"], b"text")
     yield people
     people.server.stop()
@@ -60,7 +61,7 @@ def test_a_reader_sees_and_a_stranger_sees_nothing_as_if_there_were_nothing(peop
 def test_teams_are_the_entities_that_a_person_may_write_to(people: People) -> None:
     edges = people.ask("ben", TEAMS)["viewer"]["teams"]["edges"]
     assert [edge["node"]["name"] for edge in edges] == ["ben", "lab"]
-    people.ask("ben", UPSERT, entity="lab", project="p", name="r")
+    people.ask("ben", RUN, entity="lab", project="p", name="r")
     members = '{ entity(name: "anna") { readOnly members { username role } } }'
     assert people.ask("ben", members)["entity"] == {
         "readOnly": True,
@@ -141,13 +142,13 @@ def test_an_artifact_of_another_person_is_not_made_ones_own_by_its_client_id(peo
         people.ask("carl", ARTIFACT, entity="carl", client="client-of-anna", name="m")
     link = """mutation L($e: String) { linkArtifact(input: {clientID: "client-of-anna", entityName: $e,
         projectName: "p", artifactPortfolioName: "x"}) { versionIndex } }"""
-    people.ask("carl", UPSERT, project="p", name="r")
+    people.ask("carl", RUN, project="p", name="r")
     with pytest.raises(LookupError, match="does not exist"):
         people.ask("carl", link, e="carl")
 
 
 def test_links_to_what_one_may_not_see_are_left_out(people: People) -> None:
-    people.ask("ben", UPSERT, entity="lab", project="p", name="r")
+    people.ask("ben", RUN, entity="lab", project="p", name="r")
     link = """mutation L($id: ID) { linkArtifact(input: {artifactID: $id, entityName: "lab", projectName: "p",
         artifactPortfolioName: "best"}) { versionIndex } }"""
     people.ask("ben", link, id=people.ids["artifact"])
@@ -182,11 +183,11 @@ def test_an_address_holds_only_as_long_as_the_right_it_was_made_with(people: Peo
             users.grant(db, "carl", "anna", role)
 
     granted("owner")
-    upload = """mutation($e: String!) { createRunFiles(input: {entityName: $e, projectName: "p", runName: "r",
-        files: ["late.txt"]}) { files { uploadUrl } } }"""
     files = """{ project(name: "p", entityName: "anna") { run(name: "r") {
         files(names: ["late.txt"]) { edges { node { directUrl } } } } } }"""
-    put = people.ask("carl", upload, e="anna")["createRunFiles"]["files"][0]["uploadUrl"]
+    put = people.ask("carl", UPLOAD, entity="anna", project="p", run="r", files=["late.txt"])["createRunFiles"][
+        "files"
+    ][0]["uploadUrl"]
     assert people.server.send("PUT", put, b"one")[0] == 200
     [edge] = people.ask("carl", files)["project"]["run"]["files"]["edges"]
     get = edge["node"]["directUrl"]
@@ -210,8 +211,8 @@ def test_the_id_of_ones_own_key_is_its_beginning(people: People) -> None:
 
 def test_streams_of_others_are_refused(people: People) -> None:
     def post(who: str, run: str) -> tuple[int, Any]:
-        header = people.server.basic(people.keys[who])
-        status, body = people.server.post(f"/files/anna/p/{run}/file_stream", b"{}", Authorization=header)
+        key = people.server.basic(people.keys[who])
+        status, body = people.server.stream("p", run, {}, "anna", Authorization=key)
         return status, json.loads(body)
 
     assert post("anna", "r") == (200, {})

@@ -10,6 +10,7 @@ from graphql import GraphQLObjectType, get_introspection_query, get_named_type, 
 
 from server import filestream, jsontext
 from server.graphql import Context, engine
+from tests.server.content import lines
 from tests.server.queries import PLACE, ask, mutate, upload_manifest
 
 LONG = [2**63, -(2**63) - 1, 2**70, 10**400]
@@ -125,8 +126,7 @@ def test_a_cap_of_more_than_32_bits_can_be_read(folder: Context) -> None:
 
 
 def test_lines_beyond_32_bits_can_be_read(folder: Context) -> None:
-    files = {"output.log": {"offset": 2**40, "content": ["x"]}}
-    filestream.receive(folder.store, "local", "p", "r", {"files": files})
+    filestream.receive(folder.store, "local", "p", "r", lines(2**40, console=["x"]))
     fields = "logLineCount logLines(last: 1) { edges { node { number } } }"
     run = ask(folder, BELOW["Run"] % fields)["project"]["run"]
     assert run == {"logLineCount": 2**40 + 1, "logLines": {"edges": [{"node": {"number": 2**40}}]}}
@@ -149,9 +149,9 @@ def test_whole_numbers_that_no_database_holds_become_floats(folder: Context) -> 
     assert type(found[1]) is float
     count = 'query Q($f: JSONString) { project(name: "p") { runCount(filters: $f) } }'
     assert ask(folder, count, f=f'{{"summary_metrics.x": {huge}}}') == {"project": {"runCount": 0}}
-    files = {"wandb-history.jsonl": {"offset": 0, "content": [f'{{"x":{huge}}}']}}
-    files["wandb-summary.json"] = {"offset": 0, "content": [f'{{"x":{huge}}}']}
-    filestream.receive(folder.store, "local", "p", "r", {"files": files, "complete": True, "exitcode": 10**30})
+    row = [f'{{"x":{huge}}}']
+    end = {"complete": True, "exitcode": 10**30}
+    filestream.receive(folder.store, "local", "p", "r", lines(history=row, summary=row) | end)
     assert ask(folder, BELOW["Run"] % "state exitcode")["project"]["run"] == {"state": "failed", "exitcode": 1}
 
 

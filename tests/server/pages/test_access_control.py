@@ -17,7 +17,7 @@ from server.pages.access_control import own_address
 from server.store import Store, folder_transaction, logins, users
 from tests.server.conftest import Clock
 from tests.server.markup import check_harmless, read
-from tests.server.people import COMMIT, UPSERT, People
+from tests.server.people import COMMIT, People
 from tests.server.people import SWEEP as NEW_SWEEP
 from tests.server.running import Server, start
 
@@ -73,7 +73,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
 
 @pytest.fixture
 def anna(people: People) -> Browser:
-    people.ask("anna", UPSERT, entity="anna", project="p", name="r")
+    people.server.open_run("p", "r", people.keys["anna"], entity="anna")
     return logged_in(people, "anna")
 
 
@@ -191,12 +191,9 @@ def test_name_notes_and_tags_are_edited_and_a_run_is_stopped_and_deleted(people:
     anna.get(RUN)
     assert anna.change(RUN, action="stop") == 200
     assert run(people)["stopped"] is True
-    stream = people.server.post(
-        "/files/anna/p/r/file_stream",
-        b'{"complete": true, "exitcode": 1}',
-        Authorization=people.server.basic(people.keys["anna"]),
-    )
-    assert json.loads(stream[1]) == {"stopped": True}
+    key = people.server.basic(people.keys["anna"])
+    end = people.server.stream("p", "r", {"complete": True, "exitcode": 1}, "anna", Authorization=key)
+    assert json.loads(end[1]) == {"stopped": True}
     assert anna.change(RUN, action="stop") == 422
     anna.get(RUN)
     assert anna.change(RUN, action="delete") == 200
@@ -316,7 +313,7 @@ def test_the_feed_takes_a_key_as_the_password_of_http(people: People, anna: Brow
 
 
 def test_a_guest_on_this_machine_looks_and_changes_nothing(server: Server) -> None:
-    server.graphql('mutation { upsertBucket(input: {name: "guest", modelName: "guest"}) { inserted } }')
+    server.open_run("guest", "guest")
     guest = Browser(server)
     assert guest.get("/local/guest/runs/guest") == 200
     assert 'name="csrf"' not in guest.page

@@ -11,30 +11,17 @@ from starlette.datastructures import QueryParams
 from server.access.signatures import Signer
 from server.pages.render import render
 from server.store import Store, runs, streams, users
-from tests.server.content import add_project, add_run
+from tests.server.content import add_project, add_run, lines
 from tests.server.running import Server
 
 run_page = importlib.import_module("server.pages.detail.run")  # the package's own name `run` is the page
 
-UPSERT = """mutation UpsertBucket($name: String, $project: String, $config: JSONString, $notes: String,
-    $displayName: String, $tags: [String!], $summary: JSONString, $group: String) {
-  upsertBucket(input: {name: $name, modelName: $project, config: $config, notes: $notes, displayName: $displayName,
-      tags: $tags, summaryMetrics: $summary, groupName: $group}) { bucket { id name } } }"""
 SWEEP = """mutation M($project: String, $config: String) {
   upsertSweep(input: {entityName: "local", projectName: $project, config: $config}) { sweep { name } } }"""
 READ = """query Q($name: String!, $specs: [JSONString!]!) { project(name: "odd") { run(name: $name) { ...R } } }
 fragment R on Run { config summaryMetrics notes tags displayName historyKeys
   history(samples: 9) sampledHistory(specs: $specs) logLines(first: 9) { edges { node { line } } } }"""
 LONE = "\ud800"
-
-
-def stream(server: Server, project: str, run: str, **files: list[str]) -> None:
-    names = {"history": "wandb-history.jsonl", "summary": "wandb-summary.json", "console": "output.log"}
-    body = {"files": {names[name]: {"offset": 0, "content": lines} for name, lines in files.items()}}
-    path = f"/files/local/{project}/{run}/file_stream"
-    headers = {"Authorization": server.basic(), "Content-Type": "application/json"}
-    answer = server.send("POST", path, json.dumps(body).encode(), **headers)
-    assert answer == (200, b"{}")
 
 
 def page(server: Server, path: str) -> str:
@@ -50,9 +37,10 @@ def test_half_a_surrogate_pair_ends_no_upload_and_is_given_back(server: Server, 
     row = f'{{"_step": 0, "x{escape}": 1, "text": "a{escape}b"}}'
     config = f'{{"k{escape}": {{"value": "v{escape}"}}}}'
     given: dict[str, Any] = {"notes": f"n{LONE}", "displayName": f"d{LONE}", "tags": [f"t{LONE}"], "group": f"g{LONE}"}
-    made = server.graphql(UPSERT, name=name, project="odd", config=config, summary=row, **given)[1]
+    made = server.open_run("odd", name, config=config, summary=row, **given)[1]
     assert made["data"]["upsertBucket"]["bucket"]["name"] == name
-    stream(server, "odd", name, history=[row, row.replace("0", "1", 1)], summary=[row], console=[f"c{LONE}\n"])
+    body = lines(history=[row, row.replace("0", "1", 1)], summary=[row], console=[f"c{LONE}\n"])
+    assert server.stream("odd", name, body) == (200, b"{}")
     spec = json.dumps({"keys": ["text", "x\ufffd"]})
     found = server.graphql(READ, name=name, specs=[spec])[1]["data"]["project"]["run"]
     assert [found["notes"], found["displayName"], found["tags"]] == ["n\ufffd", "d\ufffd", ["t\ufffd"]]
@@ -83,7 +71,7 @@ def test_half_a_surrogate_pair_in_a_sweeps_yaml_is_stored_and_shown(server: Serv
 
 @pytest.mark.parametrize("path", ["", "/local/slashes", "/local/slashes/sweeps", "/local/slashes/runs/r"])
 def test_slashes_too_many_lead_to_the_page(server: Server, path: str) -> None:
-    server.graphql(UPSERT, name="r", project="slashes")
+    server.open_run("slashes", "r")
     right = server.get(path or "/")
     assert right[0] == 200
     for other in (f"{path}/", f"/{path}", path.replace("/", "//") + "//", f"{path}/?page=1"):
@@ -118,8 +106,9 @@ def test_a_run_of_any_shape_has_a_page_of_bounded_size(
     server: Server, name: str, config: dict[str, Any], rows: list[dict[str, Any]], console: list[str]
 ) -> None:
     texts = {"config": json.dumps(config), "summary": json.dumps(rows[-1] if rows else {})}
-    assert "data" in server.graphql(UPSERT, name=name, project="shapes", **texts)[1]
-    stream(server, "shapes", name, history=[json.dumps(row) for row in rows], console=console)
+    assert "data" in server.open_run("shapes", name, **texts)[1]
+    body = lines(history=[json.dumps(row) for row in rows], console=console)
+    assert server.stream("shapes", name, body) == (200, b"{}")
     for path in (f"/local/shapes/runs/{name}", f"/local/shapes/runs/{name}?page=99", "/local/shapes"):
         page(server, path)
     assert len(page(server, f"/local/shapes/runs/{name}?page=%C2%B2")) > 0

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from server.__main__ import main
 from server.push import remote
 from tests.canned import Answer, Canned, canned
+from tests.server.conftest import Refuse
 from tests.server.running import Server
 from tests.server.sample_project import push
 
@@ -25,14 +25,12 @@ def foreign() -> Iterator[Canned]:
         yield running
 
 
-def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture
+def push_to(source: Path, refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     """The message of a push that fails."""
     monkeypatch.setattr(remote, "ATTEMPTS", 1)
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
-    assert main(["push", "lab/pieces", "--dir", str(source), "--to", url]) == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
+    return lambda url: refuse("push", "lab/pieces", "--dir", source, "--to", url)
 
 
 @pytest.mark.parametrize(
@@ -59,20 +57,18 @@ def sentence(source: Path, url: str, capsys: Captured, monkeypatch: pytest.Monke
     ],
 )
 def test_a_server_that_is_none_is_named_with_what_it_answered(
-    source: Path, foreign: Canned, capsys: Captured, monkeypatch: pytest.MonkeyPatch, answer: Answer, words: str
+    foreign: Canned, push_to: Callable[[str], str], answer: Answer, words: str
 ) -> None:
     foreign.answers = [answer]
-    said = sentence(source, f"{foreign.url}/", capsys, monkeypatch)
+    said = push_to(f"{foreign.url}/")
     assert words in said
     assert foreign.url in said
     assert [each.path for each in foreign.asked] == ["/graphql"]
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://x", ""])
-def test_what_is_no_address_is_said_before_anything_is_sent(
-    source: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
-    assert "is no address of a server" in sentence(source, url, capsys, monkeypatch)
+def test_what_is_no_address_is_said_before_anything_is_sent(push_to: Callable[[str], str], url: str) -> None:
+    assert "is no address" in push_to(url)
 
 
 ODD: tuple[Any, ...] = (None, [], {}, 3, "x", [None])

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from server.__main__ import main
 from server.push import remote
 from server.store import Connection, Row, Store, artifacts, collections, files, projects, runs, streams, sweeps
 from server.store.folder.maintenance import open_read_only
+from tests.server.conftest import Refuse
 from tests.server.running import Server
 from tests.server.sample_project import push
 
@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "key", "sentence"),
+    ("arguments", "key", "words"),
     [
         (["lab/pieces", "--to", "{url}"], "wrong" * 9, "refuses the key in WANDB_API_KEY"),
         (["lab/pieces", "--to", "{url}"], "", "WANDB_API_KEY is not set"),
@@ -128,15 +128,11 @@ def test_what_is_in_the_way_is_said_in_one_sentence(
     source: Path,
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refuse: Refuse,
     arguments: list[str],
     key: str,
-    sentence: str,
+    words: str,
 ) -> None:
     monkeypatch.setattr(remote, "ATTEMPTS", 1)
     monkeypatch.setitem(os.environ, "WANDB_API_KEY", key)
-    words = [word.format(url=server.url) for word in arguments]
-    assert main(["push", *words, "--dir", str(source)]) == 1
-    said = capsys.readouterr().err
-    assert sentence in said
-    assert said.count("\n") == 1
+    assert words in refuse("push", *(word.format(url=server.url) for word in arguments), "--dir", source)

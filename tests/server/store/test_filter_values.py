@@ -105,11 +105,9 @@ print(json.dumps([names({key: question}) for key in ("config.x", "summary_metric
 
 
 def test_the_client_gets_the_same_answers(server: Server, client: Client) -> None:
-    upsert = """mutation ($name: String, $config: JSONString, $summary: JSONString) { upsertBucket(input: {
-        modelName: "values", name: $name, config: $config, summaryMetrics: $summary}) { inserted } }"""
     for i, value in enumerate(VALUES):
         config, summary = documents(value)
-        assert server.graphql(upsert, name=f"r{i}", config=config, summary=summary)[0] == 200
+        assert server.open_run("values", f"r{i}", config=config, summary=summary)[0] == 200
     asked = [question for question in QUESTIONS if len(str(question)) < 2000][::7]
     (client.folder / "questions.json").write_text(json.dumps(asked))
     assert client.run(READ) == [expected(question) for question in asked] * 2

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.store import Refused, Store, projects, runs
+from server.store import Refused, Store, runs
+from tests.server.content import add_project, add_run
 from tests.server.mongo import passes
 
 CONFIGS: list[dict[str, Any]] = [
@@ -24,11 +25,10 @@ CONFIGS: list[dict[str, Any]] = [
 def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
     store = Store(tmp_path_factory.mktemp("filters"))
     with store.write() as db:
-        row, _ = projects.ensure(db, "local", "p", 0.0)
+        place = add_project(db)
         for i, config in enumerate(CONFIGS):
-            text = json.dumps({key: {"value": value} for key, value in config.items()})
-            runs.insert(db, row["id"], f"run{i}", "finished", float(i), config=text, tags=[f"t{i % 2}"])
-    yield store, row["id"]
+            add_run(db, place, f"run{i}", config, begin=float(i), tags=[f"t{i % 2}"])
+    yield store, place
     store.close()
 
 
@@ -95,11 +95,11 @@ def test_runs_without_the_value_come_last_in_both_directions(project: Any, order
 
 def test_an_order_finds_the_best_values_that_define_metric_nests(store: Store) -> None:
     with store.write() as db:
-        row, _ = projects.ensure(db, "local", "p", 0.0)
+        place = add_project(db)
         summaries: list[dict[str, Any]] = [{"acc": {"max": 0.5}}, {"acc": {"best": 0.9}}, {"acc": 0.7}, {}]
         for i, summary in enumerate(summaries):
-            runs.insert(db, row["id"], f"run{i}", "finished", float(i), summary=json.dumps(summary))
-    assert [i - 1 for i in runs.ids(store.db, row["id"], None, "-summary_metrics.acc")] == [1, 2, 0, 3]
+            add_run(db, place, f"run{i}", summary=summary)
+    assert found((store, place), {}, "-summary_metrics.acc") == [1, 2, 0, 3]
 
 
 @pytest.mark.parametrize(
@@ -155,17 +155,15 @@ METRICS: list[Any] = [0.5, "NaN", math.nan, None, -math.inf, 0.1, True, {"a": 1}
 @pytest.mark.parametrize(("order", "expected"), [("+", [5, 0, 9, 1, 11, 10, 6]), ("-", [9, 0, 5, 11, 1, 6, 10])])
 def test_the_best_run_is_one_with_a_finite_metric(store: Store, state: str, order: str, expected: list[int]) -> None:
     with store.write() as db:
-        row, _ = projects.ensure(db, "local", "p", 0.0)
+        place = add_project(db)
         for i, value in enumerate(METRICS):
-            text = json.dumps({"x": value})
-            config = json.dumps({"x": {"value": value}})
-            runs.insert(db, row["id"], f"run{i}", state, float(i), summary=text, config=config)
+            add_run(db, place, f"run{i}", {"x": value}, [], {"x": value}, state=state)
         runs.index_summaries(db, 100)
-    numbers = [i - 1 for i in runs.ids(store.db, row["id"], None, f"{order}summary_metrics.x")]
+    numbers = found((store, place), {}, f"{order}summary_metrics.x")
     assert numbers[: len(expected)] == expected, "numbers, texts, other kinds"
     assert set(numbers[len(expected) : -2]) == {2, 4, 8}, "not finite"
     assert set(numbers[-2:]) == {3, 7}, "nothing"
-    assert [i - 1 for i in runs.ids(store.db, row["id"], None, f"{order}config.x")] == numbers
+    assert found((store, place), {}, f"{order}config.x") == numbers
 
 
 def test_values_cannot_leave_their_place_in_the_sql(project: Any) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from server import filestream
 from server.scheduler import scheduler
-from server.store import Store, projects, runs, streams
+from server.store import Store, streams
+from tests.server.content import add_project, add_run, lines
 
 TOTAL, POST = 12_000, 500
 
@@ -30,12 +31,7 @@ def post(store: Store, offset: int, client: str = "") -> None:
     rows = [
         json.dumps({"_step": step, "_timestamp": step, "loss": 1 / (1 + step)}) for step in range(offset, offset + POST)
     ]
-    files = {
-        "wandb-history.jsonl": {"offset": offset, "content": rows},
-        "output.log": {"offset": offset, "content": rows},
-        "wandb-summary.json": {"offset": 0, "content": rows[-1:]},
-    }
-    filestream.receive(store, "local", "p", "r", {"files": files}, client)
+    filestream.receive(store, "local", "p", "r", lines(offset, history=rows, console=rows, summary=rows[-1:]), client)
 
 
 @pytest.mark.parametrize("client", ["", "rank-1"])
@@ -44,18 +40,17 @@ def test_the_last_rows_of_a_long_run_cost_what_the_first_ones_cost(store: Store,
     text = """{method: random, metric: {name: loss}, parameters: {x: {min: 0.0, max: 1.0}},
         early_terminate: {type: hyperband, min_iter: 3}}"""
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", 0.0)
-    sweep, _ = scheduler.create(store, project["id"], text)
+        project = add_project(db)
+    sweep, _ = scheduler.create(store, project, text)
     with store.write() as db:
-        runs.insert(db, project["id"], "r", "running", 0.0, sweep_id=sweep["id"] if swept else None)
+        add_run(db, project, state="running", sweep_id=sweep["id"] if swept else None)
     costs = [instructions(store, lambda at=at: post(store, at, client)) for at in range(0, TOTAL, POST)]
     assert max(costs[-3:]) < 1.5 * max(costs[1:4])
 
 
 def test_a_page_of_a_long_run_costs_what_the_first_one_costs(store: Store) -> None:
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", 0.0)
-        run_id = runs.insert(db, project["id"], "r", "running", 0.0)
+        run_id = add_run(db, add_project(db), state="running")
     for at in range(0, TOTAL, POST):
         post(store, at)
     costs = [

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from server.store import Refused, Store, files, projects, runs
+from server.store import Refused, Store, files, runs
 from server.store.database.regex import MAX_LENGTH, compile_pattern, matches
+from tests.server.content import add_project, add_run
 
 ORDINARY = ["unet", "^unet$", ".*foo.*bar.*", r"^resnet.*-lr.*-seed\d+$", "(a|b).*", "(?i)unet", "(ab)*c", "a{2}b"]
 ORDINARY += [r"[(+]+x", r"\(a+\)+", r"v\d+(\.\d+)?$", "^(unet|deeplab)-[a-z]{3,8}$", "(?P<n>ab)+", "", "größe|名"]
@@ -43,10 +44,10 @@ def test_what_the_engine_cannot_say_is_refused_by_name(pattern: Any, reason: str
 @pytest.fixture
 def project(store: Store) -> int:
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", store.clock())
+        project = add_project(db)
         for name, note in (("r1", "U-Net\nDeepLab"), ("r2", "unet"), ("r3", "x" * 200_000)):
-            runs.insert(db, project["id"], name, "running", store.clock(), notes=note)
-    return int(project["id"])
+            add_run(db, project, name, notes=note)
+    return project
 
 
 @pytest.mark.parametrize(

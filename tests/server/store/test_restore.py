@@ -14,9 +14,8 @@ import pytest
 from server.__main__ import main
 from server.store import NotFound, api_key
 from server.store.disk import blobs
+from tests.server.conftest import Refuse
 from tests.server.running import start
-
-Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +27,14 @@ def backup(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "whole.tar"
 
 
-def refused(source: Path, capsys: Captured) -> str:
+def refused(source: Path, refuse: Refuse) -> str:
     """The sentence; the folder, which was there and empty, is as it was."""
     folder = source.parent / "restored"
     folder.mkdir(exist_ok=True)
-    capsys.readouterr()
-    assert main(["restore", str(source), "--dir", str(folder)]) == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert said.startswith("server: ")
+    said = refuse("restore", source, "--dir", folder)
     assert list(folder.iterdir()) == []
     folder.rmdir()
-    assert main(["restore", str(source), "--dir", str(folder)]) == 1
+    refuse("restore", source, "--dir", folder)
     assert not folder.exists()
     assert [path for path in source.parent.iterdir() if path.suffix != ".tar"] == []
     return said
@@ -101,10 +96,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_backup_is_checked_before_it_becomes_a_folder(
-    backup: Path, tmp_path: Path, damage: str, capsys: Captured
+    backup: Path, tmp_path: Path, damage: str, refuse: Refuse
 ) -> None:
     change, sentence = DAMAGE[damage]
-    assert sentence in refused(changed(backup, tmp_path, change), capsys)
+    assert sentence in refused(changed(backup, tmp_path, change), refuse)
 
 
 def test_a_backup_that_is_whole_serves(backup: Path, tmp_path: Path) -> None:
@@ -134,21 +129,21 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("strange", STRANGE)
-def test_what_no_backup_holds_is_refused(backup: Path, tmp_path: Path, strange: str, capsys: Captured) -> None:
+def test_what_no_backup_holds_is_refused(backup: Path, tmp_path: Path, strange: str, refuse: Refuse) -> None:
     target = tmp_path / "strange.tar"
     with tarfile.open(target, "w") as archive:
         archive.addfile(STRANGE[strange], io.BytesIO())
-    assert "not a backup of a server" in refused(target, capsys)
+    assert "not a backup of a server" in refused(target, refuse)
 
 
-def test_what_is_twice_in_a_backup_is_refused(tmp_path: Path, capsys: Captured) -> None:
+def test_what_is_twice_in_a_backup_is_refused(tmp_path: Path, refuse: Refuse) -> None:
     with tarfile.open(tmp_path / "twice.tar", "w") as archive:
         for _ in range(2):
             archive.addfile(member("api-key", b"k" * 40), io.BytesIO(b"k" * 40))
-    assert "it has api-key twice" in refused(tmp_path / "twice.tar", capsys)
+    assert "it has api-key twice" in refused(tmp_path / "twice.tar", refuse)
 
 
-def test_other_files_are_no_backups(backup: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_other_files_are_no_backups(backup: Path, tmp_path: Path, refuse: Refuse) -> None:
     whole = backup.read_bytes()
     with zipfile.ZipFile(tmp_path / "zip.tar", "w") as archive:
         archive.writestr("wandb.sqlite", b"x")
@@ -158,7 +153,7 @@ def test_other_files_are_no_backups(backup: Path, tmp_path: Path, capsys: Captur
     for name, content in contents.items():
         (tmp_path / f"{name}.tar").write_bytes(content)
     for path in sorted(tmp_path.iterdir()):
-        refused(path, capsys)
+        refused(path, refuse)
 
 
 def test_a_folder_that_another_hand_wrote_serves_no_file_of_the_machine(backup: Path, tmp_path: Path) -> None:

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from server.store import NotFound, Refused, Row, Store, artifacts, collections, files, projects, runs, streams
+from server.store import NotFound, Refused, Row, Store, artifacts, collections, files, runs, streams
 from server.store.disk.blobs import Blob
 from tests.server.conftest import Clock
+from tests.server.content import add_project, add_run
 
 
 @pytest.fixture
 def run(store: Store) -> Row:
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", store.clock())
-        return runs.by_id(db, runs.insert(db, project["id"], "r", "running", store.clock()))
+        return runs.by_id(db, add_run(db, add_project(db), state="running"))
 
 
 def history(store: Store, run: Row) -> list[Any]:
