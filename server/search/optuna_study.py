@@ -1,4 +1,4 @@
-"""Optuna without its announcements: a study lives for one question here, and nobody should read about each."""
+"""Optuna without its announcements: a study lives for one question here, too short to be announced."""
 
 from __future__ import annotations
 

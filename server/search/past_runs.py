@@ -14,12 +14,12 @@ IN_PROGRESS = frozenset({"pending", "running", "preempting", "preempted"})
 
 @dataclass(frozen=True)
 class PastRun:
-    """A run of the sweep, whatever became of it.
+    """A run of the sweep in any state.
 
-    `name` is the run's id; `params` what was handed out, plain values nested as in the YAML; `state` one of pending,
+    `name` is the run's id; `params` its configuration, plain values nested as in the YAML; `state` one of pending,
     running, finished, failed, crashed, killed, preempting, preempted; `summary` its last summary values (a metric
-    defined with `define_metric(summary="max")` is nested: `{"acc": {"max": 0.9}}`); `history` how many times the
-    sweep's metric had been logged, from 1, and its value then.
+    defined with `define_metric(summary="max")` is nested: `{"acc": {"max": 0.9}}`); `history` pairs of the number of
+    a logging of the sweep's metric, from 1, and its value.
     """
 
     name: str

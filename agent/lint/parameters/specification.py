@@ -55,7 +55,11 @@ UNKNOWN_KEY = Rule(
     "use {known}",
 )
 NO_VALUES = Rule(
-    "P005", "error", "{name} has no values", "it has no value to take", "give it value, values, or min and max"
+    "P005",
+    "error",
+    "{name} has no values",
+    "nothing says which values it takes",
+    "give it value, values, or min and max",
 )
 UNKNOWN_DISTRIBUTION = Rule(
     "P006", "error", "{name} has no distribution {kind!r}{near}", "W&B refuses the sweep", "write one of {known}"

@@ -92,7 +92,7 @@ class Store:
             return made
 
     def write_address(self, url: str) -> None:
-        """Write where the server answers to `address`, for whoever knows only the folder."""
+        """Write the server's URL to the file `address`, for programs that know only the folder."""
         permissions.write(self.folder / "address", f"{url}\n")
 
     def close(self) -> None:
