@@ -15,7 +15,7 @@ from common import keys
 from common.keys import GOAL
 
 EDGE = 0.05
-"""A best value within this fraction of its range's length from an end lies at the edge."""
+"""Fraction of a range's length within which a best value lies at its edge."""
 FEWEST_TRIALS = 3
 RESAMPLES = 1000
 PERCENTILES = (0.025, 0.975)
