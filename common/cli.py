@@ -84,7 +84,7 @@ def exit_code(
 def end_quietly() -> None:
     """Answer Ctrl-C while a command is still importing with one line and exit status 130, not a traceback.
 
-    To be called when its package is imported; does nothing where no `python -m` has begun.
+    To be called when its package is imported; does nothing outside of `python -m`.
     Once the command's own module has its `main`, Ctrl-C raises KeyboardInterrupt again.
     """
     if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -141,7 +141,7 @@ class Augmenter:
 
 
 def figure(pair: Pair) -> Image.Image:
-    """One row per strength: the picture as it is, or seven variations; the outline of the mask on each."""
+    """One row per strength: the picture itself, or seven variations; the outline of the mask on each."""
     side, gap, left, draws = pair.image.shape[0], 4, 90, 7
     rows = len(STRENGTHS)
     sheet = Image.new("RGB", (left + draws * (side + gap), rows * (side + gap) - gap), "white")

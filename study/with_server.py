@@ -1,6 +1,6 @@
 """One command of the analysis, with the embedded server beside it if the study used that one and it is stopped.
 
-`python -m study.with_server analysis.report [ARGUMENT…]`: what `make report` and `make notebooks` start.
+`make report` and `make notebooks` start `python -m study.with_server analysis.report [ARGUMENT…]` and its like.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results
 
 
 def find_records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
-    """The studies whose sweeps the arguments name; the last one where they name none and no key names another server.
+    """The studies whose sweeps the arguments name; the last one if they name none and no key names another server.
 
     A last study whose record cannot be understood is left for the analysis to complain about.
     """

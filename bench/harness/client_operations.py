@@ -83,7 +83,7 @@ def _fragments(strings: list[str]) -> dict[str, str]:
 
 
 def _format_string(node: ast.JoinedStr) -> str:
-    """An f-string; where the client puts a fragment or its name, the one for whole runs."""
+    """An f-string, its fragments and their names filled in by those for whole runs."""
     parts = []
     for part in node.values:
         if isinstance(part, ast.Constant):
