@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """One line and exit status 2; argparse would print the whole usage before it."""
+        """Exit with one line and status 2; argparse would print the whole usage before it."""
         self.exit(2, f"{self.prog}: {message}\n")
 
     def _knows(self, word: str) -> bool:

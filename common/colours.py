@@ -42,7 +42,7 @@ SCALE = (
     ("#3b4f90", "#a8d34a"),
     ("#46237a", "#fde725"),
 )
-"""From the worst result to the best, in even steps of lightness away from the page."""
+"""Colours from the worst result to the best, in even steps of lightness away from the page."""
 
 
 def slot(name: str) -> int:

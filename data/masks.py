@@ -61,7 +61,7 @@ def _levels(array: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _unique(levels: np.ndarray) -> np.ndarray:
-    """Its values, ascending, without sorting all pixels of a photograph."""
+    """Different values, ascending, without sorting all pixels of a photograph."""
     if levels.dtype == np.uint8:
         return np.flatnonzero(np.bincount(levels.ravel(), minlength=256))
     return np.unique(levels)

@@ -83,7 +83,7 @@ def _numbers(stem: str) -> list[int]:
 
 
 def _longest(mask: Path, images: Sequence[Path]) -> list[Path]:
-    """Those of the images whose numbers begin the mask's and are the most."""
+    """Images with the most numbers among those whose numbers begin the mask's."""
     numbers = _numbers(mask.stem)
     lengths = {image: len(_numbers(image.stem)) for image in images}
     fitting = [image for image in images if lengths[image] and numbers[: lengths[image]] == _numbers(image.stem)]

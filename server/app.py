@@ -257,7 +257,7 @@ def text_endpoint(text: str, status: int = 200) -> Callable[[Request], Awaitable
 
 
 async def method_not_allowed(request: Request, error: Exception) -> Response:
-    """In place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
+    """A 404 in place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
     return JSONResponse({"error": f"this server has nothing to {request.method} at this address"}, 404)
 
 

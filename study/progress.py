@@ -25,7 +25,7 @@ class Row:
     val_iou: float | None = None
     test_iou: float | None = None
     state: str = ""
-    """Its end; empty while it goes on."""
+    """End of the trial; empty while it goes on."""
 
     @property
     def share(self) -> float:

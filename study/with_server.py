@@ -24,7 +24,7 @@ COMMANDS = ("analysis", "analysis.export", "analysis.grids", "analysis.report", 
 def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results") -> int:
     """Exit status of the command; 1 and one sentence if the server does not start."""
     parser = Parser(prog="python -m study.with_server", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS, help="what to run")
+    parser.add_argument("command", choices=COMMANDS, help="module to run")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own arguments")
     options = parser.parse_args(arguments)
 

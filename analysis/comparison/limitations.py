@@ -33,7 +33,7 @@ def disagreements(runs: pd.DataFrame, scores: pd.DataFrame) -> dict[str, float]:
 
 
 def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> tuple[bool, str]:
-    """Whether metrics that are recomputed from masks agree with the summaries, and a sentence: of how many runs."""
+    """Whether metrics recomputed from masks agree with the summaries, and a sentence with the number of runs."""
     gaps = disagreements(runs, scores)
     wrong = {run_id: gap for run_id, gap in gaps.items() if gap > TOLERANCE}
     if wrong:

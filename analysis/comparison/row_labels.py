@@ -38,7 +38,7 @@ def with_models(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def varying(runs: pd.DataFrame, fields: Sequence[str]) -> list[str]:
-    """Those of `fields` that take more than one value among `runs`."""
+    """Names in `fields` that take more than one value among `runs`."""
     return [name for name in fields if name in runs and runs[name].nunique() > 1]
 
 

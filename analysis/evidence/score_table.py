@@ -100,7 +100,7 @@ def number_of(path: Path, line: int, column: str, text: str) -> float:
     if abs(score) < LARGEST:
         return score
     raise ScoresError(
-        f"{path}, line {line}: {column} is {text!r}, but must be a number such as 0.93; leave out what has no score."
+        f"{path}, line {line}: {column} is {text!r}, but must be a number such as 0.93; leave out rows without a score."
     )
 
 

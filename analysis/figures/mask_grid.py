@@ -25,7 +25,7 @@ COLOURS = {
     "false positive": ImageColor.getrgb(MEANINGS["false-positive"][0]),
     "false negative": ImageColor.getrgb(MEANINGS["false-negative"][0]),
 }
-"""Those of the pages, on white and black: apart for every kind of colour vision."""
+"""Colours of the pages, on white and black: apart for every kind of colour vision."""
 MEANS = {"false positive": " (too much)", "false negative": " (missing)"}
 PANEL, GAP, LABEL = 1.25, 0.05, 0.24
 """Side of one picture, space between two, and room for the IoU below one, inches."""

@@ -95,7 +95,7 @@ def edge_warnings(runs: pd.DataFrame, *, space: Space | None = None) -> tuple[st
         log = "log" in given.get("distribution", "") or high >= LOGARITHMIC * low > 0
         if side := edge(float(best[name]), low, high, log=log):
             sentences.append(
-                f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of what was searched,"
+                f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of the searched range,"
                 f" {low:g} to {high:g}: a better one may lie beyond it."
             )
     return tuple(sentences)

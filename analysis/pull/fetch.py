@@ -32,8 +32,8 @@ BATCH = 40
 def fetch_all(runs: Sequence[Run], folder: Path) -> tuple[cache.Fetched | None, dict[str, str]]:
     """Facts of finished runs beyond their list; and for every run_id without them the reason.
 
-    Kept under `folder`/pulled (tables) and `folder`/artifacts (files); only what is not yet there is asked of the
-    server. When the server no longer answers, the runs that are left are not tried.
+    Kept under `folder`/pulled (tables) and `folder`/artifacts (files); the server is asked only for missing runs. When
+    it no longer answers, the remaining runs are not tried.
     """
     by_content = {client.content(run): run for run in runs}
     groups: dict[Path, list[str]] = {}

@@ -115,7 +115,7 @@ def _with_fragments(text: str, fragments: dict[str, str]) -> str:
 
 
 def parse_or_none(text: str) -> DocumentNode | None:
-    """None for a text that the client puts together from pieces."""
+    """The parsed text; None for one that the client puts together from pieces."""
     try:
         return parse(text)
     except GraphQLError:

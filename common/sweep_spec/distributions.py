@@ -67,7 +67,7 @@ def keys(kind: str) -> tuple[str, ...]:
 
 
 def required_keys(kind: str) -> tuple[str, ...]:
-    """Those of `keys` that may not be left out."""
+    """Names among `keys` that may not be left out."""
     return tuple(key for key in keys(kind) if key not in (*DEFAULTS, "probabilities"))
 
 

@@ -1,4 +1,4 @@
-"""Requests that a web site makes from somebody's browser, who may be logged in here with Basic authentication.
+"""Requests that a web site makes from a person's browser, which may be logged in here with Basic authentication.
 
 The wandb client sends neither Origin nor Sec-Fetch-Site; browsers send them with every request that changes something,
 and no page can alter them. So changes from another origin are refused, and JSON is taken only under its own name, which

@@ -24,7 +24,7 @@ Resolvers = dict[str, dict[str, Resolver]]
 
 @dataclass(frozen=True)
 class Context:
-    """One request.
+    """Context of one request.
 
     `base_url` is the server's address as the client sees it, without a slash at the end; `client` tells apart the
     clients that write one run (`mode="shared"`).

@@ -57,7 +57,7 @@ REFUSED = {
 
 _ONE_ANSWER = "there is one way to store a file"
 _ONE_UPLOAD = "an upload comes in one piece and is known by its MD5"
-_BY_ID = "the id says which one"
+_BY_ID = "the id names the thing"
 
 IGNORED = {
     "Query.organization.name": "there are none",

@@ -125,7 +125,7 @@ def may_see(store: Store, person: Person, kind: str, row: Row) -> bool:
 
 
 def _redirect_to_tidy(request: Request) -> Response | None:
-    """From an address with slashes doubled or at its end, as made from a server's address with one, to the page."""
+    """A redirect from an address with doubled or trailing slashes to the page; None for a tidy address."""
     path = request.scope["path"]
     tidy = re.sub("/+", "/", path).rstrip("/") or "/"
     return RedirectResponse(quote(tidy) + current_address(request)[len(quote(path)) :], 308) if tidy != path else None

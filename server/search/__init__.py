@@ -41,7 +41,7 @@ def suggest(config: Config, past: Sequence[PastRun], seed: int) -> dict[str, obj
     """The next configuration, plain JSON values nested as in the YAML; None if no new run should start.
 
     None means that every configuration of a finite space was handed out, or that a run reached `metric.target`. The
-    configuration of every past run counts as handed out, whatever became of the run. Raises SearchError.
+    configuration of every past run counts as handed out, however the run ended. Raises SearchError.
     """
     where, _ = space.read(config)
     method = config.get("method")

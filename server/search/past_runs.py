@@ -84,7 +84,7 @@ def read_metric(config: Mapping[str, object], needed_by: str | None = None) -> M
     section = config.get("metric")
     if section is None:
         if needed_by is not None:
-            raise SearchError(f"{needed_by} needs to know what to optimize; add `metric:` with `name:` and `goal:`.")
+            raise SearchError(f"{needed_by} needs a metric to optimize; add `metric:` with `name:` and `goal:`.")
         return None
     if not isinstance(section, Mapping) or not isinstance(section.get("name"), str) or not section["name"]:
         raise SearchError("metric: the name of the metric is missing; write `metric:` with `name:` and `goal:`.")

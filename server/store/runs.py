@@ -166,7 +166,7 @@ def value_statistics(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
 
 
 def filter_started(db: sqlite3.Connection, run_ids: list[int]) -> list[int]:
-    """Those of these runs that a client has opened."""
+    """Numbers among `run_ids` of runs that a client has opened."""
     sql = "SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND state != 'pending'"
     return [row["id"] for row in db.execute(sql, (json.dumps(run_ids),))]
 

@@ -75,7 +75,7 @@ class LogScale:
 
     @classmethod
     def over(cls, values: Iterable[float]) -> "LogScale":
-        """From the lowest to the highest of finite values above 0, with a little room."""
+        """A scale from the lowest to the highest of finite values above 0, with a little room."""
         exponents = [math.log10(value) for value in values]
         low, high = min(exponents), max(exponents)
         room = 0.04 * (high - low) or 0.5

@@ -220,7 +220,7 @@ class _Data:
         return f"{run_label(self.runs[at])}{'' if result is None else f', {result:.4g}'}"
 
     def _ranks(self) -> list[float | None]:
-        """From 0 for the worst to 1 for the best result."""
+        """Ranks from 0 for the worst to 1 for the best result."""
         order = sorted({value for value in self.results if value is not None}, key=lambda value: -self.sign * value)
         places = {value: at / max(len(order) - 1, 1) for at, value in enumerate(order)}
         return [None if value is None else places[value] for value in self.results]

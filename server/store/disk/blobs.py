@@ -70,7 +70,7 @@ class Incoming:
 
     def discard(self) -> None:
         """Cleans up, after the transaction."""
-        with contextlib.suppress(OSError):  # a full disk refuses to write what is still in memory
+        with contextlib.suppress(OSError):  # a full disk refuses to write the rest of the buffer
             self._file.close()
         self._path.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)

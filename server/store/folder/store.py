@@ -54,7 +54,7 @@ class Store:
 
     @property
     def db(self) -> TimedConnection:
-        """This thread's connection, in autocommit: each SELECT sees what is committed."""
+        """This thread's connection, in autocommit: each SELECT sees the committed state."""
         connection: TimedConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self.folder / "wandb.sqlite")
