@@ -44,7 +44,7 @@ def test_a_mask_that_loses_all_is_a_problem_with_the_size_that_keeps_it(tmp_path
     big_handout(tmp_path, mask)
     assert problems(tmp_path, image_size=32) == [
         f"{tmp_path}/test/masks/mask-4_0.png loses all its foreground at image_size 32 (smallest thing 1x1 of "
-        "100x75 pixels): image_size 112 keeps it; or crop the photographs around what is marked."
+        "100x75 pixels): image_size 112 keeps it; or crop the photographs around the foreground."
     ]
     assert resize(mask, 112).any()
     assert load_dataset(tmp_path, image_size=112).test[0].mask.any()
@@ -156,7 +156,7 @@ def test_missing_masks_are_one_sentence_and_labels_in_their_place_are_named(tmp_
     assert missing.startswith(f"10 files in {tmp_path}/train/images: each has no mask (image-2.png, image-3.png, ")
     assert labels == (
         f"10 files in {tmp_path}/train/masks: each is a label, but no picture (mask-10.npy, mask-11.npy, mask-2.npy, "
-        "mask-3.npy and 6 more): draw what it says into a PNG, black for background and white for the foreground, "
+        "mask-3.npy and 6 more): draw it into a PNG, black for background and white for the foreground, "
         "named alike."
     )
 

@@ -12,7 +12,7 @@ from data.dataset import load_dataset
 from data.problems import DataError
 from tests.data.folders import couple, handout, noise, save, square
 
-OF_ITS_NAME = "of its name (its number is enough only where the rest of all names is the same)"
+OF_ITS_NAME = "of its name (its number is enough only if the rest of all names is the same)"
 TWO_VALUES = "keep black for background and one other value for the foreground, and save it as PNG"
 
 

@@ -91,7 +91,7 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     assert status == 200
     for words in (
         "Four models: 4 models, 8 trainings, 32×32 pixels, 20 epochs",
-        "Which setting mattered",
+        "Importance of settings",
         "Importance for val/iou",
     ):
         assert words in page.decode()
@@ -100,8 +100,8 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     [kept] = re.findall(r'href="(/storage/[^"]*/report.html[^"]*)"', listed)
     assert client.server.get(kept.replace("&amp;", "&")) == (200, b"<h1>the study</h1>")
     assert found["headings"] == [
-        *("Answer", "Table", "How sure that is", "Next steps", "Curves", "Masks"),
-        *("Which setting mattered", "Keep in mind", "How to reproduce"),
+        *("Answer", "Table", "Certainty", "Next steps", "Curves", "Masks"),
+        *("Importance of settings", "Keep in mind", "How to reproduce"),
     ]
     for part in ("answer", "verdict", "note"):
         assert found[part] in found["text"]
