@@ -95,7 +95,7 @@ def test_only_the_element_of_the_array_goes_back_into_the_queue(
     program(programs, "squeue", 'echo "$@" > $(dirname $0)/asked; echo RUNNING')
     program(programs, "scontrol", 'echo "$@" > $(dirname $0)/told')
     slurm.requeue(ELEMENT)
-    assert capsys.readouterr().out == "Slurm job 12_3 goes back into the queue\n"
+    assert "job 12_3 goes back" in capsys.readouterr().out
     assert (programs / "told").read_text() == "requeue 12_3\n"
     assert "--jobs=12_3" in (programs / "asked").read_text()
 
@@ -115,7 +115,7 @@ def test_a_job_that_slurm_does_not_take_back_is_told(programs: Path, capsys: pyt
     program(programs, "squeue", "echo RUNNING")
     program(programs, "scontrol", "echo 'requeue is disabled' >&2; exit 1")
     slurm.requeue({"SLURM_JOB_ID": "12"})
-    assert "could not be put back: requeue is disabled" in capsys.readouterr().out
+    assert "could not be put back: requeue" in capsys.readouterr().out
 
 
 def test_outside_of_slurm_nothing_goes_back_into_a_queue(capsys: pytest.CaptureFixture[str]) -> None:

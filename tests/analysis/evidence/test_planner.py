@@ -94,6 +94,5 @@ def test_the_command_plans_from_a_pilot(tmp_path: Path, capsys: pytest.CaptureFi
     page = capsys.readouterr().out
     assert "2 models, 3 seeds, 3 test images" in page
     assert "0.02 apart" in page
-    assert "repeat it with other training sets" in page
     assert main([str(tmp_path / "none.csv")]) == 1
     assert capsys.readouterr().err.count("\n") == 1

@@ -57,24 +57,33 @@ def test_without_a_path_the_last_study_is_meant(results: Path) -> None:
     assert login == Login(LOCAL, "server-key")
 
 
+S1, S2, ELSEWHERE = "local/puzzle/s1", "local/puzzle/s2", "http://lab:9000"
+KEY = {"WANDB_API_KEY": "k"}
+
+
 @pytest.mark.parametrize(
-    "environ", [{}, {"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000"}]
+    ("given", "environ", "login"),
+    [
+        *(
+            (given, environ, Login(LOCAL, "server-key"))
+            for given in ([], [S1], [S1, S2])
+            for environ in ({}, KEY, KEY | {"WANDB_BASE_URL": ELSEWHERE})
+        ),
+        ([S1], {"WANDB_API_KEY": "mine", "WANDB_BASE_URL": LOCAL + "/"}, Login(LOCAL, "mine")),
+        (["lab/puzzle/s4"], KEY, Login(ELSEWHERE, "k")),
+        (["lab/puzzle/s4"], KEY | {"WANDB_BASE_URL": ELSEWHERE + "//"}, Login(ELSEWHERE, "k")),
+        (["a/b"], KEY | {"WANDB_BASE_URL": "http://other/"}, Login("http://other", "k")),
+        (["a/b"], KEY, Login(None, "k")),
+        (["a/b"], {}, Login(LOCAL, "server-key")),
+        (["a/b"], {"WANDB_BASE_URL": LOCAL + "/"}, Login(LOCAL, "server-key")),
+        (["https://wandb.ai/a/b"], KEY, Login("https://api.wandb.ai", "k")),
+    ],
 )
-@pytest.mark.parametrize("given", [[], ["local/puzzle/s1"], ["local/puzzle/s1", "local/puzzle/s2"]])
-def test_a_sweep_of_a_study_is_read_from_the_server_that_ran_it(
-    results: Path, given: list[str], environ: dict[str, str]
+def test_the_server_is_the_studys_the_addresss_the_environments_or_the_last_ones(
+    results: Path, given: list[str], environ: dict[str, str], login: Login
 ) -> None:
-    assert resolve(given, environ, results)[1] == Login(LOCAL, "server-key")
-
-
-def test_a_key_of_ones_own_for_the_studys_server_is_used(results: Path) -> None:
-    environ = {"WANDB_API_KEY": "mine", "WANDB_BASE_URL": LOCAL + "/"}
-    assert resolve(["local/puzzle/s1"], environ, results)[1] == Login(LOCAL, "mine")
-
-
-def test_a_study_on_another_server_takes_the_key_of_the_environment(results: Path) -> None:
-    for environ in ({"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000//"}):
-        assert resolve(["lab/puzzle/s4"], environ, results)[1] == Login("http://lab:9000", "k")
+    """A study that an embedded server ran has that server's key; a key alone means the cloud."""
+    assert resolve(given, environ, results)[1] == login
 
 
 @pytest.mark.parametrize("path", ["lab/puzzle/s4", "http://lab:9000/a/b"])
@@ -87,28 +96,6 @@ def test_a_key_is_not_sent_to_another_server_than_its_own(results: Path, path: s
 def test_studies_on_two_servers_are_refused(results: Path) -> None:
     with pytest.raises(AnalysisError, match="lie on 2 servers"):
         resolve(["lab/puzzle/s4", "local/puzzle/s1"], {"WANDB_API_KEY": "k"}, results)
-
-
-def test_a_path_that_no_study_ran_means_the_environments_server(results: Path) -> None:
-    environ = {"WANDB_BASE_URL": "http://other/", "WANDB_API_KEY": "env-key"}
-    assert resolve(["a/b"], environ, results) == ([RunsPath("a", "b")], Login("http://other", "env-key"))
-
-
-def test_a_key_alone_means_the_cloud_even_after_a_local_study(results: Path) -> None:
-    assert resolve(["a/b"], {"WANDB_API_KEY": "k"}, results)[1] == Login(None, "k")
-
-
-def test_an_empty_environment_means_the_last_studys_server(results: Path) -> None:
-    assert resolve(["a/b"], {}, results)[1] == Login(LOCAL, "server-key")
-
-
-def test_the_last_studys_server_named_without_a_key_has_its_own_key(results: Path) -> None:
-    assert resolve(["a/b"], {"WANDB_BASE_URL": LOCAL + "/"}, results)[1] == Login(LOCAL, "server-key")
-
-
-def test_an_address_names_the_server_where_the_environment_does_not(results: Path) -> None:
-    login = resolve(["https://wandb.ai/a/b"], {"WANDB_API_KEY": "k"}, results)[1]
-    assert login == Login("https://api.wandb.ai", "k")
 
 
 @pytest.mark.parametrize("environ", [{}, {"WANDB_BASE_URL": "http://other"}])

@@ -63,22 +63,19 @@ def test_no_predictions_give_an_empty_table_with_all_columns() -> None:
     assert {"run_id", "checkpoint", "image", *METRICS} <= set(scores)
 
 
-def test_one_pixel_costs_a_square_what_its_rim_weighs() -> None:
-    # 4² grows to 6² and shrinks to 2²: IoU 16/36 and 4/16.
-    assert one_pixel_loss([square(4, 4, 4, 16)]) == pytest.approx(1 - (16 / 36 + 4 / 16) / 2)
-
-
-def test_one_pixel_loss_is_pooled_over_images() -> None:
-    both = one_pixel_loss([square(4, 4, 4, 32), square(4, 4, 8, 32)])
-    assert both == pytest.approx(1 - ((16 + 64) / (36 + 100) + (4 + 36) / (16 + 64)) / 2)
-
-
-def test_a_mask_that_touches_the_edge_loses_nothing_there() -> None:
-    assert one_pixel_loss([FULL]) == 0
-
-
-def test_one_pixel_loss_of_empty_masks_is_zero() -> None:
-    assert one_pixel_loss([EMPTY]) == 0
+@pytest.mark.parametrize(
+    ("masks", "loss"),
+    [
+        # 4² grows to 6² and shrinks to 2²: IoU 16/36 and 4/16; 8² to 10² and 6².
+        ([square(4, 4, 4, 16)], 1 - (16 / 36 + 4 / 16) / 2),
+        ([square(4, 4, 4, 32), square(4, 4, 8, 32)], 1 - ((16 + 64) / (36 + 100) + (4 + 36) / (16 + 64)) / 2),
+        ([FULL], 0),
+        ([EMPTY], 0),
+    ],
+    ids=["one", "pooled over images", "nothing is lost at the edge", "empty"],
+)
+def test_one_pixel_costs_a_square_what_its_rim_weighs(masks: list[Mask], loss: float) -> None:
+    assert one_pixel_loss(masks) == pytest.approx(loss)
 
 
 def by_brute_force(mask: Mask, width: int) -> Mask:

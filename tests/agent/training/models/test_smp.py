@@ -21,7 +21,8 @@ def test_a_combination_that_cannot_work_is_refused_with_those_that_can() -> None
     with pytest.raises(CombinationError) as refusal:
         models.build("deeplabv3plus", "vgg16")
     text = str(refusal.value)
-    assert "deeplabv3plus cannot be built on backbone 'vgg16'" in text
+    assert text.startswith("deeplabv3plus cannot be built on ")
+    assert "'vgg16'" in text
     assert "dilated" in text
     assert "resnet18, resnet34" in text
     assert "vgg11" not in text
