@@ -153,7 +153,7 @@ def find_epoch(run: Any, *arguments: str, digest: str = "digest") -> int | None:
     """The last epoch of the state that a run goes on with."""
     plan, local = resumed(*arguments)
     found = resume.find_state(run, plan, local, digest, Model())
-    return found and found.progress.epoch
+    return found.progress.epoch if found else None
 
 
 def leave(run_id: str, config: Config = CONFIG, digest: str = "digest", epoch: int = 2) -> None:

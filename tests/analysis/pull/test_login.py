@@ -86,32 +86,34 @@ def test_the_server_is_the_studys_the_addresss_the_environments_or_the_last_ones
     assert resolve(given, environ, results)[1] == login
 
 
-@pytest.mark.parametrize("path", ["lab/puzzle/s4", "http://lab:9000/a/b"])
-def test_a_key_is_not_sent_to_another_server_than_its_own(results: Path, path: str) -> None:
-    environ = {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://elsewhere"}
-    with pytest.raises(AnalysisError, match="lie on http://lab:9000, but WANDB_BASE_URL is http://elsewhere"):
-        resolve([path], environ, results)
+@pytest.mark.parametrize(
+    ("given", "environ", "words"),
+    [
+        *(
+            (
+                [path],
+                KEY | {"WANDB_BASE_URL": "http://elsewhere"},
+                f"{ELSEWHERE}, but WANDB_BASE_URL is http://elsewhere",
+            )
+            for path in ("lab/puzzle/s4", "http://lab:9000/a/b")
+        ),
+        (["lab/puzzle/s4", S1], KEY, "lie on 2 servers"),
+        (["https://wandb.ai/a/b", f"{LOCAL}/a/b"], {}, "one server at a time"),
+        (["a/b"], {"WANDB_BASE_URL": "http://other"}, "set WANDB_API_KEY"),
+        (["a/b"], KEY | {"WANDB_BASE_URL": "127.0.0.1:8080"}, "is no address of a server"),
+    ],
+)
+def test_a_key_is_sent_to_its_own_server_only_and_one_server_is_asked(
+    results: Path, given: list[str], environ: dict[str, str], words: str
+) -> None:
+    with pytest.raises(AnalysisError, match=words):
+        resolve(given, environ, results)
 
 
-def test_studies_on_two_servers_are_refused(results: Path) -> None:
-    with pytest.raises(AnalysisError, match="lie on 2 servers"):
-        resolve(["lab/puzzle/s4", "local/puzzle/s1"], {"WANDB_API_KEY": "k"}, results)
-
-
-@pytest.mark.parametrize("environ", [{}, {"WANDB_BASE_URL": "http://other"}])
-def test_a_missing_key_is_one_sentence(tmp_path: Path, environ: dict[str, str]) -> None:
-    with pytest.raises(AnalysisError, match="set WANDB_API_KEY"):
-        resolve(["a/b"], environ, tmp_path)
-
-
-def test_no_path_and_no_last_study_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="make study"):
-        resolve([], {}, tmp_path)
-
-
-def test_addresses_on_two_servers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="one server at a time"):
-        resolve(["https://wandb.ai/a/b", f"{LOCAL}/a/b"], {}, tmp_path)
+@pytest.mark.parametrize(("given", "words"), [(["a/b"], "set WANDB_API_KEY"), ([], "make study")])
+def test_without_a_study_a_path_and_a_key_are_needed(tmp_path: Path, given: list[str], words: str) -> None:
+    with pytest.raises(AnalysisError, match=words):
+        resolve(given, {}, tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"paths": 3}'])
@@ -120,8 +122,3 @@ def test_a_broken_last_study_is_named_in_one_sentence(tmp_path: Path, content: s
     (tmp_path / "latest" / "study.json").write_text(content)
     with pytest.raises(AnalysisError, match=r"study\.json should hold"):
         resolve([], {}, tmp_path)
-
-
-def test_what_is_no_address_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="is no address of a server"):
-        resolve(["a/b"], {"WANDB_BASE_URL": "127.0.0.1:8080", "WANDB_API_KEY": "k"}, tmp_path)

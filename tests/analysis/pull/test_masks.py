@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
 
-from analysis.pull.masks import Mask, Predictions, boundary_iou, counts, image_scores, one_pixel_loss, pool_scores, rim
+from analysis.pull.masks import Mask, Predictions, boundary_iou, image_scores, one_pixel_loss, pool_scores, rim
 from common.keys import METRICS
 from tests.analysis.studies import square
 
@@ -34,10 +34,6 @@ RANDOM = [np.random.default_rng(seed).random((6, 7)) < 0.4 for seed in range(6)]
 def test_metrics_are_those_of_scikit_learn_degenerate_masks_included(truth: Mask, prediction: Mask) -> None:
     row = image_scores({"r": one_run(truth, prediction)}).iloc[0]
     np.testing.assert_allclose(row[list(METRICS)].astype(float), reference(truth, prediction), atol=1e-12)
-
-
-def test_counts_of_two_overlapping_squares() -> None:
-    assert counts(square(0, 0, 4, 8), square(0, 1, 4, 8)) == {"tp": 12, "fp": 4, "fn": 4, "tn": 44}
 
 
 def test_scores_have_one_row_per_run_checkpoint_and_image() -> None:

@@ -1,13 +1,11 @@
 """The report as a W&B Report: saved on the embedded server with the unmodified client, loaded back the same."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.analysis.studies import numbers
-from tests.server import running
+from tests.server.running import ROOT, Client
 
 SAVE_AND_LOAD = """
 import dataclasses, json, os, sys
@@ -71,20 +69,12 @@ except AnalysisError as error:
 """
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[running.Client]:
-    folder = tmp_path_factory.mktemp("report")
-    server = running.start(folder / "server")
-    yield running.Client(server, folder)
-    assert server.stop() == 0
-
-
 def program(text: str) -> str:
-    return f"ROOT = {str(Path(__file__).parents[3])!r}\n{text}"
+    return f"ROOT = {str(ROOT)!r}\n{text}"
 
 
 @pytest.mark.slow
-def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences(client: running.Client) -> None:
+def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences(client: Client) -> None:
     found = client.run(program(SAVE_AND_LOAD), PYTHONWARNINGS="ignore")
     assert found["url"].startswith(f"{client.server.url}/local/puzzle/reports/")
     title = found["title"]
@@ -119,6 +109,6 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     )
 
 
-def test_a_key_that_is_refused_is_one_sentence(client: running.Client) -> None:
+def test_a_key_that_is_refused_is_one_sentence(client: Client) -> None:
     said = client.run(program(UNKNOWN_PROJECT), PYTHONWARNINGS="ignore")
     assert said.startswith(f"{client.server.url} does not take the report: ")
