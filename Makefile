@@ -23,7 +23,7 @@ help:
 	@echo 'make check    ruff, mypy, the sweeps, and the rules of the architecture'
 	@echo 'make setup    only install: .venv with the exact versions of requirements.txt'
 	@echo 'make pins     write requirements.txt anew from requirements.in'
-	@echo 'make map      write docs/modules.md anew from the docstrings of modules'
+	@echo 'make map      write the modules in docs/architecture.md anew from their docstrings'
 
 setup: $(VENV)/installed
 

@@ -1,4 +1,4 @@
-"""One configuration of one run, as a value: `python -m agent.config FLAGS` prints it, or says what is wrong with it.
+"""One configuration of one run, as a value: `python -m agent.config FLAGS` prints it, or its fault.
 
 A field has the same name as its flag, its key in a sweep and its column in a table.
 """
@@ -40,30 +40,79 @@ class Config:
         ConfigError: when made with a value that is not allowed.
     """
 
-    model: str = setting("", "shorthand ARCHITECTURE[/BACKBONE[/WEIGHTS]] that fills the next three")
-    architecture: str = setting("unet_transposed", f"one of {', '.join(SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)}")
-    backbone: str = setting("none", "an SMP encoder such as resnet18; none for the U-Nets written here")
-    weights: str = setting("none", f"one of {', '.join(WEIGHTS)}: random, of the backbone, or learned from drawings")
-    width: int = setting(64, "channels of the first level of the U-Nets written here; the paper has 64")
-    augmentation: str = setting("light", f"one of {', '.join(STRENGTHS)}")
-    learning_rate: float = setting(1e-3, "Adam's step size, the largest of its schedule")
-    schedule: str = setting("constant", f"of the learning rate: one of {', '.join(SCHEDULES)}")
-    weight_decay: float = setting(0.0, "part of each weight that a step of learning_rate 1 takes off (AdamW)")
-    batch_size: int = setting(2, "images per step")
-    epochs: int = setting(50, "how often the run looks at the validation images; each has `repeats` visits")
-    repeats: int = setting(1, "visits to the training images in an epoch, augmented anew each time")
-    patience: int = setting(0, "end after so many epochs without a better val/loss or val/iou; 0: never")
-    image_size: int = setting(512, "side of the square that a model sees, pixels, a multiple of 16")
-    score_size: int = setting(1024, "scores are taken at a photograph's own size, its longest side at most this")
-    seed: int = setting(1, "the one source of randomness of the run")
+    model: str = setting(
+        "", "ARCHITECTURE[/BACKBONE[/WEIGHTS]], which fills the next three: compare models by this one"
+    )
+    architecture: str = setting(
+        "unet_transposed",
+        f"one of {', '.join(SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)}; begin with unet, "
+        "deeplabv3plus draws coarser outlines",
+    )
+    backbone: str = setting(
+        "none", "an SMP encoder such as resnet18, a small one for tens of images; none for the U-Nets written here"
+    )
+    weights: str = setting(
+        "none",
+        f"one of {', '.join(WEIGHTS)}: random, of the backbone, or learned from drawings; "
+        "take imagenet for few photographs if you have a hub or a cache of it",
+    )
+    width: int = setting(
+        64, "channels of the first level of the U-Nets written here: the paper's 64; 16 is cheap enough for a CPU"
+    )
+    augmentation: str = setting(
+        "light", f"one of {', '.join(STRENGTHS)}; stronger if validation loss rises while training loss falls"
+    )
+    learning_rate: float = setting(
+        1e-3, "Adam's step size, the largest of its schedule; lower it if the loss jumps, search it on a log scale"
+    )
+    schedule: str = setting(
+        "constant",
+        f"of the learning rate: one of {', '.join(SCHEDULES)}; cosine where training is long enough to settle",
+    )
+    weight_decay: float = setting(
+        0.0, "part of each weight that a step of learning_rate 1 takes off (AdamW); try 0.01 if a model overfits"
+    )
+    batch_size: int = setting(2, "images per step; small for tens of images: more steps from the same visits")
+    epochs: int = setting(
+        50, "epochs, each of `repeats` visits to the training images and one validation; 20 show overfitting"
+    )
+    repeats: int = setting(
+        1,
+        "visits to the training images in an epoch, augmented anew each time; 4 to 8 for ten images, or validation "
+        "takes long",
+    )
+    patience: int = setting(
+        0, "end after so many epochs without a better val/loss or val/iou, 0 never; 10 saves time in a search"
+    )
+    image_size: int = setting(
+        512,
+        "side of the square that a model sees, pixels, a multiple of 16; cost grows with its square, and a small "
+        "one limits IoU by the coarse outline",
+    )
+    score_size: int = setting(
+        1024, "scores are taken at a photograph's own size, its longest side at most this; one value for all runs"
+    )
+    seed: int = setting(1, "the one source of randomness of the run; at least 3 for a verdict on training again")
     data: str = setting("drawn", "a folder of photographs and masks, or drawn, drawn:SEED, drawn:SEED:N")
     precision: str = setting(
-        "float32", f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good"
+        "float32",
+        f"of training: one of {', '.join(PRECISIONS)}; auto is the fastest that is as good on this machine, "
+        "float32 compares across machines",
     )
-    split_seed: int = setting(0, "seed of whatever is split at random: every fold, a folder without a split")
-    folds: int = setting(0, "K: cross-validation, in which every image is tested in one fold of 1 to K; 0: none")
-    fold: int = setting(0, "0: the folder's own split; else which of the folds, without folds a random re-split")
-    deterministic: bool = setting(False, "on a GPU, equal settings give equal bits where torch can; slower")
+    split_seed: int = setting(
+        0, "seed of random splits: every fold, and a folder without a split of its own; the same for all models"
+    )
+    folds: int = setting(
+        0,
+        "K: cross-validation, in which every image is tested in one fold of 1 to K; 5 or 6 for tens of images, 0 none",
+    )
+    fold: int = setting(
+        0, "0: the folder's own split; else number of the fold (sweep over all), or without folds of the re-split"
+    )
+    deterministic: bool = setting(
+        False,
+        "on a GPU, equal settings give equal bits where torch can, slower; for hunting a difference, not for sweeps",
+    )
 
     def __post_init__(self) -> None:
         check_choice("architecture", self.architecture, SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)
@@ -107,7 +156,7 @@ class Config:
             raise ConfigError(f"batch_size is 1, but {who} needs at least 2 images in every training step")
 
     def needs_two(self) -> str:
-        """The model, if it cannot train on one image, since its BatchNorm would see one value a channel; else empty.
+        """Name of a model that cannot train on one image: its BatchNorm would see one value a channel. Else empty.
 
         DeepLabV3+ averages a feature map to 1×1; the deepest one of SMP's U-Net is 1×1 below 64 pixels.
         """

@@ -36,7 +36,7 @@ class Reader:
     offset: int
 
     def read(self) -> list[dict[str, Any]]:
-        """Those since the last time."""
+        """The events since the last call."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
@@ -49,7 +49,7 @@ class Reader:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """None for what a full disk left of a line."""
+    """One event; None for a line cut short by a full disk."""
     with contextlib.suppress(ValueError):
         event = json.loads(line)
         if isinstance(event, dict) and "event" in event:

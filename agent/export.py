@@ -1,6 +1,6 @@
 """A trained model as ONNX: `python -m agent.export MODEL -o model.onnx`.
 
-MODEL is what agent.predict takes. The file takes `images`, RGB (B, 3, S, S) float32 from 0 to 1, any B, with S the
+MODEL is named as for agent.predict. The file takes `images`, RGB (B, 3, S, S) float32 from 0 to 1, any B, with S the
 `image_size` of the configuration, and gives `probability` of foreground (B, S, S); ImageNet's normalisation is inside.
 It is written only after onnxruntime has given the same probabilities as torch.
 """
@@ -26,7 +26,7 @@ from common.keys import RULES
 from data import pixels, synthetic
 
 PROBABILITY_TOLERANCE = 1e-3
-"""Largest difference of a probability that is let pass; docs/predict.md has those that were found."""
+"""Largest allowed difference of a probability; docs/predict.md has the measured ones."""
 
 OPSET = 17
 BATCHES = (1, 3)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(prog="python -m agent.export", description="A trained model as ONNX.")
     parser.add_argument("model", help="ENTITY/PROJECT/model-RUN_ID:best, or a checkpoint file")
     parser.add_argument("-o", "--out", type=Path, default=Path("model.onnx"), help="(default: model.onnx)")
-    parser.add_argument("--rule", choices=RULES, help="which weights of an Artifact")
+    parser.add_argument("--rule", choices=RULES, help="rule that chose the weights in an Artifact")
     parser.add_argument(
         "--tolerance",
         type=number(above=0),

@@ -42,7 +42,7 @@ Pixels = NDArray[np.uint8]
 BATCH = {"cpu": 1, "cuda": 16}
 BACKGROUND_BRIGHTNESS = 0.35
 MAX_UNSURE = 5
-"""Photographs that are named as worth a label."""
+"""Most photographs named as worth a label."""
 JPEG_SIDE = 65_500
 """Pixels that a side of a JPEG can have; the overlay of a longer photograph is made smaller."""
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -54,7 +54,7 @@ class UsageError(ValueError):
 
 
 class PhotographError(ValueError):
-    """One photograph has no mask; the text is one sentence. The others have theirs."""
+    """One photograph has no mask; the text is one sentence. The other photographs have theirs."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Prediction:
-    """`foreground`: share of the pixels; `expected_iou`: how sure the model is of the mask, 0 to 1."""
+    """`foreground`: its share of the pixels; `expected_iou`: the model's certainty of the mask, 0 to 1."""
 
     foreground: float
     expected_iou: float
@@ -110,7 +110,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("photographs", nargs="+", help="picture files, folders of them, or patterns such as 'in/*.jpg'")
     parser.add_argument("-o", "--out", type=Path, default=Path("masks"), help="folder of the masks (default: masks)")
     parser.add_argument(
-        "--rule", choices=RULES, help="which weights of an Artifact (default: as the lab tests this architecture)"
+        "--rule", choices=RULES, help="rule that chose the weights in an Artifact (default: the lab's, by architecture)"
     )
     parser.add_argument(
         "--batch-size", type=whole_number(), metavar="N", help="photographs at a time (default: 1, on a GPU 16)"
@@ -130,7 +130,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         type=_probability,
         default=0.5,
         metavar="P",
-        help="foreground is what is more likely than this (default: 0.5)",
+        help="a pixel with a probability above this is foreground (default: 0.5)",
     )
     parser.add_argument(
         "--probabilities", action="store_true", help="write STEM-probability.png, too: 16 bits, 65535 is 1"
@@ -195,7 +195,7 @@ def _model(options: argparse.Namespace, device: torch.device) -> Model:
 
 
 def make_tasks(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[list[Task], list[str]]:
-    """The photographs that the names mean, each once, what is made of each, and what is wrong with other names.
+    """The photographs that the names mean, each once, with their output files; and the faults of the other names.
 
     Raises:
         UsageError: no name means a file; two photographs, or a photograph and a mask, would be one file.
@@ -255,9 +255,9 @@ def _glob(pattern: str) -> list[str]:
 def predict(
     model: Model, tasks: Iterable[Task], batch_size: int
 ) -> Iterator[tuple[Task, Prediction | PhotographError]]:
-    """Write mask and overlay of each photograph; yields what was predicted, or why it has no mask.
+    """Write mask and overlay of each photograph; yields its prediction, or the reason why it has no mask.
 
-    The next batch is read while the model works on this one. Raises OSError where no photograph could be written.
+    The next batch is read while the model works on this one. Raises OSError if no photograph could be written.
     """
     with ThreadPoolExecutor() as pool:
         for batch in _read_ahead(tasks, batch_size, model.pixel_range, pool):
@@ -298,7 +298,7 @@ def _read(path: Path, pixel_range: Range | None) -> Pixels:
 
 
 def _logits(model: Model, photographs: Sequence[tuple[Task, Pixels]]) -> list[Tensor | PhotographError]:
-    """Those of each, together or, where that fails, one by one."""
+    """Logits of each photograph, computed together or, if that fails, one by one."""
     if not photographs:
         return []
     try:

@@ -52,7 +52,7 @@ def define_metrics(run: wandb.Run) -> None:
 
 
 def history_row(epoch: int, train_loss: float, train: Counts, val: Validation, seconds: float, of_steps: float) -> Row:
-    """The row of one epoch, which took `seconds`, of which its training steps took `of_steps`."""
+    """The row of one epoch of `seconds`, `of_steps` of them in training steps."""
     row = {
         "epoch": epoch,
         keys.TRAIN_LOSS: train_loss,
@@ -74,7 +74,7 @@ def epoch_line(row: Row, epochs: int) -> str:
 
 
 def start_line(name: str | None, facts: dict[str, Any], material: Material, n_threads: int | None) -> str:
-    """The first line on the console; `n_threads` are those that a run which goes on keeps."""
+    """The first line on the console; `n_threads`: threads that a resumed run keeps, None for a new run."""
     config, model = material.config, material.model
     return (
         f"trial {name}: {facts['n_parameters']:,} parameters; {facts['n_train']} training, "

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 
 MEMORY_GB = 8.0
-"""Of the smallest GPU that every suggestion shall fit on, in units of 10⁹ bytes."""
+"""Memory of the smallest GPU that every suggestion shall fit on, in units of 10⁹ bytes."""
 
 KEPT_MB: dict[str, float] = {
     "unet_transposed": 85.8,
@@ -47,7 +47,7 @@ AUGMENTATIONS = ("none", "light", "medium", "strong")
 SIZES = (128, 512)
 SIZE_STEP = 128
 LEAST_IMAGES, MOST_IMAGES = 2, 10
-"""Of a step. DeepLabV3+ needs two; the lab has ten training images."""
+"""Images per step. DeepLabV3+ needs two; the lab has ten training images."""
 
 WEIGHTS_GB = 0.6
 """Weights, gradients and Adam's moments of the largest model, 16 bytes for each of 37 million parameters."""
@@ -60,8 +60,8 @@ DATA = "drawn"
 def space(trial: optuna.Trial) -> dict[str, Any]:
     """One configuration.
 
-    The names of what is suggested are keys of the configuration: after a restart the scheduler finds the values of
-    finished runs by them. Where all that is suggested was suggested before, the seed is the next one, so that no
+    The names of the suggestions are keys of the configuration: after a restart the scheduler finds the values of
+    finished runs by them. If all suggestions are those of an earlier trial, the seed is the next one, so that no
     configuration comes twice.
     """
     model = trial.suggest_categorical("model", tuple(KEPT_MB))

@@ -1,8 +1,8 @@
-"""Train, test and record one configuration as one W&B run. This is what `wandb agent` starts.
+"""Train, test and record one configuration as one W&B run; `wandb agent` starts this command.
 
 By hand: `python -m agent.train --model=unet/resnet18 --learning_rate=1e-3`; WANDB_MODE=offline needs no server.
-`--resume RUN_ID` goes on with a run that was cut off; so does an agent that is handed it again. What the run writes is
-listed in docs/runs.md.
+`--resume RUN_ID` goes on with a run that was cut off; so does an agent that is handed it again. docs/runs.md lists
+every key and file of a run.
 """
 
 import dataclasses
@@ -53,7 +53,7 @@ REFUSALS = (DiskError, ConfigError, DataError, CombinationError, WeightsError, R
 
 @dataclass
 class TrainingRun:
-    """One run with all that changes while it trains."""
+    """One run with its state while it trains."""
 
     plan: RunPlan
     run: wandb.Run
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 plan, local = resume.complete_plan(plan)
                 if not plan.offline:
                     preflight.check_same_config(plan, interruption.check)
-                # A sweep hands out again what its server never heard of: there the run begins, and fails.
+                # A sweep hands out again a run that its server never heard of: there the run begins, and fails.
                 material = None if plan.in_sweep else prepare(plan.config, plan.folder)
                 interruption.check()
                 opening = open_run(plan, interruption)
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def refuse(error: Exception) -> int:
-    """Say in one sentence why no run begins, and what a person can mend; the exit code."""
+    """Print one sentence, the reason why no run begins and its remedy; the exit code."""
     if isinstance(error, Interrupted):
         print(f"agent.train: {error} before the run began", file=sys.stderr)
         return EXIT_CODES[str(error)]
@@ -119,7 +119,7 @@ def record(
         try:
             print(train_unless_finished(plan, run, local, material, interruption), flush=True)
         except Interrupted as reason:
-            # Ends the processes that augment: torch would tell of one that a signal ends later, wherever the run is.
+            # End the processes that augment now: one ended by a signal later would raise anywhere in the run.
             traceback.clear_frames(reason.__traceback__)
             if code := end_early(plan, run, str(reason)):
                 return code
@@ -154,13 +154,13 @@ def is_finished(run: wandb.Run) -> bool:
 
 
 def clear_failure(run: wandb.Run) -> None:
-    """A run that is tried again has not failed: why it did before leaves its summary."""
+    """Remove the reason of an earlier failure from the summary of a run that is tried again."""
     if run.resumed and run.summary.get("error") is not None:
         del run.summary["error"]
 
 
 def clean_up(folder: Path, run: wandb.Run) -> None:
-    """Once the server has the whole run: drop the state, here and there, and what an earlier part of the run left."""
+    """Once the server has the whole run: delete its state, local and uploaded, and files of its earlier parts."""
     if run.offline:
         (folder / state.STATE_FILE).unlink(missing_ok=True)
         return
@@ -172,7 +172,7 @@ def clean_up(folder: Path, run: wandb.Run) -> None:
 def open_run(plan: RunPlan, interruption: Interruption) -> wandb.Run:
     """The run on the server, made or found again by its id.
 
-    In a sweep the client knows where it is, and warns of whatever else it is told.
+    In a sweep the client knows entity, project and id, and would warn of other arguments.
     """
     place: dict[str, Any] = {"entity": plan.entity, "project": plan.project, "id": plan.run_id}
     return wandb.init(
@@ -231,7 +231,7 @@ def train(plan: RunPlan, run: wandb.Run, material: Material, earlier: State | No
 def set_up(plan: RunPlan, run: wandb.Run, material: Material, n_threads: int | None) -> TrainingRun:
     """The run before its first epoch, its facts on the server and on the console.
 
-    `n_threads` are those of torch that a run which goes on keeps; None for a new one.
+    `n_threads`: threads of torch that a resumed run keeps; None for a new one.
     """
     config, model = plan.config, material.model
     if n_threads:
@@ -257,7 +257,7 @@ def show_data(dataset: Dataset, run: wandb.Run) -> None:
 
 
 def restore(training: TrainingRun, earlier: State) -> float:
-    """Take up the run where its last state left it; the seconds that were trained before."""
+    """Put the last state back into the run; returns the seconds trained before."""
     state.restore(earlier.tensors, training.model, training.optimizer, training.schedule)
     training.progress, training.best.kept = earlier.progress, earlier.kept
     print(f"going on after epoch {earlier.progress.epoch}", flush=True)
@@ -301,7 +301,7 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
             training.run.summary.update(reporting.best_values(best))
             print(reporting.epoch_line(progress.rows[-1], config.epochs), flush=True)
             events.emit("epoch", epochs=config.epochs, steps=epoch * steps, **progress.rows[-1])
-            # The first epoch of a process warms up; the second tells what a step takes.
+            # The first epoch of a process warms up; the second tells the time of a step.
             if epoch == epochs.start + 1 and performance.should_compile(
                 (epochs.stop - 1 - epoch) * steps, trained / steps, device.type, config.deterministic
             ):
@@ -310,13 +310,13 @@ def fit(training: TrainingRun, interruption: Interruption) -> None:
 
 
 def should_stop(training: TrainingRun) -> bool:
-    """Whether `patience` is at its end: so many epochs were the best by no rule."""
+    """Whether the last `patience` epochs were the best by no rule."""
     best = max((kept.epoch for kept in training.best.kept.values()), default=0)
     return 0 < training.plan.config.patience <= training.progress.epoch - best
 
 
 def record_step_times(training: TrainingRun, first: int) -> None:
-    """For `agent.lint`: what steps took since epoch `first`, the first one of this process, which warms up."""
+    """For `agent.lint`: record the times of steps after epoch `first`, the warm-up of this process."""
     config, material = training.plan.config, training.material
     macs = material.n_macs * len(material.dataset.train) / material.steps
     epochs = [row[keys.SECONDS_OF_STEPS] for row in training.progress.rows[first:]]
@@ -347,7 +347,7 @@ def validate(training: TrainingRun) -> Validation:
 
 
 def capture(training: TrainingRun) -> State:
-    """This moment of the run; everything in it is a copy, so that it can be saved while training goes on."""
+    """State of the run at this moment, all of it copies, so that it can be saved while training goes on."""
     run, progress = training.run, training.progress
     return State(
         run=f"{run.entity}/{run.project}/{run.id}",

@@ -1,26 +1,23 @@
-"""docs/modules.md: every module with the first line of its docstring. `make map` writes it; a test compares."""
+"""The modules in docs/architecture.md: each with the first line of its docstring. `make map` writes the list."""
 
 import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "modules.md"
+PAGE = ROOT / "docs" / "architecture.md"
 PACKAGES = ("common", "data", "agent", "server", "analysis", "study")
 """Those of the product; `bench` measures them."""
-HEAD = """# Modules
-
-Every module by its folder, with the first line of its docstring; written by `make map`.
-[architecture.md](architecture.md) has the packages, and who may import whom.
-"""
+HEAD = "by its folder, with the first line of its docstring; `make map` writes this list, a test compares it.\n"
+"""The end of the sentence before the list."""
 
 
 def module_map() -> str:
-    """The whole page."""
-    parts = [HEAD]
+    """One table for each folder."""
+    parts = [""]
     for package in (*PACKAGES, "bench"):
         for folder in sorted({file.parent for file in (ROOT / package).rglob("*.py")}):
             rows = [row(file) for file in sorted(folder.glob("*.py")) if file.stat().st_size]
-            parts.append("\n".join([f"## {folder.relative_to(ROOT)}/", "", "| module | |", "|---|---|", *rows, ""]))
+            parts.append("\n".join([f"### {folder.relative_to(ROOT)}/", "", "| module | |", "|---|---|", *rows, ""]))
     return "\n".join(parts)
 
 
@@ -31,4 +28,5 @@ def row(file: Path) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(module_map())
+    before = PAGE.read_text().partition(HEAD)[0]
+    PAGE.write_text(before + HEAD + module_map())

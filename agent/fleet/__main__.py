@@ -29,10 +29,10 @@ from common.text import plural
 from common.wandb_api import RequestRefused, ServerUnavailable
 
 TRIAL_GRACE_SECONDS = 45
-"""From SIGTERM to SIGKILL of a trial: a step, 20 s of upload and the end of its run; less than a cluster's minute."""
+"""Time from SIGTERM to SIGKILL of a trial: a step, 20 s of upload, the end of its run; less than a cluster's minute."""
 
 ACTIVE_STATES = ("pending", "running", "preempting")
-"""States of a run that somebody has."""
+"""States of a run that an agent works on."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def take_stdout() -> IO[str]:
-    """Standard output for events alone: whatever else this process and its children print goes to standard error."""
+    """Standard output for events alone: all other output of this process and its children goes to standard error."""
     program = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return program
@@ -108,7 +108,7 @@ def start(args: argparse.Namespace, program: IO[str] | None) -> int:
 
 
 def grace_seconds() -> float:
-    """WANDB_AGENT_KILL_DELAY, as for the client's own agent. Raises OptionError."""
+    """Seconds of WANDB_AGENT_KILL_DELAY, as for the client's own agent. Raises OptionError."""
     text = os.environ.get("WANDB_AGENT_KILL_DELAY") or str(TRIAL_GRACE_SECONDS)
     if not text.isdecimal():
         raise OptionError(f"WANDB_AGENT_KILL_DELAY is {text!r}, but must be whole seconds")
@@ -128,7 +128,7 @@ def assign_places(
 
 
 def describe_end(sweep: Sweep, board: Display) -> str:
-    """The state of the sweep, with the runs of others who work on it."""
+    """The state of the sweep in a sentence, with the runs of other agents."""
     try:
         elsewhere, info = sweep.fetch_runs(*ACTIVE_STATES), sweep.fetch()
     except (ServerUnavailable, RequestRefused):

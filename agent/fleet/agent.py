@@ -27,14 +27,14 @@ from common.retry import doubling, retry
 from common.wandb_api import NotFound, RequestRefused, ServerUnavailable
 
 HEARTBEAT_SECONDS = 5.0
-"""Between two heartbeats while a trial runs, as in the client's own agent."""
+"""Seconds between two heartbeats while a trial runs, as in the client's own agent."""
 
 LONGEST_PAUSE = 30.0
 MAX_KILLED = 3
-"""A trial that SIGKILL has ended so often is given up: most likely the machine has too little memory for it."""
+"""Ends by SIGKILL after which a trial is given up: most likely the machine has too little memory for it."""
 
 ORPHAN_SECONDS = 10.0
-"""For what a trial leaves behind, such as the client's service, which still sends its last rows; then SIGKILL."""
+"""Time for orphans of a trial, such as the client's service, which still sends its last rows; then SIGKILL."""
 
 KILL_AGAIN_SECONDS = 1.0
 OPEN_STATES = ("pending", "running", "crashed", "preempting")
@@ -60,16 +60,16 @@ class Agent:
     number: int
     plan: FleetSettings
     env: dict[str, str]
-    """Of its trials; pins them to a device."""
+    """Environment of its trials; pins them to a device."""
     events: int
-    """Descriptor that its news are written to, one JSON document per line."""
+    """File descriptor for its news, one JSON document per line."""
     wake: int = -1
     id: str = ""
     stopping: bool = False
     leaving: bool = False
-    """The trial that it has is its last one."""
+    """The agent ends after its current trial."""
     streak: crashes.CrashStreak = field(default_factory=crashes.CrashStreak)
-    """Of this agent; the supervisor has that of all."""
+    """Crashes in a row under this agent; the supervisor counts those of all."""
     exit_codes: dict[int, int] = field(default_factory=dict)
     """Process id → exit code of every child that has ended."""
 
@@ -79,7 +79,7 @@ class Agent:
             os.write(self.events, line.encode())
 
     def work(self) -> int:
-        """Until the sweep is over or a signal comes; the exit code of the process."""
+        """Run trials until the sweep is over or a signal comes; the exit code of the process."""
         launch.adopt_orphans()
         self.wake = self._handle_signals()
         try:
@@ -95,7 +95,7 @@ class Agent:
         return 0
 
     def _handle_signals(self) -> int:
-        """Every signal wakes `_sleep`; the rest happens there and in the loops."""
+        """Have every signal wake `_sleep`; returns the descriptor that it reads."""
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
@@ -114,7 +114,7 @@ class Agent:
         return reading
 
     def _sleep(self, seconds: float) -> None:
-        """At most so long; shorter when a signal comes or a child ends."""
+        """Sleep at most `seconds`; shorter when a signal comes or a child ends."""
         select.select([self.wake], [], [], max(0.0, seconds))
         with contextlib.suppress(BlockingIOError):
             while os.read(self.wake, 512):
@@ -173,7 +173,7 @@ class Agent:
         try:
             return Trial(command["run_id"], command["args"], command.get("program"), self.id, threads=self.plan.threads)
         except BadName as error:
-            raise RequestRefused(f"the server hands out what is no run: {error}") from None
+            raise RequestRefused(f"the server handed out no valid run: {error}") from None
 
     def _next_commands(self) -> list[dict[str, Any]]:
         if not self.id:
@@ -216,7 +216,7 @@ class Agent:
         return pid, log
 
     def _watch(self, trial: Trial, pid: int) -> tuple[bool, int]:
-        """Until the trial has ended; whether it was asked to end, and its exit code, minus the number of a signal."""
+        """Wait for the trial's end: whether it was asked to end, and its exit code (minus the number of a signal)."""
         deadline: float | None = None
         next_beat, pause, away = time.monotonic(), HEARTBEAT_SECONDS, False
         while self._exit_code(pid) is None:
@@ -274,7 +274,7 @@ class Agent:
         return self.exit_codes.get(pid)
 
     def _end_children(self) -> None:
-        """Wait for what the trial has left, and end it."""
+        """Wait for orphans of the trial, then kill them."""
         patient = time.monotonic() + min(ORPHAN_SECONDS, self.plan.grace)
         while psutil.Process().children() and time.monotonic() < patient:
             self._sleep(0.2)
@@ -305,7 +305,7 @@ class Agent:
             self.emit("crashed", run=run, code=code, reason=text, log=str(log))
 
     def _final_state(self, run: str) -> str | None:
-        """Of a run whose trial ended badly; None if the server does not say."""
+        """State of a run whose trial ended badly; None if the server does not answer."""
         with contextlib.suppress(ServerUnavailable, RequestRefused):
             return self.plan.sweep.fetch_run_state(run)
         return None

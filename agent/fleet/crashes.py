@@ -19,7 +19,7 @@ def reason(lines: Iterable[str], code: int) -> str:
 
 
 def normalize(text: str) -> str:
-    """Equal for reasons that differ only in numbers, addresses, ids and paths."""
+    """The reason without numbers, addresses, ids and paths."""
     text = re.sub(r"0x[0-9a-f]+|(?<!\w)[0-9a-f]{8,}(?!\w)", "#", text)
     text = re.sub(r"(?:/[\w.+-]+){2,}", "PATH", text)
     return re.sub(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", "#", text)

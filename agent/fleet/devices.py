@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 DRIVER = Path("/dev/nvidiactl")
-"""Is there where a GPU can be used; /proc shows the driver of a machine in containers that were given none as well."""
+"""Device file of a usable GPU; /proc would show the driver of the machine even in containers without one."""
 
 MEBIBYTE = 2**20
 
@@ -24,20 +24,20 @@ class DeviceError(Exception):
 
 @dataclass(frozen=True)
 class Gpu:
-    """One that CUDA would see, or a MIG slice of one."""
+    """A GPU that CUDA would see, or a MIG slice of one."""
 
     visible: str
     """The value of CUDA_VISIBLE_DEVICES for a process that shall see only this one."""
     name: str
     index: str
-    """That of the board, for nvidia-smi."""
+    """Index of the board, for nvidia-smi."""
 
 
 @dataclass(frozen=True)
 class Memory:
     used: int
     total: int
-    """Both in bytes."""
+    """Bytes, like `used`."""
 
 
 def list_gpus(environ: Mapping[str, str]) -> list[Gpu]:
@@ -59,7 +59,7 @@ def list_gpus(environ: Mapping[str, str]) -> list[Gpu]:
 
 
 def _parse(printed: str) -> list[Gpu]:
-    """`nvidia-smi -L`; a board that is cut into MIG slices counts as its slices."""
+    """GPUs in the output of `nvidia-smi -L`; a board that is cut into MIG slices counts as its slices."""
     gpus: list[Gpu] = []
     whole: dict[str, int] = {}
     for line in printed.splitlines():
@@ -77,7 +77,7 @@ def _parse(printed: str) -> list[Gpu]:
 
 
 def _select(gpus: Sequence[Gpu], visible: str) -> list[Gpu]:
-    """As CUDA reads it: indices or beginnings of UUIDs, and everything after -1 or an empty entry is invisible."""
+    """GPUs of CUDA_VISIBLE_DEVICES as CUDA reads it: indices or beginnings of UUIDs, up to -1 or an empty entry."""
     chosen: list[Gpu] = []
     for entry in (each.strip() for each in visible.split(",")):
         if entry in ("", "-1", "NoDevFiles"):
@@ -91,7 +91,7 @@ def _select(gpus: Sequence[Gpu], visible: str) -> list[Gpu]:
 
 
 def gpu_memory(gpu: Gpu) -> Memory | None:
-    """Of its board, as nvidia-smi reports it; None where it does not, and for a MIG slice."""
+    """Memory of the GPU's board in bytes; None for a MIG slice, or if nvidia-smi does not report it."""
     if gpu.visible.startswith("MIG-"):
         return None
     printed = _smi("-i", gpu.index, "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits")

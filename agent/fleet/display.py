@@ -19,12 +19,12 @@ from common.text import clock
 SAY_EVERY_SECONDS = 60.0
 WARM_UP_EVERY_SECONDS = 5.0
 END_STATES = {"finished": "finished", "stopped": "stopped early", "crashed": "failed", "put off": "put off"}
-"""Ends of a trial, and the word for each."""
+"""End of a trial → its word on the console."""
 
 
 @dataclass
 class AgentLine:
-    """One agent, and the trial that it has."""
+    """The line of one agent and its trial."""
 
     place: str
     state: str = "starting"
@@ -33,7 +33,7 @@ class AgentLine:
     began: float = 0.0
     progress: Reader | None = None
     epoch: dict[str, Any] = field(default_factory=dict)
-    """The trial's last event of that kind."""
+    """The trial's last event `epoch`."""
     test_iou: float | None = None
     stopped: bool = False
     """The server ended it: Hyperband, say, or a person in the browser; the exit code is 0 all the same."""
@@ -51,7 +51,7 @@ class AgentLine:
         return f"epoch {self.n_epochs} of {self.epoch['epochs']}, val IoU {self.epoch[keys.VAL_IOU]:.3f}"
 
     def update(self, event: dict[str, Any]) -> None:
-        """An event of the trial."""
+        """Take in an event of the trial."""
         kind = event["event"]
         if kind == "start":
             self.name = event["name"]
@@ -67,7 +67,7 @@ class AgentLine:
 
 @dataclass
 class Display:
-    """`handle` takes a piece of news of an agent, `render` draws all of them."""
+    """Lines of all agents: `handle` takes in news of one, `render` draws all."""
 
     sweep: str
     expected: int | None
@@ -85,7 +85,7 @@ class Display:
     last_line: float = field(default_factory=time.monotonic)
     note: str = ""
     reader_gone: bool = False
-    """The program that read along is gone."""
+    """The program at the other end of the stream is gone."""
 
     @property
     def is_live(self) -> bool:
@@ -119,7 +119,7 @@ class Display:
         self.emit("message", text)
 
     def warm_up(self, name: str, number: int, of: int) -> None:
-        """One import of the fork server begins."""
+        """Show that an import of the fork server begins."""
         self.note = f"warming up: importing {name}, {number} of {of}"
         if number == 1:
             self.message(f"warming up: {of} imports, once for all trials")
@@ -191,7 +191,7 @@ class Display:
                 self._write(events.document(**event | {"run": line.run}))
 
     def poll(self) -> None:
-        """Read along; without a terminal, say how far everybody is, now and then."""
+        """Read the trials' events; without a terminal, print everybody's progress now and then."""
         for line in self.lines.values():
             self._read_events(line)
         now = time.monotonic()
@@ -206,13 +206,13 @@ class Display:
         return self.count_ends() + ("" if self.n_remaining is None else f", {self.n_remaining} to go")
 
     def count_ends(self) -> str:
-        """Numbers of runs by how they ended, in words."""
+        """Numbers of runs by their end, in words."""
         counts = Counter(END_STATES[state] for state in self.states.values())
         return ", ".join(f"{n} {state}" for state, n in counts.items()) or "no trial over yet"
 
     @property
     def n_remaining(self) -> int | None:
-        """Runs that are still to come, as far as this fleet can know."""
+        """Number of runs still to come; None if it is unknown."""
         over = sum(state != "put off" for state in self.states.values())
         return None if self.expected is None else max(0, self.expected - self.n_before - over)
 

@@ -6,7 +6,7 @@ The supervisor starts `python -m agent.fleet.fork_server`. It reads one JSON doc
 When its input ends, because the supervisor was killed, it stops everything and ends.
 
 It has one thread when it forks, and has never touched a GPU: a forked process could use neither a thread pool nor a
-CUDA context of its parent. It checks both, and starts trials as plain processes where one of them is not so.
+CUDA context of its parent. It checks both; if either fails, it starts trials as plain processes.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ class ForkServer:
     """Latest end of everything, by the monotonic clock."""
 
     def serve(self, wake: int) -> None:
-        """Until told to stop and everything has ended."""
+        """Work until the order to stop, then until everything has ended."""
         while not self.stopping or psutil.Process().children():
             ready, _, _ = select.select([0, wake] if self.deadline == math.inf else [wake], [], [], 1.0)
             with contextlib.suppress(BlockingIOError):
@@ -66,14 +66,14 @@ class ForkServer:
                 launch.kill_family(os.getpid())
 
     def _end(self) -> None:
-        """Nobody watches any more: agents end their trials; what those of dead agents have left gets less time."""
+        """End after the supervisor is gone: agents end their trials; orphans of dead agents get less time."""
         self._signal_all(signal.SIGTERM)
         last = min(ORPHAN_SECONDS, self.plan.grace)
         self.stopping = True
         self.deadline = time.monotonic() + last + (self.plan.grace + ORPHAN_SECONDS if self.agents else 0)
 
     def _read(self) -> bool:
-        """Obey what has come in; False at the end of the input."""
+        """Obey the orders in the input; False at its end."""
         chunk = os.read(0, 65536)
         *lines, self.buffer = (self.buffer + chunk).split(b"\n")
         for line in lines:
@@ -107,7 +107,7 @@ class ForkServer:
         self.agents[pid] = number
 
     def _reap(self) -> None:
-        """Children that have ended: agents, and what orphaned trials have left."""
+        """Reap children that have ended: agents, and orphans of trials."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -133,7 +133,7 @@ def main() -> int:
     events = os.dup(1)
     os.dup2(2, 1)
     launch.adopt_orphans()
-    # Slurm sends SIGTERM to every process of a job; what it means is for the supervisor to say.
+    # Slurm sends SIGTERM to every process of a job; only the supervisor acts on it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     settings = json.loads(_line())
@@ -188,7 +188,7 @@ def _why_not_fork() -> str | None:
 
 
 def _holds_gpu(open_files: Path = Path("/proc/self/fd")) -> bool:
-    """Whether this process has a device of the driver open: counting GPUs is enough, and no fork can use them then."""
+    """Whether this process has a device of the driver open, as after counting GPUs: no fork can use them then."""
     links = open_files.iterdir() if open_files.is_dir() else ()
     return any(os.path.realpath(each).startswith("/dev/nvidia") for each in links)
 

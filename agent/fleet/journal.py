@@ -1,8 +1,8 @@
 """The trials that are under way, on disk, so that a fleet that was killed can finish them.
 
-One folder per sweep. `RUN_ID.json` says what was handed out; `RUN_ID.lock` is locked by the agent and, through the
-file that it inherits, by the trial's own process; the system unlocks it when both are gone, however they ended. Whoever
-finds a trial that nobody holds may take it over. The folder may be shared by several machines.
+One folder per sweep. `RUN_ID.json` is the trial that was handed out; `RUN_ID.lock` is locked by the agent and, through
+the file that it inherits, by the trial's own process; the system unlocks it when both are gone, however they ended. Any
+agent may take over a trial without a lock. The folder may be shared by several machines.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ class Trial:
     args: dict[str, Any]
     program: str | None
     agent: str
-    """Id of the agent that got it; W&B sends stop commands there."""
+    """Id of the agent that got the trial; W&B sends stop commands there."""
     killed: int = 0
     """Ends by SIGKILL so far."""
     threads: int = 0
-    """Those that it began with and keeps; 0 if nobody knows."""
+    """Number of threads, kept on a resume; 0 if it is unknown."""
     put_off: bool = False
     """The server knows that it was preempted and hands it out again, here or elsewhere."""
 
@@ -53,19 +53,19 @@ class Claim:
         write_json(self.folder / f"{trial.run}.json", asdict(trial))
 
     def delete(self) -> None:
-        """It is over: no fleet shall take it up again."""
+        """Forget a trial that is over: no fleet shall take it up again."""
         with _exclusive_lock(self.folder):
             (self.folder / f"{self.trial.run}.json").unlink(missing_ok=True)
             (self.folder / f"{self.trial.run}.lock").unlink(missing_ok=True)
         self.lock.close()
 
     def postpone(self) -> None:
-        """The server hands it out again, to whoever asks first; its threads are kept for then."""
+        """Keep the number of threads of a trial that the server will hand out again, to any agent."""
         self.save(replace(self.trial, put_off=True))
         self.lock.close()
 
     def release(self) -> None:
-        """Work on it ends here; the next fleet takes it up."""
+        """End the work on the trial here; the next fleet takes it up."""
         self.lock.close()
 
 
@@ -83,7 +83,7 @@ def claim(folder: Path, trial: Trial) -> Claim | None:
 
 
 def claim_interrupted(folder: Path) -> Claim | None:
-    """The right to a trial that somebody began and nobody works on any more; None if there is none."""
+    """The right to an unfinished trial that no process works on any more; None if there is none."""
     with _exclusive_lock(folder):
         for trial in read_all(folder):
             lock = None if trial.put_off else _lock(folder, trial.run)
@@ -98,13 +98,13 @@ def read_all(folder: Path) -> list[Trial]:
 
 
 def read_unfinished(folder: Path) -> list[Trial]:
-    """Those that are under way or were cut off, and that no server hands out again."""
+    """Trials that are under way or were cut off, and that no server hands out again."""
     return [trial for trial in read_all(folder) if not trial.put_off]
 
 
 @contextlib.contextmanager
 def _exclusive_lock(folder: Path) -> Iterator[None]:
-    """Nobody else takes or gives up a trial of this folder meanwhile."""
+    """Keep others from taking or giving up a trial of this folder until the end of the block."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -130,5 +130,5 @@ def _read(file: Path) -> Trial | None:
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Whole or not at all, also when the power fails."""
+    """Write a JSON file whole or not at all, even if the power fails."""
     write_text(file, json.dumps(content), sync=True)

@@ -30,7 +30,7 @@ class Launch:
     """A program to start, with its environment and log."""
 
     command: list[str]
-    """As `wandb agent` would start it."""
+    """The command as `wandb agent` would start it."""
     flags: list[str] | None
     """Arguments of `agent.train` for a forked trial; None for a plain process."""
     env: dict[str, str]
@@ -99,7 +99,7 @@ def make_start(
 def fork(start: Launch, warm: bool, locked: int, close: Sequence[int]) -> int:
     """Start the trial in a session of its own; its process id. It gets SIGTERM when this process dies.
 
-    `locked` is the descriptor of the trial's lock, which the trial keeps open; those in `close` are the agent's affair.
+    `locked` is the descriptor of the trial's lock, which the trial keeps open; it closes the agent's in `close`.
     The calling process must have one thread.
     """
     sys.stdout.flush()
@@ -193,7 +193,7 @@ def adopt_orphans() -> None:
 
 def kill_family(pid: int) -> None:
     """SIGKILL to all descendants of a process, those with a session of their own included."""
-    for _ in range(2):  # what was being started meanwhile
+    for _ in range(2):  # again, for processes started meanwhile
         with contextlib.suppress(psutil.NoSuchProcess):
             for each in psutil.Process(pid).children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):

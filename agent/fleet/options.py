@@ -9,13 +9,13 @@ from typing import NoReturn
 from common.cli import whole_number
 
 AUTO = 0
-"""`--per-gpu auto`."""
+"""Value of `--per-gpu auto`."""
 
 CLUSTER_FLAGS = ("jobs", "gpus", "cpus")
 SLURM_FLAGS = ("partition", "time", "sbatch")
 KUBERNETES_FLAGS = ("image",)
 LOCAL_FLAGS = {
-    "agents": "--cpus says how many trials each fleet has side by side",
+    "agents": "--cpus is the number of trials of each fleet",
     "requeue": "its jobs have it already",
     "events": "each job has a log of its own",
 }

@@ -1,4 +1,4 @@
-"""Trials side by side: on a GPU by the memory that they are seen to take, on a CPU by cores and memory."""
+"""Number of trials side by side: on a GPU by their measured memory, on a CPU by cores and memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common import cores
 
 CPU_TRIAL_BYTES = 2**30
-"""Memory of a small trial on a CPU, beyond what it shares with the others."""
+"""Memory of a small trial on a CPU, without the part it shares with the others."""
 
 MAX_FILL = 0.9
 """The share of a GPU's memory that trials may fill: the next one may need more than those before."""
@@ -24,10 +24,10 @@ class Packing:
     before: int
     most: int
     per_trial: int = 0
-    """The largest share of one trial that was seen, bytes."""
+    """Largest measured share of one trial, bytes."""
 
     def measure(self, used: int, n_trials: int) -> None:
-        """`used` bytes of the device while `n_trials` train on it."""
+        """Take in a measurement: `used` bytes of the device while `n_trials` train on it."""
         if n_trials:
             self.per_trial = max(self.per_trial, (used - self.before) // n_trials)
 
@@ -53,5 +53,5 @@ def parallel_trials(n_cores: int, n_trials: int | None, free_bytes: int, put_off
 
 
 def threads_per_trial(environ: Mapping[str, str], n_trials: int) -> int:
-    """Of each trial: OMP_NUM_THREADS if it is set, else its share of the cores."""
+    """Threads of each trial: OMP_NUM_THREADS if it is set, else its share of the cores."""
     return cores.omp_threads(environ) or max(1, cores.available() // n_trials)

@@ -1,4 +1,4 @@
-"""The fleet itself: starts the fork server, has it fork agents, shows what they do, and stops all of it again."""
+"""The fleet itself: starts the fork server, has it fork agents, shows their work, and stops everything."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ ONE_THREAD = {
 POLL_SECONDS = 0.25
 MEASURE_SECONDS = 2.0
 MAX_REPLACEMENTS = 10
-"""Restarts of agents and of the fork server after they died; with more, something kills them for good."""
+"""Most restarts of agents and of the fork server after they died; the fleet then gives up."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Fleet:
     grace: float
     display: Display
     most_per_gpu: int | None = None
-    """Set where the number of trials on a GPU follows from their memory."""
+    """Most trials on a GPU under `--per-gpu auto`, where their memory decides; else None."""
     agents: dict[int, Place] = field(default_factory=dict)
     streak: CrashStreak = field(default_factory=CrashStreak)
     packings: dict[str, Packing] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Fleet:
     signals: list[int] = field(default_factory=list)
     """Signals so far."""
     n_signals_handled: int = 0
-    """Those of them that were acted upon."""
+    """Number of them that were acted upon."""
     n_replacements: int = 0
     parent: "subprocess.Popen[bytes] | None" = None
     buffer: bytes = b""
@@ -76,7 +76,7 @@ class Fleet:
     """The fork server has started nothing yet."""
 
     def run(self) -> int:
-        """Until the sweep is done; 0 if every trial went well, 1 if not, 128 + n if signal n stopped it."""
+        """Work until the sweep is done; 0 if every trial went well, 1 if not, 128 + n if signal n stopped it."""
         for gpu in {place.gpu for place in self.places if place.gpu} if self.most_per_gpu else ():
             if memory := devices.gpu_memory(gpu):
                 self.packings[gpu.visible] = Packing(memory.total, memory.used, self.most_per_gpu or 1)
@@ -209,7 +209,7 @@ class Fleet:
             self._stop()
 
     def _stop(self) -> None:
-        """Have the trials end; at the second signal, or when none has begun, kill what there is."""
+        """Have the trials end; at the second signal, or before any has begun, kill everything."""
         how = f"trials save and end; Ctrl-C again kills them, and so does the fleet after {self.grace:.0f} s"
         if self.warming:
             how = "no trial has begun"
@@ -222,13 +222,13 @@ class Fleet:
             self._kill()
 
     def _kill(self) -> None:
-        """The fork server last: until then it adopts what its agents leave."""
+        """Kill everything, the fork server last: until then it adopts the orphans of its agents."""
         if self.parent and self.parent.poll() is None:
             launch.kill_family(self.parent.pid)
             self.parent.kill()
 
     def _handle_agent_exit(self, number: int, code: int) -> None:
-        """An agent that was killed is replaced; the new one takes up what the old one had."""
+        """Replace an agent that was killed; the new one takes up its trial."""
         place = self.agents.pop(number)
         self.display.remove_agent(number)
         if code == 0 or self.signals or self.failure:
@@ -242,7 +242,7 @@ class Fleet:
         self._start(place)
 
     def _handle_parent_exit(self) -> None:
-        """Its agents get SIGTERM from the system and put their trials off; new ones go on with them."""
+        """Replace a dead fork server: its agents get SIGTERM and put their trials off; new ones go on with them."""
         assert self.parent is not None
         code = self.parent.wait()
         places = list(self.agents.values())
@@ -278,7 +278,7 @@ class Fleet:
                 self._send({"leave": max(here)})
 
     def _wait(self) -> None:
-        """The fork server ends when nothing is left to look after."""
+        """Wait for the fork server, which ends after all its children."""
         assert self.parent is not None
         assert self.parent.stdin is not None
         self.parent.stdin.close()

@@ -26,7 +26,7 @@ HEARTBEAT = """mutation ($id: ID!, $metrics: JSONString, $runState: JSONString) 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep on a server, and the key to it. Raises BadName: one of its names is none."""
+    """A sweep on a server, and the key to it. Raises BadName: one of its names is no valid name."""
 
     base_url: str
     key: str
@@ -66,7 +66,7 @@ class Sweep:
         return str(self._ask(REGISTER, host=host, sweep=self.name)["createAgent"]["agent"]["id"])
 
     def heartbeat(self, agent: str, running: list[str], timeout: float) -> list[dict[str, Any]]:
-        """The orders for an agent; `running` are the ids of the runs that it has.
+        """The orders for an agent; `running` are the ids of its runs.
 
         Raises:
             NotFound: the server does not know this agent.

@@ -39,12 +39,12 @@ class SweepInfo:
     sweep: Sweep
     config: dict[str, Any]
     expected: int | None
-    """Runs that the sweep will have, where that is known."""
+    """Number of runs that the sweep will have; None if it is unknown."""
     n_runs: int
-    """Runs that it has."""
+    """Number of runs so far."""
     news: str
     preempted: frozenset[str] = frozenset()
-    """Those of them that it hands out again."""
+    """Ids of the runs that it hands out again."""
 
     @property
     def command(self) -> list[str] | None:
@@ -103,7 +103,7 @@ def _find(text: str, new: bool) -> SweepInfo:
 
 
 def check_sweep_path(text: str, parts: list[str], new: bool) -> None:
-    """Raises SweepError: it was meant as a path, or cannot be the name of a sweep."""
+    """Raises SweepError: `text` was meant as a path, or cannot be the name of a sweep."""
     if Path(text).is_dir():
         raise SweepError(f"{text} is a folder; name a sweep's YAML file in it")
     if Path(f"{text}.yaml").is_file():
@@ -129,7 +129,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 def lint(file: Path, config: dict[str, Any]) -> None:
-    """Run `python -m agent.lint FILE`, its findings shown, where the sweep starts `agent.train`.
+    """Run `python -m agent.lint FILE` and show its findings, if the sweep starts `agent.train`.
 
     Raises:
         SweepError: it finds an error, or the sweep's runs would be silent.
@@ -145,7 +145,7 @@ def lint(file: Path, config: dict[str, Any]) -> None:
 
 
 def check_online(name: str, words: Sequence[object]) -> None:
-    """Raises SweepError: the words of its command keep its runs from the server."""
+    """Raises SweepError: words of the sweep's command keep its runs from the server."""
     if assignment := wandb_mode.offline_assignment(words):
         raise SweepError(f"the command of {name} sets {assignment}: {wandb_mode.WHY_ONLINE}; take it out")
 
@@ -207,7 +207,7 @@ def create(config: dict[str, Any], base_url: str, key: str, entity: str, project
 
 
 def fetch_info(sweep: Sweep, news: str) -> SweepInfo:
-    """Raises SweepError: it is not there."""
+    """State of a sweep on its server. Raises SweepError: it is not there."""
     try:
         fields = sweep.fetch()
         preempted = frozenset(sweep.fetch_runs("preempted")) if fields else frozenset()

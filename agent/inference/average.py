@@ -16,10 +16,10 @@ from data import pixels
 Pixels = NDArray[np.uint8]
 
 SYMMETRIES = tuple((turns, mirrored) for turns in range(4) for mirrored in (False, True))
-"""Quarter turns, and whether the square is mirrored before."""
+"""Number of quarter turns, and whether the square is mirrored before them."""
 
 EPS = 1e-6
-"""A mean probability nearer to 0 or 1 counts as this near."""
+"""Least distance of a mean probability from 0 and 1; a nearer one is moved there."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Member:
 def logits_of(members: Sequence[Member], photographs: Sequence[Pixels], tta: bool = False) -> list[Tensor]:
     """Photographs (H, W, 3) of any sizes → logits of the foreground (H, W) at those sizes.
 
-    Each model sees squares, as in training; its logits are brought to the photograph's size, as where a run is tested.
+    Each model sees squares, as in training; its logits are brought to the photograph's size, as in the test of a run.
     Of several models, and with `tta` of the eight symmetries, the mean of the probabilities counts.
     """
     of_members = [_of_member(member, photographs, tta) for member in members]
@@ -51,7 +51,7 @@ def binarize(logits: Tensor, threshold: float = 0.5) -> Pixels:
 
 
 def expected_iou(logits: Tensor, mask: Pixels) -> float:
-    """IoU (0 to 1) of the mask (H, W) that the probabilities (H, W) expect, were they calibrated; of no pixel 0.
+    """Expected IoU (0 to 1) of the mask (H, W) if the probabilities (H, W) are calibrated; 0 for an empty mask.
 
     Σ p in the mask over its pixels and Σ p outside it: it ranks photographs by the certainty of the model.
     """
@@ -69,7 +69,7 @@ def _of_member(member: Member, photographs: Sequence[Pixels], tta: bool) -> list
 
 
 def _over_symmetries(predictor: Predictor, images: Tensor) -> Tensor:
-    """Images (B, 3, S, S) → the logit of the mean probability (B, S, S), each brought back to how the image lies."""
+    """Images (B, 3, S, S) → the logit of the mean probability (B, S, S), each turned back to its image's position."""
     total = torch.zeros_like(images[:, 0])
     for turns, mirrored in SYMMETRIES:
         turned = torch.rot90(images.flip(3) if mirrored else images, turns, (2, 3))

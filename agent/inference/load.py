@@ -31,7 +31,7 @@ ARTIFACT = re.compile(r"(?P<path>[^/:]+/[^/:]+/[^/:]+)(:(?P<alias>[^/:]+))?")
 
 
 class ModelError(ValueError):
-    """The model cannot be had; the text says which, why, and what to do."""
+    """A model cannot be had; the text has its name, the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Predictor(nn.Module):
         return self.logits(images).sigmoid()
 
     def logits(self, images: Tensor) -> Tensor:
-        """Of the foreground (B, S, S): 0 where it is as likely as the background."""
+        """Logits of the foreground (B, S, S); 0 is a probability of 0.5."""
         return foreground(self.model((images - self.mean) / self.std))
 
 
@@ -168,7 +168,7 @@ def _load(path: Path, source: str) -> TrainedModel:
 
 
 def _is_finite(weights: Tensor) -> bool:
-    """Tensors without values of their own, such as sparse ones, are for `build` to refuse."""
+    """Whether all values are finite; True for tensors without plain values, such as sparse ones (`build` refuses)."""
     return weights.is_meta or weights.layout is not torch.strided or bool(weights.isfinite().all())
 
 
@@ -229,6 +229,6 @@ def _file(metadata: Mapping[str, Any], rule: str, name: str) -> str:
 
 
 def _keep_out_of_home(folder: Path) -> None:
-    """Only the environment's key counts: the client neither reads the person's own settings nor writes beside them."""
+    """Keep the client away from the person's own settings, to read or to write: only the environment's key counts."""
     for name, value in (private_wandb(folder) | {"WANDB_SILENT": "true"}).items():
         os.environ.setdefault(name, value)

@@ -30,7 +30,7 @@ def lab_rule(architecture: str) -> Rule:
 class Checkpoint:
     """File of the best weights by one rule, and their scores on the validation images.
 
-    `bn_gap` and `bn_repaired` are what `agent.training.batchnorm` found; None for a model without BatchNorm.
+    `bn_gap` and `bn_repaired` are results of `agent.training.batchnorm`; `bn_gap` is None without BatchNorm.
     """
 
     path: Path
@@ -41,14 +41,14 @@ class Checkpoint:
     bn_repaired: bool = False
 
     def is_improved_by(self, rule: Rule, val_loss: float, val_iou: float) -> bool:
-        """A loss that is not a number is worse than any that is."""
+        """Whether scores of a later epoch are better by `rule`; NaN is the worst loss."""
         if rule == "best_iou":
             return val_iou > self.val_iou
         return val_loss < self.val_loss or (math.isnan(self.val_loss) and not math.isnan(val_loss))
 
 
 class BestCheckpoints:
-    """Knows which epochs are the best by some rule so far; their weights are the only ones kept in `folder`."""
+    """The epochs that are the best by some rule so far; their weights are the only ones kept in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ class BestCheckpoints:
 
 
 def prune(folder: Path, kept: Iterable[Path]) -> None:
-    """Delete the weights of all other epochs from `folder`, and what a crash left half written."""
+    """Delete the weights of all other epochs from `folder`, and files half written by a crash."""
     spared = set(kept)
     for path in (*folder.glob("epoch-*.pt"), *folder.glob("*.unfinished")):
         if path not in spared and not path.is_dir():
@@ -97,7 +97,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], Config]:
     try:
         return weights, Config(**content["config"])
     except (TypeError, ValueError) as error:
-        raise BadFile(f"has a config that is none of this version ({error})") from None
+        raise BadFile(f"has a config of another version ({error})") from None
 
 
 def load_pixel_range(path: Path) -> Range | None:

@@ -56,7 +56,7 @@ def bytes_on_disk(model: nn.Module, score_size: int, n_test: int) -> int:
 
 
 def check_free(folder: Path, model: nn.Module, score_size: int, n_test: int) -> None:
-    """Raises DiskError: the disk has no room for the run in its folder, what it has written already included."""
+    """Raises DiskError: the disk has no room for the run in `folder`; its own files there count as free."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

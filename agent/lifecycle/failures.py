@@ -27,7 +27,7 @@ room for the workspace of any algorithm), oneDNN."""
 
 
 class RunFailure(RuntimeError):
-    """The run cannot go on; the text says why and what to change."""
+    """The run cannot go on; the text has the reason and the remedy."""
 
 
 def check_finite(config: Config, epoch: int, train_loss: float, val_loss: float) -> None:

@@ -18,18 +18,18 @@ DOWNLOAD = "fetched-"
 """Beginning of the name of the folder that an uploaded state is downloaded into."""
 RUN_FOLDERS = (PREDICTIONS, f"{DOWNLOAD}*")
 RUN_FILES = (state.STATE_FILE, "epoch-*.pt", "*.unfinished", LOCK)
-"""With the folders, all that is ever deleted in a run's folder; the lock last."""
+"""Files that a run deletes in its folder, beside its downloads; the lock last."""
 
 LOCK_SECONDS = 10.0
-"""So long a run waits for another process that has it: those that augment outlive one that is killed by 5 s."""
+"""Time that a run waits for another process to leave its folder: workers of a killed one outlive it by 5 s."""
 POLL_SECONDS = 0.2
 
 
 @contextlib.contextmanager
 def exclusive_folder(folder: Path) -> Iterator[None]:
-    """Until the end of the block no other process of this machine has the run whose folder this is.
+    """Hold the folder of a run: no other process of this machine has it until the end of the block.
 
-    A folder in which the run left neither a state nor a checkpoint is removed then.
+    A folder without a state or a checkpoint is removed then.
 
     Raises:
         ConfigError: another has it, or its folder cannot be made, or is no run's.
@@ -54,7 +54,7 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
 
 
 def clear(folder: Path) -> None:
-    """Delete what the run made in its folder, and the folder if nothing else is in it."""
+    """Delete the run's own files in its folder, and the folder if it is then empty."""
     for path in (each for pattern in RUN_FOLDERS for each in folder.glob(pattern)):
         shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
@@ -70,12 +70,12 @@ def _is_own(folder: Path) -> bool:
     except FileNotFoundError:
         return True
     except OSError:
-        return not folder.is_dir()  # `_lock` says what is wrong with a file of that name
+        return not folder.is_dir()  # `_lock` names the fault of a file of that name
     return not names or bool(names & {LOCK, state.STATE_FILE})
 
 
 def _lock(folder: Path) -> IO[str] | None:
-    """None where another process holds it, or has just removed the folder."""
+    """The locked file; None if another process holds it, or has just removed the folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("w")

@@ -12,7 +12,7 @@ STOP = "stop"
 """Reason of a run's end that its server asked for, for instance because Hyperband found it hopeless."""
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
-"""Of a run that can be resumed, as a shell gives them."""
+"""Exit codes of a run that can be resumed, by signal, as a shell gives them."""
 
 
 class Interrupted(Exception):
@@ -20,7 +20,7 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Remembers what asked the run to end, so that it can end between two steps."""
+    """A request to end the run, kept until the end of the step."""
 
     reason = ""
 
@@ -49,7 +49,7 @@ class Interruption:
             raise
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """A signal handler; a second Ctrl-C ends the run at once. SIGTERM comes twice where fleet and Slurm send it."""
+        """A signal handler; a second Ctrl-C ends the run at once. SIGTERM comes twice if fleet and Slurm send it."""
         if self.reason and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.request(signal.Signals(number).name)
@@ -57,7 +57,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def catch_signals() -> Iterator[Interruption]:
-    """Until the end of the block, SIGTERM and SIGINT are noted instead of obeyed; in the main thread only."""
+    """Note SIGTERM and SIGINT instead of obeying them until the end of the block; in the main thread only."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption

@@ -18,7 +18,7 @@ SWEEP_VARIABLE = "WANDB_SWEEP_ID"
 
 @dataclass(frozen=True)
 class RunPlan:
-    """The run to make or to resume. `entity` and `project` are None where the environment decides."""
+    """The run to make or to resume. `entity` and `project` are None if the environment decides."""
 
     config: Config
     run_id: str
@@ -26,10 +26,10 @@ class RunPlan:
     project: str | None
     folder: Path
     in_sweep: bool = False
-    """Whether an agent of a sweep has handed this run out; it then counts how the run ends."""
+    """Whether an agent of a sweep has handed this run out; its failure must then reach the server."""
     offline: bool = False
     resumes: bool = False
-    """Whether the run is to exist already; `agent.lifecycle.resume.complete_plan` then finds its own configuration."""
+    """Whether the run must exist already; `agent.lifecycle.resume.complete_plan` then finds its configuration."""
     has_flags: bool = True
 
 

@@ -1,4 +1,4 @@
-"""Before anything begins on a server: does it answer, does it take the key, and what does it know about a run?
+"""Checks of a server before a run begins: does it answer, does it take the key, does it have rows of the run?
 
 Without this the client tries for a minute and a half, without a word, before it says that nobody answers.
 """
@@ -41,12 +41,12 @@ class RunOnServer:
     """A run as the server has it."""
 
     settings: dict[str, Any]
-    """Those of its configuration that are fields of Config."""
+    """The part of its configuration that is fields of Config."""
     n_rows: int
 
 
 def check_server(who: str) -> None:
-    """Return when the server has answered and taken the key, or where only the client knows how to ask it.
+    """Return when the server has answered and taken the key, or if only the client knows how to ask it.
 
     A server that is away is waited for as long as the client would, `WANDB_INIT_TIMEOUT` or 90 s, and `who` says so at
     once.
@@ -60,9 +60,9 @@ def check_server(who: str) -> None:
 
 
 def find_run(run_id: str, entity: str | None, project: str | None, check: Callable[[], None]) -> RunOnServer | None:
-    """The run as the server has it; None without one, without a server, or where only the client can ask it.
+    """The run as the server has it; None without one, without a server, or if only the client can ask it.
 
-    Waits and raises as `check_server` does. Meanwhile `check` is called again and again; what it raises ends the
+    Waits and raises as `check_server` does. Meanwhile `check` is called again and again; an error of it ends the
     waiting.
     """
     login = _login("agent.train")
@@ -75,12 +75,12 @@ def find_run(run_id: str, entity: str | None, project: str | None, check: Callab
 
 
 def check_same_config(plan: RunPlan, check: Callable[[], None]) -> None:
-    """Before a run is opened: is the server there, and were the rows that it has made with these settings?
+    """Check that the rows of the run on the server, if any, were made with these settings.
 
     Waits and raises as `find_run` does.
 
     Raises:
-        ConfigError: they were not; two configurations would mix in one run.
+        ConfigError: they were made with others; two configurations would mix in one run.
     """
     run = find_run(plan.run_id, plan.entity, plan.project, check)
     if run and run.n_rows and (others := _differences(run.settings, plan.config)):
@@ -105,7 +105,7 @@ class _Login:
 
 
 def _login(who: str) -> _Login | None:
-    """As the client finds it in environment and files; None where there is no server, or no key."""
+    """Address and key as the client finds them in environment and files; None without a server or a key."""
     try:
         settings = wandb.setup().settings
     except ValueError as error:

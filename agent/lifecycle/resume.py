@@ -1,4 +1,4 @@
-"""Resumption of a run that was cut off: its state, on this machine or as an Artifact, and the rows that lack."""
+"""Resumption of a run that was cut off: its state, on this machine or as an Artifact, and its missing rows."""
 
 import contextlib
 import dataclasses
@@ -24,8 +24,8 @@ MAX_THREADS = 1024
 def complete_plan(plan: RunPlan) -> tuple[RunPlan, State | None]:
     """The plan, with its own configuration if the run exists already; and the state of the run on this machine.
 
-    The configuration is that of the state, of what is left beside a damaged one, or of the run on the server; flags may
-    only repeat it.
+    The configuration is that of the state, of the checkpoints beside a damaged state, or of the run on the server;
+    flags may only repeat it.
 
     Raises:
         ConfigError: there is no such run, or the flags say other settings.
@@ -43,7 +43,7 @@ def complete_plan(plan: RunPlan) -> tuple[RunPlan, State | None]:
 
 
 def _local_state(folder: Path) -> State | None:
-    """That of this machine; one that is damaged counts as none, and the console says so."""
+    """The state on this machine; None if there is none or it is damaged, and the console says so."""
     try:
         return state.load(folder)
     except BadFile as error:
@@ -52,7 +52,7 @@ def _local_state(folder: Path) -> State | None:
 
 
 def _config_beside_damaged_state(plan: RunPlan) -> Config | None:
-    """That of the flags, else of the checkpoints that can be read; None where there was no state."""
+    """Configuration of the flags, else of a readable checkpoint; None without one, or if there was no state."""
     if not os.path.lexists(plan.folder / state.STATE_FILE):
         return None
     if plan.has_flags:
@@ -64,7 +64,7 @@ def _config_beside_damaged_state(plan: RunPlan) -> Config | None:
 
 
 def _config_on_server(plan: RunPlan) -> Config:
-    """Raises ConfigError: the server knows no such run, or does not answer."""
+    """Configuration of the run on the server. Raises ConfigError: it knows no such run, or does not answer."""
     path = "/".join(part for part in (plan.entity, plan.project, plan.run_id) if part)
     try:
         preflight.check_server("agent.train")

@@ -41,14 +41,14 @@ class Progress:
     rows: list[Row] = field(default_factory=list)
 
     def add(self, row: Row) -> None:
-        """One more epoch."""
+        """Add the row of one more epoch."""
         self.rows.append(row)
         self.epoch, self.seconds = len(self.rows), self.seconds + row[keys.SECONDS_PER_EPOCH]
 
 
 @dataclass(frozen=True)
 class State:
-    """`run` is ENTITY/PROJECT/RUN_ID; `kept` and `tensors` are as `restore` wants them; `n_threads` of torch."""
+    """State of a run: `run` is ENTITY/PROJECT/RUN_ID, `kept` its checkpoints, `tensors` the input of `restore`."""
 
     run: str
     config: Config
@@ -57,9 +57,9 @@ class State:
     kept: dict[Rule, Checkpoint]
     tensors: dict[str, Any]
     n_threads: int | None = None
-    """With another number, the sums of the steps that follow would have other last bits. None in old files."""
+    """Threads of torch: another number would change the last bits of later steps. None in old files."""
     pixel_range: Range | None = None
-    """For the checkpoints; not in the file, since whoever goes on reads the photographs again."""
+    """Range of the training images, for the checkpoints; not in the file, since a resumed run reads them again."""
 
 
 def capture(model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def capture(model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRSche
 def restore(
     tensors: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None
 ) -> None:
-    """The reverse of `capture`; the next step is bit by bit the one that would have followed."""
+    """The reverse of `capture`; the next step is bit by bit that of the uninterrupted run."""
     model.load_state_dict(tensors["model"])
     optimizer.load_state_dict(tensors["optimizer"])
     if schedule and tensors.get("schedule"):  # files of before there were schedules have none
@@ -117,7 +117,7 @@ def _map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Tensor]) -> None:
-    """Save an epoch: its `weights` as `best`, if it is one to keep, then the state; then drop what is stale.
+    """Save an epoch: its `weights` as the file `best`, unless None, then the state; then delete stale files.
 
     Whenever this is cut off, the folder holds a whole state and the checkpoints that it names.
     """
@@ -183,7 +183,7 @@ def _checkpoint(folder: Path, content: dict[str, Any]) -> Checkpoint:
 
 
 def differences(tensors: Mapping[str, Any], model: nn.Module) -> str:
-    """In words, which tensors of a state dict are missing, left over or of another shape in a model; empty if none."""
+    """Missing, surplus and differently shaped tensors of a state dict for a model, in words; empty if none."""
     own = {name: tuple(each.shape) for name, each in model.state_dict().items()}
     theirs = {name: tuple(each.shape) for name, each in tensors.items()}
     groups = {
@@ -200,7 +200,7 @@ def differences(tensors: Mapping[str, Any], model: nn.Module) -> str:
 class StateWriter:
     """Saves in a thread, one save at a time, while training goes on. Use it in a `with`: leaving it waits for the last.
 
-    What a save raises comes out of the next call.
+    The next call raises the error of a save.
     """
 
     def __init__(self) -> None:

@@ -54,7 +54,7 @@ def _latest(run: wandb.Run) -> wandb.Artifact | None:
 
 
 def _download(version: wandb.Artifact, folder: Path) -> bool:
-    """All files of the Artifact, or none: from what is there, more epochs are trained again, to equal bits."""
+    """Whether all files of the Artifact were downloaded; without them, more epochs are trained again, to equal bits."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=DOWNLOAD) as new:
         try:
             for name, entry in version.manifest.entries.items():
@@ -74,7 +74,7 @@ def _download(version: wandb.Artifact, folder: Path) -> bool:
 
 
 def delete(run: wandb.Run) -> None:
-    """Delete the uploaded states of a run that is over, and what its earlier parts logged that has no alias."""
+    """Delete the uploaded states of a run that is over, and versions without an alias logged by its earlier parts."""
     _delete_stale(run, "model")
     _delete_stale(run, "predictions")
     with contextlib.suppress(*CLIENT_ERRORS):

@@ -20,7 +20,7 @@ from common.files import replacing
 MARK = b"sha256 "
 COMMENT_BYTES = len(MARK) + 64
 END_RECORD = struct.Struct("<4s16xH")
-"""The last record of a zip archive: its signature, and how many bytes of comment follow it."""
+"""The last record of a zip archive: its signature, and the number of bytes of the comment after it."""
 SIGNATURE = b"PK\x05\x06"
 CHUNK = 2**20
 
@@ -64,12 +64,12 @@ def read(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise BadFile("needs more memory than there is") from None
-    except Exception:  # what torch raises for the files of other programs has no end, and advises to trust them
+    except Exception:  # torch raises countless errors for files of other programs, and advises to trust them
         raise BadFile("is no file of torch.save, or one with more in it than tensors and plain values") from None
 
 
 def check(path: Path) -> None:
-    """Raise BadFile unless the file is whole, by its digest or, where it has none, by the checksums of its archive."""
+    """Raise BadFile unless the file is whole, by its digest or, without one, by the checksums of its archive."""
     try:
         if not path.is_file():
             raise BadFile("is no file")
@@ -89,7 +89,7 @@ def _check(file: IO[bytes]) -> None:
     file.seek(0)
     if comment.startswith(MARK):
         if _digest(file, end) != comment.removeprefix(MARK):
-            raise BadFile("is damaged: it is not what its SHA-256 says")
+            raise BadFile("is damaged: it differs from its SHA-256")
     elif file.read(2) == SIGNATURE[:2] and not _is_sound(file, comment):
         raise BadFile("is damaged: it is no whole zip archive of torch.save")
 
@@ -103,7 +103,7 @@ def _digest(file: IO[bytes], size: int) -> bytes:
 
 
 def _is_sound(file: IO[bytes], tail: bytes) -> bool:
-    """Of an archive without a digest: it ends with its last record, and its checksums hold."""
+    """Whether an archive without a digest ends with its last record and its checksums hold."""
     if END_RECORD.unpack(tail[-END_RECORD.size :].rjust(END_RECORD.size, b"\0")) != (SIGNATURE, 0):
         return False
     try:

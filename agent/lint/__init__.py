@@ -1,4 +1,4 @@
-"""Before it burns an hour: `python -m agent.lint sweeps/*.yaml` names the faults of sweeps and their price.
+"""Faults of sweeps and their price, before one burns an hour: `python -m agent.lint sweeps/*.yaml`.
 
 Each finding has file, line, fault, reason and remedy. Errors make the exit code 1;
 warnings do not.
@@ -28,7 +28,7 @@ __all__ = ["Finding", "Report", "check", "main"]
 
 @dataclass(frozen=True)
 class Report:
-    """Findings and price of one file; `buildable` models, where some of the sweep's cannot be built."""
+    """Findings and price of one file; `buildable`: names of models that can be built, if some of the sweep's cannot."""
 
     path: str
     document: Document
@@ -51,7 +51,7 @@ class Report:
         return "\n".join(blocks)
 
     def as_json(self) -> dict[str, Any]:
-        """The same for machines; `price` is None where a finding is an error, or nothing is known of the program."""
+        """The report for machines; `price` is None if a finding is an error, or the program is unknown."""
         price = self.cost and {**asdict(self.cost), "text": self.cost.text()}
         findings = [{**asdict(each), "key": self.document.key(each.line)} for each in self.findings]
         own = {"file": self.path, "passes": self.passes, "findings": findings}
@@ -59,7 +59,7 @@ class Report:
 
 
 def check(path: Path) -> Report:
-    """Everything about the sweep in `path`; files that it names are looked for from the current folder."""
+    """Everything about the sweep in `path`; names of files in it are relative to the current folder."""
     read, findings = document.read(path)
     if not read.value:
         return Report(str(path), read, tuple(findings))

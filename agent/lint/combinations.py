@@ -19,7 +19,7 @@ Settings = Mapping[str, Any]
 Lines = Mapping[str, int]
 MAX_COMBINATIONS = 5_000
 DATA_FIELDS = ("image_size", "data", "split_seed", "fold")
-"""Settings that decide about the model where the sweep lists their values."""
+"""Settings beside those of the model that are combined if the sweep lists their values."""
 BLAME = ("model", "backbone", "architecture", "weights")
 """Keys to name the line of, first choice first."""
 
@@ -41,7 +41,7 @@ FROM_THE_HUB = Rule(
     "warning",
     "ImageNet weights of {backbones} come from the model hub",
     "no installed package ships them; the first run needs a network, and without one it is refused",
-    "train once where there is a network, or use tu-tf_efficientnet_lite0, or weights none",
+    "train once with a network, or use tu-tf_efficientnet_lite0, or weights none",
 )
 SINGLE_IMAGES = Rule(
     "B006",
@@ -57,12 +57,12 @@ FIXES = {
     "fold": "list 1 to the number of folds",
 }
 CROSSED = "give each model once, with the key `model`"
-ALL_FAIL = "choose others; `python -m agent.train --help` says what is allowed"
+ALL_FAIL = "choose others; `python -m agent.train --help` lists them"
 
 
 @dataclass(frozen=True)
 class Combination:
-    """One combination of the settings that decide about the model, and on which line each value stands."""
+    """One combination of the settings that decide about the model, and the line of each value."""
 
     settings: Settings
     lines: Lines
@@ -102,7 +102,7 @@ def combine(parameters: Sequence[Parameter]) -> list[Combination]:
 
 
 def check(cells: Sequence[Combination]) -> tuple[list[Finding], list[str]]:
-    """Findings about the combinations; where some fail, also the models that do not, as values of `model`."""
+    """Findings about the combinations; if some fail, also the models that do not, as values of `model`."""
     valid, refused = partition(cells)
     findings = [_finding(each, valid, len(cells)) for each in refused]
     findings += _weights(valid)
@@ -150,7 +150,7 @@ def _reason(rule: Rule, **values: str) -> Reason:
 
 
 def n_train(config: Config) -> int | None:
-    """Training images of a folder, by names alone; None where it cannot be listed here."""
+    """Number of training images of a folder, by names alone; None if it cannot be listed here."""
     return _n_train(config.data, config.split_seed, config.fold, config.folds)
 
 
@@ -193,7 +193,7 @@ def _bare(backbone: str) -> str:
 
 
 def _culprit(refused: Refused, valid: Sequence[Combination]) -> str:
-    """The key whose value is the same wherever it fails, and that the reason names or that never does well."""
+    """The key to blame: its value is the same in every failure, and is never in a valid cell or is in the reason."""
     first = refused.cells[0].settings
     if "batch_size" in first and "batch_size" in str(refused.reason):
         return "batch_size"
@@ -227,4 +227,4 @@ def suggest_models(good: Sequence[str]) -> str:
     """YAML with one key that takes only models that can be built, instead of three that are crossed."""
     values = "\n".join(f"      - {model}" for model in good)
     names = ", ".join(MODEL_FIELDS)
-    return f"  only what can be built, in place of {names}:\n  model:\n    values:\n{values}"
+    return f"  only models that can be built, in place of {names}:\n  model:\n    values:\n{values}"

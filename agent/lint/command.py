@@ -23,7 +23,7 @@ OTHER_MACROS = (
     *("${args_no_hyphens}", "${args_json}", "${args_json_file}", "${args_dict}"),
     *("${args_append_hydra}", "${args_override_hydra}"),
 )
-"""Ways to hand over the settings that agent.train does not read."""
+"""Macros of settings in forms that agent.train does not read."""
 
 MACROS = {"${env}": "/usr/bin/env", "${interpreter}": "python"}
 ENVIRONMENT_MACRO = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
@@ -45,7 +45,7 @@ UNSET_VARIABLE = Rule(
     "C004",
     "warning",
     "{name} is not set here",
-    "where it is not set, W&B writes its name",
+    "W&B writes its name if it is not set",
     "set {name} wherever agents are started",
 )
 UNKNOWN_MACRO = Rule(
@@ -154,7 +154,7 @@ class Command:
 
     @property
     def words(self) -> list[str]:
-        """As the agent starts them, but for the settings of the run."""
+        """The words as the agent starts them, but for the settings of the run."""
         own = self.spec if isinstance(self.spec, list) and self.spec else DEFAULT_COMMAND
         filled = {**MACROS, "${program}": str(self.program or "")}
         return [filled.get(word, word) for word in (_with_variables(str(each)) for each in own)]
@@ -190,7 +190,7 @@ def read_command(document: Document) -> Command:
 
 
 def _with_variables(word: str) -> str:
-    """As the client does it: a variable that is not set becomes its name."""
+    """A word with its variables filled in as by the client: one that is not set becomes its name."""
     return ENVIRONMENT_MACRO.sub(lambda match: os.environ.get(match[1], match[1]), word)
 
 
@@ -330,7 +330,7 @@ def _read_flag(line: int, name: str, text: str | None) -> tuple[Parameter | None
 
 
 def merge(parameters: list[Parameter], fixed: list[Flag]) -> tuple[list[Parameter], list[Finding]]:
-    """The parameters as runs get them, and where the command contradicts the sweep."""
+    """The parameters as runs get them, and findings on contradictions between command and sweep."""
     merged, findings = {each.name: each for each in parameters}, []
     for flag in fixed:
         name, value = flag.parameter.name, flag.parameter.values[0]

@@ -28,7 +28,7 @@ REPEATED_KEY = Rule(
 
 @dataclass(frozen=True)
 class Document:
-    """The mapping in a file, and on which line each of its keys and list entries stands."""
+    """The mapping in a file, and the line of each of its keys and list entries."""
 
     value: dict[str, Any]
     lines: dict[Place, int] = field(default_factory=dict)

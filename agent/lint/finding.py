@@ -1,4 +1,4 @@
-"""One thing that is wrong, or doubtful, in a sweep's YAML, and the rule that it breaks."""
+"""One fault or doubt in a sweep's YAML, and the rule that it breaks."""
 
 from dataclasses import dataclass
 from typing import Literal

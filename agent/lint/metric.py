@@ -16,7 +16,7 @@ NO_METRIC = Rule(
     "M001",
     "error",
     "metric is missing",
-    "Bayesian search, Hyperband and schedulers need to know what is good",
+    "Bayesian search, Hyperband and schedulers compare runs by it",
     "add `metric: {{name: val/iou, goal: maximize}}`",
 )
 NO_MAPPING = Rule(
@@ -37,7 +37,7 @@ CHOSEN_BY_THE_TEST = Rule(
     "M004",
     "warning",
     "metric {name} is measured on the test images",
-    "what is chosen by the test images cannot be judged by them any more",
+    "a run chosen by the test images cannot be judged by them any more",
     "choose by val/iou and look at the test images once",
 )
 ONLY_AT_THE_END = Rule(
@@ -53,7 +53,7 @@ WRONG_GOAL = Rule(
     "M008",
     "error",
     "goal {given} seeks the worst {name}",
-    "the search runs away from what is good",
+    "the search runs away from good values",
     "write `goal: {fitting}`",
 )
 NO_HYPERBAND = Rule(
@@ -89,7 +89,7 @@ NO_BANDS = Rule(
     "H006",
     "error",
     "early_terminate has neither min_iter nor max_iter and s",
-    "nothing says after how many epochs runs are compared",
+    "the epoch of the first comparison is missing",
     "add `min_iter:` and a number of epochs",
 )
 BAD_NUMBER = Rule("H007", "error", "{key} is {value!r}", "Hyperband counts with it", "write a number from 1 up")
@@ -139,7 +139,7 @@ def check_metric(document: Document) -> Iterator[Finding]:
 
 
 def suggest_key(name: str) -> str:
-    """The key that is likely meant; one of the test images only where the name says so."""
+    """The key that is likely meant; one of the test images only if the name has `test`."""
     known = [key for key in (*HISTORY, *SUMMARY) if "test" in name.lower() or "test" not in key]
     return did_you_mean(re.sub(r"\W|_", "/", name.lower()), known) or did_you_mean(name, known)
 

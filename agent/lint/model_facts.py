@@ -1,4 +1,4 @@
-"""Facts about untrained models: can they be built, how large, how much work. Remembered between calls.
+"""Facts about untrained models: whether they can be built, their size and their work. Remembered between calls.
 
 A model is tried on torch's meta device, which takes milliseconds; to import torch and SMP takes seconds, and only
 a model that was never asked about before pays them.
@@ -28,12 +28,12 @@ area."""
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one model with two output channels, for one image of `SIDE` × `SIDE` pixels.
+    """Facts about one model with two output channels, for one image of `SIDE` × `SIDE` pixels.
 
     `reason` says why it cannot be built and is empty if it can. `macs` are multiply-accumulates of a forward pass,
     `kept_bytes` the float32 tensors that a training step keeps for the backward pass, `buffers` the elements of the
-    state dict that are not trained, `n_tensors` its entries. `imagenet` is where ImageNet weights come from: `package`,
-    `hub`, or empty for nowhere.
+    state dict that are not trained, `n_tensors` its entries. `imagenet` is the source of ImageNet weights: `package`,
+    `hub`, or empty for none.
     """
 
     reason: str = ""
@@ -100,7 +100,7 @@ def _read(cache: Path) -> dict[str, Any]:
 
 
 def _write(cache: Path, content: dict[str, Any]) -> None:
-    """In one step; two at once leave the file of one of them, which costs the other's entries and nothing else."""
+    """Write the file in one step; of two writers at once, the entries of the first are lost."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     write_text(cache, json.dumps(content, indent=1))
 

@@ -1,4 +1,4 @@
-"""The price of a sweep: runs, device-hours of training steps, bytes of Artifacts, and memory."""
+"""The price of a sweep: runs, core-hours or GPU-hours of training steps, bytes of Artifacts, and memory."""
 
 import itertools
 import math
@@ -27,15 +27,15 @@ N_TRAIN = 10
 """Training images of the lab's folder and of drawn photographs."""
 
 VALIDATION = 0.37
-"""Of a visit to the training images, in forward passes, which are a third of a step: four validation images, and in
-half of the epochs, which may become a checkpoint, 14 images more for recomputed BatchNorm statistics."""
+"""Work of a validation over that of a visit to the training images, a forward pass being a third of a step: four
+validation images and, in the half of epochs that may become a checkpoint, 14 more for BatchNorm statistics."""
 
 NO_GPU = (
     "no GPU-hours, for no GPU's training steps are recorded here: `python -m bench.step_seconds` on the GPU does it, "
     "and so does every run that it finishes"
 )
 LONG_HOURS = 1.0
-"""Core-hours from which on somebody may want a GPU."""
+"""Core-hours above which a GPU is suggested."""
 
 MAX_CONFIGS = 2_000
 COST_FIELDS = (
@@ -47,7 +47,7 @@ COST_FIELDS = (
 
 @dataclass(frozen=True)
 class DevicePrice:
-    """Of a sweep on one device, whose name begins with `ONE_CORE` if it is a CPU."""
+    """Price of a sweep on one device, whose name begins with `ONE_CORE` if it is a CPU."""
 
     device: str
     hours: float
@@ -59,7 +59,7 @@ class DevicePrice:
 
 @dataclass(frozen=True)
 class Price:
-    """Of a sweep, or of one run of it where the number of runs is not known (`n_runs` None)."""
+    """Price of a sweep, or of one run of it if `n_runs` is None (unknown)."""
 
     n_runs: int | None
     prices: tuple[DevicePrice, ...]
@@ -143,7 +143,7 @@ def steps_by_device(tables: Sequence[Path]) -> dict[str, list[Step]]:
 
 
 def seconds(config: Config, steps: Sequence[Step]) -> float:
-    """Of a run's steps: their number, times the seconds of the measured step most like them, in proportion to the work.
+    """Seconds of a run's steps: their number, times those of the most similar measured step, in proportion to the work.
 
     Validation counts as so many steps more; start, saving, test and upload do not.
     """
@@ -156,7 +156,7 @@ def seconds(config: Config, steps: Sequence[Step]) -> float:
 
 
 def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
-    """Of the measured steps: in the precision, of the model, of the width and of the work that is nearest.
+    """The most similar measured step: by precision, then model, then width, then work.
 
     `auto` takes the faster precision, but on a CPU without bfloat16 float32.
     """

@@ -16,7 +16,7 @@ from agent.lint.finding import Finding, Rule
 from agent.lint.parameters.types import FIELDS, check_type, did_you_mean
 
 N_SUGGESTIONS = 200
-"""Suggestions that are looked at."""
+"""Number of suggestions that are checked."""
 
 NO_FUNCTION = Rule(
     "F001",
@@ -36,14 +36,14 @@ REPEATED = Rule(
     "error",
     "it repeats {settings}",
     "{times} of {n} suggestions are this one",
-    "let the seed differ where all else is equal",
+    "let the seed differ if all else is equal",
 )
 
 
 def sample(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Suggestions of the search space to a random search with a fixed seed.
 
-    The file named by `source` is run, as `wandb sweep-scheduler` does; whatever it raises is a finding.
+    The file named by `source` is run, as `wandb sweep-scheduler` does; its errors are findings.
     """
     section, line = document.mapping("scheduler"), document.line("scheduler", "search_space")
     name, source = section.get("search_space"), str(section.get("source"))
@@ -60,7 +60,7 @@ def sample(document: Document) -> tuple[list[dict[str, Any]], list[Finding]]:
 
 
 def _line_of(problem: Exception, source: str) -> str:
-    """The line of the file that was at work."""
+    """The line of the file that raised the error, as text; empty if none did."""
     if isinstance(problem, SyntaxError):
         return f", line {problem.lineno}"
     at_work = [frame.lineno for frame in extract_tb(problem.__traceback__) if frame.filename == source]

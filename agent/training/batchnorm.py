@@ -1,4 +1,4 @@
-"""BatchNorm check: are the running statistics of a model those of the images it is trained on?
+"""BatchNorm check: whether running statistics fit the images, when to recompute them, and validation with the better.
 
 In evaluation mode BatchNorm uses running statistics, an exponential average over training steps. With the momentum
 0.01 of some encoders (SMP's own EfficientNets) a few hundred steps on ten images leave them near their initial values,
@@ -8,7 +8,7 @@ weights). Training itself goes on with the running statistics it had.
 
 All images pass at once, however small the batches of training are. Each layer then sees its input normalised by the
 statistics of all of them, as in evaluation; in batches of two it sees something else, the more so the deeper it lies.
-docs/runs.md says what that is worth, and what batches of two are.
+docs/runs.md compares both by IoU.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ from agent.training.loop import Evaluation, evaluate, n_steps, to_tensors
 from data.dataset import Pair
 
 MAX_GAP = 0.02
-"""IoU. When recomputed statistics gain more than this on the validation images, they replace the running ones."""
+"""Gain of IoU on the validation images above which recomputed statistics replace the running ones."""
 
 CHECK_EVERY = 5
-"""Epochs. A model that was healthy when last examined is examined again after so many, whatever its score."""
+"""Epochs after which a model that was healthy is examined again, whatever its score."""
 
 MAX_AT_ONCE = 16
-"""Images at most that pass together when statistics are recomputed."""
+"""Most images that pass together when statistics are recomputed."""
 
 Statistics = dict[str, Tensor]
 """State dict entries of BatchNorm buffers: running_mean (C,), running_var (C,), num_batches_tracked ()."""
@@ -41,8 +41,8 @@ Statistics = dict[str, Tensor]
 class Validation:
     """Scores of an epoch on the validation images.
 
-    `evaluation` is that of the weights as they are to be saved: with `statistics` in place of the running ones, or
-    untouched where that is empty. `gap` is IoU(recomputed) − IoU(running), None if only the running ones were tried.
+    `evaluation` is that of the weights as they are to be saved: with `statistics` in place of the running ones, unless
+    these are empty. `gap` is IoU(recomputed) − IoU(running), None if only the running ones were tried.
     """
 
     evaluation: Evaluation
@@ -64,7 +64,7 @@ def validate(
     would_keep: Callable[[Evaluation], bool],
     at_once: int = MAX_AT_ONCE,
 ) -> Validation:
-    """Score an epoch with running statistics and, where they are due, with recomputed ones; the model stays as it was.
+    """Score an epoch with running statistics and, if they are due, with recomputed ones; the model stays as it was.
 
     `past_ious`, `past_gaps` are those of the epochs before; `would_keep` says of the score with running statistics
     whether it would make a checkpoint; `at_once` is that of `recompute_statistics`. Without BatchNorm, or with a frozen
@@ -82,9 +82,9 @@ def validate(
 
 
 def should_recompute(past_gaps: Sequence[float | None], candidate: bool, fall: float) -> bool:
-    """Whether to recompute: for candidate checkpoints, after a wide gap, where the IoU fell, and every few epochs.
+    """Whether to recompute: for candidate checkpoints, after a wide gap, after a fall of IoU, and every few epochs.
 
-    `fall` is the best IoU so far minus that with running statistics: where it is wide, these may be the reason.
+    `fall` is the best IoU so far minus that with running statistics: these may be the reason of a wide one.
     """
     gaps = [gap for gap in past_gaps[-CHECK_EVERY + 1 :] if gap is not None]
     return candidate or not gaps or max(gaps[-1], fall) > MAX_GAP
@@ -93,7 +93,7 @@ def should_recompute(past_gaps: Sequence[float | None], candidate: bool, fall: f
 def batchnorm_layers(model: nn.Module) -> dict[str, _BatchNorm]:
     """The BatchNorm layers, by name, whose running statistics training updates; frozen ones are not among them.
 
-    Frozen is what stays in evaluation mode when the model is told to train.
+    A frozen layer stays in evaluation mode when the model is told to train.
     """
     modes = {module: module.training for module in model.modules()}
     model.train()
@@ -111,8 +111,8 @@ def recompute_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int =
     """BatchNorm statistics of the images as they are, from as many of them at once as possible.
 
     Up to `at_once` images these are the statistics that the model itself has on them in evaluation mode. More come in
-    even batches, fewer at once where memory does not hold so many. One forward pass per image; equal weights and images
-    give equal bits. Raises what torch does where not even two images fit.
+    even batches, fewer at once if memory does not hold so many. One forward pass per image; equal weights and images
+    give equal bits. Raises torch's error if not even two images fit.
     """
     try:
         return recompute(model, even_batches(model, pairs, at_once))
@@ -128,7 +128,7 @@ def recompute(model: nn.Module, images: Iterable[Tensor]) -> Statistics:
     """BatchNorm statistics as the cumulative average over batches of images, each (B, 3, H, W).
 
     All else runs in evaluation mode, so no random numbers are drawn. The model comes back as it was, bit by bit.
-    Each batch counts the same. Raises ValueError where torch does: a batch of one image on a 1×1 feature map.
+    Each batch counts the same. Raises ValueError, as torch does: a batch of one image on a 1×1 feature map.
     """
     layers = batchnorm_layers(model)
     modes = {module: module.training for module in model.modules()}

@@ -20,7 +20,7 @@ MAX_WORKERS = 16
 medium one."""
 
 PREFETCH = 2
-"""Batches that each of them may have ready."""
+"""Most ready batches of each of these processes."""
 
 SHARED_MEMORY = Path("/dev/shm")
 CPU = torch.device("cpu")
@@ -79,9 +79,9 @@ def make_loader(
 
 
 def n_workers(device: torch.device, cores: int) -> int:
-    """Processes that augment: on a CPU none, since training keeps all cores busy and would only be slowed down.
+    """Number of processes that augment: none on a CPU, where training keeps all cores busy and would be slowed down.
 
-    For a GPU at least two: the share of a trial among many may be a single core, and who is not needed sleeps.
+    For a GPU at least two: the share of a trial among many may be a single core, and idle processes sleep.
     """
     return 0 if device.type == "cpu" else max(2, min(MAX_WORKERS, cores - 1))
 
@@ -98,5 +98,5 @@ def limit_workers(free: int, workers: int, batch: int) -> tuple[int, int]:
 
 
 def free_shared_memory() -> int:
-    """Bytes; where the system shows none, it has another way, and as many as will ever be asked for are said."""
+    """Free bytes of shared memory; 2**62 on a system without /dev/shm, which shares it in another way."""
     return shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else 2**62

@@ -63,7 +63,7 @@ def to_tensors(images: Sequence[Image], masks: Sequence[Image], device: torch.de
 def to_device(images: Tensor, masks: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     """uint8 images (B, H, W, 3) → (B, 3, H, W) float32, channels_last, normalised as ImageNet is; masks → int64.
 
-    What is in pinned memory travels to a GPU without holding up the program.
+    Tensors in pinned memory travel to a GPU without holding up the program.
     """
     pixels = images.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
     mean, std = _imagenet(device)

@@ -21,13 +21,13 @@ from data.dataset import Dataset, load_dataset
 
 @dataclass(frozen=True)
 class Material:
-    """Data, and a model on its device; what both mean for a run is worked out from them."""
+    """Data, and a model on its device; facts about both are computed from them."""
 
     config: Config
     dataset: Dataset
     model: nn.Module
     seconds: float = 0.0
-    """That it took to have it."""
+    """Seconds spent on making it."""
 
     @property
     def device(self) -> torch.device:
@@ -39,12 +39,12 @@ class Material:
 
     @functools.cached_property
     def n_macs(self) -> int:
-        """Of one image."""
+        """Multiply-accumulates of one image."""
         return performance.n_macs(self.model, self.config.image_size)
 
     @property
     def steps(self) -> int:
-        """Of a visit to all training images."""
+        """Steps of a visit to all training images."""
         return n_steps(len(self.dataset.train), self.config.batch_size)
 
 
@@ -52,7 +52,7 @@ def prepare(config: Config, folder: Path) -> Material:
     """Data, room on the disk in the run's `folder`, and the model with its weights.
 
     Raises:
-        DataError, RunFailure, DiskError, CombinationError, WeightsError: what a person can mend.
+        DataError, RunFailure, DiskError, CombinationError, WeightsError: faults that a person can mend.
     """
     started = time.monotonic()
     dataset = load_dataset(
@@ -76,7 +76,7 @@ def prepare(config: Config, folder: Path) -> Material:
 
 
 def check_batches(config: Config, n_train: int) -> None:
-    """Raise RunFailure if a training step would have one image where the architecture forbids it."""
+    """Raise RunFailure if a training step would have one image and the architecture forbids it."""
     if n_train < 2 and (who := config.needs_two()):
         raise RunFailure(
             f"{who} needs at least 2 images in every training step, but {config.data} has {n_train} training image: "

@@ -38,15 +38,15 @@ def make_deterministic(deterministic: bool) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """`cpu`, or `cuda: ` and what the card calls itself."""
+    """`cpu`, or `cuda: ` and the card's name."""
     return "cpu" if device.type == "cpu" else f"cuda: {torch.cuda.get_device_name(device)}"
 
 
 def choose_precision(setting: str, model: nn.Module) -> Precision:
-    """The precision for this model on its device where `auto` is asked for; other values stay.
+    """The precision for this model on its device if the setting is `auto`; other settings stay.
 
-    bfloat16 where the processor has it, but on a CPU not for backbones of depthwise convolutions: dense models are 1.3
-    to 1.7 times as fast in it, most of those are slower (docs/runs.md).
+    bfloat16 if the processor has it, but on a CPU not for backbones of depthwise convolutions: dense models are 1.3 to
+    1.7 times as fast in it, most of those are slower (docs/runs.md).
     """
     if setting == "auto":
         device = next(model.parameters()).device
@@ -69,7 +69,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def to_channels_last(model: nn.Module, device: torch.device) -> nn.Module:
-    """The model on its device, its weights in the order channels_last, which convolutions are fastest in."""
+    """The model on its device, its weights in the order channels_last, the fastest for convolutions."""
     moved: nn.Module = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return moved
 
@@ -99,7 +99,7 @@ def should_compile(steps_left: int, seconds_per_step: float, device_type: str, d
 
 
 def compile_model(model: nn.Module) -> nn.Module:
-    """The same weights behind a compiled forward pass, or behind the old one where it cannot be compiled here.
+    """The same weights behind a compiled forward pass, or behind the old one if it cannot be compiled here.
 
     `model` itself stays uncompiled: evaluation and the BatchNorm check change its mode, and would compile it anew.
     The steps of a run have at most two sizes (`agent.training.loop.split_batches`): each is compiled for itself.

@@ -1,7 +1,7 @@
 """Weights of a whole model, backbone and decoder, that an earlier run learned from drawings, as a W&B Artifact.
 
 A run on `drawn:SEED:N` that begins with random weights logs its best ones as `drawn-MODEL` (sweeps/pretrain.yaml); runs
-with `weights: drawn` use the latest version of it, which the lineage of both shows.
+with `weights: drawn` use the latest version of it, and the lineage of both shows which.
 """
 
 import tempfile
@@ -24,7 +24,7 @@ WEIGHTS_FILE = "weights.pt"
 
 
 def artifact_name(config: Config) -> str:
-    """One name per architecture and backbone, and per width where there is one."""
+    """One name per architecture and backbone, and per width if there is one."""
     own = f"width-{config.width}" if config.architecture in SCRATCH_ARCHITECTURES else config.backbone
     return f"drawn-{config.architecture}-{own}"
 
@@ -42,7 +42,7 @@ def log(run: wandb.Run, best: Path, config: Config, metadata: dict[str, Any]) ->
 
 
 def load_initial_weights(run: wandb.Run, model: nn.Module, config: Config) -> str:
-    """Load what `weights: drawn` asks for into the model; where the weights of a run come from, in words.
+    """Load the Artifact of `weights: drawn`, if set, into the model; returns the source of the weights in words.
 
     Raises:
         WeightsError: there is no server, no such Artifact, or it is of another model.

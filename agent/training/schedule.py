@@ -4,7 +4,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 WARM_UP = 0.05
-"""Part of a run's steps in which a cosine schedule climbs from `START` of the learning rate to all of it."""
+"""Share of a run's steps in which a cosine schedule climbs from `START` of the learning rate to all of it."""
 
 START = 0.1
 

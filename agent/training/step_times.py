@@ -2,9 +2,9 @@
 
 A run that has trained all its epochs on a GPU appends one row to `.cache/step_seconds.csv` (PUZZLE_STEP_SECONDS names
 another file), with the columns of agent/lint/step_seconds.csv. A run on a CPU appends none: its seconds grow with
-whatever else the machine does. So do those of trials that share a GPU; therefore the fastest of the rows with equal
-settings counts. Where a GPU was always shared, the hours foretold for it are too many, at most by the number of trials.
-A run long enough for torch.compile has most of its epochs after it, and its row says what they took.
+other work on the machine. So do those of trials that share a GPU; therefore the fastest of the rows with equal
+settings counts. If a GPU was always shared, its estimated hours are too many, at most by the number of trials.
+A run long enough for torch.compile has most of its epochs after it, and its row is about them.
 """
 
 import csv
@@ -22,17 +22,17 @@ from agent.config import Config
 from common.environment import CACHE, own
 
 ONE_CORE = "one core of "
-"""Begins the device of a row in which `seconds` are CPU seconds; elsewhere they are those of a clock."""
+"""Beginning of the device's name in a row of CPU seconds; other rows have seconds of a clock."""
 
 Settings = tuple[str, str, str, int, int, int, str, int]
-"""The columns up to `macs`: all that should make the time of a step."""
+"""The columns up to `macs`, on which the time of a step depends."""
 
 GPU = "cuda: "
-"""Begins the name of a GPU in `agent.training.performance.device_name`."""
+"""Beginning of a GPU's name in `agent.training.performance.device_name`."""
 
 
 class StepTimesError(ValueError):
-    """A table of step times cannot be read; the text says which, why, and what to do."""
+    """A table of step times cannot be read; the text has its file, the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Step:
     """A measured training step; the fields are the columns of the tables.
 
     `macs` are multiply-accumulates of its forward pass, `seconds` the median of `n` measurements, `deviation` their
-    standard deviation (0 where n is 1). In a run's row each of them is the mean over the steps of an epoch.
+    standard deviation (0 if n is 1). In a run's row each of them is the mean over the steps of an epoch.
     """
 
     device: str
@@ -67,7 +67,7 @@ NEVER = Step("", "", "", 0, 0, 0, "", 0, float("inf"), 0.0, 0)
 
 
 def table_file() -> Path:
-    """The file of this machine."""
+    """The table of this machine."""
     return Path(own("PUZZLE_STEP_SECONDS") or CACHE / "step_seconds.csv")
 
 
@@ -78,10 +78,10 @@ def summarize(settings: Settings, seconds: Sequence[float]) -> Step:
 
 
 def record(config: Config, device: str, precision: str, macs: float, seconds: Sequence[float]) -> None:
-    """Keep what the steps of a run took: `seconds` per step, a number for each epoch that counts.
+    """Keep the step times of a run: `seconds` per step, a number for each epoch that counts.
 
-    `device` is as `performance.device_name` writes it. Nothing is kept of a CPU, nor where no epoch counts. A disk that
-    refuses is told on the console and ends nothing.
+    `device` is a name by `performance.device_name`. Nothing is kept for a CPU, nor if no epoch counts. A disk that
+    refuses is reported on the console and ends nothing.
     """
     if not device.startswith(GPU) or not seconds:
         return
@@ -111,7 +111,7 @@ def append(step: Step, file: Path) -> None:
 def read(file: Path) -> list[Step]:
     """The rows of a table, of those with equal settings the fastest; none if the file is not there.
 
-    What a full disk left of a row is passed over.
+    A row cut short by a full disk is passed over.
 
     Raises:
         StepTimesError: the file cannot be read.

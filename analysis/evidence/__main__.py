@@ -1,4 +1,4 @@
-"""Which of several models is the best, how surely, and what would decide the rest?
+"""The best of several models, its verdicts, and sample sizes that would decide the rest.
 
 SCORES.csv has the columns model,image,score and optional seed,split, or case_id and one column per model.
 """
@@ -16,7 +16,7 @@ from analysis.evidence.options import add_margin, add_train
 from analysis.evidence.pairs import all_pairs
 from analysis.evidence.result import evidence
 from analysis.evidence.score_table import arrange, read
-from analysis.evidence.text import pair_lines, render
+from analysis.evidence.sentences import pair_lines, render
 from common.cli import Parser
 
 

@@ -1,7 +1,7 @@
-"""Verdicts against the truth: real networks on drawn photographs, of which there are as many as one likes.
+"""Verdicts against the truth: real networks on drawn photographs, which never run out.
 
-`python -m bench.truth` prints what the stored scores say; `python -m bench.truth train` trains what they lack: four
-small networks on 30 drawn training sets with 5 seeds each, every one scored on 200 further drawings.
+`python -m bench.truth` prints the tables of the stored scores; `python -m bench.truth train` trains the missing runs:
+four small networks on 30 drawn training sets with 5 seeds each, every one scored on 200 further drawings.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def show(path: Path) -> None:
         shares = " | ".join("" if np.isnan(x) else f"{x:.3f}" for x in (row.false, row.coverage, row.found))
         where = f"{row.pictures} | {row.seeds} | {row.sets} | {row.of} | {row.studies}"
         print(f"| {row.question} | {row.claim.replace('_', ' ')} | {where} | {shares} |", flush=True)
-    print(f"\nFalse: a model called worse that is none, or equivalent within {IOU_MARGIN} that is not.")
+    print(f"\nFalse: a model is called worse but is not, or equivalent within {IOU_MARGIN} but is not.")
     print("\n| seeds | pairs | pictures asked for, median | decided | false |\n|---|---|---|---|---|")
     for n in (2, 3):
         most = max((seeds for seeds in range(n + 1, SEEDS + 1) if len(cube(runs, seeds))), default=0)

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from common.names import check_name
-from server import scheduler
 from server.pages.access_control import Form, check_owner, form_action, project_of, store_of
 from server.pages.overview import saved_views
 from server.pages.render import part, project_address
+from server.scheduler import scheduler
 from server.store import NotFound, Refused, Row, Store, collections, runs, sweeps, views
 
 MOST = {"display_name": 300, "notes": 20_000, "tag": 64, "alias": 128, "view": 120}  # characters
@@ -58,7 +58,7 @@ def _stop_run(store: Store, run: Row, form: Form) -> None:
 
 
 def _delete_run(store: Store, run: Row, form: Form) -> None:
-    """Its artifacts stay, as W&B leaves them unless it is asked otherwise."""
+    """Delete a run. Its artifacts stay, as W&B's do by default."""
     if run["state"] in runs.ALIVE:
         raise Refused("The run goes on: stop it first.")
     runs.delete(store.db, run["id"])

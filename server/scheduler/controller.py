@@ -1,9 +1,9 @@
-"""The client's own local controller: it writes its wishes into the sweep, this carries them out."""
+"""The client's own local controller: it writes its decisions into the sweep, this module carries them out."""
 
 import json
 from typing import Any
 
-from server import scheduler
+from server.scheduler import scheduler
 from server.store import Refused, Row, Store, runs, sweeps
 
 

@@ -85,6 +85,5 @@ def test_the_architectures_of_the_config_are_those_of_the_factory() -> None:
 def test_the_help_states_every_default_that_there_is() -> None:
     command = [sys.executable, "-m", "agent.config", "--help"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    _, *options = re.split(r"\n  --", printed)
-    defaults = {each.split()[0]: re.findall(r"\(default:\s+(\S+)\)", each) for each in options}
-    assert (defaults["split_seed"], defaults["model"]) == (["0"], [])
+    stated = re.findall(r"\(default: (.*?)\)", " ".join(printed.split()))
+    assert stated == [str(each.default) for each in dataclasses.fields(Config) if each.default != ""]

@@ -19,7 +19,7 @@ from analysis.evidence.__main__ import main as command
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.result import Evidence, evidence
 from analysis.evidence.score_table import Row, arrange
-from analysis.evidence.text import next_steps
+from analysis.evidence.sentences import next_steps
 from analysis.report import __main__ as report
 from analysis.tables.sheets import proof_sheets
 from tests.analysis.studies import scored

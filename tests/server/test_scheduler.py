@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from server import filestream, scheduler
+from server import filestream
 from server.graphql import Context, execute
-from server.scheduler import controller, sweep_config
+from server.scheduler import controller, scheduler, sweep_config
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
 from tests.server.conftest import Clock

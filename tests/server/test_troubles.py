@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from server import scheduler
+from server.scheduler import scheduler
 from server.scheduler.system_clock import ClockMonitor
 from server.settings import Settings
 from server.store import Store, projects, runs

@@ -27,7 +27,7 @@ def submit(options: argparse.Namespace) -> int:
     info = sweep_setup.find(options.sweep, options.new)
     print(info.news)
     if is_loopback(info.sweep.base_url):
-        print(f"note: only this machine reaches {info.sweep.base_url}; docs/cluster.md says how others do")
+        print(f"note: only this machine reaches {info.sweep.base_url}; docs/cluster.md has the way for others")
     if options.kubernetes:
         pods = Pods(options.image, n, gpus, cpus)
         options.kubernetes.write_text(kubernetes.manifest_yaml(info.sweep.path, info.sweep.base_url, pods, per_gpu))

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 POD_GRACE_SECONDS = 60
-"""From SIGTERM to SIGKILL of a pod; as on Slurm."""
+"""Seconds from SIGTERM to SIGKILL of a pod; as on Slurm."""
 
 RETRIES = 6
 """Failures of one index before it is given up; those of the node or of a preemption do not count."""
@@ -90,5 +90,5 @@ def _pod(command: list[str], base_url: str, pods: Pods) -> dict[str, Any]:
 
 
 def manifest_yaml(sweep: str, base_url: str, pods: Pods, per_gpu: int | None = 1) -> str:
-    """The manifest as YAML, with what it needs said above it."""
+    """The manifest as YAML, its requirements in a comment above."""
     return HEADER + yaml.safe_dump(manifest(sweep, base_url, pods, per_gpu), sort_keys=False)

@@ -1,7 +1,7 @@
-"""The fleet on a Slurm cluster: an array job whose every element is `python -m agent.fleet` on the node it gets.
+"""The batch script of a Slurm cluster: an array job, each element `python -m agent.fleet` on the node that it gets.
 
 A job that Slurm ends (time limit, preemption) goes back into the queue: its trials save, tell the server, and continue
-from their checkpoints wherever they are handed out next. For that, all nodes see one PUZZLE_RUNS and one PUZZLE_FLEET.
+from their checkpoints on any node. For that, all nodes see one PUZZLE_RUNS and one PUZZLE_FLEET.
 """
 
 import os
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WARNING_SECONDS = 60
-"""From SIGTERM to the time limit. A trial ends its step, uploads its state for at most 20 s, and closes its run."""
+"""Time from SIGTERM to the limit. A trial ends its step, uploads its state for at most 20 s, and closes its run."""
 
 CPUS_PER_GPU = 4
 SECONDS_TO_ANSWER = 60
@@ -29,7 +29,7 @@ class SlurmError(Exception):
 class Jobs:
     """An array of Slurm: `n` elements; each has `gpus` GPUs and `cpus` cores.
 
-    Raises SlurmError: an option holds a line break, or is none.
+    Raises SlurmError: an option holds a line break, or is no option.
     """
 
     n: int = 1
@@ -77,7 +77,7 @@ def script(sweep: str, jobs: Jobs, root: Path, logs: Path, per_gpu: int | None =
 
 
 def find_sbatch() -> None:
-    """Raises SlurmError: there is none on this machine."""
+    """Raises SlurmError: there is no sbatch on this machine."""
     if shutil.which("sbatch") is None:
         raise SlurmError("--slurm needs sbatch, which is not on this machine: use the login node of the cluster")
 

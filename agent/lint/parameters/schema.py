@@ -11,13 +11,13 @@ import jsonschema  # type: ignore[import-untyped]
 
 
 def is_invalid(parameter: Mapping[str, Any]) -> bool:
-    """Whether the specification of a parameter is none by the schema."""
+    """Whether the schema refuses the specification of a parameter."""
     return not _validator().is_valid(parameter)
 
 
 @functools.cache
 def _validator() -> Any:
-    """Its formats tell 1 from 1.0, which JSON does not."""
+    """Validator of the schema; its formats tell 1 from 1.0, which JSON does not."""
     spec = importlib.util.find_spec("sweeps")
     assert spec
     assert spec.origin

@@ -106,7 +106,7 @@ SUM_OF_PROBABILITIES = Rule(
 
 
 def check(document: Document, name: str, spec: Any) -> Iterator[Finding]:
-    """Is it a field, and a specification of values?"""
+    """Findings on a name that is no field, and on an invalid specification of values."""
     line = document.line("parameters", name)
     if name not in FIELDS:
         near = did_you_mean(name, list(FIELDS), OTHER_NAMES)

@@ -1,4 +1,4 @@
-"""One entry of `parameters:` after the other: is it a field of Config, and are its values of the field's type?"""
+"""Entries of `parameters:` one by one: whether each is a field of Config, and its values have the field's type."""
 
 import math
 import random
@@ -81,7 +81,7 @@ TEXT_DRAWN = Rule(
     "error",
     "{name} is text and cannot be {kind}",
     "a distribution draws numbers",
-    "list what it may be with `values: […]`",
+    "list its values with `values: […]`",
 )
 EMPTY_INTERVAL = Rule(
     "P021", "error", "min {low:g} of {name} is above max {high:g}", "the interval is empty", "exchange them"
@@ -250,7 +250,7 @@ def _read_interval(
 
 
 def _check_numbers(document: Document, name: str, numbers: Mapping[str, Any]) -> list[Finding]:
-    """A fraction is none of a field of whole numbers, but may bound its distribution."""
+    """Faults of numbers by type; a fraction is no value of a whole number's field, but may bound its distribution."""
     field, place = FIELDS[name], ("parameters", name)
     wrong = [
         finding
@@ -291,7 +291,7 @@ def _check_bounds(
 
 
 def _check_centre(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
-    """Is the centre of a normal distribution allowed?"""
+    """Findings on a centre of a normal distribution that the field does not allow."""
     if "normal" not in kind:
         return []
     mu = numbers.get("mu", DEFAULTS["mu"])
@@ -307,7 +307,7 @@ def _multiples(low: float, high: float, q: float) -> range:
 
 
 def _check_whole_numbers(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
-    """Only these distributions draw whole numbers: int_uniform, and q_… between whole numbers."""
+    """Findings on draws of fractions; only int_uniform, and q_… between whole numbers, draw whole numbers."""
     if kind == "int_uniform" and not all(float(value).is_integer() for value in numbers.values()):
         return [FRACTIONAL_ENDS.at(line, name=name)]
     steps = kind.startswith("q_") and all(isinstance(value, int) for value in numbers.values())
@@ -340,7 +340,7 @@ def _refusals(parameter: Parameter) -> list[tuple[int, str]]:
 
 
 def check_values(parameter: Parameter) -> list[Finding]:
-    """Values that Config refuses, where they do not depend on other settings."""
+    """Findings on values that Config refuses whatever the other settings are."""
     if parameter.name in TOGETHER or not (refused := _refusals(parameter)):
         return []
     line, sentence = refused[0]
@@ -352,7 +352,7 @@ def check_values(parameter: Parameter) -> list[Finding]:
 
 
 def check_patience(parameters: Sequence[Parameter], epochs: Sequence[int]) -> list[Finding]:
-    """Early stopping that no run lives long enough for."""
+    """Findings on a patience that no run is long enough for."""
     most = max(epochs, default=0)
     waits = (
         (line, value)

@@ -35,7 +35,7 @@ def build(
 
 
 def without_memory(make: Callable[[], T]) -> T:
-    """The value of `make` on torch's meta device, or with memory where something in it cannot live there.
+    """The value of `make` on torch's meta device, or with memory if something in it cannot live there.
 
     The global generator is left as it was.
     """

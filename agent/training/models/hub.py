@@ -20,10 +20,10 @@ from huggingface_hub import constants, errors
 from common.environment import CACHE
 
 TIMEOUT_SECONDS = 3.0
-"""The hub has to answer a first request within this time, the look-up of its address included."""
+"""Time limit of the hub's first answer, the look-up of its address included."""
 
 REMEMBERED_SECONDS = 600.0
-"""So long other processes take a hub that did not answer for unreachable."""
+"""Time for which other processes take a hub that did not answer for unreachable."""
 
 REFUSAL_FILE = CACHE / "hub-refusal"
 

@@ -26,11 +26,11 @@ TIMM = "tu-"
 UNKNOWN = "no such backbone"
 
 PROBE_SIDE = 64
-"""Pixels; the smallest side at which every architecture here has a feature map left at its deepest level."""
+"""Smallest side in pixels at which every architecture here has a feature map left at its deepest level."""
 
 
 class CombinationError(ValueError):
-    """The architecture cannot be built on the backbone, or not run; the text lists those on which it can."""
+    """The architecture cannot be built on the backbone, or not run; the text lists working backbones."""
 
 
 def build(architecture: str, backbone: str, weights: str, image_size: int = PROBE_SIDE) -> nn.Module:
@@ -84,7 +84,7 @@ def failure_reason(architecture: str, backbone: str, image_size: int = PROBE_SID
 
 
 def _exists(backbone: str) -> bool:
-    """timm would look up a name that it does not know on the model hub, or take it for a folder."""
+    """Whether the backbone exists; timm would look up an unknown name on the model hub, or take it for a folder."""
     if backbone.startswith(TIMM):
         return timm.is_model(backbone.removeprefix(TIMM))
     return backbone in native_backbones()
@@ -113,7 +113,7 @@ def _failure(architecture: str, backbone: str, side: int, device: str) -> str:
         with torch.device(device), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             logits = _construct(architecture, backbone)(torch.zeros(2, 3, side, side))
-    except Exception as error:  # a thousand backbones refuse what they cannot do in their own ways
+    except Exception as error:  # a thousand backbones, each with its own errors
         return " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
     finally:
         torch.set_rng_state(random_state)

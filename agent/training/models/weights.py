@@ -1,7 +1,7 @@
 """ImageNet weights of an encoder: the model hub's cache, else the hub, else an installed package that ships them.
 
-The hub's files are those that papers name; the package needs no network. Which one it was is `source(backbone)`, and
-`digest` tells whether two runs began with the same numbers.
+The hub's files are those that papers name; the package needs no network. `source(backbone)` says which one it was,
+`digest` whether two runs began with the same numbers.
 """
 
 import functools
@@ -22,7 +22,7 @@ from agent.training.models import hub
 
 
 class Package(NamedTuple):
-    """A package, the class in it that knows where the weights file lies, and the depth of its EfficientNet Lite."""
+    """A package, the class in it with the path of its weights file, and the depth of its EfficientNet Lite."""
 
     name: str
     locator: str
@@ -39,7 +39,7 @@ PACKAGED = {
 
 
 class WeightsError(ValueError):
-    """No ImageNet weights for this encoder can be had here; the text says why and what to do."""
+    """No ImageNet weights for this encoder can be had here; the text has the reason and the remedy."""
 
 
 def load(build: Callable[[bool], nn.Module], backbone: str) -> nn.Module:

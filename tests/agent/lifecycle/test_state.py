@@ -183,7 +183,7 @@ def test_a_state_with_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     saved(tmp_path, BestCheckpoints(tmp_path), 1, 0.9, 0.1)
     path = tmp_path / "epoch-0001.pt"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(BadFile, match=r"epoch-0001.pt is damaged: it is not what its SHA-256 says"):
+    with pytest.raises(BadFile, match=r"epoch-0001.pt is damaged: it differs from its SHA-256"):
         state.load(tmp_path)
 
 

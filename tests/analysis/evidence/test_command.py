@@ -13,7 +13,7 @@ from analysis.evidence.__main__ import main
 from analysis.evidence.design import Scores
 from analysis.evidence.result import evidence
 from analysis.evidence.score_table import arrange, read
-from analysis.evidence.text import next_steps
+from analysis.evidence.sentences import next_steps
 
 
 def write(path: Path, text: str) -> str:

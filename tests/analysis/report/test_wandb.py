@@ -82,15 +82,15 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     assert numbers(title) == [4, 8, 32, 20]
     status, page = client.server.get(found["url"])
     assert status == 200
-    for words in (title, "Which setting mattered", "Importance for val/iou"):
+    for words in (title, "Importance of settings", "Importance for val/iou"):
         assert words in page.decode()
     listed = client.server.get("/local/puzzle/reports")[1].decode()
     assert title in listed
     [kept] = re.findall(r'href="(/storage/[^"]*/report.html[^"]*)"', listed)
     assert client.server.get(kept.replace("&amp;", "&")) == (200, b"<h1>the study</h1>")
     assert found["headings"] == [
-        *("Answer", "Table", "How sure that is", "Next steps", "Curves", "Masks"),
-        *("Which setting mattered", "Keep in mind", "How to reproduce"),
+        *("Answer", "Table", "Certainty", "Next steps", "Curves", "Masks"),
+        *("Importance of settings", "Keep in mind", "How to reproduce"),
     ]
     for part in ("answer", "verdict", "note"):
         assert found[part] in found["text"]

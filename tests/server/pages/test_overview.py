@@ -11,7 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from common.colours import SERIES
-from server import app, scheduler
+from server import app
+from server.scheduler import scheduler
 from server.settings import Settings
 from server.store import Store, projects, runs, streams, sweeps
 from tests.server.markup import Node, check_harmless, read

@@ -377,7 +377,7 @@ def test_what_a_test_metric_is_of_stands_beside_it_where_runs_differ(store: Stor
     head, *found = rows(store, sort="-high.test/iou")
     assert head[:5] == ["name", "state", "test/iou ▼", "test/rule", "lr"]
     assert [cells[3] for cells in found] == ["–", "iou", "iou", "loss"]
-    assert "differ in test/rule, which says what test/iou is of" in page(store).one(id="runs").text
+    assert "differ in test/rule: compare test/iou" in page(store).one(id="runs").text
     assert names(store, q="test/rule = loss") == ["r0"]
     assert "test/rule" not in rows(store, q="test/rule = iou")[0], "of these runs it is the same"
     assert "other/rule" in page(store).one(id="chooser").text

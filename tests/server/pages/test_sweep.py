@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 import pytest
 from starlette.datastructures import QueryParams
 
-from server import scheduler
 from server.pages.charts import parallel_coordinates
 from server.pages.charts.correlation_ratio import importances
 from server.pages.overview import composite_settings, project, sweep
 from server.pages.render import render
+from server.scheduler import scheduler
 from server.store import Refused, Row, Store, projects, runs, streams, sweeps
 from tests.server.conftest import Clock
 from tests.server.markup import Node, read

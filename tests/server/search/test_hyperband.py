@@ -153,7 +153,7 @@ def test_the_threshold_pruner_needs_no_other_run() -> None:
         ({"early_terminate": {"type": "hyperband", "min_iter": 3, "strict": "yes"}}, "strict is 'yes'"),
         ({"early_terminate": {"type": "hyperband", "max_iter": 2, "s": 3}}, "raise max_iter"),
         ({"early_terminate": "hyperband"}, "write `type: hyperband`"),
-        ({"metric": None}, "Early stopping needs to know what to optimize"),
+        ({"metric": None}, "Early stopping needs a metric"),
         ({"pruner": {"type": "hyperband"}}, "median, percentile, threshold"),
         ({"pruner": {"type": "percentile"}}, "Optuna refuses these arguments of percentile"),
         ({"pruner": {"type": "median", "interval_steps": 2}}, "interval_steps is not supported"),

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from server import filestream, scheduler
+from server import filestream
+from server.scheduler import scheduler
 from server.store import Store, projects, runs, streams
 
 TOTAL, POST = 12_000, 500

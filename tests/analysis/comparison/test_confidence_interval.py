@@ -9,7 +9,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from analysis.comparison.intervals import Array, interval, standard_error
+from analysis.comparison.confidence_interval import Array, interval, standard_error
 
 LEVEL = 0.9
 
