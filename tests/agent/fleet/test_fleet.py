@@ -17,12 +17,14 @@ from agent.fleet.sweep_setup import SweepDone, SweepError
 from tests.agent.fleet.machine import PATIENCE, Machine, lines_of, trials, until
 from tests.server.running import Client
 
+TWO_GPUS = "echo 'GPU 0: Fast (UUID: GPU-aaaa)'\necho 'GPU 1: Fast (UUID: GPU-bbbb)'"
 
-def fake_gpus(folder: Path) -> str:
-    """A PATH on which nvidia-smi lists two GPUs."""
+
+def fake_gpus(folder: Path, code: str = TWO_GPUS) -> str:
+    """A PATH on which this is nvidia-smi."""
     program = folder / "bin" / "nvidia-smi"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho 'GPU 0: Fast (UUID: GPU-aaaa)'\necho 'GPU 1: Fast (UUID: GPU-bbbb)'\n")
+    program.write_text(f"#!/bin/sh\n{code}\n")
     program.chmod(0o755)
     return f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
@@ -53,11 +55,8 @@ def test_each_gpu_has_its_agent_every_trial_is_done_once_and_no_process_is_left(
 def test_auto_lets_more_trials_onto_a_gpu_when_the_first_has_shown_what_it_takes(machine: Machine) -> None:
     used = machine.folder / "used"
     used.write_text("1000")
-    path = fake_gpus(machine.folder)
-    program = machine.folder / "bin" / "nvidia-smi"
-    program.write_text(
-        f"#!/bin/sh\ncase $1 in\n-L) echo 'GPU 0: Fast (UUID: GPU-aaaa)';;\n*) echo $(cat {used}), 80000;;\nesac\n"
-    )
+    code = f"case $1 in\n-L) echo 'GPU 0: Fast (UUID: GPU-aaaa)';;\n*) echo $(cat {used}), 80000;;\nesac"
+    path = fake_gpus(machine.folder, code)
     file = machine.sweep(seed=[1, 2], steps=60, pause=0.1)
     fleet = machine.start(str(file), "--per-gpu=auto", PATH=path, CUDA_VISIBLE_DEVICES="0")
     until(lambda: trials(fleet))

@@ -111,31 +111,32 @@ def test_a_sweep_without_faults_is_only_priced(tmp_path: Path) -> None:
     assert report.cost.n_runs == 8
 
 
+OTHER_PROGRAM = CLEAN.replace("agent.train", "mine.train").replace("agent/train.py", "mine.py").replace("width", "x")
+
+
 @pytest.mark.parametrize(
-    ("text", "code"),
+    ("text", "line", "code", "severity"),
     [
-        *((text, "Y003") for text in ("", "- a\n", "just text\n")),
-        (with_line(9, "  width: &w {values: [*w]}"), "Y004"),
-        (with_line(3, "method: grid"), "P017"),
-        (with_line(13, "  epochs: {values: [4, 45]}"), "H010"),
-        (CLEAN.replace("agent.train", "mine.train").replace("agent/train.py", "mine.py").replace("width", "x"), "C009"),
+        *((text, 1, "Y003", "error") for text in ("", "- a\n", "just text\n")),
+        (with_line(9, "  width: &w {values: [*w]}"), 1, "Y004", "error"),
+        (with_line(3, "method: grid"), 10, "P017", "error"),
+        (with_line(13, "  epochs: {values: [4, 45]}"), 6, "H010", "warning"),
+        (OTHER_PROGRAM, 2, "C009", "note"),
+        (with_line(10, "  learning_rate:\n    values:\n      - 0.01\n      - 1e-4"), 13, "T007", "error"),
     ],
+    ids=["empty", "list", "text", "contains itself", "grid of a range", "bands", "another program", "list entry"],
 )
-def test_a_fault_of_the_whole_is_one_finding(tmp_path: Path, text: str, code: str) -> None:
-    """No sweep, an anchor that contains itself, a grid through a distribution, bands too late, another program."""
-    (finding,) = lint(tmp_path, text).findings
-    assert finding.code == code
+def test_a_fault_elsewhere_than_on_the_changed_line_is_one_finding(
+    tmp_path: Path, text: str, line: int, code: str, severity: str
+) -> None:
+    report = lint(tmp_path, text)
+    assert [(each.line, each.code, each.severity) for each in report.findings] == [(line, code, severity)]
+    assert report.passes == (severity != "error")
 
 
 def test_logarithms_of_exponents_are_left_alone(tmp_path: Path) -> None:
     line = "  learning_rate: {distribution: log_uniform, min: -9.2, max: -4.6}"
     assert lint(tmp_path, with_line(10, line)).findings == ()
-
-
-def test_the_line_of_a_value_is_that_of_the_list_entry(tmp_path: Path) -> None:
-    text = with_line(10, "  learning_rate:\n    values:\n      - 0.01\n      - 1e-4")
-    (finding,) = lint(tmp_path, text).findings
-    assert finding.line == 13
 
 
 def test_errors_make_the_exit_code_1_and_warnings_do_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
