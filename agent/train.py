@@ -347,7 +347,7 @@ def validate(training: TrainingRun) -> Validation:
 
 
 def capture(training: TrainingRun) -> State:
-    """This moment of the run; everything in it is a copy, so that it can be saved while training goes on."""
+    """State of the run at this moment, all of it copies, so that it can be saved while training goes on."""
     run, progress = training.run, training.progress
     return State(
         run=f"{run.entity}/{run.project}/{run.id}",

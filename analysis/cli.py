@@ -23,20 +23,20 @@ from common.cli import Parser, exit_code
 from common.text import TERMINAL_WIDTH
 
 Writer = Callable[[Study, Comparison, Path, str], list[Path]]
-"""(study, its comparison, folder, command that was given) → files written."""
+"""(study, its comparison, folder, the command line) → files written."""
 TAKEN = ("latest", "server")
-"""Names in `results/` that are not free for a project."""
+"""Names in `results/` that no project may have."""
 LONGEST = 100
 """Characters of a folder's name; file systems end at 255 bytes."""
 
 
 def main(prog: str, description: str, writers: Sequence[Writer], arguments: Sequence[str] | None = None) -> int:
-    """Pulls the runs once, compares them, lets every writer write, says where; returns the exit status."""
+    """Pulls the runs once, compares them, lets every writer write, prints their files; returns the exit status."""
     return run(prog, parser(prog, description).parse_args(arguments), writers)
 
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """The arguments that every command takes: which runs, where to write, and which IoU is meant."""
+    """The arguments of every command: paths of runs, folder of the output, definition of IoU."""
     made = Parser(prog=prog, description=description)
     made.add_argument(
         "paths",
@@ -88,7 +88,7 @@ def say(text: str) -> None:
 
 
 def non_default_options(options: argparse.Namespace) -> list[str]:
-    """The options that say which definition, margin and how many models, without the usual ones."""
+    """The options of definition, margin and number of models that are not at their defaults."""
     definition, models = options.metric_definition, vars(options).get("models")
     return [
         *([] if definition == "pooled" else [f"--metric-definition={definition}"]),
@@ -100,8 +100,8 @@ def non_default_options(options: argparse.Namespace) -> list[str]:
 def default_folder(paths: Sequence[str]) -> Path:
     """Folder of results: `results/latest` without `paths`, else `results/PROJECT-SWEEP` or `results/PROJECT`.
 
-    Several paths are joined, each project named once: `results/PROJECT-SWEEP1-SWEEP2`. What a file name should not
-    hold becomes `_`; too long a name ends in a digest of the paths.
+    Several paths are joined, each project named once: `results/PROJECT-SWEEP1-SWEEP2`. Unsuitable characters become
+    `_`; too long a name ends in a digest of the paths.
     """
     if not paths:
         return LATEST
@@ -119,7 +119,7 @@ def default_folder(paths: Sequence[str]) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes `folder` and its parents; raises `AnalysisError` where that is not possible."""
+    """Makes `folder` and its parents; raises `AnalysisError` if that is not possible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -14,7 +14,7 @@ from analysis.pull.study import Study
 
 
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Every table and mask of the study, and which command exported it."""
+    """Write every table and mask of the study, and the command that exported it."""
     tables = {name: getattr(study, name) for name in ("runs", "left_out", "history", "scores")}
     facts = {"command": command, "remarks": study.remarks, "sweeps": study.sweeps}
     return study_folder.write(tables, facts, study.predictions, out)

@@ -1,4 +1,4 @@
-"""hardest_images.png of a study: its hardest test images, and where models disagree on them."""
+"""hardest_images.png of a study: its hardest test images, and the models' disagreement on them."""
 
 from analysis.cli import main
 from analysis.figures.files import write_hardest

@@ -101,7 +101,7 @@ def markdown(comparison: Comparison, command: str) -> str:
         [
             *(f"# {title(comparison)}", "", *answers(comparison), "", f"Made by `{command}`; best first.", ""),
             *parts,
-            *(("## How sure that is", "", *ladders) if ladders else ()),
+            *(("## Certainty", "", *ladders) if ladders else ()),
             *(("## Next steps", "", *steps, "") if steps else ()),
             *(checkpoints(comparison), "", "## Curves", "", *losses),
             *(*(f"- {sentence}" for sentence in curve_sentences(comparison)), ""),
@@ -132,7 +132,7 @@ def html(comparison: Comparison, command: str) -> str:
             *(f"<p>{escape(sentence)}</p>" for sentence in answers(comparison)),
             f"<p>Made by <code>{escape(command)}</code>; best first.</p>",
             *wide(sheets(comparison)),
-            "<h2>How sure that is</h2>",
+            "<h2>Certainty</h2>",
             *wide(proof_sheets(comparison)),
             *html_list("Next steps", improvements(comparison)),
             *html_list("Curves", curve_sentences(comparison)),
@@ -144,7 +144,7 @@ def html(comparison: Comparison, command: str) -> str:
 
 
 def wide(shown: Sequence[Sheet]) -> list[str]:
-    """Tables that scroll on their own where the page is narrower."""
+    """Tables that scroll on their own if the page is narrower."""
     return [f'<div class="wide">\n{formats.html(sheet)}\n</div>' for sheet in shown]
 
 
@@ -187,7 +187,7 @@ def write(study: Study, comparison: Comparison, out: Path, command: str) -> list
 
 
 def print_published(value: float, study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Prints which definition of which checkpoint comes closest to a published IoU, and writes published.csv."""
+    """Prints the definition and checkpoint closest to a published IoU, and writes published.csv."""
     file = out / "published.csv"
     found = published.candidates(comparison.scores, value)
     found.to_csv(file, index=False)
@@ -203,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--published",
         type=number(0, 1),
         metavar="IOU",
-        help="tell which definition of which checkpoint comes closest to this number",
+        help="find the definition and checkpoint closest to this published number",
     )
     options = parser.parse_args(arguments)
     more = [] if options.published is None else [partial(print_published, options.published)]

@@ -1,4 +1,4 @@
-"""What do averages over symmetries and over seeds gain? `python -m bench.averaging ENTITY/PROJECT/SWEEP --data FOLDER`.
+"""Gain of averages over symmetries and seeds: `python -m bench.averaging ENTITY/PROJECT/SWEEP --data FOLDER`.
 
 For each model of a sweep, the test IoU (foreground, pooled, at the photographs' own size) of its runs alone and over
 the eight symmetries (mean over runs), and of all its runs together, without and with the symmetries. The runs of a
@@ -21,7 +21,7 @@ from data.dataset import Pair, load_dataset
 
 
 def iou(members: Sequence[Member], pairs: Sequence[Pair], tta: bool) -> float:
-    """Of the foreground, pooled over all pixels of the photographs."""
+    """IoU of the foreground, pooled over all pixels of the photographs."""
     counts = [count(average.binarize(average.logits_of(members, [p.image], tta)[0]), p.mask) for p in pairs]
     return sum(counts, Counts()).iou
 

@@ -1,8 +1,8 @@
-"""Are the masks worst of which a model is least sure? `python -m bench.certainty ENTITY/PROJECT/SWEEP`.
+"""Are the least certain masks the worst ones? `python -m bench.certainty ENTITY/PROJECT/SWEEP`.
 
 New photographs are drawn, of which no run has seen any. For each model of a sweep, its first run alone, and for all of
-these together: mean expected IoU and mean IoU; their rank correlation (Spearman); and the mean IoU of the tenth that
-the model is least sure of, which `agent.predict` names first, beside that of the worst tenth.
+these together: mean expected IoU and mean IoU; their rank correlation (Spearman); and the mean IoU of the least certain
+tenth, which `agent.predict` names first, beside that of the worst tenth.
 """
 
 import sys
@@ -46,7 +46,7 @@ def row(name: str, expected: Sequence[float], true: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = Parser(prog="python -m bench.certainty", description="Whether models know where they fail.")
+    parser = Parser(prog="python -m bench.certainty", description="Whether the least certain masks are the worst.")
     parser.add_argument("sweep", help="ENTITY/PROJECT/SWEEP, on the server that the environment names")
     parser.add_argument("--photographs", type=whole_number(10), default=100, metavar="N", help="drawn (default: 100)")
     options = parser.parse_args(arguments)

@@ -1,8 +1,8 @@
-"""Which releases of the wandb client work with the embedded server? `python -m bench.clients [--releases 0.17.9 …]`.
+"""Releases of the wandb client against the embedded server: `python -m bench.clients [--releases 0.17.9 …]`.
 
 Each release is installed into an environment of its own under `.cache/clients/` (about 170 MB and 20 s each, once), and
 drives a server of its own through the steps of `bench/harness/client_steps.py`. Prints the table in server/README.md,
-and what went wrong below it. `--validate` checks instead, without driving, every GraphQL text of the installed releases
+and the failures below it. `--validate` checks instead, without driving, every GraphQL text of the installed releases
 against the schema.
 """
 
@@ -45,7 +45,7 @@ def package_of(release: str) -> Path:
 
 
 def install(release: str) -> None:
-    """Makes the environment where it is not there yet. Raises CalledProcessError where pip cannot."""
+    """Makes the environment if it is not there yet. Raises CalledProcessError if pip fails."""
     done = ENVIRONMENTS / release / "installed"
     if done.exists():
         return
@@ -57,7 +57,7 @@ def install(release: str) -> None:
 
 
 def drive(release: str) -> dict[str, str]:
-    """Step → "" where it worked, else what went wrong."""
+    """Step → its failure; "" if it worked."""
     with tempfile.TemporaryDirectory() as name, run_server(Path(name) / "server") as (url, _):
         key = (Path(name) / "server" / "api-key").read_text().strip()
         with (Path(name) / "output").open("w+") as output:
@@ -75,7 +75,7 @@ def drive(release: str) -> dict[str, str]:
                 code = None
             finally:
                 with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)  # what a step left behind
+                    os.killpg(process.pid, signal.SIGKILL)  # orphans of a step
                 process.wait()
             output.seek(0)
             lines = output.read().splitlines()
@@ -87,7 +87,7 @@ def drive(release: str) -> dict[str, str]:
 
 
 def environment(home: Path, release: str, url: str, key: str) -> dict[str, str]:
-    """Cut off from the person's own settings, and from the environment that this program runs in."""
+    """Environment cut off from the person's own settings, and from that of this program."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "PYTHON", "VIRTUAL"))}
     folders = {
         name: str(home) for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_DIR")
@@ -112,7 +112,7 @@ def environment(home: Path, release: str, url: str, key: str) -> dict[str, str]:
 
 
 def invalid_operations(release: str) -> dict[str, str]:
-    """Operations of an installed release that the schema does not allow → why."""
+    """Operations of an installed release that the schema does not allow → the reason."""
     problems = {}
     for name, texts in operations(package_of(release)).items():
         for text in texts:

@@ -1,4 +1,4 @@
-"""How often is a verdict of `analysis.evidence` false, what do its intervals cover, and what does it find?
+"""Rates of false verdicts of `analysis.evidence`, coverage of its intervals, and its power.
 
 `python -m bench.evidence` prints bench/evidence.csv; `python -m bench.evidence run` simulates the cells that it lacks,
 through the functions of the command. A cell is a design and a mix of variances; all models of a study are equal.
@@ -34,13 +34,13 @@ MODELS, SEEDS, IMAGES, SPLITS = (2, 8, 40), (1, 3, 5, 10), (4, 8, 18, 30), ("1",
 STUDIES = {2: 1000, 8: 500, 40: 100}
 DRAWS = 400
 NUMBERS_AT_ONCE = 1_500_000
-"""Random numbers held at once, about."""
+"""Approximate number of random numbers held at once."""
 MAX_SHOWN = 12
 FALSE_CLAIMS = "more false claims than 0.05"
 NARROW, WIDE = "coverage below 0.93", "coverage above 0.97"
 WEAK = "power below 0.64"
 SHORT = "and below 0.9 of reachable"
-"""Promises that a cell may miss, all but the first from 3 seeds on; 0.64 is 0.8 of what an oracle has."""
+"""Promises that a cell may miss, all but the first from 3 seeds on; 0.64 is 0.8 of an oracle's power."""
 RATES = ("false_claims", "coverage", "power", "reachable")
 
 
@@ -53,7 +53,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Of one claim in one cell; `coverage` is that of all intervals of a study at once; `reachable` bounds `power`."""
+    """One claim in one cell; `coverage` is that of all intervals of a study at once; `reachable` bounds `power`."""
 
     cell: Cell
     claim: str
@@ -117,7 +117,7 @@ def measure(claim: Claim, gap: float) -> Array:
 
 
 def oracle(models: int, rng: np.random.Generator) -> float:
-    """Standard errors that one model has to be below equal ones, for who knows the error to find it with 0.8."""
+    """Standard errors that a model must be below equal ones to be found, if the error is known, with a power of 0.8."""
     normal = rng.standard_normal((20_000, models))
     lead = (normal[:, 1:].max(axis=1) - normal[:, 0]) / np.sqrt(2)
     return normal_factors(models, rng)[0] - float(np.quantile(lead, 1 - ORACLE))
@@ -148,7 +148,7 @@ def read(path: Path) -> list[Row]:
 def run(path: Path, models: Sequence[int]) -> None:
     """Add the cells that `path` lacks; simulate those with too many false claims again, with more and more studies.
 
-    Among hundreds of cells some are beyond two standard errors by chance; larger simulations tell which are not.
+    Among hundreds of cells some are beyond two standard errors by chance; larger simulations single these out.
     """
     if not path.exists():
         path.write_text(",".join(COLUMNS) + "\n")
@@ -170,7 +170,7 @@ def line(row: Row) -> str:
 
 
 def show(rows: Sequence[Row]) -> None:
-    """By splits, seeds and claim, in Markdown: rates over models, images and mixes, and how many cells miss a promise.
+    """By splits, seeds and claim, in Markdown: rates over models, images and mixes, and counts of missed promises.
 
     `beyond`, `outside`, `below` and `short` are such cells.
     """
@@ -207,7 +207,7 @@ def show_worst(rows: Sequence[Row]) -> None:
 
 
 def show_short(rows: Sequence[Row]) -> None:
-    """By models, splits and claim: coverage, and power as a share of what is reachable."""
+    """By models, splits and claim: coverage, and power as a share of the reachable one."""
     print("\n| models | splits | claim | cells | short | least share of reachable | coverage above 0.97 |")
     print("|---|---|---|---|---|---|---|")
 
@@ -225,7 +225,7 @@ def show_short(rows: Sequence[Row]) -> None:
 
 
 def show_wide(rows: Sequence[Row]) -> None:
-    """Of designs on one training set whose intervals cover too much somewhere: every mix of variances."""
+    """Every mix of variances of designs on one training set whose intervals cover too much in some mix."""
     wide = {(row.cell._replace(mix=""), row.claim) for row in beyond(rows)[WIDE] if row.cell.splits == "1"}
     print("\n| models | seeds | images | claim | mix | coverage | power | share of reachable |")
     print(f"|{'---|' * 8}")

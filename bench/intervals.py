@@ -1,4 +1,4 @@
-"""How often does the 95 % interval of one model's mean hold the truth? `python -m bench.intervals`
+"""Coverage of the 95 % interval of one model's mean: `python -m bench.intervals`
 
 Scores vary as seeds, images and a rest do: usual, deviations 0.005, 0.010 and 0.005; even, 0.010 each; skewed images,
 as usual, but a few images are much worse than the others. 4,000 studies a cell; standard error 0.003. Two seconds.

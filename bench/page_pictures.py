@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def photograph(url: str, chromium: str, sweeps: dict[str, str]) -> None:
-    """project, sweep, compare and compare-dark."""
+    """Write the pictures project, sweep, compare and compare-dark."""
     from playwright.sync_api import sync_playwright
 
     compare = f"/local/lab/compare?sweep={sweeps['grid']}"

@@ -2,11 +2,10 @@
 
     python -m bench.pages [--runs 10000] [--repeat 20]
 
-Prints for each page the server's time (a request on loopback, median and slowest of --repeat), for how much of it a
-core was at work, and the page's size without media; in headless Chromium, where there is one, the time from the first
-byte and from the start of the navigation until all curves are drawn, and from a movement of the pointer to the next
-frame that shows the names, and the seconds of cores that the page's process took for it. The load of the machine comes
-with it.
+Prints for each page the server's time (a request on loopback, median and slowest of --repeat), the processor time in
+it, and the page's size without media; in headless Chromium, if there is one, the time from the first byte and from the
+start of the navigation until all curves are drawn, and from a movement of the pointer to the next frame that shows the
+names, and the processor time of the page's process for it. The load of the machine comes with it.
 """
 
 import argparse

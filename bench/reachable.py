@@ -1,10 +1,10 @@
 """The upper bound of power: that of a test which knows every variance but one.
 
-`python -m bench.reachable` prints what such a test does where training sets overlap as those of six folds do.
+`python -m bench.reachable` prints the rates of such a test for training sets that overlap as those of six folds do.
 
-That one it has to estimate, from the mean square and the degrees of freedom that the design has for it, all models
-known to be alike. Whoever has to estimate more cannot be expected to find more. Where training sets overlap, as many
-degrees of freedom count as `Design.certainty` says: with all of them even this test makes too many false claims.
+The test estimates that variance from the mean square and the degrees of freedom that the design has for it, all models
+known to be alike. A test that has to estimate more cannot be expected to find more. If training sets overlap, the share
+`Design.certainty` of the degrees of freedom counts: with all of them even this test makes too many false claims.
 All effects count as normal; skewed ones can be found more often.
 """
 
@@ -27,7 +27,7 @@ ORACLE = 0.8
 """The power of the oracle, which knows all variances, at the difference for which power is simulated."""
 NODES, DRAWS, NORMALS = 30, 4000, 200_000
 GOLDEN = (5**0.5 - 1) / 2
-"""Multiples of it, modulo 1, are spread evenly and in no order."""
+"""Golden ratio, whose multiples modulo 1 are spread evenly and in no order."""
 
 
 class Source(NamedTuple):
@@ -44,7 +44,7 @@ class Source(NamedTuple):
 
 
 def reachable(plan: Design, true: Truth, claim: str) -> float:
-    """The least power over the sources of variance, each in turn the one that is not known."""
+    """The least power over the sources of variance, each in turn the unknown one."""
     rounded = (Source(*(float(f"{value:.2g}") for value in source)) for source in sources(plan, true, claim))
     return min(power(plan.shape[0], source) for source in rounded)
 
@@ -100,7 +100,7 @@ def variances(plan: Design, true: Truth) -> dict[str, float]:
 
 
 def sources(plan: Design, true: Truth, claim: str) -> list[Source]:
-    """Those that count in the claim."""
+    """Sources of variance that count in the claim."""
     values, names = variances(plan, true), SOURCES[claim]
     parts = {name: float(plan.covariances[name][0, 0]) * values[name] for name in names}
     between = {name: float(trace.sum()) * values[name] for name, trace in plan.traces.items()}

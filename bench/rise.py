@@ -1,4 +1,4 @@
-"""How often is a flat validation curve said to rise, and what rise is found? `python -m bench.rise`
+"""Share of flat, and of rising, validation curves that are said to rise: `python -m bench.rise`
 
 Curves have AR(1) noise of deviation 1 around a level of 10: flat, or rising linearly from the middle on. The rise is in
 deviations of the noise. 4,000 studies a row; standard error at 0.05: 0.003. Half a minute of one core.

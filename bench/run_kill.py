@@ -140,7 +140,7 @@ class Bench:
 
 
 def interrupt(process: multiprocessing.process.BaseProcess, way: str) -> None:
-    """Send the signal, to the client's process as well where the way says so."""
+    """Send the signal of a way of interruption, for some ways to the client's process as well."""
     assert process.pid
     family = psutil.Process(process.pid).children(recursive=True) if "client" in way else []
     os.kill(process.pid, signal.SIGTERM if way == "SIGTERM" else signal.SIGKILL)
@@ -162,7 +162,7 @@ def tensors_of(folder: Path) -> dict[str, Any]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equal types, shapes and bits, all the way down."""
+    """Whether types, shapes and bits are equal, all the way down."""
     import torch
 
     if isinstance(a, torch.Tensor):
@@ -191,7 +191,7 @@ def differences(expected: Outcome, run: Outcome) -> list[str]:
 
 
 def measure(bench: Bench, kills: int, seed: int) -> tuple[int, list[str]]:
-    """Interrupt runs until enough kills have hit. Returns the number of runs and what was wrong with them."""
+    """Interrupt runs until enough kills have hit. Returns the number of runs and their faults."""
     began = time.monotonic()
     bench.attempt("whole")
     whole_seconds = time.monotonic() - began
@@ -218,7 +218,7 @@ def sentence(counts: Counter[str]) -> str:
 
 
 def environment(folder: Path, url: str, key: str) -> dict[str, str]:
-    """One server, one thread, and nothing of the person's own W&B settings."""
+    """Environment with one server and one thread, without the person's own W&B settings."""
     return {
         **private_wandb(folder / "wandb"),
         "PUZZLE_RUNS": str(folder / "runs"),

@@ -1,9 +1,9 @@
-"""Kill the server again and again under load, and look for what got lost: `python -m bench.server_kill --kills 100`.
+"""Kill the server again and again under load, and look for losses: `python -m bench.server_kill --kills 100`.
 
 Clients that speak the wandb client's protocol log rows, upload files and artifacts, and ask sweeps for configurations.
 They repeat a request until it is answered, as the client does, only sooner. The server is killed with SIGKILL at a
 random moment after each start (its start included) and started again on the same folder. At the end every client
-completes its work, and what the server has is compared with what was answered: rows, console lines, summaries, files,
+completes its work, and the server's content is compared with its answers: rows, console lines, summaries, files,
 artifact versions with the digests of their downloads, and sweep decisions; then `python -m server check` runs.
 """
 
@@ -229,7 +229,7 @@ def _sweep(wire: ProtocolClient, name: str, trials: list[tuple[int, str]]) -> li
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m bench.server_kill", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments and of what is sent")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments and of the content")
     parser.add_argument("--longest", type=float, default=3.0, help="seconds from a start to its kill, at most")
     parser.add_argument("--loggers", type=int, default=4)
     parser.add_argument("--cells", type=int, default=40, help="of each grid")

@@ -47,7 +47,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def agents(options: argparse.Namespace, folder: Path) -> None:
-    """Every agent gets a configuration, logs for the whole time, heartbeats every 5 s and polls whether to stop."""
+    """Every agent gets a configuration, logs for the whole time, heartbeats every 5 s and polls for a stop."""
     with connect(folder) as (wire, pid):
         config = {"method": "random", "parameters": {"x": {"min": 0.0, "max": 1.0}}, "program": "x.py"}
         place = {"entityName": "local", "projectName": PROJECT}

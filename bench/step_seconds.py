@@ -1,4 +1,4 @@
-"""Seconds of one training step of each model of the sweeps, for `agent.lint` to foretell what a sweep costs.
+"""Seconds of one training step of each model of the sweeps, for the price of a sweep in `agent.lint`.
 
 `python -m bench.step_seconds` writes agent/lint/step_seconds.csv: it replaces the rows of the device that it runs on
 and keeps those of others. On a CPU it takes one core and counts processor time, so that a busy machine does not show;
@@ -32,7 +32,7 @@ MODELS: tuple[Model, ...] = (
     *((architecture, "none", width) for architecture in SCRATCH_ARCHITECTURES for width in (64, 16)),
     *((architecture, backbone, Config.width) for architecture in SMP_ARCHITECTURES for backbone in BACKBONES),
 )
-"""Architecture, backbone and width."""
+"""Architecture, backbone and width of each model."""
 
 HEAD = (
     "# python -m bench.step_seconds: macs of the forward pass of a training step; seconds: median of n measurements; "
@@ -44,9 +44,9 @@ HEAD = (
 class Meter:
     """The measurement of steps on one device.
 
-    `finish` returns when the device has done all it was given. A measurement is the mean of `steps` steps, which follow
-    on each other as they do in training; as many go before the first measurement. `points` are side (pixels) and images
-    of a step: two amounts of work for each model.
+    `finish` returns when the device is idle. A measurement is the mean of `steps` steps, which follow on each other as
+    in training; as many go before the first measurement. `points` are side (pixels) and images of a step: two amounts
+    of work for each model.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Meter:
 
 
 def meter(device: torch.device) -> Meter:
-    """One core's processor time, or a GPU's time by the clock; in bfloat16 too where the processor has it."""
+    """A meter of one core's processor time, or a GPU's time by the clock; in bfloat16 too if the processor has it."""
     precisions: tuple[Precision, ...] = ("float32", "bfloat16")
     if not performance.has_bfloat16(device):
         precisions = ("float32",)
@@ -84,7 +84,7 @@ def _processor() -> str:
 
 
 def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
-    """A row for each model, point and precision; what the memory of the device cannot hold is told and left out."""
+    """A row for each model, point and precision; steps beyond the device's memory are reported and left out."""
     for model in chosen:
         for side, images in by.points:
             for precision in by.precisions:
@@ -122,7 +122,7 @@ def _batch(side: int, images: int, device: torch.device) -> tuple[Tensor, Tensor
 
 
 def write(steps: Sequence[Step], table: Path) -> None:
-    """The rows of their devices anew, those of other devices as they were."""
+    """Write the rows of their devices anew, and keep those of other devices."""
     devices = {step.device for step in steps}
     kept = [step for step in step_times.read(table) if step.device not in devices]
     with beside(table) as unfinished, unfinished.open("w", newline="") as file:

@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """One line and exit status 2; argparse would print the whole usage before it."""
+        """Exit with one line and status 2; argparse would print the whole usage before it."""
         self.exit(2, f"{self.prog}: {message}\n")
 
     def _knows(self, word: str) -> bool:
@@ -84,7 +84,7 @@ def exit_code(
 def end_quietly() -> None:
     """Answer Ctrl-C while a command is still importing with one line and exit status 130, not a traceback.
 
-    To be called when its package is imported; does nothing where no `python -m` has begun.
+    To be called when its package is imported; does nothing outside of `python -m`.
     Once the command's own module has its `main`, Ctrl-C raises KeyboardInterrupt again.
     """
     if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -12,7 +12,7 @@ MEANINGS = {
     "false-positive": ("#d55e00", "#d55e00"),
     "false-negative": ("#56b4e9", "#56b4e9"),
 }
-"""On white and on black. Okabe & Ito (2008) where that reads on both: apart for every kind of colour vision."""
+"""Colours on white and on black. Okabe & Ito (2008) if legible on both: apart for every kind of colour vision."""
 
 SERIES = (
     ("#0072b2", "#4aa8e8"),
@@ -42,7 +42,7 @@ SCALE = (
     ("#3b4f90", "#a8d34a"),
     ("#46237a", "#fde725"),
 )
-"""From the worst result to the best, in even steps of lightness away from the page."""
+"""Colours from the worst result to the best, in even steps of lightness away from the page."""
 
 
 def slot(name: str) -> int:

@@ -14,7 +14,7 @@ def available() -> int:
 
     In a Slurm job not more than it was given, bound to them or not.
     """
-    # Here, since it takes a third of a second, and a trial that is told its threads never asks.
+    # Here, since it takes a third of a second, and a trial with OMP_NUM_THREADS never asks.
     from joblib import cpu_count
 
     here = min(int(cpu_count()), psutil.cpu_count(logical=False) or sys.maxsize)
@@ -23,18 +23,18 @@ def available() -> int:
 
 
 def omp_threads(environ: Mapping[str, str]) -> int | None:
-    """OMP_NUM_THREADS, its first number where it lists some, as in `4,2`; None if it says nothing."""
+    """OMP_NUM_THREADS, the first number of a list such as `4,2`; None if it has none."""
     text = environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(text) if text.isdecimal() and int(text) else None
 
 
 def threads(environ: Mapping[str, str]) -> int:
-    """Of a run: OMP_NUM_THREADS, else all cores that it may use."""
+    """Threads of a run: OMP_NUM_THREADS, else all cores that it may use."""
     return omp_threads(environ) or available()
 
 
 def multiply_bfloat16() -> bool:
-    """Whether they do so themselves; where it is emulated it is slower than float32."""
+    """Whether the cores multiply bfloat16 themselves; if it is emulated it is slower than float32."""
     return bool({"avx512_bf16", "amx_bf16"} & flags())
 
 

@@ -9,7 +9,7 @@ _FORM = re.compile(r"drawn(?::([0-9]+)(?::(0*[1-9][0-9]*))?)?")
 
 
 class DrawnData(NamedTuple):
-    """`seed` is None where it is the usual one; `n` drawings to train on, 0 for as many as the lab has photographs."""
+    """`seed`: None for the default one; `n`: drawings to train on, 0 for as many as the lab has photographs."""
 
     seed: int | None
     n: int
@@ -33,6 +33,6 @@ def parse_drawn(data: str) -> DrawnData | None:
 
 
 def n_drawings(data: str) -> int:
-    """Number of drawings to train on that `data` asks for; 0 for a folder, and where it asks for none."""
+    """Number of drawings to train on that `data` asks for; 0 for a folder, and if it asks for none."""
     drawn = parse_drawn(data)
     return drawn.n if drawn else 0

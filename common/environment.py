@@ -1,4 +1,4 @@
-"""Environment variables, our own and those that keep wandb out of a person's home, and where the project lies."""
+"""Environment variables, our own and those that keep wandb out of a person's home, and the project's folders."""
 
 import os
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ OTHERS = {
 """Variables of other programs that change a command."""
 
 ROOT = Path(__file__).resolve().parents[1]
-"""Of the project."""
+"""Root folder of the project."""
 
 CACHE = ROOT / ".cache"
 """Files that commands keep between calls; they may be deleted."""
@@ -45,7 +45,7 @@ WANDB_FOLDERS = ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB
 
 
 def own(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The value of a variable of `OWN`; None where it is not set or empty."""
+    """The value of a variable of `OWN`; None if it is not set or empty."""
     if name not in OWN:
         raise KeyError(name)
     return environ.get(name) or None

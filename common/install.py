@@ -1,4 +1,4 @@
-"""`pip install --requirement FILE`, with a line that says how far it is: it takes minutes, and pip alone is silent."""
+"""`pip install --requirement FILE` with a line of progress: it takes minutes, and pip alone is silent."""
 
 import contextlib
 import re
@@ -30,7 +30,7 @@ def main(requirements: str) -> int:
 
 
 def follow(pip: "subprocess.Popen[str]", total: int) -> None:
-    """Say, until pip is done, how many packages it has fetched, then how many it has installed."""
+    """Print, until pip is done, the number of fetched packages, then that of installed ones."""
     assert pip.stdout is not None
     before, fetched, last = count_packages(), 0, 0.0
     for line in pip.stdout:

@@ -10,11 +10,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 Strength = Literal["none", "light", "medium", "strong"]
 STRENGTHS: tuple[Strength, ...] = get_args(Strength)
-"""Of augmentation, weakest first."""
+"""Strengths of augmentation, weakest first."""
 
 Rule = Literal["best_loss", "best_iou"]
 RULES: tuple[Rule, ...] = get_args(Rule)
-"""By which validation value a checkpoint is the best of its run."""
+"""Rules that choose the best checkpoint of a run, each by one validation value."""
 
 METRICS = ("accuracy", "precision", "recall", "f1", "iou")
 """Ratios of confusion counts, on the test images under `test/`, for each rule under `RULE/test_`."""
@@ -29,7 +29,7 @@ HISTORY = ("epoch", *OF_TRAINING, *OF_VALIDATION)
 """The row of an epoch; the summary holds the last values of training, and the best ones of validation."""
 
 GOAL = VAL_IOU
-"""The metric that a search maximises where it names no other."""
+"""The metric that a search maximises by default."""
 
 TEST_IOU, TEST_RULE, PREDICTIONS = "test/iou", "test/rule", "test/predictions"
 """IoU on the test images, the rule that chose its checkpoint, and the picture of the masks."""

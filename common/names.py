@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 FORBIDDEN = "/\\#?%:"
 """Characters that the wandb client forbids in run ids and project names, since it puts them into addresses."""
 MAX_CHARACTERS = 128
-"""Characters of a name: the W&B limit."""
+"""Most characters of a name: the W&B limit."""
 MAX_BYTES = 255
-"""Bytes of one part of a path: the limit of common file systems."""
+"""Most bytes of one part of a path: the limit of common file systems."""
 
 
 class BadName(ValueError):
@@ -16,7 +16,7 @@ class BadName(ValueError):
 
 
 def check_name(kind: str, name: str, forbidden: str = FORBIDDEN) -> str:
-    """The name, if it can stand alone in a path and an address; kind says what it names, as in "run id".
+    """The name, if it can stand alone in a path and an address; `kind` is the thing it names, as in "run id".
 
     Raises BadName: empty, "." or "..", a character of `forbidden`, one that cannot be printed or stored, too long.
     """
@@ -60,10 +60,10 @@ def quote(name: str) -> str:
 
 
 def _unprintable(character: str) -> bool:
-    """Control characters, lone surrogates, line and paragraph separators."""
+    """Whether it is a control character, a lone surrogate, or a line or paragraph separator."""
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _unstorable(character: str) -> bool:
-    """Characters that a file system cannot hold: NUL, and lone surrogates, which are no UTF-8."""
+    """Whether no file system can hold the character: NUL, and lone surrogates, which are no UTF-8."""
     return character == "\0" or unicodedata.category(character) == "Cs"

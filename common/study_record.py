@@ -31,19 +31,19 @@ class StudyRecord:
 
     @property
     def address(self) -> str:
-        """Of its server, as it answers now: an embedded one has another port each time."""
+        """Address of its server now: an embedded one has another port each time."""
         return (embedded_address(Path(self.server_dir)) if self.server_dir else None) or self.base_url
 
     @property
     def key(self) -> str | None:
-        """Of its embedded server; None where that is not on this machine, or it is another server."""
+        """Key of its embedded server; None if that is not on this machine, or it is another server."""
         return embedded_key(Path(self.server_dir)) if self.server_dir else None
 
 
 def load(folder: Path) -> StudyRecord | None:
     """The record of the study in the folder; None if there is none.
 
-    Raises BadRecord where there is one that cannot be understood.
+    Raises BadRecord if it cannot be understood.
     """
     file = folder / STUDY_FILE
     if not file.is_file():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 TERMINAL_WIDTH = 100
-"""Columns of what commands print, at most."""
+"""Most columns of the output of commands."""
 
 
 def clock(seconds: float) -> str:
@@ -29,12 +29,12 @@ def plural(n: int, noun: str) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """The first letter large."""
+    """The text with its first letter large."""
     return text[:1].upper() + text[1:]
 
 
 def some(names: Iterable[str], most: int = 4) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of the others."""
     listed = list(names)
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")

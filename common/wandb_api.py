@@ -25,7 +25,7 @@ class BadAddress(ValueError):
 
 
 class ServerUnavailable(Exception):
-    """No answer, one that says to come again, or one of a proxy; the text names the answer."""
+    """No answer, one to try again later, or one of a proxy; the text names the answer."""
 
 
 class RequestRefused(Exception):
@@ -37,7 +37,7 @@ class KeyRefused(RequestRefused):
 
 
 class NotFound(RequestRefused):
-    """The server does not know what it was asked for, such as the agent of a deleted sweep; or it is another server."""
+    """The server does not know the thing, such as the agent of a deleted sweep; or it is another server."""
 
 
 class CertificateRefused(RequestRefused):

@@ -15,7 +15,7 @@ from data.problems import DataError
 
 @dataclass(frozen=True)
 class _Facts:
-    """A pair as the check keeps it: its size in words and the share of foreground."""
+    """Facts of a pair: its size in words and the share of foreground."""
 
     size: str
     share: float
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check one folder; the exit status is 0 if it is fit for training, else 1."""
     parser = Parser(prog="python -m data", description="Check a folder of images and masks.")
     parser.add_argument("folder", help="the folder, or drawn or drawn:SEED for drawn photographs")
-    parser.add_argument("--split_seed", type=whole_number(0), default=0, help="seed of what is split at random")
+    parser.add_argument("--split_seed", type=whole_number(0), default=0, help="seed of random splits")
     parser.add_argument(
         "--fold",
         type=whole_number(0),
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--image_size",
         type=whole_number(),
         metavar="N",
-        help="say also what is lost of the masks in squares of N pixels",
+        help="list also losses of the masks in squares of N pixels",
     )
     parser.add_argument("--json", action="store_true", help="print an object for machines, with the same as `text`")
     options = parser.parse_args(arguments)

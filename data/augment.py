@@ -123,7 +123,7 @@ class Augmenter:
     """Augment training images so that the result depends on (seed, visit, index) and on nothing else.
 
     Neither the order of the calls, nor the number of workers, nor earlier visits matter: a run that is resumed in
-    epoch 7 sees what the uninterrupted one saw. An instance is for one thread at a time; make one per worker.
+    epoch 7 sees the same images as the uninterrupted one. An instance is for one thread at a time; make one per worker.
     """
 
     def __init__(self, strength: str, image_size: int, seed: int) -> None:
@@ -141,7 +141,7 @@ class Augmenter:
 
 
 def figure(pair: Pair) -> Image.Image:
-    """One row per strength: the picture as it is, or seven variations; the outline of the mask on each."""
+    """One row per strength: the picture itself, or seven variations; the outline of the mask on each."""
     side, gap, left, draws = pair.image.shape[0], 4, 90, 7
     rows = len(STRENGTHS)
     sheet = Image.new("RGB", (left + draws * (side + gap), rows * (side + gap) - gap), "white")

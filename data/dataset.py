@@ -27,7 +27,7 @@ class Pair:
     """One photograph, `image` (H, W, 3) uint8 RGB, and its `mask` (H, W) uint8: 1 is foreground, 0 background.
 
     `truth` is the mask at the size at which predictions are scored, of validation and test images; `photograph` the
-    image at that size, of test images. Where they are not given, they are `mask` and `image`.
+    image at that size, of test images. Their defaults are `mask` and `image`.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Dataset:
     depends neither on where the files lie nor on their format, nor on the size they are resized to.
     `test_digest` is that of the test pairs alone, whatever their names and order: runs with one test digest were
     tested on the same pictures.
-    `pixel_range` is what became 0 and 255 in images of more than 8 bits, None if there are none.
+    `pixel_range` holds the values that became 0 and 255 in images of more than 8 bits, None if there are none.
     `warnings` are possible faults, one sentence each.
     """
 
@@ -77,7 +77,7 @@ def load_dataset(
     the longest side of `truth` and `photograph`, None takes the square for both.
     `fold` 0 is the folder's own split; k ≥ 1 the k-th random re-split of all its pairs, in the same sizes, or with
     `folds` the k-th of so many in which each pair is tested once.
-    `split_seed` is the seed of whatever is split at random: every fold, and a folder without a split of its own.
+    `split_seed` is the seed of random splits: every fold, and a folder without a split of its own.
     Raises DataError with all problems, in folders, names and pixels, at once.
     """
 
@@ -121,7 +121,7 @@ def read_pairs(
     keep: Callable[[Item, np.ndarray, np.ndarray], T],
     score_size: int | None = None,
 ) -> Contents[T]:
-    """Look at every pair at its own size, one after another, and keep only what `keep` makes of each."""
+    """Look at every pair at its own size, one after another, and keep only the value of `keep` for each."""
     problems = list(listing.problems)
     warnings: list[Problem | str] = []
     pixel_range = pixels.find_range(item.image for item in listing.items if item.image)

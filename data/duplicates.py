@@ -1,6 +1,6 @@
 """Two files with the same picture: small thumbnails make candidates, full-size pixels and masks decide.
 
-What copies of real photographs differ by, and different photographs, is measured in data/README.md.
+data/README.md has the measured differences of copies of real photographs, and of different photographs.
 """
 
 from collections import defaultdict
@@ -18,20 +18,20 @@ COARSE, FINE = 16, 64
 """Sides of the thumbnails."""
 
 COARSE_LEVELS, FINE_LEVELS = 6, 36
-"""Thumbnails of candidates differ by no more anywhere, in any channel."""
+"""Largest difference of candidates' thumbnails in any pixel and channel."""
 
 MAX_SIDE = 2048
-"""Photographs are compared at no more than so many pixels a side: memory stays small whatever a camera delivers."""
+"""Longest side, in pixels, at which photographs are compared: memory stays small for any camera."""
 
 LOCAL_SIDE, LOCAL_LEVELS = 5, 16
-"""The same picture differs by no more in the mean of so many pixels a side."""
+"""Side of a window in pixels, and the largest difference of its mean for the same picture."""
 
 DETAIL_SIDE, LEAST_CORRELATION, FAINT = 15, 0.5, 4.0
-"""What is left after the mean of DETAIL_SIDE pixels a side is taken off must correlate; a variance of FAINT squared
+"""Details are differences from the mean of DETAIL_SIDE pixels a side; they must correlate. A variance of FAINT squared
 levels is noise."""
 
 MARKED_LEVELS = 6
-"""The same picture differs by no more in the mean of what only one of the masks marks; by less where the two files
+"""Largest difference, for the same picture, of the mean over pixels that only one mask marks; less if the two files
 differ less elsewhere."""
 
 Read = Callable[[Item], tuple[np.ndarray, np.ndarray | None]]
@@ -39,7 +39,7 @@ Read = Callable[[Item], tuple[np.ndarray, np.ndarray | None]]
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """(64, 64, 3) uint8."""
+    """Thumbnail (64, 64, 3) uint8 of an image."""
     return cv2.resize(image, (FINE, FINE), interpolation=cv2.INTER_AREA)
 
 
@@ -119,6 +119,6 @@ def _details(grey: np.ndarray) -> np.ndarray:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """1 for equal details, 0 for unrelated ones; 1 also where there are none."""
+    """1 for equal details, 0 for unrelated ones; 1 also without any."""
     common, all_ = float(np.mean(a * b)), float(np.mean(a * a) + np.mean(b * b))
     return (2 * common + FAINT) / (all_ + FAINT)

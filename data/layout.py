@@ -1,7 +1,7 @@
-"""Layout of a folder: find image and mask files below it, pair them by name, and split them.
+"""Layout of a folder: image and mask files, their pairs by name, and the parts and groups of its split.csv.
 
-Nothing is decoded here. `find` returns a Listing; what is wrong with names and folders is in its `problems`,
-one sentence each, so that a caller can add what is wrong with the pixels and report everything at once.
+Nothing is decoded here. `find` returns a Listing; its `problems` are faults of names and folders, one sentence each,
+so that a caller can add faults of the pixels and report everything at once.
 """
 
 import csv
@@ -43,7 +43,7 @@ class Item:
 
 @dataclass
 class Listing:
-    """`rule` says in words where the split comes from; `ignored` are files that are no pictures."""
+    """Items of a folder. `rule`: the source of the split in words; `ignored`: files that are no pictures."""
 
     items: list[Item] = field(default_factory=list)
     problems: list[Problem | str] = field(default_factory=list)
@@ -68,9 +68,8 @@ def find(folder: Path, split_seed: int, fold: int = 0, folds: int = 0) -> Listin
 def resplit(listing: Listing, split_seed: int, fold: int, folds: int = 0) -> Listing:
     """The same pairs in the `fold`-th random split, by their names, `split_seed`, `fold` and `folds` alone.
 
-    Its splits have the sizes that they had; with `folds` the test parts are as even as they can be and validation
-    keeps its size. Every pair is in exactly one split, whichever it was in before. A name that two splits share becomes
-    `SPLIT-NAME` with the split that it comes from.
+    Its splits keep their sizes; with `folds` the test parts are as even as they can be and validation keeps its size.
+    Every pair is in exactly one split. A name that two old splits share becomes `SPLIT-NAME` with its old split.
     """
     ordered = sorted(_distinct(listing.items), key=lambda item: natural_order(item.name))
     sizes = Counter(item.split for item in listing.items)
@@ -210,13 +209,13 @@ def _items(couples: Sequence[FolderPair], listing: Listing) -> list[Item]:
         if couple.is_whole:
             listing.problems += findings
         if len(pairs) < len(couple.images):
-            remedy = "draw what it says into a PNG, black for background and white for the foreground, named alike"
+            remedy = "draw it into a PNG, black for background and white for the foreground, named alike"
             listing.problems += [Problem(path, "is a label, but no picture", remedy) for path in couple.labels]
     return items
 
 
 def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> list[Item]:
-    """The items with the split and the group that a CSV says.
+    """The items with the split and the group in a CSV.
 
     Columns `image` (file name or stem), `split`, `group`, of which one of the last two may be missing. In split folders
     the folders decide, and it must agree.
@@ -287,7 +286,7 @@ def _read_row(
 
 
 def _check_groups(path: Path, items: list[Item], listing: Listing) -> list[Item]:
-    """A split that parts a group is a problem."""
+    """Report groups in several splits as problems."""
     splits: dict[str, set[str]] = {}
     for item in items:
         if item.group:
@@ -307,7 +306,7 @@ def photographs(folder: Path) -> list[Path]:
 def _pictures(folder: Path | None, listing: Listing) -> list[Path]:
     """Picture files of a folder in natural order (2 before 10); others, unless hidden, count as ignored.
 
-    A link to nothing is among them, so that whoever reads it says so.
+    A link to nothing is among them, so that its reader reports it.
     """
     shown = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder else []
     files = [path for path in shown if path.is_file() or _is_broken_link(path)]

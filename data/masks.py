@@ -13,10 +13,10 @@ from data import pixels
 from data.problems import FileError, Problem
 
 SHARE_CHANGE = 1 / 3
-"""A share of foreground that resizing changes by this part of itself, or more, is warned of."""
+"""Relative change of the share of foreground by resizing from which on a warning is given."""
 
 SIDE_STEP = 16
-"""An image_size is a multiple of it, from twice it on."""
+"""Step of `image_size`, which is a multiple of it, at least twice it."""
 
 
 def to_mask(array: np.ndarray) -> tuple[np.ndarray, str]:
@@ -61,7 +61,7 @@ def _levels(array: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _unique(levels: np.ndarray) -> np.ndarray:
-    """Its values, ascending, without sorting all pixels of a photograph."""
+    """Different values, ascending, without sorting all pixels of a photograph."""
     if levels.dtype == np.uint8:
         return np.flatnonzero(np.bincount(levels.ravel(), minlength=256))
     return np.unique(levels)
@@ -83,7 +83,7 @@ def several_values(files: Mapping[str, list[Path]]) -> list[str]:
 def read(
     path: Path | None, values: dict[str, list[Path]], problems: list[Problem | str], warnings: list[Problem | str]
 ) -> np.ndarray | None:
-    """The mask as `to_mask` gives it, or None; the file is added to `values`, what is wrong with it to `problems`."""
+    """The mask as `to_mask` gives it, or None; the file is added to `values`, its fault to `problems`."""
     if path is None:
         return None
     try:
@@ -123,7 +123,7 @@ class ResizingLosses:
         self.warnings: list[Problem] = []
 
     def compare(self, path: Path, mask: np.ndarray, side: int) -> None:
-        """Compare a mask (H, W) with what is left of it in a square of `side` pixels."""
+        """Compare a mask (H, W) with its copy in a square of `side` pixels."""
         before, after = float(mask.mean()), float(resize(mask, side).mean())
         if not after:
             width, height, enough = smallest_thing(mask)
@@ -135,7 +135,7 @@ class ResizingLosses:
             self.warnings.append(Problem(path, what, "a larger image_size changes it less", detail))
 
     def check_score_size(self, path: Path, mask: np.ndarray, size: tuple[int, int]) -> None:
-        """Refuse a mask of which nothing is left at the height and width at which it is to be scored."""
+        """Refuse a mask without foreground at the height and width of the scores."""
         if not resize(mask, *size).any():
             what = f"loses all its foreground at score_size {max(size)}"
             self._unscored.append(Problem(path, what, "raise score_size, or crop the photographs around it"))
@@ -145,7 +145,7 @@ class ResizingLosses:
         yield from self._unscored
         for side, lost in self._lost.items():
             enough = max(each for _, _, each in lost)
-            remedy = f"image_size {enough} keeps it; or crop the photographs around what is marked"
+            remedy = f"image_size {enough} keeps it; or crop the photographs around the foreground"
             for path, size, _ in lost:
                 yield Problem(path, f"loses all its foreground at image_size {side}", remedy, size)
 

@@ -11,17 +11,17 @@ from data.problems import Problem
 ROLE_WORDS = ("images", "image", "img", "photo", "picture", "masks", "mask", "labels", "label", "gt", "seg")
 SPLIT_WORDS = ("train", "training", "val", "validation", "valid", "test", "testing")
 ROLE = re.compile(rf"(?<![^\W\d_])({'|'.join(ROLE_WORDS)})(?![^\W\d_])")
-OF_ITS_NAME = "of its name (its number is enough only where the rest of all names is the same)"
+OF_ITS_NAME = "of its name (its number is enough only if the rest of all names is the same)"
 WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
 def normal(name: str) -> str:
-    """One form of what looks the same: file systems differ in how they write é."""
+    """A name in one Unicode form: file systems write é in different ones."""
     return unicodedata.normalize("NFC", name)
 
 
 def is_uniform(names: Iterable[str]) -> bool:
-    """Whether these stems differ in their numbers alone, so that a number says which is which."""
+    """Whether these stems differ in their numbers alone, so that a number identifies one."""
     return len({tuple(word for word in _text(name) if word not in SPLIT_WORDS) for name in names}) <= 1
 
 
@@ -83,7 +83,7 @@ def _numbers(stem: str) -> list[int]:
 
 
 def _longest(mask: Path, images: Sequence[Path]) -> list[Path]:
-    """Those of the images whose numbers begin the mask's and are the most."""
+    """Images with the most numbers among those whose numbers begin the mask's."""
     numbers = _numbers(mask.stem)
     lengths = {image: len(_numbers(image.stem)) for image in images}
     fitting = [image for image in images if lengths[image] and numbers[: lengths[image]] == _numbers(image.stem)]

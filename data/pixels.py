@@ -15,7 +15,7 @@ Range = tuple[float, float]
 """The lowest and the highest value of all pixels with more than 8 bits in a data set."""
 
 DARK_LEVELS = 16
-"""A photograph of more than 8 bits that spans no more of the 256 levels, once it has 8, is nearly of one colour."""
+"""Span, of 256 levels, up to which a photograph of more than 8 bits counts as nearly of one colour."""
 
 DEEP_MODES = ("I", "F")
 """Pillow's modes with more than 8 bits: I, I;16, I;16B, F."""
@@ -28,7 +28,7 @@ def decode(path: Path) -> np.ndarray:
     """Grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4) of the first page, upright as the EXIF orientation says.
 
     Of 8 bits or less uint8, 0 to 255; else the values of the file, in its own type.
-    Raises FileError when it cannot be read, whatever is wrong with it.
+    Raises FileError when it cannot be read, for any reason.
     """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
@@ -36,7 +36,7 @@ def decode(path: Path) -> np.ndarray:
             array = channels(picture)
             orientation = _orientation(picture)
         return _upright(_deep_colour(path) if deep_colour else array, orientation)
-    except Exception as error:  # decoders of foreign bytes raise whatever they stumble over
+    except Exception as error:  # decoders of foreign bytes raise countless errors
         raise FileError(UNREADABLE, REMEDY, _reason(path, error)) from error
 
 
@@ -56,14 +56,14 @@ def count_pages(path: Path) -> int:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             return 1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1))
-    except Exception:  # the same file is decoded, which says what is wrong with it
+    except Exception:  # decoding of the same file reports its fault
         return 1
 
 
 def read(
     path: Path | None, pixel_range: Range | None, problems: list[Problem | str], warnings: list[Problem | str]
 ) -> np.ndarray | None:
-    """The photograph as `to_rgb` gives it, or None; what is wrong with the file is added to `problems`."""
+    """The photograph as `to_rgb` gives it, or None; the file's fault is added to `problems`."""
     if path is None:
         return None
     try:
@@ -87,7 +87,7 @@ def warn_of_pages(path: Path, warnings: list[Problem | str]) -> None:
 
 
 def find_range(paths: Iterable[Path]) -> Range | None:
-    """The range of the files with more than 8 bits, None where there are none; others are not decoded."""
+    """The range of the files with more than 8 bits, None if there are none; others are not decoded."""
     ranges = [_range_of(path) for path in paths]
     deep = [each for each in ranges if each]
     return (min(low for low, _ in deep), max(high for _, high in deep)) if deep else None
@@ -99,7 +99,7 @@ def _range_of(path: Path) -> Range | None:
             if not picture.mode.startswith(DEEP_MODES) and not _is_deep_colour(picture):
                 return None
         array = decode(path)
-    except Exception:  # the same file is decoded again, which says what is wrong with it
+    except Exception:  # the second decoding of the same file reports its fault
         return None
     values = array[..., :3] if array.ndim == 3 else array
     finite = values if values.dtype.kind in "iu" else values[np.isfinite(values)]
@@ -107,10 +107,10 @@ def _range_of(path: Path) -> Range | None:
 
 
 def to_rgb(array: np.ndarray, pixel_range: Range | None = None) -> NDArray[np.uint8]:
-    """RGB (H, W, 3) uint8 of a decoded array; what is transparent becomes white.
+    """RGB (H, W, 3) uint8 of a decoded array; transparent pixels become white.
 
     Values of more than 8 bits become 0 at the low end of `pixel_range`, 255 at its high end, and are cut off beyond.
-    Raises FileError for these where there is no range, and for values that are no numbers.
+    Raises FileError for these if there is no range, and for values that are no numbers.
     """
     if array.dtype != np.uint8:
         array = _to_bytes(array, pixel_range)
@@ -146,7 +146,7 @@ def _is_deep_colour(picture: Image.Image) -> bool:
 
 
 def _deep_colour(path: Path) -> np.ndarray:
-    """RGB or RGBA uint16 of a whole file, as Pillow has found: OpenCV accepts half of one."""
+    """RGB or RGBA uint16 of a file that Pillow has checked to be whole: OpenCV accepts half of one."""
     array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None:
         raise ValueError("16 bits per colour and an orientation, which OpenCV refuses")
@@ -154,10 +154,10 @@ def _deep_colour(path: Path) -> np.ndarray:
 
 
 def _orientation(picture: Image.Image) -> object:
-    """1 to 8, or anything else in a file whose metadata are broken, which then count for nothing."""
+    """EXIF orientation, 1 to 8; anything else, from broken metadata, counts for nothing."""
     try:
         return picture.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # Pillow raises whatever it stumbles over
+    except Exception:  # Pillow raises countless errors
         return None
 
 

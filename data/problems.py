@@ -8,11 +8,11 @@ from pathlib import Path
 from common.text import some
 
 MAX_SINGLE = 3
-"""So many files with one fault have a sentence each."""
+"""Most files with one fault that have a sentence each."""
 
 
 class FileError(ValueError):
-    """A file cannot be used: `what` is wrong with it (a verb follows the file's name), the `remedy`, and a `detail`."""
+    """A file cannot be used: its fault `what` (a verb phrase after the file's name), the `remedy`, and a `detail`."""
 
     def __init__(self, what: str, remedy: str, detail: str = "") -> None:
         super().__init__(what)
@@ -23,7 +23,7 @@ class FileError(ValueError):
 
 
 class DataError(ValueError):
-    """Everything that is wrong with a folder: `problems`, one sentence each, and as text one per line."""
+    """All faults of a folder: `problems`, one sentence each, and as text one per line."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))

@@ -11,7 +11,7 @@ ORDER = ("val", "test", "train")
 
 
 class SplitError(ValueError):
-    """There are too few groups; the text says how many are needed."""
+    """There are too few groups; the text names the least number."""
 
 
 def group_positions(names: Sequence[str]) -> list[Group]:
@@ -23,7 +23,7 @@ def group_positions(names: Sequence[str]) -> list[Group]:
 
 
 def random_split(groups: Sequence[Group], sizes: Mapping[str, int], seed: int | tuple[int, int]) -> list[str]:
-    """The split of every position, as many of each as `sizes` says, or nearly, where groups do not fit.
+    """The split of every position, as many of each as in `sizes`, or nearly, if groups do not fit.
 
     Equal groups, sizes and seed give equal splits. Raises SplitError below three groups.
     """
@@ -49,7 +49,7 @@ def cross_validation(
     """The split of every position in fold 1 to `folds`: each position is tested in one of them.
 
     The test parts are as even as the groups allow. Validation has `n_val` positions, or nearly, of the parts that are
-    tested next; the rest is trained on. Raises SplitError where a part would stay empty.
+    tested next; the rest is trained on. Raises SplitError if a part would stay empty.
     """
     parts: list[list[Group]] = [[] for _ in range(folds)]
     for group in _shuffle(groups, seed):
@@ -76,6 +76,6 @@ def _take_positions(n: int, groups: Sequence[Group]) -> Iterator[Group]:
 
 
 def _shuffle(groups: Sequence[Group], seed: int | tuple[int, int]) -> list[Group]:
-    """In a random order, the largest first: those that are left over fit best if they are small."""
+    """The groups in random order, then the largest first: small ones fit best at the end."""
     order = np.random.default_rng(seed).permutation(len(groups))
     return sorted((groups[position] for position in order), key=len, reverse=True)

@@ -25,7 +25,7 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 
 SHARE = (0.2, 0.3)
-"""The piece covers this share of the picture; less where a long piece would otherwise leave the frame."""
+"""Range of the share of the picture that the piece covers; less if a long piece would leave the frame."""
 
 DEFAULT_SEED = 8
 
@@ -163,7 +163,7 @@ def sheet(path: Path, seed: int) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = Parser(prog="python -m data.synthetic", description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="where train/, val/ and test/ go; must be new or empty")
+    parser.add_argument("folder", type=Path, nargs="?", help="folder of train/, val/ and test/; must be new or empty")
     parser.add_argument("--seed", type=whole_number(0), default=DEFAULT_SEED)
     for split, n in (("train", 10), ("val", 4), ("test", 4)):
         parser.add_argument(

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--dir", type=Path, required=True, metavar="FOLDER", help="holds everything; made where there is none"
+        "--dir", type=Path, required=True, metavar="FOLDER", help="holds everything; made if there is none"
     )
     parser.add_argument("--port", type=whole_number(0), default=8080, help="0 takes a free one (default: 8080)")
     parser.add_argument(
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Raises StoreError with one sentence when something is in the way."""
+    """Serve until a signal comes; the exit code. Raises StoreError with one sentence if it cannot start."""
     loopback, given = is_loopback(f"http://{_in_url(options.host)}"), _key_option(options)
     if not loopback and not given:
         raise StoreError(f"--host {options.host} lets other machines in: give --api-key-file as well.")
@@ -163,7 +163,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def _key_option(options: argparse.Namespace) -> str | None:
-    """None: the folder's own is meant. Raises StoreError for what is no key."""
+    """The key of the command line; None for the folder's own. Raises StoreError for an invalid key."""
     key, name = options.api_key, "--api-key"
     if options.api_key_file:
         key, name = read_key(options.api_key_file), f"--api-key-file: {options.api_key_file}"

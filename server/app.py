@@ -40,7 +40,7 @@ BATCH = 100  # summaries in one transaction
 
 
 class AnyPath(PathConvertor):
-    """Starlette's own stops at a line break, which a file's name may have."""
+    """Rest of a path; Starlette's own convertor stops at a line break, which a file's name may have."""
 
     regex = "(?s:.*)"
 
@@ -116,7 +116,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _watch(store: Store, settings: Settings) -> None:
-    """Closes runs that fell silent, deletes artifacts whose time has come, makes summaries quick to filter by."""
+    """Closes silent runs, deletes expired artifacts, and indexes summaries for filters."""
     watch = ClockMonitor(store.clock)
     while True:
         await asyncio.sleep(min(LOST_RUNS_EVERY, settings.crash_after / 4))
@@ -140,7 +140,7 @@ def _tidy(store: Store) -> None:
 
 
 class KeyRefused(Exception):
-    """With the status and the sentence of the answer."""
+    """No valid key; holds the status and the sentence of the answer."""
 
 
 async def _person(request: Request) -> Person:
@@ -169,7 +169,7 @@ class _TooLarge(ValueError):
 
 
 async def _body(request: Request) -> Any:
-    """The JSON value of a request. Raises ValueError when it is none, _TooLarge when it is too large."""
+    """The JSON value of a request. Raises ValueError if the body is no JSON, _TooLarge if it is too large."""
     if not is_json(request.headers):
         raise ValueError("its Content-Type must be application/json")
     body = bytearray()
@@ -183,7 +183,7 @@ async def _body(request: Request) -> Any:
 
 
 def _decode(body: bytes, packed: bool) -> Any:
-    """Raises ValueError for what is no JSON."""
+    """The JSON value of a body, unzipped if `packed`. Raises ValueError if it is no JSON."""
     if packed:
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
@@ -258,7 +258,7 @@ def text_endpoint(text: str, status: int = 200) -> Callable[[Request], Awaitable
 
 
 async def method_not_allowed(request: Request, error: Exception) -> Response:
-    """In place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
+    """A 404 in place of a 405, which the client repeats for ten minutes; it gives up on a 404 at once."""
     return JSONResponse({"error": f"this server has nothing to {request.method} at this address"}, 404)
 
 
@@ -267,5 +267,5 @@ async def not_found(request: Request, error: Exception) -> Response:
 
 
 async def client_disconnect(request: Request, error: Exception) -> Response:
-    """Nobody hears this: the client went away, or took too long to send its body."""
+    """The answer to a client that went away, or took too long to send its body; nobody receives it."""
     return JSONResponse({"error": "the request was cut off"}, 400)

@@ -29,8 +29,8 @@ def receive(
 ) -> dict[str, Any]:
     """Stores one post and answers it: `{"stopped": true}` asks the run to end. Raises NotFound.
 
-    `client` is given where several write one run (`mode="shared"`): each counts its own lines and has its own summary,
-    and what it sends does not take back the end that another one announced.
+    `client` is given if several clients write one run (`mode="shared"`): each counts its own lines and has its own
+    summary, and a post of one does not take back the end that another one announced.
     """
     chunks = {
         file: chunk for file, content in as_object(body.get("files")).items() if (chunk := _chunk(content)) is not None
@@ -58,7 +58,7 @@ def receive(
 
 
 def _summary(run: Row, texts: list[str], client: str) -> str | None:
-    """The new summary; None where it is the old one, or is none."""
+    """The new summary; None if it equals the old one, or is no object."""
     new = loads(texts[-1]) if texts and texts[-1] != run["summary"] else None
     if not isinstance(new, dict):
         return None
@@ -66,7 +66,7 @@ def _summary(run: Row, texts: list[str], client: str) -> str | None:
 
 
 def _notify_sweep(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]], complete: bool) -> None:
-    """The post is stored: whatever its sweep makes of it, the client must not send it again."""
+    """Tell the sweep of a stored post; an error there is only logged, for the client must not send the post again."""
     try:
         scheduler.observe(store, run, rows)
         if complete:
@@ -76,7 +76,7 @@ def _notify_sweep(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]
 
 
 def _chunk(content: Any) -> Chunk | None:
-    """None for what is no chunk: the client sends nothing like it, and refusing would end the run's upload."""
+    """A chunk; None for anything else: the client sends nothing else, and a refusal would end the run's upload."""
     if not isinstance(content, dict):
         return None
     offset, texts = content.get("offset") or 0, content.get("content")

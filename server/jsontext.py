@@ -13,9 +13,9 @@ from typing import Any
 import re2
 
 MAX_NESTING = 100
-MAX_VALUES = 1_000_000  # texts, and what [ { , count: a text of 3 bytes can become an object of 64
+MAX_VALUES = 1_000_000  # texts, and signs [ { , : a text of 3 bytes can become an object of 64
 _VALUE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
-_LONG = re2.compile(r"(?:^|[^\d.])\d{19}")  # a whole number, not what is behind a decimal point
+_LONG = re2.compile(r"(?:^|[^\d.])\d{19}")  # a whole number, not the digits behind a decimal point
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE = re.compile("[\ud800-\udfff]")
 
@@ -24,7 +24,7 @@ def parse(text: str, most: int = MAX_VALUES) -> Any:
     """The value of `text`; whole numbers of more than 64 bits become floats, as no database holds them.
 
     Half a surrogate pair, which no UTF-8 holds, becomes U+FFFD.
-    Raises ValueError for what is no JSON, nested more than MAX_NESTING deep, or of more than `most` values.
+    Raises ValueError for text that is no JSON, is nested more than MAX_NESTING deep, or has more than `most` values.
     """
     if _is_wide(text, most):
         raise ValueError(f"more than {most} values")
@@ -69,7 +69,7 @@ def _is_deep(value: Any) -> bool:
 
 
 def loads(text: str | None, default: Any = None) -> Any:
-    """The value of `text`; `default` where there is none or it is no JSON."""
+    """The value of `text`; `default` for None or text that is no JSON."""
     if not text:
         return default
     try:
@@ -110,7 +110,7 @@ def load_objects(texts: list[str]) -> list[dict[str, Any]]:
 
 
 def as_object(value: Any) -> dict[str, Any]:
-    """Itself where it is an object, else an empty one."""
+    """`value` if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
@@ -175,7 +175,7 @@ def wandb_section(config: str | None) -> dict[str, Any]:
 
 
 def is_media(value: Any) -> bool:
-    """Whether it is what the client keeps about an image, a table, a histogram and the like."""
+    """Whether it is the client's description of an image, a table, a histogram or the like."""
     return isinstance(value, dict) and isinstance(value.get("_type"), str)
 
 

@@ -7,7 +7,7 @@ GIGABYTE = 10**9
 
 @dataclass(frozen=True)
 class Settings:
-    """Times are in seconds.
+    """Options of the server. Times are in seconds.
 
     api_key: the key of the folder's own user `local`.
     crash_after: silence of a run after which it counts as crashed. The client sends a sign of life every 30 s.

@@ -75,7 +75,7 @@ async def artifact_file(request: Request, person: Person) -> Response:
 
 
 def _has_right(store: Store, number: int, method: str, kind: str, place: int) -> bool:
-    """Whether the person still has the right; what is gone by now is answered later."""
+    """Whether the person still has the right to a thing; True for a deleted one, whose 404 comes later."""
     person = users.by_number(store.db, number)
     entity = ownership.entity(store.db, kind, place)
     if person is None or entity is None:
@@ -85,7 +85,7 @@ def _has_right(store: Store, number: int, method: str, kind: str, place: int) ->
 
 def _body(path: Path, name: str) -> Response:
     if not path.is_file() or not os.access(path, os.R_OK):
-        log.error("%s cannot be read: `python -m server check` says what else is damaged", path)
+        log.error("%s cannot be read: `python -m server check` lists all damage", path)
         return refusal(f"the bytes of {name} are lost or cannot be read on this server", 404)
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return FileResponse(path, media_type=media_type, headers=HEADERS)
@@ -134,7 +134,7 @@ def _store_body(store: Store, kind: str, number: int, name: str, body: Incoming)
             artifacts.put_manifest(db, number, blob, store.clock())
         else:
             if _md5(name) != blob.md5:
-                raise Refused(f"{name}: what arrived has another MD5 digest than was announced")
+                raise Refused(f"{name}: its bytes have another MD5 digest than was announced")
             body.place()
             blobs.record(db, blob, store.clock(), ownership.entity(db, "Artifact", number))
 
@@ -150,7 +150,7 @@ def _find(store: Store, kind: str, number: int, name: str) -> Path | None:
 
 
 def _find_in_collection(store: Store, person: Person, place: tuple[str, str, str], digest: str) -> Path | None:
-    """`place`: entity, project and collection. A link shows only what the person may see where it comes from."""
+    """`place`: entity, project and collection. Through a link, the person must have the right to its origin."""
     try:
         md5 = _md5(digest)
     except ValueError:

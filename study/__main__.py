@@ -1,7 +1,7 @@
 """`make study`: the lab's study from photographs to table, curves and mask grid.
 
-Makes a sweep, starts what a person would type (`python -m agent.fleet`, `python -m analysis`), shows how far it is, and
-stops what it started. Started again, it goes on from where its trials are.
+Makes a sweep, starts the commands that a person would type (`python -m agent.fleet`, `python -m analysis`), shows their
+progress, and stops them. Started again, it goes on with the unfinished trials.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def study(arguments: argparse.Namespace) -> bool:
 
 
 def resolve_data(data: str) -> str:
-    """Drawn photographs by their name, a folder by its full path: agents work elsewhere."""
+    """The setting `data`: drawn photographs by their name, a folder by its full path: agents work elsewhere."""
     if is_drawn(data):
         return data
     return str(Path(data).expanduser().resolve())
@@ -137,7 +137,7 @@ def exclusive_lock(results: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def server(own: Server | None, folder: Path) -> Iterator[Server]:
-    """The person's own, or the embedded one with its data in `folder`."""
+    """The server: the person's own, or the embedded one with its data in `folder`."""
     if own:
         print(f"study: using the W&B server of your environment, {own.base_url}", flush=True)
         yield own
@@ -152,7 +152,7 @@ def server(own: Server | None, folder: Path) -> Iterator[Server]:
 
 
 def find_or_create_sweep(plan: StudyPlan, address: Server, digest: str, env: dict[str, str]) -> tuple[str, int]:
-    """The sweep, new or that of an earlier start, and how many of its trials are finished."""
+    """The sweep, new or that of an earlier start, and the number of its finished trials."""
     record = load_record(plan.folder)
     server_dir = str(address.folder) if address.folder else None
     same_server = record and record.server_dir == server_dir and (server_dir or record.base_url == address.base_url)
@@ -226,7 +226,7 @@ def print_result(plan: StudyPlan, path: str, address: Server) -> None:
 
 
 def within_root(path: Path) -> str:
-    """Relative to the root, where the analysis works, if it lies there."""
+    """The path relative to the root, the working folder of the analysis, if it lies there."""
     absolute = path.resolve()
     return str(absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else absolute)
 

@@ -18,12 +18,12 @@ FLAGS = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS", "seed": "SEED
 
 
 def settings(plan: StudyPlan, sweep_file: Path, overrides: Mapping[str, object]) -> str:
-    """Have the sweep looked at; what it will cost, to be shown.
+    """Have the sweep checked; returns its price in words.
 
     `overrides` are the values that the person asked for beside those of `sweep_file`, by the names in the sweep.
 
     Raises:
-        StudyError: with all that is wrong.
+        StudyError: with all faults.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sweep.yaml"
@@ -43,7 +43,7 @@ def settings(plan: StudyPlan, sweep_file: Path, overrides: Mapping[str, object])
 
 
 def _text(finding: Mapping[str, str], sweep_file: Path, overrides: Mapping[str, object]) -> str:
-    """A finding, told about what the person wrote: a setting or the sweep's file."""
+    """A finding in words, at the place that the person wrote: a setting or the sweep's file."""
     first = f"{_place(finding['key'], sweep_file, overrides)}: {finding['severity']}: {finding['message']}"
     return f"{first} [{finding['code']}]\n    why: {finding['why']}\n    fix: {finding['fix']}"
 
@@ -58,7 +58,7 @@ def _place(name: str, sweep_file: Path, overrides: Mapping[str, object]) -> str:
 
 
 def photographs(data: str, image_size: int) -> tuple[str, str]:
-    """Look at the photographs, and at their masks at `image_size`; their digest, and what is to be shown of them.
+    """Check the photographs, and their masks at `image_size`; returns their digest, and the lines to print.
 
     Raises:
         StudyError: with every problem that the check has found.
@@ -71,7 +71,7 @@ def photographs(data: str, image_size: int) -> tuple[str, str]:
 
 
 def _ask(module: str, *words: str, env: Mapping[str, str]) -> tuple[int, str, str]:
-    """Exit code of `python -m module --json`, what it printed, and what it said of errors."""
+    """Exit code of `python -m module --json`, its output, and its errors."""
     with tempfile.TemporaryFile("w+") as errors:
         code, printed = processes.run([sys.executable, "-m", module, "--json", *words], env, stderr=errors)
         errors.seek(0)
@@ -79,6 +79,6 @@ def _ask(module: str, *words: str, env: Mapping[str, str]) -> tuple[int, str, st
 
 
 def short_path(path: Path) -> str:
-    """Relative to where the person stands, if that is shorter."""
+    """The path relative to the current folder, if that is shorter."""
     relative = os.path.relpath(path)
     return shlex.quote(relative if len(relative) < len(str(path)) else str(path))

@@ -30,7 +30,7 @@ class Server:
     """Data of the embedded server; None for any other server."""
 
     def answers(self) -> bool:
-        """Whether it is there; the embedded one only, since another's silence is for the client to bear."""
+        """Whether the embedded server answers; True for another one, whose silence the client has to bear."""
         return self.folder is None or is_ready(self.base_url)
 
 
@@ -38,7 +38,7 @@ def server_of_environment(environ: Mapping[str, str]) -> Server | None:
     """The server of the person's own login, if the environment has one; its files are never looked at.
 
     Raises:
-        StudyError: an address without a key, or one that is none.
+        StudyError: an address without a key, or an invalid one.
     """
     key, base_url = environ.get("WANDB_API_KEY"), environ.get("WANDB_BASE_URL")
     if key:
@@ -58,7 +58,7 @@ def server_of_environment(environ: Mapping[str, str]) -> Server | None:
 
 
 def check(server: Server) -> None:
-    """Ask a server that is not ours whose key it is: `wandb` takes twenty seconds to say that nobody answers.
+    """Check a server that is not ours, and its key: `wandb` takes twenty seconds to say that nobody answers.
 
     Raises:
         StudyError: it does not answer, or not as a W&B server that takes the key.

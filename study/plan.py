@@ -19,7 +19,7 @@ class StudyError(Exception):
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """The sweep as it will be sent, and where its results go."""
+    """The sweep as it will be sent, and the folder of its results."""
 
     sweep: dict[str, Any]
     folder: Path
@@ -46,8 +46,8 @@ def make_plan(
 ) -> StudyPlan:
     """The sweep of `sweep_file` with data and the given size, epochs and number of seeds filled in.
 
-    The folder's name says what was asked; its last part is a digest of the whole sweep, so that a study with
-    other settings, or on another folder of photographs, never continues this one.
+    The folder's name has the main settings; its last part is a digest of the whole sweep, so that a study with other
+    settings, or on another folder of photographs, never continues this one.
 
     Raises:
         StudyError: the file is missing, not a sweep, or not a grid over plain values.

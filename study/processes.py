@@ -14,7 +14,7 @@ import psutil
 from common.environment import ROOT, private_wandb
 
 GRACE_SECONDS = 60
-"""From SIGTERM to SIGKILL of a process: a fleet gives its trials 45."""
+"""Time from SIGTERM to SIGKILL of a process: a fleet gives its trials 45."""
 
 
 def environment(folder: Path, login: Mapping[str, str]) -> dict[str, str]:
@@ -80,7 +80,7 @@ def delay_signals() -> Iterator[None]:
 
 
 def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
-    """End processes and their descendants: ask with SIGTERM, and kill what is left after a while or at a Ctrl-C."""
+    """End processes and their descendants: SIGTERM first, SIGKILL after GRACE_SECONDS or at a Ctrl-C."""
     family: list[psutil.Process] = []
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -102,7 +102,7 @@ def stop(processes: Sequence[subprocess.Popen[str]]) -> None:
 
 
 def run(command: Sequence[str], env: Mapping[str, str], stderr: IO[str] | int = subprocess.STDOUT) -> tuple[int, str]:
-    """Run to the end; exit code, and all that was printed."""
+    """Run a command to its end; exit code and output."""
     with child_process(command, env, stderr=stderr) as process:
         assert process.stdout is not None
         with process.stdout as printed:

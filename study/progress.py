@@ -25,11 +25,11 @@ class Row:
     val_iou: float | None = None
     test_iou: float | None = None
     state: str = ""
-    """Its end; empty while it goes on."""
+    """End of the trial; empty while it goes on."""
 
     @property
     def share(self) -> float:
-        """Of its epochs that are done."""
+        """Share of its epochs that are done."""
         return 1.0 if self.state == "finished" else self.epoch / max(self.epochs, 1)
 
     def state_and_iou(self) -> tuple[str, str]:
@@ -51,7 +51,7 @@ class Progress:
     console: Console
     started: float = field(default_factory=time.monotonic)
     rows: dict[str, Row] = field(default_factory=dict)
-    """By run."""
+    """Run → its row."""
     reasons: list[str] = field(default_factory=list)
     """Reasons of failures of trials or of the fleet, each once."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -93,7 +93,7 @@ class Progress:
         )
 
     def print_lines(self) -> None:
-        """Without a terminal: one line for each trial that is going on, and the time left."""
+        """Print, without a terminal, one line for each trial that is going on, and the time left."""
         if self.console.is_terminal:
             return
         with self.lock:
@@ -113,7 +113,7 @@ class Progress:
         return self.n_before + sum(row.state == "finished" for row in self.rows.values())
 
     def seconds_left(self) -> float | None:
-        """From the share of all epochs that is done; None before the first one."""
+        """Seconds left by the share of all epochs that is done; None before the first one."""
         done = sum(row.epoch for row in self.rows.values())
         total = (self.n_trials - self.n_before) * self.epochs
         if not done:

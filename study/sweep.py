@@ -22,7 +22,7 @@ from study.plan import StudyError, StudyPlan
 from study.progress import Progress
 
 NO_SUCH_SWEEP = "Could not find sweep"
-"""Beginning of the client's message when the server answers that there is none."""
+"""Beginning of the client's message when there is no such sweep."""
 
 CONNECT_WAITS = (0.0, 0.0)
 
@@ -135,7 +135,7 @@ def read_events(lines: Iterable[str], progress: Progress) -> None:
 
 
 def wait(reader: threading.Thread, server: Server, progress: Progress) -> None:
-    """Until the fleet's output has ended; in short waits, so that Ctrl-C is heard."""
+    """Wait for the end of the fleet's output, in short waits, so that Ctrl-C is heard."""
     last_line = answered = time.monotonic()
     while reader.is_alive():
         reader.join(timeout=1)

@@ -1,6 +1,6 @@
 """One command of the analysis, with the embedded server beside it if the study used that one and it is stopped.
 
-`python -m study.with_server analysis.report [ARGUMENT…]`: what `make report` and `make notebooks` start.
+`make report` and `make notebooks` start `python -m study.with_server analysis.report [ARGUMENT…]` and its like.
 """
 
 import argparse
@@ -24,7 +24,7 @@ COMMANDS = ("analysis", "analysis.export", "analysis.grids", "analysis.report", 
 def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results") -> int:
     """Exit status of the command; 1 and one sentence if the server does not start."""
     parser = Parser(prog="python -m study.with_server", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS, help="what to run")
+    parser.add_argument("command", choices=COMMANDS, help="module to run")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its own arguments")
     options = parser.parse_args(arguments)
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results
 
 
 def find_records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
-    """The studies whose sweeps the arguments name; the last one where they name none and no key names another server.
+    """The studies whose sweeps the arguments name; the last one if they name none and no key names another server.
 
     A last study whose record cannot be understood is left for the analysis to complain about.
     """

@@ -258,27 +258,6 @@ def test_the_study_compares_the_eight_models() -> None:
     assert any(c.weights == "imagenet" for c in made)
 
 
-def docstrings(file: Path) -> Iterator[tuple[int, str]]:
-    """Line and text of the docstring of a module and of its classes and functions."""
-    for node in ast.walk(tree_of(file)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            text = ast.get_docstring(node)
-            if text:
-                yield getattr(node, "lineno", 1), text
-
-
-def test_the_first_line_of_a_docstring_ends_a_sentence() -> None:
-    """It is read alone: in lists, in editors, in `--help`."""
-    wrong = [
-        f"{file.relative_to(ROOT)}:{line}"
-        for package in (*PACKAGES, "bench", "tests")
-        for file in modules(package)
-        for line, text in docstrings(file)
-        if not re.search(r"[.:?!…]( |$)", text.splitlines()[0]) and text.splitlines()[1:2] not in ([], [""])
-    ]
-    assert wrong == []
-
-
 def test_cells_and_lines_of_a_page_are_short() -> None:
     """A table is read across, so a cell has at most 200 characters; a line of prose has at most 120."""
     wrong = []

@@ -29,7 +29,7 @@ from common.text import plural
 from common.wandb_api import RequestRefused, ServerUnavailable
 
 TRIAL_GRACE_SECONDS = 45
-"""From SIGTERM to SIGKILL of a trial: a step, 20 s of upload and the end of its run; less than a cluster's minute."""
+"""Time from SIGTERM to SIGKILL of a trial: a step, 20 s of upload, the end of its run; less than a cluster's minute."""
 
 ACTIVE_STATES = ("pending", "running", "preempting")
 """States of a run that an agent works on."""

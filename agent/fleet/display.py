@@ -119,7 +119,7 @@ class Display:
         self.emit("message", text)
 
     def warm_up(self, name: str, number: int, of: int) -> None:
-        """One import of the fork server begins."""
+        """Show that an import of the fork server begins."""
         self.note = f"warming up: importing {name}, {number} of {of}"
         if number == 1:
             self.message(f"warming up: {of} imports, once for all trials")

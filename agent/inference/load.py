@@ -229,6 +229,6 @@ def _file(metadata: Mapping[str, Any], rule: str, name: str) -> str:
 
 
 def _keep_out_of_home(folder: Path) -> None:
-    """Only the environment's key counts: the client neither reads the person's own settings nor writes beside them."""
+    """Keep the client away from the person's own settings, to read or to write: only the environment's key counts."""
     for name, value in (private_wandb(folder) | {"WANDB_SILENT": "true"}).items():
         os.environ.setdefault(name, value)

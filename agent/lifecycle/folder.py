@@ -18,7 +18,7 @@ DOWNLOAD = "fetched-"
 """Beginning of the name of the folder that an uploaded state is downloaded into."""
 RUN_FOLDERS = (PREDICTIONS, f"{DOWNLOAD}*")
 RUN_FILES = (state.STATE_FILE, "epoch-*.pt", "*.unfinished", LOCK)
-"""With the folders, all that is ever deleted in a run's folder; the lock last."""
+"""Files that a run deletes in its folder, beside its downloads; the lock last."""
 
 LOCK_SECONDS = 10.0
 """Time that a run waits for another process to leave its folder: workers of a killed one outlive it by 5 s."""
@@ -27,9 +27,9 @@ POLL_SECONDS = 0.2
 
 @contextlib.contextmanager
 def exclusive_folder(folder: Path) -> Iterator[None]:
-    """Until the end of the block no other process of this machine has the run whose folder this is.
+    """Hold the folder of a run: no other process of this machine has it until the end of the block.
 
-    A folder in which the run left neither a state nor a checkpoint is removed then.
+    A folder without a state or a checkpoint is removed then.
 
     Raises:
         ConfigError: another has it, or its folder cannot be made, or is no run's.

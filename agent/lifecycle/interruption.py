@@ -57,7 +57,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def catch_signals() -> Iterator[Interruption]:
-    """Until the end of the block, SIGTERM and SIGINT are noted instead of obeyed; in the main thread only."""
+    """Note SIGTERM and SIGINT instead of obeying them until the end of the block; in the main thread only."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption

@@ -41,7 +41,7 @@ class Progress:
     rows: list[Row] = field(default_factory=list)
 
     def add(self, row: Row) -> None:
-        """One more epoch."""
+        """Add the row of one more epoch."""
         self.rows.append(row)
         self.epoch, self.seconds = len(self.rows), self.seconds + row[keys.SECONDS_PER_EPOCH]
 

@@ -1,4 +1,4 @@
-"""Before it burns an hour: `python -m agent.lint sweeps/*.yaml` names the faults of sweeps and their price.
+"""Faults of sweeps and their price, before one burns an hour: `python -m agent.lint sweeps/*.yaml`.
 
 Each finding has file, line, fault, reason and remedy. Errors make the exit code 1;
 warnings do not.

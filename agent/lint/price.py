@@ -1,4 +1,4 @@
-"""The price of a sweep: runs, device-hours of training steps, bytes of Artifacts, and memory."""
+"""The price of a sweep: runs, core-hours or GPU-hours of training steps, bytes of Artifacts, and memory."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""BatchNorm check: are the running statistics of a model those of the images it is trained on?
+"""BatchNorm check: whether running statistics fit the images, when to recompute them, and validation with the better.
 
 In evaluation mode BatchNorm uses running statistics, an exponential average over training steps. With the momentum
 0.01 of some encoders (SMP's own EfficientNets) a few hundred steps on ten images leave them near their initial values,

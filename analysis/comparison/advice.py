@@ -41,7 +41,7 @@ def improvements(
 ) -> tuple[str, ...]:
     """Next steps, the most urgent first, each with the figure of this study that asks for it; empty without any.
 
-    Runs that still improve come first: who is better among models half trained is no answer to believe.
+    Runs that still improve come first: an order of half-trained models is no answer to believe.
     """
     table, found = comparison.table, comparison.evidence
     splits = (
@@ -58,14 +58,14 @@ def improvements(
 
 
 def own_photographs(comparison: Comparison) -> list[str]:
-    """The command for one's own photographs, where those of this study were drawn."""
+    """The command for one's own photographs, if those of this study were drawn."""
     runs = comparison.all_runs
     drawn = "data" in runs and set(runs["data"].dropna()) == {"drawn"}
     return ["These photographs were drawn by a program; of your own: `make study DATA=FOLDER`."] if drawn else []
 
 
 def more_seeds(comparison: Comparison, seeds: int) -> str:
-    """`: COMMAND (its cost)` for so many seeds of every model; empty where no command is known."""
+    """`: COMMAND (its cost)` for so many seeds of every model; empty if no command is known."""
     command = command_here(comparison, seeds=seeds)
     if command is None:
         return ""
@@ -78,7 +78,7 @@ def more_seeds(comparison: Comparison, seeds: int) -> str:
 
 
 def longer_advice(comparison: Comparison) -> list[str]:
-    """More epochs where validation loss was lowest in the last one."""
+    """Advice on more epochs, if validation loss was lowest in the last one."""
     curves = comparison.curves
     late = int((curves["val_loss_epoch"] == curves["epochs"]).sum())
     if not late:
@@ -88,18 +88,18 @@ def longer_advice(comparison: Comparison) -> list[str]:
     how = f"`{command}`" if command else f"{longer} epochs"
     return [
         f"Validation loss was lowest in the last epoch in {late} of {plural(len(curves), 'run')}: try {how}, and keep"
-        " that length in what follows if validation IoU rises."
+        " that length from then on if validation IoU rises."
     ]
 
 
 def overfitting_advice(table: pd.DataFrame) -> list[str]:
     """Early stopping for the models that overfit."""
     over = [str(row["model"]) for row in table.to_dict("records") if row["overfitting"].kind == "overfits"]
-    return [f"Early stopping or stronger augmentation for what overfits: {'; '.join(over)}."] if over else []
+    return [f"Early stopping or stronger augmentation for models that overfit: {'; '.join(over)}."] if over else []
 
 
 def ceiling_advice(table: pd.DataFrame, truths: Mapping[str, Mask]) -> list[str]:
-    """Larger images where the best model is as good as masks that are right but for one pixel all round."""
+    """Advice on larger images, if the best model is as good as masks that are right but for one pixel all round."""
     loss, best = one_pixel_loss(truths.values()), table["test_iou"].max()
     if not truths or best < 1 - loss:
         return []

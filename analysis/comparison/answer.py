@@ -1,4 +1,4 @@
-"""First and last sentences of a comparison, from those of `evidence.sentences`, the same wherever it is shown."""
+"""First and last sentences of a comparison, from those of `evidence.sentences`, for tables, report and notebooks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from common.keys import RULES
 from common.text import plural, some
 
 MOST_FALLS = 4
-"""Models with a fall that are named one by one."""
+"""Most models with a fall that are named one by one."""
 RULE_COST = 0.005
-"""IoU from which it is worth a sentence that the other rule would have chosen a better checkpoint."""
+"""Loss of IoU by the choice of the rule that is worth a sentence."""
 
 
 def answers(comparison: Comparison) -> tuple[str, ...]:
-    """The answer of the study in two sentences; and a third where models are tested by different rules."""
+    """The answer of the study in two sentences, and a third if models are tested by different rules."""
     by_one = by_one_rule(comparison.table)
     return (*best_and_others(comparison), *((by_one,) if by_one else ()))
 
@@ -52,7 +52,7 @@ def best_and_others(comparison: Comparison) -> tuple[str, str]:
 
 
 def by_one_rule(table: pd.DataFrame) -> str | None:
-    """Order if one rule tested all models, which it does not; None where it does, is unknown, or nothing changes."""
+    """Lead of the best model if one rule tested all; None if one does, a value is unknown, or nothing changes."""
     others = pd.to_numeric(table["other_rule_test_iou"], errors="coerce")
     if table["rule"].nunique() < 2 or others.isna().any():
         return None
@@ -76,7 +76,7 @@ def keep_in_mind(comparison: Comparison) -> tuple[str, ...]:
 
 
 def rule_cost(table: pd.DataFrame) -> list[str]:
-    """A sentence on the models that the other rule tests better by more than `RULE_COST`, and why not to switch."""
+    """A sentence on the models that the other rule tests better by more than `RULE_COST`, with a caution."""
     known = pd.to_numeric(table["rule_cost"], errors="coerce")
     worse = table[known > RULE_COST]
     if worse.empty:

@@ -58,7 +58,7 @@ def spread(epochs: pd.Series[float]) -> str:
 
 
 def late(rows: pd.DataFrame) -> str:
-    """` or later` where a lowest validation loss lies so near the end that it may still move."""
+    """` or later` if a lowest validation loss lies so near the end that it may still move."""
     end = rows["last_epoch"].map(lambda epochs: end_length(int(epochs)), na_action="ignore")
     return " or later" if (rows["val_loss_epoch"] > rows["last_epoch"] - end).any() else ""
 
@@ -73,7 +73,7 @@ def difference(pair: list[pd.Series[float]], digits: int) -> str:
 def welch(first: pd.Series[float], second: pd.Series[float]) -> tuple[float, float]:
     """95 % interval of the second mean minus the first, for unequal variances (Welch 1947).
 
-    NaN below 2 runs or where nothing varies.
+    NaN below 2 runs or without any variation.
 
     """
     if min(len(first), len(second)) < 2 or first.nunique() + second.nunique() == 2:

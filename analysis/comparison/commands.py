@@ -1,4 +1,4 @@
-"""The command that makes a study again, or with more seeds: `make study` with what its sweep's settings say."""
+"""The command that makes a study again, or with more seeds: `make study` with variables from its sweep's settings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from analysis.comparison.comparison import Comparison
 
 VARIABLES = {"data": "DATA", "image_size": "SIZE", "epochs": "EPOCHS"}
-"""Parameters of a sweep that `make study` fills in with one value, by its words for them; `seed` is SEEDS."""
+"""Parameters of a sweep that `make study` fills in with one value → its variables; `seed` is SEEDS."""
 USUAL = {"data": ["drawn"]}
-"""What `make study` takes unasked, whatever a sweep's file says."""
+"""Values that `make study` takes by default, in place of a sweep's own."""
 DEFAULT = "cpu.yaml"
 OTHER_TRAINING_SETS = "evidence.yaml"
-"""Files in `sweeps/`: what `make study` runs unasked, and the one that has several training sets."""
+"""Files in `sweeps/`: the default of `make study`, and the one with several training sets."""
 
 
 def study_command(
@@ -56,22 +56,22 @@ def study_command(
 
 
 FILLED = ("image_size", "epochs")
-"""Parameters without whose one value `make study` takes no sweep."""
+"""Parameters that must have one value in a sweep for `make study`."""
 
 
 def command_here(comparison: Comparison, *, seeds: int | None = None, epochs: int | None = None) -> str | None:
-    """`study_command` where the comparison is made: a grid that is none of `sweeps/` may be one of its studies."""
+    """`study_command` in the project's own folder: a grid that is none of `sweeps/` may be one of its studies."""
     return study_command(comparison.sweeps, seeds=seeds, epochs=epochs, results=ROOT / RESULTS)
 
 
 @cache
 def values_in(file: Path) -> Mapping[str, Sequence[Any]]:
-    """`values_of` a sweep's file, read once; empty where one is no list."""
+    """`values_of` a sweep's file, read once; empty if one is no list."""
     return values_of(yaml.safe_load(file.read_text())) or {}
 
 
 def values_of(settings: Settings) -> dict[str, Sequence[Any]] | None:
-    """The values of every parameter; None where one is no list."""
+    """The values of every parameter; None if one is no list."""
     found = {name: listed_values(spec) for name, spec in dict(settings.get("parameters") or {}).items()}
     return {name: list(values) for name, values in found.items() if values} if all(found.values()) else None
 
@@ -79,7 +79,7 @@ def values_of(settings: Settings) -> dict[str, Sequence[Any]] | None:
 def make_variables(
     template: Mapping[str, Sequence[Any]], wanted: Mapping[str, Sequence[Any]], seeds: int | None
 ) -> dict[str, object] | None:
-    """The variables of `make study` that turn `template` into `wanted`; None where no variables do."""
+    """The variables of `make study` that turn `template` into `wanted`; None if there are none."""
     free = {*VARIABLES, "seed"}
     names = ({*template} | {*wanted}) - free
     if any(sorted(map(str, template.get(n, ()))) != sorted(map(str, wanted.get(n, ()))) for n in names):
@@ -105,7 +105,7 @@ def command_line(words: Mapping[str, object]) -> str:
 
 
 def quote(value: object) -> str:
-    """A value for make from a shell: what make itself would expand is doubled."""
+    """A value for make from a shell: a `$`, which make would expand, is doubled."""
     return shlex.quote(str(value).replace("$", "$$"))
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from analysis.evidence.result import Evidence
 
 OWN_SPLIT = "0"
-"""The split that the data come with: the one that published numbers are of."""
+"""The split that the data come with, to which published numbers refer."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Comparison:
     `table`: one row per model, best first (columns: analysis/README.md). `runs`: those behind the rows, with their
     `model`, `split` and `repeat`: those on the data's own split, or on all if a model has none of it. `all_runs`: with
     those on other splits. `scores`: `masks.image_scores` of all of them, with model, split and repeat of the run and
-    `value`, whose mean over the images of a run is its IoU by `definition`. `evidence`: what `all_runs` prove, None if
-    nothing could be tested; `own_evidence`: what those on the data's own split prove, where there are others. `notes`:
-    sentences needed to read the table; `check`: the one on a check that was passed, else empty. `effects`: what
-    stronger augmentation did to overfitting, in sentences. `definition`: a name of `definitions.DEFINITIONS`. `curves`:
-    by run_id of `runs`, `overfitting.overfitting_figures`. `sweeps`: those of the study.
+    `value`, whose mean over the images of a run is its IoU by `definition`. `evidence`: that of `all_runs`, None if
+    nothing could be tested; `own_evidence`: that of the data's own split, if there are others. `notes`: sentences
+    needed to read the table; `check`: the one on a check that was passed, else empty. `effects`: sentences on the
+    effect of stronger augmentation on overfitting. `definition`: a name of `definitions.DEFINITIONS`. `curves`: by
+    run_id of `runs`, `overfitting.overfitting_figures`. `sweeps`: those of the study.
     """
 
     table: pd.DataFrame
@@ -120,14 +120,14 @@ def redefine(runs: pd.DataFrame, scores: pd.DataFrame, name: str) -> tuple[pd.Da
 
 
 def with_values(scores: pd.DataFrame, runs: pd.DataFrame, definition: Definition) -> pd.DataFrame:
-    """The scores of `runs` with `value` and what says whose they are: model, split, repeat, test/rule."""
+    """The scores of `runs` with `value` and the run's model, split, repeat and test/rule."""
     facts = runs[["run_id", "model", "split", "repeat", keys.TEST_RULE]]
     own = scores.merge(facts, on="run_id")
     return own.assign(value=image_values(own, definition))
 
 
 def own_split(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
-    """The runs on the data's own split; all runs, and a sentence, where a model has none of it."""
+    """The runs on the data's own split; all runs, and a sentence, if a model has none of it."""
     own = runs[runs["split"] == OWN_SPLIT]
     if own["model"].nunique() == runs["model"].nunique():
         return own.reset_index(drop=True), None

@@ -50,7 +50,7 @@ def standard_error(scores: Array) -> tuple[Array, Array]:
 
 
 def combination(mean_squares: Array, freedom: Array) -> Array:
-    """With which sign the mean squares of seed, image and rest (…, 3) enter the variance of the mean."""
+    """Signs with which the mean squares of seed, image and rest (…, 3) enter the variance of the mean."""
     if freedom[2] == 0:
         return np.broadcast_to((freedom > 0).astype(float), mean_squares.shape)
     seed, image, rest = np.moveaxis(mean_squares, -1, 0)

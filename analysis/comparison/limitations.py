@@ -1,4 +1,4 @@
-"""Whether the numbers of a comparison agree with its masks, and what bounds them; in sentences."""
+"""Sentences on the limits of a comparison: agreement of numbers and masks, ceilings, sizes, repetitions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def disagreements(runs: pd.DataFrame, scores: pd.DataFrame) -> dict[str, float]:
 
 
 def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> tuple[bool, str]:
-    """Whether metrics that are recomputed from masks agree with the summaries, and a sentence: of how many runs."""
+    """Whether metrics recomputed from masks agree with the summaries, and a sentence with the number of runs."""
     gaps = disagreements(runs, scores)
     wrong = {run_id: gap for run_id, gap in gaps.items() if gap > TOLERANCE}
     if wrong:
@@ -51,7 +51,7 @@ def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> tuple[bool, str]:
 
 
 def image_sizes(runs: pd.DataFrame) -> str | None:
-    """A sentence where scores were taken at several sizes: `score_size`, of older runs that of the model's input."""
+    """A sentence if scores were taken at several sizes: `score_size`, of older runs that of the model's input."""
     columns = runs.reindex(columns=["score_size", "image_size"])
     sizes = sorted(columns["score_size"].fillna(columns["image_size"]).dropna().unique())
     if len(sizes) < 2:
@@ -92,7 +92,7 @@ def resize_masks(truths: Mapping[str, Mask], side: int) -> list[Mask]:
 
 
 def image_range(tested: pd.DataFrame, best: pd.Series[Any]) -> str | None:
-    """A sentence: which test image is hardest, and how far those of one run lie apart; scores of tested checkpoints.
+    """A sentence on the hardest test image and the range of IoU over images of a run, by tested checkpoints.
 
     `best` is the first row of the table.
     """
@@ -110,7 +110,7 @@ def image_range(tested: pd.DataFrame, best: pd.Series[Any]) -> str | None:
 
 
 def repetition(table: pd.DataFrame) -> str | None:
-    """A sentence: how many runs stand behind each row; None where the answer of several models says that it is one."""
+    """A sentence on the number of runs behind each row; None if the answer of several models says that it is one."""
     fewest, most = int(table["n_runs"].min()), int(table["n_runs"].max())
     if most == 1:
         return "n = 1 run: trained again, the model may do otherwise." if len(table) == 1 else None

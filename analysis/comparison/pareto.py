@@ -11,7 +11,7 @@ COSTS = {"seconds_per_image": "time per image", "n_parameters": "parameters"}
 def pareto_front(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of `table` that no other row dominates in mean test IoU and the costs that all rows know.
 
-    Empty for fewer than two rows, or where no cost is known of all.
+    Empty for fewer than two rows, or if no cost is known of all.
     """
     known = [name for name in COSTS if name in table and pd.to_numeric(table[name], errors="coerce").notna().all()]
     if len(table) < 2 or not known:

@@ -38,7 +38,7 @@ def with_models(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def varying(runs: pd.DataFrame, fields: Sequence[str]) -> list[str]:
-    """Those of `fields` that take more than one value among `runs`."""
+    """Names in `fields` that take more than one value among `runs`."""
     return [name for name in fields if name in runs and runs[name].nunique() > 1]
 
 
@@ -61,7 +61,7 @@ def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     """For each model the runs of one nuisance setting (learning rate, batch size, epochs), and a sentence.
 
     Of several settings the one with the highest mean best validation IoU is kept; the test images have no say.
-    The sentence tells that a choice was made among how many; None if there was nothing to choose.
+    The sentence tells that a choice was made, and among how many runs; None if there was nothing to choose.
     """
     fields = varying(runs, NUISANCE)
     settings = runs[fields].astype(str).agg(", ".join, axis=1) if fields else pd.Series("", index=runs.index)
@@ -80,8 +80,8 @@ def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
 def with_splits(runs: pd.DataFrame) -> pd.DataFrame:
     """`runs` with `split` and `repeat`, the axes along which runs of one model repeat each other.
 
-    `split` is the fold, `0` being the data's own split, and `FOLD of FOLDS` where re-splits stand beside folds of a
-    cross-validation; where the split seed varies it is `FOLD/SPLIT_SEED`, and none is the data's own. `repeat` is the
+    `split` is the fold, `0` being the data's own split, and `FOLD of FOLDS` if re-splits stand beside folds of a
+    cross-validation; if the split seed varies it is `FOLD/SPLIT_SEED`, and none is the data's own. `repeat` is the
     seed; of a run whose config has none, its run_id.
     """
     folds = runs["fold"].fillna(0) if "fold" in runs else pd.Series(0, index=runs.index)

@@ -24,7 +24,7 @@ MEANS = {
     "seconds_per_image": keys.SECONDS_PER_IMAGE,
     "bn_gap": keys.BN_GAP,
 }
-"""Column of the table → key of docs/runs.md whose mean over runs it is; empty where no run has the key."""
+"""Column of the table → key of docs/runs.md whose mean over runs it holds; empty if no run has the key."""
 
 
 def model_table(runs: pd.DataFrame, history: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
@@ -77,7 +77,7 @@ def at_tested_epoch(runs: pd.DataFrame, history: pd.DataFrame, rule: str) -> dic
 def by_both_rules(runs: pd.DataFrame, rule: str) -> dict[str, object]:
     """The five metrics of the checkpoint that `rule` tests, the spread of IoU, and the same of the other checkpoint.
 
-    `rule_cost` is what choosing by `rule` cost: IoU of the other checkpoint minus IoU of this one.
+    `rule_cost`, the cost of choosing by `rule`, is the IoU of the other checkpoint minus that of this one.
     """
     other = next(name for name in RULES if name != rule)
     iou, other_iou = runs[keys.TEST_IOU], mean(runs, f"{other}/test_iou")
@@ -115,7 +115,7 @@ def mean(runs: pd.DataFrame, key: str) -> float | None:
 
 
 def count_repaired(runs: pd.DataFrame) -> int | None:
-    """Of how many runs the tested checkpoint had its BatchNorm statistics recomputed; None if no run says."""
+    """Number of runs whose tested checkpoint had its BatchNorm statistics recomputed; None if no run says."""
     told = runs["bn_repaired"].dropna() if "bn_repaired" in runs else pd.Series(dtype=object)
     return int(told.astype(bool).sum()) if len(told) else None
 
@@ -129,10 +129,10 @@ def devices(runs: pd.DataFrame) -> str | None:
 def with_evidence(
     table: pd.DataFrame, evidence: Evidence | None, runs: pd.DataFrame, tested: pd.DataFrame
 ) -> pd.DataFrame:
-    """`table` with the interval of test IoU of its `runs`, from the scores `tested`, and what `evidence` says.
+    """`table` with the interval of test IoU of its `runs`, from the scores `tested`, and the verdicts of `evidence`.
 
-    New columns: test_iou_low, test_iou_high, empty where rows are means over splits; n_resplits and resplit_iou where
-    there are several; verdict, claim, difference, difference_low, difference_high, difference_p.
+    New columns: test_iou_low, test_iou_high, empty if rows are means over splits; n_resplits and resplit_iou if there
+    are several; verdict, claim, difference, difference_low, difference_high, difference_p.
     """
     own = tested[tested["run_id"].isin(runs["run_id"])]
     one_split = runs["split"].nunique() == 1
@@ -153,7 +153,7 @@ def ends_of(scores: pd.DataFrame) -> tuple[float, float]:
 
 
 def judgement(evidence: Evidence | None, model: str) -> dict[str, object]:
-    """The columns of one model that come from evidence; empty where it says nothing of it."""
+    """The columns of one model that come from evidence; empty if it has no verdict on it."""
     names = ["n_resplits", "resplit_iou", "verdict", "claim"]
     names += ["difference", "difference_low", "difference_high", "difference_p"]
     if evidence is None or model not in evidence.models:

@@ -20,9 +20,9 @@ from common.text import plural
 
 CURVES = (keys.TRAIN_LOSS, keys.VAL_LOSS, keys.TRAIN_IOU, keys.VAL_IOU)
 FALL = 0.05
-"""Relative fall of training loss meanwhile, without which it is not overfitting but training that goes nowhere."""
+"""Least relative fall of training loss meanwhile for a verdict of overfitting."""
 END = 0.10
-"""Part of the epochs that counts as the end, at least `SHORTEST` of them."""
+"""Share of the epochs that counts as the end, at least `SHORTEST` of them."""
 SHORTEST = 3
 FEWEST_EPOCHS = 4
 FIGURES = (
@@ -49,15 +49,14 @@ class Verdict:
 
 
 def curve_figures(history: pd.DataFrame, rule: str) -> dict[str, float]:
-    """Figures of one run's curves; `rule` (`best_loss` or `best_iou`) says which epoch is the tested one.
+    """Figures of one run's curves; `rule` (`best_loss` or `best_iou`) chooses the tested epoch.
 
     epochs; best_epoch, the tested one, with best_val_loss and best_val_iou; val_loss_epoch, that of the lowest
     validation loss, val_loss_lowest; val_loss_last and train_loss_last, at the end. gap_best: train IoU − validation
     IoU at val_loss_epoch; gap_end: its median over the end, so that one bad epoch does not move it. fall_epoch: that in
-    which validation IoU lay furthest below its best, fall_from, at fall_to; NaN where it never fell. not_finite: epochs
-    in which a loss or an IoU is NaN
-    or infinite; they count in nothing else. Train values are measured on augmented images while the weights move, so a
-    gap below 0 is common and harmless. Empty without any epoch.
+    which validation IoU lay furthest below its best, fall_from, at fall_to; NaN if it never fell. not_finite: number of
+    epochs in which a loss or an IoU is NaN or infinite; they count in nothing else. Train values are measured on
+    augmented images while the weights move, so a gap below 0 is common and harmless. Empty without any epoch.
     """
     if history.empty:
         return {}
@@ -86,7 +85,7 @@ def curve_figures(history: pd.DataFrame, rule: str) -> dict[str, float]:
 
 
 def largest_fall(iou: pd.Series[float]) -> dict[str, float]:
-    """The epoch in which a curve lay furthest below its highest value so far, that value, and where it fell to.
+    """The epoch in which a curve lay furthest below its highest value so far, that value, and the value after the fall.
 
     `iou` is indexed by epoch. Before it first reaches `LATE` of its maximum, ups and downs are those of a beginning.
     """
@@ -139,7 +138,7 @@ def verdict(history: pd.DataFrame) -> Verdict:
 
 
 def align(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], int]:
-    """Losses (R, E) of the runs that were not ended early, over the epochs that all of them have; how many were ended.
+    """Losses (R, E) of runs that did not end early, over the epochs that all of them have; number of the others.
 
     Early is before four fifths of the longest run.
     """

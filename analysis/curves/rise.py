@@ -1,4 +1,4 @@
-"""Does a validation loss rise after its minimum, or is the minimum only the luckiest epoch of a flat curve?
+"""Rise of a validation loss after its minimum, told from the luckiest epoch of a flat curve.
 
 The lowest epoch of a noisy curve lies below its level, so a rise measured from it is there on every curve. Here the
 minimum comes from some runs and the rise from another, each run in turn (cross-fitting).
@@ -43,7 +43,7 @@ class Rise:
 
 
 def rises(curves: Array) -> tuple[Array, Array]:
-    """Height of the end of each run above its level where the other runs are lowest, (N, R); and that level.
+    """Height of the end of each run above its level at the other runs' minimum, (N, R); and that level.
 
     `curves` (N, R, E): N studies of R runs.
     """

@@ -1,4 +1,4 @@
-"""Which of several models is the best, how surely, and what would decide the rest?
+"""The best of several models, its verdicts, and sample sizes that would decide the rest.
 
 SCORES.csv has the columns model,image,score and optional seed,split, or case_id and one column per model.
 """

@@ -1,4 +1,4 @@
-"""Three claims about models, a ladder: on these images, on other images, with other training sets.
+"""Three claims about models: differences with intervals and p-values, on these, on other, after other training images.
 
 Every model is compared with the one whose mean is highest. Errors, intervals and p values come from draws: variances
 that could have given the scores, then means of equal models under these variances. With one source of variance that is
@@ -39,10 +39,9 @@ class Claim:
     `estimate` is the difference from the highest mean, for the highest itself that from the next; `low` to `high` hold
     all of them at once in 95 % of studies, and never reach beyond 0 where `p` says that there is a difference
     (Strassburger and Bretz 2008, Statistics in Medicine 27:4914); `p` is adjusted for all comparisons; each (N, M), NaN
-    where nothing can be said. `top` (N,) is the model with the highest mean among those that can be compared, -1 if
-    fewer than two can.
-    `error` (N, M): standard errors of the differences. `critical`, `bound` (N,): how many of them make a difference,
-    and how many away from the margin an equivalence.
+    without a verdict. `top` (N,) is the model with the highest mean among those that can be compared, -1 if fewer than
+    two can. `error` (N, M): standard errors of the differences. `critical`, `bound` (N,): number of these that make a
+    difference, and number away from the margin that make an equivalence.
     """
 
     verdict: NDArray[np.int64]
@@ -82,7 +81,7 @@ def judge(
     claims: Sequence[str] = CLAIMS,
     handicaps: Mapping[str, Array] | None = None,
 ) -> Judgement:
-    """Claims about scores (N, M, K, S, I); at most a share `level` of studies calls a model worse that is none.
+    """Claims about scores (N, M, K, S, I); at most a share `level` of studies calls a model worse but it is not.
 
     `handicaps` by claim, (N, M), are taken off the means before they are compared; simulations need them.
     """
@@ -123,7 +122,7 @@ def draw_noise(
 def selection_bias(judgement: Judgement, claim: str, rng: np.random.Generator, draws: int = DRAWS) -> Array:
     """Expected excess of the highest of several means over its truth, (N,); NaN with fewer than two to compare.
 
-    Means are drawn together by what noise adds to their spread, taken for the truth, and get new noise.
+    Means are shrunk by the spread that noise adds to them, taken for the truth, and get new noise.
     """
     components = judgement.components
     able = comparable(components.design, claim)
@@ -166,7 +165,7 @@ def comparable(design: Design, claim: str) -> NDArray[np.bool_]:
 
 
 def compare(means: Array, noise: Array, error: Array, margin: float, level: float) -> Claim:
-    """Compare means (N, M) with the highest; `noise` (N, draws, M) is what equal models show, `error` (N, M, M)."""
+    """Compare means (N, M) with the highest; `noise` (N, draws, M): means of equal models, `error` (N, M, M)."""
     rows, columns = np.arange(len(means)), np.arange(means.shape[1])
     top = means.argmax(axis=1)
     others = columns != top[:, None]
@@ -242,7 +241,7 @@ def no_verdicts(shape: tuple[int, int]) -> Claim:
 
 
 def expand(claim: Claim, able: NDArray[np.int64], shape: tuple[int, int]) -> Claim:
-    """A claim about the models `able` as one about all of (N, M); nobody is best while some are unknown."""
+    """A claim about the models `able` as one about all of (N, M); none is best while some are unknown."""
     if len(able) == shape[1]:
         return claim
     full = no_verdicts(shape)

@@ -1,6 +1,6 @@
 """Variance components of scores: between runs, images, training sets; with their uncertainty.
 
-Mean squares (method of moments) of unpaired runs and paired images. What varies alike for all models, such as a hard
+Mean squares (method of moments) of unpaired runs and paired images. Variance common to all models, such as a hard
 image, cancels in a comparison and is not estimated. Four sources:
 
     run       a run's mean over its images, around the other runs of its model on the same split
@@ -26,9 +26,9 @@ TINY = 1e-12
 ROUNDS = 5
 OUTLIER_LEVEL = 0.05
 LEAST = 0.5
-"""Degrees of freedom below which a model says nothing about how models differ."""
+"""Degrees of freedom below which a model tells nothing about the differences of models."""
 HEAVIEST = 0.5
-"""The most that one model counts in what an image does to all."""
+"""Largest weight of one model in the effect of an image on all."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def mean_square(squares: Array, freedom: Array) -> MeanSquare:
 def prior_freedom(squares: Array, freedom: Array, pooled: Array) -> tuple[Array, Array]:
     """Degrees of freedom that the other models lend to one, inf if all are alike; and their variance.
 
-    (N, 1) each. What the logarithms spread beyond chance, by more than its standard error, says how far models differ.
-    One standard error more is counted: how far they differ is itself an estimate.
+    (N, 1) each. The spread of logarithms beyond chance and its standard error measures the differences of models. One
+    standard error more is counted: that spread is itself an estimate.
     """
     own = (freedom >= LEAST).all(axis=0)
     infinite = np.full_like(pooled, np.inf)
@@ -128,12 +128,12 @@ class Components:
 
     @property
     def residual(self) -> Array:
-        """The part of `run` (N, M) that comes from the scores of single images and falls as images are added."""
+        """The part of `run` (N, M) from the scores of single images, which falls as images are added."""
         rest = self.squares["rest"].value / self.design.n_images.mean()
         return np.asarray(np.minimum(rest, self.values["run"]))
 
     def on(self, design: Design) -> Components:
-        """The same variances in another design of as many models, to plan it: known as surely as it would know them."""
+        """The same variances in another design of as many models, to plan it, with that design's degrees of freedom."""
         more = self.design.n_images.mean() / design.n_images.mean() - 1
         run = self.values["run"] + self.residual * more
         now, then = freedoms(self.design), freedoms(design)
@@ -170,8 +170,8 @@ def estimate(design: Design, scores: Array) -> Components:
 def solve(design: Design, squares: Mapping[str, Array], common: Mapping[str, NDArray[np.bool_]]) -> dict[str, Array]:
     """Variances of the sources from mean squares (…, M or 1): expectations solved for them, not below 0.
 
-    Where all models have one mean square in `common`, the mean over models of what else is in it is taken off: off
-    one model's own part, a model that seems restless would seem to gain nothing from a training set.
+    If all models have one mean square in `common`, the mean over models of its other parts is subtracted: with its
+    own part subtracted, a model that seems restless would seem to gain nothing from a training set.
     """
     model, split = design.cells
     inverse_seeds = float((1 / design.seeds[model, split]).mean())
@@ -208,7 +208,7 @@ def within(design: Design, scores: Array) -> tuple[list[Array], dict[str, Array]
 def image_square(design: Design, cells: Sequence[Array]) -> MeanSquare:
     """Mean square of an image's effect on one model beyond its effect on all; with unlike models, from the quiet ones.
 
-    Weights are turned round a few times, as in maximum likelihood for a two-way layout with unequal variances.
+    Weights are iterated a few times, as in maximum likelihood for a two-way layout with unequal variances.
     """
     shape = len(cells[0]), design.shape[0]
     square = mean_square(*image_sums(design, cells, np.ones(shape)))
@@ -225,7 +225,7 @@ def image_square(design: Design, cells: Sequence[Array]) -> MeanSquare:
 def image_sums(design: Design, cells: Sequence[Array], weights: Array) -> tuple[Array, Array]:
     """Sums of squares and degrees of freedom (N, M) around the weighted mean (N, M) of models on each image.
 
-    Both are smaller where splits test an image again, for that tells nothing new.
+    Both are smaller if splits test an image again, for that tells nothing new.
     """
     squares, freedom = np.zeros_like(weights), np.zeros_like(weights)
     for k, cell in enumerate(cells):

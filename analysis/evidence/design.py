@@ -1,4 +1,4 @@
-"""A study as numbers: the scores of several models over splits, seeds and images, and what their layout implies."""
+"""A study as numbers: the scores of several models over splits, seeds and images, and their layout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 
 class ScoresError(ValueError):
-    """These scores cannot be compared; the text is one sentence that says why and what to do."""
+    """These scores cannot be compared; the text is one sentence with the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ class Design:
     def common_training(self) -> Array:
         """(K, K): correlation of the effects of two training sets, at most the share of images that they share.
 
-        The bound is Hoeffding's (1948) for any function of a set that does not depend on its order. Which images
-        trained is known from which were tested; the others trained or validated, at random.
+        The bound is Hoeffding's (1948) for any function of a set that does not depend on its order. Images that were
+        not tested count as trained on or validated on at random.
         """
         n_splits = self.shape[1]
         if n_splits == 1 or self.train == 0:
@@ -166,16 +166,16 @@ class Design:
 
     @cached_property
     def unlike(self) -> float:
-        """Share of the images that are new where splits test some of them again."""
+        """Share of the images that are new if splits test some of them again."""
         within = float((self.n_images - 1).sum())
         return min(1.0, (self.distinct - 1) / within) if within else 1.0
 
     @cached_property
     def certainty(self) -> float:
-        """Share of the degrees of freedom between splits that counts where training sets overlap.
+        """Share of the degrees of freedom between splits that counts if training sets overlap.
 
-        What they share is inferred from how they differ, and so less sure; `python -m bench.evidence` shows that a
-        third of the overlap is about what that costs.
+        The common part of sets is inferred from their differences, and so less sure; by `python -m bench.evidence` that
+        costs about a third of the overlap.
         """
         n_splits = self.shape[1]
         overlap = self.common_training[~np.eye(n_splits, dtype=bool)]

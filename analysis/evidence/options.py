@@ -9,7 +9,7 @@ from common.cli import number, whole_number
 
 
 def add_margin(parser: argparse.ArgumentParser) -> None:
-    """`--margin`."""
+    """Add `--margin`."""
     parser.add_argument(
         "--margin",
         type=number(above=0),
@@ -20,7 +20,7 @@ def add_margin(parser: argparse.ArgumentParser) -> None:
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
-    """`--train`."""
+    """Add `--train`."""
     parser.add_argument(
         "--train",
         type=whole_number(0),

@@ -1,4 +1,4 @@
-"""All pairs of models instead of each against the best: for who asks, since many pairs find less."""
+"""All pairs of models instead of each against the best; on request only, since many pairs find less."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Pair:
 def all_pairs(scores: Scores, *, seed: int = 0) -> list[Pair]:
     """Every pair of models that can be compared, under the claim that decides, largest difference first.
 
-    The largest of all standardized differences of equal models, Tukey's range where errors are equal.
+    The reference is the largest standardized difference of equal models, Tukey's range if errors are equal.
     """
     rng, design = np.random.default_rng(seed), scores.design
     claim, values = decisive(design), scores.values[None]

@@ -1,6 +1,6 @@
-"""How many seeds, images or training sets would decide? `python -m analysis.evidence.planner PILOT.csv`
+"""Number of seeds, images or training sets that would decide: `python -m analysis.evidence.planner PILOT.csv`
 
-The pilot is a table of scores as `analysis.evidence` takes it; the plan is made of what varies in it, and how much.
+The pilot is a table of scores as `analysis.evidence` takes it; the plan is made from its variance components.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from common.cli import Parser, number
 
 POWER = 0.8
 MOST_NEEDED = 1000
-"""Seeds, images or training sets; more than that is told as never."""
+"""Most seeds, images or training sets of a plan; more than that counts as never."""
 
 
 @dataclass(frozen=True)
 class SampleSizes:
-    """The number of each that decides with a chance of `POWER`, the others staying as they are; None: no number does.
+    """Number of each that decides with a chance of `POWER`, the others staying as they are; None if no number does.
 
     `seeds` are runs of a model on each split, `images` all test images, `splits` training sets of which none shares a
     photograph with another. `seeds_and_images` is for both growing by one factor.
@@ -54,7 +54,7 @@ def plan(
 ) -> SampleSizes:
     """Sample sizes that decide between two models whose true means differ by `gap`: worse, or equivalent.
 
-    `factors`: how many standard errors make a difference and an equivalence when errors are known exactly.
+    `factors`: numbers of standard errors that make a difference and an equivalence if errors are known exactly.
     """
     design = components.design
     seeds, images = design.seeds[design.seeds > 0].min(), design.distinct
@@ -96,7 +96,7 @@ def fresh(images: int) -> NDArray[np.int64]:
 
 
 def degrees(components: Components, parts: Mapping[str, float]) -> dict[str, float]:
-    """Degrees of freedom that the estimate of each part has."""
+    """Degrees of freedom of the estimate of each part."""
     return {name: max(float(components.squares[name].freedom[0].max()), 0.5) for name in parts}
 
 
@@ -125,7 +125,7 @@ def decides(
     factors: tuple[float, float],
     margin: float,
 ) -> NDArray[np.bool_]:
-    """Whether a study of each size finds the gap, or that it is below the margin, with a chance of `POWER`."""
+    """Whether a study of each size finds the gap, or shows that it is below the margin, with a chance of `POWER`."""
     design = components.design
     seeds, images = float(design.seeds[design.seeds > 0].min()), float(design.n_images.mean())
     per_model = {
@@ -160,7 +160,7 @@ def normal_factors(n_models: int, rng: np.random.Generator, level: float = LEVEL
 
 
 def page(components: Components, differences: Sequence[float], margin: float) -> Iterator[str]:
-    """Lines of the plan: for each claim and true difference, what finds it or shows it within the margin."""
+    """Lines of the plan: for each claim and true difference, sample sizes that find it or show it within the margin."""
     design, factors = components.design, normal_factors(components.design.shape[0], np.random.default_rng(0))
     pair = median_pair(components)
     for name in CLAIMS:

@@ -1,4 +1,4 @@
-"""Everything that the scores of a study prove, as one value that tables, reports and the command print."""
+"""The evidence in the scores of a study, as one value that tables, reports and the command print."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from analysis.evidence.planner import SampleSizes
 class Contrast:
     """One model on one rung. `estimate` is the difference from the best mean (for that model: from the next one).
 
-    `low` to `high`: 95 %, all models at once. None where nothing can be said. `power` is how often a study like this
-    one would find a difference as large as this `estimate`.
+    `low` to `high`: 95 %, all models at once. None without a verdict. `power`: share of studies like this one that
+    would find a difference as large as this `estimate`.
     """
 
     verdict: str
@@ -54,7 +54,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class TheseRuns:
-    """These very runs, whatever other runs would do: difference from the highest mean, and over images a t interval."""
+    """These very runs alone, not others: difference from the highest mean, and over images a t interval."""
 
     estimate: float
     low: float | None
@@ -66,7 +66,7 @@ class TheseRuns:
 
 @dataclass(frozen=True)
 class Model:
-    """`verdict` is that of the widest claim the study can test, `mean` over splits, seeds and images."""
+    """A model: `verdict` is that of the widest claim the study can test, `mean` over splits, seeds and images."""
 
     verdict: str
     mean: float
@@ -78,7 +78,7 @@ class Model:
 class Evidence:
     """`best` is proven, None if no model is; `highest` has merely the highest mean; `claim` is the one that decides.
 
-    `luck`: how much being the highest of so many flatters the highest mean, None if unknown.
+    `luck`: bias of the highest of so many means, None if unknown.
     `deviations`: between runs, images (a model's own difficulty), training sets; of the rest, in units of the score.
     """
 
@@ -214,7 +214,7 @@ def these_runs(scores: Scores, means: Array, m: int) -> TheseRuns:
 
 
 def deviations(scores: Scores, judgement: Judgement) -> dict[str, float | None]:
-    """Standard deviations, means over models; None where the design cannot show one."""
+    """Standard deviations, means over models; None if the design cannot show one."""
     values = {name: float(np.sqrt(value[0].mean())) for name, value in judgement.components.values.items()}
     freedom = scores.design.freedom
     shown = {"run": freedom["run"].any(), "image": True, "training": scores.design.shape[1] > 1}

@@ -1,4 +1,4 @@
-"""A CSV file of scores → a `Scores`. Whatever is wrong with it is one sentence."""
+"""A CSV file of scores → a `Scores`. Each fault of the file is one sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAYOUTS = "model,image,score and optional seed,split; or case_id and one column 
 
 
 class Row(NamedTuple):
-    """One score: of a model's run with `seed` on `split`, for an image; all names as they were written."""
+    """One score: of a model's run with `seed` on `split`, for an image; all names as in the file."""
 
     model: str
     split: str
@@ -100,7 +100,7 @@ def number_of(path: Path, line: int, column: str, text: str) -> float:
     if abs(score) < LARGEST:
         return score
     raise ScoresError(
-        f"{path}, line {line}: {column} is {text!r}, but must be a number such as 0.93; leave out what has no score."
+        f"{path}, line {line}: {column} is {text!r}, but must be a number such as 0.93; leave out rows without a score."
     )
 
 
@@ -115,7 +115,7 @@ def check(path: Path | str, rows: Sequence[Row]) -> None:
     if len(models) < 2:
         raise ScoresError(f"{path} has {'one model' if models else 'no model'}: a comparison needs at least two.")
     if len(images) < 2:
-        raise ScoresError(f"{path} has one image: how much images differ cannot be seen; score at least two.")
+        raise ScoresError(f"{path} has one image, which shows no spread over images: score at least two.")
     if len({row.score for row in rows}) == 1:
         raise ScoresError(f"{path} has the same score everywhere: there is nothing to compare.")
 
@@ -139,7 +139,7 @@ def arrange(rows: Sequence[Row], *, train: int | None = None) -> Scores:
     notes += [f"No verdict on {name}: no image in common with the others on any split." for name in lost]
     names = sorted({image for runs in kept.values() for run in runs.values() for image in run})
     if len(names) < 2:
-        raise ScoresError("models have one image in common: how much images differ cannot be seen; score two.")
+        raise ScoresError("models have one image in common, which shows no spread over images: score two.")
     return Scores(tuple(models), tuple(kept), *arrays(models, names, kept), train, tuple(notes))
 
 

@@ -1,4 +1,4 @@
-"""Evidence in words: the answer, the table, the ladder of claims, what to do next, and cautions last.
+"""Evidence in words: the answer, the table, the ladder of claims, next steps, and cautions last.
 
 `render` is the page of the command; reports and tables take its parts.
 """
@@ -24,7 +24,7 @@ QUESTIONS = {
     "other_images": "trained again, new test images of this kind",
     "other_training_sets": "trained on other images of this kind",
 }
-"""What each claim asks: `QUESTION`, and these words."""
+"""Question of each claim: `QUESTION`, and these words."""
 QUESTION = "Would the best model win again?"
 WORDS = {"best": "best", "worse": "worse", "equivalent": "equivalent", "cannot_tell": "cannot tell"}
 RUNGS = ("question", "sample", "verdicts", "false claims", "power")
@@ -59,7 +59,7 @@ def proof(found: Evidence, steps: Iterable[str]) -> Iterator[str]:
 
 
 def common_sample(rungs: Sequence[tuple[str, str, str, str, str]]) -> str:
-    """The sample of all rungs of a `ladder`; empty where they differ."""
+    """The sample of all rungs of a `ladder`; empty if they differ."""
     samples = {sample for _, sample, _, _, _ in rungs}
     return samples.pop() if len(samples) == 1 else ""
 
@@ -132,7 +132,7 @@ def others(found: Evidence) -> str:
 
 
 def join_names(names: list[str]) -> str:
-    """Up to `MOST_NAMES` names, or how many."""
+    """Up to `MOST_NAMES` names, else their number."""
     if len(names) > MOST_NAMES:
         return f"{len(names)} models"
     if len(names) == 1:
@@ -143,7 +143,7 @@ def join_names(names: list[str]) -> str:
 
 
 def short(name: str) -> str:
-    """At most `WIDEST` characters of a name."""
+    """A name of at most `WIDEST` characters."""
     return name if len(name) <= WIDEST else f"{name[: WIDEST - 1]}…"
 
 
@@ -195,7 +195,7 @@ def ladder(found: Evidence) -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def verdicts(claims: Mapping[str, Contrast], name: str, highest: str) -> str:
-    """Count of models by verdict, the `highest` only where it is the best, or why there is none."""
+    """Count of models by verdict, the `highest` only if it is the best; or the reason for no verdict."""
     if reason := why_none(claims, name):
         return f"no verdict: {reason}"
     judged = [claim for model, claim in claims.items() if model != highest or claim.verdict == "best"]
@@ -204,7 +204,7 @@ def verdicts(claims: Mapping[str, Contrast], name: str, highest: str) -> str:
 
 
 def why_none(claims: Mapping[str, Contrast], name: str) -> str | None:
-    """Reason why the claim has no verdict on any model; None where it has one."""
+    """Reason why the claim has no verdict on any model; None if it has one."""
     if any(claim.estimate is not None for claim in claims.values()):
         return None
     return f"one {'training set' if name == CLAIMS[2] else 'seed'} cannot show how much another would differ"
@@ -222,7 +222,7 @@ def next_steps(
 ) -> Iterator[str]:
     """Sample sizes that would tell undecided models from the best.
 
-    `more_seeds` and `more_splits` end the sentences on them: how so many seeds, or other training sets, are had.
+    `more_seeds` and `more_splits` end the sentences on them with the command for so many seeds or other training sets.
     """
     open_ones = [(n, m) for n, m in found.models.items() if m.verdict == "cannot_tell" and n != found.highest]
     silent = [name for name, model in open_ones if model.claims[found.claim].needed is None]
@@ -238,7 +238,7 @@ def next_steps(
         more = len(undecided) - MOST_NAMES
         rest = f" {more} more are undecided; those further from the best take less." if more > 0 else ""
         yield (
-            f"What would tell {found.highest} from those too close to it, with a chance of {POWER:.0%}:"
+            f"To tell {found.highest} from those too close to it, with a chance of {POWER:.0%}:"
             f" {'; '.join(parts)}. Until then any of them may be the best.{rest}"
         )
     enough = {name: claim.needed.seeds for name, claim in plans.items() if claim.needed and claim.needed.seeds}

@@ -15,7 +15,7 @@ from analysis.evidence.design import Array, Design
 STUDIES = 400
 DRAWS = 500
 AT_ONCE = 2_000_000
-"""Random numbers held at once, about."""
+"""Approximate number of random numbers held at once."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def effects(skewed: bool, shape: tuple[int, ...], rng: np.random.Generator) -> A
 
 @dataclass(frozen=True)
 class Rates:
-    """Over simulated studies, by claim: `worse` (M,), how often each model is called worse; `any`, how often one is."""
+    """Rates over simulated studies, by claim: `worse` (M,): each model is called worse; `any`: at least one is."""
 
     worse: Mapping[str, Array]
     any: Mapping[str, float]
@@ -96,8 +96,8 @@ def rates(
 ) -> Rates:
     """Rates of verdicts by `judge` in studies of this design whose models have these true means (M,).
 
-    They have them on the images, and with the training sets, that the claim speaks of: what a model gains by chance
-    from those of a study is its own there, not an error.
+    They have them on the images, and with the training sets, that the claim speaks of: a chance gain from those of a
+    study is the model's own there, not an error.
     """
     names = [name for name in CLAIMS if comparable(design, name).sum() > 1]
     at_once = max(1, AT_ONCE // (DRAWS * len(means) + design.runs.size * design.images.shape[1]))

@@ -29,7 +29,7 @@ def place(figure: Figure, left: float, top: float, width: float, height: float, 
 
 
 def wrap_label(label: str, width: int) -> str:
-    """A model's label in lines of at most `width` characters, broken only after `/` and `,` where that is possible."""
+    """A model's label in lines of at most `width` characters, broken only after `/` and `,` if that is possible."""
     lines: list[str] = []
     for part in re.split(r"(?<=[/,]) ", label):
         if lines and len(lines[-1]) + 1 + len(part) <= width:
@@ -53,7 +53,7 @@ def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:
 
 
 def command_note(command: str) -> str:
-    """The end of a caption; nothing where the page around the figure says it."""
+    """The end of a caption with the command; empty if the page around the figure has it."""
     return f"; drawn by: {command}" if command else ""
 
 

@@ -25,7 +25,7 @@ TESTED = {"v": "at the lowest loss", "^": "at the highest IoU"}
 COLUMNS = 4
 MOST_MODELS = 16
 WIDTH, HEIGHT, GAP = 2.3, 1.25, 0.14
-"""Of a panel, and between two, inches."""
+"""Size of a panel, and gap between two, inches."""
 LINE, HEADING = 0.15, 0.54
 """Room for a line of a model's name and for the legend, inches."""
 BLOCK = 2 * HEIGHT + GAP + 0.5
@@ -78,7 +78,7 @@ def mark_best(axes: Axes, history: pd.DataFrame, runs: pd.DataFrame, quantity: s
 def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -> Figure:
     """A loss panel above an IoU panel for every model, best model first; every panel of a kind has the same axes.
 
-    Only the best `MOST_MODELS` are drawn; the caption says so where it applies, with n and the command.
+    Only the best `MOST_MODELS` are drawn; the caption says so, with n and the command.
     """
     models = list(comparison.table["model"][:MOST_MODELS])
     columns = min(COLUMNS, len(models))
@@ -110,7 +110,7 @@ def title(model: str) -> str:
 
 
 def block_tops(models: list[str], columns: int) -> tuple[list[float], float]:
-    """For every row of models the distance of its panels from the upper edge, and where the last row ends; inches."""
+    """For every row of models the distance of its panels from the upper edge, and the end of the last row; inches."""
     tops, end = [], HEADING
     for first in range(0, len(models), columns):
         lines = max(title(model).count("\n") + 1 for model in models[first : first + columns])

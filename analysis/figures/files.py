@@ -16,7 +16,7 @@ from analysis.pull.study import Study
 
 
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Writes curves.png and intervals.png into `out`; masks.png and hardest_images.png where any run has masks."""
+    """Writes curves.png and intervals.png into `out`; masks.png and hardest_images.png if any run has masks."""
     files = [
         _save(curves_figure(comparison, study.history, command), out / "curves.png"),
         _save(intervals_figure(comparison, study.predictions, command), out / "intervals.png"),
@@ -28,7 +28,7 @@ def write(study: Study, comparison: Comparison, out: Path, command: str) -> list
 
 
 def write_masks(study: Study, comparison: Comparison, out: Path, command: str, models: int = MOST_MODELS) -> list[Path]:
-    """Writes masks.png of the best `models`; raises `AnalysisError` where no run has masks, as `write_hardest` does."""
+    """Writes masks.png of the best `models`; raises `AnalysisError` if no run has masks, as `write_hardest` does."""
     return [_save(masks_figure(comparison, study.predictions, command, models=models), out / "masks.png")]
 
 

@@ -1,4 +1,4 @@
-"""hardest_images.png: the hardest test images, where models disagree on them, and the best model's worst place."""
+"""hardest_images.png: the hardest test images, the models' disagreement on them, and the best model's worst place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_IMAGES = 4
 MAP = "cividis"
 TRUTH, PREDICTED = (SERIES[place][0] for place in MASKS[:2])
 WINDOW = 1 / 5
-"""Side of the worst place, as a part of the longer side of the image."""
+"""Side of the worst place over the longer side of the image."""
 PANEL, GAP, LABEL = 1.75, 0.12, 0.34
 """Side of one picture, space between two, and room for the words below one, inches."""
 
@@ -36,7 +36,7 @@ PANEL, GAP, LABEL = 1.75, 0.12, 0.34
 def image_means(comparison: Comparison) -> pd.DataFrame:
     """One row per test image, hardest first: image, iou (mean over models of their means over runs), low, high, n.
 
-    low and high are those of the models, n how many there are. Of the checkpoints that the lab's rule tests.
+    low and high: over models; n: number of models. Scores are of the checkpoints that the lab's rule tests.
     """
     tested = comparison.scores.merge(comparison.runs[["run_id", keys.TEST_RULE]], on="run_id")
     tested = tested[tested["checkpoint"] == tested[keys.TEST_RULE]]
@@ -64,7 +64,7 @@ def worst_place(truth: Mask, prediction: Mask) -> tuple[slice, slice]:
 def draw_zoom(axes: Axes, truth: Mask, prediction: Mask, picture: Image | None = None) -> None:
     """The worst place, enlarged, with the outlines of truth (dashed) and prediction (solid).
 
-    They lie on `picture` (H, W, 3), on the errors in colour where it is None.
+    They lie on `picture` (H, W, 3), or if it is None on the errors in colour.
     """
     rows, columns = worst_place(truth, prediction)
     below = error_picture(truth, prediction) if picture is None else picture
@@ -174,7 +174,7 @@ def handles() -> list[Artist]:
 
 
 def caption(best: Mapping[Any, Any], shown: pd.DataFrame, means: pd.DataFrame, drawn: int, command: str) -> str:
-    """n, which run is drawn, and how to draw it again."""
+    """Caption: n, the run that is drawn, and the command that draws it again."""
     which = (
         f"n = {drawn} test images, hardest first"
         if drawn == len(means)

@@ -19,7 +19,7 @@ from common import keys
 
 LINE: dict[str, Any] = {"linewidth": 2.4}
 IMAGES_ONLY: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (2, 2)), "alpha": 0.6}
-"""Of the interval of a model with one seed: training again is not in it."""
+"""Style of the interval of a model with one seed: training again is not in it."""
 
 
 def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling: float | None = None) -> None:

@@ -25,18 +25,18 @@ COLOURS = {
     "false positive": ImageColor.getrgb(MEANINGS["false-positive"][0]),
     "false negative": ImageColor.getrgb(MEANINGS["false-negative"][0]),
 }
-"""Those of the pages, on white and black: apart for every kind of colour vision."""
+"""Colours of the pages, on white and black: apart for every kind of colour vision."""
 MEANS = {"false positive": " (too much)", "false negative": " (missing)"}
 PANEL, GAP, LABEL = 1.25, 0.05, 0.24
 """Side of one picture, space between two, and room for the IoU below one, inches."""
 NARROWEST = 6.2
-"""Inches that the legend takes."""
+"""Width of the legend, inches."""
 MOST_MODELS = 10
 MOST_IMAGES = 12
 
 
 def error_picture(truth: Mask, prediction: Mask) -> Image:
-    """(H, W, 3) picture of a prediction: white where both are foreground, black where neither is, errors coloured."""
+    """(H, W, 3) picture of a prediction: white for foreground in both, black for neither, colours for errors."""
     picture = np.zeros((*truth.shape, 3), np.uint8)
     picture[truth & prediction] = COLOURS["true positive"]
     picture[~truth & prediction] = COLOURS["false positive"]
@@ -65,8 +65,7 @@ def masks_figure(
     """Rows are test images; columns the image, the truth, then one model each with its errors and IoU.
 
     Without `photographs` there is no column for the image. Only the best `models` and the first `MOST_IMAGES` are
-    drawn; the caption says so where it applies.
-    Raises `AnalysisError` if no run has predictions.
+    drawn; the caption says so. Raises `AnalysisError` if no run has predictions.
     """
     runs = median_runs(comparison).head(models)
     if runs.empty:
@@ -120,7 +119,7 @@ def grid(rows: list[str], columns: list[str], height: float, words: str) -> tupl
 def draw_model(
     panels: list[Axes], stems: list[str], predictions: Predictions, run: Mapping[Any, Any], scores: pd.DataFrame
 ) -> None:
-    """One model's column: the errors of the tested checkpoint on every image, IoU below; blank where it has none."""
+    """One model's column: the errors of the tested checkpoint on every image, IoU below; blank without a mask."""
     rule = str(run[keys.TEST_RULE])
     mine = scores[(scores["run_id"] == run["run_id"]) & (scores["checkpoint"] == rule)]
     iou = mine.set_index("image")["iou"]
@@ -133,7 +132,7 @@ def draw_model(
 
 
 def draw(axes: Axes, picture: Image, below: str = "") -> None:
-    """`picture` (H, W, 3) without ticks; kept in hard pixels where it is enlarged."""
+    """`picture` (H, W, 3) without ticks; enlarged without smoothing."""
     enlarged = max(picture.shape[:2]) <= PANEL * canvas.DPI
     axes.imshow(picture, interpolation="nearest" if enlarged else "antialiased")
     axes.set(xticks=[], yticks=[])
@@ -163,7 +162,7 @@ def caption(comparison: Comparison, first: Predictions, models: int, images: int
 
 
 def training_sizes(runs: pd.DataFrame) -> str:
-    """The sizes that models were trained at, and how long if that is one number; pictures have the size of scores."""
+    """The sizes that models were trained at, and the epochs if all have as many; pictures have the size of scores."""
     values = runs.reindex(columns=["image_size", "epochs"])
     sides = [f"{side:.0f}×{side:.0f}" for side in sorted(values["image_size"].dropna().unique())]
     words = f"trained at {' or '.join(sides)} pixels" if sides else "trained at a size that is not known"

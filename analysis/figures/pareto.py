@@ -11,7 +11,7 @@ from analysis.figures.curves import COLOURS
 
 
 def pareto_figure(table: pd.DataFrame) -> Figure | None:
-    """IoU against milliseconds per image; areas are parameters. None where time is not known of all."""
+    """IoU against milliseconds per image; areas are parameters. None if the time of a model is unknown."""
     front = pareto_front(table)
     if front.empty or table["seconds_per_image"].isna().any():
         return None

@@ -15,7 +15,7 @@ from common import keys
 from common.keys import GOAL
 
 EDGE = 0.05
-"""A best value within this fraction of its range's length from an end lies at the edge."""
+"""Fraction of a range's length within which a best value lies at its edge."""
 FEWEST_TRIALS = 3
 RESAMPLES = 1000
 PERCENTILES = (0.025, 0.975)
@@ -95,7 +95,7 @@ def edge_warnings(runs: pd.DataFrame, *, space: Space | None = None) -> tuple[st
         log = "log" in given.get("distribution", "") or high >= LOGARITHMIC * low > 0
         if side := edge(float(best[name]), low, high, log=log):
             sentences.append(
-                f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of what was searched,"
+                f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of the searched range,"
                 f" {low:g} to {high:g}: a better one may lie beyond it."
             )
     return tuple(sentences)

@@ -19,7 +19,7 @@ def expected_best(values: ArrayLike, *, method: str) -> Array:
     The question of Dodge et al. (2019, arXiv:1909.03004), with the unbiased estimator of Tang et al. (2020,
     arXiv:2004.13705): the mean over all subsets of n of the N trials, not over draws with replacement. Raises
     `AnalysisError` unless `method` (of the sweep) is `random` or `grid`: a Bayesian search proposes a trial because of
-    the ones before it, so a subset of its trials is not what a shorter search would have given.
+    the ones before it, so a subset of its trials is not the result of a shorter search.
     """
     if method not in EXCHANGEABLE:
         raise AnalysisError(

@@ -1,4 +1,4 @@
-"""Importance of settings: the share of a metric's spread that each explains alone, and whether chance could do it.
+"""Importance of settings: the share of a metric's spread that each explains alone, beside that of chance.
 
 Numbers are cut at their quantiles, so a range is judged on the scale that it was sampled on, logarithmic or not.
 Settings that always occur together are one. Fields that a model does not have (a backbone, for the U-Nets written here)
@@ -24,7 +24,7 @@ WITH_BACKBONE, WITHOUT_BACKBONE = "runs with a backbone", "runs without a backbo
 CONDITIONS = {"backbone": WITH_BACKBONE, "weights": WITH_BACKBONE, "width": WITHOUT_BACKBONE}
 """Parameters that not every model has, and the runs that have them."""
 LOGARITHMIC = 10
-"""Numbers whose largest is so many times the smallest are taken for a logarithmic range."""
+"""Ratio of the largest to the smallest value above which a range counts as logarithmic."""
 FEWEST_POINTS = 8
 """Configurations below which no permutation of their scores is rare enough to show anything."""
 LEVEL = 0.05
@@ -48,12 +48,12 @@ def varying_parameters(runs: pd.DataFrame) -> list[str]:
 
 
 def settings(runs: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """These parameters of each run, missing where the run does not have them: equal rows are equal configurations."""
+    """These parameters of each run, missing if the run does not have them: equal rows are equal configurations."""
     return pd.DataFrame({name: runs[name].where(active(runs, name)) for name in names}, index=runs.index)
 
 
 def configurations(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[str]]:
-    """One row per configuration with the mean of `metric` over its runs, seeds, and the names of what varies.
+    """One row per configuration with the mean of `metric` over its runs (seeds), and the names of varying settings.
 
     Seeds of one configuration are no further samples of its settings. Raises `AnalysisError` if fewer than
     `FEWEST_POINTS` configurations are left or all have the same value.
@@ -66,7 +66,7 @@ def configurations(runs: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, list[
     n = len(groups) if len(usable) else 0
     if n < FEWEST_POINTS:
         raise AnalysisError(
-            f"Which setting mattered takes runs of at least {FEWEST_POINTS} configurations with {metric}; here are {n}."
+            f"Importance of settings takes runs of at least {FEWEST_POINTS} configurations with {metric}; here are {n}."
         )
     rows = [fields.iloc[next(iter(own))].to_dict() | {metric: usable[metric].iloc[list(own)].mean()} for own in groups]
     found = pd.DataFrame(rows)
@@ -80,8 +80,8 @@ def importances(runs: pd.DataFrame, rng: np.random.Generator, *, metric: str = G
 
     `parameter` joins the names of settings that always occur together by ` and `. `importance`: share of the variance
     of `metric` over configurations that it explains alone, at least 0; interactions of settings are not seen. `chance`:
-    how often the most important setting would reach it if scores were dealt at random. `n`: configurations that have
-    it; `given`: which these are. Raises `AnalysisError` as `configurations` does.
+    probability that the most important setting reaches it if scores are dealt at random. `n`: configurations that have
+    it; `given`: their condition. Raises `AnalysisError` as `configurations` does.
     """
     table, names = configurations(runs, metric)
     found = []
@@ -136,7 +136,7 @@ def sentences(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def confounding_note(runs: pd.DataFrame) -> str | None:
-    """A sentence where every backbone has one kind of weights, so that the two cannot be told apart; else None."""
+    """A sentence if every backbone has one kind of weights, so that the two cannot be told apart; else None."""
     own = runs[runs["backbone"] != "none"]
     if own["weights"].nunique() < 2 or own.groupby("backbone")["weights"].nunique().max() > 1:
         return None

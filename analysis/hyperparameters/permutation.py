@@ -1,4 +1,4 @@
-"""Permutation test: does a setting of a search explain more than chance lets any setting explain?"""
+"""Permutation test of settings: the share of variance that each explains against the largest one by chance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def merge_aliases(settings: Settings) -> dict[tuple[str, ...], Sequence[Hashable
     """Settings (N trials each) by the names that these trials cannot tell apart; constant ones are left out.
 
     Two belong together if the value of one decides that of the other in all trials, as a backbone decides its weights
-    where each came with one kind only; the finer one's values stand for both. A setting with more than N / 2 values
+    if each came with one kind only; the finer one's values stand for both. A setting with more than N / 2 values
     decides nothing: almost every trial has its own.
     """
     kinds = {name: len(set(values)) for name, values in settings.items()}
@@ -36,7 +36,7 @@ def decides(fine: Sequence[Hashable], coarse: Sequence[Hashable], kinds: int) ->
 def permutation_test(
     settings: Settings, scores: Array, rng: np.random.Generator, permutations: int = PERMUTATIONS
 ) -> dict[str, tuple[float, float]]:
-    """By setting the share of the variance of `scores` (N,) that it explains alone, and how often chance does as much.
+    """By setting the share of the variance of `scores` (N,) that it explains alone, and the chance of as large a share.
 
     `scores` are dealt to the trials anew `permutations` times. The largest share of all settings counts each time, so
     the chance that any of them falls below 0.05 without effect is 0.05 (Westfall and Young 1993).
@@ -53,10 +53,8 @@ def permutation_test(
 def explained_variance(values: Sequence[Hashable], scores: Array) -> Array:
     """Share of the variance of `scores` (P, N) that a setting (N,) explains alone, (P,).
 
-    It is adjusted for the number of its values.
-
-
-    Numbers with many values are cut at their quantiles, into 2 to 8 bins of about 8 trials.
+    It is adjusted for the number of its values. Numbers with many values are cut at their quantiles, into 2 to 8 bins
+    of about 8 trials.
     """
     n = scores.shape[1]
     codes = groups_of(values, min(max(n // 8, 2), 8))

@@ -24,7 +24,7 @@ MAP = "cividis"
 ORDERS = {"augmentation": STRENGTHS}
 """Categories that have an order of their own; others go by the alphabet."""
 ABSENT = -0.14
-"""Where a line of parallel coordinates passes a parameter that its run does not have."""
+"""Height at which a line of parallel coordinates passes a parameter that its run does not have."""
 MARKS = "os^Dv<>"
 CLEAR = MEANINGS["val"][0]
 
@@ -35,7 +35,7 @@ def numeric(values: pd.Series[Any]) -> bool:
 
 
 def logarithmic(values: pd.Series[Any]) -> bool:
-    """Whether a number spans so much that its axis should be logarithmic."""
+    """Whether numbers span so much that their axis should be logarithmic."""
     return numeric(values) and values.min() > 0 and values.max() >= LOGARITHMIC * values.min()
 
 
@@ -59,8 +59,8 @@ def tidy(axes: Axes) -> None:
 def draw_parallel(axes: Axes, runs: pd.DataFrame, parameters: Sequence[str]) -> ScalarMappable:
     """A line per run across its parameters to `GOAL`, which colours it; the best run is thick.
 
-    Where a run does not have a parameter its line passes below the axis, at a dash. Lines through the same
-    category are spread a little. Returns the points for a colour bar.
+    If a run does not have a parameter, its line passes below the axis, at a dash. Lines through the same category are
+    spread a little. Returns the points for a colour bar.
     """
     shown = runs[np.isfinite(pd.to_numeric(runs[GOAL], errors="coerce"))].sort_values(GOAL)
     values = shown[GOAL].to_numpy(dtype=float)
@@ -105,7 +105,7 @@ def ends(values: pd.Series[Any]) -> dict[float, str]:
 
 
 def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
-    """Bars of `importance.importances`, grey where chance does as much; those of some runs only are hatched."""
+    """Bars of `importance.importances`, grey if chance does as much; those of some runs only are hatched."""
     own = table.sort_values("importance", kind="stable")
     at = np.arange(len(own))
     conditional = own["given"] != "all runs"

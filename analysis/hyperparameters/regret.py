@@ -9,13 +9,13 @@ from analysis.comparison.row_labels import with_models
 from common.keys import GOAL
 
 STEPS = 2
-"""Learning rates count as equal if they round to the same of so many steps of a decade."""
+"""Steps of a decade to which learning rates are rounded."""
 
 
 def learning_rate_regret(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean `GOAL` at each model's best learning rate minus that at every rate: a row per model, a column per rate.
 
-    Rates are rounded to `STEPS` of a decade; NaN where a model was not tried at one. Models tried at fewer than two
+    Rates are rounded to `STEPS` of a decade; NaN if a model was not tried at one. Models tried at fewer than two
     rates are left out. Every best of several is flattered, so a regret is rather too large than too small.
     """
     if "learning_rate" not in runs:

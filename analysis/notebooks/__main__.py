@@ -26,14 +26,14 @@ from common.wandb_api import CLOUD
 PROG = "python -m analysis.notebooks"
 ROOT = Path(__file__).parents[2]
 SECONDS = 600
-"""For one cell: the first one may have to pull a thousand runs."""
+"""Time limit of one cell: the first one may have to pull a thousand runs."""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def notebook(name: str, paths: Sequence[str], folder: Path) -> NotebookNode:
     """The notebook `name` of `cells.NOTEBOOKS` for the runs in `paths`, not yet run; equal calls give equal ones.
 
-    It works in `folder`: inside the project wherever that lies, elsewhere on this machine only.
+    It works in `folder`: inside the project in any clone of it, elsewhere on this machine only.
     """
     folder = folder.resolve()
     root = os.path.relpath(ROOT, folder) if folder.is_relative_to(ROOT) else str(ROOT)
@@ -48,7 +48,7 @@ def notebook(name: str, paths: Sequence[str], folder: Path) -> NotebookNode:
 
 
 def execute(made: NotebookNode, folder: Path) -> NotebookNode:
-    """`made`, run in `folder` with the Python of this process, without what differs from run to run.
+    """`made`, run in `folder` with the Python of this process, without outputs that differ from run to run.
 
     Raises `AnalysisError` with the last line of a cell's error.
     """
@@ -65,7 +65,7 @@ def execute(made: NotebookNode, folder: Path) -> NotebookNode:
     except RuntimeError as error:
         raise AnalysisError(f"The notebooks' Python ended or did not start: {error}.") from None
     for cell in made.cells:
-        if cell.cell_type == "code":  # what a pull says on stderr is news, and no result
+        if cell.cell_type == "code":  # stderr of a pull is progress, and no result
             cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
     made.metadata = {"kernelspec": KERNEL}
     return made

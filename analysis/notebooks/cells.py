@@ -11,20 +11,20 @@ from analysis.pull.study import pull
 
 paths = PATHS
 study = pull(paths)"""
-"""The first cell; ROOT is the way from the notebook to the root of the project, where cache and results lie."""
+"""The first cell; ROOT is the path from the notebook to the root of the project with its cache and results."""
 
 BASELINE = """# 1 · The baseline and its two variants
 
 The task: mark the pixels of a jigsaw piece in a photograph. There are few labelled photographs, so everything here is
 about learning from little. The baseline is the U-Net of Ronneberger, Fischer and Brox, written from scratch, in two
-variants that differ in one place: how the expanding path doubles the size of a feature map. Both start from random
-weights. This notebook shows the model, its loss, its training, and what the two are worth."""
+variants that differ in one place: the upsampling of feature maps in the expanding path. Both start from random
+weights. This notebook shows the model, its loss, its training, and the scores of the two."""
 
 MODEL = """## The model
 
 A U-Net has two paths. The *contracting* one halves the image four times and doubles the channels each time: deep
-feature maps see much of the photograph, but hardly know where an outline lies. The *expanding* one doubles the size
-again and joins, by a skip connection, the feature map of the same size from the way down: that one knows where.
+feature maps see much of the photograph, but place an outline badly. The *expanding* one doubles the size again and
+joins, by a skip connection, the feature map of the same size from the way down: that one places it well.
 
 `transposed` learns the upsampling, as four weights for each output pixel of a block. `bilinear` interpolates, which has
 nothing to learn, and halves the channels by a convolution of one pixel. Three things differ from the paper, all usual
@@ -75,10 +75,10 @@ REMEDIES = """## What was done against it
 
 - **Augmentation**: turned, mirrored, shifted and recoloured photographs are new photographs at no cost, as long as the
   mask moves along (data/README.md shows every strength).
-- **An early checkpoint**: the weights of the best validation epoch are kept and tested, so what comes after a minimum
-  costs time, not accuracy. `patience` ends such runs early.
+- **An early checkpoint**: the weights of the best validation epoch are kept and tested, so epochs after a minimum
+  cost time, not accuracy. `patience` ends such runs early.
 - **Pretraining**: weights that have seen other pictures need less from ours (notebook 3).
-- **BatchNorm statistics** recomputed on the training images, where the running ones are not theirs (notebook 4).
+- **BatchNorm statistics** recomputed on the training images, if the running ones are not theirs (notebook 4).
 
 `sweeps/augmentation.yaml` varies the strength for a model from scratch and for a pretrained one, with several seeds."""
 
@@ -123,15 +123,15 @@ SEARCH = """The search over models, augmentation and learning rate:"""
 
 SUMMARY = """# 4 · Insights, challenges, improvements
 
-What the study says, what stood in the way, what was tried, and what cannot be concluded from so few photographs."""
+The result of the study, its challenges, the improvements that were tried, and the limits of so few photographs."""
 
 CHALLENGES = """## Challenges met
 
 - **BatchNorm that remembers its initial values.** The EfficientNets of the library update their running statistics by a
-  hundredth a step. After the few hundred steps that ten images give, these are still mostly what they were at the
-  start: the model trains perfectly and predicts nonsense. Validation IoU was 0.169 with running statistics and 0.911
+  hundredth a step. After the few hundred steps that ten images give, these are still near their initial values:
+  the model trains perfectly and predicts nonsense. Validation IoU was 0.169 with running statistics and 0.911
   with statistics recomputed on the training images (same weights, mean of eight seeds, docs/runs.md). Every checkpoint
-  is now scored both ways, and keeps the recomputed ones where they gain.
+  is now scored both ways, and keeps the recomputed ones if they gain.
 - **DeepLabV3+ and a batch of one.** It averages a feature map to one pixel, and BatchNorm of one value is undefined.
   With an odd number of images and a batch size of two, the last batch would have one. Batches are therefore cut as
   evenly as they can be, and a batch size of one is refused before anything starts.
@@ -139,21 +139,21 @@ CHALLENGES = """## Challenges met
   Each gets its share of the cores, and keeps it when it is resumed, so that it goes on bit by bit.
 - **Combinations that cannot be built.** Not every backbone can be dilated as DeepLabV3+ needs, nor every size halved
   five times. A model is tried without memory, in milliseconds, when the sweep is checked.
-- **Weights without a hub.** Where no model hub is in reach, ImageNet weights come from an installed package, and
+- **Weights without a hub.** If no model hub is in reach, ImageNet weights come from an installed package, and
   weights that learned from drawings (`weights: drawn`) from an earlier run.
 - **Scores of different sizes.** One pixel of outline costs an IoU of 0.108 in a square of 128 pixels and 0.016 at the
   photographs' own size (docs/runs.md). Scores are therefore taken at that size, whatever size the model saw."""
 
 TRIED = """## Improvements
 
-What was built to get further, each with the sweep or command that says what it gives: a cosine schedule and weight
-decay (`sweeps/schedule.yaml`), stronger augmentation (`sweeps/augmentation.yaml`), pretraining on ImageNet or on
-drawings (`sweeps/drawn.yaml`), averages over the symmetries and over seeds (`python -m bench.averaging`). What the
-figures of *this* study ask for:"""
+Improvements, each with the sweep or command that measures its gain: a cosine schedule and weight decay
+(`sweeps/schedule.yaml`), stronger augmentation (`sweeps/augmentation.yaml`), pretraining on ImageNet or on drawings
+(`sweeps/drawn.yaml`), averages over the symmetries and over seeds (`python -m bench.averaging`). Next steps by the
+figures of *this* study:"""
 
 LIMITS = """## Limits
 
-What follows is generated from this study: what it is too small to say."""
+Generated from this study: the conclusions that it is too small for."""
 
 PAGES = """## Made with
 
@@ -176,22 +176,22 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ),
         ("### On the test images", "show.table(unets)"),
         ("", "show.differences(unets)"),
-        ("The same by the other rule: what the choice of the checkpoint changes.", "show.table(unets, 1)"),
+        ("The same by the other rule: the effect of the choice of the checkpoint.", "show.table(unets, 1)"),
         ("### Learning curves", "show.curves(unets)"),
-        ("What they say about overfitting; notebook 2 explains how that is decided.", "show.verdicts(unets)"),
+        ("Their verdicts on overfitting, which notebook 2 explains.", "show.verdicts(unets)"),
         ("### Masks", "show.masks(unets)"),
         (PAGES, "show.facts(unets)"),
     ],
     "2_overfitting": [
         (OVERFITTING, START),
         (RECOGNISE, "every = show.part(study)\nshow.curves(every)"),
-        ("## What the curves say", "show.verdicts(every)"),
+        ("## Verdicts on the curves", "show.verdicts(every)"),
         (REMEDIES, "show.effects(every)"),
         (AUGMENTATION, 'augmentation_sweep = show.beside(paths, "augmentation")\nshow.table(augmentation_sweep)'),
         ("", "show.curves(augmentation_sweep)"),
         ("", "show.effects(augmentation_sweep)"),
         (
-            "## What choosing the other checkpoint would have changed\n\n"
+            "## Effect of the other choice of checkpoint\n\n"
             "Loss and IoU need not have their best epoch in common: loss also counts how sure the model is.",
             "show.table(every, 1)",
         ),
@@ -207,7 +207,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ("## DeepLabV3+ alone", 'show.answer(show.part(study, study.runs["architecture"] == "deeplabv3plus"))'),
         (
             "## Costs\n\n"
-            "Parameters are bytes on the disk, multiply-accumulates are work, and seconds are what that took here. "
+            "Parameters are bytes on the disk, multiply-accumulates are work, and seconds are the time of it here. "
             "Less work is not always less time: depthwise convolutions keep a processor waiting for memory.",
             "show.table(backbones, 3)",
         ),
@@ -217,7 +217,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         (SUMMARY, START),
         ("## Insights", "every = show.part(study)\nshow.answer(every)"),
         ("", "show.intervals(every)"),
-        ("Which settings mattered:", "show.importance(every)"),
+        ("Importance of settings:", "show.importance(every)"),
         ("", "show.importances(every)"),
         (SEARCH, 'search_sweep = show.beside(paths, "cpu_search")\nshow.importance(search_sweep)'),
         (f"{CHALLENGES}\n\n{LIMITS}", "show.limits(every)"),
@@ -225,7 +225,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
             "The hardest test images. Where all models fail at one place, suspect the photograph or its mask first.",
             "show.hard(every)",
         ),
-        ("How far the table can be trusted.", "show.notes(every)"),
+        ("Limits of the table.", "show.notes(every)"),
         (TRIED, "show.improvements(every)"),
         (PAGES, "show.facts(every)"),
     ],

@@ -1,6 +1,6 @@
 """Text and pictures of the notebooks, made from results, without photographs.
 
-Everything takes a `Part` of a study, or None where the study has no such runs: then it says so.
+Everything takes a `Part` of a study, or None if the study has no such runs: then it says so.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def beside(paths: Sequence[str], name: str) -> Part | None:
 
 
 def bullets(lines: Iterable[str], otherwise: str = "Nothing.") -> Markdown:
-    """A list; the sentence `otherwise` where it is empty."""
+    """A list; the sentence `otherwise` if it is empty."""
     told = list(lines)
     return Markdown("\n".join(f"- {line}" for line in told) if told else otherwise)
 
@@ -120,7 +120,7 @@ def effects(of: Part | None) -> Markdown:
     if of is None:
         return NOTHING
     told = [f"{effect}." for effect in of.comparison.effects]
-    return bullets(told, "Augmentation was not varied: what it does to overfitting is not known from here.")
+    return bullets(told, "Augmentation was not varied: its effect on overfitting is not known from here.")
 
 
 def importance(of: Part | None) -> Markdown:
@@ -170,7 +170,7 @@ def curves(of: Part | None) -> Image | Markdown:
     if of is None:
         return NOTHING
     figure = curves_figure(of.comparison, of.study.history, of.command)
-    return picture(figure, "Loss and IoU against epoch; what they say stands in the verdicts")
+    return picture(figure, "Loss and IoU against epoch; the verdicts describe them")
 
 
 def intervals(of: Part | None) -> Image | Markdown:
@@ -195,7 +195,7 @@ def hard(of: Part | None) -> Image | Markdown:
     return with_masks(
         of,
         lambda of: hardest_images_figure(of.comparison, of.study.predictions, of.command, photographs=False),
-        "The hardest test images: errors of the best model, its worst place, where the models disagree",
+        "The hardest test images: errors of the best model, its worst place, disagreement of the models",
     )
 
 
@@ -213,4 +213,4 @@ def importances(of: Part | None) -> Image | Markdown:
     found = content.search_results(of.study)
     if found.table.empty:
         return Markdown("There is no picture of it.")
-    return picture(importances_figure(found.table), "What each setting explains of validation IoU")
+    return picture(importances_figure(found.table), "Share of the variance of validation IoU by setting")

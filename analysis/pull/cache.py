@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 VERSION = 1
-"""To be raised when the columns of `Fetched` change: what older versions kept is then fetched again."""
+"""To be raised when the columns of `Fetched` change: caches of older versions are then fetched again."""
 MOST_SHARDS = 20
-"""Folders from which a cache is put together into one."""
+"""Number of parts above which a cache is joined into one."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ def join(parts: Iterable[Fetched]) -> Fetched | None:
 
 
 def select(part: Fetched, contents: Collection[str]) -> Fetched:
-    """Only what belongs to the runs with these digests."""
+    """The rows of the runs with these digests."""
     frames = (getattr(part, field.name) for field in fields(Fetched))
     return Fetched(*(frame[frame["content"].isin(contents)].reset_index(drop=True) for frame in frames))
 
 
 def concatenate(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of all frames; columns of the first where none has rows."""
+    """The rows of all frames; columns of the first if none has rows."""
     full = [frame for frame in frames if len(frame)]
     return pd.concat(full, ignore_index=True) if full else frames[0]
 
 
 def save(folder: Path, part: Fetched) -> Path:
-    """Adds a part to the cache in `folder`; it is there whole or not at all, whenever the process ends."""
+    """Adds a part to the cache in `folder`, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / digest({"runs": sorted(part.runs["content"])})
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as unfinished:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wandb.apis.public import Run
 
 COLUMNS = tuple(key for key in keys.HISTORY if key != keys.SECONDS_OF_STEPS)
-"""Keys that are read of a history."""
+"""Keys of a history that are read."""
 
 PAGE = 200
 """Runs of a list in one answer."""
@@ -81,7 +81,7 @@ def plain(value: object) -> object:
 
 
 def content(run: Run) -> str:
-    """Digest of all that the list says of a run: as long as it is the same, nothing has to be fetched again."""
+    """Digest of a run's entry in the list: as long as it is the same, nothing has to be fetched again."""
     facts = {name: getattr(run, name, None) for name in ("heartbeat_at", "history_line_count")}
     told = {"config": run.config, "summary": dict(run.summary_metrics), "state": run.state}
     return digest({"path": "/".join((run.entity, run.project, run.id)), **told, **facts})
@@ -111,7 +111,7 @@ def last_of(logged: Sequence[Artifact], kind: str) -> Artifact | None:
 def download(artifact: Artifact, cache: Path) -> Path:
     """The artifact's files in a folder under `cache` named by its content; downloaded only if not yet there.
 
-    Raises ConnectionError where a file of its manifest did not arrive: asking again may help.
+    Raises ConnectionError if a file of its manifest did not arrive: asking again may help.
     """
     folder = cache / f"{artifact.name.split(':')[0]}-{artifact.digest}"
     if not folder.is_dir():

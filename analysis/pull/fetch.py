@@ -1,4 +1,4 @@
-"""Histories, scores and artifacts of many runs: from the cache what it knows, the rest from the server, with a bar."""
+"""Histories, scores and artifacts of many runs: from the cache, the rest from the server, with a bar."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 THREADS = 4
 BATCH = 40
-"""Runs after which the fetched ones are written to the cache."""
+"""Number of fetched runs after which they are written to the cache."""
 
 
 def fetch_all(runs: Sequence[Run], folder: Path) -> tuple[cache.Fetched | None, dict[str, str]]:
     """Facts of finished runs beyond their list; and for every run_id without them the reason.
 
-    Kept under `folder`/pulled (tables) and `folder`/artifacts (files); only what is not yet there is asked of the
-    server. When the server no longer answers, the runs that are left are not tried.
+    Kept under `folder`/pulled (tables) and `folder`/artifacts (files); the server is asked only for missing runs. When
+    it no longer answers, the remaining runs are not tried.
     """
     by_content = {client.content(run): run for run in runs}
     groups: dict[Path, list[str]] = {}
@@ -123,7 +123,7 @@ def fetch_run(content: str, run: Run, artifacts: Path, stop: threading.Event) ->
 
 
 def open_predictions(fetched: cache.Fetched, artifacts: Path) -> StoredPredictions:
-    """The prediction files of the runs that have them, read when they are wanted."""
+    """The prediction files of the runs that have them, read on demand."""
     rows = fetched.runs[fetched.runs["predictions"] != ""].to_dict("records")
     return StoredPredictions({row["run_id"]: (artifacts / row["predictions"], row["metadata"]) for row in rows})
 
@@ -133,7 +133,7 @@ def bar(total: int) -> Iterator[Callable[[int], None]]:
     """Progress of the pull on stderr, a bar on a terminal, else a line; yields the function that advances it."""
     console = Console(stderr=True)
     if total and not console.is_terminal:
-        # The process's own stderr: a notebook would store what goes to the other one.
+        # The process's own stderr: a notebook would store lines on the other one.
         print(f"reading {total} runs …", file=sys.__stderr__, flush=True)
     with Progress(
         "{task.description}",

@@ -63,7 +63,7 @@ def resolve(given: Sequence[str], environ: Mapping[str, str], results: Path = RE
     """The runs that are meant, and the login to the server that has them.
 
     Without paths the last study is meant. Sweeps that a study under `results` ran are read from that study's server.
-    Raises `AnalysisError` where that is not clear, or there is no key.
+    Raises `AnalysisError` if that is not clear, or there is no key.
     """
     try:
         latest = load(results / LATEST.name)
@@ -101,7 +101,7 @@ def choose_login(
 ) -> Login:
     """Server and key: of the study that ran these sweeps, else given, else of the environment, else of the last study.
 
-    `recorded` is that of the study; the last study counts only where no key is known.
+    `recorded` is that of the study; the last study counts only if no key is known.
 
     The environment's key for a server goes before the file's, and to no other server. Raises `AnalysisError` if there
     is none.
@@ -132,7 +132,7 @@ def choose_login(
 
 
 def normalise_address(address: str | None) -> str | None:
-    """The address in one spelling; raises `AnalysisError` where it is none."""
+    """The address in one spelling; raises `AnalysisError` if it is none."""
     try:
         return server_address(address) if address else None
     except BadAddress as error:

@@ -15,12 +15,12 @@ Image = npt.NDArray[np.uint8]
 
 COUNTS = ("tp", "fp", "fn", "tn")
 BOUNDARY = 0.02
-"""Width of the rim that Boundary IoU looks at, as a part of the image's diagonal: the default of its authors."""
+"""Width of the rim of Boundary IoU over the image's diagonal: the default of its authors."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """The test images of one run, keyed by file stem, and what its checkpoints made of them.
+    """The test images of one run, keyed by file stem, and the masks that its checkpoints predict.
 
     `images` are (H, W, 3) uint8, `truth` and `masks[checkpoint]` are (H, W) bool with True for foreground;
     checkpoints are `best_loss` and `best_iou`.
@@ -45,7 +45,7 @@ def counts(truth: Mask, prediction: Mask) -> dict[str, int]:
 def with_metrics(table: pd.DataFrame, smooth: float = 0.0) -> pd.DataFrame:
     """`table` with columns tp, fp, fn, tn, plus the five metrics of the foreground, each in 0 … 1.
 
-    0/0 counts as 1 where truth and prediction are both empty (they agree), and as 0 otherwise. `smooth` is added to
+    0/0 counts as 1 if truth and prediction are both empty (they agree), and as 0 otherwise. `smooth` is added to
     every numerator and denominator.
     """
     tp, fp, fn, tn = (table[name].astype(float) for name in COUNTS)
@@ -76,7 +76,7 @@ def rim(mask: Mask) -> Mask:
 
 
 def boundary_iou(truth: Mask, prediction: Mask) -> float:
-    """IoU of the two rims, in 0 … 1, for masks (H, W); 1 where both masks are empty.
+    """IoU of the two rims, in 0 … 1, for masks (H, W); 1 if both masks are empty.
 
     Unlike IoU it does not grow lenient with the size of the object (Cheng et al. 2021, Boundary IoU, CVPR).
     """
@@ -111,8 +111,8 @@ def pool_scores(scores: pd.DataFrame) -> pd.DataFrame:
 def one_pixel_loss(truths: Iterable[Mask]) -> float:
     """IoU lost by growing or shrinking every mask by one pixel (8 neighbours), pooled, mean of the two.
 
-    Two annotators who differ by one pixel all round differ by this much: a bound on what a model can reach. It does not
-    hide the order of models, for what one annotator drew too wide or too narrow is so for all of them.
+    Two annotators who differ by one pixel all round differ by this much: a bound on the IoU of a model. It does not
+    hide the order of models, for a mask that is too wide or too narrow is so for all of them.
     """
     pairs = [(truth, *_dilate_and_erode(truth)) for truth in truths]
     area, grown, shrunk = (sum(int(masks[i].sum()) for masks in pairs) for i in range(3))

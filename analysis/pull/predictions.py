@@ -1,4 +1,4 @@
-"""The files of a predictions artifact, as arrays, read when they are wanted."""
+"""The files of a predictions artifact, as arrays, read on demand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from common.text import natural_order
 
 
 class LazyPredictions(Mapping[str, Predictions]):
-    """By run_id, what `read` gives; only the last few that were asked for are in memory."""
+    """By run_id the value of `read`; only the last few are kept in memory."""
 
     def __init__(self, run_ids: Iterable[str], read: Callable[[str], Predictions]) -> None:
         self._run_ids = dict.fromkeys(run_ids)
@@ -49,9 +49,9 @@ class StoredPredictions(LazyPredictions):
 
 
 def read_predictions(folder: Path, metadata: str = "{}") -> Predictions:
-    """The PNGs that docs/runs.md describes, as arrays; masks are foreground where they are above 127.
+    """The PNGs that docs/runs.md describes, as arrays; pixels of masks above 127 are foreground.
 
-    Raises `AnalysisError` where a file is no picture, or a checkpoint has not one mask of the truth's size per image.
+    Raises `AnalysisError` if a file is no picture, or a checkpoint has not one mask of the truth's size per image.
     """
 
     def masks(name: str) -> dict[str, Mask]:

@@ -1,4 +1,4 @@
-"""Asks again, later and later, where a server is busy or a connection was lost."""
+"""Asks again, later and later, if a server is busy or a connection was lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 class Unreachable(AnalysisError):
-    """The server was busy or silent through every try: to ask for something else now is of no use."""
+    """The server was busy or silent through every try: further requests now are of no use."""
 
 
 @contextmanager

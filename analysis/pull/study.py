@@ -58,7 +58,7 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
     """The runs of the projects and sweeps `given`, or of the last study if none is given.
 
     Finished runs are fetched once and kept under `cache`, by content. A server that is busy or silent is asked again;
-    if it stays so, the study has what could be had, and a remark says that it is partial. Raises `AnalysisError` if no
+    if it stays so, the study is partial, and a remark says so. Raises `AnalysisError` if no
     path, key, server or usable run is found. The folder of an exported study (`study_folder`) needs no server.
     """
     if folder := study_folder.place(given[0] if len(given) == 1 else ""):
@@ -138,7 +138,7 @@ def partial(lost: Mapping[str, str], n_usable: int) -> tuple[str, ...]:
     reason = Counter(lost.values()).most_common()[-1][0]
     return (
         f"PARTIAL: {len(lost)} of {n_usable} usable runs could not be read ({few(lost)}), for instance because"
-        f" {reason}; what is said here is without them. Ask again: the others need not be fetched a second time.",
+        f" {reason}; all of this is without them. Ask again: the others need not be fetched a second time.",
     )
 
 
@@ -160,7 +160,7 @@ def usable_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, tuple[s
 
 
 def reason_against(run: Mapping[Any, Any]) -> str:
-    """Why a run cannot be used, in a few words; empty if it can."""
+    """Reason why a run cannot be used, in a few words; empty if it can."""
     if run["state"] != "finished":
         return str(run["state"])
     missing = [key for key in REQUIRED if pd.isna(run[key])]
@@ -168,7 +168,7 @@ def reason_against(run: Mapping[Any, Any]) -> str:
 
 
 def few(names: Iterable[object], most: int = 3) -> str:
-    """The first `most` names, and how many more there are."""
+    """The first `most` names, and the number of the others."""
     listed = [str(name) for name in names]
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(listed[:most]) + more

@@ -3,7 +3,7 @@
 study.json            version, remarks, and the settings of the sweeps
 runs.json, left_out.json   one object per run: every config field and summary value
 history.parquet, scores.parquet   as `Study` has them
-masks.json            which mask is whose: by run_id, checkpoint and image, the name of a file
+masks.json            file of each mask, by run_id, checkpoint and image
 masks/DIGEST.png      a mask in 1 bit; equal ones, as truth is for all models, are kept once
 """
 
@@ -29,7 +29,7 @@ VERSION = 1
 FILE = "study.json"
 MASKS = "masks.json"
 MAIN = "lab"
-"""Which of several studies in one folder is meant where none is named."""
+"""Default of several studies in one folder."""
 GROUND = 225
 """Grey level that stands for a photograph."""
 WITHOUT = "The photographs themselves are not part of the exported study; masks are drawn on plain ground."
@@ -64,7 +64,7 @@ def write(
 
 
 def _without_places(text: str, runs: pd.DataFrame) -> str:
-    """The text, folders of photographs by their last name alone: where they lie is nobody else's affair."""
+    """The text with folders of photographs shortened to their last name: their full path is private."""
     folders = {value for value in runs.get("data", ()) if isinstance(value, str) and "/" in value}
     for folder in folders:
         text = text.replace(json.dumps(folder), json.dumps(PurePath(folder).name))
@@ -84,7 +84,7 @@ def _write_masks(predicted: Predictions, folder: Path) -> dict[str, Any]:
 
 
 def _write_mask(mask: Mask, folder: Path) -> str:
-    """The name of the file that holds a mask; it is written if it is not there."""
+    """Write a mask unless it is there; returns the name of its file."""
     content = io.BytesIO()
     Image.fromarray(np.asarray(mask, bool)).save(content, "PNG", optimize=True)
     name = hashlib.sha256(content.getvalue()).hexdigest()[:16]
@@ -95,7 +95,7 @@ def _write_mask(mask: Mask, folder: Path) -> str:
 
 
 def read(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], ExportedPredictions]:
-    """The study that `write` wrote. Raises `AnalysisError` where something is missing, or of another version."""
+    """The study that `write` wrote. Raises `AnalysisError` if something is missing, or of another version."""
     try:
         facts = json.loads((folder / FILE).read_text())
         if facts.pop("version") != VERSION:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import wandb
 
 Settings = Mapping[str, Any]
-"""Of one sweep, as its YAML: method, metric, parameters, command, and whatever else it says."""
+"""Settings of one sweep as in its YAML: method, metric, parameters, command and other keys."""
 
 
 def sweep_settings(api: wandb.Api, runs: pd.DataFrame, folder: Path) -> tuple[dict[str, Settings], tuple[str, ...]]:
-    """The settings of every sweep that `runs` (columns path, sweep) belong to, by its id; and what could not be had.
+    """The settings of every sweep that `runs` (columns path, sweep) belong to, by its id; and remarks on missing ones.
 
     They do not change once a sweep has run, so they are kept in `folder` and asked for once.
     """
@@ -33,7 +33,7 @@ def sweep_settings(api: wandb.Api, runs: pd.DataFrame, folder: Path) -> tuple[di
         try:
             found[str(sweep)] = load_settings(api, full, folder)
         except AnalysisError as error:
-            remarks.append(f"{error}; what is said of the search is said without its settings.")
+            remarks.append(f"{error}; all sentences on the search are made without its settings.")
     return found, tuple(remarks)
 
 

@@ -1,4 +1,4 @@
-"""Sentences of a report, made from figures; every form of it, HTML, W&B or notebook, has the same."""
+"""Sentences of a report, made from figures, the same in each of its forms: HTML, W&B, notebook."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ FACTS = {
     "precision_used": "precision",
     "n_threads": "threads",
 }
-"""Config fields that say how to get the same runs again, by the words for them."""
+"""Config fields that are needed to repeat the runs → their names for people."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """Importance of settings. `table`: as `importance.importances`, empty where nothing can be said; `reason` says why.
+    """Importance of settings. `table`: as `importance.importances`, else empty with the `reason`.
 
-    `method`: how all sweeps chose their runs, None if that is not known. `sentences`: edges of ranges and the like.
+    `method`: the search method of all sweeps, None if unknown. `sentences`: edges of ranges and the like.
     """
 
     table: pd.DataFrame
@@ -64,10 +64,9 @@ class Search:
 class Content:
     """A report's parts, as sentences, figures and tables.
 
-    A report's parts. `proof`: the ladder of claims; `steps`: what to do next. `curves`: what they say, and `losses`
-    their figures. `limits`: what cannot be concluded, `notes`: what to keep in mind. `facts`: (name, value) of what to
-    repeat. `sweeps`: by id their settings as YAML. `commands`: what makes runs and report again; `command`: what was
-    typed for this one.
+    `proof`: the ladder of claims; `steps`: next steps. `curves`: sentences on them, `losses`: their figures. `limits`:
+    limits of the conclusions, `notes`: caveats. `facts`: (name, value) of versions and devices. `sweeps`: by id their
+    settings as YAML. `commands`: those that make runs and report again; `command`: that of this report.
     """
 
     title: str
@@ -130,7 +129,7 @@ def size_of(comparison: Comparison) -> str:
 
 
 def question(comparison: Comparison) -> str:
-    """The question of the study, and how many models, images, seeds and splits it has."""
+    """The question of the study, with its numbers of models, images, seeds and splits."""
     table, runs = comparison.table, comparison.all_runs
     n = f"{plural(int(table['n_seeds'].min()), 'seed')} and {plural(runs['split'].nunique(), 'split')}"
     images = comparison.scores["image"].nunique()
@@ -168,13 +167,13 @@ def budget_sentences(runs: pd.DataFrame, method: str | None, space: Space) -> tu
         if budget > 1:
             told.append(f"Best validation IoU of {budget} configurations per architecture: {reached}.")
     if method not in EXCHANGEABLE:
-        how = f"These runs were chosen by {method}" if method else "How these runs were chosen is not known"
-        told.append(f"{how}: what a shorter search would have found cannot be computed from them.")
+        how = f"These runs were chosen by {method}" if method else "The search method of these runs is not known"
+        told.append(f"{how}: the result of a shorter search cannot be computed from them.")
     return tuple(told)
 
 
 def reach(row: Mapping[Any, Any]) -> str:
-    """The best of one architecture, with its interval where there is one."""
+    """The best of one architecture, with its interval if there is one."""
     name = ARCHITECTURES.get(str(row["architecture"]), str(row["architecture"]))
     bounds = f" [{row['low']:.3f}, {row['high']:.3f}]" if pd.notna(row["low"]) and row["low"] < row["high"] else ""
     return f"{name} {row['best']:.3f}{bounds}"
@@ -208,7 +207,7 @@ def facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
 
 
 def data_sentence(comparison: Comparison) -> str:
-    """Number of photographs by use, their folder, and the names of the tested ones where they are few."""
+    """Number of photographs by use, their folder, and the names of the tested ones if they are few."""
     runs = comparison.all_runs
     parts = [
         f"{list_values(runs[name])} to {what}"

@@ -39,7 +39,7 @@ class Drawing:
 
 
 def drawings(study: Study, comparison: Comparison, report: Content, *, photographs: bool) -> dict[str, list[Drawing]]:
-    """By section, the figures that these runs allow; of masks without `photographs` if these are not to be shown."""
+    """By section, the figures that these runs allow; masks are drawn on photographs only with `photographs`."""
     return {
         "comparison": [intervals(study, comparison), *pareto_drawings(comparison)],
         "hard": hard_drawings(study, comparison, photographs),
@@ -58,7 +58,7 @@ def intervals(study: Study, comparison: Comparison) -> Drawing:
 
 
 def pareto_drawings(comparison: Comparison) -> list[Drawing]:
-    """IoU against time per image; none where times are not known."""
+    """IoU against time per image; none if times are not known."""
     figure, told = pareto_figure(comparison.table), sentence(comparison.table)
     if figure is None or told is None:
         return []
@@ -84,7 +84,7 @@ def hard_drawings(study: Study, comparison: Comparison, photographs: bool) -> li
 
 
 def search_drawings(study: Study, report: Content) -> list[Drawing]:
-    """Importances beyond chance; parallel coordinates of `FEWEST_LINES` runs; of no grid, what its budget found."""
+    """Importances beyond chance; parallel coordinates of `FEWEST_LINES` runs; best so far, but not of a grid."""
     table, names = report.search.table, varying_parameters(study.runs)
     if table.empty:
         return []
@@ -94,7 +94,7 @@ def search_drawings(study: Study, report: Content) -> list[Drawing]:
             as_uri(importances_figure(report.search.table)),
             "Bars of the share of variance that every setting explains alone; "
             + " ".join(importance.sentences(report.search.table)),
-            f"What each setting explains of validation IoU, grey where chance does as much; {n}",
+            f"Share of the variance of validation IoU by setting, grey if chance does as much; {n}",
         ),
         lambda: Drawing(
             as_uri(parallel_figure(study, names)),
@@ -104,7 +104,7 @@ def search_drawings(study: Study, report: Content) -> list[Drawing]:
         lambda: Drawing(
             as_uri(budget_figure(study, report)),
             "Best validation IoU so far against trials and against device-minutes, a stepped line per architecture",
-            f"What the search found for its budget; {n}",
+            f"Best result of the search by its budget; {n}",
         ),
     ]
     there = ((table["chance"] < LEVEL).any(), len(study.runs) >= FEWEST_LINES, report.search.method != "grid")

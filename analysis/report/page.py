@@ -20,11 +20,11 @@ from analysis.tables import formats
 SECTIONS = {
     "question": "Answer",
     "table": "Table",
-    "proof": "How sure that is",
+    "proof": "Certainty",
     "steps": "Next steps",
     "curves": "Curves",
     "masks": "Masks",
-    "importance": "Which setting mattered",
+    "importance": "Importance of settings",
     "caveats": "Keep in mind",
     "again": "How to reproduce",
     "words": "Words",
@@ -35,17 +35,17 @@ WORDS = {
     "IoU": "pixels that truth and prediction share, of those that either has: 1 is perfect, 0 is nothing in common",
     "interval": "a range that holds the true mean in 95 of 100 such studies; with one seed only the test images vary"
     " in it, so two intervals that do not overlap prove nothing",
-    "F1, precision, recall": "precision: how much of the prediction is right; recall: how much of the truth is found;"
-    " F1: their harmonic mean",
-    "foreground": "the pixels of the object, here the only ones that scores are of",
+    "F1, precision, recall": "precision: the right share of the prediction; recall: the share of the truth that is"
+    " found; F1: their harmonic mean",
+    "foreground": "the pixels of the object; all scores are of it",
     "train, validation, test": "photographs that weights are fitted to; that choose the epoch; that only give scores",
     "epoch": "a stretch of training, which shows every photograph as often as `repeats` says, then validation",
-    "loss": "what training makes small; on validation photographs it says when fitting goes too far",
+    "loss": "the number that training makes small; on validation photographs it tells when fitting goes too far",
     "seed": "the number that first weights and the order of photographs are drawn from: another seed, another training",
     "checkpoint": "the weights of one epoch; the tested one is chosen on validation photographs",
     "backbone": "the part of a model that reads the photograph; from scratch, or with weights trained on ImageNet,"
     " a million everyday photographs",
-    "split, fold": "which photographs train, validate and test; split 0 is the folder's own, others deal them anew",
+    "split, fold": "a division of photographs into train, validation and test; 0 is the folder's own, others are dealt",
 }
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a report as texts that a page holds itself: PNG and JPEG as data URIs, curves as numbers."""
+"""The pictures of a report as texts inside the page: PNG and JPEG as data URIs, curves as numbers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def errors(truth: Mask, prediction: Mask) -> str:
 
 
 def smaller(picture: Pillow.Image, how: Pillow.Resampling) -> Pillow.Image:
-    """At most `MOST_PIXELS` on its longer side."""
+    """The picture with at most `MOST_PIXELS` on its longer side."""
     factor = MOST_PIXELS / max(picture.size)
     if factor >= 1:
         return picture
@@ -95,7 +95,7 @@ def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *,
 def masks_of(
     run: Mapping[Any, Any], predictions: Mapping[str, Predictions], stems: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """By image: the picture of the tested checkpoint's errors and its content in words, of the images it has."""
+    """Image → the picture of the tested checkpoint's errors and its content in words."""
     own = predictions[str(run["run_id"])]
     masks = own.masks[str(run[keys.TEST_RULE])]
     return {
@@ -106,7 +106,7 @@ def masks_of(
 
 
 def in_words(truth: Mask, prediction: Mask) -> str:
-    """IoU and the errors of one mask, for those who do not see the picture."""
+    """IoU and the errors of one mask in words, in place of the picture."""
     union, many, few = truth | prediction, int((prediction & ~truth).sum()), int((truth & ~prediction).sum())
     iou = float((truth & prediction).sum() / union.sum()) if union.any() else 1.0
     return f"IoU {iou:.3f}; {many} pixels too many and {few} missing of {int(truth.sum())} in the truth"
@@ -153,5 +153,5 @@ def curves_of(model: str, runs: pd.DataFrame, history: pd.DataFrame) -> dict[str
 
 
 def numbers(values: pd.Series[float]) -> list[float | None]:
-    """Four significant digits, None where there is no finite number: what JSON can hold."""
+    """Numbers for JSON: four significant digits, None if not finite."""
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.astype(float)]

@@ -1,4 +1,4 @@
-"""A sheet as Markdown, LaTeX or HTML, or for a terminal: every text escaped for where it goes."""
+"""A sheet as Markdown, LaTeX or HTML, or for a terminal: every text escaped for its format."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def tex(text: str) -> str:
 
 
 def html(sheet: Sheet) -> str:
-    """A `table` with a caption and with headings that say what they head, for screen readers; everything escaped."""
+    """A `table` with a caption and with scopes of headings, for screen readers; everything escaped."""
     heads = "".join(f'<th scope="col"{side(title)}>{escape(title)}</th>' for title in sheet.columns)
     body = [html_row(list(sheet.columns), row, bold) for row, bold in zip(sheet.rows, sheet.bold, strict=True)]
     caption = f"<caption>{escape(sheet.caption)}</caption>"
@@ -99,9 +99,9 @@ def side(title: str) -> str:
 
 
 def terminal(columns: Mapping[str, Sequence[str]], bold: Sequence[bool], *, colour: bool = False) -> str:
-    """The columns for a terminal, at most `TERMINAL_WIDTH` wide: the first is broken into lines where it is too long.
+    """The columns for a terminal, at most `TERMINAL_WIDTH` wide: the first is broken into lines if it is too long.
 
-    What stands out begins with `*`, and is bold where the terminal shows `colour`.
+    A row that stands out begins with `*`, and is bold if the terminal shows `colour`.
     """
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 0))
     for number, title in enumerate(columns):

@@ -1,4 +1,4 @@
-"""The comparison as the sheets that people read: which columns, in which words and decimals; no format yet."""
+"""The comparison as sheets for people: columns with titles, words and decimals; no format yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common.text import sentence_case
 LEFT = ("model", "weights", "tested at", "verdict", "verdicts", "worst image", "device", "question", "sample")
 """Titles of the columns that hold text; all others are set to the right."""
 PROSE = ("verdicts", "question", "sample")
-"""Those of them that hold words enough to be broken into lines."""
+"""Titles of those whose text is long enough to be broken into lines."""
 OTHER = {"best_loss": "best_iou", "best_iou": "best_loss"}
 TESTED_AT = {"best_loss": "lowest val loss", "best_iou": "highest val IoU"}
 """Rules in words: the epoch that is tested."""
@@ -45,7 +45,7 @@ def sheets(comparison: Comparison) -> list[Sheet]:
         ("Scores on the test images.", metric_columns(table), column_meanings(comparison)),
         ("The same models, tested at the epoch of the other rule.", other_rule(table), OTHER_RULE_WORDS),
         ("Other views of the tested predictions.", other_views(table), OTHER_VIEWS_WORDS),
-        ("What the models are and cost.", costs(table), COSTS_WORDS),
+        ("Size and cost of the models.", costs(table), COSTS_WORDS),
     )
     bold = best_rows(table)
     named = {"model": list(table["model"].astype(str))}
@@ -57,7 +57,7 @@ def sheets(comparison: Comparison) -> list[Sheet]:
 
 
 def title_with_legend(title: str, columns: Mapping[str, Sequence[str]], words: Mapping[str, str]) -> str:
-    """A title, and what its columns mean by `words`, of those that are there."""
+    """A title with the explanations in `words` of its columns."""
     told = "; ".join(f"{name}: {text}" for name, text in words.items() if name in columns)
     return f"{title} {sentence_case(told)}." if told else title
 
@@ -135,7 +135,7 @@ def best_rows(table: pd.DataFrame) -> list[bool]:
 
 
 def proof_sheets(comparison: Comparison) -> list[Sheet]:
-    """The ladder of three questions, with the sample of each; where there are other splits, that of the own one too."""
+    """The ladder of three questions, with the sample of each; if there are other splits, that of the own one too."""
     made = []
     for found, of in ((comparison.evidence, ""), (comparison.own_evidence, " On the data's own split alone.")):
         if found:
@@ -172,7 +172,7 @@ def metric_columns(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def verdicts(table: pd.DataFrame) -> list[str]:
-    """Verdicts in words; empty where none can be had."""
+    """Verdicts in words; empty without one."""
     known = zip(table["verdict"], table["difference"], strict=True)
     return ["" if pd.isna(difference) else WORDS[str(verdict)] for verdict, difference in known]
 
@@ -220,22 +220,22 @@ def costs(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def drop_empty(columns: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Without the columns in which nothing stands."""
+    """The columns that are not empty."""
     return {title: values for title, values in columns.items() if any(values)}
 
 
 def scale(table: pd.DataFrame, name: str, factor: float = 1.0) -> pd.Series[float]:
-    """A column as numbers times `factor`; NaN where there is none."""
+    """A column as numbers times `factor`; NaN for a missing one."""
     return pd.to_numeric(table[name], errors="coerce") * factor
 
 
 def texts(values: pd.Series) -> list[str]:
-    """As they are; an empty text where there is none."""
+    """Texts as they are; an empty one for a missing value."""
     return ["" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value) for value in values]
 
 
 def format_numbers(values: pd.Series, write: Callable[[float], str]) -> list[str]:
-    """Numbers as text; an empty text where there is none."""
+    """Numbers as text; an empty text for a missing one."""
     return ["" if pd.isna(value) else write(float(value)) for value in values]
 
 

@@ -83,7 +83,7 @@ def _fragments(strings: list[str]) -> dict[str, str]:
 
 
 def _format_string(node: ast.JoinedStr) -> str:
-    """An f-string; where the client puts a fragment or its name, the one for whole runs."""
+    """An f-string, its fragments and their names filled in by those for whole runs."""
     parts = []
     for part in node.values:
         if isinstance(part, ast.Constant):
@@ -115,7 +115,7 @@ def _with_fragments(text: str, fragments: dict[str, str]) -> str:
 
 
 def parse_or_none(text: str) -> DocumentNode | None:
-    """None for a text that the client puts together from pieces."""
+    """The parsed text; None for one that the client puts together from pieces."""
     try:
         return parse(text)
     except GraphQLError:

@@ -1,6 +1,6 @@
 """Steps of a person with the wandb client: started by `bench.clients` with the Python of one release.
 
-Prints a JSON list for each step: its name, and "" where it worked, else what went wrong. Needs wandb, numpy, Pillow.
+Prints a JSON list for each step: its name, and its failure ("" if it worked). Needs wandb, numpy, Pillow.
 """
 
 import json
@@ -68,7 +68,7 @@ def run_of(name: str) -> Any:
 
 
 def start(*words: str) -> "subprocess.Popen[str]":
-    """A program beside this one; a client that found this one's service would leave its exit code unsaid."""
+    """A program beside this one, without this one's service, which would hide its exit code."""
     own = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=own)
 

@@ -26,7 +26,7 @@ class RequestFailed(Exception):
 
 
 class NoAnswer(RequestFailed):
-    """It may answer later."""
+    """No answer; there may be one later."""
 
 
 @dataclass(eq=False)

@@ -1,7 +1,7 @@
-"""Verdicts against the truth: real networks on drawn photographs, of which there are as many as one likes.
+"""Verdicts against the truth: real networks on drawn photographs, which never run out.
 
-`python -m bench.truth` prints what the stored scores say; `python -m bench.truth train` trains what they lack: four
-small networks on 30 drawn training sets with 5 seeds each, every one scored on 200 further drawings.
+`python -m bench.truth` prints the tables of the stored scores; `python -m bench.truth train` trains the missing runs:
+four small networks on 30 drawn training sets with 5 seeds each, every one scored on 200 further drawings.
 """
 
 from __future__ import annotations

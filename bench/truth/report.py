@@ -1,4 +1,4 @@
-"""How often is a verdict from 4 or 18 pictures false, where 200 further pictures and other seeds know better?
+"""Rate of false verdicts from 4 or 18 pictures, by the truth of 200 further pictures and other seeds.
 
 Every number here comes from stored scores through `analysis.evidence`, in seconds.
 """
@@ -16,13 +16,13 @@ from analysis.evidence.planner import normal_factors, plan
 from bench.truth.scores import FURTHER, MODELS, Run
 
 IOU_MARGIN = 0.02
-"""IoU. At 48 pixels a side one pixel of outline costs far more."""
+"""Margin in IoU; at 48 pixels a side one pixel of outline costs far more."""
 DRAWS = 400
 COLLAPSE = 0.3
 """IoU below which a training came to nothing."""
 ENOUGH = 20
 SAMPLES = 400
-"""Studies per row at most."""
+"""Most studies per row."""
 HERE, KIND, SETS = CLAIMS
 ITSELF = "a network against itself"
 
@@ -39,7 +39,7 @@ def cube(runs: Sequence[Run], seeds: int) -> Array:
 
 @dataclass(frozen=True)
 class Row:
-    """A comparison and its amount; shares of `studies` drawn from `of` sets, NaN where they say nothing."""
+    """A comparison and its amount; shares of `studies` drawn from `of` sets, NaN without a meaning."""
 
     question: str
     claim: str
@@ -92,10 +92,10 @@ def worse(claim: Claim) -> float:
 
 
 def four_models(scores: Array, sets: int, seeds: int, pictures: int, rng: np.random.Generator) -> Iterator[Row]:
-    """All four networks; the truth is what their other seeds, or with several sets the other sets, score elsewhere.
+    """All four networks; the truth is the score elsewhere of their other seeds, or with several sets of the others.
 
-    Where the truth is a mean of few seeds or sets, its own error makes some true claims look false: `false` is an upper
-    bound, and coverage is said only where at least `ENOUGH` other sets make the truth.
+    If the truth is a mean of few seeds or sets, its own error makes some true claims look false: `false` is an upper
+    bound, and coverage is given only if at least `ENOUGH` other sets make the truth.
     """
     groups, models, most = scores.shape[:3]
     spare = most - seeds if sets == 1 else groups - sets
@@ -158,7 +158,7 @@ class PlanTrials:
 
 
 def try_plans(scores: Array, seeds: int, rng: np.random.Generator) -> PlanTrials | None:
-    """Plan from the difference and the components that all runs of a set show; try it on seeds picked anew."""
+    """Plan from the difference and the components of all runs of a set; try it on seeds picked anew."""
     groups, models, most = scores.shape[:3]
     factors = normal_factors(2, rng)
     needs, decided, false = [], [], []

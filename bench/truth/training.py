@@ -1,6 +1,6 @@
 """Train small networks on many drawn training sets and score each on pictures that none of them saw.
 
-One network costs about 2 s of one core; what is written already is not trained again.
+One network costs about 2 s of one core; stored runs are not trained again.
 """
 
 from __future__ import annotations

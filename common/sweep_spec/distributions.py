@@ -1,4 +1,4 @@
-"""The distributions of a sweep parameter: their names, their keys, and where they draw."""
+"""The distributions of a sweep parameter: their names, their keys, and their ranges."""
 
 import math
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def kind_of(spec: Mapping[str, Any]) -> object:
-    """The distribution that a parameter names; where it names none, the one that its keys mean, or None."""
+    """The distribution that a parameter names; if it names none, the one that its keys mean, or None."""
     if "distribution" in spec:
         return spec["distribution"]
     if "value" in spec:
@@ -67,7 +67,7 @@ def keys(kind: str) -> tuple[str, ...]:
 
 
 def required_keys(kind: str) -> tuple[str, ...]:
-    """Those of `keys` that may not be left out."""
+    """Names among `keys` that may not be left out."""
     return tuple(key for key in keys(kind) if key not in (*DEFAULTS, "probabilities"))
 
 

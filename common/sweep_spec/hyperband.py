@@ -14,12 +14,12 @@ LARGEST_BAND = 1e9
 
 
 def is_count(value: object) -> TypeGuard[int | float]:
-    """Whether a value of `early_terminate` can be counted with."""
+    """Whether a value of `early_terminate` is a usable count."""
     return is_number(value) and value >= 1
 
 
 def bands(section: Mapping[str, object]) -> tuple[int, ...]:
-    """Iterations after which runs are compared, ascending; empty where `early_terminate` does not say.
+    """Iterations after which runs are compared, ascending; empty if `early_terminate` names none.
 
     `max_iter` and `s` go before `min_iter`.
     """

@@ -16,7 +16,7 @@ _STEPS = 24
 
 @dataclass(frozen=True)
 class Outline:
-    """A closed polygon `points` (N, 2) as x, y in pixels, and what its four sides are, clockwise."""
+    """A closed polygon `points` (N, 2) as x, y in pixels, and the kinds of its four sides, clockwise."""
 
     points: Points
     sides: tuple[str, str, str, str]
@@ -37,7 +37,7 @@ def piece(rng: Rng) -> Outline:
 
 
 def place(rng: Rng, outline: Outline, height: int, width: int, share: float) -> Outline:
-    """Turn, tilt and scale a piece to cover `share` of the picture, less where it would leave the frame."""
+    """Turn, tilt and scale a piece to cover `share` of the picture, less if it would leave the frame."""
     points = outline.points - outline.points.mean(axis=0)
     angle = rng.uniform(0, 2 * math.pi)
     cos, sin = math.cos(angle), math.sin(angle)

@@ -54,7 +54,7 @@ def table(rng: Rng, shape: Shape, unit: float) -> Field:
 
 
 def nudge(rng: Rng, surface: Field, unit: float) -> Field:
-    """The same table (H, W, 3) from a hand that does not hold the phone quite where it was before."""
+    """The same table (H, W, 3), photographed from a slightly moved phone."""
     height, width = surface.shape[:2]
     matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), rng.normal(0, 2), 1), np.float64)
     matrix[:, 2] += rng.normal(0, 25, 2) * unit
@@ -167,7 +167,7 @@ class Camera:
 
     @classmethod
     def pick(cls, rng: Rng, unit: float) -> "Camera":
-        """Any phone on any evening."""
+        """A random camera: any phone on any evening."""
         blur = rng.uniform(0.6, 1.7) * unit
         red, green, blue = (1 + rng.normal(0, 0.025, 3)).tolist()
         gamma, quality = math.exp(rng.normal(0, 0.12)), int(rng.integers(82, 97))

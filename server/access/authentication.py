@@ -16,7 +16,7 @@ def by_key(store: Store, settings: Settings, key: str) -> Person | None:
 
 
 def by_session(store: Store, settings: Settings, token: str) -> Person | None:
-    """The person whose browser holds the token of a login that still holds."""
+    """The person whose browser holds the token of a valid login; None without one."""
     key_hash = logins.key_hash(store.db, token, logins.SESSION, store.clock())
     if key_hash is None:
         return None

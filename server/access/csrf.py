@@ -1,8 +1,8 @@
-"""Requests that a web site makes from somebody's browser, who may be logged in here with Basic authentication.
+"""Requests that a web site makes from a person's browser, which may be logged in here with Basic authentication.
 
-The wandb client sends neither Origin nor Sec-Fetch-Site; browsers send them with everything that changes something,
-and no page can alter them. So what changes something is refused from another origin, and JSON is taken only under its
-own name, which a form cannot give it. What only reads needs no such care: the page that asks cannot see the answer.
+The wandb client sends neither Origin nor Sec-Fetch-Site; browsers send them with every request that changes something,
+and no page can alter them. So changes from another origin are refused, and JSON is taken only under its own name, which
+a form cannot give it. Requests that only read need no such care: the page that asks cannot see the answer.
 
 A name of another site that points here (DNS rebinding) opens nothing: a browser keeps a login for the name that it was
 given to, and pages without a login look at the name themselves (`server.pages.access_control`).
@@ -16,7 +16,7 @@ READING = ("GET", "HEAD", "OPTIONS")
 
 
 class SameOrigin:
-    """Answers 403, which the client never repeats, to what another site wants to change."""
+    """Answers 403, which the client never repeats, to changes from another site."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,7 +31,7 @@ class SameOrigin:
 
 
 def _foreign(headers: Headers) -> bool:
-    """A page may speak with the address it came from, under the name that the browser knows it by."""
+    """Whether the request comes from a page of another host than the one it is sent to."""
     origin = headers.get("origin")
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return True
@@ -39,5 +39,5 @@ def _foreign(headers: Headers) -> bool:
 
 
 def is_json(headers: Headers) -> bool:
-    """Whether a body says that it is JSON."""
+    """Whether the Content-Type of a body is JSON."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"

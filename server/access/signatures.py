@@ -60,8 +60,8 @@ class Signer:
         return self._signature(purpose, text)
 
     def url(self, base: str, method: str, path: str, person: int, now: float) -> str:
-        """`path` is unquoted and starts with a slash; `person` is the number of whoever asked for the address."""
-        # Rounded to a day, so that an address stays the same for a while and browsers can cache what it names.
+        """A signed address. `path` is unquoted and starts with a slash; `person` is the number of its user."""
+        # Rounded to a day, so that an address stays the same for a while and browsers can cache its file.
         expires = (int(now) // DAY + 1) * DAY + URL_LIFETIME
         signature = self._signature(method, path, expires, person)
         return f"{base}{quote(path)}?expires={expires}&by={person}&sig={signature}"

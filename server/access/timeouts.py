@@ -56,7 +56,7 @@ class TimedProtocol(H11Protocol):
         self._stalled = self.loop.call_later(self.silent_seconds, self.transport.abort)
 
     def _watch(self) -> None:
-        """Starts to wait for a head or a body, where the client owes one."""
+        """Starts to wait for a head or a body, if the client owes one."""
         state = self.conn.their_state
         idle = state is h11.IDLE and self.timeout_keep_alive_task is None
         expected = state if idle or state is h11.SEND_BODY else None

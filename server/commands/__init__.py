@@ -6,7 +6,7 @@ from common.cli import Parser
 
 
 def command_parser(name: str, description: str) -> Parser:
-    """Of a command on the folder `--dir`."""
+    """The parser of a command on the folder `--dir`."""
     made = Parser(f"python -m server {name}", description=description)
     made.add_argument("--dir", type=Path, required=True, metavar="FOLDER", help="the server's folder")
     return made

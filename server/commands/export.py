@@ -1,4 +1,4 @@
-"""`python -m server export ENTITY/PROJECT --out FOLDER`: a project as Parquet and JSON, for whatever reads those."""
+"""`python -m server export ENTITY/PROJECT --out FOLDER`: a project as Parquet and JSON, for other programs."""
 
 import json
 from datetime import UTC, datetime

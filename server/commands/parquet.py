@@ -1,4 +1,4 @@
-"""Runs and history as Parquet files. A key has one type in the whole project: what it was logged as, else JSON text."""
+"""Runs and history as Parquet files. A key has one type in the whole project: that of its values, else JSON text."""
 
 import json
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def write_runs(rows: list[Row], path: Path) -> None:
 
 
 def write_history(db: Connection, rows: list[Row], path: Path) -> int:
-    """One row per line of history: `run`, `line`, `step`, then every key; returns how many. Streamed page by page."""
+    """One row per line of history: `run`, `line`, `step`, then every key. Returns their number; streams pages."""
     types = _history_types(db, rows)
     schema = pa.schema([("run", pa.string()), ("line", pa.int64()), ("step", pa.int64()), *types.items()])
     n = 0

@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(act=act)
         return sub
 
-    key_help = "40 characters or more (default: a random one); who lists processes can see what is given here"
+    key_help = "40 characters or more (default: a random one); a list of processes shows a key that is given here"
     action("add", _add, "a new user; prints the key, which is shown only now", "NAME").add_argument(
         "--key", help=key_help
     )
@@ -86,7 +86,7 @@ def _revoke(db: Connection, options: argparse.Namespace) -> None:
 
 
 def _link(db: Connection, options: argparse.Namespace) -> None:
-    """The address is that of the running server; where none runs, the link's last part."""
+    """Print the link with the address of the running server; if none runs, only its last part."""
     key_hash = users.hash_key(api_key(options.dir)) if options.name == users.LOCAL else users.key_hash(db, options.name)
     token = logins.start(db, logins.LINK, key_hash, time.time())
     address = options.dir / "address"

@@ -1,4 +1,4 @@
-"""W&B's GraphQL API: `schema.graphql` says what is answered, one module per noun answers it."""
+"""W&B's GraphQL API: `schema.graphql` declares it, one module per noun answers it."""
 
 from server.graphql.context import Context
 from server.graphql.engine import Answer, execute

@@ -18,13 +18,13 @@ from server.store.users import Person
 MAX_PAGE = 10_000
 MAX_ITEMS = 200_000  # in all the lists of one answer
 Resolver = Callable[..., Any]
-"""Of a field: called with the row that it belongs to, the Context, and the arguments in snake_case."""
+"""Resolver of a field: called with the row that it belongs to, the Context, and the arguments in snake_case."""
 Resolvers = dict[str, dict[str, Resolver]]
 
 
 @dataclass(frozen=True)
 class Context:
-    """One request.
+    """Context of one request.
 
     `base_url` is the server's address as the client sees it, without a slash at the end; `client` tells apart the
     clients that write one run (`mode="shared"`).
@@ -56,12 +56,12 @@ class Context:
 
     @property
     def entity(self) -> str:
-        """The entity of what is sent without one."""
+        """The default entity: the person's own."""
         return self.person.name
 
     @property
     def db(self) -> Connection:
-        """Raises Refused when the request has had its time."""
+        """The connection. Raises Refused when the request's time is over."""
         if self.clock.is_over():
             raise Refused(limits.TOO_SLOW)
         return self.store.db
@@ -109,7 +109,7 @@ def read_id(kind: str, text: str) -> int:
 
 
 def id_of(kind: str) -> Resolver:
-    """Rows of the store have numbers, other values the id itself."""
+    """Resolver of `id`: the global id of a row's number; other values hold the id itself."""
     return lambda row, ctx: global_id(kind, row["id"]) if isinstance(row["id"], int) else row["id"]
 
 
@@ -124,7 +124,7 @@ def constant(value: Any) -> Resolver:
 def page(items: Sequence[Any], first: int | None, after: str | None, key: Callable[[Any], Any]) -> tuple[int, int]:
     """Start and end of the page behind the cursor `after`, which is `position:key` of the last item seen.
 
-    An item that is gone by now does not end the list: the page then starts where it was.
+    If the item was deleted meanwhile, the page starts at its old position.
     """
     start = 0
     if after:
@@ -161,7 +161,7 @@ def connection(
 
 
 def paginate(items: Resolver) -> Resolver:
-    """Of a field that answers the items of a list page by page."""
+    """Resolver of a field that answers the items of a list page by page."""
 
     def page_of(row: Any, ctx: Context, first: int | None = None, after: str | None = None) -> dict[str, Any]:
         return connection(items(row, ctx), first, after)
@@ -185,6 +185,6 @@ def get_project(ctx: Context, entity: str | None, name: str | None) -> Row:
 
 
 def user(ctx: Context, name: str | None = None) -> Row:
-    """The person of that name; without one, or when they are gone, who asks."""
+    """The person of that name; if there is none, the person who asks."""
     person = (users.by_name(ctx.db, name) if name and name != ctx.person.name else None) or ctx.person
     return {"id": person.number, "name": person.name, "username": person.name, "entity": person.name}

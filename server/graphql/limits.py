@@ -1,4 +1,4 @@
-"""Limits of one request: the size of its document and its answer, and its time."""
+"""Limits of one request: depth, fields and size of its document, size of its answer, and time."""
 
 import contextlib
 import time
@@ -15,7 +15,7 @@ MAX_DEPTH = 40  # of fields within each other; the client's deepest operation ha
 MAX_FIELDS = 2_000  # with every fragment written out; the client's widest operation has 120
 MAX_INT = 2**63
 MAX_SECONDS = 10.0  # to read all of an answer
-MAX_CHANGE_SECONDS = 300.0  # for what mutations themselves do: a commit of 100,000 files, a search for the next trial
+MAX_CHANGE_SECONDS = 300.0  # for the work of a mutation: a commit of 100,000 files, a search for the next trial
 TOO_SLOW = f"the request takes more than {MAX_SECONDS:g} seconds: ask for less at a time"
 MAX_TEXT = 128 << 20  # characters of an answer, about
 
@@ -41,7 +41,7 @@ class Clock:
 
     @contextlib.contextmanager
     def extend(self) -> Iterator[None]:
-        """The own work of a mutation, which does not count as reading."""
+        """Time for the own work of a mutation, which does not count as reading."""
         reading, began = self._deadline, time.monotonic()
         self._deadline = self._begin + MAX_CHANGE_SECONDS
         try:
@@ -51,7 +51,7 @@ class Clock:
 
 
 def text_size(value: Any) -> int:
-    """About how many characters a value has as JSON."""
+    """About the number of characters of a value as JSON."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, dict):
@@ -60,7 +60,7 @@ def text_size(value: Any) -> int:
 
 
 def excess(document: DocumentNode) -> str | None:
-    """The limit that a document exceeds, with its fragments written out; None where all is well."""
+    """The limit that a document exceeds, with its fragments written out; None if it exceeds none."""
     fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
     known: dict[str, tuple[int, int]] = {}
     fields = depth = 0

@@ -1,8 +1,8 @@
-"""Rights: what an answer may hold, and what a mutation may change.
+"""Rights to see the parts of an answer, and to make the changes of a mutation.
 
 Both are checked here, for every field of the schema that leads to something that lies in an entity, and for every
-string of a mutation's input that names an entity or is an id; resolvers only leave out of a list what would
-be refused one by one. What a person may not see answers like what does not exist.
+string of a mutation's input that names an entity or is an id; resolvers only leave out of a list the items that would
+be refused one by one. A thing that a person may not see answers like one that does not exist.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from server.graphql import limits
 from server.graphql.context import Context, Resolver, fields, parse_id
 from server.store import NotFound, Refused, ownership
 
-# Columns that say where a row lies, in the order in which they are looked at.
+# Columns that lead to the entity of a row, in the order in which they are tried.
 _COLUMNS = {
     "project_id": "Project",
     "collection_id": "ArtifactCollection",
@@ -51,7 +51,7 @@ def protect(schema: GraphQLSchema) -> None:
 
 
 def owner_entity(ctx: Context, row: dict[str, Any]) -> str | None:
-    """The entity of a row: of a project, or of what lies in one."""
+    """The entity of a row: of a project, or of a thing in one."""
     if isinstance(row.get("entity"), str):
         return str(row["entity"])
     for column, kind in _COLUMNS.items():
@@ -83,7 +83,7 @@ def _filter_visible(resolve: Resolver, required: bool) -> Resolver:
         if is_visible(ctx, value):
             return value
         if required:
-            raise NotFound("what was asked for does not exist")
+            raise NotFound("the thing asked for does not exist")
         return None
 
     return wrapper
@@ -100,7 +100,7 @@ def _count_items(resolve: Resolver) -> Resolver:
 
 
 def _count_text(resolve: Resolver) -> Resolver:
-    """JSON is made for the answer; texts lie in rows that are there anyway."""
+    """Count the characters of a JSON field against the limit: it is made for the answer, unlike texts in rows."""
 
     def wrapper(row: Any, ctx: Context, **arguments: Any) -> Any:
         value = resolve(row, ctx, **arguments)
@@ -147,7 +147,7 @@ def _check_entity(ctx: Context, entity: str, only_read: bool) -> None:
 
 def _check_id(ctx: Context, kind: str, number: int, only_read: bool) -> None:
     entity = None if ctx.person.admin else ctx.entity_of(kind, number)
-    if entity is None:  # what does not exist is answered by the resolver
+    if entity is None:  # the resolver answers for a thing that does not exist
         return
     if not ctx.person.sees(entity):
         raise NotFound(ownership.name(kind, number))

@@ -18,7 +18,7 @@ def check_scalars(schema: GraphQLSchema) -> None:
 
 
 def check_counts(schema: GraphQLSchema) -> None:
-    """Refuses what is less than 0 as the number of things to answer: `first`, `last`, `samples`."""
+    """Refuses numbers below 0 of things to answer: `first`, `last`, `samples`."""
     for _, _, field in fields(schema):
         names = [snake_case(name) for name, part in field.args.items() if part.type is GraphQLInt]
         if names:
@@ -37,14 +37,14 @@ def _check_counts_of(names: list[str], resolve: Resolver) -> Resolver:
 
 
 def _iso(moment: float | str) -> str:
-    """Seconds since 1970 in ISO 8601; what is a text already stays."""
+    """Seconds since 1970 in ISO 8601; a text stays as it is."""
     if isinstance(moment, str):
         return moment
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _whole(value: Any) -> int:
-    """The client also sends whole numbers as text."""
+    """A whole number, which the client also sends as text."""
     try:
         if isinstance(value, int | str) and not isinstance(value, bool) and abs(int(value)) < MAX_INT:
             return int(value)

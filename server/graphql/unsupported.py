@@ -13,7 +13,7 @@ from graphql import GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQL
 from server.graphql.context import Context, Resolver, fields
 from server.store import Refused
 
-# In the texts that GraphQL writes about a field or a type that is missing.
+# Patterns for GraphQL's messages about a missing field or type.
 _ABSENT = {
     "launch queues": r"[rR]unQueue|[lL]aunchAgent|ResourceConfig",
     "automations": r"[tT]rigger|[iI]ntegration",
@@ -32,7 +32,7 @@ _LONGEST = 300
 _NO_LAUNCH = "there are no launch queues"
 _NO_TAG_CATEGORIES = "a tag is a name"
 _NO_DRAFTS = "a view is a text that the client wrote"
-_PRIVATE = "a project belongs to its entity, and `server user grant` says who else may see it"
+_PRIVATE = "a project belongs to its entity, and `server user grant` gives others the right to see it"
 _OLD_PROJECT = "each run names its own"
 
 REFUSED = {
@@ -56,20 +56,20 @@ REFUSED = {
 }
 
 _ONE_ANSWER = "there is one way to store a file"
-_ONE_UPLOAD = "an upload comes in one piece; its MD5 says what it is"
-_BY_ID = "the id says which one"
+_ONE_UPLOAD = "an upload comes in one piece and is known by its MD5"
+_BY_ID = "the id names the thing"
 
 IGNORED = {
     "Query.organization.name": "there are none",
     "Project.run.desc": "`wandb verify` sends it to make its request large",
-    "Project.artifact.enableTracking": "nobody counts who looks at an artifact",
+    "Project.artifact.enableTracking": "nobody counts the readers of an artifact",
     "Project.artifactTypes.includeAll": "every type is listed anyway",
     "Run.parquetHistory.liveKeys": "one step is answered, which tells the client to read `history`",
     "Run.logLines.useImprovedPagination": "pages are exact",
     "Artifact.filesByManifestEntries.storageLayout": _ONE_ANSWER,
     "Artifact.filesByManifestEntries.manifestVersion": _ONE_ANSWER,
     "Artifact.filesByManifestEntries.storageRegion": _ONE_ANSWER,
-    "ArtifactManifestEntryInput.birthArtifactID": "name and digest say which file",
+    "ArtifactManifestEntryInput.birthArtifactID": "name and digest identify the file",
     "UpsertModelInput.access": _PRIVATE,
     "UpsertModelInput.repo": _OLD_PROJECT,
     "UpsertModelInput.framework": _OLD_PROJECT,
@@ -90,7 +90,7 @@ IGNORED = {
     "CreateArtifactFileSpecInput.uploadPartsInput": _ONE_UPLOAD,
     "UseArtifactInput.artifactEntityName": _BY_ID,
     "UseArtifactInput.artifactProjectName": _BY_ID,
-    "UpsertViewInput.createdUsing": "the text is kept as it is, whoever wrote it",
+    "UpsertViewInput.createdUsing": "the text is kept as it is",
     "DeleteViewInput.deleteDrafts": "there are no drafts",
 }
 
@@ -125,7 +125,7 @@ def _check_arguments(field: str, arguments: dict[str, Any], resolve: Resolver) -
 
 
 def _drop_unsupported(place: str, parts: dict[str, Any], values: dict[str, Any]) -> None:
-    """Takes out what is ignored, here and below. Raises Refused."""
+    """Takes out ignored arguments, here and below. Raises Refused."""
     for name, part in parts.items():
         key = part.out_name or name
         if f"{place}.{name}" in IGNORED:
@@ -148,7 +148,7 @@ def _drop_unsupported_in(kind: Any, value: Any) -> None:
 
 
 def check_undeclared(name: str, value: Any) -> None:
-    """Older clients leave a variable in place when they repeat a refused request without it. Raises Refused."""
+    """Check a variable that older clients leave in place when they repeat a request without it. Raises Refused."""
     for place, why in REFUSED.items():
         if place.endswith(f"Input.{name}") and not _is_empty(value):
             raise Refused(f"{name} is not supported here: {why}")

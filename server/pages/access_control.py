@@ -1,4 +1,4 @@
-"""Rights to see pages and to change what they show, logins and their forms; see the package's docstring.
+"""Rights to see pages and to make changes on them, logins and their forms; see the package's docstring.
 
 The cookie of a login holds a random token and nothing else. It has a name of its own for each folder: browsers keep one
 set of cookies for all servers of a machine.
@@ -36,7 +36,7 @@ Form = dict[str, str]
 
 
 def protect(page: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """The page for those who may see it, made in a worker thread."""
+    """The page for a person who may see it, made in a worker thread."""
 
     @functools.wraps(page)
     async def endpoint(request: Request) -> Response:
@@ -48,7 +48,7 @@ def protect(page: Callable[[Request], Response]) -> Callable[[Request], Awaitabl
 
 
 def public(page: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """A page that needs no login: `person` may be None there. The form is empty where nothing was sent."""
+    """A page that needs no login: `person` may be None there. The form is empty if none was sent."""
 
     @functools.wraps(page)
     async def endpoint(request: Request) -> Response:
@@ -66,7 +66,7 @@ def public(page: Callable[[Request, Form], Response]) -> Callable[[Request], Awa
 
 
 def form_action(change: Callable[[Request, Form], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """A form that changes something: for those who are logged in, and from a page that they were given.
+    """A form that changes something, for a logged-in person and from a page of the same login.
 
     `change` raises Refused, BadName or NotFound with the sentence that a person reads.
     """
@@ -82,7 +82,7 @@ def form_action(change: Callable[[Request, Form], Response]) -> Callable[[Reques
 
 
 async def read_form(request: Request) -> Form | None:
-    """The fields of a form, the last one of a name; None for what is none, or too large."""
+    """The fields of a form, the last one of a name; None if it is no form, or too large."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return None
@@ -120,12 +120,12 @@ def check_owner(request: Request, entity: str) -> None:
 
 
 def may_see(store: Store, person: Person, kind: str, row: Row) -> bool:
-    """Whether a person may see what another project refers to; `kind` is one of `ownership.KINDS`."""
+    """Whether a person may see a thing that another project refers to; `kind` is one of `ownership.KINDS`."""
     return person.sees(ownership.entity(store.db, kind, row["id"]) or "")
 
 
 def _redirect_to_tidy(request: Request) -> Response | None:
-    """From an address with slashes doubled or at its end, as made from a server's address with one, to the page."""
+    """A redirect from an address with doubled or trailing slashes to the page; None for a tidy address."""
     path = request.scope["path"]
     tidy = re.sub("/+", "/", path).rstrip("/") or "/"
     return RedirectResponse(quote(tidy) + current_address(request)[len(quote(path)) :], 308) if tidy != path else None
@@ -143,13 +143,13 @@ def person(request: Request) -> Person:
 
 
 def project_of(request: Request) -> Row | None:
-    """The project of the address; None where there is none, or none that the person may see."""
+    """The project of the address; None if it does not exist, or the person may not see it."""
     entity, name = request.path_params["entity"], request.path_params["project"]
     return projects.find(request.app.state.store.db, entity, name) if person(request).sees(entity) else None
 
 
 def show(request: Request, template: str, status: int = 200, **values: Any) -> Response:
-    """A page with who looks at it, and what its forms need."""
+    """A page from a template, with its reader and the token of its forms."""
     state = request.state
     shared = {"person": state.person, "csrf": state.csrf, "here": current_address(request)}
     return HTMLResponse(render(template, **shared, **values), status)
@@ -165,7 +165,7 @@ def show_sentence(request: Request, text: str, status: int) -> Response:
 
 
 def ask_to_log_in(request: Request, text: str = "", status: int = 401) -> Response:
-    """The page with the field for the key; a login leads back to where it was asked for."""
+    """The page with the field for the key; a login leads back to the page that asked for it."""
     wanted = current_address(request)
     if request.url.path in ("/login", "/logout"):
         wanted = request.query_params.get("next", "/")
@@ -176,7 +176,7 @@ def ask_to_log_in(request: Request, text: str = "", status: int = 401) -> Respon
 
 
 def _identify(request: Request) -> None:
-    """`request.state.person`: who asks, None for a stranger; `.csrf`: what their forms carry."""
+    """Set `request.state.person`, the reader (None for a stranger), and `.csrf`, the token of the reader's forms."""
     state = request.app.state
     store: Store = state.store
     header, token = request.headers.get("authorization"), request.cookies.get(state.cookie, "")
@@ -198,7 +198,7 @@ def _allows_guests(request: Request) -> bool:
 
 
 def _refusal(request: Request) -> Response | None:
-    """None for somebody who may see pages."""
+    """The answer to a reader who may not see pages; None for one who may."""
     _identify(request)
     if request.state.person is not None:
         return None
@@ -209,14 +209,14 @@ def _refusal(request: Request) -> Response | None:
 
 @public
 def log_in(request: Request, form: Form) -> Response:
-    """With `?once=TOKEN`, spends a link; the browser is sent on, so that the token stays in no address."""
+    """Log in; `?once=TOKEN` uses a link up, and the browser is sent on, so that the token stays in no address."""
     token, state = request.query_params.get("once"), request.app.state
     if request.method == "POST":
         key = form.get("key", "").strip()
         if authentication.by_key(state.store, state.settings, key) is None:
             return ask_to_log_in(request, "This is no key of this server.", 403)
         return _start_session(request, users.hash_key(key), form.get("next"))
-    if token is None or request.method == "HEAD":  # which only looks whether there is something
+    if token is None or request.method == "HEAD":  # HEAD must not use the link up
         return ask_to_log_in(request, status=200)
     with state.store.write() as db:
         key_hash = logins.spend(db, token, state.store.clock())
@@ -253,5 +253,5 @@ def _start_session(request: Request, key_hash: str, wanted: str | None) -> Respo
 
 
 def own_address(text: str | None) -> str:
-    """`text` where it is a path of this server, else the start page: no login leads to another site."""
+    """`text` if it is a path of this server, else the start page: no login leads to another site."""
     return text if text and re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text) else "/"

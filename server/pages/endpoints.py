@@ -27,7 +27,7 @@ PROJECT_PARTS = (
     *("workspace", "table", "overview", "runs", "charts", "settings", "logs", "files", "jobs", "panels", "views"),
 )
 RUN_TABS = {"workspace": "", "charts": "", "table": "media", "tables": "media", "console": "logs", "model": ""}
-"""What W&B calls the parts of a run, and what they are called here."""
+"""W&B's names of the parts of a run → ours."""
 
 
 @protect
@@ -95,7 +95,7 @@ def run(request: Request) -> Response:
 
 @protect
 def artifacts(request: Request) -> Response:
-    """The collections of a project, of one type where the address says so."""
+    """The collections of a project, of one type if the address has one."""
     project, kind = project_of(request), request.path_params.get("type", "")
     if project is None:
         return show_missing(request, "There is no project {entity}/{project}.")
@@ -150,7 +150,7 @@ def report(request: Request) -> Response:
 
 
 def _link(request: Request) -> Link:
-    """Signs the addresses of files of runs for who looks."""
+    """A function that signs addresses of files of runs for the reader."""
     store, signer = store_of(request), request.app.state.signer
 
     def link(run: Row, name: str) -> str:

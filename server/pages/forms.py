@@ -58,7 +58,7 @@ def _stop_run(store: Store, run: Row, form: Form) -> None:
 
 
 def _delete_run(store: Store, run: Row, form: Form) -> None:
-    """Its artifacts stay, as W&B leaves them unless it is asked otherwise."""
+    """Delete a run. Its artifacts stay, as W&B's do by default."""
     if run["state"] in runs.ALIVE:
         raise Refused("The run goes on: stop it first.")
     runs.delete(store.db, run["id"])

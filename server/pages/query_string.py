@@ -1,4 +1,4 @@
-"""Values in the query string of a page; what makes no sense there counts as absent."""
+"""Values in the query string of a page; invalid ones count as absent."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Templates, and how values are written for people."""
+"""Templates, and the format of values for people."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ def duration(seconds: float | None) -> str:
 
 
 def format_time(seconds: float | None) -> str:
-    """UTC, to the minute."""
+    """A time in UTC, to the minute."""
     return "–" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -79,13 +79,13 @@ def part(name: str) -> str:
 
 
 def mark_namesakes(found: Sequence[Row]) -> list[Row]:
-    """With `namesake`: whether another of these runs has the same name, so that its id has to stand beside it."""
+    """Runs with `namesake`: whether another of them has the same name, so that the id has to stand beside it."""
     n = Counter(name for name, _ in {(run["display_name"], run["name"]) for run in found})
     return [run | {"namesake": n[run["display_name"]] > 1} for run in found]
 
 
 def run_label(run: Row) -> str:
-    """The name of a run, with its id where `mark_namesakes` found another one of that name."""
+    """The name of a run, with its id if `mark_namesakes` found another one of that name."""
     name = str(run["display_name"] or run["name"])
     return f"{name} ({run['name']})" if run.get("namesake") and name != run["name"] else name
 

@@ -1,4 +1,4 @@
-"""The style sheet and scripts of the pages, each a file of `static/`, and the colours, which are written here.
+"""The style sheet and scripts of the pages, each a file of `static/`, and the colours, generated here.
 
 Their address holds a digest of all of them, so that a browser asks once and keeps them.
 """
@@ -16,7 +16,7 @@ TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 
 def colours() -> str:
-    """A rule for each meaning and each number of a series: `color` for what is drawn with currentColor."""
+    """CSS rules for each meaning and each number of a series: `color`, for elements drawn with currentColor."""
     light, dark = ("".join(_rules(which)) for which in (0, 1))
     return f"{light}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n"
 

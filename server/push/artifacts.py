@@ -28,7 +28,7 @@ class Pushed:
 
 
 def push(db: Connection, folder: Path, remote: Remote, project: Row) -> Pushed:
-    """All versions of the project, then who used them, then the links of portfolios."""
+    """All versions of the project, then their uses, then the links of portfolios."""
     pushed = Pushed()
     for artifact in artifacts.of_project(db, project["id"]):
         _push_one(db, folder, remote, artifact, pushed)
@@ -60,12 +60,12 @@ def _push_one(db: Connection, folder: Path, remote: Remote, artifact: Row, pushe
 
 
 def _check_data(data: Any) -> None:
-    """Whatever was answered, as long as it is data."""
+    """Accept any data as the answer."""
     dict(data)
 
 
 def _read_artifact(data: Any) -> tuple[str, str]:
-    """id and state; an id is base64 of a kind and a number."""
+    """Id (base64 of a kind and a number) and state."""
     made = data["createArtifact"]["artifact"]
     base64.b64decode(made["id"], validate=True)
     return made["id"], made["state"]
@@ -94,7 +94,7 @@ def _artifact_input(db: Connection, remote: Remote, artifact: Row, collection: R
 
 
 def _client_id(remote: Remote, collection: Row, artifact: Row | None = None) -> str:
-    """The same one in every push to a project there: a repeated push then finds what an earlier one began."""
+    """A client id, the same in every push to a project there: a repeated push then goes on with the same artifact."""
     parts = [remote.entity, remote.project, collection["id"], collection["name"], collection["created_at"]]
     parts += [artifact["id"], artifact["digest"]] if artifact else []
     return hashlib.sha512("/".join(map(str, parts)).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The GraphQL operations of a push: those that the wandb client sends when a run lives."""
+"""The GraphQL operations of a push: those that the wandb client sends during a run."""
 
 UPSERT_RUN = """mutation UpsertBucket($name: String, $project: String, $entity: String, $groupName: String,
     $description: String, $displayName: String, $notes: String, $commit: String, $config: JSONString, $host: String,

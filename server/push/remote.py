@@ -30,7 +30,7 @@ class RemoteError(StoreError):
 
 
 class NoAnswer(RemoteError):
-    """It may answer later."""
+    """The other server does not answer, but may later."""
 
 
 class Remote:
@@ -52,7 +52,7 @@ class Remote:
         return self._ask(query, read, variables, 1)
 
     def pages(self, query: str, read: Callable[[Any], Any], **variables: Any) -> list[dict[str, Any]]:
-        """All nodes of a connection, which `read` takes from the data. Ends where a page brings no new cursor."""
+        """All nodes of a connection, which `read` takes from the data. Ends at a page without a new cursor."""
         nodes: list[dict[str, Any]] = []
         after, seen = None, set[Any]()
         while after not in seen:
@@ -112,14 +112,14 @@ class Remote:
             except (OSError, http.client.HTTPException) as error:
                 reason = _line(getattr(error, "reason", error)) or type(error).__name__
             except ValueError as error:
-                raise RemoteError(f"{self.url} asks for what no request can hold: {_line(error)}.") from None
+                raise RemoteError(f"{self.url} asks for headers that no request can have: {_line(error)}.") from None
         raise NoAnswer(
             f"{server} does not answer ({reason}): run the same command again later, it goes on where it stopped."
         )
 
 
 def _check_url(url: str, what: str) -> str:
-    """The address. Raises RemoteError for one that no server can have."""
+    """The address. Raises RemoteError for an impossible one."""
     try:
         server_address(url)
     except BadAddress as error:
@@ -146,7 +146,7 @@ def upload(url: Any, headers: Any) -> tuple[str, list[str]]:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer: the key is for the server that was named, and for no other."""
+    """A redirect is an answer: the key is for the named server and no other."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -160,7 +160,7 @@ def open_body(body: Path | bytes) -> BinaryIO:
         return blobs.open_blob(body)
     except OSError as error:
         raise StoreError(
-            f"{body} cannot be read ({error.strerror}): `python -m server check` says what is damaged."
+            f"{body} cannot be read ({error.strerror}): `python -m server check` lists the damage."
         ) from None
 
 
@@ -177,7 +177,7 @@ def _exchange(method: str, url: str, file: BinaryIO, headers: dict[str, str]) ->
 
 
 def _error_message(error: urllib.error.HTTPError) -> str:
-    """The message of an error answer, else its status and what came with it."""
+    """The message of an error answer, else its status and the beginning of its body."""
     with error:
         try:
             body = error.read(MAX_ANSWER)
@@ -197,6 +197,6 @@ def _excerpt(answer: bytes) -> str:
 
 
 def _line(value: Any) -> str:
-    """On one line, cut, and without what a terminal would obey."""
+    """A text on one line, cut, without a terminal's control characters."""
     text = re.sub(r"\s+", " ", str(value)).strip()
     return "".join(c if c.isprintable() else "?" for c in text if c)[:200]

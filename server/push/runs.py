@@ -31,7 +31,7 @@ class Sent:
 
 
 def push(db: Connection, folder: Path, remote: Remote, run: Row, sweep: str | None) -> Sent:
-    """One run, whole; `sweep` is its sweep's name there. A run that goes on here is left open there."""
+    """Push one run, whole; `sweep` is its sweep's name there. A running one is left open there."""
     sent, there = Sent(), _status(remote, run["name"])
     missing = {table: _missing(db, table, run["id"], there) for table in COUNTS}
     if there is None or _differs(run, there) or any(missing.values()):
@@ -66,7 +66,7 @@ def _missing(db: Connection, table: streams.Table, run_id: int, there: Row | Non
 
 
 def _differs(run: Row, there: Row) -> bool:
-    """Whether the other server knows another configuration, summary or end. A run that went on there is let be."""
+    """Whether the other server has another configuration, summary or end; False for a run that went on there."""
     ended = run["state"] not in (*runs.ALIVE, "pending")
     same_state = there["state"] == run["state"] or not ended
     same_config = there["config"] == loads(run["config"], {})
@@ -97,7 +97,7 @@ def _read_name(data: Any) -> str:
 
 
 def _stream(db: Connection, remote: Remote, run: Row, file: str, table: streams.Table, known: int) -> int:
-    """Posts what follows the first `known` lines; returns how many lines that were."""
+    """Posts the lines after the first `known`; returns their number."""
     at = known
     for chunk in _chunks(streams.lines_after(db, table, run["id"], known, PAGE)):
         remote.stream(run["name"], {"files": {file: {"offset": at, "content": chunk}}})
@@ -146,7 +146,7 @@ def _files_there(remote: Remote, name: str) -> dict[str, str]:
 
 
 def _complete(remote: Remote, run: Row) -> None:
-    """The run's end. A server knows of itself only finished and failed; the other states are set afterwards."""
+    """Close the run there. An end of a stream means finished or failed; the other states are set afterwards."""
     code = run["exit_code"] if run["exit_code"] is not None else 0 if run["state"] == "finished" else 1
     remote.stream(run["name"], {"complete": True, "exitcode": code})
     if run["state"] != ("finished" if code == 0 else "failed"):

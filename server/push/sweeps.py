@@ -1,4 +1,4 @@
-"""Sends sweeps, so that their runs belong together there; they are over there, and hand out nothing."""
+"""Sends sweeps, so that their runs belong together there, as finished ones that hand out nothing."""
 
 from typing import Any
 

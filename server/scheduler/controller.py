@@ -1,4 +1,4 @@
-"""The client's own local controller: it writes its wishes into the sweep, this carries them out."""
+"""The client's own local controller: it writes its decisions into the sweep, this module carries them out."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Decisions of a sweep: who gets which configuration, who has to stop, and when it is over.
+"""Decisions of a sweep: the next configuration of an agent, runs to stop, and its end.
 
 Every decision of a sweep is taken under its lock and is on disk before an agent hears of it, so a configuration is
 never handed out twice, however many agents ask and however often an answer gets lost.
@@ -42,7 +42,7 @@ def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Ro
 
 
 def set_state(store: Store, sweep: Row, state: str) -> None:
-    """A person's wish; agents hear of it with their next sign of life.
+    """Set a state that a person wants; agents hear of it with their next sign of life.
 
     Raises Refused for a sweep that is over; one whose runs go on can still be canceled.
     """
@@ -57,7 +57,7 @@ def set_state(store: Store, sweep: Row, state: str) -> None:
 
 
 def stop_runs(store: Store, sweep: Row) -> None:
-    """Those that go on are asked to stop, and those that start stop at once."""
+    """Ask all live runs to stop; one that has not begun stops as soon as it begins."""
     with store.write() as db:
         for run in sweeps.live_runs(db, sweep["id"]):
             if run["stop_requested_at"] is None:
@@ -66,7 +66,7 @@ def stop_runs(store: Store, sweep: Row) -> None:
 
 
 def expected_runs(store: Store, sweep: Row) -> int | None:
-    """Number of runs that the sweep will have; None where it is unknown."""
+    """Number of runs that the sweep will have; None if it is unknown."""
     config = read_config(sweep["config"])
     size = search.count(config, prior_runs(store, sweep, config)) if origin(sweep) == "server" else None
     known = [n for n in (size, config.get("run_cap")) if n is not None]
@@ -92,7 +92,7 @@ def add_agent(store: Store, sweep: Row, host: str) -> Row:
 
 
 def heartbeat(store: Store, settings: Settings, agent: Row, running: set[str]) -> list[Command]:
-    """The next command of the agent; `running` are the names of the runs that it says it has."""
+    """The next command of the agent; `running` are the names of its runs, by its own word."""
     with store.sweep_lock(agent["sweep_id"]):
         now = store.clock()
         with store.write() as db:
@@ -112,7 +112,7 @@ def heartbeat(store: Store, settings: Settings, agent: Row, running: set[str]) -
 
 
 def _close_lost_runs(store: Store, agent: Row, running: set[str], now: float) -> None:
-    """Runs whose process is over, as the agent says, and that never said goodbye."""
+    """Close runs whose process is over by the agent's word, but that never reported their end."""
     for run in sweeps.agent_runs(store.db, agent["id"]):
         silent = now - run["heartbeat_at"] > RUN_SILENT
         if run["state"] in runs.ALIVE and run["name"] not in running and silent:
@@ -161,9 +161,9 @@ def _next_run(store: Store, sweep: Row, agent: Row, now: float) -> list[Command]
 
 
 def _is_lost(item: Row, opened_at: float, now: float) -> bool:
-    """Whether the agent that has no run never heard of the one it was given.
+    """Whether an agent without a run never got the answer with the run that it was given.
 
-    One that named it did, and so did one that asks again when an agent does whose program ended at once.
+    It did if it has named the run, or if it asks again after the time of an agent whose program ended at once.
     """
     if item["reported_at"] is not None:
         return False
@@ -290,7 +290,7 @@ def observe(store: Store, run: Row, rows: list[tuple[int, dict[str, Any]]]) -> N
 
 
 def finish_if_done(store: Store, sweep_id: int) -> None:
-    """Ends a sweep that has all the runs it will ever have, once none of them is under way."""
+    """Ends a sweep with all its runs, once none of them is under way."""
     with store.sweep_lock(sweep_id):
         sweep = sweeps.by_id(store.db, sweep_id)
         if sweep["state"] != "RUNNING" or not _is_full(store, sweep):
@@ -308,7 +308,7 @@ def finish_if_done(store: Store, sweep_id: int) -> None:
 
 
 def _is_full(store: Store, sweep: Row) -> bool:
-    """Whether all the runs that the sweep will ever have were handed out. A local scheduler may have queued more."""
+    """Whether all runs of the sweep were handed out. A local scheduler may have queued more."""
     expected = expected_runs(store, sweep)
     items = sweeps.suggestions(store.db, sweep["id"])
     return expected is not None and sum(item["handed_at"] is not None for item in items) >= expected
@@ -325,7 +325,7 @@ def _stop_early(store: Store, sweep: Row, config: Mapping[str, Any]) -> None:
 
 
 def end_silent_runs(store: Store, settings: Settings) -> None:
-    """Ends what has been silent for `crash_after` seconds, not counting the time in which the server was off."""
+    """Ends runs that were silent for `crash_after` seconds, not counting the time in which the server was off."""
     now = store.clock()
     limit = now - settings.crash_after
     if store.watched_since > limit:
@@ -336,7 +336,7 @@ def end_silent_runs(store: Store, settings: Settings) -> None:
 
 
 def reset_silence(store: Store) -> None:
-    """After the clock was set: what is alive has its whole time to be heard from again."""
+    """Restart the silence of all live runs after the clock was set."""
     with store.write() as db:
         store.watched_since = store.clock()
         runs.reset_heartbeats(db, store.watched_since)

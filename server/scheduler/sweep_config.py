@@ -1,4 +1,4 @@
-"""A sweep's YAML: read, checked, and who suggests its configurations."""
+"""A sweep's YAML: reading, checks, and the source of its configurations."""
 
 import functools
 import itertools
@@ -23,7 +23,7 @@ class _Loader(yaml.SafeLoader):
 
 @functools.lru_cache(maxsize=256)
 def read_config(text: str) -> Mapping[str, Any]:
-    """The sweep's YAML. Raises Refused when it is none."""
+    """The sweep's YAML as a mapping. Raises Refused if it is none."""
     depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in text), default=0)
     if len(text) > MAX_CONFIG or depth > MAX_NESTING:
         raise Refused(
@@ -53,7 +53,7 @@ def validate(text: str, controller: str | None, scheduler: str | None) -> tuple[
 
 
 def _refuse_long_numbers(config: Mapping[str, Any]) -> None:
-    """Whole numbers of more than 64 bits: neither SQLite nor a client can hold them."""
+    """Refuse whole numbers of more than 64 bits: neither SQLite nor a client can hold them."""
     seen: set[int] = set()  # YAML may say the same part in several places, even within itself
     rest: list[tuple[str, Any]] = [("", config)]
     while rest:
@@ -80,6 +80,6 @@ def origin(sweep: Row) -> str:
 
 
 def requeue(sweep: Row) -> int:
-    """Times that a crashed run is handed out again to be resumed: `requeue: n`; as with W&B, 0."""
+    """Number of times that a crashed run is handed out again, `requeue: n`; 0 by default, as with W&B."""
     n = read_config(sweep["config"]).get("requeue", 0)
     return n if isinstance(n, int) and not isinstance(n, bool) and n > 0 else 0

@@ -14,7 +14,7 @@ class ClockMonitor:
         self._offset = clock() - steady()
 
     def step(self) -> float:
-        """By how many seconds the clock was set since the last call; 0 when it only ran."""
+        """Seconds by which the clock was set since the last call; 0 if it only ran."""
         offset = self._clock() - self._steady()
         step, self._offset = offset - self._offset, offset
         return step if abs(step) > STEP else 0.0

@@ -19,7 +19,7 @@ METHODS = ("grid", "random", "bayes")
 
 
 def validate(config: Config) -> list[str]:
-    """Warnings about a sweep's configuration; raises SearchError for what cannot work.
+    """Warnings about a sweep's configuration; raises SearchError for one that cannot work.
 
     `method: custom` leaves the search to another process: its parameters are not looked at.
     """
@@ -41,7 +41,7 @@ def suggest(config: Config, past: Sequence[PastRun], seed: int) -> dict[str, obj
     """The next configuration, plain JSON values nested as in the YAML; None if no new run should start.
 
     None means that every configuration of a finite space was handed out, or that a run reached `metric.target`. The
-    configuration of every past run counts as handed out, whatever became of the run. Raises SearchError.
+    configuration of every past run counts as handed out, however the run ended. Raises SearchError.
     """
     where, _ = space.read(config)
     method = config.get("method")
@@ -65,7 +65,7 @@ def suggest(config: Config, past: Sequence[PastRun], seed: int) -> dict[str, obj
 def count(config: Config, prior: Sequence[PastRun] = ()) -> int | None:
     """Number of different configurations that the search can hand out, None if there is no end.
 
-    Those of `prior` runs, from before the sweep, are not handed out. Does not look at `run_cap`. Raises SearchError.
+    Configurations of `prior` runs, from before the sweep, do not count; `run_cap` is ignored. Raises SearchError.
     """
     if config.get("method") not in METHODS:
         return None
@@ -76,9 +76,9 @@ def count(config: Config, prior: Sequence[PastRun] = ()) -> int | None:
 
 
 def should_check_stopping(config: Config, before: int, after: int) -> bool:
-    """Whether `runs_to_stop` may know more now that a run has logged the metric `after` times instead of `before`.
+    """Whether `runs_to_stop` may find more after a run has logged the metric `after` times instead of `before`.
 
-    Asking it costs as much as the sweep's runs have logged, and Hyperband only judges where a band is passed.
+    Its cost grows with the history of all runs, and Hyperband judges only when a band is passed.
     """
     early = config.get("early_terminate")
     if config.get("pruner"):

@@ -1,4 +1,4 @@
-"""Bayesian search by Optuna: where the next run is expected to improve most on the best one so far."""
+"""Bayesian search by Optuna: the configuration expected to improve most on the best run so far."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ def suggest(
     """The most promising configuration that was not handed out; None if there is none left.
 
     Points of a Sobol sequence until two more runs than there are parameters, and at least five, have ended. Runs in
-    progress count as places where a value is on its way, so agents that ask at the same time are sent to different
-    places.
+    progress count as points without a value yet, so agents that ask at the same time get different points.
     """
     free = [parameter for parameter in space.parameters if parameter.distribution.size != 1]
     trials = _trials(space, free, past, metric)
@@ -49,7 +48,7 @@ def suggest(
 
 
 def _start(space: Space, seen: frozenset[Hashable], seed: int, n_past: int) -> Point | None:
-    """Point number `n_past` of a scrambled Sobol sequence; a random one where that was handed out.
+    """Point number `n_past` of a scrambled Sobol sequence; a random one if that was handed out.
 
     The sequence leaves fewer holes than random draws.
     """
@@ -100,11 +99,11 @@ def _trials(space: Space, free: Sequence[Parameter], past: Sequence[PastRun], me
 
 
 def _values(past: Sequence[PastRun], metric: Metric) -> dict[str, float]:
-    """The value that each ended run counts with, less is better.
+    """Run → its value for the search, for each ended run, less is better.
 
-    A run without the metric counts as the worst one, so that the search stays away from what fails. `metric.impute`
-    says what runs that failed, crashed or were killed count with, as in W&B: `worst`, or the `best` or `latest` value
-    of their history. Without it they count with their own value, as stopping early is a result too.
+    A run without the metric counts as the worst one, so that the search stays away from failures. `metric.impute` is
+    the value of runs that failed, crashed or were killed, as in W&B: `worst`, or the `best` or `latest` of their
+    history. Without it they count with their own value, as stopping early is a result too.
     """
     ended = [run for run in past if run.state not in IN_PROGRESS]
     own = {run.name: value for run in ended if (value := _value(run, metric)) is not None}

@@ -1,7 +1,7 @@
 """The distributions of a sweep parameter, each written once as its quantile function.
 
-A value is drawn as `ppf(u)` with u uniform on [0, 1); `cdf` is the way back, which is how Bayesian search sees every
-parameter as a number between 0 and 1. Names and keys are those of `common.sweep_spec`.
+A value is drawn as `ppf(u)` with u uniform on [0, 1); its inverse `cdf` makes every parameter a number between 0 and 1
+for Bayesian search. Names and keys are those of `common.sweep_spec`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def normal(mu: float, sigma: float) -> Law:
 
 
 LEAST = 2.0**-53
-"""Of a probability: no draw of 53 bits but 0 lies below it, and there the root of the beta law is not always found."""
+"""Least probability: no draw of 53 bits but 0 lies below it, and there the root of the beta law is not always found."""
 
 
 def beta(a: float, b: float) -> Law:
@@ -131,7 +131,7 @@ class Continuous:
         return self.law.ppf(u)
 
     def cdf(self, value: object) -> float | None:
-        """Probability of a value at most `value`; None for what is no number of the interval."""
+        """Probability of a value at most `value`; None if it is no number of the interval."""
         return _cdf(self.law, value, slack=0.0)
 
 
@@ -170,7 +170,7 @@ class Quantized:
         return self._times(multiplier)
 
     def cdf(self, value: object) -> float | None:
-        """Probability of a value at most `value`; None for what is no number near the interval."""
+        """Probability of a value at most `value`; None if it is no number near the interval."""
         return _cdf(self.law, value, slack=self.q)
 
     def _times(self, multiplier: int) -> object:

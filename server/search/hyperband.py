@@ -1,4 +1,4 @@
-"""Early stopping: which running runs are not worth going on with, and why, in words."""
+"""Early stopping: names of hopeless runs, each with the reason in words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Hyperband:
         return [value for value in values if value is not None]
 
     def _reason(self, name: str, curve: Curve, looks: Sequence[tuple[int, list[float]]], metric: Metric) -> str | None:
-        """Why the run should stop, judged at the last band that it and at least one other run have passed.
+        """The reason to stop the run, judged at the last band that it and at least one other run have passed.
 
         A band that no other run has passed says nothing; the one before it still does, however far the run has got
         since (rows arrive in lumps, so a run can pass two bands between two looks).

@@ -1,4 +1,4 @@
-"""When two values count as the same: by value, as JSON sees them, never by their text."""
+"""Equality of two values of a configuration: by value, as JSON sees them, never by their text."""
 
 from __future__ import annotations
 

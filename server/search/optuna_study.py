@@ -1,4 +1,4 @@
-"""Optuna without its announcements: a study lives for one question here, and nobody should read about each."""
+"""Optuna without its announcements: a study lives for one question here, too short to be announced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def new_study(maximize: bool, sampler: BaseSampler | None = None) -> Study:
 
 @contextmanager
 def log_errors_only() -> Iterator[None]:
-    """Within, Optuna logs errors only."""
+    """Have Optuna log errors only until the end of the block."""
     logger = logging.getLogger("optuna")
     level = logger.level
     logger.setLevel(logging.ERROR)

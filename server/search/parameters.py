@@ -76,7 +76,7 @@ def _require(name: str, kind: str, spec: Spec, key: str) -> object:
 
 
 def _number(name: str, key: str, value: object) -> float:
-    """A finite number, an int where the YAML has one."""
+    """A finite number, an int if the YAML has one."""
     if isinstance(value, str):
         hint = "YAML reads 1e-4 as text, write 1.0e-4" if "e" in value.lower() else "write it without quotes"
         raise SearchError(f"Parameter {name}: {key} is the text {value!r}, not a number; {hint}.")
@@ -135,7 +135,7 @@ def _categorical(name: str, kind: str, spec: Spec) -> tuple[d.Choice, list[str]]
 
 
 def _is_ordered(values: tuple[object, ...]) -> bool:
-    """Numbers in rising or falling order: neighbours in the list are neighbours in size."""
+    """Whether they are numbers in rising or falling order: neighbours in the list are neighbours in size."""
     numbers = [value for value in values if is_number(value)]
     return len(numbers) == len(values) > 2 and numbers in (sorted(numbers), sorted(numbers, reverse=True))
 

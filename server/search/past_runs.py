@@ -14,12 +14,12 @@ IN_PROGRESS = frozenset({"pending", "running", "preempting", "preempted"})
 
 @dataclass(frozen=True)
 class PastRun:
-    """A run of the sweep, whatever became of it.
+    """A run of the sweep in any state.
 
-    `name` is the run's id; `params` what was handed out, plain values nested as in the YAML; `state` one of pending,
+    `name` is the run's id; `params` its configuration, plain values nested as in the YAML; `state` one of pending,
     running, finished, failed, crashed, killed, preempting, preempted; `summary` its last summary values (a metric
-    defined with `define_metric(summary="max")` is nested: `{"acc": {"max": 0.9}}`); `history` how many times the
-    sweep's metric had been logged, from 1, and its value then.
+    defined with `define_metric(summary="max")` is nested: `{"acc": {"max": 0.9}}`); `history` pairs of the number of
+    a logging of the sweep's metric, from 1, and its value.
     """
 
     name: str
@@ -84,7 +84,7 @@ def read_metric(config: Mapping[str, object], needed_by: str | None = None) -> M
     section = config.get("metric")
     if section is None:
         if needed_by is not None:
-            raise SearchError(f"{needed_by} needs to know what to optimize; add `metric:` with `name:` and `goal:`.")
+            raise SearchError(f"{needed_by} needs a metric to optimize; add `metric:` with `name:` and `goal:`.")
         return None
     if not isinstance(section, Mapping) or not isinstance(section.get("name"), str) or not section["name"]:
         raise SearchError("metric: the name of the metric is missing; write `metric:` with `name:` and `goal:`.")

@@ -20,8 +20,8 @@ CLASSES = {"median": "MedianPruner", "percentile": "PercentilePruner", "threshol
 def read_pruner(section: object) -> BasePruner:
     """The pruner of a `pruner:` section, whose other keys are the arguments of Optuna's class; raises SearchError.
 
-    Steps count the loggings of the metric, from 1. `interval_steps` is not known here: whoever asks sees rows in
-    lumps, so a run is judged by its last row whenever it is looked at.
+    Steps count the loggings of the metric, from 1. `interval_steps` is refused: rows arrive in lumps, so each look
+    judges a run by its last row.
     """
     from optuna import pruners
 

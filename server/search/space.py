@@ -49,13 +49,13 @@ class Space:
         return tuple(reversed(values))
 
     def key(self, point: Point) -> Hashable:
-        """Equal for two points exactly if they are the same configuration."""
+        """A key, equal for two points exactly if they are the same configuration."""
         return tuple(identity(value) for value in point)
 
     def point(self, params: Mapping[str, object]) -> Point | None:
         """The values of this space's parameters in a configuration that was handed out.
 
-        None if one is missing, as in a run of an older version of the sweep. A missing constant is taken as given.
+        None if one is missing, as in a run of an older version of the sweep. A missing constant has its one value.
         """
         values: list[object] = []
         for parameter in self.parameters:

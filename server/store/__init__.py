@@ -1,4 +1,4 @@
-"""The only SQL and the only file paths; `schema.sql` says where each kind of data lies.
+"""The only SQL and the only file paths; `schema.sql` has the place of each kind of data.
 
 Knows nothing of HTTP or GraphQL. Rows are dictionaries with the names of the columns. Functions that take a connection
 may be called inside `Store.write()`, where they are part of its transaction, or outside, where they only read.

@@ -34,7 +34,7 @@ def by_client_id(db: sqlite3.Connection, client_id: str) -> Row | None:
 def create(db: sqlite3.Connection, collection: Row, now: float, *, deduplicate: bool, **columns: Any) -> Row:
     """A pending artifact; or the committed one of the same content, to which the wanted aliases move.
 
-    A repeated request (same client_id) gets the row that the first one made.
+    A repeated request (same client_id) gets the row of the first one.
     """
     same = by_client_id(db, columns["client_id"]) if columns.get("client_id") else None
     if same is not None and same["collection_id"] == collection["id"]:
@@ -138,7 +138,7 @@ def commit(
 
 
 def _whole_manifest(db: sqlite3.Connection, store: Blobs, artifact: Row, now: float) -> dict[str, Any]:
-    """The manifest with what it builds on: the other runs' patches, or the version that it changes."""
+    """The manifest together with its base: the other runs' patches, or the version that it changes."""
     row = manifest(db, artifact["manifest_id"]) if artifact["manifest_id"] else None
     if row is None or row["sha256"] is None:
         raise Refused(f"artifact {artifact['id']} has no manifest yet: upload it before committing")
@@ -212,7 +212,7 @@ def _put_entries(
 
 
 def entries(db: sqlite3.Connection, artifact_id: int, names: list[str] | None = None) -> list[Row]:
-    """Files by path."""
+    """Files of a version, by path."""
     return db.execute(
         """SELECT * FROM artifact_entries WHERE artifact_id = ?1
         AND (?2 IS NULL OR path IN (SELECT value FROM json_each(?2))) ORDER BY path""",
@@ -261,7 +261,7 @@ def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
 
 
 def logged_by_run(db: sqlite3.Connection, run_id: int) -> list[Row]:
-    """Also what was there already when the run logged it."""
+    """Versions that a run logged, also those that were there already."""
     return db.execute(
         """SELECT * FROM artifacts WHERE state = ?2 AND (run_id = ?1
         OR id IN (SELECT artifact_id FROM artifact_relogs WHERE run_id = ?1)) ORDER BY id""",
@@ -287,7 +287,7 @@ def use(db: sqlite3.Connection, artifact_id: int, run_id: int, used_as: str | No
 
 
 def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any) -> Row:
-    """Sets description and metadata where given; `ttl`: seconds, -1 inherit, -2 never."""
+    """Sets description and metadata if given; `ttl`: seconds, -1 inherit, -2 never."""
     texts = {name: columns.get(name) for name in ("description", "metadata")}
     crud.update(db, "artifacts", artifact_id, texts, updated_at=now)
     if columns.get("ttl") is not None:
@@ -297,14 +297,14 @@ def change(db: sqlite3.Connection, artifact_id: int, now: float, **columns: Any)
 
 
 def _time_to_live(seconds: int | None) -> int | None:
-    """Raises Refused for what is neither a time, nor -1 (inherit), nor -2 (never)."""
+    """The time to live as stored. Raises Refused unless it is a time, -1 (inherit) or -2 (never)."""
     if seconds is not None and seconds < 1 and seconds not in (-1, -2):
         raise Refused(f"the time to live is {seconds}; it must be 1 or more seconds, -1 to inherit, or -2 for ever")
     return None if seconds == -1 else seconds
 
 
 def delete(db: sqlite3.Connection, artifact_id: int, delete_aliases: bool, now: float) -> Row:
-    """Raises Refused when aliases still point at it and `delete_aliases` is false."""
+    """Delete a version. Raises Refused if aliases still point at it and `delete_aliases` is false."""
     row = by_id(db, artifact_id)
     held = collections.aliases(db, artifact_id)
     if held and not delete_aliases:
@@ -318,7 +318,7 @@ def delete(db: sqlite3.Connection, artifact_id: int, delete_aliases: bool, now: 
 
 
 def expire(db: sqlite3.Connection, now: float) -> int:
-    """Deletes the versions whose time to live has passed, but for those that a portfolio links to. Returns how many."""
+    """Deletes versions whose time to live has passed, unless a portfolio links to them. Returns their number."""
     due = db.execute(
         """SELECT id FROM artifacts WHERE state = ? AND ttl > 0 AND created_at + ttl < ? AND id NOT IN (
             SELECT artifact_id FROM memberships JOIN collections ON collections.id = memberships.collection_id

@@ -43,7 +43,7 @@ def ensure(db: sqlite3.Connection, project_id: int, name: str, type: str, kind: 
 
 
 def of_project(db: sqlite3.Connection, project_id: int, type: str | None = None) -> list[Row]:
-    """Newest first; collections in which nothing was ever committed are left out."""
+    """Collections, newest first, without those in which nothing was ever committed."""
     return db.execute(
         _SELECT
         + """WHERE project_id = ?1 AND (?2 IS NULL OR type = ?2) AND (kind = 'ArtifactPortfolio' OR next_version > 0)

@@ -6,8 +6,8 @@ class StoreError(Exception):
 
 
 class NotFound(LookupError):
-    """A thing that a request names does not exist; the message says which."""
+    """A thing that a request names does not exist; the message names it."""
 
 
 class Refused(ValueError):
-    """A request that cannot be carried out; the message says why."""
+    """A request that cannot be carried out; the message has the reason."""

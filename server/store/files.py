@@ -38,7 +38,7 @@ def find(db: sqlite3.Connection, run_id: int, name: str) -> Row | None:
 def of_run(
     db: sqlite3.Connection, run_id: int, names: list[str] | None = None, pattern: str | None = None
 ) -> list[Row]:
-    """By name; `names` empty or None means all, `pattern` is SQL LIKE. Raises Refused for one that is too long."""
+    """Files by name; `names` empty or None means all, `pattern` is SQL LIKE. Raises Refused for too long a pattern."""
     if pattern is not None and len(pattern) > MAX_PATH:
         raise Refused(f"the pattern has {len(pattern)} characters; at most {MAX_PATH} fit")
     sql = _SELECT + "WHERE run_id = ?1 AND (?2 IS NULL OR name IN (SELECT value FROM json_each(?2)))"

@@ -1,4 +1,4 @@
-"""Logins of browsers, and links that log in once: what they hold is a random token, kept as its hash.
+"""Logins of browsers, and links that log in once: each is a random token, kept as its hash.
 
 Each belongs to the key that it was opened with, so that a key which is rotated or removed ends it.
 """
@@ -15,7 +15,7 @@ LIFETIME = {SESSION: 14 * DAY, LINK: DAY}
 
 
 def start(db: sqlite3.Connection, kind: str, key_hash: str, now: float) -> str:
-    """A new token; those that have expired are forgotten."""
+    """A new token; expired ones are deleted."""
     token = secrets.token_urlsafe(32)
     db.execute("DELETE FROM logins WHERE expires_at <= ?", (now,))
     db.execute("INSERT INTO logins VALUES (?, ?, ?, ?)", (hash_key(token), kind, key_hash, now + LIFETIME[kind]))
@@ -23,14 +23,14 @@ def start(db: sqlite3.Connection, kind: str, key_hash: str, now: float) -> str:
 
 
 def key_hash(db: sqlite3.Connection, token: str, kind: str, now: float) -> str | None:
-    """That of the key which a token was started with; None for one that holds no more."""
+    """Hash of the key that a token was started with; None for an expired or unknown token."""
     sql = "SELECT key_hash FROM logins WHERE token_hash = ? AND kind = ? AND expires_at > ?"
     found: str | None = crud.value(db, sql, hash_key(token), kind, now)
     return found
 
 
 def spend(db: sqlite3.Connection, token: str, now: float) -> str | None:
-    """As `key_hash` of a link, which works no more from now on."""
+    """`key_hash` of a link, which is used up by this."""
     found = key_hash(db, token, LINK, now)
     end(db, token)
     return found

@@ -1,4 +1,4 @@
-"""In which entity a thing lies: what rights are checked against."""
+"""Entity of a thing, against which rights are checked."""
 
 import sqlite3
 
@@ -26,11 +26,11 @@ KINDS = frozenset(_KINDS)
 
 
 def entity(db: sqlite3.Connection, kind: str, number: int) -> str | None:
-    """None where there is no such thing."""
+    """Entity of the thing; None if it does not exist."""
     found: str | None = crud.value(db, _KINDS[kind][1], number)
     return found
 
 
 def name(kind: str, number: int) -> str:
-    """As the store calls it when it does not exist."""
+    """Name of the thing in the store's NotFound."""
     return f"{_KINDS[kind][0]} {number}"

@@ -1,4 +1,4 @@
-"""Projects: made when something first names them."""
+"""Projects, made when first named."""
 
 import sqlite3
 from typing import Any
@@ -27,7 +27,7 @@ def ensure(db: sqlite3.Connection, entity: str, name: str, now: float, **changes
 
 
 def of_entity(db: sqlite3.Connection, entity: str | None = None) -> list[Row]:
-    """Newest first, with run and sweep counts and the time of the last activity."""
+    """Projects, newest first, with run and sweep counts and the time of the last activity."""
     return db.execute(
         """SELECT projects.*,
             (SELECT count(*) FROM runs WHERE project_id = projects.id) AS n_runs,

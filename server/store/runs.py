@@ -125,7 +125,7 @@ def _index(db: sqlite3.Connection, run_id: int, source: str, given: dict[str, An
 
 
 def index_summaries(db: sqlite3.Connection, n: int) -> int:
-    """Writes the summaries of up to n runs that have ended into `run_values`; returns of how many."""
+    """Writes the summaries of up to n runs that have ended into `run_values`; returns their number."""
     ended = db.execute(
         """SELECT id, summary FROM summaries_to_spread JOIN runs ON runs.id = run_id
         WHERE state NOT IN ('running', 'preempting', 'pending') LIMIT ?""",
@@ -146,7 +146,7 @@ def best_values(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Lowest and highest value of the metrics of which the summary has the last one, as the client leaves it.
 
-    What a program wrote into the summary itself is what it means: it has no other value.
+    A key that the program wrote into the summary itself has that value alone.
     """
     ranges = {
         key: ends for key, ends in streams.ranges(db, run_id).items() if key in summary and summary[key] == ends[2]
@@ -166,7 +166,7 @@ def value_statistics(db: sqlite3.Connection, run_ids: list[int]) -> list[Row]:
 
 
 def filter_started(db: sqlite3.Connection, run_ids: list[int]) -> list[int]:
-    """Those of these runs that a client has opened."""
+    """Numbers among `run_ids` of runs that a client has opened."""
     sql = "SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND state != 'pending'"
     return [row["id"] for row in db.execute(sql, (json.dumps(run_ids),))]
 
@@ -181,7 +181,7 @@ def unindexed_summaries(db: sqlite3.Connection, run_ids: list[int], first: int) 
 
 
 def values_of(db: sqlite3.Connection, run_ids: list[int], keys: list[str]) -> dict[int, list[Any]]:
-    """Run → what it has at `keys`, as filters name them; `high.KEY` and `low.KEY` are the best value of a metric.
+    """Run → its values of `keys`, as filters name them; `high.KEY` and `low.KEY` are the best value of a metric.
 
     Raises Refused for a key that does not exist.
     """
@@ -201,7 +201,7 @@ def values_of(db: sqlite3.Connection, run_ids: list[int], keys: list[str]) -> di
 
 
 def index_configs(db: sqlite3.Connection) -> None:
-    """For a folder whose server kept less in `run_values`."""
+    """Index all configurations anew, in a folder of an older server."""
     db.execute("DELETE FROM run_values WHERE source = 'config'")
     for run in db.execute("SELECT id, config FROM runs"):
         _index(db, run["id"], "config", config_values(load_object(run["config"])))
@@ -221,7 +221,7 @@ def set_state(db: sqlite3.Connection, run_id: int, state: str, now: float, exit_
 
 
 def touch(db: sqlite3.Connection, run: Row, now: float) -> None:
-    """A sign of life from the client: a run that was waiting, or thought dead, runs again.
+    """Record a sign of life from the client: a pending or crashed run is running again.
 
     One that was asked to stop while it waited still stops; one that is resumed does not.
     """
@@ -253,7 +253,7 @@ def request_stop(db: sqlite3.Connection, run_id: int, now: float) -> None:
 
 
 def mark_crashed(db: sqlite3.Connection, silent_since: float, now: float) -> int:
-    """Ends the runs without a sign of life since `silent_since`: crashed, preempted or killed. Returns how many."""
+    """Ends runs without a sign of life since `silent_since`: crashed, preempted or killed. Returns their number."""
     cursor = db.execute(
         """UPDATE runs SET finished_at = ?, state = CASE
             WHEN stop_requested_at IS NOT NULL THEN 'killed'
@@ -265,7 +265,7 @@ def mark_crashed(db: sqlite3.Connection, silent_since: float, now: float) -> int
 
 
 def reset_heartbeats(db: sqlite3.Connection, now: float) -> None:
-    """Everyone who seems alive counts as heard from just now: the clock was set, and earlier times mean nothing."""
+    """Set the last sign of life of all live runs and agents to now: the clock was set, earlier times mean nothing."""
     db.execute("UPDATE runs SET heartbeat_at = ? WHERE state IN ('running', 'preempting', 'pending')", (now,))
     db.execute("UPDATE agents SET heartbeat_at = ? WHERE heartbeat_at > ?", (now, now))
 

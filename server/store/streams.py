@@ -1,7 +1,7 @@
 """Streams of a run: history, system metrics and console, line by line.
 
 The key is (run, line number), so a request that is repeated after a lost answer changes nothing. Several clients of one
-run (`mode="shared"`) count their own lines each; `client_lines` says which lines of the run those are.
+run (`mode="shared"`) count their own lines each; `client_lines` maps these to lines of the run.
 """
 
 import itertools
@@ -37,7 +37,7 @@ def count(db: sqlite3.Connection, table: Table, run_id: int) -> int:
 
 
 def total(db: sqlite3.Connection, table: Table, run_id: int) -> int:
-    """Number of lines, less than `count` where some were repetitions."""
+    """Number of lines, less than `count` if some were repetitions."""
     return int(crud.value(db, f"SELECT count(*) FROM {table} WHERE run_id = ?", run_id))
 
 
@@ -67,7 +67,7 @@ def history_length(db: sqlite3.Connection, run_id: int, first: int = 0) -> int:
 
 
 def history_line(db: sqlite3.Connection, run_id: int, line: int) -> str | None:
-    """None where there is no such line."""
+    """A line of history; None if it does not exist."""
     text: str | None = crud.value(db, "SELECT content FROM history WHERE run_id = ? AND line = ?", run_id, line)
     return text
 
@@ -100,7 +100,7 @@ def history_rows(
 
 
 def put(db: sqlite3.Connection, table: Table, run_id: int, offset: int, lines: list[str], client: str = "") -> None:
-    """Stores lines, the first of which has the number `offset` in the run, or in what `client` has sent."""
+    """Stores lines, the first of which has the number `offset` in the run, or among the lines of `client`."""
     if table == "history":
         put_history(db, run_id, offset, lines, client)
         return
@@ -178,7 +178,7 @@ def _ranges(rows: Iterable[dict[str, Any]]) -> dict[str, Range]:
 
 
 def ranges(db: sqlite3.Connection, run_id: int) -> dict[str, Range]:
-    """Lowest, highest and last finite number of each key of history, where all of them are known."""
+    """Lowest, highest and last finite number of each key of history, if all of them are known."""
     first = _first_uncounted(db, run_id)
     sql = "SELECT content FROM history WHERE run_id = ? AND line >= ? ORDER BY line"
     found = _ranges(load_objects([row["content"] for row in db.execute(sql, (run_id, first))]))
@@ -195,7 +195,7 @@ def ranges(db: sqlite3.Connection, run_id: int) -> dict[str, Range]:
 
 
 def last_number(db: sqlite3.Connection, run_id: int, key: str) -> float | None:
-    """The number that the newest row with this key at its top level has, NaN too; None where no row has one."""
+    """The number in the newest row with this key at its top level, NaN too; None if no row has one."""
     newest = db.execute(
         """SELECT content FROM history WHERE run_id = ?1 AND line > ?2 AND instr(content, ?3) ORDER BY line DESC""",
         (run_id, count(db, "history", run_id) - 1 - UNCOUNTED, json.dumps(key, ensure_ascii=False)),

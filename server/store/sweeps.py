@@ -1,4 +1,4 @@
-"""Sweeps, their agents, every configuration they handed out, and which are handed out again."""
+"""Sweeps, their agents, and every configuration that was handed out, once or again."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ def find(db: sqlite3.Connection, project_id: int, name: str) -> Row | None:
 
 
 def of_project(db: sqlite3.Connection, project_id: int) -> list[Row]:
-    """Newest first."""
+    """Sweeps, newest first."""
     return db.execute(_SELECT + "WHERE project_id = ? ORDER BY id DESC", (project_id,)).fetchall()
 
 
@@ -35,17 +35,17 @@ def insert(db: sqlite3.Connection, project_id: int, name: str, config: str, seed
 
 
 def change(db: sqlite3.Connection, sweep_id: int, now: float, **columns: Any) -> None:
-    """Sets what is given and not None: config, state, description, display_name, controller, scheduler, …"""
+    """Sets columns that are not None: config, state, description, display_name, controller, scheduler, …"""
     crud.update(db, "sweeps", sweep_id, columns, updated_at=now)
 
 
 def run_ids(db: sqlite3.Connection, sweep_id: int) -> list[int]:
-    """Its runs in the order of their creation."""
+    """Numbers of its runs in the order of their creation."""
     return [row["id"] for row in db.execute("SELECT id FROM runs WHERE sweep_id = ? ORDER BY id", (sweep_id,))]
 
 
 def live_runs(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
-    """Those that go on, and those that an agent has and no client has opened yet."""
+    """Runs that go on, and those that an agent has but no client has opened yet."""
     return db.execute(
         """SELECT * FROM runs INDEXED BY runs_alive WHERE state IN ('running', 'pending', 'preempting')
         AND sweep_id = ? AND (state != 'pending' OR agent_id IS NOT NULL) ORDER BY id""",
@@ -78,7 +78,7 @@ def agent_runs(db: sqlite3.Connection, agent_id: int) -> list[Row]:
 def suggest(
     db: sqlite3.Connection, sweep_id: int, run_id: int, params: dict[str, Any], origin: str, schedule_id: str | None
 ) -> None:
-    """Remembers what was suggested and the run it becomes."""
+    """Records a suggestion and its run."""
     db.execute(
         """INSERT INTO suggestions (sweep_id, number, run_id, params, origin, schedule_id)
         SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5 FROM suggestions WHERE sweep_id = ?1""",
@@ -87,7 +87,7 @@ def suggest(
 
 
 def suggestions(db: sqlite3.Connection, sweep_id: int) -> list[Row]:
-    """In the order they were made, with the run's name and state and its agent."""
+    """Suggestions in their order, with the run's name and state and its agent."""
     return db.execute(_SUGGESTION + "WHERE suggestions.sweep_id = ? ORDER BY number", (sweep_id,)).fetchall()
 
 
@@ -108,7 +108,7 @@ def hand_out(db: sqlite3.Connection, item: Row, agent_id: int, now: float) -> No
 
 
 def report_runs(db: sqlite3.Connection, agent_id: int, names: set[str], now: float) -> None:
-    """The agent says that it has these runs."""
+    """Record that the agent has confirmed these runs."""
     db.execute(
         """UPDATE suggestions SET reported_at = ?1 WHERE run_id IN
         (SELECT id FROM runs WHERE agent_id = ?2 AND name IN (SELECT value FROM json_each(?3)))""",
@@ -153,7 +153,7 @@ def record_stop(db: sqlite3.Connection, run_id: int, reason: str) -> None:
 def put_metric(db: sqlite3.Connection, run_id: int, values: list[tuple[int, float]]) -> tuple[int, int]:
     """`values`: (history line, value of the sweep's metric); NULL in the table where it is NaN.
 
-    Returns how many values the run had before, and has now.
+    Returns the numbers of the run's values before and after.
     """
     last = "SELECT line, number FROM metric_values WHERE run_id = ? ORDER BY line DESC LIMIT 1"
     row = db.execute(last, (run_id,)).fetchone() or {"line": -1, "number": 0}

@@ -1,4 +1,4 @@
-"""People: their keys, hashed, and what they may do in which entity.
+"""People: their keys, hashed, and their rights in entities.
 
 A key has 160 random bits, so nobody can go through all of them: one SHA-256 is as good as a slow hash with salt, which
 is for passwords, and it is checked with every request. Rows are found by that hash: how long this takes says
@@ -45,23 +45,23 @@ class Person:
 
     @property
     def visible_entities(self) -> list[str] | None:
-        """None: all."""
+        """Entities that the person may see; None for all."""
         return None if self.admin or self.guest else list(self.roles)
 
     @property
     def own_entities(self) -> list[str]:
-        """Those that they may write to, their own first."""
+        """Entities that the person may write to, their own first."""
         others = sorted(entity for entity, role in self.roles.items() if role == OWNER and entity != self.name)
         return [self.name, *others]
 
 
 ADMIN = Person(1, LOCAL, admin=True)
 GUEST = Person(0, "guest", guest=True)
-"""Who looks at a server on this machine without a key, while there is nobody beside `local`."""
+"""A reader without a key on this machine, while there is no user beside `local`."""
 
 
 def api_key(folder: Path) -> str:
-    """The folder's own key, made on first use, whole or not at all. Raises StoreError for a file that holds none."""
+    """The folder's own key, made on first use, whole or not at all. Raises StoreError for a file without a key."""
     path = folder / "api-key"
     try:
         if not path.exists():
@@ -95,7 +95,7 @@ def hash_key(key: str) -> str:
 
 
 def by_key(db: sqlite3.Connection, key: str) -> Person | None:
-    """None for a stranger, and for what is no key."""
+    """The person with a key; None for a stranger, and for an invalid key."""
     return by_key_hash(db, hash_key(key)) if KEY.fullmatch(key) else None
 
 
@@ -156,14 +156,14 @@ def _check_free(db: sqlite3.Connection, key: str) -> None:
 
 
 def rotate(db: sqlite3.Connection, name: str, key: str) -> None:
-    """From now on only the new key is theirs."""
+    """Replace a person's key."""
     _number(db, name)
     _check_free(db, key)
     db.execute("UPDATE users SET key_hash = ?, key_id = ? WHERE name = ?", (hash_key(key), key_id(key), name))
 
 
 def remove(db: sqlite3.Connection, name: str) -> None:
-    """Their runs stay; `local` sees them, and a later user of that name."""
+    """Remove a person. Their runs stay; `local` sees them, and a later user of that name."""
     db.execute("DELETE FROM users WHERE id = ?", (_number(db, name),))
 
 

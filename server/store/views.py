@@ -14,7 +14,7 @@ def by_id(db: sqlite3.Connection, view_id: int) -> Row:
 
 
 def of_project(db: sqlite3.Connection, project_id: int, type: str | None, name: str | None) -> list[Row]:
-    """Newest first."""
+    """Views, newest first."""
     sql = "WHERE project_id = ?1 AND (?2 IS NULL OR type = ?2) AND (?3 IS NULL OR name = ?3) ORDER BY id DESC"
     return db.execute(_SELECT + sql, (project_id, type, name)).fetchall()
 
@@ -25,7 +25,7 @@ def insert(db: sqlite3.Connection, project_id: int, type: str, name: str, now: f
 
 
 def change(db: sqlite3.Connection, view_id: int, now: float, **columns: Any) -> None:
-    """Sets what is given and not None: name, display_name, description, spec, type."""
+    """Sets columns that are not None: name, display_name, description, spec, type."""
     crud.update(db, "views", view_id, columns, updated_at=now)
 
 

@@ -1,9 +1,13 @@
-"""The devices that tests of the parts run on: the CPU, and a GPU where there is one."""
+"""The devices that tests of the parts run on, the CPU and a GPU where there is one; a real client beside a server."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.server import running
+from tests.server.running import Client
 
 if TYPE_CHECKING:
     import torch
@@ -38,3 +42,12 @@ def gpu() -> "torch.device":
     if not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     return torch.device("cuda")
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """The real client in a folder of its own, and a server of its own."""
+    server = running.start(tmp_path / "server")
+    (tmp_path / "client").mkdir()
+    yield Client(server, tmp_path / "client")
+    server.stop()

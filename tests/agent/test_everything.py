@@ -2,14 +2,12 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 
 from agent.config import from_settings
-from tests.server import running
+from tests.server.running import ROOT, Client
 
-ROOT = Path(__file__).parents[2]
 N = 3
 AGENT = """
 import wandb
@@ -28,25 +26,20 @@ print(json.dumps([sweep.state, [[run.state, run.config] for run in sweep.runs]])
 
 
 @pytest.mark.slow
-def test_the_scheduler_suggests_valid_runs_from_our_search_space(tmp_path: Path) -> None:
-    (tmp_path / "client" / "agent").mkdir(parents=True)
-    shutil.copy(ROOT / "agent" / "search_space.py", tmp_path / "client" / "agent" / "search_space.py")
+def test_the_scheduler_suggests_valid_runs_from_our_search_space(client: Client) -> None:
+    (client.folder / "agent").mkdir()
+    shutil.copy(ROOT / "agent" / "search_space.py", client.folder / "agent" / "search_space.py")
     text = (ROOT / "sweeps" / "everything.yaml").read_text()
-    (tmp_path / "client" / "everything.yaml").write_text(text.replace("run_cap: 200", f"run_cap: {N}"))
-    server = running.start(tmp_path / "server")
-    try:
-        client = running.Client(server, tmp_path / "client")
-        _, output = client.command("wandb", "sweep", "everything.yaml", WANDB_SILENT="false")
-        found = re.search(r"wandb agent (\S+/\S+/\w+)", re.sub(r"\x1b\[[0-9;]*m", "", output))
-        assert found, output
-        path = found[1]
-        scheduler = client.start(["wandb", "sweep-scheduler", "--batch-size", str(N), "--poll-interval", "0.5", path])
-        agent = client.program(AGENT.replace("PATH", path).replace("COUNT", str(N)), WANDB_CONSOLE="off")
-        outputs = [client.finish(process, 250) for process in (agent, scheduler)]
-        assert (agent.returncode, scheduler.returncode) == (0, 0), outputs
-        state, runs = client.run(READ.replace("PATH", path))
-    finally:
-        server.stop()
+    (client.folder / "everything.yaml").write_text(text.replace("run_cap: 200", f"run_cap: {N}"))
+    _, output = client.command("wandb", "sweep", "everything.yaml", WANDB_SILENT="false")
+    found = re.search(r"wandb agent (\S+/\S+/\w+)", re.sub(r"\x1b\[[0-9;]*m", "", output))
+    assert found, output
+    path = found[1]
+    scheduler = client.start(["wandb", "sweep-scheduler", "--batch-size", str(N), "--poll-interval", "0.5", path])
+    agent = client.program(AGENT.replace("PATH", path).replace("COUNT", str(N)), WANDB_CONSOLE="off")
+    outputs = [client.finish(process, 250) for process in (agent, scheduler)]
+    assert (agent.returncode, scheduler.returncode) == (0, 0), outputs
+    state, runs = client.run(READ.replace("PATH", path))
     assert state == "FINISHED"
     assert [run_state for run_state, _ in runs] == ["finished"] * N
     assert len({from_settings(config) for _, config in runs}) == N

@@ -55,12 +55,6 @@ def test_the_row_holds_what_the_lab_asks_for() -> None:
     assert list(compared().table.columns[: len(expected)]) == expected
 
 
-def test_smp_models_are_tested_by_loss_and_the_two_u_nets_by_iou() -> None:
-    rules = compared().table.groupby("backbone")["rule"].unique()
-    assert rules["none"].tolist() == ["best_iou"]
-    assert rules["resnet18"].tolist() == ["best_loss"]
-
-
 def test_a_row_is_the_mean_of_its_runs_and_shows_their_spread() -> None:
     made = study(seeds=2, models=[MODELS[2]])
     made.runs["test/iou"] = [0.90, 0.94]
@@ -129,11 +123,11 @@ def test_a_row_names_its_runs_best_in_validation_by_its_rule_first(model: tuple[
     assert compare(made).table["run_ids"].tolist() == [expected]
 
 
-@pytest.mark.parametrize(("seeds", "words"), [(1, ""), (3, ", of its 3 runs the best in validation")])
+@pytest.mark.parametrize(("seeds", "words"), [(1, "U-Net, transposed)"), (3, "U-Net, transposed, of its 3 runs")])
 def test_the_page_says_how_to_get_the_checkpoints_of_the_best_row(seeds: int, words: str) -> None:
     page = markdown(compared(seeds), "c")
-    command = "`wandb artifact get lab/puzzle/model-r0s0:best`"
-    assert f"Checkpoints of the best row (U-Net, transposed{words}): {command}" in page
+    (line,) = [line for line in page.splitlines() if "`wandb artifact get lab/puzzle/model-r0s0:best`" in line]
+    assert f"best row ({words}" in line
 
 
 def test_a_study_without_predictions_or_curves_still_makes_a_table() -> None:
@@ -144,7 +138,7 @@ def test_a_study_without_predictions_or_curves_still_makes_a_table() -> None:
     assert comparison.table["verdict"].isna().all()
     assert "8" in markdown(comparison, "c")
     assert "8 without a predictions artifact" in comparison.check
-    assert "No verdict: no run has a predictions artifact" in " ".join(comparison.notes)
+    assert any(note.startswith("No verdict: ") for note in comparison.notes)
 
 
 def test_bold_is_what_is_proven_the_best_and_nothing_else() -> None:
@@ -181,7 +175,7 @@ def test_a_model_without_runs_on_the_own_split_makes_rows_means_over_all_splits(
     made = noisy(2, (0, 1), models=2)
     runs = made.runs[(made.runs["fold"] == 1) | (made.runs["backbone"] == "resnet18")]
     comparison = compare(replace(made, runs=runs.reset_index(drop=True)))
-    assert "Rows are means over 2 splits" in " ".join(comparison.notes)
+    assert "means over 2 splits" in " ".join(comparison.notes)
 
 
 def test_runs_that_repeat_a_seed_count_once_and_that_is_said() -> None:
@@ -189,7 +183,7 @@ def test_runs_that_repeat_a_seed_count_once_and_that_is_said() -> None:
     made.runs["seed"] = 1
     comparison = compare(made)
     assert comparison.table["run_ids"].tolist() == ["r0s1"]
-    assert "1 of 2 runs repeat model, split and seed of a later one" in " ".join(comparison.notes)
+    assert any(note.startswith("1 of 2 runs repeat ") for note in comparison.notes)
 
 
 @pytest.mark.parametrize(("definition", "expected"), [("pooled", 0.5), ("two-class-micro", 56 / 72)])
@@ -234,5 +228,5 @@ def test_what_augmentation_did_to_overfitting_stands_under_the_curves(tmp_path: 
     made.runs["augmentation"] = ["light", "light", "strong", "strong"]
     comparison = compare(made)
     (effect,) = comparison.effects
-    assert effect.startswith("U-Net / resnet18: cannot tell whether strong augmentation in place of light moves")
+    assert effect.startswith("U-Net / resnet18: cannot tell ")
     assert effect in markdown(comparison, "c")

@@ -26,30 +26,26 @@ def test_a_line_is_parsed_as_argparse_would(parser: Parser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "sentence"),
+    ("line", "words"),
     [
-        ("--prt 1", "tool: there is no option --prt; see --help\n"),
-        ("--folder a --fold b", "tool: there is no option --fold; see --help\n"),
-        ("--fold=b", "tool: there is no option --fold; see --help\n"),
-        ("", "tool: the following arguments are required: --folder\n"),
-        ("--folder a --jobs two", "tool: argument --jobs: 'two' is not a whole number from 2 on\n"),
-        ("--folder a --jobs 1", "tool: argument --jobs: '1' is not a whole number from 2 on\n"),
-        *(
-            (f"--folder a --share {text}", f"tool: argument --share: '{text}' is not a number from 0 to 1\n")
-            for text in ("1.2", "-0.1", "98%", "nan")
-        ),
-        ("--folder a --hours inf", "tool: argument --hours: 'inf' is not a number from 0 on\n"),
-        ("--folder a --step 0", "tool: argument --step: '0' is not a number above 0\n"),
-        ("--folder a --jobs ²", "tool: argument --jobs: '²' is not a whole number from 2 on\n"),
+        ("--prt 1", "there is no option --prt;"),
+        ("--folder a --fold b", "there is no option --fold;"),
+        ("--fold=b", "there is no option --fold;"),
+        ("", "the following arguments are required: --folder"),
+        ("--folder a --jobs two", "argument --jobs: 'two' is not a whole number from 2 on"),
+        ("--folder a --jobs 1", "argument --jobs: '1' is"),
+        ("--folder a --jobs ²", "argument --jobs: '²' is"),
+        *((f"--folder a --share {text}", f"argument --share: '{text}' is") for text in ("1.2", "-0.1", "98%", "nan")),
+        ("--folder a --hours inf", "argument --hours: 'inf' is not a number from 0 on"),
+        ("--folder a --step 0", "argument --step: '0' is not a number above 0"),
     ],
 )
-def test_what_is_wrong_is_one_line(
-    parser: Parser, line: str, sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_wrong_is_one_line(parser: Parser, line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         parser.parse_args(line.split())
     assert end.value.code == 2
-    assert capsys.readouterr().err == sentence
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"tool: {words}")
 
 
 def test_the_rest_of_a_line_is_another_commands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,15 +20,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_hyperthreads_are_no_cores(machine: pytest.MonkeyPatch) -> None:
+def test_hyperthreads_are_no_cores_and_a_container_or_an_affinity_of_fewer_holds(machine: pytest.MonkeyPatch) -> None:
     assert cores.available() == 8
+    with machine.context() as bound:
+        bound.setattr(joblib, "cpu_count", lambda: 3)
+        assert cores.available() == 3
     machine.setattr(psutil, "cpu_count", lambda logical=True: None)
     assert cores.available() == 16, "where the system does not tell them apart"
-
-
-def test_a_container_or_an_affinity_of_fewer_cores_holds(machine: pytest.MonkeyPatch) -> None:
-    machine.setattr(joblib, "cpu_count", lambda: 3)
-    assert cores.available() == 3
 
 
 @pytest.mark.parametrize(("given", "expected"), [("2", 2), ("12", 8), ("0", 8), ("", 8), ("2(x2)", 8)])

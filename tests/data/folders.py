@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from data.dataset import load_dataset
+from data.problems import DataError
 
 SIZE = (12, 16)
 """Height and width in pixels of what is written unless a test says otherwise."""
@@ -44,3 +48,11 @@ def handout(folder: Path) -> Path:
     couple(folder / "val", (3,))
     couple(folder / "test", (4,))
     return folder
+
+
+def problems(folder: Path, image_size: int | None = None) -> list[str]:
+    """What is wrong with `folder`, a sentence each, in alphabetical order."""
+    with pytest.raises(DataError) as caught:
+        load_dataset(folder, image_size=image_size)
+    assert str(caught.value).splitlines() == list(caught.value.problems)
+    return sorted(caught.value.problems)

@@ -51,11 +51,11 @@ def test_copies_are_found_whatever_their_masks(how: str) -> None:
     image, mask = drawn(1)
     copy = COPIES[how](image)
     assert mask is not None
-    for other_mask in (cv2.resize(mask, copy.shape[1::-1], interpolation=cv2.INTER_NEAREST), None):
-        assert sentences((image, mask), (copy, other_mask)) == [
-            "0.png and 1.png are the same picture (a random split may part them): keep one."
-        ]
-    assert len(sentences((image, mask), (copy, np.zeros(copy.shape[:2], np.uint8)))) == 1
+    height, width = copy.shape[:2]
+    resized = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    for other_mask in (resized, np.zeros((height, width), np.uint8), None):
+        (sentence,) = sentences((image, mask), (copy, other_mask))
+        assert sentence.startswith("0.png and 1.png are the same picture ")
 
 
 def scene(side: int, things: list[tuple[int, int, int]], ground: np.ndarray | int, level: int) -> Picture:
@@ -92,10 +92,9 @@ def test_noise_of_one_level_is_not_one_picture() -> None:
 
 def test_many_copies_of_one_picture_share_a_sentence() -> None:
     image, _ = drawn(1)
-    assert sentences(*[(image, None)] * 7, drawn(2), seeded=False) == [
-        "0.png and 6 others (1.png, 2.png, 3.png, 4.png and 2 more) are the same picture (in train and in test): "
-        "keep one."
-    ]
+    (sentence,) = sentences(*[(image, None)] * 7, drawn(2), seeded=False)
+    assert sentence.startswith("0.png and 6 others (1.png, 2.png, 3.png, 4.png and 2 more) ")
+    assert "in train and in test" in sentence
 
 
 @pytest.mark.skipif("PUZZLE_DATA" not in os.environ, reason="PUZZLE_DATA does not name the lab's photographs")

@@ -1,5 +1,6 @@
 """What is lost of masks, values that differ from file to file, and that equal faults share one sentence."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +9,9 @@ import pytest
 from data.__main__ import main
 from data.dataset import load_dataset
 from data.masks import resize, smallest_thing
-from data.problems import DataError
-from tests.data.folders import handout, noise, save, square
+from tests.data.folders import handout, noise, problems, save, square
 
 SIZE = (75, 100)
-
-
-def problems(folder: Path, image_size: int | None = None) -> list[str]:
-    with pytest.raises(DataError) as caught:
-        load_dataset(folder, image_size=image_size)
-    return list(caught.value.problems)
 
 
 def big_handout(folder: Path, mask: np.ndarray) -> Path:
@@ -38,25 +32,16 @@ def marked(*corners: tuple[int, int], side: int) -> np.ndarray:
     return mask
 
 
-def test_a_mask_that_loses_all_is_a_problem_with_the_size_that_keeps_it(tmp_path: Path) -> None:
-    """A square of 32 pixels samples every 3.125th column: column 50 of 100 is between two of them."""
-    mask = marked((10, 47), (40, 50), side=1)
-    big_handout(tmp_path, mask)
-    assert problems(tmp_path, image_size=32) == [
-        f"{tmp_path}/test/masks/mask-4_0.png loses all its foreground at image_size 32 (smallest thing 1x1 of "
-        "100x75 pixels): image_size 112 keeps it; or crop the photographs around what is marked."
-    ]
-    assert resize(mask, 112).any()
-    assert load_dataset(tmp_path, image_size=112).test[0].mask.any()
-
-
-def test_the_check_takes_the_size_and_without_it_nothing_is_lost(
+def test_a_mask_that_loses_all_is_a_problem_with_the_size_that_keeps_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    big_handout(tmp_path, marked((40, 50), side=1))
-    assert main([str(tmp_path)]) == 0
+    """A square of 32 pixels samples every 3.125th column: column 50 of 100 is between two of them."""
+    big_handout(tmp_path, marked((10, 47), (40, 50), side=1))
+    assert main([str(tmp_path)]) == main([str(tmp_path), "--image-size", "112"]) == 0
     assert main([str(tmp_path), "--image-size", "32"]) == 1
-    assert "loses all its foreground at image_size 32" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith(f"{tmp_path}/test/masks/mask-4_0.png loses all its foreground ")
+    assert re.findall(r"image_size \d+|\d+x\d+", error) == ["image_size 32", "1x1", "100x75", "image_size 112"]
     with pytest.raises(SystemExit):
         main([str(tmp_path), "--image-size", "0"])
 
@@ -80,12 +65,9 @@ def test_the_size_that_keeps_a_mask_keeps_every_thing_of_it(seed: int) -> None:
 
 def test_a_share_that_changes_by_a_third_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of two things of one pixel, 32 squares keep one: 1 of 1024 instead of 2 of 7500."""
-    mask = marked((40, 50), (38, 48), side=1)
-    sentence = (
-        f"{tmp_path}/test/masks/mask-4_0.png changes its share of foreground by a third or more at image_size 32 "
-        "(0.027 % becomes 0.098 %): a larger image_size changes it less."
-    )
-    assert load_dataset(big_handout(tmp_path, mask), image_size=32).warnings == (sentence,)
+    (sentence,) = load_dataset(big_handout(tmp_path, marked((40, 50), (38, 48), side=1)), image_size=32).warnings
+    assert sentence.startswith(f"{tmp_path}/test/masks/mask-4_0.png ")
+    assert re.findall(r"image_size \d+|[\d.]+ %", sentence) == ["image_size 32", "0.027 %", "0.098 %"]
     assert main([str(tmp_path), "--image-size=32"]) == 0
     assert f"warning: {sentence}\n" in capsys.readouterr().out
     assert load_dataset(tmp_path, image_size=96).warnings == ()
@@ -110,10 +92,10 @@ def test_one_value_in_all_masks_is_fine(tmp_path: Path, value: int) -> None:
 )
 def test_values_that_differ_from_mask_to_mask_are_named(tmp_path: Path, mask: np.ndarray, value: str) -> None:
     save(handout(tmp_path) / "val/masks/mask-3_0.png", mask)
-    assert problems(tmp_path) == [
-        "the masks mark their foreground with 2 different values, which may be different classes: 255 in 4 "
-        f"(mask-1_0.png, mask-2_0.png, mask-10_0.png, mask-4_0.png); {value} in 1 (mask-3_0.png): save all of one "
-        "class with 0 and 255."
+    (sentence,) = problems(tmp_path)
+    assert re.findall(r"(\S+) in (\d+) \((\S+)[,)]", sentence) == [
+        ("255", "4", "mask-1_0.png"),
+        (value, "1", "mask-3_0.png"),
     ]
 
 
@@ -129,10 +111,9 @@ def test_equal_faults_of_200_masks_are_one_sentence(tmp_path: Path) -> None:
     many(tmp_path, 202)
     for path in tmp_path.glob("train/masks/*.png"):
         save(path, square(foreground=0))
-    assert problems(tmp_path) == [
-        f"200 files in {tmp_path}/train/masks: each is empty, without one foreground pixel (mask-2.png, mask-3.png, "
-        "mask-4.png, mask-5.png and 196 more): mark the foreground, or remove it together with its image."
-    ]
+    (sentence,) = problems(tmp_path)
+    assert sentence.startswith(f"200 files in {tmp_path}/train/masks: each is empty")
+    assert "(mask-2.png, mask-3.png, mask-4.png, mask-5.png and 196 more)" in sentence
 
 
 def test_faults_of_one_kind_share_a_sentence_though_their_numbers_differ(tmp_path: Path) -> None:
@@ -142,10 +123,13 @@ def test_faults_of_one_kind_share_a_sentence_though_their_numbers_differ(tmp_pat
         mask[0, : n + 1] = range(1, n + 2)
         save(path, mask)
     (sentence,) = problems(tmp_path)
-    assert sentence.startswith(
-        f"6 files in {tmp_path}/train/masks: each has more than two values (mask-2.png: 3 grey levels: 0, 1, 255, "
-        "mask-3.png: 4 grey levels: 0, 1, 2, 255, "
-    )
+    assert sentence.startswith(f"6 files in {tmp_path}/train/masks: ")
+    assert re.findall(r"(mask-\d).png: (\d)", sentence) == [
+        ("mask-2", "3"),
+        ("mask-3", "4"),
+        ("mask-4", "5"),
+        ("mask-5", "6"),
+    ]
 
 
 def test_missing_masks_are_one_sentence_and_labels_in_their_place_are_named(tmp_path: Path) -> None:
@@ -153,12 +137,9 @@ def test_missing_masks_are_one_sentence_and_labels_in_their_place_are_named(tmp_
     for path in tmp_path.glob("train/masks/*.png"):
         path.rename(path.with_suffix(".npy"))
     missing, labels = problems(tmp_path)
-    assert missing.startswith(f"10 files in {tmp_path}/train/images: each has no mask (image-2.png, image-3.png, ")
-    assert labels == (
-        f"10 files in {tmp_path}/train/masks: each is a label, but no picture (mask-10.npy, mask-11.npy, mask-2.npy, "
-        "mask-3.npy and 6 more): draw what it says into a PNG, black for background and white for the foreground, "
-        "named alike."
-    )
+    assert missing.startswith(f"10 files in {tmp_path}/train/images: each has no mask (image-2.png, ")
+    assert labels.startswith(f"10 files in {tmp_path}/train/masks: each is a label")
+    assert "mask-3.npy and 6 more" in labels
 
 
 @pytest.mark.parametrize("suffix", [".json", ".txt", ".npy"])
@@ -167,20 +148,10 @@ def test_labels_beside_whole_pairs_are_passed_over(tmp_path: Path, suffix: str) 
     assert len(load_dataset(tmp_path).train) == 3
 
 
-@pytest.mark.parametrize("place", ["train/images/image-2.png", "train/masks/mask-2_0.png"])
+@pytest.mark.parametrize("place", ["train/images/image-2.png", "train/masks/mask-2_0.png", "val"])
 def test_a_link_to_nothing_is_named(tmp_path: Path, place: str) -> None:
     link = handout(tmp_path) / place
-    link.unlink()
+    link.rename(tmp_path / "elsewhere")
     link.symlink_to("../lost.png")
-    assert problems(tmp_path) == [
-        f"{link} cannot be read as an image (a link to ../lost.png, which is not there): "
-        "export it again as PNG or JPEG."
-    ]
-
-
-def test_a_folder_that_is_a_link_to_nothing_is_named(tmp_path: Path) -> None:
-    (handout(tmp_path) / "val").rename(tmp_path / "elsewhere")
-    (tmp_path / "val").symlink_to("lost")
-    assert f"{tmp_path}/val is a link to lost, which is not there: restore that folder or remove the link." in problems(
-        tmp_path
-    )
+    sentence = next(each for each in problems(tmp_path) if each.startswith(f"{link} "))
+    assert "a link to ../lost.png" in sentence

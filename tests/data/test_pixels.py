@@ -13,7 +13,7 @@ from data import pixels
 from data.__main__ import main
 from data.dataset import load_dataset, read_image
 from data.problems import DataError, FileError
-from tests.data.folders import handout, noise, save
+from tests.data.folders import handout, noise, problems, save
 
 
 def deep(name: str, largest: int) -> np.ndarray:
@@ -102,8 +102,8 @@ def test_the_check_says_what_the_range_is_and_which_image_is_nearly_black_in_it(
     write(tmp_path / "train/images/image-1.png", hot)
     assert main([str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert "images of more than 8 bits: 0 to 65535, the range of all of them, becomes 0 to 255" in printed
-    assert f"warning: {tmp_path}/test/images/image-4.png is nearly of one colour in the range" in printed
+    assert "0 to 65535" in printed
+    assert f"warning: {tmp_path}/test/images/image-4.png is nearly of one colour" in printed
     assert "image-1.png is nearly" not in printed
 
 
@@ -111,16 +111,13 @@ def test_a_pixel_that_is_not_a_number_is_a_problem(tmp_path: Path) -> None:
     path = write(handout(tmp_path) / "val/images/image-3.tif", np.full((12, 16), np.nan, np.float32))
     (tmp_path / "val/images/image-3.png").unlink()
     write(tmp_path / "train/images/image-1.png", deep("image-1", 4080))
-    with pytest.raises(DataError) as caught:
-        load_dataset(tmp_path)
-    assert caught.value.problems == (
-        f"{path} has pixels that are not a number: export it with a number in every pixel.",
-    )
+    (problem,) = problems(tmp_path)
+    assert problem.startswith(f"{path} has pixels that are not a number")
 
 
 def test_a_deep_photograph_is_refused_where_only_eight_bits_were_trained_on(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", deep("a", 4080))
-    with pytest.raises(DataError, match=r"a\.png has more than 8 bits per channel, and the photographs that were"):
+    with pytest.raises(DataError, match=r"a\.png has more than 8 bits"):
         read_image(path)
     assert read_image(path, (0, 4080)).max() == 255
 
@@ -227,6 +224,6 @@ def test_the_first_of_several_pages_is_used_and_said(tmp_path: Path) -> None:
     first.save(path, save_all=True, append_images=others)
     dataset = load_dataset(tmp_path)
     np.testing.assert_array_equal(dataset.val[0].image, noise("image-3"))
-    assert dataset.warnings == (
-        f"{path} has several pages, of which the first is used (3 pages): save each as a file if another one is meant.",
-    )
+    (warning,) = dataset.warnings
+    assert warning.startswith(f"{path} ")
+    assert "3 pages" in warning

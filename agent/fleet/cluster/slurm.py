@@ -1,4 +1,4 @@
-"""The fleet on a Slurm cluster: an array job whose every element is `python -m agent.fleet` on the node it gets.
+"""The batch script of a Slurm cluster: an array job, each element `python -m agent.fleet` on the node that it gets.
 
 A job that Slurm ends (time limit, preemption) goes back into the queue: its trials save, tell the server, and continue
 from their checkpoints on any node. For that, all nodes see one PUZZLE_RUNS and one PUZZLE_FLEET.

@@ -55,7 +55,11 @@ UNKNOWN_KEY = Rule(
     "use {known}",
 )
 NO_VALUES = Rule(
-    "P005", "error", "{name} has no values", "it has no value to take", "give it value, values, or min and max"
+    "P005",
+    "error",
+    "{name} has no values",
+    "nothing says which values it takes",
+    "give it value, values, or min and max",
 )
 UNKNOWN_DISTRIBUTION = Rule(
     "P006", "error", "{name} has no distribution {kind!r}{near}", "W&B refuses the sweep", "write one of {known}"
@@ -102,7 +106,7 @@ SUM_OF_PROBABILITIES = Rule(
 
 
 def check(document: Document, name: str, spec: Any) -> Iterator[Finding]:
-    """Is it a field, and a specification of values?"""
+    """Findings on a name that is no field, and on an invalid specification of values."""
     line = document.line("parameters", name)
     if name not in FIELDS:
         near = did_you_mean(name, list(FIELDS), OTHER_NAMES)

@@ -1,4 +1,4 @@
-"""Is a value of a sweep of the type that the field of Config has?"""
+"""Type of a value of a sweep, against that of the field of Config."""
 
 import dataclasses
 import difflib

@@ -1,4 +1,4 @@
-"""One entry of `parameters:` after the other: is it a field of Config, and are its values of the field's type?"""
+"""Entries of `parameters:` one by one: whether each is a field of Config, and its values have the field's type."""
 
 import math
 import random
@@ -291,7 +291,7 @@ def _check_bounds(
 
 
 def _check_centre(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
-    """Is the centre of a normal distribution allowed?"""
+    """Findings on a centre of a normal distribution that the field does not allow."""
     if "normal" not in kind:
         return []
     mu = numbers.get("mu", DEFAULTS["mu"])
@@ -307,7 +307,7 @@ def _multiples(low: float, high: float, q: float) -> range:
 
 
 def _check_whole_numbers(line: int, name: str, kind: str, numbers: Mapping[str, float]) -> list[Finding]:
-    """Only these distributions draw whole numbers: int_uniform, and q_… between whole numbers."""
+    """Findings on draws of fractions; only int_uniform, and q_… between whole numbers, draw whole numbers."""
     if kind == "int_uniform" and not all(float(value).is_integer() for value in numbers.values()):
         return [FRACTIONAL_ENDS.at(line, name=name)]
     steps = kind.startswith("q_") and all(isinstance(value, int) for value in numbers.values())

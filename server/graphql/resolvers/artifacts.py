@@ -56,7 +56,7 @@ def memberships(row: Row, ctx: Context) -> Row:
 
 
 def all_aliases(row: Row, ctx: Context) -> list[Row]:
-    """With `vN` for every collection that it is in."""
+    """All aliases, with `vN` for every collection that it is in."""
     db = ctx.db
     versions = [m | {"alias": f"v{m['version']}"} for m in collections.memberships(db, row["id"])]
     return [*collections.aliases(db, row["id"]), *versions]
@@ -65,7 +65,7 @@ def all_aliases(row: Row, ctx: Context) -> list[Row]:
 def artifact_files(
     row: Row, ctx: Context, names: list[str] | None = None, after: str | None = None, first: int | None = None
 ) -> Row:
-    """References too: the client downloads what is listed here, wherever it lies."""
+    """The files of a version, references included: the client downloads all of them."""
     return connection(
         artifacts.entries(ctx.db, row["id"], names),
         first,
@@ -82,7 +82,7 @@ def member_files(
 
 
 def _file(row: Row, ctx: Context, entry: Row) -> Row:
-    """The digest of a file that lies elsewhere is whatever that place calls its version."""
+    """A file's node; the digest of a reference is the version by the name of its own store."""
     node = {
         "id": global_id("ArtifactFile", row["id"]),
         "name": entry["path"],
@@ -103,7 +103,7 @@ def _file(row: Row, ctx: Context, entry: Row) -> Row:
 
 
 def files_by_entries(row: Row, ctx: Context, entries: list[Row] | None = None) -> Row:
-    """An entry without a name stands for every file of that digest."""
+    """The files of entries; an entry without a name stands for every file of that digest."""
     wanted = {(entry.get("name"), entry["digest"]) for entry in entries or []}
     found = [
         e
@@ -114,7 +114,7 @@ def files_by_entries(row: Row, ctx: Context, entries: list[Row] | None = None) -
 
 
 def manifest_file(row: Row, ctx: Context) -> Row:
-    """An address to upload to only while the artifact is not committed, and for who may change it."""
+    """The manifest's file; its upload address only before the commit, and for a person who may change the artifact."""
     path = storage_paths.manifest(row["id"])
     artifact = artifacts.by_id(ctx.db, row["artifact_id"])
     open = artifact["state"] == artifacts.PENDING and ctx.person.owns(rights.owner_entity(ctx, artifact) or "")

@@ -34,7 +34,7 @@ def collection(row: Row, ctx: Context, name: str) -> Row | None:
 
 
 def alias_names(aliases: list[Row], collection: str) -> list[str]:
-    """The aliases of an input, each of which says again which collection it is for. Raises Refused for another one."""
+    """The aliases of an input, each of which repeats its collection. Raises Refused for another collection."""
     for alias in aliases:
         if (home := alias["artifact_collection_name"]) != collection:
             raise Refused(f"the alias {alias['alias']!r} is for {home!r}, not {collection!r}")
@@ -59,7 +59,7 @@ def all_collections(
     filters: str | None = None,
     order: str | None = None,
 ) -> Row:
-    """Of a project, or of a type in it. Filters on equal values and one order key; others are refused."""
+    """Collections of a project, or of a type in it. Filters on equal values and one order key; others are refused."""
     in_type = "project_id" in row
     rows = collections.of_project(ctx.db, row["project_id" if in_type else "id"], row["name"] if in_type else None)
     for key, value in load_object(filters).items():
@@ -94,7 +94,7 @@ def collection_artifacts(
     order: str | None = None,
     filters: str | None = None,
 ) -> Row:
-    """Newest version first; `order` may turn that round. Links to what a person may not see are left out."""
+    """Versions, newest first; `order` may turn that round. Links to things that a person may not see are left out."""
     found = [a for a in artifacts.in_collection(ctx.db, row["id"]) if rights.is_visible(ctx, a)]
     for key, value in load_object(filters).items():
         if key not in ("state", "versionIndex", "version_index", "digest"):

@@ -1,4 +1,4 @@
-"""Projects, and what hangs below one."""
+"""Projects, and the runs in them."""
 
 from typing import Any
 

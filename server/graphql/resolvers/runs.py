@@ -72,7 +72,7 @@ def _find_or_create(ctx: Context, db: Any, input: Row) -> tuple[Row, bool]:
 
 
 def _refuse_fork(config: str | None) -> None:
-    """A forked run says in its config where it branches off, and would hold only the rows after that."""
+    """Refuse a forked run, which has its branching point in its config, and only the rows after that."""
     branch = wandb_section(config).get("branch_point")
     if isinstance(branch, dict):
         raise Refused(
@@ -88,7 +88,7 @@ def _enter_state(db: Any, run: Row, state: str | None, inserted: bool, now: floa
 
 
 def _config(client: str, run: Row, text: str | None) -> str | None:
-    """The new config. Each of several clients of a run sends what it knows: theirs is added to what is there."""
+    """The new config. If several clients write a run, the values of each are added to the old ones."""
     if not client or text is None:
         return text
     old, new = load_object(run["config"]), load_object(text)
@@ -127,7 +127,7 @@ def stop_run(root: Any, ctx: Context, input: Row) -> Row:
 
 
 def delete_run(root: Any, ctx: Context, input: Row) -> Row:
-    """Twice is once: a client repeats a request whose answer got lost."""
+    """Delete a run, or nothing: a client repeats a request whose answer got lost."""
     with ctx.store.write() as db:
         run_id = read_id("Run", input["id"])
         if input.get("delete_artifacts"):

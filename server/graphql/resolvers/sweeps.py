@@ -88,7 +88,7 @@ def heartbeat_at(row: Row, ctx: Context) -> float | None:
 
 
 def best_loss(row: Row, ctx: Context) -> float | None:
-    """The best value of the sweep's metric so far; None where nothing was logged."""
+    """The best value of the sweep's metric so far; None if none was logged."""
     metric = read_metric(sweep_config.read_config(row["config"]))
     if metric is None:
         return None
@@ -98,13 +98,13 @@ def best_loss(row: Row, ctx: Context) -> float | None:
 
 
 def run_count_expected(row: Row, ctx: Context) -> int | None:
-    """None for a grid of more cells than 64 bits can say."""
+    """Number of runs that the sweep will have; None if unknown or above 64 bits."""
     number = scheduler.expected_runs_for_client(ctx.store, row)
     return number if number is not None and number < limits.MAX_INT else None
 
 
 def agent(row: Row, ctx: Context, agent_name: str) -> Row | None:
-    """By its id or its name."""
+    """An agent by its id or its name."""
     found = sweeps.agents(ctx.db, row["id"])
     return next((a for a in found if agent_name in (a["name"], global_id("Agent", a["id"]))), None)
 

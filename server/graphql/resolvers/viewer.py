@@ -16,7 +16,7 @@ FEATURES = (
     "TOTAL_COUNT_IN_FILE_CONNECTION",
     "MARK_RUN_FILES_UPLOADED",
 )
-# As W&B calls them.
+# W&B's names of roles.
 ROLE_NAMES = {stored_users.OWNER: "admin", stored_users.READER: "viewer"}
 
 
@@ -32,7 +32,7 @@ def users(root: Any, ctx: Context, query: str | None = None) -> Row:
 
 
 def server_info(root: Any, ctx: Context) -> Row:
-    """Nothing is known about newer servers, so `latestLocalVersionInfo` is null."""
+    """The server's own facts; nothing is known about newer ones, so `latestLocalVersionInfo` is null."""
     return {
         "features": [{"name": name, "is_enabled": True} for name in FEATURES],
         "cli_version_info": {"max_cli_version": clients.NEWEST},
@@ -44,11 +44,11 @@ def entity(root: Any, ctx: Context, name: str | None = None) -> Row:
 
 
 def organization(root: Any, ctx: Context) -> None:
-    """There are none."""
+    """Always None: there are no organizations."""
 
 
 def teams(row: Row, ctx: Context) -> Row:
-    """The entities that a person may write to; of others, those that who asks may see."""
+    """The entities that a person may write to, of another person those that the asking one may see."""
     person = stored_users.by_name(ctx.db, row["name"]) or ctx.person
     return {"edges": [{"node": {"name": name}} for name in person.own_entities if ctx.person.sees(name)]}
 

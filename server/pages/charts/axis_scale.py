@@ -1,4 +1,4 @@
-"""From values to places along an axis, for any finite numbers, and labels that tell ticks apart."""
+"""Scales: from any finite values to places along an axis, with distinct labels of ticks."""
 
 import math
 from collections.abc import Iterable
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 HUGE, TINY, LARGEST = 1e290, 1e-290, 1.797e308
 MAX_CATEGORIES = 18  # that are labelled on an axis
 CLOSE = 1e-4
-"""Values whose spread is a smaller part of them than this are labelled by what they have above the lowest."""
+"""Relative spread below which ticks are labelled by their difference from the lowest value."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """`low` and `high` are (value - base) × unit: near the ends of the floats, and far from zero, nothing is lost."""
+    """A linear scale. `low` and `high` are (value - base) × unit: exact near the ends of the floats and far from 0."""
 
     low: float
     high: float
@@ -21,7 +21,7 @@ class Scale:
 
     @classmethod
     def over(cls, values: Iterable[float], margin: float = 0.0) -> "Scale":
-        """From the lowest to the highest of finite values, and a share of that more on both sides."""
+        """A scale from the lowest to the highest of finite values, widened by the share `margin` on both sides."""
         low, high = min(values := list(values)), max(values)
         largest = max(abs(low), abs(high))
         base = low if 0 < high - low < CLOSE * largest else 0
@@ -39,7 +39,7 @@ class Scale:
         return (float(value - self.base) * self.unit - self.low) / (self.high - self.low)
 
     def ticks(self, whole: bool = False) -> list[tuple[float, str]]:
-        """Share and label of round values; none between whole numbers where the axis has only those."""
+        """Share and label of round values; none between whole numbers if the axis has only those."""
         marks = [mark for mark in ticks(self.low, self.high) if not whole or mark == round(mark)]
         labels = [mark / self.unit for mark in marks]
         tried = (4, 5, 6) if self.unit == 1.0 else (2, 3, 4)
@@ -67,7 +67,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class LogScale:
-    """`low` and `high` are exponents of ten."""
+    """A logarithmic scale; `low` and `high` are exponents of ten."""
 
     low: float
     high: float
@@ -75,7 +75,7 @@ class LogScale:
 
     @classmethod
     def over(cls, values: Iterable[float]) -> "LogScale":
-        """From the lowest to the highest of finite values above 0, with a little room."""
+        """A scale from the lowest to the highest of finite values above 0, with a little room."""
         exponents = [math.log10(value) for value in values]
         low, high = min(exponents), max(exponents)
         room = 0.04 * (high - low) or 0.5
@@ -91,7 +91,7 @@ class LogScale:
         return (math.log10(value) - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Share and label of powers of ten; where there are few, of 1, 2 and 5 times these, or round numbers."""
+        """Share and label of powers of ten; if there are few, of 1, 2 and 5 times these, or round numbers."""
         first, last = math.ceil(self.low), math.floor(self.high)
         every = max(1, (last - first) // 5 + 1)
         marks = [10.0**n for n in range(first, last + 1) if abs(n) < 300 and n % every == 0]

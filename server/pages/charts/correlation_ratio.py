@@ -18,7 +18,7 @@ GROUPS = 5
 
 @dataclass(frozen=True)
 class Importance:
-    """`share` of the variance, from 0 to 1; `chance`: what 95 % of shuffles stay below; `n` runs in `groups`."""
+    """`share` of the variance, 0 to 1; `chance`: the 95th percentile of shuffles' shares; `n` runs in `groups`."""
 
     name: str
     share: float
@@ -44,7 +44,7 @@ def importances(settings: Mapping[str, Sequence[Any]], results: Sequence[float |
 
 
 def _importance(name: str, pairs: list[tuple[Any, float]], seed: int) -> Importance | None:
-    """None for a setting that says nothing: too few runs, or one group."""
+    """Importance of one setting; None with too few runs or a single group."""
     import numpy as np
 
     groups = _groups([value for value, _ in pairs])
@@ -66,7 +66,7 @@ def _importance(name: str, pairs: list[tuple[Any, float]], seed: int) -> Importa
 
 
 def _groups(values: Sequence[Any]) -> list[int | str]:
-    """The group of each value: itself, or its place among numbers of which there are many."""
+    """The group of each value: itself, or its rank class if there are many numbers."""
     if not all(type(value) in (int, float) for value in values) or len(set(values)) <= GROUPS:
         return [repr(value) for value in values]
     order = _ranks(values)
@@ -75,7 +75,7 @@ def _groups(values: Sequence[Any]) -> list[int | str]:
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
-    """From 1; equal values share the mean of their places."""
+    """Ranks from 1; equal values share the mean of theirs."""
     order = sorted(range(len(values)), key=lambda at: values[at])
     ranks = [0.0] * len(values)
     start = 0

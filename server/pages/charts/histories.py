@@ -1,4 +1,4 @@
-"""The numbers that runs logged, of many runs at once, for charts in which they lie over one another."""
+"""Numbers in the histories of many runs at once, for charts of several runs."""
 
 import math
 from array import array
@@ -25,7 +25,7 @@ _height = itemgetter(1)
 
 @dataclass
 class History:
-    """Of one run. `columns`: name → the numbers of rows that have it, and what they have."""
+    """History of one run. `columns`: name → numbers of the rows that have it, and their values."""
 
     columns: dict[str, tuple["array[int]", "array[float]"]] = field(default_factory=dict)
     n: int = 0
@@ -51,18 +51,18 @@ class History:
         self.n += len(rows)
 
     def copy(self) -> "History":
-        """Of which no column has a list of rows in common with another one, so that rows can be added."""
+        """A copy whose columns share no list of rows, so that rows can be added."""
         return History({name: (rows[:], values[:]) for name, (rows, values) in self.columns.items()}, self.n)
 
     def share_rows(self) -> "History":
-        """With one list of rows for all columns that have the same."""
+        """The history with one list of rows for all columns with equal lists."""
         same: dict[bytes, array[int]] = {}
         columns = {name: (same.setdefault(rows.tobytes(), rows), of) for name, (rows, of) in self.columns.items()}
         return History(columns, self.n)
 
     @property
     def size(self) -> int:
-        """Numbers that it holds."""
+        """Number of numbers in memory."""
         places = {id(rows): len(rows) for rows, _ in self.columns.values()}
         return sum(places.values()) + sum(len(values) for _, values in self.columns.values())
 
@@ -72,18 +72,18 @@ class History:
         return {name: len(values) for name, (_, values) in self.columns.items() if name not in OWN}
 
     def gaps(self, metric: str) -> int:
-        """Values that are not finite."""
+        """Number of values that are not finite."""
         return sum(value - value != 0 for value in self.columns[metric][1]) if metric in self.columns else 0
 
     def has(self, metric: str, axis: str) -> bool:
-        """Whether each of a metric's rows has the axis; true where there are none."""
+        """Whether each of a metric's rows has the axis; True without rows."""
         if metric not in self.columns:
             return True
         rows, places = (self.columns.get(name, ((), ()))[0] for name in (metric, AXES[axis]))
         return rows is places or rows == places or set(rows) <= set(places)
 
     def points(self, metric: str, axis: str) -> list[Point]:
-        """Those that have a place on the axis, in the order in which they came."""
+        """Points of a metric's rows that have the axis, in their order."""
         if metric not in self.columns or AXES[axis] not in self.columns:
             return []
         (rows, values), (places, xs) = self.columns[metric], self.columns[AXES[axis]]
@@ -132,9 +132,9 @@ _memory = HistoryCache(MAX_REMEMBERED)
 
 
 def read(store: Store, found: Sequence[Row]) -> tuple[dict[int, History], float]:
-    """Run → its history, and the share of rows that was read: 1, or ½, ¼ … where there are too many.
+    """Run → its history, and the share of rows that was read: 1, or ½, ¼ … if there are too many.
 
-    What was read of a run before is kept, and only the lines behind it are read.
+    Lines read before are kept, and only the lines behind them are read.
     """
     db, folder = store.db, str(store.folder)
     known = {run["id"]: _valid_cache(db, run["id"], _memory.get((folder, run["id"]))) for run in found}
@@ -149,7 +149,7 @@ def read(store: Store, found: Sequence[Row]) -> tuple[dict[int, History], float]
 
 
 def _valid_cache(db: Connection, run_id: int, known: CachedHistory | None) -> CachedHistory:
-    """Nothing, where the lines are no longer those that were read."""
+    """The cached history; an empty one if its lines were replaced meanwhile."""
     if known and streams.history_line(db, run_id, known.n - 1) == known.last:
         return known
     return CachedHistory(History(), 1.0, 0, 0, "")
@@ -168,12 +168,12 @@ def _read_on(db: Connection, run_id: int, known: CachedHistory, share: float, le
 
 
 def points_per_line(n_lines: int) -> int:
-    """At most so many points, so that a page with these lines stays quick."""
+    """Most points of a line, so that a page with `n_lines` lines stays quick."""
     return min(max(POINTS // max(n_lines, 1), FEWEST), MOST)
 
 
 def thin(points: Sequence[Point], most: int) -> list[Point]:
-    """About `most` of them: the ends, and of each stretch the lowest, the highest and one that is not finite."""
+    """About `most` of the points: the ends, and of each stretch the lowest, the highest and one that is not finite."""
     if len(points) <= most:
         return list(points)
     width = -(-2 * len(points) // most)
@@ -189,9 +189,9 @@ def thin(points: Sequence[Point], most: int) -> list[Point]:
 
 
 def band(series: Sequence[Sequence[Point]], most: int) -> tuple[list[Point], list[tuple[float, float, float]]]:
-    """Mean, and (x, lowest, highest), over several lines, at their x where all of them are; between points on a line.
+    """Mean, and (x, lowest, highest), of several lines, interpolated at each x that lies in the range of all.
 
-    Where one has ended the others have no common mean, so the band ends as well.
+    After the end of one the others have no common mean, so the band ends as well.
     """
     lines_ = [sorted(point for point in points if is_finite(*point)) for points in series]
     lines_ = [points for points in lines_ if points]

@@ -1,6 +1,6 @@
 """Line charts as SVG text. Pure: values in, text out. Colours come from the page's style sheets.
 
-`static/chart.js` names the line under the pointer: it reads the paths, and from the figure what its edges stand for.
+`static/chart.js` names the line under the pointer: it reads the paths, and the values of the figure's edges.
 """
 
 import json
@@ -19,7 +19,7 @@ from server.pages.charts.axis_scale import Category, LogScale, Scale, format_tic
 
 WIDTH, HEIGHT = 440, 252  # of the drawing, in SVG units
 LEFT, RIGHT, TOP, BOTTOM = 58, 80, 14, 42
-NARROW = 12  # right of the lines where no names stand
+NARROW = 12  # right of lines without names
 FINE = 50  # units of a path to one of the drawing
 MAX_POINTS = 400
 MAX_DOTS = 25
@@ -28,13 +28,13 @@ MAX_LABEL = 42  # characters of a category
 MAX_END_NAME, MAX_END_NAMES = 10, 6
 MAX_KEYS = 40
 MANY = 24  # lines, from which on they are drawn thin
-CROWD = 96  # lines, from which on dashes tell nothing apart, and take a browser long to draw
+CROWD = 96  # lines above which dashes are of no use, and take a browser long to draw
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Line:
-    """`points` by x. `style`: classes of the style sheets, as train, val, test, record, s0; `dots` draws no line.
+    """A line. `points` by x; `style`: classes of the style sheets, as train, val, test, record, s0; `dots`: no line.
 
     `band`: (x, low, high), drawn behind. Lines of one `key` go together in the legend of a page. `names`: of each
     point, for dots; `marks`: whether the points of a short line are dots as well.
@@ -74,7 +74,7 @@ class View:
 class Series:
     """Points as they come; of many, the first, the last, and of each bucket the lowest, the highest and one gap.
 
-    A bucket is a power of two of consecutive points, so that one made of two is what it would have been at once.
+    A bucket is a power of two of consecutive points, so that two merge into the bucket of all their points.
     """
 
     kept: list[tuple[int, float, float]] = field(default_factory=list)
@@ -88,7 +88,7 @@ class Series:
             self._shrink(4 * MAX_POINTS)
 
     def points(self, most: int = MAX_POINTS) -> list[Point]:
-        """At most `most`, in the order in which they came."""
+        """At most `most` points, in the order in which they came."""
         self._shrink(most)
         return [(x, y) for _, x, y in self.kept]
 
@@ -121,7 +121,7 @@ _height = itemgetter(2)
 
 
 def series_style(number: int) -> str:
-    """Classes of a series: its colour, and its dash where colours are used up."""
+    """Classes of a series: its colour, and a dash if colours are used up."""
     dash = number // len(SERIES)
     return f"s{number % len(SERIES)}{f' d{dash % 4}' if dash % 4 else ''}"
 
@@ -131,7 +131,7 @@ def is_finite(*values: float) -> bool:
 
 
 def downsample(points: Iterable[Point], most: int = MAX_POINTS) -> list[Point]:
-    """At most `most` of them; see Series."""
+    """At most `most` of the points; see Series."""
     series = Series()
     for x, y in points:
         series.add(x, y)
@@ -139,7 +139,7 @@ def downsample(points: Iterable[Point], most: int = MAX_POINTS) -> list[Point]:
 
 
 def smooth(points: Sequence[Point], weight: float) -> list[Point]:
-    """Exponential average without the pull towards 0 at the start; what is not finite stays a gap and counts for none.
+    """Exponential average without the pull towards 0 at the start; values that are not finite stay gaps.
 
     Kingma & Ba (2015), section 3: the average of t values is divided by 1 - weight^t.
     """
@@ -208,7 +208,7 @@ def chart(
 
 
 def _apply_view(line: Line, view: View) -> Line:
-    """The part of a line that is looked at, smoothed from its start."""
+    """The visible part of a line, smoothed from its start."""
     points = smooth(line.points, view.smooth) if view.smooth and not line.dots else line.points
     if not view.is_zoomed:
         return replace(line, points=points)
@@ -247,7 +247,7 @@ def cut(text: str, most: int) -> str:
 
 
 def text_width(text: str, size: float = 11) -> float:
-    """About how wide a text is in the drawing, for letters of that size."""
+    """Approximate width of a text in the drawing, for letters of that size."""
     return size * sum(1.0 if east_asian_width(letter) in "WF" else 0.6 for letter in text)
 
 
@@ -295,7 +295,7 @@ class Plot:
         return above + below if y_origin else below
 
     def area(self, lines: Sequence[Markup], is_cut: bool) -> Markup:
-        """The area of the lines, in fine units; what is outside of it shows unless `is_cut`."""
+        """The area of the lines, in fine units; lines show outside of it unless `is_cut`."""
         return Markup('<svg class="area{}" x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>').format(
             *(" cut" if is_cut else "", self.left, TOP, self.width, self.height),
             *(round(self.width * FINE), round(self.height * FINE), Markup("").join(lines)),
@@ -332,7 +332,7 @@ class Plot:
         return Markup('<path class="band" d="{}z"/>').format(_path(outline))
 
     def names(self, lines: Sequence[Line]) -> list[Markup]:
-        """Each line's name beside its end, moved apart where they would overlap."""
+        """Each line's name beside its end, moved apart if they would overlap."""
         ends = []
         for line in lines:
             last = next((y for x, y in reversed(line.points) if is_finite(x, y)), None)

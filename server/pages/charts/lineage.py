@@ -24,7 +24,7 @@ class Node:
 
 
 def graph(before: Sequence[Node], here: Node, after: Sequence[Node]) -> Markup:
-    """`before` led to `here`, which led to `after`; of many, the first ones and how many are left out."""
+    """`before` led to `here`, which led to `after`; of many, the first ones and the number of the others."""
     columns = [column for column in (_cut(before), [here], _cut(after)) if column]
     high = max(len(column) for column in columns) * (HIGH + GAP) - GAP
     wide = len(columns) * (WIDTH + BETWEEN) - BETWEEN

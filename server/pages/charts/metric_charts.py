@@ -16,7 +16,7 @@ SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "
 SPLITS |= {"test": "test"}
 STEP, EPOCH = "_step", "epoch"
 OWN = {STEP, "_runtime", "_timestamp", "_wandb"}
-"""What the client adds to each row: an axis, never a curve."""
+"""Keys that the client adds to each row: an axis, never a curve."""
 PER_PAGE = 24
 Row = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Survey:
             yield row
 
     def axis(self, metric: str) -> str:
-        """As defined; else the epoch, where each row of the metric has one; else the step."""
+        """Axis of a metric: as defined; else the epoch, if each of its rows has one; else the step."""
         asked = self._asked[metric]
         if asked is None and metric != EPOCH and self.on_epoch[metric] == self.counts[metric]:
             return EPOCH
@@ -88,7 +88,7 @@ class Page:
 def page(
     survey: Survey, rows: Iterable[Row], number: int, search: str = "", view: View | None = None, separator: str = "/"
 ) -> Page:
-    """Every number that was logged at least twice, those with `search` in their names, in sections by prefix.
+    """Charts of every number logged at least twice with `search` in its name, in sections by prefix.
 
     `rows`: those of the survey; `_step` in each of them. A prefix ends at the first `separator`.
     """
@@ -107,13 +107,13 @@ def page(
 
 
 def _section(title: str, separator: str) -> str:
-    """The prefix of a name; "" where it has none."""
+    """The prefix of a name; "" if it has none."""
     head, found, _ = title.partition(separator)
     return head if found else ""
 
 
 def _series(rows: Iterable[Row], axes: dict[str, str], view: View) -> dict[str, "_Values"]:
-    """A smooth line needs what is before the stretch that is shown; any other is sampled from that stretch alone."""
+    """Sampled points by metric: from the shown stretch alone, but for a smooth line also from before it."""
     found = {metric: _Values(View() if view.smooth else view) for metric in axes}
     if not axes:
         return found
@@ -126,7 +126,7 @@ def _series(rows: Iterable[Row], axes: dict[str, str], view: View) -> dict[str, 
 
 @dataclass
 class _Values:
-    """A metric's points, and how many values have no place: without the axis, or not finite."""
+    """A metric's points, and the number of values without a place: without the axis, or not finite."""
 
     view: View
     series: Series = field(default_factory=Series)
@@ -166,7 +166,7 @@ def title(metric: str) -> str:
 
 
 def numbers(row: Row) -> dict[str, float]:
-    """The numbers of a row under their dotted paths; what media keep about themselves is none."""
+    """The numbers of a row under their dotted paths, without those in descriptions of media."""
     flat: dict[str, float] = {}
     for key, value in row.items():
         kind = type(value)

@@ -21,12 +21,12 @@ BETWEEN = 24  # a label and the next axis, at least
 MAX_AXES, MAX_LINES = 12, 1000
 MAX_VALUES = 60
 STEPS = 7  # of the colour scale
-WIDE = 50  # largest over smallest value from which an axis is logarithmic
+WIDE = 50  # ratio of largest to smallest value above which an axis is logarithmic
 
 
 @dataclass(frozen=True)
 class Axis:
-    """`key`: what the filter calls it; `values`: one for each run, None where it has none."""
+    """An axis. `key`: its name in filters; `values`: one for each run, None if it has none."""
 
     key: str
     values: Sequence[Any]
@@ -34,7 +34,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Run:
-    """`rank`: 0 for the worst result, 1 for the best, None without one; `passes` the filter of the page."""
+    """A run's line. `rank`: 0 for the worst result, 1 for the best, None without one; `passes` the page's filter."""
 
     name: str
     title: str
@@ -66,7 +66,7 @@ def step(rank: float | None) -> str:
 
 
 def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
-    """A figure; what does not pass is faded, the best runs lie above. It is as wide as the labels of its axes need."""
+    """A figure, as wide as its labels need; runs that do not pass are faded, the best lie above."""
     shown = list(axes)[-MAX_AXES:]
     scaled = [scale_of(axis.values) for axis in shown]
     labels = [_labels(*each) for each in scaled]
@@ -102,7 +102,7 @@ def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
 
 
 def _labels(scale: Scale | LogScale | Category, numbers: Sequence[float | None]) -> list[tuple[float, str]]:
-    """Place and text; none between whole numbers where an axis has only those."""
+    """Place and text of labels; none between whole numbers if an axis has only those."""
     if not isinstance(scale, Scale):
         return scale.ticks()
     return scale.ticks(whole=all(number is None or number.is_integer() for number in numbers))

@@ -124,7 +124,7 @@ def _figure(title: str, note: str, width: int, height: int, parts: Sequence[Mark
 
 
 def confusion(title: str, rows: Rows, actual: str, predicted: str, number: str) -> Markup:
-    """A table of counts, darker where there are more."""
+    """A table of counts; larger ones are darker."""
     cells: dict[tuple[str, str], float] = {}
     for row in rows:
         place = (str(row.get(actual)), str(row.get(predicted)))
@@ -152,7 +152,7 @@ def confusion(title: str, rows: Rows, actual: str, predicted: str, number: str) 
 
 
 def draw(kind: str, fields: dict[str, str], title: str, rows: Rows) -> Markup | None:
-    """A plot of `wandb.plot` from the rows of its table; None for one that is not known."""
+    """A plot of `wandb.plot` from the rows of its table; None for an unknown kind."""
     x, y = fields.get("x", "x"), fields.get("y", "y")
     if kind == "wandb/bar/v0":
         label, value = fields.get("label", "label"), fields.get("value", "value")

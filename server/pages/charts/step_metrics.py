@@ -1,4 +1,4 @@
-"""The axis of each metric, as `run.define_metric(step_metric=…)` asked for it."""
+"""The axis of each metric by `run.define_metric(step_metric=…)`."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from server.jsontext import wandb_section
 
 NAME, GLOB, STEP_NAME, STEP_INDEX, OPTIONS = "1", "2", "4", "5", "6"
 DEFINED = 3
-"""Field numbers and the option of the client's MetricRecord, which is how a configuration holds definitions."""
+"""Field numbers and the option of the client's MetricRecord, the form of definitions in a configuration."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Axes:
     patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     def of(self, metric: str) -> str | None:
-        """None where nothing was asked for, or the metric itself."""
+        """Axis of a metric; None if none is defined, or the metric itself."""
         if metric in self.names:
             found = self.names[metric]
         else:
@@ -28,7 +28,7 @@ class Axes:
 
 
 def read(config: str) -> Axes:
-    """The definitions in a run's configuration; what makes no sense there defines nothing."""
+    """The definitions in a run's configuration; invalid ones are ignored."""
     records = wandb_section(config).get("m")
     if not isinstance(records, list):
         return Axes({})

@@ -46,7 +46,7 @@ def _newest(store: Store, collection: Row) -> Row | None:
 
 
 def find_member(store: Store, person: Person, project: Row, name: str, version: str) -> tuple[Row, Row, Row] | None:
-    """Collection, membership and artifact of a version or alias; None where a person may see none."""
+    """Collection, membership and artifact of a version or alias; None if there is none that the person may see."""
     collection = collections.find(store.db, project["id"], name)
     member = collections.member(store.db, collection["id"], version) if collection else None
     if collection is None or member is None:
@@ -58,7 +58,7 @@ def find_member(store: Store, person: Person, project: Row, name: str, version: 
 def gather(
     store: Store, signer: Signer, project: Row, found: tuple[Row, Row, Row], inside: str, person: Person
 ) -> dict[str, Any] | None:
-    """`inside`: the folder or file of it that is shown. None where there is none."""
+    """Values of the page. `inside`: the folder or file that is shown; None if it does not exist."""
     db, (collection, member, artifact) = store.db, found
     entries = artifacts.entries(db, artifact["id"])
     shown = _browse(store, signer, person, artifact, entries, inside)
@@ -125,7 +125,7 @@ def _browse(
 
 
 def files_of(store: Store, artifact: Row) -> list[tuple[str, Path]]:
-    """Name and place of each file that lies here. Raises FileNotFoundError where the bytes of one are lost."""
+    """Name and path of each file stored here. Raises FileNotFoundError if the bytes of one are lost."""
     entries = artifacts.entries(store.db, artifact["id"])
     found = [(entry["path"], store.blobs.path(entry["sha256"])) for entry in entries if entry["sha256"]]
     for name, path in found:
@@ -145,7 +145,7 @@ class _Sink:
         return len(piece)
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Nothing to do: nothing is buffered."""
 
     def take(self) -> bytes:
         taken, self._pieces = b"".join(self._pieces), []

@@ -11,7 +11,7 @@ MAX_SEARCH = 200
 
 
 def gather(store: Store, run: Row, search: str = "", start: int | None = None) -> dict[str, Any]:
-    """`start`: the first line that is shown, from 1; None shows the end."""
+    """Values of the tab. `start`: the first line that is shown, from 1; None shows the end."""
     n = streams.count(store.db, "console", run["id"])
     if search:
         rows = streams.console_with(store.db, run["id"], search[:MAX_SEARCH], SHOWN)

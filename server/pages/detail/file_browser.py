@@ -1,4 +1,4 @@
-"""Files by folder, and what one file holds, for people."""
+"""Files by folder, and previews of single files."""
 
 import csv
 import json

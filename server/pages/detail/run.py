@@ -1,4 +1,4 @@
-"""One run: its head, and what each of its tabs shows."""
+"""One run: its head and its tabs."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -34,7 +34,7 @@ TABS = {
     "artifacts": "Artifacts",
 }
 MAX_HISTORY = 16 << 20  # characters of history that a page reads
-RARE, MAX_RARE = 2000, 20  # rows of a metric that is read whole nevertheless, and how many of these
+RARE, MAX_RARE = 2000, 20  # rows of a metric that is always read whole, and the number of such metrics
 ROWS_PER_SECOND = 5000  # of a run that goes on, between two looks at all of them
 MAX_LISTED = 1000  # files, artifacts
 SYSTEM_SAMPLES = 2000
@@ -42,7 +42,7 @@ RUNTIME = step_metrics.Axes({}, ((re.compile(".*", re.DOTALL), "_runtime"),))
 
 
 class Page:
-    """Arguments of all tabs: the store, the run, who looks, and the query string."""
+    """Arguments of all tabs: the store, the run, the reader, and the query string."""
 
     def __init__(self, store: Store, signer: Signer, run: Row, person: Person, query: QueryParams) -> None:
         self.store, self.run, self.person, self.query = store, run, person, query
@@ -64,7 +64,7 @@ class Page:
 
 
 def gather(page: Page, tab: str, rest: str) -> dict[str, Any] | None:
-    """`rest`: what follows the tab in the address. None where there is nothing there."""
+    """Values of a tab; None if it does not exist. `rest`: the part of the address after the tab."""
     db, run = page.db, page.run
     own = SHOWN[tab](page, rest)
     if own is None:
@@ -151,7 +151,7 @@ def command(run: Row, facts: dict[str, Any]) -> str:
 
 
 def versions(internal: dict[str, Any], facts: dict[str, Any]) -> dict[str, str]:
-    """Of the machine and of what ran on it, as far as the client said so."""
+    """Versions of the machine's software, as far as the client reports them."""
     memory = as_object(facts.get("memory")).get("total")
     whole = int(memory) if isinstance(memory, str) and memory.isdecimal() and len(memory) < 19 else 0
     found = {
@@ -179,7 +179,7 @@ def show_pictures(page: Page, rest: str) -> dict[str, Any] | None:
 
 
 def media(page: Page, key: str) -> dict[str, Any] | None:
-    """`key`: of a table that is shown whole."""
+    """Values of the tab; with `key`, those of that table, shown whole."""
 
     shared = {
         "picture": partial(wandb_tables.picture, page.db, sign=page.signed_url),
@@ -283,4 +283,4 @@ SHOWN: dict[str, Callable[[Page, str], dict[str, Any] | None]] = {
     "files": file_tree,
     "artifacts": graph,
 }
-"""What each of TABS shows, from the rest of its address; None where there is nothing there."""
+"""Tab → the function of its values, from the rest of its address; None if nothing is there."""

@@ -22,14 +22,14 @@ Link = Callable[[Row, str], str]
 
 
 def keys(db: Connection, run_id: int) -> list[str]:
-    """Those under which the run logged images at its top level."""
+    """Keys under which the run logged images at its top level."""
     types = {key: entry["typeCounts"] for key, entry in streams.keys(db, run_id)["keys"].items()}
     image = {"image-file", "images/separated"}
     return [key for key, found in types.items() if image & {each["type"] for each in found}]
 
 
 def gather(store: Store, link: Link, run: Row, key: str, at: int | None, index: int) -> dict[str, Any] | None:
-    """`at`: which of the steps that show `key`, from 1, None for the last; `index`: which picture of that step."""
+    """Values of the page. `at`: number of a step with `key`, from 1, None for the last; `index`: its picture."""
     shows = _steps_with_pictures(store.db, run["id"], key)
     if not shows:
         return None
@@ -92,14 +92,14 @@ def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: d
 
 
 def _truth_and_prediction(names: list[str]) -> tuple[str, str] | None:
-    """The masks of truth and prediction, where there is one of each."""
+    """Names of the masks of truth and prediction; None unless there is one of each."""
     truth = [name for name in names if name.lower() in TRUTH]
     others = [name for name in names if name.lower() not in TRUTH]
     return (truth[0], others[0]) if len(truth) == 1 and len(others) == 1 else None
 
 
 def read_json(store: Store, file: Row, most: int) -> Any:
-    """The value of a stored file; None for one of more than `most` bytes, or that is lost or no JSON."""
+    """The JSON value of a stored file; None if it has more than `most` bytes, is lost, or is no JSON."""
     if file["size"] > most:
         return None
     try:
@@ -143,7 +143,7 @@ def _box(item: Any, labels: dict[str, str], picture: Picture) -> dict[str, Any] 
 
 
 def _number(value: Any) -> float:
-    """NaN for what is no number."""
+    """A number; NaN for anything else."""
     return float(value) if type(value) in (int, float) else math.nan
 
 
@@ -167,7 +167,7 @@ def _in_other_runs(store: Store, link: Link, run: Row, picture: Picture, name: s
 
 
 def filters() -> list[tuple[str, float, float, float]]:
-    """Name and colour, from 0 to 1, of what paints a mask without script."""
+    """Name and colour (0 to 1) of each SVG filter that paints a mask without script."""
     return [
         (f"layer{number}", *(round(int(light[i : i + 2], 16) / 255, 3) for i in (1, 3, 5)))  # type: ignore[misc]
         for number, (light, _) in enumerate(SERIES)

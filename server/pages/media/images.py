@@ -17,9 +17,9 @@ IOU = re.compile(rf"{_PREFIXES}m?iou\b\s*[:=]?\s*{_NUMBER}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Picture:
-    """`path` and those of masks and boxes are names of the run's files, by the name of the layer.
+    """A picture. `path` and those of masks and boxes are names of the run's files, by the name of the layer.
 
-    `width` and `height` in pixels, 0 where the client did not say. `is_worst`: of those that were logged with it.
+    `width` and `height` in pixels, 0 if unknown. `is_worst`: it has the lowest IoU of its log call.
     """
 
     key: str
@@ -34,13 +34,13 @@ class Picture:
 
     @property
     def iou(self) -> float | None:
-        """As the caption says it; None where it says none."""
+        """IoU in the caption; None if it has none."""
         found = IOU.search(self.caption)
         return float(found[1]) / (100 if found[2] else 1) if found else None
 
     @property
     def words(self) -> tuple[str, str]:
-        """The caption without its IoU, and that."""
+        """The caption without its IoU, and the IoU."""
         found = IOU.search(self.caption)
         if found is None:
             return self.caption, ""
@@ -64,7 +64,7 @@ def pictures(rows: Iterable[dict[str, Any]]) -> list[Picture]:
 
 
 def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
-    """Those of one media object; none where it holds no images."""
+    """Pictures of one media object; none if it holds no images."""
     if value["_type"] == "image-file":
         paths, captions = [value.get("path")], [value.get("caption")]
         masks, boxes = [value.get("masks")], [value.get("boxes")]
@@ -89,7 +89,7 @@ def pictures_in(key: str, value: dict[str, Any]) -> list[Picture]:
 
 
 def lowest_indices(values: Sequence[float | None]) -> set[int]:
-    """Indices of the lowest values, where they differ."""
+    """Indices of the lowest values; empty if all are equal."""
     known = {value for value in values if value is not None}
     return {at for at, value in enumerate(values) if value == min(known)} if len(known) > 1 else set()
 
@@ -97,8 +97,8 @@ def lowest_indices(values: Sequence[float | None]) -> set[int]:
 def names(found: Sequence[Picture]) -> list[str]:
     """A name for each picture of one log call, the same in every run.
 
-    Captions without their IoU, and only to their colon where that tells several pictures apart: what follows it is
-    often another score. Where they tell none apart, their numbers do.
+    Captions without their IoU, and only up to their colon if that distinguishes them: the rest is often another score.
+    If captions do not distinguish them, the pictures' numbers follow.
     """
     captions = [picture.words[0] or str(picture.index) for picture in found]
     heads = [caption.partition(":")[0].strip() for caption in captions]

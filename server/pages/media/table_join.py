@@ -1,4 +1,4 @@
-"""Tables that several runs logged under one key, side by side: a row for each thing that one of the columns names."""
+"""Tables that several runs logged under one key, joined by a column that names each row once."""
 
 import statistics
 from collections.abc import Hashable, Sequence
@@ -16,7 +16,7 @@ PER_PAGE = 100
 
 @dataclass(frozen=True)
 class Line:
-    """`shared`: what all runs say; `cells`: what each run says, None where its table has no such row."""
+    """A row. `shared`: cells equal in all runs; `cells`: those of each run, None if its table has no such row."""
 
     source: Table
     name: Any
@@ -51,7 +51,7 @@ class Joined:
 
 
 def gather(store: Store, found: Sequence[Row], order: str) -> list[Joined]:
-    """Of the keys that two or more of the runs have. `order`: `+COLUMN` or `-COLUMN`, by the mean over the runs."""
+    """Joined tables of keys that two or more runs have. `order`: `+COLUMN` or `-COLUMN`, by the mean over the runs."""
     summaries = [flatten_media(load_object(run["summary"])) for run in found]
     plotted = {name for run in found for _, (*_, name) in wandb_tables.definitions(run["config"])}
     keys = sorted({key for summary in summaries for key in summary} - plotted)
@@ -73,7 +73,7 @@ def _is_table(value: dict[str, Any] | None) -> bool:
 
 
 def join(found: Sequence[Table | None], order: str = "") -> Joined | None:
-    """None where no column names rows of two tables: texts, whole numbers or pictures, each of them once a table."""
+    """Joined tables; None if no column names rows of two: texts, whole numbers or pictures, each once a table."""
     given = [table for table in found if table]
     by = _naming(given)
     if by is None:
@@ -108,7 +108,7 @@ def _may_name(name: Hashable) -> bool:
 
 
 def identity(value: Any) -> Hashable:
-    """A key, equal where two cells name the same: of a picture, its content."""
+    """A key, equal for two cells that name the same thing: for pictures, by content."""
     if isinstance(value, dict) and isinstance(value.get("sha256"), str):
         return str(value["sha256"])
     return value if isinstance(value, str | int | float | None) else repr(value)
@@ -127,13 +127,13 @@ def _is_shared(
 
 
 def _whole(value: Any) -> Hashable:
-    """A key, equal where nothing differs: of a picture, its masks as well."""
+    """A key, equal for two cells without any difference, masks of pictures included."""
     layers = (value.get("masks"), value.get("boxes")) if isinstance(value, dict) else None
     return (identity(value), repr(layers))
 
 
 def _sort(lines: list[Line], apart: Sequence[str], order: str) -> None:
-    """By the mean over the runs; rows without one come last."""
+    """Sort rows by their mean over the runs; rows without one come last."""
     if order[1:] in apart and order[:1] in ("+", "-"):
         at, sign = apart.index(order[1:]), -1 if order[0] == "-" else 1
         lines.sort(key=lambda line: (line.mean(at) is None, sign * (line.mean(at) or 0.0)))

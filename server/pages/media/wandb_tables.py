@@ -26,7 +26,7 @@ CLIENT_ARTIFACT = "wandb-client-artifact://"
 
 @dataclass(frozen=True)
 class Table:
-    """`artifact`: where the pictures in its cells lie, by path."""
+    """A table. `artifact`: number of the artifact with the pictures of its cells; None without one."""
 
     key: str
     columns: list[str]
@@ -39,7 +39,7 @@ class Table:
 
 
 def gather(store: Store, link: Link, run: Row) -> dict[str, Any]:
-    """Everything in the summary that has a viewer here, and the names of what has none."""
+    """Media of the summary that have a viewer here, and the names of those without one."""
     found = flatten_media(load_object(run["summary"]))
     tables = {key: value for key, value in found.items() if value["_type"] == "table-file"}
     drawn, used = _plots(store, run, tables)
@@ -74,14 +74,14 @@ def table(store: Store, run: Row, key: str, sort: str, down: bool, text: str, pa
 
 
 def _order(value: Any) -> tuple[int, float, str]:
-    """Numbers before texts, nothing last."""
+    """A sort key: numbers before texts, empty cells last."""
     if isinstance(value, int | float):
         return (0, float(value) if value == value else float("inf"), "")
     return (2, 0.0, "") if value is None else (1, 0.0, str(value))
 
 
 def read(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | None:
-    """None where its file is gone, too large, or no table. The copy in an artifact knows where its pictures lie."""
+    """A table; None if its file is gone, too large, or no table. A copy in an artifact comes first: it has pictures."""
     artifact, path = _artifact(store, value), value.get("path")
     inside = str(value.get("artifact_path")).removeprefix(CLIENT_ARTIFACT).partition("/")[2]
     file = artifacts.entry(store.db, artifact, inside) if artifact is not None else None
@@ -110,7 +110,7 @@ def _sample(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | 
 
 
 def picture(db: Connection, table: Table, cell: Any, sign: Callable[[str], str]) -> dict[str, Any] | None:
-    """A picture in a cell with its masks, as `image_viewer.load_layers` has one; None for what is none."""
+    """A picture in a cell with its masks, as by `image_viewer.load_layers`; None if the cell holds none."""
     found = pictures_in("", cell) if isinstance(cell, dict) and cell.get("_type") == "image-file" else []
     url = _url(db, table, found[0].path, sign) if found else None
     if url is None:
@@ -159,7 +159,7 @@ def texts(value: Any) -> dict[str, str]:
 
 
 def table_key(query: Any) -> str | None:
-    """The argument `tableKey`, wherever it stands in a query."""
+    """The argument `tableKey` at any place of a query."""
     if isinstance(query, dict):
         if query.get("name") == "tableKey" and isinstance(query.get("value"), str):
             return str(query["value"])
@@ -169,7 +169,7 @@ def table_key(query: Any) -> str | None:
 
 
 def _histograms(db: Connection, run: Row, keys: list[str]) -> list[Markup]:
-    """The last one of each key, and how it came to be over the steps where there are several."""
+    """The last histogram of each key, and a heat map over the steps if there are several."""
     drawn = []
     for key in sorted(keys):
         found = [(step, *parts) for step, parts in _bins(db, run["id"], key)]
@@ -191,7 +191,7 @@ def _bins(db: Connection, run_id: int, key: str) -> Iterator[tuple[int, tuple[li
 
 
 def _parts(value: Any) -> tuple[list[float], list[float]] | None:
-    """Counts and edges of a histogram; None for what is none."""
+    """Counts and edges of a histogram; None if it is invalid."""
     if not isinstance(value, dict) or value["_type"] != "histogram":
         return None
     counts, edges = value.get("values"), value.get("bins")

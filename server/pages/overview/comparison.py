@@ -39,7 +39,7 @@ WITH_PICTURES, MAX_PICTURES = 8, 24
 def gather(
     store: Store, sign: Callable[[str], str], project: Row | None, asked: QueryParams, person: Person
 ) -> dict[str, Any]:
-    """`project`: where runs are that are named without one; `sign` makes addresses of files."""
+    """Values of the page. `project`: that of runs named without one; `sign` makes addresses of files."""
 
     def link(run: Row, name: str) -> str:
         return sign(storage_paths.run_file(run["id"], name))
@@ -80,7 +80,7 @@ def gather(
 def _select_runs(
     store: Store, project: Row | None, asked: QueryParams, person: Person
 ) -> tuple[list[Row], Keys | None, str, int]:
-    """The runs, what they have, what was wrong with the filter, and how many more passed it."""
+    """The runs, their keys, the fault of the filter, and the number of further runs that passed it."""
     named = [part for text in asked.getlist("runs") for part in text.split(",") if part]
     if named or project is None:
         ids = [run["id"] for name in dict.fromkeys(named) if (run := _find_run(store.db, project, name, person))]
@@ -99,7 +99,7 @@ def _select_runs(
 
 
 def _find_run(db: Connection, project: Row | None, name: str, person: Person) -> Row | None:
-    """`RUN` of the project, or `ENTITY/PROJECT/RUN`; None for what there is not, or what the person may not see."""
+    """`RUN` of the project, or `ENTITY/PROJECT/RUN`; None if there is none that the person may see."""
     entity, _, rest = name.partition("/")
     if not rest:
         return runs.find(db, project["id"], name) if project else None
@@ -109,7 +109,7 @@ def _find_run(db: Connection, project: Row | None, name: str, person: Person) ->
 
 
 def _distinguish_names(found: Sequence[Row]) -> list[Row]:
-    """The runs with a `display_name` each; where several have the same, with the settings that differ, or the id."""
+    """The runs with a `display_name` each; equal ones are followed by the settings that differ, or by the id."""
     same: dict[str, list[Row]] = {}
     for run in found:
         same.setdefault(run["display_name"] or run["name"], []).append(run)
@@ -128,7 +128,7 @@ def _is_short(setting: Any) -> bool:
 
 
 def _grouping(asked: QueryParams, keys: Keys | None, found: Sequence[Row]) -> list[str] | None:
-    """Keys, as in filters, by which runs are grouped; None where each is for itself."""
+    """Keys, as in filters, by which runs are grouped; None without groups."""
     names = query_string.words(asked, "group", 5)
     if not names or keys is None or not found:
         return None
@@ -138,7 +138,7 @@ def _grouping(asked: QueryParams, keys: Keys | None, found: Sequence[Row]) -> li
 
 
 def _labels(store: Store, found: Sequence[Row], grouping: list[str] | None) -> dict[int, str]:
-    """Run → the name of its line, or of its group."""
+    """Run → the name of its line or group."""
     if grouping is None:
         return {run["id"]: run["name"] for run in found}
     values = runs.values_of(store.db, [run["id"] for run in found], grouping)
@@ -151,7 +151,7 @@ def _labels(store: Store, found: Sequence[Row], grouping: list[str] | None) -> d
 def _legend(
     found: Sequence[Row], labels: Mapping[int, str], numbers: Mapping[str, int], grouped: bool
 ) -> list[dict[str, Any]]:
-    """`run` is None for a group of `n`."""
+    """Entries of the legend; `run` is None for a group of `n`."""
     if not grouped:
         return [
             {
@@ -172,7 +172,7 @@ def _legend(
 
 
 def _axis(asked: QueryParams) -> str:
-    """step, epoch or time; "" leaves it to what was logged."""
+    """step, epoch or time; "" chooses by the logged keys."""
     return asked.get("x", "") if asked.get("x") in histories.AXES else ""
 
 
@@ -208,14 +208,14 @@ def _charts(
 
 
 def _select_charts(titles: list[tuple[str, list[str]]], asked: QueryParams) -> list[tuple[str, list[str]]]:
-    """Those that the address names with `chart=`, in its order, or all; of these, those with `search=` in a name."""
+    """Charts that the address names with `chart=`, in its order, or all; of these, those with `search=` in a name."""
     named, search = dict(titles), asked.get("search", "").lower()
     chosen = [(title, named[title]) for title in query_string.words(asked, "chart", MAX_KEYS) if title in named]
     return [(title, of) for title, of in chosen or titles if any(search in metric.lower() for metric in of)]
 
 
 def metric_chart(store: Store, found: Sequence[Row], metric: str) -> list[Markup]:
-    """The curves of one metric of the newest of some runs, none where no run has any."""
+    """A chart of one metric of the newest of some runs; empty if no run has it."""
     n, found = len(found), _distinguish_names(found[-CURVES:])
     read, _ = histories.read(store, found)
     axis, numbers = _common_axis(read.values(), [metric]), assign(run["name"] for run in found)
@@ -226,7 +226,7 @@ def metric_chart(store: Store, found: Sequence[Row], metric: str) -> list[Markup
 
 
 def _chart(title: str, lines: list[Line], axis: str, view: View, gaps: int) -> Markup:
-    """`gaps`: values that are not finite."""
+    """A chart; `gaps`: number of values that are not finite."""
     unit = "time (s)" if axis == "time" else axis
     how = "pale" if len(lines) > CROWD else "dashed"
     notes = [f"{how}: training"] if any("dashed" in line.style for line in lines) else []
@@ -247,7 +247,7 @@ def _titles(read: Any) -> list[tuple[str, list[str]]]:
 
 
 def _common_axis(read: Any, metrics: Sequence[str]) -> str:
-    """The epoch, where each row of these metrics has one; else the step."""
+    """The epoch, if each row of these metrics has one; else the step."""
     return "epoch" if all(history.has(metric, "epoch") for history in read for metric in metrics) else "step"
 
 
@@ -283,7 +283,7 @@ def _lines(
 
 
 def _apply_view(points: list[Point], view: View) -> list[Point]:
-    """Smoothed with all of the past, then cut to the stretch that is looked at; thinned after that."""
+    """Points smoothed with all of the past, then cut to the visible stretch."""
     whole = smooth(points, view.smooth) if view.smooth else points
     return [point for point in whole if view.shows(point[0])] if view.is_zoomed else whole
 
@@ -322,7 +322,7 @@ def _differences(configs: Sequence[dict[str, Any]], everything: bool) -> list[tu
 
 
 def _results(found: Sequence[Row]) -> list[tuple[str, list[Any], int | None]]:
-    """Key of the summary, its value in each run, and which of them is best; test and validation first."""
+    """Key of the summary, its value in each run, and the index of the best; test and validation first."""
     summaries = [logged_values(load_object(run["summary"])) for run in found]
     keys = {key for summary in summaries for key in summary}
     order = sorted(keys, key=lambda key: (not key.startswith("test"), not key.startswith("val"), key))
@@ -330,7 +330,7 @@ def _results(found: Sequence[Row]) -> list[tuple[str, list[Any], int | None]]:
 
 
 def best_of(key: str, values: Sequence[Any]) -> int | None:
-    """Index of the best value, where they differ and their name says what is better."""
+    """Index of the best value; None if all are equal, or the name of the metric does not tell its goal."""
     numbers = [(value, at) for at, value in enumerate(values) if type(value) in (int, float) and value == value]
     if len({value for value, _ in numbers}) < 2 or not is_judged(key):
         return None
@@ -338,9 +338,9 @@ def best_of(key: str, values: Sequence[Any]) -> int | None:
 
 
 def _pictures(store: Store, link: Link, found: Sequence[Row]) -> dict[str, Any]:
-    """Each picture with masks that the runs showed last, by key, name and test set, as each of them has it.
+    """A row for each picture with masks that the runs showed last, by key, name and test set; a column for each run.
 
-    `worst`: which of its cells has the lowest IoU. Runs that show none have no column.
+    `worst`: index of the cell with the lowest IoU. Runs without pictures have no column.
     """
     shown: dict[tuple[str, str, str], dict[int, Picture]] = {}
     for run in found:

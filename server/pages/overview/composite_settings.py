@@ -10,11 +10,11 @@ from typing import Any
 
 
 def split(texts: Sequence[Any], others: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-    """Those of `others` that say together what the texts say, with their values; empty where they do not say it all.
+    """The settings of `others` that together determine the texts, with their values; empty if they do not.
 
-    Of each run there is a text, and a value of each other setting, or None where it is not known. A part differs, is
-    the same in all runs with one text, and stands as a word in each text that has the most words: a shorter text, as
-    `unet` alone, leaves some out. Parts are in the order in which they stand there.
+    Each run has a text, and a value of each other setting or None. A part differs, is the same in all runs with one
+    text, and is a word of each text that has the most words: a shorter text, as `unet` alone, leaves some out. Parts
+    are in the order of their words.
     """
     if not texts or not all(isinstance(text, str) for text in texts):
         return {}
@@ -38,7 +38,7 @@ def split(texts: Sequence[Any], others: Mapping[str, Sequence[Any]]) -> dict[str
 
 
 def _by_text(texts: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-    """Text → the value in all its runs; empty where they disagree, or where the values are the texts."""
+    """Text → the value in all its runs; empty if they disagree, or if the values are the texts."""
     of: dict[str, Any] = {}
     for text, value in zip(texts, values, strict=True):
         if value is not None and of.setdefault(text, value) != value:

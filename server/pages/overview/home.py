@@ -23,7 +23,7 @@ def gather(store: Store, person: Person) -> dict[str, Any]:
 
 
 def show_missing(request: Request, what: str) -> Response:
-    """A 404 that says what there is instead, in the project or at all."""
+    """A 404 with a list of existing things, in the project or at all."""
     store: Store = request.app.state.store
     there = project_of(request) if "project" in request.path_params else None
     values = gather_project(store, there) if there else {"project": None} | gather(store, person(request))
@@ -45,7 +45,7 @@ def gather_project(store: Store, project: Row) -> dict[str, Any]:
 
 
 def describe_sweeps(store: Store, found: Sequence[Row]) -> list[Row]:
-    """With `title`, `n_runs`, the state that people read, and `namesake`: whether another of these has that title."""
+    """Sweeps with `title`, `n_runs`, the state for people, and `namesake`: whether another one has that title."""
     n = Counter(map(sweep_title, found))
     return [
         sweep
@@ -60,7 +60,7 @@ def describe_sweeps(store: Store, found: Sequence[Row]) -> list[Row]:
 
 
 def sweep_state(store: Store, sweep: Row) -> str:
-    """The state that people read: a sweep that hands out nothing any more is not over while its runs go on."""
+    """The state for people: a sweep that hands out nothing any more is not over while its runs go on."""
     if sweep["state"] not in scheduler.OVER or not sweeps.live_runs(store.db, sweep["id"]):
         return str(sweep["state"]).lower()
     n_runs = len(sweeps.run_ids(store.db, sweep["id"]))
@@ -68,7 +68,7 @@ def sweep_state(store: Store, sweep: Row) -> str:
 
 
 def ending_state(sweep: Row, n_runs: int, expected: int | None) -> str:
-    """Of a sweep that hands out nothing any more and has live runs; `expected`: all that it will have, if known."""
+    """State of a sweep with live runs that hands out nothing any more; `expected`: its final number of runs."""
     if sweep["state"] == "CANCELED":
         return "canceling"
     return "finishing" if expected is not None and n_runs >= expected else "stopping"

@@ -1,4 +1,4 @@
-"""One project: a table of its runs, and what else it has."""
+"""One project: a table of its runs, its sweeps, artifacts and reports."""
 
 import csv
 import io
@@ -81,7 +81,7 @@ def _title(column: Column) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """A cell of a CSV; text that a spreadsheet would take for a formula gets an apostrophe before it."""
     if value is None or type(value) in (int, float):
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

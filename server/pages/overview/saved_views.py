@@ -1,4 +1,4 @@
-"""Views that people keep under a name: what follows the project in the address of a table, a comparison or a sweep."""
+"""Views that people keep under a name: the address, below the project's, of a table, a comparison or a sweep."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ MAX_ADDRESS = 8000  # characters
 
 
 def list_views(db: Connection, project: Row) -> list[Row]:
-    """By name; `address` leads to the view."""
+    """Saved views by name; `address` leads to the view."""
     found = [view | {"rest": _rest(view)} for view in views.of_project(db, project["id"], TYPE, None)]
     named = [view | {"address": project_address(project) + view["rest"]} for view in found]
     return sorted(named, key=lambda view: (view["name"].lower(), view["id"]))
@@ -31,7 +31,7 @@ def current(saved: list[Row], here: str) -> Row | None:
 
 
 def save(db: Connection, project: Row, name: str, address: str, now: float) -> str:
-    """The address, kept in place of a view that has the name. Raises Refused for what is no page of the project."""
+    """Save an address in place of an old view of that name; returns it. Raises Refused for other pages' addresses."""
     rest = _check_address(project, address)
     same = views.of_project(db, project["id"], TYPE, name)
     if not same and len(views.of_project(db, project["id"], TYPE, None)) >= MAX_SAVED:
@@ -54,7 +54,7 @@ def _check_address(project: Row, address: str) -> str:
 
 
 def _normalize(address: str) -> str:
-    """The same address written in one way, without what asks for nothing."""
+    """The address in a normal form, without empty arguments."""
     parts = urlsplit(address)
     path = "/".join(part(unquote(name)) for name in parts.path.split("/"))
     text = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != "format"])

@@ -14,7 +14,7 @@ MAX_WORDS, MAX_WORD = 8, 200
 
 
 def gather(store: Store, text: str, person: Person) -> dict[str, Any]:
-    """By kind, the newest things that have every word; none where nothing is asked for."""
+    """The newest things with every word, by kind; none without words."""
     words = [word[:MAX_WORD] for word in text.split()[:MAX_WORDS]]
     found: dict[str, list[dict[str, Any]]] = {}
     for kind in text_search.KINDS if words else ():
@@ -25,7 +25,7 @@ def gather(store: Store, text: str, person: Person) -> dict[str, Any]:
 
 
 def _result(store: Store, kind: str, row: Row) -> dict[str, Any]:
-    """`url`, `name`, `more` (its id, type), `place` and, where it has one, `state`."""
+    """`url`, `name`, `more` (its id, type), `place` and, if it has one, `state`."""
     there = project_address({"entity": row["entity"], "name": row["project"]})
     place = f"{row['entity']}/{row['project']}"
     if kind == "projects":

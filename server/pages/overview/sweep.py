@@ -1,4 +1,4 @@
-"""One sweep: how far it is, what it found, which settings matter, who works on it, and what the search knew."""
+"""One sweep: progress, results, importance of settings, agents, and facts that the search uses."""
 
 import statistics
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ STATES = ("finished", "running", "pending", "failed", "crashed", "killed", "pree
 
 
 def table_of(store: Store, sweep: Row) -> dict[str, Any]:
-    """Filter, order and columns of a sweep's runs: best first; the stop reason, where one was stopped."""
+    """Filter, order and columns of a sweep's runs: best first; the stop reason, if one was stopped."""
     metric = _metric(sweep)
     best = Column(best_key(metric.name, metric.maximize)) if metric else None
     sort = f"{'-' if best.sign < 0 else '+'}{best.key}" if best else "+number"
@@ -45,7 +45,7 @@ def table_of(store: Store, sweep: Row) -> dict[str, Any]:
 
 
 def gather(store: Store, project: Row, sweep: Row, asked: QueryParams) -> dict[str, Any]:
-    """Plots are of at most MAX_RUNS runs, the newest."""
+    """Values of the page. Plots show at most MAX_RUNS runs, the newest."""
     config, metric = sweep_config.read_config(sweep["config"]), _metric(sweep)
     table = run_table.gather(store, project["id"], asked, **table_of(store, sweep))
     ids = sweeps.run_ids(store.db, sweep["id"])
@@ -100,7 +100,7 @@ def _metric(sweep: Row) -> "Metric | None":
 
 
 def _agents(store: Store, sweep: Row, live: Sequence[Row]) -> list[Row]:
-    """With `n_runs`, the seconds of `silence`, and `state`: running, silent, or gone from a sweep that is over."""
+    """Agents with `n_runs`, seconds of `silence`, and `state`: running, silent, or gone from a sweep that is over."""
     now, busy = store.clock(), {run["agent_id"] for run in live}
     agents = []
     for agent in sweeps.agents(store.db, sweep["id"]):
@@ -153,7 +153,7 @@ class _Data:
         return -1 if self.metric and self.metric.maximize else 1
 
     def best(self, store: Store) -> dict[str, Any] | None:
-        """The run with the best result, with its settings; `last`: its last value where that is clearly worse."""
+        """The run with the best result, with its settings; `last`: its last value if that is clearly worse."""
         known = [(self.sign * value, at) for at, value in enumerate(self.results) if value is not None]
         if not known:
             return None
@@ -219,7 +219,7 @@ class _Data:
         return f"{run_label(self.runs[at])}{'' if result is None else f', {result:.4g}'}"
 
     def _ranks(self) -> list[float | None]:
-        """From 0 for the worst to 1 for the best result."""
+        """Ranks from 0 for the worst to 1 for the best result."""
         order = sorted({value for value in self.results if value is not None}, key=lambda value: -self.sign * value)
         places = {value: at / max(len(order) - 1, 1) for at, value in enumerate(order)}
         return [None if value is None else places[value] for value in self.results]
@@ -256,7 +256,7 @@ class _Data:
 
 
 def _with_parts(store: Store, found: Sequence[Row], settings: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """The settings; in place of one whose texts are made of others of the runs' configurations, these."""
+    """The settings; one whose texts are made of other settings is replaced by these."""
     texts = {name for name, values in settings.items() if all(isinstance(value, str) for value in values)}
     if not texts:
         return settings
@@ -289,7 +289,7 @@ def _number(value: Any) -> float | None:
 
 
 def _dots(points: list[Point], names: list[str], style: str) -> Line:
-    """Of many, those that are spread evenly."""
+    """Dots; of many points, a subset at even distances."""
     every = -(-len(points) // SCATTER) or 1
     return Line("", points[::every], f"{style} dots", dots=True, names=names[::every])
 

@@ -1,4 +1,4 @@
-"""Saved reports: their words in order, their panels drawn from the runs; what is not drawn here says what it is."""
+"""Saved reports: their text in order, their panels drawn from the runs; other blocks are named."""
 
 import base64
 import binascii
@@ -19,11 +19,11 @@ TYPE = "runs"  # of views that are reports, as the client calls them
 STUDY = "report.html"  # the file of a run that is a study's own report
 SAFE = re.compile(r"(?:https?://|mailto:|/(?!/))", re.IGNORECASE)
 Block = dict[str, Any]
-"""`kind`, and what its part of the template needs."""
+"""`kind`, and the values of its part of the template."""
 
 
 def list_reports(store: Store, link: Link, project: Row) -> dict[str, Any]:
-    """The reports of a project, and the pages that studies made of themselves."""
+    """The saved reports of a project, and the report.html of its studies."""
     saved = views.of_project(store.db, project["id"], TYPE, None)
     named = {"entity": project["entity"], "project": project["name"]}
     kept = files.of_project(store.db, project["id"], STUDY)
@@ -42,7 +42,7 @@ def address(view: Row) -> str:
 
 
 def gather(store: Store, link: Link, project: Row, name: str, person: Person) -> dict[str, Any] | None:
-    """`name` is TITLE--ID, as the client writes it; None where there is no such report in the project."""
+    """Values of a report's page. `name` is TITLE--ID, as the client writes it; None if there is no such report."""
     view = _view(store, name.rpartition("--")[2])
     if view is None or view["project_id"] != project["id"]:
         return None
@@ -69,7 +69,7 @@ def _view(store: Store, text: str) -> Row | None:
 
 
 class _Reader:
-    """Turns what the client saved into blocks that can be shown, whatever it holds."""
+    """Turns any spec that the client saved into blocks that can be shown."""
 
     def __init__(self, store: Store, link: Link, project: Row, person: Person) -> None:
         self._store, self._link, self._project, self._person = store, link, project, person
@@ -150,7 +150,7 @@ class _Reader:
         return {"kind": "grid", **found}
 
     def _weave(self, block: Block, depth: int) -> Block:
-        """The client's block for a table of the summaries names it somewhere inside."""
+        """A table of the summaries, whose key stands somewhere inside the client's block."""
         key = _constant(block.get("config"), "key")
         shown = panels.table(self._store, self._project, key) if key else None
         return {"kind": "panel", "panel": shown | {"width": 24}} if shown else _unknown_block("weave-panel")
@@ -190,7 +190,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _constant(value: Any, name: str) -> str | None:
-    """The text `val` of a constant called `name`, wherever it stands."""
+    """The text `val` of a constant called `name` at any depth."""
     if isinstance(value, dict):
         own = value.get(name)
         if isinstance(own, dict) and own.get("nodeType") == "const" and isinstance(own.get("val"), str):

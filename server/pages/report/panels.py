@@ -32,11 +32,11 @@ AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
     "mean": statistics.fmean,
 }
 Panel = dict[str, Any]
-"""`kind`: figure, pictures, table, number, markdown or unknown, with what that needs; `title`, `note`, `width`."""
+"""`kind`: figure, pictures, table, number, markdown or unknown, with its values; `title`, `note`, `width`."""
 
 
 class Grid:
-    """The runs of a panel grid, and what of them was read so far."""
+    """The runs of a panel grid, with a cache of their histories."""
 
     def __init__(self, store: Store, link: Link, sets: Sequence[RunSet]) -> None:
         self.store, self.link, self.sets = store, link, sets
@@ -54,7 +54,7 @@ class Grid:
         return runs.values_of(self.store.db, [run["id"] for run in self.runs], list(keys))
 
     def groups(self, by: list[str]) -> dict[str, list[Row]]:
-        """Label → runs. `by`: keys that a panel groups by itself; else each set as it says, or run by run."""
+        """Label → runs. `by`: keys of a panel's own groups; else those of each set, or single runs."""
         found: dict[str, list[Row]] = {}
         names = {run["id"]: run_label(run) for run in self.runs}
         for each in self.sets:
@@ -90,7 +90,7 @@ def _place(panel: Panel) -> tuple[float, float]:
 
 
 def draw(grid: Grid, panel: Panel) -> Panel:
-    """A panel for the template; one that is not drawn here, or makes no sense, says what it is."""
+    """A panel for the template; one that is invalid, or of a kind not drawn here, is only named."""
     kind, config = str(panel.get("viewType")), as_object(panel.get("config"))
     asked = as_number(as_object(panel.get("layout")).get("w")) or 8
     title = config.get("chartTitle")
@@ -147,7 +147,7 @@ def _dash(metric: str, place: int) -> str:
 
 
 def _metrics(config: dict[str, Any], found: dict[int, histories.History]) -> list[str]:
-    """Those that are named, or that a regular expression finds in the runs."""
+    """Metrics that are named, or that a regular expression finds in the runs."""
     if config.get("useMetricRegex") and isinstance(config.get("metricRegex"), str):
         known = sorted({metric for history in found.values() for metric in history.metrics})
         return [metric for metric in known if regex.matches(config["metricRegex"], metric)][:MAX_METRICS]
@@ -161,7 +161,7 @@ def _smoothing(config: dict[str, Any]) -> float:
 
 
 def bar_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
-    """Of the summary: a bar for each run, or for each group with its n."""
+    """A bar plot of the summary: a bar for each run, or for each group with its n."""
     metrics = [metric for metric in as_list(config.get("metrics")) if isinstance(metric, str)][:MAX_METRICS]
     by = _keys(config.get("groupBy"))
     combine = AGGREGATES.get(str(config.get("groupAgg")), statistics.fmean)
@@ -321,7 +321,7 @@ def table(store: Store, project: Row, key: str) -> Panel | None:
 
 
 def _keys(by: Any) -> list[str]:
-    """Of a panel's own `groupBy`: a name of the configuration, or an accessor."""
+    """Keys of a panel's own `groupBy`: a name of the configuration, or an accessor."""
     if not isinstance(by, str) or not by or by in ("None", "none"):
         return []
     key = run_sets.accessor(by if ":" in by else f"config:{by}")
@@ -340,4 +340,4 @@ DRAWN: dict[str, Callable[[Grid, dict[str, Any], str], Panel | None]] = {
     "Markdown Panel": markdown,
     "Vega2": custom,
 }
-"""The client's word for a kind of panel → what draws it."""
+"""The client's name of a kind of panel → the function that draws it."""

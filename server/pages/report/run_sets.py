@@ -1,4 +1,4 @@
-"""The run sets of a report: which runs a saved filter finds, how they are ordered and grouped."""
+"""The run sets of a report: runs by a saved filter, their order and groups."""
 
 import json
 import re
@@ -17,7 +17,7 @@ RUN_KEYS = {"group": "group_name", "createdAt": "created_at", "jobType": "job_ty
 
 @dataclass(frozen=True)
 class RunSet:
-    """`n` runs were found, `runs` are the first; `grouping` holds keys of filters; `fault`: why there are none."""
+    """`n` runs were found, `runs` are the first; `grouping` holds keys of filters; `fault`: reason of an empty set."""
 
     name: str
     runs: list[Row] = field(default_factory=list)
@@ -27,7 +27,7 @@ class RunSet:
 
 
 def read(store: Store, own: Row, person: Person, spec: Any) -> RunSet:
-    """`spec`: as the client saved it. `own`: the report's project, where the set names none."""
+    """A run set. `spec`: the client's own; `own`: the report's project, for a set that names none."""
     spec = as_object(spec)
     name = str(spec.get("name") or "Run set")
     place = as_object(spec.get("project"))
@@ -47,7 +47,7 @@ def read(store: Store, own: Row, person: Person, spec: Any) -> RunSet:
 
 
 def key_of(key: Any) -> str:
-    """The key of a `{section, name}` in filters; "" for what makes no sense."""
+    """The key of a `{section, name}` in filters; "" if it is invalid."""
     if not isinstance(key, dict) or not isinstance(key.get("name"), str):
         return ""
     section, name = key.get("section"), key["name"]
@@ -67,7 +67,7 @@ def accessor(text: Any) -> str:
 
 
 def _conditions(tree: Any, now: float) -> list[dict[str, Any]]:
-    """The conditions of a filter, all of which hold. Raises Refused for what is not understood."""
+    """The conditions of a filter, all of which hold. Raises Refused for an unknown one."""
     if not isinstance(tree, dict) or tree.get("disabled"):
         return []
     inner = tree.get("filters")
@@ -108,7 +108,7 @@ def _order(sort: Any) -> str:
 
 
 def _apply_selections(found: list[Row], selections: Any) -> list[Row]:
-    """With root 1 all but those of the tree, with root 0 only those of it."""
+    """The selected runs: with root 1 all but those of the tree, with root 0 only those of it."""
     if not isinstance(selections, dict):
         return found
     names = {each for each in as_list(selections.get("tree")) if isinstance(each, str)}

@@ -1,4 +1,4 @@
-"""Tables of runs: which columns, which rows in which order, runs apart or in groups."""
+"""Tables of runs: columns, rows and their order, single runs or groups."""
 
 import json
 import math
@@ -27,9 +27,9 @@ CLEARLY_WORSE = 0.1  # of the size of the best value
 
 @dataclass(frozen=True)
 class Group:
-    """Runs with the same `values` of what they are grouped by; `cells`: (mean, deviation, n) or None per metric.
+    """Runs with the same `values` of the grouping keys; `cells`: (mean, deviation, n) or None per metric.
 
-    `n_unfinished`: those of them that go on or were ended before their end.
+    `n_unfinished`: number of them that go on or were ended early.
     """
 
     values: tuple[Any, ...]
@@ -40,7 +40,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Table:
-    """A page of rows. `groups` instead of `rows` where runs are grouped by `grouping`; `fault` says what was wrong."""
+    """A page of rows. `groups` instead of `rows` if runs are grouped by `grouping`; `fault`: that of the filter."""
 
     keys: Keys
     columns: list[Column]
@@ -101,7 +101,7 @@ def gather(
 
 
 def _worse_lasts(store: Store, run: Row, columns: Sequence[Column], judged: Collection[str]) -> list[float | None]:
-    """For each column the last value of a metric, where it is clearly worse than the best one that the cell shows."""
+    """For each column the last value of a metric, if it is clearly worse than the best one that the cell shows."""
     return [
         worse_last(store, run, column, value) if column.key in judged else None
         for column, value in zip(columns, run["cells"], strict=True)
@@ -109,7 +109,7 @@ def _worse_lasts(store: Store, run: Row, columns: Sequence[Column], judged: Coll
 
 
 def worse_last(store: Store, run: Row, column: Column, best: Any) -> float | None:
-    """The last value of a metric, where it is worse than the best one by more than a tenth of that one's size."""
+    """The last value of a metric, if it is worse than the best one by more than a tenth of that one's size."""
     if type(best) not in (int, float):
         return None
     last = streams.last_number(store.db, run["id"], column.title)
@@ -117,14 +117,14 @@ def worse_last(store: Store, run: Row, column: Column, best: Any) -> float | Non
 
 
 def is_clearly_worse(last: float, best: float, sign: int) -> bool:
-    """`sign`: -1 where more is better. NaN is worse than anything."""
+    """`sign`: -1 if more is better. NaN is worse than anything."""
     return math.isnan(last) or sign * (last - best) > CLEARLY_WORSE * abs(best)
 
 
 def filter_runs(
     store: Store, project_id: int, text: str, keys: Keys, base: Sequence[Mapping[str, Any]], order: str
 ) -> list[int]:
-    """The runs that pass a filter as a person types it, in order. Raises Refused, naming what is not understood."""
+    """The runs that pass a filter as a person types it, in order. Raises Refused, naming the unknown part."""
     wanted = filter_syntax.read(text, keys.names)
     clauses = [*base, *([wanted] if wanted else [])]
     return runs.ids(store.db, project_id, json.dumps({"$and": clauses}) if clauses else None, order)

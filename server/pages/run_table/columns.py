@@ -1,4 +1,4 @@
-"""Columns of a table of runs: settings, metrics and texts of its runs, and which metric is better when less."""
+"""Columns of a table of runs: settings, metrics and texts of its runs, and the goal of each metric."""
 
 import re
 from collections.abc import Mapping
@@ -31,13 +31,13 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Column:
-    """`key`: what filters, orders and the address call it: state, config.lr, high.val/iou."""
+    """A column; `key`: its name in filters, orders and the address: state, config.lr, high.val/iou."""
 
     key: str
 
     @property
     def source(self) -> str:
-        """config, summary, low or high; "" for what every run has."""
+        """config, summary, low or high; "" for a column of every run."""
         head, dot, _ = self.key.partition(".")
         return head if dot and f"{head}." in filter_syntax.SOURCES else ""
 
@@ -51,7 +51,7 @@ class Column:
 
     @property
     def sign(self) -> int:
-        """-1 where more is better."""
+        """-1 if more is better."""
         return 1 if self.source == "low" else -1
 
 
@@ -59,9 +59,8 @@ class Column:
 class Keys:
     """Columns that the runs of a table have; `differing`: settings that are not all equal; `goals`: of sweeps.
 
-    `texts` stand in summaries; `rules` are texts and settings that differ and stand under the same head as a goal:
-    test/rule beside test/iou says what its values are of. `judged`: keys of metrics of which it is known what is
-    better.
+    `texts` stand in summaries; `rules` are texts and settings that differ and stand under the same head as a goal, as
+    test/rule beside test/iou. `judged`: keys of metrics with a known goal.
     """
 
     settings: list[Column]
@@ -86,7 +85,7 @@ class Keys:
 def survey_runs(store: Store, project_id: int, run_ids: list[int]) -> Keys:
     """Columns of these runs; the metrics of the project's sweeps are the goals, with the test metric beside each.
 
-    Runs that no client has opened yet have a sweep's settings only: they count where there are no others.
+    Runs that no client has opened yet have a sweep's settings only: they count if there are no others.
     """
     run_ids = runs.filter_started(store.db, run_ids) or run_ids
     found = runs.value_statistics(store.db, run_ids)
@@ -115,7 +114,7 @@ def survey_runs(store: Store, project_id: int, run_ids: list[int]) -> Keys:
 
 
 def _running_metrics(store: Store, run_ids: list[int]) -> list[str]:
-    """Of runs whose summaries are not spread yet: numbers at the top of the newest few."""
+    """Metrics of runs whose summaries are not indexed yet: numbers at the top level of the newest few."""
     waiting = runs.unindexed_summaries(store.db, run_ids, 20)
     return [key for run in waiting for key, value in load_object(run["summary"]).items() if type(value) in (int, float)]
 
@@ -156,22 +155,22 @@ def best_key(name: str, maximize: bool | None = None) -> str:
 
 
 def _is_own(key: str) -> bool:
-    """Whether a program wrote it as it is: not wandb's own, no member of an object, as the path of a picture is."""
+    """Whether the program itself wrote the key: not wandb's own, no member of an object, as a picture's path is."""
     return not key.startswith("_") and "." not in key
 
 
 def is_minimized(name: str) -> bool:
-    """Whether less is better, as far as the name of a metric says."""
+    """Whether less is better, by the name of a metric."""
     return name.startswith("seconds/") or MINIMIZED.search(name.rpartition("/")[2]) is not None
 
 
 def is_judged(name: str) -> bool:
-    """Whether the name of a metric says what is better."""
+    """Whether the name of a metric tells its goal."""
     return is_minimized(name) or MAXIMIZED.search(name.rpartition("/")[2]) is not None
 
 
 def _goals(tops: list[str], metrics: list[str], keys: Mapping[str, str]) -> list[Column]:
-    """Each sweep's metric with its test metric behind it; where there is no sweep, test metrics, then validation."""
+    """Each sweep's metric with its test metric behind it; without a sweep, test metrics, then validation."""
     named = []
     for top in tops[:2]:
         tail = top.rpartition("/")[2]

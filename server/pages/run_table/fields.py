@@ -17,12 +17,12 @@ def config_of(run: Row) -> dict[str, Any]:
 
 
 def test_digest(run: Row) -> str:
-    """The digest of a run's test pictures, as the agent says it; "" where nothing says it."""
+    """The digest of a run's test pictures by the agent; "" if there is none."""
     return str(config_of(run).get("test_digest", ""))
 
 
 def leading_metrics(run: Row, goals: Sequence[str] = ()) -> dict[str, Any]:
-    """Numbers of the summary: the metrics of sweeps and what is called so of the test, then test before validation."""
+    """Numbers of the summary: the metrics of sweeps with their test metrics, then test before validation."""
     numbers = {k: v for k, v in logged_values(load_object(run["summary"])).items() if type(v) in (int, float)}
     first = [key for goal in goals for key in (goal, f"test/{goal.rpartition('/')[2]}")]
     rank = {key: at for at, key in enumerate(first)}

@@ -21,7 +21,7 @@ NAMES = {
     "tag": "tags",
     "#": "number",
 }
-"""What a person calls a column, where filters call it otherwise."""
+"""A person's name of a column → its key in filters, if that differs."""
 PLAIN = (
     *("display_name", "name", "state", "sweep", "group", "job_type", "tags", "notes", "username", "host"),
     *("created_at", "duration", "number", "stop_reason", "commit"),
@@ -36,9 +36,9 @@ SOURCES = ("config.", "summary.", "high.", "low.")
 
 
 def read(text: str, keys: Mapping[str, str]) -> dict[str, Any]:
-    """A filter as the client would send it. `keys`: names of settings and metrics → what filters call them.
+    """A filter as the client would send it. `keys`: names of settings and metrics → their keys in filters.
 
-    Raises Refused, naming what is not understood.
+    Raises Refused, naming the unknown part.
     """
     if len(text) > MAX_TEXT:
         raise Refused(f"The filter has {len(text)} characters; at most {MAX_TEXT} are read.")
@@ -71,7 +71,7 @@ def _term(term: str, keys: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def resolve(name: str, keys: Mapping[str, str]) -> str | None:
-    """Its key in filters: of a setting or a metric first, else of a column of every run."""
+    """Key of a name in filters: of a setting or a metric first, else of a column of every run."""
     plain = _unquote(name)
     if plain in keys:
         return keys[plain]
@@ -125,14 +125,14 @@ def _unquote(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """So that it means itself in a filter."""
+    """The text in quotes, if a filter would read it otherwise."""
     if re.search(r'[,"|<>=!~]|^\s|\s$|^$', text):
         return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
     return text
 
 
 def equality_term(name: str, value: Any) -> str:
-    """The term that this value passes."""
+    """The term of a filter that this value passes."""
     text = value if isinstance(value, str) else json.dumps(value)
     return f"{quote(name)} = {quote(text)}"
 

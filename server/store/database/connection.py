@@ -17,7 +17,7 @@ class TimedConnection(sqlite3.Connection):
     _is_over: Callable[[], bool] | None = None
 
     def limit(self, is_over: Callable[[], bool] | None) -> None:
-        """Asked between steps of SQLite, and for each run and each search of a filter. None: no limit."""
+        """Set the question that is asked between steps of SQLite, and for each run of a filter. None: no limit."""
         self._is_over = is_over
         self.set_progress_handler(is_over, STEPS)
 

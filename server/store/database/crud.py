@@ -38,7 +38,7 @@ def insert(db: sqlite3.Connection, table: str, **columns: object) -> int:
 
 
 def update(db: sqlite3.Connection, table: str, number: int, columns: Mapping[str, object], **stamps: object) -> None:
-    """Sets the columns whose value is not None, and with them `stamps`; nothing where all are None."""
+    """Sets the columns whose value is not None, and with them `stamps`; nothing if all are None."""
     given = {name: value for name, value in columns.items() if value is not None}
     if given:
         given |= stamps

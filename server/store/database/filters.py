@@ -1,8 +1,7 @@
 """The client's run filters (a subset of MongoDB's query language), and its orders.
 
 SQL gathers the values of a run that a filter asks about, and Python decides. The meaning is MongoDB's: a list is asked
-as a whole and each of its members, a number is compared with numbers only, true is not 1, null is equal to what is
-missing.
+as a whole and each of its members, a number is compared with numbers only, true is not 1, null equals a missing value.
 """
 
 import functools
@@ -55,19 +54,19 @@ VALUE = "(SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source
 SUMMARY = "CASE WHEN runs.id IN summaries_to_spread THEN runs.summary END"
 SCALARS = (str, int, float)  # their own identity, but for NaN
 ENDS = {"low": ("min", "max"), "high": ("max", "min")}
-"""Sources of the best value of a metric, and what `define_metric(summary=…)` calls it and its opposite."""
+"""Source of the best value of a metric → its name and that of its opposite in `define_metric(summary=…)`."""
 MAX_KEYS = 100  # SQLite takes 127 arguments
 MAX_PARTS = 10  # of a dotted path
 
 Run = Sequence[Any]
-"""The conditions of a filter on a run: the arguments of `passes`."""
+"""Values of a run: the arguments of `passes`."""
 Test = Callable[[Run], bool]
 Question = Callable[[list[Any]], bool]
-"""Asked of what stands at a path: nothing, one value, or the values in the members of a list."""
+"""A question about the values at a path: none, one, or those in the members of a list."""
 
 
 class Filter:
-    """A filter as an SQL condition on `runs`, the function `passes` of all that the filter asks about."""
+    """A filter as an SQL condition on `runs`: the function `passes` of all values that the filter asks about."""
 
     def __init__(self, filters: str | None) -> None:
         """Raises Refused, naming the part that is not understood."""
@@ -147,7 +146,7 @@ def set_current(current: Filter, is_stopped: Callable[[], bool]) -> None:
 
 
 def passes(*run: Any) -> bool:
-    """The SQL function of every connection."""
+    """An SQL function: whether a run passes the current filter."""
     return not _thread.is_stopped() and _thread.test(run)
 
 
@@ -253,13 +252,13 @@ def _identity(value: Any) -> Any:
 
 
 def _ancestors(path: str) -> list[str]:
-    """`a.b.c` → `a.b.c`, `a.b`, `a`: where a list may stand whose members the rest of the path means."""
+    """`a.b.c` → `a.b.c`, `a.b`, `a`: paths at which a list may stand, the rest of the path naming its members."""
     parts = path.split(".")
     return [".".join(parts[:n]) for n in range(len(parts), 0, -1)] if len(parts) <= MAX_PARTS else [path]
 
 
 def _value_at(paths: list[str], stored: list[Any]) -> list[Any]:
-    """The value at the first of `paths`; the others are parts of it, where a list may stand."""
+    """The value at the first of `paths`; the others are its ancestors, at which a list may stand."""
     for path, each in zip(paths, stored, strict=True):
         if each is not None:
             value = run_values.load(each) if type(each) is bytes else each
@@ -275,7 +274,7 @@ def _index(summary: str) -> dict[str, run_values.Stored]:
 
 
 def _members(value: Any, parts: list[str]) -> Iterator[Any]:
-    """MongoDB's path through a list: a position, or the name of what the objects in it hold."""
+    """MongoDB's path through a list: a position in it, or a key of the objects in it."""
     if not parts:
         yield value
     elif isinstance(value, dict) and parts[0] in value:
@@ -321,7 +320,7 @@ def order_by(order: str | None) -> tuple[str, str, list[Any]]:
 
 
 def expression(key: str, end: str = "high") -> tuple[str, list[Any]]:
-    """SQL of what a run has at a key, and its arguments; `end`: which of several values `define_metric` left."""
+    """SQL of a run's value at a key, and its arguments; `end`: the one of several values by `define_metric`."""
     column = COLUMNS.get(key.lower())
     if column is not None:
         return column, []
@@ -330,14 +329,14 @@ def expression(key: str, end: str = "high") -> tuple[str, list[Any]]:
 
 
 def _value(source: str, path: str) -> tuple[str, list[Any]]:
-    """SQL of what a filter asks about, and its arguments."""
+    """SQL of a value that a filter asks about, and its arguments."""
     return first_of(source, path, source) if source in ENDS else (VALUE.format(""), [source, path])
 
 
 def first_of(source: str, path: str, end: str) -> tuple[str, list[Any]]:
     """SQL of a run's value, and its arguments. `source`: config, summary, or low or high: the best of a metric.
 
-    define_metric(summary=…) stores {"acc": {"max": 0.9}}: `acc` finds what is at that `end`.
+    define_metric(summary=…) stores {"acc": {"max": 0.9}}: `acc` finds the value of that `end`.
     """
     goal, other = ENDS[end]
     stored = "summary" if source in ENDS else source
@@ -353,7 +352,7 @@ def first_of(source: str, path: str, end: str) -> tuple[str, list[Any]]:
 
 
 def first_value(summary: str, paths: str) -> run_values.Stored | None:
-    """The SQL function of every connection: the first of `paths` at which a summary has something, except an object."""
+    """An SQL function: the value at the first of `paths` at which a summary has one that is no object."""
     spread = _index(summary)
     there = [spread[path] for path in json.loads(paths) if path in spread]
     return next((value for value in there if not (isinstance(value, bytes) and value.startswith(b"{"))), None)

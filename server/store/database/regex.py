@@ -1,7 +1,7 @@
 """Regular expressions of clients, matched by RE2: in time linear in the text, whatever the pattern.
 
 Linear is not yet fast: a step is one instruction of the compiled pattern on one byte, about 40 ns where RE2's automaton
-does not fit into its memory, and nothing can interrupt a search. So what both come to is bounded as well.
+does not fit into its memory, and nothing can interrupt a search. So the product of both is bounded as well.
 """
 
 import functools
@@ -19,7 +19,7 @@ OPTIONS = "ims"
 
 
 def compile_pattern(pattern: Any) -> Any:
-    """Raises Refused for what RE2 does not understand, such as backreferences and lookaround, or what is too large."""
+    """The compiled pattern. Raises Refused if RE2 does not know its syntax, as of lookaround, or if it is too large."""
     if not isinstance(pattern, str) or len(pattern) > MAX_LENGTH:
         raise Refused(f"a regular expression is a text of at most {MAX_LENGTH} characters, not {pattern!r:.100}")
     return _compile(pattern)
@@ -38,7 +38,7 @@ def _compile(pattern: str) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """In RE2's words: `invalid perl operator: (?=`."""
+    """RE2's own reason: `invalid perl operator: (?=`."""
     (text,) = error.args
     return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
@@ -51,7 +51,7 @@ def with_options(pattern: Any, options: Any) -> Any:
 
 
 def matches(pattern: str, text: object) -> bool:
-    """Whether `pattern` is found in a text. Raises Refused like `compile_pattern`, and for what may take too long."""
+    """Whether `pattern` is found in a text. Raises Refused like `compile_pattern`, and for a slow search."""
     found = compile_pattern(pattern)
     if not isinstance(text, str):
         return False

@@ -44,7 +44,7 @@ def load(stored: Stored) -> Any:
 
 
 def digest(value: dict[str, Any]) -> str:
-    """Equal for objects with equal members, in any order; 1 and 1.0 are equal."""
+    """A digest, equal for objects with equal members, in any order; 1 and 1.0 are equal."""
     text = json.dumps(_plain(value), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -58,7 +58,7 @@ def _plain(value: Any) -> Any:
 
 
 def identity(value: Any) -> Hashable:
-    """Equal for two values exactly if they are the same: 1 is 1.0 and not true, NaN is NaN."""
+    """A key, equal for two values exactly if they are the same: 1 is 1.0 and not true, NaN is NaN."""
     if isinstance(value, bool) or value is None or value != value:
         return ("constant", str(value))
     if isinstance(value, dict | Object):
@@ -67,7 +67,7 @@ def identity(value: Any) -> Hashable:
 
 
 def rank(value: Any) -> tuple[int, Any]:
-    """Sorts values of one kind by size, and keeps kinds apart: the first number is that of the kind."""
+    """A sort key: the number of the value's kind, then its size."""
     if isinstance(value, list):
         return 5, [rank(item) for item in value]
     if isinstance(value, dict | Object):

@@ -37,7 +37,7 @@ KINDS = tuple(_KINDS)
 def find(db: sqlite3.Connection, kind: str, words: Sequence[str], entities: list[str] | None, most: int) -> list[Row]:
     """The newest things of a kind that have every word, ASCII letters of either case; with `entity` and `project`.
 
-    `entities`: where is looked, None for everywhere.
+    `entities`: those that are searched, None for all.
     """
     table, join, text = _KINDS[kind]
     conditions = "".join(f" AND instr(lower({text}), lower(?{i + 3}))" for i in range(len(words)))

@@ -1,7 +1,7 @@
 """Bytes by content: `blobs/ab/abcdef…` is the file whose SHA-256 is `abcdef…`.
 
 A body is written to `incoming/`, fsynced, and renamed into place, so that a name in `blobs/` always
-stands for the whole content. The rename and the row of the table `blobs` belong to one transaction: who holds the
+stands for the whole content. The rename and the row of the table `blobs` belong to one transaction: the holder of the
 database's write lock sees either both or neither. A mark in `incoming/` tells the next start of a rename whose
 transaction never ended.
 """
@@ -52,14 +52,14 @@ class Incoming:
         self._size += len(chunk)
 
     def seal(self) -> Blob:
-        """On disk when this returns, though not yet under its digest."""
+        """Sync the body to disk, not yet under its digest."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         return Blob(self._sha256.hexdigest(), base64.b64encode(self._md5.digest()).decode(), self._size)
 
     def place(self) -> None:
-        """Under its digest when this returns. To be called in the transaction that records it."""
+        """Move the body under its digest. To be called in the transaction that records it."""
         digest = self._sha256.hexdigest()
         self._mark = self._folder / digest
         self._mark.touch()
@@ -70,7 +70,7 @@ class Incoming:
 
     def discard(self) -> None:
         """Cleans up, after the transaction."""
-        with contextlib.suppress(OSError):  # a full disk refuses to write what is still in memory
+        with contextlib.suppress(OSError):  # a full disk refuses to write the rest of the buffer
             self._file.close()
         self._path.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)
@@ -86,7 +86,7 @@ class Blobs:
         return Incoming(self._incoming, self._kept)
 
     def add(self, content: bytes) -> Blob:
-        """In the transaction that records the blob. What marks it in `incoming/` stays there until the next start."""
+        """Store a blob, inside the transaction that records it. Its mark in `incoming/` stays until the next start."""
         body = self.receive()
         body.write(content)
         blob = body.seal()
@@ -107,14 +107,14 @@ def is_digest(text: object) -> bool:
 
 
 def path(folder: Path, sha256: str) -> Path:
-    """Raises NotFound for what is no digest: a row that another hand wrote."""
+    """The path of a blob. Raises NotFound if `sha256` is no digest, as in a row written by hand."""
     if not is_digest(sha256):
         raise NotFound(f"{quote(str(sha256))} is no digest of a file")
     return folder / "blobs" / sha256[:2] / sha256
 
 
 def open_blob(path: Path) -> BinaryIO:
-    """A blob to read. Raises OSError also for what is no file; a pipe is never waited for."""
+    """A blob to read. Raises OSError, also if it is no plain file; a pipe is never waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
@@ -136,14 +136,14 @@ def is_known(db: sqlite3.Connection, sha256: str) -> bool:
 
 
 def record(db: sqlite3.Connection, blob: Blob, now: float, entity: str | None) -> None:
-    """`entity`: whose upload it was."""
+    """Record a blob; `entity` has uploaded it."""
     db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)", (blob.sha256, blob.md5, blob.size, now))
     if entity is not None:
         db.execute("INSERT OR IGNORE INTO blob_entities VALUES (?, ?)", (blob.sha256, entity))
 
 
 def by_md5(db: sqlite3.Connection, md5: str, entities: Collection[str] | None = None) -> dict[str, Any] | None:
-    """A blob with that digest among those that `entities` brought; None means all entities."""
+    """A blob with that digest uploaded by one of `entities` (None: by any)."""
     sql = """SELECT * FROM blobs WHERE md5 = ?1 AND (?2 IS NULL OR EXISTS (SELECT 1 FROM blob_entities
         WHERE blob_entities.sha256 = blobs.sha256 AND entity IN (SELECT value FROM json_each(?2)))) LIMIT 1"""
     return crud.first(db, sql, md5, None if entities is None else json.dumps(list(entities)))
@@ -158,6 +158,6 @@ def claim(db: sqlite3.Connection, md5: str, now: float, entities: Collection[str
 
 
 def total_size(db: sqlite3.Connection, entity: str) -> int:
-    """Bytes of the blobs that an entity brought."""
+    """Bytes of the blobs that an entity uploaded."""
     sql = "SELECT coalesce(sum(size), 0) FROM blobs JOIN blob_entities USING (sha256) WHERE entity = ?"
     return int(crud.value(db, sql, entity))

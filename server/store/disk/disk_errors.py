@@ -3,9 +3,9 @@
 import errno
 import sqlite3
 
-FULL = "the disk is full: free some space; clients repeat what was not stored"
-READ_ONLY = "the folder cannot be written to: check its owner, its permissions and how it is mounted"
-DAMAGED = "the database is damaged: `python -m server check` says where; go back to a backup"
+FULL = "the disk is full: free some space; clients repeat requests that failed"
+READ_ONLY = "the folder cannot be written to: check its owner, its permissions and its mount"
+DAMAGED = "the database is damaged: `python -m server check` lists the damage; go back to a backup"
 _BY_CODE = {
     sqlite3.SQLITE_FULL: FULL,
     sqlite3.SQLITE_READONLY: READ_ONLY,
@@ -13,7 +13,7 @@ _BY_CODE = {
     sqlite3.SQLITE_CANTOPEN: READ_ONLY,
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
-    sqlite3.SQLITE_BUSY: "another process has held the database for half a minute; clients repeat what was not stored",
+    sqlite3.SQLITE_BUSY: "another process has held the database for half a minute; clients repeat requests that failed",
 }
 _PASSING = {
     sqlite3.SQLITE_FULL,
@@ -40,7 +40,7 @@ def is_temporary(error: BaseException) -> bool:
 
 
 def is_timeout(error: BaseException) -> bool:
-    """Whether a query was ended because its request had had its time."""
+    """Whether a query was ended because its request ran out of time."""
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
 
 

@@ -1,8 +1,8 @@
-"""When what was committed is on disk: requests that end together share one fsync.
+"""Commits made durable: requests that end together share one fsync.
 
 SQLite with `synchronous=FULL` syncs its log in every commit, one after the other. Here it runs with NORMAL, which syncs
-only before a checkpoint, and whoever has committed waits, outside of the writers' queue, until the log was synced after
-that. The log is read from its beginning up to the first gap, so a synced transaction brings all earlier ones with it.
+only before a checkpoint, and a thread that has committed waits, outside of the writers' queue, for the next sync of the
+log. The log is read from its beginning up to the first gap, so a synced transaction brings all earlier ones with it.
 """
 
 import os
@@ -22,8 +22,8 @@ class Durability:
     def wait(self) -> None:
         """Returns when everything that was committed before the call is on disk.
 
-        Raises OSError; once a sync has failed, always: the system forgets what it could not write, and a later sync
-        that succeeds says nothing about it. The next start writes it again.
+        Raises OSError; once a sync has failed, always: the system forgets the pages that it could not write, and a
+        later sync that succeeds says nothing about them. The next start writes them again.
         """
         with self._turn:
             self._committed += 1

@@ -1,6 +1,6 @@
 """The folder and everything in it is its owner's alone: it holds keys, and the secret that signs addresses.
 
-Every command runs under the umask OTHERS; the start takes from others what an older server left open.
+Every command runs under the umask OTHERS; the start closes files that an older server left open to others.
 """
 
 import logging
@@ -16,14 +16,14 @@ OURS = ("wandb.sqlite*", "api-key*", "address*", "lock", "maintenance", "blobs",
 
 
 def write(path: Path, text: str) -> None:
-    """The file with this text, its owner's alone, whole or not at all, also on a full disk and after a power cut."""
+    """Write a file for its owner alone, whole or not at all, also on a full disk and after a power cut."""
     for stale in path.parent.glob(f".{path.name}.*.unfinished"):  # of a server that was killed
         stale.unlink(missing_ok=True)
     write_text(path, text, sync=True, mode=0o600)
 
 
 def tighten(folder: Path) -> None:
-    """Closes the folder and what is a server's in it. A folder that is everybody's by design, as /tmp, stays open."""
+    """Closes the folder and the server's files in it. A folder that is everybody's by design, as /tmp, stays open."""
     for path in _open_to_others(folder):
         try:
             path.chmod(stat.S_IMODE(path.stat().st_mode) & ~OTHERS)
@@ -32,7 +32,7 @@ def tighten(folder: Path) -> None:
 
 
 def _open_to_others(folder: Path) -> Iterator[Path]:
-    """The insides of `blobs` are gone through only while it is open itself: once closed, it closes all below."""
+    """Paths open to others. `blobs` is searched only while it is open itself: once closed, it closes all below."""
     mode = folder.stat().st_mode
     if mode & OTHERS and not mode & stat.S_ISVTX:
         yield folder

@@ -34,7 +34,7 @@ _BLOB = re.compile(r"blobs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 
 @dataclass
 class Copied:
-    """files: blobs; bytes: all that was written."""
+    """files: number of blobs; bytes: size of everything written."""
 
     files: int = 0
     bytes: int = 0
@@ -128,7 +128,7 @@ def _explain_errors(source: Path, folder: Path) -> Iterator[None]:
 
 
 def _unpack(source: Path, folder: Path) -> Copied:
-    """Writes what a backup may hold; the database comes last."""
+    """Unpacks the members that a backup may have; the database comes last."""
     copied, complete = Copied(), False
     with tarfile.open(source, "r:") as archive:
         for member in archive:

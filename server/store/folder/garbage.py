@@ -1,4 +1,4 @@
-"""Frees what nothing refers to, also while a server is at work.
+"""Frees blobs without a reference, also while a server is at work.
 
 A blob stays while a file, a manifest or an entry of an artifact refers to it, and while an unfinished upload may still
 need it: uploads of an artifact come after its first row, so nothing older than the oldest unfinished artifact is needed
@@ -23,9 +23,9 @@ _UNUSED = """SELECT sha256, size FROM blobs WHERE created_at < ?
 
 @dataclass
 class Freed:
-    """files: how many; bytes: of files and, after `compact`, of the database; artifacts: given-up uploads.
+    """files: their number; bytes: of files and, after `compact`, of the database; artifacts: given-up uploads.
 
-    left: what is no blob and could not be removed, with the reason.
+    left: paths that are no blobs and could not be removed, each with the reason.
     """
 
     files: int = 0
@@ -35,7 +35,7 @@ class Freed:
 
 
 def collect(db: sqlite3.Connection, folder: Path, now: float) -> Freed:
-    """`db` is in autocommit; each step is a short transaction, so that a running server hardly waits."""
+    """Free all garbage. `db` is in autocommit; each step is a short transaction, so that a server hardly waits."""
     freed = Freed()
     _begin(db)
     freed.artifacts = _drop_abandoned(db, now)
@@ -51,7 +51,7 @@ def collect(db: sqlite3.Connection, folder: Path, now: float) -> Freed:
 
 
 def _remove(path: Path, folder: Path, freed: Freed) -> None:
-    """A link goes, not what it leads to; a folder, which no server makes here, stays."""
+    """Remove a file; of a link not its target. A folder, which no server makes here, stays."""
     try:
         size = path.lstat().st_size
         path.unlink()
@@ -88,7 +88,7 @@ def _drop_abandoned(db: sqlite3.Connection, now: float) -> int:
 
 
 def _delete_unused(db: sqlite3.Connection) -> int:
-    """Removes the rows of up to BATCH unused blobs; returns how many."""
+    """Removes the rows of up to BATCH unused blobs; returns their number."""
     _begin(db)
     oldest = crud.value(db, "SELECT coalesce(min(created_at), ?) FROM artifacts WHERE state = 'PENDING'", EVER)
     unused = db.execute(_UNUSED, (oldest, BATCH)).fetchall()

@@ -1,4 +1,4 @@
-"""Whether a folder is whole: every reference, every digest, nothing that nobody refers to."""
+"""Integrity of a folder: every reference, every digest, no orphans."""
 
 import base64
 import contextlib
@@ -13,7 +13,7 @@ from server.store.disk import blobs
 from server.store.folder import migration
 
 CHUNK = 1 << 20
-# What must hold beyond foreign keys: a sentence with a row's values, and the rows for which it is wrong.
+# Rules beyond foreign keys: a sentence with a row's values, and the rows for which it is wrong.
 RULES = {
     "artifact {id} (collection {collection_id}) is committed without a manifest": """
         SELECT id, collection_id FROM artifacts WHERE state = 'COMMITTED' AND NOT EXISTS
@@ -100,17 +100,17 @@ def _orphans(db: sqlite3.Connection, folder: Path) -> Iterator[str]:
 
 
 def printable_path(path: Path, folder: Path) -> str:
-    """The path below the folder in ASCII, whatever its name has in it."""
+    """The path below the folder in ASCII, for any name."""
     return ascii(str(path.relative_to(folder)))[1:-1]
 
 
 def is_blob(db: sqlite3.Connection, path: Path) -> bool:
-    """Whether a row knows it. A name that is no UTF-8, which no database takes, is none of ours."""
+    """Whether a row refers to a file. A name that is no UTF-8, which no database takes, is none of ours."""
     return path.name.isascii() and blobs.is_known(db, path.name)
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Everything in `blobs/`: what is in its folders, and what stands beside them or cannot be looked into."""
+    """Everything in `blobs/`: files in its folders, files beside them, and unreadable folders."""
     for place in sorted((folder / "blobs").glob("*")):
         try:
             yield from sorted(place.iterdir()) if place.is_dir() else [place]

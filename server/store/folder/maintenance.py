@@ -1,4 +1,4 @@
-"""A folder used from outside, whether a server is using it or not; read even where nothing may be written."""
+"""A folder used by a second process, beside a server or not; read even if it cannot be written to."""
 
 import contextlib
 import os
@@ -18,9 +18,9 @@ DATABASE = "wandb.sqlite"
 
 @contextlib.contextmanager
 def open_read_only(folder: Path, moment: bool = True) -> Iterator[sqlite3.Connection]:
-    """A connection that sees the folder as it is at this moment, whatever is written meanwhile. Raises StoreError.
+    """A connection that sees the folder as it is at this moment, despite later writes. Raises StoreError.
 
-    Without `moment` each query sees what is there by then: for what takes long, and must not keep old pages alive.
+    Without `moment` each query sees the latest state: for long work, which must not keep old pages alive.
     """
     with _open_checked(folder, _open) as db:
         if moment:

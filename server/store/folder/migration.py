@@ -16,13 +16,13 @@ FORMAT = max(STEPS)
 
 
 def format_version(db: sqlite3.Connection) -> int:
-    """0 for an empty database."""
+    """Number of the format; 0 for an empty database."""
     row = db.execute("PRAGMA user_version").fetchone()
     return int(row["user_version"] if isinstance(row, dict) else row[0])
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Raises sqlite3.Error when a step fails; the folder is then as it was before that step."""
+    """Bring the folder to today's format. Raises sqlite3.Error when a step fails, which then changes nothing."""
     found = format_version(db)
     if found == 0:
         _execute(db, SCHEMA, FORMAT)

@@ -54,7 +54,7 @@ class Store:
 
     @property
     def db(self) -> TimedConnection:
-        """This thread's connection, in autocommit: each SELECT sees what is committed."""
+        """This thread's connection, in autocommit: each SELECT sees the committed state."""
         connection: TimedConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self.folder / "wandb.sqlite")
@@ -92,7 +92,7 @@ class Store:
             return made
 
     def write_address(self, url: str) -> None:
-        """Write where the server answers to `address`, for whoever knows only the folder."""
+        """Write the server's URL to the file `address`, for programs that know only the folder."""
         permissions.write(self.folder / "address", f"{url}\n")
 
     def close(self) -> None:

@@ -27,8 +27,8 @@ def test_a_trial_that_ignores_sigterm_is_killed_with_all_it_has_started(machine:
     started.send_signal(signal.SIGINT)
     printed = machine.finish(started)
     assert started.returncode == 130
-    assert "trials save and end; Ctrl-C again kills them, and so does the fleet after 1 s" in printed
-    assert "did not end in time and is killed" in printed
+    assert "the fleet after 1 s" in printed
+    assert "did not end in time" in printed
     assert "saved and put off" in printed
     assert not psutil.wait_procs(all_of_them, timeout=5)[1]
     assert [file.stem for file in machine.folder.glob("fleet/*/trials/*.json")] == [*machine.runs(printed)]
@@ -53,10 +53,10 @@ def test_put_off_trials_keep_their_threads_and_count_as_left(machine: Machine) -
     until(lambda: len(list(machine.folder.glob("steps/????????"))) == 2)
     started.send_signal(signal.SIGINT)
     first = machine.finish(started)
-    assert "2 trials side by side on the CPU, threads of each: 1; " in first
+    assert re.search(r": 2 trials .* threads of each: 1\b", first)
     code, second = machine.run(str(file), SLURM_CPUS_ON_NODE="2", OMP_NUM_THREADS="3")
     assert code == 0, second
-    assert "2 trials side by side on the CPU, threads of each: 3 (those put off keep 1); " in second
+    assert re.search(r": 2 trials .* threads of each: 3 \(those put off keep 1\)", second)
     assert "2 finished, 0 to go" in second
     logs = "".join(log.read_text() for log in machine.folder.glob("fleet/*/logs/????????.log"))
     assert re.findall(r"threads (\d)", logs) == ["1"] * 4
@@ -106,9 +106,9 @@ def over(made: Display) -> Display:
 @pytest.mark.parametrize(
     ("at_work", "away", "text"),
     [
-        ({"r3"}, False, "2 finished here, and no more to hand out; 1 run of the sweep still at work elsewhere"),
-        (set(), False, "2 finished here; the sweep is over with 4 of 4 runs"),
-        (set(), True, "2 finished, 1 to go"),
+        ({"r3"}, False, r"^2 finished here.* 1 run of the sweep still at work"),
+        (set(), False, r"^2 finished here; .* 4 of 4 runs$"),
+        (set(), True, r"^2 finished, 1 to go$"),
     ],
 )
 def test_a_fleet_that_ends_before_others_says_so(
@@ -116,7 +116,7 @@ def test_a_fleet_that_ends_before_others_says_so(
 ) -> None:
     monkeypatch.setattr(Others, "at_work", at_work)
     monkeypatch.setattr(Others, "away", away)
-    assert fleet.describe_end(Others("http://x", "k", "me", "p", "s1"), over(board(terminal=False))) == text
+    assert re.search(text, fleet.describe_end(Others("http://x", "k", "me", "p", "s1"), over(board(terminal=False))))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("", 45), ("0", 0), ("7", 7), ("x", None), ("-1", None), ("1.5", None)])

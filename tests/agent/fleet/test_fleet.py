@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,12 +17,14 @@ from agent.fleet.sweep_setup import SweepDone, SweepError
 from tests.agent.fleet.machine import PATIENCE, Machine, lines_of, trials, until
 from tests.server.running import Client
 
+TWO_GPUS = "echo 'GPU 0: Fast (UUID: GPU-aaaa)'\necho 'GPU 1: Fast (UUID: GPU-bbbb)'"
 
-def fake_gpus(folder: Path) -> str:
-    """A PATH on which nvidia-smi lists two GPUs."""
+
+def fake_gpus(folder: Path, code: str = TWO_GPUS) -> str:
+    """A PATH on which this is nvidia-smi."""
     program = folder / "bin" / "nvidia-smi"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho 'GPU 0: Fast (UUID: GPU-aaaa)'\necho 'GPU 1: Fast (UUID: GPU-bbbb)'\n")
+    program.write_text(f"#!/bin/sh\n{code}\n")
     program.chmod(0o755)
     return f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
@@ -38,8 +41,8 @@ def test_each_gpu_has_its_agent_every_trial_is_done_once_and_no_process_is_left(
     assert [line.split()[0] for line in machine.finished()] == ["1", "2", "3", "4"]
     runs = machine.runs(printed)
     assert list(runs.values()) == [("finished", 20)] * 4
-    assert "2 trials side by side on GPU 0 (Fast), GPU 1 (Fast)" in printed
-    assert "each trial is a plain process: its command is not python -m agent.train" in printed
+    assert re.search(r": 2 trials .* on GPU 0 \(Fast\), GPU 1 \(Fast\)", printed)
+    assert "each trial is a plain process" in printed
     assert "4 finished, 0 to go" in printed
     assert printed.count("test IoU 0.500") == 4
     logs = {file.stem: file.read_text() for file in machine.folder.glob("fleet/*/logs/*.log")}
@@ -52,11 +55,8 @@ def test_each_gpu_has_its_agent_every_trial_is_done_once_and_no_process_is_left(
 def test_auto_lets_more_trials_onto_a_gpu_when_the_first_has_shown_what_it_takes(machine: Machine) -> None:
     used = machine.folder / "used"
     used.write_text("1000")
-    path = fake_gpus(machine.folder)
-    program = machine.folder / "bin" / "nvidia-smi"
-    program.write_text(
-        f"#!/bin/sh\ncase $1 in\n-L) echo 'GPU 0: Fast (UUID: GPU-aaaa)';;\n*) echo $(cat {used}), 80000;;\nesac\n"
-    )
+    code = f"case $1 in\n-L) echo 'GPU 0: Fast (UUID: GPU-aaaa)';;\n*) echo $(cat {used}), 80000;;\nesac"
+    path = fake_gpus(machine.folder, code)
     file = machine.sweep(seed=[1, 2], steps=60, pause=0.1)
     fleet = machine.start(str(file), "--per-gpu=auto", PATH=path, CUDA_VISIBLE_DEVICES="0")
     until(lambda: trials(fleet))
@@ -65,7 +65,7 @@ def test_auto_lets_more_trials_onto_a_gpu_when_the_first_has_shown_what_it_takes
     used.write_text("75000")  # the second one takes more than the first: 0.9 × 80,000 no longer holds two
     printed = machine.finish(fleet)
     assert fleet.returncode == 0, printed
-    assert "1 trial side by side on GPU 0 (Fast)" in printed
+    assert re.search(r": 1 trial .* on GPU 0 \(Fast\)", printed)
     assert "agent 2 on GPU 0: started" in printed
     assert len(machine.finished()) == 2
 
@@ -95,7 +95,7 @@ def test_failures_are_reported_until_three_in_a_row_differ_in_numbers_only(machi
     code, printed = machine.run(str(machine.sweep(fail=said, seed=1)), "--agents=1")
     assert code == 1
     assert "failed: ValueError: 7; see " in printed
-    assert "agent.fleet: 3 trials in a row failed in the same way, so the fleet stops: lost 3 at 0x1" in printed
+    assert re.search(r"^agent\.fleet: 3 trials .*: lost 3 at 0x1$", printed, re.MULTILINE)
     assert list(machine.runs(printed).values()) == [("failed", 0)] * 5
 
 
@@ -140,7 +140,7 @@ def test_a_second_ctrl_c_kills_what_does_not_end(machine: Machine) -> None:
     said = lines_of(fleet)
     os.kill(trial.pid, signal.SIGSTOP)
     fleet.send_signal(signal.SIGINT)
-    assert "trials save and end; Ctrl-C again kills them" in next(line for line in said if "stopping" in line)
+    assert "Ctrl-C again kills them" in next(line for line in said if "stopping" in line)
     fleet.send_signal(signal.SIGINT)
     machine.finish(fleet)
     assert fleet.returncode == 130
@@ -150,9 +150,9 @@ def test_a_second_ctrl_c_kills_what_does_not_end(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("path", "key", "sentence"),
     [
-        ("local/fleet/nowhere", None, "there is no sweep local/fleet/nowhere on {url} that this API key may read; "),
-        ("others/fleet/nowhere", None, "there is no sweep others/fleet/nowhere on {url} that this API key may read; "),
-        ("local/fleet/nowhere", "", "no W&B server to work with: no API key is set; start the embedded one (`make "),
+        ("local/fleet/nowhere", None, "there is no sweep local/fleet/nowhere on {url} "),
+        ("others/fleet/nowhere", None, "there is no sweep others/fleet/nowhere on {url} "),
+        ("local/fleet/nowhere", "", "no W&B server to work with: no API key is set"),
     ],
 )
 def test_a_sweep_that_is_not_there_is_one_sentence(machine: Machine, path: str, key: str | None, sentence: str) -> None:
@@ -160,19 +160,19 @@ def test_a_sweep_that_is_not_there_is_one_sentence(machine: Machine, path: str, 
     more = {} if key is None else {"WANDB_API_KEY": key}
     code, printed = machine.run(path, WANDB_BASE_URL=f"{url}/", **more)
     assert code == 1
-    assert printed.startswith(f"agent.fleet: {sentence.format(url=url)}"), printed
-    assert len(printed.splitlines()) == 1
+    (line,) = printed.splitlines()
+    assert line.startswith(f"agent.fleet: {sentence.format(url=url)}")
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a/b/c/d", "a/b/c/d is neither a YAML file nor of the form ENTITY/PROJECT/ID"),
+        ("a/b/c/d", "a/b/c/d is neither .* ENTITY/PROJECT/ID"),
         ("missing.yaml", "missing.yaml cannot be read: No such file or directory$"),
-        ("list.yaml", "list.yaml is not a sweep: it holds no mapping of settings"),
+        ("list.yaml", "list.yaml is not a sweep"),
         ("folder.yaml", "folder.yaml cannot be read: Is a directory"),
-        ("silent.yaml", "the command of .*silent.yaml sets WANDB_MODE=offline: the server of a sweep would"),
-        ("sweeps", "sweeps is a folder; name a sweep's YAML file in it"),
+        ("silent.yaml", "silent.yaml sets WANDB_MODE=offline"),
+        ("sweeps", "sweeps is a folder"),
         ("list", "there is no file list; write list.yaml"),
         ("./nowhere", "there is no file ./nowhere"),
     ],
@@ -205,10 +205,10 @@ class Known(Sweep):
 @pytest.mark.parametrize(
     ("state", "n", "command", "sentence"),
     [
-        ("FINISHED", 4, "[]", "sweep me/p/s1 is finished with all its 4 runs: nothing is left to do"),
-        ("FINISHED", 2, "[]", "was stopped with 2 of its 4 runs: `wandb sweep --resume me/p/s1` lets it go on"),
-        ("CANCELED", 2, "[]", "sweep me/p/s1 was cancelled: make a new one from its file"),
-        ("RUNNING", 2, "[a, WANDB_DISABLED=1]", "the command of sweep me/p/s1 sets WANDB_DISABLED=1"),
+        ("FINISHED", 4, "[]", "me/p/s1 is finished with all its 4 runs"),
+        ("FINISHED", 2, "[]", "stopped with 2 of its 4 runs: `wandb sweep --resume me/p/s1`"),
+        ("CANCELED", 2, "[]", "me/p/s1 was cancelled"),
+        ("RUNNING", 2, "[a, WANDB_DISABLED=1]", "me/p/s1 sets WANDB_DISABLED=1"),
     ],
 )
 def test_a_sweep_with_nothing_to_do_is_one_sentence(
@@ -234,7 +234,7 @@ def test_a_file_with_errors_starts_nothing(tmp_path: Path, capfd: pytest.Capture
     file = tmp_path / "wrong.yaml"
     command = 'command: [python, -m, agent.train, "${args}"]'
     file.write_text(f"program: agent/train.py\n{command}\nmethod: grid\nparameters:\n  epoch: {{value: 1}}\n")
-    with pytest.raises(SweepError, match=r"wrong\.yaml has the errors above; nothing was started"):
+    with pytest.raises(SweepError, match=r"wrong\.yaml has the errors above"):
         sweep_setup.find(str(file), new=False)
     assert "wrong.yaml:5: error" in capfd.readouterr().out
 

@@ -81,8 +81,8 @@ def swept(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Swept:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_forked_trial_that_is_killed_goes_on_and_no_row_is_lost_or_doubled(swept: Swept) -> None:
-    assert re.search(r"warm after [\d.]+ s: trials start without importing anything", swept.printed)
-    assert "was ended by SIGKILL; it goes on from its checkpoint" in swept.printed
+    assert re.search(r"warm after [\d.]+ s", swept.printed)
+    assert "was ended by SIGKILL" in swept.printed
     assert [run["state"] for run in swept.runs] == ["failed", "finished"]
     assert [row["epoch"] for row in swept.runs[1]["rows"]] == [1, 2, 3, 4, 5, 6]
     assert not list(swept.folder.glob("fleet/*/trials/*.json"))
@@ -95,9 +95,10 @@ def test_a_corrupt_image_fails_its_run_with_the_reason_and_the_next_trial_is_tra
     broken = swept.folder / "corrupt" / "train" / "images" / "image-2.png"
     log = next(swept.folder.glob(f"fleet/*/logs/{failed['id']}.log")).read_text()
     assert failed["config"]["data"] == str(swept.folder / "corrupt")
-    assert failed["summary"]["error"].startswith(f"{broken} cannot be read as an image (")
-    assert f"agent.train: {broken} cannot be read as an image (" in log
-    assert f"failed: {broken} cannot be read as an image (" in swept.printed
+    reason = failed["summary"]["error"]
+    assert reason.startswith(f"{broken} cannot be read ")
+    assert f"agent.train: {reason}" in log
+    assert f"failed: {reason}" in swept.printed
     assert "Traceback" not in log
     assert "Ignoring" not in log, "the client warns of names that a sweep decides about"
     assert "error" not in finished["summary"]

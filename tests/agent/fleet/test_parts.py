@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,12 @@ def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(smi: Path) -> No
         devices.list_gpus({"CUDA_VISIBLE_DEVICES": "0,7"})
 
 
-def test_without_nvidia_smi_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(devices, "DRIVER", tmp_path / "none")
-    assert devices.list_gpus({}) == []
-
-
-def test_a_driver_without_nvidia_smi_is_said_rather_than_a_cpu_taken(
+def test_without_nvidia_smi_there_is_no_gpu_but_a_driver_is_said_rather_than_a_cpu_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(devices, "DRIVER", tmp_path / "none")
+    assert devices.list_gpus({}) == []
     monkeypatch.setattr(devices, "DRIVER", tmp_path)
     with pytest.raises(DeviceError, match="nvidia-smi -L"):
         devices.list_gpus({})
@@ -111,8 +108,11 @@ def test_threads_are_the_share_of_the_cores_unless_the_person_says_otherwise() -
     assert packing.threads_per_trial({"OMP_NUM_THREADS": "3"}, 10_000) == 3
 
 
-def test_a_gpu_holds_one_trial_until_one_was_measured() -> None:
-    assert Packing(total=80 * GIB, before=0, most=16).max_trials() == 1
+def test_a_gpu_holds_one_trial_until_one_was_measured_and_never_more_than_there_are_cores() -> None:
+    packing = Packing(total=80 * GIB, before=0, most=4)
+    assert packing.max_trials() == 1
+    packing.measure(GIB, 1)
+    assert packing.max_trials() == 4
 
 
 def test_a_gpu_is_filled_to_nine_tenths_by_the_largest_share_seen() -> None:
@@ -126,12 +126,6 @@ def test_a_gpu_is_filled_to_nine_tenths_by_the_largest_share_seen() -> None:
     assert packing.max_trials() == 2
     packing.measure(used=80 * GIB, n_trials=1)
     assert packing.max_trials() == 1
-
-
-def test_a_gpu_never_holds_more_trials_than_there_are_cores() -> None:
-    packing = Packing(total=80 * GIB, before=0, most=4)
-    packing.measure(GIB, 1)
-    assert packing.max_trials() == 4
 
 
 @pytest.mark.parametrize(
@@ -260,8 +254,10 @@ def test_an_agents_line_follows_its_trial(tmp_path: Path) -> None:
         file.write('{"event": "epoch", "epo')
     made.poll()
     made.console.print(made.render())
-    assert "agent 1  GPU 0  0:00  epoch 3 of 9, val IoU 0.912  unet/resnet18, seed 2" in said(made)
-    assert "local/puzzle/s: no trial over yet, 3 to go, 0:00 so far" in said(made)
+    (row,) = [line for line in said(made).splitlines() if line.startswith("agent 1 ")]
+    cells = ["agent 1", "GPU 0", "0:00", "epoch 3 of 9, val IoU 0.912", "unet/resnet18, seed 2"]
+    assert re.split("  +", row.strip()) == cells
+    assert "3 to go, 0:00 so far" in said(made)
 
 
 def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
@@ -270,12 +266,11 @@ def test_without_a_terminal_there_is_a_line_per_event(tmp_path: Path) -> None:
     made.handle(1, {"state": "finished"})
     begin(made, tmp_path, "r2")
     made.handle(1, {"state": "crashed", "reason": "ValueError: x", "log": "logs/r2.log"})
-    assert said(made).splitlines() == [
-        "[0:00] agent 1 on GPU 0: started r1 (model unet/resnet18, seed 2)",
-        "[0:00] agent 1: model unet/resnet18, seed 2 finished in 0:00, test IoU 0.988",
-        "[0:00] agent 1 on GPU 0: started r2 (model unet/resnet18, seed 2)",
-        "[0:00] agent 1: model unet/resnet18, seed 2 failed: ValueError: x; see logs/r2.log",
-    ]
+    ends = ["finished in 0:00, test IoU 0.988", "failed: ValueError: x; see logs/r2.log"]
+    for line, words in zip(said(made).splitlines(), ["started r1", ends[0], "started r2", ends[1]], strict=True):
+        assert line.startswith("[0:00] agent 1")
+        assert "unet/resnet18, seed 2" in line
+        assert words in line
     assert made.summary() == "1 finished, 1 failed, 1 to go"
 
 
@@ -321,9 +316,9 @@ def test_a_warm_up_says_what_it_does_and_how_far_it_is(terminal: bool) -> None:
     made.warm_up("timm", 3, 9)
     made.warm_up("wandb", 4, 9)
     assert made.note == "warming up: importing wandb, 4 of 9"
-    lines = [line.split("] ")[1] for line in said(made).splitlines()]
-    now = [] if terminal else ["warming up: importing timm, 3 of 9"]
-    assert lines == ["warming up: 9 imports, once for all trials", *now]
+    first, *more = (line.split("] ")[1] for line in said(made).splitlines())
+    assert first.startswith("warming up: 9 imports")
+    assert more == ([] if terminal else ["warming up: importing timm, 3 of 9"])
 
 
 def test_a_trial_that_the_server_ended_counts_as_stopped_early(tmp_path: Path) -> None:
@@ -340,7 +335,6 @@ def test_a_server_that_is_away_is_told_once_and_shown_until_it_is_back() -> None
         made.handle(1, {"state": "away", "reason": "no answer from http://x (refused)", "again": pause})
     assert made.lines[1].note == "server away, again in 4 s"
     made.handle(1, {"state": "back"})
-    assert [line.split("] ")[1] for line in said(made).splitlines()] == [
-        "agent 1: no answer from http://x (refused); it keeps trying",
-        "agent 1: the server is back",
-    ]
+    away, back = said(made).splitlines()
+    assert "agent 1: no answer from http://x (refused)" in away
+    assert back.endswith("agent 1: the server is back")

@@ -89,33 +89,24 @@ def test_the_reason_of_sbatch_is_told(programs: Path) -> None:
 ELEMENT = {"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
 
 
-def test_only_the_element_of_the_array_goes_back_into_the_queue(
-    programs: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("state", "scontrol", "words", "asked"),
+    [
+        ("RUNNING", "", "job 12_3 goes back", "requeue 12_3\n"),
+        ("RUNNING", "echo 'requeue is disabled' >&2; exit 1", "could not be put back: requeue", "requeue 12_3\n"),
+        *((state, "", "is not put back from here", "") for state in ("COMPLETING", "CANCELLED", "PENDING")),
+    ],
+)
+def test_the_element_of_the_array_goes_back_into_the_queue_unless_slurm_ends_it_already(
+    state: str, scontrol: str, words: str, asked: str, programs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program(programs, "squeue", 'echo "$@" > $(dirname $0)/asked; echo RUNNING')
-    program(programs, "scontrol", 'echo "$@" > $(dirname $0)/told')
+    (programs / "told").touch()
+    program(programs, "squeue", f'echo "$@" > $(dirname $0)/asked; echo {state}')
+    program(programs, "scontrol", f'echo "$@" > $(dirname $0)/told\n{scontrol}')
     slurm.requeue(ELEMENT)
-    assert capsys.readouterr().out == "Slurm job 12_3 goes back into the queue\n"
-    assert (programs / "told").read_text() == "requeue 12_3\n"
+    assert words in capsys.readouterr().out
+    assert (programs / "told").read_text() == asked
     assert "--jobs=12_3" in (programs / "asked").read_text()
-
-
-@pytest.mark.parametrize("state", ["COMPLETING", "CANCELLED", "PENDING"])
-def test_a_job_that_slurm_ends_already_is_left_alone(
-    state: str, programs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    program(programs, "squeue", f"echo {state}")
-    program(programs, "scontrol", 'touch "$(dirname "$0")/told"')
-    slurm.requeue({"SLURM_JOB_ID": "12"})
-    assert "is not put back from here" in capsys.readouterr().out
-    assert not (programs / "told").exists()
-
-
-def test_a_job_that_slurm_does_not_take_back_is_told(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    program(programs, "squeue", "echo RUNNING")
-    program(programs, "scontrol", "echo 'requeue is disabled' >&2; exit 1")
-    slurm.requeue({"SLURM_JOB_ID": "12"})
-    assert "could not be put back: requeue is disabled" in capsys.readouterr().out
 
 
 def test_outside_of_slurm_nothing_goes_back_into_a_queue(capsys: pytest.CaptureFixture[str]) -> None:

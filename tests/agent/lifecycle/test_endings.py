@@ -1,15 +1,16 @@
 """Signals at the moments at which a run does not simply stop between two steps."""
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -19,7 +20,6 @@ from agent.inference import predictions
 from agent.lifecycle import checkpoints, resume, state
 from agent.lifecycle.failures import RunFailure
 from agent.training import loader
-from agent.training.batchnorm import Validation
 from agent.training.models import hub
 from agent.training.models.weights import source as weights_source
 from common import cores
@@ -46,25 +46,35 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SimpleNames
     torch.set_num_threads(before)
 
 
+T = TypeVar("T")
+
+
+def after(act: Callable[[], object], function: Callable[..., T]) -> Callable[..., T]:
+    """`function`, with `act` before each of its calls."""
+
+    def both(*given: Any) -> T:
+        act()
+        return function(*given)
+
+    return both
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_over(
     run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal for all processes of a job may end them late, and torch raises that error wherever the run then is."""
     children: list[int] = []
-    validate, end_early = train.validate, train.end_early
 
-    def interrupted(trial: train.TrainingRun) -> Validation:
+    def count() -> None:
         children.append(len(multiprocessing.active_children()))
-        os.kill(os.getpid(), signal.SIGTERM)
-        return validate(trial)
-
-    def handed_over(*given: Any) -> int:
-        children.append(len(multiprocessing.active_children()))
-        return end_early(*given)
 
     monkeypatch.setattr(loader, "n_workers", lambda *_: 1)
-    monkeypatch.setattr(train, "validate", interrupted)
-    monkeypatch.setattr(train, "end_early", handed_over)
+    monkeypatch.setattr(train, "validate", after(count, after(terminate, train.validate)))
+    monkeypatch.setattr(train, "end_early", after(count, train.end_early))
     run.mark_preempting = lambda: None
     assert train.main(FLAGS) == 143
     assert children == [1, 0]
@@ -94,24 +104,18 @@ def test_a_run_goes_on_with_the_threads_it_began_with_to_the_same_bits(
 ) -> None:
     """With two threads instead of one, the weights after two epochs differ."""
     flags = ["--model=unet_bilinear", "--width=8", "--image_size=64", "--epochs=2", "--data=drawn:3"]
-    validate = train.validate
-
-    def interrupted(trial: train.TrainingRun) -> Validation:
-        os.kill(os.getpid(), signal.SIGTERM)
-        return validate(trial)
-
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "whole"))
     assert train.main(flags) == 0
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "parts"))
     run.mark_preempting = lambda: None
     with monkeypatch.context() as patched:
-        patched.setattr(train, "validate", interrupted)
+        patched.setattr(train, "validate", after(terminate, train.validate))
         assert train.main(flags) == 143
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     capsys.readouterr()
     assert train.main(flags) == 0
     assert run.config["n_threads"] == torch.get_num_threads() == 1
-    assert "cpu, threads: 1 (as the run began); " in capsys.readouterr().out
+    assert "threads: 1 (as the run began)" in capsys.readouterr().out
     whole, parts = weights(tmp_path / "whole" / "abc"), weights(tmp_path / "parts" / "abc")
     assert whole.keys() == parts.keys()
     for file, tensors in whole.items():
@@ -162,9 +166,8 @@ def test_a_configuration_that_cannot_be_trained_makes_a_run_in_a_sweep_only(
     if in_sweep:
         monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
     assert train.main(flags) == 1
-    error = capsys.readouterr().err
-    assert sentence in error
-    assert error.count("\n") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert sentence in line
     assert made == ([run] if in_sweep else [])
     assert (sentence in run.summary.get("error", "")) == in_sweep
     assert {path.name for path in tmp_path.iterdir()} <= {".lock"}
@@ -188,13 +191,8 @@ def test_ctrl_c_while_torch_is_imported_is_one_line(command: str, tmp_path: Path
 def test_a_signal_while_a_run_is_tested_and_uploaded_lets_it_finish(
     number: int, run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    write = predictions.write
-
-    def interrupted(*given: Any) -> None:
-        os.kill(os.getpid(), number)
-        write(*given)
-
-    monkeypatch.setattr(predictions, "write", interrupted)
+    signalled = after(lambda: os.kill(os.getpid(), number), predictions.write)
+    monkeypatch.setattr(predictions, "write", signalled)
     assert train.main(FLAGS) == 0
     assert run.artifacts == ["model", "predictions"]
     assert run.summary["seconds/total"] > 0
@@ -224,6 +222,22 @@ def test_a_second_ctrl_c_ends_a_run_at_once_in_one_line_with_its_last_state(
     assert printed.out.splitlines()[-1].endswith("python -m agent.train --resume abc")
     assert printed.err == ""
     assert run.codes == [], "the server is told nothing that would make it a failure"
+    found = state.load(tmp_path / "abc")
+    assert found
+    assert found.progress.epoch == 2
+
+
+def test_a_disk_that_is_full_while_predictions_are_written_is_one_line_with_the_last_state(
+    run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(predictions, "write", full)
+    assert train.main(FLAGS) == 1
+    assert run.summary["error"].endswith(" --resume abc")
+    assert f"agent.train: {run.summary['error']}" in capsys.readouterr().err.splitlines()
+    assert run.codes == [1]
     found = state.load(tmp_path / "abc")
     assert found
     assert found.progress.epoch == 2

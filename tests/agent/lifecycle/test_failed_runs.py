@@ -1,23 +1,10 @@
 """A run that failed and is tried again."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.server import running
 from tests.server.running import ROOT, Client
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
-    server = running.start(tmp_path / "server")
-    folder = tmp_path / "client"
-    folder.mkdir()
-    yield Client(server, folder)
-    server.stop()
-
 
 TRIED_TWICE = """
 import wandb

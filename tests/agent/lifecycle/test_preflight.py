@@ -2,11 +2,9 @@
 
 import contextlib
 import json
-import os
 import ssl
-import subprocess
-import sys
 import urllib.error
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +24,7 @@ from agent.lifecycle.plan import RunPlan
 from agent.lifecycle.preflight import RunOnServer
 from bench.harness.protocol import ProtocolClient
 from common import wandb_api
-from tests.canned import Answer, canned
+from tests.canned import Answer, Canned, canned
 from tests.server import running
 
 SETTINGS = parse(["--width=4", "--epochs=3"])
@@ -39,10 +37,6 @@ def check_same_config(config: Config = SETTINGS) -> None:
 
 
 RUN_STATE = '{ project(name: "puzzle") { run(name: "abc") { state config summaryMetrics historyLineCount } } }'
-
-
-def nothing() -> None:
-    pass
 
 
 def bucket(found: Any) -> Answer:
@@ -66,11 +60,22 @@ def point(client: SimpleNamespace, url: str) -> None:
     client.base_url = client.app_url = url
 
 
-def test_of_a_run_the_settings_and_the_number_of_rows_are_known(client: SimpleNamespace) -> None:
-    client.entity = "lab"
-    with canned(bucket({"config": json.dumps(CONFIG), "historyLineCount": 2})) as server:
+@pytest.fixture
+def server(client: SimpleNamespace) -> Iterator[Canned]:
+    """The server of the client's settings."""
+    with canned() as server:
         point(client, server.url)
-        assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer({"width": 4, "epochs": 3}, 2)
+        yield server
+
+
+def find_run(check: Callable[[], None] = lambda: None) -> RunOnServer | None:
+    return preflight.find_run("abc", None, "puzzle", check)
+
+
+def test_of_a_run_the_settings_and_the_number_of_rows_are_known(client: SimpleNamespace, server: Canned) -> None:
+    client.entity = "lab"
+    server.answers = [bucket({"config": json.dumps(CONFIG), "historyLineCount": 2})]
+    assert find_run() == RunOnServer({"width": 4, "epochs": 3}, 2)
     assert [asked.variables for asked in server.asked] == [{"project": "puzzle", "entity": "lab", "name": "abc"}]
 
 
@@ -81,16 +86,16 @@ def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
     try:
         point(client, server.url)
         monkeypatch.setenv("WANDB_API_KEY", server.key)
-        assert preflight.find_run("abc", None, "puzzle", nothing) is None
+        assert find_run() is None
         _, viewer = server.graphql("{ viewer { entity } }")
         client.entity = viewer["data"]["viewer"]["entity"]
         settings = {"model": "unet_transposed", "width": 4, "epochs": 3, "learning_rate": 0.001}
         run = ProtocolClient(server.url, server.key, "puzzle", client.entity)
         run.upsert("abc", config=json.dumps({name: {"value": value} for name, value in settings.items()}))
-        assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer(settings, 0)
+        assert find_run() == RunOnServer(settings, 0)
         rows = [json.dumps({"_step": 0, "epoch": 1}), json.dumps({"_step": 1, "epoch": 2})]
         run.stream("abc", files={"wandb-history.jsonl": {"offset": 0, "content": rows}})
-        assert preflight.find_run("abc", None, "puzzle", nothing) == RunOnServer(settings, 2)
+        assert find_run() == RunOnServer(settings, 2)
         check_same_config(SETTINGS)
         before = server.graphql(RUN_STATE)
         with pytest.raises(ConfigError, match=r"other settings \(epochs 3, not 4\)"):
@@ -101,18 +106,16 @@ def test_the_embedded_server_tells_what_it_has_and_is_left_as_it_was(
 
 
 @pytest.mark.parametrize("answer", [bucket(None), Answer(200, b'{"data": {"model": null}}')])
-def test_a_run_that_the_server_does_not_have_is_unknown(answer: Answer, client: SimpleNamespace) -> None:
-    with canned(answer) as server:
-        point(client, server.url)
-        assert preflight.find_run("abc", None, "puzzle", nothing) is None
+def test_a_run_that_the_server_does_not_have_is_unknown(answer: Answer, server: Canned) -> None:
+    server.answers = [answer]
+    assert find_run() is None
 
 
 def test_a_server_that_is_away_is_waited_for_and_that_is_said_once(
-    client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+    server: Canned, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with canned(Answer(503), Answer(503), bucket(None)) as server:
-        point(client, server.url)
-        preflight.find_run("abc", None, "puzzle", nothing)
+    server.answers = [Answer(503), Answer(503), bucket(None)]
+    find_run()
     assert len(server.asked) == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("agent.train: the server answers 503")
@@ -122,36 +125,33 @@ def test_a_server_that_stays_away_is_given_up_when_the_client_would(client: Simp
     client.init_timeout = 0.03
     point(client, "http://127.0.0.1:9")
     with pytest.raises(CommError, match=r"^no answer from http://127.0.0.1:9 \(.*refused\), for 0 s$"):
-        preflight.find_run("abc", None, "puzzle", nothing)
+        find_run()
 
 
 def test_a_fleet_waits_for_its_server_and_says_so_too(
-    client: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+    client: SimpleNamespace, server: Canned, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with canned(Answer(503), Answer(200, b'{"data": {"viewer": null}}')) as server:
-        point(client, server.url)
-        preflight.check_server("agent.fleet")
+    server.answers = [Answer(503), Answer(200, b'{"data": {"viewer": null}}')]
+    preflight.check_server("agent.fleet")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("agent.fleet: the server answers 503")
     client.init_timeout = 0.03
     point(client, "http://127.0.0.1:9")
-    with pytest.raises(SweepError, match=r"^no W&B server to work with: no answer from http://127.0.0.1:9 "):
+    with pytest.raises(SweepError, match=r": no answer from http://127.0.0.1:9 "):
         sweep_setup.login()
 
 
-def test_a_key_that_is_refused_is_not_tried_again(client: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
-    with canned(Answer(401)) as server:
-        point(client, server.url)
-        assert train.main(["--width=4"]) == 1
+def test_a_key_that_is_refused_is_not_tried_again(server: Canned, capsys: pytest.CaptureFixture[str]) -> None:
+    server.answers = [Answer(401)]
+    assert train.main(["--width=4"]) == 1
     assert len(server.asked) == 1
-    assert capsys.readouterr().err == (
-        "agent.train: the server did not take the run: the server refuses the API key (401); correct WANDB_BASE_URL "
-        "and WANDB_API_KEY (`make serve` prints both), or do without: WANDB_MODE=offline\n"
-    )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "refuses the API key (401)" in line
+    assert line.endswith(" WANDB_MODE=offline")
 
 
 def test_a_signal_ends_the_waiting(
-    client: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Canned, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(preflight, "POLL_SECONDS", 0.001)
     interruption = Interruption()
@@ -160,21 +160,18 @@ def test_a_signal_ends_the_waiting(
         interruption.request("SIGTERM")
         interruption.check()
 
-    with canned(Answer(503)) as server:
-        point(client, server.url)
-        with pytest.raises(Interrupted, match="SIGTERM"):
-            preflight.find_run("abc", None, "puzzle", check)
-        monkeypatch.setattr(train, "catch_signals", lambda: contextlib.nullcontext(interruption))
-        assert train.main(["--width=4"]) == 143
+    server.answers = [Answer(503)]
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        find_run(check)
+    monkeypatch.setattr(train, "catch_signals", lambda: contextlib.nullcontext(interruption))
+    assert train.main(["--width=4"]) == 143
     assert capsys.readouterr().err.endswith("agent.train: SIGTERM before the run began\n")
 
 
 @pytest.mark.parametrize("mode", ["offline", "disabled"])
-def test_without_a_server_none_is_asked(mode: str, client: SimpleNamespace) -> None:
-    with canned(Answer(401)) as server:
-        point(client, server.url)
-        client.mode = mode
-        assert preflight.find_run("abc", None, "puzzle", nothing) is None
+def test_without_a_server_none_is_asked(mode: str, client: SimpleNamespace, server: Canned) -> None:
+    client.mode = mode
+    assert find_run() is None
     assert server.asked == []
 
 
@@ -184,9 +181,9 @@ def test_what_only_the_client_can_judge_is_left_to_it(client: SimpleNamespace, m
 
     monkeypatch.setattr(wandb_api, "open_url", refuse)
     point(client, "https://lab")
-    assert preflight.find_run("abc", None, "puzzle", nothing) is None
+    assert find_run() is None
     monkeypatch.delenv("WANDB_API_KEY")
-    assert preflight.find_run("abc", None, "puzzle", nothing) is None, "the client asks the person for a key"
+    assert find_run() is None, "the client asks the person for a key"
 
 
 def test_settings_that_the_client_refuses_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +192,7 @@ def test_settings_that_the_client_refuses_are_one_sentence(monkeypatch: pytest.M
 
     monkeypatch.setattr(wandb, "setup", setup)
     with pytest.raises(CommError, match=r"refuses the setting base_url Input should be a valid URL$"):
-        preflight.find_run("abc", None, "puzzle", nothing)
+        find_run()
 
 
 def test_a_run_with_rows_of_other_settings_is_refused_before_it_is_opened(
@@ -206,10 +203,10 @@ def test_a_run_with_rows_of_other_settings_is_refused_before_it_is_opened(
     monkeypatch.setattr(train, "open_run", lambda *_: pytest.fail("the run was opened"))
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     assert train.main(["--width=4", "--epochs=3"]) == 2
-    assert capsys.readouterr().err == (
-        "agent.train: run abc has rows on the server that were made with other settings (width 8, not 4, learning_rate "
-        "0.5, not 0.001): unset WANDB_RUN_ID to start a new run, or go on with --resume abc and no other flag\n"
-    )
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "width 8, not 4" in line
+    assert "learning_rate 0.5, not 0.001" in line
+    assert "--resume abc" in line
     assert list(tmp_path.iterdir()) == []
 
 
@@ -242,12 +239,3 @@ def test_offline_no_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "find_run", lambda *_: pytest.fail("asked"))
     monkeypatch.setattr(train, "prepare", refuse)
     assert train.main(["--width=8"]) == 1
-
-
-@pytest.mark.parametrize(("given", "used"), [({}, "false"), ({"WANDB_ERROR_REPORTING": "true"}, "true")])
-def test_the_client_reports_to_its_maker_only_where_the_person_asks_for_it(given: dict[str, str], used: str) -> None:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    code = "import os, agent; print(os.environ['WANDB_ERROR_REPORTING'])"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=kept | given, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == used

@@ -1,7 +1,6 @@
 """What ends a run early, and which run goes on."""
 
 import contextlib
-import errno
 import os
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from agent import train
 from agent.config import Config, ConfigError, parse
-from agent.inference import predictions
 from agent.lifecycle import checkpoints, folder, preflight, resume, state, state_artifact
 from agent.lifecycle.interruption import STOP, Interrupted, Interruption
 from agent.lifecycle.plan import RunPlan, make_plan, run_folder
@@ -55,9 +53,8 @@ def test_a_name_that_leads_out_of_its_folder_is_refused_and_nothing_is_made_or_d
         monkeypatch.setenv(by, given)
     assert train.main([by, given] if by == "--resume" else []) == 2
     assert sorted(tmp_path.rglob("*")) == before
-    error = capsys.readouterr().err
-    assert error.startswith("agent.train: ")
-    assert error.count("\n") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("agent.train: ")
 
 
 def test_a_folder_that_no_run_made_is_left_alone(
@@ -67,7 +64,7 @@ def test_a_folder_that_no_run_made_is_left_alone(
     (runs / "thesis" / "epoch-0001.pt").touch()
     monkeypatch.setenv("WANDB_RUN_ID", "thesis")
     assert train.main(["--width=4"]) == 2
-    assert "holds other things than a run: take another run id" in capsys.readouterr().err
+    assert str(runs / "thesis") in capsys.readouterr().err
     assert sorted(path.name for path in (runs / "thesis").iterdir()) == ["epoch-0001.pt", "predictions"]
 
 
@@ -78,9 +75,7 @@ def test_only_what_the_run_made_is_deleted(runs: Path) -> None:
     for name in ("predictions", "fetched-1", "results"):
         (runs / "abc" / name).mkdir()
         (runs / "abc" / name / "a.png").touch()
-    run = a_run(id="abc")
-    run.offline = False
-    train.clean_up(runs / "abc", run)
+    train.clean_up(runs / "abc", a_run(offline=False))
     assert sorted(path.name for path in (runs / "abc").iterdir()) == ["epoch.txt", "mine.txt", "results"]
 
 
@@ -93,13 +88,33 @@ def test_the_address_of_the_server_is_brought_into_the_form_of_links(
     assert os.environ["WANDB_BASE_URL"] == used
 
 
-@pytest.mark.parametrize("given", ["127.0.0.1:8080", " "])
-def test_what_is_no_address_of_a_server_is_told_in_one_sentence(
-    given: str, runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("environ", "flags", "words"),
+    [
+        ({"WANDB_BASE_URL": "127.0.0.1:8080"}, [], "write http://HOST:PORT"),
+        ({"WANDB_BASE_URL": " "}, [], "write http://HOST:PORT"),
+        ({"PUZZLE_RUNS": "/dev/null"}, ["--width=4"], "name another in PUZZLE_RUNS"),
+        ({}, ["--epochs=many"], "--epochs: is 'many'"),
+        ({}, ["--bogus"], "unknown setting --bogus"),
+        ({}, ["--resume", "abc", "--bogus=1"], "unknown setting --bogus=1"),
+        ({}, ["bogus"], "unknown setting bogus"),
+        ({}, ["--resume"], "--resume"),
+    ],
+)
+def test_what_cannot_be_obeyed_is_one_line_and_nothing_is_made(
+    environ: dict[str, str],
+    flags: list[str],
+    words: str,
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("WANDB_BASE_URL", given)
-    assert train.main([]) == 2
-    assert "is no address of a server: write http://HOST:PORT" in capsys.readouterr().err
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert train.main(flags) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("agent.train: ")
+    assert words in line
     assert list(runs.iterdir()) == []
 
 
@@ -114,10 +129,9 @@ def test_a_damaged_state_starts_anew_with_the_settings_of_its_checkpoints_or_fla
     plan, found = resumed("--resume", "abc", *([] if beside else ["--width=4", "--epochs=3"]))
     assert plan.config == CONFIG
     assert found is None
-    error = capsys.readouterr().err
-    assert error.startswith(f"agent.train: {runs / 'abc' / state.STATE_FILE} ")
-    assert error.endswith("starting anew, unless the server has a state\n")
-    assert error.count("\n") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"agent.train: {runs / 'abc' / state.STATE_FILE} ")
+    assert "starting anew" in line
 
 
 def test_a_damaged_state_that_nobody_else_has_is_told(
@@ -126,32 +140,20 @@ def test_a_damaged_state_that_nobody_else_has_is_told(
     monkeypatch.setattr(wandb, "Api", Api)
     leave("xyz")
     (runs / "xyz" / state.STATE_FILE).write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"run xyz has no state in .*, and cannot be read from the server"):
+    with pytest.raises(ConfigError, match=r"^run xyz has no state in "):
         resumed("--resume", "xyz")
     assert "state.pt is empty; starting anew" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("flags", [["--bogus"], ["--resume", "abc", "--bogus=1"], ["bogus"]])
-def test_an_unknown_flag_is_named_first(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert train.main(flags) == 2
-    assert "agent.train: unknown setting " in (error := capsys.readouterr().err)
-    assert "bogus" in error
-    assert error.count("\n") == 1
-
-
-def test_a_resume_without_an_id_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert train.main(["--resume"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "--resume" in line
 
 
 def resumed(*arguments: str) -> tuple[RunPlan, State | None]:
     return resume.complete_plan(make_plan(arguments, "puzzle"))
 
 
-def find_state(run: Any, *arguments: str, digest: str = "digest") -> State | None:
+def find_epoch(run: Any, *arguments: str, digest: str = "digest") -> int | None:
+    """The last epoch of the state that a run goes on with."""
     plan, local = resumed(*arguments)
-    return resume.find_state(run, plan, local, digest, Model())
+    found = resume.find_state(run, plan, local, digest, Model())
+    return found.progress.epoch if found else None
 
 
 def leave(run_id: str, config: Config = CONFIG, digest: str = "digest", epoch: int = 2) -> None:
@@ -197,7 +199,7 @@ def test_a_run_of_another_machine_goes_on_with_the_settings_that_the_server_know
 ) -> None:
     monkeypatch.setattr(wandb, "Api", Api)
     assert resumed("--resume", "abc")[0].config == CONFIG
-    with pytest.raises(ConfigError, match=r"run x has no state in .*, and cannot be read from the server"):
+    with pytest.raises(ConfigError, match=r"^run x has no state in "):
         resumed("--resume", "x")
 
 
@@ -225,8 +227,7 @@ def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path, mo
 
     leave("abc")
     codes: list[int] = []
-    run = a_run(id="abc", finish=lambda exit_code: codes.append(exit_code))
-    run.offline = False
+    run = a_run(offline=False, finish=lambda exit_code: codes.append(exit_code))
     for name, stand_in in {
         "open_run": lambda *_: contextlib.nullcontext(run),
         "train_unless_finished": stopped,
@@ -239,26 +240,23 @@ def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path, mo
 
 
 def a_run(**more: Any) -> Any:
-    run = SimpleNamespace(resumed=False, offline=True, starting_step=0, logged=[], **more)
+    run = SimpleNamespace(**{"id": "abc", "resumed": False, "offline": True, "starting_step": 0, "logged": []} | more)
     run.log = lambda row, step, commit: run.logged.append((row["epoch"], step, commit))
     return run
 
 
 @pytest.mark.parametrize(("known", "missing"), [(0, [1, 2, 3]), (1, [2, 3]), (3, []), (4, [])])
 def test_exactly_the_rows_that_the_server_lacks_are_logged(known: int, missing: list[int]) -> None:
-    run = a_run()
-    run.starting_step = known
+    run = a_run(starting_step=known)
     resume.log_missing_rows(run, [{"epoch": float(n)} for n in (1, 2, 3)])
     assert run.logged == [(n, n - 1, True) for n in missing]
 
 
 def test_a_state_of_other_settings_is_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
     leave("abc")
-    found = find_state(a_run(), "--resume", "abc")
-    assert found
-    assert found.progress.epoch == 2
+    assert find_epoch(a_run(), "--resume", "abc") == 2
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
-    assert find_state(a_run(), "--width=8") is None
+    assert find_epoch(a_run(), "--width=8") is None
 
 
 @pytest.mark.parametrize("name", ["../../x", "api-key", "epoch-0001.pt/../../x", "reference"])
@@ -271,11 +269,7 @@ def test_an_uploaded_state_with_other_files_is_not_fetched(
         entries = {state.STATE_FILE: SimpleNamespace(ref="file:///etc/passwd")}
     version = SimpleNamespace(metadata={"epoch": 3}, manifest=SimpleNamespace(entries=entries))
     monkeypatch.setattr(state_artifact, "_latest", lambda _: version)
-    run = a_run(id="abc")
-    run.resumed, run.starting_step = True, 3
-    found = find_state(run, "--resume", "abc")
-    assert found
-    assert found.progress.epoch == 2
+    assert find_epoch(a_run(resumed=True, starting_step=3), "--resume", "abc") == 2
     assert "it has the file" in capsys.readouterr().out
 
 
@@ -293,20 +287,16 @@ def test_a_newer_state_of_another_machine_is_taken_whole_or_not_at_all(
     manifest = SimpleNamespace(entries={state.STATE_FILE: SimpleNamespace(ref=None)})
     version = SimpleNamespace(metadata={"epoch": 3}, download=download, manifest=manifest)
     monkeypatch.setattr(state_artifact, "_latest", lambda _: version)
-    run = a_run(id="abc")
-    run.resumed, run.starting_step = True, 3
-    found = find_state(run, "--resume", "abc")
-    assert found
-    assert found.progress.epoch == (3 if answers else 2)
+    assert find_epoch(a_run(resumed=True, starting_step=3), "--resume", "abc") == (3 if answers else 2)
     assert [path.name for path in (runs / "abc").iterdir()] == [state.STATE_FILE]
-    told = "agent.train: the uploaded state cannot be read (connection lost); going on without it\n"
-    assert capsys.readouterr().out == ("" if answers else told)
+    lines = capsys.readouterr().out.splitlines()
+    assert ["(connection lost)" in line for line in lines] == ([] if answers else [True])
 
 
 def test_images_that_changed_meanwhile_are_refused() -> None:
     leave("abc")
     with pytest.raises(ConfigError, match="of drawn changed since run abc"):
-        find_state(a_run(), "--resume", "abc", digest="another digest")
+        find_epoch(a_run(), "--resume", "abc", digest="another digest")
 
 
 def test_a_folder_without_anything_to_go_on_with_is_removed_and_one_with_a_state_stays(runs: Path) -> None:
@@ -333,20 +323,11 @@ def test_a_run_that_another_process_has_is_refused_and_its_folder_stays(
         assert other.stdout
         other.stdout.readline()
         assert train.main(["--width=4"]) == 2
-        assert "run abc is under way in another process on this machine" in capsys.readouterr().err
+        assert "run abc is under way" in capsys.readouterr().err
         assert (runs / "abc" / folder.LOCK).exists()
         other.communicate(b"\n")
     with folder.exclusive_folder(runs / "abc"):
         pass
-
-
-def test_a_folder_of_runs_that_cannot_be_used_is_told(
-    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (runs / "file").write_text("")
-    monkeypatch.setenv("PUZZLE_RUNS", str(runs / "file"))
-    assert train.main(["--width=4"]) == 2
-    assert "cannot be used (Not a directory): name another in PUZZLE_RUNS" in capsys.readouterr().err
 
 
 def test_a_server_that_takes_no_run_is_told_in_one_sentence(
@@ -357,9 +338,8 @@ def test_a_server_that_takes_no_run_is_told_in_one_sentence(
 
     monkeypatch.setattr(wandb, "init", refuse)
     assert train.main(["--width=4"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("agent.train: the server did not take the run: it is away; correct WANDB_BASE_URL")
-    assert error.count("\n") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "it is away; correct WANDB_BASE_URL" in line
     assert list(runs.iterdir()) == []
 
 
@@ -369,39 +349,7 @@ def test_a_server_that_is_away_when_the_run_is_over_fails_nothing(runs: Path, mo
 
     monkeypatch.setattr(wandb, "Api", away)
     leave("abc")
-    run = a_run(id="abc", entity="anna", project="cats")
-    run.resumed, run.offline, run.starting_step = True, False, 2
-    assert find_state(run, "--resume", "abc"), "the state of this machine counts"
+    run = a_run(entity="anna", project="cats", resumed=True, offline=False, starting_step=2)
+    assert find_epoch(run, "--resume", "abc"), "the state of this machine counts"
     train.clean_up(runs / "abc", run)
     assert list(runs.iterdir()) == []
-
-
-def test_a_disk_that_is_full_while_predictions_are_written_is_one_sentence(
-    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    run = SimpleNamespace(
-        id="abc", name="x", entity="a", project="p", resumed=False, offline=True, starting_step=0, summary={}
-    )
-    run.codes = []
-    run.log = lambda *_, **__: None
-    run.define_metric = run.log
-    run.config = {}
-    run.finish = lambda exit_code: run.codes.append(exit_code)
-    monkeypatch.setenv("WANDB_RUN_ID", "abc")
-    monkeypatch.setattr(train, "open_run", lambda *_: contextlib.nullcontext(run))
-    monkeypatch.setattr(predictions, "write", full)
-    flags = ["--model=unet_bilinear", "--width=4", "--image_size=32", "--epochs=1"]
-    assert train.main(flags) == 1
-    assert run.summary["error"] == (
-        f"a file in {runs / 'abc'} could not be written (No space left on device); the checkpoints before are still "
-        f"there: free some space, and go on with --resume abc"
-    )
-    assert f"agent.train: {run.summary['error']}" in capsys.readouterr().err
-    assert run.codes == [1]
-    found = state.load(runs / "abc")
-    assert found
-    assert found.progress.epoch == 1, "--resume goes on after the last epoch"

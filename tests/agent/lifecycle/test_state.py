@@ -187,18 +187,15 @@ def test_a_state_with_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         state.load(tmp_path)
 
 
-@pytest.mark.parametrize("run_id", ["..", "a/b", ".lock", ""])
-def test_an_id_that_would_lead_out_of_the_folder_of_all_runs_is_refused(run_id: str) -> None:
-    with pytest.raises(BadName, match=r"^run id "):
-        run_folder(run_id)
-
-
-def test_a_link_out_of_the_folder_of_all_runs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("run_id", ["..", "a/b", ".lock", "", "abc"])
+def test_an_id_or_a_link_that_leads_out_of_the_folder_of_all_runs_is_refused(
+    run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PUZZLE_RUNS", str(tmp_path / "runs"))
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "abc").symlink_to(tmp_path)
-    with pytest.raises(BadName, match="run id 'abc'"):
-        run_folder("abc")
+    with pytest.raises(BadName, match=r"^run id "):
+        run_folder(run_id)
 
 
 def test_a_state_whose_checkpoint_is_gone_is_none(tmp_path: Path) -> None:

@@ -111,43 +111,32 @@ def test_a_sweep_without_faults_is_only_priced(tmp_path: Path) -> None:
     assert report.cost.n_runs == 8
 
 
-@pytest.mark.parametrize("text", ["", "- a\n", "just text\n"])
-def test_a_file_that_is_no_sweep_is_one_finding(tmp_path: Path, text: str) -> None:
-    (finding,) = lint(tmp_path, text).findings
-    assert finding.code == "Y003"
+OTHER_PROGRAM = CLEAN.replace("agent.train", "mine.train").replace("agent/train.py", "mine.py").replace("width", "x")
 
 
-def test_an_anchor_that_contains_itself_is_one_finding(tmp_path: Path) -> None:
-    (finding,) = lint(tmp_path, with_line(9, "  width: &w {values: [*w]}")).findings
-    assert finding.code == "Y004"
+@pytest.mark.parametrize(
+    ("text", "line", "code", "severity"),
+    [
+        *((text, 1, "Y003", "error") for text in ("", "- a\n", "just text\n")),
+        (with_line(9, "  width: &w {values: [*w]}"), 1, "Y004", "error"),
+        (with_line(3, "method: grid"), 10, "P017", "error"),
+        (with_line(13, "  epochs: {values: [4, 45]}"), 6, "H010", "warning"),
+        (OTHER_PROGRAM, 2, "C009", "note"),
+        (with_line(10, "  learning_rate:\n    values:\n      - 0.01\n      - 1e-4"), 13, "T007", "error"),
+    ],
+    ids=["empty", "list", "text", "contains itself", "grid of a range", "bands", "another program", "list entry"],
+)
+def test_a_fault_elsewhere_than_on_the_changed_line_is_one_finding(
+    tmp_path: Path, text: str, line: int, code: str, severity: str
+) -> None:
+    report = lint(tmp_path, text)
+    assert [(each.line, each.code, each.severity) for each in report.findings] == [(line, code, severity)]
+    assert report.passes == (severity != "error")
 
 
 def test_logarithms_of_exponents_are_left_alone(tmp_path: Path) -> None:
     line = "  learning_rate: {distribution: log_uniform, min: -9.2, max: -4.6}"
     assert lint(tmp_path, with_line(10, line)).findings == ()
-
-
-def test_a_grid_cannot_go_through_a_distribution(tmp_path: Path) -> None:
-    (finding,) = lint(tmp_path, with_line(3, "method: grid")).findings
-    assert (finding.line, finding.code) == (10, "P017")
-
-
-def test_hyperband_that_comes_too_late_for_some_runs_is_doubtful(tmp_path: Path) -> None:
-    (finding,) = lint(tmp_path, with_line(13, "  epochs: {values: [4, 45]}")).findings
-    assert (finding.line, finding.code, finding.severity) == (6, "H010", "warning")
-
-
-def test_the_line_of_a_value_is_that_of_the_list_entry(tmp_path: Path) -> None:
-    text = with_line(10, "  learning_rate:\n    values:\n      - 0.01\n      - 1e-4")
-    (finding,) = lint(tmp_path, text).findings
-    assert finding.line == 13
-
-
-def test_a_sweep_of_another_program_is_checked_without_its_parameters(tmp_path: Path) -> None:
-    text = CLEAN.replace("agent.train", "mine.train").replace("agent/train.py", "mine.py").replace("width", "depth")
-    report = lint(tmp_path, text)
-    assert report.passes
-    assert [each.code for each in report.findings] == ["C009"]
 
 
 def test_errors_make_the_exit_code_1_and_warnings_do_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,7 +146,7 @@ def test_errors_make_the_exit_code_1_and_warnings_do_not(tmp_path: Path, capsys:
     assert main([str(doubtful)]) == 0
     assert main([str(doubtful), str(wrong), str(tmp_path / "none.yaml")]) == 1
     printed = capsys.readouterr()
-    assert f"{wrong}:1: error: program is missing [C001]\n    why: " in printed.out
+    assert re.search(rf"^{re.escape(str(wrong))}:1: error: .* \[C001\]\n    why: ", printed.out, re.MULTILINE)
     assert "none.yaml:1: error: " in printed.out
     assert "[Y001]" in printed.out
     assert "2 of 3" in printed.err
@@ -176,7 +165,7 @@ def test_machines_get_findings_and_price_as_json(tmp_path: Path, capsys: pytest.
     (finding,) = faulty["findings"]
     place = {name: finding[name] for name in ("code", "line", "severity", "key", "fix")}
     assert place == {"code": "P031", "line": 11, "severity": "error", "key": "image_size", "fix": "write 256"}
-    assert finding["message"].startswith("image_size is 250, but must be a multiple of 16")
+    assert finding["message"].startswith("image_size is 250, ")
 
 
 def test_a_model_that_was_looked_at_before_needs_no_torch(tmp_path: Path) -> None:

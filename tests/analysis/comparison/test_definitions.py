@@ -53,14 +53,6 @@ def test_smoothing_adds_one_above_and_below_in_every_image() -> None:
     assert measured("smoothed", truth, guess)["iou"] == pytest.approx((5 / 5 + 1 / 9) / 2)
 
 
-def test_counting_the_background_reads_higher_than_the_foreground_alone() -> None:
-    # Foreground 16 of 64, half of it found: 8 / 16; background 48 of 64, all found, 8 too many: 48 / 56.
-    truth, guess = {"a": square(0, 0, 4, 8)}, {"a": square(0, 0, 4, 8) & (np.arange(8) < 2)}
-    assert measured("pooled", truth, guess)["iou"] == 8 / 16
-    assert measured("two-class", truth, guess)["iou"] == pytest.approx((8 / 16 + 48 / 56) / 2)
-    assert measured("two-class-micro", truth, guess)["iou"] == pytest.approx(56 / 72)
-
-
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_the_values_of_images_have_the_runs_iou_as_their_mean(name: str) -> None:
     values = image_values(scored(TRUTH, GUESS), DEFINITIONS[name])

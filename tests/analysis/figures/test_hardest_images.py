@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -64,8 +65,7 @@ def test_the_caption_says_n_run_and_command() -> None:
     made = study(models=MODELS[2:4])
     text = hardest_images_figure(compare(made), made.predictions, "python -m analysis a/b").texts[0].get_text()
     words = text.replace("\n", " ")
-    assert "n = 4 test images, hardest first by the mean over models, 2 models, one run each" in words
-    assert "(run r0s0); drawn by: python -m analysis a/b" in words
+    assert re.search(r"n = 4 test images, .* 2 models.*\(run r0s0\); .* python -m analysis a/b", words)
 
 
 def test_no_predictions_at_all_is_one_sentence() -> None:

@@ -13,7 +13,7 @@ from analysis.figures import mask_grid
 from analysis.figures.mask_grid import COLOURS, error_picture, heading, masks_figure, median_runs
 from analysis.pull.masks import Predictions
 from analysis.pull.study import Study
-from tests.analysis.studies import MODELS, predictions, seen, square, study
+from tests.analysis.studies import MODELS, numbers, predictions, seen, square, study
 
 
 def figure_of(made: Study) -> Figure:
@@ -27,10 +27,6 @@ def test_every_kind_of_pixel_has_its_own_colour() -> None:
     assert tuple(picture[1, 1]) == COLOURS["false negative"]
     assert tuple(picture[6, 6]) == COLOURS["true negative"]
     assert picture.shape == (8, 8, 3)
-
-
-def test_as_many_pixels_have_an_error_colour_as_there_are_errors() -> None:
-    picture = error_picture(square(0, 0, 4, 8), square(0, 2, 4, 8))
     assert (picture == COLOURS["false positive"]).all(axis=2).sum() == 8
     assert (picture == COLOURS["false negative"]).all(axis=2).sum() == 8
 
@@ -100,7 +96,7 @@ def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(mon
     figure = masks_figure(compare(made), made.predictions, "python -m analysis a/b", models=3)
     assert len(figure.axes) == 2 * (2 + 3)
     caption = figure.texts[0].get_text().replace("\n", " ")
-    assert "3 of 8 models, 2 of n = 4 test images" in caption
+    assert numbers(caption)[:4] == [3, 8, 2, 4]
     assert "python -m analysis a/b" in caption
 
 

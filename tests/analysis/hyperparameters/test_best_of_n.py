@@ -105,10 +105,9 @@ def test_a_best_value_at_the_edge_of_the_sweeps_range_is_told() -> None:
     runs = search()
     best = float(runs.sort_values("val/iou")["learning_rate"].iloc[-1])
     space = {"learning_rate": {"min": 1e-5, "max": best * 1.01, "distribution": "log_uniform_values"}}
-    assert edge_warnings(runs, space=space) == (
-        f"The best learning rate, {best:g}, lies at the upper edge of what was searched, 1e-05 to {best * 1.01:g}:"
-        " a better one may lie beyond it.",
-    )
+    (warning,) = edge_warnings(runs, space=space)
+    assert warning.startswith(f"The best learning rate, {best:g}, ")
+    assert f"1e-05 to {best * 1.01:g}" in warning
     assert edge_warnings(runs) == ()
 
 

@@ -72,14 +72,14 @@ def test_pure_noise_has_no_most_important_setting() -> None:
         runs = search(30, seed=seed)
         runs["val/iou"] = np.random.default_rng(seed).normal(0.9, 0.01, 30)
         told.append(sentences(importances(runs, np.random.default_rng(seed)))[0])
-    silent = [line.startswith("No setting explains more of validation IoU than chance would in 30 ") for line in told]
+    silent = [line.startswith("No setting explains more ") for line in told]
     assert silent.count(False) <= 0.05 * 40 + 2 * 1.4
 
 
 def test_seeds_of_one_configuration_are_no_further_configurations() -> None:
     runs = search(7)
     seeds = pd.concat([runs.assign(seed=s) for s in range(5)])
-    with pytest.raises(AnalysisError, match="at least 8 configurations with val/iou; here are 7"):
+    with pytest.raises(AnalysisError, match=r"at least 8 configurations .* 7"):
         table(seeds)
 
 

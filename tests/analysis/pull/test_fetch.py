@@ -94,7 +94,7 @@ def test_when_the_server_falls_silent_the_rest_is_not_tried_and_the_first_runs_a
     assert sorted(fetched.runs["run_id"]) == ["r0", "r1"]
     assert sorted(lost) == ["r2", "r3", "r4", "r5"]
     assert [run.asked for run in made[4:]] == [0, 0]
-    assert "the history of run r2 cannot be read: did not respond in time" in lost.values()
+    assert lost["r2"].endswith(": did not respond in time")
     healthy = runs(6)
     assert fetch_all(healthy, tmp_path)[1] == {}
     assert [run.asked for run in healthy] == [0, 0, 1, 1, 1, 1]
@@ -111,7 +111,8 @@ def test_one_run_that_cannot_be_read_does_not_cost_the_others(tmp_path: Path) ->
     fetched, lost = fetch_all(made, tmp_path)
     assert fetched is not None
     assert sorted(fetched.runs["run_id"]) == ["r0", "r2"]
-    assert lost == {"r1": "the artifacts of run r1 cannot be read: a file is missing"}
+    assert lost.keys() == {"r1"}
+    assert lost["r1"].endswith(": a file is missing")
 
 
 def test_ctrl_c_ends_the_pull_and_keeps_the_batches_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

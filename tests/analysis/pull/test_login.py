@@ -57,74 +57,63 @@ def test_without_a_path_the_last_study_is_meant(results: Path) -> None:
     assert login == Login(LOCAL, "server-key")
 
 
+S1, S2, ELSEWHERE = "local/puzzle/s1", "local/puzzle/s2", "http://lab:9000"
+KEY = {"WANDB_API_KEY": "k"}
+
+
 @pytest.mark.parametrize(
-    "environ", [{}, {"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000"}]
+    ("given", "environ", "login"),
+    [
+        *(
+            (given, environ, Login(LOCAL, "server-key"))
+            for given in ([], [S1], [S1, S2])
+            for environ in ({}, KEY, KEY | {"WANDB_BASE_URL": ELSEWHERE})
+        ),
+        ([S1], {"WANDB_API_KEY": "mine", "WANDB_BASE_URL": LOCAL + "/"}, Login(LOCAL, "mine")),
+        (["lab/puzzle/s4"], KEY, Login(ELSEWHERE, "k")),
+        (["lab/puzzle/s4"], KEY | {"WANDB_BASE_URL": ELSEWHERE + "//"}, Login(ELSEWHERE, "k")),
+        (["a/b"], KEY | {"WANDB_BASE_URL": "http://other/"}, Login("http://other", "k")),
+        (["a/b"], KEY, Login(None, "k")),
+        (["a/b"], {}, Login(LOCAL, "server-key")),
+        (["a/b"], {"WANDB_BASE_URL": LOCAL + "/"}, Login(LOCAL, "server-key")),
+        (["https://wandb.ai/a/b"], KEY, Login("https://api.wandb.ai", "k")),
+    ],
 )
-@pytest.mark.parametrize("given", [[], ["local/puzzle/s1"], ["local/puzzle/s1", "local/puzzle/s2"]])
-def test_a_sweep_of_a_study_is_read_from_the_server_that_ran_it(
-    results: Path, given: list[str], environ: dict[str, str]
+def test_the_server_is_the_studys_the_addresss_the_environments_or_the_last_ones(
+    results: Path, given: list[str], environ: dict[str, str], login: Login
 ) -> None:
-    assert resolve(given, environ, results)[1] == Login(LOCAL, "server-key")
+    """A study that an embedded server ran has that server's key; a key alone means the cloud."""
+    assert resolve(given, environ, results)[1] == login
 
 
-def test_a_key_of_ones_own_for_the_studys_server_is_used(results: Path) -> None:
-    environ = {"WANDB_API_KEY": "mine", "WANDB_BASE_URL": LOCAL + "/"}
-    assert resolve(["local/puzzle/s1"], environ, results)[1] == Login(LOCAL, "mine")
+@pytest.mark.parametrize(
+    ("given", "environ", "words"),
+    [
+        *(
+            (
+                [path],
+                KEY | {"WANDB_BASE_URL": "http://elsewhere"},
+                f"{ELSEWHERE}, but WANDB_BASE_URL is http://elsewhere",
+            )
+            for path in ("lab/puzzle/s4", "http://lab:9000/a/b")
+        ),
+        (["lab/puzzle/s4", S1], KEY, "lie on 2 servers"),
+        (["https://wandb.ai/a/b", f"{LOCAL}/a/b"], {}, "one server at a time"),
+        (["a/b"], {"WANDB_BASE_URL": "http://other"}, "set WANDB_API_KEY"),
+        (["a/b"], KEY | {"WANDB_BASE_URL": "127.0.0.1:8080"}, "is no address of a server"),
+    ],
+)
+def test_a_key_is_sent_to_its_own_server_only_and_one_server_is_asked(
+    results: Path, given: list[str], environ: dict[str, str], words: str
+) -> None:
+    with pytest.raises(AnalysisError, match=words):
+        resolve(given, environ, results)
 
 
-def test_a_study_on_another_server_takes_the_key_of_the_environment(results: Path) -> None:
-    for environ in ({"WANDB_API_KEY": "k"}, {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://lab:9000//"}):
-        assert resolve(["lab/puzzle/s4"], environ, results)[1] == Login("http://lab:9000", "k")
-
-
-@pytest.mark.parametrize("path", ["lab/puzzle/s4", "http://lab:9000/a/b"])
-def test_a_key_is_not_sent_to_another_server_than_its_own(results: Path, path: str) -> None:
-    environ = {"WANDB_API_KEY": "k", "WANDB_BASE_URL": "http://elsewhere"}
-    with pytest.raises(AnalysisError, match="lie on http://lab:9000, but WANDB_BASE_URL is http://elsewhere"):
-        resolve([path], environ, results)
-
-
-def test_studies_on_two_servers_are_refused(results: Path) -> None:
-    with pytest.raises(AnalysisError, match="lie on 2 servers"):
-        resolve(["lab/puzzle/s4", "local/puzzle/s1"], {"WANDB_API_KEY": "k"}, results)
-
-
-def test_a_path_that_no_study_ran_means_the_environments_server(results: Path) -> None:
-    environ = {"WANDB_BASE_URL": "http://other/", "WANDB_API_KEY": "env-key"}
-    assert resolve(["a/b"], environ, results) == ([RunsPath("a", "b")], Login("http://other", "env-key"))
-
-
-def test_a_key_alone_means_the_cloud_even_after_a_local_study(results: Path) -> None:
-    assert resolve(["a/b"], {"WANDB_API_KEY": "k"}, results)[1] == Login(None, "k")
-
-
-def test_an_empty_environment_means_the_last_studys_server(results: Path) -> None:
-    assert resolve(["a/b"], {}, results)[1] == Login(LOCAL, "server-key")
-
-
-def test_the_last_studys_server_named_without_a_key_has_its_own_key(results: Path) -> None:
-    assert resolve(["a/b"], {"WANDB_BASE_URL": LOCAL + "/"}, results)[1] == Login(LOCAL, "server-key")
-
-
-def test_an_address_names_the_server_where_the_environment_does_not(results: Path) -> None:
-    login = resolve(["https://wandb.ai/a/b"], {"WANDB_API_KEY": "k"}, results)[1]
-    assert login == Login("https://api.wandb.ai", "k")
-
-
-@pytest.mark.parametrize("environ", [{}, {"WANDB_BASE_URL": "http://other"}])
-def test_a_missing_key_is_one_sentence(tmp_path: Path, environ: dict[str, str]) -> None:
-    with pytest.raises(AnalysisError, match="set WANDB_API_KEY"):
-        resolve(["a/b"], environ, tmp_path)
-
-
-def test_no_path_and_no_last_study_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="make study"):
-        resolve([], {}, tmp_path)
-
-
-def test_addresses_on_two_servers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="one server at a time"):
-        resolve(["https://wandb.ai/a/b", f"{LOCAL}/a/b"], {}, tmp_path)
+@pytest.mark.parametrize(("given", "words"), [(["a/b"], "set WANDB_API_KEY"), ([], "make study")])
+def test_without_a_study_a_path_and_a_key_are_needed(tmp_path: Path, given: list[str], words: str) -> None:
+    with pytest.raises(AnalysisError, match=words):
+        resolve(given, {}, tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"paths": 3}'])
@@ -133,8 +122,3 @@ def test_a_broken_last_study_is_named_in_one_sentence(tmp_path: Path, content: s
     (tmp_path / "latest" / "study.json").write_text(content)
     with pytest.raises(AnalysisError, match=r"study\.json should hold"):
         resolve([], {}, tmp_path)
-
-
-def test_what_is_no_address_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="is no address of a server"):
-        resolve(["a/b"], {"WANDB_BASE_URL": "127.0.0.1:8080", "WANDB_API_KEY": "k"}, tmp_path)

