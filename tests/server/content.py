@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from server.store import Connection, projects, runs, streams
+from server.store import Connection, Row, Store, artifacts, collections, projects, runs, streams
+from server.store.disk import blobs
 
 
 def lines(offset: int = 0, **content: list[str]) -> dict[str, Any]:
@@ -43,3 +44,32 @@ def add_run(
     if state != "running":
         runs.set_state(db, run_id, state, end)
     return run_id
+
+
+def add_version(
+    store: Store,
+    db: Connection,
+    run: Row,
+    contents: dict[str, bytes],
+    more: dict[str, Any] | None = None,
+    *,
+    name: str = "model",
+    kind: str = "model",
+    aliases: Sequence[str] = (),
+    **columns: Any,
+) -> int:
+    """The number of a committed version that the run has logged; `more`: further entries of its manifest."""
+    collection = collections.ensure(db, run["project_id"], name, kind, collections.SEQUENCE, 5.0)
+    columns |= {"digest": b"".join(contents.values()).hex(), "digest_algorithm": "MANIFEST_MD5"}
+    columns |= {"client_id": None, "run_id": run["id"], "wanted_aliases": list(aliases)}
+    version = int(artifacts.create(db, collection, 5.0, deduplicate=True, **columns)["id"])
+    entries = {}
+    for path, content in contents.items():
+        blob = store.blobs.add(content)
+        blobs.record(db, blob, 5.0, projects.by_id(db, run["project_id"])["entity"])
+        entries[path] = {"digest": blob.md5, "size": blob.size, "birthArtifactID": "x"}
+    manifest = artifacts.ensure_manifest(db, version, artifacts.MANIFEST_NAME, "d", "FULL", None)
+    body = json.dumps({"version": 1, "contents": entries | (more or {})}).encode()
+    artifacts.put_manifest(db, manifest["id"], store.blobs.add(body), 5.0)
+    artifacts.commit(db, store.blobs, version, 5.0)
+    return version

@@ -6,8 +6,8 @@ from typing import Any
 
 from PIL import Image
 
-from server.store import Connection, Row, Store, artifacts, collections, files, projects, runs, streams, views
-from server.store.disk import blobs
+from server.store import Connection, Row, Store, artifacts, files, projects, runs, streams, views
+from tests.server.content import add_version
 
 N_LINES = 1200
 SHIFT = 5
@@ -147,29 +147,11 @@ def _run(store: Store, db: Connection, project: Row, name: str, word: str) -> Ro
 
 def _artifact(store: Store, db: Connection, run: Row, number: int, word: str) -> int:
     name = word.replace("/", "").replace(":", "")
-    collection = collections.ensure(db, run["project_id"], f"model {name}", f"type {name}", collections.SEQUENCE, 5.0)
-    row = artifacts.create(
-        *(db, collection, 5.0),
-        deduplicate=False,
-        wanted_aliases=["best", name],
-        metadata=json.dumps({word: word}),
-        description=f"*weights* {word}",
-        digest=f"digest{number}",
-        digest_algorithm="MANIFEST_MD5",
-        client_id=None,
-        run_id=run["id"],
-    )
-    contents: dict[str, Any] = {}
-    for path, content in {"w.bin": bytes([0, number]), "docs/read me.md": word.encode(), "picture.png": PNG}.items():
-        blob = store.blobs.add(content)
-        blobs.record(db, blob, 5.0, PROJECT[0])
-        contents[path] = {"digest": blob.md5, "size": blob.size}
-    contents["far/away.bin"] = {"digest": "d", "size": 7, "ref": f"s3://bucket/{word}"}
-    manifest = artifacts.ensure_manifest(db, row["id"], artifacts.MANIFEST_NAME, "d", "FULL", None)
-    body = json.dumps({"version": 1, "contents": contents}).encode()
-    artifacts.put_manifest(db, manifest["id"], store.blobs.add(body), 5.0)
-    artifacts.commit(db, store.blobs, row["id"], 5.0)
-    return int(row["id"])
+    contents = {"w.bin": bytes([0, number]), "docs/read me.md": word.encode(), "picture.png": PNG}
+    far = {"far/away.bin": {"digest": "d", "size": 7, "ref": f"s3://bucket/{word}"}}
+    columns = {"metadata": json.dumps({word: word}), "description": f"*weights* {word}"}
+    names: dict[str, Any] = {"name": f"model {name}", "kind": f"type {name}", "aliases": ["best", name]}
+    return add_version(store, db, run, contents, far, **names, **columns)
 
 
 def text(word: str, **more: Any) -> list[dict[str, Any]]:

@@ -2,13 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from server.__main__ import main
-from server.store import Connection, Row, Store, artifacts, collections, files, projects, runs, streams, sweeps
-from server.store.disk import blobs
+from server.store import Connection, Store, artifacts, files, projects, runs, streams, sweeps
+from tests.server.content import add_version
 from tests.server.running import Server
 
 SWEEP = "method: grid\nprogram: x.py\nparameters: {lr: {values: [1, 2]}}\n"
@@ -43,28 +42,13 @@ def fill(store: Store, db: Connection) -> None:
         runs.set_state(db, run["id"], state, 5.0, 0 if state == "finished" else None)
     done = runs.find(db, project["id"], "done")
     assert done is not None
-    first = _artifact(store, db, done, b"weights 0", ["best"], {})
+    first = add_version(store, db, done, {"w": b"weights 0"}, aliases=["best"], metadata='{"n": 1}')
     ref = f"wandb-artifact://{f'Artifact:{first}'.encode().hex()}/w"
-    second = _artifact(store, db, done, b"weights 1", ["newest"], {"old": {"ref": ref, "digest": "d", "size": 9}})
+    old = {"old": {"ref": ref, "digest": "d", "size": 9}}
+    second = add_version(store, db, done, {"w": b"weights 1"}, old, aliases=["newest"], metadata='{"n": 1}')
     swept = runs.find(db, project["id"], "swept")
     assert swept is not None
     artifacts.use(db, second, swept["id"], "model")
-
-
-def _artifact(store: Store, db: Connection, run: Row, content: bytes, aliases: list[str], more: dict[str, Any]) -> int:
-    collection = collections.ensure(db, run["project_id"], "model", "model", collections.SEQUENCE, 5.0)
-    columns = {"digest": content.hex(), "digest_algorithm": "MANIFEST_MD5", "client_id": None, "run_id": run["id"]}
-    row = artifacts.create(
-        db, collection, 5.0, deduplicate=True, wanted_aliases=aliases, metadata='{"n": 1}', **columns
-    )
-    blob = store.blobs.add(content)
-    blobs.record(db, blob, 5.0, "lab")
-    contents = {"w": {"digest": blob.md5, "size": blob.size, "birthArtifactID": "x"}} | more
-    manifest = artifacts.ensure_manifest(db, row["id"], artifacts.MANIFEST_NAME, "d", "FULL", None)
-    body = json.dumps({"version": 1, "contents": contents}).encode()
-    artifacts.put_manifest(db, manifest["id"], store.blobs.add(body), 5.0)
-    artifacts.commit(db, store.blobs, row["id"], 5.0)
-    return int(row["id"])
 
 
 def push(source: Path, target: Server, project: str, monkeypatch: pytest.MonkeyPatch) -> int:

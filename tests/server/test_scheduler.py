@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from server import filestream
-from server.graphql import Context, execute
+from server.graphql import Context
 from server.scheduler import controller, scheduler, sweep_config
 from server.settings import Settings
 from server.store import Refused, Row, Store, projects, runs, sweeps
+from tests.server import queries
 from tests.server.conftest import Clock
 from tests.server.content import add_project, add_run, lines
 
@@ -348,13 +349,9 @@ def test_a_sweep_names_its_prior_runs_without_its_own(context: Context) -> None:
     names = json.dumps({"$or": [{"name": "old"}, {"state": "pending"}]})
     sweep = make(store, GRID, prior_runs_filters=names)
     ask(store, agent(store, sweep))
-    found = execute(
-        context,
-        """query Sweep($name: String!) { project(name: "p", entityName: "local") { sweep(sweepName: $name) {
-          runCount runCountExpected priorRuns { edges { node { name } } } } } }""",
-        {"name": sweep["name"]},
-        "",
-    ).body["data"]["project"]["sweep"]
+    query = """query Sweep($name: String!) { project(name: "p", entityName: "local") { sweep(sweepName: $name) {
+        runCount runCountExpected priorRuns { edges { node { name } } } } } }"""
+    found = queries.ask(context, query, name=sweep["name"])["project"]["sweep"]
     assert found == {"runCount": 1, "runCountExpected": 4, "priorRuns": {"edges": [{"node": {"name": "old"}}]}}
 
 

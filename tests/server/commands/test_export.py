@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from server.__main__ import main
-from server.store import Store, projects, runs, streams, sweeps
+from server.store import Store, runs, sweeps
+from tests.server.content import add_project, add_run
 
 
 def export(folder: Path, out: Path) -> int:
@@ -46,10 +47,8 @@ def test_the_tables_have_every_run_and_every_row(
 def test_a_key_of_two_types_becomes_json_text_and_a_missing_one_is_null(source: Path, tmp_path: Path) -> None:
     store = Store(source)
     with store.write() as db:
-        project = projects.find(db, "lab", "pieces")
-        assert project is not None
-        mixed = runs.insert(db, project["id"], "mixed", "finished", 9.0, config='{"lr": {"value": "auto"}}')
-        streams.put_history(db, mixed, 0, ['{"_step": 0, "x": "high"}', '{"_step": 1, "m": {"a": [1]}, "b": true}'])
+        rows: list[dict[str, Any]] = [{"_step": 0, "x": "high"}, {"_step": 1, "m": {"a": [1]}, "b": True}]
+        add_run(db, add_project(db, "pieces", "lab"), "mixed", {"lr": "auto"}, rows, begin=9.0, end=9.0)
     store.close()
     assert export(source, tmp_path / "out") == 0
     rows = pq.read_table(tmp_path / "out" / "history.parquet").to_pylist()
@@ -62,9 +61,7 @@ def test_a_key_of_two_types_becomes_json_text_and_a_missing_one_is_null(source: 
 def test_the_json_has_configs_sweeps_files_and_manifests(source: Path, tmp_path: Path) -> None:
     store = Store(source)
     with store.write() as db:
-        project = projects.find(db, "lab", "pieces")
-        assert project is not None
-        swept = runs.find(db, project["id"], "swept")
+        swept = runs.find_by_path(db, "lab", "pieces", "swept")
         assert swept is not None
         sweeps.suggest(db, swept["sweep_id"], swept["id"], {"lr": 2}, "server", None)
         sweeps.record_stop(db, swept["id"], "too slow")

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from server.store import projects, runs, views
+from server.store import runs, views
 from tests.server import sample_folder
 from tests.server.logged_in import EVIL, Pages, open_pages
 from tests.server.markup import Node
@@ -317,9 +317,7 @@ SPECS = [
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_report_that_makes_no_sense_is_a_page_nevertheless(pages: Pages, spec: str) -> None:
     with pages.store.write() as db:
-        project = projects.find(db, *sample_folder.PROJECT)
-        assert project is not None
-        view = views.insert(db, project["id"], "runs", "odd", 7.0)
+        view = views.insert(db, 1, "runs", "odd", 7.0)
         views.change(db, view, 7.0, spec=spec)
     [link] = [a.attributes["href"] for a in pages.get("/lab/pieces/reports").all("a") if a.text == "odd"]
     assert pages.get(link).one("h1").text == "odd"
@@ -433,9 +431,7 @@ def test_what_a_person_types_into_the_forms_is_shown_as_text(pages: Pages) -> No
 
 def test_a_run_without_anything_has_all_its_pages(pages: Pages) -> None:
     with pages.store.write() as db:
-        project = projects.find(db, *sample_folder.PROJECT)
-        assert project is not None
-        runs.change(db, number := runs.insert(db, project["id"], "bare", "running", 8.0), display_name=" ")
+        number = runs.insert(db, 1, "bare", "running", 8.0, display_name=" ")
     for tab in ("", "/overview", "/media", "/system", "/logs", "/files", "/artifacts"):
         page = pages.get(f"/lab/pieces/runs/bare{tab}")
         assert page.one("small", id="live").attributes["data-refresh"] == "5"

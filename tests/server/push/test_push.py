@@ -11,6 +11,7 @@ from server.push import remote
 from server.store import Connection, Row, Store, artifacts, collections, files, projects, runs, streams, sweeps
 from server.store.folder.maintenance import open_read_only
 from tests.server.conftest import Refuse
+from tests.server.content import add_project, add_run
 from tests.server.running import Server
 from tests.server.sample_project import push
 
@@ -96,12 +97,9 @@ def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
     source: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(source)
-    project = projects.find(store.db, "lab", "pieces")
-    assert project is not None
     with store.write() as db:
-        run_id = runs.insert(db, project["id"], "live", "running", 6.0)
+        run_id = add_run(db, add_project(db, "pieces", "lab"), "live", {}, [{"_step": 0, "x": 1}], state="running")
         runs.touch(db, runs.by_id(db, run_id), 6.0)
-        streams.put_history(db, run_id, 0, ['{"_step": 0, "x": 1}'])
     assert push(source, server, "live", monkeypatch) == 0, "while a server holds the folder"
     assert "1 runs still go on" in capsys.readouterr().out
     assert picture(server.folder, "local", "live")["runs"]["live"][1] == "running"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 
@@ -27,16 +27,7 @@ def test_the_order_is_that_of_the_file_with_the_last_parameter_fastest() -> None
         },
     }
     cells = [(row["z"], row["opt"], row["a"]) for row in sweep(config)]
-    assert cells == [
-        ("b", {"wd": 0.0}, 2),
-        ("b", {"wd": 0.0}, 3),
-        ("b", {"wd": 0.1}, 2),
-        ("b", {"wd": 0.1}, 3),
-        ("a", {"wd": 0.0}, 2),
-        ("a", {"wd": 0.0}, 3),
-        ("a", {"wd": 0.1}, 2),
-        ("a", {"wd": 0.1}, 3),
-    ]
+    assert cells == list(product("ba", ({"wd": 0.0}, {"wd": 0.1}), (2, 3)))
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import main
-from server.store import Row, Store, StoreError, api_key, artifacts, collections, files, projects, runs, streams
+from server.store import Row, Store, StoreError, api_key, artifacts, collections, files, runs, streams
 from server.store.disk import blobs
 from server.store.folder import garbage, migration
 from server.store.folder.maintenance import maintenance_lock, open_read_only, open_read_write
 from tests.server.conftest import Clock, Refuse
+from tests.server.content import add_project
 from tests.server.running import Server
 
 Captured = pytest.CaptureFixture[str]
@@ -109,9 +110,7 @@ def test_gc_frees_nothing_that_is_referred_to(folder: Path, capsys: Captured) ->
 def test_gc_frees_the_files_of_deleted_runs_and_artifacts_and_says_how_much(folder: Path, capsys: Captured) -> None:
     store = Store(folder)
     with store.write() as db:
-        project = projects.find(db, "lab", "pieces")
-        assert project is not None
-        shot = runs.find(db, project["id"], "shot")
+        shot = runs.find_by_path(db, "lab", "pieces", "shot")
         assert shot is not None
         runs.delete(db, shot["id"])
         artifacts.delete(db, 1, True, 9.0)
@@ -137,8 +136,7 @@ def test_gc_makes_the_database_smaller_when_no_server_runs(folder: Path, capsys:
 
 def pending(store: Store, clock: Clock) -> Row:
     with store.write() as db:
-        project, _ = projects.ensure(db, "lab", "p", clock())
-        collection = collections.ensure(db, project["id"], "m", "model", collections.SEQUENCE, clock())
+        collection = collections.ensure(db, add_project(db), "m", "model", collections.SEQUENCE, clock())
         columns = {"digest": "d", "digest_algorithm": "MANIFEST_MD5", "client_id": "c"}
         return artifacts.create(db, collection, clock(), deduplicate=True, wanted_aliases=[], **columns)
 
