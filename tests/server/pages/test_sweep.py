@@ -267,10 +267,14 @@ def test_one_in_twenty_settings_without_effect_beats_chance() -> None:
     assert 0 < clear <= 12  # of a binomial with n = 100 and p = 0.05, the 99.9th percentile
 
 
-def test_buttons_ask_first_and_are_for_those_who_may(store: Store, filled: Row) -> None:
+def test_buttons_ask_first_with_a_way_back_and_are_for_those_who_may(store: Store, filled: Row) -> None:
     shown = page(store, filled)
     questions = shown.one(id="head").all("details", class_="confirm")
-    assert [each.one("button").attributes["value"] for each in questions] == ["pause", "stop", "cancel"]
+    for each, word in zip(questions, ("Pause", "Stop", "Cancel"), strict=True):
+        button, away = each.one("button"), each.one("a")
+        assert (button.attributes["value"], each.one("summary").text) == (word.lower(), f"{word}…")
+        assert button.text.startswith(f"{word} the sweep")
+        assert (away.text, away.attributes["href"]) == ("Keep going", ""), "without script: this page anew"
     assert all(each.one("form").attributes["method"] == "post" for each in questions)
     assert all(each.one("input", name="csrf").attributes["value"] == "token" for each in questions)
     stranger = page(store, filled, may_change=False).one(id="head")
@@ -283,10 +287,16 @@ def test_buttons_ask_first_and_are_for_those_who_may(store: Store, filled: Row) 
     assert "while paused" in head.text
 
 
-def test_the_best_run_says_its_state_where_it_was_ended_before_its_end(store: Store, filled: Row) -> None:
+def test_the_best_run_says_that_it_was_ended_before_its_end_and_that_it_collapsed(store: Store, filled: Row) -> None:
+    best = runs.find(store.db, filled["project_id"], "r4")
+    assert best is not None
+    rows = [json.dumps({"_step": at, "val/iou": iou}) for at, iou in enumerate([0.8, 0.1])]
     with store.write() as db:
-        db.execute("UPDATE runs SET state = 'killed' WHERE name = 'r4'")
-    assert "run 4 (r4) killed" in page(store, filled).one(id="head").text
+        streams.put_history(db, best["id"], 0, rows)
+        runs.set_state(db, best["id"], "killed", 2.0)
+    head = page(store, filled).one(id="head").text
+    assert "run 4 (r4) killed" in head
+    assert "val/iou 0.8 last 0.1, test/iou" in head
 
 
 def test_names_that_several_runs_have_come_with_the_ids(store: Store, filled: Row) -> None:
@@ -301,28 +311,6 @@ def test_names_that_several_runs_have_come_with_the_ids(store: Store, filled: Ro
     assert {"twin (r4), 0.8", "twin (r2)", "run 1, 0.7"} <= titles
     for dots in shown.one(id="plots").all("g", class_="dots"):
         assert {"twin (r4)", "run 1"} <= set(json.loads(dots.attributes["data-names"]))
-
-
-def test_a_best_run_that_collapsed_says_so(store: Store, filled: Row) -> None:
-    with store.write() as db:
-        [best] = [row["id"] for row in db.execute("SELECT id FROM runs WHERE name = 'r4'")]
-        streams.put_history(
-            db, best, 0, [json.dumps({"_step": at, "val/iou": iou}) for at, iou in enumerate([0.8, 0.1])]
-        )
-    assert "val/iou 0.8 last 0.1, test/iou" in page(store, filled).one(id="head").text
-
-
-def test_the_answers_say_what_they_do_and_one_closes_the_question(store: Store, filled: Row) -> None:
-    questions = page(store, filled).one(id="head").all("details", class_="confirm")
-    for each, (word, answer) in zip(
-        questions,
-        (("Pause", "Pause the sweep"), ("Stop", "let its runs end"), ("Cancel", "stop its runs")),
-        strict=True,
-    ):
-        assert (each.one("summary").text, each.one("a").text) == (f"{word}…", "Keep going")
-        assert each.one("button").text.startswith(f"{word} the sweep")
-        assert each.one("button").text.endswith(answer)
-    assert {each.one("a").attributes["href"] for each in questions} == {""}, "without script: this page anew"
 
 
 def end(store: Store, name: str) -> None:
