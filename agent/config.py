@@ -45,8 +45,8 @@ class Config:
     )
     architecture: str = setting(
         "unet_transposed",
-        f"one of {', '.join(SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)}; begin with unet, "
-        "deeplabv3plus draws coarser outlines",
+        f"one of {', '.join(SCRATCH_ARCHITECTURES + SMP_ARCHITECTURES)}; deeplabv3plus predicts a quarter of the "
+        "resolution, which costs it most on small images",
     )
     backbone: str = setting(
         "none", "an SMP encoder such as resnet18, a small one for tens of images; none for the U-Nets written here"
