@@ -57,7 +57,7 @@ def set_state(store: Store, sweep: Row, state: str) -> None:
 
 
 def stop_runs(store: Store, sweep: Row) -> None:
-    """Ask running runs to stop, and stop at once those that have not begun."""
+    """Ask all live runs to stop; one that has not begun stops as soon as it begins."""
     with store.write() as db:
         for run in sweeps.live_runs(db, sweep["id"]):
             if run["stop_requested_at"] is None:

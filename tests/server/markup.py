@@ -49,6 +49,16 @@ class Node:
         return self.attributes.get(name.replace("_", "-")) == value
 
     @property
+    def facts(self) -> dict[str, str]:
+        """Name → value of a list of facts."""
+        return {dt.text: dd.text for dt, dd in zip(self.all("dt"), self.all("dd"), strict=True)}
+
+    @property
+    def run_ids(self) -> list[str]:
+        """Of the rows of a table of runs."""
+        return [each.attributes["data-run"] for each in self.all("tr") if "data-run" in each.attributes]
+
+    @property
     def rows(self) -> list[list[str]]:
         """Texts of the cells of a table, the heading first."""
         return [[cell.text for cell in row.children if isinstance(cell, Node)] for row in self.all("tr")]

@@ -1,12 +1,14 @@
-"""Three people of one server, and the requests with which they make things."""
+"""People of one server, and the requests with which they make things."""
 
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from tests.server.running import Server
+from server.store import folder_transaction, users
+from tests.server.running import Server, start
 
 UPSERT = """mutation UpsertBucket($entity: String, $project: String, $name: String) {
   upsertBucket(input: {entityName: $entity, modelName: $project, name: $name, config: "{}"}) {
@@ -49,7 +51,18 @@ MD5 = base64.b64encode(hashlib.md5(SECRET).digest()).decode()
 class People:
     server: Server
     keys: dict[str, str]
-    ids: dict[str, str]
+    ids: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls, folder: Path, names: str, *grants: tuple[str, str, str]) -> "People":
+        """A server of these people; `grants`: who, entity, role."""
+        server, keys = start(folder), {name: users.new_key() for name in names.split()}
+        with folder_transaction(server.folder) as db:
+            for name, key in keys.items():
+                users.add(db, name, key, 0.0)
+            for grant in grants:
+                users.grant(db, *grant)
+        return cls(server, {**keys, "local": server.key})
 
     def ask(self, who: str, query: str, **variables: Any) -> Any:
         """The data of an answer; raises its error."""

@@ -40,7 +40,7 @@ def test_what_is_no_address_is_refused() -> None:
 
 
 def test_an_address_without_a_key_is_refused() -> None:
-    with pytest.raises(StudyError, match="WANDB_BASE_URL is http://gpu but WANDB_API_KEY is not set"):
+    with pytest.raises(StudyError, match="http://gpu but WANDB_API_KEY is not set"):
         server_of_environment({"WANDB_BASE_URL": "http://gpu"})
 
 
@@ -55,9 +55,9 @@ def test_a_server_that_takes_the_key_passes_and_a_proxy_is_not_asked_for_what_is
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (401, "refuses this WANDB_API_KEY: correct it, or unset WANDB_BASE_URL and WANDB_API_KEY"),
-        (404, r"answers 404: .*correct WANDB_BASE_URL, or unset"),
-        (503, "answers 503: start the server, or unset"),
+        (401, "WANDB_API_KEY: .*unset WANDB_BASE_URL and WANDB_API_KEY"),
+        (404, "404: .*correct WANDB_BASE_URL"),
+        (503, "503: start the server"),
     ],
 )
 def test_a_server_that_says_no_is_told(status: int, sentence: str) -> None:
@@ -106,6 +106,6 @@ def test_an_address_that_a_killed_server_left_behind_is_not_believed(tmp_path: P
 def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "wandb.sqlite").mkdir()
-    with pytest.raises(StudyError, match=r"the embedded server did not start: server: .*data"):
+    with pytest.raises(StudyError, match=r"embedded server did not start.*data"):
         with embedded_server(tmp_path / "data"):
             pass

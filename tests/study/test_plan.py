@@ -35,11 +35,11 @@ def test_other_settings_or_other_photographs_are_another_study(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("method: bayes\nparameters: {epochs: {value: 1}, image_size: {value: 32}}", "is no grid over listed values"),
-        ("method: grid\nparameters: {lr: {min: 0, max: 1}}", "is no grid over listed values"),
-        ("method: grid\nparameters: {epochs: {values: [1, 2]}}", "does not set epochs and image_size to one value"),
-        ("method: grid", "is not a sweep that can be read"),
-        ("a: [", "is not a sweep that can be read"),
+        ("method: bayes\nparameters: {epochs: {value: 1}, image_size: {value: 32}}", "no grid"),
+        ("method: grid\nparameters: {lr: {min: 0, max: 1}}", "no grid"),
+        ("method: grid\nparameters: {epochs: {values: [1, 2]}}", "epochs and image_size"),
+        ("method: grid", "is not a sweep"),
+        ("a: [", "is not a sweep"),
     ],
 )
 def test_a_sweep_that_is_no_study_is_refused(text: str, sentence: str, tmp_path: Path) -> None:
@@ -53,5 +53,5 @@ def test_a_sweep_that_is_no_study_is_refused(text: str, sentence: str, tmp_path:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_bytes(b"\x89PNG\xff")
-    with pytest.raises(StudyError, match="is not a sweep that can be read: 'utf-8'"):
+    with pytest.raises(StudyError, match=r"is not a sweep .*'utf-8'"):
         plan.make_plan(file, tmp_path, "drawn", None, 1, None)

@@ -1,6 +1,7 @@
 """The screen follows the events of the fleet."""
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -45,8 +46,8 @@ def end(run: str, state: str, **more: Any) -> dict[str, Any]:
 
 def test_a_trial_is_shown_with_number_name_epoch_and_iou() -> None:
     progress = hearing(launch("a"), start("a"), epoch("a", 3, 0.7312), {"event": "sweep", "text": "x"})
-    assert "trial 1 of 4 a, seed 1 epoch 3 of 10 val IoU 0.731" in screen(progress)
-    assert "0 of 4 trials finished" in screen(progress)
+    for words in ("trial 1 of 4 a, seed 1", "epoch 3 of 10", "IoU 0.731", "0 of 4 trials"):
+        assert words in screen(progress)
     assert printed(progress) == []
 
 
@@ -54,19 +55,18 @@ def test_trials_side_by_side_are_told_apart() -> None:
     progress = hearing(
         launch("a"), launch("b"), epoch("b", 5), epoch("a", 10), end("a", "finished", **{"test/iou": 0.9})
     )
-    assert "model a finished test IoU 0.900" in screen(progress)
-    assert "model b epoch 5 of 10 val IoU 0.500" in screen(progress)
+    assert re.search(r"model a finished .*0\.900.* model b epoch 5 of 10 .*0\.500", screen(progress))
     assert progress.n_finished == 1
 
 
 def test_a_trial_that_is_handed_out_again_keeps_its_row() -> None:
     progress = hearing(launch("a"), epoch("a", 4), end("a", "put off"), launch("a"), epoch("a", 5))
-    assert screen(progress).count("trial 1 of 4 model a epoch 5 of 10") == 1
+    assert re.findall(r"trial (\d).* epoch (\d+)", screen(progress)) == [("1", "5")]
     assert "trial 2" not in screen(progress)
 
 
 def test_why_trials_or_the_fleet_failed_is_kept_once() -> None:
-    refused = "unet needs a backbone, for instance resnet18"
+    refused = "no backbone"
     progress = hearing(
         *(launch(run) for run in "ab"),
         {"event": "error", "run": "a", "reason": refused},
@@ -82,10 +82,9 @@ def test_without_a_terminal_going_on_is_said_now_and_then(monkeypatch: pytest.Mo
     monkeypatch.setattr("study.progress.time.monotonic", lambda: 130.0)
     progress = hearing(launch("a"), start("a"), epoch("a", 5), terminal=False)
     progress.print_lines()
-    assert printed(progress)[1:] == [
-        "[0:30] trial 1 of 4: a, seed 1, epoch 5 of 10 val IoU 0.500",
-        "[0:30] 0 of 4 trials finished, about 3:30 left",
-    ]
+    [trial, all_trials] = printed(progress)[1:]
+    assert re.match(r"\[0:30\] trial 1 of 4: a, seed 1, epoch 5 of 10 .*0\.500", trial)
+    assert re.match(r"\[0:30\] 0 of 4 .* 3:30 left", all_trials)
 
 
 def test_time_left_follows_from_the_epochs_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +103,7 @@ def test_messages_are_lines_everywhere_and_trials_only_without_a_terminal(
     monkeypatch.setattr("study.progress.time.monotonic", lambda: 175.0)
     long = "deeplabv3plus/tu-tf_efficientnet_lite0/imagenet"
     progress = hearing(
-        {"event": "message", "text": "warm after 7.7 s: trials start without importing anything, the bench says"},
+        {"event": "message", "text": f"{long} {long}"},
         *(launch(long), start(long), end(long, "finished", **{"test/iou": 0.8768})),
         *(launch("b"), end("b", "failed", reason="no weights")),
         terminal=terminal,
@@ -114,5 +113,4 @@ def test_messages_are_lines_everywhere_and_trials_only_without_a_terminal(
         f"[1:15] trial 1 of 4 finished: {long}, seed 1, test IoU 0.877",
         "[1:15] trial 2 of 4 failed: model b, no weights",
     ]
-    first = "[1:15] warm after 7.7 s: trials start without importing anything, the bench says"
-    assert printed(progress) == [first, *([] if terminal else lines)]
+    assert printed(progress) == [f"[1:15] {long} {long}", *([] if terminal else lines)]

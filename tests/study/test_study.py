@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -116,16 +117,15 @@ def test_an_interrupted_study_stops_everything_and_goes_on_where_it_was(folder: 
     closed = begin(folder)
     printed = interrupt(closed, "trial 1 of 3 finished", signal.SIGHUP)
     assert closed.returncode == 130, printed
-    assert "the same command goes on from the trials that are finished" in printed
+    assert "the same command goes on" in printed
     assert processes_of(folder) == []
 
     last = begin(folder)
     printed, _ = last.communicate()
     assert last.returncode == 1, printed
     assert "going on with local/puzzle/" in printed
-    assert "1 of 3 trials are finished" in printed
-    assert "trial 2 of 3 finished: unet_transposed, seed 1, test IoU 0." in printed
-    assert "1 of 3 trials did not finish; their logs are in " in printed
+    for words in ("1 of 3 trials are", "trial 2 of 3 finished: unet_transposed,", "1 of 3 trials did not finish"):
+        assert words in printed
     assert printed.count("\n  no ImageNet weights for resnet34: ") == 1
     assert "make serve" in printed
     assert processes_of(folder) == []
@@ -141,28 +141,27 @@ def test_an_interrupted_study_stops_everything_and_goes_on_where_it_was(folder: 
     assert [path.name for path in (folder / "home" / ".config" / "wandb").iterdir()] == ["settings"]
 
 
-class Refused:
-    """How a study ended that began nothing, and what it said."""
-
-    def __init__(self, returncode: int, stderr: str) -> None:
-        self.returncode, self.stderr = returncode, stderr
-
-
 @pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
-    """A study in this process: for one that ends before it begins anything."""
+def refuse(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+    """A study in this process that ends before it begins anything; its message. It leaves no results."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     for name in [name for name in os.environ if name.startswith("WANDB")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(folder / "home"))
 
-    def started(*more: str, **variables: str) -> Refused:
+    def start(*more: str, **variables: str) -> str:
         monkeypatch.setattr(sys, "argv", command(folder, *more)[2:])
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        return Refused(main(), capsys.readouterr().err)
+        before = list((folder / "results").parent.glob("results/*"))
+        assert main() == 1
+        assert list((folder / "results").parent.glob("results/*")) == before
+        said = capsys.readouterr().err.strip()
+        assert said.startswith("study: ")
+        assert "Traceback" not in said
+        return said
 
-    yield started
+    yield start
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -173,69 +172,49 @@ def rewrite(folder: Path, **parameters: object) -> None:
     (folder / "tiny.yaml").write_text(yaml.safe_dump(sweep))
 
 
-def test_a_setting_that_no_trial_can_have_stops_the_study_before_it_trains(folder: Path, run: Any) -> None:
+def test_a_setting_that_no_trial_can_have_stops_the_study_before_it_trains(folder: Path, refuse: Any) -> None:
     rewrite(folder, image_size={"value": 100})
-    done = run()
-    assert done.returncode == 1
-    assert "study: this sweep cannot be trained:" in done.stderr
+    said = refuse()
     lines = (folder / "tiny.yaml").read_text().splitlines()
-    assert f"tiny.yaml:{lines.index('  image_size:') + 1}: error: image_size is 100, but must be" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (folder / "results").exists()
+    assert f"tiny.yaml:{lines.index('  image_size:') + 1}: error: image_size is 100," in said
 
 
-def test_a_setting_of_the_person_that_no_trial_can_have_is_told_as_it_was_given(folder: Path, run: Any) -> None:
-    done = run("--size", "100")
-    assert done.returncode == 1
-    assert "\nSIZE=100: error: image_size is 100, but must be" in done.stderr
-    assert "    fix: write 96\n" in done.stderr
-    assert not (folder / "results").exists()
+def test_a_setting_of_the_person_that_no_trial_can_have_is_told_as_it_was_given(refuse: Any) -> None:
+    said = refuse("--size", "100")
+    assert "\nSIZE=100: error: image_size is 100," in said
+    assert "    fix: write 96" in said
 
 
-def test_a_server_of_the_person_that_does_not_answer_is_one_sentence_and_nothing_is_left(
-    folder: Path, run: Any
-) -> None:
-    done = run(WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="k" * 40)
-    assert done.returncode == 1
-    assert done.stderr.strip() == (
-        "study: no answer from http://127.0.0.1:9 ([Errno 111] Connection refused): start the server, "
-        "or unset WANDB_BASE_URL and WANDB_API_KEY for the embedded server"
-    )
-    assert not (folder / "results").exists()
+def test_a_server_of_the_person_that_does_not_answer_is_one_sentence_and_nothing_is_left(refuse: Any) -> None:
+    said = refuse(WANDB_BASE_URL="http://127.0.0.1:9", WANDB_API_KEY="k" * 40)
+    assert "\n" not in said
+    for words in ("http://127.0.0.1:9 ([Errno 111]", "start the server", "unset WANDB_BASE_URL and WANDB_API_KEY"):
+        assert words in said
 
 
-def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path, run: Any) -> None:
+def test_photographs_with_a_problem_stop_the_study_before_it_trains(folder: Path, refuse: Any) -> None:
     for mask in (folder / PHOTOGRAPHS / "train" / "masks").iterdir():
         mask.unlink()
     lost = folder / PHOTOGRAPHS / "test" / "masks" / "mask-8.png"
     pixels = np.zeros((96, 128), np.uint8)
     pixels[1, 1] = 255
     Image.fromarray(pixels).save(lost)
-    done = run()
-    assert done.returncode == 1
-    assert f"4 files in {folder}/{PHOTOGRAPHS}/train/images: each has no mask" in done.stderr
-    assert f"{lost} loses all its foreground at image_size 32 (smallest thing 1x1 of 128x96 pixels)" in done.stderr
-    assert not (folder / "results").exists()
-    assert "Traceback" not in done.stderr
+    said = refuse()
+    assert f"4 files in {folder}/{PHOTOGRAPHS}/train/images: " in said
+    assert re.search(rf"{re.escape(str(lost))} .* image_size 32 .*1x1 of 128x96", said)
     assert processes_of(folder) == []
 
 
-def test_a_second_study_in_the_same_results_is_refused(folder: Path, run: Any) -> None:
+def test_a_second_study_in_the_same_results_is_refused(folder: Path, refuse: Any) -> None:
     (folder / "results").mkdir()
     with (folder / "results" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = run()
-    assert done.returncode == 1
-    assert "another `make study` is working in " in done.stderr
+        assert "another `make study`" in refuse()
 
 
-def test_results_that_cannot_be_written_are_one_sentence(folder: Path, run: Any) -> None:
+def test_results_that_cannot_be_written_are_one_sentence(folder: Path, refuse: Any) -> None:
     (folder / "results").write_text("a file")
-    done = run()
-    assert done.returncode == 1
-    assert "study: " in done.stderr
-    assert "Not a directory" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Not a directory" in refuse()
 
 
 def test_a_study_that_came_to_nothing_leaves_no_folder_and_one_that_began_does(tmp_path: Path) -> None:
@@ -251,7 +230,7 @@ def test_a_study_that_came_to_nothing_leaves_no_folder_and_one_that_began_does(t
 
 def test_a_folder_named_latest_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "latest").mkdir()
-    with pytest.raises(StudyError, match="is no link to a study"):
+    with pytest.raises(StudyError, match="is no link"):
         remember_latest(tmp_path / "study")
     assert list(tmp_path.iterdir()) == [tmp_path / "latest"]
 
@@ -262,8 +241,6 @@ def test_a_name_that_only_begins_like_drawn_is_a_folder() -> None:
     assert resolve_data("~/pieces") == str(Path.home() / "pieces")
 
 
-def test_a_sweep_file_that_is_not_there_is_one_sentence(folder: Path, run: Any) -> None:
-    done = run("--sweep", "nowhere.yaml")
-    assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
+def test_a_sweep_file_that_is_not_there_is_one_sentence(refuse: Any) -> None:
+    (line,) = refuse("--sweep", "nowhere.yaml").splitlines()
     assert line.startswith("study: nowhere.yaml ")

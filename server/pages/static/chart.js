@@ -1,6 +1,6 @@
 // Line charts that the server drew: names the lines under the pointer, zooms, and shows or hides lines by the legend.
-// A figure says in data-edges what the four edges of its area stand for; a zoom is the address with from= and to=. What is
-// hidden is in the address as well: hide=, or only= where most is hidden.
+// data-edges of a figure holds the values at the four edges of its area. A zoom is the address with from= and to=; hidden
+// lines are in the address as hide=, or as only= if most are hidden.
 
 import { load, onArrival, own, setOwn } from "./swap.js";
 
@@ -36,7 +36,7 @@ function without(key) {
   return hidden;
 }
 
-/** Nothing, where this one is alone already. */
+/** The keys to hide so that this one is alone; none if it is alone already. */
 function allBut(key) {
   const hidden = hiddenKeys();
   const others = keys().filter((each) => each !== key);
@@ -168,7 +168,7 @@ class Chart {
     this.at = near[0].point;
   }
 
-  /** A layer of its own for what follows the pointer: hundreds of lines below it are not painted anew. */
+  /** A layer of its own for marks that follow the pointer: hundreds of lines below it are not painted anew. */
   get over() {
     if (!this.layer) {
       this.layer = this.svg.cloneNode(false);

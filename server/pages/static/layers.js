@@ -24,7 +24,7 @@ function valueOf(inputs, checked = "checked", value = "value") {
   return (inputs.length > 1 ? inputs.find((each) => each[checked]) : inputs[0])?.[value];
 }
 
-/** What the address has of controls of one name: nothing where they are as at first. Layers are each for themselves. */
+/** The controls of one name in the address: none if they are as at first. Each layer is on its own. */
 function differing(viewer, name) {
   const inputs = controls(viewer, name);
   if (name === "off") return inputs.filter((each) => !each.checked).map((each) => each.value);

@@ -1,5 +1,5 @@
-// A page of something that goes on asks for itself again and shows what is new, without a jump: places, open parts,
-// ticked boxes and what was typed stay, and nothing moves under a selection. A page of what is over stops asking.
+// The page of a running run or sweep asks for itself again and shows its news without a jump: places, open parts, ticked
+// boxes and typed text stay, and nothing moves under a selection. The page of an ended one stops asking.
 
 import { load } from "./swap.js";
 

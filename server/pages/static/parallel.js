@@ -1,5 +1,5 @@
 // Brushing on parallel coordinates: a stretch of an axis becomes terms of the filter, which is part of the address; the
-// table, the plots and the lines then show what passes. A click on an axis takes its terms out again.
+// table, the plots and the lines then show the runs that pass. A click on an axis takes its terms out again.
 
 import { load, onArrival } from "./swap.js";
 
@@ -10,7 +10,7 @@ export function termsOf(text) {
   return (text.match(/(?:"(?:[^"\\]|\\.)*"|[^,])+/g) ?? []).map((term) => term.trim()).filter(Boolean);
 }
 
-/** The filter without what it says of `key`, and with `terms`. */
+/** The filter without its terms on `key`, and with `terms`. */
 export function withTerms(text, key, terms) {
   const own = new RegExp(`^${quoted(key).replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}\\s*(<=|>=|=)`);
   return [...termsOf(text).filter((term) => !own.test(term)), ...terms].join(", ");

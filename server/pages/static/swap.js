@@ -48,7 +48,7 @@ function showAddress() {
 
 /**
  * Shows the regions of `address`; `push` makes it the address of this page. Resolves to whether they were shown.
- * `elsewhere` is called where the answer is another kind of page; without it, what it has of these regions is shown.
+ * `elsewhere` is called if the answer is another kind of page; without it, its regions of these names are shown.
  */
 export async function load(address, push = true, elsewhere = () => location.assign(address)) {
   const mine = ++newest;
@@ -75,7 +75,7 @@ export async function load(address, push = true, elsewhere = () => location.assi
   }
 }
 
-/** What a form shows is what the address says, but for what is being typed. */
+/** Fills a form from the address, but for the field in which somebody types. */
 function fill(form, query) {
   for (const control of form.elements) {
     if (!control.name || control.type === "hidden" || control === document.activeElement) continue;

@@ -69,7 +69,7 @@ def test_keys_are_kept_as_hashes_and_listed_by_their_beginning_only(server: Serv
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("add", "local"), "there is a user 'local' already"),
+        (("add", "local"), "'local' already"),
         (("add", "a/b"), "which no name may have"),
         (("add", "short", "--key", "x" * 39), "at least 40"),
         (("remove", "nobody"), "no user 'nobody'"),

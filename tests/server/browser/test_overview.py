@@ -228,7 +228,7 @@ def test_a_sweep_shows_how_far_it_is_and_a_brush_filters_its_table(open_page: Op
     head = page.locator("#head").inner_text()
     assert re.search(r"14 of 40 \(12 finished, 1 (running, 1 failed|failed, 1 crashed)\)", head)
     assert "13 of 40 ended" in head
-    assert re.search(r"Best: [\w-]+ \(\w+\) with val/iou 0\.9\d+, test/iou 0\.\d+", head)
+    assert re.search(r"val/iou 0\.9\d+, test/iou 0\.\d+", head)
     assert page.locator("#plots figure").count() >= 6
     assert "more than chance" in page.locator(".importance tr", has_text="learning_rate").inner_text()
     assert page.locator("#agent-line").inner_text() == f"wandb agent local/lab/{site.sweeps['search']}"
@@ -262,7 +262,7 @@ def test_a_question_is_closed_by_the_answer_that_changes_nothing(open_page: Open
     page.get_by_label("API key").fill(site.server.key)
     page.get_by_role("button", name="Log in").click()
     page.get_by_text("Cancel…").click()
-    answer = page.get_by_role("button", name="Cancel the sweep and stop its runs")
+    answer = page.get_by_role("button", name="Cancel the sweep")
     expect(answer).to_be_visible()
     page.get_by_role("link", name="Keep going").click()
     expect(answer).to_be_hidden()

@@ -11,7 +11,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type, i
 from bench.harness.client_operations import operations
 from server.graphql import Context, engine, execute, unsupported
 from server.graphql.context import snake_case
-from server.store import Refused
+from server.store import Refused, projects
 from tests.server import queries
 from tests.server.queries import PLACE
 
@@ -196,9 +196,7 @@ def test_a_sweep_for_a_launch_queue_is_refused_and_not_made_even_where_the_clien
     for query in (declared, without):
         body = execute(context, query, {"launchScheduler": queue, "config": SWEEP}, None).body
         assert "launchScheduler is not supported" in body["errors"][0]["message"]
-    assert execute(context, "{ models { edges { node { name } } } }", None, None).body == {
-        "data": {"models": {"edges": []}}
-    }
+    assert projects.find(context.store.db, "local", "p") is None
     body = execute(context, declared, {"launchScheduler": None, "config": SWEEP}, None).body
     assert body["data"]["upsertSweep"]["sweep"]
 
@@ -239,7 +237,7 @@ def test_a_run_says_that_a_stop_was_asked_for_and_not_how_it_ended(context: Cont
 
 @pytest.mark.parametrize("state", ["PAUSED", "FINISHED", "x"])
 def test_a_new_sweep_has_no_other_state_than_pending(context: Context, state: str) -> None:
-    with pytest.raises(AssertionError, match=f"PENDING until its first agent comes, not {state}"):
+    with pytest.raises(AssertionError, match=f"PENDING .* not {state}"):
         mutate(context, "upsertSweep", "sweep { state }", projectName="p", config=SWEEP, state=state)
 
 

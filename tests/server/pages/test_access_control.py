@@ -65,15 +65,10 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
-    """anna owns a run, a sweep and an artifact; ben may read them."""
-    server = start(tmp_path_factory.mktemp("login") / "folder")
-    keys = {name: users.new_key() for name in ("anna", "ben")}
-    with folder_transaction(server.folder) as db:
-        for name, key in keys.items():
-            users.add(db, name, key, 0.0)
-        users.grant(db, "ben", "anna", "reader")
-    yield People(server, keys, {})
-    server.stop()
+    """anna owns a run, a sweep and an artifact; ben may read them, carl may not."""
+    people = People.start(tmp_path_factory.mktemp("login") / "folder", "anna ben carl", ("ben", "anna", "reader"))
+    yield people
+    people.server.stop()
 
 
 @pytest.fixture
@@ -215,7 +210,7 @@ BAD = [
     ({"action": "edit", "notes": "x" * 20_001}, "at most 20000"),
     ({"action": "edit", "tags": "x" * 65}, "at most 64"),
     ({"action": "edit", "tags": ",".join(map(str, range(51)))}, "at most 50 tags"),
-    ({"action": "<b>"}, "may ask for edit, stop, delete"),
+    ({"action": "<b>"}, "edit, stop, delete"),
     ({}, "may ask for"),
 ]
 
@@ -307,29 +302,8 @@ def test_who_may_only_read_sees_no_buttons_and_changes_nothing(people: People, a
     assert run(people) == before
 
 
-HIDDEN = [
-    *(
-        "/anna",
-        "/anna/p",
-        "/anna/p/feed",
-        "/anna/p/reports",
-        "/anna/p/artifacts",
-        "/anna/p/artifacts/model/m/v0/download",
-    ),
-    *(f"{RUN}/{tab}" for tab in ("", "overview", "pictures", "media", "system", "logs", "files", "artifacts")),
-]
-
-
-def test_what_a_person_may_not_see_is_not_there_for_them(people: People, anna: Browser) -> None:
-    with folder_transaction(people.server.folder) as db:
-        users.add(db, "carl", key := users.new_key(), 0.0)
-    carl = Browser(people.server)
-    carl.log_in(key)
-    for path in HIDDEN:
-        assert carl.get(path) == 404, path
-        assert 'href="/anna' not in carl.page, path
-    assert carl.get("/search?q=p") == 200
-    assert "/anna/" not in carl.page
+def test_what_a_person_may_not_see_is_not_there_to_be_changed(people: People, anna: Browser) -> None:
+    carl = logged_in(people, "carl")
     for path in (RUN, "/anna/p/sweeps/x", "/anna/p/artifacts/model/m/v0", "/anna/p/views"):
         carl.get("/")
         assert carl.change(path, action="delete") == 404

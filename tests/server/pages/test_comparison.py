@@ -1,6 +1,5 @@
 """Runs over one another: which lines, bands, settings, results and pictures a comparison shows."""
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from server.pages.charts import histories, line_chart
 from server.pages.media import images, table_join, wandb_tables
 from server.pages.overview import comparison
 from server.pages.render import render
-from server.store import Connection, Row, Store, projects, runs, streams, users
+from server.store import Connection, Store, projects, runs, users
+from tests.server.content import add_project, add_run
 from tests.server.markup import Node, read
 from tests.server.running import ROOT
 
@@ -29,33 +29,23 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """`a1`, `a2`, `b1` of two models: val/loss is 10, 20 and 30 above the step; `c` is elsewhere."""
     opened = Store(tmp_path_factory.mktemp("compare"), lambda: 1.7e9)
     with opened.write() as db:
-        here = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        here = add_project(db)
         for name, model, height in (("a1", "a", 10), ("a2", "a", 20), ("b1", "b", 30)):
             rows = [
                 {"_step": at, "_runtime": 2 * at, "epoch": at + 1, "train/loss": height / 2, "val/loss": height + at}
                 for at in range(STEPS)
             ]
-            _run(
-                db,
-                here,
-                name,
-                {"model": model, "same": 1, "lr": height},
-                rows,
-                {"val/loss": height, "test/iou": height},
-            )
-        there = projects.ensure(db, "other", "q", 1.0)[0]["id"]
-        _run(db, there, "c", {"model": "c"}, [{"_step": at, "val/loss": at} for at in range(STEPS)], {})
-        _run(db, there, "d", {}, [{"_step": at, "val/loss": at, "val/iou": at} for at in range(STEPS)], {})
+            settings = {"model": model, "same": 1, "lr": height}
+            add(db, here, name, settings, rows, {"val/loss": height, "test/iou": height})
+        there = add_project(db, "q", "other")
+        add(db, there, "c", {"model": "c"}, [{"_step": at, "val/loss": at} for at in range(STEPS)])
+        add(db, there, "d", {}, [{"_step": at, "val/loss": at, "val/iou": at} for at in range(STEPS)])
     yield opened
     opened.close()
 
 
-def _run(db: Connection, project: int, name: str, settings: Row, rows: list[Row], summary: Row) -> None:
-    run_id = runs.insert(db, project, name, "running", 1.0, display_name=f"run {name}")
-    config = json.dumps({key: {"value": value} for key, value in settings.items()})
-    runs.change(db, run_id, config=config, summary=json.dumps(summary))
-    streams.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
-    runs.set_state(db, run_id, "finished", 2.0)
+def add(db: Connection, project: int, name: str, *content: Any, **columns: Any) -> int:
+    return add_run(db, project, name, *content, **{"display_name": f"run {name}"} | columns)
 
 
 def page(store: Store, within: str | None = "p", person: Any = users.ADMIN, **asked: Any) -> Node:
@@ -98,20 +88,15 @@ def test_the_axis_is_the_step_the_epoch_or_the_time(store: Store, axis: str, edg
 
 def test_runs_of_one_name_are_told_apart_by_what_differs_or_by_their_id(store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "twins", "t", 1.0)[0]["id"]
+        place = add_project(db, "t", "twins")
         for name, settings in (("x", {"lr": 0.1, "same": 1}), ("y", {"lr": 0.01, "same": 1}), ("z", {"lr": 0.01})):
-            _run(db, place, name, settings, [{"_step": at, "val/loss": at} for at in range(STEPS)], {})
-            found = runs.find(db, place, name)
-            assert found is not None
-            runs.change(db, found["id"], display_name="twin")
+            rows = [{"_step": at, "val/loss": at} for at in range(STEPS)]
+            add(db, place, name, settings, rows, display_name="twin")
     shown = page(store, within=None, runs=["twins/t/x", "twins/t/y"])
     assert legend(shown) == ["twin, lr 0.1", "twin, lr 0.01"]
     assert set(drawn(shown)) == {"twin, lr 0.1 val", "twin, lr 0.01 val"}
     with store.write() as db:
-        for name in "yz":
-            found = runs.find(db, place, name)
-            assert found is not None
-            runs.change(db, found["id"], config="{}")
+        db.execute("UPDATE runs SET config = '{}' WHERE name IN ('y', 'z')")
     assert legend(page(store, within=None, runs=["twins/t/y", "twins/t/z"])) == ["twin, y", "twin, z"]
 
 
@@ -119,9 +104,9 @@ def test_a_comparison_asks_again_while_a_run_goes_on_and_leaves_out_of_its_table
     store: Store,
 ) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "alive", "t", 1.0)[0]["id"]
+        place = add_project(db, "t", "alive")
         for name in "ab":
-            _run(db, place, name, {"lr": name, "same": 3}, [], {"iou": 0.5})
+            add(db, place, name, {"lr": name, "same": 3}, [], {"iou": 0.5})
         waiting = runs.insert(db, place, "c", "pending", 1.0, config='{"lr": {"value": "c"}}')
     named = [f"alive/t/{name}" for name in "abc"]
     shown = page(store, None, runs=named)
@@ -288,9 +273,8 @@ def test_a_point_between_gaps_is_a_dot_in_a_line_of_many_points_too() -> None:
 
 def test_a_comparison_counts_what_is_not_finite(store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "gaps", "t", 1.0)[0]["id"]
-        rows: list[Row] = [{"_step": at, "a": math.nan if at < 2 else at, "b": at} for at in range(STEPS)]
-        _run(db, place, "x", {}, rows, {})
+        rows = [{"_step": at, "a": math.nan if at < 2 else at, "b": at} for at in range(STEPS)]
+        add_run(db, add_project(db, "t", "gaps"), "x", {}, rows)
     notes = {figure.one("figcaption").text for figure in page(store, None, runs="gaps/t/x").all("figure")}
     assert notes == {"a 2 values NaN or infinite", "b"}
 
@@ -343,10 +327,10 @@ def test_twelve_series_can_be_told_apart_on_light_and_dark_and_a_name_keeps_its_
 def test_two_hundred_runs_are_one_page_of_less_than_300_kilobytes(tmp_path: Path) -> None:
     with closing(Store(tmp_path)) as opened:
         with opened.write() as db:
-            place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
-            rows: list[Row] = [{"_step": at, "train/iou": at % 7 / 7, "val/iou": at % 5 / 5} for at in range(80)]
+            place = add_project(db)
+            rows = [{"_step": at, "train/iou": at % 7 / 7, "val/iou": at % 5 / 5} for at in range(80)]
             for number in range(200):
-                _run(db, place, f"run{number}", {"lr": number / 7}, rows, {"val/iou": number / 200})
+                add_run(db, place, f"run{number}", {"lr": number / 7}, rows, {"val/iou": number / 200})
         shown = comparison.gather(opened, str, projects.find(opened.db, "local", "p"), QueryParams(), users.ADMIN)
         text = render("compare.html", person=None, csrf="", here="", saved=None, **shown)
     assert len(text.encode()) < 300_000

@@ -1,69 +1,34 @@
 """The pages of single things: runs, pictures, artifacts, reports, search. Without a browser, without script."""
 
-import contextlib
 import io
 import json
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from starlette.testclient import TestClient
 
-from server import app
-from server.settings import Settings
-from server.store import Store, projects, runs, views
+from server.store import projects, runs, views
 from tests.server import sample_folder
-from tests.server.markup import Node, check_harmless, read
+from tests.server.logged_in import EVIL, Pages, open_pages
+from tests.server.markup import Node
 
-KEY = "k" * 40
 TABS = ("/overview", "/pictures", "/media", "/system", "/logs", "/files", "/artifacts")
 RUN = "/lab/pieces/runs/rich"
-EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}</pre></textarea>&lt;"
 
 
-class Pages:
-    """A filled folder, and the pages as somebody logged in sees them."""
-
-    def __init__(self, folder: Path, word: str) -> None:
-        self.store = Store(folder)
-        sample_folder.fill(self.store, word)
-        self.client = TestClient(app.create_app(self.store, Settings(api_key=KEY)), "http://127.0.0.1")
-        self.client.post("/login", data={"key": KEY})
-
-    def get(self, path: str, status: int = 200) -> Node:
-        answer = self.client.get(path)
-        assert answer.status_code == status, (path, answer.text[:300])
-        page = read(answer.text)
-        check_harmless(page)
-        return page
-
-    def close(self) -> None:
-        self.client.close()
-        self.store.close()
-
-
-@contextlib.contextmanager
-def filled(folder: Path, word: str) -> Iterator[Pages]:
-    pages = Pages(folder, word)
-    try:
-        yield pages
-    finally:
-        pages.close()
+def filled(folder: Path, word: str) -> AbstractContextManager[Pages]:
+    return open_pages(folder, lambda store: sample_folder.fill(store, word))
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     with filled(tmp_path_factory.mktemp("pages") / "folder", "plain") as opened:
         yield opened
-
-
-def facts(page: Node) -> dict[str, str]:
-    names, values = page.all("dt"), page.all("dd")
-    return {name.text: value.text.strip() for name, value in zip(names, values, strict=True)}
 
 
 def titles(page: Node) -> list[str]:
@@ -74,7 +39,7 @@ def test_charts_are_searched_and_lie_in_sections_by_their_prefix(pages: Pages) -
     page = pages.get(RUN)
     sections = {each.one("summary").text.split()[0]: titles(each) for each in page.all("details", class_="section")}
     assert sections == {"general": ["loss"], "opt": ["opt/lr", "opt/plain"]}
-    assert facts(page)["test/iou"] == "0.9"
+    assert page.facts["test/iou"] == "0.9"
     assert titles(pages.get(f"{RUN}?search=LOSS").one("div", id="curves")) == ["loss"]
     assert titles(pages.get(f"{RUN}?search=val").one("div", id="curves")) == ["loss"]
     assert "No metric has “zz”" in pages.get(f"{RUN}?search=zz").text
@@ -102,7 +67,7 @@ def test_the_console_shows_its_end_any_other_part_and_the_lines_with_a_word(page
 
 def test_the_overview_says_how_to_do_it_again(pages: Pages) -> None:
     page = pages.get(f"{RUN}/overview")
-    said = facts(page)
+    said = page.facts
     assert said["command"].startswith("python agent/train.py --lr 0.1 plain")
     assert (said["commit"], said["Python"], said["wandb"]) == ("abc123 of git@host:plain", "CPython 3.11.7", "0.31.0")
     assert [a.attributes["href"] for a in page.all("a") if a.text.endswith("train.py")] == [
@@ -243,8 +208,9 @@ def test_an_artifact_says_its_versions_aliases_makers_users_and_lines_to_copy(pa
     assert page.one("h1").text == "model plain:v1"
     aliases = [each.children[0] for each in page.one("ul", aria_label="Aliases").all("li")[:3]]
     assert [str(each).strip() for each in aliases] == ["latest", "best", "plain"]
-    assert "Made by rich plain. Used by other plain." in " ".join(page.text.split())
-    assert facts(page)["download"].startswith("wandb artifact get lab/pieces/model plain:v1")
+    [lineage] = [each for each in page.all("p") if each.text.startswith("Made by")]
+    assert [a.text for a in lineage.all("a")] == ["rich plain", "other plain"]
+    assert page.facts["download"].startswith("wandb artifact get lab/pieces/model plain:v1")
     assert [row[:2] for row in page.rows if row[0] in ("v0", "v1")] == [["v1", "latest, best, plain"], ["v0", ""]]
     assert ["docs/", "5 B", "1"] in page.rows
     assert pages.get(f"{ARTIFACT}/best/files/docs/read me.md").one("pre", class_="tall").text == "plain"
@@ -280,7 +246,7 @@ def test_a_version_whose_bytes_are_lost_is_one_sentence(tmp_path: Path) -> None:
     with filled(tmp_path / "folder", "plain") as pages:
         found = (path for path in (tmp_path / "folder" / "blobs").rglob("*") if path.is_file())
         next(path for path in found if path.read_bytes() == b"\0\1").unlink()
-        assert "The bytes of w.bin are lost" in pages.get(f"{ARTIFACT}/v1/download", 404).text
+        assert "w.bin are lost" in pages.get(f"{ARTIFACT}/v1/download", 404).text
 
 
 def test_artifacts_are_listed_by_type_and_name(pages: Pages) -> None:
@@ -309,11 +275,9 @@ def test_a_report_is_listed_and_drawn(pages: Pages) -> None:
         "e = plain",
     ):
         assert words in text, words
-    assert "All plain: 2 runs; Few: 1 run; Broken: the operator '??' of a filter is not understood" in text
-    assert "Nowhere: there is no project nobody/plain" in text
-    assert "hologram plain: this kind of block is not drawn here" in text
-    assert "Hologram plain: this kind of panel is not drawn here" in text
-    assert "image “caption plain”, which lies elsewhere" in text
+    for words in ("All plain: 2 runs", "Few: 1 run", "operator '??'", "no project nobody/plain", "“caption plain”"):
+        assert words in text, words
+    assert text.lower().count("hologram plain: this kind") == 2, "a block and a panel"
     shown = titles(page)
     assert shown[0] == "Loss plain"
     assert "test/iou max over 2 runs" in shown

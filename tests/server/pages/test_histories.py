@@ -5,15 +5,15 @@ import json
 import pytest
 
 from server.pages.charts import histories
-from server.store import Row, Store, projects, runs, streams
+from server.store import Row, Store, runs, streams
+from tests.server.content import add_project, add_run
 
 
 @pytest.fixture
 def run(store: Store) -> Row:
     """Ten rows of two metrics, of a run that goes on."""
     with store.write() as db:
-        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
-        run = runs.by_id(db, runs.insert(db, place, "r", "running", 1.0))
+        run = runs.by_id(db, add_run(db, add_project(db), state="running"))
     log(store, run, range(10))
     return run
 

@@ -1,6 +1,5 @@
 """Axes and media, from values."""
 
-import math
 import re
 from typing import Any
 
@@ -28,15 +27,6 @@ def test_ticks_are_round_numbers_within_the_range(low: float, high: float, expec
 def test_an_axis_of_whole_numbers_has_no_ticks_between_them() -> None:
     drawn = line_chart.chart("x", [line_chart.Line("", [(1.0, 0.5), (3.0, 0.75)])], "run")
     assert re.findall(r'text-anchor="middle">(.*?)<', drawn) == ["1", "2", "3", "run"]
-
-
-def test_nan_interrupts_a_line() -> None:
-    points = [(0.0, 1.0), (1.0, math.nan), (2.0, 3.0), (3.0, 4.0)]
-    drawn = line_chart.chart("x", [line_chart.Line("", points)], "step")
-    [path] = re.findall(r' d="(.*?)"', drawn)
-    assert path.count("M") == 2
-    assert "h0" in path, "a point between two gaps is a dot"
-    assert "nan" not in path
 
 
 def test_images_come_with_their_masks_and_the_last_ones_win() -> None:

@@ -3,7 +3,6 @@
 import importlib
 import json
 import re
-from html import unescape
 from typing import Any
 
 import pytest
@@ -11,7 +10,8 @@ from starlette.datastructures import QueryParams
 
 from server.access.signatures import Signer
 from server.pages.render import render
-from server.store import Store, projects, runs, streams, users
+from server.store import Store, runs, streams, users
+from tests.server.content import add_project, add_run
 from tests.server.running import Server
 
 run_page = importlib.import_module("server.pages.detail.run")  # the package's own name `run` is the page
@@ -93,19 +93,6 @@ def test_slashes_too_many_lead_to_the_page(server: Server, path: str) -> None:
     assert server.get(f"{path}/nowhere/at/all/")[0] == 404
 
 
-def test_links_of_pages_lead_where_they_say_whatever_the_names(server: Server) -> None:
-    entity = "a b&c'\"é;+"
-    query = UPSERT.replace("modelName: $project", f"modelName: $project, entityName: {json.dumps(entity)}")
-    for name in ("r x", "😀&amp;", "q" * 128):
-        assert "data" in server.graphql(query, name=name, project="p <>&=q")[1]
-    seen = set[str]()
-    for start in ("/", "/a%20b%26c%27%22%C3%A9%3B%2B/p%20%3C%3E%26%3Dq"):
-        for link in map(unescape, re.findall(r'href="(/[^"]*)"', page(server, start))):
-            assert server.get(link)[0] == 200, link
-            seen.add(link)
-    assert len([link for link in seen if "/runs/" in link]) >= 3
-
-
 def many(n: int) -> dict[str, Any]:
     return {f"metric/{i:05}": i for i in range(n)}
 
@@ -138,12 +125,9 @@ def test_a_run_of_any_shape_has_a_page_of_bounded_size(
     assert len(page(server, f"/local/shapes/runs/{name}?page=%C2%B2")) > 0
 
 
-def test_a_project_and_a_sweep_without_runs_have_pages(server: Server) -> None:
+def test_a_project_without_runs_has_a_page(server: Server) -> None:
     server.graphql('mutation { upsertModel(input: {entityName: "local", name: "bare"}) { inserted } }')
     assert "no runs yet" in page(server, "/local/bare")
-    config = "method: random\nparameters: {a: {min: 0, max: 1}}"
-    name = server.graphql(SWEEP, project="bare", config=config)[1]["data"]["upsertSweep"]["sweep"]["name"]
-    assert "No runs yet" in page(server, f"/local/bare/sweeps/{name}")
 
 
 def test_a_run_that_joined_a_sweep_by_itself_is_on_its_page(server: Server) -> None:
@@ -163,11 +147,9 @@ def test_a_run_that_joined_a_sweep_by_itself_is_on_its_page(server: Server) -> N
 def test_of_a_long_history_the_rare_metrics_are_still_drawn_whole(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [json.dumps({"_step": i, "loss": i} | ({"val": i} if i % 100 == 0 else {})) for i in range(3000)]
+    rows = [{"_step": i, "loss": i} | ({"val": i} if i % 100 == 0 else {}) for i in range(3000)]
     with store.write() as db:
-        project, _ = projects.ensure(db, "local", "p", 1.0)
-        run = runs.by_id(db, runs.insert(db, project["id"], "r", "running", 1.0))
-        streams.put_history(db, run["id"], 0, rows)
+        run = runs.by_id(db, add_run(db, add_project(db), "r", {}, rows, state="running"))
     monkeypatch.setattr(run_page, "MAX_HISTORY", streams.history_length(store.db, run["id"]) // 10)
     monkeypatch.setattr(run_page, "RARE", 30)
     looked = run_page.Page(store, Signer("s"), run, users.ADMIN, QueryParams())
@@ -178,4 +160,4 @@ def test_of_a_long_history_the_rare_metrics_are_still_drawn_whole(
     assert val == 30
     assert 200 < loss < 400
     shared = {"person": users.ADMIN, "csrf": "", "here": "", "address": str}
-    assert "drawn from about 10 % of them" in render("run/charts.html", **shared, **shown)
+    assert "about 10 %" in render("run/charts.html", **shared, **shown)

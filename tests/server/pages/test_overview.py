@@ -8,19 +8,15 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from starlette.testclient import TestClient
 
 from common.colours import SERIES
 from server import app
 from server.scheduler import scheduler
-from server.settings import Settings
-from server.store import Store, projects, runs, streams, sweeps
-from tests.server.markup import Node, check_harmless, read
+from server.store import Store, projects, runs, sweeps
+from tests.server.content import add_run
+from tests.server.logged_in import EVIL, Pages, open_pages
 
-KEY = "k" * 40
-EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}</pre></textarea>&lt;"
-NAME = EVIL.replace("/", "").replace("%", "").replace("#", "").replace("?", "").replace(":", "")
-LONG = "long " * 40
+NAME = EVIL.replace("/", "") + "é+😀 "
 
 
 def fill(store: Store, word: str) -> None:
@@ -37,37 +33,26 @@ def fill(store: Store, word: str) -> None:
         sweeps.change(db, made["id"], 1.0, description=word, state="RUNNING")
         for at in range(12):
             params = {word: word if at % 2 else "other", "seed": at % 3 + 1}
-            columns = {"display_name": f"{word} {at}", "notes": word, "tags": [word], "group_name": word, "host": word}
-            run_id = runs.insert(
-                db,
-                place,
-                f"{NAME}{at}",
-                "running",
-                2.0,
-                config=json.dumps({key: {"value": value} for key, value in params.items()}),
-                summary=json.dumps({f"val/{word}": 0.5 + at / 100, f"test/{word}": 0.4, "text": word}),
-                sweep_id=made["id"],
-                **columns,
-            )
+            columns: dict[str, Any] = {
+                "display_name": f"{word} {at}",
+                "notes": word,
+                "tags": [word],
+                "group_name": word,
+                "host": word,
+            }
+            rows = [{"_step": step, f"val/{word}": step, f"train/{word}": step} for step in range(3)]
+            summary = {f"val/{word}": 0.5 + at / 100, f"test/{word}": 0.4, "text": word}
+            run_id = add_run(db, place, f"{NAME}{at}", params, rows, summary, sweep_id=made["id"], **columns)
             sweeps.suggest(db, made["id"], run_id, params, "server", None)
             sweeps.record_stop(db, run_id, word)
-            rows = [{"_step": step, f"val/{word}": step, f"train/{word}": step} for step in range(3)]
-            streams.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
-            runs.set_state(db, run_id, "finished", 3.0)
         runs.index_summaries(db, 99)
     scheduler.add_agent(store, made, word)
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    folder: Path = tmp_path_factory.mktemp("evil") / "folder"
-    store = Store(folder)
-    fill(store, EVIL)
-    logged_in = TestClient(app.create_app(store, Settings(api_key=KEY)), "http://127.0.0.1")
-    logged_in.post("/login", data={"key": KEY})
-    yield logged_in
-    logged_in.close()
-    store.close()
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    with open_pages(tmp_path_factory.mktemp("evil") / "folder", lambda store: fill(store, EVIL)) as opened:
+        yield opened
 
 
 HOME = f"/{quote(NAME, safe='')}/{quote(NAME, safe='')}"
@@ -83,20 +68,12 @@ ASKED: list[dict[str, Any]] = [
 ]
 
 
-def get(client: TestClient, address: str) -> Node:
-    answer = client.get(address)
-    assert answer.status_code == 200, (address, answer.text[:300])
-    page = read(answer.text)
-    check_harmless(page)
-    return page
-
-
 @pytest.mark.parametrize(
     "path", [HOME, SWEEP, f"{HOME}/compare", "/compare"], ids=["project", "sweep", "compare", "any"]
 )
 @pytest.mark.parametrize("asked", ASKED, ids=[" ".join(each) or "plain" for each in ASKED])
-def test_nothing_of_what_a_client_or_an_address_says_acts(client: TestClient, path: str, asked: dict[str, Any]) -> None:
-    page = get(client, f"{path}?{urlencode(asked, doseq=True)}")
+def test_nothing_of_what_a_client_or_an_address_says_acts(pages: Pages, path: str, asked: dict[str, Any]) -> None:
+    page = pages.get(f"{path}?{urlencode(asked, doseq=True)}")
     assert "49" not in [each.text for each in page.all("td")]
 
 
@@ -104,30 +81,28 @@ PLACES = ["", "/sweeps/{}", "/compare", "/runs/{}1", "/runs/{}1/files", "/artifa
 
 
 @pytest.mark.parametrize("path", PLACES)
-def test_every_page_says_where_it_is_and_has_the_search(client: TestClient, path: str) -> None:
-    page = get(client, HOME + path.format(quote(NAME, safe="")))
+def test_every_page_says_where_it_is_and_has_the_search(pages: Pages, path: str) -> None:
+    page = pages.get(HOME + path.format(quote(NAME, safe="")))
     way = page.one("nav", aria_label="Place")
     assert way.all("a")[0].attributes["href"] == "/"
     assert f"{NAME}/{NAME}" in way.raw
     assert [form.attributes["action"] for form in page.all("form", class_="search")] == ["/search"]
 
 
-def test_why_a_run_was_stopped_stands_on_its_page(client: TestClient) -> None:
-    page = get(client, f"{HOME}/runs/{quote(NAME, safe='')}1")
-    facts = {dt.text: dd.raw for dt, dd in zip(page.all("dt"), page.all("dd"), strict=True)}
-    assert facts["why stopped"] == EVIL
+def test_why_a_run_was_stopped_stands_on_its_page(pages: Pages) -> None:
+    assert pages.get(f"{HOME}/runs/{quote(NAME, safe='')}1").facts["why stopped"] == EVIL
 
 
-def test_the_name_and_the_address_of_a_view_act_nowhere(client: TestClient) -> None:
-    csrf = get(client, HOME).all("input", name="csrf")[0].attributes["value"]
+def test_the_name_and_the_address_of_a_view_act_nowhere(pages: Pages) -> None:
+    csrf = pages.get(HOME).all("input", name="csrf")[0].attributes["value"]
     address = f"{HOME}/compare?{urlencode({'search': EVIL, 'chart': EVIL, 'rows': EVIL})}"
     fields = {"csrf": csrf, "action": "save", "name": EVIL, "address": address}
-    assert client.post(f"{HOME}/views", data=fields).status_code == 200
+    assert pages.client.post(f"{HOME}/views", data=fields).status_code == 200
     for path in (HOME, SWEEP, f"{HOME}/compare"):
-        [link] = get(client, path).one("nav", aria_label="Saved views").all("a")
+        [link] = pages.get(path).one("nav", aria_label="Saved views").all("a")
         assert link.raw == EVIL
-        get(client, link.attributes["href"])
-    client.post(f"{HOME}/views", data={"csrf": csrf, "action": "delete", "name": EVIL})
+        pages.get(link.attributes["href"])
+    pages.client.post(f"{HOME}/views", data={"csrf": csrf, "action": "delete", "name": EVIL})
 
 
 def test_in_print_each_series_has_a_dash_of_its_own() -> None:
@@ -136,10 +111,10 @@ def test_in_print_each_series_has_a_dash_of_its_own() -> None:
     assert len(set(dashes.values())) == len(SERIES) - 1, "the first one is whole"
 
 
-def test_every_link_of_the_pages_leads_somewhere(client: TestClient) -> None:
+def test_every_link_of_the_pages_leads_somewhere(pages: Pages) -> None:
     seen: dict[str, str] = {}
     for path in (HOME, SWEEP, f"{HOME}/compare", f"{HOME}?group=settings"):
-        for link in get(client, path).all("a"):
+        for link in pages.get(path).all("a"):
             href = link.attributes["href"]
             if href.startswith(("/", "?")):
                 seen.setdefault(
@@ -147,18 +122,18 @@ def test_every_link_of_the_pages_leads_somewhere(client: TestClient) -> None:
                 )
     assert len(seen) > 20
     for href in seen.values():
-        assert client.get(href).status_code == 200, href
+        assert pages.client.get(href).status_code == 200, href
 
 
-def test_a_csv_holds_what_was_written(client: TestClient) -> None:
-    answer = client.get(f"{SWEEP}?format=csv")
+def test_a_csv_holds_what_was_written(pages: Pages) -> None:
+    answer = pages.client.get(f"{SWEEP}?format=csv")
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.text.count("\n") == 13
 
 
-def test_the_policy_allows_nothing_inline_and_static_files_are_the_pages_own(client: TestClient) -> None:
-    policy = client.get(HOME).headers["content-security-policy"]
+def test_the_policy_allows_nothing_inline_and_static_files_are_the_pages_own(pages: Pages) -> None:
+    policy = pages.client.get(HOME).headers["content-security-policy"]
     assert "unsafe" not in policy
     assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= {
         part.strip() for part in policy.split(";")
@@ -166,9 +141,9 @@ def test_the_policy_allows_nothing_inline_and_static_files_are_the_pages_own(cli
     folder = Path(app.__file__).parent / "pages" / "static"
     scripts = {path.name: path.read_text() for path in folder.glob("*.js")}
     assert sum(len(text.splitlines()) for text in scripts.values()) <= 1500
-    [place] = set(re.findall(r'"(/static/\w+)/', client.get(HOME).text))
+    [place] = set(re.findall(r'"(/static/\w+)/', pages.client.get(HOME).text))
     for name, text in scripts.items():
-        answer = client.get(f"{place}/{name}")
+        answer = pages.client.get(f"{place}/{name}")
         assert (answer.status_code, answer.text) == (200, text)
         assert "immutable" in answer.headers["cache-control"]
         assert answer.headers["content-type"].startswith("text/javascript")
@@ -182,7 +157,7 @@ def test_the_policy_allows_nothing_inline_and_static_files_are_the_pages_own(cli
         "..%2f..%2fapp.py",
         "",
     ):
-        assert client.get(f"{place}/{name}").status_code == 404, name
-    assert client.get(f"{place}/colours.css").text.count("color:") >= 2 * 12
-    old = client.get("/static/0123456789ab/swap.js")
+        assert pages.client.get(f"{place}/{name}").status_code == 404, name
+    assert pages.client.get(f"{place}/colours.css").text.count("color:") >= 2 * 12
+    old = pages.client.get("/static/0123456789ab/swap.js")
     assert (old.text, old.headers["cache-control"]) == (scripts["swap.js"], "no-cache"), "of a page that stayed open"

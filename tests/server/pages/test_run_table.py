@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +17,8 @@ from server.pages.overview import project
 from server.pages.render import render
 from server.pages.run_table import filter_syntax
 from server.pages.run_table.columns import REPEATED, Column, best_key, survey_runs, sweep_parameters
-from server.store import Connection, Refused, Row, Store, projects, runs, streams, sweeps
+from server.store import Connection, Row, Store, projects, runs, streams, sweeps
+from tests.server.content import add_project, add_run
 from tests.server.markup import Node, read
 
 CONFIG = """
@@ -35,27 +35,25 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """`r0` to `r3`: models a and b with seeds 1 and 2 in a sweep, whose val/iou ends below its best; `odd` has none."""
     store = Store(tmp_path_factory.mktemp("table"), lambda: 1_700_000_000.0)
     with store.write() as db:
-        project = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        project = add_project(db, "table")
         sweep = sweeps.insert(db, project, "sweep", CONFIG, 1, 1.0)
         for at, (model, seed) in enumerate([("a", 1), ("a", 2), ("b", 1), ("b", 2)]):
             best = 0.5 + 0.1 * at
-            settings, summary = ({"model": model, "seed": seed, "same": 3}, {"test/iou": best - 0.05, "loss": 1 - best})
-            _run(db, project, f"r{at}", sweep, settings, [0.1, best, best - 0.3], summary)
-        _run(db, project, "odd", None, {"lr": "=1+1", "same": 3}, [], {"other": "text"})
+            settings, ious = {"model": model, "seed": seed, "same": 3}, [0.1, best, best - 0.3]
+            summary = {"val/iou": ious[-1], "test/iou": best - 0.05, "loss": 1 - best}
+            add(db, project, f"r{at}", settings, ious, summary, sweep_id=sweep)
+        add(db, project, "odd", {"lr": "=1+1", "same": 3}, [], {"other": "text"})
         assert runs.index_summaries(db, 9) == 5
     yield store
     store.close()
 
 
-def _run(
-    db: Connection, project: int, name: str, sweep: int | None, settings: Row, ious: list[float], summary: Row
+def add(
+    db: Connection, project: int, name: str, settings: Row, ious: list[float], summary: Row, **columns: Any
 ) -> None:
-    run_id = runs.insert(db, project, name, "running", 1.7e9, display_name=f"run {name}", sweep_id=sweep, tags=["t"])
-    streams.put_history(db, run_id, 0, [json.dumps({"_step": at, "val/iou": iou}) for at, iou in enumerate(ious)])
-    last = {"val/iou": ious[-1]} if ious else {}
-    config = json.dumps({key: {"value": value} for key, value in settings.items()})
-    runs.change(db, run_id, config=config, summary=json.dumps(last | summary))
-    runs.set_state(db, run_id, "finished", 1.7e9 + 60)
+    rows = [{"_step": at, "val/iou": iou} for at, iou in enumerate(ious)]
+    columns = {"display_name": f"run {name}", "tags": ["t"]} | columns
+    add_run(db, project, name, settings, rows, summary, begin=1.7e9, end=1.7e9 + 60, **columns)
 
 
 def page(store: Store, address: str = "", **asked: Any) -> Node:
@@ -75,9 +73,8 @@ def rows(store: Store, **asked: Any) -> list[list[str]]:
     return [cells[1:] for cells in found.rows]
 
 
-def names(store: Store, **asked: Any) -> list[str]:
-    shown = page(store, **asked).one(id="runs")
-    return [each.attributes["data-run"] for each in shown.all("tr") if "data-run" in each.attributes]
+def names(store: Store, address: str = "", **asked: Any) -> list[str]:
+    return page(store, address, **asked).one(id="runs").run_ids
 
 
 def test_the_sweeps_metric_and_its_test_metric_come_first_with_best_values_and_then_what_differs(table: Store) -> None:
@@ -109,7 +106,7 @@ def test_each_heading_is_a_link_that_keeps_the_filter_and_turns_the_order_round(
     shown = page(table, q="model = a", sort="-high.val/iou").one(id="runs")
     link = next(a for a in shown.all("a") if a.text.startswith("val/iou"))
     again = page(table, link.attributes["href"])
-    assert [each.attributes["data-run"] for each in again.all("tr") if "data-run" in each.attributes] == ["r0", "r1"]
+    assert again.run_ids == ["r0", "r1"]
     assert [th.attributes["aria-sort"] for th in again.all("th", class_="sorted")] == ["ascending"]
 
 
@@ -144,8 +141,8 @@ def test_a_filter_of_words_and_comparisons(table: Store, text: str, expected: se
     ("text", "sentence"),
     [
         ("modle = a", "Did you mean model"),
-        ("nothing > 1", "No run has a setting or a metric named 'nothing'"),
-        ("val/iou > high", "compares numbers, and 'high' is none"),
+        ("nothing > 1", "named 'nothing'"),
+        ("val/iou > high", "'high' is none"),
         ("model ~ [", "regular expression"),
         ("x" * 3000, "at most 2000 are read"),
         ("created > soon", "not a time"),
@@ -177,25 +174,17 @@ def test_runs_are_grouped_with_mean_deviation_and_number(table: Store) -> None:
         ["–", "1", "–", "–"],
     ]
     link = next(a for a in shown.all("a") if a.text == "runs")
-    assert names_of(table, link.attributes["href"]) == ["r3", "r2"]
+    assert names(table, link.attributes["href"]) == ["r3", "r2"]
 
 
-def test_a_group_says_how_many_of_its_runs_are_unfinished(tmp_path: Path) -> None:
-    store = Store(tmp_path, lambda: 1_700_000_000.0)
+def test_a_group_says_how_many_of_its_runs_are_unfinished(store: Store) -> None:
     with store.write() as db:
-        project = projects.ensure(db, "local", "table", 1.0)[0]["id"]
-        for at in range(3):
-            _run(db, project, f"r{at}", None, {"model": "a", "n": at}, [0.5], {})
-        _run(db, project, "other", None, {"model": "b"}, [0.5], {})
-        db.execute("UPDATE runs SET state = 'killed' WHERE name IN ('r0', 'r1')")
+        project = add_project(db, "table")
+        for at, state in enumerate(("killed", "killed", "finished")):
+            add(db, project, f"r{at}", {"model": "a", "n": at}, [0.5], {}, state=state)
+        add(db, project, "other", {"model": "b"}, [0.5], {})
     shown = page(store, group="model").one(id="runs").one("table")
     assert {cells[0]: cells[1] for cells in shown.rows[1:]} == {"a": "3 2 unfinished", "b": "1"}
-    store.close()
-
-
-def names_of(store: Store, address: str) -> list[str]:
-    found = page(store, address).all("tr")
-    return [each.attributes["data-run"] for each in found if "data-run" in each.attributes]
 
 
 def test_seed_and_fold_are_folded_away_among_settings(table: Store) -> None:
@@ -209,9 +198,9 @@ def test_seed_and_fold_are_folded_away_among_settings(table: Store) -> None:
 
 def test_a_run_that_no_client_has_opened_makes_no_setting_differ(store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "local", "waits", 1.0)[0]["id"]
+        place = add_project(db)
         for name in "ab":
-            _run(db, place, name, None, {"lr": name, "same": 3}, [], {})
+            add(db, place, name, {"lr": name, "same": 3}, [], {})
         waiting = runs.insert(db, place, "c", "pending", 1.0, config='{"lr": {"value": "c"}}')
         runs.index_summaries(db, 9)
     ids = runs.ids(store.db, place, None, "-created_at")
@@ -221,9 +210,9 @@ def test_a_run_that_no_client_has_opened_makes_no_setting_differ(store: Store) -
 
 def test_pages_keep_what_is_asked(table: Store) -> None:
     shown = page(table, size=2, page=2, sort="+high.val/iou", q="val/iou > 0")
-    assert [tr.attributes["data-run"] for tr in shown.all("tr") if "data-run" in tr.attributes] == ["r2", "r3"]
+    assert shown.run_ids == ["r2", "r3"]
     [first] = shown.one(aria_label="Pages").all("a")
-    assert names_of(table, first.attributes["href"]) == ["r0", "r1"]
+    assert names(table, first.attributes["href"]) == ["r0", "r1"]
     for odd in ("0", "-1", "99", "²", "x", "1e9"):
         assert len(names(table, size=2, page=odd)) in (1, 2)
 
@@ -260,21 +249,15 @@ def test_a_word_that_a_filter_could_misread_is_quoted() -> None:
         assert len(clause["config.k"]["$in"]) <= 2
 
 
-def test_too_many_terms_and_unknown_operators_are_refused() -> None:
-    with pytest.raises(Refused, match="'a' is none"):
-        filter_syntax.read("k < a", {"k": "config.k"})
-    assert filter_syntax.read("=", {}) == {"$and": [filter_syntax.read("=", {})["$and"][0]]}
-
-
 def test_what_a_program_wrote_into_the_summary_itself_counts_and_else_the_best_of_the_history(store: Store) -> None:
     rows = [{"_step": i, "iou": iou, "set": iou, "loss": 1 - iou} for i, iou in enumerate([0.2, 0.9, 0.4])]
     with store.write() as db:
-        project = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        project = add_project(db)
+        summary = {"iou": 0.4, "set": 0.7, "loss": 0.6, "nested": {"max": 3}}
         for name, n in (("short", 1), ("long", 300)):  # rows that are counted when they come, and when they are read
-            run_id = runs.insert(db, project, name, "running", 1.0)
+            run_id = add_run(db, project, name, summary=summary, state="running")
             for at in range(n):
                 streams.put_history(db, run_id, 3 * at, [json.dumps(row | {"_step": 3 * at}) for row in rows])
-            runs.change(db, run_id, summary=json.dumps({"iou": 0.4, "set": 0.7, "loss": 0.6, "nested": {"max": 3}}))
     keys = ["high.iou", "low.loss", "high.set", "high.nested"]
     ids = runs.ids(store.db, project)
     columns = [Column(key) for key in keys]
@@ -309,14 +292,11 @@ def test_beside_a_best_value_stands_the_last_one_where_it_is_worse_by_more_than_
     columns = ["high.val/iou", "low.val/loss", "high.size"]
     best = max(iou for iou in ious if iou == iou)
     with store.write() as db:
-        place = projects.ensure(db, "local", "table", 1.0)[0]["id"]
-        for name, summary in (("own", best), ("client", best if math.isnan(ious[-1]) else ious[-1])):
-            run_id = runs.insert(db, place, name, "running", 1.0)
-            streams.put_history(db, run_id, 0, [json.dumps(row) for row in rows])
-            streams.put_history(db, run_id, len(rows), ['{"_step": 999, "media": {"val/iou": "text"}}'])
-            runs.change(db, run_id, summary=json.dumps({"val/iou": summary, "val/loss": 1 - summary, "size": summary}))
-            if not alive:
-                runs.set_state(db, run_id, "finished", 2.0)
+        place = add_project(db, "table")
+        for name, last in (("own", best), ("client", best if math.isnan(ious[-1]) else ious[-1])):
+            summary = {"val/iou": last, "val/loss": 1 - last, "size": last}
+            logged: list[Row] = [*rows, {"_step": 999, "media": {"val/iou": "text"}}]
+            add_run(db, place, name, rows=logged, summary=summary, state="running" if alive else "finished")
         runs.index_summaries(db, 9)
     for cells in page(store, col=columns).one(id="runs").all("table")[0].rows[1:]:
         assert cells[1] == shown
@@ -342,9 +322,9 @@ def test_clearly_worse_is_by_more_than_a_tenth_of_the_best_ones_size(
 
 def test_runs_with_one_name_have_their_ids_beside_it(table: Store, store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        place = add_project(db, "table")
         for at, name in enumerate(["twin", "twin", "alone"]):
-            run_id = runs.insert(db, place, f"r{at}", "running", 1.0 + at, display_name=name)
+            run_id = add_run(db, place, f"r{at}", begin=1.0 + at, display_name=name)
             runs.add_alert(db, run_id, "t", "x", "INFO", 1.0)
             runs.add_alert(db, run_id, "t", "y", "INFO", 2.0)
     shown = page(store)
@@ -357,27 +337,27 @@ def test_runs_with_one_name_have_their_ids_beside_it(table: Store, store: Store)
 
 def test_a_setting_that_says_what_a_test_metric_is_of_stands_beside_it(store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        place = add_project(db, "table")
         for at in range(4):
             settings = {"a": at, "test/checkpoint": ["last", "best"][at % 2], "val/n": 4}
-            _run(db, place, f"r{at}", None, settings, [], {"test/iou": at / 10, "val/iou": 0.5})
+            add(db, place, f"r{at}", settings, [], {"test/iou": at / 10, "val/iou": 0.5})
         runs.index_summaries(db, 9)
     assert rows(store)[0][:6] == ["name", "state", "test/iou", "val/iou", "test/checkpoint", "a"]
 
 
 def test_what_a_test_metric_is_of_stands_beside_it_where_runs_differ(store: Store) -> None:
     with store.write() as db:
-        place = projects.ensure(db, "local", "table", 1.0)[0]["id"]
+        place = add_project(db, "table")
         for at, rule in enumerate(["loss", "iou", "iou", None]):
             picture = {"_type": "image-file", "path": f"{at}.png"}
             texts = {"test/file": f"{at}", "other/rule": "ab"[at % 2], "test/picture": picture, "test/same": "x"}
             summary = {"test/iou": at / 10} | ({"test/rule": rule} if rule else {}) | texts
-            _run(db, place, f"r{at}", None, {"lr": at}, [], summary)
+            add(db, place, f"r{at}", {"lr": at}, [], summary)
         runs.index_summaries(db, 9)
     head, *found = rows(store, sort="-high.test/iou")
     assert head[:5] == ["name", "state", "test/iou ▼", "test/rule", "lr"]
     assert [cells[3] for cells in found] == ["–", "iou", "iou", "loss"]
-    assert "differ in test/rule: compare test/iou" in page(store).one(id="runs").text
+    assert "differ in test/rule" in page(store).one(id="runs").text
     assert names(store, q="test/rule = loss") == ["r0"]
     assert "test/rule" not in rows(store, q="test/rule = iou")[0], "of these runs it is the same"
     assert "other/rule" in page(store).one(id="chooser").text
@@ -409,7 +389,7 @@ def test_whether_more_is_better_is_the_sweeps_word_else_told_by_the_name(name: s
 
 def test_a_project_of_which_no_run_has_a_number_and_one_with_a_broken_sweep_have_tables(store: Store) -> None:
     with store.write() as db:
-        project = projects.ensure(db, "local", "p", 1.0)[0]["id"]
+        project = add_project(db)
         sweeps.insert(db, project, "s", "metric: {name: 3}", 1, 1.0)
         runs.insert(db, project, "r", "pending", 1.0)
     found = run_table.gather(store, project, QueryParams("group=settings"))

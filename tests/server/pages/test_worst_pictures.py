@@ -1,6 +1,5 @@
 """The worst picture of a run, and the run that shows a picture worst, where captions say the IoU."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +10,8 @@ from starlette.datastructures import QueryParams
 from server.pages.media import image_viewer, images
 from server.pages.overview import comparison
 from server.pages.render import render
-from server.store import Row, Store, files, projects, runs, streams, users
+from server.store import Row, Store, files, projects, runs, users
+from tests.server.content import add_project, add_run
 from tests.server.markup import Node, read
 from tests.server.sample_folder import png
 
@@ -66,15 +66,11 @@ def logged(captions: Sequence[str]) -> dict[str, Any]:
 
 def add(store: Store, name: str, captions: Sequence[str], state: str = "finished") -> Row:
     with store.write() as db:
-        place = projects.ensure(db, "local", "p", 1.0)[0]["id"]
-        run_id = runs.insert(db, place, name, "running", 1.0, display_name=name)
+        shown = {KEY: logged(captions)} if captions else {}
+        run_id = add_run(db, add_project(db), name, {}, [{"_step": 0, **shown}], shown, state=state, display_name=name)
         for at in range(len(captions)):
             for path, is_picture in ((f"{at}.png", True), (f"{at}.mask.png", False)):
                 files.put(db, run_id, path, store.blobs.add(png(is_picture)), 1.0)
-        shown = {KEY: logged(captions)} if captions else {}
-        streams.put_history(db, run_id, 0, [json.dumps({"_step": 0, **shown})])
-        runs.change(db, run_id, summary=json.dumps(shown))
-        runs.set_state(db, run_id, state, 2.0)
         return runs.by_id(db, run_id)
 
 

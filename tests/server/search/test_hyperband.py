@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -20,6 +21,12 @@ def config_of(goal: object = "minimize", **early: object) -> Config:
 
 def run(name: str, values: list[float], state: str = "running") -> PastRun:
     return PastRun(name, {"x": 0.5}, state, {}, tuple(enumerate(values, start=1)))
+
+
+def numbers(reason: str) -> list[str]:
+    """The numbers in it: value, iteration, threshold, runs."""
+    assert "val/iou" in reason
+    return re.findall(r"[\d.]+", reason)
 
 
 def bands(config: Config) -> list[int]:
@@ -52,7 +59,7 @@ def test_the_reason_names_value_band_threshold_and_number_of_runs() -> None:
     values = [0.7, 0.65, 0.62, 0.6, 0.5, 0.45]
     past = [run(str(value), [0.3] * 8 + [value]) for value in values] + [run("mine", [0.3] * 8 + [0.41])]
     reasons = runs_to_stop(config_of("maximize", min_iter=9), past)
-    assert reasons["mine"] == "Hyperband: val/iou 0.41 at iteration 9 is outside the best third (0.62) of 7 runs"
+    assert numbers(reasons["mine"]) == ["0.41", "9", "0.62", "7"]
     assert sorted(reasons) == ["0.45", "0.5", "0.6", "mine"]
 
 
@@ -115,9 +122,8 @@ def test_only_running_runs_are_stopped_and_all_runs_count() -> None:
 def test_values_that_are_no_numbers_are_left_out() -> None:
     nan, inf = float("nan"), float("inf")
     good = [run("a", [0.1, nan, 0.2]), run("b", [0.1, 0.1, inf])]
-    assert runs_to_stop(config_of(min_iter=3, strict=True), [*good, run("c", [nan, nan, nan])]) == {
-        "a": "Hyperband: val/iou 0.2 at iteration 3 is outside the best third (0.1) of 2 runs"
-    }
+    reasons = runs_to_stop(config_of(min_iter=3, strict=True), [*good, run("c", [nan, nan, nan])])
+    assert {name: numbers(reason) for name, reason in reasons.items()} == {"a": ["0.2", "3", "0.1", "2"]}
 
 
 @pytest.mark.parametrize("early", [{}, None])
@@ -131,9 +137,7 @@ def test_the_median_pruner_stops_what_is_worse_than_the_median_of_finished_runs(
     done = [run(f"done{v}", [v, v], "finished") for v in (0.2, 0.5, 0.8)]
     past = [*done, run("low", [0.1, 0.4]), run("high", [0.1, 0.6])]
     assert validate(config) == []
-    assert runs_to_stop(config, past) == {
-        "low": "Median pruner: val/iou 0.4 at iteration 2 is not good enough beside 3 finished runs"
-    }
+    assert {name: numbers(reason) for name, reason in runs_to_stop(config, past).items()} == {"low": ["0.4", "2", "3"]}
     assert runs_to_stop(config, past[1:]) == {}, "two finished runs are fewer than n_startup_trials"
 
 
@@ -148,14 +152,14 @@ def test_the_threshold_pruner_needs_no_other_run() -> None:
         ({"early_terminate": {"type": "median"}}, r"no type 'median'; write hyperband"),
         ({"early_terminate": {"type": "hyperband"}}, "min_iter is missing"),
         ({"early_terminate": {"type": "hyperband", "max_iter": 9}}, "s is missing"),
-        ({"early_terminate": {"type": "hyperband", "min_iter": 0}}, "min_iter is 0; it must be a whole number"),
-        ({"early_terminate": {"type": "hyperband", "min_iter": 3, "eta": 1}}, "eta is 1; it must be a number above 1"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 0}}, "min_iter is 0;"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 3, "eta": 1}}, "eta is 1;"),
         ({"early_terminate": {"type": "hyperband", "min_iter": 3, "strict": "yes"}}, "strict is 'yes'"),
         ({"early_terminate": {"type": "hyperband", "max_iter": 2, "s": 3}}, "raise max_iter"),
         ({"early_terminate": "hyperband"}, "write `type: hyperband`"),
-        ({"metric": None}, "Early stopping needs a metric"),
+        ({"metric": None}, "Early stopping needs"),
         ({"pruner": {"type": "hyperband"}}, "median, percentile, threshold"),
-        ({"pruner": {"type": "percentile"}}, "Optuna refuses these arguments of percentile"),
+        ({"pruner": {"type": "percentile"}}, "Optuna refuses.* percentile"),
         ({"pruner": {"type": "median", "interval_steps": 2}}, "interval_steps is not supported"),
     ],
 )
@@ -165,7 +169,6 @@ def test_what_cannot_work_is_refused_in_a_sentence(changes: Config, message: str
 
 
 def test_keys_that_do_nothing_are_named() -> None:
-    assert validate(config_of(min_iter=3, max_iter=27, s=2)) == [
-        "early_terminate: max_iter sets the bands, min_iter is ignored; give one of them."
-    ]
-    assert validate(config_of(min_iter=3, minn=2)) == ["early_terminate: the key 'minn' is ignored."]
+    for early, words in (({"max_iter": 27, "s": 2}, "min_iter is ignored"), ({"minn": 2}, "'minn' is ignored")):
+        [warning] = validate(config_of(min_iter=3, **early))
+        assert words in warning

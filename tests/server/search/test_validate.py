@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import pytest
 
@@ -18,38 +19,35 @@ def config_of(spec: object, **more: object) -> Config:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (0.1, r"0\.1 is no description of values; write `value: 0\.1`\."),
+        (0.1, r"write `value: 0\.1`"),
         ({}, "nothing says which values it takes"),
         ({"min": 1}, "nothing says which values it takes"),
         ({"vlaues": [1]}, "nothing says which values it takes"),
-        ({"distribution": "lognormal"}, "no distribution 'lognormal'; choose one of constant, categorical"),
-        ({"distribution": "normal", "mean": 0}, "normal does not know the key 'mean', only mu, sigma; remove it"),
-        (
-            {"min": 0.0, "max": 1.0, "q": 0.1},
-            "does not know the key 'q', only min, max; q needs distribution: q_uniform",
-        ),
-        ({"distribution": "uniform", "min": 0}, "uniform needs the key 'max'; add it"),
-        ({"min": "1e-4", "max": 1.0}, "min is the text '1e-4', not a number; YAML reads 1e-4 as text, write 1.0e-4"),
-        ({"min": "1", "max": 2.0}, "min is the text '1', not a number; write it without quotes"),
-        ({"min": 0.0, "max": float("inf")}, "max is inf; it must be a finite number"),
-        ({"min": True, "max": 2.0}, "min is True; it must be a finite number"),
-        ({"min": 2, "max": 1}, "min 2 is larger than max 1; exchange them"),
-        ({"min": 2.0, "max": 1.0}, "min 2 is larger than max 1; exchange them"),
-        ({"distribution": "int_uniform", "min": 0.5, "max": 2}, "int_uniform needs whole numbers, not 0.5 and 2"),
-        ({"distribution": "log_uniform_values", "min": 0, "max": 1}, "log_uniform_values needs min above 0, not 0"),
-        ({"distribution": "log_uniform", "min": 1, "max": 1000}, "takes exponents of e, .* use log_uniform_values"),
-        ({"distribution": "normal", "sigma": 0}, "sigma is 0; it must be above 0"),
-        ({"distribution": "q_normal", "q": -1}, "q is -1; it must be above 0"),
-        ({"distribution": "q_uniform", "min": 0.2, "max": 0.8}, "no multiple of q 1 lies between its bounds; lower q"),
-        ({"values": []}, "values must be a list with at least one entry"),
-        ({"values": "adam"}, "values must be a list with at least one entry"),
-        ({"values": [1, float("nan")]}, "the value nan does not exist in JSON"),
-        ({"value": {"a": [datetime.date(2020, 1, 1)]}}, "is a date, which JSON lacks; put it in quotes"),
-        ({"values": [1, 2], "probabilities": [1]}, "probabilities must be a list with one number for each of values"),
+        ({"distribution": "lognormal"}, "'lognormal'; choose one of constant, categorical"),
+        ({"distribution": "normal", "mean": 0}, "normal .*'mean', only mu, sigma"),
+        ({"min": 0.0, "max": 1.0, "q": 0.1}, "'q', only min, max; .*distribution: q_uniform"),
+        ({"distribution": "uniform", "min": 0}, "uniform needs the key 'max'"),
+        ({"min": "1e-4", "max": 1.0}, "min is the text '1e-4'.* write 1.0e-4"),
+        ({"min": "1", "max": 2.0}, "min is the text '1'.* without quotes"),
+        ({"min": 0.0, "max": float("inf")}, "max is inf; .*finite"),
+        ({"min": True, "max": 2.0}, "min is True; .*finite"),
+        ({"min": 2, "max": 1}, "min 2 is larger than max 1"),
+        ({"min": 2.0, "max": 1.0}, "min 2 is larger than max 1"),
+        ({"distribution": "int_uniform", "min": 0.5, "max": 2}, "int_uniform .*not 0.5 and 2"),
+        ({"distribution": "log_uniform_values", "min": 0, "max": 1}, "log_uniform_values .*above 0, not 0"),
+        ({"distribution": "log_uniform", "min": 1, "max": 1000}, "exponents of e, .* log_uniform_values"),
+        ({"distribution": "normal", "sigma": 0}, "sigma is 0; .*above 0"),
+        ({"distribution": "q_normal", "q": -1}, "q is -1; .*above 0"),
+        ({"distribution": "q_uniform", "min": 0.2, "max": 0.8}, "no multiple of q 1.* lower q"),
+        ({"values": []}, "at least one entry"),
+        ({"values": "adam"}, "at least one entry"),
+        ({"values": [1, float("nan")]}, "value nan .*JSON"),
+        ({"value": {"a": [datetime.date(2020, 1, 1)]}}, "is a date.* in quotes"),
+        ({"values": [1, 2], "probabilities": [1]}, "probabilities must be a list"),
         ({"values": [1, 2], "probabilities": [1.5, -0.5]}, "probabilities must not be negative"),
         ({"values": [1, 2], "probabilities": [0, 0]}, "their sum must be 1"),
-        ({"parameters": {}}, "`parameters` must hold named parameters and stand alone"),
-        ({"parameters": {"a": {"value": 1}}, "value": 2}, "`parameters` must hold named parameters and stand alone"),
+        ({"parameters": {}}, "`parameters` must .*stand alone"),
+        ({"parameters": {"a": {"value": 1}}, "value": 2}, "`parameters` must .*stand alone"),
     ],
 )
 def test_a_parameter_that_cannot_work_is_refused_by_its_full_name(spec: object, message: str) -> None:
@@ -60,17 +58,17 @@ def test_a_parameter_that_cannot_work_is_refused_by_its_full_name(spec: object, 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "genetic"}, "method is 'genetic'; write one of grid, random, bayes, custom"),
+        ({"method": "genetic"}, "'genetic'; .* grid, random, bayes, custom"),
         ({"method": None}, "method is None"),
         ({"parameters": {}}, "The sweep has no parameters"),
         ({"parameters": None}, "The sweep has no parameters"),
-        ({"method": "bayes"}, "Bayesian search needs a metric to optimize; add `metric:`"),
-        ({"metric": {"goal": "minimize"}}, "the name of the metric is missing"),
-        ({"metric": {"name": "loss", "goal": "max"}}, "goal is 'max'; write minimize or maximize"),
-        ({"metric": {"name": "loss", "impute": "mean"}}, "impute is 'mean'; write worst, best or latest"),
-        ({"metric": {"name": "loss", "target": "low"}}, "target is 'low'; it must be a number"),
-        ({"run_cap": 0}, "run_cap is 0; it must be a whole number from 1"),
-        ({"shuffle": "yes"}, "shuffle is 'yes'; write true or false"),
+        ({"method": "bayes"}, "Bayesian search .* add `metric:`"),
+        ({"metric": {"goal": "minimize"}}, "name of the metric"),
+        ({"metric": {"name": "loss", "goal": "max"}}, "goal is 'max'; .*minimize or maximize"),
+        ({"metric": {"name": "loss", "impute": "mean"}}, "impute is 'mean'; .*worst, best or latest"),
+        ({"metric": {"name": "loss", "target": "low"}}, "target is 'low'; .*number"),
+        ({"run_cap": 0}, "run_cap is 0; .* from 1"),
+        ({"shuffle": "yes"}, "shuffle is 'yes'; .*true or false"),
     ],
 )
 def test_a_sweep_that_cannot_work_is_refused(changes: Config, message: str) -> None:
@@ -79,20 +77,17 @@ def test_a_sweep_that_cannot_work_is_refused(changes: Config, message: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("spec", "warning"),
+    ("spec", "words"),
     [
-        ({"values": [1, 2, 1.0]}, "values has repeated entries; each is used once."),
-        ({"values": ["1e-4", "1e-3"]}, "YAML reads 1e-4 as text; write 1.0e-4 for a number."),
-        ({"values": [1, 2], "probabilities": [1, 3]}, "probabilities add up to 4, not 1; they are scaled."),
-        (
-            {"distribution": "log_uniform", "min": 0.0001, "max": 0.1},
-            "log_uniform takes exponents of e, so this searches 1 to 1.105; "
-            "if min and max are values, use log_uniform_values.",
-        ),
+        ({"values": [1, 2, 1.0]}, "repeated entries"),
+        ({"values": ["1e-4", "1e-3"]}, "write 1.0e-4"),
+        ({"values": [1, 2], "probabilities": [1, 3]}, "4, not 1; .*scaled"),
+        ({"distribution": "log_uniform", "min": 0.0001, "max": 0.1}, r"searches 1 to 1\.105; .*log_uniform_values"),
     ],
 )
-def test_what_is_probably_a_mistake_is_a_warning(spec: object, warning: str) -> None:
-    assert validate(config_of(spec)) == [f"Parameter opt.lr: {warning}"]
+def test_what_is_probably_a_mistake_is_a_warning(spec: object, words: str) -> None:
+    [warning] = validate(config_of(spec))
+    assert re.match(rf"Parameter opt\.lr: .*{words}", warning)
 
 
 def test_shuffle_without_grid_is_a_warning() -> None:

@@ -144,7 +144,7 @@ def test_filters_of_thousands_of_values_and_many_levels(project: Any, filters: A
 )
 def test_what_is_too_large_is_refused(project: Any, filters: str) -> None:
     store, project_id = project
-    with pytest.raises(Refused, match=r"nested more than 100 deep|more than 100 different keys"):
+    with pytest.raises(Refused, match=r"more than 100 (deep|different keys)"):
         runs.ids(store.db, project_id, filters)
 
 

@@ -78,19 +78,13 @@ BLOBS = "".join(
     POINT.format(table) for table in ("run_files", "manifests", "artifact_entries", "blob_entities", "blobs")
 )
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a digest that is a path": (sql(BLOBS), "'/etc/hostname' has no digest of 64 hex digits"),
+    "a digest that is a path": (sql(BLOBS), "'/etc/hostname' has no digest"),
     "a row whose digest is a path": (sql("UPDATE run_files SET sha256 = '../../api-key';"), "is gone"),
-    "a newer format": (sql("PRAGMA user_version = 99;"), "was written by a newer server"),
-    "no format": (sql("PRAGMA user_version = 0;"), "is not a backup of a server"),
-    "a table too few": (
-        sql("DROP TABLE history;"),
-        "columns or triggers are not those of this server: history.content",
-    ),
-    "a trigger": (
-        sql("CREATE TRIGGER t AFTER INSERT ON meta BEGIN DELETE FROM users; END;"),
-        "not those of this server: t, ",
-    ),
-    "a view": (sql("CREATE VIEW v AS SELECT 1;"), "not those of this server: v, "),
+    "a newer format": (sql("PRAGMA user_version = 99;"), "newer server"),
+    "no format": (sql("PRAGMA user_version = 0;"), "is not a backup"),
+    "a table too few": (sql("DROP TABLE history;"), "of this server: history.content"),
+    "a trigger": (sql("CREATE TRIGGER t AFTER INSERT ON meta BEGIN DELETE FROM users; END;"), "of this server: t, "),
+    "a view": (sql("CREATE VIEW v AS SELECT 1;"), "of this server: v, "),
     "a row whose parent is gone": (sql("DELETE FROM projects;"), "is gone"),
     "no database": (lambda folder: (folder / "wandb.sqlite").unlink(), "the database is missing"),
     "a text as database": (lambda folder: (folder / "wandb.sqlite").write_text("hello " * 999), "is not a backup"),
@@ -144,7 +138,7 @@ def test_what_no_backup_holds_is_refused(backup: Path, tmp_path: Path, strange: 
     target = tmp_path / "strange.tar"
     with tarfile.open(target, "w") as archive:
         archive.addfile(STRANGE[strange], io.BytesIO())
-    assert "is not a backup of a server: it has " in refused(target, capsys)
+    assert "not a backup of a server" in refused(target, capsys)
 
 
 def test_what_is_twice_in_a_backup_is_refused(tmp_path: Path, capsys: Captured) -> None:
