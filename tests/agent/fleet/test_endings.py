@@ -53,10 +53,10 @@ def test_put_off_trials_keep_their_threads_and_count_as_left(machine: Machine) -
     until(lambda: len(list(machine.folder.glob("steps/????????"))) == 2)
     started.send_signal(signal.SIGINT)
     first = machine.finish(started)
-    assert re.search(r": 2 trials .* threads of each: 1\b", first)
+    assert re.search(r"\b2 trials .* threads of each: 1\b", first)
     code, second = machine.run(str(file), SLURM_CPUS_ON_NODE="2", OMP_NUM_THREADS="3")
     assert code == 0, second
-    assert re.search(r": 2 trials .* threads of each: 3 \(those put off keep 1\)", second)
+    assert re.search(r"\b2 trials .* threads of each: 3 \(those put off keep 1\)", second)
     assert "2 finished, 0 to go" in second
     logs = "".join(log.read_text() for log in machine.folder.glob("fleet/*/logs/????????.log"))
     assert re.findall(r"threads (\d)", logs) == ["1"] * 4

@@ -41,7 +41,7 @@ def test_each_gpu_has_its_agent_every_trial_is_done_once_and_no_process_is_left(
     assert [line.split()[0] for line in machine.finished()] == ["1", "2", "3", "4"]
     runs = machine.runs(printed)
     assert list(runs.values()) == [("finished", 20)] * 4
-    assert re.search(r": 2 trials .* on GPU 0 \(Fast\), GPU 1 \(Fast\)", printed)
+    assert re.search(r"\b2 trials .* on GPU 0 \(Fast\), GPU 1 \(Fast\)", printed)
     assert "each trial is a plain process" in printed
     assert "4 finished, 0 to go" in printed
     assert printed.count("test IoU 0.500") == 4
@@ -65,7 +65,7 @@ def test_auto_lets_more_trials_onto_a_gpu_when_the_first_has_shown_what_it_takes
     used.write_text("75000")  # the second one takes more than the first: 0.9 × 80,000 no longer holds two
     printed = machine.finish(fleet)
     assert fleet.returncode == 0, printed
-    assert re.search(r": 1 trial .* on GPU 0 \(Fast\)", printed)
+    assert re.search(r"\b1 trial .* on GPU 0 \(Fast\)", printed)
     assert "agent 2 on GPU 0: started" in printed
     assert len(machine.finished()) == 2
 

@@ -79,7 +79,7 @@ def test_the_report_is_saved_and_loads_back_with_sets_plots_tables_and_sentences
     assert found["url"].startswith(f"{client.server.url}/local/puzzle/reports/")
     title = found["title"]
     assert title.startswith("Four models: ")
-    assert numbers(title) == [4, 8, 32, 20]
+    assert numbers(title) == [4, 8, 32, 32, 20]
     status, page = client.server.get(found["url"])
     assert status == 200
     for words in (title, "Importance of settings", "Importance for val/iou"):
