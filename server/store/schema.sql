@@ -21,7 +21,7 @@ CREATE TABLE rights (
 
 -- Browsers that are logged in, and links that log in once. A key that is rotated or removed ends those opened with it.
 CREATE TABLE logins (
-    token_hash TEXT PRIMARY KEY,        -- SHA-256 of what the cookie or the link holds
+    token_hash TEXT PRIMARY KEY,        -- SHA-256 of the token in the cookie or the link
     kind TEXT NOT NULL,                 -- session | link
     key_hash TEXT NOT NULL,             -- SHA-256 of the API key that it was opened with
     expires_at REAL NOT NULL
@@ -89,7 +89,7 @@ CREATE TABLE runs (
     started_at REAL,                    -- first seen by a client; NULL while it was only handed out
     heartbeat_at REAL NOT NULL,
     finished_at REAL,
-    keys_counted INTEGER NOT NULL DEFAULT 0,        -- history_keys holds what the lines below this one have
+    keys_counted INTEGER NOT NULL DEFAULT 0,        -- history_keys holds the keys of the lines below this one
     UNIQUE (project_id, name)
 );
 CREATE INDEX runs_by_sweep ON runs (sweep_id);
@@ -270,7 +270,7 @@ CREATE TABLE artifact_uses (
 ) WITHOUT ROWID;
 CREATE INDEX artifact_uses_by_run ON artifact_uses (run_id);
 
--- Runs that logged what another one (artifacts.run_id) had logged before.
+-- Runs that logged an artifact which another run (artifacts.run_id) had logged before.
 CREATE TABLE artifact_relogs (
     run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
