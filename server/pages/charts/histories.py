@@ -5,6 +5,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from threading import Lock
 from typing import Any
 
@@ -19,6 +20,7 @@ MAX_REMEMBERED = 4_000_000  # numbers of 8 bytes
 POINTS = 18_000  # of all lines of a page
 FEWEST, MOST = 24, 400  # of a line
 PAGE = 2000  # rows that are read at once
+_height = itemgetter(1)
 
 
 @dataclass
@@ -168,6 +170,22 @@ def _read_on(db: Connection, run_id: int, known: CachedHistory, share: float, le
 def points_per_line(n_lines: int) -> int:
     """Most points of a line, so that a page with `n_lines` lines stays quick."""
     return min(max(POINTS // max(n_lines, 1), FEWEST), MOST)
+
+
+def thin(points: Sequence[Point], most: int) -> list[Point]:
+    """About `most` of the points: the ends, and of each stretch the lowest, the highest and one that is not finite."""
+    if len(points) <= most:
+        return list(points)
+    width = -(-2 * len(points) // most)
+    kept: list[Point] = []
+    for start in range(0, len(points), width):
+        stretch = points[start : start + width]
+        finite = [point for point in stretch if point[1] - point[1] == 0]
+        chosen = {min(finite, key=_height), max(finite, key=_height)} if finite else set()
+        chosen |= {points[0], points[-1]}
+        gap = next((point for point in stretch if point[1] - point[1] != 0), None)
+        kept += [point for point in stretch if point is gap or point in chosen]
+    return kept
 
 
 def band(series: Sequence[Sequence[Point]], most: int) -> tuple[list[Point], list[tuple[float, float, float]]]:

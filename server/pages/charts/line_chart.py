@@ -117,7 +117,7 @@ def _extremes(bucket: list[tuple[int, float, float]], ends: set[int]) -> list[tu
     return sorted(chosen)
 
 
-_y, _height = itemgetter(1), itemgetter(2)
+_height = itemgetter(2)
 
 
 def series_style(number: int) -> str:
@@ -131,20 +131,11 @@ def is_finite(*values: float) -> bool:
 
 
 def downsample(points: Iterable[Point], most: int = MAX_POINTS) -> list[Point]:
-    """About `most` of the points: the ends, and of each stretch the lowest, the highest and one that is not finite."""
-    points = list(points)
-    if len(points) <= most:
-        return points
-    width = -(-2 * len(points) // max(most - 2, 1))
-    kept: list[Point] = []
-    for start in range(0, len(points), width):
-        stretch = points[start : start + width]
-        finite = [(x, y) for x, y in stretch if math.isfinite(x) and math.isfinite(y)]
-        chosen = {min(finite, key=_y), max(finite, key=_y)} if finite else set()
-        chosen |= {points[0], points[-1]}
-        gap = next((point for point in stretch if not is_finite(*point)), None)
-        kept += [point for point in stretch if point is gap or point in chosen]
-    return kept
+    """At most `most` of the points; see Series."""
+    series = Series()
+    for x, y in points:
+        series.add(x, y)
+    return series.points(most)
 
 
 def smooth(points: Sequence[Point], weight: float) -> list[Point]:

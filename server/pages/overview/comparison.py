@@ -14,7 +14,7 @@ from server import storage_paths
 from server.jsontext import flatten_media, load_object
 from server.pages import query_string, run_table
 from server.pages.charts import histories, metric_charts
-from server.pages.charts.line_chart import CROWD, Line, Point, View, chart, downsample, series_style, smooth
+from server.pages.charts.line_chart import CROWD, Line, Point, View, chart, series_style, smooth
 from server.pages.charts.metric_charts import SPLITS
 from server.pages.media import image_viewer, table_join, wandb_tables
 from server.pages.media.image_viewer import Link
@@ -278,7 +278,7 @@ def _lines(
             key = labels[run["id"]]
             name = _name(metric, run["display_name"] or run["name"])
             styled = _dash(metric, series_style(numbers[key]))
-            lines.append(Line(name, downsample(points, most), styled, key=key, marks=len(found) < FEW))
+            lines.append(Line(name, histories.thin(points, most), styled, key=key, marks=len(found) < FEW))
     return lines
 
 

@@ -290,6 +290,16 @@ def test_what_a_logarithm_has_no_place_for_is_counted(store: Store) -> None:
     assert re.findall(r'text-anchor="end">(.*?)<', drawn) == ["10", "100", "1000"]
 
 
+def test_of_many_points_a_line_keeps_its_ends_extremes_and_gaps() -> None:
+    points = [(float(i), math.sin(i)) for i in range(5000)]
+    points[1234], points[2345], points[3456] = (1234.0, 9.0), (2345.0, -9.0), (3456.0, math.nan)
+    kept = histories.thin(points, 100)
+    assert len(kept) < 130
+    assert {points[0], points[1234], points[2345], points[3456], points[-1]} <= set(kept)
+    assert [x for x, _ in kept] == sorted({x for x, _ in kept})
+    assert histories.thin(points[:50], 100) == points[:50]
+
+
 def test_a_history_keeps_nested_numbers_and_rows_without_an_axis() -> None:
     history = histories.History()
     history.add([5, 6, 7], [{"a": {"b": 1}, "epoch": 1}, {"a": {"b": 2}, "_step": 9}, {"t": "x", "flag": True}])

@@ -57,13 +57,12 @@ def test_many_points_keep_their_ends_their_extremes_and_their_gaps() -> None:
     values = [math.sin(i) for i in range(100_000)]
     values[0], values[-1], values[31_415], values[27_182], values[50_000] = 0.125, 0.25, 77.0, -99.0, math.nan
     kept = downsample((float(i), value) for i, value in enumerate(values))
-    assert len(kept) <= MAX_POINTS + 1, "and the gap"
+    assert len(kept) <= MAX_POINTS
     assert [x for x, _ in kept] == sorted({x for x, _ in kept})
     assert {(0.0, 0.125), (31_415.0, 77.0), (27_182.0, -99.0), (99_999.0, 0.25)} <= set(kept)
     assert [x for x, y in kept if math.isnan(y)] == [50_000.0]
     gaps = [b - a for (a, _), (b, _) in pairwise(kept)]
     assert max(gaps) < 4 * 100_000 / (MAX_POINTS / 4), "early and late points are as dense"
-    assert downsample(kept[:50], 50) == kept[:50]
 
 
 def test_a_metric_is_drawn_against_the_epoch_only_where_each_of_its_rows_has_one() -> None:
