@@ -101,7 +101,7 @@ def rows(chosen: Sequence[Model], by: Meter, n: int) -> Iterator[Step]:
 def measure(model: Model, side: int, images: int, precision: Precision, by: Meter, n: int) -> list[float]:
     """Seconds per step, measured n times, as `agent.train` takes its steps."""
     architecture, backbone, width = model
-    network = performance.to_channels_last(models.build(architecture, backbone, width=width), by.device)
+    network = performance.to_device(models.build(architecture, backbone, width=width), by.device)
     optimizer = performance.adam(network, learning_rate=1e-3)
     batches = [_batch(side, images, by.device)] * by.steps
     times = []

@@ -77,9 +77,17 @@ def capture(model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRSche
 def restore(
     tensors: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None = None
 ) -> None:
-    """The reverse of `capture`; the next step is bit by bit that of the uninterrupted run."""
+    """The reverse of `capture`; on the same kind of device the next step is bit by bit that of the uninterrupted run.
+
+    Adam's moments take the memory format of their weights, which another device may have stored in another one: the
+    fused step pairs their numbers in the order in which they lie, whatever their strides.
+    """
     model.load_state_dict(tensors["model"])
     optimizer.load_state_dict(tensors["optimizer"])
+    for weight, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if value.shape == weight.shape:
+                moments[name] = torch.empty_like(weight).copy_(value)
     if schedule and tensors.get("schedule"):  # files of before there were schedules have none
         schedule.load_state_dict(tensors["schedule"])
     torch.set_rng_state(tensors["random"])

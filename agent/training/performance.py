@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from agent.training.loop import Precision
+from agent.training.loop import Precision, memory_format
 from common import cores
 
 COMPILE_SECONDS = 90.0
@@ -68,16 +68,16 @@ def has_bfloat16(device: torch.device) -> bool:
     return cores.multiply_bfloat16()
 
 
-def to_channels_last(model: nn.Module, device: torch.device) -> nn.Module:
-    """The model on its device, its weights in the order channels_last, the fastest for convolutions."""
-    moved: nn.Module = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+def to_device(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model on its device, its weights in the memory format that is fastest there."""
+    moved: nn.Module = model.to(device=device, memory_format=memory_format(device))  # type: ignore[call-overload]
     return moved
 
 
 def to_best_device(model: nn.Module, deterministic: bool) -> nn.Module:
     """The model ready to be trained on the fastest device of this machine."""
     make_deterministic(deterministic)
-    return to_channels_last(model, best_device())
+    return to_device(model, best_device())
 
 
 def adam(model: nn.Module, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Adam:

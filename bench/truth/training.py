@@ -23,6 +23,7 @@ from agent.training import models
 from agent.training.loader import make_loader
 from agent.training.loop import evaluate, train_epoch
 from agent.training.models import weights
+from agent.training.performance import to_device
 from bench.truth.scores import FURTHER, MODELS, SEEDS, SETS, Run, read_runs, write_runs
 from data import synthetic
 from data.augment import Augmenter
@@ -78,8 +79,7 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = dict(
 def train(name: str, pairs: list[Pair], seed: int) -> nn.Module:
     """The network after the last step; nothing is chosen by validation pictures."""
     torch.manual_seed(seed)
-    model = BUILDERS[name]()
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stub
+    model = to_device(BUILDERS[name](), torch.device("cpu"))
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=VISITS)
     augment = Augmenter("light", SIDE, seed)

@@ -22,7 +22,8 @@ from agent.lifecycle.torch_file import BadFile
 from agent.training import schedule
 from agent.training.loader import CPU, make_loader
 from agent.training.loop import Precision, train_epoch
-from agent.training.performance import adam, to_channels_last
+from agent.training.performance import adam, to_device
+from common import cores
 from common.names import BadName
 from data.augment import Augmenter
 from tests.agent.lifecycle.captures import capture, weights
@@ -31,12 +32,12 @@ from tests.agent.training.squares import squares
 CONFIG = parse(["--width=4"])
 
 
-def dropping(device: torch.device = CPU) -> nn.Module:
+def dropping(device: torch.device = CPU, p: float = 0.5) -> nn.Module:
     """BatchNorm has state outside the weights, dropout draws from torch's generator, Adam remembers all gradients."""
     model = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(8, 2, 1)
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(p), nn.Conv2d(8, 2, 1)
     )
-    return to_channels_last(model, device)
+    return to_device(model, device)
 
 
 def train(
@@ -84,6 +85,23 @@ def test_a_run_that_goes_on_is_bit_identical_to_one_that_was_never_cut_off(
     assert before + train(second, other, range(1 + cut, 5), precision, rates.step) == losses
     for name, value in second.state_dict().items():
         assert torch.equal(value, whole.state_dict()[name]), name
+
+
+def test_a_run_goes_on_where_weights_have_another_memory_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a GPU to a CPU without bfloat16; but for dropout only the last bits differ."""
+    monkeypatch.setattr(cores, "multiply_bfloat16", lambda: True)
+    torch.manual_seed(1)
+    first = dropping(p=0)
+    optimizer = adam(first, 1e-3)
+    train(first, optimizer, range(1, 2))
+    captured = state.clone(state.capture(first, optimizer))
+    expected = train(first, optimizer, range(2, 5))
+
+    monkeypatch.setattr(cores, "multiply_bfloat16", lambda: False)
+    second = dropping(p=0)
+    other = adam(second, 1e-3)
+    state.restore(captured, second, other)
+    assert train(second, other, range(2, 5)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_captured_state_does_not_change_when_training_goes_on(device: torch.device) -> None:

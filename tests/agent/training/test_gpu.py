@@ -31,7 +31,7 @@ def batches(n: int, gpu: torch.device) -> Iterator[tuple[torch.Tensor, torch.Ten
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_no_step_waits_for_the_gpu(gpu: torch.device) -> None:
     """The first epoch of a process may wait: it brings the mean and deviation of ImageNet to the GPU."""
-    model = performance.to_channels_last(UNet("transposed", width=4), gpu)
+    model = performance.to_device(UNet("transposed", width=4), gpu)
     optimizer = performance.adam(model, 1e-3)
     train_epoch(model, optimizer, batches(3, gpu), "bfloat16")
 
@@ -54,7 +54,7 @@ def step(model: torch.nn.Module, images: int, side: int) -> None:
 def test_when_memory_is_used_up_one_sentence_says_so(gpu: torch.device) -> None:
     """64 images of 512 pixels, which take more than the 2 GiB that the process may have."""
     config = parse(["--model=unet_bilinear", "--width=4", "--batch_size=64", "--image_size=512"])
-    model = performance.to_channels_last(UNet("bilinear", width=4), gpu)
+    model = performance.to_device(UNet("bilinear", width=4), gpu)
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(2**31 / torch.cuda.get_device_properties(gpu).total_memory)
     try:
@@ -71,7 +71,7 @@ def test_a_compiled_model_trains_as_the_model_itself_does(gpu: torch.device) -> 
     losses = []
     for compiled in (False, True):
         torch.manual_seed(1)
-        model = performance.to_channels_last(UNet("transposed", width=4), gpu)
+        model = performance.to_device(UNet("transposed", width=4), gpu)
         with torch._dynamo.config.patch(suppress_errors=False):
             network = performance.compile_model(model) if compiled else model
         losses.append(train_epoch(network, performance.adam(model, 1e-3), batches(6, gpu), "bfloat16")[0])

@@ -8,7 +8,7 @@ import torch
 
 from agent.lifecycle.interruption import Interrupted, Interruption
 from agent.training.loader import CPU, BatchOrder, free_shared_memory, limit_workers, make_loader, n_workers
-from agent.training.loop import to_device
+from agent.training.loop import memory_format, to_device
 from data.augment import Augmenter
 from tests.agent.training.squares import squares
 
@@ -66,7 +66,7 @@ def test_what_arrives_on_a_device_is_what_was_drawn(device: torch.device) -> Non
     for (images, masks), raw_images, raw_masks in zip(arrived, expected[::2], expected[1::2], strict=True):
         assert images.is_pinned() == masks.is_pinned() == (device.type == "cuda")
         there, truth = to_device(images, masks, device)
-        assert there.is_contiguous(memory_format=torch.channels_last)
+        assert there.is_contiguous(memory_format=memory_format(device))
         torch.testing.assert_close(there.cpu(), to_device(raw_images, raw_masks, CPU)[0])
         assert torch.equal(truth.cpu(), raw_masks.long())
 

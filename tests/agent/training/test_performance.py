@@ -10,7 +10,7 @@ from torch._dynamo.testing import CompileCounter
 
 from agent.training import batchnorm, performance
 from agent.training.loader import make_loader
-from agent.training.loop import train_epoch
+from agent.training.loop import to_device, train_epoch
 from agent.training.models.unet import UNet
 from agent.training.performance import COMPILE_SECONDS, COMPILE_SPEEDUP, choose_precision, n_macs, should_compile
 from common import cores
@@ -88,7 +88,7 @@ def test_bfloat16_changes_the_forward_pass_and_nothing_else(device: torch.device
     images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     masks = torch.randint(0, 2, (2, 32, 32), dtype=torch.uint8)
     torch.manual_seed(1)
-    model = performance.to_channels_last(UNet("transposed", width=4), device)
+    model = performance.to_device(UNet("transposed", width=4), device)
     optimizer = performance.adam(model, 1e-3)
     seen = []
     model.head.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))  # type: ignore[union-attr]
@@ -100,11 +100,22 @@ def test_bfloat16_changes_the_forward_pass_and_nothing_else(device: torch.device
     assert moments["exp_avg"].dtype == torch.float32
 
 
-def test_weights_are_in_the_order_that_convolutions_want(device: torch.device) -> None:
-    model = performance.to_channels_last(UNet("transposed", width=4), device)
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_images_weights_and_logits_keep_the_memory_format_of_the_device(
+    device: torch.device, bfloat16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores, "multiply_bfloat16", lambda: bfloat16)
+    last = bfloat16 or device.type == "cuda"
+    expected, other = [torch.channels_last, torch.contiguous_format][:: 1 if last else -1]
+    torch.manual_seed(1)
+    model = performance.to_device(UNet("transposed", width=4), device)
     assert next(model.parameters()).device.type == device.type
+    images, _ = to_device(torch.randint(0, 256, (2, 32, 32, 3)), torch.zeros(2, 32, 32), device)
+    logits = model(images)
     weight = next(p for p in model.parameters() if p.dim() == 4 and p.shape[1] > 1)
-    assert weight.is_contiguous(memory_format=torch.channels_last)
+    for tensor in (images, weight, logits):
+        assert tensor.is_contiguous(memory_format=expected)
+        assert not tensor.is_contiguous(memory_format=other)
 
 
 def test_a_compiled_model_trains_the_weights_of_the_one_that_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +141,7 @@ def test_each_size_of_a_step_is_compiled_once_and_validation_in_between_changes_
     graphs = CompileCounter()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=graphs))
     layers = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
-    model = performance.to_channels_last(nn.Sequential(*layers), CPU)
+    model = performance.to_device(nn.Sequential(*layers), CPU)
     with torch._dynamo.config.patch(suppress_errors=False):
         network = performance.compile_model(model)
     optimizer = performance.adam(model, 1e-3)

@@ -131,7 +131,7 @@ def test_training_leaves_its_row(file: Path, tmp_path: Path, monkeypatch: pytest
         ["--model=unet_bilinear", "--width=2", "--image_size=32", "--batch_size=2", "--epochs=3", "--repeats=2"]
     )
     pairs = squares(4)
-    model = performance.to_channels_last(UNet("bilinear", 2), torch.device("cpu"))
+    model = performance.to_device(UNet("bilinear", 2), torch.device("cpu"))
     run: Any = SimpleNamespace(entity="e", project="p", id="r", config={}, summary={}, starting_step=3)
     plan = RunPlan(config, "r", None, None, tmp_path / "runs" / "r")
     trial = TrainingRun(
