@@ -23,7 +23,7 @@ from agent.lint.model_facts import look_up
 from agent.lint.price import STEP_TIMES
 from agent.training import models, performance, step_times
 from agent.training.loop import Precision, train_epoch
-from agent.training.step_times import COLUMNS, GPU, ONE_CORE, Step
+from agent.training.step_times import COLUMNS, GPU, ONE_CORE, WITHOUT_BFLOAT16, Step
 from common.files import beside
 
 BACKBONES = ("resnet18", "resnet34", "mobilenet_v2", "tu-tf_efficientnet_lite0")
@@ -64,7 +64,8 @@ def meter(device: torch.device) -> Meter:
     if not performance.has_bfloat16(device):
         precisions = ("float32",)
     if device.type == "cpu":
-        return Meter(ONE_CORE + _processor(), device, ((128, 2), (192, 2)), precisions)
+        lack = "" if "bfloat16" in precisions else WITHOUT_BFLOAT16
+        return Meter(f"{ONE_CORE}{_processor()}{lack}", device, ((128, 2), (192, 2)), precisions)
     return Meter(
         performance.device_name(device).removeprefix(GPU),
         device,

@@ -175,7 +175,7 @@ class Display:
             "finished": f"finished in {clock(seconds)}"
             + (f", test IoU {line.test_iou:.3f}" if line.test_iou is not None else ""),
             "stopped": f"stopped by the sweep after {clock(seconds)}",
-            "put off": "saved and put off; it will go on later",
+            "put off": "put off; it goes on later from what it has saved",
             "crashed": f"failed: {reason}; see {news.get('log', '')}",
         }[state]
         values = {"run": line.run, "state": END_STATES[state], "seconds": round(seconds, 3)}

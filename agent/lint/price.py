@@ -15,7 +15,7 @@ from agent.lint import model_facts
 from agent.lint.document import Document
 from agent.lint.parameters.values import Parameter
 from agent.training import step_times
-from agent.training.step_times import ONE_CORE, Step
+from agent.training.step_times import ONE_CORE, WITHOUT_BFLOAT16, Step
 from common import cores
 from common.drawn_data import n_drawings
 from common.text import plural, size
@@ -120,9 +120,9 @@ def _valid(settings: dict[str, Any]) -> list[Config]:
 
 
 def estimate(runs: Sequence[Config], n_runs: int | None) -> Price:
-    """Price of `n_runs` runs that are like `runs` on average, on every device of our table and this machine's."""
+    """Price of `n_runs` runs that are like `runs` on average, on the devices of our table and this machine's."""
     n = n_runs or 1
-    devices = steps_by_device((STEP_TIMES, step_times.table_file()))
+    devices = with_cpus_like_this(steps_by_device((STEP_TIMES, step_times.table_file())))
     return Price(
         n_runs,
         tuple(
@@ -142,6 +142,13 @@ def steps_by_device(tables: Sequence[Path]) -> dict[str, list[Step]]:
     return steps
 
 
+def with_cpus_like_this(devices: dict[str, list[Step]]) -> dict[str, list[Step]]:
+    """Without the CPUs that have bfloat16 if this one has none, or have none if it has it; all if none is left."""
+    cpus = {name for name in devices if name.startswith(ONE_CORE)}
+    unlike = {name for name in cpus if name.endswith(WITHOUT_BFLOAT16) == cores.multiply_bfloat16()}
+    return {name: steps for name, steps in devices.items() if name not in unlike or unlike == cpus}
+
+
 def seconds(config: Config, steps: Sequence[Step]) -> float:
     """Seconds of a run's steps: their number, times those of the most similar measured step, in proportion to the work.
 
@@ -156,18 +163,13 @@ def seconds(config: Config, steps: Sequence[Step]) -> float:
 
 
 def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
-    """The most similar measured step: by precision, then model, then width, then work.
-
-    `auto` takes the faster precision, but on a CPU without bfloat16 float32.
-    """
-    no_bfloat16 = config.precision == "auto" and not cores.multiply_bfloat16()
+    """The most similar measured step: by precision (`auto` takes the faster one), then model, then width, then work."""
 
     def distance(step: Step) -> tuple[float, ...]:
         # Narrow convolutions do less work in a second than wide ones; a backbone has widths of its own.
         width = abs(math.log(step.width / config.width)) if config.backbone == "none" else 0.0
         return (
             config.precision not in ("auto", step.precision),
-            no_bfloat16 and step.device.startswith(ONE_CORE) and step.precision == "bfloat16",
             step.architecture != config.architecture,
             step.backbone != config.backbone,
             width,

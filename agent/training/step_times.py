@@ -24,6 +24,9 @@ from common.environment import CACHE, own
 ONE_CORE = "one core of "
 """Beginning of the device's name in a row of CPU seconds; other rows have seconds of a clock."""
 
+WITHOUT_BFLOAT16 = " without bfloat16"
+"""End of the device's name in a row of a CPU that does not multiply bfloat16 itself."""
+
 Settings = tuple[str, str, str, int, int, int, str, int]
 """The columns up to `macs`, on which the time of a step depends."""
 

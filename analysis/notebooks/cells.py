@@ -119,6 +119,12 @@ FOLDS = """### Over six folds and two seeds
 
 A cross-validation tests every labelled photograph once. What holds here holds for other training images, too."""
 
+DRAWN = """### Drawings instead of ImageNet
+
+ImageNet is a million photographs of other things. Drawings of jigsaw pieces are free and come with exact masks, but no
+drawing is a photograph. `sweeps/pretrain.yaml` trains each model on two hundred of them; `sweeps/drawn.yaml` goes on
+with the photographs from these weights, from random ones, and from those of ImageNet."""
+
 SEARCH = """The search over models, augmentation and learning rate:"""
 
 SUMMARY = """# 4 · Insights, challenges, improvements
@@ -155,9 +161,15 @@ LIMITS = """## Limits
 
 Generated from this study: the conclusions that it is too small for."""
 
-PAGES = """## Made with
+PAGES = """## On the W&B server
 
-The curves of every run, its console and its files are pages of the W&B server; `make serve` opens them again."""
+Runs write their curves, console and files to a W&B server while they train: an account, or the embedded server, whose
+pages `make serve` opens again. {}"""
+RUN = PAGES.format("The page of the best run of the whole study; validation is the solid line.")
+ALL_CURVES = PAGES.format("All runs of the study by model; the area spans the runs of one.")
+SWEEP = PAGES.format("The page of the sweep that this study is.")
+
+MADE_WITH = "## Made with"
 
 NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
     "1_baseline": [
@@ -180,7 +192,8 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ("### Learning curves", "show.curves(unets)"),
         ("Their verdicts on overfitting, which notebook 2 explains.", "show.verdicts(unets)"),
         ("### Masks", "show.masks(unets)"),
-        (PAGES, "show.facts(unets)"),
+        (RUN, 'show.page(show.part(study), "run")'),
+        (MADE_WITH, "show.facts(unets)"),
     ],
     "2_overfitting": [
         (OVERFITTING, START),
@@ -195,6 +208,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
             "Loss and IoU need not have their best epoch in common: loss also counts how sure the model is.",
             "show.table(every, 1)",
         ),
+        (ALL_CURVES, 'show.page(every, "curves")'),
     ],
     "3_backbones": [
         (BACKBONES, START),
@@ -204,6 +218,8 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         (LADDER, "show.differences(backbones)"),
         (FOLDS, 'evidence_sweep = show.beside(paths, "evidence")\nshow.intervals(evidence_sweep)'),
         ("", "show.differences(evidence_sweep)"),
+        (DRAWN, 'drawn_sweep = show.beside(paths, "drawn")\nshow.table(drawn_sweep)'),
+        ("", "show.differences(drawn_sweep)"),
         ("## DeepLabV3+ alone", 'show.answer(show.part(study, study.runs["architecture"] == "deeplabv3plus"))'),
         (
             "## Costs\n\n"
@@ -212,6 +228,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
             "show.table(backbones, 3)",
         ),
         ("## Masks", "show.masks(backbones)"),
+        (SWEEP, 'show.page(show.part(study), "sweep")'),
     ],
     "4_summary": [
         (SUMMARY, START),
@@ -227,7 +244,8 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ),
         ("Limits of the table.", "show.notes(every)"),
         (TRIED, "show.improvements(every)"),
-        (PAGES, "show.facts(every)"),
+        (RUN, 'show.page(every, "run")'),
+        (MADE_WITH, "show.facts(every)"),
     ],
 }
 """Name → (text above, code) of every pair of cells; an empty text is no cell."""

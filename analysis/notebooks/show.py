@@ -26,9 +26,17 @@ from analysis.report import content
 from analysis.report.drawings import importances_figure
 from analysis.report.pictures import drawing
 from analysis.tables import formats, sheets
+from common import keys
 
 NOTHING = Markdown("This study has no such runs: there is nothing to show here.")
 NO_MASKS = Markdown("None of these runs has a predictions artifact: there are no masks to show.")
+NO_PAGES = Markdown("The pages of this study were not kept: there is nothing to show here.")
+PAGES = {
+    "sweep": "The sweep: progress, validation and test IoU of each run, settings and result",
+    "curves": "IoU and loss of all runs by model: validation, and training dashed",
+    "run": "IoU and loss of the best run: validation, and training dashed",
+}
+"""Pages of the W&B server by the names of their pictures."""
 SCREEN_DPI = 90
 
 
@@ -154,10 +162,22 @@ def facts(of: Part | None) -> Markdown:
     """Versions and devices of the runs."""
     if of is None:
         return NOTHING
-    told = [f"{name}: {value}" for name, value in content.facts(of.comparison)]
-    if pages := sweep_paths(of, "/sweeps/"):
-        told.append(f"pages on the W&B server: {', '.join(pages)}")
-    return bullets(told)
+    return bullets(f"{name}: {value}" for name, value in content.facts(of.comparison))
+
+
+def page(of: Part | None, name: str) -> Image | Markdown:
+    """A page of the W&B server, one of `PAGES`: its picture, if an exported study has it, else links to all of them."""
+    if of is None:
+        return NOTHING
+    if file := study_folder.page(of.study.folder, name):
+        return Image(file.read_bytes(), format="png", alt=f"{PAGES[name]}, on the W&B server")
+    server = of.study.server
+    if not server:
+        return NO_PAGES
+    runs = of.study.runs
+    best = runs["path"].iloc[int(runs[keys.VAL_IOU].argmax())]
+    links = [*sweep_paths(of, "/sweeps/"), "/runs/".join(best.rsplit("/", 1))]
+    return bullets(f"[{link}]({server}/{link})" for link in links)
 
 
 def picture(figure: Figure, alt: str) -> Image:

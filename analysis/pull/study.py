@@ -19,7 +19,7 @@ from analysis.pull.login import resolve
 from analysis.pull.masks import Predictions
 from analysis.pull.sweeps import Settings, sweep_settings
 from common import keys
-from common.wandb_api import ServerUnavailable, check_answers
+from common.wandb_api import CLOUD, ServerUnavailable, check_answers
 
 if TYPE_CHECKING:
     from wandb.apis.public import Run
@@ -41,7 +41,7 @@ class Study:
     `client.COLUMNS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
     the images and masks themselves, for the runs that have them. `left_out`: one row per run that cannot be used, as
     `runs`, and `reason`. `remarks`: sentences on omissions. `sweeps`: by id the settings of the sweeps.
-    `folder`: of an exported study.
+    `server`: the address of their server; `folder`: of an exported study.
     """
 
     runs: pd.DataFrame
@@ -51,6 +51,7 @@ class Study:
     left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
     remarks: tuple[str, ...] = ()
     sweeps: Mapping[str, Settings] = field(default_factory=dict)
+    server: str = ""
     folder: str = ""
 
 
@@ -80,14 +81,16 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
         raise AnalysisError(f"None of {len(usable)} runs could be read: {next(iter(lost.values()))}.")
     sweeps, unknown = sweep_settings(api, usable, cache / "sweeps")
     made = assemble(usable, left_out, fetched, lost, (*remarks, *unknown), cache / "artifacts")
-    return replace(made, sweeps=sweeps)
+    return replace(made, sweeps=sweeps, server=login.base_url or CLOUD)
 
 
 def from_folder(folder: Path) -> Study:
     """The study that was exported into `folder`. Raises `AnalysisError` if it is not whole."""
     tables, facts, predictions = study_folder.read(folder)
     remarks = (*facts["remarks"], study_folder.WITHOUT)
-    return Study(**tables, predictions=predictions, remarks=remarks, sweeps=facts["sweeps"], folder=str(folder))
+    return Study(
+        **tables, server="", predictions=predictions, remarks=remarks, sweeps=facts["sweeps"], folder=str(folder)
+    )
 
 
 def by_id(listed: Iterable[Run]) -> dict[str, Run]:

@@ -5,6 +5,7 @@ runs.json, left_out.json   one object per run: every config field and summary va
 history.parquet, scores.parquet   as `Study` has them
 masks.json            file of each mask, by run_id, checkpoint and image
 masks/DIGEST.png      a mask in 1 bit; equal ones, as truth is for all models, are kept once
+pages/NAME.png        pages of the server (`bench.page_pictures` writes them), for the notebooks
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ def place(text: str) -> Path | None:
     folder = Path(text)
     places = (folder, folder / MAIN) if text else ()
     return next((each for each in places if (each / FILE).is_file() and (each / MASKS).is_file()), None)
+
+
+def page(folder: str, name: str) -> Path | None:
+    """The picture of a page of the server, if the exported study has it."""
+    file = Path(folder, "pages", f"{name}.png")
+    return file if folder and file.is_file() else None
 
 
 def write(

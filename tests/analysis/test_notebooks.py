@@ -4,6 +4,7 @@ import ast
 import base64
 import json
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from analysis.comparison.comparison import compare
 from analysis.notebooks import __main__ as runner
 from analysis.notebooks import show, source
 from analysis.notebooks.cells import NOTEBOOKS
-from analysis.pull.study import Study
+from analysis.pull.study import Study, from_folder
+from common import keys
 from tests.analysis.studies import MODELS, seen, study
 
 FOLDER = Path(show.__file__).parent
@@ -70,6 +72,33 @@ def test_studies_beside_an_exported_one_are_part_of_its_notebooks(tmp_path: Path
     assert len(other.study.runs) == 2
     assert show.beside([str(tmp_path)], "evidence") is None
     assert show.beside(["a/b", "a/c"], "augmentation") is None
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_notebook_shows_a_page_of_the_server(name: str) -> None:
+    pages = [re.search(r'show\.page\(.+, "(\w+)"\)', code) for _, code in NOTEBOOKS[name]]
+    assert [page[1] in show.PAGES for page in pages if page] == [True]
+
+
+def test_a_page_is_a_picture_of_an_exported_study_and_a_link_of_one_on_a_server(tmp_path: Path) -> None:
+    made = study(models=MODELS[:2])
+    export.write(made, compare(made), tmp_path, "")
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages/sweep.png").write_bytes(b"PNG")
+    exported = show.part(from_folder(tmp_path))
+    image = show.page(exported, "sweep")
+    assert isinstance(image, Image)
+    assert (image.data, image.alt) == (b"PNG", f"{show.PAGES['sweep']}, on the W&B server")
+    assert show.page(exported, "run") is show.NO_PAGES
+
+    runs = made.runs.assign(sweep="s", **{keys.VAL_IOU: [0.5, 0.6]})
+    links = show.page(show.part(replace(made, runs=runs, server="http://host")), "run")
+    assert isinstance(links, Markdown)
+    entity, project, run_id = runs["path"][1].split("/")
+    assert links.data.splitlines() == [
+        f"- [{path}](http://host/{path})"
+        for path in (f"{entity}/{project}/sweeps/s", f"{entity}/{project}/runs/{run_id}")
+    ]
 
 
 def test_the_levels_are_those_of_the_model() -> None:

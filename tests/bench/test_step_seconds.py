@@ -10,9 +10,10 @@ from agent.lint import price
 from agent.training import loop, models, performance, step_times
 from agent.training.loop import Precision
 from agent.training.models.unet import UNet
-from agent.training.step_times import ONE_CORE, Step
+from agent.training.step_times import ONE_CORE, WITHOUT_BFLOAT16, Step
 from bench import step_seconds
 from bench.step_seconds import Meter, measure, meter
+from common import cores
 
 CPU = torch.device("cpu")
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -110,8 +111,11 @@ def test_a_gpu_is_measured_in_both_precisions_and_waited_for(monkeypatch: pytest
     assert meter(torch.device("cuda")).precisions == ("float32",)
 
 
-def test_a_processor_is_one_core_of_it() -> None:
+@pytest.mark.parametrize(("flags", "end"), [({"amx_bf16"}, ""), (set(), WITHOUT_BFLOAT16)])
+def test_a_processor_is_one_core_of_it(flags: set[str], end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "flags", lambda: flags)
+    monkeypatch.setattr(step_seconds, "_processor", lambda: "CPU")
     found = meter(CPU)
-    assert found.name.startswith(ONE_CORE)
-    assert len(found.name) > len(ONE_CORE)
+    assert found.name == f"{ONE_CORE}CPU{end}"
+    assert found.precisions == (("float32",) if end else ("float32", "bfloat16"))
     assert (found.steps, found.device) == (1, CPU)

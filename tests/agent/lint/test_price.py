@@ -1,6 +1,5 @@
 """Runs, seconds and bytes are those that are counted by hand."""
 
-import dataclasses
 import re
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from agent.lifecycle import disk
 from agent.lint import main, model_facts, price
 from agent.training import step_times
 from agent.training.models import build
-from agent.training.step_times import COLUMNS, ONE_CORE, Step
+from agent.training.step_times import COLUMNS, ONE_CORE, WITHOUT_BFLOAT16, Step
 from common import cores
 from tests.agent.lint.sweep_text import CLEAN, lint
 
@@ -150,15 +149,15 @@ def test_the_step_most_like_a_runs_is_chosen_by_precision_model_width_and_work(
     assert price.most_similar(from_settings(settings), macs, STEPS) is STEPS[index]
 
 
-@pytest.mark.parametrize(("flags", "precision"), [(set(), "float32"), ({"avx512_bf16"}, "bfloat16")])
-def test_auto_is_priced_in_the_precision_that_this_processor_has(
-    flags: set[str], precision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cores, "flags", lambda: flags)
-    slow, fast = (step("unet/a", 100, s, p) for s, p in ((2.0, "float32"), (1.0, "bfloat16")))
-    config = from_settings({"model": "unet/a", "precision": "auto"})
-    steps = [dataclasses.replace(each, device=ONE_CORE + "CPU") for each in (slow, fast)]
-    assert price.most_similar(config, 100, steps).precision == precision
+def test_a_sweep_is_priced_on_processors_that_have_bfloat16_as_this_one_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new, other = f"{ONE_CORE}A{WITHOUT_BFLOAT16}", f"{ONE_CORE}A", f"{ONE_CORE}B"
+    for flags, devices, expected in (
+        (set(), [old, new, "GPU"], [old, "GPU"]),
+        ({"avx512_bf16"}, [old, new, other, "GPU"], [new, other, "GPU"]),
+        ({"avx512_bf16"}, [old, "GPU"], [old, "GPU"]),
+    ):
+        monkeypatch.setattr(cores, "flags", lambda flags=flags: flags)
+        assert list(price.with_cpus_like_this({device: [] for device in devices})) == expected
 
 
 @pytest.mark.parametrize("model", ["unet_bilinear", "unet/resnet18"])
