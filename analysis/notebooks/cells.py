@@ -237,6 +237,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ("Importance of settings:", "show.importance(every)"),
         ("", "show.importances(every)"),
         (SEARCH, 'search_sweep = show.beside(paths, "cpu_search")\nshow.importance(search_sweep)'),
+        ("", 'show.page(search_sweep, "sweep")'),
         (f"{CHALLENGES}\n\n{LIMITS}", "show.limits(every)"),
         (
             "The hardest test images. Where all models fail at one place, suspect the photograph or its mask first.",

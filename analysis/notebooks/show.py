@@ -128,7 +128,8 @@ def effects(of: Part | None) -> Markdown:
     if of is None:
         return NOTHING
     told = [f"{effect}." for effect in of.comparison.effects]
-    return bullets(told, "Augmentation was not varied: its effect on overfitting is not known from here.")
+    unknown = "No model has runs of two strengths that are alike in all else: their effect on overfitting is not known."
+    return bullets(told, unknown)
 
 
 def importance(of: Part | None) -> Markdown:
