@@ -102,8 +102,9 @@ def photograph(url: str, chromium: str, pages: Iterable[Page], folder: Path) -> 
             size = {"width": WIDTH, "height": each.height}
             page = browser.new_page(viewport=size, color_scheme=each.scheme)  # type: ignore[arg-type]
             page.goto(url + each.path, wait_until="networkidle")
-            box = page.locator(each.last).bounding_box() if each.last else None
-            if box:
+            if each.last:
+                box = page.locator(each.last).bounding_box()
+                assert box, f"{each.last} is hidden on {each.path}: what lies below it may be a photograph"
                 size["height"] = round(box["y"] + box["height"]) + MARGIN
                 page.set_viewport_size(size)  # type: ignore[arg-type]
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")

@@ -167,7 +167,7 @@ def facts(of: Part | None) -> Markdown:
 
 
 def page(of: Part | None, name: str) -> Image | Markdown:
-    """A page of the W&B server, one of `PAGES`: its picture, if an exported study has it, else links to all of them."""
+    """A page of the W&B server, one of `PAGES`: its picture, if an exported study has it, else links."""
     if of is None:
         return NOTHING
     if file := study_folder.page(of.study.folder, name):

@@ -179,5 +179,9 @@ def test_the_recorded_steps_name_their_command_and_cover_every_architecture() ->
     n_rows = len(price.STEP_TIMES.read_text().splitlines()) - 2
     by_device = price.steps_by_device([price.STEP_TIMES])
     assert sum(map(len, by_device.values())) == n_rows, "a row is broken, or stands twice"
+    bfloat16 = {
+        name.endswith(WITHOUT_BFLOAT16): {step.precision for step in steps} for name, steps in by_device.items()
+    }
+    assert bfloat16 == {False: {"float32", "bfloat16"}, True: {"float32"}}
     for steps in by_device.values():
         assert {step.architecture for step in steps} == {"unet_transposed", "unet_bilinear", "unet", "deeplabv3plus"}
