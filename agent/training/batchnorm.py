@@ -30,6 +30,9 @@ MAX_GAP = 0.02
 CHECK_EVERY = 5
 """Epochs after which a model that was healthy is examined again, whatever its score."""
 
+MAX_IMAGES = 64
+"""Most training images whose statistics are taken, evenly spread over them: every pixel of a feature map is a sample."""
+
 MAX_AT_ONCE = 16
 """Most images that pass together when statistics are recomputed."""
 
@@ -108,12 +111,13 @@ def batchnorm_layers(model: nn.Module) -> dict[str, _BatchNorm]:
 
 
 def recompute_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int = MAX_AT_ONCE) -> Statistics:
-    """BatchNorm statistics of the images as they are, from as many of them at once as possible.
+    """BatchNorm statistics of the images as they are, MAX_IMAGES of them, from as many at once as possible.
 
     Up to `at_once` images these are the statistics that the model itself has on them in evaluation mode. More come in
     even batches, fewer at once if memory does not hold so many. One forward pass per image; equal weights and images
     give equal bits. Raises torch's error if not even two images fit.
     """
+    pairs = pairs[:: n_steps(len(pairs), MAX_IMAGES)]
     try:
         return recompute(model, even_batches(model, pairs, at_once))
     except (RuntimeError, MemoryError) as error:
