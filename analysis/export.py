@@ -1,6 +1,7 @@
 """A study as data: tables and masks of its runs in a folder, without photographs, to be read again without a server.
 
 `python -m analysis.export ENTITY/PROJECT/SWEEP --out docs/study/NAME`; `python -m analysis docs/study/NAME` reads it.
+Name such a folder beside a sweep, and the parts of a study that several machines trained become one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from analysis.pull.study import Study
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
     """Write every table and mask of the study, and the command that exported it."""
     tables = {name: getattr(study, name) for name in ("runs", "left_out", "history", "scores")}
-    facts = {"command": command, "remarks": study.remarks, "sweeps": study.sweeps}
+    remarks = [remark for remark in study.remarks if remark != study_folder.WITHOUT]
+    facts = {"command": command, "remarks": remarks, "sweeps": study.sweeps}
     return study_folder.write(tables, facts, study.predictions, out)
 
 

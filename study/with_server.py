@@ -40,8 +40,9 @@ def find_records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
 
     A last study whose record cannot be understood is left for the analysis to complain about.
     """
-    paths = [text for text in arguments if not text.startswith("-")]
-    if any(Path(text).is_dir() for text in paths):
+    named = [text for text in arguments if not text.startswith("-")]
+    paths = [text for text in named if not Path(text).is_dir()]
+    if named and not paths:
         return []  # an exported study needs no server
     records = [study_record.find(results, path) for path in paths]
     if not any(records) and not (paths and os.environ.get("WANDB_API_KEY")):

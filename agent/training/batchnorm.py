@@ -31,7 +31,7 @@ CHECK_EVERY = 5
 """Epochs after which a model that was healthy is examined again, whatever its score."""
 
 MAX_IMAGES = 64
-"""Most training images whose statistics are taken, evenly spread over them: every pixel of a feature map is a sample."""
+"""Most training images that statistics are taken from, evenly spread: every pixel of a feature map is a sample."""
 
 MAX_AT_ONCE = 16
 """Most images that pass together when statistics are recomputed."""

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from analysis.pull.cache import Fetched
 from analysis.pull.fetch import fetch_all, open_predictions
 from analysis.pull.login import resolve
 from analysis.pull.masks import Predictions
+from analysis.pull.predictions import LazyPredictions
 from analysis.pull.sweeps import Settings, sweep_settings
 from common import keys
 from common.wandb_api import CLOUD, ServerUnavailable, check_answers
@@ -60,10 +62,18 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
 
     Finished runs are fetched once and kept under `cache`, by content. A server that is busy or silent is asked again;
     if it stays so, the study is partial, and a remark says so. Raises `AnalysisError` if no
-    path, key, server or usable run is found. The folder of an exported study (`study_folder`) needs no server.
+    path, key, server or usable run is found. The folder of an exported study (`study_folder`) needs no server; named
+    beside others, it gives the part of the study that was trained before, or elsewhere.
     """
-    if folder := study_folder.place(given[0] if len(given) == 1 else ""):
-        return from_folder(folder)
+    folders = {path: folder for path in given if (folder := study_folder.place(path))}
+    parts = [from_folder(folder) for folder in folders.values()]
+    if len(folders) < len(given) or not given:
+        parts.append(from_server([path for path in given if path not in folders], cache))
+    return reduce(join, parts)
+
+
+def from_server(given: Sequence[str], cache: Path) -> Study:
+    """The runs of these projects and sweeps, or of the last study, as `pull`."""
     paths, login = resolve(given, os.environ)
     if login.base_url:
         try:
@@ -90,6 +100,33 @@ def from_folder(folder: Path) -> Study:
     remarks = (*facts["remarks"], study_folder.WITHOUT)
     return Study(
         **tables, server="", predictions=predictions, remarks=remarks, sweeps=facts["sweeps"], folder=str(folder)
+    )
+
+
+def join(study: Study, other: Study) -> Study:
+    """One study of both; a run that both have is taken from `other`, and one that either can use is not left out."""
+
+    def both(name: str) -> pd.DataFrame:
+        table: pd.DataFrame = getattr(study, name)
+        again = set(other.runs["run_id"])
+        kept = table[~table["run_id"].isin(again)] if len(table) else table
+        parts = [part for part in (kept, getattr(other, name)) if len(part)]
+        return pd.concat(parts, ignore_index=True) if parts else table
+
+    runs, left_out = both("runs"), both("left_out")
+    return Study(
+        runs=runs,
+        history=both("history"),
+        scores=both("scores"),
+        predictions=LazyPredictions(
+            [*study.predictions, *other.predictions],
+            lambda run_id: (other if run_id in other.predictions else study).predictions[run_id],
+        ),
+        left_out=left_out[~left_out["run_id"].isin(runs["run_id"])] if len(left_out) else left_out,
+        remarks=tuple(dict.fromkeys((*study.remarks, *other.remarks))),
+        sweeps={**study.sweeps, **other.sweeps},
+        server=other.server or study.server,
+        folder=study.folder or other.folder,
     )
 
 

@@ -4,7 +4,8 @@ study.json            version, remarks, and the settings of the sweeps
 runs.json, left_out.json   one object per run: every config field and summary value
 history.parquet, scores.parquet   as `Study` has them
 masks.json            file of each mask, by run_id, checkpoint and image
-masks/DIGEST.png      a mask in 1 bit; equal ones, as truth is for all models, are kept once
+masks/DIGEST.tif      a mask in the code of fax machines (CCITT Group 4), which takes a third of the bytes of a PNG;
+                      equal ones, as truth is for all models, are kept once
 pages/NAME.png        pages of the server (`bench.page_pictures` writes them), for the notebooks
 """
 
@@ -26,9 +27,10 @@ from analysis.pull.masks import Mask, Predictions
 from analysis.pull.predictions import LazyPredictions
 from common.files import write_text
 
-VERSION = 1
+VERSION = 2
 FILE = "study.json"
 MASKS = "masks.json"
+MASK_SUFFIX = ".tif"
 MAIN = "lab"
 """Default of several studies in one folder."""
 GROUND = 225
@@ -64,7 +66,7 @@ def write(
     used = {
         name for run in index.values() for names in (run["truth"], *run["masks"].values()) for name in names.values()
     }
-    for file in (folder / "masks").glob("*.png"):
+    for file in (folder / "masks").glob(f"*{MASK_SUFFIX}"):
         if file.stem not in used:
             file.unlink()
     return sorted(file for file in folder.iterdir() if file.is_file())
@@ -93,9 +95,9 @@ def _write_masks(predicted: Predictions, folder: Path) -> dict[str, Any]:
 def _write_mask(mask: Mask, folder: Path) -> str:
     """Write a mask unless it is there; returns the name of its file."""
     content = io.BytesIO()
-    Image.fromarray(np.asarray(mask, bool)).save(content, "PNG", optimize=True)
+    Image.fromarray(np.asarray(mask, bool)).save(content, "TIFF", compression="group4")
     name = hashlib.sha256(content.getvalue()).hexdigest()[:16]
-    file = folder / f"{name}.png"
+    file = folder / f"{name}{MASK_SUFFIX}"
     if not file.exists():
         file.write_bytes(content.getvalue())
     return name
@@ -139,7 +141,7 @@ class ExportedPredictions(LazyPredictions):
         )
 
     def _mask(self, name: str) -> Mask:
-        file = self._folder / f"{name}.png"
+        file = self._folder / f"{name}{MASK_SUFFIX}"
         try:
             return np.asarray(Image.open(file).convert("1"))
         except OSError as error:

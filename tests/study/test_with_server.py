@@ -47,6 +47,8 @@ def test_the_study_whose_sweep_is_named_is_meant_else_the_last_one(
     assert with_server.find_records(["--wandb", "local/puzzle/s2"], tmp_path) == [older]
     assert with_server.find_records(["local/puzzle/s2", "local/puzzle/s1"], tmp_path) == [older, latest]
     assert with_server.find_records(["local/puzzle"], tmp_path) == [latest]
+    assert with_server.find_records([str(tmp_path)], tmp_path) == []
+    assert with_server.find_records([str(tmp_path), "local/puzzle/s2"], tmp_path) == [older]
     monkeypatch.setenv("WANDB_API_KEY", "k")
     assert with_server.find_records([], tmp_path) == [latest]
     assert with_server.find_records(["lab/puzzle/elsewhere"], tmp_path) == []

@@ -264,7 +264,9 @@ def sizes_seen(model: nn.Module) -> list[int]:
     return seen
 
 
-@pytest.mark.parametrize(("n", "sizes"), [(10, [10]), (16, [16]), (17, [9, 8]), (40, [14, 13, 13]), (200, [13] * 2 + [12] * 2)])
+@pytest.mark.parametrize(
+    ("n", "sizes"), [(10, [10]), (16, [16]), (17, [9, 8]), (40, [14, 13, 13]), (200, [13] * 2 + [12] * 2)]
+)
 def test_the_images_pass_at_once_and_many_in_even_batches(n: int, sizes: list[int]) -> None:
     model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
     seen = sizes_seen(model)

@@ -1,17 +1,19 @@
 """A study as a folder of data: the same tables and masks, no photograph, no server."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import AnalysisError, export, table
+from analysis import AnalysisError, cli, export, table
 from analysis.cli import default_folder
 from analysis.comparison.comparison import compare
 from analysis.figures import files
 from analysis.pull.study import Study, pull
+from analysis.pull.study_folder import WITHOUT
 from tests.analysis.studies import noisy
 
 
@@ -44,6 +46,31 @@ def test_a_folder_of_studies_means_its_lab_and_results_go_beside_others(folder: 
     assert default_folder([str(folder.parent)]) == Path("results/study-lab")
 
 
+def test_a_study_trained_in_parts_is_one_study_and_exports_as_one(made: Study, tmp_path: Path) -> None:
+    """The second part took up a run that the first had left out, and ran one again."""
+    first, second = made.runs["run_id"][:4], made.runs["run_id"][3:]
+
+    def part(ids: pd.Series, left_out: pd.DataFrame) -> Study:
+        tables = {
+            name: table[table["run_id"].isin(ids)]
+            for name in ("runs", "history", "scores")
+            if len(table := getattr(made, name))
+        }
+        predictions = {run_id: made.predictions[run_id] for run_id in ids}
+        return replace(made, **tables, predictions=predictions, left_out=left_out)
+
+    cut_off = pd.DataFrame([{"run_id": run_id, "reason": "crashed"} for run_id in (second.iloc[-1], "other")])
+    for name, of_part in (("one", part(first, cut_off)), ("two", part(second, pd.DataFrame()))):
+        export.write(of_part, compare(of_part), tmp_path / name, "python -m analysis.export a/b")
+    paths = [str(tmp_path / "one"), str(tmp_path / "two")]
+    assert cli.main("export", "", [export.write], [*paths, "--out", paths[0]]) == 0
+    for found in (pull(paths), pull(paths[:1])):
+        pd.testing.assert_frame_equal(compare(found).table, compare(made).table, check_exact=True)
+        assert sorted(found.predictions) == sorted(made.predictions)
+        assert list(found.left_out["run_id"]) == ["other"]
+        assert found.remarks.count(WITHOUT) == 1
+
+
 def test_equal_masks_are_kept_once_and_there_is_no_photograph(made: Study, folder: Path) -> None:
     masks = [
         mask.tobytes()
@@ -66,9 +93,9 @@ def test_a_folder_of_photographs_is_named_and_not_located(tmp_path: Path) -> Non
 
 def test_a_second_export_leaves_no_mask_of_the_first(made: Study, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
-    (tmp_path / "masks" / "old.png").write_bytes(b"")
+    (tmp_path / "masks" / "old.tif").write_bytes(b"")
     export.write(made, compare(made), tmp_path, "")
-    assert not (tmp_path / "masks" / "old.png").exists()
+    assert not (tmp_path / "masks" / "old.tif").exists()
 
 
 def test_what_people_look_at_is_written_from_a_folder(folder: Path, tmp_path: Path) -> None:
@@ -82,7 +109,7 @@ def test_what_people_look_at_is_written_from_a_folder(folder: Path, tmp_path: Pa
 @pytest.mark.parametrize(("file", "text"), [("runs.json", None), ("study.json", '{"version": 0}'), ("masks.json", "{")])
 def test_a_folder_that_is_not_whole_is_one_sentence(made: Study, file: str, text: str | None, tmp_path: Path) -> None:
     export.write(made, compare(made), tmp_path, "")
-    assert json.loads((tmp_path / "study.json").read_text())["version"] == 1
+    assert json.loads((tmp_path / "study.json").read_text())["version"] == 2
     (tmp_path / file).unlink() if text is None else (tmp_path / file).write_text(text)
     with pytest.raises(AnalysisError, match=r"export (it|the study) again"):
         pull([str(tmp_path)])
