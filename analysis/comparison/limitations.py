@@ -12,7 +12,7 @@ from PIL import Image
 from analysis.pull.masks import Mask, one_pixel_loss, pool_scores
 from common import keys
 from common.keys import METRICS
-from common.text import plural
+from common.text import plural, some
 
 TOLERANCE = 1e-6
 
@@ -41,9 +41,8 @@ def agreement(runs: pd.DataFrame, scores: pd.DataFrame) -> tuple[bool, str]:
         of = f"{len(wrong)} of {len(runs)} runs ({told})"
         return False, f"WARNING: summary and masks DISAGREE for {of}: do not use them."
     unchecked = runs["run_id"][~runs["run_id"].isin(list(gaps))].tolist()
-    listed = ", ".join(unchecked[:3]) + (f" and {len(unchecked) - 3} more" if len(unchecked) > 3 else "")
     without = f"; {len(unchecked)} without a predictions artifact could not be checked"
-    without = f"{without} and count in means, not in verdicts ({listed})" if unchecked else ""
+    without = f"{without} and count in means, not in verdicts ({some(unchecked, 3)})" if unchecked else ""
     return True, (
         f"Check passed: test metrics recomputed from the masks of {len(gaps)} of {len(runs)} runs agree with their"
         f" summaries to 1e-6{without}."

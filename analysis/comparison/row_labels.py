@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from common import keys
+from common.text import some
 
 IDENTITY = ("architecture", "backbone", "weights")
 SCIENTIFIC = ("augmentation", "width", "image_size")
@@ -128,11 +129,10 @@ def same_test_pictures(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     if same.all():
         return runs, None
     others = runs[~same]
-    named = ", ".join(f"{run} of {model}" for run, model in others[["run_id", "model"]].head(3).to_numpy())
-    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    named = some((f"{run} of {model}" for run, model in others[["run_id", "model"]].to_numpy()), 3)
     return runs[same].reset_index(drop=True), (
         f"WARNING: {len(others)} of {len(runs)} runs were tested on other pictures than most of their split"
-        f" (test_digest) and are left out: {named}{more}."
+        f" (test_digest) and are left out: {named}."
     )
 
 

@@ -28,6 +28,7 @@ from analysis.evidence.claims import (
 )
 from analysis.evidence.design import Array, Scores
 from analysis.evidence.planner import SampleSizes
+from common.text import some
 
 
 @dataclass(frozen=True)
@@ -228,5 +229,5 @@ def cautions(scores: Scores) -> list[str]:
         found.append("Some scores are above 2: the margin is in the same units as the scores.")
     single = [name for name, runs in zip(scores.models, scores.design.runs, strict=True) if runs.sum() == 1]
     if single and len(single) < len(scores.models):
-        found.append(f"One run only, so no verdict: {', '.join(single)}.")
+        found.append(f"One run only, so no verdict: {some(single)}.")
     return found

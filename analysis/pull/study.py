@@ -21,6 +21,7 @@ from analysis.pull.masks import Predictions
 from analysis.pull.predictions import LazyPredictions
 from analysis.pull.sweeps import Settings, sweep_settings
 from common import keys
+from common.text import some
 from common.wandb_api import CLOUD, ServerUnavailable, check_answers
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def partial(lost: Mapping[str, str], n_usable: int) -> tuple[str, ...]:
         return ()
     reason = Counter(lost.values()).most_common()[-1][0]
     return (
-        f"PARTIAL: {len(lost)} of {n_usable} usable runs could not be read ({few(lost)}), for instance because"
+        f"PARTIAL: {len(lost)} of {n_usable} usable runs could not be read ({some(lost, 3)}), for instance because"
         f" {reason}; all of this is without them. Ask again: the others need not be fetched a second time.",
     )
 
@@ -191,7 +192,7 @@ def usable_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, tuple[s
     reasons = pd.Series([reason_against(row) for row in values.to_dict("records")], index=values.index)
     kept = values[reasons == ""].reset_index(drop=True)
     groups = values[reasons != ""].groupby(reasons, sort=True)["run_id"]
-    told = "; ".join(f"{len(ids)} {reason} ({few(ids)})" for reason, ids in groups)
+    told = "; ".join(f"{len(ids)} {reason} ({some(ids, 3)})" for reason, ids in groups)
     if kept.empty:
         raise AnalysisError(f"None of the {len(runs)} runs found can be used: {told}.")
     remark = f"{len(runs) - len(kept)} of {len(runs)} runs are left out: {told}."
@@ -204,11 +205,4 @@ def reason_against(run: Mapping[Any, Any]) -> str:
     if run["state"] != "finished":
         return str(run["state"])
     missing = [key for key in REQUIRED if pd.isna(run[key])]
-    return f"without {few(missing, 2)}" if missing else ""
-
-
-def few(names: Iterable[object], most: int = 3) -> str:
-    """The first `most` names, and the number of the others."""
-    listed = [str(name) for name in names]
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+    return f"without {some(missing, 2)}" if missing else ""

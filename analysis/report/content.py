@@ -224,7 +224,7 @@ def list_values(values: pd.Series) -> str:
     """The different values, in order, at most eight of them."""
     different = sorted(values.dropna().unique().tolist(), key=lambda value: (str(type(value)), value))
     shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in different]
-    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")
+    return some(shown, 8)
 
 
 def as_yaml(settings: Settings) -> str:

@@ -55,6 +55,7 @@ def test_counted_nouns_and_lists_that_are_cut() -> None:
     assert [plural(n, "run") for n in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
     assert some(["a", "b", "c"]) == "a, b, c"
     assert some("abcdef") == "a, b, c, d and 2 more"
+    assert some("abcde", 3) == "a, b, c and 2 more"
 
 
 def test_every_key_is_explained_where_the_runs_are() -> None:

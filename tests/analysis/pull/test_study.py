@@ -8,7 +8,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from analysis import AnalysisError
 from analysis.comparison.comparison import compare
 from analysis.pull import client, retry
-from analysis.pull.study import by_id, few, partial, pull, usable_runs
+from analysis.pull.study import by_id, partial, pull, usable_runs
 from analysis.table import terminal
 from tests.analysis.fakes import FakeArtifact, FakeRun
 from tests.analysis.studies import MODELS, history, predictions, run
@@ -49,11 +49,6 @@ def test_when_all_are_usable_there_is_nothing_to_say() -> None:
 def test_no_usable_run_is_one_sentence_that_says_why() -> None:
     with pytest.raises(AnalysisError, match=r"None of the 2 runs .*: 2 failed \(r0, r1\)"):
         usable_runs(rows("failed", "failed"))
-
-
-def test_long_lists_are_cut_with_a_count() -> None:
-    assert few(range(5)) == "0, 1, 2 and 2 more"
-    assert few("ab") == "a, b"
 
 
 def test_runs_that_cannot_be_used_are_kept_apart_with_the_reason() -> None:
