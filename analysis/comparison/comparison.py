@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ from common import keys
 from common.keys import METRICS, RULES
 
 if TYPE_CHECKING:
+    from analysis.evidence.design import Scores
+    from analysis.evidence.pairs import Pair
     from analysis.evidence.result import Evidence
 
 OWN_SPLIT = "0"
@@ -147,21 +150,45 @@ def truths_of(runs: pd.DataFrame, predictions: Mapping[str, Predictions]) -> dic
 
 def prove(tested: pd.DataFrame, runs: pd.DataFrame, margin: float) -> tuple[Evidence | None, str | None]:
     """Evidence from the scores of the tested checkpoints, or a sentence on why nothing could be tested."""
-    from analysis.evidence import result, score_table  # scipy takes a second to import
+    from analysis.evidence import result  # scipy takes a second to import
     from analysis.evidence.design import ScoresError  # the same
 
     if runs["model"].nunique() < 2:
         return None, None
     if tested.empty:
         return None, "No verdict: no run has a predictions artifact to compare images by."
+    try:
+        return result.evidence(arrange(tested, runs), margin=margin), None
+    except ScoresError as error:
+        return None, f"No verdict: {error}"
+
+
+def arrange(tested: pd.DataFrame, runs: pd.DataFrame) -> Scores:
+    """The scores of the tested checkpoints by model, split, run and image. Raises `ScoresError`."""
+    from analysis.evidence import score_table  # scipy takes a second to import
+
     rows = [
         score_table.Row(str(row["model"]), str(row["split"]), str(row["repeat"]), str(row["image"]), row["value"])
         for row in tested[["model", "split", "repeat", "image", "value"]].to_dict("records")
     ]
     known = "n_train" in runs and runs["n_train"].notna().any()
-    try:
-        score_table.check("The comparison", rows)
-        arranged = score_table.arrange(rows, train=int(runs["n_train"].min()) if known else None)
-        return result.evidence(arranged, margin=margin), None
-    except ScoresError as error:
-        return None, f"No verdict: {error}"
+    score_table.check("The comparison", rows)
+    return score_table.arrange(rows, train=int(runs["n_train"].min()) if known else None)
+
+
+def pairs_within(comparison: Comparison, field: str) -> dict[str, list[Pair]]:
+    """All pairs of models that share a value of this config field, by the value; the intervals of a value hold at once.
+
+    Of a value with one model only, or with models that cannot be compared, there are none.
+    """
+    from analysis.evidence.design import ScoresError  # scipy takes a second to import
+    from analysis.evidence.pairs import all_pairs  # the same
+
+    scores, runs = comparison.scores, comparison.all_runs
+    rules = runs.set_index("run_id")[keys.TEST_RULE]
+    tested = scores[scores["checkpoint"] == scores["run_id"].map(rules)]
+    found: dict[str, list[Pair]] = {}
+    for value, group in runs.groupby(field, sort=False):
+        with contextlib.suppress(ScoresError):
+            found[str(value)] = all_pairs(arrange(tested[tested["run_id"].isin(group["run_id"])], group))
+    return found

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from analysis.comparison import advice
 from analysis.comparison.answer import answers, keep_in_mind
-from analysis.comparison.comparison import Comparison, compare, truths_of
+from analysis.comparison.comparison import Comparison, compare, pairs_within, truths_of
 from analysis.figures.curves import curves_figure
 from analysis.figures.hardest_images import hardest_images_figure
 from analysis.figures.intervals import intervals_figure
@@ -112,6 +112,15 @@ def differences(of: Part | None) -> Markdown:
     if of is None:
         return NOTHING
     return bullets(advice.differences(of.comparison), "There are no two models that can be compared.")
+
+
+def pairs(of: Part | None, field: str) -> Markdown:
+    """Every difference between two models that share a value of this config field, with its interval."""
+    if of is None:
+        return NOTHING
+    found = [pair for group in pairs_within(of.comparison, field).values() for pair in group]
+    told = [f"{pair.a} − {pair.b}: {pair.estimate:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}]" for pair in found]
+    return bullets((line.replace("-0.", "−0.") for line in told), "There are no two models that can be compared.")
 
 
 def verdicts(of: Part | None) -> Markdown:

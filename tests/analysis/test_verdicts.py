@@ -14,7 +14,7 @@ import pytest
 
 from analysis import cli, table
 from analysis.comparison.answer import answers, keep_in_mind
-from analysis.comparison.comparison import Comparison, compare
+from analysis.comparison.comparison import Comparison, compare, pairs_within
 from analysis.evidence.__main__ import main as command
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.result import Evidence, evidence
@@ -22,7 +22,7 @@ from analysis.evidence.score_table import Row, arrange
 from analysis.evidence.sentences import next_steps
 from analysis.report import __main__ as report
 from analysis.tables.sheets import proof_sheets
-from tests.analysis.studies import scored
+from tests.analysis.studies import noisy, scored
 
 Cells = dict[tuple[int, int, int], npt.NDArray[np.float64]]
 RNG = np.random.default_rng
@@ -242,3 +242,20 @@ def test_notes_of_the_table_survive_in_the_paper() -> None:
     assert first.index(r"\begin{tablenotes}") > first.index(r"\end{tabular}")
     assert r"\item Rule: models of segmentation\_models\_pytorch" in first
     assert text.count(r"\begin{threeparttable}") == text.count(r"\end{threeparttable}") == text.count(r"\begin{table}")
+
+
+def test_pairs_within_a_setting_are_those_of_its_models_alone() -> None:
+    """Three U-Nets and two DeepLabV3+; what the others do changes nothing."""
+    made = noisy(models=5)
+    comparison = compare(made)
+    found = pairs_within(comparison, "architecture")
+    assert {value: len(pairs) for value, pairs in found.items()} == {"unet": 3, "deeplabv3plus": 1}
+    means = comparison.table.set_index("model")["test_iou"]
+    for pair in [*found["unet"], *found["deeplabv3plus"]]:
+        assert pair.estimate == pytest.approx(means[pair.a] - means[pair.b])
+        assert pair.low < pair.estimate < pair.high
+    assert pairs_within(compare(noisy(models=4)), "architecture")["unet"] == found["unet"]
+
+
+def test_one_model_of_a_setting_has_no_pair() -> None:
+    assert list(pairs_within(compare(noisy(models=4)), "architecture")) == ["unet"]
