@@ -80,7 +80,7 @@ REMEDIES = """## What was done against it
 - **Pretraining**: weights that have seen other pictures need less from ours (notebook 3).
 - **BatchNorm statistics** recomputed on the training images, if the running ones are not theirs (notebook 4).
 
-`sweeps/augmentation.yaml` varies the strength for a model from scratch and for a pretrained one, with several seeds."""
+`sweeps/augmentation.yaml` varies the strength for one model with random and with ImageNet weights, with three seeds."""
 
 AUGMENTATION = """### The sweep over augmentation
 
@@ -207,6 +207,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         (AUGMENTATION, 'augmentation_sweep = show.beside(paths, "augmentation")\nshow.table(augmentation_sweep)'),
         ("", "show.curves(augmentation_sweep)"),
         ("", "show.effects(augmentation_sweep)"),
+        ("Every difference between two strengths, with its interval:", 'show.pairs(augmentation_sweep, "weights")'),
         (
             "## Effect of the other choice of checkpoint\n\n"
             "Loss and IoU need not have their best epoch in common: loss also counts how sure the model is.",
