@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from analysis.comparison.row_labels import IDENTITY, NUISANCE, label
+from analysis.comparison.row_labels import IDENTITY, NUISANCE, with_models
 from analysis.curves.overfitting import end_length, overfitting_figures
 from common.keys import STRENGTHS
 
@@ -24,12 +24,13 @@ def augmentation_effects(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]
     if "augmentation" not in runs:
         return []
     figures = overfitting_figures(runs, history).rename(columns={"epochs": "last_epoch"}).merge(runs, on="run_id")
+    figures["model"] = with_models(figures.drop(columns="augmentation"))["model"]
     same = [name for name in SAME if name in figures]
     sentences = []
     for _, group in figures.groupby(same, sort=False, dropna=False):
         of = {name: group[group["augmentation"] == name] for name in STRENGTHS}
         there = [name for name in STRENGTHS if len(of[name])]
-        model = label(group.iloc[0].to_dict())
+        model = group["model"].iloc[0]
         sentences += [
             f"{model}: {effect(weaker, stronger, of[weaker], of[stronger])}" for weaker, stronger in pairwise(there)
         ]

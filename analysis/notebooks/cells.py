@@ -84,8 +84,9 @@ REMEDIES = """## What was done against it
 
 AUGMENTATION = """### The sweep over augmentation
 
-Each strength, for a model from scratch and for a pretrained one. The stronger, the more varied the photographs that the
-model has seen, and the longer it takes to learn them: a run that is too short makes strong augmentation look bad."""
+Each strength, for one model with ImageNet or random weights, as far as they were trained. The stronger, the more varied
+the photographs that the model has seen, and the longer it takes to learn them: a run that is too short makes strong
+augmentation look bad."""
 
 BACKBONES = """# 3 · Backbones and DeepLabV3+
 

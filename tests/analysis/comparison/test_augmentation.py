@@ -65,6 +65,15 @@ def test_runs_that_differ_in_something_else_are_not_compared() -> None:
     assert augmentation_effects(runs.drop(columns="augmentation"), curves) == []
 
 
+def test_a_sentence_names_the_weights_where_they_differ() -> None:
+    runs, curves = study(none=[10], light=[20])
+    pretrained = runs.assign(run_id=runs["run_id"] + "p", weights="imagenet")
+    both = pd.concat([curves, curves.assign(run_id=curves["run_id"] + "p")], ignore_index=True)
+    sentences = augmentation_effects(pd.concat([runs, pretrained], ignore_index=True), both)
+    starts = [sentence.partition(":")[0] for sentence in sentences]
+    assert starts == ["U-Net / resnet34, from scratch", "U-Net / resnet34, ImageNet"]
+
+
 def test_the_interval_is_that_of_welchs_test_in_scipy() -> None:
     a, b = [12.0, 15.0, 13.0, 19.0], [20.0, 31.0, 25.0]
     expected = stats.ttest_ind(b, a, equal_var=False).confidence_interval()
