@@ -26,6 +26,8 @@ COLUMNS = 4
 MOST_MODELS = 16
 WIDTH, HEIGHT, GAP = 2.3, 1.25, 0.14
 """Size of a panel, and gap between two, inches."""
+LEFT = 0.64
+"""Room for the names and numbers of the axes, inches."""
 LINE, HEADING = 0.15, 0.54
 """Room for a line of a model's name and for the legend, inches."""
 BLOCK = 2 * HEIGHT + GAP + 0.5
@@ -83,11 +85,11 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
     models = list(comparison.table["model"][:MOST_MODELS])
     columns = min(COLUMNS, len(models))
     tops, height = block_tops(models, columns)
-    figure = canvas.blank(max(0.6 + columns * (WIDTH + GAP), 6.5), height + 0.2)
+    figure = canvas.blank(max(LEFT + 0.1 + columns * (WIDTH + GAP), 6.5), height + 0.2)
     loss = iou = None
     for number, model in enumerate(models):
         row, column = divmod(number, columns)
-        left, top = 0.5 + column * (WIDTH + GAP), tops[row]
+        left, top = LEFT + column * (WIDTH + GAP), tops[row]
         loss = canvas.place(figure, left, top, WIDTH, HEIGHT, like=loss)
         iou = canvas.place(figure, left, top + HEIGHT + GAP, WIDTH, HEIGHT, like=iou)
         draw_model(loss, iou, model, comparison.runs, history)

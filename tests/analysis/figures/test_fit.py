@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -19,11 +20,17 @@ COMMAND = "make notebooks STUDY=entity/a-project-of-mine/abcdefgh"
 MANY = [*MODELS, *(("deeplabv3plus", f"tu-tf_efficientnet_lite{i}", "imagenet") for i in range(1, 5))]
 FIGURES: dict[str, Callable[[Study, Comparison], Figure]] = {
     "curves": lambda made, found: curves_figure(found, made.history, COMMAND),
+    "curves of small losses": lambda made, found: curves_figure(found, small_losses(made.history), COMMAND),
     "intervals": lambda made, found: intervals_figure(found, made.predictions, COMMAND),
     "masks": lambda made, found: masks_figure(found, made.predictions, COMMAND),
     "masks alone": lambda made, found: masks_figure(found, made.predictions, COMMAND, photographs=False),
     "hardest images": lambda made, found: hardest_images_figure(found, made.predictions, COMMAND),
 }
+
+
+def small_losses(history: pd.DataFrame) -> pd.DataFrame:
+    """A twentieth of the losses, whose axis has long numbers."""
+    return history.assign(**{name: history[name] / 20 for name in ("train/loss", "val/loss")})
 
 
 def extents(figure: Figure) -> tuple[list[Bbox], list[Bbox]]:
