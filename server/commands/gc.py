@@ -2,7 +2,7 @@
 
 import time
 
-from common.text import size
+from common.text import size, some
 from server.commands import command_parser
 from server.store import StoreError
 from server.store.folder.garbage import collect, compact
@@ -27,6 +27,5 @@ def main(arguments: list[str]) -> int:
         + ("" if unserved else "; the database itself shrinks when the server is stopped")
     )
     if freed.left:
-        more = f" and {len(freed.left) - 1} more" if len(freed.left) > 1 else ""
-        raise StoreError(f"{folder}: {freed.left[0]}{more} cannot be removed: look at it, and move it away.")
+        raise StoreError(f"{folder}: {some(map(str, freed.left), 1)} cannot be removed: look at it, and move it away.")
     return 0
