@@ -105,13 +105,16 @@ def default_folder(paths: Sequence[str]) -> Path:
     """
     if not paths:
         return LATEST
-    if exported := study_folder.place(paths[0]):
-        return LATEST.parent / f"{exported.resolve().parent.name}-{exported.resolve().name}"
-    parsed = [parse_path(path) for path in paths]
-    parts = [part for path in parsed for part in (path.project, path.sweep) if part]
+    parts: list[str] = []
+    for path in paths:
+        if exported := study_folder.place(path):
+            parts.append("-".join(exported.resolve().parts[-2:]))
+        else:
+            parsed = parse_path(path)
+            parts += [part for part in (parsed.project, parsed.sweep) if part]
     name = "-".join(dict.fromkeys(parts))
     if name in TAKEN:
-        name = f"{parsed[0].entity}-{name}"
+        name = f"{parse_path(paths[0]).entity}-{name}"
     name = re.sub(r"[^\w.-]", "_", name).lstrip(".-") or "_"
     if len(name) > LONGEST:
         name = name[: LONGEST - 9] + "-" + hashlib.sha256("\n".join(paths).encode()).hexdigest()[:8]

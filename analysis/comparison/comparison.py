@@ -67,6 +67,12 @@ class Comparison:
     curves: pd.DataFrame
     sweeps: Mapping[str, Settings]
 
+    @property
+    def tested(self) -> pd.DataFrame:
+        """The rows of `scores` that are of the checkpoint by which a run is tested."""
+        rules = self.all_runs.set_index("run_id")[keys.TEST_RULE]
+        return self.scores[self.scores["checkpoint"] == self.scores["run_id"].map(rules)]
+
 
 def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) -> Comparison:
     """The comparison of a study's models by the lab's rule, their metrics by a name of `definitions.DEFINITIONS`."""
@@ -184,11 +190,9 @@ def pairs_within(comparison: Comparison, field: str) -> dict[str, list[Pair]]:
     from analysis.evidence.design import ScoresError  # scipy takes a second to import
     from analysis.evidence.pairs import all_pairs  # the same
 
-    scores, runs = comparison.scores, comparison.all_runs
-    rules = runs.set_index("run_id")[keys.TEST_RULE]
-    tested = scores[scores["checkpoint"] == scores["run_id"].map(rules)]
+    tested = comparison.tested
     found: dict[str, list[Pair]] = {}
-    for value, group in runs.groupby(field, sort=False):
+    for value, group in comparison.all_runs.groupby(field, sort=False):
         with contextlib.suppress(ScoresError):
             found[str(value)] = all_pairs(arrange(tested[tested["run_id"].isin(group["run_id"])], group))
     return found

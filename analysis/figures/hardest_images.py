@@ -38,8 +38,8 @@ def image_means(comparison: Comparison) -> pd.DataFrame:
 
     low and high: over models; n: number of models. Scores are of the checkpoints that the lab's rule tests.
     """
-    tested = comparison.scores.merge(comparison.runs[["run_id", keys.TEST_RULE]], on="run_id")
-    tested = tested[tested["checkpoint"] == tested[keys.TEST_RULE]]
+    tested = comparison.tested
+    tested = tested[tested["run_id"].isin(comparison.runs["run_id"])]
     models = tested.groupby(["image", "model"])["iou"].mean()
     means = models.groupby("image").agg(["mean", "min", "max", "size"]).reset_index()
     means.columns = pd.Index(["image", "iou", "low", "high", "n"])

@@ -67,9 +67,10 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
     beside others, it gives the part of the study that was trained before, or elsewhere.
     """
     folders = {path: folder for path in given if (folder := study_folder.place(path))}
+    paths = [path for path in given if path not in folders]
     parts = [from_folder(folder) for folder in folders.values()]
-    if len(folders) < len(given) or not given:
-        parts.append(from_server([path for path in given if path not in folders], cache))
+    if paths or not folders:
+        parts.append(from_server(paths, cache))
     return reduce(join, parts)
 
 

@@ -44,6 +44,12 @@ def test_a_folder_is_read_as_a_server_is_to_the_last_digit(made: Study, folder: 
 def test_a_folder_of_studies_means_its_lab_and_results_go_beside_others(folder: Path) -> None:
     assert len(pull([str(folder.parent)]).runs) == len(pull([str(folder)]).runs)
     assert default_folder([str(folder.parent)]) == Path("results/study-lab")
+    assert default_folder([str(folder), "a/b/c"]) == Path("results/study-lab-b-c")
+    assert default_folder(["a/b/c", str(folder)]) == Path("results/b-c-study-lab")
+
+
+def test_a_folder_that_is_named_twice_is_read_once(folder: Path) -> None:
+    assert len(pull([str(folder), str(folder)]).runs) == len(pull([str(folder)]).runs)
 
 
 def test_a_study_trained_in_parts_is_one_study_and_exports_as_one(made: Study, tmp_path: Path) -> None:
