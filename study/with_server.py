@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from common import study_record
@@ -18,6 +19,8 @@ from common.study_record import BadRecord, StudyRecord
 from study.login import embedded_server
 from study.plan import StudyError
 
+VALUED = ("--out", "--margin", "--metric-definition", "--models")
+"""Options of these commands whose next argument is their value, and names no study."""
 COMMANDS = ("analysis", "analysis.export", "analysis.grids", "analysis.report", "analysis.notebooks")
 
 
@@ -40,7 +43,7 @@ def find_records(arguments: Sequence[str], results: Path) -> list[StudyRecord]:
 
     A last study whose record cannot be understood is left for the analysis to complain about.
     """
-    named = [text for text in arguments if not text.startswith("-")]
+    named = [text for before, text in pairwise(["", *arguments]) if not text.startswith("-") and before not in VALUED]
     paths = [text for text in named if not Path(text).is_dir()]
     if named and not paths:
         return []  # an exported study needs no server

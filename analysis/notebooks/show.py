@@ -50,7 +50,7 @@ class Part:
     @property
     def command(self) -> str:
         """The code that draws its figures again."""
-        paths = [self.study.folder] if self.study.folder else sweep_paths(self)
+        paths = self.study.given or sweep_paths(self)
         return f"make notebooks STUDY={shlex.quote(' '.join(paths))}" if paths else "make notebooks"
 
 

@@ -44,7 +44,7 @@ class Study:
     `client.COLUMNS`. `scores`: one row per run × checkpoint × test image: `masks.image_scores`. `predictions`:
     the images and masks themselves, for the runs that have them. `left_out`: one row per run that cannot be used, as
     `runs`, and `reason`. `remarks`: sentences on omissions. `sweeps`: by id the settings of the sweeps.
-    `server`: the address of their server; `folder`: of an exported study.
+    `server`: the address of their server; `folder`: of an exported study; `given`: the paths that `pull` was given.
     """
 
     runs: pd.DataFrame
@@ -56,6 +56,7 @@ class Study:
     sweeps: Mapping[str, Settings] = field(default_factory=dict)
     server: str = ""
     folder: str = ""
+    given: tuple[str, ...] = ()
 
 
 def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
@@ -71,7 +72,7 @@ def pull(given: Sequence[str], *, cache: Path = CACHE) -> Study:
     parts = [from_folder(folder) for folder in folders.values()]
     if paths or not folders:
         parts.append(from_server(paths, cache))
-    return reduce(join, parts)
+    return replace(reduce(join, parts), given=tuple(given))
 
 
 def from_server(given: Sequence[str], cache: Path) -> Study:
@@ -101,7 +102,13 @@ def from_folder(folder: Path) -> Study:
     tables, facts, predictions = study_folder.read(folder)
     remarks = (*facts["remarks"], study_folder.WITHOUT)
     return Study(
-        **tables, server="", predictions=predictions, remarks=remarks, sweeps=facts["sweeps"], folder=str(folder)
+        **tables,
+        server="",
+        predictions=predictions,
+        remarks=remarks,
+        sweeps=facts["sweeps"],
+        folder=str(folder),
+        given=(str(folder),),
     )
 
 

@@ -49,8 +49,10 @@ def test_the_study_whose_sweep_is_named_is_meant_else_the_last_one(
     assert with_server.find_records(["local/puzzle"], tmp_path) == [latest]
     assert with_server.find_records([str(tmp_path)], tmp_path) == []
     assert with_server.find_records([str(tmp_path), "local/puzzle/s2"], tmp_path) == [older]
+    assert with_server.find_records(["--out", str(tmp_path), "--margin", "0.02"], tmp_path) == [latest]
     monkeypatch.setenv("WANDB_API_KEY", "k")
     assert with_server.find_records([], tmp_path) == [latest]
+    assert with_server.find_records(["--margin", "0.02"], tmp_path) == [latest]
     assert with_server.find_records(["lab/puzzle/elsewhere"], tmp_path) == []
 
 

@@ -12,7 +12,8 @@ from analysis import AnalysisError, cli, export, table
 from analysis.cli import default_folder
 from analysis.comparison.comparison import compare
 from analysis.figures import files
-from analysis.pull.study import Study, pull
+from analysis.notebooks import show
+from analysis.pull.study import Study, from_folder, pull
 from analysis.pull.study_folder import WITHOUT
 from tests.analysis.studies import noisy
 
@@ -75,6 +76,16 @@ def test_a_study_trained_in_parts_is_one_study_and_exports_as_one(made: Study, t
         assert sorted(found.predictions) == sorted(made.predictions)
         assert list(found.left_out["run_id"]) == ["other"]
         assert found.remarks.count(WITHOUT) == 1
+
+
+def test_figures_of_a_joined_study_name_all_its_parts(folder: Path) -> None:
+    both = [str(folder), str(folder.parent)]
+    joined = show.part(pull(both))
+    assert joined
+    assert joined.command == f"make notebooks STUDY='{' '.join(both)}'"
+    alone = show.part(from_folder(folder))
+    assert alone
+    assert alone.command == f"make notebooks STUDY={folder}"
 
 
 def test_equal_masks_are_kept_once_and_there_is_no_photograph(made: Study, folder: Path) -> None:
