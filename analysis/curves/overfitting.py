@@ -156,7 +156,7 @@ def align(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDArra
 def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[np.int64]) -> Verdict:
     """The verdict that a measured rise carries."""
     n, at = plural(found.n_runs, "run"), epochs[found.epoch]
-    moved = f"{found.estimate:+.0%} [{found.low:+.0%}, {found.high:+.0%}]".replace("-", "−")
+    moved = f"{found.estimate:+.0%} (90% interval {found.low:+.0%} to {found.high:+.0%})".replace("-", "−")
     where = f"validation loss {moved} from epoch {at:g} to {epochs[-1]:g} ({n})"
     if found.verdict == "cannot_tell" and found.high - found.low > WILD:
         where = f"after epoch {at:g} of {epochs[-1]:g} the runs' validation losses differ by more than their size ({n})"

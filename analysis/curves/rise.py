@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import ndtri, stdtrit
 
 Array = NDArray[np.float64]
 FEWEST_RUNS = 3
@@ -25,18 +25,17 @@ MOST_RUNS = 1000
 
 @dataclass(frozen=True)
 class Rise:
-    """`estimate` (N,): mean rise from the minimum to the end, as a share of the loss at the minimum; `p` one-sided.
+    """`estimate`: mean rise from the minimum to the end, as a share of the loss at the minimum.
 
-    `low`, `high`: 95 %. `verdict`: `rises`; `flat`, that is by less than `LEAST_RISE`; `cannot_tell`. `epoch`: index of
-    the middle of the lowest window. `needed`: runs that would find a rise of `LEAST_RISE`, None if above
-    `MOST_RUNS`.
+    `low`, `high`: 90 %, so that each end is a one-sided test of 5 %. `verdict` is read off them: `flat` if `high` is
+    below `LEAST_RISE`, `rises` if `low` is above 0, else `cannot_tell`. `epoch`: index of the middle of the lowest
+    window. `needed`: runs that would find a rise of `LEAST_RISE`, None if above `MOST_RUNS`.
     """
 
     verdict: Literal["rises", "flat", "cannot_tell"]
     estimate: float
     low: float
     high: float
-    p: float
     epoch: int
     n_runs: int
     needed: int | None
@@ -82,15 +81,14 @@ def measure_rise(curves: Array) -> Rise:
     values, lowest = rises(curves[None])
     scale = float(lowest.mean())
     estimate, error = float(values.mean()) / scale, float(standard_error(values)[0]) / scale
-    reach = float(stdtrit(n_runs - 1, 1 - LEVEL / 2)) * error
-    p = float(stdtr(n_runs - 1, -estimate / error)) if error > 0 else float(not estimate > 0)
+    reach = float(stdtrit(n_runs - 1, 1 - LEVEL)) * error
+    low, high = estimate - reach, estimate + reach
     width = epochs - smooth(curves).shape[1] + 1
     at = int(smooth(curves).sum(axis=0).argmin()) + width // 2
-    flat = estimate + float(stdtrit(n_runs - 1, 1 - LEVEL)) * error < LEAST_RISE
     verdict: Literal["rises", "flat", "cannot_tell"] = (
-        "rises" if p < LEVEL and not flat else "flat" if flat else "cannot_tell"
+        "flat" if high < LEAST_RISE else "rises" if low > 0 else "cannot_tell"
     )
-    return Rise(verdict, estimate, estimate - reach, estimate + reach, p, at, n_runs, runs_needed(error, n_runs))
+    return Rise(verdict, estimate, low, high, at, n_runs, runs_needed(error, n_runs))
 
 
 def fall_after(curves: Array, epoch: int) -> float:

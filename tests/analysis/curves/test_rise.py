@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.curves.rise import measure_rise
+from analysis.curves.rise import LEAST_RISE, measure_rise
 from bench.rise import curves, share_that_rises
 
 
@@ -19,6 +19,16 @@ def test_a_rise_that_stands_out_is_found_and_measured() -> None:
     assert found.verdict == "rises"
     assert found.estimate == pytest.approx(1.8, abs=0.2)
     assert found.epoch < 60
+
+
+def test_the_verdict_can_be_read_off_the_interval() -> None:
+    """An interval of both sides at 95 % held zero in a quarter of the rises that a test of one side had found."""
+    rng, found = np.random.default_rng(1), []
+    for _ in range(200):
+        found.append(measure_rise(curves(1, 3, 20, 0.5, 3.0, rng)[0]))
+        assert (found[-1].high < LEAST_RISE) == (found[-1].verdict == "flat")
+        assert (found[-1].low > 0 and found[-1].high >= LEAST_RISE) == (found[-1].verdict == "rises")
+    assert {each.verdict for each in found} == {"rises", "cannot_tell"}
 
 
 def test_a_curve_that_falls_to_the_end_does_not_rise() -> None:
