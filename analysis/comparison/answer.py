@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.comparison.commands import command_here
 from analysis.comparison.comparison import Comparison
-from analysis.curves.overfitting import COLLAPSE, FEWEST_EPOCHS
+from analysis.curves.overfitting import COLLAPSE, FEWEST_EPOCHS, Verdict
 from analysis.curves.rise import FEWEST_RUNS
 from analysis.evidence.sentences import answer, cautions
 from common.keys import RULES
@@ -22,7 +22,7 @@ RULE_COST = 0.005
 
 def answers(comparison: Comparison) -> tuple[str, ...]:
     """The answer of the study in two sentences, and a third if models are tested by different rules."""
-    by_one = by_one_rule(comparison.table)
+    by_one = by_one_rule(judged_rows(comparison.table))
     return (*best_and_others(comparison), *((by_one,) if by_one else ()))
 
 
@@ -51,8 +51,15 @@ def best_and_others(comparison: Comparison) -> tuple[str, str]:
     )
 
 
+def judged_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a verdict, all if there is none; none if models were tested on different splits."""
+    judged = table[table["difference"].notna()]
+    rows = judged if len(judged) else table
+    return rows.iloc[:0] if rows["n_splits"].nunique() > 1 else rows.reset_index(drop=True)
+
+
 def by_one_rule(table: pd.DataFrame) -> str | None:
-    """Lead of the best model if one rule tested all; None if one does, a value is unknown, or nothing changes."""
+    """Lead of the first row if one rule tested all; None if one does, a value is unknown, or nothing changes."""
     others = pd.to_numeric(table["other_rule_test_iou"], errors="coerce")
     if table["rule"].nunique() < 2 or others.isna().any():
         return None
@@ -97,23 +104,21 @@ def curve_sentences(comparison: Comparison) -> tuple[str, ...]:
     who = "any model overfits" if len(few) == len(verdicts) else f"{some(list(few))} {overfit}"
     return (
         *(f"{model}: {verdict}." for model, verdict in verdicts.items() if model not in few),
-        *((f"Whether {who} cannot be told: {missing(comparison, list(few))}.",) if few else ()),
+        *((f"Whether {who} cannot be told: {missing(comparison, list(few.values()))}.",) if few else ()),
         *(f"{model}: {'; '.join(verdict.notes)}." for model, verdict in few.items() if verdict.notes),
         *collapses(comparison),
         *(f"{effect}." for effect in comparison.effects),
     )
 
 
-def missing(comparison: Comparison, models: Sequence[str]) -> str:
-    """Runs and epochs that a verdict on overfitting needs and `models` have, and the command for more if known."""
-    mine = comparison.runs[comparison.runs["model"].isin(models)]
-    runs = int(mine.groupby("model").size().min())
-    epochs = int(comparison.curves.set_index("run_id")["epochs"].reindex(mine["run_id"]).min())
+def missing(comparison: Comparison, few: Sequence[Verdict]) -> str:
+    """Runs and epochs that a verdict on overfitting needs and these have, and the command for more if known."""
+    runs, epochs = min(each.n_runs for each in few), min(each.n_epochs for each in few)
     seeds = FEWEST_RUNS if runs < FEWEST_RUNS else None
     longer = FEWEST_EPOCHS if epochs < FEWEST_EPOCHS else None
     command = command_here(comparison, seeds=seeds, epochs=longer)
     return (
-        f"that takes at least {FEWEST_RUNS} runs per model (you have {runs}) of at least {FEWEST_EPOCHS} epochs"
+        f"that takes at least {FEWEST_RUNS} whole runs per model (you have {runs}) of at least {FEWEST_EPOCHS} epochs"
         f" (you have {epochs}){f'; `{command}` gives them' if command and (seeds or longer) else ''}"
     )
 

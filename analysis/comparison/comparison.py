@@ -140,9 +140,12 @@ def own_split(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     own = runs[runs["split"] == OWN_SPLIT]
     if own["model"].nunique() == runs["model"].nunique():
         return own.reset_index(drop=True), None
+    n, fewest = runs["split"].nunique(), runs.groupby("model")["split"].nunique().min()
+    least = "" if fewest == n else f" {fewest} to"
+    unlike = "" if fewest == n else " Their order and their differences allow for splits that are harder than others."
     return runs, (
-        f"Rows are means over {runs['split'].nunique()} splits, not over the data's own split alone, which not every"
-        " model was trained on: published numbers of that split are of other images."
+        f"Rows are means over{least} {n} splits, not over the data's own split alone, which not every model was trained"
+        f" on: published numbers of that split are of other images.{unlike}"
     )
 
 

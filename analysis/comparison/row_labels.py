@@ -11,8 +11,8 @@ from common import keys
 from common.text import some
 
 IDENTITY = ("architecture", "backbone", "weights")
-SCIENTIFIC = ("augmentation", "width", "image_size")
-NUISANCE = ("learning_rate", "schedule", "weight_decay", "batch_size", "epochs")
+SCIENTIFIC = ("augmentation", "width", "image_size", "score_size")
+NUISANCE = ("learning_rate", "schedule", "weight_decay", "batch_size", "epochs", "repeats", "patience")
 ARCHITECTURES = {
     "unet_transposed": "U-Net, transposed",
     "unet_bilinear": "U-Net, bilinear",
@@ -25,8 +25,9 @@ def with_models(runs: pd.DataFrame) -> pd.DataFrame:
     """`runs` with a column `model`, the label of its row: equal for runs that repeat each other.
 
     A model is an architecture with its backbone and weights; scientific fields that vary among the runs
-    (augmentation, width of the U-Nets written here, image size) make further models. Where some backbones are
-    pretrained and others are not, every label with a backbone says which, so that no row wins unexplained.
+    (augmentation, width of the U-Nets written here, sizes of the images and of their scores) make further models. Where
+    some backbones are pretrained and others are not, every label with a backbone says which, so that no row wins
+    unexplained.
     """
     runs = runs.copy()
     if "width" in runs:
@@ -34,7 +35,8 @@ def with_models(runs: pd.DataFrame) -> pd.DataFrame:
     fields = varying(runs, SCIENTIFIC)
     with_backbone = runs["backbone"] != "none"
     weights = bool(varying(runs[with_backbone], ["weights"]))
-    runs["model"] = [label(row, fields, weights) for row in runs.to_dict("records")]
+    names = backbone_names(runs["backbone"].astype(str).unique().tolist())
+    runs["model"] = [label(row, fields, weights, names) for row in runs.to_dict("records")]
     return runs
 
 
@@ -43,23 +45,37 @@ def varying(runs: pd.DataFrame, fields: Sequence[str]) -> list[str]:
     return [name for name in fields if name in runs and runs[name].nunique() > 1]
 
 
-def label(run: Mapping[Any, Any], fields: Sequence[str] = (), weights: bool = False) -> str:
+def backbone_names(backbones: Sequence[str]) -> dict[str, str]:
+    """Names for people: without the `tu-` of timm's backbones, unless another backbone has the name that is left."""
+    return {each: name if (name := each.removeprefix("tu-")) not in backbones else each for each in backbones}
+
+
+def label(
+    run: Mapping[Any, Any], fields: Sequence[str] = (), weights: bool = False, names: Mapping[str, str] | None = None
+) -> str:
     """A model's name for people, such as `DeepLabV3+ / mobilenet_v2, ImageNet, strong, 512 px`.
 
-    `weights` asks for `ImageNet` or `from scratch`, which only a model with a backbone gets.
+    `weights` asks for `ImageNet` or `from scratch`, which only a model with a backbone gets; `names` are those of the
+    backbones.
     """
     drawn = ", drawings" if run["weights"] == "drawn" else ""
     name = ARCHITECTURES.get(str(run["architecture"]), str(run["architecture"]))
     if run["backbone"] != "none":
-        name += f" / {str(run['backbone']).removeprefix('tu-')}"
+        backbone = str(run["backbone"])
+        name += f" / {(names or backbone_names([backbone]))[backbone]}"
         if weights and not drawn:
             name += ", ImageNet" if run["weights"] == "imagenet" else ", from scratch"
-    units = {"augmentation": "{}", "width": "{:.0f} wide", "image_size": "{:.0f} px"}
+    units = {
+        "augmentation": "{}",
+        "width": "{:.0f} wide",
+        "image_size": "{:.0f} px",
+        "score_size": "scored at {:.0f} px",
+    }
     return name + drawn + "".join(f", {units[f].format(run[f])}" for f in fields if pd.notna(run[f]))
 
 
 def best_settings(runs: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
-    """For each model the runs of one nuisance setting (learning rate, batch size, epochs), and a sentence.
+    """For each model the runs of one nuisance setting (learning rate, batch size, visits), and a sentence.
 
     Of several settings the one with the highest mean best validation IoU is kept; the test images have no say.
     The sentence tells that a choice was made, and among how many runs; None if there was nothing to choose.
@@ -140,8 +156,9 @@ def mixed_data_warning(runs: pd.DataFrame) -> str | None:
     """A sentence if runs of one split and image size were trained on different data; else None."""
     if not {"data_digest", "split_seed", "image_size"} <= set(runs):
         return None
-    same = [name for name in ("fold", "split_seed", "image_size") if name in runs]
-    most = int(runs.groupby(same, dropna=False)["data_digest"].nunique().max())
+    same = [name for name in ("fold", "folds", "split_seed", "image_size") if name in runs]
+    placed = runs[["data_digest"]].join(runs[same].fillna(0))
+    most = int(placed.groupby(same)["data_digest"].nunique().max())
     if most < 2:
         return None
     return (

@@ -131,8 +131,9 @@ def with_evidence(
 ) -> pd.DataFrame:
     """`table` with the interval of test IoU of its `runs`, from the scores `tested`, and the verdicts of `evidence`.
 
-    New columns: test_iou_low, test_iou_high, empty if rows are means over splits; n_resplits and resplit_iou if there
-    are several; verdict, claim, difference, difference_low, difference_high, difference_p.
+    Rows of models that were trained on different splits are ordered by their means over all splits. New columns:
+    test_iou_low, test_iou_high, empty if rows are means over splits; n_resplits and resplit_iou if there are several;
+    verdict, claim, difference, difference_low, difference_high, difference_p.
     """
     own = tested[tested["run_id"].isin(runs["run_id"])]
     one_split = runs["split"].nunique() == 1
@@ -140,7 +141,11 @@ def with_evidence(
     bounds = [ends.get(model, (math.nan, math.nan)) for model in table["model"]]
     judged = [judgement(evidence, str(model)) for model in table["model"]]
     columns = pd.DataFrame(bounds, columns=["test_iou_low", "test_iou_high"]).join(pd.DataFrame(judged))
-    return table.join(columns)
+    joined = table.join(columns)
+    if runs.groupby("model")["split"].agg(frozenset).nunique() > 1:
+        means = joined["resplit_iou"].fillna(joined["test_iou"])
+        joined = joined.loc[means.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+    return joined
 
 
 def ends_of(scores: pd.DataFrame) -> tuple[float, float]:
@@ -160,6 +165,6 @@ def judgement(evidence: Evidence | None, model: str) -> dict[str, object]:
         return dict.fromkeys(names)
     judged = evidence.models[model]
     claim = judged.claims[evidence.claim]
-    several = claim.n_splits > 1
+    several = any(model.claims[evidence.claim].n_splits > 1 for model in evidence.models.values())
     values = (claim.n_splits if several else None, judged.mean if several else None, judged.verdict, evidence.claim)
     return dict(zip(names, (*values, claim.estimate, claim.low, claim.high, claim.p), strict=True))

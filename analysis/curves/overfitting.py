@@ -38,11 +38,16 @@ WILD = 1.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on the curves of a model: its sentence, and notes on runs left out; `too_few`: runs or epochs."""
+    """The verdict on the curves of a model: its sentence, and notes on runs left out; `too_few`: runs or epochs.
+
+    `n_runs` and `n_epochs`: those that count, finite and of runs that did not end early.
+    """
 
     kind: Literal["overfits", "diverges", "does_not_overfit", "cannot_tell", "too_few"]
     text: str
     notes: tuple[str, ...] = ()
+    n_runs: int = 0
+    n_epochs: int = 0
 
     def __str__(self) -> str:
         return "; ".join([self.text, *self.notes])
@@ -69,7 +74,7 @@ def curve_figures(history: pd.DataFrame, rule: str) -> dict[str, float]:
     at_best = int(curves[keys.VAL_IOU].to_numpy().argmax()) if rule == "best_iou" else at_loss
     gap = (curves[keys.TRAIN_IOU] - curves[keys.VAL_IOU]).to_numpy()
     return {
-        "epochs": float(curves.index[-1]),
+        "epochs": float(logged.index[-1]),
         "best_epoch": float(curves.index[at_best]),
         "best_val_loss": float(curves[keys.VAL_LOSS].iloc[at_best]),
         "best_val_iou": float(curves[keys.VAL_IOU].iloc[at_best]),
@@ -121,10 +126,9 @@ def verdict(history: pd.DataFrame) -> Verdict:
     if finite.empty:
         return Verdict("cannot_tell", "cannot tell: in every epoch a loss or an IoU is NaN or infinite")
     losses, epochs, others = align(finite)
-    lost = len(history) - len(finite)
+    n_runs, lost = len(losses[keys.VAL_LOSS]), len(history) - len(finite)
     notes = [f"left out, ended earlier: {plural(others, 'run')}"] if others else []
     notes += [f"left out, NaN or infinite: {plural(lost, 'epoch')}"] if lost else []
-    n_runs = losses[keys.VAL_LOSS].shape[0]
     if n_runs < FEWEST_RUNS or len(epochs) < FEWEST_EPOCHS:
         at = [int(epochs[curve.argmin()]) for curve in losses[keys.VAL_LOSS]]
         lowest = f"{min(at)}" if len(set(at)) == 1 else f"{min(at)} to {max(at)}"
@@ -133,8 +137,10 @@ def verdict(history: pd.DataFrame) -> Verdict:
             f"cannot tell from {have}, {FEWEST_RUNS} runs of {FEWEST_EPOCHS} epochs would; validation loss was lowest"
             f" at epoch {lowest} of {epochs[-1]:g}"
         )
-        return Verdict("too_few", text, tuple(notes))
-    return replace(claim(measure_rise(losses[keys.VAL_LOSS]), losses, epochs), notes=tuple(notes))
+        made = Verdict("too_few", text)
+    else:
+        made = claim(measure_rise(losses[keys.VAL_LOSS]), losses, epochs)
+    return replace(made, notes=tuple(notes), n_runs=n_runs, n_epochs=len(epochs))
 
 
 def align(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], int]:

@@ -20,6 +20,7 @@ from analysis.evidence.design import Array, Design, ScoresError
 from analysis.evidence.options import add_margin, add_train
 from analysis.evidence.score_table import arrange, read
 from common.cli import Parser, number
+from common.text import plural
 
 POWER = 0.8
 MOST_NEEDED = 1000
@@ -180,18 +181,19 @@ def page(components: Components, differences: Sequence[float], margin: float) ->
 def alternatives(needed: SampleSizes) -> str:
     """The ways to decide, in words."""
     ways = [
-        f"{n} {what}"
-        for n, what in (
-            (needed.seeds, "seeds"),
-            (needed.images, "test images"),
-            (needed.splits, "training sets of new photographs"),
+        plural(n, what) + which
+        for n, what, which in (
+            (needed.seeds, "seed", ""),
+            (needed.images, "test image", ""),
+            (needed.splits, "training set", " of new photographs"),
         )
         if n
     ]
     if ways:
         return " or ".join(ways)
     if needed.seeds_and_images:
-        return "{} seeds and {} test images".format(*needed.seeds_and_images)
+        seeds, images = needed.seeds_and_images
+        return f"{plural(seeds, 'seed')} and {plural(images, 'test image')}"
     return f"never, with up to {MOST_NEEDED} of each"
 
 

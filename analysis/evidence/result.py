@@ -79,6 +79,9 @@ class Model:
 class Evidence:
     """`best` is proven, None if no model is; `highest` has merely the highest mean; `claim` is the one that decides.
 
+    `highest` is one of the models that this claim has a verdict on, with which the others are compared; of all models
+    if it has none.
+
     `luck`: bias of the highest of so many means, None if unknown.
     `deviations`: between runs, images (a model's own difficulty), training sets; of the rest, in units of the score.
     """
@@ -112,7 +115,8 @@ def evidence(scores: Scores, *, margin: float = MARGIN, seed: int = 0, studies: 
     judgement = judge(design, scores.values[None], rng, margin=margin)
     means, claim = judgement.means[0], decisive(design)
     true = simulate.truth(judgement.components)
-    flat, at_margin = np.zeros_like(means), np.where(np.arange(len(means)) == means.argmax(), margin, 0.0)
+    first, second = leaders(judgement, claim)
+    flat, at_margin = np.zeros_like(means), np.where(np.arange(len(means)) == first, margin, 0.0)
     found = {
         name: simulate.rates(design, true, of, rng, margin=margin, studies=studies) if studies else None
         for name, of in (("equal", flat), ("margin", at_margin), ("observed", means))
@@ -129,11 +133,11 @@ def evidence(scores: Scores, *, margin: float = MARGIN, seed: int = 0, studies: 
     }
     deciding = judgement.claims[claim]
     best = np.flatnonzero(deciding.verdict[0] == BEST)
-    runner_up = models[scores.models[int(means.argsort()[-2])]].claims[claim]
+    runner_up = models[scores.models[second]].claims[claim]
     undecided = [m.claims[claim].needed for m in models.values() if m.claims[claim].needed]
     return Evidence(
         best=scores.models[best[0]] if len(best) else None,
-        highest=scores.models[int(means.argmax())],
+        highest=scores.models[first],
         claim=claim,
         margin=margin,
         level=LEVEL,
@@ -158,18 +162,16 @@ def contrast(
 ) -> Contrast:
     """Model `m` on the rung `name`."""
     claim, design = judgement.claims[name], scores.design
-    verdict, top = int(claim.verdict[0, m]), int(claim.top[0])
+    verdict, (top, second) = int(claim.verdict[0, m]), leaders(judgement, name)
     present = design.seeds[m] > 0
     needed = None
-    if verdict == CANNOT_TELL and top >= 0 and not math.isnan(claim.estimate[0, m]):
-        other = (
-            top if m != top else int(np.where(np.arange(len(claim.p[0])) == top, -np.inf, judgement.means[0]).argmax())
-        )
+    if verdict == CANNOT_TELL and not math.isnan(claim.estimate[0, m]):
+        other = top if m != top else second
         gap = abs(float(claim.estimate[0, m]))
         needed = planner.plan(judgement.components, name, (m, other), gap, factors, margin)
     equal, at_margin, observed = (found[key] for key in ("equal", "margin", "observed"))
     known = equal is not None and name in equal.any and comparable(design, name)[m]
-    rival = int(judgement.means[0].argsort()[-2]) if m == int(judgement.means[0].argmax()) else m
+    rival = second if m == top else m
     return Contrast(
         VERDICTS[verdict],
         number(claim.estimate[0, m]),
@@ -184,6 +186,14 @@ def contrast(
         power_at_margin=float(at_margin.worse[name][rival]) if known and at_margin else None,
         needed=needed,
     )
+
+
+def leaders(judgement: Judgement, claim: str) -> tuple[int, int]:
+    """The models with the highest and the second mean of those that the claim compares, of all if it compares none."""
+    able = ~np.isnan(judgement.claims[claim].estimate[0])
+    means = np.where(able | ~able.any(), judgement.means[0], -np.inf)
+    second, first = means.argsort()[-2:]
+    return int(first), int(second)
 
 
 def number(value: float) -> float | None:

@@ -78,7 +78,8 @@ def wrap(text: str) -> str:
 def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
     """Two sentences, on the best and on the others; `score` names the scores."""
     top, where = found.models[found.highest], MEANING[found.claim]
-    of = f"of {len(found.models)} models"
+    n = n_judged(found)
+    of = f"of {len(found.models)} models" if n in (0, len(found.models)) else f"of the {n} models that can be compared"
     if is_single_try(found):
         first = single_try(found, score)
     elif all(model.claims[found.claim].estimate is None for model in found.models.values()):
@@ -93,6 +94,11 @@ def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
     else:
         first = f"{found.highest} has the highest mean {of}, {top.mean:.3f}, but is not proven to be the best {where}."
     return first, others(found)
+
+
+def n_judged(found: Evidence) -> int:
+    """Number of models that the deciding claim compares."""
+    return sum(model.claims[found.claim].estimate is not None for model in found.models.values())
 
 
 def is_single_try(found: Evidence) -> bool:
@@ -114,6 +120,7 @@ def others(found: Evidence) -> str:
     """A sentence on all models but the one with the highest mean."""
     rest = {name: model for name, model in found.models.items() if name != found.highest}
     single = [name for name, model in rest.items() if model.claims[found.claim].estimate is None]
+    higher = [name for name in single if rest[name].mean > found.models[found.highest].mean]
     named = {
         word: [name for name, model in rest.items() if model.verdict == word and name not in single] for word in WORDS
     }
@@ -125,10 +132,17 @@ def others(found: Evidence) -> str:
         (named["worse"], "worse"),
         (named["equivalent"], f"equivalent to it within {found.margin:g}"),
         (named["cannot_tell"], "too close to tell with these data"),
-        (single, "not judged, for it has one run" if len(single) == 1 else "not judged, for they have one run each"),
+        (higher, f"higher but not judged, for {alone(found, higher)}"),
+        ([name for name in single if name not in higher], f"not judged, for {alone(found, single)}"),
     )
     told = [f"{join_names(names)} {'is' if len(names) == 1 else 'are'} {text}" for names, text in parts if names]
     return f"{'; '.join(told)}."
+
+
+def alone(found: Evidence, names: list[str]) -> str:
+    """Reason why these models cannot be compared."""
+    one = "training set" if found.claim == CLAIMS[2] else "run"
+    return f"it has one {one}" if len(names) == 1 else f"they have one {one} each"
 
 
 def join_names(names: list[str]) -> str:
@@ -198,7 +212,8 @@ def verdicts(claims: Mapping[str, Contrast], name: str, highest: str) -> str:
     """Count of models by verdict, the `highest` only if it is the best; or the reason for no verdict."""
     if reason := why_none(claims, name):
         return f"no verdict: {reason}"
-    judged = [claim for model, claim in claims.items() if model != highest or claim.verdict == "best"]
+    compared = {model: claim for model, claim in claims.items() if claim.estimate is not None}
+    judged = [claim for model, claim in compared.items() if model != highest or claim.verdict == "best"]
     totals = {word: sum(claim.verdict == word for claim in judged) for word in WORDS}
     return ", ".join(f"{n} {WORDS[word]}" for word, n in totals.items() if n)
 
@@ -270,7 +285,7 @@ def cautions(found: Evidence) -> Iterator[str]:
     if found.luck is not None and found.luck >= 0.0005:
         top = found.models[found.highest]
         yield (
-            f"Being the highest of {len(found.models)} flatters a mean: {found.highest} by about"
+            f"Being the highest of {n_judged(found)} flatters a mean: {found.highest} by about"
             f" {found.luck:.3f}, so expect {top.mean - found.luck:.3f} of it."
         )
     if any(model.claims[found.claim].low is not None for model in found.models.values()):

@@ -98,9 +98,11 @@ def from_server(given: Sequence[str], cache: Path) -> Study:
 
 
 def from_folder(folder: Path) -> Study:
-    """The study that was exported into `folder`. Raises `AnalysisError` if it is not whole."""
+    """The study that was exported into `folder`. Raises `AnalysisError` if it is not whole, or no run can be used."""
     tables, facts, predictions = study_folder.read(folder)
-    remarks = (*facts["remarks"], study_folder.WITHOUT)
+    tables["runs"], others, left_out = usable_runs(tables["runs"])
+    tables["left_out"] = pd.concat([frame for frame in (tables["left_out"], others) if len(frame)] or [others])
+    remarks = (*facts["remarks"], *left_out, study_folder.WITHOUT)
     return Study(
         **tables,
         server="",
@@ -123,6 +125,9 @@ def join(study: Study, other: Study) -> Study:
         return pd.concat(parts, ignore_index=True) if parts else table
 
     runs, left_out = both("runs"), both("left_out")
+    left_out = left_out[~left_out["run_id"].isin(runs["run_id"])] if len(left_out) else left_out
+    stale = {remark for each in (study, other) for remark in left_out_remark(each.runs, each.left_out)}
+    remarks = [remark for remark in (*study.remarks, *other.remarks) if remark not in stale]
     return Study(
         runs=runs,
         history=both("history"),
@@ -131,8 +136,8 @@ def join(study: Study, other: Study) -> Study:
             [*study.predictions, *other.predictions],
             lambda run_id: (other if run_id in other.predictions else study).predictions[run_id],
         ),
-        left_out=left_out[~left_out["run_id"].isin(runs["run_id"])] if len(left_out) else left_out,
-        remarks=tuple(dict.fromkeys((*study.remarks, *other.remarks))),
+        left_out=left_out,
+        remarks=(*left_out_remark(runs, left_out), *dict.fromkeys(remarks)),
         sweeps={**study.sweeps, **other.sweeps},
         server=other.server or study.server,
         folder=study.folder or other.folder,
@@ -199,13 +204,24 @@ def usable_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, tuple[s
     values = runs.reindex(columns=[*dict.fromkeys([*runs.columns, *REQUIRED])])
     reasons = pd.Series([reason_against(row) for row in values.to_dict("records")], index=values.index)
     kept = values[reasons == ""].reset_index(drop=True)
-    groups = values[reasons != ""].groupby(reasons, sort=True)["run_id"]
-    told = "; ".join(f"{len(ids)} {reason} ({some(ids, 3)})" for reason, ids in groups)
-    if kept.empty:
-        raise AnalysisError(f"None of the {len(runs)} runs found can be used: {told}.")
-    remark = f"{len(runs) - len(kept)} of {len(runs)} runs are left out: {told}."
     others = runs[reasons != ""].assign(reason=reasons[reasons != ""]).reset_index(drop=True)
-    return kept, others, (remark,) if told else ()
+    if kept.empty:
+        raise AnalysisError(f"None of the {len(runs)} runs found can be used: {by_reason(others)}.")
+    return kept, others, left_out_remark(kept, others)
+
+
+def left_out_remark(kept: pd.DataFrame, left_out: pd.DataFrame) -> tuple[str, ...]:
+    """A sentence on the runs that are left out, if there are any."""
+    if left_out.empty:
+        return ()
+    return (f"{len(left_out)} of {len(kept) + len(left_out)} runs are left out: {by_reason(left_out)}.",)
+
+
+def by_reason(left_out: pd.DataFrame) -> str:
+    """How many runs are left out for each reason, and some of them."""
+    return "; ".join(
+        f"{len(ids)} {reason} ({some(ids, 3)})" for reason, ids in left_out.groupby("reason", sort=True)["run_id"]
+    )
 
 
 def reason_against(run: Mapping[Any, Any]) -> str:

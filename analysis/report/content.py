@@ -38,6 +38,7 @@ FACTS = {
     "data_digest": "data digest",
     "image_size": "image size, pixels",
     "epochs": "epochs",
+    "repeats": "visits an epoch",
     "seed": "seeds",
     "fold": "splits (0: the data's own)",
     "device": "device",

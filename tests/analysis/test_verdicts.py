@@ -88,6 +88,37 @@ def test_five_seeds_against_one_never_make_the_lower_one_better() -> None:
     assert "backbone01 has the highest mean" in told
 
 
+def test_a_model_with_one_run_is_not_the_one_that_the_others_are_compared_with() -> None:
+    """It headed the answer, and plans and luck beside it were those of the next model."""
+    made = cells([0.95, 0.92, 0.91, 0.80], 3, 8, spread=0.008)
+    values = {key: v for key, v in made.items() if key[0] or not key[2]}
+    comparison = compare(scored(values))
+    found = comparison.evidence
+    assert found
+    assert list(comparison.table["backbone"])[:2] == ["backbone00", "backbone01"]
+    assert found.highest == "U-Net / backbone01"
+    first, second = answers(comparison)[:2]
+    assert first.startswith("U-Net / backbone01 has the highest mean of the 3 models that can be compared, ")
+    assert "U-Net / backbone00 is higher but not judged, for it has one run" in second
+    steps = list(next_steps(found))
+    assert steps[0].startswith("To tell U-Net / backbone01 from those too close to it")
+    assert any("train U-Net / backbone00 with at least 3 seeds" in step for step in steps)
+    assert "Being the highest of 3 flatters a mean: U-Net / backbone01 " in " ".join(keep_in_mind(comparison))
+    assert [sheet.columns["verdicts"][1] for sheet in proof_sheets(comparison)] == ["1 worse, 1 cannot tell"]
+
+
+def test_a_model_that_saw_the_easy_split_alone_does_not_lead() -> None:
+    """Its mean is the highest of the rows, and lower than the other's where both were tested."""
+    values = cells([0.90, 0.88, 0.86], 3, 6, (1, 2, 3))
+    values = {key: v + 0.06 * (key[1] == 1) for key, v in values.items() if key[0] != 1 or key[1] == 1}
+    comparison = compare(scored(values))
+    assert by(comparison, 1)["test_iou"] > by(comparison, 0)["test_iou"]
+    assert list(comparison.table["backbone"]) == ["backbone00", "backbone01", "backbone02"]
+    assert by(comparison, 1)["resplit_iou"] < by(comparison, 0)["resplit_iou"]
+    assert (by(comparison, 1)["n_resplits"], by(comparison, 0)["n_resplits"]) == (1, 3)
+    assert any(note.startswith("Rows are means over 1 to 3 splits") for note in comparison.notes)
+
+
 def test_all_seeds_of_both_count_whatever_they_are_called() -> None:
     values = {key: v for key, v in cells([0.95, 0.90], 5, 8).items() if key[0] == 0 or key[2] < 3}
     renamed = {(number, fold, seed + 100 * number): v for (number, fold, seed), v in values.items()}

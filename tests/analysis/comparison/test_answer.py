@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analysis.comparison.advice import longer_advice
 from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
 from analysis.comparison.comparison import compare
 from analysis.tables.sheets import curve_sheet, sheets
@@ -71,6 +72,18 @@ def test_the_figures_of_the_curves_have_a_row_per_model() -> None:
     assert numbers(sheet.caption) == [20]
     bare = study(models=MODELS[2:4])
     assert curve_sheet(compare(bare.__class__(bare.runs, bare.history.iloc[:0], bare.scores, bare.predictions))) is None
+
+
+def test_runs_that_became_nan_are_none_that_a_verdict_on_overfitting_counts() -> None:
+    """The sentence asked for 3 runs and said that there were 3; an end in NaN had counted as one in falling loss."""
+    made = noisy(seeds=3, models=2)
+    lost = made.history["run_id"].isin(["m0f0s0", "m0f0s1"]) & (made.history["epoch"] > 8)
+    made.history.loc[lost, ["train/loss", "val/loss"]] = np.nan
+    comparison = compare(made)
+    (sentence,) = (line for line in curve_sentences(comparison) if line.startswith("Whether "))
+    assert numbers(sentence)[-4:] == [3, 1, 4, 20]
+    assert set(comparison.curves["epochs"]) == {20}
+    assert longer_advice(comparison) == []
 
 
 def test_a_check_that_was_passed_is_the_last_note() -> None:

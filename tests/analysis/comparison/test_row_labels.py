@@ -152,3 +152,21 @@ def test_equal_seeds_on_other_splits_or_data_are_no_repetition() -> None:
 def test_folds_see_different_pictures_without_a_warning() -> None:
     assert mixed_data_warning(runs({"fold": 1, "data_digest": "a"}, {"fold": 2, "data_digest": "b"})) is None
     assert mixed_data_warning(runs({"fold": 1, "data_digest": "a"}, {"fold": 1, "data_digest": "b"})) is not None
+    beside = runs({"fold": 1, "folds": 6, "data_digest": "a"}, {"fold": 1, "folds": 0, "data_digest": "b"})
+    assert mixed_data_warning(beside) is None
+    assert mixed_data_warning(beside.assign(folds=[None, 0])) is not None
+
+
+def test_two_backbones_never_share_a_name() -> None:
+    both = with_models(runs({}, {"backbone": "tu-resnet18"}, {"backbone": "tu-efficientnet_lite0"}))
+    assert list(both["model"]) == [RESNET, "U-Net / tu-resnet18", "U-Net / efficientnet_lite0"]
+
+
+def test_other_visits_are_another_setting_and_another_size_of_scores_another_model() -> None:
+    made = with_models(runs({"repeats": 7}, {"repeats": 14, "val/iou": 0.95}, {"repeats": 14, "seed": 2}))
+    kept, sentence = best_settings(made)
+    assert list(kept["run_id"]) == ["1", "2"]
+    assert sentence is not None
+    assert sentence.startswith("Settings of repeats vary: ")
+    sizes = with_models(runs({"score_size": 1024}, {"score_size": 512}))
+    assert list(sizes["model"]) == [f"{RESNET}, scored at 1024 px", f"{RESNET}, scored at 512 px"]

@@ -13,7 +13,7 @@ from analysis.cli import default_folder
 from analysis.comparison.comparison import compare
 from analysis.figures import files
 from analysis.notebooks import show
-from analysis.pull.study import Study, from_folder, pull
+from analysis.pull.study import Study, from_folder, left_out_remark, pull
 from analysis.pull.study_folder import WITHOUT
 from tests.analysis.studies import noisy
 
@@ -67,7 +67,9 @@ def test_a_study_trained_in_parts_is_one_study_and_exports_as_one(made: Study, t
         return replace(made, **tables, predictions=predictions, left_out=left_out)
 
     cut_off = pd.DataFrame([{"run_id": run_id, "reason": "crashed"} for run_id in (second.iloc[-1], "other")])
-    for name, of_part in (("one", part(first, cut_off)), ("two", part(second, pd.DataFrame()))):
+    both = [part(first, cut_off), part(second, pd.DataFrame())]
+    both = [replace(each, remarks=left_out_remark(each.runs, each.left_out)) for each in both]
+    for name, of_part in zip(("one", "two"), both, strict=True):
         export.write(of_part, compare(of_part), tmp_path / name, "python -m analysis.export a/b")
     paths = [str(tmp_path / "one"), str(tmp_path / "two")]
     assert cli.main("export", "", [export.write], [*paths, "--out", paths[0]]) == 0
@@ -75,7 +77,17 @@ def test_a_study_trained_in_parts_is_one_study_and_exports_as_one(made: Study, t
         pd.testing.assert_frame_equal(compare(found).table, compare(made).table, check_exact=True)
         assert sorted(found.predictions) == sorted(made.predictions)
         assert list(found.left_out["run_id"]) == ["other"]
-        assert found.remarks.count(WITHOUT) == 1
+        assert found.remarks == (f"1 of {len(made.runs) + 1} runs are left out: 1 crashed (other).", WITHOUT)
+
+
+def test_a_run_without_a_score_is_left_out_of_a_folder_as_of_a_server(made: Study, tmp_path: Path) -> None:
+    runs = made.runs.assign(**{"test/iou": [None, *made.runs["test/iou"][1:]]})
+    export.write(replace(made, runs=runs), compare(made), tmp_path, "")
+    found = pull([str(tmp_path)])
+    lost = runs["run_id"][0]
+    assert list(found.runs["run_id"]) == list(runs["run_id"][1:])
+    assert found.remarks[0] == f"1 of {len(runs)} runs are left out: 1 without test/iou ({lost})."
+    assert list(found.left_out["run_id"]) == [lost]
 
 
 def test_figures_of_a_joined_study_name_all_its_parts(folder: Path) -> None:
