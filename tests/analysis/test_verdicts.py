@@ -19,7 +19,7 @@ from analysis.evidence.__main__ import main as command
 from analysis.evidence.claims import CLAIMS
 from analysis.evidence.result import Evidence, evidence
 from analysis.evidence.score_table import Row, arrange
-from analysis.evidence.sentences import next_steps
+from analysis.evidence.sentences import cautions, next_steps
 from analysis.report import __main__ as report
 from analysis.tables.sheets import proof_sheets
 from tests.analysis.studies import noisy, scored
@@ -105,6 +105,12 @@ def test_a_model_with_one_run_is_not_the_one_that_the_others_are_compared_with()
     assert any("train U-Net / backbone00 with at least 3 seeds" in step for step in steps)
     assert "Being the highest of 3 flatters a mean: U-Net / backbone01 " in " ".join(keep_in_mind(comparison))
     assert [sheet.columns["verdicts"][1] for sheet in proof_sheets(comparison)] == ["1 worse, 1 cannot tell"]
+
+
+def test_intervals_that_hold_less_often_than_promised_say_so() -> None:
+    found = judged(cells([0.9, 0.9, 0.8], 3, 4))
+    for rate, told in ((0.07, "In 95 of 100 such studies the"), (0.08, "In about 92 of 100 such studies, ")):
+        assert any(line.startswith(told) for line in cautions(replace(found, false_claim_rate=rate)))
 
 
 def test_a_model_that_saw_the_easy_split_alone_does_not_lead() -> None:
