@@ -2,7 +2,7 @@
 
 `python -m bench.unequal`: eight equal models on one split; the deviations of their runs rise from model to model,
 geometrically, all other variances are those of the usual mix of `bench.evidence`. 2,000 studies a row; standard error
-at 0.05: 0.005. Five minutes of one core.
+at 0.05: 0.005. Half a minute of one core.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import evidence, intervals, reachable, rise
+from bench import evidence, intervals, reachable, rise, unequal
 from bench.truth import __main__ as truth
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "statistics.md").read_text()
@@ -27,9 +27,10 @@ def printed(command: Callable[[list[str]], int], capsys: pytest.CaptureFixture[s
         intervals.main,
         reachable.main,
         pytest.param(rise.main, marks=pytest.mark.slow),
+        pytest.param(unequal.main, marks=pytest.mark.slow),
         pytest.param(truth.main, marks=pytest.mark.slow),
     ],
-    ids=["evidence", "intervals", "reachable", "rise", "truth"],
+    ids=["evidence", "intervals", "reachable", "rise", "unequal", "truth"],
 )
 def test_every_line_of_the_benches_is_on_the_page(
     command: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
