@@ -54,7 +54,7 @@ class Config:
     weights: str = setting(
         "none",
         f"one of {', '.join(WEIGHTS)}: random, of the backbone, or learned from drawings; "
-        "take imagenet for few photographs if you have a hub or a cache of it",
+        "take imagenet for few photographs: EfficientNet Lite 0 to 2 have it here, others from a hub or a cache of it",
     )
     width: int = setting(
         64, "channels of the first level of the U-Nets written here: the paper's 64; 16 is cheap enough for a CPU"

@@ -150,12 +150,12 @@ def _probability(text: str) -> float:
 
 def _run(options: argparse.Namespace) -> int:
     tasks, problems = make_tasks(options.photographs, options.out, options.probabilities)
+    options.out.mkdir(parents=True, exist_ok=True)
     device = performance.best_device()
     model = _model(options, device)
     print(f"on {device}; photographs: {len(tasks)}", flush=True)
     if model.pixel_range:
         print(describe_range(model.pixel_range), flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
     for problem in problems:
         print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
     failed, sure = 0, {}

@@ -20,6 +20,7 @@ from analysis.evidence.sentences import bullets, proof, wrap
 from analysis.pull.study import Study
 from analysis.tables import formats
 from analysis.tables.sheets import (
+    DIFFERENCE,
     Sheet,
     best_rows,
     curve_sheet,
@@ -85,7 +86,7 @@ def legend(shown: Mapping[str, Sequence[str]], table: pd.DataFrame) -> str:
         "by": "by: tested at the epoch of the lowest validation loss, or of the highest validation IoU",
         "interval": f"interval: {interval_words(table)}",
         "over splits": "over splits: mean IoU",
-        "diff.": "diff.: from the highest mean, of that one from the next",
+        "diff.": f"diff.: {DIFFERENCE}",
     } | ({"verdict": "*: proven the best"} if any(best_rows(table)) else {})
     return "; ".join(text for title, text in parts.items() if title in shown) + "."
 

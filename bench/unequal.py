@@ -33,7 +33,7 @@ def rates(seeds: int, images: int, ratio: float, studies: int) -> list[float]:
         scores, targets = draw(plan, true, np.zeros(MODELS), AT_ONCE, rng)
         claims = judge(plan, scores, rng, draws=DRAWS, claims=names, handicaps=targets).claims
         found.append(np.stack([measure(claims[name], 0.0)[:, :2].mean(axis=0) for name in names]))
-    return np.mean(found, axis=0).ravel().tolist()
+    return [float(rate) for rate in np.mean(found, axis=0).ravel()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

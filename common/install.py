@@ -1,20 +1,28 @@
 """`pip install --requirement FILE` with a line of progress: it takes minutes, and pip alone is silent."""
 
+import argparse
 import contextlib
 import re
 import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 SAY_EVERY_SECONDS = 10.0
 LARGE = re.compile(r" +(?:Downloading|Processing) \S*?([\w.]+)-\S+( \(\d{3,}(?:\.\d+)? MB\))")
 
 
-def main(requirements: str) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status of pip; its complaints go to stderr as they come."""
-    text = Path(requirements).read_text()
+    parser = argparse.ArgumentParser(prog="python -m common.install", description=__doc__)
+    parser.add_argument("requirements", help="file of pinned packages")
+    requirements = parser.parse_args(arguments).requirements
+    try:
+        text = Path(requirements).read_text()
+    except OSError as error:
+        parser.error(f"{requirements}: {error.strerror}")
     total = len(re.findall(r"^[\w.-]+==", text, flags=re.MULTILINE))
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
     with subprocess.Popen(
@@ -53,4 +61,4 @@ def count_packages() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

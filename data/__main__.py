@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print an object for machines, with the same as `text`")
     options = parser.parse_args(arguments)
     try:
+        if options.folds == 1:
+            parser.error("--folds is 1, but must be 0 or at least 2")
         if options.folds and not 1 <= options.fold <= options.folds:
             parser.error(f"--folds {options.folds} needs --fold 1 to {options.folds}")
         listing = find(_resolve(options.folder), options.split_seed, options.fold, options.folds)

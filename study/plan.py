@@ -58,7 +58,11 @@ def make_plan(
     except OSError as error:
         raise StudyError(f"{sweep_file} is not a sweep that can be read: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise StudyError(f"{sweep_file} is not a sweep that can be read: {' '.join(str(error).split())}") from error
+        mark = getattr(error, "problem_mark", None)
+        why = (
+            f"line {mark.line + 1}: {error.problem}" if isinstance(error, yaml.MarkedYAMLError) and mark else str(error)
+        )
+        raise StudyError(f"{sweep_file} is not a sweep that can be read: {' '.join(why.split())}") from error
     for name, value in {"data": data, "image_size": size, "epochs": epochs}.items():
         if value is not None:
             parameters[name] = {"value": value}

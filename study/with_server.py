@@ -21,7 +21,10 @@ from study.plan import StudyError
 
 VALUED = ("--out", "--margin", "--metric-definition", "--models")
 """Options of these commands whose next argument is their value, and names no study."""
-COMMANDS = ("analysis", "analysis.export", "analysis.grids", "analysis.report", "analysis.notebooks")
+COMMANDS = (
+    *("analysis", "analysis.table", "analysis.figures", "analysis.grids", "analysis.hard", "analysis.export"),
+    *("analysis.report", "analysis.notebooks"),
+)
 
 
 def main(arguments: Sequence[str] | None = None, results: Path = ROOT / "results") -> int:

@@ -80,7 +80,7 @@ def more_seeds(comparison: Comparison, seeds: int) -> str:
 def longer_advice(comparison: Comparison) -> list[str]:
     """Advice on more epochs, if validation loss was lowest in the last one."""
     curves = comparison.curves
-    late = int((curves["val_loss_epoch"] == curves["epochs"]).sum())
+    late = int(((curves["val_loss_epoch"] == curves["epochs"]) & (curves["epochs"] > 1)).sum())
     if not late:
         return []
     longer = 2 * int(curves["epochs"].max())

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.comparison.row_labels import IDENTITY, NUISANCE, with_models
 from analysis.curves.overfitting import end_length, overfitting_figures
 from common.keys import STRENGTHS
+from common.text import plural
 
 SAME = (*IDENTITY, "width", "image_size", *NUISANCE)
 """Settings that must be equal for the difference to be that of augmentation."""
@@ -47,7 +48,7 @@ def effect(weaker: str, stronger: str, before: pd.DataFrame, after: pd.DataFrame
         told = f"{step} {'delays' if low > 0 else 'hastens'} {best}, from epoch {moved}"
     else:
         told = f"cannot tell whether {step} moves {best}: epoch {moved}"
-    n = f"n = {len(epochs[0])} and {len(epochs[1])} runs"
+    n = f"n = {len(epochs[0])} and {plural(len(epochs[1]), 'run')}"
     gaps = [rows["gap_end"].dropna() for rows in (before, after)]
     changed = " to ".join(f"{values.mean():+.3f}" for values in gaps).replace("-", "−")
     return f"{told} ({difference(epochs, 0)}, {n}); train − val IoU at the end from {changed} ({difference(gaps, 3)})"

@@ -13,6 +13,7 @@ import yaml
 
 from analysis.pull.login import RESULTS
 from analysis.pull.sweeps import Settings
+from common.drawn_data import is_drawn
 from common.environment import ROOT
 from common.sweep_spec.distributions import listed_values
 
@@ -53,6 +54,11 @@ def study_command(
         return None
     other = {"DATA": None if data in ([], USUAL["data"]) else data[0], "EPOCHS": epochs, "SEEDS": seeds}
     return command_line({"SWEEP": "sweep.yaml"} | {word: value for word, value in other.items() if value})
+
+
+def folder_here(data: str) -> str:
+    """The folder of photographs for a command; FOLDER if only its name is known, as of an exported study."""
+    return data if "/" in data or is_drawn(data) or Path(data).is_dir() else "FOLDER"
 
 
 FILLED = ("image_size", "epochs")
@@ -101,6 +107,8 @@ def make_variables(
 
 def command_line(words: Mapping[str, object]) -> str:
     """The command line, for a shell that starts make."""
+    if "DATA" in words:
+        words = {**words, "DATA": folder_here(str(words["DATA"]))}
     return " ".join(["make study", *(f"{word}={quote(value)}" for word, value in words.items())])
 
 

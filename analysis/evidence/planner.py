@@ -229,7 +229,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def size_of(design: Design) -> str:
     """The pilot in words."""
     seeds = int(design.seeds[design.seeds > 0].min())
-    return f"{design.shape[0]} models, {seeds} seeds, {design.distinct} test images, {design.shape[1]} training sets"
+    return (
+        f"{design.shape[0]} models, {seeds} seeds, {plural(design.distinct, 'test image')},"
+        f" {plural(design.shape[1], 'training set')}"
+    )
 
 
 if __name__ == "__main__":

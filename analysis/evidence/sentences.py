@@ -159,8 +159,9 @@ def join_names(names: list[str]) -> str:
 
 
 def short(name: str) -> str:
-    """A name of at most `WIDEST` characters."""
-    return name if len(name) <= WIDEST else f"{name[: WIDEST - 1]}…"
+    """A name of at most `WIDEST` characters, cut in the middle: models often differ at their end."""
+    half = WIDEST // 2
+    return name if len(name) <= WIDEST else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def table(found: Evidence) -> Iterator[str]:
@@ -249,7 +250,9 @@ def next_steps(
     )
     plans = {name: model.claims[found.claim] for name, model in undecided[:MOST_NAMES]}
     parts = [
-        f"{name} ({claim.estimate:+.3f}) {what_decides(claim.needed)}" for name, claim in plans.items() if claim.needed
+        f"{name} ({claim.estimate:+.3f})".replace("(-", "(−") + f" {what_decides(claim.needed)}"
+        for name, claim in plans.items()
+        if claim.needed
     ]
     if parts:
         more = len(undecided) - MOST_NAMES

@@ -20,6 +20,7 @@ from common.keys import GOAL
 from common.text import sentence_case
 
 PARAMETERS = (*IDENTITY, *SCIENTIFIC, *NUISANCE)
+PLURAL = ("weights", "epochs", "repeats")
 WITH_BACKBONE, WITHOUT_BACKBONE = "runs with a backbone", "runs without a backbone"
 CONDITIONS = {"backbone": WITH_BACKBONE, "weights": WITH_BACKBONE, "width": WITHOUT_BACKBONE}
 """Parameters that not every model has, and the runs that have them."""
@@ -127,11 +128,16 @@ def sentences(table: pd.DataFrame) -> tuple[str, ...]:
             f"No setting explains more of validation IoU than chance would in {n} configurations: which one makes a"
             " model better is not shown.",
         )
-    return tuple(
-        f"{sentence_case(str(row['parameter']))} explains {row['importance']:.0%} of the variance of validation IoU by"
-        f" itself; chance reaches that in {format_share(row['chance'])} of cases ({row['n']} configurations"
-        f"{'' if row['given'] == 'all runs' else ', ' + str(row['given'])})."
-        for row in beyond.to_dict("records")
+    return tuple(explained(row) for row in beyond.to_dict("records"))
+
+
+def explained(row: Mapping[Any, Any]) -> str:
+    """The share of one setting, with that of chance."""
+    name, among = str(row["parameter"]), "" if row["given"] == "all runs" else f", {row['given']}"
+    verb, alone = ("explain", "themselves") if name in PLURAL else ("explains", "itself")
+    return (
+        f"{sentence_case(name)} {verb} {row['importance']:.0%} of the variance of validation IoU by {alone}; chance"
+        f" reaches that in {format_share(row['chance'])} of cases ({row['n']} configurations{among})."
     )
 
 

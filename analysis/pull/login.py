@@ -50,8 +50,8 @@ def parse_path(text: str) -> RunsPath:
         parts = [*parts[:2], parts[3]]
     if len(parts) not in (2, 3) or parts[-1] in ("runs", "sweeps"):
         raise AnalysisError(
-            f"{text!r} names neither a project nor a sweep: give ENTITY/PROJECT, ENTITY/PROJECT/SWEEP"
-            " or the address of one of the two."
+            f"{text!r} names neither a project nor a sweep: give ENTITY/PROJECT, ENTITY/PROJECT/SWEEP,"
+            " the address of one of the two, or the folder of an exported study."
         )
     base_url = None
     if address.netloc:
@@ -87,10 +87,22 @@ def choose_paths(given: Sequence[str], latest: StudyRecord | None) -> list[RunsP
             f"No path given and no last study in {LATEST / STUDY_FILE}: run `make study`, or give"
             " ENTITY/PROJECT or ENTITY/PROJECT/SWEEP."
         )
+    for text in texts:
+        refuse_folder(text)
     paths = [parse_path(text) for text in texts]
     if len({path.base_url for path in paths if path.base_url}) > 1:
         raise AnalysisError("The addresses given lie on different servers: give those of one server at a time.")
     return paths
+
+
+def refuse_folder(text: str) -> None:
+    """Raise `AnalysisError` for a path on the disk: the folder of an exported study is none that a server has."""
+    path = Path(text)
+    if path.exists() or path.is_absolute() or (len(path.parts) > 1 and "://" not in text and path.parent.is_dir()):
+        raise AnalysisError(
+            f"{text} is no folder of an exported study: name one, such as docs/study/cpu, or runs of a server,"
+            " ENTITY/PROJECT or ENTITY/PROJECT/SWEEP."
+        )
 
 
 def choose_login(

@@ -31,6 +31,8 @@ VERSION = 2
 FILE = "study.json"
 MASKS = "masks.json"
 MASK_SUFFIX = ".tif"
+WRITTEN = (FILE, "runs.json", "left_out.json", "history.parquet", "scores.parquet", MASKS, "masks")
+"""Names of what `write` writes."""
 MAIN = "lab"
 """Default of several studies in one folder."""
 GROUND = 225
@@ -69,7 +71,7 @@ def write(
     for file in (folder / "masks").glob(f"*{MASK_SUFFIX}"):
         if file.stem not in used:
             file.unlink()
-    return sorted(file for file in folder.iterdir() if file.is_file())
+    return [folder / name for name in WRITTEN]
 
 
 def _without_places(text: str, runs: pd.DataFrame) -> str:

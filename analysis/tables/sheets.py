@@ -17,6 +17,7 @@ LEFT = ("model", "weights", "tested at", "verdict", "verdicts", "worst image", "
 PROSE = ("verdicts", "question", "sample")
 """Titles of those whose text is long enough to be broken into lines."""
 OTHER = {"best_loss": "best_iou", "best_iou": "best_loss"}
+DIFFERENCE = "from the highest mean of those with a verdict, of that one from the next"
 TESTED_AT = {"best_loss": "lowest val loss", "best_iou": "highest val IoU"}
 """Rules in words: the epoch that is tested."""
 
@@ -78,7 +79,7 @@ def column_meanings(comparison: Comparison) -> dict[str, str]:
     return {
         "tested at": "the epoch whose weights are tested",
         "interval": interval_words(table),
-        "difference": "from the best, of that one from the next, with a 95 % interval for all at once",
+        "difference": f"{DIFFERENCE}, with a 95 % interval for all at once",
         "verdict": f"{MEANING[found.claim]}{over}{'; bold: the best' if any(best_rows(table)) else ''}"
         if found
         else "",

@@ -1,6 +1,7 @@
 """`python -m server user`: people, their keys and rights. Works while the server runs; it sees the change at once."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -90,4 +91,6 @@ def _link(db: Connection, options: argparse.Namespace) -> None:
     key_hash = users.hash_key(api_key(options.dir)) if options.name == users.LOCAL else users.key_hash(db, options.name)
     token = logins.start(db, logins.LINK, key_hash, time.time())
     address = options.dir / "address"
+    if not address.exists():
+        print("no server is running on this folder: put the address of one that you start before this", file=sys.stderr)
     print(f"{address.read_text().strip() if address.exists() else ''}/login?once={token}")

@@ -40,6 +40,7 @@ def test_other_settings_or_other_photographs_are_another_study(tmp_path: Path) -
         ("method: grid\nparameters: {epochs: {values: [1, 2]}}", "epochs and image_size"),
         ("method: grid", "is not a sweep"),
         ("a: [", "is not a sweep"),
+        ("a: 1\nb: [1\nc: 2", "can be read: line 3: expected ',' or ']', but got ':'"),
     ],
 )
 def test_a_sweep_that_is_no_study_is_refused(text: str, sentence: str, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from server.store.disk.disk_errors import explain
 from server.store.errors import StoreError
 from server.store.folder import migration
 from server.store.folder.integrity import find_faults
-from server.store.folder.maintenance import DATABASE, maintenance_lock, open_read_only
+from server.store.folder.maintenance import DATABASE, check_folder, maintenance_lock, open_read_only
 from server.store.folder.store import Store
 from server.store.users import api_key
 
@@ -42,6 +42,7 @@ class Copied:
 
 def write(folder: Path, target: Path) -> Copied:
     """Writes the archive; `target` exists only when it is whole. Raises StoreError."""
+    check_folder(folder)
     if target.exists():
         raise StoreError(f"{target} exists already: give the backup another name.")
     try:

@@ -37,17 +37,21 @@ def open_read_write(folder: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def _open_checked(folder: Path, opened: Callable[[Path], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
-    path = folder / DATABASE
-    if not path.is_file():
-        raise StoreError(f"{folder} is not a server's folder: it has no {DATABASE}; correct --dir.")
+    check_folder(folder)
     try:
-        with contextlib.closing(opened(path)) as db:
+        with contextlib.closing(opened(folder / DATABASE)) as db:
             check_format(folder, db)
             if migration.format_version(db) < migration.FORMAT:
                 raise StoreError(f"{folder} was written by an older server: start this one on it once.")
             yield db
     except sqlite3.Error as error:
         raise StoreError(f"{folder} cannot be used: {explain(error)}.") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raise StoreError for a folder that no server has written."""
+    if not (folder / DATABASE).is_file():
+        raise StoreError(f"{folder} is not a server's folder: it has no {DATABASE}; correct --dir.")
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -1,5 +1,7 @@
 """What stands first and last, where models are tested by two rules, were trained once, or collapsed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,12 @@ def test_runs_that_became_nan_are_none_that_a_verdict_on_overfitting_counts() ->
     assert numbers(sentence)[-4:] == [3, 1, 4, 20]
     assert set(comparison.curves["epochs"]) == {20}
     assert longer_advice(comparison) == []
+
+
+def test_one_epoch_is_no_reason_to_train_longer() -> None:
+    made = noisy(seeds=1, models=2)
+    one = replace(made, history=made.history[made.history["epoch"] == 1])
+    assert longer_advice(compare(one)) == []
 
 
 def test_a_check_that_was_passed_is_the_last_note() -> None:

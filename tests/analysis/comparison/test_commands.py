@@ -60,6 +60,8 @@ def test_a_grid_of_ones_own_is_given_as_a_file_and_other_searches_have_no_comman
     assert study_command({"s": own}) == "make study SWEEP=sweep.yaml"
     own["parameters"]["data"] = {"value": "/my/photos"}
     assert study_command({"s": own}, seeds=3) == "make study SWEEP=sweep.yaml DATA=/my/photos SEEDS=3"
+    own["parameters"]["data"] = {"value": "photos"}
+    assert study_command({"s": own}) == "make study SWEEP=sweep.yaml DATA=FOLDER", "the name in an exported study"
     assert study_command({"s": own, "t": own}) is None
     assert study_command({}) is None
     assert study_command({"s": own | {"method": "random"}}) is None

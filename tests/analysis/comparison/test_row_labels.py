@@ -154,7 +154,7 @@ def test_folds_see_different_pictures_without_a_warning() -> None:
     assert mixed_data_warning(runs({"fold": 1, "data_digest": "a"}, {"fold": 1, "data_digest": "b"})) is not None
     beside = runs({"fold": 1, "folds": 6, "data_digest": "a"}, {"fold": 1, "folds": 0, "data_digest": "b"})
     assert mixed_data_warning(beside) is None
-    assert mixed_data_warning(beside.assign(folds=[None, 0])) is not None
+    assert mixed_data_warning(beside.assign(folds=[float("nan"), 0])) is not None
 
 
 def test_two_backbones_never_share_a_name() -> None:

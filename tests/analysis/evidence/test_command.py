@@ -76,6 +76,14 @@ def test_too_little_data_says_what_would_do(tmp_path: Path, capsys: pytest.Captu
     assert needed["seeds_and_images"][0] > 3
 
 
+def test_names_that_differ_at_their_end_stay_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"deeplabv3plus/tu-tf_efficientnet_lite0/{weights}" for weights in ("drawn", "imagenet", "none")]
+    scores = study(tmp_path / "s.csv", dict(zip(names, (0.95, 0.94, 0.9), strict=True)), seeds=3, images=4)
+    assert main([scores, "--pairs"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("deeplabv3plus/tu-…")]
+    assert len({line.split("  ")[0] for line in rows}) == len(rows) == 6
+
+
 def test_the_answer_stands_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([study(tmp_path / "s.csv", {"a": 0.95, "b": 0.85}, 5, 8)]) == 0
     page = capsys.readouterr().out

@@ -110,6 +110,14 @@ def test_a_key_is_sent_to_its_own_server_only_and_one_server_is_asked(
         resolve(given, environ, results)
 
 
+@pytest.mark.parametrize("text", ["{0}", "{0}/nothing", "/nowhere/at/all", "docs/study/nothing", "README.md"])
+def test_a_folder_that_is_no_exported_study_is_not_asked_for_on_a_server(
+    results: Path, tmp_path: Path, text: str
+) -> None:
+    with pytest.raises(AnalysisError, match="is no folder of an exported study"):
+        resolve([text.format(tmp_path)], KEY, results)
+
+
 @pytest.mark.parametrize(("given", "words"), [(["a/b"], "set WANDB_API_KEY"), ([], "make study")])
 def test_without_a_study_a_path_and_a_key_are_needed(tmp_path: Path, given: list[str], words: str) -> None:
     with pytest.raises(AnalysisError, match=words):

@@ -116,14 +116,17 @@ def test_a_folder_of_photographs_is_named_and_not_located(tmp_path: Path) -> Non
     study = noisy(seeds=1, models=2)
     study.runs["data"] = "/home/anna/pieces"
     files = export.write(study, compare(study), tmp_path, "python -m analysis.export a/b")
-    assert not [file.name for file in files if b"/home/anna" in file.read_bytes()]
+    assert not [file.name for file in files if file.is_file() and b"/home/anna" in file.read_bytes()]
     assert set(pull([str(tmp_path)]).runs["data"]) == {"pieces"}
 
 
 def test_a_second_export_leaves_no_mask_of_the_first(made: Study, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     (tmp_path / "masks" / "old.tif").write_bytes(b"")
-    export.write(made, compare(made), tmp_path, "")
+    (tmp_path / "notes.txt").write_text("mine")
+    files = export.write(made, compare(made), tmp_path, "")
+    assert {file.name for file in files} | {"notes.txt"} == {file.name for file in tmp_path.iterdir()}
+    assert "notes.txt" not in {file.name for file in files}
     assert not (tmp_path / "masks" / "old.tif").exists()
 
 

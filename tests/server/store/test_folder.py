@@ -205,6 +205,9 @@ def test_a_backup_writes_over_nothing_and_one_that_is_not_there_leaves_no_folder
     whole = str(tmp_path / "whole.tar")
     assert main(["backup", "--dir", str(folder), "--to", whole]) == 0
     assert "exists already" in refuse("backup", "--dir", folder, "--to", whole)
+    (tmp_path / "other").mkdir()
+    assert "is not a server's folder" in refuse("backup", "--dir", tmp_path / "other", "--to", tmp_path / "no.tar")
+    assert list((tmp_path / "other").iterdir()) == []
     assert "is not empty" in refuse("restore", whole, "--dir", folder)
     assert "There is no file" in refuse("restore", tmp_path / "none.tar", "--dir", tmp_path / "made")
     assert not (tmp_path / "made").exists()
