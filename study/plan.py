@@ -41,6 +41,13 @@ class StudyPlan:
         return int(self.sweep["parameters"]["image_size"]["value"])
 
 
+def explain(error: Exception) -> str:
+    """What is wrong with a file, on one line; of YAML only the place and the problem."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
 def make_plan(
     sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None
 ) -> StudyPlan:
@@ -58,11 +65,7 @@ def make_plan(
     except OSError as error:
         raise StudyError(f"{sweep_file} is not a sweep that can be read: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
-        mark = getattr(error, "problem_mark", None)
-        why = (
-            f"line {mark.line + 1}: {error.problem}" if isinstance(error, yaml.MarkedYAMLError) and mark else str(error)
-        )
-        raise StudyError(f"{sweep_file} is not a sweep that can be read: {' '.join(why.split())}") from error
+        raise StudyError(f"{sweep_file} is not a sweep that can be read: {explain(error)}") from error
     for name, value in {"data": data, "image_size": size, "epochs": epochs}.items():
         if value is not None:
             parameters[name] = {"value": value}
