@@ -117,10 +117,9 @@ def missing(comparison: Comparison, few: Sequence[Verdict]) -> str:
     seeds = FEWEST_RUNS if runs < FEWEST_RUNS else None
     longer = FEWEST_EPOCHS if epochs < FEWEST_EPOCHS else None
     command = command_here(comparison, seeds=seeds, epochs=longer)
-    return (
-        f"that takes at least {FEWEST_RUNS} whole runs per model (you have {runs}) of at least {FEWEST_EPOCHS} epochs"
-        f" (you have {epochs}){f'; `{command}` gives them' if command and (seeds or longer) else ''}"
-    )
+    lack = [f"at least {FEWEST_RUNS} whole runs per model (you have {runs})"] if seeds else []
+    lack += [f"at least {FEWEST_EPOCHS} epochs (you have {epochs})"] if longer else []
+    return f"that takes {' of '.join(lack)}{f'; `{command}` gives them' if command else ''}"
 
 
 def collapses(comparison: Comparison) -> list[str]:
