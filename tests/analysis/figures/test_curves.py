@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,22 @@ def test_an_interval_without_seeds_in_it_is_dashed_and_said_to_be(seeds: int, da
 
 def test_without_masks_there_is_no_ceiling_and_no_legend_for_it() -> None:
     made = seen(noisy(), {})
+def test_only_intervals_that_are_drawn_are_in_the_legend() -> None:
+    made = noisy(folds=(1, 2))
+    figure = intervals_figure(compare(made), made.predictions, "")
+    assert all("interval" not in text.get_text() for text in figure.legends[0].get_texts())
+    assert "; means over 2 splits have no interval" in figure.texts[0].get_text()
+
+
+def test_where_some_models_have_one_seed_only_their_intervals_are_said_to_lack_it() -> None:
+    made = noisy()
+    kept = ~made.runs["run_id"].isin(["m2f0s1", "m2f0s2"])
+    figure = intervals_figure(compare(replace(made, runs=made.runs[kept].reset_index(drop=True))), made.predictions, "")
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[:2] == ["95 % interval over test images only", "over seeds, too"]
+    assert "training again is not in the dashed intervals" in figure.texts[0].get_text()
+
+
     figure = intervals_figure(compare(made), made.predictions, "command")
     assert all("one pixel" not in text.get_text() for text in figure.legends[0].get_texts())
 
