@@ -118,7 +118,7 @@ def curve_data(comparison: Comparison, history: pd.DataFrame) -> list[dict[str, 
     Per model: name, n, colours (on light, on dark), rule, epochs, best (epochs tested) and for each of
     `overfitting.CURVES` mean, low and high over its runs, None where not finite.
 
-    A mean ends with its shortest run.
+    A mean ends with its shortest run; a run without any finite value is left out.
     """
     models = [str(model) for model in comparison.table["model"][:MOST_CURVES]]
     return [
@@ -131,7 +131,7 @@ def curve_data(comparison: Comparison, history: pd.DataFrame) -> list[dict[str, 
 def curves_of(model: str, runs: pd.DataFrame, history: pd.DataFrame) -> dict[str, Any]:
     """One model's entry of `curve_data`."""
     own = history[history["run_id"].isin(runs["run_id"])]
-    wide = {name: own.pivot(index="epoch", columns="run_id", values=name) for name in CURVES}
+    wide = {name: finite_runs(own.pivot(index="epoch", columns="run_id", values=name)) for name in CURVES}
     epochs = list(wide[CURVES[0]].index)
     step = max(1, math.ceil(len(epochs) / MOST_EPOCHS))
     rule = str(runs[keys.TEST_RULE].iloc[0])
@@ -154,4 +154,9 @@ def curves_of(model: str, runs: pd.DataFrame, history: pd.DataFrame) -> dict[str
 
 def numbers(values: pd.Series[float]) -> list[float | None]:
     """Numbers for JSON: four significant digits, None if not finite."""
+def finite_runs(wide: pd.DataFrame) -> pd.DataFrame:
+    """The columns that have a finite value."""
+    return wide[[run_id for run_id in wide if np.isfinite(wide[run_id].astype(float)).any()]]
+
+
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.astype(float)]
