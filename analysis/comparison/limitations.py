@@ -100,10 +100,12 @@ def image_range(tested: pd.DataFrame, best: pd.Series[Any]) -> str | None:
     widths = tested.groupby("run_id")["iou"].agg(lambda iou: iou.max() - iou.min())
     lowest = tested.loc[tested.groupby("run_id")["iou"].idxmin(), "image"].value_counts()
     hardest = str(lowest.index[0])
+    n = tested.loc[tested["image"] == hardest, "run_id"].nunique()
+    runs = plural(n, "run") + (" that were tested on it" if n < len(widths) else "")
     other = f"; of the best model it is {best['worst_image']}" if best["worst_image"] != hardest else ""
     return (
-        f"Hardest test image: {hardest}, the lowest in {lowest.iloc[0]} of {plural(len(widths), 'run')}{other}. Single"
-        f" images have IoU {tested['iou'].min():.3f} to {tested['iou'].max():.3f}; the easiest and the hardest of one"
+        f"Hardest test image: {hardest}, the lowest in {lowest.iloc[0]} of {runs}{other}. Single images"
+        f" have IoU {tested['iou'].min():.3f} to {tested['iou'].max():.3f}; the easiest and the hardest of one"
         f" run lie {widths.median():.3f} apart (median)."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -13,15 +14,19 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullLocator
 
+from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
+from analysis.curves.overfitting import CURVES
 from analysis.figures import canvas
 from common import keys
 from common.colours import MEANINGS
+from common.text import plural
 
 COLOURS = {split: MEANINGS[split][0] for split in ("train", "val")}
 LINES: dict[str, Literal["--", "-"]] = {"train": "--", "val": "-"}
 MARKS = {"best_loss": "v", "best_iou": "^"}
 TESTED = {"v": "at the lowest loss", "^": "at the highest IoU"}
+NO_CURVES = "None of these runs has a finite loss or IoU in its history: there are no curves to draw."
 COLUMNS = 4
 MOST_MODELS = 16
 WIDTH, HEIGHT, GAP = 2.3, 1.25, 0.14
@@ -37,15 +42,15 @@ BLOCK = 2 * HEIGHT + GAP + 0.5
 def draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
     """`train/QUANTITY` and `val/QUANTITY` against epoch on `axes`: the mean over runs in a band from lowest to highest.
 
-    `history` has run_id, epoch and the two columns. One run has no band. Mean and band end where the first run ends,
-    so that they never jump because a run dropped out.
+    `history` has run_id, epoch and the two columns. One run has no band; a run without any finite value is left out.
+    Mean and band end where the first run ends, so that they never jump because a run dropped out.
     """
     import seaborn as sns  # takes seconds to import
 
-    runs = history["run_id"].nunique()
     for split, colour in COLOURS.items():
         name = f"{split}/{quantity}"
-        known = history.dropna(subset=[name])
+        known = history[np.isfinite(history[name].astype(float))]
+        runs = known["run_id"].nunique()
         whole = known.groupby("epoch")["run_id"].transform("nunique") == runs
         if not whole.any():
             continue
@@ -80,12 +85,17 @@ def mark_best(axes: Axes, history: pd.DataFrame, runs: pd.DataFrame, quantity: s
 def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -> Figure:
     """A loss panel above an IoU panel for every model, best model first; every panel of a kind has the same axes.
 
-    Only the best `MOST_MODELS` are drawn; the caption says so, with n and the command.
+    Only the best `MOST_MODELS` are drawn; the caption says so, with n and the command. Raises `AnalysisError` if no run
+    has a finite value.
     """
+    if not has_curves(comparison, history):
+        raise AnalysisError(NO_CURVES)
     models = list(comparison.table["model"][:MOST_MODELS])
     columns = min(COLUMNS, len(models))
     tops, height = block_tops(models, columns)
-    figure = canvas.blank(max(LEFT + 0.1 + columns * (WIDTH + GAP), 6.5), height + 0.2)
+    width = max(LEFT + 0.1 + columns * (WIDTH + GAP), 6.5)
+    words = caption(comparison, history, len(models), command)
+    figure = canvas.blank(width, height - 0.04 + canvas.caption_height(width, words))
     loss = iou = None
     for number, model in enumerate(models):
         row, column = divmod(number, columns)
@@ -102,8 +112,19 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
             figure.align_ylabels([loss, iou])
     tested = {MARKS[str(rule)] for rule in comparison.table["rule"][: len(models)]}
     add_legend(figure, tested, several=bool((comparison.table["n_runs"] > 1).any()))
-    canvas.caption(figure, caption(comparison, len(models), command))
+    canvas.caption(figure, words)
     return figure
+
+
+def has_curves(comparison: Comparison, history: pd.DataFrame) -> bool:
+    """Whether a run of the comparison has a finite loss or IoU in any epoch."""
+    return any(runs_with_values(comparison.runs, history))
+
+
+def runs_with_values(runs: pd.DataFrame, history: pd.DataFrame) -> list[set[str]]:
+    """For each of `CURVES` the run_ids of `runs` that have a finite value in any epoch."""
+    own = history[history["run_id"].isin(runs["run_id"])]
+    return [set(own["run_id"][np.isfinite(own[name].astype(float))]) for name in CURVES]
 
 
 def title(model: str) -> str:
@@ -127,6 +148,10 @@ def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: p
     curves = history[history["run_id"].isin(of_model["run_id"])]
     for axes, quantity in ((loss, "loss"), (iou, "iou")):
         draw_curves(axes, curves, quantity)
+        if not axes.lines:
+            axes.text(
+                0.5, 0.5, "no curves", transform=axes.transAxes, ha="center", va="center", color="0.4", fontsize=8
+            )
         mark_best(axes, curves, of_model, quantity)
         axes.grid(color="0.9", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
@@ -158,9 +183,11 @@ def add_legend(figure: Figure, tested: Collection[str], *, several: bool) -> Non
     canvas.legend(figure, handles, columns=3)
 
 
-def caption(comparison: Comparison, drawn: int, command: str) -> str:
+def caption(comparison: Comparison, history: pd.DataFrame, drawn: int, command: str) -> str:
     """n, omissions, and the command that draws the figure again."""
     table = comparison.table
     part = f"best {drawn} of {len(table)} models" if drawn < len(table) else f"{drawn} models"
-    n = int(table["n_runs"][:drawn].sum())
-    return f"{part}, n = {n} runs, by test IoU from top left{canvas.command_note(command)}"
+    runs = comparison.runs[comparison.runs["model"].isin(table["model"][:drawn])]
+    bare = len(runs) - len(set.intersection(*runs_with_values(runs, history)))
+    without = f"; {plural(bare, 'run')} without a finite value left out" if bare else ""
+    return f"{part}, n = {len(runs)} runs, by test IoU from top left{without}{canvas.command_note(command)}"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis import cli
 from analysis.comparison.comparison import Comparison
-from analysis.figures.curves import curves_figure
+from analysis.figures.curves import NO_CURVES, curves_figure, has_curves
 from analysis.figures.hardest_images import hardest_images_figure
 from analysis.figures.intervals import intervals_figure
 from analysis.figures.mask_grid import MOST_MODELS, masks_figure
@@ -16,11 +16,13 @@ from analysis.pull.study import Study
 
 
 def write(study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
-    """Writes curves.png and intervals.png into `out`; masks.png and hardest_images.png if any run has masks."""
-    files = [
-        _save(curves_figure(comparison, study.history, command), out / "curves.png"),
-        _save(intervals_figure(comparison, study.predictions, command), out / "intervals.png"),
-    ]
+    """Writes into `out` curves.png if any run has curves, intervals.png, and the two of masks if any run has masks."""
+    files = []
+    if has_curves(comparison, study.history):
+        files = [_save(curves_figure(comparison, study.history, command), out / "curves.png")]
+    else:
+        cli.say(NO_CURVES)
+    files.append(_save(intervals_figure(comparison, study.predictions, command), out / "intervals.png"))
     if not len(comparison.scores):
         cli.say("None of these runs has a predictions artifact: there are no masks to draw.")
         return files

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +18,19 @@ from scipy.ndimage import uniform_filter
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
 from analysis.figures import canvas
-from analysis.figures.mask_grid import draw, error_picture, legend_handles, median_runs
+from analysis.figures.mask_grid import draw, error_picture, legend_handles
+from analysis.figures.median_runs import median_runs
 from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import MASKS, MEANINGS, SERIES
+from common.text import plural
 
 MOST_IMAGES = 4
+MOST_LISTED = 18
+SHORT, LONGEST = 16, 22
+"""Letters of an image's name that need no more room, and most letters of one."""
+LETTER = 0.09
+"""Width of a letter more, inches."""
 MAP = "cividis"
 TRUTH, PREDICTED = (SERIES[place][0] for place in MASKS[:2])
 WINDOW = 1 / 5
@@ -95,7 +101,7 @@ def draw_image_means(axes: Axes, means: pd.DataFrame) -> None:
     at = range(len(means))
     axes.hlines(at, means["low"], means["high"], color="0.6", linewidth=2)
     axes.plot(means["iou"], at, "o", color=MEANINGS["val"][0], markersize=5)
-    axes.set_yticks(list(at), means["image"].astype(str))
+    axes.set_yticks(list(at), [canvas.plain(str(name)) for name in means["image"]])
     axes.invert_yaxis()
     axes.set_xlabel("IoU: mean over models, lowest to highest", fontsize=8)
     axes.tick_params(labelsize=7.5)
@@ -108,26 +114,28 @@ def hardest_images_figure(
 ) -> Figure:
     """A column for each of the `MOST_IMAGES` hardest images, and the IoU of all images at the right.
 
-    A column has the best model's errors, its worst place, and the disagreement of models. Raises `AnalysisError` if no
-    run has predictions.
+    A column has the errors of the best model that was tested on the image, its worst place, and the disagreement of
+    models. Raises `AnalysisError` if no run has predictions.
     """
-    shown = median_runs(comparison)
-    if shown.empty:
-        raise AnalysisError("None of these runs has a predictions artifact: there are no hard images to draw.")
     means = image_means(comparison)
-    best = shown.iloc[0].to_dict()
-    own = predictions[str(best["run_id"])]
-    stems = [stem for stem in means["image"] if stem in own.truth][:MOST_IMAGES]
-    width = len(stems) * (PANEL + GAP)
-    figure = canvas.blank(width + 4.1, 3 * (PANEL + LABEL) + 0.85)
+    if means.empty:
+        raise AnalysisError("None of these runs has a predictions artifact: there are no hard images to draw.")
+    shown = {stem: median_runs(comparison, [stem]) for stem in means["image"][:MOST_IMAGES]}
+    listed = means.head(MOST_LISTED)
+    names = canvas.short_names(listed["image"], LONGEST)
+    width = len(shown) * (PANEL + GAP)
+    left = width + 1.35 + LETTER * max(0, max(map(len, names.values())) - SHORT)
+    told = caption(comparison, shown, means, names, command)
+    bottom = max(0.36, canvas.caption_height(left + 2.75, told))
+    figure = canvas.blank(left + 2.75, 3 * (PANEL + LABEL) + 0.49 + bottom)
     colours = None
-    for column, stem in enumerate(stems):
+    for column, (stem, runs) in enumerate(shown.items()):
         panels = [
             canvas.place(figure, 0.3 + column * (PANEL + GAP), 0.55 + row * (PANEL + LABEL), PANEL, PANEL)
             for row in range(3)
         ]
-        colours = draw_column(panels, stem, best, shown, predictions, photographs)
-        panels[0].set_title(stem, fontsize=8, pad=3)
+        colours = draw_column(panels, stem, runs, predictions, photographs)
+        panels[0].set_title(canvas.plain(names[stem]), fontsize=8, pad=3)
         if column == 0:
             for axes, words in zip(panels, ("errors of the best", "its worst place", "all models"), strict=True):
                 axes.set_ylabel(words, fontsize=8)
@@ -135,31 +143,26 @@ def hardest_images_figure(
         bar = canvas.place(figure, 0.35 + width, 0.55 + 2 * (PANEL + LABEL), 0.12, PANEL)
         figure.colorbar(colours, cax=bar).set_label("share of models that say foreground", fontsize=7.5)
         bar.tick_params(labelsize=7)
-    draw_image_means(canvas.place(figure, width + 1.35, 0.55, 2.5, 2 * PANEL), means.head(18))
+    place = canvas.place(figure, left, 0.55, 2.5, 2 * PANEL)
+    draw_image_means(place, listed.assign(image=listed["image"].map(names)))
     canvas.legend(figure, handles(), columns=4)
-    canvas.caption(figure, caption(best, shown, means, len(stems), command))
+    canvas.caption(figure, told)
     return figure
 
 
 def draw_column(
-    panels: Sequence[Axes],
-    stem: str,
-    best: Mapping[Any, Any],
-    shown: pd.DataFrame,
-    predictions: Mapping[str, Predictions],
-    photographs: bool,
+    panels: Sequence[Axes], stem: str, runs: pd.DataFrame, predictions: Mapping[str, Predictions], photographs: bool
 ) -> ScalarMappable:
-    """One image: errors and worst place of the run `best`, and the agreement of all runs in `shown` that saw it."""
+    """One image: errors and worst place of the first of the `runs` that were tested on it, and their agreement."""
+    best = runs.iloc[0].to_dict()
     own = predictions[str(best["run_id"])]
     truth, mask = own.truth[stem], own.masks[str(best[keys.TEST_RULE])][stem]
     wrong = int((truth != mask).sum())
     draw(panels[0], error_picture(truth, mask), below=f"{wrong / truth.size:.1%} of pixels wrong")
     draw_zoom(panels[1], truth, mask, own.images[stem] if photographs else None)
-    others = [
-        predictions[str(run["run_id"])].masks[str(run[keys.TEST_RULE])].get(stem) for run in shown.to_dict("records")
-    ]
-    same_size = [other for other in others if other is not None and other.shape == truth.shape]
-    panels[2].set_xlabel(f"{len(same_size)} models", fontsize=8, labelpad=2)
+    others = [predictions[str(run["run_id"])].masks[str(run[keys.TEST_RULE])][stem] for run in runs.to_dict("records")]
+    same_size = [other for other in others if other.shape == truth.shape]
+    panels[2].set_xlabel(plural(len(same_size), "model"), fontsize=8, labelpad=2)
     return draw_agreement(panels[2], agreement(same_size), truth)
 
 
@@ -173,14 +176,29 @@ def handles() -> list[Artist]:
     ]
 
 
-def caption(best: Mapping[Any, Any], shown: pd.DataFrame, means: pd.DataFrame, drawn: int, command: str) -> str:
-    """Caption: n, the run that is drawn, and the command that draws it again."""
+def caption(
+    comparison: Comparison,
+    shown: Mapping[str, pd.DataFrame],
+    means: pd.DataFrame,
+    names: Mapping[str, str],
+    command: str,
+) -> str:
+    """Caption: n, the runs whose errors are drawn, and the command that draws them again."""
     which = (
-        f"n = {drawn} test images, hardest first"
-        if drawn == len(means)
-        else (f"{drawn} hardest of n = {len(means)} test images")
+        f"n = {len(shown)} test images, hardest first"
+        if len(shown) == len(means)
+        else (f"{len(shown)} hardest of n = {len(means)} test images")
     )
+    fewest, most = (of(len(runs) for runs in shown.values()) for of in (min, max))
+    models = f"{most} models" if fewest == most else f"{fewest} to {most} models"
+    tested = " that were tested on each" if means["n"].nunique() > 1 else ""
+    drawn: dict[str, list[str]] = {}
+    for stem, runs in shown.items():
+        drawn.setdefault(f"{runs.iloc[0]['model']} (run {runs.iloc[0]['run_id']})", []).append(names[stem])
+    whose = [run + (f" on {', '.join(images)}" if len(drawn) > 1 else "") for run, images in drawn.items()]
+    best = median_runs(comparison).iloc[0]["model"]
+    other = any(runs.iloc[0]["model"] != best for runs in shown.values())
     return (
-        f"{which} by the mean over models, {len(shown)} models, one run each; errors are those of"
-        f" {best['model']} (run {best['run_id']}){canvas.command_note(command)}"
+        f"{which} by the mean over models{tested}, {models}, one run each; errors are those of {' and of '.join(whose)}"
+        f"{', of each image the best model that was tested on it' if other else ''}{canvas.command_note(command)}"
     )

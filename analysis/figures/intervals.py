@@ -62,12 +62,13 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
     axes = canvas.place(figure, 2.35, 0.65, 4.2, height + 0.1)
     draw_intervals(axes, table, runs, 1 - one_pixel_loss(truths.values()) if truths else None)
     mark: dict[str, Any] = {"linestyle": "", "color": COLOURS["val"]}
-    once, several = (table["n_seeds"] == 1).any(), (table["n_runs"] > 1).any()
+    several, drawn = (table["n_runs"] > 1).any(), table[table[["test_iou_low", "test_iou_high"]].notna().all(axis=1)]
+    once, over_seeds = (drawn["n_seeds"] == 1).any(), (drawn["n_seeds"] > 1).any()
     blue = COLOURS["val"]
     shown = (
-        (not once, Line2D([], [], color=blue, **LINE, label="95 % interval over seeds and images")),
+        (over_seeds and not once, Line2D([], [], color=blue, **LINE, label="95 % interval over seeds and images")),
         (once, Line2D([], [], color=blue, **IMAGES_ONLY, label="95 % interval over test images only")),
-        (several and once, Line2D([], [], color=blue, **LINE, label="over seeds, too")),
+        (over_seeds and once, Line2D([], [], color=blue, **LINE, label="over seeds, too")),
         (True, Line2D([], [], marker="D", markerfacecolor="white", label="mean" if several else "the run", **mark)),
         ((table["verdict"] == "best").any(), Line2D([], [], marker="D", label="best: all others are worse", **mark)),
         (several, Line2D([], [], linestyle="", marker="o", color="0.45", markersize=3.5, label="a run")),
@@ -79,9 +80,14 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
     canvas.legend(figure, [handle for there, handle in shown if there], columns=2)
     scores = comparison.scores
     n_images = scores[scores["run_id"].isin(runs["run_id"])]["image"].nunique()
+    n_splits = comparison.runs["split"].nunique()
+    limits = (
+        (once, f"; training again is not in the {'dashed ' if over_seeds else ''}intervals"),
+        (n_splits > 1, f"; means over {n_splits} splits have no interval"),
+    )
     canvas.caption(
         figure,
-        f"n = {len(runs)} runs, {n_images} test images{'; training again is not in the intervals' if once else ''}"
+        f"n = {len(runs)} runs, {n_images} test images{''.join(words for there, words in limits if there)}"
         f"{'; at the right the verdict against the best' if table['difference'].notna().any() else ''}"
         f"{canvas.command_note(command)}",
     )

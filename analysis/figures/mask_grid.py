@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from PIL import ImageColor
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
 from analysis.figures import canvas
+from analysis.figures.median_runs import median_runs, shown_run, tested_images
 from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import MEANINGS
+from common.text import some
 
 COLOURS = {
     "true positive": (255, 255, 255),
@@ -29,6 +31,8 @@ COLOURS = {
 MEANS = {"false positive": " (too much)", "false negative": " (missing)"}
 PANEL, GAP, LABEL = 1.25, 0.05, 0.24
 """Side of one picture, space between two, and room for the IoU below one, inches."""
+CHARACTERS = 15
+"""Letters of an image's name that fit into an inch."""
 NARROWEST = 6.2
 """Width of the legend, inches."""
 MOST_MODELS = 10
@@ -44,16 +48,6 @@ def error_picture(truth: Mask, prediction: Mask) -> Image:
     return picture
 
 
-def median_runs(comparison: Comparison) -> pd.DataFrame:
-    """One run per model, best model first: of the runs with predictions the one with the median test IoU.
-
-    Of an even number of runs it is the lower of the two in the middle.
-    """
-    runs = comparison.runs[comparison.runs["run_id"].isin(comparison.scores["run_id"])]
-    of_models = (runs[runs["model"] == model].sort_values(keys.TEST_IOU) for model in comparison.table["model"])
-    return pd.DataFrame([rows.iloc[(len(rows) - 1) // 2] for rows in of_models if len(rows)])
-
-
 def masks_figure(
     comparison: Comparison,
     predictions: Mapping[str, Predictions],
@@ -64,17 +58,18 @@ def masks_figure(
 ) -> Figure:
     """Rows are test images; columns the image, the truth, then one model each with its errors and IoU.
 
-    Without `photographs` there is no column for the image. Only the best `models` and the first `MOST_IMAGES` are
-    drawn; the caption says so. Raises `AnalysisError` if no run has predictions.
+    Without `photographs` there is no column for the image. Only the best `models` and the first `MOST_IMAGES` of
+    `shown_run` are drawn; the caption says so. Raises `AnalysisError` if no run has predictions.
     """
-    runs = median_runs(comparison).head(models)
-    if runs.empty:
+    run_id = shown_run(comparison)
+    if run_id is None:
         raise AnalysisError("None of these runs has a predictions artifact: there are no masks to draw.")
-    first = predictions[str(runs.iloc[0]["run_id"])]
+    first = predictions[run_id]
     stems = list(first.truth)[:MOST_IMAGES]
+    runs = median_runs(comparison, stems).head(models)
     titles = ["test image"] * photographs + ["truth", *(heading(run) for run in runs.to_dict("records"))]
     tallest = max(first.truth[stem].shape[0] / first.truth[stem].shape[1] for stem in stems)
-    words = caption(comparison, first, len(runs), len(stems), command)
+    words = caption(comparison, runs, stems, command)
     figure, panels = grid(stems, titles, PANEL * min(tallest, 1.0), words)
     for stem, row in zip(stems, panels, strict=True):
         if photographs:
@@ -111,8 +106,9 @@ def grid(rows: list[str], columns: list[str], height: float, words: str) -> tupl
     ]
     for axes, title in zip(panels[0], columns, strict=True):
         axes.set_title(title, fontsize=7.5, pad=3)
+    short = canvas.short_names(rows, int(CHARACTERS * (height + LABEL)))
     for (axes, *_), name in zip(panels, rows, strict=True):
-        axes.set_ylabel(name, fontsize=7, labelpad=3)
+        axes.set_ylabel(canvas.plain(short[name]), fontsize=7, labelpad=3)
     return figure, panels
 
 
@@ -148,17 +144,35 @@ def legend_handles() -> list[Patch]:
     ]
 
 
-def caption(comparison: Comparison, first: Predictions, models: int, images: int, command: str) -> str:
+def caption(comparison: Comparison, runs: pd.DataFrame, images: Sequence[str], command: str) -> str:
     """n, omissions, the run that stands for a model, and the command that draws the figure again."""
-    table = comparison.table
-    of_models = f"{models} models" if models == len(table) else f"{models} of {len(table)} models"
-    all_images = len(first.truth)
-    of_images = f"n = {images} test images" if images == all_images else f"{images} of n = {all_images} test images"
-    several = "; of several runs the one with the median test IoU" if (table["n_runs"] > 1).any() else ""
+    table, folds = comparison.table, len(set(tested_images(comparison).values())) > 1
+    of_models = f"{len(runs)} models" if len(runs) == len(table) else f"{len(runs)} of {len(table)} models"
+    several = f"; of several runs{' on these' if folds else ''} the one with the median test IoU"
     return (
-        f"{of_models}, {of_images}, {training_sizes(comparison.runs)}; IoU in the heading is pooled over all test"
-        f" images{several}{canvas.command_note(command)}"
+        f"{of_models}, {count_images(comparison, images)}, {training_sizes(comparison.runs)}; IoU in the heading is"
+        f" pooled over all test images{' of that run' if folds else ''}{several if (table['n_runs'] > 1).any() else ''}"
+        f"{untested(comparison, images)}{canvas.command_note(command)}"
     )
+
+
+def count_images(comparison: Comparison, images: Sequence[str]) -> str:
+    """n of the test images that are shown, and their fold if only runs of one were tested on them."""
+    seen = tested_images(comparison)
+    n = len(frozenset().union(*seen.values()))
+    if len(images) == n:
+        return f"n = {n} test images"
+    splits = comparison.runs.set_index("run_id")["split"]
+    own = {str(splits[run_id]) for run_id, tested in seen.items() if not tested.isdisjoint(images)}
+    fold = f" (fold {own.pop()})" if len(own) == 1 and splits.nunique() > 1 else ""
+    return f"{len(images)} of n = {n} test images{fold}"
+
+
+def untested(comparison: Comparison, images: Sequence[str]) -> str:
+    """The end of a caption with the models whose predictions are all of other images; empty if there are none."""
+    own = set(median_runs(comparison, images)["model"])
+    others = [model for model in median_runs(comparison)["model"] if model not in own]
+    return f"; not tested on these images: {some(others, 2)}" if others else ""
 
 
 def training_sizes(runs: pd.DataFrame) -> str:

@@ -16,6 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
+from analysis.figures.canvas import plain
 from analysis.hyperparameters.importance import LEVEL, LOGARITHMIC, active
 from common.colours import MEANINGS, SERIES, assign
 from common.keys import GOAL, STRENGTHS
@@ -71,7 +72,7 @@ def draw_parallel(axes: Axes, runs: pd.DataFrame, parameters: Sequence[str]) -> 
         axes.plot(line, color=colours.to_rgba(value), linewidth=3 if best else 0.9, alpha=1 if best else 0.7)
     axes.set_xlim(-0.15, len(parameters) + 0.15)
     axes.set_ylim(-0.24, 1.08)
-    axes.set_xticks(range(len(parameters) + 1), [name.replace("_", " ") for name in [*parameters, GOAL]])
+    axes.set_xticks(range(len(parameters) + 1), [plain(name.replace("_", " ")) for name in [*parameters, GOAL]])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     return colours
@@ -90,7 +91,7 @@ def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float
     told = [((float(scale(value)) - low) / length, text) for value, text in ticks.items()]
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
     for height, text in told if has.all() else [*told, (ABSENT, "–")]:
-        axes.text(at + 0.02, height, text, fontsize=7, va="center", bbox=box, zorder=4)
+        axes.text(at + 0.02, height, plain(text), fontsize=7, va="center", bbox=box, zorder=4)
     heights = np.full(len(runs), ABSENT)
     heights[has] = (scale(place) - low) / length
     spread = 0.1 / len(names) if names else 0.0
@@ -113,7 +114,7 @@ def draw_importances(axes: Axes, table: pd.DataFrame) -> None:
     bars = axes.barh(at, own["importance"], height=0.6)
     for bar, hatched, chance in zip(bars, conditional, own["chance"], strict=True):
         bar.set(hatch="//" if hatched else "", edgecolor="white", facecolor=CLEAR if chance < LEVEL else "0.7")
-    axes.set_yticks(at, [name + suffix for name, suffix in zip(own["parameter"], suffixes, strict=True)])
+    axes.set_yticks(at, [plain(name + suffix) for name, suffix in zip(own["parameter"], suffixes, strict=True)])
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of the variance that it explains alone; grey: chance does as much")
     tidy(axes)
@@ -130,7 +131,7 @@ def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial") -> 
             color=colours[str(architecture)],
             marker=MARKS[i % len(MARKS)],
             markersize=3.5,
-            label=f"{architecture} ({len(own)})",
+            label=plain(f"{architecture} ({len(own)})"),
         )
     axes.set_xlabel("trials" if against == "trial" else "device-minutes of training")
     axes.set_ylabel(f"best {GOAL} so far")
@@ -141,10 +142,11 @@ def draw_budget(axes: Axes, curves: pd.DataFrame, *, against: str = "trial") -> 
 def draw_expected_best(axes: Axes, curves: pd.DataFrame) -> None:
     """Expected best of n trials (`best_of_n.expected_best_curves`), a line with its band per architecture."""
     colours = _colours(curves)
-    for i, (architecture, own) in enumerate(curves.groupby("architecture", sort=False)):
-        colour, mark = colours[str(architecture)], MARKS[i % len(MARKS)]
+    for i, (name, own) in enumerate(curves.groupby("architecture", sort=False)):
+        architecture = str(name)
+        colour, mark = colours[architecture], MARKS[i % len(MARKS)]
         axes.fill_between(own["trials"], own["low"], own["high"], color=colour, alpha=0.15, linewidth=0)
-        axes.plot(own["trials"], own["expected"], color=colour, marker=mark, markersize=3.5, label=architecture)
+        axes.plot(own["trials"], own["expected"], color=colour, marker=mark, markersize=3.5, label=plain(architecture))
     axes.set_xlabel("trials")
     axes.set_ylabel(f"expected best {GOAL}")
     axes.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)

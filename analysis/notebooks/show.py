@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from analysis.comparison import advice
 from analysis.comparison.answer import answers, keep_in_mind
 from analysis.comparison.comparison import Comparison, compare, pairs_within, truths_of
-from analysis.figures.curves import curves_figure
+from analysis.figures.curves import NO_CURVES, curves_figure, has_curves
 from analysis.figures.hardest_images import hardest_images_figure
 from analysis.figures.intervals import intervals_figure
 from analysis.figures.mask_grid import masks_figure
@@ -199,6 +199,8 @@ def curves(of: Part | None) -> Image | Markdown:
     """Loss and IoU against epoch."""
     if of is None:
         return NOTHING
+    if not has_curves(of.comparison, of.study.history):
+        return Markdown(NO_CURVES)
     figure = curves_figure(of.comparison, of.study.history, of.command)
     return picture(figure, "Loss and IoU against epoch; the verdicts describe them")
 

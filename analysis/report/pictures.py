@@ -15,7 +15,8 @@ from PIL import Image as Pillow
 
 from analysis.comparison.comparison import Comparison
 from analysis.curves.overfitting import CURVES
-from analysis.figures.mask_grid import COLOURS, MOST_IMAGES, MOST_MODELS, error_picture, median_runs
+from analysis.figures.mask_grid import COLOURS, MOST_IMAGES, MOST_MODELS, count_images, error_picture
+from analysis.figures.median_runs import median_runs, shown_run
 from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import SERIES, assign
@@ -66,15 +67,16 @@ def drawing(figure: Figure, dpi: int = 130) -> bytes:
 
 
 def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *, photographs: bool) -> dict[str, Any]:
-    """Data of the page's masks: images (name, size, photograph, truth) and models (name, masks by image).
+    """Data of the page's masks: images (name, size, photograph, truth), models (name, masks by image), n of images.
 
     The photograph is empty without `photographs`. Empty lists if no run has predictions.
     """
-    runs = median_runs(comparison).head(MOST_MODELS)
-    if runs.empty:
-        return {"images": [], "models": []}
-    first = predictions[str(runs.iloc[0]["run_id"])]
+    run_id = shown_run(comparison)
+    if run_id is None:
+        return {"images": [], "models": [], "n": ""}
+    first = predictions[run_id]
     stems = list(first.truth)[:MOST_IMAGES]
+    runs = median_runs(comparison, stems).head(MOST_MODELS)
     images = [
         {
             "name": stem,
@@ -89,7 +91,7 @@ def mask_grid(comparison: Comparison, predictions: Mapping[str, Predictions], *,
         {"name": str(run["model"]), "iou": f"{run[keys.TEST_IOU]:.3f}", "masks": masks_of(run, predictions, stems)}
         for run in runs.to_dict("records")
     ]
-    return {"images": images, "models": models}
+    return {"images": images, "models": models, "n": count_images(comparison, stems)}
 
 
 def masks_of(
@@ -118,7 +120,7 @@ def curve_data(comparison: Comparison, history: pd.DataFrame) -> list[dict[str, 
     Per model: name, n, colours (on light, on dark), rule, epochs, best (epochs tested) and for each of
     `overfitting.CURVES` mean, low and high over its runs, None where not finite.
 
-    A mean ends with its shortest run.
+    A mean ends with its shortest run; a run without any finite value is left out.
     """
     models = [str(model) for model in comparison.table["model"][:MOST_CURVES]]
     return [
@@ -131,7 +133,7 @@ def curve_data(comparison: Comparison, history: pd.DataFrame) -> list[dict[str, 
 def curves_of(model: str, runs: pd.DataFrame, history: pd.DataFrame) -> dict[str, Any]:
     """One model's entry of `curve_data`."""
     own = history[history["run_id"].isin(runs["run_id"])]
-    wide = {name: own.pivot(index="epoch", columns="run_id", values=name) for name in CURVES}
+    wide = {name: finite_runs(own.pivot(index="epoch", columns="run_id", values=name)) for name in CURVES}
     epochs = list(wide[CURVES[0]].index)
     step = max(1, math.ceil(len(epochs) / MOST_EPOCHS))
     rule = str(runs[keys.TEST_RULE].iloc[0])
@@ -150,6 +152,11 @@ def curves_of(model: str, runs: pd.DataFrame, history: pd.DataFrame) -> dict[str
             for name, table in wide.items()
         },
     }
+
+
+def finite_runs(wide: pd.DataFrame) -> pd.DataFrame:
+    """The columns that have a finite value."""
+    return wide[[run_id for run_id in wide if np.isfinite(wide[run_id].astype(float)).any()]]
 
 
 def numbers(values: pd.Series[float]) -> list[float | None]:

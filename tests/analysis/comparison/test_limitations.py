@@ -1,9 +1,11 @@
+import re
+
 import pandas as pd
 import pytest
 
 from analysis.comparison import limitations
 from analysis.pull.masks import Mask, image_scores
-from tests.analysis.studies import MODELS, numbers, predictions, run, square, study
+from tests.analysis.studies import MODELS, noisy, numbers, predictions, run, square, study
 
 
 def test_summaries_that_come_from_the_masks_agree() -> None:
@@ -56,6 +58,13 @@ def test_the_range_over_images_is_told() -> None:
     other = limitations.image_range(scores, pd.Series({"worst_image": "a"}))
     assert "model it is a." in str(other)
     assert limitations.image_range(scores.iloc[:0], pd.Series()) is None
+
+
+def test_the_hardest_image_is_counted_among_the_runs_that_were_tested_on_it() -> None:
+    made = noisy(folds=(1, 2))
+    scores = made.scores[made.scores["checkpoint"] == "best_loss"]
+    text = str(limitations.image_range(scores, pd.Series({"worst_image": "image-1-0"})))
+    assert re.search(r"the lowest in \d of 9 runs that were tested on it", text)
 
 
 @pytest.mark.parametrize(("n_runs", "words"), [([1], "n = 1 run"), ([3, 3], "n = 3 runs"), ([2, 3], "n = 2 to 3")])

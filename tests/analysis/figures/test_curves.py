@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from analysis import AnalysisError
 from analysis.comparison.comparison import compare
 from analysis.figures import curves
 from analysis.figures.curves import COLOURS, MARKS, block_tops, curves_figure, draw_curves, mark_best, title
 from analysis.figures.files import write
 from analysis.figures.intervals import draw_intervals, intervals_figure
 from analysis.figures.mask_grid import COLOURS as ERRORS
+from analysis.notebooks import show
 from tests.analysis.studies import MODELS, history, noisy, numbers, run, seen, study
 
 
@@ -86,10 +89,58 @@ def test_an_interval_without_seeds_in_it_is_dashed_and_said_to_be(seeds: int, da
     assert "drawn by" not in text
 
 
+def test_only_intervals_that_are_drawn_are_in_the_legend() -> None:
+    made = noisy(folds=(1, 2))
+    figure = intervals_figure(compare(made), made.predictions, "")
+    assert all("interval" not in text.get_text() for text in figure.legends[0].get_texts())
+    assert "; means over 2 splits have no interval" in figure.texts[0].get_text()
+
+
+def test_where_some_models_have_one_seed_only_their_intervals_are_said_to_lack_it() -> None:
+    made = noisy()
+    kept = ~made.runs["run_id"].isin(["m2f0s1", "m2f0s2"])
+    figure = intervals_figure(compare(replace(made, runs=made.runs[kept].reset_index(drop=True))), made.predictions, "")
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[:2] == ["95 % interval over test images only", "over seeds, too"]
+    assert "training again is not in the dashed intervals" in figure.texts[0].get_text()
+
+
 def test_without_masks_there_is_no_ceiling_and_no_legend_for_it() -> None:
     made = seen(noisy(), {})
     figure = intervals_figure(compare(made), made.predictions, "command")
     assert all("one pixel" not in text.get_text() for text in figure.legends[0].get_texts())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_run_without_a_finite_value_does_not_hide_the_others(axes: Axes, value: float) -> None:
+    low, high, lost = history("a"), history("b", noise=0.2), history("c")
+    lost[["train/loss", "val/loss"]] = value
+    draw_curves(axes, pd.concat([low, lost, high]), "loss")
+    np.testing.assert_allclose(np.asarray(axes.lines[1].get_ydata(), float), history("a", noise=0.1)["val/loss"])
+    assert len(axes.collections) == 2
+
+
+def test_the_caption_counts_the_runs_that_have_no_curve() -> None:
+    made = study(seeds=3, models=MODELS[2:4])
+    made.history.loc[made.history["run_id"] == "r0s1", ["val/loss", "val/iou"]] = np.nan
+    figure = curves_figure(compare(made), made.history, "command")
+    assert "n = 6 runs, by test IoU from top left; 1 run without a finite value left out; drawn" in (
+        figure.texts[0].get_text().replace("\n", " ")
+    )
+
+
+def test_without_any_curve_the_figure_is_left_out_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = study(models=MODELS[2:4])
+    made = replace(made, history=made.history.iloc[:0])
+    comparison = compare(made)
+    names = [file.name for file in write(made, comparison, tmp_path, "command")]
+    assert names == ["intervals.png", "masks.png", "hardest_images.png"]
+    assert "there are no curves to draw" in capsys.readouterr().err
+    assert "there are no curves to draw" in str(show.curves(show.part(made)).data)
+    with pytest.raises(AnalysisError, match="no curves to draw"):
+        curves_figure(comparison, made.history, "command")
 
 
 def test_the_mean_ends_with_the_shortest_run(axes: Axes) -> None:
@@ -183,7 +234,9 @@ def test_losses_that_are_never_a_number_are_empty_panels() -> None:
     made = study(models=MODELS[:2])
     made.history.loc[made.history["run_id"] == "r0s0", ["train/loss", "val/loss"]] = float("nan")
     comparison = compare(made)
-    assert len(visible_panels(curves_figure(comparison, made.history, "command"))) == 4
+    panels = visible_panels(curves_figure(comparison, made.history, "command"))
+    assert len(panels) == 4
+    assert [len(axes.texts) for axes in panels].count(1) == 1
     words = comparison.table.set_index("model")["overfitting"]["U-Net, transposed"]
     assert str(words).startswith("cannot tell: ")
 

@@ -9,7 +9,7 @@ from analysis import AnalysisError
 from analysis.comparison.comparison import compare
 from analysis.figures.hardest_images import agreement, draw_zoom, hardest_images_figure, image_means, worst_place
 from analysis.figures.mask_grid import COLOURS
-from tests.analysis.studies import MODELS, predictions, seen, square, study
+from tests.analysis.studies import MODELS, predictions, scored, seen, square, study
 
 
 def test_the_hardest_image_comes_first_with_mean_and_range_over_models() -> None:
@@ -66,6 +66,29 @@ def test_the_caption_says_n_run_and_command() -> None:
     text = hardest_images_figure(compare(made), made.predictions, "python -m analysis a/b").texts[0].get_text()
     words = text.replace("\n", " ")
     assert re.search(r"n = 4 test images, .* 2 models.*\(run r0s0\); .* python -m analysis a/b", words)
+
+
+def test_the_hardest_images_of_all_folds_are_drawn_each_by_a_run_that_was_tested_on_it() -> None:
+    hard, easy = np.array([0.7, 0.6]), np.array([0.95, 0.9])
+    made = scored({(0, 1, 0): easy, (0, 2, 0): hard, (1, 1, 0): easy - 0.1, (1, 2, 0): hard - 0.1})
+    figure = hardest_images_figure(compare(made), made.predictions, "c")
+    assert [axes.get_title() for axes in figure.axes[:12:3]] == ["i2-1", "i2-0", "i1-1", "i1-0"]
+    assert [axes.get_xlabel() for axes in figure.axes[2:12:3]] == ["2 models"] * 4
+    words = figure.texts[-1].get_text().replace("\n", " ")
+    name = "U-Net / backbone00"
+    assert f"of {name} (run m0f2s0) on i2-1, i2-0 and of {name} (run m0f1s0) on i1-1, i1-0; drawn" in words
+
+
+def test_where_the_best_model_was_not_tested_the_next_one_is_drawn_and_named() -> None:
+    hard, easy = np.array([0.7, 0.6]), np.array([0.95, 0.9])
+    made = scored({(0, 1, 0): easy, (1, 1, 0): easy - 0.1, (1, 2, 0): hard - 0.1})
+    figure = hardest_images_figure(compare(made), made.predictions, "c")
+    assert [axes.get_title() for axes in figure.axes[:12:3]] == ["i2-1", "i2-0", "i1-1", "i1-0"]
+    assert [axes.get_xlabel() for axes in figure.axes[2:12:3]] == ["1 model", "1 model", "2 models", "2 models"]
+    words = figure.texts[-1].get_text().replace("\n", " ")
+    assert "over models that were tested on each, 1 to 2 models, one run each" in words
+    assert "of U-Net / backbone01 (run m1f2s0) on i2-1, i2-0 and of U-Net / backbone00 (run m0f1s0) on i1-1" in words
+    assert ", of each image the best model that was tested on it; drawn" in words
 
 
 def test_no_predictions_at_all_is_one_sentence() -> None:

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from analysis import AnalysisError, cli, grids
 from analysis.comparison.comparison import compare
 from analysis.figures import mask_grid
-from analysis.figures.mask_grid import COLOURS, error_picture, heading, masks_figure, median_runs
+from analysis.figures.mask_grid import COLOURS, error_picture, heading, masks_figure
+from analysis.figures.median_runs import median_runs
 from analysis.pull.masks import Predictions
 from analysis.pull.study import Study
-from tests.analysis.studies import MODELS, numbers, predictions, seen, square, study
+from tests.analysis.studies import MODELS, noisy, numbers, predictions, seen, square, study
 
 
 def figure_of(made: Study) -> Figure:
@@ -88,6 +89,32 @@ def test_an_image_that_a_model_was_not_tested_on_is_blank() -> None:
     fewer = {"r0s0": predictions(0), "r1s0": predictions(1, images=3)}
     figure = figure_of(seen(made, fewer))
     assert [axes.axison for axes in figure.axes[3::4]] == [True, True, True, False]
+
+
+def test_models_of_a_cross_validation_are_drawn_on_the_images_of_one_fold() -> None:
+    made = noisy(seeds=1, folds=(1, 2))
+    # The lower of two: of the first model the run on fold 2, of the others that on fold 1.
+    made.runs["test/iou"] = [0.99, 0.9, 0.9, 0.98, 0.95, 0.95]
+    figure = figure_of(made)
+    assert [axes.get_ylabel() for axes in figure.axes[::5]] == [f"image-2-{i}" for i in range(4)]
+    assert all(axes.axison for axes in figure.axes)
+    assert [axes.get_title().split()[-1] for axes in figure.axes[2:5]] == ["0.980", "0.950", "0.950"]
+    words = figure.texts[0].get_text().replace("\n", " ")
+    assert words.startswith("3 models, 4 of n = 8 test images (fold 2), trained")
+    assert "all test images of that run; of several runs on these the one with the median" in words
+    assert "not tested" not in words
+
+
+def test_the_fold_of_most_models_is_drawn_and_who_was_not_tested_on_it_is_said() -> None:
+    made = noisy(seeds=1, folds=(1, 2))
+    kept = made.runs["run_id"].isin(["m0f1s0", "m1f2s0", "m2f2s0"])
+    made = replace(made, runs=made.runs[kept].reset_index(drop=True))
+    figure = figure_of(made)
+    assert len(figure.axes) == 4 * (2 + 2)
+    assert all(axes.axison for axes in figure.axes)
+    words = figure.texts[0].get_text().replace("\n", " ")
+    assert words.startswith("2 of 3 models, 4 of n = 8 test images (fold 2)")
+    assert "; not tested on these images: U-Net / resnet18, from scratch; drawn" in words
 
 
 def test_more_models_or_images_than_fit_are_left_out_and_the_caption_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,6 +269,24 @@ def test_curves_are_mean_and_range_and_not_a_number_is_null() -> None:
     assert drawn["mean"][5] == pytest.approx(low + 0.01, rel=1e-3)
 
 
+def test_a_run_without_a_finite_value_does_not_hide_the_mean_of_the_others() -> None:
+    made = study(seeds=3, models=MODELS[2:3])
+    made.history.loc[made.history["run_id"] == "r0s2", "val/loss"] = float("nan")
+    (model,) = pictures.curve_data(compare(made), made.history)
+    low = made.history[made.history["run_id"] == "r0s0"]["val/loss"].iloc[5]
+    assert model["curves"]["val/loss"]["mean"][5] == pytest.approx(low + 0.01, rel=1e-3)
+
+
+def test_masks_of_a_cross_validation_are_those_of_one_fold() -> None:
+    made = noisy(seeds=1, folds=(1, 2))
+    made.runs["test/iou"] = [0.99, 0.9, 0.9, 0.98, 0.95, 0.95]
+    grid = pictures.mask_grid(compare(made), made.predictions, photographs=False)
+    names = [image["name"] for image in grid["images"]]
+    assert [list(model["masks"]) for model in grid["models"]] == [names] * 3
+    assert grid["n"] == "4 of n = 8 test images (fold 2)"
+    assert "<p>4 of n = 8 test images (fold 2), 3 of 3 models" in made_page(made)
+
+
 def luminance(colour: str) -> float:
     """Relative luminance of `#rrggbb` by WCAG 2.2."""
     colour = "#" + "".join(2 * sign for sign in colour[1:]) if len(colour) == 4 else colour
