@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 TERMINAL_WIDTH = 100
 """Most columns of the output of commands."""
@@ -38,6 +38,28 @@ def some(names: Iterable[str], most: int = 4) -> str:
     listed = list(names)
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def short_names(names: Iterable[str], width: int) -> dict[str, str]:
+    """Every name in at most `width` characters, at least 3; different names stay different.
+
+    Long ones are cut in the middle; if that hides a difference, at the next place that does not, or at both ends; if
+    there is no such place, they are numbered.
+    """
+    known = list(dict.fromkeys(names))
+    numbered = [f"{number}: {name}"[: width - 1] + "…" for number, name in enumerate(known, start=1)]
+    short = next((tried for tried in cuts(known, width) if len(set(tried)) == len(known)), numbered)
+    return dict(zip(known, short, strict=True))
+
+
+def cuts(names: Sequence[str], width: int) -> Iterator[list[str]]:
+    """The names with the long ones cut to `width` characters: in the middle, next to it, …, and at both ends."""
+    kept, longest = width - 1, max(map(len, names), default=0)
+    for head in sorted(range(kept + 1), key=lambda head: abs(2 * head - kept)):
+        tail = kept - head
+        yield [name if len(name) <= width else f"{name[:head]}…{name[len(name) - tail :]}" for name in names]
+    for start in range(1, longest - kept):
+        yield [name if len(name) <= width else f"…{name[start : start + width - 2]}…" for name in names]
 
 
 def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:

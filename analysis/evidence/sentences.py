@@ -14,7 +14,7 @@ from analysis.evidence.pairs import Pair
 from analysis.evidence.planner import POWER, SampleSizes, alternatives
 from analysis.evidence.result import Contrast, Evidence, Model
 from analysis.evidence.simulate import STUDIES
-from common.text import TERMINAL_WIDTH, plural
+from common.text import TERMINAL_WIDTH, plural, short_names
 
 MEANING = {
     "these_images": "on these test images, trained again",
@@ -158,24 +158,19 @@ def join_names(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def short(name: str) -> str:
-    """A name of at most `WIDEST` characters, cut in the middle: models often differ at their end."""
-    half = WIDEST // 2
-    return name if len(name) <= WIDEST else f"{name[: half - 1]}…{name[-half:]}"
-
-
 def table(found: Evidence) -> Iterator[str]:
     """A line per model, by mean."""
     ordered = sorted(found.models.items(), key=lambda item: -item[1].mean)
-    width = max(5, *(len(short(name)) for name in found.models))
+    short = short_names(found.models, WIDEST)
+    width = max(5, *map(len, short.values()))
     yield f"{'model':<{width}}   mean  difference  95 % interval      p      verdict"
     for name, model in ordered:
-        yield row(name, width, model, model.claims[found.claim])
+        yield row(short[name], width, model, model.claims[found.claim])
 
 
 def row(name: str, width: int, model: Model, claim: Contrast) -> str:
     """One model."""
-    start = f"{short(name):<{width}}  {model.mean:.3f}"
+    start = f"{name:<{width}}  {model.mean:.3f}"
     if claim.estimate is None or claim.low is None or claim.high is None or claim.p is None:
         runs = model.these_runs
         interval = "" if runs.low is None or runs.high is None else f"{runs.low:+.3f} to {runs.high:+.3f}"
@@ -188,8 +183,9 @@ def pair_lines(pairs: Sequence[Pair]) -> Iterator[str]:
     """A line per pair, largest difference first."""
     if pairs:
         yield "\nAll pairs"
+    short = short_names([name for pair in pairs for name in (pair.a, pair.b)], WIDEST)
     for pair in pairs:
-        name = f"{short(pair.a)} − {short(pair.b)}"
+        name = f"{short[pair.a]} − {short[pair.b]}"
         interval = f"{pair.low:+.3f} to {pair.high:+.3f}"
         yield f"{name:<{2 * WIDEST + 3}}  {pair.estimate:+.3f}  {interval}  {p_value(pair.p):>6}"
 

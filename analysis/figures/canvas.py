@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -42,28 +42,6 @@ def wrap_label(label: str, width: int) -> str:
 def plain(text: str) -> str:
     """Text that matplotlib draws as it stands: a pair of `$` begins no formula."""
     return text.replace("$", r"\$")
-
-
-def short_names(names: Iterable[str], width: int) -> dict[str, str]:
-    """Every name in at most `width` characters, at least 3; different names stay different.
-
-    Long ones are cut in the middle; if that hides a difference, at the next place that does not, or at both ends; if
-    there is no such place, they are numbered.
-    """
-    known = list(dict.fromkeys(names))
-    numbered = [f"{number}: {name}"[: width - 1] + "…" for number, name in enumerate(known, start=1)]
-    short = next((tried for tried in cuts(known, width) if len(set(tried)) == len(known)), numbered)
-    return dict(zip(known, short, strict=True))
-
-
-def cuts(names: Sequence[str], width: int) -> Iterator[list[str]]:
-    """The names with the long ones cut to `width` characters: in the middle, next to it, …, and at both ends."""
-    kept, longest = width - 1, max(map(len, names), default=0)
-    for head in sorted(range(kept + 1), key=lambda head: abs(2 * head - kept)):
-        tail = kept - head
-        yield [name if len(name) <= width else f"{name[:head]}…{name[len(name) - tail :]}" for name in names]
-    for start in range(1, longest - kept):
-        yield [name if len(name) <= width else f"…{name[start : start + width - 2]}…" for name in names]
 
 
 def legend(figure: Figure, handles: Sequence[Artist], columns: int) -> None:

@@ -23,7 +23,7 @@ from analysis.figures.median_runs import median_runs
 from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import MASKS, MEANINGS, SERIES
-from common.text import plural
+from common.text import plural, short_names
 
 MOST_IMAGES = 4
 MOST_LISTED = 18
@@ -122,7 +122,7 @@ def hardest_images_figure(
         raise AnalysisError("None of these runs has a predictions artifact: there are no hard images to draw.")
     shown = {stem: median_runs(comparison, [stem]) for stem in means["image"][:MOST_IMAGES]}
     listed = means.head(MOST_LISTED)
-    names = canvas.short_names(listed["image"], LONGEST)
+    names = short_names(listed["image"], LONGEST)
     width = len(shown) * (PANEL + GAP)
     left = width + 1.35 + LETTER * max(0, max(map(len, names.values())) - SHORT)
     told = caption(comparison, shown, means, names, command)

@@ -19,7 +19,7 @@ from analysis.figures.median_runs import median_runs, shown_run, tested_images
 from analysis.pull.masks import Image, Mask, Predictions
 from common import keys
 from common.colours import MEANINGS
-from common.text import some
+from common.text import short_names, some
 
 COLOURS = {
     "true positive": (255, 255, 255),
@@ -106,7 +106,7 @@ def grid(rows: list[str], columns: list[str], height: float, words: str) -> tupl
     ]
     for axes, title in zip(panels[0], columns, strict=True):
         axes.set_title(title, fontsize=7.5, pad=3)
-    short = canvas.short_names(rows, int(CHARACTERS * (height + LABEL)))
+    short = short_names(rows, int(CHARACTERS * (height + LABEL)))
     for (axes, *_), name in zip(panels, rows, strict=True):
         axes.set_ylabel(canvas.plain(short[name]), fontsize=7, labelpad=3)
     return figure, panels

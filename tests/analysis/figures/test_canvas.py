@@ -3,25 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from analysis.figures import canvas
-from analysis.figures.canvas import plain, short_names, wrap_label
-
-
-@pytest.mark.parametrize(
-    ("names", "width", "short"),
-    [
-        (["image-4", "image-16"], 8, ["image-4", "image-16"]),
-        (["WhatsApp Image at 15.30.12", "WhatsApp Image at 15.31.12"], 16, ["WhatsAp…15.30.12", "WhatsAp…15.31.12"]),
-        (["a1" + "x" * 20, "a2" + "x" * 20], 5, ["a1…xx", "a2…xx"]),
-        (["abcd1" + "x" * 20, "abcd2" + "x" * 20], 7, ["abcd1…x", "abcd2…x"]),
-        (["x" * 20 + "1abcd", "x" * 20 + "2abcd"], 7, ["x…1abcd", "x…2abcd"]),
-        (["x" * 20 + "1" + "y" * 20, "x" * 20 + "2" + "y" * 20], 5, ["…xx1…", "…xx2…"]),
-        (["x" * 20 + "1" + "y" * 20 + "1" + "z" * 20], 5, ["xx…zz"]),
-        (["z" * 90, "z" * 91], 5, ["1: z…", "2: z…"]),
-        ([], 5, []),
-    ],
-)
-def test_long_names_are_cut_where_they_stay_different(names: list[str], width: int, short: list[str]) -> None:
-    assert list(short_names(names, width).items()) == list(zip(names, short, strict=True))
+from analysis.figures.canvas import plain, wrap_label
 
 
 @pytest.mark.parametrize("draw", [plain, lambda text: wrap_label(text, 30), lambda text: caption(text)])
