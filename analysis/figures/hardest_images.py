@@ -124,10 +124,10 @@ def hardest_images_figure(
     listed = means.head(MOST_LISTED)
     names = short_names(listed["image"], LONGEST)
     width = len(shown) * (PANEL + GAP)
-    left = width + 1.35 + LETTER * max(0, max(map(len, names.values())) - SHORT)
+    wider = LETTER * max(0, max(map(len, names.values())) - SHORT)
     told = caption(comparison, shown, means, names, command)
-    bottom = max(0.36, canvas.caption_height(left + 2.75, told))
-    figure = canvas.blank(left + 2.75, 3 * (PANEL + LABEL) + 0.49 + bottom)
+    taller = max(0, canvas.caption_height(width + 4.1 + wider, told) - 0.36)
+    figure = canvas.blank(width + 4.1 + wider, 3 * (PANEL + LABEL) + 0.85 + taller)
     colours = None
     for column, (stem, runs) in enumerate(shown.items()):
         panels = [
@@ -143,7 +143,7 @@ def hardest_images_figure(
         bar = canvas.place(figure, 0.35 + width, 0.55 + 2 * (PANEL + LABEL), 0.12, PANEL)
         figure.colorbar(colours, cax=bar).set_label("share of models that say foreground", fontsize=7.5)
         bar.tick_params(labelsize=7)
-    place = canvas.place(figure, left, 0.55, 2.5, 2 * PANEL)
+    place = canvas.place(figure, width + 1.35 + wider, 0.55, 2.5, 2 * PANEL)
     draw_image_means(place, listed.assign(image=listed["image"].map(names)))
     canvas.legend(figure, handles(), columns=4)
     canvas.caption(figure, told)
