@@ -117,9 +117,10 @@ A few test images prove little whatever the number of seeds. Where two models ca
 is whether they are *equivalent*: whether the whole interval of their difference lies within a margin that nobody would
 mind."""
 
-FOLDS = """### Over six folds and two seeds
+FOLDS = """### Over folds and two seeds
 
-A cross-validation tests every labelled photograph once. What holds here holds for other training images, too."""
+Six folds test every labelled photograph once; here are those that were trained, each with the photographs of the others
+to learn from. What holds here holds for other training images, too."""
 
 DRAWN = """### Drawings instead of ImageNet
 
@@ -236,7 +237,7 @@ NOTEBOOKS: dict[str, list[tuple[str, str]]] = {
         ("## On the test images", "show.table(backbones)"),
         ("", "show.intervals(backbones)"),
         (LADDER, "show.differences(backbones)"),
-        (FOLDS, 'evidence_sweep = show.beside(paths, "evidence")\nshow.intervals(evidence_sweep)'),
+        (FOLDS, 'evidence_sweep = show.beside(paths, "evidence")\nshow.answer(evidence_sweep)'),
         ("", "show.differences(evidence_sweep)"),
         (DRAWN, 'drawn_sweep = show.beside(paths, "drawn")\nshow.table(drawn_sweep)'),
         (PAIRS, 'show.pairs(drawn_sweep, "architecture")'),
