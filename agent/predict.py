@@ -8,6 +8,7 @@ import argparse
 import errno
 import glob
 import itertools
+import os
 import signal
 import sys
 from collections import deque
@@ -150,12 +151,14 @@ def _probability(text: str) -> float:
 
 def _run(options: argparse.Namespace) -> int:
     tasks, problems = make_tasks(options.photographs, options.out, options.probabilities)
-    options.out.mkdir(parents=True, exist_ok=True)
+    if options.out.exists() and not options.out.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(options.out))
     device = performance.best_device()
     model = _model(options, device)
     print(f"on {device}; photographs: {len(tasks)}", flush=True)
     if model.pixel_range:
         print(describe_range(model.pixel_range), flush=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     for problem in problems:
         print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
     failed, sure = 0, {}

@@ -168,6 +168,17 @@ def test_a_mask_never_overwrites_a_photograph(model: Path, tmp_path: Path, capsy
     assert (tmp_path / "a.png").read_bytes() == before
 
 
+def test_a_file_is_no_folder_for_masks_and_no_model_no_reason_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photograph(0).save(tmp_path / "a.png")
+    arguments = ["no.pt", str(tmp_path / "a.png"), "-o"]
+    assert predict.main([*arguments, str(tmp_path / "a.png")]) == 1
+    assert "a.png cannot be written: Not a directory" in capsys.readouterr().err
+    assert predict.main([*arguments, str(tmp_path / "out")]) == 2
+    assert names(tmp_path) == ["a.png"]
+
+
 def test_folders_patterns_and_files_name_each_photograph_once(tmp_path: Path) -> None:
     for name in ("image-10.png", "image-2.png", "note.txt", ".hidden.png"):
         (tmp_path / name).touch()
