@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -67,7 +68,7 @@ class Comparison:
     curves: pd.DataFrame
     sweeps: Mapping[str, Settings]
 
-    @property
+    @cached_property
     def tested(self) -> pd.DataFrame:
         """The rows of `scores` that are of the checkpoint by which a run is tested."""
         rules = self.all_runs.set_index("run_id")[keys.TEST_RULE]

@@ -165,6 +165,6 @@ def judgement(evidence: Evidence | None, model: str) -> dict[str, object]:
         return dict.fromkeys(names)
     judged = evidence.models[model]
     claim = judged.claims[evidence.claim]
-    several = any(model.claims[evidence.claim].n_splits > 1 for model in evidence.models.values())
+    several = evidence.n_splits > 1
     values = (claim.n_splits if several else None, judged.mean if several else None, judged.verdict, evidence.claim)
     return dict(zip(names, (*values, claim.estimate, claim.low, claim.high, claim.p), strict=True))

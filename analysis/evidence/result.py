@@ -99,6 +99,11 @@ class Evidence:
     deviations: Mapping[str, float | None]
     notes: tuple[str, ...]
 
+    @property
+    def n_splits(self) -> int:
+        """Most splits that a model was trained on."""
+        return max(model.claims[self.claim].n_splits for model in self.models.values())
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dataclasses.asdict(self)

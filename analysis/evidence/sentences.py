@@ -84,7 +84,7 @@ def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
     of = f"of {len(found.models)} models" if n in (0, len(found.models)) else f"of the {n} models that can be compared"
     if is_single_try(found):
         first = single_try(found, score)
-    elif all(model.claims[found.claim].estimate is None for model in found.models.values()):
+    elif not n:
         first = f"{found.highest} has the highest mean {of}, {top.mean:.3f}, in these very runs."
     elif found.best:
         first = f"{found.best} is the best {of} {where}."

@@ -74,8 +74,7 @@ def interval_words(table: pd.DataFrame) -> str:
 def column_meanings(comparison: Comparison) -> dict[str, str]:
     """Explanations of the columns of the first sheet."""
     found, table = comparison.evidence, comparison.table
-    splits = max((model.claims[found.claim].n_splits for model in found.models.values()), default=1) if found else 1
-    over = f", over {splits} splits" if splits > 1 else ""
+    over = f", over {found.n_splits} splits" if found and found.n_splits > 1 else ""
     return {
         "tested at": "the epoch whose weights are tested",
         "interval": interval_words(table),
