@@ -31,8 +31,6 @@ VERSION = 2
 FILE = "study.json"
 MASKS = "masks.json"
 MASK_SUFFIX = ".tif"
-WRITTEN = (FILE, "runs.json", "left_out.json", "history.parquet", "scores.parquet", MASKS, "masks")
-"""Names of what `write` writes."""
 MAIN = "lab"
 """Default of several studies in one folder."""
 GROUND = 225
@@ -59,19 +57,21 @@ def write(
     """Write `tables` (runs, left_out, history, scores), `facts` (remarks, sweeps) and all masks into `folder`."""
     (folder / "masks").mkdir(parents=True, exist_ok=True)
     index = {run_id: _write_masks(predicted, folder / "masks") for run_id, predicted in masks.items()}
-    for name in ("history", "scores"):
-        tables[name].to_parquet(folder / f"{name}.parquet", index=False)
+    written = [folder / f"{name}.parquet" for name in ("history", "scores")]
+    for file in written:
+        tables[file.stem].to_parquet(file, index=False)
     contents = {name: tables[name].to_dict("records") for name in ("runs", "left_out")} | {"masks": index}
     for name, content in (contents | {"study": {"version": VERSION, **facts}}).items():
         text = json.dumps(content, indent=0, default=_plain)
-        write_text(folder / f"{name}.json", _without_places(text, tables["runs"]))
+        written.append(folder / f"{name}.json")
+        write_text(written[-1], _without_places(text, tables["runs"]))
     used = {
         name for run in index.values() for names in (run["truth"], *run["masks"].values()) for name in names.values()
     }
     for file in (folder / "masks").glob(f"*{MASK_SUFFIX}"):
         if file.stem not in used:
             file.unlink()
-    return [folder / name for name in WRITTEN]
+    return [*written, folder / "masks"]
 
 
 def _without_places(text: str, runs: pd.DataFrame) -> str:

@@ -23,8 +23,8 @@ from server.store.disk.disk_errors import explain
 from server.store.errors import StoreError
 from server.store.folder import migration
 from server.store.folder.integrity import find_faults
-from server.store.folder.maintenance import DATABASE, check_folder, maintenance_lock, open_read_only
-from server.store.folder.store import Store
+from server.store.folder.maintenance import maintenance_lock, open_read_only
+from server.store.folder.store import DATABASE, Store, check_folder
 from server.store.users import api_key
 
 KEY = "api-key"

@@ -11,9 +11,7 @@ from server.store.database.connection import as_dictionary, connect
 from server.store.disk.disk_errors import explain
 from server.store.errors import StoreError
 from server.store.folder import migration
-from server.store.folder.store import check_format, lock_folder
-
-DATABASE = "wandb.sqlite"
+from server.store.folder.store import DATABASE, check_folder, check_format, lock_folder
 
 
 @contextlib.contextmanager
@@ -46,12 +44,6 @@ def _open_checked(folder: Path, opened: Callable[[Path], sqlite3.Connection]) ->
             yield db
     except sqlite3.Error as error:
         raise StoreError(f"{folder} cannot be used: {explain(error)}.") from error
-
-
-def check_folder(folder: Path) -> None:
-    """Raise StoreError for a folder that no server has written."""
-    if not (folder / DATABASE).is_file():
-        raise StoreError(f"{folder} is not a server's folder: it has no {DATABASE}; correct --dir.")
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -23,6 +23,14 @@ from server.store.disk.durability import Durability
 from server.store.errors import StoreError
 from server.store.folder import migration
 
+DATABASE = "wandb.sqlite"
+
+
+def check_folder(folder: Path) -> None:
+    """Raise StoreError for a folder that no server has written."""
+    if not (folder / DATABASE).is_file():
+        raise StoreError(f"{folder} is not a server's folder: it has no {DATABASE}; correct --dir.")
+
 
 class Store:
     """The open folder. Connections belong to threads; writers take turns."""
@@ -32,7 +40,7 @@ class Store:
         self.clock = clock
         self._local = threading.local()
         self._writing = threading.RLock()
-        self._durability = Durability(folder / "wandb.sqlite-wal")
+        self._durability = Durability(folder / f"{DATABASE}-wal")
         self._sweep_locks: dict[int, threading.RLock] = {}
         self._lock_file = lock_folder(folder)
         try:
@@ -57,7 +65,7 @@ class Store:
         """This thread's connection, in autocommit: each SELECT sees the committed state."""
         connection: TimedConnection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = connect(self.folder / "wandb.sqlite")
+            connection = self._local.connection = connect(self.folder / DATABASE)
             connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
@@ -108,10 +116,9 @@ class Store:
 @contextlib.contextmanager
 def folder_transaction(folder: Path) -> Iterator[sqlite3.Connection]:
     """One transaction on a folder that a server may be using: takes no lock of the folder, only SQLite's."""
-    if not (folder / "wandb.sqlite").is_file():
-        raise StoreError(f"{folder} is not a server's folder: it has no wandb.sqlite; correct --dir.")
+    check_folder(folder)
     try:
-        with contextlib.closing(connect(folder / "wandb.sqlite")) as db:
+        with contextlib.closing(connect(folder / DATABASE)) as db:
             check_format(folder, db)
             if migration.format_version(db) != migration.FORMAT:
                 Store(folder).close()
