@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import pandas as pd
 
-from analysis.comparison.row_labels import IDENTITY, NUISANCE, with_models
+from analysis.comparison.row_labels import IDENTITY, NUISANCE, SCIENTIFIC, with_models
 from analysis.curves.overfitting import end_length, overfitting_figures
 from common.keys import STRENGTHS
 from common.text import plural
 
-SAME = (*IDENTITY, "width", "image_size", *NUISANCE)
+SAME = (*IDENTITY, *(name for name in SCIENTIFIC if name != "augmentation"), *NUISANCE)
 """Settings that must be equal for the difference to be that of augmentation."""
 
 

@@ -74,6 +74,11 @@ class Comparison:
         rules = self.all_runs.set_index("run_id")[keys.TEST_RULE]
         return self.scores[self.scores["checkpoint"] == self.scores["run_id"].map(rules)]
 
+    @cached_property
+    def shown_scores(self) -> pd.DataFrame:
+        """The rows of `tested` that are of the runs behind the rows of the table."""
+        return self.tested[self.tested["run_id"].isin(self.runs["run_id"])]
+
 
 def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) -> Comparison:
     """The comparison of a study's models by the lab's rule, their metrics by a name of `definitions.DEFINITIONS`."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from analysis.comparison.rows import image_means
 from analysis.pull.masks import Mask, one_pixel_loss, pool_scores
 from common import keys
 from common.keys import METRICS
@@ -91,20 +92,21 @@ def resize_masks(truths: Mapping[str, Mask], side: int) -> list[Mask]:
 
 
 def image_range(tested: pd.DataFrame, best: pd.Series[Any]) -> str | None:
-    """A sentence on the hardest test image and the range of IoU over images of a run, by tested checkpoints.
+    """A sentence on the hardest test image (`rows.image_means`) and the range of IoU over images of a run.
 
-    `best` is the first row of the table.
+    `tested` has the scores of the tested checkpoints, `best` is the first row of the table.
     """
     if tested.empty:
         return None
     widths = tested.groupby("run_id")["iou"].agg(lambda iou: iou.max() - iou.min())
-    lowest = tested.loc[tested.groupby("run_id")["iou"].idxmin(), "image"].value_counts()
-    hardest = str(lowest.index[0])
+    lowest = tested.loc[tested.groupby("run_id")["iou"].idxmin(), "image"]
+    hardest, iou = image_means(tested).loc[0, ["image", "iou"]]
     n = tested.loc[tested["image"] == hardest, "run_id"].nunique()
     runs = plural(n, "run") + (" that were tested on it" if n < len(widths) else "")
     other = f"; of the best model it is {best['worst_image']}" if best["worst_image"] != hardest else ""
     return (
-        f"Hardest test image: {hardest}, the lowest in {lowest.iloc[0]} of {runs}{other}. Single images"
+        f"Hardest test image: {hardest}, mean IoU {iou:.3f} over {plural(tested['model'].nunique(), 'model')},"
+        f" the lowest in {(lowest == hardest).sum()} of {runs}{other}. Single images"
         f" have IoU {tested['iou'].min():.3f} to {tested['iou'].max():.3f}; the easiest and the hardest of one"
         f" run lie {widths.median():.3f} apart (median)."
     )

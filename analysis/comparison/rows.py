@@ -108,6 +108,18 @@ def over_images(scores: pd.DataFrame) -> dict[str, object]:
     }
 
 
+def image_means(tested: pd.DataFrame) -> pd.DataFrame:
+    """One row per test image, hardest first: image, iou (mean over models of their means over runs), low, high, n.
+
+    `tested` has a row per run and image, of the checkpoints that the lab's rule tests; low and high: over models;
+    n: number of models.
+    """
+    models = tested.groupby(["image", "model"])["iou"].mean()
+    means = models.groupby("image").agg(["mean", "min", "max", "size"]).reset_index()
+    means.columns = pd.Index(["image", "iou", "low", "high", "n"])
+    return means.sort_values("iou", kind="stable", ignore_index=True)
+
+
 def mean(runs: pd.DataFrame, key: str) -> float | None:
     """Mean over the runs that have this key; None if none has."""
     values = pd.to_numeric(runs[key], errors="coerce") if key in runs else pd.Series(dtype=float)

@@ -17,6 +17,7 @@ from scipy.ndimage import uniform_filter
 
 from analysis import AnalysisError
 from analysis.comparison.comparison import Comparison
+from analysis.comparison.rows import image_means
 from analysis.figures import canvas
 from analysis.figures.mask_grid import draw, error_picture, legend_handles
 from analysis.figures.median_runs import median_runs
@@ -37,19 +38,6 @@ WINDOW = 1 / 5
 """Side of the worst place over the longer side of the image."""
 PANEL, GAP, LABEL = 1.75, 0.12, 0.34
 """Side of one picture, space between two, and room for the words below one, inches."""
-
-
-def image_means(comparison: Comparison) -> pd.DataFrame:
-    """One row per test image, hardest first: image, iou (mean over models of their means over runs), low, high, n.
-
-    low and high: over models; n: number of models. Scores are of the checkpoints that the lab's rule tests.
-    """
-    tested = comparison.tested
-    tested = tested[tested["run_id"].isin(comparison.runs["run_id"])]
-    models = tested.groupby(["image", "model"])["iou"].mean()
-    means = models.groupby("image").agg(["mean", "min", "max", "size"]).reset_index()
-    means.columns = pd.Index(["image", "iou", "low", "high", "n"])
-    return means.sort_values("iou", kind="stable", ignore_index=True)
 
 
 def agreement(masks: Sequence[Mask]) -> npt.NDArray[np.float64]:
@@ -117,7 +105,7 @@ def hardest_images_figure(
     A column has the errors of the best model that was tested on the image, its worst place, and the disagreement of
     models. Raises `AnalysisError` if no run has predictions.
     """
-    means = image_means(comparison)
+    means = image_means(comparison.shown_scores)
     if means.empty:
         raise AnalysisError("None of these runs has a predictions artifact: there are no hard images to draw.")
     shown = {stem: median_runs(comparison, [stem]) for stem in means["image"][:MOST_IMAGES]}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +22,8 @@ from common import keys
 LINE: dict[str, Any] = {"linewidth": 2.4}
 IMAGES_ONLY: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (2, 2)), "alpha": 0.6}
 """Style of the interval of a model with one seed: training again is not in it."""
+SPREAD = 0.18
+"""Largest distance of a run's point from the middle of its row, rows."""
 
 
 def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling: float | None = None) -> None:
@@ -27,17 +31,15 @@ def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling:
 
     `ceiling` is the IoU of masks that are right but for one pixel all round (1 − `masks.one_pixel_loss`): a line.
     """
-    import seaborn as sns
-
     order = list(table["model"])
-    if (table["n_runs"] > 1).any():
-        sns.stripplot(
-            runs, x=keys.TEST_IOU, y="model", order=order, ax=axes, color="0.45", size=3.5, alpha=0.7, jitter=0.18
-        )
+    several = (table["n_runs"] > 1).any()
     for at, row in enumerate(table.to_dict("records")):
         if pd.notna(row["test_iou_low"]) and pd.notna(row["test_iou_high"]):
             style = LINE if row["n_seeds"] > 1 else IMAGES_ONLY
             axes.plot([row["test_iou_low"], row["test_iou_high"]], [at, at], color=COLOURS["val"], **style)
+        if several:
+            ious = runs.loc[runs["model"] == row["model"], keys.TEST_IOU]
+            axes.scatter(ious, at + spread(len(ious)), s=12, color="0.45", alpha=0.7, linewidths=0)
         face = COLOURS["val"] if row["verdict"] == "best" else "white"
         axes.plot(row["test_iou"], at, "D", color=COLOURS["val"], markerfacecolor=face, markersize=6, zorder=4)
         words = "" if pd.isna(row["difference"]) else WORDS[row["verdict"]]
@@ -50,6 +52,11 @@ def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling:
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def spread(n: int) -> npt.NDArray[np.float64]:
+    """(n,) heights around a row, so that equal runs do not hide each other."""
+    return np.linspace(-SPREAD, SPREAD, n) if n > 1 else np.zeros(n)
 
 
 def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictions], command: str) -> Figure:

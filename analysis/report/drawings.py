@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.pareto import sentence
+from analysis.comparison.rows import image_means
 from analysis.figures import canvas
-from analysis.figures.hardest_images import hardest_images_figure, image_means
+from analysis.figures.hardest_images import hardest_images_figure
 from analysis.figures.intervals import intervals_figure
 from analysis.figures.pareto import pareto_figure
 from analysis.hyperparameters import importance, plots
@@ -71,7 +72,7 @@ def hard_drawings(study: Study, comparison: Comparison, photographs: bool) -> li
     if not len(comparison.scores):
         return []
     figure = hardest_images_figure(comparison, study.predictions, "", photographs=photographs)
-    means = image_means(comparison)
+    means = image_means(comparison.shown_scores)
     told = ", ".join(f"{image} {iou:.3f}" for image, iou in zip(means["image"][:4], means["iou"][:4], strict=True))
     return [
         Drawing(

@@ -23,7 +23,7 @@ def submit(options: argparse.Namespace) -> int:
     per_gpu = 1 if options.per_gpu is None else options.per_gpu
     jobs = Jobs(n, options.partition or "", gpus, cpus, options.time or "", tuple(options.sbatch))
     if options.slurm:
-        slurm.find_sbatch()
+        slurm.check_cluster(jobs.partition)
     info = sweep_setup.find(options.sweep, options.new)
     print(info.news)
     if is_loopback(info.sweep.base_url):

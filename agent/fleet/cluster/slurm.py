@@ -76,10 +76,19 @@ def script(sweep: str, jobs: Jobs, root: Path, logs: Path, per_gpu: int | None =
     )
 
 
-def find_sbatch() -> None:
-    """Raises SlurmError: there is no sbatch on this machine."""
+def check_cluster(partition: str) -> None:
+    """Raises SlurmError: there is no sbatch on this machine, Slurm does not answer, or has no such partition.
+
+    `partition` is the value of --partition: several names with commas between them, or none.
+    """
     if shutil.which("sbatch") is None:
         raise SlurmError("--slurm needs sbatch, which is not on this machine: use the login node of the cluster")
+    done = _ask("sinfo", "--all", "--noheader", "--format=%R")
+    if done.returncode:
+        raise SlurmError(f"Slurm does not answer here: {' '.join(done.stderr.split())}")
+    there = sorted(set(done.stdout.split()))
+    if unknown := [name for name in partition.split(",") if name and name not in there]:
+        raise SlurmError(f"--partition: Slurm has no {', '.join(unknown)}; it has {', '.join(there)}")
 
 
 def submit(text: str, folder: Path) -> str:

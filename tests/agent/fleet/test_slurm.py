@@ -65,7 +65,19 @@ def test_what_is_no_option_of_sbatch_is_refused(option: str) -> None:
 def test_a_machine_without_slurm_is_told_in_one_sentence(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(programs))
     with pytest.raises(SlurmError, match="login node"):
-        slurm.find_sbatch()
+        slurm.check_cluster("")
+
+
+def test_a_slurm_that_does_not_answer_or_lacks_the_partition_is_told_before_a_sweep_is_made(programs: Path) -> None:
+    program(programs, "sbatch", "exit 1")
+    program(programs, "sinfo", "echo 'sinfo: error: no slurm.conf' >&2; exit 1")
+    with pytest.raises(SlurmError, match=r"^Slurm does not answer here: sinfo: error: no slurm\.conf$"):
+        slurm.check_cluster("")
+    program(programs, "sinfo", "printf 'gpu\\ngpu\\ncpu\\n'")
+    for partition in ("", "gpu", "cpu,gpu"):
+        slurm.check_cluster(partition)
+    with pytest.raises(SlurmError, match=r"^--partition: Slurm has no debug; it has cpu, gpu$"):
+        slurm.check_cluster("gpu,debug")
 
 
 def test_the_id_of_the_job_comes_back_and_the_service_of_the_client_is_not_inherited(

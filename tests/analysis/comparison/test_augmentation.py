@@ -60,8 +60,8 @@ def test_a_best_epoch_near_the_end_may_be_later() -> None:
 
 def test_runs_that_differ_in_something_else_are_not_compared() -> None:
     runs, curves = study(light=[12, 14], strong=[30, 31])
-    runs["epochs"] = [60, 60, 100, 100]
-    assert augmentation_effects(runs, curves) == []
+    for name, values in {"epochs": [60, 100], "image_size": [256, 512], "score_size": [512, 1024]}.items():
+        assert augmentation_effects(runs.assign(**{name: [values[0]] * 2 + [values[1]] * 2}), curves) == [], name
     assert augmentation_effects(runs.drop(columns="augmentation"), curves) == []
 
 

@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from analysis.comparison import limitations
+from analysis.comparison.comparison import compare
+from analysis.comparison.rows import image_means
 from analysis.pull.masks import Mask, image_scores
 from tests.analysis.studies import MODELS, noisy, numbers, predictions, run, square, study
 
@@ -51,18 +53,29 @@ def test_pictures_of_different_size_have_no_common_ceiling(truth: dict[str, Mask
 
 
 def test_the_range_over_images_is_told() -> None:
-    scores = pd.DataFrame({"run_id": ["r", "r", "r2", "r2"], "iou": [0.9, 0.8, 0.95, 0.75], "image": [*"abab"]})
+    runs = {"run_id": ["r", "r", "r2", "r2"], "model": ["m", "m", "m2", "m2"]}
+    scores = pd.DataFrame(runs | {"iou": [0.9, 0.8, 0.95, 0.75], "image": [*"abab"]})
     text = limitations.image_range(scores, pd.Series({"worst_image": "b"}))
-    assert numbers(text) == [2, 2, 0.75, 0.95, 0.15]
-    assert ": b, the lowest" in str(text)
+    assert str(text).startswith("Hardest test image: b, ")
+    assert numbers(text) == [0.775, 2, 2, 2, 0.75, 0.95, 0.15]
     other = limitations.image_range(scores, pd.Series({"worst_image": "a"}))
     assert "model it is a." in str(other)
     assert limitations.image_range(scores.iloc[:0], pd.Series()) is None
 
 
+def test_the_hardest_image_is_the_one_that_the_figure_names_where_models_have_unlike_numbers_of_runs() -> None:
+    """Three runs of one model fail at a by little, the other model at b by much."""
+    names = [(f"m{i}", "m") for i in range(3)] + [("n0", "n")]
+    rows = [(run, model, image) for run, model in names for image in "ab"]
+    scores = pd.DataFrame(rows, columns=["run_id", "model", "image"]).assign(iou=[0.9, 0.91] * 3 + [0.9, 0.5])
+    assert image_means(scores)["image"].tolist() == ["b", "a"]
+    text = limitations.image_range(scores, pd.Series({"worst_image": "a"}))
+    assert "Hardest test image: b, mean IoU 0.705 over 2 models, the lowest in 1 of 4 runs; " in str(text)
+
+
 def test_the_hardest_image_is_counted_among_the_runs_that_were_tested_on_it() -> None:
     made = noisy(folds=(1, 2))
-    scores = made.scores[made.scores["checkpoint"] == "best_loss"]
+    scores = compare(made).tested
     text = str(limitations.image_range(scores, pd.Series({"worst_image": "image-1-0"})))
     assert re.search(r"the lowest in \d of 9 runs that were tested on it", text)
 

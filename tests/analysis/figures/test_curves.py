@@ -65,6 +65,16 @@ def test_intervals_have_the_best_on_top_and_the_ceiling_as_a_line(axes: Axes) ->
     assert ceiling == [0.8, 0.8]
 
 
+def test_every_run_is_a_point_in_its_row_always_at_the_same_place(axes: Axes) -> None:
+    comparison = compare(noisy())
+    draw_intervals(axes, comparison.table, comparison.runs)
+    for at, (row, drawn) in enumerate(zip(comparison.table.to_dict("records"), axes.collections, strict=True)):
+        points = np.asarray(drawn.get_offsets())
+        runs = comparison.runs[comparison.runs["model"] == row["model"]]
+        np.testing.assert_allclose(points[:, 0], runs["test/iou"])
+        np.testing.assert_allclose(points[:, 1], [at - 0.18, at, at + 0.18])
+
+
 def test_the_ceiling_is_what_one_pixel_costs_and_the_caption_has_n_and_the_command() -> None:
     made = noisy()
     figure = intervals_figure(compare(made), made.predictions, "python -m analysis a/b")

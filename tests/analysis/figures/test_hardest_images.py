@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from analysis import AnalysisError
 from analysis.comparison.comparison import compare
-from analysis.figures.hardest_images import agreement, draw_zoom, hardest_images_figure, image_means, worst_place
+from analysis.comparison.rows import image_means
+from analysis.figures.hardest_images import agreement, draw_zoom, hardest_images_figure, worst_place
 from analysis.figures.mask_grid import COLOURS
 from tests.analysis.studies import MODELS, predictions, scored, seen, square, study
 
@@ -18,7 +19,7 @@ def test_the_hardest_image_comes_first_with_mean_and_range_over_models() -> None
     hard = predictions(4)
     mixed = {rule: {**easy.masks[rule], "image-2": hard.masks[rule]["image-2"]} for rule in easy.masks}
     one = replace(easy, masks=mixed)
-    means = image_means(compare(seen(made, {"r0s0": one, "r1s0": one})))
+    means = image_means(compare(seen(made, {"r0s0": one, "r1s0": one})).shown_scores)
     # Four columns off of 16: 12·16 shared, 20·16 in the union.
     assert means.iloc[0].tolist() == ["image-2", pytest.approx(192 / 320), pytest.approx(0.6), pytest.approx(0.6), 2]
     assert means["iou"].tolist() == sorted(means["iou"])
