@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from common.sweep_spec.distributions import listed_values
+from common.sweep_spec.file import SweepFileError, read
 
 
 class StudyError(Exception):
@@ -41,13 +42,6 @@ class StudyPlan:
         return int(self.sweep["parameters"]["image_size"]["value"])
 
 
-def explain(error: Exception) -> str:
-    """What is wrong with a file, on one line; of YAML only the place and the problem."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split())
-
-
 def make_plan(
     sweep_file: Path, results: Path, data: str, size: int | None, epochs: int | None, seeds: int | None
 ) -> StudyPlan:
@@ -60,12 +54,12 @@ def make_plan(
         StudyError: the file is missing, not a sweep, or not a grid over plain values.
     """
     try:
-        sweep = yaml.safe_load(sweep_file.read_text())
-        parameters = sweep["parameters"]
-    except OSError as error:
-        raise StudyError(f"{sweep_file} is not a sweep that can be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise StudyError(f"{sweep_file} is not a sweep that can be read: {explain(error)}") from error
+        sweep = read(sweep_file)
+    except SweepFileError as error:
+        raise StudyError(str(error)) from error
+    parameters = sweep.get("parameters")
+    if not isinstance(parameters, dict):
+        raise StudyError(f"{sweep_file} is not a sweep: parameters: is no mapping of settings")
     for name, value in {"data": data, "image_size": size, "epochs": epochs}.items():
         if value is not None:
             parameters[name] = {"value": value}
@@ -76,10 +70,15 @@ def make_plan(
             f"{sweep_file} is no grid over listed values: `make study` must know its trials beforehand; "
             f"run it with `wandb sweep` and `wandb agent` instead"
         )
-    missing = [name for name in ("epochs", "image_size") if "value" not in parameters.get(name, {})]
+    one = {name: parameters.get(name, {}).get("value") for name in ("epochs", "image_size")}
+    missing = [name for name, value in one.items() if type(value) is not int or value < 1]
     if missing:
-        raise StudyError(f"{sweep_file} does not set {' and '.join(missing)} to one value")
-    digest = hashlib.sha256(json.dumps(sweep, sort_keys=True).encode()).hexdigest()[:6]
+        raise StudyError(f"{sweep_file} does not set {' and '.join(missing)} to one whole number from 1 on")
+    try:
+        text = json.dumps(sweep, sort_keys=True, default=str)
+    except TypeError:
+        raise StudyError(f"{sweep_file} mixes words and numbers as keys of one mapping: quote the numbers") from None
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
     place = re.sub(r"\W+", "-", Path(data).name).strip("-") or "data"
-    settings = f"{parameters['image_size']['value']}px-{parameters['epochs']['value']}ep"
+    settings = f"{one['image_size']}px-{one['epochs']}ep"
     return StudyPlan(sweep, results / f"{sweep_file.stem}-{place}-{settings}-{digest}")

@@ -20,6 +20,8 @@ from agent.lint.command import Command
 from common.environment import CACHE, own
 from common.names import BadName
 from common.retry import retry
+from common.sweep_spec import file as sweep_file
+from common.sweep_spec.file import SweepFileError
 from common.wandb_api import RequestRefused, ServerUnavailable
 
 LOGIN_WAITS = (0.0, 0.0)
@@ -72,7 +74,7 @@ def find(text: str, new: bool) -> SweepInfo:
     """
     try:
         return _find(text, new)
-    except BadName as error:
+    except (BadName, SweepFileError) as error:
         raise SweepError(str(error)) from None
     finally:
         if wandb := sys.modules.get("wandb"):
@@ -81,7 +83,7 @@ def find(text: str, new: bool) -> SweepInfo:
 
 def _find(text: str, new: bool) -> SweepInfo:
     is_file = text.endswith((".yaml", ".yml")) or Path(text).is_file()
-    config = read_yaml(Path(text)) if is_file else {}
+    config = sweep_file.read(Path(text)) if is_file else {}
     if is_file:
         lint(Path(text), config)
     parts = text.strip("/").split("/")
@@ -114,18 +116,6 @@ def check_sweep_path(text: str, parts: list[str], new: bool) -> None:
         raise SweepError(f"{text} is neither a YAML file nor of the form ENTITY/PROJECT/ID")
     if new:
         raise SweepError(f"--new makes a sweep from a YAML file, and {text} is none: leave it out")
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise SweepError(f"{file} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SweepError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(config, dict):
-        raise SweepError(f"{file} is not a sweep: it holds no mapping of settings")
-    return config
 
 
 def lint(file: Path, config: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from agent.lint.finding import Finding, Rule
+from common.sweep_spec.file import syntax_error
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the top of the file to a value."""
@@ -67,9 +68,7 @@ def parse(text: str) -> tuple[Document, list[Finding]]:
         node = loader.get_single_node()
         value = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        what = getattr(problem, "problem", None) or " ".join(str(problem).split())
-        line = mark.line + 1 if mark else 1
+        line, what = syntax_error(problem)
         return Document({}), [NOT_YAML.at(line, problem=what)]
     finally:
         loader.dispose()

@@ -11,6 +11,9 @@ from study.plan import StudyError, StudyPlan
 SWEEP = Path(__file__).parents[2] / "sweeps" / "cpu.yaml"
 
 
+GRID = "method: grid\nparameters: {epochs: {value: 1}, "
+
+
 def make(results: Path, data: str = "drawn", seeds: int | None = None, size: int | None = None) -> StudyPlan:
     return plan.make_plan(SWEEP, results, data, size, epochs=7, seeds=seeds)
 
@@ -39,8 +42,12 @@ def test_other_settings_or_other_photographs_are_another_study(tmp_path: Path) -
         ("method: grid\nparameters: {lr: {min: 0, max: 1}}", "no grid"),
         ("method: grid\nparameters: {epochs: {values: [1, 2]}}", "epochs and image_size"),
         ("method: grid", "is not a sweep"),
-        ("a: [", "is not a sweep"),
-        ("a: 1\nb: [1\nc: 2", "can be read: line 3: expected ',' or ']', but got ':'"),
+        ("method: grid\nparameters: [1]", "is not a sweep"),
+        ("- 1", "is not a sweep"),
+        (f"{GRID}image_size: {{value: abc}}}}", "does not set image_size to one whole number"),
+        (f"{GRID}image_size: {{value: [1]}}}}", "does not set image_size to one whole number"),
+        (f"{GRID}image_size: {{value: 0}}}}", "does not set image_size to one whole number"),
+        (f"{GRID}image_size: {{value: 32}}, 1: {{value: 2}}}}", "mixes words and numbers"),
     ],
 )
 def test_a_sweep_that_is_no_study_is_refused(text: str, sentence: str, tmp_path: Path) -> None:
@@ -51,8 +58,15 @@ def test_a_sweep_that_is_no_study_is_refused(text: str, sentence: str, tmp_path:
         plan.make_plan(file, tmp_path, "drawn", None, epochs, None)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_sweep_with_a_date_has_its_own_folder(tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
-    file.write_bytes(b"\x89PNG\xff")
-    with pytest.raises(StudyError, match=r"is not a sweep .*'utf-8'"):
-        plan.make_plan(file, tmp_path, "drawn", None, 1, None)
+    folders = set()
+    for day in ("2026-01-01", "2026-01-02"):
+        file.write_text(f"name: {day}\n{GRID}image_size: {{value: 32}}}}")
+        folders.add(plan.make_plan(file, tmp_path, "drawn", None, None, None).folder)
+    assert len(folders) == 2
+
+
+def test_a_sweep_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="cannot be read: Is a directory"):
+        plan.make_plan(tmp_path, tmp_path, "drawn", None, 1, None)
