@@ -37,7 +37,8 @@ def some(names: Iterable[str], most: int = 4) -> str:
     """The first names, and the number of the others."""
     listed = list(names)
     more = len(listed) - most
-    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
+    mark = "; " if any("," in name for name in listed[:most]) else ", "
+    return mark.join(listed[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def short_names(names: Iterable[str], width: int) -> dict[str, str]:

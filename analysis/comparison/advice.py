@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from analysis.comparison.commands import command_here, other_training_sets_command
+from analysis.comparison.commands import command_here, other_training_sets_command, values_of
 from analysis.comparison.comparison import Comparison
 from analysis.evidence.sentences import MEANING, WORDS, next_steps, p_value
 from analysis.pull.masks import Mask, one_pixel_loss
@@ -70,11 +70,14 @@ def more_seeds(comparison: Comparison, seeds: int) -> str:
     if command is None:
         return ""
     runs = comparison.all_runs
-    one = runs.groupby(["model", "split"])[keys.SECONDS_TRAIN].mean().sum() if keys.SECONDS_TRAIN in runs else math.nan
-    n = seeds * len(runs.groupby(["model", "split"]))
-    time = "" if math.isnan(one) else f", about {plural(math.ceil(seeds * one / 60), 'minute')} of training in all"
+    (settings,) = comparison.sweeps.values()
+    cells = math.prod(len(values) for name, values in (values_of(settings) or {}).items() if name != "seed")
+    groups = runs.groupby(["model", "split"])
+    one = groups[keys.SECONDS_TRAIN].mean().sum() if keys.SECONDS_TRAIN in runs else math.nan
+    least = "about" if len(groups) >= cells else "more than"
+    time = "" if math.isnan(one) else f", {least} {plural(math.ceil(seeds * one / 60), 'minute')} of training in all"
     where = "; save the sweep's settings as sweep.yaml" if "SWEEP=sweep.yaml" in command else ""
-    return f": `{command}` (a new study of {plural(n, 'run')}{time}{where})"
+    return f": `{command}` (a new study of {plural(seeds * cells, 'run')}{time}{where})"
 
 
 def longer_advice(comparison: Comparison) -> list[str]:

@@ -44,11 +44,8 @@ def best_and_others(comparison: Comparison) -> tuple[str, str]:
             "Whether it is better than the others was not tested.",
         )
     lost = "; ".join(name for name in table["model"].astype(str) if name not in found.models)
-    first, second = answer(found, "IoU")
-    return (
-        f"{first.removesuffix('.')}, of the {len(found.models)} that can be compared.",
-        f"{second} Not compared: {lost}.",
-    )
+    first, second = answer(found, "IoU", len(table))
+    return first, f"{second} Not compared: {lost}."
 
 
 def judged_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,11 +56,16 @@ def judged_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_one_rule(table: pd.DataFrame) -> str | None:
-    """Lead of the first row if one rule tested all; None if one does, a value is unknown, or nothing changes."""
+    """Lead of the first row if one rule tested all; None if one does, a value is unknown, or nothing changes.
+
+    None, too, if verdicts are of other means than these: over further splits, or with other weights of them.
+    """
     others = pd.to_numeric(table["other_rule_test_iou"], errors="coerce")
     if table["rule"].nunique() < 2 or others.isna().any():
         return None
     lead = f"{table['test_iou'].iloc[0] - table['test_iou'].iloc[1]:.3f}"
+    if table["difference"].notna().all() and lead != f"{-table['difference'].iloc[1]:.3f}":
+        return None
     leads = []
     for rule, words in zip(RULES, ("lowest validation loss", "highest validation IoU"), strict=True):
         iou = table["test_iou"].where(table["rule"] == rule, others).sort_values(ascending=False, kind="stable")

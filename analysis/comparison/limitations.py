@@ -99,14 +99,16 @@ def image_range(tested: pd.DataFrame, best: pd.Series[Any]) -> str | None:
     if tested.empty:
         return None
     widths = tested.groupby("run_id")["iou"].agg(lambda iou: iou.max() - iou.min())
-    lowest = tested.loc[tested.groupby("run_id")["iou"].idxmin(), "image"]
+    if not widths.any():
+        return None
+    lowest = tested["iou"] == tested.groupby("run_id")["iou"].transform("min")
     hardest, iou = image_means(tested).loc[0, ["image", "iou"]]
     n = tested.loc[tested["image"] == hardest, "run_id"].nunique()
     runs = plural(n, "run") + (" that were tested on it" if n < len(widths) else "")
     other = f"; of the best model it is {best['worst_image']}" if best["worst_image"] != hardest else ""
     return (
         f"Hardest test image: {hardest}, mean IoU {iou:.3f} over {plural(tested['model'].nunique(), 'model')},"
-        f" the lowest in {(lowest == hardest).sum()} of {runs}{other}. Single images"
+        f" the lowest in {(lowest & (tested['image'] == hardest)).sum()} of {runs}{other}. Single images"
         f" have IoU {tested['iou'].min():.3f} to {tested['iou'].max():.3f}; the easiest and the hardest of one"
         f" run lie {widths.median():.3f} apart (median)."
     )

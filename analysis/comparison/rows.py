@@ -143,7 +143,7 @@ def with_evidence(
 ) -> pd.DataFrame:
     """`table` with the interval of test IoU of its `runs`, from the scores `tested`, and the verdicts of `evidence`.
 
-    Rows of models that were trained on different splits are ordered by their means over all splits. New columns:
+    With several splits, rows are in the order of means over all of them, of which the verdicts are. New columns:
     test_iou_low, test_iou_high, empty if rows are means over splits; n_resplits and resplit_iou if there are several;
     verdict, claim, difference, difference_low, difference_high, difference_p.
     """
@@ -154,7 +154,7 @@ def with_evidence(
     judged = [judgement(evidence, str(model)) for model in table["model"]]
     columns = pd.DataFrame(bounds, columns=["test_iou_low", "test_iou_high"]).join(pd.DataFrame(judged))
     joined = table.join(columns)
-    if runs.groupby("model")["split"].agg(frozenset).nunique() > 1:
+    if evidence is not None and evidence.n_splits > 1:
         means = joined["resplit_iou"].fillna(joined["test_iou"])
         joined = joined.loc[means.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
     return joined

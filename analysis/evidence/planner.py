@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,37 +57,43 @@ def plan(
 
     `factors`: numbers of standard errors that make a difference and an equivalence if errors are known exactly.
     """
-    design = components.design
-    seeds, images = design.seeds[design.seeds > 0].min(), design.distinct
-    parts = variances(components, claim, pair)
+    seeds = fewest_seeds(components.design, pair)
+    even = components.on(replace(components.design, runs=components.design.runs[:, :, :seeds]))
+    images, known = even.design.distinct, degrees(components, claim, pair)
+    parts = variances(even, claim, pair)
 
     def first(size: Callable[[Array], Size], now: float) -> int | None:
         counts = np.arange(np.ceil(now), MOST_NEEDED + 1)
-        enough = decides(components, parts, size(counts / now), gap, factors, margin)
+        enough = decides(even.design, seeds, parts, known, size(counts / now), gap, factors, margin)
         return int(counts[enough.argmax()]) if enough.any() else None
 
     both = first(lambda n: Size(n, n), float(seeds))
     return SampleSizes(
         first(lambda n: Size(seeds=n), float(seeds)),
         None if claim == CLAIMS[0] else first(lambda n: Size(images=n), float(images)),
-        new_splits(components, pair, gap, factors, margin) if claim == CLAIMS[2] else None,
+        new_splits(even, seeds, pair, gap, factors, margin) if claim == CLAIMS[2] else None,
         (both, int(np.ceil(images * both / seeds))) if both and claim != CLAIMS[0] else None,
     )
 
 
+def fewest_seeds(design: Design, pair: tuple[int, int]) -> int:
+    """Fewest runs of the two models on a split that has any."""
+    own = design.seeds[list(pair)]
+    return int(own[own > 0].min())
+
+
 def new_splits(
-    components: Components, pair: tuple[int, int], gap: float, factors: tuple[float, float], margin: float
+    components: Components, seeds: int, pair: tuple[int, int], gap: float, factors: tuple[float, float], margin: float
 ) -> int | None:
     """Training sets that decide if none shares a photograph with another, with runs and images as they are."""
     design = components.design
     n_models, n_splits = design.shape
     if n_splits == 1:
         return None
-    seeds = int(design.seeds[design.seeds > 0].min())
     two = components.on(Design(np.ones((n_models, 2, seeds), bool), fresh(int(design.n_images.mean())), 0))
     counts = np.arange(2, MOST_NEEDED + 1)
-    parts = variances(two, CLAIMS[2], pair)
-    enough = decides(two, parts, Size(splits=counts / 2), gap, factors, margin)
+    parts, known = variances(two, CLAIMS[2], pair), degrees(two, CLAIMS[2], pair)
+    enough = decides(two.design, seeds, parts, known, Size(splits=counts / 2), gap, factors, margin)
     return int(counts[enough.argmax()]) if enough.any() else None
 
 
@@ -96,9 +102,15 @@ def fresh(images: int) -> NDArray[np.int64]:
     return np.arange(2 * images).reshape(2, images)
 
 
-def degrees(components: Components, parts: Mapping[str, float]) -> dict[str, float]:
-    """Degrees of freedom of the estimate of each part."""
-    return {name: max(float(components.squares[name].freedom[0].max()), 0.5) for name in parts}
+def degrees(components: Components, claim: str, pair: tuple[int, int]) -> dict[str, float]:
+    """Degrees of freedom of each part of the variance of a difference, by Satterthwaite if models have their own."""
+    found = {}
+    for name in (*SOURCES[claim], "rest"):
+        square = components.squares[name]
+        value, freedom = square.value[0, list(pair)], np.maximum(square.freedom[0, list(pair)], 0.5)
+        own = not square.common[0] and value.any()
+        found[name] = float(value.sum() ** 2 / (value**2 / freedom).sum()) if own else float(freedom.max())
+    return found
 
 
 def variances(components: Components, claim: str, pair: tuple[int, int]) -> Mapping[str, float]:
@@ -119,16 +131,20 @@ def variances(components: Components, claim: str, pair: tuple[int, int]) -> Mapp
 
 
 def decides(
-    components: Components,
+    design: Design,
+    seeds: int,
     parts: Mapping[str, float],
+    known: Mapping[str, float],
     size: Size,
     gap: float,
     factors: tuple[float, float],
     margin: float,
 ) -> NDArray[np.bool_]:
-    """Whether a study of each size finds the gap, or shows that it is below the margin, with a chance of `POWER`."""
-    design = components.design
-    seeds, images = float(design.seeds[design.seeds > 0].min()), float(design.n_images.mean())
+    """Whether a study of each size finds the gap, or shows that it is below the margin, with a chance of `POWER`.
+
+    `size` are factors on `design` with so many `seeds`; `known`: degrees of freedom of the variances `parts`.
+    """
+    images = float(design.n_images.mean())
     per_model = {
         "run": np.asarray(size.splits) * (seeds * size.seeds - 1) / max(seeds - 1, 0.5),
         "image": np.asarray(size.splits) * (images * size.images - 1) / max(images - 1, 0.5),
@@ -141,7 +157,6 @@ def decides(
         "image": np.asarray(size.images) * size.splits,
         "training": np.asarray(size.splits, dtype=float),
     }
-    known = degrees(components, parts)
     left = {name: parts[name] / grown[name] for name in parts}
     total = sum(left.values(), np.zeros(1))
     spread = sum((left[n] ** 2 / (known[n] * np.maximum(per_model[n], 1)) for n in parts), np.zeros(1))
@@ -173,7 +188,7 @@ def page(components: Components, differences: Sequence[float], margin: float) ->
             continue
         for gap in differences:
             needed = plan(components, name, pair, gap, factors, margin)
-            enough = needed.seeds == design.seeds[design.seeds > 0].min()
+            enough = needed.seeds == fewest_seeds(design, pair)
             ways = "the pilot is large enough" if enough else alternatives(needed)
             yield f"  {'equal' if gap == 0 else f'{gap:g} apart':<12} {ways}"
 
@@ -198,8 +213,10 @@ def alternatives(needed: SampleSizes) -> str:
 
 
 def median_pair(components: Components) -> tuple[int, int]:
-    """Two models whose own variances are about the median."""
-    order = sum(value[0] for value in components.values.values()).argsort()
+    """Two models whose own variances are about the median, of those with most runs on a split."""
+    most = components.design.seeds.max(axis=1)
+    able = np.flatnonzero(most >= np.sort(most)[-2])
+    order = able[sum(value[0] for value in components.values.values())[able].argsort()]
     middle = len(order) // 2
     return int(order[middle - 1]), int(order[middle])
 
@@ -221,16 +238,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ScoresError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Each alone decides with a chance of {POWER:.0%}, all else as in the pilot: {size_of(scores.design)}.\n")
+    print(f"Each way decides with a chance of {POWER:.0%}, all else as in the pilot: {size_of(scores.design)}.\n")
     print("\n".join(page(components, gaps, options.margin)))
     return 0
 
 
 def size_of(design: Design) -> str:
     """The pilot in words."""
-    seeds = int(design.seeds[design.seeds > 0].min())
+    fewest, most = int(design.seeds[design.seeds > 0].min()), int(design.seeds.max())
+    seeds = plural(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
     return (
-        f"{design.shape[0]} models, {seeds} seeds, {plural(design.distinct, 'test image')},"
+        f"{design.shape[0]} models, {seeds}, {plural(design.distinct, 'test image')},"
         f" {plural(design.shape[1], 'training set')}"
     )
 

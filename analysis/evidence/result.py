@@ -197,7 +197,7 @@ def leaders(judgement: Judgement, claim: str) -> tuple[int, int]:
     """The models with the highest and the second mean of those that the claim compares, of all if it compares none."""
     able = ~np.isnan(judgement.claims[claim].estimate[0])
     means = np.where(able | ~able.any(), judgement.means[0], -np.inf)
-    second, first = means.argsort()[-2:]
+    first, second = (-means).argsort(kind="stable")[:2]
     return int(first), int(second)
 
 
@@ -208,8 +208,8 @@ def number(value: float) -> float | None:
 
 def these_runs(scores: Scores, means: Array, m: int) -> TheseRuns:
     """Model `m` against the highest mean, image by image; for the highest, against the next."""
-    order = means.argsort()
-    other = int(order[-1] if m != order[-1] else order[-2])
+    first, second = (-means).argsort(kind="stable")[:2]
+    other = int(first if m != first else second)
     with warnings.catch_warnings(action="ignore"):
         cells = np.nanmean(scores.values[[m, other]], axis=2)
     gaps = cells[0] - cells[1]

@@ -176,12 +176,15 @@ def is_only_run(key: tuple[str, str], runs: Runs) -> bool:
 
 
 def without_copies(where: str, runs: Runs, notes: list[str]) -> Runs:
-    """Runs without those whose scores are, to the last digit, those of another seed of the same model."""
+    """Runs without those whose scores are, to the last digit, those of another seed of the same model.
+
+    Equal scores that are the same on every image copy nothing: so score models that fail, or succeed, everywhere.
+    """
     seeds: dict[tuple[object, ...], str] = {}
     unique: Runs = {}
     for (model, seed), run in runs.items():
         scores = (model, *sorted(run.items()))
-        if scores in seeds and len(run) > 1:
+        if scores in seeds and len(set(run.values())) > 1:
             notes.append(f"{model}{where}: seed {seed} has all scores of seed {seeds[scores]} and counts as a copy.")
         else:
             seeds[scores] = seed

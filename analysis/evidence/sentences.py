@@ -77,11 +77,12 @@ def wrap(text: str) -> str:
     return textwrap.fill(text, TERMINAL_WIDTH, subsequent_indent="  " if text.startswith("- ") else "")
 
 
-def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
-    """Two sentences, on the best and on the others; `score` names the scores."""
+def answer(found: Evidence, score: str = "a mean of", n_models: int = 0) -> tuple[str, str]:
+    """Two sentences, on the best and on the others; `score` names the scores, `n_models` counts those without any."""
     top, where = found.models[found.highest], MEANING[found.claim]
-    n = n_judged(found)
-    of = f"of {len(found.models)} models" if n in (0, len(found.models)) else f"of the {n} models that can be compared"
+    n, total = n_judged(found), max(n_models, len(found.models))
+    compared = n or len(found.models)
+    of = f"of {total} models" if compared == total else f"of the {compared} models that can be compared"
     if is_single_try(found):
         first = single_try(found, score)
     elif not n:
@@ -91,7 +92,7 @@ def answer(found: Evidence, score: str = "a mean of") -> tuple[str, str]:
     elif top.verdict == "equivalent":
         first = (
             f"{found.highest} has the highest mean {of}, {top.mean:.3f}, and is at most {found.margin:g} below the best"
-            f" {where}."
+            f"{'' if compared == total else ' of them'} {where}."
         )
     else:
         first = f"{found.highest} has the highest mean {of}, {top.mean:.3f}, but is not proven to be the best {where}."
@@ -123,6 +124,7 @@ def others(found: Evidence) -> str:
     rest = {name: model for name, model in found.models.items() if name != found.highest}
     single = [name for name, model in rest.items() if model.claims[found.claim].estimate is None]
     higher = [name for name in single if rest[name].mean > found.models[found.highest].mean]
+    lower = [name for name in single if name not in higher]
     named = {
         word: [name for name, model in rest.items() if model.verdict == word and name not in single] for word in WORDS
     }
@@ -135,7 +137,7 @@ def others(found: Evidence) -> str:
         (named["equivalent"], f"equivalent to it within {found.margin:g}"),
         (named["cannot_tell"], "too close to tell with these data"),
         (higher, f"higher but not judged, for {alone(found, higher)}"),
-        ([name for name in single if name not in higher], f"not judged, for {alone(found, single)}"),
+        (lower, f"not judged, for {alone(found, lower)}"),
     )
     told = [f"{join_names(names)} {'is' if len(names) == 1 else 'are'} {text}" for names, text in parts if names]
     return f"{'; '.join(told)}."
@@ -221,6 +223,8 @@ def why_none(claims: Mapping[str, Contrast], name: str) -> str | None:
     """Reason why the claim has no verdict on any model; None if it has one."""
     if any(claim.estimate is not None for claim in claims.values()):
         return None
+    if name == CLAIMS[2] and max(claim.n_splits for claim in claims.values()) > 1:
+        return "models share one training set at most, which cannot show how much another would differ"
     return f"one {'training set' if name == CLAIMS[2] else 'seed'} cannot show how much another would differ"
 
 
@@ -246,18 +250,22 @@ def next_steps(
     )
     plans = {name: model.claims[found.claim] for name, model in undecided[:MOST_NAMES]}
     parts = [
-        f"{name} ({claim.estimate:+.3f})".replace("(-", "(−") + f" {what_decides(claim.needed)}"
+        f"{name} ({claim.estimate:+.3f})".replace("(-", "(−") + f" {what_decides(claim)}"
         for name, claim in plans.items()
         if claim.needed
     ]
     if parts:
         more = len(undecided) - MOST_NAMES
-        rest = f" {more} more are undecided; those further from the best take less." if more > 0 else ""
+        rest = f" {more} more {'is' if more == 1 else 'are'} undecided." if more > 0 else ""
         yield (
             f"To tell {found.highest} from those too close to it, with a chance of {POWER:.0%}:"
             f" {'; '.join(parts)}. Until then any of them may be the best.{rest}"
         )
-    enough = {name: claim.needed.seeds for name, claim in plans.items() if claim.needed and claim.needed.seeds}
+    enough = {
+        name: claim.needed.seeds
+        for name, claim in plans.items()
+        if claim.needed and claim.needed.seeds and not at_the_edge(claim)
+    }
     if enough and (how := more_seeds(max(enough.values()))):
         yield f"{max(enough.values())} seeds of every model, enough for {join_names(list(enough))}{how}."
     if silent:
@@ -268,8 +276,20 @@ def next_steps(
         yield f"For (c), train on at least 3 training sets, each with test images of its own{more_splits}."
 
 
-def what_decides(needed: SampleSizes) -> str:
+def at_the_edge(claim: Contrast) -> bool:
+    """Whether the plan asks for a study as large as this one, which did not decide."""
+    needed = claim.needed
+    if needed is None:
+        return False
+    pairs = ((needed.seeds, claim.n_seeds), (needed.images, claim.n_images), (needed.splits, claim.n_splits))
+    return any(n is not None and n <= now for n, now in pairs)
+
+
+def what_decides(claim: Contrast) -> str:
     """Sample sizes that decide, in words."""
+    needed = claim.needed or SampleSizes()
+    if at_the_edge(claim):
+        return "is a borderline case: another study of this size would decide"
     if not (needed.seeds or needed.images or needed.splits or needed.seeds_and_images):
         return f"{alternatives(needed)}, only a wider margin or photographs of another kind would"
     return f"takes {alternatives(needed)}"

@@ -114,8 +114,8 @@ Three claims are three different things, and each needs more than the one before
    over training sets, for which `sweeps/evidence.yaml` has six folds.
 
 A few test images prove little whatever the number of seeds. Where two models cannot be told apart, the better question
-is whether they are *equivalent*: whether the whole interval of their difference lies within a margin that nobody would
-mind."""
+is whether they are *equivalent*: whether one is at most so far below the other that nobody would mind. That is a bound
+on one side, so it can be shown where an interval of both sides reaches beyond the margin."""
 
 FOLDS = """### Over folds and two seeds
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.comparison.comparison import Comparison
+from analysis.comparison.comparison import OWN_SPLIT, Comparison
 from analysis.comparison.row_labels import NUISANCE, SCIENTIFIC
 from analysis.evidence.sentences import MEANING, QUESTION, RUNGS, WORDS, common_sample, ladder
 from common.text import sentence_case
@@ -45,7 +45,7 @@ def sheets(comparison: Comparison) -> list[Sheet]:
     made = (
         ("Scores on the test images.", metric_columns(table), column_meanings(comparison)),
         ("The same models, tested at the epoch of the other rule.", other_rule(table), OTHER_RULE_WORDS),
-        ("Other views of the tested predictions.", other_views(table), OTHER_VIEWS_WORDS),
+        ("Other views of the tested predictions.", other_views(table), other_views_words(comparison)),
         ("Size and cost of the models.", costs(table), COSTS_WORDS),
     )
     bold = best_rows(table)
@@ -86,13 +86,6 @@ def column_meanings(comparison: Comparison) -> dict[str, str]:
 
 
 OTHER_RULE_WORDS = {"gain": "IoU at that epoch − IoU at the one tested; above 0 the other rule would have been better"}
-OTHER_VIEWS_WORDS = {
-    "mean IoU of images": "averaged over images instead of pixels",
-    "its IoU": "mean over runs",
-    "Boundary IoU": "of the rims alone, 2 % of the diagonal wide, so far lower than IoU",
-    "IoU over runs": "lowest to highest",
-    "IoU over splits": "mean, the data's own split included",
-}
 COSTS_WORDS = {
     "MACs per image, G": "multiply-accumulates, the fair measure of time",
     "ms per image": "rough, since other work shared the machine",
@@ -184,6 +177,18 @@ def other_rule(table: pd.DataFrame) -> dict[str, list[str]]:
         "tested at": [TESTED_AT.get(OTHER.get(str(rule), ""), "") for rule in table["rule"]],
         **{title: decimals(table[f"other_rule_test_{metric}"]) for metric, title in titles.items()},
         "gain": format_signed(table["rule_cost"]),
+    }
+
+
+def other_views_words(comparison: Comparison) -> dict[str, str]:
+    """Meanings of the columns of `other_views`."""
+    own = ", the data's own split included" if OWN_SPLIT in set(comparison.all_runs["split"]) else ""
+    return {
+        "mean IoU of images": "averaged over images instead of pixels",
+        "its IoU": "mean over runs",
+        "Boundary IoU": "of the rims alone, 2 % of the diagonal wide, so far lower than IoU",
+        "IoU over runs": "lowest to highest",
+        "IoU over splits": f"mean{own}",
     }
 
 

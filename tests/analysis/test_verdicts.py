@@ -17,9 +17,10 @@ from analysis.comparison.answer import answers, keep_in_mind
 from analysis.comparison.comparison import Comparison, compare, pairs_within
 from analysis.evidence.__main__ import main as command
 from analysis.evidence.claims import CLAIMS
+from analysis.evidence.planner import SampleSizes
 from analysis.evidence.result import Evidence, evidence
 from analysis.evidence.score_table import Row, arrange
-from analysis.evidence.sentences import cautions, next_steps
+from analysis.evidence.sentences import cautions, next_steps, silent_claims
 from analysis.report import __main__ as report
 from analysis.tables.sheets import proof_sheets
 from tests.analysis.studies import noisy, scored
@@ -111,6 +112,66 @@ def test_intervals_that_hold_less_often_than_promised_say_so() -> None:
     found = judged(cells([0.9, 0.9, 0.8], 3, 4))
     for rate, told in ((0.07, "In 95 of 100 such studies the"), (0.08, "In about 92 of 100 such studies, ")):
         assert any(line.startswith(told) for line in cautions(replace(found, false_claim_rate=rate)))
+
+
+def test_a_lower_model_with_one_run_is_told_apart_from_a_higher_one() -> None:
+    made = cells([0.95, 0.92, 0.91, 0.80], 3, 8, spread=0.008)
+    alone = {key: v for key, v in made.items() if key[0] in (1, 2) or not key[2]}
+    second = answers(compare(scored(alone)))[1]
+    assert "backbone00 is higher but not judged, for it has one run; " in second
+    assert "backbone03 is not judged, for it has one run." in second
+
+
+def test_equal_means_are_led_by_the_first_row_of_the_table() -> None:
+    made = cells([0.9], 3, 6)
+    values = made | {(1, fold, seed): ious[::-1] for (_, fold, seed), ious in made.items()}
+    comparison = compare(scored(values))
+    assert comparison.evidence
+    assert str(comparison.table["model"].iloc[0]) == comparison.evidence.highest
+
+
+def test_equivalence_among_those_that_can_be_compared_is_not_said_of_the_best_of_all() -> None:
+    made = cells([0.99, 0.95, 0.95], 8, 40, spread=0.001)
+    first = answers(compare(scored({key: v for key, v in made.items() if key[0] or not key[2]})))[0]
+    assert "highest mean of the 2 models that can be compared, " in first
+    assert "at most 0.01 below the best of them on " in first
+
+
+def test_a_plan_for_a_study_of_this_size_is_a_borderline_case() -> None:
+    found = judged(cells([0.93, 0.9], 3, 4, spread=0.01))
+    name = next(name for name in found.models if name != found.highest)
+    claim = replace(found.models[name].claims[found.claim], needed=SampleSizes(seeds=3, images=4))
+    model = replace(found.models[name], verdict="cannot_tell", claims={found.claim: claim})
+    steps = list(next_steps(replace(found, models={**found.models, name: model}), lambda n: f": {n} asked for"))
+    assert "is a borderline case: another study of this size would decide." in steps[0]
+    assert not any("asked for" in step for step in steps)
+
+
+def test_models_beyond_those_that_are_named_are_counted_and_nothing_is_said_of_them() -> None:
+    for n, told in ((6, " 1 more is undecided."), (7, " 2 more are undecided.")):
+        found = judged(cells([0.9] * n, 3, 4, spread=0.02))
+        (step,) = [each for each in next_steps(found) if each.startswith("To tell")]
+        assert step.endswith(f"may be the best.{told}")
+
+
+def test_sets_that_models_do_not_share_are_not_called_one_set() -> None:
+    """Two of three models lack one of two folds, each another one."""
+    made = cells([0.95, 0.9, 0.85], 3, 6, (1, 2))
+    values = {key: v for key, v in made.items() if key[:2] not in ((0, 2), (1, 1))}
+    reasons = dict(silent_claims(judged(values)))
+    assert list(reasons.values()) == [
+        "models share one training set at most, which cannot show how much another would differ"
+    ]
+
+
+def test_with_several_splits_rows_are_in_the_order_of_the_answer() -> None:
+    """The own split has another order than all splits together, of which the answer speaks."""
+    own = cells([0.95, 0.90], 2, 8, spread=0.002)
+    more = cells([0.85, 0.95], 2, 8, (1, 2, 3), spread=0.002, rng=9)
+    comparison = compare(scored({**own, **more}))
+    assert list(comparison.table["backbone"]) == ["backbone01", "backbone00"]
+    assert by(comparison, 0)["test_iou"] > by(comparison, 1)["test_iou"]
+    assert "backbone01" in answers(comparison)[0]
 
 
 def test_a_model_that_saw_the_easy_split_alone_does_not_lead() -> None:
@@ -207,7 +268,7 @@ def test_a_model_without_any_artifact_is_named_beside_the_answer() -> None:
     made = scored(cells([0.95, 0.90, 0.80], 4, 8))
     comparison = compare(replace(made, scores=made.scores[~made.scores["run_id"].str.startswith("m0")]))
     first, second = answers(comparison)
-    assert first.startswith("U-Net / backbone01 is the best of 2 models")
+    assert first.startswith("U-Net / backbone01 is the best of the 2 models that can be compared on other images")
     assert second.endswith("Not compared: U-Net / backbone00.")
     assert pd.isna(by(comparison, 0)["verdict"])
 

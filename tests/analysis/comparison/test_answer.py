@@ -1,11 +1,12 @@
 """What stands first and last, where models are tested by two rules, were trained once, or collapsed."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from analysis.comparison.advice import longer_advice
+from analysis.comparison.advice import longer_advice, more_seeds
 from analysis.comparison.answer import answers, curve_sentences, keep_in_mind
 from analysis.comparison.comparison import compare
 from analysis.tables.sheets import curve_sheet, sheets
@@ -32,6 +33,17 @@ def test_what_one_rule_for_all_would_say_is_told_where_there_are_two() -> None:
     assert "0.020 of U-Net / resnet18" in by_one
     assert numbers(by_one) == [0.02, 0.02, 0.03]
     assert len(answers(compare(study(models=MODELS[2:4])))) == 2
+
+
+def test_a_lead_that_is_not_of_the_means_of_the_verdicts_is_not_told() -> None:
+    """The own split's rows beside verdicts over re-splits."""
+    made = noisy(models=2, folds=(0, 1, 2))
+    loss = made.runs["run_id"].str.startswith("m0")
+    made.runs["test/rule"] = ["best_loss" if each else "best_iou" for each in loss]
+    made.runs["best_iou/test_iou"] += 0.03
+    own = replace(made, runs=made.runs[made.runs["fold"] == 0].reset_index(drop=True))
+    told = [[each for each in answers(compare(study)) if "by the same rule" in each] for study in (own, made)]
+    assert [len(each) for each in told] == [1, 0]
 
 
 def test_validation_values_and_the_tested_epoch_in_one_row_are_of_one_epoch() -> None:
@@ -98,3 +110,14 @@ def test_a_check_that_was_passed_is_the_last_note() -> None:
     notes = keep_in_mind(compare(noisy()))
     assert notes[-1].startswith("Check passed: ")
     assert np.sum([note.startswith("Check passed") for note in notes]) == 1
+
+
+@pytest.mark.parametrize(
+    ("models", "runs"), [(2, "a new study of 10 runs, about"), (3, "a new study of 15 runs, more than")]
+)
+def test_the_price_of_more_seeds_counts_the_models_of_the_sweep_that_have_no_run(models: int, runs: str) -> None:
+    parameters: dict[str, Any] = {"epochs": {"value": 1}, "image_size": {"value": 32}, "seed": {"values": [1, 2, 3]}}
+    parameters["model"] = {"values": [f"m{i}" for i in range(models)]}
+    made = replace(noisy(models=2), sweeps={"a/b/c": {"method": "grid", "parameters": parameters}})
+    made.runs["seconds_train"] = 60.0
+    assert runs in more_seeds(compare(made), 5)

@@ -63,6 +63,11 @@ def test_the_range_over_images_is_told() -> None:
     assert limitations.image_range(scores.iloc[:0], pd.Series()) is None
 
 
+def test_where_all_images_of_every_run_are_equal_none_is_the_hardest() -> None:
+    scores = pd.DataFrame({"run_id": ["r", "r"], "model": "m", "iou": 1.0, "image": [*"ab"]})
+    assert limitations.image_range(scores, pd.Series({"worst_image": "a"})) is None
+
+
 def test_the_hardest_image_is_the_one_that_the_figure_names_where_models_have_unlike_numbers_of_runs() -> None:
     """Three runs of one model fail at a by little, the other model at b by much."""
     names = [(f"m{i}", "m") for i in range(3)] + [("n0", "n")]

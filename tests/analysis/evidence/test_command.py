@@ -154,11 +154,20 @@ def arranged(path: Path, *lines: str) -> Scores:
 
 
 def test_copies_of_a_run_are_no_seeds(tmp_path: Path) -> None:
-    rows = [f"{m},{s},{i},{v}" for m, v in (("a", 0.9), ("b", 0.8)) for s in "12" for i in "xy"]
-    found = arranged(tmp_path / "s.csv", "model,seed,image,score", *rows, "b,3,x,0.7", "b,3,y,0.6")
+    rows = [f"{m},{s},{i},0.{v}{i}" for m, v in (("a", 9), ("b", 8)) for s in "12" for i in "45"]
+    found = arranged(tmp_path / "s.csv", "model,seed,image,score", *rows, "b,3,4,0.7", "b,3,5,0.6")
     assert found.design.seeds.tolist() == [[1], [2]]
     assert [note.split(":")[0] for note in found.notes] == ["a", "b"]
     assert all("counts as a copy" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("score", ["0.0", "1.0"])
+def test_a_model_that_fails_or_succeeds_everywhere_has_all_its_seeds(score: str, tmp_path: Path) -> None:
+    rows = [row for s in "123" for i in "4567" for row in (f"a,{s},{i},0.9{s}{i}", f"b,{s},{i},{score}")]
+    scores = arranged(tmp_path / "s.csv", "model,seed,image,score", *rows)
+    assert scores.design.seeds.tolist() == [[3], [3]]
+    found = evidence(scores, studies=0)
+    assert found.best == ("a" if score == "0.0" else "b")
 
 
 def test_a_run_without_all_images_is_left_out_and_named(tmp_path: Path) -> None:

@@ -28,8 +28,9 @@ def known(design: Design, true: Truth) -> Components:
         "image": np.square(true.image),
         "training": np.square(true.training),
     }
-    squares = {**found.squares, "rest": replace(found.squares["rest"], value=np.full((1, 2), rest))}
-    return replace(found, squares=squares, values={name: np.full((1, 2), value) for name, value in values.items()})
+    squares = {**found.squares, "rest": replace(found.squares["rest"], value=np.full((1, len(design.runs)), rest))}
+    shown = {name: np.full((1, len(design.runs)), value) for name, value in values.items()}
+    return replace(found, squares=squares, values=shown)
 
 
 def needed(now: Design, true: Truth, claim: str, gap: float) -> SampleSizes:
@@ -59,6 +60,28 @@ def test_as_many_seeds_as_asked_for_decide() -> None:
     seeds = needed(layout(2, 3, 8), true, OTHER, 0.02).seeds
     assert seeds is not None
     assert decided(layout(2, seeds, 8), true, 0.02, OTHER) == pytest.approx(0.85, abs=0.1)
+
+
+def test_a_third_model_with_fewer_runs_changes_no_plan_of_the_two_others() -> None:
+    """Its one run was taken for the number of seeds of all, and plans were too small by that factor."""
+    true = Truth(seed=0.02, image=0.002, training=0.0, rest=0.002)
+    all_six = layout(3, 6, 18)
+    one = replace(all_six, runs=all_six.runs & ~((np.arange(3) == 2)[:, None, None] & (np.arange(6) > 0)))
+    factors = normal_factors(3, np.random.default_rng(0))
+    for claim in (THESE, OTHER):
+        plans = [plan(known(design, true), claim, (0, 1), 0.02, factors, 0.01) for design in (all_six, one)]
+        assert plans[0].seeds is not None
+        assert plans[1].seeds == pytest.approx(plans[0].seeds, rel=0.1)
+
+
+def test_two_models_of_unlike_numbers_of_runs_are_planned_with_as_many_for_both() -> None:
+    true = Truth(seed=0.02, image=0.002, training=0.0, rest=0.002)
+    both = layout(2, 6, 18)
+    few = replace(both, runs=both.runs & ~((np.arange(2) == 1)[:, None, None] & (np.arange(6) > 2)))
+    factors = normal_factors(2, np.random.default_rng(0))
+    plans = [plan(known(design, true), OTHER, (0, 1), 0.02, factors, 0.01) for design in (layout(2, 3, 18), few)]
+    assert plans[0].seeds is not None
+    assert plans[1].seeds == pytest.approx(plans[0].seeds, rel=0.2)
 
 
 def test_no_number_of_seeds_helps_where_images_differ() -> None:
@@ -95,5 +118,8 @@ def test_the_command_plans_from_a_pilot(tmp_path: Path, capsys: pytest.CaptureFi
     page = capsys.readouterr().out
     assert "2 models, 3 seeds, 3 test images" in page
     assert "0.02 apart" in page
+    path.write_text("\n".join(["model,seed,image,score", *rows[:-3]]))
+    assert main([str(path)]) == 0
+    assert "2 models, 2 to 3 seeds, 3 test images, 1 training set." in capsys.readouterr().out
     assert main([str(tmp_path / "none.csv")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
