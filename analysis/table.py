@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -33,7 +34,6 @@ from analysis.tables.sheets import (
     texts,
     verdicts,
 )
-from common.cli import number
 from common.text import TERMINAL_WIDTH, plural
 
 TESTED_BY = {"best_loss": "loss", "best_iou": "IoU"}
@@ -187,10 +187,10 @@ def write(study: Study, comparison: Comparison, out: Path, command: str) -> list
     return [*files, curves]
 
 
-def print_published(value: float, study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
+def print_published(value: Decimal, study: Study, comparison: Comparison, out: Path, command: str) -> list[Path]:
     """Prints the definition and checkpoint closest to a published IoU, and writes published.csv."""
     file = out / "published.csv"
-    found = published.candidates(comparison.scores, value)
+    found = published.candidates(comparison.scores, float(value))
     found.to_csv(file, index=False)
     print(textwrap.fill(published.sentence(found, value), TERMINAL_WIDTH) + "\n")
     return [file]
@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = cli.parser(prog, str(__doc__))
     parser.add_argument(
         "--published",
-        type=number(0, 1),
+        type=published.published_number,
         metavar="IOU",
         help="find the definition and checkpoint closest to this published number",
     )

@@ -10,8 +10,9 @@ import pandas as pd
 
 from analysis.comparison.commands import command_here, other_training_sets_command, values_of
 from analysis.comparison.comparison import Comparison
+from analysis.comparison.definitions import DEFINITIONS, Definition, one_pixel_iou
 from analysis.evidence.sentences import MEANING, WORDS, next_steps, p_value
-from analysis.pull.masks import Mask, one_pixel_loss
+from analysis.pull.masks import Mask
 from common import keys
 from common.text import plural
 
@@ -51,7 +52,7 @@ def improvements(
         *longer_advice(comparison),
         *(next_steps(found, partial(more_seeds, comparison), splits) if found else ()),
         *overfitting_advice(table),
-        *ceiling_advice(table, truths or {}),
+        *ceiling_advice(table, truths or {}, DEFINITIONS[comparison.definition]),
         *(sentence for sentence in edges if " edge of " in sentence),
         *own_photographs(comparison),
     )
@@ -101,12 +102,12 @@ def overfitting_advice(table: pd.DataFrame) -> list[str]:
     return [f"Early stopping or stronger augmentation for models that overfit: {'; '.join(over)}."] if over else []
 
 
-def ceiling_advice(table: pd.DataFrame, truths: Mapping[str, Mask]) -> list[str]:
+def ceiling_advice(table: pd.DataFrame, truths: Mapping[str, Mask], definition: Definition) -> list[str]:
     """Advice on larger images, if the best model is as good as masks that are right but for one pixel all round."""
-    loss, best = one_pixel_loss(truths.values()), table["test_iou"].max()
-    if not truths or best < 1 - loss:
+    best = table["test_iou"].max()
+    if not truths or best < (off := one_pixel_iou(truths.values(), definition)):
         return []
     return [
-        f"Larger images: masks that are right but for one pixel all round have IoU {1 - loss:.3f} at this size, and the"
+        f"Larger images: masks that are right but for one pixel all round have IoU {off:.3f} at this size, and the"
         f" best model has {best:.3f}."
     ]

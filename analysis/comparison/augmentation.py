@@ -41,9 +41,11 @@ def augmentation_effects(runs: pd.DataFrame, history: pd.DataFrame) -> list[str]
 def effect(weaker: str, stronger: str, before: pd.DataFrame, after: pd.DataFrame) -> str:
     """The sentence about one step of strength: delays, hastens, or cannot be told."""
     epochs = [rows["val_loss_epoch"].dropna() for rows in (before, after)]
+    step, best = f"{stronger} augmentation in place of {weaker}", "the lowest validation loss"
+    if lost := [name for name, values in zip((weaker, stronger), epochs, strict=True) if values.empty]:
+        return f"cannot tell whether {step} moves {best}: no run with {' or '.join(lost)} has an epoch of finite values"
     low, high = welch(*epochs)
     moved = " to ".join(spread(values) + late(rows) for values, rows in zip(epochs, (before, after), strict=True))
-    step, best = f"{stronger} augmentation in place of {weaker}", "the lowest validation loss"
     if low > 0 or high < 0:
         told = f"{step} {'delays' if low > 0 else 'hastens'} {best}, from epoch {moved}"
     else:

@@ -99,7 +99,7 @@ def compare(study: Study, definition: str = "pooled", margin: float = MARGIN) ->
         "" if agree else check,
         *(mixed_data_warning(chosen), other_pictures, limitations.image_sizes(chosen), *study.remarks, choice, repeats),
         *(undefined, elsewhere, silence),
-        limitations.ceiling(table, truths_of(shown, study.predictions), shown),
+        limitations.ceiling(table, truths_of(shown, study.predictions), shown, DEFINITIONS[definition]),
         limitations.image_range(tested[tested["run_id"].isin(shown["run_id"])], table.iloc[0]),
         limitations.repetition(table),
         f"{limitations.RULE_TEXT} Metrics: {DEFINITIONS[definition].text}.",

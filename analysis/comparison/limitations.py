@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from analysis.comparison.definitions import Definition, one_pixel_iou
 from analysis.comparison.rows import image_means
-from analysis.pull.masks import Mask, one_pixel_loss, pool_scores
+from analysis.pull.masks import Mask, pool_scores
 from common import keys
 from common.keys import METRICS
 from common.text import plural, some
@@ -63,23 +64,24 @@ def image_sizes(runs: pd.DataFrame) -> str | None:
     )
 
 
-def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask], runs: pd.DataFrame) -> str | None:
+def ceiling(table: pd.DataFrame, truths: Mapping[str, Mask], runs: pd.DataFrame, definition: Definition) -> str | None:
     """A sentence: IoU of masks off by one pixel all round, of the photograph and of the square that models see.
 
-    None without truths, or if they differ in size: then a pixel is not the same for all.
+    It is by the `definition` of the table. None without truths, or if they differ in size: then a pixel is not the same
+    for all.
     """
     sizes = {truth.shape for truth in truths.values()}
     if len(sizes) != 1:
         return None
-    (height, width), loss = sizes.pop(), one_pixel_loss(truths.values())
+    (height, width), off = sizes.pop(), one_pixel_iou(truths.values(), definition)
     sides = pd.to_numeric(runs.reindex(columns=["image_size"])["image_size"]).dropna().unique()
     side = int(sides[0]) if len(sides) == 1 else 0
     seen = ""
     if side > 0 and (width, height) != (side, side):
-        lost = one_pixel_loss(resize_masks(truths, side))
-        seen = f" by one pixel of the {side}×{side} that the models see, {1 - lost:.3f};"
+        off_there = one_pixel_iou(resize_masks(truths, side), definition)
+        seen = f" by one pixel of the {side}×{side} that the models see, {off_there:.3f};"
     return (
-        f"For scale: a mask off by one pixel all round has IoU {1 - loss:.3f} at {width}×{height};{seen} the best model"
+        f"For scale: a mask off by one pixel all round has IoU {off:.3f} at {width}×{height};{seen} the best model"
         f" has {table['test_iou'].max():.3f}."
     )
 

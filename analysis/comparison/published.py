@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
 from analysis import AnalysisError
 from analysis.comparison.definitions import DEFINITIONS, run_scores
+from common.cli import number
 from common.text import plural
 
 NAMED = 3
 """Candidates that the sentence names."""
+
+
+def published_number(text: str) -> Decimal:
+    """The type of an option that is a published IoU, with the decimals that it was given in."""
+    number(0, 1)(text)
+    return Decimal(text)
 
 
 def candidates(scores: pd.DataFrame, value: float) -> pd.DataFrame:
@@ -38,20 +46,30 @@ def candidates(scores: pd.DataFrame, value: float) -> pd.DataFrame:
     return found.assign(distance=(found["iou"] - value).abs()).sort_values("distance", kind="stable")
 
 
-def sentence(found: pd.DataFrame, value: float) -> str:
-    """A sentence on the candidates closest to `value`, and on whether they identify the definition behind it."""
+def sentence(found: pd.DataFrame, value: Decimal) -> str:
+    """A sentence on the candidates closest to `value`, and on whether they identify the definition behind it.
+
+    Runs are rounded to the decimals of `value` before they are compared with it.
+    """
     told = "; ".join(describe(row) for row in found.head(NAMED).to_dict("records"))
-    text = f"{value:g} comes closest to {told}."
-    inside = found[(found["lowest"] <= value) & (value <= found["highest"])]
-    definitions = inside["definition"].unique()
+    text = f"{value} comes closest to {told}."
+    decimals, at = -int(value.as_tuple().exponent), float(value)
+    above, below = found["lowest"].round(decimals) > at, found["highest"].round(decimals) < at
+    definitions = found.loc[~above & ~below, "definition"].unique()
+    among = f"To {plural(decimals, 'decimal')} it lies among the runs under"
     if len(definitions) > 1:
         return (
-            f"{text} It lies among the runs under {len(definitions)} definitions ({', '.join(definitions)}): the number"
-            " alone does not tell which was used."
+            f"{text} {among} {len(definitions)} definitions ({', '.join(definitions)}): the number alone does not tell"
+            " which was used."
         )
     if len(definitions) == 1:
-        return f"{text} It lies among the runs under one definition only, {definitions[0]}."
-    return f"{text} No model here reaches it under any definition: it may be of another model or other images."
+        return f"{text} {among} one definition only, {definitions[0]}."
+    if above.all() or below.all():
+        where = f"All models here lie {'above' if above.all() else 'below'} it under every definition"
+    else:
+        higher, n = found.loc[above, "model"].nunique(), found["model"].nunique()
+        where = f"No run here lies at it (models above it under at least one definition: {higher} of {n})"
+    return f"{text} {where}: it may be of another model or other images."
 
 
 def describe(row: Mapping[Any, Any]) -> str:

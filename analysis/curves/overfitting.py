@@ -129,7 +129,9 @@ def verdict(history: pd.DataFrame) -> Verdict:
     n_runs, lost = len(losses[keys.VAL_LOSS]), len(history) - len(finite)
     notes = [f"left out, ended earlier: {plural(others, 'run')}"] if others else []
     notes += [f"left out, NaN or infinite: {plural(lost, 'epoch')}"] if lost else []
-    if n_runs < FEWEST_RUNS or len(epochs) < FEWEST_EPOCHS:
+    if not len(epochs):
+        made = Verdict("cannot_tell", f"cannot tell: no epoch has finite values in all of {plural(n_runs, 'run')}")
+    elif n_runs < FEWEST_RUNS or len(epochs) < FEWEST_EPOCHS:
         at = [int(epochs[curve.argmin()]) for curve in losses[keys.VAL_LOSS]]
         lowest = f"{min(at)}" if len(set(at)) == 1 else f"{min(at)} to {max(at)}"
         have = plural(n_runs, "run") if n_runs < FEWEST_RUNS else plural(len(epochs), "epoch")
@@ -138,8 +140,10 @@ def verdict(history: pd.DataFrame) -> Verdict:
             f" at epoch {lowest} of {epochs[-1]:g}"
         )
         made = Verdict("too_few", text)
+    elif losses[keys.VAL_LOSS].min() <= 0:
+        made = Verdict("cannot_tell", "cannot tell: a validation loss is 0, and a rise is a share of the lowest one")
     else:
-        made = claim(measure_rise(losses[keys.VAL_LOSS]), losses, epochs)
+        made = claim(measure_rise(losses[keys.VAL_LOSS]), losses, epochs, whole=epochs[-1] == history["epoch"].max())
     return replace(made, notes=tuple(notes), n_runs=n_runs, n_epochs=len(epochs))
 
 
@@ -159,15 +163,16 @@ def align(history: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], NDArra
     return losses, tables[keys.VAL_LOSS].columns.to_numpy(), len(last) - len(whole)
 
 
-def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[np.int64]) -> Verdict:
-    """The verdict that a measured rise carries."""
+def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[np.int64], whole: bool) -> Verdict:
+    """The verdict that a measured rise carries; `whole`: no run has an epoch after the last of `epochs`."""
     n, at = plural(found.n_runs, "run"), epochs[found.epoch]
     moved = f"{found.estimate:+.0%} (90% interval {found.low:+.0%} to {found.high:+.0%})".replace("-", "−")
+    end = f"at the end, epoch {at:g}" if whole else f"in epoch {at:g}, the last with finite values in all runs"
     where = f"validation loss {moved} from epoch {at:g} to {epochs[-1]:g} ({n})"
     if found.verdict == "cannot_tell" and found.high - found.low > WILD:
         where = f"after epoch {at:g} of {epochs[-1]:g} the runs' validation losses differ by more than their size ({n})"
     elif found.verdict == "cannot_tell" and at == epochs[-1]:
-        where = f"the mean validation loss was lowest at the end, epoch {at:g}, but the runs differ ({n})"
+        where = f"the mean validation loss was lowest {end}, but the runs differ ({n})"
     fall = fall_after(losses[keys.TRAIN_LOSS], found.epoch)
     if found.verdict == "rises" and fall < FALL:
         text = f"diverges: {where}, while training loss changes by {-fall:+.0%}"
@@ -176,7 +181,7 @@ def claim(found: Rise, losses: dict[str, NDArray[np.float64]], epochs: NDArray[n
         text = f"overfits from epoch {at:g} of {epochs[-1]:g}: {where}, while training loss falls {fall:.0%}"
         return Verdict("overfits", text)
     if found.verdict == "flat":
-        lowest = f"the mean validation loss was lowest at the end, epoch {at:g} ({n}); longer training may"
+        lowest = f"the mean validation loss was lowest {end} ({n}){'; longer training may' if whole else ''}"
         why = lowest if at == epochs[-1] else f"{where}, less than {LEAST_RISE:.0%}"
         return Verdict("does_not_overfit", f"does not overfit: {why}")
     enough = f"about {found.needed} runs would find a rise of {LEAST_RISE:.0%}"

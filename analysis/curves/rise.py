@@ -71,13 +71,14 @@ def standard_error(values: Array) -> Array:
 def measure_rise(curves: Array) -> Rise:
     """The rise of validation losses `curves` (R, E), one row per run, all above 0 and finite.
 
-    Raises `ValueError` for fewer than `FEWEST_RUNS` runs, fewer than 4 epochs, or a value that is not finite.
+    Raises `ValueError` for fewer than `FEWEST_RUNS` runs, fewer than 4 epochs, or a value that is not above 0 and
+    finite.
     """
     n_runs, epochs = curves.shape
     if n_runs < FEWEST_RUNS or epochs < 4:
         raise ValueError(f"a rise needs {FEWEST_RUNS} runs and 4 epochs; here are {n_runs} runs and {epochs} epochs.")
-    if not np.isfinite(curves).all():
-        raise ValueError("a validation loss is not finite: leave that run, or those epochs, out.")
+    if not (np.isfinite(curves) & (curves > 0)).all():
+        raise ValueError("a validation loss is not above 0 and finite: leave that run, or those epochs, out.")
     values, lowest = rises(curves[None])
     scale = float(lowest.mean())
     estimate, error = float(values.mean()) / scale, float(standard_error(values)[0]) / scale

@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.comparison.comparison import Comparison, truths_of
+from analysis.comparison.definitions import DEFINITIONS, one_pixel_iou
 from analysis.evidence.sentences import WORDS
 from analysis.figures import canvas
 from analysis.figures.curves import COLOURS, MOST_MODELS, title
-from analysis.pull.masks import Predictions, one_pixel_loss
+from analysis.pull.masks import Predictions
 from common import keys
 
 LINE: dict[str, Any] = {"linewidth": 2.4}
@@ -29,7 +30,7 @@ SPREAD = 0.18
 def draw_intervals(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame, ceiling: float | None = None) -> None:
     """Test IoU of each model of `table`, best on top: its mean with interval, every run of `runs`, and its verdict.
 
-    `ceiling` is the IoU of masks that are right but for one pixel all round (1 − `masks.one_pixel_loss`): a line.
+    `ceiling` is the IoU of masks that are right but for one pixel all round (`definitions.one_pixel_iou`): a line.
     """
     order = list(table["model"])
     several = (table["n_runs"] > 1).any()
@@ -67,7 +68,8 @@ def intervals_figure(comparison: Comparison, predictions: Mapping[str, Predictio
     height = 0.42 * len(table)
     figure = canvas.blank(7.5, height + 1.55)
     axes = canvas.place(figure, 2.35, 0.65, 4.2, height + 0.1)
-    draw_intervals(axes, table, runs, 1 - one_pixel_loss(truths.values()) if truths else None)
+    ceiling = one_pixel_iou(truths.values(), DEFINITIONS[comparison.definition]) if truths else None
+    draw_intervals(axes, table, runs, ceiling)
     mark: dict[str, Any] = {"linestyle": "", "color": COLOURS["val"]}
     several, drawn = (table["n_runs"] > 1).any(), table[table[["test_iou_low", "test_iou_high"]].notna().all(axis=1)]
     once, over_seeds = (drawn["n_seeds"] == 1).any(), (drawn["n_seeds"] > 1).any()

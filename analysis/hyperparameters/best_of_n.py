@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import AnalysisError
-from analysis.comparison.row_labels import ARCHITECTURES, NUISANCE
+from analysis.comparison.row_labels import ARCHITECTURES
 from analysis.hyperparameters.expected_best import EXCHANGEABLE, expected_best, winning_chances
 from analysis.hyperparameters.importance import LOGARITHMIC, Space, active, settings, varying_parameters
 from common import keys
 from common.keys import GOAL
+from common.sweep_spec import distributions
 
+ALLOWED = {
+    "learning_rate": (0.0, 1.0),
+    "weight_decay": (0.0, 1.0),
+    "batch_size": (2.0, math.inf),
+    "epochs": (1.0, math.inf),
+    "repeats": (1.0, math.inf),
+    "patience": (0.0, math.inf),
+    "width": (1.0, math.inf),
+    "image_size": (32.0, math.inf),
+}
+"""The settings that are numbers, with the ends of what every model takes: nothing better lies beyond them."""
 EDGE = 0.05
 """Fraction of a range's length within which a best value lies at its edge."""
 FEWEST_TRIALS = 3
@@ -76,24 +90,22 @@ def best_per_value(runs: pd.DataFrame, scientific: str, rng: np.random.Generator
 def edge_warnings(runs: pd.DataFrame, *, space: Space | None = None) -> tuple[str, ...]:
     """A sentence for each number among the settings whose best value lies at the edge of its range.
 
-    The range is that of `space`, the sweep's `parameters`, else that of the values tried. The best value is
-    that of the configuration with the highest mean `GOAL`; a range, logarithmic or not, counts as reached
-    within `EDGE` of its length. Fewer than `FEWEST_TRIALS` different values have nothing but edges and are passed
-    over.
+    `space` is the sweep's `parameters` (`searched_range`). The best value is that of the configuration with the highest
+    mean `GOAL`; a range, logarithmic or not, counts as reached within `EDGE` of its length. Where the range ends with
+    what is `ALLOWED`, there is no edge.
     """
     found = trials(runs)
     best: dict[Any, Any] = found.to_dict("records")[int(found[GOAL].to_numpy(dtype=float).argmax())]
     sentences: list[str] = []
-    for name in (*NUISANCE, "width", "image_size"):
+    for name, (least, most) in ALLOWED.items():
         if name not in found or pd.isna(best[name]):
             continue
-        given: dict[str, Any] = dict((space or {}).get(name, {}))
-        tried = sorted({float(value) for value in [*given.get("values", []), *found[name].dropna()]})
-        if len(tried) < FEWEST_TRIALS and "min" not in given:
+        ends = searched_range((space or {}).get(name, {}), found[name])
+        if ends is None:
             continue
-        low, high = float(given.get("min", tried[0])), float(given.get("max", tried[-1]))
-        log = "log" in given.get("distribution", "") or high >= LOGARITHMIC * low > 0
-        if side := edge(float(best[name]), low, high, log=log):
+        low, high, log = ends
+        side = edge(float(best[name]), low, high, log=log)
+        if (side == "lower" and low > least) or (side == "upper" and high < most):
             sentences.append(
                 f"The best {name.replace('_', ' ')}, {best[name]:g}, lies at the {side} edge of the searched range,"
                 f" {low:g} to {high:g}: a better one may lie beyond it."
@@ -101,9 +113,27 @@ def edge_warnings(runs: pd.DataFrame, *, space: Space | None = None) -> tuple[st
     return tuple(sentences)
 
 
+def searched_range(spec: Mapping[str, Any], tried: pd.Series[Any]) -> tuple[float, float, bool] | None:
+    """Both ends of the range of a number, and whether it is logarithmic; `spec` is its entry in a sweep.
+
+    They are those of its distribution, else of the values listed or tried. None of fewer than `FEWEST_TRIALS` different
+    values, which are nothing but edges.
+    """
+    kind = str(distributions.kind_of(spec))
+    if distributions.is_interval(kind) and set(distributions.BOUNDS) <= set(spec):
+        low, high = distributions.limits(kind, float(spec["min"]), float(spec["max"]))
+    else:
+        listed = pd.Series([*(distributions.listed_values(spec) or []), *tried], dtype=object)
+        numbers = pd.to_numeric(listed, errors="coerce").dropna()
+        if numbers.nunique() < FEWEST_TRIALS:
+            return None
+        low, high = float(numbers.min()), float(numbers.max())
+    return (low, high, distributions.is_logarithmic(kind) or high >= LOGARITHMIC * low > 0) if low < high else None
+
+
 def edge(value: float, low: float, high: float, *, log: bool) -> str:
     """`lower` or `upper` if the value lies within `EDGE` of that end of its range, else nothing."""
-    at, start, end = np.log([value, low, high]) if log else (value, low, high)
+    at, start, end = np.log([value, low, high]) if log and min(value, low) > 0 else (value, low, high)
     place = (at - start) / (end - start)
     if place <= EDGE:
         return "lower"

@@ -24,6 +24,8 @@ from common.keys import GOAL, STRENGTHS
 MAP = "cividis"
 ORDERS = {"augmentation": STRENGTHS}
 """Categories that have an order of their own; others go by the alphabet."""
+FEW = 8
+"""Different values up to which a setting's numbers stand evenly spaced, each with its label."""
 ABSENT = -0.14
 """Height at which a line of parallel coordinates passes a parameter that its run does not have."""
 MARKS = "os^Dv<>"
@@ -41,9 +43,17 @@ def logarithmic(values: pd.Series[Any]) -> bool:
 
 
 def positions(values: pd.Series[Any]) -> tuple[NDArray[np.float64], list[str]]:
-    """Positions on an axis, and the names of its categories; numbers are their own positions and have none."""
+    """Positions on an axis, and the names of its categories.
+
+    Numbers are their own positions and have none; but `FEW` values of a setting, such as 0, 0.0001 and 0.01, are
+    categories in their order: on no axis of numbers could all of them be read.
+    """
     if numeric(values):
-        return values.to_numpy(dtype=float), []
+        numbers = values.to_numpy(dtype=float)
+        different, place = np.unique(numbers, return_inverse=True)
+        if values.name == GOAL or len(different) > FEW:
+            return numbers, []
+        return place.astype(float), [f"{value:g}" for value in different]
     words = values.astype(str).tolist()
     order = ORDERS.get(str(values.name), ())
     names = sorted(set(words), key=lambda word: (order.index(word) if word in order else len(order), word))
@@ -83,8 +93,11 @@ def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float
     has = active(runs, name).to_numpy()
     own: pd.Series[Any] = runs.loc[has, name]
     place, names = positions(own)
-    ticks: dict[float, str] = {float(i): word for i, word in enumerate(names)} if names else ends(own)
-    scale = np.log if logarithmic(own) else np.asarray
+    if names:
+        ticks = {float(i): word for i, word in enumerate(names)}
+    else:
+        ticks = {float(value): f"{value:.3g}" for value in (own.min(), own.max())}
+    scale = np.log if not names and logarithmic(own) else np.asarray
     low, high = float(scale(min(ticks))), float(scale(max(ticks)))
     length = high - low or 1.0
     axes.vlines(at, 0, 1, color="0.4", linewidth=0.8, zorder=3)
@@ -96,13 +109,6 @@ def axis(axes: Axes, at: int, runs: pd.DataFrame, name: str) -> NDArray[np.float
     heights[has] = (scale(place) - low) / length
     spread = 0.1 / len(names) if names else 0.0
     return heights + np.random.default_rng(at).uniform(-spread, spread, len(runs))
-
-
-def ends(values: pd.Series[Any]) -> dict[float, str]:
-    """Ticks of a number: all its values if they are few, else its ends."""
-    different = sorted(values.unique())
-    shown = different if len(different) <= 4 else [different[0], different[-1]]
-    return {float(value): f"{value:.3g}" for value in shown}
 
 
 def draw_importances(axes: Axes, table: pd.DataFrame) -> None:

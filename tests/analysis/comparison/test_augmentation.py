@@ -53,6 +53,17 @@ def test_weaker_augmentation_is_compared_with_the_next_stronger_one_that_is_ther
     ]
 
 
+@pytest.mark.parametrize("lost", ["light", "strong"])
+def test_a_strength_whose_losses_were_never_finite_is_named(lost: str) -> None:
+    runs, curves = study(light=[12, 14], strong=[30, 31])
+    curves.loc[curves["run_id"].str.startswith(lost), "val/loss"] = float("nan")
+    (sentence,) = augmentation_effects(runs, curves)
+    assert sentence == (
+        "U-Net / resnet34: cannot tell whether strong augmentation in place of light moves the lowest validation loss:"
+        f" no run with {lost} has an epoch of finite values"
+    )
+
+
 def test_a_best_epoch_near_the_end_may_be_later() -> None:
     (sentence,) = augmentation_effects(*study(light=[12, 13], strong=[59, 60]))
     assert "to 60 ± 1 or later" in sentence

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
-from analysis.comparison.definitions import DEFINITIONS, image_values, run_scores
+from analysis.comparison.definitions import DEFINITIONS, image_values, one_pixel_iou, run_scores
 from analysis.pull.masks import Mask, Predictions, image_scores
 from common.keys import METRICS
 from tests.analysis.studies import square
@@ -76,3 +76,27 @@ def test_the_spread_of_pooled_contributions_is_that_of_the_jackknife() -> None:
     values = image_values(counts, DEFINITIONS["pooled"])
     assert values.mean() == pytest.approx(tp.sum() / union.sum())
     assert values.std() / 200**0.5 == pytest.approx(np.sqrt(199 * np.var(left_out)), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("masks", "iou"),
+    [
+        # 4² grows to 6² and shrinks to 2²: IoU 16/36 and 4/16; 8² to 10² and 6².
+        ([square(4, 4, 4, 16)], (16 / 36 + 4 / 16) / 2),
+        ([square(4, 4, 4, 32), square(4, 4, 8, 32)], ((16 + 64) / (36 + 100) + (4 + 36) / (16 + 64)) / 2),
+        ([np.ones((8, 8), bool)], 1),
+        ([np.zeros((8, 8), bool)], 1),
+    ],
+    ids=["one", "pooled over images", "nothing is lost at the edge", "empty"],
+)
+def test_one_pixel_costs_a_square_what_its_rim_weighs(masks: list[Mask], iou: float) -> None:
+    assert one_pixel_iou(masks, DEFINITIONS["pooled"]) == pytest.approx(iou)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_one_pixel_costs_what_the_definition_says(name: str) -> None:
+    truth = {"a": square(4, 4, 4, 32), "b": square(4, 4, 8, 32)}
+    grown = {"a": square(3, 3, 6, 32), "b": square(3, 3, 10, 32)}
+    shrunk = {"a": square(5, 5, 2, 32), "b": square(5, 5, 6, 32)}
+    ious = [measured(name, truth, off)["iou"] for off in (grown, shrunk)]
+    assert one_pixel_iou(truth.values(), DEFINITIONS[name]) == pytest.approx(np.mean(ious))

@@ -1,11 +1,15 @@
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.comparison import limitations
+from analysis.comparison.advice import ceiling_advice
 from analysis.comparison.comparison import compare
+from analysis.comparison.definitions import DEFINITIONS, one_pixel_iou
 from analysis.comparison.rows import image_means
+from analysis.figures.intervals import intervals_figure
 from analysis.pull.masks import Mask, image_scores
 from tests.analysis.studies import MODELS, noisy, numbers, predictions, run, square, study
 
@@ -40,16 +44,32 @@ def test_runs_without_predictions_are_counted_as_unchecked() -> None:
 def test_the_ceiling_is_told_for_pixels_of_photographs_and_of_what_models_see(ious: list[float]) -> None:
     # Squares of 16² become 18² and 14²: a pixel costs 0.222 on average; seen at half the size, 8² become 10² and 6².
     table, runs = pd.DataFrame({"test_iou": ious}), pd.DataFrame({"image_size": [16]})
-    text = limitations.ceiling(table, predictions(0).truth, runs)
+    text = limitations.ceiling(table, predictions(0).truth, runs, DEFINITIONS["pooled"])
     assert numbers(text) == [0.778, 32, 32, 16, 16, 0.601, 0.9]
     for sides in ([32], [16, 32], []):
-        told = limitations.ceiling(table, predictions(0).truth, pd.DataFrame({"image_size": sides}))
+        sized = pd.DataFrame({"image_size": sides})
+        told = limitations.ceiling(table, predictions(0).truth, sized, DEFINITIONS["pooled"])
         assert numbers(told) == [0.778, 32, 32, 0.9]
 
 
 @pytest.mark.parametrize("truth", [{"a": square(0, 0, 4), "b": square(0, 0, 4, 64)}, {}], ids=["two sizes", "none"])
 def test_pictures_of_different_size_have_no_common_ceiling(truth: dict[str, Mask]) -> None:
-    assert limitations.ceiling(pd.DataFrame({"test_iou": [0.9, 0.8]}), truth, pd.DataFrame()) is None
+    table = pd.DataFrame({"test_iou": [0.9, 0.8]})
+    assert limitations.ceiling(table, truth, pd.DataFrame(), DEFINITIONS["pooled"]) is None
+
+
+@pytest.mark.parametrize("name", ["pooled", "two-class-micro"])
+def test_the_ceiling_is_by_the_definition_of_the_table_in_note_advice_and_figure(name: str) -> None:
+    """The pooled IoU of the foreground stood beside a best model's value by another definition."""
+    made = noisy(gap=0.2)
+    comparison = compare(made, name)
+    off = one_pixel_iou(next(iter(made.predictions.values())).truth.values(), DEFINITIONS[name])
+    assert any(f"has IoU {off:.3f} at 32×32; the best model has " in note for note in comparison.notes)
+    figure = intervals_figure(comparison, made.predictions, "")
+    assert [off] * 2 in [list(np.asarray(line.get_xdata(), float)) for line in figure.axes[0].lines]
+    for best, there in ((off - 1e-6, False), (off + 1e-6, True)):
+        told = ceiling_advice(pd.DataFrame({"test_iou": [best]}), predictions(0).truth, DEFINITIONS[name])
+        assert bool(told) == there
 
 
 def test_the_range_over_images_is_told() -> None:

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from functools import cache
 
 import pandas as pd
@@ -23,7 +24,7 @@ def test_the_definition_that_gives_the_number_is_found() -> None:
     assert (best["definition"], best["model"]) == ("two-class-micro", "U-Net / resnet18")
     assert best["distance"] == pytest.approx(0, abs=1e-12)
     assert best["pooled"] == pytest.approx((total["tp"] / (total["tp"] + wrong)).mean())
-    text = sentence(candidates(compared().scores, value), value)
+    text = sentence(candidates(compared().scores, value), Decimal(value))
     assert "two-class-micro IoU of U-Net / resnet18" in text
     assert f"{best['pooled']:.4f}"[:5] in text
 
@@ -42,16 +43,21 @@ def found(*rows: tuple[str, float, float]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("rows", "value", "words"),
     [
-        ([("pooled", 0.97, 0.99), ("image", 0.975, 0.985)], 0.98, "under 2 definitions (pooled, image)"),
-        ([("two-class", 0.97, 0.99), ("pooled", 0.95, 0.96)], 0.98, "one definition only, two-class."),
-        ([("pooled", 0.95, 0.96)], 0.99, "under any definition"),
+        ([("pooled", 0.97, 0.99), ("image", 0.975, 0.985)], "0.98", "under 2 definitions (pooled, image)"),
+        ([("two-class", 0.97, 0.99), ("pooled", 0.95, 0.96)], "0.98", "one definition only, two-class."),
+        ([("pooled", 0.98915, 0.98915), ("image", 0.991, 0.991)], "0.989", "one definition only, pooled."),
+        ([("pooled", 0.98915, 0.98915)], "0.9890", "All models here lie above it"),
+        ([("pooled", 0.9894, 0.9894)], "0.990", "All models here lie below it"),
+        ([("pooled", 0.9894, 0.9894)], "0.99", "To 2 decimals it lies among the runs under one definition only"),
+        ([("pooled", 0.95, 0.96), ("image", 0.94, 0.95)], "0.99", "All models here lie below it under every "),
+        ([("pooled", 0.95, 0.96), ("image", 0.94, 0.95)], "0.5", "All models here lie above it under every "),
+        ([("pooled", 0.95, 0.96), ("image", 0.90, 0.91)], "0.93", "No run here lies at it (models above it under at"),
     ],
-    ids=["several", "one", "out of reach"],
 )
 def test_the_sentence_says_how_many_definitions_give_the_number(
-    rows: list[tuple[str, float, float]], value: float, words: str
+    rows: list[tuple[str, float, float]], value: str, words: str
 ) -> None:
-    assert words in sentence(found(*rows), value)
+    assert words in sentence(found(*rows), Decimal(value))
 
 
 def test_without_masks_nothing_is_told() -> None:
@@ -69,3 +75,10 @@ def test_the_option_prints_the_sentence_and_writes_all_candidates(
     assert ", 0.8824 (n = 1 run)" in printed
     # Two checkpoints, five definitions.
     assert len(pd.read_csv(f"{tmp_path}/published.csv")) == 10
+
+
+@pytest.mark.parametrize("word", ["1.01", "-0.1", "nan", "word"])
+def test_a_number_that_is_no_iou_is_refused(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        table.main(["lab/puzzle", "--published", word])
+    assert "is not a number from 0 to 1" in capsys.readouterr().err

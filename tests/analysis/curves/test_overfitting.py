@@ -138,3 +138,31 @@ def test_epochs_without_a_number_are_left_out_and_counted() -> None:
     text = said(broken, rising(12, 0.011), rising(12, 0.012))
     assert text.startswith("overfits")
     assert text.endswith("; left out, NaN or infinite: 1 epoch")
+
+
+def test_runs_without_a_finite_epoch_in_common_are_a_sentence() -> None:
+    odd, even = rising(12, 0.01), rising(12, 0.01)
+    odd.loc[odd["epoch"] % 2 == 1, "val/loss"] = even.loc[even["epoch"] % 2 == 0, "val/loss"] = NAN
+    for runs in ([odd, even], [odd, even, odd]):
+        text = said(*runs)
+        assert text.startswith(f"cannot tell: no epoch has finite values in all of {len(runs)} runs")
+        assert numbers(text)[-1] == 20 * len(runs)
+
+
+@pytest.mark.parametrize("loss", [[0.0] * 8, [0.5, 0.2, *[0.0] * 6], [0.5, 0.0, *[0.4] * 6]])
+def test_a_loss_of_0_has_no_share_by_which_it_rises(loss: list[float]) -> None:
+    assert said(*[losses(loss)] * 3).startswith("cannot tell: a validation loss is 0, ")
+
+
+def test_the_last_finite_epoch_is_no_end_after_which_longer_training_might_help() -> None:
+    broken = losses(list(np.linspace(1.0, 0.3, 8)))
+    assert "lowest at the end, epoch 8 (3 runs); longer training may" in said(*[broken] * 3)
+    broken.loc[broken["epoch"] >= 6, ["val/loss", "train/loss"]] = NAN
+    text = said(*[broken] * 3)
+    assert text.startswith("does not overfit: the mean validation loss was lowest in epoch 5, the last with finite ")
+    assert text.endswith(" in all runs (3 runs); left out, NaN or infinite: 9 epochs")
+
+
+def test_an_end_that_only_some_runs_reach_is_none_of_all() -> None:
+    whole = losses(list(np.linspace(1.0, 0.3, 10)))
+    assert "longer training" not in said(whole, whole, whole[:9])

@@ -48,3 +48,11 @@ def test_too_noisy_to_tell_says_how_many_runs_would() -> None:
 def test_too_few_runs_or_epochs_are_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="a rise needs 3 runs and 4 epochs"):
         measure_rise(np.ones(shape))
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
+def test_losses_of_which_no_share_can_be_taken_are_refused(value: float) -> None:
+    losses = np.ones((3, 8))
+    losses[1, 4] = value
+    with pytest.raises(ValueError, match="not above 0 and finite"):
+        measure_rise(losses)

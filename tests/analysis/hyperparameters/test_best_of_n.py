@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from agent.config import Config, ConfigError
 from analysis import AnalysisError
+from analysis.comparison.row_labels import NUISANCE
 from analysis.hyperparameters.best_of_n import (
+    ALLOWED,
     best_per_value,
     budget_curves,
     edge,
@@ -115,6 +120,72 @@ def test_two_choices_have_nothing_but_edges_and_are_passed_over() -> None:
     runs = sweep(unet_transposed=[0.7, 0.9])
     assert edge_warnings(runs) == ()
     assert len(edge_warnings(sweep(unet_transposed=[0.7, 0.8, 0.9]))) == 1
+
+
+def tried(name: str, values: list[Any], best: Any) -> pd.DataFrame:
+    """Two runs with each value of a setting, of which `best` scores highest."""
+    runs = sweep(unet_transposed=[0.8, 0.7] * len(values)).assign(learning_rate=1e-3, seed=[1, 2] * len(values))
+    runs[name] = [value for value in values for _ in range(2)]
+    return runs.assign(**{"val/iou": np.where(runs[name] == best, 0.9, 0.8)})
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "best"),
+    [
+        ("schedule", ["constant", "cosine", "other"], "cosine"),
+        ("weight_decay", [0.0, 1e-4, 1e-2], 0.0),
+        ("patience", [0, 5, 10], 0),
+        ("batch_size", [1, 2, 4], 1),
+        ("batch_size", [2, 4, 8], 2),
+        ("repeats", [1, 4, 8], 1),
+        ("image_size", [32, 64, 128], 32),
+        ("learning_rate", [0.01, 0.1, 1.0], 1.0),
+    ],
+)
+def test_words_have_no_edge_and_nothing_lies_beyond_what_is_allowed(name: str, values: list[Any], best: Any) -> None:
+    for space in (None, {name: {"values": values}}):
+        assert edge_warnings(tried(name, values, best), space=space) == ()
+    if name != "schedule":
+        (warning,) = edge_warnings(tried(name, values, max(values) if best != max(values) else min(values)))
+        assert f" {name.replace('_', ' ')}, " in warning
+
+
+def test_a_range_that_begins_with_the_least_allowed_value_has_no_lower_edge() -> None:
+    space = {"weight_decay": {"min": 0, "max": 0.1}}
+    assert edge_warnings(tried("weight_decay", [0.001, 0.04, 0.07], 0.001), space=space) == ()
+    assert len(edge_warnings(tried("weight_decay", [0.001, 0.04, 0.099], 0.099), space=space)) == 1
+
+
+def test_every_number_among_the_nuisance_settings_has_the_ends_of_the_configuration() -> None:
+    assert set(ALLOWED) == {*NUISANCE, "width", "image_size"} - {"schedule"}
+    for name, (least, most) in ALLOWED.items():
+        kind = type(getattr(Config(), name))
+        for end, beyond in ((least, least - 1), (most, most + 1)):
+            if math.isfinite(end):
+                assert name == "learning_rate" or getattr(Config(**{name: kind(end)}), name) == end
+                with pytest.raises(ConfigError, match=name):
+                    Config(architecture="deeplabv3plus", backbone="resnet18", **{name: kind(beyond)})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2},
+        {"distribution": "log_uniform", "min": math.log(1e-4), "max": math.log(1e-2)},
+        {"distribution": "q_log_uniform", "min": math.log(1e-4), "max": math.log(1e-2), "q": 1e-5},
+        {"distribution": "inv_log_uniform", "min": -math.log(1e-2), "max": -math.log(1e-4)},
+        {"distribution": "uniform", "min": 1e-4, "max": 1e-2},
+        {"distribution": "log_normal", "mu": -7, "sigma": 1},
+        {"values": [1e-4, 1e-3, 1e-2]},
+        {"values": ["1e-4", "word", 1e-3, 1e-2]},
+    ],
+    ids=lambda spec: spec.get("distribution", "values"),
+)
+def test_the_range_is_that_of_every_distribution(spec: dict[str, Any]) -> None:
+    values = [1.1e-4, 1e-3, 9.9e-3] if "values" not in spec else [1e-4, 1e-3, 1e-2]
+    for best, side in ((values[0], "lower"), (values[1], ""), (values[2], "upper")):
+        found = edge_warnings(tried("learning_rate", values, best), space={"learning_rate": spec})
+        assert [f" at the {side} edge of " in warning for warning in found] == [True] * bool(side)
 
 
 def test_best_so_far_never_falls_and_time_adds_up() -> None:

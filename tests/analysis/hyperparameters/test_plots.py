@@ -13,6 +13,8 @@ from analysis.hyperparameters import plots
 from analysis.hyperparameters.best_of_n import budget_curves, expected_best_curves
 from tests.analysis.searches import search
 
+PAIR = ["weight_decay", "batch_size"]
+
 
 @pytest.fixture
 def axes() -> Axes:
@@ -39,6 +41,18 @@ def test_parallel_coordinates_end_at_the_metric_and_pass_below_what_a_run_does_n
     assert lines[without, 1].max() < plots.ABSENT / 2
     assert lines[~without, 1].min() > plots.ABSENT / 2
     assert [line.get_linewidth() for line in axes.lines].index(3) == len(runs) - 1
+
+
+def test_a_few_numbers_stand_evenly_spaced_each_with_its_label(axes: Axes) -> None:
+    """On an axis of numbers the label 0 lay under that of 0.0001."""
+    decay = np.resize([0.0, 1e-4, 1e-2], 40)
+    plots.draw_parallel(axes, search().assign(weight_decay=decay, batch_size=np.resize([8, 1], 40)), PAIR)
+    draw(axes)
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert [heights[label] for label in ("0", "0.0001", "0.01", "1", "8")] == [0, 0.5, 1, 0, 1]
+    lines = np.array([np.asarray(line.get_ydata()) for line in axes.lines])
+    counts = np.unique(lines[:, 0].round(1), return_counts=True)
+    assert [at.tolist() for at in counts] == [[0, 0.5, 1], [14, 13, 13]]
 
 
 def test_bars_of_importance_are_grey_where_chance_does_as_much_and_mark_conditional_ones(axes: Axes) -> None:

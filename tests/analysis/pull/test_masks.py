@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score, precision_score, recall_score
 
-from analysis.pull.masks import Mask, Predictions, boundary_iou, image_scores, one_pixel_loss, pool_scores, rim
+from analysis.pull.masks import Mask, Predictions, boundary_iou, image_scores, pool_scores, rim
 from common.keys import METRICS
 from tests.analysis.studies import square
 
@@ -57,21 +57,6 @@ def test_no_predictions_give_an_empty_table_with_all_columns() -> None:
     scores = image_scores({})
     assert scores.empty
     assert {"run_id", "checkpoint", "image", *METRICS} <= set(scores)
-
-
-@pytest.mark.parametrize(
-    ("masks", "loss"),
-    [
-        # 4² grows to 6² and shrinks to 2²: IoU 16/36 and 4/16; 8² to 10² and 6².
-        ([square(4, 4, 4, 16)], 1 - (16 / 36 + 4 / 16) / 2),
-        ([square(4, 4, 4, 32), square(4, 4, 8, 32)], 1 - ((16 + 64) / (36 + 100) + (4 + 36) / (16 + 64)) / 2),
-        ([FULL], 0),
-        ([EMPTY], 0),
-    ],
-    ids=["one", "pooled over images", "nothing is lost at the edge", "empty"],
-)
-def test_one_pixel_costs_a_square_what_its_rim_weighs(masks: list[Mask], loss: float) -> None:
-    assert one_pixel_loss(masks) == pytest.approx(loss)
 
 
 def by_brute_force(mask: Mask, width: int) -> Mask:
