@@ -119,7 +119,8 @@ def picture(db: Connection, table: Table, cell: Any, sign: Callable[[str], str])
     for name, path in sorted(found[0].masks.items(), key=lambda item: item[0].lower() not in TRUTH):
         if (mask := _url(db, table, path, sign)) is not None:
             colour = MASKS[len(masks) % 4]
-            masks.append({"name": name, "url": mask, "classes": [{"id": "1", "label": "", "colour": colour}]})
+            classes = [{"id": "1", "label": "", "colour": colour}]
+            masks.append({"name": name, "url": mask, "colour": colour, "classes": classes})
     return {"picture": found[0], "url": url, "masks": masks, "boxes": [], "compared": None}
 
 
