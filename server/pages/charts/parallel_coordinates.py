@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from common.text import natural_order
 from server.pages.charts.axis_scale import Category, LogScale, Scale
 from server.pages.charts.line_chart import MAX_LABEL, cut, text_width
 
@@ -51,7 +52,7 @@ def scale_of(values: Sequence[Any]) -> tuple[Scale | LogScale | Category, list[f
         if low > 0 and high / low >= WIDE:
             return LogScale.over(known), numbers
         return Scale.over(known), numbers
-    names = sorted({_text(value) for value in known})[:MAX_VALUES]
+    names = sorted({_text(value) for value in known}, key=natural_order)[:MAX_VALUES]
     places = {name: float(at) for at, name in enumerate(names)}
     return Category(tuple(names) or ("–",)), [None if v is None else places.get(_text(v)) for v in values]
 

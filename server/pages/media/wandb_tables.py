@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from common.colours import MASKS
+from common.text import natural_order
 from server import storage_paths
 from server.jsontext import as_object, flatten_media, load_object, wandb_section
 from server.pages.charts import plots
@@ -73,11 +74,11 @@ def table(store: Store, run: Row, key: str, sort: str, down: bool, text: str, pa
     return {"table": shown, "n": len(found.rows), "n_found": len(rows), "page": page, "pages": pages}
 
 
-def _order(value: Any) -> tuple[int, float, str]:
+def _order(value: Any) -> tuple[int, Any]:
     """A sort key: numbers before texts, empty cells last."""
     if isinstance(value, int | float):
-        return (0, float(value) if value == value else float("inf"), "")
-    return (2, 0.0, "") if value is None else (1, 0.0, str(value))
+        return (0, float(value) if value == value else float("inf"))
+    return (2, 0) if value is None else (1, natural_order(str(value)))
 
 
 def read(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from common.text import size
-from server.pages.charts import axis_scale, line_chart
+from server.pages.charts import axis_scale, line_chart, plots
 from server.pages.media import images
 from server.pages.render import duration, number
+from tests.server import markup
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,16 @@ def test_ticks_are_round_numbers_within_the_range(low: float, high: float, expec
 def test_an_axis_of_whole_numbers_has_no_ticks_between_them() -> None:
     drawn = line_chart.chart("x", [line_chart.Line("", [(1.0, 0.5), (3.0, 0.75)])], "run")
     assert re.findall(r'text-anchor="middle">(.*?)<', drawn) == ["1", "2", "3", "run"]
+
+
+@pytest.mark.parametrize(("n", "note"), [(11, ""), (55, ", the first 40 of 55 classes")])
+def test_classes_of_a_confusion_matrix_are_in_natural_order_and_those_left_out_are_counted(n: int, note: str) -> None:
+    rows = [{"Actual": f"class {at}", "Predicted": f"class {at}", "nPredictions": 1} for at in range(n)]
+    figure = markup.read(plots.draw("wandb/confusion_matrix/v1", {}, "cm", rows) or "")
+    names = [f"class {at}" for at in range(min(n, plots.MAX_CLASSES))]
+    assert [th.text for th in figure.all("th", scope="col")] == names
+    assert [th.text for th in figure.all("th", scope="row")] == names
+    assert figure.one("small").text == f"rows: actual, columns: predicted{note}"
 
 
 def test_images_come_with_their_masks_and_the_last_ones_win() -> None:
