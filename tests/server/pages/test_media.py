@@ -1,6 +1,8 @@
 """Axes and media, from values."""
 
+import math
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,6 +25,36 @@ from tests.server import markup
 )
 def test_ticks_are_round_numbers_within_the_range(low: float, high: float, expected: list[float]) -> None:
     assert axis_scale.ticks(low, high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scale", [axis_scale.Scale, axis_scale.LogScale])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        *((1000.1, 1000.6), (1e6, 1e6 + 0.001), (1000.4, 1001.6), (123456, 123457), (0.5, 0.5000001), (1, 1 + 1e-9)),
+        *((1.05, 1.06), (0.1, 0.9), (1, 1e5), (2e-7, 2.1e-7), (9.1, 11.9)),
+    ],
+)
+def test_labels_of_a_narrow_range_are_true(
+    scale: type[axis_scale.Scale | axis_scale.LogScale], low: float, high: float
+) -> None:
+    made = scale.over([low, high])
+    marks = made.ticks()
+    assert len(marks) > 1
+    values = [float(label) + float(made.origin or 0) for _, label in marks]
+    steps = [after - before for before, after in pairwise(values)]
+    assert [made.share(value) for value in values] == pytest.approx([share for share, _ in marks], abs=0.01)
+    assert min(steps) > 0
+    assert max(len(label) for _, label in marks) <= 7, "there is room beside the axis"
+
+
+@pytest.mark.parametrize("values", [[1.0, math.nextafter(1.0, 2)], [7.0], [1e-300, 1e300], [3e305, 4e305], [5e-324, 1]])
+def test_a_logarithmic_axis_has_place_for_any_finite_values_above_0(values: list[float]) -> None:
+    made = axis_scale.LogScale.over(values)
+    labels = [label for _, label in made.ticks()]
+    assert all(0 <= made.share(value) <= 1 for value in values)
+    assert len(set(labels)) == len(labels)
+    assert made.origin == ""
 
 
 def test_an_axis_of_whole_numbers_has_no_ticks_between_them() -> None:

@@ -175,6 +175,18 @@ def test_axes_say_what_a_brush_needs() -> None:
     assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [1, 2, 2]
 
 
+def test_categories_are_in_natural_order_and_values_close_to_each_other_come_with_their_origin() -> None:
+    axes = [
+        parallel_coordinates.Axis("backbone", ["resnet101", "resnet18", "resnet50"]),
+        parallel_coordinates.Axis("seed", [1_000_000, 1_000_001, 1_000_002]),
+    ]
+    drawn = read(parallel_coordinates.draw(axes, [parallel_coordinates.Run("r", "r", 0.0) for _ in range(3)]))
+    backbone, seed = drawn.all("g", class_="axis")
+    assert json.loads(backbone.attributes["data-values"]) == ["resnet18", "resnet50", "resnet101"]
+    assert [text.raw for text in seed.all("text")] == ["seed +1000000seed", "0", "1", "2"]
+    assert seed.attributes["data-key"] == "seed"
+
+
 LONG = ("deeplabv3plus/tu-tf_efficientnet_lite0", "unet/resnet18", "a text of which the end is left out as too long")
 
 
