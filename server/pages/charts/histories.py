@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from server.jsontext import load_objects
-from server.pages.charts.line_chart import Point, is_finite
+from server.pages.charts.line_chart import Point, View, is_finite
 from server.pages.charts.metric_charts import EPOCH, OWN, STEP, numbers
 from server.store import Connection, Row, Store, streams
 
@@ -188,17 +188,20 @@ def thin(points: Sequence[Point], most: int) -> list[Point]:
     return kept
 
 
-def band(series: Sequence[Sequence[Point]], most: int) -> tuple[list[Point], list[tuple[float, float, float]]]:
-    """Mean, and (x, lowest, highest), of several lines, interpolated at each x that lies in the range of all.
+def band(
+    series: Sequence[Sequence[Point]], most: int, view: View | None = None
+) -> tuple[list[Point], list[tuple[float, float, float]]]:
+    """Mean, and (x, lowest, highest), of several whole lines, interpolated at each x that lies in the range of all.
 
-    After the end of one the others have no common mean, so the band ends as well.
+    After the end of one the others have no common mean, so the band ends as well. `view`: the stretch that is shown.
     """
     lines_ = [sorted(point for point in points if is_finite(*point)) for points in series]
     lines_ = [points for points in lines_ if points]
     if not lines_:
         return [], []
     first, last = max(points[0][0] for points in lines_), min(points[-1][0] for points in lines_)
-    xs = sorted({x for points in lines_ for x, _ in points if first <= x <= last})
+    shows = (view or View()).shows
+    xs = [x for x in sorted({x for points in lines_ for x, _ in points if first <= x <= last}) if shows(x)]
     xs = [xs[i] for i in streams.spread_indices(len(xs), most)]
     heights = [_at(points, xs) for points in lines_]
     mean = [(x, math.fsum(ys) / len(ys)) for x, ys in zip(xs, zip(*heights, strict=True), strict=True)]

@@ -15,6 +15,9 @@ from server.pages.charts.step_metrics import Axes
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "eval": "val"}
 SPLITS |= {"test": "test"}
 STEP, EPOCH = "_step", "epoch"
+DASHES = {"val": "", "train": "dashed", "test": "dotted"}
+OTHER_DASH = "dash-dotted"
+"""Patterns of lines of one colour, by split; the other one is for a second metric of a split, and those of none."""
 OWN = {STEP, "_runtime", "_timestamp", "_wandb"}
 """Keys that the client adds to each row: an axis, never a curve."""
 PER_PAGE = 24
@@ -163,6 +166,20 @@ def _line(metric: str, points: list[tuple[float, float]], n: int) -> Line:
 def title(metric: str) -> str:
     head, _, rest = metric.partition("/")
     return rest if rest and head in SPLITS else metric
+
+
+def dashes(metrics: Iterable[str]) -> dict[str, str]:
+    """The pattern of each metric, as a class of the style sheet: that of its split, or one that is left.
+
+    Of more than four metrics some have the same.
+    """
+    every = [*DASHES.values(), OTHER_DASH]
+    free, found = every, dict[str, str]()
+    for metric in sorted(metrics, key=lambda metric: metric.partition("/")[0] not in SPLITS):
+        usual = DASHES[SPLITS.get(metric.partition("/")[0], "val")]
+        found[metric] = usual if usual in free else free[-1]
+        free = [each for each in free if each != found[metric]] or every
+    return found
 
 
 def numbers(row: Row) -> dict[str, float]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from common.text import natural_order
 from server.pages.charts.axis_scale import Category, LogScale, Scale
 from server.pages.charts.line_chart import MAX_LABEL, cut, text_width
 
@@ -51,7 +52,7 @@ def scale_of(values: Sequence[Any]) -> tuple[Scale | LogScale | Category, list[f
         if low > 0 and high / low >= WIDE:
             return LogScale.over(known), numbers
         return Scale.over(known), numbers
-    names = sorted({_text(value) for value in known})[:MAX_VALUES]
+    names = sorted({_text(value) for value in known}, key=natural_order)[:MAX_VALUES]
     places = {name: float(at) for at, name in enumerate(names)}
     return Category(tuple(names) or ("–",)), [None if v is None else places.get(_text(v)) for v in values]
 
@@ -70,7 +71,7 @@ def draw(axes: Sequence[Axis], runs: Sequence[Run]) -> Markup:
     shown = list(axes)[-MAX_AXES:]
     scaled = [scale_of(axis.values) for axis in shown]
     labels = [_labels(*each) for each in scaled]
-    needed = [_width(axis, texts) for axis, texts in zip(shown, labels, strict=True)]
+    needed = [_width(_name(axis, scale), texts) for axis, (scale, _), texts in zip(shown, scaled, labels, strict=True)]
     width = max(WIDTH, round(SIDE + sum(needed)))
     more = (width - SIDE - sum(needed)) / max(len(shown) - 1, 1)
     at = [SIDE + start + number * more for number, start in enumerate(accumulate(needed[:-1], initial=0.0))]
@@ -108,10 +109,15 @@ def _labels(scale: Scale | LogScale | Category, numbers: Sequence[float | None])
     return scale.ticks(whole=all(number is None or number.is_integer() for number in numbers))
 
 
-def _width(axis: Axis, labels: Sequence[tuple[float, str]]) -> float:
+def _name(axis: Axis, scale: Scale | LogScale | Category) -> str:
+    """The name of an axis, with the number to be added to every label."""
+    return f"{cut(axis.key, MAX_LABEL)} {scale.origin}".rstrip()
+
+
+def _width(name: str, labels: Sequence[tuple[float, str]]) -> float:
     """The room that an axis needs for its name and the labels at its right."""
     widest = max((text_width(cut(label, MAX_LABEL)) for _, label in labels), default=0.0)
-    return max(widest + 6, text_width(cut(axis.key, MAX_LABEL), 12.5)) + BETWEEN
+    return max(widest + 6, text_width(name, 12.5)) + BETWEEN
 
 
 def _y(scale: Scale | LogScale | Category, value: float | None) -> float:
@@ -137,5 +143,5 @@ def _axis(axis: Axis, x: float, scale: Scale | LogScale | Category, labels: Sequ
     ).format(
         *(axis.key, kind, edges, values, x, TOP, HEIGHT - BOTTOM),
         *(x - 16, TOP, HEIGHT - TOP - BOTTOM, x, TOP, HEIGHT - BOTTOM),
-        *(x - 2, TOP - 16, cut(axis.key, MAX_LABEL), axis.key, texts),
+        *(x - 2, TOP - 16, _name(axis, scale), axis.key, texts),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from common.colours import assign
+from common.text import natural_order
 from server.pages.charts.axis_scale import format_tick
 from server.pages.charts.line_chart import Line, chart, cut, downsample
 
@@ -129,11 +130,13 @@ def confusion(title: str, rows: Rows, actual: str, predicted: str, number: str) 
     for row in rows:
         place = (str(row.get(actual)), str(row.get(predicted)))
         cells[place] = cells.get(place, 0) + (_number(row.get(number)) or 0)
-    names = sorted({name for place in cells for name in place})[:MAX_CLASSES]
+    known = sorted({name for place in cells for name in place}, key=natural_order)
+    names = known[:MAX_CLASSES]
+    more = f", the first {MAX_CLASSES} of {len(known)} classes" if len(known) > MAX_CLASSES else ""
     largest = max([*cells.values(), 1e-300])
-    head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
+    head = Markup("").join(Markup('<th scope="col" class="long" title="{0}">{0}</th>').format(name) for name in names)
     body = Markup("").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+        Markup('<tr><th scope="row" class="long" title="{0}">{0}</th>{1}</tr>').format(
             name,
             Markup("").join(
                 Markup('<td class="number heat h{}">{}</td>').format(
@@ -145,10 +148,10 @@ def confusion(title: str, rows: Rows, actual: str, predicted: str, number: str) 
         for name in names
     )
     return Markup(
-        '<figure class="chart"><figcaption>{} <small>rows: actual, columns: predicted</small></figcaption>'
+        '<figure class="chart"><figcaption>{} <small>rows: actual, columns: predicted{}</small></figcaption>'
         '<div class="scroll" tabindex="0"><table><thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table>'
         "</div></figure>"
-    ).format(title, head, body)
+    ).format(title, more, head, body)
 
 
 def draw(kind: str, fields: dict[str, str], title: str, rows: Rows) -> Markup | None:

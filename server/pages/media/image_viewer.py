@@ -66,19 +66,23 @@ def uploaded_files(db: Connection, run_id: int, found: Iterable[Picture]) -> dic
 
 
 def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: dict[str, Row]) -> dict[str, Any]:
-    """A picture with its layers: masks with the colour of each class, boxes as shares of the picture."""
-    number = 0
+    """A picture with its layers: masks with the colour of each class, boxes as shares of the picture.
+
+    `colour`: that of a mask as a whole, which tells it from the other masks; a single class has it too.
+    """
     masks: list[dict[str, Any]] = []
     for name in sorted(picture.masks, key=lambda name: (name.lower() not in TRUTH, name)):
         if picture.masks[name] not in present:
             continue
         labels = class_labels(run["config"], "mask", picture.key, name)
         shown = [each for each in labels if each != "0"] or ["1"]
-        start = MASKS[len(masks) % 4] if len(shown) == 1 else number
-        colours = {each: (start + i) % len(SERIES) for i, each in enumerate(shown)}
-        number += len(shown)
-        classes = [{"id": each, "label": labels.get(each, ""), "colour": colour} for each, colour in colours.items()]
-        masks.append({"name": name, "url": link(run, picture.masks[name]), "classes": classes})
+        own = MASKS[len(masks) % 4]
+        colours = [own] if len(shown) == 1 else map(class_colour, shown)
+        classes = [
+            {"id": each, "label": labels.get(each, ""), "colour": colour}
+            for each, colour in zip(shown, colours, strict=True)
+        ]
+        masks.append({"name": name, "url": link(run, picture.masks[name]), "colour": own, "classes": classes})
     return {
         "picture": picture,
         "url": link(run, picture.path) if picture.path in present else None,
@@ -89,6 +93,11 @@ def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: d
         ],
         "compared": _truth_and_prediction([str(mask["name"]) for mask in masks]),
     }
+
+
+def class_colour(number: str) -> int:
+    """The place in SERIES of a class: the same in every mask and box of every run."""
+    return int(number) % len(SERIES) if number.isdecimal() and len(number) < 10 else 0
 
 
 def _truth_and_prediction(names: list[str]) -> tuple[str, str] | None:
@@ -138,8 +147,7 @@ def _box(item: Any, labels: dict[str, str], picture: Picture) -> dict[str, Any] 
     number = item.get("class_id")
     label = item.get("box_caption") or labels.get(str(number), "")
     place = {"x": low, "y": top, "width": max(high - low, 0), "height": max(bottom - top, 0)}
-    colour = number % len(SERIES) if type(number) is int else 0
-    return place | {"label": label if isinstance(label, str) else "", "colour": colour}
+    return place | {"label": label if isinstance(label, str) else "", "colour": class_colour(str(number))}
 
 
 def _number(value: Any) -> float:

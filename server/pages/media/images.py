@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
+from common.text import natural_order
 from server.jsontext import as_list, flatten_media, wandb_section
 
 MAX_IMAGES = 48  # on a page
@@ -121,9 +122,10 @@ def _paths(value: Any) -> dict[str, str]:
 
 
 def class_labels(config: str, kind: str, key: str, layer: str) -> dict[str, str]:
-    """Number of a class → its name. `kind`: mask or bounding_box."""
+    """Number of a class → its name, in ascending order. `kind`: mask or bounding_box."""
     found: Any = wandb_section(config)
     for name in (f"{kind}/class_labels", f"{key}{DELIMITER}{layer}", "value"):
         found = found.get(name) if isinstance(found, dict) else None
     items = found.items() if isinstance(found, dict) else ()
-    return {number: label for number, label in items if isinstance(label, str)}
+    ordered = sorted(items, key=lambda item: natural_order(item[0]))
+    return {number: label for number, label in ordered if isinstance(label, str)}

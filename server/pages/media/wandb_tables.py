@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from common.colours import MASKS
+from common.text import natural_order
 from server import storage_paths
 from server.jsontext import as_object, flatten_media, load_object, wandb_section
 from server.pages.charts import plots
@@ -73,11 +74,11 @@ def table(store: Store, run: Row, key: str, sort: str, down: bool, text: str, pa
     return {"table": shown, "n": len(found.rows), "n_found": len(rows), "page": page, "pages": pages}
 
 
-def _order(value: Any) -> tuple[int, float, str]:
+def _order(value: Any) -> tuple[int, Any]:
     """A sort key: numbers before texts, empty cells last."""
     if isinstance(value, int | float):
-        return (0, float(value) if value == value else float("inf"), "")
-    return (2, 0.0, "") if value is None else (1, 0.0, str(value))
+        return (0, float(value) if value == value else float("inf"))
+    return (2, 0) if value is None else (1, natural_order(str(value)))
 
 
 def read(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | None:
@@ -119,7 +120,8 @@ def picture(db: Connection, table: Table, cell: Any, sign: Callable[[str], str])
     for name, path in sorted(found[0].masks.items(), key=lambda item: item[0].lower() not in TRUTH):
         if (mask := _url(db, table, path, sign)) is not None:
             colour = MASKS[len(masks) % 4]
-            masks.append({"name": name, "url": mask, "classes": [{"id": "1", "label": "", "colour": colour}]})
+            classes = [{"id": "1", "label": "", "colour": colour}]
+            masks.append({"name": name, "url": mask, "colour": colour, "classes": classes})
     return {"picture": found[0], "url": url, "masks": masks, "boxes": [], "compared": None}
 
 

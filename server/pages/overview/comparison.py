@@ -185,7 +185,7 @@ def _charts(
     asked: QueryParams,
     view: View,
 ) -> dict[str, Any]:
-    """A page of charts, one for each metric with its splits; the validation's line is whole, the training's dashed."""
+    """A page of charts, one for each metric with its splits; lines of one run differ by their dashes."""
     read, share = histories.read(store, found)
     found_titles = _titles(read.values())
     titles = _select_charts(found_titles, asked)
@@ -199,7 +199,9 @@ def _charts(
     for title, metrics in shown:
         axis = _axis(asked) or _common_axis(read.values(), metrics)
         gaps = sum(history.gaps(metric) for metric in metrics for history in read.values())
-        charts.append(_chart(title, [line for metric in metrics for line in make(metric, axis)], axis, view, gaps))
+        dashes = metric_charts.dashes(metrics)
+        lines = {metric: make(metric, axis, dashes[metric]) for metric in metrics}
+        charts.append(_chart(title, lines, dashes, axis, view, gaps))
     thinned = any(n > most for history in read.values() for n in history.metrics.values())
     chooser = [(title, (title, metrics) in titles) for title, metrics in found_titles[:MAX_KEYS]]
     return {"charts": charts, "page": page, "pages": pages, "chart_chooser": chooser, "share": share} | {
@@ -220,16 +222,22 @@ def metric_chart(store: Store, found: Sequence[Row], metric: str) -> list[Markup
     read, _ = histories.read(store, found)
     axis, numbers = _common_axis(read.values(), [metric]), assign(run["name"] for run in found)
     labels, most = {run["id"]: run["name"] for run in found}, histories.points_per_line(len(found))
-    lines = _lines(found, read, labels, numbers, View(), most, metric, axis)
+    lines = _lines(found, read, labels, numbers, View(), most, metric, axis, "")
     note = f"of {'each run' if n == len(found) else f'the newest {len(found)} runs'}"
     return [chart(metric, lines, axis, note, legend=len(lines) <= len(SERIES))] if lines else []
 
 
-def _chart(title: str, lines: list[Line], axis: str, view: View, gaps: int) -> Markup:
+def _chart(
+    title: str, by_metric: Mapping[str, list[Line]], dashes: Mapping[str, str], axis: str, view: View, gaps: int
+) -> Markup:
     """A chart; `gaps`: number of values that are not finite."""
     unit = "time (s)" if axis == "time" else axis
-    how = "pale" if len(lines) > CROWD else "dashed"
-    notes = [f"{how}: training"] if any("dashed" in line.style for line in lines) else []
+    lines = [line for of in by_metric.values() for line in of]
+    others = {metric: dash for metric, dash in dashes.items() if dash and by_metric[metric]}
+    if len(lines) > CROWD:
+        notes = [f"pale: {', '.join(map(_split, others))}"] if others else []
+    else:
+        notes = [f"{dash}: {_split(metric)}" for metric, dash in others.items()]
     notes += [f"{gaps} {'value' if gaps == 1 else 'values'} NaN or infinite"] if gaps else []
     return chart(title, lines, unit, ", ".join(notes), replace(view, smooth=0), legend=False)
 
@@ -251,14 +259,15 @@ def _common_axis(read: Any, metrics: Sequence[str]) -> str:
     return "epoch" if all(history.has(metric, "epoch") for history in read for metric in metrics) else "step"
 
 
-def _dash(metric: str, numbered: str) -> str:
+def _split(metric: str) -> str:
+    """The word for a metric beside others of its chart."""
     head = metric.partition("/")[0]
-    return f"{numbered} dashed" if SPLITS.get(head) == "train" else numbered
+    return "training" if SPLITS.get(head) == "train" else head
 
 
 def _name(metric: str, label: str) -> str:
-    split = SPLITS.get(metric.partition("/")[0], "")
-    return f"{label} {split}".rstrip()
+    head = metric.partition("/")[0]
+    return f"{label} {head}" if head in SPLITS else label
 
 
 def _lines(
@@ -270,6 +279,7 @@ def _lines(
     most: int,
     metric: str,
     axis: str,
+    dash: str,
 ) -> list[Line]:
     lines = []
     for run in found:
@@ -277,15 +287,19 @@ def _lines(
         if points:
             key = labels[run["id"]]
             name = _name(metric, run["display_name"] or run["name"])
-            styled = _dash(metric, series_style(numbers[key]))
-            lines.append(Line(name, histories.thin(points, most), styled, key=key, marks=len(found) < FEW))
+            style = f"{series_style(numbers[key])} {dash}".rstrip()
+            lines.append(Line(name, histories.thin(points, most), style, key=key, marks=len(found) < FEW))
     return lines
 
 
 def _apply_view(points: list[Point], view: View) -> list[Point]:
     """Points smoothed with all of the past, then cut to the visible stretch."""
-    whole = smooth(points, view.smooth) if view.smooth else points
+    whole = _smoothed(points, view)
     return [point for point in whole if view.shows(point[0])] if view.is_zoomed else whole
+
+
+def _smoothed(points: list[Point], view: View) -> list[Point]:
+    return smooth(points, view.smooth) if view.smooth else points
 
 
 def _group_lines(
@@ -297,18 +311,19 @@ def _group_lines(
     most: int,
     metric: str,
     axis: str,
+    dash: str,
 ) -> list[Line]:
     """The mean of each group, in a band from its lowest to its highest run."""
     members: dict[str, list[list[tuple[float, float]]]] = {}
     for run in found:
-        if points := _apply_view(read[run["id"]].points(metric, axis), view):
+        if points := _smoothed(read[run["id"]].points(metric, axis), view):
             members.setdefault(labels[run["id"]], []).append(points)
     lines = []
     for label, series in sorted(members.items()):
-        mean, ends = histories.band(series, most)
-        styled = _dash(metric, series_style(numbers[label]))
+        mean, ends = histories.band(series, most, view)
+        style = f"{series_style(numbers[label])} {dash}".rstrip()
         lines.append(
-            Line(_name(metric, label), mean, styled, band=ends if len(series) > 1 else (), key=label, marks=False)
+            Line(_name(metric, label), mean, style, band=ends if len(series) > 1 else (), key=label, marks=False)
         )
     return lines
 

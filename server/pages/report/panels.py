@@ -8,9 +8,8 @@ from typing import Any
 from common.colours import assign
 from common.text import plural
 from server.jsontext import as_list, as_number, as_object, flatten_media, load_object
-from server.pages.charts import correlation_ratio, histories, parallel_coordinates, plots
+from server.pages.charts import correlation_ratio, histories, metric_charts, parallel_coordinates, plots
 from server.pages.charts.line_chart import Line, View, chart, downsample, series_style
-from server.pages.charts.metric_charts import SPLITS
 from server.pages.media import wandb_tables
 from server.pages.media.image_viewer import Link, filters, load_layers, uploaded_files
 from server.pages.media.images import pictures_in
@@ -116,13 +115,14 @@ def line_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     grouped = bool(by or grid.is_grouped)
     numbers = assign(groups)
     most = histories.points_per_line(len(groups) * len(metrics))
+    dashes = metric_charts.dashes(metrics)
     lines = []
-    for place, metric in enumerate(metrics):
+    for metric in metrics:
         for label, members in groups.items():
             name = f"{label} {metric}" if len(metrics) > 1 else label
             read = [found[run["id"]] for run in members if run["id"] in found]
             series = [points for history in read if (points := history.points(metric, axis))]
-            style = f"{series_style(numbers[label])} {_dash(metric, place)}".rstrip()
+            style = f"{series_style(numbers[label])} {dashes[metric]}".rstrip()
             if grouped and series:
                 mean, ends = histories.band(series, most)
                 lines.append(Line(name, mean, style, band=ends if len(series) > 1 else ()))
@@ -138,12 +138,6 @@ def line_plot(grid: Grid, config: dict[str, Any], title: str) -> Panel:
     unit = "time (s)" if axis == "time" else axis
     figure = chart(title or ", ".join(metrics) or "no metric", lines, unit, "; ".join(notes), view)
     return {"kind": "figure", "figure": figure}
-
-
-def _dash(metric: str, place: int) -> str:
-    """Lines of one run have one colour: the training is dashed, as everywhere, others by their place."""
-    split = SPLITS.get(metric.partition("/")[0])
-    return "dashed" if split == "train" else f"d{place % 4}" if place % 4 and not split else ""
 
 
 def _metrics(config: dict[str, Any], found: dict[int, histories.History]) -> list[str]:

@@ -117,8 +117,8 @@ def worse_last(store: Store, run: Row, column: Column, best: Any) -> float | Non
 
 
 def is_clearly_worse(last: float, best: float, sign: int) -> bool:
-    """`sign`: -1 if more is better. NaN is worse than anything."""
-    return math.isnan(last) or sign * (last - best) > CLEARLY_WORSE * abs(best)
+    """`sign`: -1 if more is better. NaN is worse than anything but NaN."""
+    return (math.isnan(last) and not math.isnan(best)) or sign * (last - best) > CLEARLY_WORSE * abs(best)
 
 
 def filter_runs(

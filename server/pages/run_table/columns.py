@@ -93,13 +93,15 @@ def survey_runs(store: Store, project_id: int, run_ids: list[int]) -> Keys:
     handed = {name for sweep in sweeps.of_project(store.db, project_id) for name in sweep_parameters(sweep)}
     differing = [row for row in settings if row["n_different"] > 1 or row["n"] < len(run_ids)]
     differing.sort(key=lambda row: (row["key"] not in handed, -row["n"], row["key"]))
-    names = {row["key"]: row for row in found if row["source"] == "summary" and row["is_number"]}
-    names |= {key: {} for key in _running_metrics(store, run_ids) if key not in names}
+    logged = [row for row in found if row["source"] == "summary"]
+    media = tuple(row["key"].removesuffix("_type") for row in logged if row["key"].endswith("._type"))
+    names = dict.fromkeys(row["key"] for row in logged if row["is_number"] and not row["key"].startswith(media))
+    names |= dict.fromkeys(_running_metrics(store, run_ids))
     tops = {name: best_key(name, maximize) for name, maximize in sweep_goals(store, project_id).items()}
     metrics = [Column(tops.get(name) or best_key(name)) for name in names if not name.startswith("_")]
     goals_ = _goals([name for name in tops if name in names], [column.title for column in metrics], tops)
     heads = {head for column in goals_ if (head := column.title.rpartition("/")[0])}
-    texts = [row for row in found if row["source"] == "summary" and not row["is_number"] and _is_own(row["key"])]
+    texts = [row for row in logged if not row["is_number"] and _is_own(row["key"])]
     repeated = [row for row in (*texts, *differing) if 1 < row["n_different"] <= max(2, row["n"] // 2)]
     rules = [row for row in repeated if row["key"].rpartition("/")[0] in heads]
     return Keys(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from server.jsontext import loads
 from server.store import Refused
 
 NAMES = {
@@ -100,10 +101,13 @@ def _read_value(key: str, operator: str, text: str) -> Any:
 
 
 def _meanings(text: str) -> list[Any]:
-    """Values that a text may stand for: itself, and the number, truth value or null that it is written as."""
+    """Values that a text may stand for: itself, and the number, truth value or null that it is written as.
+
+    In quotes it is itself, or a list, whose commas need them.
+    """
     plain = _unquote(text)
     if plain != text:
-        return [plain]
+        return [plain, *(items for items in [loads(plain)] if isinstance(items, list))]
     try:
         value = json.loads(text.lower() if text.lower() in ("true", "false") else text)
     except ValueError:

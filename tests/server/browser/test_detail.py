@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from server.pages.charts import plots
 from server.store import Store
 from tests.server import sample_folder
 from tests.server.browser.conftest import SERIOUS, Open
@@ -17,6 +18,7 @@ from tests.server.running import Server, start
 
 pytestmark = pytest.mark.slow
 RUN = "/lab/pieces/runs/rich"
+CONFUSION = "wandb/confusion_matrix/v1"
 PICTURES = f"{RUN}/pictures"
 SIDE, WIDE = 20, 64  # pixels of the piece and of the picture, see `rich.png`
 PAGES = [
@@ -277,6 +279,18 @@ def test_a_run_is_renamed_and_stopped_by_who_is_logged_in(open_at: Open, rich_se
     expect(page.get_by_text("Delete…")).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("link", name="Log in")).to_be_visible()
+
+
+def test_a_class_of_a_confusion_matrix_is_one_line(open_at: Open, rich_server: Server) -> None:
+    names = [f"class {at}" for at in range(11)]
+    rows = [{"Actual": name, "Predicted": name, "nPredictions": 1} for name in [*names, "a long name " * 20]]
+    page = open_at(f"{rich_server.url}/login", width=600)
+    page.evaluate("html => { document.querySelector('main').innerHTML = html; }", plots.draw(CONFUSION, {}, "cm", rows))
+    heights = page.evaluate("[...document.querySelectorAll('tbody th')].map((th) => th.offsetHeight)")
+    assert len(heights) == 12
+    assert max(heights) < 40
+    widths = page.evaluate("[...document.querySelectorAll('th')].map((th) => th.offsetWidth)")
+    assert max(widths) < 300
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -12,7 +12,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from common.colours import MEANINGS, SCALE, SERIES, assign, slot
-from server.pages.charts import histories, line_chart
+from server.pages.charts import histories, line_chart, metric_charts
 from server.pages.media import images, table_join, wandb_tables
 from server.pages.overview import comparison
 from server.pages.render import render
@@ -80,6 +80,39 @@ def test_validation_is_a_whole_line_and_training_a_dashed_one_of_the_same_colour
     assert [figure.attributes["data-x"] for figure in shown.all("figure", class_="chart")] == ["epoch"]
 
 
+@pytest.mark.parametrize(
+    ("metrics", "patterns", "note"),
+    [
+        (
+            ("train/loss", "val/loss", "test/loss"),
+            {"val": "", "train": "dashed", "test": "dotted"},
+            "dotted: test, dashed: training",
+        ),
+        (("loss", "val/loss"), {"val": "", "": "dash-dotted"}, "dash-dotted: loss"),
+        (("eval/loss", "val/loss"), {"eval": "", "val": "dash-dotted"}, "dash-dotted: val"),
+        (("loss",), {"": ""}, ""),
+    ],
+)
+def test_lines_of_one_run_in_one_chart_have_different_patterns_and_the_chart_says_which(
+    store: Store, metrics: tuple[str, ...], patterns: dict[str, str], note: str
+) -> None:
+    with store.write() as db:
+        rows = [{"_step": at} | dict.fromkeys(metrics, at) for at in range(STEPS)]
+        name = "-".join(metrics).replace("/", ".")
+        add(db, add_project(db, name), "x", {}, rows)
+    [figure] = page(store, name, runs="x").all("figure", class_="chart")
+    assert figure.one("figcaption").text == f"loss {note}".rstrip()
+    found = {
+        line.attributes["data-name"]: line.attributes["class"].split()[2:] for line in figure.all("g", class_="line")
+    }
+    assert found == {f"run x {name}".rstrip(): pattern.split() for name, pattern in patterns.items()}
+
+
+def test_patterns_repeat_where_there_are_more_metrics_than_patterns() -> None:
+    found = metric_charts.dashes([*"abcde", "train/a", "test/a"])
+    assert list(found.values()) == ["dashed", "dotted", "", "dash-dotted", "", "dash-dotted", "dotted"]
+
+
 @pytest.mark.parametrize(("axis", "edges"), [("step", (0, 9)), ("epoch", (1, 10)), ("time", (0, 18))])
 def test_the_axis_is_the_step_the_epoch_or_the_time(store: Store, axis: str, edges: tuple[int, int]) -> None:
     [figure] = page(store, runs="a1,a2", x=axis).all("figure", class_="chart")
@@ -142,10 +175,27 @@ def test_a_group_is_its_mean_in_a_band_of_all_its_runs(store: Store) -> None:
     assert legend(page(store, group="settings")) == ["10, a (1)", "20, a (1)", "30, b (1)"]
 
 
+def test_a_stretch_of_the_axis_leaves_the_mean_of_a_group_as_it_was(store: Store) -> None:
+    with store.write() as db:
+        place = add_project(db, "groups")
+        for name, height, every in (("fine", 1.0, 1), ("coarse", 0.0, 10)):
+            add(db, place, name, {"model": "a"}, [{"_step": at, "val/iou": height} for at in range(0, 41, every)])
+    for asked, n in (({}, 41), ({"from": "2", "to": "8"}, 7), ({"from": "2", "to": "8", "smooth": "0.5"}, 7)):
+        [figure] = page(store, "groups", group="model", **asked).all("figure", class_="chart")
+        assert drawn(figure) == {"a val": 2 * n}, "the outline of its band"
+        assert len(figure.all("path", class_="band")) == 1
+        low, high = map(float, figure.attributes["data-edges"].split()[2:])
+        assert (low + high) / 2 == pytest.approx(0.5), "from one run to the other"
+
+
 def test_a_mean_ends_where_the_first_run_ends_and_lies_between_points_on_the_line() -> None:
     mean, ends = histories.band([[(0, 0.0), (10, 10.0)], [(2, 4.0), (4, 8.0), (8, math.nan), (12, 8.0)]], most=99)
     assert mean == [(2, 3.0), (4, 6.0), (10, 9.0)]
     assert ends == [(2, 2.0, 4.0), (4, 4.0, 8.0), (10, 8.0, 10.0)]
+    of_a_stretch = histories.band(
+        [[(0, 0.0), (10, 10.0)], [(x, 0.0) for x in range(11)]], 3, line_chart.View(0, False, 4, 6)
+    )
+    assert of_a_stretch[0] == [(4, 2.0), (5, 2.5), (6, 3.0)], "as many points as the stretch has room for"
     assert histories.band([[], [(1, math.inf)]], 9) == ([], [])
     assert histories.band([[(0, 1.0)], [(5, 1.0)]], 9) == ([], []), "nothing in common"
 

@@ -127,6 +127,7 @@ def test_tables_are_sorted_searched_and_paged(pages: Pages) -> None:
         "plain 24",
         *(f"plain {i}" for i in range(240, 250)),
     ]
+    assert [row[0] for row in pages.get(f"{path}?sort=name").rows[1:4]] == ["plain 0", "plain 1", "plain 2"]
     assert len(pages.get(f"{path}?sort=nothing&page=x").rows) == 101
     pages.get(f"{RUN}/media/nothing", 404)
 

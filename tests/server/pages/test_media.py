@@ -1,14 +1,17 @@
 """Axes and media, from values."""
 
+import math
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from common.text import size
-from server.pages.charts import axis_scale, line_chart
+from server.pages.charts import axis_scale, line_chart, plots
 from server.pages.media import images
 from server.pages.render import duration, number
+from tests.server import markup
 
 
 @pytest.mark.parametrize(
@@ -24,9 +27,49 @@ def test_ticks_are_round_numbers_within_the_range(low: float, high: float, expec
     assert axis_scale.ticks(low, high) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("scale", [axis_scale.Scale, axis_scale.LogScale])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        *((1000.1, 1000.6), (1e6, 1e6 + 0.001), (1000.4, 1001.6), (123456, 123457), (0.5, 0.5000001), (1, 1 + 1e-9)),
+        *((1.05, 1.06), (0.1, 0.9), (1, 1e5), (2e-7, 2.1e-7), (9.1, 11.9)),
+    ],
+)
+def test_labels_of_a_narrow_range_are_true(
+    scale: type[axis_scale.Scale | axis_scale.LogScale], low: float, high: float
+) -> None:
+    made = scale.over([low, high])
+    marks = made.ticks()
+    assert len(marks) > 1
+    values = [float(label) + float(made.origin or 0) for _, label in marks]
+    steps = [after - before for before, after in pairwise(values)]
+    assert [made.share(value) for value in values] == pytest.approx([share for share, _ in marks], abs=0.01)
+    assert min(steps) > 0
+    assert max(len(label) for _, label in marks) <= 7, "there is room beside the axis"
+
+
+@pytest.mark.parametrize("values", [[1.0, math.nextafter(1.0, 2)], [7.0], [1e-300, 1e300], [3e305, 4e305], [5e-324, 1]])
+def test_a_logarithmic_axis_has_place_for_any_finite_values_above_0(values: list[float]) -> None:
+    made = axis_scale.LogScale.over(values)
+    labels = [label for _, label in made.ticks()]
+    assert all(0 <= made.share(value) <= 1 for value in values)
+    assert len(set(labels)) == len(labels)
+    assert made.origin == ""
+
+
 def test_an_axis_of_whole_numbers_has_no_ticks_between_them() -> None:
     drawn = line_chart.chart("x", [line_chart.Line("", [(1.0, 0.5), (3.0, 0.75)])], "run")
     assert re.findall(r'text-anchor="middle">(.*?)<', drawn) == ["1", "2", "3", "run"]
+
+
+@pytest.mark.parametrize(("n", "note"), [(11, ""), (55, ", the first 40 of 55 classes")])
+def test_classes_of_a_confusion_matrix_are_in_natural_order_and_those_left_out_are_counted(n: int, note: str) -> None:
+    rows = [{"Actual": f"class {at}", "Predicted": f"class {at}", "nPredictions": 1} for at in range(n)]
+    figure = markup.read(plots.draw("wandb/confusion_matrix/v1", {}, "cm", rows) or "")
+    names = [f"class {at}" for at in range(min(n, plots.MAX_CLASSES))]
+    assert [th.text for th in figure.all("th", scope="col")] == names
+    assert [th.text for th in figure.all("th", scope="row")] == names
+    assert figure.one("small").text == f"rows: actual, columns: predicted{note}"
 
 
 def test_images_come_with_their_masks_and_the_last_ones_win() -> None:

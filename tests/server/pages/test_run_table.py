@@ -242,11 +242,39 @@ def test_ticked_runs_are_compared_by_a_form_without_script(table: Store) -> None
 
 
 def test_a_word_that_a_filter_could_misread_is_quoted() -> None:
-    for value in ("a, b", 'say "x"', "a|b", "", " a", "<=", "plain", 1.5, True, None):
+    lists: tuple[list[Any], ...] = [3, 4], [[1, 2], [3, 4]], ['say "x"', "a|b, \\", None], []
+    for value in ("a, b", 'say "x"', "a|b", "", " a", "<=", "plain", "[3, 4]", 1.5, True, None, *lists):
         term = filter_syntax.equality_term("key = x", value)
         [clause] = filter_syntax.read(term, {"key = x": "config.k"})["$and"]
         assert value in clause["config.k"]["$in"]
         assert len(clause["config.k"]["$in"]) <= 2
+
+
+def test_a_setting_that_is_a_list_is_filtered_and_its_group_opened(store: Store) -> None:
+    with store.write() as db:
+        place = add_project(db, "table")
+        for at, sizes in enumerate([[1, 2], [3, 4], [3, 4], "[5, 6]"]):
+            add(db, place, f"r{at}", {"sizes": sizes, "seed": at}, [0.5], {})
+        runs.index_summaries(db, 9)
+    assert names(store, q='sizes = "[3, 4]"') == ["r2", "r1"]
+    assert names(store, q='sizes = "[1,2]"|"[5, 6]", seed >= 0') == ["r3", "r0"]
+    assert names(store, q='sizes != "[3, 4]"') == ["r3", "r0"]
+    assert names(store, q='seed = "1"') == []
+    table = page(store, group="sizes").one(id="runs").one("table")
+    opened = {row.one("th").text: names(store, row.all("a")[0].attributes["href"]) for row in table.all("tr")[1:]}
+    assert opened == {"[1, 2]": ["r0"], "[3, 4]": ["r2", "r1"], "[5, 6]": ["r3"]}
+
+
+def test_facts_about_media_are_no_metrics(store: Store) -> None:
+    picture = {"_type": "images/separated", "count": 3, "height": 48, "width": 64, "filenames": ["a.png"]}
+    deep = {"picture": picture, "n": 4, "bars": {"_type": "histogram", "packedBins": {"min": 0, "size": 1, "count": 9}}}
+    with store.write() as db:
+        place = add_project(db, "table")
+        add(db, place, "r", {}, [], {"test/predictions": picture, "test/pre": 1, "val/iou": 0.5, "deep": deep})
+        runs.index_summaries(db, 9)
+    keys = survey_runs(store, place, runs.ids(store.db, place))
+    assert [column.title for column in keys.metrics] == ["deep.n", "test/pre", "val/iou"]
+    assert rows(store)[0][2:5] == ["test/pre", "val/iou", "deep.n"]
 
 
 def test_what_a_program_wrote_into_the_summary_itself_counts_and_else_the_best_of_the_history(store: Store) -> None:
@@ -311,6 +339,7 @@ def test_beside_a_best_value_stands_the_last_one_where_it_is_worse_by_more_than_
     [
         *[(0.89, 1.0, -1, True), (0.91, 1.0, -1, False), (1.11, 1.0, 1, True), (1.09, 1.0, 1, False)],
         *[(-1.2, -1.0, -1, True), (-0.8, -1.0, 1, True), (0.5, 1.0, 1, False), (math.nan, 0.0, 1, True)],
+        *[(math.nan, math.nan, 1, False), (math.nan, math.nan, -1, False), (0.5, math.nan, -1, False)],
         *[(math.inf, 1.0, 1, True), (math.inf, 1.0, -1, False)],
     ],
 )

@@ -13,10 +13,10 @@ from starlette.datastructures import QueryParams
 
 from server.pages.charts import parallel_coordinates
 from server.pages.charts.correlation_ratio import importances
-from server.pages.overview import composite_settings, project, sweep
+from server.pages.overview import comparison, composite_settings, project, sweep
 from server.pages.render import render
 from server.scheduler import scheduler
-from server.store import Refused, Row, Store, projects, runs, streams, sweeps
+from server.store import Refused, Row, Store, projects, runs, streams, sweeps, users
 from tests.server.conftest import Clock
 from tests.server.content import add_project, add_run
 from tests.server.markup import Node, read
@@ -144,6 +144,20 @@ def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -
     assert json.loads(scatters[1].attributes["data-values"]) == ["a", "b"], "categories are rows, with room for names"
 
 
+def test_the_curves_and_runs_of_a_group_are_those_of_the_sweep(store: Store, filled: Row) -> None:
+    with store.write() as db:
+        add_run(db, filled["project_id"], "alone", {"lr": 0.1, "model": "a"}, [], {"val/iou": 0.9})
+        runs.index_summaries(db, 9)
+    shown = page(store, filled, group="model").one(id="runs").one("table")
+    links = {a.text: a.attributes["href"] for a in shown.all("tr")[2].all("a")}
+    assert page(store, filled, links["runs"]).one(id="runs").run_ids == ["r4", "r6", "r0", "r2"]
+    place = projects.by_id(store.db, filled["project_id"])
+    path, _, query = links["curves"].partition("?")
+    compared = comparison.gather(store, str, place, QueryParams(query), users.ADMIN)
+    assert path == "/local/p/compare"
+    assert {run["name"] for run in compared["runs"]} == {"r0", "r2", "r4", "r6"}
+
+
 def test_axes_say_what_a_brush_needs() -> None:
     axes = [
         parallel_coordinates.Axis("lr", [1e-4, 1e-1, None]),
@@ -159,6 +173,18 @@ def test_axes_say_what_a_brush_needs() -> None:
     assert [text.text for text in drawn.all("g", class_="axis")[1].all("text")][1:] == ["1", "2", "3"]
     assert [path.attributes["class"] for path in drawn.one("g", class_="lines").all("path")] == ["q", "q0", "q6"]
     assert [path.attributes["d"].count("L") for path in drawn.one("g", class_="lines").all("path")] == [1, 2, 2]
+
+
+def test_categories_are_in_natural_order_and_values_close_to_each_other_come_with_their_origin() -> None:
+    axes = [
+        parallel_coordinates.Axis("backbone", ["resnet101", "resnet18", "resnet50"]),
+        parallel_coordinates.Axis("seed", [1_000_000, 1_000_001, 1_000_002]),
+    ]
+    drawn = read(parallel_coordinates.draw(axes, [parallel_coordinates.Run("r", "r", 0.0) for _ in range(3)]))
+    backbone, seed = drawn.all("g", class_="axis")
+    assert json.loads(backbone.attributes["data-values"]) == ["resnet18", "resnet50", "resnet101"]
+    assert [text.raw for text in seed.all("text")] == ["seed +1000000seed", "0", "1", "2"]
+    assert seed.attributes["data-key"] == "seed"
 
 
 LONG = ("deeplabv3plus/tu-tf_efficientnet_lite0", "unet/resnet18", "a text of which the end is left out as too long")

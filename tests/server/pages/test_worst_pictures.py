@@ -1,5 +1,6 @@
 """The worst picture of a run, and the run that shows a picture worst, where captions say the IoU."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -100,6 +101,32 @@ def test_the_large_view_leads_to_the_worst_picture_of_its_step(store: Store) -> 
     assert shown is not None
     assert shown["worst"].caption == "two: IoU 0.8"
     assert [each["picture"].is_worst for each in shown["all"]] == [False, True, False]
+
+
+def test_a_class_has_one_colour_in_every_mask_and_box_of_every_run(store: Store) -> None:
+    """The client writes the classes of a run in any order."""
+    classes = {"0": "background", "1": "piece", "2": "hole", "10": "table", "x": "odd"}
+    boxes = [{"position": {"minX": 0, "maxX": 1, "minY": 0, "maxY": 1}, "class_id": at} for at in (2, 10, 14, -1, "1")]
+    picture = images.Picture(KEY, "0.png", "", {"truth": "t.png", "prediction": "p.png"}, {"found": "b.json"})
+    for at, order in enumerate((classes, dict(reversed(classes.items())))):
+        with store.write() as db:
+            run_id = add_run(db, add_project(db), f"r{at}")
+            blob = store.blobs.add(json.dumps({"box_data": boxes}).encode())
+            for path in ("0.png", "t.png", "p.png", "b.json"):
+                files.put(db, run_id, path, blob, 1.0)
+        labels = {f"{KEY}{images.DELIMITER}{name}": {"value": order} for name in ("truth", "prediction", "found")}
+        own = {"mask/class_labels": labels, "bounding_box/class_labels": labels}
+        run = runs.by_id(store.db, run_id) | {"config": json.dumps({"_wandb": {"value": own}})}
+        present = image_viewer.uploaded_files(store.db, run_id, [picture])
+        shown = image_viewer.load_layers(store, lambda run, name: name, run, picture, present)
+        assert [mask["colour"] for mask in shown["masks"]] == [2, 1], "where a mask is painted as a whole"
+        for mask in shown["masks"]:
+            assert [(each["label"], each["colour"]) for each in mask["classes"]] == [
+                *(("odd", 0), ("piece", 1), ("hole", 2), ("table", 10))
+            ]
+        assert [(box["label"], box["colour"]) for box in shown["boxes"][0]["boxes"]] == [
+            *(("hole", 2), ("table", 10), ("", 2), ("", 0), ("piece", 1))
+        ]
 
 
 def test_a_comparison_of_runs_that_go_on_has_room_for_pictures_and_tables_that_come_later(store: Store) -> None:
