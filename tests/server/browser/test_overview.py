@@ -81,6 +81,10 @@ def test_ticked_runs_become_curves(open_page: Open) -> None:
     button.click()
     expect(page.locator("h1")).to_have_text("Compare 3 runs")
     assert page.url.count("runs=") == 3
+    page.go_back()
+    expect(page.locator("tbody input[name=runs]:checked")).to_have_count(3)
+    expect(page.locator("[data-count]")).to_have_text("3 selected")
+    expect(button).to_be_enabled()
 
 
 def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> None:
