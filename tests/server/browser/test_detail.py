@@ -104,6 +104,17 @@ def test_masks_are_switched_filled_outlined_faded_and_compared(open_at: Open, ri
     expect(page.locator("svg.boxes").first).to_be_hidden()
 
 
+def test_going_back_sets_the_slider_in_use(open_at: Open, rich_server: Server) -> None:
+    page = open_at(rich_server.url + PICTURES)
+    page.get_by_label("Step").fill("1")
+    expect(page.locator("#step")).to_have_text("step 4, 1 of 2")
+    page.reload()
+    page.get_by_label("Step").focus()
+    page.go_back()
+    expect(page.locator("#step")).to_have_text("step 5, 2 of 2")
+    expect(page.get_by_label("Step")).to_have_value("2")
+
+
 def test_steps_and_pictures_are_chosen_in_place_and_what_was_set_stays(open_at: Open, rich_server: Server) -> None:
     page = open_at(rich_server.url + PICTURES)
     page.evaluate("window.mark = 1")

@@ -119,6 +119,15 @@ def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> N
     expect(page.locator("figure.chart .tip").first).to_be_visible()
     page.keyboard.press("Escape")
     page.wait_for_url(re.compile(r"compare\?sweep=\w+$"))
+    expect(page.locator("button.whole")).to_have_count(0)
+    for key in ("-", "Escape"):
+        page.keyboard.press("+")
+        page.wait_for_url(re.compile("from=.*to="))
+        expect(page.locator("button.whole")).not_to_have_count(0)
+        page.keyboard.press(key)
+        page.wait_for_url(re.compile(r"compare\?sweep=\w+$"))
+        expect(page.locator("button.whole")).to_have_count(0)
+    expect(page.locator("figure.chart > svg").first).to_be_focused()
 
     page.get_by_label("Smoothing").fill("0.6")
     page.wait_for_url(re.compile("smooth=0.6"))
@@ -128,6 +137,39 @@ def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> N
     page.get_by_label("Group by").select_option("model")
     expect(page.locator("#legend .swatch")).to_have_count(3)
     assert page.locator("path.band").count() >= 6
+
+
+def test_going_back_sets_the_field_in_use(open_page: Open, site: Site) -> None:
+    start = f"{PROJECT}/compare?sweep={site.sweeps['grid']}"
+    page = open_page(start)
+    log, smoothing, group = (page.get_by_label(name) for name in ("log axis", "Smoothing", "Group by"))
+    for change, field, address in (
+        (lambda: log.check(), log, "log=1"),
+        (lambda: smoothing.fill("0.6"), smoothing, "smooth=0.6"),
+        (lambda: group.select_option("model"), group, "group=model"),
+    ):
+        field.focus()
+        change()
+        page.wait_for_url(re.compile(address))
+        page.go_back()
+        page.wait_for_url(site.url + start)
+        expect(field).to_be_focused()
+        expect(log).not_to_be_checked()
+        expect(smoothing).to_have_value("0")
+        expect(group).to_have_value("")
+    smoothing.fill("0.6")
+    page.wait_for_url(re.compile("smooth=0.6"))
+    page.reload()
+    page.go_back()
+    expect(smoothing).to_have_value("0")
+    page.goto(site.url + PROJECT)
+    words = page.get_by_label("Filter", exact=True)
+    words.fill("state = failed")
+    page.wait_for_url(re.compile("q=state"))
+    page.go_back()
+    expect(words).to_have_value("")
+    page.wait_for_timeout(500)
+    assert page.url == site.url + PROJECT, "what was typed is not sent again"
 
 
 def test_what_is_hidden_and_how_masks_are_drawn_are_in_the_address_and_in_a_saved_view(
