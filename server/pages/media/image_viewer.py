@@ -66,7 +66,7 @@ def uploaded_files(db: Connection, run_id: int, found: Iterable[Picture]) -> dic
 
 
 def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: dict[str, Row]) -> dict[str, Any]:
-    """A picture with its layers: masks with the colour of each class, boxes as shares of the picture."""
+    """A picture with its layers: masks with the colour of each class, boxes as shares; whether a mask has `several`."""
     number = 0
     masks: list[dict[str, Any]] = []
     for name in sorted(picture.masks, key=lambda name: (name.lower() not in TRUTH, name)):
@@ -88,6 +88,7 @@ def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: d
             for name, path in picture.boxes.items()
         ],
         "compared": _truth_and_prediction([str(mask["name"]) for mask in masks]),
+        "several": any(len(mask["classes"]) > 1 for mask in masks),
     }
 
 
