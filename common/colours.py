@@ -11,6 +11,7 @@ MEANINGS = {
     "record": ("#d55e00", "#f08a3c"),
     "false-positive": ("#d55e00", "#d55e00"),
     "false-negative": ("#56b4e9", "#56b4e9"),
+    "wrong-class": ("#cc79a7", "#cc79a7"),
 }
 """Colours on white and on black. Okabe & Ito (2008) if legible on both: apart for every kind of colour vision."""
 

@@ -198,11 +198,11 @@ def chart(
     below = _legend(named) if legend and not at_ends and named else ""
     edges = [f"{edge:.12g}" for edge in (*xs.edges, *ys.edges)]
     return Markup(
-        '<figure class="chart{}" data-edges="{}" data-log="{}" data-x="{}" data-values="{}">{}'
+        '<figure class="chart{}" data-edges="{}" data-log="{}" data-log-x="{}" data-x="{}" data-values="{}">{}'
         '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>{}</figure>'
     ).format(
-        *(many, " ".join(edges), int(view.log), x_name, json.dumps(values, ensure_ascii=False)),
-        *(caption, WIDTH, HEIGHT),
+        *(many, " ".join(edges), *(int(isinstance(scale, LogScale)) for scale in (ys, xs))),
+        *(x_name, json.dumps(values, ensure_ascii=False), caption, WIDTH, HEIGHT),
         *(f"{title} against {x_name}", Markup("").join(parts), below),
     )
 

@@ -126,7 +126,7 @@ def _y(scale: Scale | LogScale | Category, value: float | None) -> float:
 
 
 def _axis(axis: Axis, x: float, scale: Scale | LogScale | Category, labels: Sequence[tuple[float, str]]) -> Markup:
-    edges = " ".join(f"{edge:.12g}" for edge in scale.edges)
+    edges = " ".join(f"{edge:.17g}" for edge in scale.edges)
     kind = {LogScale: "log", Category: "category"}.get(type(scale), "linear")
     texts = Markup("").join(
         Markup('<text x="{:.0f}" y="{:.1f}">{}{}</text>').format(

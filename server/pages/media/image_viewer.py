@@ -68,7 +68,8 @@ def uploaded_files(db: Connection, run_id: int, found: Iterable[Picture]) -> dic
 def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: dict[str, Row]) -> dict[str, Any]:
     """A picture with its layers: masks with the colour of each class, boxes as shares of the picture.
 
-    `colour`: that of a mask as a whole, which tells it from the other masks; a single class has it too.
+    `colour`: that of a mask as a whole, which tells it from the other masks; a single class has it too. `several`:
+    whether a mask has more than one class.
     """
     masks: list[dict[str, Any]] = []
     for name in sorted(picture.masks, key=lambda name: (name.lower() not in TRUTH, name)):
@@ -92,6 +93,7 @@ def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: d
             for name, path in picture.boxes.items()
         ],
         "compared": _truth_and_prediction([str(mask["name"]) for mask in masks]),
+        "several": any(len(mask["classes"]) > 1 for mask in masks),
     }
 
 

@@ -1,5 +1,6 @@
 // Line charts that the server drew: names the lines under the pointer, zooms, and shows or hides lines by the legend.
-// data-edges of a figure holds the values at the four edges of its area. A zoom is the address with from= and to=; hidden
+// data-edges of a figure holds the values at the four edges of its area, or their exponents where data-log or data-log-x
+// says so. A zoom is the address with from= and to=, for charts in data-zoom, whose page draws that stretch alone; hidden
 // lines are in the address as hide=, or as only= if most are hidden.
 
 import { load, onArrival, own, setOwn } from "./swap.js";
@@ -71,11 +72,30 @@ export function pointsOf(path) {
   return points;
 }
 
-/** The number with as many digits as a thousandth of `range` needs. */
+/** The value at a share of an axis: its values at both ends, or their exponents if it is logarithmic. */
+export function valueAt(share, [low, high, isLog]) {
+  const value = low + share * (high - low);
+  return isLog ? 10 ** value : value;
+}
+
+/** How far an axis reaches; a logarithmic one, if it were everywhere as it is at `value`. */
+export function rangeAt(value, [low, high, isLog]) {
+  return (high - low) * (isLog ? value * Math.LN10 : 1);
+}
+
+/** The number with as many digits as a thousandth of `range` needs; 0 if it cannot be told from 0 in a drawing. */
 export function write(value, range) {
   if (!Number.isFinite(value)) return "?";
-  const digits = Math.ceil(Math.log10(Math.abs(value) / (range / 2000) || 1));
-  return String(+value.toPrecision(Math.min(Math.max(digits, 2), 12)));
+  const parts = Math.abs(value) / (range / 2000);
+  if (parts < 0.2) return "0";
+  return String(+value.toPrecision(Math.min(Math.max(Math.ceil(Math.log10(parts)), parts < 1 ? 1 : 2), 12)));
+}
+
+/** A bound to a thousandth of `range`, with `round` down or up, so that no value of the stretch is left out. */
+export function writeBound(value, range, round) {
+  const exponent = Math.floor(Math.log10(range / 1000));
+  const rounded = Number(`${round(value / 10 ** exponent)}e${exponent}`);
+  return String(Number.isFinite(rounded) ? rounded : value);
 }
 
 class Chart {
@@ -83,18 +103,21 @@ class Chart {
     this.figure = figure;
     this.svg = figure.querySelector("svg");
     this.area = figure.querySelector("svg.area");
-    this.edges = figure.dataset.edges.split(" ").map(Number);
-    this.log = figure.dataset.log === "1";
+    const [left, right, bottom, top] = figure.dataset.edges.split(" ").map(Number);
+    this.xs = [left, right, figure.dataset.logX === "1"];
+    this.ys = [bottom, top, figure.dataset.log === "1"];
     this.values = JSON.parse(figure.dataset.values || "[]"); // of a vertical axis of categories
     this.svg.setAttribute("tabindex", "0");
     this.svg.addEventListener("pointermove", (event) => this.follow(event));
     this.svg.addEventListener("pointerleave", () => this.leave());
     this.svg.addEventListener("pointerdown", (event) => this.press(event));
     this.svg.addEventListener("pointerup", (event) => this.release(event));
+    this.svg.addEventListener("lostpointercapture", () => this.drop());
     this.svg.addEventListener("dblclick", () => zoomOut());
     this.svg.addEventListener("keydown", (event) => this.key(event));
     this.svg.addEventListener("blur", () => this.leave());
-    if (new URLSearchParams(location.search).has("from")) this.offerWhole();
+    this.zooms = Boolean(figure.closest("[data-zoom]"));
+    if (this.zooms && new URLSearchParams(location.search).has("from")) this.offerWhole();
   }
 
   /** The lines with their points, read when they are first needed. */
@@ -128,14 +151,11 @@ class Chart {
   }
 
   x(at) {
-    const [low, high] = this.edges;
-    return low + (at / this.size.width) * (high - low);
+    return valueAt(at / this.size.width, this.xs);
   }
 
   y(at) {
-    const [, , low, high] = this.edges;
-    const value = low + (1 - at / this.size.height) * (high - low);
-    return this.log ? 10 ** value : value;
+    return valueAt(1 - at / this.size.height, this.ys);
   }
 
   /** Once a frame, however often the pointer moves. */
@@ -147,7 +167,7 @@ class Chart {
   move(event) {
     this.frame = undefined;
     const [x, y] = this.place(event);
-    if (this.start !== undefined) this.stretch(x);
+    if (this.start !== undefined) this.stretch(this.clamp(x));
     if (x < -this.size.width * 0.03 || x > this.size.width * 1.03) return this.leave();
     this.point(x, y);
   }
@@ -200,15 +220,15 @@ class Chart {
       this.tip.className = "tip";
       this.tip.setAttribute("role", "status");
     }
-    const height = Math.abs(this.edges[3] - this.edges[2]);
     const [{ point }] = near;
     const head = document.createElement("div");
-    head.textContent = `${this.figure.dataset.x} ${write(this.x(point[0]), this.edges[1] - this.edges[0])}`;
+    const place = this.x(point[0]);
+    head.textContent = `${this.figure.dataset.x} ${write(place, rangeAt(place, this.xs))}`;
     const rows = near.slice(0, MOST).sort((a, b) => a.point[1] - b.point[1]).map((each) => {
       const value = this.y(each.point[1]);
       const row = document.createElement("div");
       const text = document.createElement(each === near[0] ? "b" : "span");
-      const written = this.values.length ? this.values[Math.round(value)] : write(value, this.log ? value : height);
+      const written = this.values.length ? this.values[Math.round(value)] : write(value, rangeAt(value, this.ys));
       text.textContent = `${each.name}  ${written}${each === near[0] ? " ◂" : ""}`;
       row.append(text);
       row.className = `swatch ${[...each.line.group.classList].filter((name) => !/^(line|lit|off|dots)$/.test(name)).join(" ")}`;
@@ -241,8 +261,13 @@ class Chart {
   }
 
   press(event) {
-    if (event.button || event.pointerType === "touch" || event.target.closest("a")) return;
-    this.start = this.place(event)[0];
+    if (!this.zooms || event.button || event.pointerType === "touch" || event.target.closest("a")) return;
+    this.start = this.clamp(this.place(event)[0]);
+    this.svg.setPointerCapture(event.pointerId);
+  }
+
+  clamp(x) {
+    return Math.min(Math.max(x, 0), this.size.width);
   }
 
   stretch(x) {
@@ -252,19 +277,23 @@ class Chart {
   }
 
   release(event) {
-    const [from, to] = [this.start, this.place(event)[0]].sort((a, b) => a - b);
-    this.start = undefined;
-    this.rectangle?.remove();
-    this.rectangle = undefined;
+    const [from, to] = [this.start, this.clamp(this.place(event)[0])].sort((a, b) => a - b);
+    this.drop();
     if (to - from > this.size.width * 0.02) this.zoom(from, to);
   }
 
+  drop() {
+    this.start = undefined;
+    this.rectangle?.remove();
+    this.rectangle = undefined;
+  }
+
   zoom(from, to) {
-    const range = this.edges[1] - this.edges[0];
-    const inside = (at) => write(this.x(Math.min(Math.max(at, 0), this.size.width)), range);
     const query = new URLSearchParams(location.search);
-    query.set("from", inside(from));
-    query.set("to", inside(to));
+    for (const [name, at, round] of [["from", from, Math.floor], ["to", to, Math.ceil]]) {
+      const x = this.x(this.clamp(at));
+      query.set(name, writeBound(x, rangeAt(x, this.xs), round));
+    }
     load(`${location.pathname}?${query}`);
   }
 
@@ -275,7 +304,8 @@ class Chart {
       const xs = [...new Set(this.lines.flatMap((line) => line.points.map((point) => point[0])))].sort((a, b) => a - b);
       const now = this.lit ? xs.findIndex((x) => x >= this.at[0]) : step > 0 ? -1 : xs.length;
       this.point(xs[Math.min(Math.max(now + step, 0), xs.length - 1)] ?? 0, this.lit ? this.at[1] : 0);
-    } else if (event.key === "+") this.zoom((this.at?.[0] ?? width / 2) - width / 4, (this.at?.[0] ?? width / 2) + width / 4);
+    } else if (!this.zooms) return;
+    else if (event.key === "+") this.zoom((this.at?.[0] ?? width / 2) - width / 4, (this.at?.[0] ?? width / 2) + width / 4);
     else if (event.key === "-" || event.key === "Escape") zoomOut();
     else return;
     event.preventDefault();

@@ -60,7 +60,7 @@ async function paintStack(stack) {
   const pair = [truth, prediction].map((name) => masks.find((mask) => mask.dataset.mask === name));
   const errors = chosen.errors === "1" && pair.every(Boolean);
   try {
-    if (errors) show(pair[1], await differences(...pair));
+    if (errors) show(pair[1], await differences(...pair, "several" in stack.dataset));
     for (const mask of masks) {
       if (errors && mask !== pair[1]) hide(mask);
       else if (!errors) show(mask, await classes(mask));
@@ -120,12 +120,13 @@ async function classes(mask) {
   return drawn(width, height, (i) => of[i] && (colours.get(of[i]) ?? rest), (i, j) => of[i] !== of[j]);
 }
 
-async function differences(truth, prediction) {
+/** Where two masks differ; of `several` classes, also where both show a piece, but not of the same class. */
+async function differences(truth, prediction, several) {
   const [a, b] = await Promise.all([read(truth), read(prediction)]);
   if (a.width !== b.width || a.height !== b.height) throw new Error("the masks differ in size");
-  const [wrong, missed] = ["false-positive", "false-negative"].map(colourOf);
-  const kind = (i) => (a.of[i] > 0 ? 2 : 0) + (b.of[i] > 0 ? 1 : 0);
-  return drawn(a.width, a.height, (i) => [null, wrong, missed, null][kind(i)], (i, j) => kind(i) !== kind(j));
+  const colours = [null, ...["false-positive", "false-negative", "wrong-class"].map(colourOf)];
+  const kind = (i) => (!several && a.of[i] && b.of[i]) || a.of[i] === b.of[i] ? 0 : (a.of[i] ? 2 : 0) + (b.of[i] ? 1 : 0);
+  return drawn(a.width, a.height, (i) => colours[kind(i)], (i, j) => kind(i) !== kind(j));
 }
 
 /** Pixels with the colour of each; in outline, only those beside another one that `differs`. */

@@ -1,7 +1,10 @@
 // Brushing on parallel coordinates: a stretch of an axis becomes terms of the filter, which is part of the address; the
 // table, the plots and the lines then show the runs that pass. A click on an axis takes its terms out again.
 
+import { rangeAt, valueAt, writeBound } from "./chart.js";
 import { load, onArrival } from "./swap.js";
+
+const NEAR = 4; // an end of an axis, in units of the drawing
 
 const quoted = (text) => (/[,"|<>=!~]|^\s|\s$|^$/.test(text) ? `"${text.replace(/(["\\])/g, "\\$1")}"` : text);
 
@@ -24,6 +27,7 @@ class Brushes {
     });
     svg.addEventListener("pointermove", (event) => this.move(event));
     svg.addEventListener("pointerup", (event) => this.release(event));
+    svg.addEventListener("lostpointercapture", () => this.drop());
     const lines = svg.querySelector(".lines");
     lines.addEventListener("pointerover", ({ target }) => target.dataset.name !== undefined && this.name(target));
     lines.addEventListener("pointerleave", () => this.tip && (this.tip.hidden = true));
@@ -43,7 +47,6 @@ class Brushes {
     this.mark.setAttribute("class", "pick");
     this.mark.setAttribute("x", +axis.dataset.x - 10);
     this.mark.setAttribute("width", 20);
-    event.preventDefault();
   }
 
   move(event) {
@@ -57,12 +60,16 @@ class Brushes {
     if (!this.axis) return;
     const [top, bottom] = [this.start, this.height(event)].sort((a, b) => a - b);
     const axis = this.axis;
-    this.axis = undefined;
-    this.mark.remove();
+    this.drop();
     const query = new URLSearchParams(location.search);
     query.set("q", withTerms(query.get("q") ?? "", axis.dataset.key, bottom - top > 4 ? terms(axis, top, bottom) : []));
     query.delete("page");
     load(`${location.pathname}?${query}`);
+  }
+
+  drop() {
+    this.axis = undefined;
+    this.mark?.remove();
   }
 
   name(line) {
@@ -74,17 +81,20 @@ class Brushes {
   }
 }
 
-function terms(axis, top, bottom) {
-  const [low, high] = axis.dataset.edges.split(" ").map(Number);
+/** Terms that the values of a stretch of an axis pass; an end of the stretch that is one of the axis bounds nothing. */
+export function terms(axis, top, bottom) {
+  const scale = [...axis.dataset.edges.split(" ").map(Number), axis.dataset.kind === "log"];
   const [first, last] = [+axis.dataset.top, +axis.dataset.bottom];
-  const at = (y) => low + ((last - Math.min(Math.max(y, first), last)) / (last - first)) * (high - low);
+  const at = (y) => valueAt((last - Math.min(Math.max(y, first), last)) / (last - first), scale);
   const name = quoted(axis.dataset.key);
   if (axis.dataset.kind === "category") {
     const chosen = JSON.parse(axis.dataset.values).filter((_, i) => i >= at(bottom) && i <= at(top));
     return chosen.length ? [`${name} = ${chosen.map(quoted).join("|")}`] : [];
   }
-  const value = (y) => String(+(axis.dataset.kind === "log" ? 10 ** at(y) : at(y)).toPrecision(4));
-  return [`${name} >= ${value(bottom)}`, `${name} <= ${value(top)}`];
+  const bound = (y, round) => writeBound(at(y), rangeAt(at(y), scale), round);
+  const low = bottom < last - NEAR ? [`${name} >= ${bound(bottom, Math.floor)}`] : [];
+  const high = top > first + NEAR ? [`${name} <= ${bound(top, Math.ceil)}`] : [];
+  return [...low, ...high];
 }
 
 onArrival((root) => root.querySelectorAll("figure.parallel svg").forEach((svg) => new Brushes(svg)));

@@ -67,7 +67,8 @@ export async function load(address, push = true, elsewhere = () => location.assi
     if (push) history.pushState({}, "", withOwn(address));
     document.title = page.title;
     for (const [region, fresh] of pairs) if (fresh) replace(region, fresh);
-    document.querySelectorAll("form[data-auto]").forEach((form) => fill(form, new URL(address, location.href).searchParams));
+    const used = push || !elsewhere ? document.activeElement : null; // a step back sets the field in use as well
+    document.querySelectorAll("form[data-auto]").forEach((form) => fill(form, page, used));
     showAddress();
     return true;
   } finally {
@@ -75,12 +76,14 @@ export async function load(address, push = true, elsewhere = () => location.assi
   }
 }
 
-/** Fills a form from the address, but for the field in which somebody types. */
-function fill(form, query) {
+/** Sets the fields of a form as the page has them, but for the one in use. */
+function fill(form, page, used) {
   for (const control of form.elements) {
-    if (!control.name || control.type === "hidden" || control === document.activeElement) continue;
-    if (/checkbox|radio/.test(control.type)) control.checked = query.getAll(control.name).includes(control.value);
-    else control.value = query.get(control.name) ?? (control.type === "range" ? control.defaultValue : "");
+    if (!control.name || control.type === "hidden" || control === used) continue;
+    const fresh = page.querySelector(`form[data-auto] [name="${control.name}"]`);
+    if (!fresh) continue;
+    if (control.type === "checkbox") control.checked = fresh.checked;
+    else control.value = fresh.value;
   }
 }
 
@@ -116,14 +119,19 @@ function keepAlike(region, fresh) {
 function describe(element) {
   const { id, name, value, type } = element;
   const place = element.selectionStart ?? null;
-  return { id, name, value: /checkbox|radio/.test(type) ? value : null, href: element.getAttribute("href"), place };
+  const [href, label] = ["href", "aria-label"].map((each) => element.getAttribute(each));
+  return { id, name, value: /checkbox|radio/.test(type) ? value : null, href, label, place };
 }
 
-function find(region, { id, name, value, href, place }) {
+function find(region, { id, name, value, href, label, place }) {
+  const isSame = (each) => {
+    if (href) return each.getAttribute("href") === href;
+    if (name) return each.name === name && (value === null || each.value === value);
+    return label && each.getAttribute("aria-label") === label;
+  };
   const found = id
     ? document.getElementById(id)
-    : [...region.querySelectorAll("a, input, select, button, summary")].find((each) =>
-        href ? each.getAttribute("href") === href : name && each.name === name && (value === null || each.value === value));
+    : [...region.querySelectorAll("a, input, select, button, summary, [tabindex]")].find(isSame);
   if (found && place !== null && found.setSelectionRange && found.type !== "number") found.setSelectionRange(place, place);
   return found;
 }
@@ -160,7 +168,10 @@ document.addEventListener("click", (event) => {
   load(link.href);
 });
 
-window.addEventListener("popstate", () => load(location.href, false, () => location.reload()));
+window.addEventListener("popstate", () => {
+  clearTimeout(waiting);
+  load(location.href, false, () => location.reload());
+});
 
 // A page that takes long to come says so: see style.css.
 document.addEventListener("click", (event) => {

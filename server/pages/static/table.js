@@ -3,6 +3,10 @@
 import { onArrival } from "./swap.js";
 
 onArrival((root) => root.querySelectorAll("form[data-select]").forEach(start));
+// On the way back to a page the browser ticks boxes again, after the scripts have run, and tells nobody.
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form[data-select]").forEach((form) => form.dispatchEvent(new Event("change")));
+});
 
 function start(form) {
   const boxes = [...form.querySelectorAll("tbody input[type=checkbox][name=runs]")];

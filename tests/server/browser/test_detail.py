@@ -1,5 +1,6 @@
 """The pages of single things in a browser: layers of pictures, pages that go on, edits, and who is kept out."""
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from server.pages.charts import plots
@@ -104,6 +106,43 @@ def test_masks_are_switched_filled_outlined_faded_and_compared(open_at: Open, ri
     expect(page.get_by_text("false negative")).to_be_visible()
     page.get_by_label("boxes: piece").uncheck()
     expect(page.locator("svg.boxes").first).to_be_hidden()
+
+
+def test_a_piece_of_the_wrong_class_is_an_error(open_at: Open, rich_server: Server) -> None:
+    labels = {"value": {"0": "background", "1": "leaf", "2": "root"}}
+    names = ("truth", "prediction")
+    kinds = {"mask/class_labels": {f"one{sample_folder.DELIMITER}{name}": labels for name in names}}
+    assert "data" in rich_server.open_run("live", "classes", config=json.dumps({"_wandb": {"value": kinds}}))[1]
+    live = Live(rich_server, "classes")
+    for name in names:
+        mask = Image.new("L", (WIDE, 48))
+        mask.paste(1, (10, 10, 30, 30))
+        mask.paste(2, (20, 10, 30, 30) if name == "prediction" else (40, 10, 50, 30))
+        body = io.BytesIO()
+        mask.save(body, "PNG")
+        live.upload(f"{name}.png", body.getvalue())
+    live.upload("one.png", sample_folder.PNG)
+    masks = {name: {"_type": "mask", "path": f"{name}.png"} for name in names}
+    image = {"_type": "image-file", "path": "one.png", "masks": masks}
+    assert live.server.stream("live", "classes", lines(summary=[json.dumps({"one": image})]))[0] == 200
+    page = open_at(f"{rich_server.url}/local/live/compare?runs=classes")
+    found = wait_for(page, 1, [200, 200])
+    assert list(found) == ["204 121 167", "86 180 233"], "a root for a leaf, and a root that was missed"
+    expect(page.get_by_text("wrong class")).to_be_visible()
+    page.goto(f"{rich_server.url}/lab/pieces/compare?runs=rich,other")
+    expect(page.get_by_text("false negative")).to_be_visible()
+    expect(page.get_by_text("wrong class")).to_be_hidden()
+
+
+def test_going_back_sets_the_slider_in_use(open_at: Open, rich_server: Server) -> None:
+    page = open_at(rich_server.url + PICTURES)
+    page.get_by_label("Step").fill("1")
+    expect(page.locator("#step")).to_have_text("step 4, 1 of 2")
+    page.reload()
+    page.get_by_label("Step").focus()
+    page.go_back()
+    expect(page.locator("#step")).to_have_text("step 5, 2 of 2")
+    expect(page.get_by_label("Step")).to_have_value("2")
 
 
 def test_steps_and_pictures_are_chosen_in_place_and_what_was_set_stays(open_at: Open, rich_server: Server) -> None:

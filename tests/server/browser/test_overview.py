@@ -1,6 +1,7 @@
 """The pages over many runs in a browser: project, comparison, sweep."""
 
 import re
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -81,6 +82,10 @@ def test_ticked_runs_become_curves(open_page: Open) -> None:
     button.click()
     expect(page.locator("h1")).to_have_text("Compare 3 runs")
     assert page.url.count("runs=") == 3
+    page.go_back()
+    expect(page.locator("tbody input[name=runs]:checked")).to_have_count(3)
+    expect(page.locator("[data-count]")).to_have_text("3 selected")
+    expect(button).to_be_enabled()
 
 
 def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> None:
@@ -115,6 +120,15 @@ def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> N
     expect(page.locator("figure.chart .tip").first).to_be_visible()
     page.keyboard.press("Escape")
     page.wait_for_url(re.compile(r"compare\?sweep=\w+$"))
+    expect(page.locator("button.whole")).to_have_count(0)
+    for key in ("-", "Escape"):
+        page.keyboard.press("+")
+        page.wait_for_url(re.compile("from=.*to="))
+        expect(page.locator("button.whole")).not_to_have_count(0)
+        page.keyboard.press(key)
+        page.wait_for_url(re.compile(r"compare\?sweep=\w+$"))
+        expect(page.locator("button.whole")).to_have_count(0)
+    expect(page.locator("figure.chart > svg").first).to_be_focused()
 
     page.get_by_label("Smoothing").fill("0.6")
     page.wait_for_url(re.compile("smooth=0.6"))
@@ -124,6 +138,140 @@ def test_curves_name_their_lines_zoom_and_hide(open_page: Open, site: Site) -> N
     page.get_by_label("Group by").select_option("model")
     expect(page.locator("#legend .swatch")).to_have_count(3)
     assert page.locator("path.band").count() >= 6
+
+
+def test_a_zoom_ends_where_the_pointer_is_released_even_outside(open_page: Open, site: Site) -> None:
+    page = open_page(f"{PROJECT}/compare?sweep={site.sweeps['grid']}")
+    figure = page.locator("figure.chart > svg").nth(1)
+    figure.scroll_into_view_if_needed()
+    box = figure.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(5, box["y"] + box["height"] + 200, steps=4)
+    assert page.evaluate("String(getSelection())") == ""
+    expect(page.locator(".pick")).to_have_attribute("x", "0")
+    page.mouse.up()
+    page.wait_for_url(re.compile("from=1&to="))
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 60)
+    expect(page.locator(".tip:visible")).to_have_count(1)
+    expect(page.locator(".pick")).to_have_count(0)
+
+
+def test_going_back_sets_the_field_in_use(open_page: Open, site: Site) -> None:
+    start = f"{PROJECT}/compare?sweep={site.sweeps['grid']}"
+    page = open_page(start)
+    log, smoothing, group = (page.get_by_label(name) for name in ("log axis", "Smoothing", "Group by"))
+    for change, field, address in (
+        (lambda: log.check(), log, "log=1"),
+        (lambda: smoothing.fill("0.6"), smoothing, "smooth=0.6"),
+        (lambda: group.select_option("model"), group, "group=model"),
+    ):
+        field.focus()
+        change()
+        page.wait_for_url(re.compile(address))
+        page.go_back()
+        page.wait_for_url(site.url + start)
+        expect(field).to_be_focused()
+        expect(log).not_to_be_checked()
+        expect(smoothing).to_have_value("0")
+        expect(group).to_have_value("")
+    smoothing.fill("0.6")
+    page.wait_for_url(re.compile("smooth=0.6"))
+    page.reload()
+    page.go_back()
+    expect(smoothing).to_have_value("0")
+    page.goto(site.url + PROJECT)
+    words = page.get_by_label("Filter", exact=True)
+    words.fill("state = failed")
+    page.wait_for_url(re.compile("q=state"))
+    page.go_back()
+    expect(words).to_have_value("")
+    page.wait_for_timeout(500)
+    assert page.url == site.url + PROJECT, "what was typed is not sent again"
+
+
+def test_numbers_are_told_as_finely_as_they_are_drawn(open_page: Open, site: Site) -> None:
+    page = open_page(f"{PROJECT}/sweeps/{site.sweeps['search']}")
+
+    def call(name: str, *values: Any) -> Any:
+        return page.evaluate(
+            """async ([module, name, values]) => {
+                const found = await import(document.querySelector(`script[src$="/${module}.js"]`).src);
+                return found[name](...values.map((each) => ({ floor: Math.floor, ceil: Math.ceil })[each] ?? each));
+            }""",
+            ["parallel" if name == "terms" else "chart", name, values],
+        )
+
+    for value, reach, text in (
+        (-0.000051, 1.1, "0"),
+        (0.0003, 1, "0.0003"),
+        (0.9077, 1, "0.9077"),
+        (15, 20_000, "15"),
+        (123_456, 333, "123456"),
+    ):
+        assert call("write", value, reach) == text
+    for low, high, kind in (
+        (0.836402808877622, 0.9077455771234567, "linear"),
+        (123_456, 123_789, "linear"),
+        (1e9, 1e9 + 1e-5, "linear"),
+        (-1e-300, 3e-300, "linear"),
+        (-5.141, -0.932, "log"),
+    ):
+        kept = {"key": "k", "kind": kind, "edges": f"{low!r} {high!r}", "top": "40", "bottom": "306"}
+        axis = {"dataset": kept}
+        assert call("terms", axis, 30, 400) == call("terms", axis, 41, 305) == []
+        [least] = call("terms", axis, 30, 173)
+        [most] = call("terms", axis, 173, 400)
+        middle = 10 ** ((low + high) / 2) if kind == "log" else (low + high) / 2
+        assert least.startswith("k >= ")
+        assert most.startswith("k <= ")
+        for bound, side in ((float(least[5:]), -1), (float(most[5:]), 1)):
+            assert side * (bound - middle) >= 0
+            assert abs(bound - middle) <= (abs(middle) if kind == "log" else high - low) / 100
+
+
+def test_a_brush_keeps_the_best_run_and_is_in_the_filter_that_was_in_use(open_page: Open, site: Site) -> None:
+    page = open_page(f"{PROJECT}/sweeps/{site.sweeps['search']}")
+    best = shown_runs(page)[0]
+    words = page.get_by_label("Filter", exact=True)
+    words.fill("state = finished")
+    expect(page.locator("#runs tbody tr")).to_have_count(12)
+    grip = page.locator(".axis[data-key='val/iou'] .grip")
+    grip.scroll_into_view_if_needed()
+    box = grip.bounding_box()
+    assert box is not None
+    x = box["x"] + box["width"] / 2
+    page.mouse.move(x, box["y"] + box["height"] / 5)
+    page.mouse.down()
+    page.mouse.move(x, box["y"] - 5)
+    page.mouse.up()
+    expect(words).to_have_value(re.compile(r"^state = finished, val/iou >= 0\.\d+$"))
+    assert 0 < page.locator("#runs tbody tr").count() < 12
+    assert shown_runs(page)[0] == best
+
+
+def test_points_over_a_logarithmic_axis_are_told_and_a_page_that_does_not_zoom_offers_none(
+    open_page: Open, site: Site
+) -> None:
+    page = open_page(f"{PROJECT}/sweeps/{site.sweeps['search']}")
+    figure = page.locator("figure.chart[data-x=learning_rate]")
+    drawn = figure.locator("> svg:not(.over)")
+    drawn.scroll_into_view_if_needed()
+    box = drawn.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 60)
+    told = figure.locator(".tip > div").first
+    expect(told).to_have_text(re.compile(r"^learning_rate [\d.e-]+$"))
+    assert 1e-5 <= float(told.inner_text().split()[1]) <= 0.1
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 90, steps=4)
+    expect(page.locator(".pick")).to_have_count(0)
+    page.mouse.up()
+    drawn.focus()
+    page.keyboard.press("+")
+    page.wait_for_timeout(500)
+    assert urlsplit(page.url).query == ""
 
 
 def test_what_is_hidden_and_how_masks_are_drawn_are_in_the_address_and_in_a_saved_view(

@@ -371,7 +371,7 @@ def test_twelve_series_can_be_told_apart_on_light_and_dark_and_a_name_keeps_its_
     assert len(set(numbers.values())) == 30
     assert sorted(numbers[name] for name in names[:12]) == list(range(12))
     assert assign(["unet"])["unet"] == slot("unet") == assign(["unet", "other"])["unet"]
-    assert {"train", "val", "false-positive", "false-negative"} <= MEANINGS.keys()
+    assert {"train", "val", "false-positive", "false-negative", "wrong-class"} <= MEANINGS.keys()
 
 
 def test_two_hundred_runs_are_one_page_of_less_than_300_kilobytes(tmp_path: Path) -> None:

@@ -141,6 +141,9 @@ def test_a_filter_holds_for_table_lines_and_scatter(store: Store, filled: Row) -
     scatters = shown.one(id="scatters").all("figure")
     assert [len(figure.all("circle")) for figure in scatters] == [2, 2]
     assert [figure.attributes["data-x"] for figure in scatters] == ["lr", "val/iou"]
+    assert [[figure.attributes[name] for name in ("data-log-x", "data-log")] for figure in scatters] == [
+        *(["1", "0"], ["0", "0"])
+    ]
     assert json.loads(scatters[1].attributes["data-values"]) == ["a", "b"], "categories are rows, with room for names"
 
 
