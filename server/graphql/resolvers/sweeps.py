@@ -4,12 +4,21 @@ import json
 from typing import Any
 
 from server.graphql import limits
-from server.graphql.context import Context, Resolvers, constant, get_project, global_id, project_of, read_id
+from server.graphql.context import (
+    Context,
+    Resolvers,
+    constant,
+    ensure_project,
+    get_project,
+    global_id,
+    project_of,
+    read_id,
+)
 from server.graphql.resolvers.runs import run_connection
 from server.jsontext import load_object
 from server.scheduler import controller, scheduler, sweep_config
 from server.search.past_runs import read_metric
-from server.store import NotFound, Refused, Row, projects, sweeps
+from server.store import NotFound, Refused, Row, sweeps
 
 
 def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
@@ -19,9 +28,8 @@ def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
         raise Refused("a new sweep needs a configuration")
     if input.get("state") not in (None, "PENDING"):
         raise Refused(f"a new sweep is PENDING until its first agent comes, not {input['state']}")
-    with ctx.store.write() as db:
-        entity = input.get("entity_name") or ctx.entity
-        project, _ = projects.ensure(db, entity, input.get("project_name") or "uncategorized", ctx.now())
+    with ctx.store.write():
+        project = ensure_project(ctx, input.get("entity_name"), input.get("project_name"))
         columns = ("description", "display_name", "controller", "scheduler", "prior_runs_filters")
         sweep, warnings = scheduler.create(
             ctx.store, project["id"], input["config"], **{name: input.get(name) for name in columns}

@@ -220,3 +220,23 @@ def test_the_whole_schema_can_be_asked_for(folder: Context) -> None:
     assert (one["gone"], one["__typename"]) == (None, "Query")
     deep = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
     assert "Maximum introspection depth" in ask(folder, deep)
+
+
+def test_an_empty_entity_is_the_persons_own_in_every_mutation_that_takes_one(folder: Context) -> None:
+    """As `wandb sync` sends it for an offline run that named none."""
+    place = {"entityName": "", "projectName": "p"}
+    run = {**place, "runName": "r"}
+    new = mutate(folder, "createArtifact", "artifact { id }", **{**ARTIFACT, **run, "digest": "d"})["artifact"]["id"]
+    upload_manifest(folder, new, {})
+    assert mutate(folder, "commitArtifact", "artifact { state }", artifactID=new) == {
+        "artifact": {"state": "COMMITTED"}
+    }
+    assert mutate(folder, "useArtifact", "artifact { id }", **run, artifactID=new) == {"artifact": {"id": new}}
+    link = {"artifactPortfolioName": "b", "artifactID": new}
+    assert mutate(folder, "linkArtifact", "versionIndex", **place, **link) == {"versionIndex": 1}
+    alias = {**place, "artifactCollectionName": "m", "alias": "new"}
+    assert mutate(folder, "addAliases", "success", artifactID=new, aliases=[alias]) == {"success": True}
+    assert mutate(folder, "createRunFiles", "files { name }", **run, files=["a"]) == {"files": [{"name": "a"}]}
+    tag = {"artifactCollectionName": "m", "tags": [{"tagName": "t"}]}
+    tagged = mutate(folder, "createArtifactCollectionTagAssignments", "tags { name }", **place, **tag)
+    assert tagged == {"tags": [{"name": "t"}]}
