@@ -22,6 +22,7 @@ from common.wandb_api import is_loopback
 from server import app
 from server.access.signatures import read_key
 from server.access.timeouts import TimedProtocol
+from server.commands import folder
 from server.settings import GIGABYTE, Settings
 from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, logins
 from server.store.disk import permissions
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--dir", type=Path, required=True, metavar="FOLDER", help="holds everything; made if there is none"
+        "--dir", type=folder, required=True, metavar="FOLDER", help="holds everything; made if there is none"
     )
     parser.add_argument("--port", type=whole_number(0), default=8080, help="0 takes a free one (default: 8080)")
     parser.add_argument(
