@@ -208,6 +208,10 @@ def test_a_backup_writes_over_nothing_and_one_that_is_not_there_leaves_no_folder
     (tmp_path / "other").mkdir()
     assert "is not a server's folder" in refuse("backup", "--dir", tmp_path / "other", "--to", tmp_path / "no.tar")
     assert list((tmp_path / "other").iterdir()) == []
+    assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "made" / "for" / "it.tar")]) == 0
+    shutil.rmtree(tmp_path / "made")
+    said = refuse("backup", "--dir", folder, "--to", f"{whole}/below.tar")
+    assert f"{whole}/below.tar cannot be written" in said
     assert "is not empty" in refuse("restore", whole, "--dir", folder)
     assert "There is no file" in refuse("restore", tmp_path / "none.tar", "--dir", tmp_path / "made")
     assert not (tmp_path / "made").exists()
