@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import errno
 import importlib
 import logging
 import os
@@ -155,7 +156,7 @@ def serve(options: argparse.Namespace) -> int:
             api_key=given or api_key(options.dir),
             crash_after=options.crash_after,
             stop_grace=options.stop_grace,
-            max_upload=int(options.max_upload * GIGABYTE),
+            max_upload=int(min(options.max_upload * GIGABYTE, sys.maxsize)),
             pages_need_key=not loopback,
             storage_region=options.storage_region,
         )
@@ -212,11 +213,11 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(256)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         listener.close()
-        raise StoreError(
-            f"Cannot listen on {host} port {port} ({error}); choose another --port (0 takes a free one)."
-        ) from error
+        is_port = isinstance(error, OverflowError) or getattr(error, "errno", 0) in (errno.EADDRINUSE, errno.EACCES)
+        way_out = "choose another --port (0 takes a free one)" if is_port else "correct --host"
+        raise StoreError(f"Cannot listen on {host} port {port} ({error}); {way_out}.") from error
     return listener
 
 
