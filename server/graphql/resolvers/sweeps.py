@@ -23,7 +23,7 @@ from server.store import NotFound, Refused, Row, sweeps
 
 def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
     if input.get("id"):
-        return {"sweep": _update(ctx, input), "config_validation_warnings": []}
+        return _update(ctx, input)
     if not input.get("config"):
         raise Refused("a new sweep needs a configuration")
     if input.get("state") not in (None, "PENDING"):
@@ -42,16 +42,17 @@ def _update(ctx: Context, input: Row) -> Row:
     state = input.get("state")
     if state is not None and state not in sweeps.STATES:
         raise Refused(f"unknown sweep state {state!r}; known: {', '.join(sweeps.STATES)}")
+    warnings: list[str] = []
     if input.get("config"):
-        sweep_config.validate(input["config"], sweep["controller"], sweep["scheduler"])
-    columns = ("config", "state", "description", "display_name", "scheduler", "prior_runs_filters")
+        _, warnings = sweep_config.validate(input["config"], sweep["controller"], sweep["scheduler"])
+    columns = ("config", "description", "display_name", "scheduler", "prior_runs_filters")
     with ctx.store.sweep_lock(sweep["id"]), ctx.store.write() as db:
         sweeps.change(db, sweep["id"], ctx.now(), **{name: input.get(name) for name in columns})
-        if state == "CANCELED":
-            scheduler.stop_runs(ctx.store, sweep)
+        if state not in (None, sweep["state"]):
+            scheduler.set_state(ctx.store, sweep, state)
         if input.get("controller") is not None:
             controller.follow(ctx.store, sweeps.by_id(db, sweep["id"]), load_object(input["controller"]))
-        return sweeps.by_id(db, sweep["id"])
+        return {"sweep": sweeps.by_id(db, sweep["id"]), "config_validation_warnings": warnings}
 
 
 def create_agent(root: Any, ctx: Context, input: Row) -> Row:
