@@ -58,7 +58,7 @@ def format_time(seconds: float | None) -> str:
 def run_seconds(run: Row) -> float | None:
     """Seconds that it ran by the client's own clock, which stands in a pause; else from the first sign to the last."""
     own = load_object(run["summary"]).get("_runtime")
-    if type(own) in (int, float) and 0 <= own < math.inf:
+    if isinstance(own, int | float) and not isinstance(own, bool) and 0 <= own < math.inf:
         return float(own)
     if run["started_at"] is None:
         return None
