@@ -62,8 +62,8 @@ def server_address(text: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """Whether the address names this machine."""
-    host = urlsplit(address).hostname or ""
     try:
+        host = urlsplit(address).hostname or ""
         return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

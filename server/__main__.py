@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import errno
 import importlib
 import logging
 import os
@@ -22,6 +23,7 @@ from common.wandb_api import is_loopback
 from server import app
 from server.access.signatures import read_key
 from server.access.timeouts import TimedProtocol
+from server.commands import folder
 from server.settings import GIGABYTE, Settings
 from server.store import DatabaseError, NotFound, Refused, Store, StoreError, api_key, logins
 from server.store.disk import permissions
@@ -95,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--dir", type=Path, required=True, metavar="FOLDER", help="holds everything; made if there is none"
+        "--dir", type=folder, required=True, metavar="FOLDER", help="holds everything; made if there is none"
     )
     parser.add_argument("--port", type=whole_number(0), default=8080, help="0 takes a free one (default: 8080)")
     parser.add_argument(
@@ -154,7 +156,7 @@ def serve(options: argparse.Namespace) -> int:
             api_key=given or api_key(options.dir),
             crash_after=options.crash_after,
             stop_grace=options.stop_grace,
-            max_upload=int(options.max_upload * GIGABYTE),
+            max_upload=int(min(options.max_upload * GIGABYTE, sys.maxsize)),
             pages_need_key=not loopback,
             storage_region=options.storage_region,
         )
@@ -211,11 +213,11 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(256)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         listener.close()
-        raise StoreError(
-            f"Cannot listen on {host} port {port} ({error}); choose another --port (0 takes a free one)."
-        ) from error
+        is_port = isinstance(error, OverflowError) or getattr(error, "errno", 0) in (errno.EADDRINUSE, errno.EACCES)
+        way_out = "choose another --port (0 takes a free one)" if is_port else "correct --host"
+        raise StoreError(f"Cannot listen on {host} port {port} ({error}); {way_out}.") from error
     return listener
 
 

@@ -51,6 +51,10 @@ OFFLINE = """
 import wandb
 with wandb.init(id="offline", mode="offline") as run:
     run.log({"x": 7})
+    artifact = wandb.Artifact("away", "model")
+    with artifact.new_file("w.txt") as file:
+        file.write("w")
+    run.log_artifact(artifact)
 """
 
 
@@ -180,6 +184,7 @@ def sync(offline: "subprocess.Popen[str]") -> None:
     if "offline" not in [run.id for run in api().runs(f"local/{P}")]:
         raise AssertionError(output[-600:])
     check("rows", [row["x"] for row in run_of("offline").scan_history(keys=["x"])], [7])
+    check("artifact", [each.name for each in run_of("offline").logged_artifacts()], ["away:v0"])
 
 
 def fail(failing: "subprocess.Popen[str]") -> None:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from common.names import check_name
+from common.text import plural, some
 from server.commands import command_parser
 from server.push import artifacts as pushed_artifacts
 from server.push import runs as pushed_runs
@@ -47,18 +48,20 @@ def get_project(db: Connection, folder: Path, name: str) -> Row:
     entity, project = split_name(name)
     found = projects.find(db, entity, project)
     if found is None:
-        known = ", ".join(f"{row['entity']}/{row['name']}" for row in projects.of_entity(db)[:10]) or "none"
+        known = some((f"{row['entity']}/{row['name']}" for row in projects.of_entity(db)), 10) or "none"
         raise StoreError(f"{folder} has no project {name}; it has: {known}.")
     return found
 
 
 def _push(db: Connection, folder: Path, remote: Remote, project: Row) -> None:
     names = pushed_sweeps.push(db, remote, project)
-    ids = runs.ids(db, project["id"])
-    there = lines = files = going = 0
-    for run in (runs.by_id(db, run_id) for run_id in ids):
+    n = there = lines = files = going = 0
+    not_begun = []
+    for run in (runs.by_id(db, run_id) for run_id in runs.ids(db, project["id"])):
         if run["started_at"] is None:
+            not_begun.append(run["name"])
             continue
+        n += 1
         sent = pushed_runs.push(db, folder, remote, run, names.get(run["sweep_id"]))
         lines, files, there = lines + sent.lines, files + sent.files, there + (not sent.anything)
         going += run["state"] in (*runs.ALIVE, "pending")
@@ -66,9 +69,11 @@ def _push(db: Connection, folder: Path, remote: Remote, project: Row) -> None:
             print(f"run {run['name']}: {sent.lines} lines, {sent.files} files", flush=True)
     artifacts = pushed_artifacts.push(db, folder, remote, project)
     print(
-        f"{remote.url}/{remote.entity}/{remote.project}: {len(ids)} runs ({there} were there already), {lines} lines, "
+        f"{remote.url}/{remote.entity}/{remote.project}: {n} runs ({there} were there already), {lines} lines, "
         f"{files} files, {len(names)} sweeps, {len(artifacts.ids)} artifact versions ({artifacts.sent} new)"
     )
+    if not_begun:
+        print(f"{plural(len(not_begun), 'run')} that no program has begun stayed here: {some(not_begun)}")
     if going:
         print(f"{going} runs still go on: push again when they are over")
     if artifacts.strange:

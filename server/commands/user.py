@@ -3,9 +3,9 @@
 import argparse
 import sys
 import time
-from pathlib import Path
 
 from common.cli import Parser
+from server.commands import folder
 from server.store import Connection, Refused, api_key, folder_transaction, logins, users
 
 DESCRIPTION = """People who may use the server of a folder, beside its own user `local` (key in DIR/api-key), who may do
@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = actions.add_parser(name, help=help, description=help)
         for word in positional:
             sub.add_argument(word.lower(), metavar=word)
-        sub.add_argument("--dir", type=Path, required=True, help="the server's folder")
+        sub.add_argument("--dir", type=folder, required=True, help="the server's folder")
         sub.set_defaults(act=act)
         return sub
 

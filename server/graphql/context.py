@@ -180,8 +180,13 @@ def find_project(ctx: Context, entity: str | None, name: str | None) -> Row | No
 def get_project(ctx: Context, entity: str | None, name: str | None) -> Row:
     row = find_project(ctx, entity, name)
     if row is None:
-        raise NotFound(f"project {entity}/{name} does not exist")
+        raise NotFound(f"project {entity or ctx.entity}/{name} does not exist")
     return row
+
+
+def ensure_project(ctx: Context, entity: str | None, name: str | None) -> Row:
+    """The project, made when it is first named; without an entity it is the person's, as `wandb sync` means it."""
+    return projects.ensure(ctx.db, entity or ctx.entity, name or "uncategorized", ctx.now())[0]
 
 
 def user(ctx: Context, name: str | None = None) -> Row:

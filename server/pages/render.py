@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from common.text import clock, plural, size
-from server.jsontext import is_media, loads
+from server.jsontext import is_media, load_object, loads
 from server.pages import static_files
 from server.store import Row
 
@@ -55,7 +56,10 @@ def format_time(seconds: float | None) -> str:
 
 
 def run_seconds(run: Row) -> float | None:
-    """Seconds from the first sign of life to the end, or to the last one."""
+    """Seconds that it ran by the client's own clock, which stands in a pause; else from the first sign to the last."""
+    own = load_object(run["summary"]).get("_runtime")
+    if isinstance(own, int | float) and not isinstance(own, bool) and 0 <= own < math.inf:
+        return float(own)
     if run["started_at"] is None:
         return None
     return float((run["finished_at"] or run["heartbeat_at"]) - run["started_at"])

@@ -35,8 +35,8 @@ def _push_one(remote: Remote, project: Row, sweep: Row, there: dict[str, Row]) -
             scheduler=sweep["scheduler"],
             displayName=sweep["display_name"],
         )
-    state = "CANCELED" if sweep["state"] == "CANCELED" else "FINISHED"
-    if found["state"] != state:
+    if found["state"] not in ("FINISHED", "CANCELED"):
+        state = "CANCELED" if sweep["state"] == "CANCELED" else "FINISHED"
         remote.graphql(ask.UPSERT_SWEEP, _read_sweep, id=found["id"], state=state)
     return str(found["name"])
 

@@ -44,12 +44,13 @@ def create(store: Store, project_id: int, text: str, **columns: Any) -> tuple[Ro
 def set_state(store: Store, sweep: Row, state: str) -> None:
     """Set a state that a person wants; agents hear of it with their next sign of life.
 
-    Raises Refused for a sweep that is over; one whose runs go on can still be canceled.
+    A sweep that was stopped, or has ended, can hand out its free cells again; while its runs go on it can be canceled.
+    Raises Refused for any other change of a sweep that is over.
     """
     with store.sweep_lock(sweep["id"]), store.write() as db:
         now = sweeps.by_id(db, sweep["id"])["state"]
-        is_over = now in OVER and not (now == "FINISHED" and state == "CANCELED" and sweeps.live_runs(db, sweep["id"]))
-        if is_over or (state == "RUNNING" and now != "PAUSED"):
+        cancels = state == "CANCELED" and sweeps.live_runs(db, sweep["id"])
+        if now in OVER and not (now == "FINISHED" and (state == "RUNNING" or cancels)):
             raise Refused(f"the sweep is {now.lower()}: it cannot become {state.lower()} any more")
         sweeps.change(db, sweep["id"], store.clock(), state=state)
         if state == "CANCELED":

@@ -171,6 +171,9 @@ def test_what_is_in_the_way_is_said_in_one_sentence(server: Server, tmp_path: Pa
     assert "--api-key-file" in refuse("--host", "0.0.0.0", "--dir", tmp_path)
     assert "40" in refuse("--api-key", "short", "--dir", tmp_path)
     assert "--port" in refuse("--port", "99999999", "--dir", tmp_path)
+    key = ("--api-key", "k" * 40, "--dir", tmp_path)
+    for host in ("1.2.3.4", "nowhere.invalid", "a..b", "::zz"):
+        assert "correct --host" in refuse("--host", host, *key)
     assert "'chekc'; there are user, check" in refuse("chekc")
     (tmp_path / "file").touch()
     assert "choose another --dir" in refuse("--port", "0", "--dir", tmp_path / "file")
@@ -203,6 +206,10 @@ def test_uploads_over_the_limit_are_refused_and_leave_nothing(tmp_path: Path) ->
         assert [path.name for path in (server.folder / "incoming").iterdir()] == []
     finally:
         server.stop()
+
+
+def test_a_limit_beyond_all_numbers_is_none(tmp_path: Path) -> None:
+    assert start(tmp_path / "folder", 0, "--max-upload", "1e300").stop() == 0
 
 
 def test_another_address_needs_a_key_that_is_not_the_folders_own(tmp_path: Path, refuse: Refuse) -> None:

@@ -387,8 +387,20 @@ def test_a_stopped_sweep_can_be_canceled_while_a_run_goes_on_or_starts(
     clock.now += SETTINGS.crash_after + 1
     scheduler.end_silent_runs(store, SETTINGS)
     assert run_state(store, name) == "killed"
+    for state in ("CANCELED", "RUNNING"):
+        with pytest.raises(Refused):
+            scheduler.set_state(store, sweep, state)
+
+
+def test_a_stopped_sweep_that_is_resumed_hands_out_its_free_cells(store: Store) -> None:
+    """`wandb sweep --resume`; agent.fleet and `make study` go on with a sweep by it."""
+    sweep = make(store, GRID)
+    scheduler.set_state(store, sweep, "FINISHED")
+    assert ask(store, agent(store, sweep)) == [{"type": "exit"}]
     with pytest.raises(Refused):
-        scheduler.set_state(store, sweep, "CANCELED")
+        scheduler.set_state(store, sweep, "PAUSED")
+    scheduler.set_state(store, sweep, "RUNNING")
+    assert ask(store, agent(store, sweep))[0]["type"] == "run"
 
 
 def test_a_run_that_starts_after_it_was_asked_to_stop_stops_and_one_that_is_resumed_does_not(store: Store) -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from server import storage_paths
-from server.graphql.context import Context, Resolvers, global_id, read_id
+from server.graphql.context import Context, Resolvers, ensure_project, global_id, read_id
 from server.graphql.resolvers.collections import alias_names
-from server.store import Refused, Row, artifacts, collections, files, projects, runs
+from server.store import Refused, Row, artifacts, collections, files, runs
 from server.store.disk import blobs
 
 
@@ -15,7 +15,7 @@ def create_artifact(root: Any, ctx: Context, input: Row) -> Row:
     if input.get("storage_region") not in (None, "", ctx.settings.storage_region):
         raise Refused(f"there is no storage region {input['storage_region']!r} here")
     with ctx.store.write() as db:
-        project, _ = projects.ensure(db, input["entity_name"], input["project_name"], ctx.now())
+        project = ensure_project(ctx, input["entity_name"], input["project_name"])
         collection = collections.ensure(
             db, project["id"], name, input["artifact_type_name"], collections.SEQUENCE, ctx.now()
         )

@@ -6,9 +6,20 @@ from typing import Any
 
 from server import storage_paths
 from server.graphql import rights
-from server.graphql.context import Context, Resolver, Resolvers, connection, constant, global_id, paginate, read_id
+from server.graphql.context import (
+    Context,
+    Resolver,
+    Resolvers,
+    connection,
+    constant,
+    get_project,
+    global_id,
+    paginate,
+    read_id,
+)
 from server.graphql.resolvers import collections as collection_resolvers
-from server.store import Connection, NotFound, Refused, Row, artifacts, collections, projects, runs
+from server.graphql.resolvers.runs import get_run
+from server.store import Connection, NotFound, Row, artifacts, collections, runs
 
 TTL_OFF = -2
 
@@ -133,11 +144,8 @@ def of_run(read: Callable[[Connection, int], list[Row]]) -> Resolver:
 
 
 def use_artifact(root: Any, ctx: Context, input: Row) -> Row:
-    project = projects.find(ctx.db, input["entity_name"], input["project_name"])
-    run = runs.find(ctx.db, project["id"], input["run_name"]) if project else None
+    run = get_run(ctx, input)
     row = artifacts.by_id(ctx.db, read_id("Artifact", input["artifact_id"]))
-    if run is None:
-        raise NotFound(f"run {input['entity_name']}/{input['project_name']}/{input['run_name']} does not exist")
     with ctx.store.write() as db:
         artifacts.use(db, row["id"], run["id"], input.get("used_as"))
     return {"artifact": row}
@@ -179,9 +187,7 @@ def change_aliases(add: bool) -> Any:
         artifact_id = read_id("Artifact", input["artifact_id"])
         with ctx.store.write() as db:
             for alias in input["aliases"]:
-                project = projects.find(db, alias["entity_name"], alias["project_name"])
-                if project is None:
-                    raise Refused(f"project {alias['entity_name']}/{alias['project_name']} does not exist")
+                project = get_project(ctx, alias["entity_name"], alias["project_name"])
                 collection = collections.get(db, project["id"], alias["artifact_collection_name"])
                 change = collections.set_alias if add else collections.drop_alias
                 change(db, collection["id"], alias["alias"], artifact_id)

@@ -3,9 +3,19 @@
 from typing import Any
 
 from server.graphql import rights
-from server.graphql.context import Context, Resolvers, connection, get_project, id_of, paginate, project_of, read_id
+from server.graphql.context import (
+    Context,
+    Resolvers,
+    connection,
+    ensure_project,
+    get_project,
+    id_of,
+    paginate,
+    project_of,
+    read_id,
+)
 from server.jsontext import load_object
-from server.store import NotFound, Refused, Row, artifacts, collections, projects
+from server.store import NotFound, Refused, Row, artifacts, collections
 
 FILTERS = ("name", "type", "description")
 ORDERS = {name: name for name in FILTERS}
@@ -141,7 +151,7 @@ def link_artifact(root: Any, ctx: Context, input: Row) -> Row:
         if input.get("artifact_portfolio_id"):
             portfolio = collections.by_id(db, _number(input["artifact_portfolio_id"]))
         else:
-            project = _link_project(ctx, db, input)
+            project = ensure_project(ctx, input.get("entity_name"), input.get("project_name"))
             name = input.get("artifact_portfolio_name") or ""
             portfolio = collections.ensure(db, project["id"], name, kind, collections.PORTFOLIO, ctx.now())
         aliases = alias_names(input.get("aliases") or [], portfolio["name"])
@@ -150,12 +160,6 @@ def link_artifact(root: Any, ctx: Context, input: Row) -> Row:
             "version_index": version,
             "artifact_membership": collections.membership(db, portfolio["id"], artifact["id"]),
         }
-
-
-def _link_project(ctx: Context, db: Any, input: Row) -> Row:
-    """The project to link into, made when it is first named."""
-    entity, name = input.get("entity_name") or ctx.entity, input.get("project_name") or ""
-    return projects.ensure(db, entity, name, ctx.now())[0]
 
 
 def unlink_artifact(root: Any, ctx: Context, input: Row) -> Row:

@@ -4,9 +4,19 @@ import json
 from typing import Any
 
 from common.names import check_name
-from server.graphql.context import Context, Resolvers, column, connection, get_project, project_of, read_id, user
+from server.graphql.context import (
+    Context,
+    Resolvers,
+    column,
+    connection,
+    ensure_project,
+    get_project,
+    project_of,
+    read_id,
+    user,
+)
 from server.jsontext import dumps, load_object, parse, wandb_section
-from server.store import NotFound, Refused, Row, artifacts, projects, runs, streams, sweeps
+from server.store import NotFound, Refused, Row, artifacts, runs, streams, sweeps
 
 
 def of_project(
@@ -51,8 +61,7 @@ def upsert_bucket(root: Any, ctx: Context, input: Row) -> Row:
 
 
 def _find_or_create(ctx: Context, db: Any, input: Row) -> tuple[Row, bool]:
-    entity, project_name = (input.get("entity_name") or ctx.entity, input.get("model_name") or "uncategorized")
-    project, _ = projects.ensure(db, entity, project_name, ctx.now())
+    project = ensure_project(ctx, input.get("entity_name"), input.get("model_name"))
     name = check_name("run id", input.get("name") or runs.new_name())
     run = runs.find(db, project["id"], name)
     if run is not None:

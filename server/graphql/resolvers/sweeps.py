@@ -4,24 +4,32 @@ import json
 from typing import Any
 
 from server.graphql import limits
-from server.graphql.context import Context, Resolvers, constant, get_project, global_id, project_of, read_id
+from server.graphql.context import (
+    Context,
+    Resolvers,
+    constant,
+    ensure_project,
+    get_project,
+    global_id,
+    project_of,
+    read_id,
+)
 from server.graphql.resolvers.runs import run_connection
 from server.jsontext import load_object
 from server.scheduler import controller, scheduler, sweep_config
 from server.search.past_runs import read_metric
-from server.store import NotFound, Refused, Row, projects, sweeps
+from server.store import NotFound, Refused, Row, sweeps
 
 
 def upsert_sweep(root: Any, ctx: Context, input: Row) -> Row:
     if input.get("id"):
-        return {"sweep": _update(ctx, input), "config_validation_warnings": []}
+        return _update(ctx, input)
     if not input.get("config"):
         raise Refused("a new sweep needs a configuration")
     if input.get("state") not in (None, "PENDING"):
         raise Refused(f"a new sweep is PENDING until its first agent comes, not {input['state']}")
-    with ctx.store.write() as db:
-        entity = input.get("entity_name") or ctx.entity
-        project, _ = projects.ensure(db, entity, input.get("project_name") or "uncategorized", ctx.now())
+    with ctx.store.write():
+        project = ensure_project(ctx, input.get("entity_name"), input.get("project_name"))
         columns = ("description", "display_name", "controller", "scheduler", "prior_runs_filters")
         sweep, warnings = scheduler.create(
             ctx.store, project["id"], input["config"], **{name: input.get(name) for name in columns}
@@ -34,16 +42,17 @@ def _update(ctx: Context, input: Row) -> Row:
     state = input.get("state")
     if state is not None and state not in sweeps.STATES:
         raise Refused(f"unknown sweep state {state!r}; known: {', '.join(sweeps.STATES)}")
+    warnings: list[str] = []
     if input.get("config"):
-        sweep_config.validate(input["config"], sweep["controller"], sweep["scheduler"])
-    columns = ("config", "state", "description", "display_name", "scheduler", "prior_runs_filters")
+        _, warnings = sweep_config.validate(input["config"], sweep["controller"], sweep["scheduler"])
+    columns = ("config", "description", "display_name", "scheduler", "prior_runs_filters")
     with ctx.store.sweep_lock(sweep["id"]), ctx.store.write() as db:
         sweeps.change(db, sweep["id"], ctx.now(), **{name: input.get(name) for name in columns})
-        if state == "CANCELED":
-            scheduler.stop_runs(ctx.store, sweep)
+        if state not in (None, sweep["state"]):
+            scheduler.set_state(ctx.store, sweep, state)
         if input.get("controller") is not None:
             controller.follow(ctx.store, sweeps.by_id(db, sweep["id"]), load_object(input["controller"]))
-        return sweeps.by_id(db, sweep["id"])
+        return {"sweep": sweeps.by_id(db, sweep["id"]), "config_validation_warnings": warnings}
 
 
 def create_agent(root: Any, ctx: Context, input: Row) -> Row:

@@ -25,10 +25,11 @@ def viewer(root: Any, ctx: Context) -> Row:
 
 
 def users(root: Any, ctx: Context, query: str | None = None) -> Row:
-    """The person who asks; for an admin, everybody. `query` is a user name."""
+    """The person who asks; for an admin, everybody. `query` is a part of the name; the person of just that is first."""
     others = [person.name for person in stored_users.all_users(ctx.db)] if ctx.person.admin else []
-    names = [name for name in dict.fromkeys([ctx.person.name, *others]) if query in (None, "", name)]
-    return {"edges": [{"node": user(ctx, name)} for name in names]}
+    wanted = (query or "").casefold()
+    names = [name for name in dict.fromkeys([ctx.person.name, *others]) if wanted in name.casefold()]
+    return {"edges": [{"node": user(ctx, name)} for name in sorted(names, key=lambda name: name != query)]}
 
 
 def server_info(root: Any, ctx: Context) -> Row:

@@ -18,7 +18,7 @@ from server.pages.overview import composite_settings
 from server.pages.overview.comparison import metric_chart
 from server.pages.overview.home import ending_state, sweep_title
 from server.pages.overview.project import chooser
-from server.pages.render import mark_namesakes, run_label
+from server.pages.render import mark_namesakes, run_label, run_seconds
 from server.pages.run_table.columns import Column, best_key, sweep_parameters
 from server.scheduler import scheduler, sweep_config
 from server.store import Row, Store, runs, sweeps
@@ -114,10 +114,11 @@ def _agents(store: Store, sweep: Row, live: Sequence[Row]) -> list[Row]:
 
 def _time_left(found: Sequence[Row], expected: int | None, n_active: int) -> float | None:
     """Seconds until the last run ends, if they last as the median of those that are over and agents stay."""
-    over = [run for run in found if run["finished_at"] and run["started_at"] and run["state"] == "finished"]
+    lasted = [run_seconds(run) for run in found if run["state"] == "finished"]
+    over = [seconds for seconds in lasted if seconds is not None]
     if expected is None or not over or not n_active:
         return None
-    usual = statistics.median(run["finished_at"] - run["started_at"] for run in over)
+    usual = statistics.median(over)
     ended = sum(run["state"] not in (*runs.ALIVE, "pending") for run in found)
     return float(max(expected - ended, 0) * usual / n_active)
 

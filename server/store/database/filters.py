@@ -17,6 +17,10 @@ from server.store.database import run_values
 from server.store.database.regex import compile_pattern, matches, with_options
 from server.store.errors import Refused
 
+RUNTIME = """SELECT CASE WHEN runs.id IN summaries_to_spread THEN first_value(runs.summary, '["_runtime"]') ELSE
+    (SELECT v.value FROM run_values v WHERE v.run_id = runs.id AND v.source = 'summary' AND v.key = '_runtime')
+    END AS value"""
+"""The time that a run ran by the client's own clock, which stands in a pause."""
 COLUMNS = {
     "name": "runs.name",
     "state": "runs.state",
@@ -38,7 +42,8 @@ COLUMNS = {
     "heartbeat_at": "runs.heartbeat_at",
     "heartbeatat": "runs.heartbeat_at",
     "tags": "runs.tags",
-    "duration": "coalesce(runs.finished_at, runs.heartbeat_at) - runs.started_at",
+    "duration": f"""coalesce((SELECT value FROM ({RUNTIME}) WHERE value >= 0 AND value < 9e999),
+        coalesce(runs.finished_at, runs.heartbeat_at) - runs.started_at)""",
     "number": "(SELECT number FROM suggestions WHERE run_id = runs.id)",
     "stop_reason": "(SELECT stop_reason FROM suggestions WHERE run_id = runs.id)",
     "historylinecount": "(SELECT count(*) FROM history WHERE run_id = runs.id)",

@@ -19,7 +19,7 @@ from typing import IO
 from common.files import replacing, sync_folder
 from common.names import quote
 from server.store.disk import blobs, permissions
-from server.store.disk.disk_errors import explain
+from server.store.disk.disk_errors import FULL, explain
 from server.store.errors import StoreError
 from server.store.folder import migration
 from server.store.folder.integrity import find_faults
@@ -46,6 +46,7 @@ def write(folder: Path, target: Path) -> Copied:
     if target.exists():
         raise StoreError(f"{target} exists already: give the backup another name.")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with maintenance_lock(folder), _snapshot(folder, target) as snapshot:
             with replacing(target, sync=True, mode=0o600) as file:
                 return _archive(folder, snapshot, file)
@@ -58,8 +59,13 @@ def _snapshot(folder: Path, target: Path) -> Iterator[Path]:
     """A copy of the database beside the target, as it is at this moment."""
     snapshot = Path(f"{target}.snapshot")
     try:
-        with open_read_only(folder, moment=False) as db, contextlib.closing(sqlite3.connect(snapshot)) as copy:
-            db.backup(copy)
+        with contextlib.closing(sqlite3.connect(snapshot)) as copy, open_read_only(folder, moment=False) as db:
+            try:
+                db.backup(copy)
+            except sqlite3.Error as error:
+                if explain(error) == FULL:
+                    raise StoreError(f"{target} cannot be written: {FULL}.") from error
+                raise
         yield snapshot
     finally:
         snapshot.unlink(missing_ok=True)

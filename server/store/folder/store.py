@@ -11,9 +11,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
+from common.names import quote
+from common.text import some
 from server.store.database import crud
 from server.store.database.connection import TimedConnection, connect
 from server.store.disk import blobs, permissions
@@ -24,6 +27,8 @@ from server.store.errors import StoreError
 from server.store.folder import migration
 
 DATABASE = "wandb.sqlite"
+# Files that may lie in a folder before its first start: those of a start that was cut off, its output, keys.
+_BEFORE = ("lock", "*.log", "*key*", ".*")
 
 
 def check_folder(folder: Path) -> None:
@@ -32,10 +37,30 @@ def check_folder(folder: Path) -> None:
         raise StoreError(f"{folder} is not a server's folder: it has no {DATABASE}; correct --dir.")
 
 
+def _check_new(folder: Path) -> None:
+    """Raise StoreError for a folder of somebody else, which the first start would close to others and clean up."""
+    if (folder / DATABASE).is_file() or not folder.is_dir():
+        return
+    strange = [quote(path.name) for path in sorted(folder.iterdir()) if not _may_precede(path)]
+    if strange:
+        raise StoreError(
+            f"{folder} is not empty and no server's folder: it has {some(strange, 3)}, but no {DATABASE}; "
+            "give --dir a new folder."
+        )
+
+
+def _may_precede(path: Path) -> bool:
+    if path.name in ("blobs", "incoming"):
+        return path.is_dir() and all(inner.is_dir() for inner in path.rglob("*"))
+    known = any(fnmatchcase(path.name, pattern) for pattern in _BEFORE)
+    return path.name == "lost+found" or (known and path.is_file())
+
+
 class Store:
     """The open folder. Connections belong to threads; writers take turns."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        _check_new(folder)
         self.folder = folder
         self.clock = clock
         self._local = threading.local()

@@ -110,10 +110,12 @@ def test_all_that_a_server_and_its_commands_write_is_their_owners_alone(tmp_path
 
 @pytest.mark.usefixtures("open_umask")
 def test_what_is_not_the_servers_is_left_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    Store(tmp_path).close()
+    (tmp_path / "blobs").rmdir()
     mine = tmp_path / "mine" / "open.txt"
     mine.parent.mkdir()
     mine.touch()
     (tmp_path / "blobs").symlink_to(mine.parent)
-    tmp_path.chmod(0o1777)
     Store(tmp_path).close()
     assert [path.stat().st_mode & 0o777 for path in (tmp_path, mine.parent, mine)] == [0o777, 0o777, 0o666]

@@ -51,6 +51,24 @@ def test_a_user_added_while_the_server_runs_may_come_in_at_once_until_removed(se
     assert viewer(server, new)[0] == 401
 
 
+def test_users_are_found_by_a_part_of_their_name_in_either_case_the_one_of_that_name_first(server: Server) -> None:
+    keys = {name: added(server.folder, name) for name in ("joanna", "Ann", "anna")}
+
+    def found(query: str, key: str) -> list[str]:
+        asked = "query SearchUsers($name: String) { users(query: $name) { edges { node { username } } } }"
+        edges = server.graphql(asked, key=key, name=query)[1]["data"]["users"]["edges"]
+        return [edge["node"]["username"] for edge in edges]
+
+    try:
+        assert found("ANN", server.key) == ["Ann", "anna", "joanna"]
+        assert found("anna", server.key) == ["anna", "joanna"]
+        assert found("loc", server.key) == ["local"]
+        assert found("ann", keys["anna"]) == ["anna"], "who is no admin sees nobody else"
+    finally:
+        for name in keys:
+            command(server.folder, "remove", name)
+
+
 def test_a_user_whose_name_is_their_key_is_possible(server: Server) -> None:
     name = "user_gw0-" + "0123456789" * 4
     assert command(server.folder, "add", name, "--key", name).stdout.strip() == name

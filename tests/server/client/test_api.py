@@ -1,10 +1,11 @@
 """The rest of the public API: pages, samples, files, projects, reports, offline sweeps; and what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.running import Client
+from tests.server.running import Client, Server
 
 READING = """
 import json, wandb
@@ -97,6 +98,23 @@ print(json.dumps([r.id == given["run_id"], r.state, r.config, sweep.state, sorte
                   wandb.Api().artifact("away/weights:best").logged_by().id == r.id,
                   [row["loss"] for row in r.scan_history(keys=["loss"])] == [20.0 - step for step in range(20)]]))
 """
+OFFLINE_NOWHERE = """
+import glob, json, subprocess, wandb
+place = PLACE
+with wandb.init(id="far", mode="offline", **place) as run:
+    artifact = wandb.Artifact("weights", "model")
+    with artifact.new_file("w.txt") as file:
+        file.write("w")
+    run.log_artifact(artifact)
+    run.log({"table": wandb.Table(columns=["a"], data=[[1]])})
+[folder] = glob.glob(wandb.env.get_dir() + "/wandb/offline-run-*-far")
+said = subprocess.run(["wandb", "sync", folder], check=True, capture_output=True, text=True)
+project = place.get("project", "uncategorized")
+r = wandb.Api().run(f"local/{project}/far")
+print(json.dumps([sorted(a.type for a in r.logged_artifacts()),
+                  wandb.Api().artifact(f"local/{project}/run-far-table:latest").get("table").data,
+                  said.stdout + said.stderr]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +160,14 @@ def test_reports_and_workspaces_are_saved_loaded_listed_and_deleted(client: Clie
 def test_an_offline_run_of_a_sweep_syncs_with_its_artifacts_and_a_second_time_changes_nothing(client: Client) -> None:
     found = client.run(OFFLINE)
     assert found == [True, "finished", {"x": 7}, "FINISHED", ["model", "run_table"], True, True]
+
+
+@pytest.mark.parametrize("place", [{"project": "nobody's"}, {}], ids=["no entity", "no project"])
+def test_an_offline_run_that_names_no_entity_syncs_with_its_artifacts(
+    server: Server, tmp_path: Path, place: dict[str, str]
+) -> None:
+    found = Client(server, tmp_path).run(OFFLINE_NOWHERE.replace("PLACE", repr(place)), WANDB_SILENT="false")
+    assert found[:2] == [["model", "run_table"], [[1]]], found
 
 
 @pytest.mark.slow

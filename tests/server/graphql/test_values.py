@@ -220,3 +220,43 @@ def test_the_whole_schema_can_be_asked_for(folder: Context) -> None:
     assert (one["gone"], one["__typename"]) == (None, "Query")
     deep = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
     assert "Maximum introspection depth" in ask(folder, deep)
+
+
+def test_an_empty_entity_is_the_persons_own_in_every_mutation_that_takes_one(folder: Context) -> None:
+    """As `wandb sync` sends it for an offline run that named none."""
+    place = {"entityName": "", "projectName": "p"}
+    run = {**place, "runName": "r"}
+    new = mutate(folder, "createArtifact", "artifact { id }", **{**ARTIFACT, **run, "digest": "d"})["artifact"]["id"]
+    upload_manifest(folder, new, {})
+    assert mutate(folder, "commitArtifact", "artifact { state }", artifactID=new) == {
+        "artifact": {"state": "COMMITTED"}
+    }
+    assert mutate(folder, "useArtifact", "artifact { id }", **run, artifactID=new) == {"artifact": {"id": new}}
+    link = {"artifactPortfolioName": "b", "artifactID": new}
+    assert mutate(folder, "linkArtifact", "versionIndex", **place, **link) == {"versionIndex": 1}
+    alias = {**place, "artifactCollectionName": "m", "alias": "new"}
+    assert mutate(folder, "addAliases", "success", artifactID=new, aliases=[alias]) == {"success": True}
+    assert mutate(folder, "createRunFiles", "files { name }", **run, files=["a"]) == {"files": [{"name": "a"}]}
+    tag = {"artifactCollectionName": "m", "tags": [{"tagName": "t"}]}
+    tagged = mutate(folder, "createArtifactCollectionTagAssignments", "tags { name }", **place, **tag)
+    assert tagged == {"tags": [{"name": "t"}]}
+
+
+def test_a_client_changes_a_sweep_by_the_same_rule_as_a_page(context: Context) -> None:
+    sweep = mutate(context, "upsertSweep", "sweep { id }", **PLACE, config=SWEEP % ("0", "1"))["sweep"]
+
+    def set_state(state: str) -> Any:
+        return mutate(context, "upsertSweep", "sweep { state }", **PLACE, id=sweep["id"], state=state)
+
+    for state in ("RUNNING", "RUNNING", "PAUSED", "RUNNING", "FINISHED", "FINISHED", "RUNNING", "CANCELED", "CANCELED"):
+        assert set_state(state) == {"sweep": {"state": state}}
+    for state in ("RUNNING", "PAUSED", "FINISHED"):
+        assert set_state(state) == f"the sweep is canceled: it cannot become {state.lower()} any more"
+
+
+def test_the_update_of_a_sweep_warns_as_its_creation_does(context: Context) -> None:
+    doubtful = "method: grid\nparameters: {x: {values: [1, 2], probabilities: [0.5, 0.5]}}"
+    fields = "sweep { id } configValidationWarnings"
+    made = mutate(context, "upsertSweep", fields, **PLACE, config=doubtful)
+    assert made["configValidationWarnings"]
+    assert mutate(context, "upsertSweep", fields, **PLACE, id=made["sweep"]["id"], config=doubtful) == made

@@ -84,6 +84,15 @@ def test_it_says_how_far_it_is_how_long_it_lasts_and_what_is_best(store: Store, 
     assert "silent" in page(store, filled).one(id="agents").text
 
 
+def test_the_time_left_comes_from_the_time_that_runs_ran_not_from_the_pauses_of_resumed_ones(
+    store: Store, filled: Row
+) -> None:
+    with store.write() as db:
+        for run in runs.get_many(db, sweeps.run_ids(db, filled["id"])):
+            runs.change(db, run["id"], summary=json.dumps({"_runtime": 30}))
+    assert "2:00 left" in page(store, filled).text
+
+
 def test_the_best_so_far_goes_up_in_steps_and_so_does_its_test(store: Store, filled: Row) -> None:
     val, test = page(store, filled).one(id="plots").all("figure", class_="chart")[:2]
     for figure, name, heights in (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from server.__main__ import main
 from server.push import remote
 from server.store import Connection, Row, Store, artifacts, collections, files, projects, runs, streams, sweeps
 from server.store.folder.maintenance import open_read_only
@@ -109,6 +110,23 @@ def test_a_run_that_goes_on_is_left_open_and_completed_by_the_next_push(
     store.close()
     assert push(source, server, "live", monkeypatch) == 0
     assert picture(server.folder, "local", "live") == picture(source, "lab", "pieces")
+
+
+def test_a_run_that_was_only_handed_out_stays_and_is_named_not_counted(
+    source: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(source)
+    with store.write() as db:
+        add_run(db, add_project(db, "pieces", "lab"), "waiting", state="pending")
+        for n in range(11):
+            add_project(db, f"p{n}")
+    store.close()
+    assert push(source, server, "waiting", monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "/local/waiting: 3 runs (" in said
+    assert "1 run that no program has begun stayed here: waiting\n" in said
+    assert main(["push", "lab/absent", "--to", server.url, "--dir", str(source)]) == 1
+    assert "local/p1 and 2 more." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from server.pages.render import run_seconds
 from server.store import Refused, Store, runs
 from tests.server.content import add_project, add_run
 from tests.server.mongo import passes
@@ -52,6 +53,22 @@ TREES = st.recursive(
     ).map(lambda node: {node[0]: node[1]}),
     max_leaves=5,
 )
+
+
+def test_the_duration_is_the_clients_own_runtime_where_it_sent_one(store: Store) -> None:
+    """That of a run that was offline, or paused; before and after its summary is indexed."""
+    with store.write() as db:
+        place = add_project(db)
+        for name, runtime in {"offline": 3600, "none": None, "text": "1:00", "endless": 1e999, "below": -5}.items():
+            run_id = add_run(db, place, name, {}, [], {"_runtime": runtime}, begin=1000.0)
+            db.execute("UPDATE runs SET started_at = 1000, finished_at = 1007 WHERE id = ?", (run_id,))
+    for n_indexed in (5, 0):
+        ids = runs.ids(store.db, place, '{"duration": {"$gte": 7}}', "-duration")
+        values = runs.values_of(store.db, ids, ["duration"])
+        assert [values[run_id] for run_id in ids] == [[3600], [7], [7], [7], [7]]
+        assert [run_seconds(run) for run in runs.get_many(store.db, ids)] == [3600, 7, 7, 7, 7]
+        with store.write() as db:
+            assert runs.index_summaries(db, 9) == n_indexed
 
 
 @given(TREES)

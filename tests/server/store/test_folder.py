@@ -208,6 +208,10 @@ def test_a_backup_writes_over_nothing_and_one_that_is_not_there_leaves_no_folder
     (tmp_path / "other").mkdir()
     assert "is not a server's folder" in refuse("backup", "--dir", tmp_path / "other", "--to", tmp_path / "no.tar")
     assert list((tmp_path / "other").iterdir()) == []
+    assert main(["backup", "--dir", str(folder), "--to", str(tmp_path / "made" / "for" / "it.tar")]) == 0
+    shutil.rmtree(tmp_path / "made")
+    said = refuse("backup", "--dir", folder, "--to", f"{whole}/below.tar")
+    assert f"{whole}/below.tar cannot be written" in said
     assert "is not empty" in refuse("restore", whole, "--dir", folder)
     assert "There is no file" in refuse("restore", tmp_path / "none.tar", "--dir", tmp_path / "made")
     assert not (tmp_path / "made").exists()
@@ -349,3 +353,36 @@ def test_a_blob_that_became_something_else_is_told_and_never_waited_for(
     assert main(["gc", "--dir", str(folder)]) == 0
     assert f"blob {blob.name} of {folder} cannot" in refuse("backup", "--dir", folder, "--to", tmp_path / "all.tar")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "incoming/kept", "blobs/ab/picture", "site/index.html", "wandb.sqlite-wal"]
+)
+def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, name: str, refuse: Refuse) -> None:
+    theirs = tmp_path / "theirs" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("kept")
+    for path in (theirs, *theirs.parents[: name.count("/") + 1]):
+        path.chmod(0o755)
+    said = refuse("--port", "0", "--dir", tmp_path / "theirs")
+    assert f"it has '{name.split('/')[0]}', but no wandb.sqlite" in said
+    found = [tmp_path / "theirs", *(tmp_path / "theirs").rglob("*")]
+    assert len(found) == 2 + name.count("/")
+    assert {path.stat().st_mode & 0o777 for path in found} == {0o755}
+    assert theirs.read_text() == "kept"
+
+
+def test_a_folder_that_a_start_left_unfinished_or_that_was_made_ready_for_one_is_taken(tmp_path: Path) -> None:
+    for name in ("lock", "api-key", ".api-key.1.unfinished", "team-key", "server.log", ".gitkeep"):
+        (tmp_path / name).touch()
+    for name in ("blobs/ab", "incoming", "lost+found"):
+        (tmp_path / name).mkdir(parents=True)
+    Store(tmp_path).close()
+    assert (tmp_path / "wandb.sqlite").exists()
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["gc"], ["restore", "x"], ["user", "list"]])
+def test_an_empty_dir_is_refused(command: list[str], capsys: Captured) -> None:
+    with pytest.raises(SystemExit):
+        main([*command, "--dir", ""])
+    assert "--dir: it is empty: name a folder" in capsys.readouterr().err
