@@ -275,12 +275,7 @@ def delete(db: sqlite3.Connection, run_id: int) -> None:
 
 
 def add_alert(db: sqlite3.Connection, run_id: int, title: str, text: str, severity: str, now: float) -> None:
-    """Keep an alert, once: clients send no time of their own, and a second sync of a run sends all of them again."""
-    db.execute(
-        """INSERT INTO alerts (run_id, title, text, severity, created_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS
-        (SELECT 1 FROM alerts WHERE run_id = ?1 AND title = ?2 AND text = ?3 AND severity = ?4)""",
-        (run_id, title, text, severity, now),
-    )
+    crud.insert(db, "alerts", run_id=run_id, title=title, text=text, severity=severity, created_at=now)
 
 
 def alerts(db: sqlite3.Connection, run_id: int) -> list[Row]:
