@@ -90,7 +90,8 @@ def find_state(run: wandb.Run, plan: RunPlan, local: State | None, data_digest: 
     if others:
         print(f"agent.train: the state is of other settings ({', '.join(others)}); starting anew", flush=True)
         newest = None
-    began = newest.data_digest if newest else run.config.get("data_digest") if was_cut_off(run) else None
+    # Whether it has rows or not: those of a part that was killed may still be on their way.
+    began = newest.data_digest if newest else run.config.get("data_digest") if run.resumed else None
     if began not in (None, data_digest):
         raise ConfigError(
             f"the images or masks of {plan.config.data} changed since run {plan.run_id} was interrupted: "
