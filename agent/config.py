@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from common.drawn_data import parse_drawn
 from common.keys import STRENGTHS
+from common.text import is_utf8
 
 SCRATCH_ARCHITECTURES = ("unet_transposed", "unet_bilinear")
 SMP_ARCHITECTURES = ("unet", "deeplabv3plus")
@@ -22,6 +23,12 @@ WEIGHTS = ("none", "imagenet", "drawn")
 SCHEDULES = ("constant", "cosine")
 BOOLEANS = {"true": True, "false": False}
 MODEL_FIELDS = ("architecture", "backbone", "weights")
+MOST = 1_000_000
+"""The largest value of whole numbers, but for seeds and image_size."""
+MAX_SEED = 2**64 - 1
+"""The largest seed that torch takes."""
+MAX_IMAGE_SIZE = 16_384
+"""Pixels: OpenCV turns no image with a side of 2¹⁵, and nobody has the memory to train on one."""
 
 
 class ConfigError(ValueError):
@@ -121,15 +128,17 @@ class Config:
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("width", "epochs", "repeats", "batch_size"):
-            check_minimum(name, getattr(self, name), 1)
-        for name in ("seed", "split_seed", "fold", "patience"):
-            check_minimum(name, getattr(self, name), 0)
-        check_minimum("score_size", self.score_size, 32)
+            check_range(name, getattr(self, name), 1, MOST)
+        for name in ("fold", "folds", "patience"):
+            check_range(name, getattr(self, name), 0, MOST)
+        for name in ("seed", "split_seed"):
+            check_range(name, getattr(self, name), 0, MAX_SEED)
+        check_range("score_size", self.score_size, 32, MOST)
         if not 0 < self.learning_rate <= 1:
             raise ConfigError(f"learning_rate is {self.learning_rate:g}, but must be above 0 and at most 1")
         if not 0 <= self.weight_decay <= 1:
             raise ConfigError(f"weight_decay is {self.weight_decay:g}, but must be from 0 to 1")
-        if self.folds < 0 or self.folds == 1:
+        if self.folds == 1:
             raise ConfigError(f"folds is {self.folds}, but must be 0 or at least 2")
         if self.folds and not 1 <= self.fold <= self.folds:
             raise ConfigError(f"folds is {self.folds}, so fold must be 1 to {self.folds}, not {self.fold}")
@@ -138,10 +147,13 @@ class Config:
                 f"image_size is {self.image_size}, but must be a multiple of 16 pixels, from 32 up: "
                 f"the deepest feature maps have a 16th and a 32nd of that side"
             )
+        check_range("image_size", self.image_size, 32, MAX_IMAGE_SIZE)
         try:
             parse_drawn(self.data)
         except ValueError as error:
             raise ConfigError(str(error)) from None
+        if not is_utf8(self.data):
+            raise ConfigError(f"data is {self.data!a}, but must be UTF-8: rename the folder")
         if not self.data:
             raise ConfigError("data is empty, but must be a folder of photographs, or drawn, or drawn:SEED")
         if self.architecture in SCRATCH_ARCHITECTURES and (self.backbone != "none" or self.weights == "imagenet"):
@@ -172,9 +184,11 @@ def check_choice(name: str, value: object, allowed: Sequence[str]) -> None:
         raise ConfigError(f"{name} is {value!r}, but must be one of {', '.join(allowed)}{hint}")
 
 
-def check_minimum(name: str, value: int, least: int) -> None:
+def check_range(name: str, value: int, least: int, most: int) -> None:
     if value < least:
         raise ConfigError(f"{name} is {value}, but must be at least {least}")
+    if value > most:
+        raise ConfigError(f"{name} is {value}, but must be at most {most}")
 
 
 def from_settings(settings: Mapping[str, Any]) -> Config:

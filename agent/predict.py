@@ -5,6 +5,7 @@ upright and at the photograph's own size. The model is an Artifact, a checkpoint
 """
 
 import argparse
+import contextlib
 import errno
 import glob
 import itertools
@@ -159,8 +160,8 @@ def _run(options: argparse.Namespace) -> int:
     if model.pixel_range:
         print(describe_range(model.pixel_range), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    for problem in problems:
-        print(f"agent.predict: {problem}", file=sys.stderr, flush=True)
+    for told in (*problems, *_passed_over(options.photographs, options.out)):
+        print(f"agent.predict: {told}", file=sys.stderr, flush=True)
     failed, sure = 0, {}
     batch_size = options.batch_size or BATCH[device.type]
     results = predict(model, tasks, batch_size)
@@ -248,6 +249,14 @@ def _find_photographs(name: str) -> list[Path]:
         what = "holds no picture" if path.is_dir() else "is no file, folder or pattern that finds one"
         raise UsageError(f"{name if name.isprintable() else ascii(name)} {what}: name the photographs to predict")
     return files
+
+
+def _passed_over(names: Sequence[str], out: Path) -> Iterator[str]:
+    """A line for each folder with more in it than photographs and the folder of the masks."""
+    for name in names:
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # `make_tasks` has named the fault
+            if ignored := [path for path in layout.passed_over(Path(name)) if path.resolve() != out.resolve()]:
+                yield layout.describe_ignored(ignored)
 
 
 def _glob(pattern: str) -> list[str]:

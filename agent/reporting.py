@@ -12,7 +12,7 @@ from agent.lifecycle.state import Row
 from agent.training import performance
 from agent.training.batchnorm import Validation
 from agent.training.loop import Evaluation
-from agent.training.material import Material
+from agent.training.material import Material, n_test_pixels
 from agent.training.metrics import Counts, image_mean
 from agent.training.models import weights
 from common import keys
@@ -75,24 +75,24 @@ def epoch_line(row: Row, epochs: int) -> str:
 
 def start_line(name: str | None, facts: dict[str, Any], material: Material, n_threads: int | None) -> str:
     """The first line on the console; `n_threads`: threads that a resumed run keeps, None for a new run."""
-    config, model = material.config, material.model
+    config, model, n_pixels = material.config, material.model, n_test_pixels(material.dataset)
     return (
         f"trial {name}: {facts['n_parameters']:,} parameters; {facts['n_train']} training, "
         f"{facts['n_val']} validation and {facts['n_test']} test images at {config.image_size} pixels; "
         f"{material.device}, threads: {facts['n_threads']}{'' if n_threads is None else ' (as the run began)'}; "
-        f"up to {size(bytes_on_disk(model, config.score_size, facts['n_test']))} on the disk, then "
-        f"{size(bytes_on_server(model, config.score_size, facts['n_test']))} on the server"
+        f"up to {size(bytes_on_disk(model, n_pixels))} on the disk, then "
+        f"{size(bytes_on_server(model, n_pixels))} on the server"
         + (f"; {LEARNED[config.weights]} from {facts['weights_source']}" if config.weights in LEARNED else "")
     )
 
 
-def repair_line(rule: Rule, kept: Checkpoint, n_train: int) -> str | None:
-    """The line on a checkpoint whose BatchNorm was repaired; None if it was not."""
+def repair_line(rule: Rule, kept: Checkpoint, n_images: int) -> str | None:
+    """The line on a checkpoint whose BatchNorm was repaired with `n_images` training images; None if it was not."""
     if not kept.bn_repaired or kept.bn_gap is None:
         return None
     return (
         f"BatchNorm: with its running statistics the {rule} checkpoint (epoch {kept.epoch}) has validation IoU "
-        f"{kept.val_iou - kept.bn_gap:.4f}; it is saved and tested with statistics recomputed on the {n_train} "
+        f"{kept.val_iou - kept.bn_gap:.4f}; it is saved and tested with statistics recomputed on {n_images} "
         f"training images, {kept.val_iou:.4f}"
     )
 

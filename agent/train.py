@@ -41,6 +41,7 @@ from agent.training.material import Material, prepare
 from agent.training.models.smp import CombinationError
 from agent.training.models.weights import WeightsError
 from common import cores, keys
+from common.cli import escape_unprintable
 from common.keys import Rule
 from data.augment import Augmenter
 from data.dataset import Dataset, describe_range
@@ -74,6 +75,7 @@ class TrainingRun:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: finished, or ended by its server; 1: refused; 2: a wrong setting; 130 or 143: after a signal."""
+    escape_unprintable()
     try:
         plan = make_plan(sys.argv[1:] if arguments is None else arguments, PROJECT)
         with exclusive_folder(plan.folder), catch_signals() as interruption:
@@ -201,7 +203,10 @@ def end_early(plan: RunPlan, run: wandb.Run, reason: str) -> int:
         return 0
     run.mark_preempting()
     state_artifact.upload(run, plan.folder)
-    print(f"agent.train: {reason}; go on with python -m agent.train --resume {run.id}", flush=True)
+    way_on = f"go on with python -m agent.train --resume {run.id}"
+    if run.offline and not (plan.folder / state.STATE_FILE).exists():
+        way_on = "nothing was saved yet"
+    print(f"agent.train: {reason}; {way_on}", flush=True)
     run.finish(exit_code=EXIT_CODES[reason])
     return EXIT_CODES[reason]
 
@@ -383,7 +388,7 @@ def publish(training: TrainingRun, tested: dict[Rule, Evaluation]) -> None:
     config, run, best, dataset = training.plan.config, training.run, training.best, training.dataset
     rule = checkpoints.lab_rule(config.architecture)
     run.summary.update(reporting.test_summary(tested, rule, best.kept[rule]))
-    if repair := reporting.repair_line(rule, best.kept[rule], len(dataset.train)):
+    if repair := reporting.repair_line(rule, best.kept[rule], len(batchnorm.sample(dataset.train))):
         print(repair, flush=True)
     if run.starting_step <= config.epochs:
         media = predictions.media(dataset.test, tested[rule])

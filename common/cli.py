@@ -1,6 +1,7 @@
 """Command lines: options that are named when they are wrong, numbers with their rule, Ctrl-C at any time."""
 
 import argparse
+import io
 import math
 import os
 import signal
@@ -21,6 +22,7 @@ class Parser(argparse.ArgumentParser):
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
+        escape_unprintable()
         words = sys.argv[1:] if args is None else list(args)
         if not any(action.nargs in (argparse.REMAINDER, argparse.PARSER) for action in self._actions):
             options = words[: words.index("--")] if "--" in words else words
@@ -65,6 +67,13 @@ def number(least: float = -math.inf, most: float = math.inf, *, above: float = -
         return value
 
     return read
+
+
+def escape_unprintable() -> None:
+    """Have stdout and stderr print as an escape what their encoding lacks: any file may have any name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def exit_code(

@@ -32,6 +32,19 @@ def parse_drawn(data: str) -> DrawnData | None:
     return DrawnData(int(found[1]) if found[1] else None, int(found[2] or 0))
 
 
+SIZE = (768, 1024)
+"""Height and width in pixels of drawn photographs."""
+
+PRETRAINING_SIZE = (384, 512)
+"""The same of drawn:SEED:N."""
+
+
+def drawing_size(data: str) -> tuple[int, int] | None:
+    """Height and width of the drawings that `data` asks for; None for a folder."""
+    drawn = parse_drawn(data)
+    return (PRETRAINING_SIZE if drawn.n else SIZE) if drawn else None
+
+
 def n_drawings(data: str) -> int:
     """Number of drawings to train on that `data` asks for; 0 for a folder, and if it asks for none."""
     drawn = parse_drawn(data)

@@ -63,6 +63,15 @@ def cuts(names: Sequence[str], width: int) -> Iterator[list[str]]:
         yield [name if len(name) <= width else f"…{name[start : start + width - 2]}…" for name in names]
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text can be sent and saved; the name of a file may have bytes in it that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """A key by which image-2 comes before image-10, and letters of either case lie together."""
     parts = [(part.isdecimal(), part.lstrip("0")) for part in re.findall(r"\d+|\D+", name.casefold())]

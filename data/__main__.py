@@ -9,7 +9,7 @@ from pathlib import Path
 from common.cli import Parser, whole_number
 from data import synthetic
 from data.dataset import Contents, describe_range, read_pairs, size_text
-from data.layout import SPLITS, find
+from data.layout import SPLITS, describe_ignored, find
 from data.problems import DataError
 
 
@@ -61,22 +61,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print an object for machines, with the same as `text`")
     options = parser.parse_args(arguments)
+    ignored: list[Path] = []
     try:
         if options.folds == 1:
             parser.error("--folds is 1, but must be 0 or at least 2")
         if options.folds and not 1 <= options.fold <= options.folds:
             parser.error(f"--folds {options.folds} needs --fold 1 to {options.folds}")
         listing = find(_resolve(options.folder), options.split_seed, options.fold, options.folds)
+        ignored = listing.ignored
         contents = read_pairs(
             listing, options.image_size, lambda _, image, mask: _Facts(size_text(image), float(mask.mean()))
         )
     except DataError as error:
-        print(error, file=sys.stderr)
+        print("\n".join([str(error), *([describe_ignored(ignored)] if ignored else [])]), file=sys.stderr)
         return 1
     lines = [f"{options.folder}: {listing.rule}", _summary(contents)]
     lines += [f"warning: {warning}" for warning in contents.warnings]
-    if listing.ignored:
-        lines.append(f"ignored, being no pictures: {', '.join(str(path) for path in listing.ignored)}")
+    if ignored:
+        lines.append(describe_ignored(ignored))
     text = "\n".join(lines)
     facts = {"digest": contents.digest, "test_digest": contents.test_digest, "warnings": contents.warnings}
     print(json.dumps({**facts, "text": text}) if options.json else text)

@@ -147,7 +147,7 @@ def read_pairs(
             problems.append(
                 Problem(item.image, "has another size than its mask", "export the mask at the image's size", sizes)
             )
-        digest.update(f"{item.split}/{item.name} {image.shape} {mask.shape}\n".encode())
+        digest.update(f"{item.split}/{item.name} {image.shape} {mask.shape}\n".encode(errors="surrogateescape"))
         digest.update(image.data)
         digest.update(mask.data)
         if item.split == "test":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from common.text import natural_order, plural
+from common.text import is_utf8, natural_order, plural
 from data import pairing
 from data.problems import DataError, Problem
 from data.splits import SplitError, cross_validation, group_positions, random_split
@@ -24,7 +24,9 @@ SPLIT_FILE = "split.csv"
 HEADERS = (["image", "split"], ["image", "split", "group"], ["image", "group"])
 # Pillow cannot open these without plugins. To call them unreadable is kinder than to pass over a photograph.
 OTHER_PICTURE_SUFFIXES = {".heic", ".heif", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".svg"}
-LABEL_SUFFIXES = {".npy", ".npz", ".mat", ".h5", ".pt", ".json", ".txt", ".xml"}
+NO_PICTURE_FORMATS = {"BUFR", "GRIB", "HDF5", "MPEG", "PALM", "PDF"}
+"""Formats of which Pillow knows the suffixes, but reads no picture."""
+LABEL_SUFFIXES = {".npy", ".npz", ".mat", ".h5", ".hdf", ".pt", ".json", ".txt", ".xml"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Item:
 
 @dataclass
 class Listing:
-    """Items of a folder. `rule`: the source of the split in words; `ignored`: files that are no pictures."""
+    """Items of a folder. `rule`: the split's source in words; `ignored`: files that are no pictures, and folders."""
 
     items: list[Item] = field(default_factory=list)
     problems: list[Problem | str] = field(default_factory=list)
@@ -191,6 +193,11 @@ def _pair_folders(folder: Path, split: str, listing: Listing) -> FolderPair:
     ]
     already = len(listing.ignored)
     images, masks = (_pictures(path, listing) for path in folders.values())
+    listing.problems += [
+        Problem(path, "has a name that is not UTF-8, as the name of a picture has to be in a run", "rename it")
+        for path in (*images, *masks)
+        if not is_utf8(path.name)
+    ]
     labels = [path for path in listing.ignored[already:] if path.suffix.lower() in LABEL_SUFFIXES]
     return FolderPair(split, images, masks, None not in folders.values(), labels)
 
@@ -225,8 +232,14 @@ def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> lis
     except UnicodeDecodeError:
         listing.problems.append(f"{path} is not UTF-8 text: save it as CSV in UTF-8.")
         return [replace(item, split=item.split or "train") for item in items]
-    delimiter = ";" if lines and ";" in lines[0] else ","
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    reader = csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ",", strict=True)
+    try:
+        rows = [[cell.strip() for cell in row] for row in reader]
+    except csv.Error as error:
+        listing.problems.append(
+            f"{path}, line {reader.line_num}: cannot be read as CSV ({error}): look for a quote without its other half."
+        )
+        return [replace(item, split=item.split or "train") for item in items]
     header = [cell.casefold() for cell in rows[0]] if rows else []
     if header not in HEADERS:
         listing.problems.append(
@@ -303,16 +316,28 @@ def photographs(folder: Path) -> list[Path]:
     return _pictures(folder, Listing())
 
 
+def passed_over(folder: Path) -> list[Path]:
+    """Folders and other files beside the `photographs` of a folder, hidden ones left out; nothing if it is none."""
+    listing = Listing()
+    _pictures(folder if folder.is_dir() else None, listing)
+    return listing.ignored
+
+
+def describe_ignored(paths: Sequence[Path]) -> str:
+    """Files and folders that were passed over, in a line."""
+    return f"ignored, being no picture files: {', '.join(f'{path}/' if path.is_dir() else str(path) for path in paths)}"
+
+
 def _pictures(folder: Path | None, listing: Listing) -> list[Path]:
-    """Picture files of a folder in natural order (2 before 10); others, unless hidden, count as ignored.
+    """Picture files of a folder in natural order (2 before 10); all else, unless hidden, counts as ignored.
 
     A link to nothing is among them, so that its reader reports it.
     """
     shown = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder else []
-    files = [path for path in shown if path.is_file() or _is_broken_link(path)]
-    suffixes = Image.registered_extensions().keys() | OTHER_PICTURE_SUFFIXES
-    listing.ignored += sorted(path for path in files if path.suffix.lower() not in suffixes)
-    pictures = (path for path in files if path.suffix.lower() in suffixes)
+    formats = Image.registered_extensions().items()
+    suffixes = {suffix for suffix, name in formats if name not in NO_PICTURE_FORMATS} | OTHER_PICTURE_SUFFIXES
+    pictures = {path for path in shown if path.suffix.lower() in suffixes and (path.is_file() or _is_broken_link(path))}
+    listing.ignored += sorted(set(shown) - pictures)
     return sorted(pictures, key=lambda path: (natural_order(path.stem), path.name))
 
 

@@ -51,7 +51,7 @@ def cross_validation(
     The test parts are as even as the groups allow. Validation has `n_val` positions, or nearly, of the parts that are
     tested next; the rest is trained on. Raises SplitError if a part would stay empty.
     """
-    parts: list[list[Group]] = [[] for _ in range(folds)]
+    parts: list[list[Group]] = [[] for _ in range(min(folds, len(groups) + 1))]  # one empty part is enough to refuse
     for group in _shuffle(groups, seed):
         min(parts, key=lambda part: sum(map(len, part))).append(group)
     others = [group for part in (*parts[fold:], *parts[: fold - 1]) for group in part]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.cli import Parser, whole_number
-from common.drawn_data import parse_drawn
+from common.drawn_data import PRETRAINING_SIZE, SIZE, parse_drawn
 from common.environment import CACHE
 from data.drawing import outline, photograph, prints
 from data.drawing.noise import Field
@@ -31,7 +31,7 @@ DEFAULT_SEED = 8
 
 
 def draw(
-    seed: int | np.random.Generator, height: int = 768, width: int = 1024, *, evening: int | None = None
+    seed: int | np.random.Generator, height: int = SIZE[0], width: int = SIZE[1], *, evening: int | None = None
 ) -> tuple[Image, Mask]:
     """One photograph (H, W, 3) uint8 RGB and its mask (H, W) uint8, 1 where the piece covers half the pixel.
 
@@ -79,8 +79,8 @@ def write(
     n_val: int = 4,
     n_test: int = 4,
     *,
-    height: int = 768,
-    width: int = 1024,
+    height: int = SIZE[0],
+    width: int = SIZE[1],
     one_evening: bool = True,
 ) -> None:
     """Draw train, val and test folders of images/image-N.png and masks/mask-N.png (0 or 255), N from 1.
@@ -119,7 +119,8 @@ def resolve(name: str) -> Path:
         try:
             if n:
                 held_out = max(1, n // 10)
-                write(aside, seed, n, held_out, held_out, height=384, width=512, one_evening=False)
+                height, width = PRETRAINING_SIZE
+                write(aside, seed, n, held_out, held_out, height=height, width=width, one_evening=False)
             else:
                 write(aside, seed)
             _publish(aside, target)

@@ -25,17 +25,18 @@ class DiskError(ValueError):
     """The run would not fit on the disk; the text says by how much."""
 
 
-def bytes_on_server(model: nn.Module, score_size: int, n_test: int) -> int:
+def bytes_on_server(model: nn.Module, n_pixels: int) -> int:
     """Bytes of a finished run on the server, at most: two checkpoints, and test images with masks, twice.
 
-    Images are counted as if their PNGs were not compressed.
+    The test images have `n_pixels` together, at the size of the scores; they are counted as if their PNGs were not
+    compressed.
     """
-    return artifact_bytes(checkpoint_bytes(*_count(model)), score_size, n_test)
+    return artifact_bytes(checkpoint_bytes(*_count(model)), n_pixels)
 
 
-def artifact_bytes(checkpoint: int, score_size: int, n_test: int) -> int:
+def artifact_bytes(checkpoint: int, n_pixels: int) -> int:
     """Bytes of the Artifacts and media of a run whose checkpoints have `checkpoint` bytes each."""
-    return MAX_CHECKPOINTS * checkpoint + 2 * _pictures(score_size, n_test)
+    return MAX_CHECKPOINTS * checkpoint + 2 * _pictures(n_pixels)
 
 
 def checkpoint_bytes(n_parameters: int, n_buffers: int, n_tensors: int) -> int:
@@ -43,7 +44,7 @@ def checkpoint_bytes(n_parameters: int, n_buffers: int, n_tensors: int) -> int:
     return 4 * (n_parameters + n_buffers) + n_tensors * BYTES_PER_TENSOR
 
 
-def bytes_on_disk(model: nn.Module, score_size: int, n_test: int) -> int:
+def bytes_on_disk(model: nn.Module, n_pixels: int) -> int:
     """Bytes of a run under way on the disk, at most.
 
     Three checkpoints, and its state twice, since a file is only replaced when the next one is whole; then the
@@ -52,16 +53,16 @@ def bytes_on_disk(model: nn.Module, score_size: int, n_test: int) -> int:
     n_parameters, n_buffers, n_tensors = _count(model)
     checkpoint = checkpoint_bytes(n_parameters, n_buffers, n_tensors)
     state = checkpoint + 8 * n_parameters + 3 * n_tensors * BYTES_PER_TENSOR + 20_000
-    return 2 * state + 3 * checkpoint + _pictures(score_size, n_test)
+    return 2 * state + 3 * checkpoint + _pictures(n_pixels)
 
 
-def check_free(folder: Path, model: nn.Module, score_size: int, n_test: int) -> None:
+def check_free(folder: Path, model: nn.Module, n_pixels: int) -> None:
     """Raises DiskError: the disk has no room for the run in `folder`; its own files there count as free."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DiskError(f"{folder} cannot be made ({error.strerror}): name another folder in PUZZLE_RUNS") from None
-    n_bytes = bytes_on_disk(model, score_size, n_test)
+    n_bytes = bytes_on_disk(model, n_pixels)
     free = shutil.disk_usage(folder).free + sum(path.stat().st_size for path in folder.glob("*.pt"))
     if n_bytes > free:
         raise DiskError(
@@ -70,9 +71,9 @@ def check_free(folder: Path, model: nn.Module, score_size: int, n_test: int) -> 
         )
 
 
-def _pictures(score_size: int, n_test: int) -> int:
-    """The image in three channels; truth and the predictions in one."""
-    return n_test * (3 + 1 + MAX_CHECKPOINTS) * score_size**2
+def _pictures(n_pixels: int) -> int:
+    """The images in three channels; truth and the predictions in one."""
+    return (3 + 1 + MAX_CHECKPOINTS) * n_pixels
 
 
 def _count(model: nn.Module) -> tuple[int, int, int]:

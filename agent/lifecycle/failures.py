@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from agent.config import Config
+from agent.lifecycle.state import STATE_FILE
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -62,8 +63,10 @@ def explain_errors(config: Config, device: torch.device, folder: Path) -> Iterat
                 f"with {config.model}; take fewer images per step, smaller images or a smaller model"
             ) from error
         if isinstance(error, OSError) and error.errno in DISK_FULL:
+            way_out = "nothing was saved before: free some space, and start the run again"
+            if (folder / STATE_FILE).exists():
+                way_out = f"the epochs before are still there: free some space, and go on with --resume {folder.name}"
             raise RunFailure(
-                f"{error.filename or f'a file in {folder}'} could not be written ({error.strerror}); the checkpoints "
-                f"before are still there: free some space, and go on with --resume {folder.name}"
+                f"{error.filename or f'a file in {folder}'} could not be written ({error.strerror}); {way_out}"
             ) from error
         raise

@@ -83,14 +83,15 @@ def check_same_config(plan: RunPlan, check: Callable[[], None]) -> None:
         ConfigError: they were made with others; two configurations would mix in one run.
     """
     run = find_run(plan.run_id, plan.entity, plan.project, check)
-    if run and run.n_rows and (others := _differences(run.settings, plan.config)):
+    if run and run.n_rows and (others := differences(run.settings, plan.config)):
         raise ConfigError(
             f"run {plan.run_id} has rows on the server that were made with other settings ({', '.join(others)}): "
             f"unset WANDB_RUN_ID to start a new run, or go on with --resume {plan.run_id} and no other flag"
         )
 
 
-def _differences(settings: Mapping[str, Any], config: Config) -> list[str]:
+def differences(settings: Mapping[str, Any], config: Config) -> list[str]:
+    """The settings of a configuration that have other values in `settings`, in words."""
     both = [(each.name, settings.get(each.name, each.default), getattr(config, each.name)) for each in fields(config)]
     return [f"{name} {theirs}, not {ours}" for name, theirs, ours in both if theirs != ours]
 

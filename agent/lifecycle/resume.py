@@ -43,7 +43,7 @@ def complete_plan(plan: RunPlan) -> tuple[RunPlan, State | None]:
 
 
 def _local_state(folder: Path) -> State | None:
-    """The state on this machine; None if there is none or it is damaged, and the console says so."""
+    """The state on this machine; None if there is none or it cannot be used, and the console says so."""
     try:
         return state.load(folder)
     except BadFile as error:
@@ -86,14 +86,18 @@ def find_state(run: wandb.Run, plan: RunPlan, local: State | None, data_digest: 
     """
     fetched = state_artifact.fetch(run, plan.folder, local.progress.epoch if local else 0) if was_cut_off(run) else None
     newest = fetched or local
-    if newest is None or newest.config != plan.config:
-        return None
-    if newest.data_digest != data_digest:
+    others = preflight.differences(dataclasses.asdict(newest.config), plan.config) if newest else []
+    if others:
+        print(f"agent.train: the state is of other settings ({', '.join(others)}); starting anew", flush=True)
+        newest = None
+    # Whether it has rows or not: those of a part that was killed may still be on their way.
+    began = newest.data_digest if newest else run.config.get("data_digest") if run.resumed else None
+    if began not in (None, data_digest):
         raise ConfigError(
             f"the images or masks of {plan.config.data} changed since run {plan.run_id} was interrupted: "
             f"restore them, or start a new run"
         )
-    if reason := state.differences(newest.tensors["model"], model):
+    if newest and (reason := state.differences(newest.tensors["model"], model)):
         print(
             f"agent.train: the state is of another version of {newest.config.model} ({reason}); starting anew",
             flush=True,

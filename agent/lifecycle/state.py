@@ -147,9 +147,9 @@ def dump(state: State, folder: Path, best: Path | None, weights: Mapping[str, Te
 
 
 def load(folder: Path) -> State | None:
-    """The state in a folder; None if there is none, or if the checkpoints that it names are not there.
+    """The state in a folder; None if there is none.
 
-    Raises BadFile: it is damaged, or one of those checkpoints is; the text names the file.
+    Raises BadFile: it is damaged, or a checkpoint that it names is, or is missing; the text names the file.
     """
     path = folder / STATE_FILE
     if not os.path.lexists(path):
@@ -158,8 +158,8 @@ def load(folder: Path) -> State | None:
         snapshot = _state(torch_file.read(path), folder)
         for kept in snapshot.kept.values():
             path = kept.path
-            if not path.exists():
-                return None
+            if not os.path.lexists(path):
+                raise BadFile("is missing")
             torch_file.check(path)
     except BadFile as error:
         raise BadFile(f"{path} {error}") from None

@@ -17,7 +17,7 @@ from agent.lint.parameters.values import Parameter
 from agent.training import step_times
 from agent.training.step_times import ONE_CORE, WITHOUT_BFLOAT16, Step
 from common import cores
-from common.drawn_data import n_drawings
+from common.drawn_data import drawing_size, n_drawings
 from common.text import plural, size
 
 STEP_TIMES = Path(__file__).with_name("step_seconds.csv")
@@ -181,6 +181,12 @@ def most_similar(config: Config, macs: float, steps: Sequence[Step]) -> Step:
 
 
 def server_bytes(config: Config) -> int:
-    """Bytes of a run on the server, at most: `agent.lifecycle.disk.bytes_on_server`, without building the model."""
+    """Bytes of a run on the server, at most: `agent.lifecycle.disk.bytes_on_server`, without building the model.
+
+    Photographs of a folder are taken to be squares of `score_size`.
+    """
     n_test = n_drawings(config.data) // 10 or disk.N_TEST
-    return disk.artifact_bytes(model_facts.facts(config).checkpoint_bytes, config.score_size, n_test)
+    height, width = drawing_size(config.data) or (config.score_size, config.score_size)
+    part = min(1, config.score_size / max(height, width))
+    n_pixels = n_test * round(height * part) * round(width * part)
+    return disk.artifact_bytes(model_facts.facts(config).checkpoint_bytes, n_pixels)

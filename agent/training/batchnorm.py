@@ -117,7 +117,7 @@ def recompute_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int =
     even batches, fewer at once if memory does not hold so many. One forward pass per image; equal weights and images
     give equal bits. Raises torch's error if not even two images fit.
     """
-    pairs = pairs[:: n_steps(len(pairs), MAX_IMAGES)]
+    pairs = sample(pairs)
     try:
         return recompute(model, even_batches(model, pairs, at_once))
     except (RuntimeError, MemoryError) as error:
@@ -125,6 +125,11 @@ def recompute_statistics(model: nn.Module, pairs: Sequence[Pair], at_once: int =
         if fewer < 2 or not is_out_of_memory(error):
             raise
     return recompute_statistics(model, pairs, fewer)
+
+
+def sample(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """The training images that statistics are taken from: all up to MAX_IMAGES, else so many, evenly spread."""
+    return pairs[:: n_steps(len(pairs), MAX_IMAGES)]
 
 
 @torch.no_grad()

@@ -66,13 +66,18 @@ def prepare(config: Config, folder: Path) -> Material:
     check_batches(config, len(dataset.train))
     named = (config.architecture, config.backbone)
     outline = models.without_memory(lambda: models.build(*named, width=config.width, image_size=config.image_size))
-    disk.check_free(folder, outline, config.score_size, len(dataset.test))
+    disk.check_free(folder, outline, n_test_pixels(dataset))
     torch.set_num_threads(cores.threads(os.environ))
     torch.manual_seed(config.seed)
     imagenet = "imagenet" if config.weights == "imagenet" else "none"
     model = models.build(*named, imagenet, config.width, config.image_size)
     model = performance.to_best_device(model, config.deterministic)
     return Material(config, dataset, model, time.monotonic() - started)
+
+
+def n_test_pixels(dataset: Dataset) -> int:
+    """Pixels of all test images together, at the size of the scores."""
+    return sum(pair.truth.size for pair in dataset.test)
 
 
 def check_batches(config: Config, n_train: int) -> None:

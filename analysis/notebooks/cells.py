@@ -79,7 +79,7 @@ REMEDIES = """## What was done against it
 - **An early checkpoint**: the weights of the best validation epoch are kept and tested, so epochs after a minimum
   cost time, not accuracy. `patience` ends such runs early.
 - **Pretraining**: weights that have seen other pictures need less from ours (notebook 3).
-- **BatchNorm statistics** recomputed on the training images, if the running ones are not theirs (notebook 4).
+- **BatchNorm statistics** recomputed on up to 64 training images, if the running ones are not theirs (notebook 4).
 
 `sweeps/augmentation.yaml` varies the strength for one model with random and with ImageNet weights, with three seeds."""
 
@@ -143,8 +143,8 @@ CHALLENGES = """## Challenges met
 - **BatchNorm that remembers its initial values.** The EfficientNets of the library update their running statistics by a
   hundredth a step. After the few hundred steps that ten images give, these are still near their initial values:
   the model trains perfectly and predicts nonsense. Validation IoU was 0.169 with running statistics and 0.911
-  with statistics recomputed on the training images (same weights, mean of eight seeds, docs/runs.md). Every checkpoint
-  is now scored both ways, and keeps the recomputed ones if they gain.
+  with statistics recomputed on up to 64 training images (same weights, mean of eight seeds, docs/runs.md). Every
+  checkpoint is now scored both ways, and keeps the recomputed ones if they gain.
 - **DeepLabV3+ and a batch of one.** It averages a feature map to one pixel, and BatchNorm of one value is undefined.
   With an odd number of images and a batch size of two, the last batch would have one. Batches are therefore cut as
   evenly as they can be, and a batch size of one is refused before anything starts.

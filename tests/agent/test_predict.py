@@ -234,6 +234,23 @@ def test_whatever_one_photograph_does_the_others_are_done(
     assert "3 of 10 photographs" in printed.out
 
 
+def test_what_is_passed_over_in_a_folder_is_named_and_any_name_gets_its_mask(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder of the masks is not named."""
+    (tmp_path / "evening").mkdir()
+    (tmp_path / "notes.pdf").touch()
+    photograph(1).save(tmp_path / "b.png")
+    (tmp_path / "b.png").rename(tmp_path / "\udcfc.png")
+    for _ in range(2):
+        assert predict.main([str(model), str(tmp_path), "-o", str(tmp_path / "masks")]) == 0
+        said = capsys.readouterr()
+        passed = f"ignored, being no picture files: {tmp_path}/evening/, {tmp_path}/notes.pdf"
+        assert said.err.splitlines() == [f"agent.predict: {passed}"]
+        assert "\\udcfc.png → " in said.out
+    assert names(tmp_path / "masks") == ["\udcfc-overlay.jpg", "\udcfc.png"]
+
+
 def test_a_photograph_too_long_for_a_jpeg_has_a_smaller_overlay() -> None:
     picture = predict.overlay(np.zeros((2, 70_000, 3), np.uint8), np.zeros((2, 70_000), np.uint8))
     assert picture.shape == (2, 65_500, 3)

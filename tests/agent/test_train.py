@@ -63,7 +63,7 @@ def test_a_run_needs_no_server_and_leaves_checkpoints_and_predictions(
     with (folder / "predictions" / "scores.csv").open() as file:
         scores = {(row["checkpoint"], row["image"]): row for row in csv.DictReader(file)}
     assert set(scores) == {(rule, pair.name) for rule in ("best_loss", "best_iou") for pair in dataset.test}
-    repaired = re.search(r"^BatchNorm: .*\(epoch (\d+)\) .* recomputed on the 3 training images, (0\.\d+)$", lines[-2])
+    repaired = re.search(r"^BatchNorm: .*\(epoch (\d+)\) .* recomputed on 3 training images, (0\.\d+)$", lines[-2])
     assert repaired, lines
     state, _ = checkpoints.load(folder / f"epoch-{int(repaired[1]):04d}.pt")
     saved = models.build("unet_bilinear", width=4)

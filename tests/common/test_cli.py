@@ -1,6 +1,8 @@
 """Command lines name what is wrong with them."""
 
 import argparse
+import io
+import sys
 
 import pytest
 
@@ -63,6 +65,18 @@ def test_a_command_below_another_has_options_of_its_own(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         outer.parse_args(["add", "--fold", "a"])
     assert capsys.readouterr().err == "outer: unrecognized arguments: --fold a\n"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_any_name_can_be_printed(parser: Parser, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = {name: io.BytesIO() for name in ("stdout", "stderr")}
+    for name, buffer in written.items():
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(buffer, encoding))
+    parser.parse_args(["--folder=a"])
+    for stream in (sys.stdout, sys.stderr):
+        print("ü \udcfc", file=stream, flush=True)
+    expected = "ü ".encode(encoding) + b"\\udcfc\n"
+    assert [buffer.getvalue() for buffer in written.values()] == [expected, expected]
 
 
 class Refused(ValueError):

@@ -220,7 +220,7 @@ def test_the_command_prints_a_summary_and_exits_with_0(tmp_path: Path, capsys: p
         "test       1  25.0 to 25.0 %  16x12",
         f"digest {loaded.digest}",
         f"test digest {loaded.test_digest}",
-        f"ignored, being no pictures: {tmp_path}/train/images/notes.txt",
+        f"ignored, being no picture files: {tmp_path}/train/images/notes.txt",
     ]
     assert main([str(tmp_path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

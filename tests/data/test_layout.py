@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from data.__main__ import main
 from data.dataset import load_dataset
 from data.layout import default_sizes, find
 from tests.data.folders import couple, handout, noise, problems, save, square
@@ -174,6 +175,65 @@ def test_a_split_file_that_cannot_be_understood(tmp_path: Path, content: bytes, 
     (problem,) = problems(tmp_path)
     assert problem.startswith(f"{path} ")
     assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('image,split\nimage-1,train\n"image-2,val\nimage-3,test\nimage-4,train\n', 5),
+        ('image,split\nimage-1,"train\n' + "image-2,val\n" * 20_000, 11_918),
+        ('image,split\nimage-1,"train"x\n', 2),
+    ],
+    ids=["open to the end", "longer than a cell may be", "closed too early"],
+)
+def test_a_quote_without_its_other_half_in_a_split_file_is_one_sentence(tmp_path: Path, text: str, line: int) -> None:
+    path = write_split(tmp_path, text)
+    (problem,) = problems(tmp_path)
+    assert problem.startswith(f"{path}, line {line}: cannot be read as CSV (")
+
+
+def test_folders_and_files_that_are_no_pictures_are_ignored_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    couple(tmp_path, (1, 2, 3))
+    save(tmp_path / "images/more/image-4.png", noise("image-4"))
+    (tmp_path / "masks/more.png").mkdir()
+    for name in ("clip.mpg", "data.h5", "notes.pdf"):
+        (tmp_path / "images" / name).touch()
+    passed = [tmp_path / "images" / name for name in ("clip.mpg", "data.h5", "more", "notes.pdf")]
+    assert find(tmp_path, split_seed=0).ignored == [*passed, tmp_path / "masks/more.png"]
+    images = tmp_path / "images"
+    line = (
+        f"ignored, being no picture files: {images}/clip.mpg, {images}/data.h5, {images}/more/, {images}/notes.pdf, "
+        f"{tmp_path}/masks/more.png/"
+    )
+    assert main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == line
+    (tmp_path / "masks/mask-1_0.png").unlink()
+    assert main([str(tmp_path)]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == line
+
+
+def test_a_label_in_a_format_that_pillow_only_names_is_a_label(tmp_path: Path) -> None:
+    couple(tmp_path, (1, 2, 3))
+    (tmp_path / "masks/mask-1_0.png").rename(tmp_path / "masks/mask-1_0.h5")
+    assert any("mask-1_0.h5 is a label, but no picture" in problem for problem in problems(tmp_path))
+
+
+def test_a_picture_whose_name_is_not_utf8_is_a_problem_and_another_file_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    couple(tmp_path, (1, 2, 3))
+    (tmp_path / "images/n\udcf6tes.txt").touch()
+    assert load_dataset(tmp_path)
+    assert main([str(tmp_path)]) == 0
+    assert "n\\udcf6tes.txt" in capsys.readouterr().out
+    for folder, name in (("images", "image-2.png"), ("masks", "mask-2_0.png")):
+        (tmp_path / folder / name).rename(tmp_path / folder / f"\udcfc-2{Path(name).suffix}")
+    assert [problem.partition(", as")[0] for problem in problems(tmp_path)] == [
+        f"{tmp_path}/{folder}/\udcfc-2.png has a name that is not UTF-8" for folder in ("images", "masks")
+    ]
+    assert main([str(tmp_path)]) == 1
 
 
 @pytest.mark.parametrize(("there", "missing"), [("images", "masks"), ("masks", "images")])

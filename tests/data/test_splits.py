@@ -11,6 +11,7 @@ from data import layout
 from data.dataset import load_dataset
 from data.layout import Item, Listing
 from data.problems import DataError
+from data.splits import SplitError, cross_validation
 from tests.data.folders import couple, handout, noise, problems, save, square
 
 SPLITS = ("train", "val", "test")
@@ -184,3 +185,8 @@ def test_a_group_column_holds_for_the_seeded_split_and_beside_split_folders(tmp_
     elsewhere, parted_group = problems(tmp_path / "parts")
     assert elsewhere.startswith(f"{path}, line 3: 'image-2' ")
     assert parted_group.startswith(f"{path}: group 'x' is in train and val")
+
+
+def test_more_folds_than_could_be_counted_are_refused_at_once() -> None:
+    with pytest.raises(SplitError, match=f"{10**20} folds need more"):
+        cross_validation([[0], [1], [2]], 1, 1, 10**20, 0)

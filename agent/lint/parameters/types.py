@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.config import Config
 from agent.lint.finding import Finding, Rule
+from common.sweep_spec.distributions import is_number
 
 FIELDS: dict[str, Any] = {each.name: each.type for each in dataclasses.fields(Config)}
 """Every setting of a run and its type."""
@@ -72,7 +73,7 @@ def check_type(line: int, name: str, value: Any) -> Iterator[Finding]:
         yield WHOLE_FRACTION.at(line, name=name, value=shown, number=int(value))
     elif kind is int and (isinstance(value, bool) or not isinstance(value, int)):
         yield FRACTION.at(line, name=name, value=shown)
-    elif kind is float and (isinstance(value, bool) or not isinstance(value, int | float)):
+    elif kind is float and not isinstance(value, float) and not is_number(value):
         yield NO_NUMBER.at(line, name=name, value=shown)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.config import MODEL_FIELDS, Config, ConfigError
+from agent.config import MAX_IMAGE_SIZE, MODEL_FIELDS, Config, ConfigError
 from agent.lint.document import Document
 from agent.lint.finding import Finding, Rule
 from agent.lint.parameters import schema, specification
@@ -20,6 +20,7 @@ from common.sweep_spec.distributions import (
     has_exponents,
     is_interval,
     is_logarithmic,
+    is_number,
     kind_of,
     limits,
     multiples,
@@ -144,6 +145,13 @@ REFUSED_VALUES = replace(
 )
 REFUSED_SIDE = replace(REFUSED_VALUE, code="P031", fix="write {side}")
 REFUSED_SIDES = replace(REFUSED_VALUES, code="P031", fix="write {side}, or `distribution: q_uniform` with `q: 16`")
+TINY_STEP = Rule(
+    "P033",
+    "error",
+    "q {q:g} of {name} is too small a step",
+    "there are more multiples of it between min and max than a float can count",
+    "write a larger q",
+)
 
 
 @dataclass(frozen=True)
@@ -259,11 +267,11 @@ def _check_numbers(document: Document, name: str, numbers: Mapping[str, Any]) ->
         if field is float or isinstance(value, bool) or not isinstance(value, int | float)
     ]
     return wrong or [
-        rule.at(document.line(*place, key), name=name, key=key, value=value)
+        rule.at(document.line(*place, key), name=name, key=key, value=float(str(value)))
         for key, value in numbers.items()
         for rule, holds in [
-            (NOT_FINITE, not math.isfinite(value)),
-            (NOT_POSITIVE, math.isfinite(value) and key in POSITIVE and value <= 0),
+            (NOT_FINITE, not is_number(value)),
+            (NOT_POSITIVE, is_number(value) and key in POSITIVE and value <= 0),
         ]
         if holds
     ]
@@ -286,6 +294,8 @@ def _check_bounds(
         yield VALUES_AS_EXPONENTS.at(line, name=name, kind=kind, least=least, most=most, low=low, high=high)
     elif is_logarithmic(kind) and least <= 0:
         yield NO_LOGARITHM.at(lines[0], name=name, kind=kind, low=low)
+    elif "q" in numbers and not math.isfinite(max(-least, most) / numbers["q"]):
+        yield TINY_STEP.at(line, name=name, q=numbers["q"])
     elif "q" in numbers and not _multiples(least, most, numbers["q"]):
         yield NO_MULTIPLE.at(line, name=name, q=numbers["q"])
 
@@ -322,10 +332,11 @@ def _interval_parameter(name: str, kind: str, numbers: Mapping[str, float], line
         return Parameter(name, kind, (low, high), lines, finite=False)
     step = numbers.get("q", 1)
     within = _multiples(low, high, step)
-    if len(within) > MAX_LISTED:
-        return Parameter(name, kind, (low, high), lines, finite=False, n=len(within))
+    n = within.stop - within.start  # len() refuses more than 2⁶³
+    if n > MAX_LISTED:
+        return Parameter(name, kind, (low, high), lines, finite=False, n=n)
     values = tuple(int(k) if kind == "int_uniform" else k * step for k in within)
-    return Parameter(name, kind, values, (lines[0],) * len(values), finite=True, n=len(values))
+    return Parameter(name, kind, values, (lines[0],) * len(values), finite=True, n=n)
 
 
 def _refusals(parameter: Parameter) -> list[tuple[int, str]]:
@@ -347,7 +358,8 @@ def check_values(parameter: Parameter) -> list[Finding]:
     values = {"what_the_setting_must_be": sentence, "more": len(refused) - 1}
     if parameter.name != "image_size":
         return [(REFUSED_VALUES if values["more"] else REFUSED_VALUE).at(line, **values)]
-    side = max(32, round(float(sentence.split()[2].rstrip(",")) / 16) * 16)
+    asked = float(sentence.split()[2].rstrip(","))
+    side = round(min(max(32, asked), MAX_IMAGE_SIZE) / 16) * 16
     return [(REFUSED_SIDES if values["more"] else REFUSED_SIDE).at(line, **values, side=side)]
 
 

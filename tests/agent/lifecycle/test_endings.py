@@ -16,9 +16,11 @@ import pytest
 import torch
 
 from agent import train
+from agent.config import parse
 from agent.inference import predictions
 from agent.lifecycle import checkpoints, resume, state
 from agent.lifecycle.failures import RunFailure
+from agent.lifecycle.plan import RunPlan
 from agent.training import loader
 from agent.training.models import hub
 from agent.training.models.weights import source as weights_source
@@ -78,6 +80,19 @@ def test_processes_that_augment_have_ended_before_an_interrupted_run_is_handed_o
     run.mark_preempting = lambda: None
     assert train.main(FLAGS) == 143
     assert children == [1, 0]
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_an_interrupted_run_says_how_to_go_on_if_there_is_something_to_go_on_with(
+    saved: bool, run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.mark_preempting = lambda: None
+    if saved:
+        (tmp_path / state.STATE_FILE).touch()
+    plan = RunPlan(parse(FLAGS), "abc", None, "puzzle", tmp_path)
+    assert train.end_early(plan, run, "SIGTERM") == 143
+    way_on = "go on with python -m agent.train --resume abc" if saved else "nothing was saved yet"
+    assert capsys.readouterr().out == f"agent.train: SIGTERM; {way_on}\n"
 
 
 @pytest.mark.parametrize(("given", "expected"), [("", 2), ("1", 1)])

@@ -51,11 +51,18 @@ def test_a_model_that_cannot_train_on_one_image_is_refused_and_on_two_is_not(fla
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_names_the_folder_and_how_to_go_on(code: int) -> None:
-    with pytest.raises(RunFailure) as raised, explain_errors(CONFIG, CPU, Path("/runs/abc123")):
-        raise OSError(code, "No space left on device")
-    assert str(raised.value).startswith("a file in /runs/abc123 ")
-    assert str(raised.value).endswith(" --resume abc123")
+def test_a_full_disk_names_the_folder_and_how_to_go_on(code: int, tmp_path: Path) -> None:
+    """Without a state nothing is there to go on with."""
+    said = []
+    for _ in range(2):
+        with pytest.raises(RunFailure) as raised, explain_errors(CONFIG, CPU, tmp_path / "abc123"):
+            raise OSError(code, "No space left on device")
+        said.append(str(raised.value))
+        (tmp_path / "abc123").mkdir(exist_ok=True)
+        (tmp_path / "abc123" / "state.pt").touch()
+    assert all(text.startswith(f"a file in {tmp_path}/abc123 could not be written (No space") for text in said)
+    assert said[0].endswith("nothing was saved before: free some space, and start the run again")
+    assert said[1].endswith("are still there: free some space, and go on with --resume abc123")
 
 
 def test_a_full_disk_elsewhere_names_the_file() -> None:

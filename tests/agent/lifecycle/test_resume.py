@@ -164,6 +164,13 @@ def leave(run_id: str, config: Config = CONFIG, digest: str = "digest", epoch: i
     state.dump(now, own, None, {})
 
 
+def leave_without_checkpoint(run_id: str) -> None:
+    own = run_folder(run_id)
+    own.mkdir(exist_ok=True)
+    kept = {"best_iou": checkpoints.Checkpoint(own / "epoch-0001.pt", 1, 0.5, 0.5)}
+    state.dump(State(f"anna/cats/{run_id}", CONFIG, "digest", Progress(), kept, capture(1)), own, None, {})  # type: ignore[arg-type]
+
+
 def test_a_run_is_new_or_the_one_that_an_agent_hands_out(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
     first, second = (make_plan(["--width=4"], "puzzle") for _ in range(2))
     assert first.run_id != second.run_id
@@ -240,7 +247,8 @@ def test_a_run_that_the_server_stopped_is_over_and_leaves_nothing(runs: Path, mo
 
 
 def a_run(**more: Any) -> Any:
-    run = SimpleNamespace(**{"id": "abc", "resumed": False, "offline": True, "starting_step": 0, "logged": []} | more)
+    nothing = {"id": "abc", "resumed": False, "offline": True, "starting_step": 0, "logged": [], "config": {}}
+    run = SimpleNamespace(**nothing | more)
     run.log = lambda row, step, commit: run.logged.append((row["epoch"], step, commit))
     return run
 
@@ -252,11 +260,16 @@ def test_exactly_the_rows_that_the_server_lacks_are_logged(known: int, missing: 
     assert run.logged == [(n, n - 1, True) for n in missing]
 
 
-def test_a_state_of_other_settings_is_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_of_other_settings_is_no_state_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     leave("abc")
     assert find_epoch(a_run(), "--resume", "abc") == 2
+    assert capsys.readouterr().out == ""
     monkeypatch.setenv("WANDB_RUN_ID", "abc")
     assert find_epoch(a_run(), "--width=8") is None
+    said = "agent.train: the state is of other settings (width 4, not 8, epochs 3, not 50); starting anew\n"
+    assert capsys.readouterr().out == said
 
 
 @pytest.mark.parametrize("name", ["../../x", "api-key", "epoch-0001.pt/../../x", "reference"])
@@ -297,6 +310,38 @@ def test_images_that_changed_meanwhile_are_refused() -> None:
     leave("abc")
     with pytest.raises(ConfigError, match="of drawn changed since run abc"):
         find_epoch(a_run(), "--resume", "abc", digest="another digest")
+
+
+@pytest.mark.parametrize("found", ["nothing", "damage", "a state without its checkpoint", "another version's state"])
+def test_images_that_changed_are_refused_without_a_state_too(
+    found: str, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has the digest of other images; rows of a part that was killed may come late."""
+    monkeypatch.setattr(wandb, "Api", Api)
+    monkeypatch.setattr(state_artifact, "_latest", lambda _: None)
+    if found != "nothing":
+        leave("abc")
+    if found == "damage":
+        (runs / "abc" / state.STATE_FILE).write_bytes(b"PK")
+    elif found == "a state without its checkpoint":
+        leave_without_checkpoint("abc")
+    elif found == "another version's state":
+        monkeypatch.setattr(state, "differences", lambda *_: "1 tensors are missing")
+    server = {"config": {"data_digest": "digest"}, "resumed": True}
+    for rows in (0, 2):
+        with pytest.raises(ConfigError, match="of drawn changed since run abc"):
+            find_epoch(a_run(**server, starting_step=rows), "--resume", "abc", digest="another digest")
+        assert find_epoch(a_run(**server, starting_step=rows), "--resume", "abc") is None
+
+
+def test_a_checkpoint_that_is_missing_is_named(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wandb, "Api", Api)
+    leave_without_checkpoint("abc")
+    assert resumed("--resume", "abc")[1] is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"agent.train: {runs / 'abc' / 'epoch-0001.pt'} is missing; starting anew")
 
 
 def test_a_folder_without_anything_to_go_on_with_is_removed_and_one_with_a_state_stays(runs: Path) -> None:

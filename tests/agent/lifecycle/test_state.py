@@ -216,10 +216,11 @@ def test_an_id_or_a_link_that_leads_out_of_the_folder_of_all_runs_is_refused(
         run_folder(run_id)
 
 
-def test_a_state_whose_checkpoint_is_gone_is_none(tmp_path: Path) -> None:
+def test_a_state_whose_checkpoint_is_gone_is_refused(tmp_path: Path) -> None:
     saved(tmp_path, BestCheckpoints(tmp_path), 1, 0.9, 0.1)
     (tmp_path / "epoch-0001.pt").unlink()
-    assert state.load(tmp_path) is None
+    with pytest.raises(BadFile, match=r"epoch-0001.pt is missing$"):
+        state.load(tmp_path)
 
 
 def test_a_writer_saves_in_order_and_leaves_only_when_all_is_saved() -> None:

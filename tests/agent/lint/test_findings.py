@@ -15,6 +15,9 @@ from agent.lint import main
 from agent.lint.finding import Rule
 from tests.agent.lint.sweep_text import CLEAN, lint, with_line
 
+HUGE = "1" + 400 * "0"
+"""A whole number that no float can be."""
+
 FAULTS = [
     # line, its text, code, part of the finding
     (11, "  patience: {values: [3, 50]}", "P032", "write a smaller patience, or 0"),
@@ -90,6 +93,18 @@ FAULTS = [
     (10, "  data: {value: 2024-01-01}", "T006", 'put it in quotes: "2024'),
     (13, "  width: {value: 8}", "Y005", ""),
     (8, "  architecture: [", "Y002", ""),
+    (
+        13,
+        "  seed: {distribution: int_uniform, min: 0, max: 18446744073709551616}",
+        "P030",
+        "at most 18446744073709551615",
+    ),
+    (13, f"  seed: {{min: 0, max: {HUGE}}}", "P024", "write a finite number"),
+    (13, f"  score_size: {{value: {HUGE}}}", "P030", "at most 1000000"),
+    (11, f"  image_size: {{value: {HUGE}}}", "P031", "write 16384"),
+    (11, "  image_size: {distribution: q_uniform, min: 32, max: 1000000000000000000000, q: 16}", "P031", "16384"),
+    (10, f"  learning_rate: {{value: {HUGE}}}", "T011", "such as 0.001"),
+    (10, "  learning_rate: {distribution: q_uniform, min: 0.001, max: 0.1, q: 5.0e-324}", "P033", "a larger q"),
 ]
 
 
@@ -109,6 +124,19 @@ def test_a_sweep_without_faults_is_only_priced(tmp_path: Path) -> None:
     assert report.findings == ()
     assert report.cost is not None
     assert report.cost.n_runs == 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  seed: {distribution: int_uniform, min: 0, max: 18446744073709551615}",
+        "  weight_decay: {distribution: q_uniform, min: 0.001, max: 0.1, q: 1.0e-30}",
+    ],
+)
+def test_values_without_number_are_no_fault(tmp_path: Path, text: str) -> None:
+    report = lint(tmp_path, with_line(13, text))
+    assert report.findings == ()
+    assert report.cost is not None
 
 
 OTHER_PROGRAM = CLEAN.replace("agent.train", "mine.train").replace("agent/train.py", "mine.py").replace("width", "x")

@@ -164,7 +164,22 @@ def test_a_sweep_is_priced_on_processors_that_have_bfloat16_as_this_one_has(monk
 def test_bytes_are_those_that_a_run_is_given(model: str) -> None:
     config = from_settings({"model": model, "image_size": 96})
     built = build(config.architecture, config.backbone, width=config.width)
-    assert price.server_bytes(config) == disk.bytes_on_server(built, config.score_size, disk.N_TEST)
+    assert price.server_bytes(config) == disk.bytes_on_server(built, disk.N_TEST * 768 * 1024)
+
+
+@pytest.mark.usefixtures("thousand_macs")
+@pytest.mark.parametrize(
+    ("data", "score_size", "n_pixels"),
+    [
+        *(("drawn", 512, 4 * 384 * 512), ("drawn:3", 100_000, 4 * 768 * 1024), ("drawn:3:40", 1024, 4 * 384 * 512)),
+        ("photographs", 1024, 4 * 1024 * 1024),
+    ],
+)
+def test_pictures_are_priced_at_the_size_of_the_drawings_if_that_is_smaller(
+    data: str, score_size: int, n_pixels: int
+) -> None:
+    config = from_settings({"data": data, "score_size": score_size})
+    assert price.server_bytes(config) == disk.artifact_bytes(0, n_pixels)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The BatchNorm check: what it finds, what it repairs, and that it leaves everything else as it was."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from agent.training import models
+from agent import reporting
+from agent.lifecycle.checkpoints import Checkpoint
+from agent.training import batchnorm, models
 from agent.training.batchnorm import (
     MAX_GAP,
     Validation,
@@ -312,6 +315,17 @@ def test_fewer_images_pass_at_once_where_memory_does_not_hold_all() -> None:
 def test_what_fewer_images_do_not_mend_is_raised(holds: int, error: str) -> None:
     with pytest.raises(RuntimeError, match=error):
         recompute_statistics(Cramped(holds, error), squares(10, side=16))
+
+
+@pytest.mark.parametrize(("n", "taken"), [(3, 3), (64, 64), (70, 35)])
+def test_the_line_on_a_repair_says_how_many_images_were_taken(n: int, taken: int) -> None:
+    kept = Checkpoint(Path("epoch-0001.pt"), 1, 0.5, 0.75, 0.25, bn_repaired=True)
+    line = reporting.repair_line("best_iou", kept, len(batchnorm.sample(squares(n))))
+    assert line
+    assert line.endswith(
+        f"has validation IoU 0.5000; it is saved and tested with statistics recomputed on {taken} "
+        "training images, 0.7500"
+    )
 
 
 def test_every_image_counts_and_none_alone_when_statistics_are_recomputed() -> None:
