@@ -51,9 +51,10 @@ OFFLINE = """
 import wandb
 with wandb.init(id="offline", mode="offline") as run:
     run.log({"x": 7})
-    artifact = wandb.Artifact("away", "model")
-    with artifact.new_file("w.txt") as file:
+    with open("away.txt", "w") as file:  # up to 0.24 the file of new_file() is gone when it is synced
         file.write("w")
+    artifact = wandb.Artifact("away", "model")
+    artifact.add_file("away.txt")
     run.log_artifact(artifact)
 """
 

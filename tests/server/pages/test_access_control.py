@@ -246,13 +246,14 @@ def test_aliases_are_added_moved_and_dropped(people: People, anna: Browser) -> N
     assert now() == {"latest"}
 
 
-def test_a_sweep_is_paused_resumed_stopped_and_not_started_again(people: People, anna: Browser) -> None:
+def test_a_sweep_is_paused_resumed_stopped_and_canceled_for_good(people: People, anna: Browser) -> None:
     name = people.ask("anna", NEW_SWEEP, entity="anna", config=SWEEP)["upsertSweep"]["sweep"]["name"]
     place = f"/anna/p/sweeps/{name}"
     state = f'{{ project(name: "p", entityName: "anna") {{ sweep(sweepName: "{name}") {{ state }} }} }}'
     for action, status, after in (
-        *(("pause", 200, "PAUSED"), ("resume", 200, "RUNNING"), ("resume", 422, "RUNNING")),
-        *(("stop", 200, "FINISHED"), ("resume", 422, "FINISHED"), ("cancel", 422, "FINISHED")),
+        *(("pause", 200, "PAUSED"), ("resume", 200, "RUNNING"), ("resume", 200, "RUNNING")),
+        *(("stop", 200, "FINISHED"), ("pause", 422, "FINISHED"), ("cancel", 422, "FINISHED")),
+        *(("resume", 200, "RUNNING"), ("cancel", 200, "CANCELED"), ("resume", 422, "CANCELED")),
     ):
         anna.get(place)
         assert anna.change(place, action=action) == status, action
