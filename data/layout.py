@@ -221,6 +221,11 @@ def _items(couples: Sequence[FolderPair], listing: Listing) -> list[Item]:
     return items
 
 
+def _with_split(items: Sequence[Item]) -> list[Item]:
+    """The items; those of no split are trained on."""
+    return [replace(item, split=item.split or "train") for item in items]
+
+
 def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> list[Item]:
     """The items with the split and the group in a CSV.
 
@@ -231,7 +236,7 @@ def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> lis
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         listing.problems.append(f"{path} is not UTF-8 text: save it as CSV in UTF-8.")
-        return [replace(item, split=item.split or "train") for item in items]
+        return _with_split(items)
     reader = csv.reader(lines, delimiter=";" if lines and ";" in lines[0] else ",", strict=True)
     try:
         rows = [[cell.strip() for cell in row] for row in reader]
@@ -239,13 +244,13 @@ def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> lis
         listing.problems.append(
             f"{path}, line {reader.line_num}: cannot be read as CSV ({error}): look for a quote without its other half."
         )
-        return [replace(item, split=item.split or "train") for item in items]
+        return _with_split(items)
     header = [cell.casefold() for cell in rows[0]] if rows else []
     if header not in HEADERS:
         listing.problems.append(
             f"{path} does not begin with the line image,split or image,split,group or image,group: add it."
         )
-        return [replace(item, split=item.split or "train") for item in items]
+        return _with_split(items)
     by_name: dict[str, set[int]] = {}
     for position, (item, distinct) in enumerate(zip(items, _distinct(items), strict=True)):
         for key in (item.image.name, item.name, distinct.name) if item.image else ():
@@ -266,7 +271,7 @@ def _read_split_file(path: Path, items: Sequence[Item], listing: Listing) -> lis
             for split in SPLITS
             if split not in splits
         ]
-        result = [replace(item, split=item.split or "train") for item in result]
+        result = _with_split(result)
     return _check_groups(path, result, listing)
 
 
