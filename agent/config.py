@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from common.drawn_data import parse_drawn
 from common.keys import STRENGTHS
 from common.text import is_utf8
+from data.splits import SplitError, check_fold
 
 SCRATCH_ARCHITECTURES = ("unet_transposed", "unet_bilinear")
 SMP_ARCHITECTURES = ("unet", "deeplabv3plus")
@@ -138,10 +139,10 @@ class Config:
             raise ConfigError(f"learning_rate is {self.learning_rate:g}, but must be above 0 and at most 1")
         if not 0 <= self.weight_decay <= 1:
             raise ConfigError(f"weight_decay is {self.weight_decay:g}, but must be from 0 to 1")
-        if self.folds == 1:
-            raise ConfigError(f"folds is {self.folds}, but must be 0 or at least 2")
-        if self.folds and not 1 <= self.fold <= self.folds:
-            raise ConfigError(f"folds is {self.folds}, so fold must be 1 to {self.folds}, not {self.fold}")
+        try:
+            check_fold(self.fold, self.folds)
+        except SplitError as error:
+            raise ConfigError(str(error)) from None
         if self.image_size < 32 or self.image_size % 16:
             raise ConfigError(
                 f"image_size is {self.image_size}, but must be a multiple of 16 pixels, from 32 up: "

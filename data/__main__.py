@@ -11,6 +11,7 @@ from data import synthetic
 from data.dataset import Contents, describe_range, read_pairs, size_text
 from data.layout import SPLITS, describe_ignored, find
 from data.problems import DataError
+from data.splits import SplitError, check_fold
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     ignored: list[Path] = []
     try:
-        if options.folds == 1:
-            parser.error("--folds is 1, but must be 0 or at least 2")
-        if options.folds and not 1 <= options.fold <= options.folds:
-            parser.error(f"--folds {options.folds} needs --fold 1 to {options.folds}")
+        check_fold(options.fold, options.folds)
         listing = find(_resolve(options.folder), options.split_seed, options.fold, options.folds)
         ignored = listing.ignored
         contents = read_pairs(
             listing, options.image_size, lambda _, image, mask: _Facts(size_text(image), float(mask.mean()))
         )
+    except SplitError as error:
+        parser.error(str(error))
     except DataError as error:
         print("\n".join([str(error), *([describe_ignored(ignored)] if ignored else [])]), file=sys.stderr)
         return 1

@@ -11,7 +11,15 @@ ORDER = ("val", "test", "train")
 
 
 class SplitError(ValueError):
-    """There are too few groups; the text names the least number."""
+    """There is no such split; the text names the least number of groups, or the folds that there are."""
+
+
+def check_fold(fold: int, folds: int) -> None:
+    """Raises SplitError if a cross-validation in so many `folds` (0: none) has no such `fold`."""
+    if folds == 1:
+        raise SplitError("folds is 1, but must be 0 or at least 2")
+    if folds and not 1 <= fold <= folds:
+        raise SplitError(f"folds is {folds}, so fold must be 1 to {folds}, not {fold}")
 
 
 def group_positions(names: Sequence[str]) -> list[Group]:

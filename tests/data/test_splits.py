@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import layout
+from data.__main__ import main
 from data.dataset import load_dataset
 from data.layout import Item, Listing
 from data.problems import DataError
@@ -185,6 +186,15 @@ def test_a_group_column_holds_for_the_seeded_split_and_beside_split_folders(tmp_
     elsewhere, parted_group = problems(tmp_path / "parts")
     assert elsewhere.startswith(f"{path}, line 3: 'image-2' ")
     assert parted_group.startswith(f"{path}: group 'x' is in train and val")
+
+
+@pytest.mark.parametrize("flags", [["--folds", "1"], ["--folds", "3"], ["--folds", "3", "--fold", "4"]])
+def test_a_fold_that_a_cross_validation_does_not_have_is_refused(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["drawn", *flags])
+    assert f"folds is {flags[1]}, " in capsys.readouterr().err
 
 
 def test_more_folds_than_could_be_counted_are_refused_at_once() -> None:
