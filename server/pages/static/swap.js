@@ -151,10 +151,12 @@ document.addEventListener("submit", (event) => {
   load(addressOf(form, event.submitter));
 });
 
+// A form with data-auto is sent at every change. data-ends of a field names others that a change of it makes void.
 let waiting = 0;
 document.addEventListener("input", (event) => {
   const form = event.target.form;
   if (!form || !("auto" in form.dataset)) return;
+  for (const name of event.target.dataset.ends?.split(" ") ?? []) form.elements[name]?.remove();
   clearTimeout(waiting);
   waiting = setTimeout(() => form.isConnected && form.requestSubmit(), event.target.type === "search" ? 350 : 60);
 });

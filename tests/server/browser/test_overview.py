@@ -158,6 +158,16 @@ def test_a_zoom_ends_where_the_pointer_is_released_even_outside(open_page: Open,
     expect(page.locator(".pick")).to_have_count(0)
 
 
+def test_another_axis_ends_a_zoom_for_its_ends_are_values_of_the_one_before(open_page: Open, site: Site) -> None:
+    page = open_page(f"{PROJECT}/compare?sweep={site.sweeps['grid']}&from=3&to=6")
+    page.get_by_label("Smoothing").fill("0.6")
+    page.wait_for_url(re.compile("from=3&to=6&smooth=0.6"))
+    page.locator("select[name=x]").select_option("time")
+    page.wait_for_url(re.compile("x=time"))
+    assert "from=" not in page.url and "to=" not in page.url
+    expect(page.locator("figure.chart").first).to_be_visible()
+
+
 def test_going_back_sets_the_field_in_use(open_page: Open, site: Site) -> None:
     start = f"{PROJECT}/compare?sweep={site.sweeps['grid']}"
     page = open_page(start)
