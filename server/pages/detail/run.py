@@ -182,7 +182,7 @@ def media(page: Page, key: str) -> dict[str, Any] | None:
     """Values of the tab; with `key`, those of that table, shown whole."""
 
     shared = {
-        "picture": partial(wandb_tables.picture, page.db, sign=page.signed_url),
+        "picture": partial(wandb_tables.picture, page.store, sign=page.signed_url),
         "filters": image_viewer.filters(),
     }
     if not key:

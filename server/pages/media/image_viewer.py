@@ -1,7 +1,7 @@
 """One picture of a run, large: its masks, boxes and classes, its other steps, and the same picture in other runs."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from common.colours import MASKS, SERIES
@@ -76,14 +76,7 @@ def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: d
         if picture.masks[name] not in present:
             continue
         labels = class_labels(run["config"], "mask", picture.key, name)
-        shown = [each for each in labels if each != "0"] or ["1"]
-        own = MASKS[len(masks) % 4]
-        colours = [own] if len(shown) == 1 else map(class_colour, shown)
-        classes = [
-            {"id": each, "label": labels.get(each, ""), "colour": colour}
-            for each, colour in zip(shown, colours, strict=True)
-        ]
-        masks.append({"name": name, "url": link(run, picture.masks[name]), "colour": own, "classes": classes})
+        masks.append(mask_layer(name, link(run, picture.masks[name]), labels, len(masks)))
     return {
         "picture": picture,
         "url": link(run, picture.path) if picture.path in present else None,
@@ -95,6 +88,17 @@ def load_layers(store: Store, link: Link, run: Row, picture: Picture, present: d
         "compared": _truth_and_prediction([str(mask["name"]) for mask in masks]),
         "several": any(len(mask["classes"]) > 1 for mask in masks),
     }
+
+
+def mask_layer(name: str, url: str, labels: Mapping[str, str], index: int) -> dict[str, Any]:
+    """The `index`-th mask of a picture, with the colours of its classes; `labels`: number of a class → its name."""
+    shown = [each for each in labels if each != "0"] or ["1"]
+    own = MASKS[index % 4]
+    classes = [
+        {"id": each, "label": labels.get(each, ""), "colour": own if len(shown) == 1 else class_colour(each)}
+        for each in shown
+    ]
+    return {"name": name, "url": url, "colour": own, "classes": classes}
 
 
 def class_colour(number: str) -> int:

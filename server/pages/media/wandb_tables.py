@@ -7,16 +7,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from common.colours import MASKS
 from common.text import natural_order
 from server import storage_paths
-from server.jsontext import as_object, flatten_media, load_object, wandb_section
+from server.jsontext import as_list, as_object, flatten_media, load_object, wandb_section
 from server.pages.charts import plots
-from server.pages.media.image_viewer import TRUTH, Link, read_json
+from server.pages.media.image_viewer import TRUTH, Link, mask_layer, read_json
 from server.pages.media.images import pictures_in
 from server.store import Connection, Row, Store, artifacts, files, streams
 
 MAX_TABLE = 20 << 20  # bytes of a table that is read
+MAX_CLASSES = 1 << 20  # bytes of the classes of its masks
 PER_PAGE = 100
 SAMPLE = 10  # rows of a table beside others
 LISTS = {"html": "html", "audio": "audio", "videos": "videos"}
@@ -110,26 +110,40 @@ def _sample(store: Store, run: Row, key: str, value: dict[str, Any]) -> Table | 
     return found and Table(key, found.columns, found.rows[:SAMPLE], found.artifact)
 
 
-def picture(db: Connection, table: Table, cell: Any, sign: Callable[[str], str]) -> dict[str, Any] | None:
+def picture(store: Store, table: Table, cell: Any, sign: Callable[[str], str]) -> dict[str, Any] | None:
     """A picture in a cell with its masks, as by `image_viewer.load_layers`; None if the cell holds none."""
     found = pictures_in("", cell) if isinstance(cell, dict) and cell.get("_type") == "image-file" else []
-    url = _url(db, table, found[0].path, sign) if found else None
+    url = _url(store.db, table, found[0].path, sign) if found else None
     if url is None:
         return None
     masks: list[dict[str, Any]] = []
+    labels = _class_labels(store, table, cell) if found[0].masks else {}
     for name, path in sorted(found[0].masks.items(), key=lambda item: item[0].lower() not in TRUTH):
-        if (mask := _url(db, table, path, sign)) is not None:
-            colour = MASKS[len(masks) % 4]
-            classes = [{"id": "1", "label": "", "colour": colour}]
-            masks.append({"name": name, "url": mask, "colour": colour, "classes": classes})
+        if (mask := _url(store.db, table, path, sign)) is not None:
+            masks.append(mask_layer(name, mask, labels, len(masks)))
     return {"picture": found[0], "url": url, "masks": masks, "boxes": [], "compared": None}
 
 
+def _class_labels(store: Store, table: Table, cell: dict[str, Any]) -> dict[str, str]:
+    """Number of a class → its name, in ascending order, for all masks of a cell: a file of the table's artifact."""
+    path = as_object(cell.get("classes")).get("path")
+    file = _entry(store.db, table, path) if isinstance(path, str) else None
+    found = as_object(read_json(store, file, MAX_CLASSES) if file else None).get("class_set")
+    labels = {str(each.get("id")): str(each.get("name")) for each in map(as_object, as_list(found))}
+    return dict(sorted(labels.items(), key=lambda item: natural_order(item[0])))
+
+
 def _url(db: Connection, table: Table, path: str, sign: Callable[[str], str]) -> str | None:
-    entry = artifacts.entry(db, table.artifact, path) if table.artifact else None
-    if entry is None or entry["sha256"] is None:
+    entry = _entry(db, table, path)
+    if entry is None:
         return None
     return sign(storage_paths.artifact_file(entry["artifact_id"], entry["digest"], entry["path"]))
+
+
+def _entry(db: Connection, table: Table, path: str) -> Row | None:
+    """A stored file of the table's artifact."""
+    entry = artifacts.entry(db, table.artifact, path) if table.artifact else None
+    return entry if entry and entry["sha256"] is not None else None
 
 
 def _plots(store: Store, run: Row, tables: dict[str, dict[str, Any]]) -> tuple[list[Markup], set[str]]:

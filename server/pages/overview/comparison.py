@@ -71,7 +71,7 @@ def gather(
         "results": _results(beside),
         "n_pictured": WITH_PICTURES,
         "tables": table_join.gather(store, beside[:WITH_PICTURES], asked.get("rows", "")),
-        "picture": partial(wandb_tables.picture, store.db, sign=sign),
+        "picture": partial(wandb_tables.picture, store, sign=sign),
         "filters": image_viewer.filters(),
         "refresh": REFRESH if alive else None,
     }

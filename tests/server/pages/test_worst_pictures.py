@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 import pytest
 from starlette.datastructures import QueryParams
 
-from server.pages.media import image_viewer, images
+from server.pages.media import image_viewer, images, wandb_tables
 from server.pages.overview import comparison
 from server.pages.render import render
 from server.store import Row, Store, files, projects, runs, users
-from tests.server.content import add_project, add_run
+from tests.server.content import add_project, add_run, add_version
 from tests.server.markup import Node, read
 from tests.server.sample_folder import png
 
@@ -36,6 +36,27 @@ def test_a_caption_is_taken_apart_at_its_iou(caption: str, iou: float | None, wo
     picture = images.Picture(KEY, "0.png", caption, {})
     assert picture.iou == pytest.approx(iou)
     assert picture.words == words
+
+
+def test_a_cell_of_a_table_paints_each_class_of_its_masks_as_the_pictures_of_a_run_do(store: Store) -> None:
+    classes = [{"id": at, "name": name} for at, name in ((10, "table"), (0, "background"), (2, "hole"))]
+    contents = {"0.png": png(True), "t.png": png(False), "p.png": png(False)}
+    with store.write() as db:
+        run = runs.by_id(db, add_run(db, add_project(db)))
+        body = {"cls.json": json.dumps({"_type": "classes", "class_set": classes}).encode(), "bad.json": b"[1"}
+        table = wandb_tables.Table("t", ["image"], [], add_version(store, db, run, contents | body))
+    masks = {"prediction": {"path": "p.png"}, "truth": {"path": "t.png"}, "lost": {"path": "none.png"}}
+    cell = {"_type": "image-file", "path": "0.png", "masks": masks, "classes": {"path": "cls.json"}}
+    shown = wandb_tables.picture(store, table, cell, str)
+    assert shown is not None
+    assert [(mask["name"], [(each["id"], each["colour"]) for each in mask["classes"]]) for mask in shown["masks"]] == [
+        ("truth", [("2", 2), ("10", 10)]),
+        ("prediction", [("2", 2), ("10", 10)]),
+    ]
+    for odd in ({}, {"classes": 3}, {"classes": {"path": "bad.json"}}, {"classes": {"path": "none.json"}}):
+        single = wandb_tables.picture(store, table, cell | {"classes": None} | odd, str)
+        assert single is not None
+        assert [each["classes"][0]["colour"] for each in single["masks"]] == [2, 1]
 
 
 @pytest.mark.parametrize(
