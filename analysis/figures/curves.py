@@ -43,7 +43,8 @@ def draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
     """`train/QUANTITY` and `val/QUANTITY` against epoch on `axes`: the mean over runs in a band from lowest to highest.
 
     `history` has run_id, epoch and the two columns. One run has no band; a run without any finite value is left out.
-    Mean and band end where the first run ends, so that they never jump because a run dropped out.
+    Mean and band end where the first run ends, so that they never jump because a run dropped out. Seaborn would take
+    the mean of the logarithms on an axis that is logarithmic already, so the axes have to be linear.
     """
     import seaborn as sns  # takes seconds to import
 
@@ -110,6 +111,8 @@ def curves_figure(comparison: Comparison, history: pd.DataFrame, command: str) -
             loss.set_ylabel("loss", fontsize=8)
             iou.set_ylabel("IoU", fontsize=8)
             figure.align_ylabels([loss, iou])
+    if loss is not None:
+        make_logarithmic(loss)
     tested = {MARKS[str(rule)] for rule in comparison.table["rule"][: len(models)]}
     add_legend(figure, tested, several=bool((comparison.table["n_runs"] > 1).any()))
     canvas.caption(figure, words)
@@ -143,7 +146,7 @@ def block_tops(models: list[str], columns: int) -> tuple[list[float], float]:
 
 
 def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: pd.DataFrame) -> None:
-    """One model's two panels: loss on a logarithmic axis with the model's name above, IoU from 0 to 1."""
+    """One model's two panels: loss with the model's name above, IoU from 0 to 1."""
     of_model = runs[runs["model"] == model]
     curves = history[history["run_id"].isin(of_model["run_id"])]
     for axes, quantity in ((loss, "loss"), (iou, "iou")):
@@ -156,12 +159,16 @@ def draw_model(loss: Axes, iou: Axes, model: str, runs: pd.DataFrame, history: p
         axes.grid(color="0.9", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=7)
+    iou.set_ylim(0, 1.02)
+    loss.set_title(title(model), fontsize=8.5, fontweight="bold")
+
+
+def make_logarithmic(loss: Axes) -> None:
+    """A logarithmic axis, labelled at 1, 2 and 5, for this panel and all that share its axis: after all are drawn."""
     loss.set_yscale("log")
     loss.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     loss.yaxis.set_major_formatter("{x:g}")
     loss.yaxis.set_minor_locator(NullLocator())
-    iou.set_ylim(0, 1.02)
-    loss.set_title(title(model), fontsize=8.5, fontweight="bold")
 
 
 def add_legend(figure: Figure, tested: Collection[str], *, several: bool) -> None:

@@ -48,6 +48,20 @@ def test_several_runs_are_their_mean_in_a_band_from_lowest_to_highest(axes: Axes
     assert heights.max() == pytest.approx(high["val/loss"].max())
 
 
+def test_the_line_is_the_mean_of_the_losses_in_every_panel_of_the_logarithmic_axis() -> None:
+    """Losses of three runs far apart: their mean is not that of their logarithms."""
+    made = study(seeds=3, models=MODELS[2:5])
+    for seed, factor in enumerate((1, 10, 100)):
+        made.history.loc[made.history["run_id"].str.endswith(f"s{seed}"), "val/loss"] *= factor
+    panels = visible_panels(curves_figure(compare(made), made.history, "command"))[::2]
+    drawn = [np.asarray(panel.lines[1].get_ydata(), float) for panel in panels]
+    whole = made.history.merge(compare(made).runs[["run_id", "model"]], on="run_id")
+    means = whole.groupby(["model", "epoch"])["val/loss"].mean()
+    wanted = [means[model].to_numpy() for model in compare(made).table["model"]]
+    np.testing.assert_allclose(drawn, wanted)
+    assert {panel.get_yscale() for panel in panels} == {"log"}
+
+
 def test_one_run_has_no_band(axes: Axes) -> None:
     draw_curves(axes, history("a"), "loss")
     assert len(axes.collections) == 0
