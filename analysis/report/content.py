@@ -37,6 +37,10 @@ SEED = 0
 FACTS = {
     "data_digest": "data digest",
     "image_size": "image size, pixels",
+    "width": "width (channels of the first level) of the U-Nets written here",
+    "augmentation": "augmentation",
+    "learning_rate": "learning rate",
+    "batch_size": "images per step",
     "epochs": "epochs",
     "repeats": "visits an epoch",
     "seed": "seeds",
@@ -189,7 +193,7 @@ def limits(study: Study, comparison: Comparison) -> tuple[str, ...]:
     silent_curves = sum(verdict.kind in ("cannot_tell", "too_few") for verdict in table["overfitting"])
     if silent_curves:
         who = "any model overfits" if silent_curves == len(table) else f"{silent_curves} of {len(table)} models overfit"
-        told.append(f"Whether {who}: see “Curves”.")
+        told.append(f"Whether {who}: their curves do not tell.")
     if len(study.left_out):
         total = len(study.left_out) + len(study.runs)
         told.append(f"Anything about {len(study.left_out)} of {total} runs, which did not finish or lack values.")

@@ -87,7 +87,7 @@ def column_meanings(comparison: Comparison) -> dict[str, str]:
 
 OTHER_RULE_WORDS = {"gain": "IoU at that epoch − IoU at the one tested; above 0 the other rule would have been better"}
 COSTS_WORDS = {
-    "MACs per image, G": "multiply-accumulates, the fair measure of time",
+    "MACs per image, G": "multiply-accumulates, the same on every machine",
     "ms per image": "rough, since other work shared the machine",
     "training, s": "one whole run",
     "BatchNorm repaired": "runs whose tested weights had their running statistics recomputed, for they were unsettled",
