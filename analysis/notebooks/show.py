@@ -132,15 +132,6 @@ def verdicts(of: Part | None) -> Markdown:
     return bullets([*told, *(f"{effect}." for effect in of.comparison.effects)])
 
 
-def effects(of: Part | None) -> Markdown:
-    """The effect of stronger augmentation on overfitting."""
-    if of is None:
-        return NOTHING
-    told = [f"{effect}." for effect in of.comparison.effects]
-    unknown = "No model has runs of two strengths that are alike in all else: their effect on overfitting is not known."
-    return bullets(told, unknown)
-
-
 def importance(of: Part | None) -> Markdown:
     """Sentences on the importance of settings."""
     if of is None:

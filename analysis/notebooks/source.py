@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pandas as pd
 from IPython.display import Markdown
 
 ROOT = Path(__file__).parents[2]
@@ -28,15 +29,35 @@ def source(file: str, *names: str) -> Markdown:
     return Markdown(f"From `{file}`:\n\n```python\n{code}\n```")
 
 
-def levels(side: int = 512, width: int = 64) -> Markdown:
-    """The output of each level of the U-Nets written here, channels × height × width, and that of figure 1."""
-    down = [(side // 2**level, width * 2**level) for level in range(LEVELS)]
-    ours = [*down, *reversed(down[:-1])]
-    names = [f"down {level}" for level in range(1, LEVELS + 1)] + [f"up {level}" for level in range(LEVELS - 1, 0, -1)]
-    rows = [
-        f"| {name} | {channels} × {size} × {size} | {theirs} × {paper} × {paper} |"
-        for name, (size, channels), (paper, theirs) in zip(names, ours, PAPER, strict=True)
+def levels(runs: pd.DataFrame | None = None, side: int = 512, width: int = 64) -> Markdown:
+    """The output of each level of the U-Nets written here, channels × height × width, and that of figure 1.
+
+    A column for `side` and `width`, one for the paper, and one for each size at which U-Nets of `runs` were trained.
+    """
+    columns = [
+        ["level", *(f"down {n}" for n in range(1, LEVELS + 1)), *(f"up {n}" for n in range(LEVELS - 1, 0, -1)), "head"],
+        [f"here, input {shape(3, side)}", *shapes(side, width), shape(2, side)],
+        [f"figure 1, input {shape(1, 572)}", *(shape(channels, size) for size, channels in PAPER), shape(2, 388)],
     ]
-    head = [f"| level | here, input 3 × {side} × {side} | figure 1, input 1 × 572 × 572 |", "|---|---|---|"]
-    last = f"| head | 2 × {side} × {side} | 2 × 388 × 388 |"
-    return Markdown("\n".join([*head, *rows, last]))
+    columns += [[f"these runs, input {shape(3, at)}", *shapes(at, w), shape(2, at)] for at, w in trained(runs)]
+    head, *rows = [f"| {' | '.join(cells)} |" for cells in zip(*columns, strict=True)]
+    return Markdown("\n".join([head, "|" + "---|" * len(columns), *rows]))
+
+
+def shape(channels: int, side: int) -> str:
+    """Channels × height × width."""
+    return f"{channels} × {side} × {side}"
+
+
+def shapes(side: int, width: int) -> list[str]:
+    """The output of each level, from the input's down and up again."""
+    down = [shape(width * 2**level, side // 2**level) for level in range(LEVELS)]
+    return [*down, *reversed(down[:-1])]
+
+
+def trained(runs: pd.DataFrame | None) -> list[tuple[int, int]]:
+    """Image size and width of the runs of the U-Nets written here, each pair once."""
+    if runs is None or not {"image_size", "width"} <= set(runs):
+        return []
+    own = runs.loc[runs["backbone"] == "none", ["image_size", "width"]].dropna().astype(int)
+    return sorted(set(own.itertuples(index=False, name=None)))

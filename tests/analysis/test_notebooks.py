@@ -11,11 +11,13 @@ from typing import Any
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from IPython.display import Image, Markdown
 from PIL import Image as Pillow
 
+from agent.training import models
 from agent.training.models.unet import UNet
 from analysis import export
 from analysis.comparison.comparison import compare
@@ -112,9 +114,11 @@ def test_the_levels_are_those_of_the_model() -> None:
     for block in (*model.down, *model.up, model.head):
         block.register_forward_hook(lambda module, given, found: shapes.append(found.shape))
     model(image[..., :64])
-    rows = source.levels(side=64, width=8).data.splitlines()[2:]
+    runs = pd.DataFrame({"backbone": ["none", "none", "resnet18"], "image_size": [64, 64, 96], "width": [8, 8, 64]})
+    head, _, *rows = source.levels(runs).data.splitlines()
+    assert head.endswith("| figure 1, input 1 × 572 × 572 | these runs, input 3 × 64 × 64 |")
     for (_, channels, height, width), row in zip(shapes, rows, strict=True):
-        assert f"| {channels} × {height} × {width} |" in row
+        assert row.endswith(f"| {channels} × {height} × {width} |")
 
 
 def test_the_source_that_is_shown_is_that_of_the_project() -> None:
@@ -189,6 +193,10 @@ def test_a_stored_notebook_is_the_written_one_run_without_errors_and_small(file:
     stored = nbformat.read(file, as_version=4)
     written = runner.notebook(file.stem, ["a/b"], FOLDER)
     assert code_of(stored.cells)[1:] == code_of(written.cells)[1:]
+    texts, new = (
+        [cell["source"] for cell in cells if cell["cell_type"] == "markdown"] for cells in (stored.cells, written.cells)
+    )
+    assert texts == new
     code = [cell for cell in stored.cells if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     kinds = {output["output_type"] for cell in code for output in cell["outputs"]}
@@ -242,3 +250,54 @@ def test_a_cell_that_fails_ends_the_command_with_its_sentence(
     assert runner.main(["a/b", "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "python -m analysis.notebooks: No server answers.\n"
     assert not (tmp_path / "broken.ipynb").exists()
+
+
+def published(name: str) -> pd.DataFrame:
+    """The history of a study in docs/study beside its configs, sorted by run and epoch."""
+    made = from_folder(runner.ROOT / "docs/study" / name)
+    configs = made.runs[["run_id", "weights", "augmentation"]]
+    return made.history.merge(configs, on="run_id").sort_values(["run_id", "epoch"])
+
+
+def test_without_augmentation_random_weights_overfit_as_the_explanation_says() -> None:
+    history = published("augmentation")
+    own = history[(history["weights"] == "none") & (history["augmentation"] == "none")]
+    assert own["run_id"].nunique() == 3
+    for _, run in own.groupby("run_id"):
+        assert run[keys.TRAIN_LOSS].iloc[-1] < 0.01
+        lowest = int(run[keys.VAL_LOSS].argmin()) + 1
+        assert lowest in (4, 5, 8)
+        assert run[keys.VAL_LOSS].iloc[-1] > run[keys.VAL_LOSS].min()
+        assert int(run[keys.VAL_IOU].argmax()) + 1 == lowest + 9
+    last = history[history["epoch"] == 20].groupby(["weights", "augmentation"])[keys.TRAIN_LOSS].mean()
+    assert last.idxmin() == ("imagenet", "none")
+
+
+def test_most_falls_of_validation_are_those_of_the_statistics_as_the_explanation_says() -> None:
+    """Of epochs that would have fallen by over 0.1 with the running statistics most did not with recomputed ones."""
+    histories = pd.concat([published("drawn"), published("augmentation")])
+    best = histories.groupby("run_id")[keys.VAL_IOU].transform(lambda iou: iou.cummax().shift())
+    gap = histories["val/bn_gap"]
+    running = histories[keys.VAL_IOU] - gap.where(gap > 0.02, 0.0)
+    fell = (best - running > 0.1) & gap.notna()
+    assert fell.sum() > 50
+    assert (best - histories[keys.VAL_IOU] < 0.1)[fell].mean() > 0.5
+
+    first = published("cpu")
+    deep = first[keys.VAL_IOU] < 0.65 * first[keys.TRAIN_IOU]
+    assert deep.any()
+    assert first.loc[deep, "val/bn_gap"].isna().all()
+
+
+def test_the_order_of_the_decoders_at_512_pixels_is_that_of_the_explanation() -> None:
+    runs = from_folder(runner.ROOT / "docs/study/lab").runs.set_index("model")["test/iou"]
+    for backbone in ("tu-tf_efficientnet_lite0/none", "tu-tf_efficientnet_lite0/imagenet"):
+        assert runs[f"deeplabv3plus/{backbone}"] < runs[f"unet/{backbone}"]
+    assert runs["deeplabv3plus/resnet18/none"] > runs["unet/resnet18/none"]
+
+
+def test_the_deepest_map_of_deeplabv3plus_has_the_size_of_the_explanation() -> None:
+    encoder = models.build("deeplabv3plus", "resnet18").get_submodule("encoder")
+    shapes = [tuple(features.shape[2:]) for features in encoder(torch.zeros(2, 3, 96, 96))]
+    assert shapes[-1] == (6, 6)
+    assert (24, 24) in shapes

@@ -1,7 +1,7 @@
 """The U-Net of Ronneberger, Fischer and Brox (2015, arXiv 1505.04597), written from scratch.
 
 Departures from the paper, each usual today: convolutions are padded by 1, so that the output has the input's
-size; BatchNorm follows each convolution; the input has 3 channels.
+size; BatchNorm follows each convolution; the input has 3 channels; there is no dropout.
 
 Parameters at width 64: 31,037,698 with transposed convolutions, 28,948,738 with bilinear upsampling.
 """
