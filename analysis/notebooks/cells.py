@@ -285,7 +285,7 @@ CHALLENGES = """## Challenges met
   values is still in them: the model trains well and predicts nonsense. Validation IoU of an EfficientNet-B0 was 0.169
   with running statistics and 0.911 with statistics recomputed on up to 64 training images (same weights, mean of eight
   seeds, docs/runs.md). Every checkpoint is now scored both ways, and keeps the recomputed ones if they gain more than
-  0.02. Other backbones, lite0 among them, update by a tenth a step. They need it less often, but in some epochs, too.
+  0.02. Other backbones, lite0 among them, update by a tenth a step; theirs do not fit in single epochs (notebook 1).
 - **DeepLabV3+ and a batch of one.** It averages a feature map to one pixel, and BatchNorm of one value is undefined.
   With an odd number of images and a batch size of two, the last batch would have one. Batches are therefore cut as
   evenly as they can be, and a batch size of one is refused before anything starts.
