@@ -95,7 +95,7 @@ class Agent:
         return 0
 
     def _handle_signals(self) -> int:
-        """Have every signal wake `_sleep`; returns the descriptor that it reads."""
+        """Have every signal wake `_sleep`, and let in a SIGTERM that waited; returns the descriptor that it reads."""
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
@@ -111,6 +111,7 @@ class Agent:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGUSR1, leave)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         return reading
 
     def _sleep(self, seconds: float) -> None:

@@ -91,6 +91,8 @@ class ForkServer:
 
     def _start(self, number: int, env: dict[str, str]) -> None:
         parent = os.getpid()
+        # A SIGTERM in the first moments waits until the agent can note it: here it is ignored.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -104,6 +106,7 @@ class ForkServer:
             finally:
                 sys.stderr.flush()
                 os._exit(code)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.agents[pid] = number
 
     def _reap(self) -> None:
