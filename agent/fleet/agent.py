@@ -91,6 +91,10 @@ class Agent:
         except RequestRefused as error:
             self.emit("refused", reason=str(error))
             return 1
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            self.emit("refused", reason=f"no trial can go on: {where}{error.strerror or error}")
+            return 1
         self.emit("done", over=not self.stopping and not self.leaving)
         return 0
 
