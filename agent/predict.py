@@ -29,6 +29,7 @@ from torch import Tensor
 from agent.inference import load
 from agent.inference.average import Member, binarize, expected_iou, logits_of
 from agent.inference.load import ModelError
+from agent.lifecycle.failures import is_out_of_memory
 from agent.training import performance
 from common.cli import Parser, exit_code, whole_number
 from common.files import replacing
@@ -332,7 +333,7 @@ def _write_prediction(task: Task, pixels: Pixels, logits: Tensor, threshold: flo
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    if is_out_of_memory(error):
         return "there is too little memory: a smaller --batch-size needs less"
     text = getattr(error, "strerror", None) or " ".join(str(error).split())[:160].rstrip(".")
     return text or type(error).__name__
