@@ -199,8 +199,9 @@ def _model(options: argparse.Namespace, device: torch.device) -> Model:
 
 
 def make_tasks(names: Sequence[str], out: Path, probabilities: bool = False) -> tuple[list[Task], list[str], list[str]]:
-    """The photographs that the names mean, each once, with their output files; the faults of the other names; a line
-    for each folder with more in it than photographs and `out`.
+    """Photographs that the names mean, each once, with their output files; faults of other names; what is passed over.
+
+    The last is a line for each folder with more in it than photographs and `out`.
 
     Raises:
         UsageError: no name means a file; two photographs, or a photograph and a mask, would be one file.

@@ -23,6 +23,7 @@ from agent.fleet import crashes, journal, launch
 from agent.fleet.journal import Claim, Trial
 from agent.fleet.sweep_client import Sweep
 from common.names import BadName
+from common.parent import adopt_orphans
 from common.retry import doubling, retry
 from common.wandb_api import NotFound, RequestRefused, ServerUnavailable
 
@@ -80,7 +81,7 @@ class Agent:
 
     def work(self) -> int:
         """Run trials until the sweep is over or a signal comes; the exit code of the process."""
-        launch.adopt_orphans()
+        adopt_orphans()
         self.wake = self._handle_signals()
         try:
             while not self.stopping and not self.leaving:

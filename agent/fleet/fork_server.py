@@ -29,6 +29,7 @@ import psutil
 from agent.fleet import launch
 from agent.fleet.agent import ORPHAN_SECONDS, Agent, FleetSettings
 from agent.fleet.sweep_client import Sweep
+from common.parent import adopt_orphans, end_with_parent
 
 TRIAL_IMPORTS = (
     *("torch", "torchvision", "timm", "segmentation_models_pytorch", "albumentations", "wandb"),
@@ -97,7 +98,7 @@ class ForkServer:
         if pid == 0:
             code = 1
             try:
-                launch.end_with_parent(signal.SIGTERM, parent)
+                end_with_parent(signal.SIGTERM, parent)
                 nothing = os.open(os.devnull, os.O_RDONLY)
                 os.dup2(nothing, 0)
                 code = Agent(number, self.plan, {**os.environ, **env}, self.events).work()
@@ -135,7 +136,7 @@ def emit(events: int, **news: Any) -> None:
 def main() -> int:
     events = os.dup(1)
     os.dup2(2, 1)
-    launch.adopt_orphans()
+    adopt_orphans()
     # Slurm sends SIGTERM to every process of a job; only the supervisor acts on it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -62,22 +62,22 @@ def write(
     """
     (folder / "masks").mkdir(parents=True, exist_ok=True)
     index = {run_id: _write_masks(predicted, folder / "masks") for run_id, predicted in masks.items()}
-    contents = {f"{name}.parquet": tables[name].to_parquet(index=False) for name in ("history", "scores")}
+    contents = {f"{name}.parquet": bytes(tables[name].to_parquet(index=False)) for name in ("history", "scores")}
     documents = {name: tables[name].to_dict("records") for name in ("runs", "left_out")} | {"masks": index}
     for name, content in (documents | {"study": {"version": VERSION, **facts}}).items():
         text = json.dumps(content, indent=0, default=_plain)
         contents[f"{name}.json"] = _without_places(text, tables["runs"]).encode()
     with contextlib.ExitStack() as stack:  # no file takes its name before all are written
-        for name, content in contents.items():
+        for name, data in contents.items():
             file = stack.enter_context(replacing(folder / name))
-            file.write(content)
+            file.write(data)
             file.flush()
     used = {
         name for run in index.values() for names in (run["truth"], *run["masks"].values()) for name in names.values()
     }
-    for file in (folder / "masks").glob(f"*{MASK_SUFFIX}"):
-        if file.stem not in used:
-            file.unlink()
+    for mask in (folder / "masks").glob(f"*{MASK_SUFFIX}"):
+        if mask.stem not in used:
+            mask.unlink()
     return [*(folder / name for name in contents), folder / "masks"]
 
 

@@ -253,11 +253,11 @@ def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Swe
     file.write_text("method: grid\nprogram: mine.py\nparameters: {seed: {values: [1]}}\n")
     known: set[tuple[str, str]] = set()
 
-    def create(config: object, base_url: str, *words: str) -> Sweep:
+    def create(config: object, base_url: str, key: str, entity: str, project: str) -> Sweep:
         with (tmp_path / "fleet" / "made" / "lock").open() as lock, pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         known.add((base_url, f"s{len(known)}"))
-        return Everywhere(base_url, *words, f"s{len(known) - 1}")
+        return Everywhere(base_url, key, entity, project, f"s{len(known) - 1}")
 
     def found(address: str) -> Sweep:
         monkeypatch.setattr(sweep_setup, "login", lambda: (address, "k", "me", "p"))
